@@ -1,0 +1,68 @@
+"""The trivial predictors: one number for all, for a user, for an item."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from lusifer.baselines.protocol import Ids, Scores
+from lusifer.datasets import RatingScale, RatingTable
+
+
+class Lookup:
+    """Values by id with one value for ids never seen."""
+
+    def __init__(self, ids: Ids, values: Scores, default: float) -> None:
+        self._ids, self._values, self._default = ids, values, default
+
+    def __getitem__(self, wanted: Ids) -> Scores:
+        if not len(self._ids):
+            return np.full(len(wanted), self._default)
+        at = np.clip(np.searchsorted(self._ids, wanted), 0, len(self._ids) - 1)
+        return np.where(self._ids[at] == wanted, self._values[at], self._default)
+
+
+def group_mean(ids: Ids, values: Scores, damping: float = 0.0) -> tuple[Ids, Scores]:
+    """Ascending unique ids and the (damped towards 0) mean of their values."""
+    unique, inverse, count = np.unique(ids, return_inverse=True, return_counts=True)
+    return unique, np.bincount(inverse, values) / (count + damping)
+
+
+class Constant:
+    """The mean rating of the training part, for everybody and everything."""
+
+    name, title = "constant", "Constant"
+
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0) -> Self:
+        self._mean = train.mean
+        return self
+
+    def predict(self, users: Ids, items: Ids) -> Scores:
+        return np.full(len(users), self._mean)
+
+
+class UserMean:
+    """The mean of the user's training ratings; the overall mean for a user without any."""
+
+    name, title = "user-mean", "User mean"
+
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0) -> Self:
+        self._of = Lookup(*group_mean(train.user, train.rating.astype(float)), train.mean)
+        return self
+
+    def predict(self, users: Ids, items: Ids) -> Scores:
+        return self._of[users]
+
+
+class ItemMean:
+    """The mean of the item's training ratings; the overall mean for an item without any."""
+
+    name, title = "item-mean", "Item mean"
+
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0) -> Self:
+        self._of = Lookup(*group_mean(train.item, train.rating.astype(float)), train.mean)
+        return self
+
+    def predict(self, users: Ids, items: Ids) -> Scores:
+        return self._of[items]

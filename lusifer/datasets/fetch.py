@@ -1,0 +1,189 @@
+"""Fetching MovieLens 100K: from GroupLens, else from the copy inside a wheel of the package index.
+
+Everything happens in a hidden folder beside the target, which is checked and then moved into place:
+an interrupted or damaged download leaves nothing half-made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from lusifer import settings
+from lusifer.datasets import KNOWN, check_whole, load, movielens
+from lusifer.errors import BadRequest, Cancelled, DatasetError
+
+GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
+GROUPLENS_SHA256 = "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
+GROUPLENS_BYTES = 4_924_029
+WHEEL = "recbole==1.2.1"
+WHEEL_FOLDER = "recbole/dataset_example/ml-100k/"
+
+Progress = Callable[[str, float | None], None]
+"""Called with a sentence and the share done (0–1), ``None`` where it can't be known."""
+
+
+def _silent(message: str, share: float | None) -> None:
+    pass
+
+
+def fetch(
+    name: str = "ml-100k",
+    data_dir: Path | None = None,
+    *,
+    source: str = "auto",
+    progress: Progress = _silent,
+    cancelled: Callable[[], bool] = lambda: False,
+    replace: bool = False,
+    url: str | None = None,
+) -> Path:
+    """Bring a data set into the data folder and return its folder; one that is there is kept as it is.
+
+    Args:
+        name: a name of `lusifer.datasets.KNOWN`.
+        source: ``grouplens``, ``pypi``, or ``auto`` (GroupLens, else the package index).
+        progress: told what happens and how far it is.
+        cancelled: asked often; once true, the work stops and nothing is left behind.
+        replace: fetch even if a folder is there; that one is kept beside it under a dated name.
+        url: another address of GroupLens' archive (``LUSIFER_ML100K_URL`` does the same).
+
+    Raises:
+        BadRequest: unknown name or source.
+        DatasetError: the folder can't be written, no source can be reached, or what arrived is not
+            the data set.
+        Cancelled: ``cancelled`` said so.
+    """
+    known = KNOWN.get(name)
+    if known is None:
+        raise BadRequest(f"There is no data set {name!r} to fetch.", f"Known: {', '.join(KNOWN)}.")
+    if source not in {"auto", "grouplens", "pypi"}:
+        raise BadRequest(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
+    root = data_dir or settings.data_dir()
+    target = root / name
+    if target.exists() and not replace:
+        load(name, root)  # whole, or says what is wrong with it
+        progress(f"{known.title} is already in {target}.", 1.0)
+        return target
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
+    except OSError as error:
+        raise DatasetError(
+            f"The data folder {root} can't be written ({error.strerror}).",
+            "Give yourself write access to it, or set LUSIFER_DATA to another folder.",
+        ) from None
+    try:
+        folder = _obtain(work, source, progress, cancelled, url)
+        check_whole(movielens.read(folder), known, folder)
+        if target.exists():
+            target.rename(root / f"{name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
+        os.replace(folder, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    progress(f"{known.title} is in {target}.", 1.0)
+    return target
+
+
+def _obtain(
+    work: Path, source: str, progress: Progress, cancelled: Callable[[], bool], url: str | None
+) -> Path:
+    failures: list[str] = []
+    if source in {"auto", "grouplens"}:
+        try:
+            return _from_grouplens(work, progress, cancelled, url)
+        except DatasetError as error:
+            failures.append(error.message)
+            progress(f"{error.message} Trying the package index.", None)
+    if source in {"auto", "pypi"}:
+        try:
+            return _from_pypi(work, progress, cancelled)
+        except DatasetError as error:
+            failures.append(error.message)
+    raise DatasetError(
+        "MovieLens 100K could not be fetched. " + " ".join(failures),
+        "Check the network (pip's own settings and proxies apply), or download ml-100k.zip by hand "
+        "from grouplens.org/datasets/movielens/100k and unpack it into data/.",
+    )
+
+
+def _from_grouplens(
+    work: Path, progress: Progress, cancelled: Callable[[], bool], url: str | None
+) -> Path:
+    address = url or os.environ.get("LUSIFER_ML100K_URL") or GROUPLENS_URL
+    archive = work / "ml-100k.zip"
+    digest = hashlib.sha256()
+    progress("Downloading ml-100k.zip from GroupLens (4.9 MB).", 0.0)
+    try:
+        with urllib.request.urlopen(address, timeout=20) as answer, archive.open("wb") as out:
+            size = int(answer.headers.get("Content-Length") or GROUPLENS_BYTES)
+            done = 0
+            while block := answer.read(65536):
+                if cancelled():
+                    raise Cancelled("The download was stopped.", "Nothing was kept of it.")
+                out.write(block)
+                digest.update(block)
+                done += len(block)
+                progress(f"Downloading from GroupLens: {done / 1e6:.1f} MB.", min(done / size, 1.0))
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise DatasetError(f"GroupLens could not be reached ({reason}).") from None
+    if digest.hexdigest() != GROUPLENS_SHA256:
+        raise DatasetError("What GroupLens' address sent is not ml-100k.zip (checksum differs).")
+    progress("Unpacking.", None)
+    return _unpack(archive, "ml-100k/", work / "unpacked")
+
+
+def _from_pypi(work: Path, progress: Progress, cancelled: Callable[[], bool]) -> Path:
+    progress(f"Downloading {WHEEL} from the package index (2 MB).", None)
+    command = [
+        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet",
+        "--disable-pip-version-check", "--no-input", "--dest", str(work / "wheel"), WHEEL,
+    ]  # fmt: skip
+    with (work / "pip.log").open("w+") as log:
+        try:
+            child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        except OSError as error:
+            raise DatasetError(f"pip could not be started ({error}).") from None
+        try:
+            while child.poll() is None:
+                if cancelled():
+                    raise Cancelled("The download was stopped.", "Nothing was kept of it.")
+                time.sleep(0.1)
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        log.seek(0)
+        said = [line.strip() for line in log if line.strip()]
+    wheels = list((work / "wheel").glob("*.whl"))
+    if child.returncode or not wheels:
+        last = next((s for s in reversed(said) if "error" in s.lower()), said[-1] if said else "")
+        raise DatasetError(f"The package index did not give {WHEEL} ({last or 'pip failed'}).")
+    progress("Unpacking.", None)
+    return _unpack(wheels[0], WHEEL_FOLDER, work / "unpacked", endings=(".inter", ".item", ".user"))
+
+
+def _unpack(archive: Path, inside: str, to: Path, endings: tuple[str, ...] = ("",)) -> Path:
+    """Copy the plain files of one folder of a zip; names with a path of their own are left out."""
+    to.mkdir()
+    try:
+        with zipfile.ZipFile(archive) as source:
+            for member in source.namelist():
+                name = member.removeprefix(inside)
+                if not member.startswith(inside) or not name or "/" in name or "\\" in name:
+                    continue
+                if name.endswith(endings):
+                    (to / name).write_bytes(source.read(member))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DatasetError(f"{archive.name} can't be unpacked ({error}).") from None
+    return to

@@ -1,0 +1,234 @@
+"""Readers of MovieLens 100K's two layouts: GroupLens' own folder and RecBole's atomic files.
+
+Every reader returns the same `Parsed` parts with canonical titles; what is damaged is named by file
+and line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lusifer.datasets.model import RatingTable
+from lusifer.datasets.titles import canonical, canonical_genres
+from lusifer.errors import DatasetError
+
+GENRES_100K = (
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
+    "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi",
+    "Thriller", "War", "Western",
+)  # fmt: skip
+RATING_COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a reader found: users and items as frames, ratings in order."""
+
+    users: pd.DataFrame
+    items: pd.DataFrame
+    ratings: RatingTable
+
+
+def layout_of(folder: Path) -> str | None:
+    """``grouplens`` or ``recbole``, told by the files that are there; ``None`` for neither."""
+    if (folder / "u.data").is_file():
+        return "grouplens"
+    if any(folder.glob("*.inter")):
+        return "recbole"
+    return None
+
+
+def source_files(folder: Path) -> list[Path]:
+    """The files a reader of this folder reads, for telling whether anything changed."""
+    if layout_of(folder) == "grouplens":
+        names = ["u.data", "u.item", "u.user", "u.info"]
+        return [p for p in (folder / n for n in names) if p.is_file()]
+    return sorted(p for e in ("inter", "item", "user") for p in folder.glob(f"*.{e}"))
+
+
+def read(folder: Path) -> Parsed:
+    """Read a folder in either layout.
+
+    Raises:
+        DatasetError: a file is missing, cut short, or has a line that can't be read.
+    """
+    layout = layout_of(folder)
+    if layout is None:
+        raise DatasetError(
+            f"{folder} holds no MovieLens files (neither u.data nor a .inter file).",
+            "Put GroupLens' ml-100k folder there, or fetch it: python -m lusifer data fetch ml-100k",
+        )
+    parsed = _read_grouplens(folder) if layout == "grouplens" else _read_recbole(folder)
+    _check_ids(parsed, folder)
+    return parsed
+
+
+def read_ratings(path: Path, *, separator: str = "\t", header: bool = False) -> RatingTable:
+    """A file of user, item, rating, timestamp, one rating a line.
+
+    With ``header`` the columns are found by name (``user_id,item_id,rating,timestamp``, RecBole's
+    ``:type`` endings ignored), else by position.
+
+    Raises:
+        DatasetError: the file is missing, empty or has a line that is no rating.
+    """
+    try:
+        frame = pd.read_csv(
+            path, sep=separator, header=0 if header else None, encoding="utf-8-sig",
+            names=None if header else RATING_COLUMNS, dtype=str, keep_default_na=False,
+            on_bad_lines="error", quoting=0 if header else 3, index_col=False,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is not there.", "Check the path.") from None
+    except pd.errors.EmptyDataError:
+        raise DatasetError(f"{path} is empty.", _REFETCH) from None
+    except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+        raise DatasetError(f"{path} can't be read: {error}.", _REFETCH) from None
+    if header:
+        frame = frame.rename(columns=lambda c: str(c).split(":")[0].strip())
+        missing = [c for c in RATING_COLUMNS if c not in frame.columns]
+        if missing:
+            raise DatasetError(
+                f"{path} has no column {', '.join(missing)}.",
+                f"The first line must name the columns {','.join(RATING_COLUMNS)}.",
+            )
+    columns = {name: _numbers(frame[name], path, name, int(header)) for name in RATING_COLUMNS}
+    for name in ("user_id", "item_id"):
+        bad = np.flatnonzero(columns[name] != np.floor(columns[name]))
+        if len(bad):
+            raise _bad_line(path, int(bad[0]) + 1 + header, f"{name} is not a whole number")
+    return RatingTable.from_arrays(*(columns[name] for name in RATING_COLUMNS))
+
+
+_REFETCH = (
+    "The file is damaged or half-downloaded: remove its folder and fetch it again "
+    "(python -m lusifer data fetch ml-100k)."
+)
+
+
+def _bad_line(path: Path, line: int, why: str) -> DatasetError:
+    return DatasetError(f"{path}, line {line}: {why}.", _REFETCH)
+
+
+def _numbers(column: pd.Series, path: Path, name: str, header: int) -> np.ndarray:
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        shown = str(column.iloc[int(bad[0])])[:40]
+        raise _bad_line(path, int(bad[0]) + 1 + header, f"{name} is {shown!r}, not a number")
+    return values
+
+
+def _lines(path: Path, encoding: str) -> list[str]:
+    try:
+        return path.read_text(encoding=encoding).splitlines()
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing.", _REFETCH) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} can't be read: {error}.", _REFETCH) from None
+
+
+def _users(rows: list[list[str]], path: Path, first_line: int) -> pd.DataFrame:
+    ages: list[int | None] = []
+    for number, row in enumerate(rows, first_line):
+        if len(row) != 5 or not row[0].isdigit() or not (row[1].isdigit() or not row[1]):
+            raise _bad_line(path, number, "a user has id, age, gender, occupation and zip code")
+        ages.append(int(row[1]) if row[1] else None)
+    index = pd.Index([int(r[0]) for r in rows], name="user_id", dtype="int64")
+    frame = pd.DataFrame(
+        {
+            "age": pd.array(ages, dtype="Int16"),
+            "gender": [r[2] for r in rows],
+            "occupation": [r[3] for r in rows],
+            "zip_code": [r[4] for r in rows],
+        },
+        index=index,
+    )
+    return frame.sort_index()
+
+
+def _items(rows: list[tuple[int, str, str | None, list[str]]]) -> pd.DataFrame:
+    titles = [canonical(title, year) for _, title, year, _ in rows]
+    frame = pd.DataFrame(
+        {
+            "title": [t for t, _ in titles],
+            "year": pd.array([y for _, y in titles], dtype="Int16"),
+            "genres": [canonical_genres(genres) for *_, genres in rows],
+        },
+        index=pd.Index([i for i, *_ in rows], name="item_id", dtype="int64"),
+    )
+    return frame.sort_index()
+
+
+def _read_grouplens(folder: Path) -> Parsed:
+    ratings = read_ratings(folder / "u.data")
+    users = _users(
+        [x.split("|") for x in _lines(folder / "u.user", "latin-1")], folder / "u.user", 1
+    )
+    path = folder / "u.item"
+    rows: list[tuple[int, str, str | None, list[str]]] = []
+    for number, line in enumerate(_lines(path, "latin-1"), 1):
+        cells = line.split("|")
+        if len(cells) != 5 + len(GENRES_100K) or not cells[0].isdigit():
+            raise _bad_line(path, number, f"a movie has 24 fields, this line {len(cells)}")
+        genres = [g for g, flag in zip(GENRES_100K, cells[5:], strict=True) if flag == "1"]
+        rows.append((int(cells[0]), cells[1], None, genres))
+    parsed = Parsed(users, _items(rows), ratings)
+    _check_counts(parsed, folder)
+    return parsed
+
+
+def _check_counts(parsed: Parsed, folder: Path) -> None:
+    """Hold the parts against the counts in ``u.info``, where GroupLens put it."""
+    if not (folder / "u.info").is_file():
+        return
+    found = {"users": len(parsed.users), "items": len(parsed.items), "ratings": len(parsed.ratings)}
+    for line in _lines(folder / "u.info", "latin-1"):
+        match = re.match(r"(\d+) (users|items|ratings)\b", line)
+        if match and int(match.group(1)) != found[match.group(2)]:
+            kind = match.group(2)
+            raise DatasetError(
+                f"{folder} holds {found[kind]:,} {kind}, but its u.info says {match.group(1)}.",
+                _REFETCH,
+            )
+
+
+def _read_recbole(folder: Path) -> Parsed:
+    stem = next(folder.glob("*.inter")).with_suffix("")
+    ratings = read_ratings(stem.with_suffix(".inter"), header=True)
+    path = stem.with_suffix(".user")
+    users = _users([x.split("\t") for x in _lines(path, "utf-8")[1:]], path, 2)
+    path = stem.with_suffix(".item")
+    rows: list[tuple[int, str, str | None, list[str]]] = []
+    for number, line in enumerate(_lines(path, "utf-8")[1:], 2):
+        cells = line.split("\t")
+        if len(cells) != 4 or not cells[0].isdigit():
+            raise _bad_line(path, number, "a movie has id, title, year and genres")
+        rows.append((int(cells[0]), cells[1], cells[2], cells[3].split()))
+    return Parsed(users, _items(rows), ratings)
+
+
+def _check_ids(parsed: Parsed, folder: Path) -> None:
+    if not len(parsed.ratings):
+        raise DatasetError(f"{folder} holds no rating.", _REFETCH)
+    for kind, ids, known in (
+        ("user", parsed.ratings.user_ids, parsed.users.index),
+        ("movie", np.unique(parsed.ratings.item), parsed.items.index),
+    ):
+        unknown = np.setdiff1d(ids, known.to_numpy())
+        if len(unknown):
+            raise DatasetError(
+                f"{folder} has ratings of {kind} {unknown[0]}, which its list of {kind}s lacks.",
+                _REFETCH,
+            )
+    rating = parsed.ratings.rating
+    if rating.min() < 0.5 or rating.max() > 5:
+        raise DatasetError(
+            f"{folder} has a rating of {rating.min():g} to {rating.max():g}; the scale is 1 to 5.",
+            _REFETCH,
+        )
