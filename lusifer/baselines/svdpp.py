@@ -28,7 +28,10 @@ class SVDpp:
         import surprise  # 0.1 s to import, and only this method needs it
 
         reader = surprise.Reader(rating_scale=(scale.lowest, scale.highest))
-        frame = train.frame()[["user_id", "item_id", "rating"]]
+        # In time order each user's pass would end on the newest items, which gradient descent then
+        # remembers best (.932 on u1 instead of .926): a seeded shuffle takes the order out.
+        order = np.random.default_rng(seed).permutation(len(train))
+        frame = train.frame()[["user_id", "item_id", "rating"]].iloc[order]
         trainset = surprise.Dataset.load_from_df(frame, reader).build_full_trainset()
         self._model = surprise.SVDpp(
             n_factors=self.factors, n_epochs=self.epochs, lr_all=self.rate,

@@ -64,6 +64,12 @@ class Item:
         return self.title.removesuffix(suffix) if self.year else self.title
 
 
+_TRADES = {
+    "other": "", "none": "", "healthcare": "healthcare worker", "retired": "pensioner",
+    "entertainment": "entertainer", "marketing": "marketer", "salesman": "salesperson",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class User:
     """One person of the data set; what is not known is empty or ``None``."""
@@ -78,7 +84,7 @@ class User:
     def description(self) -> str:
         """Demographics as a phrase: ``a 23-year-old male student``."""
         gender = {"M": "male", "F": "female"}.get(self.gender, "")
-        trade = "" if self.occupation in {"", "other", "none"} else self.occupation
+        trade = _TRADES.get(self.occupation, self.occupation)
         age = f"{self.age}-year-old" if self.age is not None else ""
         words = " ".join(w for w in (age, gender, trade) if w)
         if not words:

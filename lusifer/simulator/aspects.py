@@ -1,0 +1,106 @@
+"""What a taste can be about: genres, genre pairs, eras, series, moods; and the words for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lusifer.datasets import Item
+from lusifer.simulator.types import Section
+
+GENRE_WORDS = {
+    "Action": "action films", "Adventure": "adventure films", "Animation": "animated films",
+    "Children": "children's films", "Comedy": "comedies", "Crime": "crime films",
+    "Documentary": "documentaries", "Drama": "dramas", "Fantasy": "fantasy films",
+    "Film-Noir": "film noir", "Horror": "horror films", "IMAX": "IMAX films",
+    "Musical": "musicals", "Mystery": "mysteries", "Romance": "romances",
+    "Sci-Fi": "science fiction", "Thriller": "thrillers", "War": "war films",
+    "Western": "westerns",
+}  # fmt: skip
+THEMES = {
+    ("Comedy", "Romance"): "romantic comedies",
+    ("Drama", "Romance"): "love stories told straight",
+    ("Action", "Thriller"): "action thrillers",
+    ("Action", "Sci-Fi"): "science-fiction action",
+    ("Sci-Fi", "Thriller"): "science-fiction thrillers",
+    ("Crime", "Drama"): "crime dramas",
+    ("Drama", "Thriller"): "dramatic thrillers",
+    ("Drama", "War"): "stories of war",
+    ("Action", "Adventure"): "adventures full of action",
+    ("Animation", "Children"): "animated films for the family",
+    ("Children", "Comedy"): "family comedies",
+    ("Comedy", "Drama"): "bittersweet comedies",
+    ("Horror", "Thriller"): "horror thrillers",
+    ("Mystery", "Thriller"): "puzzles with suspense",
+    ("Comedy", "Crime"): "crime comedies",
+    ("Action", "Comedy"): "action comedies",
+    ("Comedy", "Musical"): "musical comedies",
+    ("Film-Noir", "Mystery"): "noir mysteries",
+}
+MOODS = {
+    "dark": ("dark and tense stories", {"Crime", "Film-Noir", "Horror", "Mystery", "Thriller"}),
+    "light": ("light entertainment", {"Animation", "Children", "Comedy", "Musical", "Romance"}),
+    "spectacle": ("spectacle and adventure", {"Action", "Adventure", "Fantasy", "Sci-Fi"}),
+    "earnest": ("serious, earnest films", {"Documentary", "Drama", "War"}),
+}
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """Something a movie has or has not. ``words`` is a noun phrase that needs no article."""
+
+    key: str
+    words: str
+    section: Section | None  # None: a genre, which goes to likes or dislikes by its sign
+    parents: tuple[str, ...] = ()
+
+
+def genre(name: str) -> Aspect:
+    """The aspect of one genre."""
+    return Aspect(f"genre:{name}", GENRE_WORDS.get(name, f"{name.lower()} titles"), None)
+
+
+def era(year: int) -> Aspect:
+    """The aspect of the decade a movie is from; all before 1960 are one."""
+    if year < 1960:
+        return Aspect("era:before-1960", "films from before 1960", "people_and_themes")
+    decade = year // 10 * 10
+    return Aspect(f"era:{decade}s", f"films of the {decade}s", "people_and_themes")
+
+
+_NUMBER = re.compile(r"\s+(?:\d{1,2}|[IVX]{1,5}|Part \w+)$")
+
+
+def series_of(item: Item) -> str:
+    """The title without what tells a sequel from its series ("Alien 3" → "Alien")."""
+    base = re.split(r":| - ", re.sub(r"\s*\(.*", "", item.name), maxsplit=1)[0].strip()
+    return _NUMBER.sub("", base)
+
+
+def series(name: str) -> Aspect:
+    """The aspect of belonging to a series of films."""
+    return Aspect(f"series:{name}", f"the {name} films", "people_and_themes")
+
+
+@lru_cache(maxsize=100_000)
+def aspects_of(item: Item) -> tuple[Aspect, ...]:
+    """Every aspect that one movie has."""
+    return tuple(_aspects_of(item))
+
+
+def _aspects_of(item: Item) -> Iterator[Aspect]:
+    genres = set(item.genres)
+    for name in item.genres:
+        yield genre(name)
+    for pair, words in THEMES.items():
+        if genres.issuperset(pair):
+            parents = tuple(f"genre:{g}" for g in pair)
+            yield Aspect(f"theme:{'+'.join(pair)}", words, "people_and_themes", parents)
+    for key, (words, of) in MOODS.items():
+        if genres & of:
+            yield Aspect(f"mood:{key}", words, "mood")
+    if item.year:
+        yield era(item.year)
+    yield series(series_of(item))

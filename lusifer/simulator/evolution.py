@@ -1,0 +1,229 @@
+"""Profile evolution: a history in batches, oldest first; a forecast, then an update, for each.
+
+Lusifer (arXiv 2405.13362, section 3) updates a profile batch by batch; the forecast before each
+update is ours: it makes a leak-free pair of prediction and truth out of every rating of the history.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lusifer.datasets import Dataset, RatingTable
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest, EmptyHistory
+from lusifer.simulator.types import (
+    Change,
+    Context,
+    Profile,
+    Rated,
+    SimulatedRating,
+    Update,
+    UserModel,
+)
+
+HISTORY, BATCH = 40, 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened at one step: the batch, the forecast made before it, the update made from it."""
+
+    number: int
+    batch: tuple[Rated, ...]
+    forecast: tuple[SimulatedRating, ...]
+    profile: Profile
+    explanation: str
+    changes: tuple[Change, ...]
+
+    @property
+    def errors(self) -> list[float]:
+        """Expected minus true rating of each forecast that was given."""
+        return [
+            f.expected - r.rating
+            for f, r in zip(self.forecast, self.batch, strict=False)
+            if f.expected is not None
+        ]
+
+    @property
+    def seconds(self) -> int:
+        """Seconds between the batch's first and last rating."""
+        return self.batch[-1].timestamp - self.batch[0].timestamp
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict that `step_from_json` reads back; items are ids only."""
+        return {
+            "number": self.number,
+            "batch": [[r.item.id, r.rating, r.timestamp] for r in self.batch],
+            "forecast": [asdict(f) for f in self.forecast],
+            "profile": self.profile.to_json(),
+            "explanation": self.explanation,
+            "changes": [asdict(c) for c in self.changes],
+        }
+
+
+def step_from_json(data: dict[str, Any], dataset: Dataset) -> Step:
+    """The inverse of `Step.to_json`."""
+    return Step(
+        number=data["number"],
+        batch=tuple(Rated(dataset.item(i), r, t) for i, r, t in data["batch"]),
+        forecast=tuple(SimulatedRating(**f) for f in data["forecast"]),
+        profile=Profile.from_json(data["profile"]),
+        explanation=data["explanation"],
+        changes=tuple(
+            Change(c["aspect"], c["direction"], tuple(c["item_ids"]), c["polarity"])
+            for c in data["changes"]
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which evolution is meant: everything that decides its result. ``id`` names it in the store."""
+
+    dataset: str
+    dataset_hash: str
+    split: str
+    user: int
+    model: str
+    model_version: str
+    history: int = HISTORY
+    batch_size: int = BATCH
+    forecasts: bool = True
+
+    @property
+    def id(self) -> str:
+        """A hash of all fields."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(b"lusifer-evolution-1" + text.encode()).hexdigest()[:24]
+
+
+def plan(
+    dataset: Dataset,
+    split: Split,
+    user: int,
+    model: UserModel,
+    *,
+    history: int = HISTORY,
+    batch_size: int = BATCH,
+    forecasts: bool = True,
+) -> Plan:
+    """Name an evolution, checking what can be checked before anything is computed.
+
+    Raises:
+        UnknownId: no such user.
+        BadRequest: a history or batch size below 1.
+    """
+    if history < 1 or batch_size < 1:
+        raise BadRequest(
+            f"A history of {history} ratings in batches of {batch_size} can't be read.",
+            "Both must be at least 1.",
+        )
+    dataset.user(user)
+    return Plan(
+        dataset.name, dataset.hash, split.name, user, model.spec, model.version, history,
+        batch_size, forecasts,
+    )  # fmt: skip
+
+
+def history_of(dataset: Dataset, split: Split, user: int, n: int) -> tuple[Rated, ...]:
+    """The newest ``n`` ratings of a user's training part, oldest first.
+
+    Raises:
+        EmptyHistory: the training part has none.
+    """
+    rows = split.train.of_user(user)
+    if not len(rows):
+        raise EmptyHistory(
+            f"User {user} has no rating in the training part of {split.name}, so there is no "
+            "history to read.",
+            "Choose another user or another split.",
+        )
+    return rated_rows(dataset, rows.slice(max(0, len(rows) - n), len(rows)))
+
+
+def rated_rows(dataset: Dataset, rows: RatingTable) -> tuple[Rated, ...]:
+    """Rows of one user as `Rated` values."""
+    return tuple(
+        Rated(dataset.item(i), r, t)
+        for i, r, t in zip(
+            rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True
+        )
+    )
+
+
+def batches(history: Sequence[Rated], size: int) -> list[tuple[Rated, ...]]:
+    """The history cut into batches, oldest first; the last may be shorter."""
+    return [tuple(history[at : at + size]) for at in range(0, len(history), size)]
+
+
+def start(dataset: Dataset, split: Split, user: int) -> Context:
+    """The context before the first step: demographics, and what a rating is worth around here."""
+    person = dataset.user(user)
+    about = person.description
+    return Context(
+        user=person,
+        scale=dataset.scale,
+        usual_rating=split.train.mean,
+        profile=Profile(about=about[:1].upper() + about[1:] + "."),
+    )
+
+
+def evolve(
+    dataset: Dataset,
+    split: Split,
+    model: UserModel,
+    what: Plan,
+    *,
+    done: Sequence[Step] = (),
+    keep: Callable[[Step], None] = lambda step: None,
+) -> Iterator[Step]:
+    """Yield the steps of an evolution in order, as each is finished.
+
+    Args:
+        what: from `plan`, made with the same data set, split and model.
+        done: steps computed before; they are yielded again, not repeated.
+        keep: called with each new step before it is yielded, so that it can be stored.
+
+    Raises:
+        EmptyHistory: nothing to read.
+        ModelError: a step failed; the steps before it have been kept.
+    """
+    cut = batches(history_of(dataset, split, what.user, what.history), what.batch_size)
+    context = start(dataset, split, what.user)
+    for number, batch in enumerate(cut, 1):
+        if number <= len(done):
+            step = done[number - 1]
+        else:
+            items = tuple(r.item for r in batch)
+            forecast = model.forecast(context, items) if what.forecasts else ()
+            context = _with_batch(context, batch)
+            update = model.update(context)
+            step = Step(
+                number, batch, forecast, update.profile, update.explanation, update.changes
+            )
+            keep(step)
+        context = _with_batch(context, batch).after(
+            Update(step.profile, step.explanation, step.changes)
+        )
+        yield step
+
+
+def _with_batch(context: Context, batch: tuple[Rated, ...]) -> Context:
+    return Context(
+        context.user, context.scale, context.usual_rating, context.profile, context.seen, batch,
+        context.step,
+    )  # fmt: skip
+
+
+def context_after(dataset: Dataset, split: Split, user: int, steps: Sequence[Step]) -> Context:
+    """The context that a rating is given from: the profile and history after these steps."""
+    context = start(dataset, split, user)
+    for step in steps:
+        context = _with_batch(context, step.batch).after(
+            Update(step.profile, step.explanation, step.changes)
+        )
+    return context

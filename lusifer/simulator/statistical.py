@@ -1,0 +1,445 @@
+"""The built-in user model: statistics in, plain sentences out. No model, no key, no network.
+
+It reads the same context as a language model, measures tastes against the user's own mean, and
+rates by those tastes. It is what a fresh machine starts with and the reference that a language
+model has to beat; it is never counted as one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lusifer.datasets import Item
+from lusifer.simulator import wording
+from lusifer.simulator.aspects import Aspect, aspects_of
+from lusifer.simulator.taste import Evidence, TasteModel, level, tastes, user_mean
+from lusifer.simulator.types import (
+    Bullet,
+    Change,
+    Context,
+    Direction,
+    Profile,
+    Rated,
+    Section,
+    SimulatedRating,
+    Update,
+)
+
+LIMITS: dict[Section, int] = {
+    "likes": 5, "dislikes": 4, "people_and_themes": 4, "mood": 2, "rating_habits": 3,
+}  # fmt: skip
+NOTICEABLE, STRONG, MARGIN = 0.25, 0.6, 0.08
+TELLING = 0.12
+"""Effects (in stars) from which an aspect is said, is said to be strong, and by how much it must
+fall short again before it is unsaid; and from which it is worth naming in a reason."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One bullet that changes at a step: from which strength to which, and what shows it."""
+
+    aspect: Aspect
+    before: int
+    after: int
+    evidence: Evidence | None
+    cited: tuple[Rated, ...]
+
+    @property
+    def weight(self) -> float:
+        """For telling the most important first."""
+        size = abs(self.evidence.effect) if self.evidence else 0.3
+        return size + 0.5 * (abs(self.after) == 2) + 0.1 * len(self.cited)
+
+
+class StatisticalUserModel:
+    """The built-in. A pure function of its context; see `lusifer.simulator.types.UserModel`."""
+
+    spec = "builtin"
+    version = "1"
+
+    def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
+        """As `rate`: before its first batch it knows only what is usual around here."""
+        return self.rate(context, items)
+
+    def rate(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
+        """The user's present level plus what the movie's genres and era add for this user."""
+        mean = user_mean(context.seen, context.usual_rating)
+        now = level(context.seen, context.usual_rating)
+        model = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
+        evidence = tastes(context.seen, mean)
+        answers = []
+        for item in items:
+            parts = model.contributions(item)
+            expected = float(context.scale.clip(now.now + sum(parts.values())))
+            answers.append(
+                SimulatedRating(
+                    item.id,
+                    context.scale.nearest(expected),
+                    expected,
+                    now.spread,
+                    _reason(item, parts, evidence, context, mean),
+                )
+            )
+        return tuple(answers)
+
+    def update(self, context: Context) -> Update:
+        """Move the bullets that the batch gives cause to move; keep all others word for word."""
+        seen = context.seen + context.batch
+        mean = user_mean(seen, context.usual_rating)
+        shifts = _taste_shifts(context, tastes(seen, mean), mean)
+        user = context.user.id
+        profile = context.profile
+        changes = []
+        for shift in shifts:
+            profile = _apply(profile, shift, mean, user)
+            changes.append(_as_change(shift))
+        profile, habit_changes = _habits(profile, context, seen)
+        if not context.profile.about:
+            profile = replace(profile, about=wording.capital(context.user.description) + ".")
+        explanation = _explain(context, shifts, len(habit_changes))
+        return Update(profile, explanation, (*changes, *habit_changes))
+
+
+# ---- what changes ---------------------------------------------------------------------------------
+
+
+def _strength(effect: float, before: int) -> int:
+    """The strength that an effect deserves, keeping ``before`` while it is near enough to it."""
+    for strength in (2, 1):
+        threshold = STRONG if strength == 2 else NOTICEABLE
+        for sign in (1, -1):
+            held = before * sign >= strength
+            if effect * sign >= threshold - MARGIN * held:
+                return strength * sign
+    return 0
+
+
+def _taste_shifts(context: Context, evidence: dict[str, Evidence], mean: float) -> list[Shift]:
+    """Every aspect whose strength the batch moves, most important first.
+
+    An aspect moves only if the batch itself holds a movie of it on the side that it moves to: what
+    changes merely because the mean moved can't be explained by a movie, so it stays.
+    """
+    held = {b.aspect: b.strength for b in context.profile.bullets if b.aspect}
+    in_batch: dict[str, list[Rated]] = {}
+    for rated in context.batch:
+        for aspect in aspects_of(rated.item):
+            in_batch.setdefault(aspect.key, []).append(rated)
+    shifts = []
+    for key, batch in in_batch.items():
+        found = evidence[key]
+        before = held.get(key, 0)
+        after = _strength(found.effect, before)
+        if before == 0 and not _worth_saying(found, evidence, len(context.seen + context.batch)):
+            after = 0
+        if after == before:
+            continue
+        up = after > before
+        cited = [r for r in batch if (r.rating > mean) == up and abs(r.rating - mean) >= 0.25]
+        if not cited:
+            continue
+        cited.sort(key=lambda r: -r.rating if up else r.rating)
+        shifts.append(Shift(found.aspect, before, after, found, tuple(cited)))
+    shifts.sort(key=lambda s: (-s.weight, s.aspect.key))
+    return _within_limits(context.profile, shifts)
+
+
+def _worth_saying(found: Evidence, evidence: dict[str, Evidence], seen: int) -> bool:
+    """Whether an aspect says something that its parts (a pair's two genres) do not say already.
+
+    An era that most of the seen films are from says nothing about any of them.
+    """
+    kind = found.aspect.key.split(":")[0]
+    if kind == "series":
+        return len({r.item.id for r in found.rated}) >= 2
+    if kind in {"theme", "era", "mood"}:
+        if found.count < 3 or (kind == "era" and found.count * 2 > seen):
+            return False
+        parts = [abs(evidence[p].effect) for p in found.aspect.parents if p in evidence]
+        return abs(found.effect) > max(parts, default=0.0)
+    return found.count >= 2
+
+
+def _section(aspect: Aspect, strength: int) -> Section:
+    if aspect.section is not None:
+        return aspect.section
+    return "likes" if strength > 0 else "dislikes"
+
+
+def _within_limits(profile: Profile, shifts: list[Shift]) -> list[Shift]:
+    """Drop the least important new bullets where a section is full (old ones never make way)."""
+    room = {name: limit - len(profile.section(name)) for name, limit in LIMITS.items()}
+    for shift in shifts:
+        if shift.before and _section(shift.aspect, shift.before) != (
+            _section(shift.aspect, shift.after) if shift.after else None
+        ):
+            room[_section(shift.aspect, shift.before)] += 1
+    kept = []
+    for shift in shifts:
+        place = _section(shift.aspect, shift.after) if shift.after else None
+        moves_in = place and not (shift.before and _section(shift.aspect, shift.before) == place)
+        if moves_in and place:
+            if room[place] <= 0:
+                if shift.before:  # it turned round but there is no room on the other side: unsaid
+                    kept.append(replace(shift, after=0))
+                continue
+            room[place] -= 1
+        kept.append(shift)
+    return kept
+
+
+def _apply(profile: Profile, shift: Shift, mean: float, user: int) -> Profile:
+    """The profile with one bullet put in, rewritten in place, or taken out."""
+    sections = {name: list(profile.section(name)) for name in LIMITS}
+    bullet = None
+    if shift.after and shift.evidence:
+        side = 1 if shift.after > 0 else -1
+        shown = _examples(shift, mean, side, profile)
+        against = [
+            r for r in shift.evidence.rated if (r.rating - mean) * side <= -1 and r not in shown
+        ]
+        if abs(shift.after) == 2:
+            against = []
+        bullet = Bullet(
+            wording.taste(shift.aspect, shift.after, shown, against[-1:], user),
+            shift.aspect.key,
+            shift.after,
+        )
+    for name, bullets in sections.items():
+        for at, old in enumerate(bullets):
+            if old.aspect == shift.aspect.key:
+                stays = bullet is not None and _section(shift.aspect, shift.after) == name
+                bullets[at : at + 1] = [bullet] if stays and bullet else []
+                if stays:
+                    return replace(profile, **{k: tuple(v) for k, v in sections.items()})
+    if bullet:
+        sections[_section(shift.aspect, shift.after)].append(bullet)
+    return replace(profile, **{k: tuple(v) for k, v in sections.items()})
+
+
+def _examples(shift: Shift, mean: float, side: int, profile: Profile) -> list[Rated]:
+    """Two movies that show a taste: the clearest of all seen, those not named in another bullet
+    first among equals, then the newest."""
+    assert shift.evidence is not None
+    fitting = [r for r in shift.evidence.rated if (r.rating - mean) * side > 0]
+    if not fitting:
+        fitting = list(shift.evidence.rated)
+    said = " ".join(b.text for b in profile.bullets if b.aspect != shift.aspect.key)
+    order = sorted(
+        enumerate(fitting),
+        key=lambda p: (-(p[1].rating - mean) * side, wording.short(p[1]) in said, -p[0]),
+    )
+    return [r for _, r in order[:2]]
+
+
+def _as_change(shift: Shift) -> Change:
+    before, after = shift.before, shift.after
+    direction: Direction
+    if after and (not before or before * after < 0):
+        direction, polarity = "gained", after
+    elif not after:
+        direction, polarity = "dropped", before
+    else:
+        direction = "strengthened" if abs(after) > abs(before) else "weakened"
+        polarity = after
+    sign = 1 if polarity > 0 else -1
+    return Change(
+        wording.aspect_name(shift.aspect.words, sign),
+        direction,
+        tuple(r.item.id for r in shift.cited),
+        sign,
+    )
+
+
+# ---- rating habits --------------------------------------------------------------------------------
+
+
+def _habits(
+    profile: Profile, context: Context, seen: tuple[Rated, ...]
+) -> tuple[Profile, list[Change]]:
+    """How the scale is used: generosity, range, and whether that has shifted lately."""
+    scale = context.scale
+    ratings = np.array([r.rating for r in seen])
+    batch = np.array([r.rating for r in context.batch])
+    mean, width = float(ratings.mean()), scale.highest - scale.lowest
+    share = (mean - scale.lowest) / width
+    good = scale.nearest(scale.lowest + 0.75 * width)
+    poor = scale.nearest(scale.lowest + 0.25 * width)
+    numbers = {
+        "n": float(len(ratings)),
+        "mean": mean,
+        "good": good,
+        "poor": poor,
+        "high": float((ratings >= good).sum()),
+        "low": float((ratings <= poor).sum()),
+        "top": float((ratings == scale.highest).sum()),
+        "bottom": float((ratings == scale.lowest).sum()),
+    }
+    mode, most = Counter(ratings.tolist()).most_common(1)[0]
+    numbers |= {"mode": float(mode), "most": float(most)}
+    wanted: dict[str, str] = {}
+    bands = ((0.78, "very-generous"), (0.68, "generous"), (0.55, "balanced"), (0.42, "strict"))
+    wanted["habit:level"] = next((k for least, k in bands if share >= least), "very-strict")
+    if len(ratings) >= 8:
+        spread = float(ratings.std()) / width
+        if spread >= 0.3 and numbers["top"] and numbers["bottom"]:
+            wanted["habit:range"] = "wide"
+        elif spread <= 0.18 and most * 2 >= len(ratings):
+            wanted["habit:range"] = "narrow"
+    if len(context.seen) >= 5 and len(batch) >= 3:
+        before = float(np.mean([r.rating for r in context.seen]))
+        numbers |= {"recent": float(batch.mean()), "before": before, "batch": float(len(batch))}
+        if abs(batch.mean() - before) >= 0.12 * width:
+            wanted["habit:trend"] = "kinder" if batch.mean() > before else "stricter"
+    return _place_habits(profile, context, wanted, numbers)
+
+
+_HABIT_NAMES = {
+    "very-generous": "very generous marking", "generous": "generous marking",
+    "balanced": "marks around the middle", "strict": "strict marking",
+    "very-strict": "very strict marking", "wide": "use of the whole scale",
+    "narrow": "marks that hardly vary", "stricter": "marks drifting down",
+    "kinder": "marks drifting up",
+}  # fmt: skip
+
+
+def _place_habits(
+    profile: Profile, context: Context, wanted: dict[str, str], numbers: dict[str, float]
+) -> tuple[Profile, list[Change]]:
+    old = {b.aspect.rsplit("=", 1)[0]: b for b in profile.rating_habits}
+    bullets, changes = [], []
+    for key in ("habit:level", "habit:range", "habit:trend"):
+        before, kind = old.get(key), wanted.get(key)
+        tag = f"{key}={kind}"
+        again = before is not None and before.aspect == tag
+        if again and before and key != "habit:trend":
+            bullets.append(before)
+            continue
+        if kind:
+            bullets.append(Bullet(wording.habit(kind, numbers, context.user.id), tag))
+            direction: Direction = "strengthened" if again else "gained"
+            changes.append(Change(_HABIT_NAMES[kind], direction, _telling(context, kind)))
+        elif before:
+            was = before.aspect.rsplit("=", 1)[1]
+            changes.append(Change(_HABIT_NAMES[was], "dropped", _telling(context, was, against=True)))
+    return replace(profile, rating_habits=tuple(bullets)), changes
+
+
+def _telling(context: Context, kind: str, *, against: bool = False) -> tuple[int, ...]:
+    """Up to three movies of the batch that show a habit best (or, with ``against``, worst)."""
+    middle = float(np.mean([r.rating for r in context.batch]))
+    distance = {
+        "very-generous": lambda r: -r.rating, "generous": lambda r: -r.rating,
+        "kinder": lambda r: -r.rating, "strict": lambda r: r.rating,
+        "very-strict": lambda r: r.rating, "stricter": lambda r: r.rating,
+        "wide": lambda r: -abs(r.rating - middle),
+    }.get(kind, lambda r: abs(r.rating - middle))  # fmt: skip
+    order = sorted(context.batch, key=distance, reverse=against)
+    return tuple(r.item.id for r in order[:3])
+
+
+# ---- why ------------------------------------------------------------------------------------------
+
+
+def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
+    """One or two sentences on what changed and which ratings did it."""
+    user, step = context.user.id, context.step
+    ordered = sorted(context.batch, key=lambda r: r.rating)
+    best, worst = ordered[-1], ordered[0]
+    if not shifts:
+        if best.rating == worst.rating:
+            span = f"every one got a {wording.mark(best.rating)}, {wording.short(best)} among them"
+        else:
+            span = f"from {wording.movies([best])} down to {wording.movies([worst])}"
+        lead = wording.pick(
+            ("Nothing in these ratings contradicts the profile", "These ratings fit what was known",
+             "No taste moved this time"), user, step,
+        )  # fmt: skip
+        tail = "; only the marking habits shifted" if habits else ""
+        return f"{lead}: {span}{tail}."
+    clauses, told = [], set()
+    for shift in shifts:
+        fresh = [r for r in shift.cited if r.item.id not in told]
+        if clauses and not fresh:
+            continue  # the same movies again would say the same thing twice
+        told.update(r.item.id for r in (fresh or shift.cited)[:2])
+        change = _as_change(shift)
+        clauses.append(
+            wording.change_clause(change, shift.aspect.words, fresh or shift.cited, user, step)
+        )
+        if len(clauses) == 2:
+            break
+    sentences = [wording.capital(c) for c in clauses]
+    if step == 1 and not context.seen:
+        sentences[0] = f"A first impression: {clauses[0]}"
+    return ". ".join(sentences) + "."
+
+
+def _reason(
+    item: Item,
+    parts: dict[str, float],
+    evidence: dict[str, Evidence],
+    context: Context,
+    mean: float,
+) -> str:
+    """One sentence: the aspects of this movie that weighed most, with movies that show it."""
+    if not context.seen:
+        return (
+            f"Nothing is known yet beyond {context.user.description}, so this is the usual rating."
+        )
+    total = sum(parts.values())
+    common = {k for k in parts if k.startswith("era:") and evidence[k].count * 2 > len(context.seen)}
+    telling = sorted(
+        ((k, v) for k, v in parts.items() if abs(v) >= TELLING and k not in common),
+        key=lambda p: -abs(p[1]),
+    )
+    side = 1 if total >= 0 else -1
+    main = next(((k, v) for k, v in telling if v * side > 0), None)
+    other = next(((k, v) for k, v in telling if v * side < 0), None)
+    user = context.user.id
+    family = evidence.get(next(a.key for a in aspects_of(item) if a.key.startswith("series:")))
+    if family:
+        earlier = family.rated[-1]
+        text = f"Of a series with {wording.short(earlier)}, which got a {wording.mark(earlier.rating)}"
+        if main:
+            text += f"; {_spoke(evidence[main[0]], side, user, item, mean)}"
+        return wording.capital(text) + "."
+    if main is None:
+        known = [evidence[k] for k in parts if k in evidence and k.startswith("genre:")]
+        if not known:
+            return "This user has rated nothing like it yet, so it gets their present usual mark."
+        most = max(known, key=lambda e: e.count)
+        count = "one rating" if most.count == 1 else f"{most.count} ratings"
+        shown = wording.marks_in_brackets(most.rated[-1:])
+        forms = (
+            "No clear leaning for or against {x} so far ({c}, last {s}): close to the usual mark",
+            "{x} left no clear mark ({c}, last {s}), so about what this user mostly gives",
+            "Little to go by: {c} of {x} pull no clear way (last {s})",
+        )
+        form = wording.pick(forms if count != "one rating" else forms[:1], user, item.id)
+        return wording.capital(form.format(x=most.aspect.words, c=count, s=shown)) + "."
+    text = _spoke(evidence[main[0]], side, user, item, mean)
+    if other:
+        text += f", though {_spoke(evidence[other[0]], -side, user, item, mean, short=True)}"
+    return wording.capital(text) + "."
+
+
+def _spoke(
+    found: Evidence, side: int, user: int, item: Item, mean: float, *, short: bool = False
+) -> str:
+    """``crime films have done well here (5 for Heat, 4 for Seven)``."""
+    fitting = [r for r in found.rated if (r.rating - mean) * side > 0]
+    ordered = sorted(enumerate(fitting), key=lambda p: (-p[1].rating * side, -p[0]))
+    shown = [r for _, r in ordered[: 1 if short else 2]]
+    words = found.aspect.words
+    have = "has" if words in {"film noir", "science fiction"} else "have"
+    if side > 0:
+        forms = ("{x} {h} done well here", "{x} {h} pleased this user", "{x} {h} earned good marks")
+    else:
+        forms = ("{x} {h} fared badly here", "{x} {h} left this user cold", "{x} {h} cost marks")
+    lead = wording.pick(forms, user, item.id, found.aspect.key).format(x=words, h=have)
+    return f"{lead} ({wording.marks_in_brackets(shown)})" if shown else lead

@@ -1,0 +1,135 @@
+"""A user's tastes, measured against the user's own mean: facts for prompts, charts and the built-in.
+
+Everything here is computed from the ratings that the context shows, and from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusifer.datasets import Item
+from lusifer.simulator.aspects import Aspect, aspects_of
+from lusifer.simulator.types import Rated
+
+DOUBT = 4.0
+"""Ratings' worth of doubt by which an aspect's mean deviation is shrunk towards none."""
+
+
+@dataclass
+class Evidence:
+    """What the ratings say of one aspect: its movies, and their mean distance from the user's mean."""
+
+    aspect: Aspect
+    rated: list[Rated] = field(default_factory=list)
+    total: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """Number of rated movies that have the aspect."""
+        return len(self.rated)
+
+    @property
+    def difference(self) -> float:
+        """Mean rating of these movies minus the user's mean."""
+        return self.total / self.count
+
+    @property
+    def effect(self) -> float:
+        """The difference, shrunk by `DOUBT`: what it is safe to say after so few ratings."""
+        return self.total / (self.count + DOUBT)
+
+
+def user_mean(seen: Sequence[Rated], usual: float, doubt: float = 0.0) -> float:
+    """The user's mean rating, shrunk towards the usual one by ``doubt`` ratings' worth.
+
+    Tastes are told against the plain mean: who gives everything a 1 has no taste that shows.
+    """
+    return (sum(r.rating for r in seen) + doubt * usual) / max(len(seen) + doubt, 1)
+
+
+def tastes(seen: Sequence[Rated], mean: float) -> dict[str, Evidence]:
+    """Evidence for every aspect that the seen movies have, by aspect key."""
+    found: dict[str, Evidence] = {}
+    for rated in seen:
+        for aspect in aspects_of(rated.item):
+            evidence = found.get(aspect.key)
+            if evidence is None:
+                evidence = found[aspect.key] = Evidence(aspect)
+            evidence.rated.append(rated)
+            evidence.total += rated.rating - mean
+    return found
+
+
+@dataclass(frozen=True)
+class Level:
+    """Where a user's ratings stand now: newest weighted most, shrunk towards the usual rating."""
+
+    now: float
+    spread: float
+
+
+HALF_LIFE = 10.0
+"""Ratings after which one counts half: people's marks drift within a session (measured on the
+training part's own forecasts: 8 to 15 differ by less than .002 RMSE)."""
+
+
+def level(seen: Sequence[Rated], usual: float, doubt: float = 5.0) -> Level:
+    """The level that the next rating will be near to, before anything is known of the movie."""
+    if not seen:
+        return Level(usual, 1.1)
+    ratings = np.array([r.rating for r in seen])
+    weights = 0.5 ** (np.arange(len(ratings))[::-1] / HALF_LIFE)
+    now = (weights @ ratings + doubt * usual) / (weights.sum() + doubt)
+    variance = (((ratings - ratings.mean()) ** 2).sum() + 10 * 1.1**2) / (len(ratings) + 10)
+    return Level(float(now), float(np.sqrt(variance)))
+
+
+RIDGE = 8.0
+"""Penalty of the joint taste regression (tried 4 to 20 on the last-10 training part's forecasts)."""
+
+
+@dataclass(frozen=True)
+class TasteModel:
+    """Joint effects of genres and eras on one user's ratings: a ridge regression on the seen movies.
+
+    Genres share the credit (a movie's genre indicators are scaled to unit length), so that "action"
+    and "thriller" do not both claim the same five stars.
+    """
+
+    effects: dict[str, float]
+
+    @classmethod
+    def fit(cls, seen: Sequence[Rated], mean: float) -> TasteModel:
+        """Fit on the seen ratings, as deviations from the user's mean."""
+        keys = sorted({key for r in seen for key in _features(r.item)})
+        if not keys:
+            return cls({})
+        column = {key: c for c, key in enumerate(keys)}
+        x: NDArray[np.float64] = np.zeros((len(seen), len(keys)))
+        for row, rated in enumerate(seen):
+            for key, weight in _features(rated.item).items():
+                x[row, column[key]] = weight
+        y = np.array([r.rating - mean for r in seen])
+        beta = np.linalg.solve(x.T @ x + RIDGE * np.eye(len(keys)), x.T @ y)
+        return cls(dict(zip(keys, beta.tolist(), strict=True)))
+
+    def contributions(self, item: Item) -> dict[str, float]:
+        """What each aspect of a movie adds to its expected rating."""
+        features = _features(item)
+        return {k: w * self.effects[k] for k, w in features.items() if k in self.effects}
+
+
+def _features(item: Item) -> dict[str, float]:
+    weights: dict[str, float] = defaultdict(float)
+    share = 1 / np.sqrt(max(len(item.genres), 1))
+    for aspect in aspects_of(item):
+        if aspect.key.startswith("genre:"):
+            weights[aspect.key] = float(share)
+        elif aspect.key.startswith("era:"):
+            weights[aspect.key] = 1.0
+    return weights

@@ -1,0 +1,174 @@
+"""What goes into a user model and what comes out: the one contract of the simulator."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Protocol
+
+from lusifer.datasets import Item, RatingScale, User
+
+Section = Literal["likes", "dislikes", "people_and_themes", "mood", "rating_habits"]
+SECTIONS: dict[Section, str] = {
+    "likes": "Likes",
+    "dislikes": "Dislikes",
+    "people_and_themes": "People and themes",
+    "mood": "Mood",
+    "rating_habits": "Rating habits",
+}
+Direction = Literal["gained", "strengthened", "weakened", "dropped"]
+DIRECTIONS: tuple[Direction, ...] = ("gained", "strengthened", "weakened", "dropped")
+
+
+@dataclass(frozen=True)
+class Rated:
+    """One rating of a history: the item, the rating on the scale, Unix seconds."""
+
+    item: Item
+    rating: float
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class Bullet:
+    """One statement of a profile. ``aspect`` and ``strength`` are the built-in's own notes
+    (what it is about; −2 strong dislike … 2 strong liking), empty for a language model."""
+
+    text: str
+    aspect: str = ""
+    strength: int = 0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The text that stands for a user after a step, in stable sections of bullets."""
+
+    about: str = ""
+    likes: tuple[Bullet, ...] = ()
+    dislikes: tuple[Bullet, ...] = ()
+    people_and_themes: tuple[Bullet, ...] = ()
+    mood: tuple[Bullet, ...] = ()
+    rating_habits: tuple[Bullet, ...] = ()
+
+    def section(self, name: Section) -> tuple[Bullet, ...]:
+        """The bullets of one section."""
+        return getattr(self, name)
+
+    @property
+    def bullets(self) -> tuple[Bullet, ...]:
+        """All bullets, section by section."""
+        return tuple(b for name in SECTIONS for b in self.section(name))
+
+    @property
+    def text(self) -> str:
+        """The profile as plain text: a heading a section, a dash a bullet."""
+        blocks = [self.about] if self.about else []
+        for name, heading in SECTIONS.items():
+            if self.section(name):
+                lines = [heading, *(f"- {b.text}" for b in self.section(name))]
+                blocks.append("\n".join(lines))
+        return "\n\n".join(blocks)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict that `from_json` reads back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Profile:
+        """The inverse of `to_json`."""
+        parts: dict[str, Any] = {
+            name: tuple(Bullet(**b) for b in data.get(name, ())) for name in SECTIONS
+        }
+        return cls(about=data.get("about", ""), **parts)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One aspect that a step gained, strengthened, weakened or dropped, and the movies of the batch
+    that show it. ``polarity``: 1 a liking, −1 a dislike, 0 neither (a habit, or unknown)."""
+
+    aspect: str
+    direction: Direction
+    item_ids: tuple[int, ...]
+    polarity: int = 0
+
+
+@dataclass(frozen=True)
+class SimulatedRating:
+    """An answer to "how would this user rate it".
+
+    ``rating`` is on the scale, ``expected`` a number inside its range, ``spread`` a standard
+    deviation in the same unit (``None`` if the model gave none). A rating that the model failed to
+    give has ``rating`` and ``expected`` ``None`` and says why in ``failure``; it is never replaced.
+    """
+
+    item_id: int
+    rating: float | None
+    expected: float | None
+    spread: float | None = None
+    reason: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a step made of a batch."""
+
+    profile: Profile
+    explanation: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a user model may know when it is asked; nothing else reaches it.
+
+    Attributes:
+        user: demographics.
+        scale: the rating scale.
+        usual_rating: mean of all training ratings, what a rating is worth around here.
+        profile: after the last step; before the first, `Profile.about` alone.
+        seen: the history shown so far, oldest first.
+        batch: the ratings of this step, for ``update`` alone (they are not in ``seen`` yet).
+        step: number of this step, from 1; for ``rate``, the number of steps done.
+    """
+
+    user: User
+    scale: RatingScale
+    usual_rating: float
+    profile: Profile
+    seen: tuple[Rated, ...] = ()
+    batch: tuple[Rated, ...] = ()
+    step: int = 1
+
+    def after(self, update: Update) -> Context:
+        """The context once the batch has been read."""
+        return replace(
+            self, profile=update.profile, seen=self.seen + self.batch, batch=(), step=self.step + 1
+        )
+
+
+class UserModel(Protocol):
+    """A simulated user. Implementations keep no state between calls: all they know is the context.
+
+    ``spec`` names the model (``builtin``, ``openai:NAME``), ``version`` what else decides its
+    answers (the built-in's version number; a language model's prompt version).
+    """
+
+    spec: str
+    version: str
+
+    def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
+        """Ratings of the coming batch's items before their ratings are shown, in the same order."""
+        ...
+
+    def update(self, context: Context) -> Update:
+        """The profile after reading ``context.batch``, with its explanation and changes.
+
+        Raises:
+            ModelError: the model gave no usable answer.
+        """
+        ...
+
+    def rate(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
+        """Simulated ratings of items, in the same order; a failed one says so in ``failure``."""
+        ...

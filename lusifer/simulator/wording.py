@@ -1,0 +1,162 @@
+"""The built-in's sentences: plain English from evidence, varied by user, never by chance.
+
+Which of several wordings is used follows from a hash of the user and the aspect, so one user reads
+the same every time and two users do not read alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from lusifer.simulator.aspects import Aspect
+from lusifer.simulator.types import Change, Rated
+
+LEADS: dict[int, tuple[str, ...]] = {
+    2: ("Loves {x}", "Keeps the best marks for {x}", "Lights up at {x}", "Is most at home with {x}",
+        "Finds favourites among {x}"),
+    1: ("Enjoys {x}", "Has a soft spot for {x}", "Warms to {x}", "Leans towards {x}",
+        "Is usually well served by {x}"),
+    -1: ("Is lukewarm about {x}", "Is rarely won over by {x}", "Has limited patience for {x}",
+         "Tends to be let down by {x}", "Holds back on {x}"),
+    -2: ("Marks down {x} hard", "Has little time for {x}", "Is put off by {x}",
+         "Hardly ever gets along with {x}", "Finds little to like in {x}"),
+}  # fmt: skip
+MOOD_LEADS: dict[str, dict[int, tuple[str, ...]]] = {
+    "dark": {
+        1: ("Comes for tension and the darker side", "Likes an evening to be tense and dark"),
+        -1: ("Would rather not be unsettled", "Darkness and tension leave a cool impression"),
+    },
+    "light": {
+        1: ("Comes for laughs and warmth", "Light entertainment goes down well"),
+        -1: ("Light entertainment tends to fall flat", "Is not here for something light"),
+    },
+    "spectacle": {
+        1: ("Wants to be swept along by spectacle", "Comes for adventure and big pictures"),
+        -1: ("Spectacle alone does not impress", "Big effects and chases leave this viewer cold"),
+    },
+    "earnest": {
+        1: ("Looks for something serious to hold on to", "Wants weight and real lives on screen"),
+        -1: ("Serious subjects do not win marks by themselves", "Earnest films can drag"),
+    },
+}
+
+
+_SECOND_TITLE = re.compile(r"\s*\([^()]*\)")
+
+
+def pick(options: Sequence[str], *parts: object) -> str:
+    """One of several wordings, always the same for the same parts."""
+    digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
+    return options[digest[0] % len(options)]
+
+
+def mark(rating: float) -> str:
+    """A rating as it is said: ``4``, ``3.5``."""
+    return f"{rating:g}"
+
+
+def join(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def short(rated: Rated) -> str:
+    """A title for running text: without the year, and without the second title in brackets."""
+    return _SECOND_TITLE.sub("", rated.item.name) or rated.item.name
+
+
+def movies(rated: Sequence[Rated]) -> str:
+    """Movies with their ratings in running text: ``Heat (5) and Seven (4)``."""
+    return join([f"{short(r)} ({mark(r.rating)})" for r in rated])
+
+
+def marks_for(rated: Sequence[Rated]) -> str:
+    """``5s for Heat and Seven``, ``a 5 for Heat and a 4 for Seven``."""
+    marks = {r.rating for r in rated}
+    if len(rated) > 1 and len(marks) == 1:
+        return f"{mark(rated[0].rating)}s for {join([short(r) for r in rated])}"
+    return join([f"a {mark(r.rating)} for {short(r)}" for r in rated])
+
+
+def marks_in_brackets(rated: Sequence[Rated]) -> str:
+    """``5 for Heat, 4 for Seven``."""
+    return ", ".join(f"{mark(r.rating)} for {short(r)}" for r in rated)
+
+
+def capital(text: str) -> str:
+    """The text with its first letter large."""
+    return text[:1].upper() + text[1:]
+
+
+def taste(
+    aspect: Aspect, strength: int, shown: Sequence[Rated], against: Sequence[Rated], user: int
+) -> str:
+    """A bullet on a liking or dislike, with the movies that show it and one that does not."""
+    if aspect.section == "mood":
+        leads = MOOD_LEADS[aspect.key.removeprefix("mood:")][1 if strength > 0 else -1]
+        lead = pick(leads, user, aspect.key)
+    else:
+        lead = pick(LEADS[strength], user, aspect.key, strength).format(x=aspect.words)
+    form = pick(("; gave {m}", ", as with {v}", ": {m}", " ({v})"), user, aspect.key, "form")
+    if form == " ({v})":  # brackets in brackets do not read well
+        form = ": {m}"
+    text = lead + form.format(m=marks_for(shown), v=movies(shown))
+    if against:
+        other = against[0]
+        turn = pick(("though", "even if", "but"), user, aspect.key, "turn")
+        verb = "earned" if strength < 0 else "got only"
+        text += f", {turn} {short(other)} {verb} a {mark(other.rating)}"
+    return text + "."
+
+
+def habit(kind: str, numbers: dict[str, float], user: int) -> str:
+    """A bullet on how the user uses the scale. ``numbers`` holds what the sentence needs."""
+    n = int(numbers.get("n", 0))
+    of = {
+        "very-generous": "A very generous marker: {high} of the first {n} ratings are {good} or more.",
+        "generous": "Generous with marks: {high} of the first {n} ratings are {good} or more.",
+        "balanced": "Marks in the middle: the first {n} ratings average {mean}.",
+        "strict": "Marks strictly: the first {n} ratings average {mean}, with {high} of {good} or more.",
+        "very-strict": "A very strict marker: {low} of the first {n} ratings are {poor} or less.",
+        "wide": "Uses the whole scale: {tops} and {bottom} of the lowest in the first {n} ratings.",
+        "narrow": "Hardly varies: {most} of the first {n} ratings are a plain {mode}.",
+        "stricter": "Has grown stricter: the newest {batch} average {recent}, the ones before {before}.",
+        "kinder": "Has grown kinder: the newest {batch} average {recent}, the ones before {before}.",
+    }  # fmt: skip
+    shown: dict[str, object] = {
+        k: (f"{v:.1f}" if k in {"mean", "recent", "before"} else mark(v))
+        for k, v in numbers.items()
+    }
+    shown["n"] = n
+    top = int(numbers.get("top", 0))
+    shown["tops"] = "one top mark" if top == 1 else f"{top} top marks"
+    for word in ("high", "low", "top", "bottom", "most"):
+        if word in numbers:
+            shown[word] = int(numbers[word]) or "none"
+    return of[kind].format(**shown)
+
+
+_CHANGE: dict[tuple[str, int], tuple[str, ...]] = {
+    ("gained", 1): ("{m} put {x} among the likes", "{x} joined the likes after {m}"),
+    ("strengthened", 1): ("{m} made the liking for {x} stronger", "{m} confirmed {x} as a favourite"),
+    ("weakened", 1): ("{m} cooled the liking for {x}", "after {m}, {x} lost some of their shine"),
+    ("dropped", 1): ("{m} ended the liking for {x}", "{m} undid what spoke for {x}"),
+    ("gained", -1): ("{m} put {x} among the dislikes", "{m} spoke against {x}"),
+    ("strengthened", -1): ("{m} hardened the dislike of {x}", "{m} made things worse for {x}"),
+    ("weakened", -1): ("{m} softened the dislike of {x}", "{m} won back some ground for {x}"),
+    ("dropped", -1): ("{m} cleared {x} of the earlier dislike", "{m} ended the dislike of {x}"),
+}  # fmt: skip
+
+
+def change_clause(change: Change, words: str, cited: Sequence[Rated], user: int, step: int) -> str:
+    """One change as a clause with its movies: ``5s for Heat and Seven put thrillers among …``."""
+    options = _CHANGE[change.direction, change.polarity or 1]
+    clause = pick(options, user, step, change.aspect)
+    return clause.format(m=marks_for(cited[:2]), x=words)
+
+
+def aspect_name(words: str, polarity: int) -> str:
+    """How a change names its aspect: ``liking for thrillers``, ``dislike of musicals``."""
+    return f"liking for {words}" if polarity > 0 else f"dislike of {words}"
