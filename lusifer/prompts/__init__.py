@@ -1,0 +1,63 @@
+"""Prompts: templates in files, named sets of them, and the hash that tells two sets apart."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from lusifer.errors import BadRequest
+
+TEMPLATES = ("system", "update", "rate")
+DEFAULT = "grounded"
+SHIPPED = ("grounded",)
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """Templates and sampling parameters that belong together; immutable, named by its content."""
+
+    name: str
+    templates: tuple[tuple[str, str], ...]
+    temperature: float = 0.0
+    items_per_call: int = 10
+    recent: int = 10
+
+    @property
+    def version(self) -> str:
+        """Name and content hash, as it is recorded with every call."""
+        text = repr((self.templates, self.temperature, self.items_per_call, self.recent))
+        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def render(self, template: str, **values: Any) -> str:
+        """One template with its variables filled in; an unknown variable is an error."""
+        return _environment().from_string(dict(self.templates)[template]).render(**values).strip()
+
+
+@lru_cache(maxsize=1)
+def _environment() -> SandboxedEnvironment:
+    # Nothing is escaped: the result is a prompt, never HTML.
+    made = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, trim_blocks=False)
+    made.filters["number"] = lambda value: f"{value:g}"
+    made.filters["decimal"] = lambda value: f"{value:.2f}"
+    return made
+
+
+@lru_cache(maxsize=8)
+def load(name: str = DEFAULT) -> PromptSet:
+    """A shipped prompt set.
+
+    Raises:
+        BadRequest: there is no such set.
+    """
+    if name not in SHIPPED:
+        raise BadRequest(f"There is no prompt set {name!r}.", f"Known: {', '.join(SHIPPED)}.")
+    folder = resources.files("lusifer.prompts") / "templates" / name
+    return PromptSet(
+        name, tuple((t, (folder / f"{t}.j2").read_text(encoding="utf-8")) for t in TEMPLATES)
+    )

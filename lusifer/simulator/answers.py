@@ -1,0 +1,196 @@
+"""What a language model must answer: the schemas that are sent, and the rules for what comes back.
+
+Rules: JSON may stand in a code fence or in other text; unknown and repeated ids are dropped (the
+first of two counts); a rating off the scale or not a number is a failure of that item alone; an
+expected value outside the range is brought to its edge; a change that cites no movie of the batch is
+dropped. What is missing stays missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lusifer.datasets import Item, RatingScale
+from lusifer.errors import ModelError
+from lusifer.simulator.types import (
+    DIRECTIONS,
+    SECTIONS,
+    Bullet,
+    Change,
+    Direction,
+    Profile,
+    Rated,
+    SimulatedRating,
+    Update,
+)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Sections(_Strict):
+    likes: list[str]
+    dislikes: list[str]
+    people_and_themes: list[str]
+    mood: list[str]
+    rating_habits: list[str]
+
+
+class _Change(_Strict):
+    aspect: str
+    direction: Direction
+    item_ids: list[int]
+
+
+class UpdateAnswer(_Strict):
+    """Answer to the update prompt."""
+
+    profile: _Sections
+    explanation: str
+    changes: list[_Change]
+
+
+def update_schema(batch: Sequence[Rated]) -> dict[str, Any]:
+    """JSON schema of `UpdateAnswer` with the batch's ids as the only ones that may be cited."""
+    schema = UpdateAnswer.model_json_schema()
+    ids = schema["$defs"]["_Change"]["properties"]["item_ids"]
+    ids["items"] = {"type": "integer", "enum": [r.item.id for r in batch]}
+    return schema
+
+
+def ratings_schema(items: Sequence[Item], scale: RatingScale) -> dict[str, Any]:
+    """JSON schema of the ratings of exactly these items."""
+    rating = {
+        "type": "object",
+        "properties": {
+            "item_id": {"type": "integer", "enum": [i.id for i in items]},
+            "reason": {"type": "string"},
+            "rating": {"type": "number", "enum": [_plain(v) for v in scale.values.tolist()]},
+            "expected": {"type": "number"},
+        },
+        "required": ["item_id", "reason", "rating", "expected"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"ratings": {"type": "array", "items": rating}},
+        "required": ["ratings"],
+        "additionalProperties": False,
+    }
+
+
+def _plain(value: float) -> int | float:
+    return int(value) if value == int(value) else value
+
+
+def find_json(text: str) -> dict[str, Any]:
+    """The JSON object in an answer, with or without a fence or text around it.
+
+    Raises:
+        ModelError: there is none.
+    """
+    start = text.find("{")
+    while start >= 0:
+        try:
+            found, _ = json.JSONDecoder().raw_decode(text[start:])
+        except ValueError:
+            start = text.find("{", start + 1)
+            continue
+        if isinstance(found, dict):
+            return found
+        break
+    raise ModelError(
+        "The model did not answer with JSON.", "Ask again, or choose another model.", kind="invalid"
+    )
+
+
+def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
+    """An update answer as an `Update`.
+
+    Raises:
+        ModelError: the answer lacks a part or has one of the wrong type (kind ``invalid``).
+    """
+    try:
+        answer = UpdateAnswer.model_validate(find_json(text))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ModelError(
+            f"The model's answer does not fit: {where}: {first['msg']}.",
+            "Ask again, or choose another model.",
+            kind="invalid",
+        ) from None
+    known = {r.item.id for r in batch}
+    changes = []
+    for change in answer.changes:
+        ids = tuple(dict.fromkeys(i for i in change.item_ids if i in known))
+        if ids and change.direction in DIRECTIONS and change.aspect.strip():
+            changes.append(Change(change.aspect.strip(), change.direction, ids))
+    sections: dict[str, Any] = {
+        name: tuple(Bullet(" ".join(t.split())) for t in getattr(answer.profile, name) if t.strip())
+        for name in SECTIONS
+    }
+    explanation = " ".join(answer.explanation.split())
+    return Update(Profile(about=about, **sections), explanation, tuple(changes))
+
+
+def read_ratings(
+    text: str, items: Sequence[Item], scale: RatingScale
+) -> tuple[SimulatedRating, ...]:
+    """A ratings answer as one `SimulatedRating` an item, in the order asked; missing ones say so.
+
+    Raises:
+        ModelError: there is no JSON, or no list of ratings in it (kind ``invalid``).
+    """
+    rows = find_json(text).get("ratings")
+    if not isinstance(rows, list):
+        raise ModelError(
+            "The model's answer has no list of ratings.", "Ask again, or choose another model.",
+            kind="invalid",
+        )  # fmt: skip
+    found: dict[int, SimulatedRating] = {}
+    wanted = {i.id for i in items}
+    for row in rows:
+        item_id = _integer(row.get("item_id")) if isinstance(row, dict) else None
+        if item_id in wanted and item_id not in found:
+            assert item_id is not None
+            found[item_id] = _rating(item_id, row, scale)
+    missing = "The model's answer left this movie out."
+    return tuple(
+        found.get(i.id) or SimulatedRating(i.id, None, None, failure=missing) for i in items
+    )
+
+
+def _integer(value: Any) -> int | None:
+    try:
+        return int(str(value))
+    except ValueError:
+        return None
+
+
+def _number(value: Any) -> float | None:
+    """A number, also one in a string; ``4/5`` only where the 5 is what everybody reads it as."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        return float(str(value).split("/")[0])
+    except ValueError:
+        return None
+
+
+def _rating(item_id: int, row: dict[str, Any], scale: RatingScale) -> SimulatedRating:
+    rating, expected = _number(row.get("rating")), _number(row.get("expected"))
+    if rating is None or not scale.contains(rating):
+        said = str(row.get("rating"))[:20]
+        return SimulatedRating(
+            item_id, None, None, failure=f"The model answered {said!r}, which is not on the scale."
+        )
+    if expected is None or expected != expected:
+        expected = rating
+    reason = " ".join(str(row.get("reason") or "").split())
+    return SimulatedRating(item_id, rating, float(scale.clip(expected)), None, reason)

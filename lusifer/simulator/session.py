@@ -1,0 +1,108 @@
+"""Evolve and rate with the store behind: what is stored is not computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+
+from lusifer.datasets import Dataset, Item
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest, Cancelled
+from lusifer.simulator.evolution import (
+    Plan,
+    Step,
+    batches,
+    context_after,
+    evolve,
+    history_of,
+    step_from_json,
+)
+from lusifer.simulator.types import SimulatedRating, UserModel
+from lusifer.store import Store
+
+
+def stored_steps(dataset: Dataset, what: Plan, store: Store | None) -> list[Step]:
+    """The steps of an evolution that are in the store, oldest first."""
+    if store is None:
+        return []
+    return [step_from_json(s, dataset) for s in store.steps(what.id)]
+
+
+def steps_wanted(dataset: Dataset, split: Split, what: Plan) -> int:
+    """How many steps an evolution has when it is complete.
+
+    Raises:
+        EmptyHistory: nothing to read.
+    """
+    return len(batches(history_of(dataset, split, what.user, what.history), what.batch_size))
+
+
+def run_evolution(
+    dataset: Dataset,
+    split: Split,
+    model: UserModel,
+    what: Plan,
+    store: Store | None,
+    *,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Step]:
+    """Yield all steps: stored ones first, new ones as they are made, each committed at once.
+
+    Raises:
+        Cancelled: between two steps, after ``cancelled`` said so.
+    """
+    done = stored_steps(dataset, what, store)
+
+    def keep(step: Step) -> None:
+        if store is not None:
+            store.keep_steps(what.id, [step.to_json()])
+
+    if store is not None and not done:
+        store.keep_evolution(what.id, _fields(what))
+    for step in evolve(dataset, split, model, what, done=done, keep=keep):
+        yield step
+        if cancelled():
+            raise Cancelled("The evolution was stopped.", "The steps that were done are kept.")
+
+
+def rate_items(
+    dataset: Dataset,
+    split: Split,
+    model: UserModel,
+    what: Plan,
+    steps: Sequence[Step],
+    items: Sequence[Item],
+    store: Store | None,
+) -> tuple[SimulatedRating, ...]:
+    """Simulated ratings of items from the profile after ``steps``; stored ones are not asked again.
+
+    Failed ratings are asked again each time.
+
+    Raises:
+        BadRequest: an item is asked for twice.
+        ModelError: the model can't be asked at all.
+    """
+    if len({i.id for i in items}) < len(items):
+        raise BadRequest("A movie is asked for twice.", "Give each id once.")
+    known: dict[int, SimulatedRating] = {}
+    at = len(steps)
+    if store is not None:
+        rows = store.ratings(what.id, at, [i.id for i in items])
+        known = {k: SimulatedRating(**row) for k, row in rows.items() if not row["failure"]}
+    missing = tuple(i for i in items if i.id not in known)
+    if missing:
+        context = context_after(dataset, split, what.user, steps)
+        fresh = model.rate(context, missing)
+        if store is not None:
+            if not steps:
+                store.keep_evolution(what.id, _fields(what))
+            store.keep_ratings(what.id, at, [asdict(r) for r in fresh])
+        known |= {r.item_id: r for r in fresh}
+    return tuple(known[i.id] for i in items)
+
+
+def _fields(what: Plan) -> dict[str, object]:
+    fields: dict[str, object] = asdict(what)
+    fields["user_id"] = fields.pop("user")
+    fields["forecasts"] = int(what.forecasts)
+    return fields

@@ -1,0 +1,344 @@
+"""The SQLite file: its schema, its migrations, and the only SQL of the project.
+
+One file in WAL mode, one connection a thread (a shared ``sqlite_utils.Database`` fails now and
+then). What is content (``answers``, by key) and what is an event (``calls``: who asked, when, at what
+price) are separate tables, so that forgetting one run's calls never takes an answer another run uses.
+No key, header or token is ever handed to this module.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+from lusifer.errors import StoreError
+
+BUSY_SECONDS = 10.0
+
+migrations = Migrations("lusifer")
+
+
+@migrations()
+def m001_first(db: sqlite_utils.Database) -> None:
+    """Runs, answers, calls, evolutions with their steps, simulated ratings."""
+    db["runs"].create(
+        {
+            "id": str, "kind": str, "title": str, "status": str, "dataset": str,
+            "dataset_hash": str, "split": str, "model": str, "model_version": str, "seed": int,
+            "params": str, "summary": str, "created_at": str, "finished_at": str,
+        },
+        pk="id",
+    )  # fmt: skip
+    db["runs"].create_index(["kind", "created_at"])
+    db["answers"].create(
+        {
+            "key": str, "model": str, "text": str, "finish_reason": str, "input_tokens": int,
+            "cached_tokens": int, "output_tokens": int, "created_at": str,
+        },
+        pk="key",
+    )  # fmt: skip
+    db["calls"].create(
+        {
+            "id": int, "created_at": str, "run_id": str, "key": str, "purpose": str,
+            "user_id": int, "step": int, "model": str, "prompt_version": str, "status": str,
+            "error_kind": str, "error": str, "input_tokens": int, "cached_tokens": int,
+            "output_tokens": int, "latency_ms": float, "price": float, "messages": str,
+            "text": str,
+        },
+        pk="id",
+    )  # fmt: skip
+    db["calls"].create_index(["key"])
+    db["calls"].create_index(["run_id"])
+    db["evolutions"].create(
+        {
+            "id": str, "dataset": str, "dataset_hash": str, "split": str, "user_id": int,
+            "model": str, "model_version": str, "history": int, "batch_size": int,
+            "forecasts": int, "created_at": str,
+        },
+        pk="id",
+    )  # fmt: skip
+    db["evolutions"].create_index(["dataset_hash", "split", "user_id"])
+    db["steps"].create(
+        {"evolution_id": str, "number": int, "data": str, "created_at": str},
+        pk=("evolution_id", "number"),
+        foreign_keys=[("evolution_id", "evolutions", "id")],
+    )
+    db["ratings"].create(
+        {
+            "evolution_id": str, "step": int, "item_id": int, "rating": float, "expected": float,
+            "spread": float, "reason": str, "failure": str, "created_at": str,
+        },
+        pk=("evolution_id", "step", "item_id"),
+        foreign_keys=[("evolution_id", "evolutions", "id")],
+    )  # fmt: skip
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _explained(method: Callable[P, T]) -> Callable[P, T]:
+    """Turn SQLite's errors into ones that say what to do."""
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except sqlite3.Error as error:
+            where = getattr(args[0], "path", "the database")
+            text = str(error)
+            if "locked" in text or "busy" in text:
+                fix = "Another process is writing to it; close that one, or try again in a moment."
+                raise StoreError(f"The database {where} is locked.", fix) from None
+            if "not a database" in text or "malformed" in text:
+                fix = "Move the file away (it is kept) and start again, or point LUSIFER_DB elsewhere."
+                raise StoreError(f"{where} is damaged or no SQLite file.", fix) from None
+            fix = "Check that its folder can be written, or point LUSIFER_DB at another file."
+            raise StoreError(f"The database {where} can't be used ({text}).", fix) from None
+
+    return call
+
+
+def now() -> str:
+    """The present time as ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Store:
+    """The database. Safe to use from any number of threads; each gets a connection of its own.
+
+    Raises:
+        StoreError: from any method, when the file can't be opened, read or written.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._local = threading.local()
+        self._open()
+
+    @_explained
+    def _open(self) -> sqlite_utils.Database:
+        db = getattr(self._local, "db", None)
+        if db is None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"The folder {self.path.parent} can't be made ({error.strerror}).",
+                    "Give yourself write access to it, or set LUSIFER_DB to a file elsewhere.",
+                ) from None
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            db = sqlite_utils.Database(connection)
+            if migrations.pending(db):
+                self._migrate(db)
+            self._local.db = db
+        return db
+
+    @staticmethod
+    def _migrate(db: sqlite_utils.Database) -> None:
+        """Apply what is pending; when several processes start at once, the others wait and look again."""
+        for attempt in range(20):
+            try:
+                migrations.apply(db)
+                return
+            except sqlite3.Error:
+                if attempt == 19:
+                    raise
+                time.sleep(0.05 * (attempt + 1))
+                if not migrations.pending(db):
+                    return
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite_utils.Database]:
+        """One transaction: all of it is written, or nothing."""
+        db = self._open()
+        with db.atomic():
+            yield db
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        db = getattr(self._local, "db", None)
+        if db is not None:
+            db.close()
+            self._local.db = None
+
+    # ---- runs -------------------------------------------------------------------------------------
+
+    @_explained
+    def start_run(self, kind: str, title: str, **fields: Any) -> str:
+        """Record that a computation starts; returns its id.
+
+        Keyword fields: dataset, dataset_hash, split, model, model_version, seed, params (a dict).
+        """
+        run = f"{datetime.now(UTC):%y%m%d}-{secrets.token_hex(4)}"
+        fields["params"] = json.dumps(fields.get("params") or {}, sort_keys=True)
+        row = {"id": run, "kind": kind, "title": title, "status": "running", **fields}
+        with self.writing() as db:
+            db["runs"].insert({**row, "created_at": now()})
+        return run
+
+    @_explained
+    def finish_run(self, run: str, status: str, summary: dict[str, Any] | None = None) -> None:
+        """Record how a run ended (``done``, ``failed``, ``cancelled``) and what came out."""
+        with self.writing() as db:
+            db["runs"].update(
+                run,
+                {"status": status, "summary": json.dumps(summary or {}), "finished_at": now()},
+            )
+
+    @_explained
+    def runs(self, kind: str, limit: int = 50) -> list[dict[str, Any]]:
+        """The newest runs of a kind, with ``params`` and ``summary`` as dicts."""
+        rows = self._open()["runs"].rows_where(
+            "kind = ?", [kind], order_by="created_at desc", limit=limit
+        )
+        return [_run(r) for r in rows]
+
+    @_explained
+    def run(self, run: str) -> dict[str, Any] | None:
+        """One run, or ``None``."""
+        rows = list(self._open()["runs"].rows_where("id = ?", [run]))
+        return _run(rows[0]) if rows else None
+
+    # ---- answers and calls ------------------------------------------------------------------------
+
+    @_explained
+    def answer(self, key: str) -> dict[str, Any] | None:
+        """A stored answer by its key."""
+        rows = list(self._open()["answers"].rows_where("key = ?", [key]))
+        return rows[0] if rows else None
+
+    @_explained
+    def keep_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
+        """Store an answer together with the call that brought it."""
+        with self.writing() as db:
+            db["answers"].insert({"key": key, **answer, "created_at": now()}, replace=True)
+            db["calls"].insert({"key": key, **call, "created_at": now()})
+
+    @_explained
+    def keep_call(self, call: dict[str, Any]) -> None:
+        """Record a call that brought no answer worth keeping, or was served from the cache."""
+        with self.writing() as db:
+            db["calls"].insert({**call, "created_at": now()})
+
+    @_explained
+    def drop_answer(self, key: str, reason: str) -> None:
+        """Forget an answer that did not validate, and mark its newest call as invalid."""
+        with self.writing() as db:
+            db["answers"].delete_where("key = ?", [key])
+            db.execute(
+                "update calls set status = 'invalid', error_kind = 'invalid', error = ? where id ="
+                " (select max(id) from calls where key = ? and status in ('ok', 'cached'))",
+                [reason, key],
+            )
+
+    @_explained
+    def usage(self) -> dict[str, float]:
+        """Totals over all calls: made, cached, failed, tokens, price, and calls of unknown price."""
+        row = (
+            self._open()
+            .execute(
+                """
+            select
+              count(*) filter (where status <> 'cached'),
+              count(*) filter (where status = 'cached'),
+              count(*) filter (where status in ('failed', 'invalid')),
+              coalesce(sum(input_tokens) filter (where status <> 'cached'), 0),
+              coalesce(sum(output_tokens) filter (where status <> 'cached'), 0),
+              coalesce(sum(price) filter (where status <> 'cached'), 0.0),
+              count(*) filter (where status not in ('cached', 'failed') and price is null)
+            from calls"""
+            )
+            .fetchone()
+        )
+        names = (
+            "made", "cached", "failed", "input_tokens", "output_tokens", "price", "unpriced",
+        )  # fmt: skip
+        return dict(zip(names, row, strict=True))
+
+    # ---- evolutions -------------------------------------------------------------------------------
+
+    @_explained
+    def keep_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
+        """Record what an evolution is of; once is enough."""
+        with self.writing() as db:
+            db["evolutions"].insert({"id": evolution, **fields, "created_at": now()}, ignore=True)
+
+    @_explained
+    def keep_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
+        """Store steps (each with its ``number``)."""
+        with self.writing() as db:
+            db["steps"].insert_all(
+                (
+                    {
+                        "evolution_id": evolution,
+                        "number": step["number"],
+                        "data": json.dumps(step, ensure_ascii=False),
+                        "created_at": now(),
+                    }
+                    for step in steps
+                ),
+                replace=True,
+            )
+
+    @_explained
+    def steps(self, evolution: str) -> list[dict[str, Any]]:
+        """The stored steps of an evolution, in order, up to the first gap."""
+        rows = self._open()["steps"].rows_where(
+            "evolution_id = ?", [evolution], order_by="number"
+        )
+        found = [json.loads(r["data"]) for r in rows]
+        return [s for at, s in enumerate(found, 1) if s["number"] == at]
+
+    @_explained
+    def forget_steps(self, evolution: str) -> None:
+        """Remove an evolution's steps and ratings, so that it can be computed anew."""
+        with self.writing() as db:
+            db["steps"].delete_where("evolution_id = ?", [evolution])
+            db["ratings"].delete_where("evolution_id = ?", [evolution])
+
+    @_explained
+    def keep_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
+        """Store simulated ratings given from the profile after a step."""
+        with self.writing() as db:
+            db["ratings"].insert_all(
+                (
+                    {"evolution_id": evolution, "step": step, **r, "created_at": now()}
+                    for r in ratings
+                ),
+                replace=True,
+            )
+
+    @_explained
+    def ratings(
+        self, evolution: str, step: int, item_ids: Sequence[int]
+    ) -> dict[int, dict[str, Any]]:
+        """Stored ratings of some items from the profile after a step, by item id."""
+        wanted = set(item_ids)
+        rows = self._open()["ratings"].rows_where(
+            "evolution_id = ? and step = ?", [evolution, step]
+        )
+        columns = ("item_id", "rating", "expected", "spread", "reason", "failure")
+        return {r["item_id"]: {c: r[c] for c in columns} for r in rows if r["item_id"] in wanted}
+
+
+def _run(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "params": json.loads(row["params"] or "{}"),
+        "summary": json.loads(row["summary"] or "{}"),
+    }
