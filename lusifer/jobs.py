@@ -1,0 +1,146 @@
+"""Long work in the background: progress with a rate and the time left, cancel that really stops."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lusifer.errors import Cancelled, LusiferError
+from lusifer.store import Store
+
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+KEEP = 50
+
+
+@dataclass
+class Job:
+    """One piece of work in a thread of its own. Read from anywhere; written by the work alone."""
+
+    id: str
+    title: str
+    state: State = "waiting"
+    done: int = 0
+    total: int = 0
+    message: str = ""
+    result: Any = None
+    error: str = ""
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    _over: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in {"waiting", "running"}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it began, up to its end."""
+        return (self.ended or time.monotonic()) - self.began
+
+    @property
+    def share(self) -> float | None:
+        """Share done, 0 to 1; ``None`` while the whole is unknown."""
+        return min(self.done / self.total, 1.0) if self.total else None
+
+    @property
+    def rate(self) -> float | None:
+        """Units a second so far."""
+        return self.done / self.seconds if self.done and self.seconds else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the rate so far."""
+        return (self.total - self.done) / self.rate if self.rate and self.total else None
+
+    def progress(self, done: int, total: int, message: str = "") -> None:
+        """Called by the work; stops it if a person asked for that.
+
+        Raises:
+            Cancelled: somebody pressed cancel.
+        """
+        self.done, self.total, self.message = done, total, message
+        if self._stop.is_set():
+            raise Cancelled("Stopped.", "What was finished is kept.")
+
+    def cancelled(self) -> bool:
+        """Whether somebody asked for the end."""
+        return self._stop.is_set()
+
+    def cancel(self) -> None:
+        """Ask the work to stop; it does so before its next call."""
+        self._stop.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end; whether it came."""
+        return self._over.wait(seconds)
+
+
+class Jobs:
+    """A few workers and the jobs they were given; the newest `KEEP` ended ones are remembered."""
+
+    def __init__(self, workers: int = 2) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lusifer-job")
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+
+    def start(
+        self, key: str, title: str, work: Callable[[Job], Any], *, store: Store | None = None
+    ) -> Job:
+        """Start work under a key, or return the job that is at it already.
+
+        Args:
+            work: called with the job in a worker thread; its return value is the job's result.
+            store: its connection in that thread is closed when the work ends.
+        """
+        with self._lock:
+            current = self._jobs.get(key)
+            if current is not None and current.active:
+                return current
+            job = Job(key, title)
+            self._jobs.pop(key, None)
+            self._jobs[key] = job
+            for old in [k for k, j in self._jobs.items() if not j.active][:-KEEP]:
+                del self._jobs[old]
+        self._pool.submit(self._run, job, work, store)
+        return job
+
+    def get(self, key: str) -> Job | None:
+        """The newest job under a key."""
+        return self._jobs.get(key)
+
+    def forget(self, key: str) -> None:
+        """Drop an ended job, so that its outcome is not shown again."""
+        with self._lock:
+            job = self._jobs.get(key)
+            if job is not None and not job.active:
+                del self._jobs[key]
+
+    @staticmethod
+    def _run(job: Job, work: Callable[[Job], Any], store: Store | None) -> None:
+        job.state, job.began = "running", time.monotonic()
+        state: State = "failed"
+        try:
+            job.progress(0, 0)
+            job.result = work(job)
+            state = "done"
+        except Cancelled as error:
+            job.error, state = str(error), "cancelled"
+        except LusiferError as error:
+            job.error = str(error)
+        except Exception as error:  # a bug of ours: said in full to the log, in short to the page
+            import logging
+
+            logging.getLogger("lusifer").exception("The job %s failed", job.title)
+            job.error = f"{type(error).__name__} in {job.title}; the log has the details."
+        finally:
+            if store is not None:
+                store.close()
+            job.ended = time.monotonic()
+            job.state = state
+            job._over.set()
