@@ -1,0 +1,192 @@
+"""Charts: a DataFrame in, a plotly Figure out. Pure, so that a notebook can use them too.
+
+Colours that carry a meaning (above or below the mean, in the training or the test part) are fixed and
+readable on light and dark; all others are left to the theme. Meaning never hangs on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+ABOVE, BELOW, QUIET, ACCENT = "#2a9a9c", "#d97a1d", "#8796a0", "#7d6bd0"
+_MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+
+
+def _layout(figure: go.Figure, height: int, **more: object) -> go.Figure:
+    figure.update_layout(
+        height=height, margin=_MARGIN, hovermode="closest", bargap=0.25,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": None}, **more,
+    )  # fmt: skip
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return figure
+
+
+def history(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
+    """Ratings over time. Columns: time (datetime), rating, title, part (a label a marker style)."""
+    figure = go.Figure()
+    styles = {"History read by the simulator": (ABOVE, "circle"), "Older": (QUIET, "circle"),
+              "Held out": (BELOW, "diamond-open")}  # fmt: skip
+    for part, rows in frame.groupby("part", sort=False):
+        colour, symbol = styles.get(str(part), (QUIET, "circle"))
+        figure.add_scatter(
+            x=rows["time"], y=rows["rating"], mode="markers", name=str(part), text=rows["title"],
+            marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.75},
+            hovertemplate="%{text}<br>%{y} on %{x|%d %b %Y, %H:%M}<extra></extra>",
+        )  # fmt: skip
+    low, high = scale
+    figure.update_yaxes(title="Rating", range=[low - 0.4, high + 0.4], dtick=1)
+    return _layout(figure, 260)
+
+
+def distribution(frame: pd.DataFrame) -> go.Figure:
+    """Shares of each rating. Columns: rating, this user, everybody (shares 0–1)."""
+    figure = go.Figure()
+    names = [f"{r:g}" for r in frame["rating"]]
+    for column, colour, pattern in (("this user", ABOVE, ""), ("everybody", QUIET, "/")):
+        figure.add_bar(
+            x=names, y=frame[column], name=column.capitalize(),
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            hovertemplate="Rating %{x}: %{y:.0%}<extra>" + column + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title="Rating", type="category")
+    figure.update_yaxes(title="Share of ratings", tickformat=".0%")
+    return _layout(figure, 260, barmode="group")
+
+
+def tastes(frame: pd.DataFrame) -> go.Figure:
+    """Genres against the user's own mean. Columns: genre, difference, count; drawn in that order."""
+    colours = [ABOVE if d >= 0 else BELOW for d in frame["difference"]]
+    figure = go.Figure(
+        go.Bar(
+            x=frame["difference"], y=frame["genre"], orientation="h", marker={"color": colours},
+            customdata=frame["count"],
+            hovertemplate="%{y}: %{x:+.2f} stars against the user's mean, %{customdata} ratings"
+            "<extra></extra>",
+        )  # fmt: skip
+    )
+    figure.update_xaxes(title="Stars above or below this user's mean", zeroline=True)
+    figure.update_yaxes(autorange="reversed")
+    return _layout(figure, max(220, 26 * len(frame) + 70))
+
+
+def taste_steps(frame: pd.DataFrame) -> go.Figure:
+    """Tastes over steps. Columns: step, genre, effect (shrunk difference from the user's mean)."""
+    figure = go.Figure()
+    symbols = ["circle", "square", "diamond", "cross", "x", "triangle-up", "star"]
+    for at, (genre, rows) in enumerate(frame.groupby("genre", sort=False)):
+        figure.add_scatter(
+            x=rows["step"], y=rows["effect"], mode="lines+markers", name=str(genre),
+            marker={"symbol": symbols[at % len(symbols)], "size": 9},
+            hovertemplate=f"{genre}: %{{y:+.2f}} stars after step %{{x}}<extra></extra>",
+        )  # fmt: skip
+    figure.add_hline(y=0, line={"color": QUIET, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title="Step", dtick=1)
+    figure.update_yaxes(title="Stars against the mean")
+    return _layout(figure, 300)
+
+
+def forecast_steps(frame: pd.DataFrame, step: int) -> go.Figure:
+    """Forecast error over steps. Columns: step, rmse, usual (RMSE of the user's mean so far)."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=frame["step"], y=frame["rmse"], mode="lines+markers", name="Forecast",
+        line={"color": ABOVE}, marker={"size": 9},
+        hovertemplate="Step %{x}: RMSE %{y:.2f}<extra>forecast</extra>",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=frame["step"], y=frame["usual"], mode="lines+markers", name="The mean seen before",
+        line={"color": QUIET, "dash": "dot"}, marker={"size": 8, "symbol": "diamond-open"},
+        hovertemplate="Step %{x}: RMSE %{y:.2f}<extra>mean seen before</extra>",
+    )  # fmt: skip
+    figure.add_vline(x=step, line={"color": ACCENT, "width": 1})
+    figure.update_xaxes(title="Step", dtick=1)
+    figure.update_yaxes(title="RMSE of the batch", rangemode="tozero")
+    return _layout(figure, 300)
+
+
+def expected_against_true(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
+    """One line a movie from expected to true. Columns: title, expected, true (NaN if unknown)."""
+    figure = go.Figure()
+    for row in frame.itertuples():
+        if np.isfinite(row.true) and np.isfinite(row.expected):
+            figure.add_scatter(
+                x=[row.expected, row.true], y=[row.title, row.title], mode="lines",
+                line={"color": QUIET, "width": 2}, showlegend=False, hoverinfo="skip",
+            )  # fmt: skip
+    for column, name, colour, symbol in (
+        ("expected", "Expected", ABOVE, "circle"), ("true", "True rating", BELOW, "diamond"),
+    ):  # fmt: skip
+        figure.add_scatter(
+            x=frame[column], y=frame["title"], mode="markers", name=name,
+            marker={"color": colour, "symbol": symbol, "size": 11},
+            hovertemplate="%{y}: %{x:.2f}<extra>" + name.lower() + "</extra>",
+        )  # fmt: skip
+    low, high = scale
+    figure.update_xaxes(title="Rating", range=[low - 0.2, high + 0.2], dtick=1)
+    figure.update_yaxes(autorange="reversed")
+    return _layout(figure, max(220, 30 * len(frame) + 90))
+
+
+def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
+    """One measure with its interval. Columns: predictor, METRIC, METRIC_low, METRIC_high, group."""
+    figure = go.Figure()
+    symbols = {"Simulator": "diamond", "Collaborative filtering": "circle", "Trivial": "circle-open"}
+    colours = {"Simulator": BELOW, "Collaborative filtering": ABOVE, "Trivial": QUIET}
+    for group, rows in frame.groupby("group", sort=False):
+        value = rows[metric]
+        figure.add_scatter(
+            x=value, y=rows["predictor"], mode="markers", name=str(group),
+            marker={"size": 12, "symbol": symbols.get(str(group), "circle"),
+                    "color": colours.get(str(group), QUIET)},
+            error_x={"type": "data", "symmetric": False, "array": rows[f"{metric}_high"] - value,
+                     "arrayminus": value - rows[f"{metric}_low"], "thickness": 1.5, "width": 5},
+            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title=title)
+    figure.update_yaxes(
+        autorange="reversed", categoryorder="array", categoryarray=list(frame["predictor"])
+    )
+    return _layout(figure, 44 * len(frame) + 100)
+
+
+def error_distribution(errors: Mapping[str, Sequence[float]], step: float = 0.25) -> go.Figure:
+    """Predicted minus true, as shares in bins, a line a predictor."""
+    figure = go.Figure()
+    dashes = ["solid", "dash", "dot", "dashdot", "longdash"]
+    edge = max((float(np.max(np.abs(e))) for e in errors.values() if len(e)), default=1.0)
+    bins = np.arange(-np.ceil(edge / step), np.ceil(edge / step) + 1) * step
+    middles = (bins[:-1] + bins[1:]) / 2
+    for at, (name, values) in enumerate(errors.items()):
+        counts, _ = np.histogram(np.asarray(values, dtype=float), bins)
+        figure.add_scatter(
+            x=middles, y=counts / max(len(values), 1), mode="lines", name=name,
+            line={"shape": "hvh", "dash": dashes[at % len(dashes)]},
+            hovertemplate="%{y:.1%} of errors near %{x:+.2f}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.add_vline(x=0, line={"color": QUIET, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title="Predicted minus true (stars)")
+    figure.update_yaxes(title="Share of ratings", tickformat=".0%")
+    return _layout(figure, 340)
+
+
+def predicted_by_true(frame: pd.DataFrame) -> go.Figure:
+    """Boxes of predictions for each true rating. Columns: true, predicted."""
+    figure = go.Figure()
+    levels = sorted(frame["true"].unique())
+    for level in levels:
+        rows = frame.loc[frame["true"] == level, "predicted"]
+        figure.add_box(
+            y=rows, name=f"{level:g}", marker={"color": ABOVE}, boxpoints=False, showlegend=False,
+        )  # fmt: skip
+    figure.add_scatter(
+        x=[f"{v:g}" for v in levels], y=levels, mode="markers", name="Perfect",
+        marker={"symbol": "line-ew-open", "size": 34, "color": BELOW, "line": {"width": 3}},
+    )  # fmt: skip
+    figure.update_xaxes(title="True rating", type="category")
+    figure.update_yaxes(title="Predicted")
+    return _layout(figure, 340)

@@ -1,0 +1,170 @@
+"""What the Errors page works with: comparisons as recorded runs, and frames for its charts."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer import settings
+from lusifer.errors import Cancelled, LusiferError
+from lusifer.evaluation import METRICS, SIMULATOR, Evaluation, evaluate, sample_users
+from lusifer.jobs import Job
+from lusifer.simulator import UserModel
+from lusifer.store import Store
+from lusifer.ui.state import Chosen
+
+TITLES = {
+    SIMULATOR: "Simulator, model alone", "svdpp": "SVD++", "bias": "User + item bias",
+    "item-mean": "Item mean", "user-mean": "User mean", "constant": "Constant",
+}  # fmt: skip
+GROUPS = {
+    SIMULATOR: "Simulator", "svdpp": "Collaborative filtering", "bias": "Collaborative filtering",
+}  # fmt: skip
+ORDER = list(TITLES)
+
+
+def able_users(picked: Chosen) -> int:
+    """How many users have both a history and a test rating."""
+    return len(set(picked.split.test.user_ids.tolist()) & set(picked.split.train.user_ids.tolist()))
+
+
+def work(
+    job: Job, picked: Chosen, names: list[str], count: int, seed: int, model: UserModel,
+    store: Store | None, label: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Compare predictors on a sample of users and record the run, which is returned.
+
+    Runs in a worker thread: no call to streamlit here.
+    """
+    users = sample_users(picked.split, count, seed)
+    params = {"users": len(users), "predictors": names, "sampled_from": able_users(picked)}
+    run = (
+        store.start_run(
+            "comparison", label, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
+            split=picked.split.name, model=model.spec, model_version=model.version, seed=seed,
+            params=params,
+        )
+        if store
+        else f"unstored-{id(job):x}"
+    )  # fmt: skip
+    if hasattr(model, "run"):
+        model.run = run
+    try:
+        found = evaluate(
+            picked.dataset, picked.split, names, users=users, model=model, store=store, seed=seed,
+            progress=lambda done, total, what: job.progress(done, total, TITLES.get(what, what)),
+            cancelled=job.cancelled,
+        )  # fmt: skip
+        summary = _summary(found, seed)
+        _keep(run, found)
+    except LusiferError as error:
+        if store:
+            store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+        raise
+    if store:
+        store.finish_run(run, "done", summary)
+    return {
+        "id": run, "split": picked.split.name, "model": model.spec, "seed": seed, "params": params,
+        "model_version": model.version, "summary": summary,
+    }  # fmt: skip
+
+
+def _summary(found: Evaluation, seed: int) -> dict[str, Any]:
+    rows = {}
+    for name, values in found.summary(seed=seed).items():
+        coverage = float(pd.notna(found.predictions[name].values).mean())
+        rows[name] = {
+            **{m: _plain(values[m].value) for m in METRICS},
+            **{f"{m}_low": _plain(values[m].low) for m in METRICS},
+            **{f"{m}_high": _plain(values[m].high) for m in METRICS},
+            "seconds": found.predictions[name].seconds,
+            "coverage": coverage,
+        }
+    return {"rows": found.rows, "asked": len(found.test), "predictors": rows}
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _path(run: str) -> Path:
+    return settings.data_dir() / "runs" / f"{run}.parquet"
+
+
+def _keep(run: str, found: Evaluation) -> None:
+    """The single predictions of a run, beside the database: they make the charts again."""
+    try:
+        _path(run).parent.mkdir(parents=True, exist_ok=True)
+        found.frame().to_parquet(_path(run))
+    except OSError as error:
+        raise LusiferError(
+            f"The predictions can't be kept in {_path(run).parent} ({error.strerror}).",
+            "Give yourself write access to the data folder.",
+        ) from None
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def predictions(run: str) -> pd.DataFrame | None:
+    """The single predictions of a run, or ``None`` if their file is gone."""
+    if not run.replace("-", "").isalnum():
+        return None
+    try:
+        return pd.read_parquet(_path(run))
+    except (OSError, ValueError):
+        return None
+
+
+def recorded(picked: Chosen, store: Store | None) -> list[dict[str, Any]]:
+    """Finished comparisons on this data set and split, newest first."""
+    if store is None:
+        return []
+    return [
+        r for r in store.runs("comparison")
+        if r["status"] == "done" and r["dataset_hash"] == picked.dataset.hash
+        and r["split"] == picked.split.name
+    ]  # fmt: skip
+
+
+def board(summary: dict[str, Any], model_label: str) -> pd.DataFrame:
+    """The leaderboard, simulator first, then collaborative filtering, then trivial."""
+    rows = []
+    for name in sorted(summary["predictors"], key=lambda n: ORDER.index(n) if n in ORDER else 99):
+        values = summary["predictors"][name]
+        title = TITLES.get(name, name)
+        if name == SIMULATOR:
+            title = f"{title}: {model_label}"
+        rows.append({"name": name, "predictor": title, "group": GROUPS.get(name, "Trivial"), **values})
+    frame = pd.DataFrame(rows)
+    numbers = [c for c in frame.columns if c not in {"name", "predictor", "group"}]
+    frame[numbers] = frame[numbers].astype(float)
+    return frame
+
+
+def with_interval(row: pd.Series, metric: str) -> str:
+    """``0.93 (0.91 to 0.95)``; a dash where it is not defined."""
+    if not math.isfinite(row[metric]):
+        return "–"
+    return f"{row[metric]:.3f} ({row[f'{metric}_low']:.3f} to {row[f'{metric}_high']:.3f})"
+
+
+def verdict(frame: pd.DataFrame) -> str:
+    """One sentence on where the simulator stands."""
+    found = frame[frame["name"] == SIMULATOR]
+    others = frame[frame["name"] != SIMULATOR]
+    if found.empty or others.empty:
+        return ""
+    mine = found.iloc[0]
+    better = others[others["rmse"] > mine["rmse_high"]]["predictor"].tolist()
+    worse = others[others["rmse"] < mine["rmse_low"]]["predictor"].tolist()
+    even = [p for p in others["predictor"] if p not in better and p not in worse]
+    parts = []
+    for words, names in (
+        ("has a lower error than", better), ("can't be told from", even), ("loses to", worse),
+    ):  # fmt: skip
+        if names:
+            parts.append(f"{words} {', '.join(n.lower() if n != 'SVD++' else n for n in names)}")
+    return f"The simulator {'; it '.join(parts)}."

@@ -1,0 +1,185 @@
+"""What the Evolution page computes: the steps, wherever they come from, and frames for its charts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer.jobs import Job
+from lusifer.simulator import Plan, Step, UserModel, run_evolution, steps_wanted
+from lusifer.simulator.estimate import Estimate, for_evolution
+from lusifer.simulator.taste import tastes, user_mean
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.parts import job_progress
+from lusifer.ui.state import Chosen
+from lusifer.ui.text import literal, money
+
+
+def steps_of(picked: Chosen, what: Plan) -> tuple[list[Step], int]:
+    """The steps that there are, and how many there should be.
+
+    The built-in computes what is missing at once (milliseconds). A language model's steps are only
+    computed after a person pressed the button that names the price; until then, and while they
+    arrive, the stored ones are returned.
+
+    Raises:
+        EmptyHistory: nothing to read.
+        LusiferError: the built-in's result can't be stored.
+    """
+    wanted = steps_wanted(picked.dataset, picked.split, what)
+    found = picked.stored(what)
+    if len(found) < wanted and picked.builtin:
+        model = picked.user_model()
+        found = list(run_evolution(picked.dataset, picked.split, model, what, state.store()))
+    return found, wanted
+
+
+def offer(picked: Chosen, what: Plan, done: int, wanted: int) -> None:
+    """The button that starts a language model on the missing steps, or its progress."""
+    key = f"evolve:{what.id}"
+    job = state.jobs().get(key)
+    if job is not None and job.active:
+        job_progress(key)
+        return
+    if job is not None and job.state in {"failed", "cancelled"}:
+        if job.state == "failed":
+            st.error(literal(job.error), icon=":material/error:")
+        else:
+            st.info(f"Stopped after {done} of {wanted} steps; they are kept.")
+    cost = for_evolution(
+        picked.dataset, picked.split, what.user, picked.model, history=what.history,
+        batch_size=what.batch_size, done=done,
+    )  # fmt: skip
+    missing = wanted - done
+    text = f"Compute {missing} step{'s' * (missing != 1)} ({price_tag(cost)})"
+    if st.button(text, icon=":material/play_circle:", type="primary"):
+        store = state.store()
+        model = picked.user_model()
+        state.jobs().start(
+            key, "Profile evolution",
+            lambda job: _work(job, picked, what, model, store, wanted), store=store,
+        )  # fmt: skip
+        st.rerun()
+
+
+def price_tag(cost: Estimate) -> str:
+    """Calls, tokens and price, for the button that spends them; a dollar sign opens no formula."""
+    price = "price unknown" if cost.dollars is None else f"up to {money(cost.dollars)}"
+    return f"{cost.calls} calls, about {cost.tokens:,} tokens, {price}".replace("$", "\\$")
+
+
+def _work(
+    job: Job, picked: Chosen, what: Plan, model: UserModel, store: Store | None, wanted: int
+) -> int:
+    """Runs in a worker thread: no call to streamlit here."""
+    count = 0
+    for step in run_evolution(
+        picked.dataset, picked.split, model, what, store, cancelled=job.cancelled
+    ):
+        count = step.number
+        job.progress(count, wanted, f"Step {count} of {wanted} is done")
+    return count
+
+
+def taste_frame(steps: Sequence[Step], usual: float, most: int = 6) -> pd.DataFrame:
+    """Shrunk genre effects after each step, for the genres that ended farthest from the mean."""
+    rows, seen = [], []
+    for step in steps:
+        seen.extend(step.batch)
+        for key, e in tastes(seen, user_mean(seen, usual)).items():
+            if key.startswith("genre:"):
+                rows.append((step.number, key.removeprefix("genre:"), e.effect, e.count))
+    frame = pd.DataFrame(rows, columns=["step", "genre", "effect", "count"])
+    if frame.empty:
+        return frame
+    last = frame[frame["step"] == frame["step"].max()].set_index("genre")["effect"].abs()
+    top = last.sort_values(ascending=False).index[:most]
+    return frame[frame["genre"].isin(top)]
+
+
+def error_frame(steps: Sequence[Step], usual: float) -> pd.DataFrame:
+    """RMSE of each batch's forecast, and of the mean of all that was seen before it."""
+    rows, seen = [], []
+    for step in steps:
+        true = np.array([r.rating for r in step.batch])
+        mean = float(np.mean([r.rating for r in seen])) if seen else usual
+        errors = step.errors
+        rmse = float(np.sqrt(np.mean(np.square(errors)))) if errors else np.nan
+        rows.append((step.number, rmse, float(np.sqrt(np.mean((true - mean) ** 2)))))
+        seen.extend(step.batch)
+    return pd.DataFrame(rows, columns=["step", "rmse", "usual"])
+
+
+
+def step_control(count: int, presenting: bool) -> int:
+    """Previous, play, next and a slider; Left and Right work too. Returns the chosen step."""
+    if "_step" in st.session_state:
+        st.session_state["step"] = min(max(1, st.session_state.pop("_step")), count)
+    elif isinstance(st.session_state.get("step"), int) and st.session_state["step"] > count:
+        st.session_state["step"] = count
+    now = state.guarded_input(
+        st.session_state.get("step", st.query_params.get("step", 1)), 1, count, 1
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", key="step-control"):
+        st.button("Previous", icon=":material/skip_previous:", shortcut="Left", disabled=now <= 1,
+                  on_click=_move, args=(now - 1,), key="previous")  # fmt: skip
+        playing = st.session_state.get("playing", False)
+        st.button(
+            "Pause" if playing else "Play", icon=f":material/{'pause' if playing else 'play_arrow'}:",
+            shortcut="Space", on_click=_play, args=(not playing, now, count), key="play",
+            disabled=count < 2,
+        )  # fmt: skip
+        st.button("Next", icon=":material/skip_next:", shortcut="Right", disabled=now >= count,
+                  on_click=_move, args=(now + 1,), key="next")  # fmt: skip
+        if count > 1:
+            now = st.slider("Step", 1, count, key="step", bind="query-params", width=320)
+        else:
+            st.caption("The history gives one step.")
+    if st.session_state.get("playing"):
+        _advance(int(now), count)
+    return int(now)
+
+
+def _move(step: int) -> None:
+    st.session_state["_step"] = step
+    st.session_state["playing"] = False
+
+
+def _play(on: bool, now: int, count: int) -> None:
+    st.session_state["playing"] = on
+    st.session_state["_shown"] = time.monotonic()
+    if on and now >= count:
+        st.session_state["_step"] = 1
+
+
+SECONDS_A_STEP = 4.0
+
+
+@st.fragment(run_every=0.5)
+def _advance(now: int, count: int) -> None:
+    """While playing: on to the next step once this one was shown long enough to be read."""
+    if not st.session_state.get("playing"):
+        return
+    if time.monotonic() - st.session_state.get("_shown", 0.0) < SECONDS_A_STEP:
+        return
+    st.session_state["_shown"] = time.monotonic()
+    if now >= count:
+        st.session_state["playing"] = False
+    else:
+        st.session_state["_step"] = now + 1
+        st.session_state["playing"] = now + 1 < count
+    st.rerun()
+
+
+def as_json(picked: Chosen, what: Plan, steps: Sequence[Step]) -> str:
+    """All steps with what they were computed from, for a file."""
+    return json.dumps(
+        {"plan": asdict(what), "steps": [s.to_json() for s in steps]}, ensure_ascii=False, indent=1
+    )

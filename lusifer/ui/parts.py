@@ -1,0 +1,195 @@
+"""Pieces that several pages draw: choosing a user, job progress, profiles with their changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from lusifer.errors import UnknownId
+from lusifer.simulator import Step
+from lusifer.simulator.diff import Line, diff
+from lusifer.simulator.types import SECTIONS, Profile
+from lusifer.ui import state
+from lusifer.ui.text import duration, literal
+
+ICONS = {
+    "likes": "thumb_up",
+    "dislikes": "thumb_down",
+    "people_and_themes": "category",
+    "mood": "mood",
+    "rating_habits": "star_half",
+}
+DIRECTION_BADGES = {
+    "gained": ":green-badge[:material/add: Gained]",
+    "strengthened": ":blue-badge[:material/arrow_upward: Strengthened]",
+    "weakened": ":orange-badge[:material/arrow_downward: Weakened]",
+    "dropped": ":red-badge[:material/remove: Dropped]",
+}
+
+
+def user_input() -> int | None:
+    """The field for a user id, bound to ``user`` in the address; ``None`` after saying what is wrong."""
+    data = state.chosen().dataset
+    if "_user" in st.session_state:  # set by a click elsewhere on the page, before this field exists
+        st.session_state["user"] = st.session_state.pop("_user")
+    first = int(data.user_ids[0])
+    entered = st.number_input(
+        "User id", min_value=0, value=first, step=1, key="user", bind="query-params",
+        on_change=restart, width=150,
+    )  # fmt: skip
+    try:
+        return data.user(int(entered)).id
+    except UnknownId as error:
+        state.show_error(error)
+        return None
+
+
+def restart() -> None:
+    """Back to the first step: another user was chosen."""
+    st.session_state["_step"] = 1
+    st.session_state["playing"] = False
+
+
+def go_to(user: int) -> None:
+    """Choose a user from a click, for the next run."""
+    st.session_state["_user"] = int(user)
+    restart()
+
+
+def address(user: int, step: int | None = None) -> dict[str, str]:
+    """Query parameters that bring another page up with the same choices."""
+    picked = state.chosen()
+    parts = {
+        "dataset": picked.dataset.name, "split": picked.split.name, "model": picked.model,
+        "user": str(user),
+    }  # fmt: skip
+    if step is not None:
+        parts["step"] = str(step)
+    return parts
+
+
+@st.fragment(run_every=0.7)
+def job_progress(key: str) -> None:
+    """A job's progress, rate, time left and cancel button; reruns the page when it ends."""
+    job = state.jobs().get(key)
+    if job is None or not job.active:
+        st.rerun()
+        return
+    share = job.share
+    text = literal(job.message or job.title)
+    if share is not None and job.seconds_left is not None and job.seconds > 2:
+        text += f" · about {duration(job.seconds_left)} left"
+    if job.rate and job.total and job.total != 100:
+        text += f" · {job.done} of {job.total} ({job.rate:.1f} a second)"
+    st.progress(share or 0.0, text=text)
+    if job.cancelled():
+        st.caption("Stopping after the present call …")
+    elif st.button("Cancel", icon=":material/stop_circle:", key=f"cancel-{key}"):
+        job.cancel()
+
+
+def profile(before: Profile | None, after: Profile, *, show_changes: bool = True) -> None:
+    """A profile by sections; with ``before``, what changed since is marked bullet by bullet.
+
+    The marks are words and signs beside the colours, so they read in both themes and without colour.
+    """
+    if after.about:
+        st.caption(literal(after.about))
+    lines = diff(before, after) if before is not None and show_changes else None
+    for section, heading in SECTIONS.items():
+        found = (
+            [x for x in lines if x.section == section]
+            if lines is not None
+            else [Line(section, "kept", new=b.text) for b in after.section(section)]
+        )
+        if not found:
+            continue
+        st.markdown(f"**:material/{ICONS[section]}: {heading}**")
+        st.markdown("\n".join(bullet(x) for x in found))
+    if not after.bullets:
+        st.caption("Nothing is known yet.")
+
+
+def bullet(line: Line) -> str:
+    """One bullet as Markdown."""
+    if line.status == "added":
+        return f"- :green-badge[:material/add: New] {literal(line.new)}"
+    if line.status == "removed":
+        return f"- :red-badge[:material/remove: Gone] ~~{literal(line.old)}~~"
+    if line.status == "rewritten":
+        return (
+            f"- :orange-badge[:material/edit: Rewritten] {literal(line.new)}  \n"
+            f"  :small[before: ~~{literal(line.old)}~~]"
+        )
+    return f"- {literal(line.new)}"
+
+
+def legend() -> None:
+    """What the marks in a profile mean."""
+    st.caption(
+        ":green-badge[:material/add: New] said for the first time · "
+        ":orange-badge[:material/edit: Rewritten] said differently · "
+        ":red-badge[:material/remove: Gone] no longer said · unmarked: word for word as before"
+    )
+
+
+def batch_table(step: Step, *, height: int | str = "auto") -> None:
+    """A batch's movies with the rating given and what was forecast before it was seen."""
+    scale = state.chosen().dataset.scale
+    rows = []
+    forecast = {f.item_id: f for f in step.forecast}
+    for rated in step.batch:
+        guess = forecast.get(rated.item.id)
+        expected = guess.expected if guess else None
+        rows.append(
+            {
+                "Movie": rated.item.title,
+                "Rating": rated.rating,
+                "Forecast": expected,
+                "Off by": None if expected is None else expected - rated.rating,
+                "Genres": ", ".join(rated.item.genres),
+                "Forecast reason": (guess.reason or guess.failure) if guess else "",
+            }
+        )
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        height=height,
+        column_config={
+            "Movie": st.column_config.TextColumn(pinned=True, width="medium"),
+            "Rating": st.column_config.ProgressColumn(
+                min_value=0, max_value=scale.highest, format="%.3g", width="small"
+            ),
+            "Forecast": st.column_config.ProgressColumn(
+                min_value=0, max_value=scale.highest, format="%.2f", width="small",
+                help="Expected rating, given before the true one was shown.",
+            ),
+            "Off by": st.column_config.NumberColumn(format="%+.2f", width="small"),
+        },
+        alt=f"Ratings and forecasts of batch {step.number}",
+    )  # fmt: skip
+
+
+def change_list(step: Step) -> None:
+    """The changes of a step; each opens the movies that show it."""
+    if not step.changes:
+        st.caption("No change was reported at this step.")
+        return
+    by_id = {r.item.id: r for r in step.batch}
+    for change in step.changes:
+        count = len(change.item_ids)
+        name = literal(change.aspect[:1].upper() + change.aspect[1:])
+        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} movie{'s' * (count != 1)})]"
+        with st.expander(head):
+            st.markdown("\n".join(_cited(by_id, change.item_ids)))
+
+
+def _cited(by_id: dict, ids: Sequence[int]) -> list[str]:
+    return [
+        f"- {literal(by_id[i].item.title)}: rated **{by_id[i].rating:g}** "
+        f":small[{literal(', '.join(by_id[i].item.genres))}]"
+        for i in ids
+        if i in by_id
+    ]

@@ -1,0 +1,139 @@
+"""What a page works with: the chosen data set, split and model, the store, the jobs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import streamlit as st
+
+from lusifer import datasets, prompts, settings
+from lusifer.datasets import Dataset, splits
+from lusifer.datasets.splits import Split
+from lusifer.errors import LusiferError, StoreError
+from lusifer.jobs import Jobs
+from lusifer.simulator import BUILTIN, Plan, Step, UserModel, plan, stored_steps, user_model
+from lusifer.simulator.evolution import BATCH, HISTORY
+from lusifer.simulator.suggest import Suggestion, suggest
+from lusifer.store import Store
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the data set …")
+def _dataset(name: str, data_dir: str, fingerprint: float) -> Dataset:
+    return datasets.load(name)
+
+
+def dataset(name: str) -> Dataset:
+    """A data set, loaded once for all sessions and again when its folder changes.
+
+    Raises:
+        DatasetError: it is missing or damaged.
+    """
+    folder = settings.data_dir() / name
+    stamp = folder.stat().st_mtime if folder.exists() else 0.0
+    return _dataset(name, str(settings.data_dir()), stamp)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Cutting the split …")
+def _split(_data: Dataset, dataset_hash: str, name: str) -> Split:
+    return splits.make(_data, name)
+
+
+def split(data: Dataset, name: str) -> Split:
+    """A split of a data set, cut once for all sessions."""
+    return _split(data, data.hash, name)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _open_store(path: str) -> Store:
+    return Store(path)
+
+
+def store() -> Store | None:
+    """The database, or ``None`` where it can't be used (the sidebar says why)."""
+    try:
+        return _open_store(str(settings.database_path()))
+    except StoreError as error:
+        st.session_state["_store_error"] = str(error)
+        return None
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """The background work of this server; it survives page changes and reloads."""
+    return Jobs()
+
+
+@st.cache_data(max_entries=8, show_spinner="Looking for users worth showing …")
+def suggestions(_data: Dataset, _split: Split, dataset_hash: str, name: str) -> list[Suggestion]:
+    """Good users for a demonstration, see `lusifer.simulator.suggest`."""
+    return suggest(_data, _split)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the sidebar says."""
+
+    dataset: Dataset
+    split: Split
+    model: str
+
+    @property
+    def builtin(self) -> bool:
+        """Whether the built-in is chosen, which costs nothing and asks nobody."""
+        return self.model == BUILTIN
+
+    def user_model(self, run: str | None = None) -> UserModel:
+        """The user model; making it asks nobody anything.
+
+        Raises:
+            BadRequest: the spec can't be read or needs the store.
+        """
+        return user_model(self.model, store(), run=run)
+
+    def plan(self, user: int, history: int = HISTORY, batch_size: int = BATCH) -> Plan:
+        """The evolution of a user by these choices."""
+        return plan(
+            self.dataset, self.split, user, self.user_model(), history=history,
+            batch_size=batch_size,
+        )  # fmt: skip
+
+    def stored(self, what: Plan) -> list[Step]:
+        """The steps of an evolution that are stored."""
+        return _steps(self.dataset, what, store())
+
+
+def _steps(data: Dataset, what: Plan, database: Store | None) -> list[Step]:
+    return stored_steps(data, what, database)
+
+
+def chosen() -> Chosen:
+    """The choices of this run; set by the frame before a page runs."""
+    return st.session_state["_chosen"]
+
+
+def prompt_version() -> str:
+    """The prompt version in use, as it is recorded with calls."""
+    return prompts.load().version
+
+
+def guarded_input(value: object, low: int, high: int, default: int) -> int:
+    """A number from a widget or a link, brought back into its range (browsers may send anything)."""
+    try:
+        number = int(str(value))
+    except ValueError:
+        return default
+    return min(max(number, low), high)
+
+
+def show_error(error: LusiferError) -> None:
+    """An error with its way out."""
+    from lusifer.ui.text import literal
+
+    st.error(literal(error.fix) if error.fix else "", title=literal(error.message),
+             icon=":material/error:")  # fmt: skip
+
+
+def public() -> bool:
+    """Whether visitors share this server (``LUSIFER_PUBLIC=1``)."""
+    return os.environ.get("LUSIFER_PUBLIC", "") not in {"", "0"}

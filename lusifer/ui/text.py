@@ -1,0 +1,49 @@
+"""Text on pages: foreign text made harmless, numbers and times as people say them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_SHORTCODE = re.compile(r":(?=[\w/+-]+(?:\\?:|\\?\[))")
+
+
+def literal(text: str) -> str:
+    """Foreign text (a model's, a data set's, a person's) for use inside Markdown, shown as it is.
+
+    Every ASCII punctuation mark is escaped, so no image loads, no link forms and no directive is
+    read; a word joiner breaks the ``:name:`` and ``:name[`` forms that Streamlit looks for after
+    escapes are resolved.
+    """
+    broken = _SHORTCODE.sub(":\u2060", " ".join(text.split()))
+    return _PUNCTUATION.sub(r"\\\1", broken)
+
+
+def duration(seconds: float) -> str:
+    """A time span in its largest fitting unit: ``40 seconds``, ``12 minutes``, ``3 weeks``."""
+    for size, unit in (
+        (7 * 86400, "week"), (86400, "day"), (3600, "hour"), (60, "minute"),
+    ):  # fmt: skip
+        if seconds >= 2 * size or (seconds >= size and unit != "week"):
+            count = round(seconds / size)
+            return f"{count} {unit}{'s' if count != 1 else ''}"
+    count = round(seconds)
+    return f"{count} second{'s' if count != 1 else ''}"
+
+
+def day(timestamp: int) -> str:
+    """A Unix time as a date."""
+    return f"{datetime.fromtimestamp(timestamp, UTC):%d %b %Y}".lstrip("0")
+
+
+def money(dollars: float | None) -> str:
+    """US dollars, with as many digits as small sums need; ``unknown`` for ``None``."""
+    if dollars is None:
+        return "unknown"
+    return f"${dollars:.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.4f}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign, with a real minus."""
+    return f"{value:+.{digits}f}".replace("-", "−")

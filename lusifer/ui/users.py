@@ -1,0 +1,95 @@
+"""Frames for the Users page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer.simulator.aspects import GENRE_WORDS
+from lusifer.simulator.evolution import HISTORY, rated_rows
+from lusifer.simulator.taste import tastes, user_mean
+from lusifer.ui.state import Chosen
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def table(_picked: Chosen, dataset_hash: str) -> pd.DataFrame:
+    """One row a user: demographics, activity, mean, favourite genre, span, rating histogram."""
+    data = _picked.dataset
+    frame = data.users.join(data.user_stats, how="left")
+    frame["ratings"] = frame["ratings"].fillna(0).astype(int)
+    frame["days"] = (frame["last"] - frame["first"]) / 86400
+    shares = [np.asarray(h) / max(np.sum(h), 1) if h is not None else [] for h in frame["histogram"]]
+    frame["histogram"] = [list(np.round(s, 3)) for s in shares]
+    columns = ["age", "gender", "occupation", "ratings", "mean", "favourite_genre", "days", "histogram"]
+    return frame[columns].reset_index()
+
+
+def filtered(
+    frame: pd.DataFrame, genders: list[str], trades: list[str], genres: list[str], least: int,
+    days: int,
+) -> pd.DataFrame:  # fmt: skip
+    """The rows that fit; an empty choice fits all."""
+    mask = (frame["ratings"] >= least) & (frame["days"] >= days)
+    for column, wanted in (("gender", genders), ("occupation", trades), ("favourite_genre", genres)):
+        if wanted:
+            mask &= frame[column].isin(wanted)
+    return frame[mask]
+
+
+def history(picked: Chosen, user: int) -> pd.DataFrame:
+    """A user's ratings over time, with the part each belongs to."""
+    data = picked.dataset
+    parts = []
+    train, test = picked.split.train.of_user(user), picked.split.test.of_user(user)
+    cut = max(0, len(train) - HISTORY)
+    for name, rows in (
+        ("Older", train.slice(0, cut)),
+        ("History read by the simulator", train.slice(cut, len(train))),
+        ("Held out", test),
+    ):
+        frame = rows.frame()
+        frame["part"] = name
+        parts.append(frame)
+    frame = pd.concat(parts, ignore_index=True)
+    frame["time"] = pd.to_datetime(frame["timestamp"], unit="s")
+    frame["title"] = [data.item(i).title for i in frame["item_id"].tolist()]
+    return frame
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def shares_of_all(_picked: Chosen, dataset_hash: str, split: str) -> list[float]:
+    """Everybody's share of each rating in the training part."""
+    scale = _picked.dataset.scale
+    rating = _picked.split.train.rating
+    return [float(np.mean(np.abs(rating - v) < 1e-6)) for v in scale.values]
+
+
+def distribution(picked: Chosen, user: int) -> pd.DataFrame:
+    """This user's and everybody's share of each rating, over the training part."""
+    scale = picked.dataset.scale
+    rating = picked.split.train.of_user(user).rating
+    mine = [float(np.mean(np.abs(rating - v) < 1e-6)) if len(rating) else 0.0 for v in scale.values]
+    everybody = shares_of_all(picked, picked.dataset.hash, picked.split.name)
+    return pd.DataFrame({"rating": scale.values, "this user": mine, "everybody": everybody})
+
+
+def genre_tastes(picked: Chosen, user: int, most: int = 12) -> pd.DataFrame:
+    """Genres of the training part against the user's own mean, best first."""
+    rated = rated_rows(picked.dataset, picked.split.train.of_user(user))
+    if not rated:
+        return pd.DataFrame(columns=["genre", "difference", "count"])
+    found = tastes(rated, user_mean(rated, picked.split.train.mean))
+    rows = [
+        (k.removeprefix("genre:"), e.difference, e.count)
+        for k, e in found.items()
+        if k.startswith("genre:") and e.count >= 2
+    ]
+    frame = pd.DataFrame(rows, columns=["genre", "difference", "count"])
+    frame = frame.sort_values("count", ascending=False).head(most)
+    return frame.sort_values("difference", ascending=False)
+
+
+def genre_words(genre: str) -> str:
+    """A genre as a noun phrase."""
+    return GENRE_WORDS.get(genre, genre) if isinstance(genre, str) else "–"

@@ -1,0 +1,113 @@
+"""Evolution: step through a profile with its batch, its changes and the reasons for them."""
+
+import streamlit as st
+
+from lusifer import charts
+from lusifer.errors import LusiferError
+from lusifer.simulator.evolution import start
+from lusifer.ui import evolution, parts, state
+from lusifer.ui.text import duration, literal
+
+picked = state.chosen()
+presenting = st.session_state.get("present", False)
+
+if not presenting:
+    st.title("Evolution", icon=":material/timeline:")
+    st.caption(
+        "The newest ratings are read in batches, oldest first. Before each batch the model forecasts "
+        "it; then it sees the ratings, rewrites the profile and says why."
+    )
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    user = parts.user_input()
+    history, size = 40, 10
+    if not presenting:
+        with st.popover("History", icon=":material/tune:", help="How much is read, and in what portions"):
+            history = st.number_input("Ratings to read", 1, 500, 40, 10, key="history", bind="query-params")
+            size = st.number_input("Ratings a batch", 1, 100, 10, 5, key="batch", bind="query-params")
+    else:
+        history = state.guarded_input(st.query_params.get("history", 40), 1, 500, 40)
+        size = state.guarded_input(st.query_params.get("batch", 10), 1, 100, 10)
+    presenting = st.toggle("Present mode", key="present", bind="query-params",
+                           help="Only profile, batch and why it changed, large.")  # fmt: skip
+if user is None:
+    st.stop()
+
+try:
+    what = picked.plan(user, int(history), int(size))
+    steps, wanted = evolution.steps_of(picked, what)
+    if len(steps) < wanted:
+        evolution.offer(picked, what, len(steps), wanted)
+except LusiferError as error:
+    state.show_error(error)
+    st.stop()
+if not steps:
+    st.info(
+        "Nothing has been computed for this user and model yet. Press the button above: steps appear "
+        "here as they are done. Or choose the built-in model in the sidebar, which is free.",
+        icon=":material/hourglass_empty:",
+    )
+    st.stop()
+
+number = evolution.step_control(len(steps), presenting)
+step = steps[number - 1]
+before = steps[number - 2].profile if number > 1 else start(picked.dataset, picked.split, user).profile
+
+if presenting:
+    st.header(f"Step {number}: why it changed", divider="gray")
+    st.subheader(literal(step.explanation), anchor=False)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.subheader("The batch", icon=":material/movie:")
+        for rated in step.batch:
+            st.markdown(f"#### {rated.rating:g} :material/star: {literal(rated.item.title)}")
+    with right:
+        st.subheader("The profile", icon=":material/person:")
+        parts.profile(before, step.profile)
+    parts.legend()
+    st.stop()
+
+with st.container(border=True):
+    st.markdown(f":material/psychology: **Why it changed at step {number}**")
+    st.subheader(literal(step.explanation), anchor=False)
+    span = duration(step.seconds) if step.seconds else "one second or less"
+    st.caption(f"The {len(step.batch)} ratings of this batch were given within {span}.")
+
+with st.grid(2, min_column_width=420, gap="medium"):
+    with st.container():
+        st.subheader("The batch and its forecast", icon=":material/movie:")
+        parts.batch_table(step)
+        errors = step.errors
+        missing = len(step.batch) - len(errors)
+        if errors:
+            rmse = (sum(e * e for e in errors) / len(errors)) ** 0.5
+            note = f" {missing} forecasts are missing." if missing else ""
+            st.caption(f"Forecast error of this batch: RMSE {rmse:.2f}.{note}")
+        st.subheader("What changed", icon=":material/change_circle:")
+        parts.change_list(step)
+    with st.container():
+        st.subheader(f"The profile after step {number}", icon=":material/person:")
+        parts.profile(before, step.profile)
+        parts.legend()
+        st.download_button(
+            "Download all steps", evolution.as_json(picked, what, steps),
+            f"user-{user}-{picked.split.name}.json", "application/json",
+            icon=":material/download:", type="tertiary",
+        )  # fmt: skip
+
+usual = picked.split.train.mean
+with st.grid(2, min_column_width=420, gap="medium"):
+    with st.container():
+        st.subheader("Tastes over steps", icon=":material/show_chart:")
+        tastes = evolution.taste_frame(steps, usual)
+        if tastes.empty:
+            st.caption("These movies have no genres.")
+        else:
+            st.plotly_chart(charts.taste_steps(tastes), alt="Genre tastes after each step")
+            st.caption("Stars above or below the user's own mean, shrunk while there are few ratings.")
+    with st.container():
+        st.subheader("Forecast error over steps", icon=":material/track_changes:")
+        st.plotly_chart(
+            charts.forecast_steps(evolution.error_frame(steps, usual), number),
+            alt="Error of the forecasts of each batch, beside that of the mean seen before",
+        )
+        st.caption("Lower is better. The dotted line knows only the mean of the ratings seen before.")

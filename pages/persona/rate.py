@@ -1,0 +1,159 @@
+"""Rate movies: choose some, have them rated by the simulated user, compare with the truth."""
+
+import numpy as np
+import streamlit as st
+
+from lusifer import charts
+from lusifer.errors import LusiferError
+from lusifer.simulator.estimate import for_rating
+from lusifer.ui import evolution, parts, rate, state
+from lusifer.ui.text import literal
+
+picked = state.chosen()
+data = picked.dataset
+
+st.title("Rate movies", icon=":material/star_half:")
+st.caption("How would this user rate them? The simulator knows the profile and the newest ratings, no more.")
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    user = parts.user_input()
+    if user is None:
+        st.stop()
+    try:
+        what = picked.plan(user)
+        steps, wanted = evolution.steps_of(picked, what)
+    except LusiferError as error:
+        state.show_error(error)
+        st.stop()
+    if steps:
+        number = st.selectbox(
+            "Profile after step", list(range(len(steps), 0, -1)), key="from_step", width=160
+        )
+    st.page_link("pages/persona/evolution.py", label="See this profile", icon=":material/timeline:",
+                 query_params=parts.address(user, int(number) if steps else 1))  # fmt: skip
+if len(steps) < wanted:
+    st.info(
+        f"{len(steps)} of {wanted} profile steps exist for this model. Compute the rest to rate from "
+        "the whole history.",
+        icon=":material/hourglass_empty:",
+    )
+    evolution.offer(picked, what, len(steps), wanted)
+if not steps:
+    st.stop()
+
+chosen_key = "movies"
+if st.session_state.get("_movies_for") != (data.name, user):
+    st.session_state[chosen_key] = rate.held_out(picked, user)[:20]
+    st.session_state["_movies_for"] = (data.name, user)
+
+
+def _set(ids: list[int]) -> None:
+    st.session_state[chosen_key] = ids
+
+
+with st.container(border=True):
+    st.subheader("Choose movies", icon=":material/movie:")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input("Search titles", placeholder="star wars", width=240, key="movie_search",
+                             type="search", live=True)  # fmt: skip
+        genres = st.multiselect("With genres", data.genres, width=280, key="movie_genres")
+        years = data.items["year"].dropna()
+        low, high = int(years.min()), int(years.max())
+        span = st.slider("Years", low, high, (low, high), width=220, key="movie_years")
+    with st.container(horizontal=True):
+        st.button("The user's held-out movies", icon=":material/visibility_off:", on_click=_set,
+                  args=(rate.held_out(picked, user)[: rate.MOST],))  # fmt: skip
+        st.button("Popular and unseen", icon=":material/trending_up:", on_click=_set,
+                  args=(rate.popular_unseen(picked, user),))  # fmt: skip
+        found = rate.matching(picked, text, genres, span if span != (low, high) else None)
+        searching = bool(text or genres or span != (low, high))
+        st.button(
+            f"Add the first {min(10, len(found))} found", icon=":material/playlist_add:",
+            on_click=_set, disabled=not (searching and found),
+            args=(list(dict.fromkeys([*st.session_state[chosen_key], *found[:10]]))[: rate.MOST],),
+        )  # fmt: skip
+        st.button("Clear", icon=":material/backspace:", on_click=_set, args=([],))
+    if searching and not found:
+        st.caption("No movie fits. Try fewer words, or other genres or years.")
+    options = list(dict.fromkeys([*st.session_state[chosen_key], *found]))
+    ids = st.multiselect(
+        "Movies to rate", options, key=chosen_key, format_func=lambda i: data.item(i).title,
+        max_selections=rate.MOST, persist_state="session",
+        placeholder="Choose from what the search found",
+    )  # fmt: skip
+
+if not ids:
+    st.info("Choose at least one movie above: search, or press one of the buttons.",
+            icon=":material/movie:")  # fmt: skip
+    st.stop()
+
+key = f"rate:{what.id}:{number}:{hash(tuple(ids))}"
+label = f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}"
+job = state.jobs().get(key)
+if not picked.builtin:
+    label += f" ({evolution.price_tag(for_rating(data, picked.split, picked.model, list(data.items_of(ids))))} at most)"
+if job is not None and job.active:
+    parts.job_progress(key)
+elif st.button(label, icon=":material/auto_awesome:", type="primary"):
+    store, model = state.store(), picked.user_model()
+    upto = steps[: int(number)]
+    job = state.jobs().start(
+        key, "Rating", lambda j: rate.work(j, picked, model, what, upto, ids, store), store=store
+    )
+    job.wait(0.6)  # the built-in is done by then, and nothing flickers
+    st.rerun()
+if job is None:
+    st.caption("Nothing is rated until you press the button.")
+    st.stop()
+if job.state in {"failed", "cancelled"}:
+    st.error(literal(job.error), icon=":material/error:")
+    st.stop()
+if job.result is None:
+    st.stop()
+
+rows = rate.frame(picked, user, job.result)
+total = rate.summary(rows)
+failed = int(rows["expected"].isna().sum())
+if total:
+    with st.grid(4, min_column_width=140):
+        st.metric("Held-out movies", f"{total['n']:.0f}")
+        st.metric("RMSE", f"{total['rmse']:.2f}", help="Root of the mean squared error; lower is better.")
+        st.metric("MAE", f"{total['mae']:.2f}", help="Mean absolute error; lower is better.")
+        st.metric("Pearson", f"{total['pearson']:.2f}" if np.isfinite(total["pearson"]) else "–",
+                  help="Correlation of expected and true; needs at least two different ratings.")  # fmt: skip
+else:
+    st.caption("None of these movies is in this user's test part, so there is no error to sum up.")
+if failed:
+    st.warning(f"{failed} ratings are missing; the reason column says why. They are not replaced.",
+               icon=":material/warning:")  # fmt: skip
+seen = int((rows["part"] == "training").sum())
+if seen:
+    st.caption(f"{seen} of them are in the training part: the simulator may have read their ratings, so they do not count.")
+
+with st.grid(2, min_column_width=420, gap="medium"):
+    st.dataframe(
+        rows.drop(columns=["item_id", "spread"]), hide_index=True, alt="Simulated ratings with reasons",
+        height=min(38 * len(rows) + 40, 640),
+        column_config={
+            "title": st.column_config.TextColumn("Movie", pinned=True, width="medium"),
+            "rating": st.column_config.NumberColumn("Rating", format="%.3g", width="small"),
+            "expected": st.column_config.NumberColumn("Expected", format="%.2f", width="small"),
+            "true": st.column_config.NumberColumn("True", format="%.3g", width="small"),
+            "part": st.column_config.TextColumn("Part", width="small"),
+            "off": st.column_config.NumberColumn("Off by", format="%+.2f", width="small"),
+            "reason": st.column_config.TextColumn("Reason", width="large"),
+        },
+    )  # fmt: skip
+    st.plotly_chart(
+        charts.expected_against_true(rows.head(40), (data.scale.lowest, data.scale.highest)),
+        alt="Expected and true rating of each movie",
+    )
+st.subheader("Reasons", icon=":material/format_quote:")
+for row in rows.head(20).itertuples():
+    given = "no rating" if np.isnan(row.expected) else f"{row.rating:g} ({row.expected:.2f})"
+    truth = f", truly {row.true:g}" if np.isfinite(row.true) else ""
+    st.markdown(f"**{literal(row.title)}** · {given}{truth}  \n{literal(row.reason)}")
+st.download_button(
+    "Download as CSV", rows.to_csv(index=False), f"user-{user}-ratings.csv", "text/csv",
+    icon=":material/download:",
+)  # fmt: skip
