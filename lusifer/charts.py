@@ -13,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 ABOVE, BELOW, QUIET, ACCENT = "#2a9a9c", "#d97a1d", "#8796a0", "#7d6bd0"
+PALETTE = ("#2a9a9c", "#d97a1d", "#7d6bd0", "#c7486a", "#6c9a2f", "#4b8fd6", "#8796a0")
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
@@ -82,6 +83,7 @@ def taste_steps(frame: pd.DataFrame) -> go.Figure:
         figure.add_scatter(
             x=rows["step"], y=rows["effect"], mode="lines+markers", name=str(genre),
             marker={"symbol": symbols[at % len(symbols)], "size": 9},
+            line={"color": PALETTE[at % len(PALETTE)]},
             hovertemplate=f"{genre}: %{{y:+.2f}} stars after step %{{x}}<extra></extra>",
         )  # fmt: skip
     figure.add_hline(y=0, line={"color": QUIET, "width": 1, "dash": "dot"})
@@ -151,10 +153,11 @@ def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
     figure.update_yaxes(
         autorange="reversed", categoryorder="array", categoryarray=list(frame["predictor"])
     )
-    return _layout(figure, 44 * len(frame) + 100)
+    # No legend: shape and colour repeat the group, which the table names.
+    return _layout(figure, 34 * len(frame) + 80, showlegend=False)
 
 
-def error_distribution(errors: Mapping[str, Sequence[float]], step: float = 0.25) -> go.Figure:
+def error_distribution(errors: Mapping[str, Sequence[float]], step: float = 0.5) -> go.Figure:
     """Predicted minus true, as shares in bins, a line a predictor."""
     figure = go.Figure()
     dashes = ["solid", "dash", "dot", "dashdot", "longdash"]
@@ -165,7 +168,8 @@ def error_distribution(errors: Mapping[str, Sequence[float]], step: float = 0.25
         counts, _ = np.histogram(np.asarray(values, dtype=float), bins)
         figure.add_scatter(
             x=middles, y=counts / max(len(values), 1), mode="lines", name=name,
-            line={"shape": "hvh", "dash": dashes[at % len(dashes)]},
+            line={"shape": "linear", "dash": dashes[at % len(dashes)],
+                  "color": PALETTE[at % len(PALETTE)]},
             hovertemplate="%{y:.1%} of errors near %{x:+.2f}<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": QUIET, "width": 1, "dash": "dot"})

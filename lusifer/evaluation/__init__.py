@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
+from lusifer.evaluation.metrics import METRICS, Interval, intervals, rmse_difference, scores
 from lusifer.evaluation.protocol import (
     SIMULATOR,
     Evaluation,
@@ -15,5 +15,5 @@ from lusifer.evaluation.protocol import (
 
 __all__ = [
     "METRICS", "SIMULATOR", "Evaluation", "Interval", "Prediction", "evaluate", "intervals",
-    "predict_baseline", "predict_simulator", "sample_users", "scores",
+    "predict_baseline", "predict_simulator", "rmse_difference", "sample_users", "scores",
 ]  # fmt: skip

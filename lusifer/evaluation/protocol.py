@@ -144,7 +144,7 @@ def predict_simulator(
     ids, offsets = test._index
     began = time.perf_counter()
     for at, user in enumerate(ids.tolist()):
-        progress(at, len(ids), f"user {user}")
+        progress(at, len(ids), SIMULATOR)
         if cancelled():
             raise Cancelled("The comparison was stopped.", "What was answered is kept.")
         what = plan(dataset, split, user, model, forecasts=forecasts)
@@ -161,7 +161,7 @@ def predict_simulator(
             continue
         values[rows] = [np.nan if r.expected is None else r.expected for r in ratings]
         reasons |= {(user, r.item_id): r.reason for r in ratings}
-    progress(len(ids), len(ids), "done")
+    progress(len(ids), len(ids), SIMULATOR)
     return Prediction(SIMULATOR, values, time.perf_counter() - began, reasons)
 
 
@@ -196,17 +196,21 @@ def evaluate(
     if not len(test):
         raise BadRequest("There is no test rating to compare on.", "Choose other users or split.")
     found: dict[str, Prediction] = {}
+    sizes = [len(test.user_ids) if n == SIMULATOR else 1 for n in predictors]
+    total = sum(sizes)
     for at, name in enumerate(predictors):
         if cancelled():
             raise Cancelled("The comparison was stopped.")
-        progress(at, len(predictors), name)
+        done = sum(sizes[:at])
+        progress(done, total, name)
         if name == SIMULATOR:
             if model is None:
                 raise BadRequest("The simulator needs a model.", "Give one, such as builtin.")
             found[name] = predict_simulator(
-                dataset, split, model, test, store, cancelled=cancelled
-            )
+                dataset, split, model, test, store, cancelled=cancelled,
+                progress=lambda part, _, what, before=done: progress(before + part, total, what),
+            )  # fmt: skip
         else:
             found[name] = predict_baseline(name, dataset, split, test, seed=seed)
-    progress(len(predictors), len(predictors), "done")
+    progress(total, total, "done")
     return Evaluation(test, found)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import Cancelled, LusiferError
-from lusifer.evaluation import METRICS, SIMULATOR, Evaluation, evaluate, sample_users
+from lusifer.evaluation import METRICS, SIMULATOR, Evaluation, evaluate, rmse_difference, sample_users
 from lusifer.jobs import Job
 from lusifer.simulator import UserModel
 from lusifer.store import Store
@@ -84,7 +84,25 @@ def _summary(found: Evaluation, seed: int) -> dict[str, Any]:
             "seconds": found.predictions[name].seconds,
             "coverage": coverage,
         }
-    return {"rows": found.rows, "asked": len(found.test), "predictors": rows}
+    return {
+        "rows": found.rows, "asked": len(found.test), "predictors": rows,
+        "simulator_minus": _differences(found, seed),
+    }  # fmt: skip
+
+
+def _differences(found: Evaluation, seed: int) -> dict[str, list[float]]:
+    """RMSE of the simulator minus that of every other predictor: value, low, high."""
+    if SIMULATOR not in found.predictions:
+        return {}
+    mask = found.compared
+    users, true = found.test.user[mask], found.test.rating[mask]
+    mine = found.predictions[SIMULATOR].values[mask]
+    result = {}
+    for name, other in found.predictions.items():
+        if name != SIMULATOR:
+            d = rmse_difference(users, mine, other.values[mask], true, seed=seed)
+            result[name] = [d.value, d.low, d.high]
+    return result
 
 
 def _plain(value: float) -> float | None:
@@ -144,6 +162,13 @@ def board(summary: dict[str, Any], model_label: str) -> pd.DataFrame:
     return frame
 
 
+def short(frame: pd.DataFrame) -> pd.DataFrame:
+    """The leaderboard with names that fit beside a small chart."""
+    return frame.assign(
+        predictor=[TITLES.get(n, n).split(",")[0].replace("User + item b", "B") for n in frame["name"]]
+    )
+
+
 def with_interval(row: pd.Series, metric: str) -> str:
     """``0.93 (0.91 to 0.95)``; a dash where it is not defined."""
     if not math.isfinite(row[metric]):
@@ -151,20 +176,20 @@ def with_interval(row: pd.Series, metric: str) -> str:
     return f"{row[metric]:.3f} ({row[f'{metric}_low']:.3f} to {row[f'{metric}_high']:.3f})"
 
 
-def verdict(frame: pd.DataFrame) -> str:
-    """One sentence on where the simulator stands."""
-    found = frame[frame["name"] == SIMULATOR]
-    others = frame[frame["name"] != SIMULATOR]
-    if found.empty or others.empty:
-        return ""
-    mine = found.iloc[0]
-    better = others[others["rmse"] > mine["rmse_high"]]["predictor"].tolist()
-    worse = others[others["rmse"] < mine["rmse_low"]]["predictor"].tolist()
-    even = [p for p in others["predictor"] if p not in better and p not in worse]
+def verdict(summary: dict[str, Any]) -> str:
+    """One sentence on where the simulator stands, from the paired differences in RMSE."""
+    differences = summary.get("simulator_minus") or {}
     parts = []
-    for words, names in (
-        ("has a lower error than", better), ("can't be told from", even), ("loses to", worse),
-    ):  # fmt: skip
+    for words, fits in (
+        ("has a lower error than", lambda low, high: high < 0),
+        ("can't be told apart from", lambda low, high: low <= 0 <= high),
+        ("loses to", lambda low, high: low > 0),
+    ):
+        names = [
+            f"{TITLES[n].lower() if n != 'svdpp' else TITLES[n]} (by {abs(v):.3f})"
+            for n, (v, low, high) in differences.items()
+            if fits(low, high)
+        ]
         if names:
-            parts.append(f"{words} {', '.join(n.lower() if n != 'SVD++' else n for n in names)}")
-    return f"The simulator {'; it '.join(parts)}."
+            parts.append(f"{words} {', '.join(names)}")
+    return f"By RMSE, the simulator {'; it '.join(parts)}." if parts else ""

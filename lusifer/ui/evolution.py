@@ -183,3 +183,8 @@ def as_json(picked: Chosen, what: Plan, steps: Sequence[Step]) -> str:
     return json.dumps(
         {"plan": asdict(what), "steps": [s.to_json() for s in steps]}, ensure_ascii=False, indent=1
     )
+
+
+def presenting() -> bool:
+    """Whether present mode is on, before its switch has been drawn in this run."""
+    return bool(st.session_state.get("present", st.query_params.get("present") == "true"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -12,8 +14,12 @@ from lusifer.errors import DatasetError, DatasetMissing, LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator import BUILTIN, label
 from lusifer.ui import state
+from lusifer.ui.evolution import presenting
 from lusifer.ui.parts import job_progress
 from lusifer.ui.text import literal, money
+
+# A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
+ICON = Path(__file__).parent / "assets" / "icon.png"
 
 ABOUT = f"""
 **Lusifer Explorer {__version__}** simulates the users of a recommender system and lets you see inside.
@@ -32,7 +38,7 @@ everywhere.
 """
 
 
-def pages() -> list[st.Page]:
+def pages() -> dict[str, list[Any]]:
     """Every page, in the order of the navigation."""
     return {
         "Persona": [
@@ -65,8 +71,9 @@ def configure() -> None:
     """Title, icon, layout, and the About entry of the menu."""
     st.set_page_config(
         page_title="Lusifer Explorer",
-        page_icon=":material/theater_comedy:",
+        page_icon=str(ICON),
         layout="wide",
+        initial_sidebar_state="collapsed" if presenting() else "auto",
         menu_items={"About": ABOUT, "Get help": None, "Report a bug": None},
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pandas as pd
 import streamlit as st
@@ -133,6 +134,17 @@ def legend() -> None:
         ":orange-badge[:material/edit: Rewritten] said differently · "
         ":red-badge[:material/remove: Gone] no longer said · unmarked: word for word as before"
     )
+
+
+@contextmanager
+def large(key: str) -> Iterator[None]:
+    """A container whose text is large enough for the last row of a room."""
+    st.html(
+        f"<style>.st-key-{key} :is(p, li) {{font-size: 1.3rem; line-height: 1.5}}"
+        f" .st-key-{key} h1 {{font-size: 2.2rem}}</style>"
+    )
+    with st.container(key=key):
+        yield
 
 
 def batch_table(step: Step, *, height: int | str = "auto") -> None:

@@ -3,10 +3,9 @@
 import streamlit as st
 
 from lusifer import baselines, charts
-from lusifer.evaluation import SIMULATOR
+from lusifer.evaluation import SIMULATOR, sample_users
 from lusifer.simulator import label
 from lusifer.simulator.estimate import for_users
-from lusifer.evaluation import sample_users
 from lusifer.ui import errors, evolution, parts, state
 from lusifer.ui.text import literal
 
@@ -25,7 +24,7 @@ with st.container(border=True):
         names = st.pills(
             "Predictors", [SIMULATOR, *reversed(baselines.METHODS)], selection_mode="multi",
             default=[SIMULATOR, *reversed(baselines.METHODS)], key="predictors",
-            format_func=lambda n: errors.TITLES[n],
+            format_func=lambda n: errors.TITLES[n], wrap=True,
         )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.number_input("Users in the sample", 1, able, min(100, able), 50, key="sample",
@@ -81,13 +80,13 @@ summary = shown["summary"]
 frame = errors.board(summary, label(shown["model"]))
 missing = summary["asked"] - summary["rows"]
 st.subheader("Leaderboard", icon=":material/leaderboard:")
-sentence = errors.verdict(frame)
+sentence = errors.verdict(summary)
 if sentence:
     st.markdown(f"**{literal(sentence)}**")
 st.caption(
     f"{summary['rows']:,} ratings of {shown['params']['users']} users of {literal(shown['split'])}"
     + (f"; {missing:,} more were left out because a predictor gave none" if missing else "")
-    + f". Intervals: 95 %, bootstrap over users. Run {shown['id']}, seed {shown['seed']}, "
+    + f". Intervals: 95 %, bootstrap over users (differences in pairs). Run {shown['id']}, seed {shown['seed']}, "
     f"model {literal(label(shown['model']))}, version {literal(str(shown['model_version']))}."
 )
 table = frame[["group", "predictor"]].copy()
@@ -104,12 +103,12 @@ st.dataframe(
     },
 )  # fmt: skip
 
-with st.grid(3, min_column_width=330, gap="medium"):
+with st.grid(3, min_column_width=270, gap="medium"):
     for metric, title, note in (
         ("rmse", "RMSE (lower is better)", "RMSE"), ("mae", "MAE (lower is better)", "MAE"),
         ("pearson", "Pearson (higher is better)", "Pearson correlation"),
     ):  # fmt: skip
-        st.plotly_chart(charts.leaderboard(frame, metric, title), key=f"chart-{metric}",
+        st.plotly_chart(charts.leaderboard(errors.short(frame), metric, title), key=f"chart-{metric}",
                         alt=f"{note} of all predictors with 95 percent intervals")  # fmt: skip
 
 rows = errors.predictions(shown["id"])
@@ -119,9 +118,13 @@ if rows is None:
 with st.grid(2, min_column_width=420, gap="medium"):
     with st.container():
         st.subheader("Error distribution", icon=":material/ssid_chart:")
+        lines = st.pills(
+            "Shown", frame["name"].tolist(), default=frame["name"].tolist()[:3], wrap=True,
+            selection_mode="multi", key="lines", format_func=lambda n: errors.TITLES.get(n, n),
+        )  # fmt: skip
         st.plotly_chart(
             charts.error_distribution(
-                {errors.TITLES.get(n, n): rows[n] - rows["rating"] for n in frame["name"]}
+                {errors.TITLES.get(n, n): rows[n] - rows["rating"] for n in lines}
             ),
             alt="How often each predictor is off by how much",
         )

@@ -9,7 +9,7 @@ from lusifer.ui import evolution, parts, state
 from lusifer.ui.text import duration, literal
 
 picked = state.chosen()
-presenting = st.session_state.get("present", False)
+presenting = evolution.presenting()
 
 if not presenting:
     st.title("Evolution", icon=":material/timeline:")
@@ -53,16 +53,16 @@ step = steps[number - 1]
 before = steps[number - 2].profile if number > 1 else start(picked.dataset, picked.split, user).profile
 
 if presenting:
-    st.header(f"Step {number}: why it changed", divider="gray")
-    st.subheader(literal(step.explanation), anchor=False)
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        st.subheader("The batch", icon=":material/movie:")
-        for rated in step.batch:
-            st.markdown(f"#### {rated.rating:g} :material/star: {literal(rated.item.title)}")
-    with right:
-        st.subheader("The profile", icon=":material/person:")
-        parts.profile(before, step.profile)
+    with parts.large("present"):
+        st.title(f"User {user}, step {number} of {wanted}", anchor=False)
+        st.markdown(f"**Why it changed:** {literal(step.explanation)}")
+        left, right = st.columns([2, 3], gap="large")
+        with left:
+            st.subheader("The batch", icon=":material/movie:")
+            st.markdown("\n".join(f"- **{r.rating:g}** {literal(r.item.title)}" for r in step.batch))
+        with right:
+            st.subheader("The profile", icon=":material/person:")
+            parts.profile(before, step.profile)
     parts.legend()
     st.stop()
 

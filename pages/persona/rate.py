@@ -133,7 +133,7 @@ if seen:
 with st.grid(2, min_column_width=420, gap="medium"):
     st.dataframe(
         rows.drop(columns=["item_id", "spread"]), hide_index=True, alt="Simulated ratings with reasons",
-        height=min(38 * len(rows) + 40, 640),
+        height="auto" if len(rows) <= 15 else 560,
         column_config={
             "title": st.column_config.TextColumn("Movie", pinned=True, width="medium"),
             "rating": st.column_config.NumberColumn("Rating", format="%.3g", width="small"),

@@ -68,7 +68,7 @@ if user is not None:
                 "no history to read. Choose another split in the sidebar, or another user.",
                 icon=":material/info:",
             )
-        with st.grid(3, min_column_width=330):
+        with st.grid(3, min_column_width=270, gap="medium"):
             with st.container():
                 st.markdown("**History over time**")
                 st.plotly_chart(
