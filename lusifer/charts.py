@@ -64,11 +64,14 @@ def tastes(frame: pd.DataFrame) -> go.Figure:
     colours = [ABOVE if d >= 0 else BELOW for d in frame["difference"]]
     figure = go.Figure(
         go.Bar(
-            x=frame["difference"], y=frame["genre"], orientation="h", marker={"color": colours},
+            x=frame["difference"],
+            y=frame["genre"],
+            orientation="h",
+            marker={"color": colours},
             customdata=frame["count"],
             hovertemplate="%{y}: %{x:+.2f} stars against the user's mean, %{customdata} ratings"
             "<extra></extra>",
-        )  # fmt: skip
+        )
     )
     figure.update_xaxes(title="Stars above or below this user's mean", zeroline=True)
     figure.update_yaxes(autorange="reversed")
@@ -114,10 +117,11 @@ def forecast_steps(frame: pd.DataFrame, step: int) -> go.Figure:
 def expected_against_true(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
     """One line a movie from expected to true. Columns: title, expected, true (NaN if unknown)."""
     figure = go.Figure()
-    for row in frame.itertuples():
-        if np.isfinite(row.true) and np.isfinite(row.expected):
+    for row in frame.to_dict("records"):
+        expected, true = float(row["expected"]), float(row["true"])
+        if np.isfinite(true) and np.isfinite(expected):
             figure.add_scatter(
-                x=[row.expected, row.true], y=[row.title, row.title], mode="lines",
+                x=[expected, true], y=[row["title"], row["title"]], mode="lines",
                 line={"color": QUIET, "width": 2}, showlegend=False, hoverinfo="skip",
             )  # fmt: skip
     for column, name, colour, symbol in (
@@ -137,7 +141,11 @@ def expected_against_true(frame: pd.DataFrame, scale: tuple[float, float]) -> go
 def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
     """One measure with its interval. Columns: predictor, METRIC, METRIC_low, METRIC_high, group."""
     figure = go.Figure()
-    symbols = {"Simulator": "diamond", "Collaborative filtering": "circle", "Trivial": "circle-open"}
+    symbols = {
+        "Simulator": "diamond",
+        "Collaborative filtering": "circle",
+        "Trivial": "circle-open",
+    }
     colours = {"Simulator": BELOW, "Collaborative filtering": ABOVE, "Trivial": QUIET}
     for group, rows in frame.groupby("group", sort=False):
         value = rows[metric]

@@ -10,7 +10,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     rate = commands.add_parser("rate", help="have movies rated by a simulated user")
     _common(rate)
     rate.add_argument("--items", required=True, help="item ids, separated by commas")
-    rate.add_argument("--step", type=int, help="rate from the profile after this step (default: last)")
+    rate.add_argument(
+        "--step", type=int, help="rate from the profile after this step (default: last)"
+    )
     rate.set_defaults(run=_rate)
 
     evaluate = commands.add_parser("evaluate", help="compare predictors on a test part")
@@ -222,7 +224,7 @@ def _evolution(
 
 
 def _evolve(options: argparse.Namespace) -> dict[str, Any]:
-    dataset, *_, steps, _ = _evolution(options)
+    steps = _evolution(options)[4]
     if not options.json:
         _print_steps(steps)
     return {"user": options.user, "steps": [_step(s) for s in steps]}
@@ -318,23 +320,24 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     names = [n.strip() for n in options.predictors.split(",") if n.strip()]
     store = _store(options.model) if SIMULATOR in names else None
     model = user_model(options.model, store) if SIMULATOR in names else None
+    model_is_paid = options.model != "builtin"
     users = sample_users(split, options.users, options.seed) if options.users is not None else None
-    report: Callable[[int, int, str], None] = lambda done, total, what: _say(
-        f"{done}/{total} {what}"
-    )
+
+    def report(done: int, total: int, what: str) -> None:
+        if what != SIMULATOR or done % 50 == 0 or model_is_paid:
+            _say(f"{done}/{total} {what}")
+
     found = evaluate(
         dataset, split, names, users=users, model=model, store=store, seed=options.seed,
         progress=report,
     )  # fmt: skip
-    result = {"rows": found.rows, "predictors": found.scores()}
+    scored = found.scores()
     if not options.json:
         print(f"{found.rows:,} ratings of {split.name}")
         print(f"{'predictor':12} {'RMSE':>7} {'MAE':>7} {'R²':>7} {'Pearson':>8} {'seconds':>8}")
-        for name, s in result["predictors"].items():
+        for name, s in scored.items():
             print(
                 f"{name:12} {s['rmse']:7.4f} {s['mae']:7.4f} {s['r2']:7.3f} {s['pearson']:8.3f} "
                 f"{s['seconds']:8.2f}"
             )
-    return result
-
-
+    return {"rows": found.rows, "predictors": scored}

@@ -30,7 +30,7 @@ BUSY_SECONDS = 10.0
 migrations = Migrations("lusifer")
 
 
-@migrations()
+@migrations()  # type: ignore[untyped-decorator]
 def m001_first(db: sqlite_utils.Database) -> None:
     """Runs, answers, calls, evolutions with their steps, simulated ratings."""
     db["runs"].create(
@@ -298,9 +298,7 @@ class Store:
     @_explained
     def steps(self, evolution: str) -> list[dict[str, Any]]:
         """The stored steps of an evolution, in order, up to the first gap."""
-        rows = self._open()["steps"].rows_where(
-            "evolution_id = ?", [evolution], order_by="number"
-        )
+        rows = self._open()["steps"].rows_where("evolution_id = ?", [evolution], order_by="number")
         found = [json.loads(r["data"]) for r in rows]
         return [s for at, s in enumerate(found, 1) if s["number"] == at]
 

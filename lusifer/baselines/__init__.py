@@ -22,7 +22,5 @@ def create(name: str) -> Predictor:
         BadRequest: there is no such method.
     """
     if name not in METHODS:
-        raise BadRequest(
-            f"There is no predictor {name!r}.", f"Choose from {', '.join(METHODS)}."
-        )
+        raise BadRequest(f"There is no predictor {name!r}.", f"Choose from {', '.join(METHODS)}.")
     return METHODS[name]()

@@ -6,6 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +86,10 @@ def load(name: str = "ml-100k", data_dir: Path | None = None) -> Dataset:
         if known:
             check_whole(parsed, known, folder)
         stats = prepared.statistics(parsed)
-        meta = {"files": prepared.fingerprint(files), "hash": prepared.content_hash(parsed)}
+        meta: dict[str, Any] = {
+            "files": prepared.fingerprint(files),
+            "hash": prepared.content_hash(parsed),
+        }
         prepared.save(root / ".prepared" / key, parsed, stats, meta)
         copy = parsed, stats, meta
     parsed, (user_stats, item_stats), meta = copy

@@ -87,7 +87,7 @@ def fetch(
         check_whole(movielens.read(folder), known, folder)
         if target.exists():
             target.rename(root / f"{name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
-        os.replace(folder, target)
+        folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress(f"{known.title} is in {target}.", 1.0)

@@ -28,7 +28,7 @@ class RatingScale:
     def values(self) -> NDArray[np.float64]:
         """All ratings on the scale, ascending."""
         count = round((self.highest - self.lowest) / self.step) + 1
-        return self.lowest + self.step * np.arange(count)
+        return self.lowest + self.step * np.arange(count, dtype=np.float64)
 
     def clip(self, values: ArrayLike) -> NDArray[np.float64]:
         """Numbers brought into the scale's range (not onto its steps)."""
@@ -242,7 +242,7 @@ class Dataset:
                 f"There is no user {user_id} in {self.title}.",
                 f"User ids run from {self.user_ids[0]} to {self.user_ids[-1]}.",
             )
-        row = self.users.loc[user_id]
+        row: dict[Any, Any] = self.users.loc[user_id].to_dict()
         age = None if pd.isna(row["age"]) else int(row["age"])
         return User(user_id, age, row["gender"], row["occupation"], row["zip_code"])
 
@@ -259,7 +259,7 @@ class Dataset:
                     f"There is no movie {item_id} in {self.title}.",
                     f"Movie ids run from {self.items.index[0]} to {self.items.index[-1]}.",
                 )
-            row = self.items.loc[item_id]
+            row: dict[Any, Any] = self.items.loc[item_id].to_dict()
             year = None if pd.isna(row["year"]) else int(row["year"])
             found = Item(int(item_id), row["title"], year, tuple(row["genres"]))
             self._cache[item_id] = found

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -76,7 +75,7 @@ def _favourite_genres(
     if not genres:
         return [""] * users
     flags = np.array([[g in gs for g in genres] for gs in parsed.items["genres"]], dtype=float)
-    rows = parsed.items.index.get_indexer(parsed.ratings.item)
+    rows = parsed.items.index.get_indexer(pd.Index(parsed.ratings.item))
     above = parsed.ratings.rating - mean[position]
     score, seen = np.zeros((users, len(genres))), np.zeros((users, len(genres)))
     for column in range(len(genres)):
@@ -116,7 +115,7 @@ def save(folder: Path, parsed: Parsed, stats: tuple[Any, Any], meta: dict[str, A
                 frame.to_parquet(partial / f"{name}.parquet")
             (partial / "meta.json").write_text(json.dumps({**meta, "version": VERSION}))
             shutil.rmtree(folder, ignore_errors=True)
-            os.replace(partial, folder)
+            partial.replace(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 

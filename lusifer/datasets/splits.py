@@ -70,7 +70,7 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
 
 
 def _last(table: RatingTable, n: int, name: str) -> Split:
-    ids, offsets = table._index
+    offsets = table._index[1]
     counts = np.diff(offsets)
     from_end = np.repeat(offsets[1:], counts) - np.arange(len(table))  # 1 = the user's newest
     held_out = from_end <= n
@@ -94,7 +94,7 @@ def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Spl
         parts.append(part)
     width = np.int64(max(int(dataset.items.index.max()), 1) + 1)
     keys = [part.user.astype(np.int64) * width + part.item for part in parts]
-    both = np.intersect1d(*keys)
+    both = np.intersect1d(keys[0], keys[1])
     if len(both):
         user, item = divmod(int(both[0]), int(width))
         raise DatasetError(

@@ -26,9 +26,7 @@ def scores(predicted: ArrayLike, true: ArrayLike) -> dict[str, float]:
 def _sums(p: Floats, t: Floats) -> Floats:
     """Per row, what all four measures can be computed from once it is added up (shape n × 8)."""
     error = p - t
-    return np.stack(
-        [np.ones_like(p), error**2, np.abs(error), p, t, p * p, t * t, p * t], axis=1
-    )
+    return np.stack([np.ones_like(p), error**2, np.abs(error), p, t, p * p, t * t, p * t], axis=1)
 
 
 def _from_sums(s: Floats) -> dict[str, Floats]:

@@ -206,10 +206,13 @@ def evaluate(
         if name == SIMULATOR:
             if model is None:
                 raise BadRequest("The simulator needs a model.", "Give one, such as builtin.")
+
+            def inner(part: int, _: int, what: str, before: int = done) -> None:
+                progress(before + part, total, what)
+
             found[name] = predict_simulator(
-                dataset, split, model, test, store, cancelled=cancelled,
-                progress=lambda part, _, what, before=done: progress(before + part, total, what),
-            )  # fmt: skip
+                dataset, split, model, test, store, progress=inner, cancelled=cancelled
+            )
         else:
             found[name] = predict_baseline(name, dataset, split, test, seed=seed)
     progress(total, total, "done")

@@ -169,4 +169,6 @@ class OpenAICompatible:
             kind = "server" if error.status_code >= 500 else "bad-request"
             fix = "Try again later." if kind == "server" else "Choose another model or settings."
             return ModelError(f"{server} answered {error.status_code}: {said}", fix, kind=kind)
-        return ModelError(f"{server} answered what can't be read: {said}", "Ask again.", kind="other")
+        return ModelError(
+            f"{server} answered what can't be read: {said}", "Ask again.", kind="other"
+        )

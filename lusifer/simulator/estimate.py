@@ -11,6 +11,7 @@ from lusifer.llm import OpenAICompatible
 from lusifer.llm.prices import price
 from lusifer.simulator.evolution import batches, context_after, history_of
 from lusifer.simulator.facts import facts
+from lusifer.simulator.types import Rated
 
 CHARACTERS_PER_TOKEN = 4.0
 UPDATE_TOKENS, RATING_TOKENS = 450, 45
@@ -47,7 +48,8 @@ def for_evolution(
     context = context_after(dataset, split, user, [])
     templates = prompts.load()
     system = len(templates.render("system", scale=dataset.scale, usual=split.train.mean))
-    characters, seen = 0, []
+    characters = 0
+    seen: list[Rated] = []
     for at, batch in enumerate(cut):
         lines = facts(seen, split.train.mean)
         ask = templates.render(

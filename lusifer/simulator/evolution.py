@@ -202,9 +202,7 @@ def evolve(
             forecast = model.forecast(context, items) if what.forecasts else ()
             context = _with_batch(context, batch)
             update = model.update(context)
-            step = Step(
-                number, batch, forecast, update.profile, update.explanation, update.changes
-            )
+            step = Step(number, batch, forecast, update.profile, update.explanation, update.changes)
             keep(step)
         context = _with_batch(context, batch).after(
             Update(step.profile, step.explanation, step.changes)

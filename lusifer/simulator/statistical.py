@@ -8,8 +8,8 @@ model has to beat; it is never counted as one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -215,10 +215,15 @@ def _apply(profile: Profile, shift: Shift, mean: float, user: int) -> Profile:
                 stays = bullet is not None and _section(shift.aspect, shift.after) == name
                 bullets[at : at + 1] = [bullet] if stays and bullet else []
                 if stays:
-                    return replace(profile, **{k: tuple(v) for k, v in sections.items()})
+                    return _with(profile, sections)
     if bullet:
         sections[_section(shift.aspect, shift.after)].append(bullet)
-    return replace(profile, **{k: tuple(v) for k, v in sections.items()})
+    return _with(profile, sections)
+
+
+def _with(profile: Profile, sections: dict[Section, list[Bullet]]) -> Profile:
+    changed: dict[str, Any] = {name: tuple(bullets) for name, bullets in sections.items()}
+    return replace(profile, **changed)
 
 
 def _examples(shift: Shift, mean: float, side: int, profile: Profile) -> list[Rated]:
@@ -325,7 +330,9 @@ def _place_habits(
             changes.append(Change(_HABIT_NAMES[kind], direction, _telling(context, kind)))
         elif before:
             was = before.aspect.rsplit("=", 1)[1]
-            changes.append(Change(_HABIT_NAMES[was], "dropped", _telling(context, was, against=True)))
+            changes.append(
+                Change(_HABIT_NAMES[was], "dropped", _telling(context, was, against=True))
+            )
     return replace(profile, rating_habits=tuple(bullets)), changes
 
 
@@ -361,7 +368,8 @@ def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
         )  # fmt: skip
         tail = "; only the marking habits shifted" if habits else ""
         return f"{lead}: {span}{tail}."
-    clauses, told = [], set()
+    clauses: list[str] = []
+    told: set[int] = set()
     for shift in shifts:
         fresh = [r for r in shift.cited if r.item.id not in told]
         if clauses and not fresh:
@@ -392,7 +400,9 @@ def _reason(
             f"Nothing is known yet beyond {context.user.description}, so this is the usual rating."
         )
     total = sum(parts.values())
-    common = {k for k in parts if k.startswith("era:") and evidence[k].count * 2 > len(context.seen)}
+    common = {
+        k for k in parts if k.startswith("era:") and evidence[k].count * 2 > len(context.seen)
+    }
     telling = sorted(
         ((k, v) for k, v in parts.items() if abs(v) >= TELLING and k not in common),
         key=lambda p: -abs(p[1]),
@@ -404,7 +414,9 @@ def _reason(
     family = evidence.get(next(a.key for a in aspects_of(item) if a.key.startswith("series:")))
     if family:
         earlier = family.rated[-1]
-        text = f"Of a series with {wording.short(earlier)}, which got a {wording.mark(earlier.rating)}"
+        text = (
+            f"Of a series with {wording.short(earlier)}, which got a {wording.mark(earlier.rating)}"
+        )
         if main:
             text += f"; {_spoke(evidence[main[0]], side, user, item, mean)}"
         return wording.capital(text) + "."

@@ -11,7 +11,14 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import Cancelled, LusiferError
-from lusifer.evaluation import METRICS, SIMULATOR, Evaluation, evaluate, rmse_difference, sample_users
+from lusifer.evaluation import (
+    METRICS,
+    SIMULATOR,
+    Evaluation,
+    evaluate,
+    rmse_difference,
+    sample_users,
+)
 from lusifer.jobs import Job
 from lusifer.simulator import UserModel
 from lusifer.store import Store
@@ -155,7 +162,9 @@ def board(summary: dict[str, Any], model_label: str) -> pd.DataFrame:
         title = TITLES.get(name, name)
         if name == SIMULATOR:
             title = f"{title}: {model_label}"
-        rows.append({"name": name, "predictor": title, "group": GROUPS.get(name, "Trivial"), **values})
+        rows.append(
+            {"name": name, "predictor": title, "group": GROUPS.get(name, "Trivial"), **values}
+        )
     frame = pd.DataFrame(rows)
     numbers = [c for c in frame.columns if c not in {"name", "predictor", "group"}]
     frame[numbers] = frame[numbers].astype(float)
@@ -165,7 +174,9 @@ def board(summary: dict[str, Any], model_label: str) -> pd.DataFrame:
 def short(frame: pd.DataFrame) -> pd.DataFrame:
     """The leaderboard with names that fit beside a small chart."""
     return frame.assign(
-        predictor=[TITLES.get(n, n).split(",")[0].replace("User + item b", "B") for n in frame["name"]]
+        predictor=[
+            TITLES.get(n, n).split(",")[0].replace("User + item b", "B") for n in frame["name"]
+        ]
     )
 
 
@@ -179,17 +190,12 @@ def with_interval(row: pd.Series, metric: str) -> str:
 def verdict(summary: dict[str, Any]) -> str:
     """One sentence on where the simulator stands, from the paired differences in RMSE."""
     differences = summary.get("simulator_minus") or {}
-    parts = []
-    for words, fits in (
-        ("has a lower error than", lambda low, high: high < 0),
-        ("can't be told apart from", lambda low, high: low <= 0 <= high),
-        ("loses to", lambda low, high: low > 0),
-    ):
-        names = [
-            f"{TITLES[n].lower() if n != 'svdpp' else TITLES[n]} (by {abs(v):.3f})"
-            for n, (v, low, high) in differences.items()
-            if fits(low, high)
-        ]
-        if names:
-            parts.append(f"{words} {', '.join(names)}")
+    sides: dict[str, list[str]] = {
+        "has a lower error than": [], "can't be told apart from": [], "loses to": []
+    }  # fmt: skip
+    for name, (value, low, high) in differences.items():
+        words = list(sides)[0 if high < 0 else 2 if low > 0 else 1]
+        title = TITLES[name] if name == "svdpp" else TITLES[name].lower()
+        sides[words].append(f"{title} (by {abs(value):.3f})")
+    parts = [f"{words} {', '.join(names)}" for words, names in sides.items() if names]
     return f"By RMSE, the simulator {'; it '.join(parts)}." if parts else ""

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from lusifer.jobs import Job
 from lusifer.simulator import Plan, Step, UserModel, run_evolution, steps_wanted
 from lusifer.simulator.estimate import Estimate, for_evolution
 from lusifer.simulator.taste import tastes, user_mean
+from lusifer.simulator.types import Rated
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.parts import job_progress
@@ -90,7 +92,8 @@ def _work(
 
 def taste_frame(steps: Sequence[Step], usual: float, most: int = 6) -> pd.DataFrame:
     """Shrunk genre effects after each step, for the genres that ended farthest from the mean."""
-    rows, seen = [], []
+    rows: list[tuple[Any, ...]] = []
+    seen: list[Rated] = []
     for step in steps:
         seen.extend(step.batch)
         for key, e in tastes(seen, user_mean(seen, usual)).items():
@@ -106,7 +109,8 @@ def taste_frame(steps: Sequence[Step], usual: float, most: int = 6) -> pd.DataFr
 
 def error_frame(steps: Sequence[Step], usual: float) -> pd.DataFrame:
     """RMSE of each batch's forecast, and of the mean of all that was seen before it."""
-    rows, seen = [], []
+    rows: list[tuple[Any, ...]] = []
+    seen: list[Rated] = []
     for step in steps:
         true = np.array([r.rating for r in step.batch])
         mean = float(np.mean([r.rating for r in seen])) if seen else usual
@@ -115,7 +119,6 @@ def error_frame(steps: Sequence[Step], usual: float) -> pd.DataFrame:
         rows.append((step.number, rmse, float(np.sqrt(np.mean((true - mean) ** 2)))))
         seen.extend(step.batch)
     return pd.DataFrame(rows, columns=["step", "rmse", "usual"])
-
 
 
 def step_control(count: int, presenting: bool) -> int:

@@ -134,7 +134,9 @@ def _model() -> str:
     )  # fmt: skip
     model = model or BUILTIN
     if model == BUILTIN:
-        st.caption("Statistics with sentences: no key, no network, and prompt wording has no effect.")
+        st.caption(
+            "Statistics with sentences: no key, no network, and prompt wording has no effect."
+        )
     if configured():
         if st.button("List the server's models", icon=":material/list:", type="tertiary"):
             _list_models()
@@ -223,7 +225,9 @@ def damaged(name: str, error: DatasetError) -> None:
     """The data is there but can't be used."""
     st.title("The data set can't be opened", icon=":material/error:")
     state.show_error(error)
-    st.markdown("A fresh copy can be fetched; the present folder is kept beside it under a new name.")
+    st.markdown(
+        "A fresh copy can be fetched; the present folder is kept beside it under a new name."
+    )
     _fetch_control(name, f"Get {KNOWN[name].title} again", replace=True)
 
 

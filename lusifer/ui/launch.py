@@ -22,7 +22,9 @@ def run(port: int, *, browser: bool = True) -> None:
     """
     app = settings.project_dir() / "app.py"
     if not app.is_file():
-        raise BadRequest(f"There is no app.py in {app.parent}.", "Run this in the project's folder.")
+        raise BadRequest(
+            f"There is no app.py in {app.parent}.", "Run this in the project's folder."
+        )
     with socket.socket() as probe:
         if probe.connect_ex(("localhost", port)) == 0:
             raise BadRequest(
@@ -49,7 +51,9 @@ def _open(port: int, child: subprocess.Popen[bytes], browser: bool) -> None:
         webbrowser.open(f"http://localhost:{port}")
 
 
-def wait_ready(port: int, child: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> bool:
+def wait_ready(
+    port: int, child: subprocess.Popen[bytes] | None = None, seconds: float = 60
+) -> bool:
     """Wait until the server answers; whether it does."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and (child is None or child.poll() is None):
@@ -71,12 +75,15 @@ def warm(port: int) -> bool:
     from streamlit.proto.BackMsg_pb2 import BackMsg
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
     from websockets.sync.client import connect
+    from websockets.typing import Subprotocol
 
     message = BackMsg()
     message.rerun_script.query_string = ""
     try:
         with connect(
-            f"ws://localhost:{port}/_stcore/stream", subprotocols=["streamlit"], max_size=None
+            f"ws://localhost:{port}/_stcore/stream",
+            subprotocols=[Subprotocol("streamlit")],
+            max_size=None,
         ) as socket_:
             socket_.send(message.SerializeToString())
             until = time.monotonic() + 30

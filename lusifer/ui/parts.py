@@ -33,7 +33,9 @@ DIRECTION_BADGES = {
 def user_input() -> int | None:
     """The field for a user id, bound to ``user`` in the address; ``None`` after saying what is wrong."""
     data = state.chosen().dataset
-    if "_user" in st.session_state:  # set by a click elsewhere on the page, before this field exists
+    if (
+        "_user" in st.session_state
+    ):  # set by a click elsewhere on the page, before this field exists
         st.session_state["user"] = st.session_state.pop("_user")
     first = int(data.user_ids[0])
     entered = st.number_input(
@@ -147,7 +149,7 @@ def large(key: str) -> Iterator[None]:
         yield
 
 
-def batch_table(step: Step, *, height: int | str = "auto") -> None:
+def batch_table(step: Step) -> None:
     """A batch's movies with the rating given and what was forecast before it was seen."""
     scale = state.chosen().dataset.scale
     rows = []
@@ -168,7 +170,6 @@ def batch_table(step: Step, *, height: int | str = "auto") -> None:
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
-        height=height,
         column_config={
             "Movie": st.column_config.TextColumn(pinned=True, width="medium"),
             "Rating": st.column_config.ProgressColumn(

@@ -82,8 +82,8 @@ def frame(picked: Chosen, user: int, ratings: Sequence[SimulatedRating]) -> pd.D
     data = picked.dataset
     true: dict[int, tuple[float, str]] = {}
     for part, table in (("training", picked.split.train), ("test", picked.split.test)):
-        rows = table.of_user(user)
-        for item, rating in zip(rows.item.tolist(), rows.rating.tolist(), strict=True):
+        mine = table.of_user(user)
+        for item, rating in zip(mine.item.tolist(), mine.rating.tolist(), strict=True):
             true[item] = (rating, part)
     rows = []
     for r in ratings:

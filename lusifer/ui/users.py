@@ -19,9 +19,20 @@ def table(_picked: Chosen, dataset_hash: str) -> pd.DataFrame:
     frame = data.users.join(data.user_stats, how="left")
     frame["ratings"] = frame["ratings"].fillna(0).astype(int)
     frame["days"] = (frame["last"] - frame["first"]) / 86400
-    shares = [np.asarray(h) / max(np.sum(h), 1) if h is not None else [] for h in frame["histogram"]]
+    shares = [
+        np.asarray(h) / max(np.sum(h), 1) if h is not None else [] for h in frame["histogram"]
+    ]
     frame["histogram"] = [list(np.round(s, 3)) for s in shares]
-    columns = ["age", "gender", "occupation", "ratings", "mean", "favourite_genre", "days", "histogram"]
+    columns = [
+        "age",
+        "gender",
+        "occupation",
+        "ratings",
+        "mean",
+        "favourite_genre",
+        "days",
+        "histogram",
+    ]
     return frame[columns].reset_index()
 
 
@@ -31,7 +42,11 @@ def filtered(
 ) -> pd.DataFrame:  # fmt: skip
     """The rows that fit; an empty choice fits all."""
     mask = (frame["ratings"] >= least) & (frame["days"] >= days)
-    for column, wanted in (("gender", genders), ("occupation", trades), ("favourite_genre", genres)):
+    for column, wanted in (
+        ("gender", genders),
+        ("occupation", trades),
+        ("favourite_genre", genres),
+    ):
         if wanted:
             mask &= frame[column].isin(wanted)
     return frame[mask]

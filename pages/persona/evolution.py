@@ -53,7 +53,7 @@ step = steps[number - 1]
 before = steps[number - 2].profile if number > 1 else start(picked.dataset, picked.split, user).profile
 
 if presenting:
-    with parts.large("present"):
+    with parts.large("present-body"):
         st.title(f"User {user}, step {number} of {wanted}", anchor=False)
         st.markdown(f"**Why it changed:** {literal(step.explanation)}")
         left, right = st.columns([2, 3], gap="large")

