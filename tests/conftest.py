@@ -1,0 +1,127 @@
+"""Fixtures: real MovieLens, a real database, real local servers; and no request beyond loopback."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+GUARD = Path(__file__).parent / "guard"
+TEST_DATA = Path(os.environ["LUSIFER_TEST_DATA"]) if os.environ.get("LUSIFER_TEST_DATA") else None
+RECBOLE = ROOT / ".test-data" / "ml-100k"
+
+_spec = importlib.util.spec_from_file_location("lusifer_guard", GUARD / "sitecustomize.py")
+assert _spec and _spec.loader
+_guard = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_guard)  # from here on this process reaches loopback alone
+
+for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LUSIFER_DATA", "LUSIFER_DB", "LUSIFER_PUBLIC"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_request_beyond_loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Children are guarded too; at the end nothing may have been tried, by anybody."""
+    log = tmp_path_factory.mktemp("guard") / "beyond-loopback.txt"
+    os.environ["LUSIFER_GUARD_LOG"] = _guard._LOG = str(log)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(GUARD), str(ROOT)])
+    os.environ.update(no_proxy="*", NO_PROXY="*")
+    yield log
+    tried = log.read_text() if log.exists() else ""
+    assert not tried, f"requests beyond loopback: {tried}"
+
+
+@pytest.fixture(scope="session")
+def grouplens() -> Path:
+    """GroupLens' own ml-100k folder; only tests that need those very files ask for it."""
+    if TEST_DATA is None or not (TEST_DATA / "ml-100k" / "u.data").is_file():
+        pytest.skip("needs GroupLens' own ml-100k files (set LUSIFER_TEST_DATA)")
+    return TEST_DATA / "ml-100k"
+
+
+@pytest.fixture(scope="session")
+def recbole() -> Path:
+    """MovieLens 100K as the package index has it; `make test` fetches it."""
+    assert RECBOLE.is_dir(), "run the tests with `make test`, which fetches MovieLens 100K for them"
+    return RECBOLE
+
+
+@pytest.fixture(scope="session")
+def source(recbole: Path) -> Path:
+    """Real MovieLens 100K, in GroupLens' layout where that is at hand."""
+    found = TEST_DATA / "ml-100k" if TEST_DATA else None
+    return found if found and found.is_dir() else recbole
+
+
+@pytest.fixture(scope="session")
+def shared_data(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with MovieLens 100K in it, for tests that only read."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "ml-100k").symlink_to(source, target_is_directory=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ml100k(shared_data: Path):
+    """MovieLens 100K."""
+    from lusifer import datasets
+
+    return datasets.load("ml-100k", shared_data)
+
+
+@pytest.fixture(scope="session")
+def last10(ml100k):
+    """Its default split."""
+    from lusifer.datasets import splits
+
+    return splits.make(ml100k, "last-10")
+
+
+@pytest.fixture
+def data_dir(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of this test's own, with MovieLens 100K; the app and the command line use it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "ml-100k").symlink_to(source, target_is_directory=True)
+    monkeypatch.setenv("LUSIFER_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    """A real SQLite file."""
+    from lusifer.store import Store
+
+    return Store(tmp_path / "lusifer.db")
+
+
+@pytest.fixture
+def openai_server() -> Iterator:
+    """A local server that speaks OpenAI's protocol and misbehaves on demand."""
+    from tests.servers.openai import OpenAIServer
+
+    with OpenAIServer() as server:
+        yield server
+
+
+def write_tiny(folder: Path, ratings: list[tuple[int, int, int, int]], users: int, items: int) -> Path:
+    """A folder in GroupLens' layout with these ratings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["\t".join(map(str, r)) for r in ratings]
+    (folder / "u.data").write_text("\n".join(lines) + "\n", encoding="latin-1")
+    people = [f"{u}|{20 + u}|{'MF'[u % 2]}|student|0000{u}" for u in range(1, users + 1)]
+    (folder / "u.user").write_text("\n".join(people) + "\n", encoding="latin-1")
+    movies = []
+    for i in range(1, items + 1):
+        flags = ["0"] * 19
+        flags[1 + i % 18] = "1"
+        movies.append(f"{i}|Film {i}, The (19{60 + i % 39})|01-Jan-1995|||{'|'.join(flags)}")
+    (folder / "u.item").write_text("\n".join(movies) + "\n", encoding="latin-1")
+    (folder / "u.info").write_text(f"{users} users\n{items} items\n{len(ratings)} ratings\n")
+    return folder
