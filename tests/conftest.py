@@ -110,7 +110,9 @@ def openai_server() -> Iterator:
         yield server
 
 
-def write_tiny(folder: Path, ratings: list[tuple[int, int, int, int]], users: int, items: int) -> Path:
+def write_tiny(
+    folder: Path, ratings: list[tuple[int, int, int, int]], users: int, items: int
+) -> Path:
     """A folder in GroupLens' layout with these ratings."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["\t".join(map(str, r)) for r in ratings]

@@ -89,7 +89,7 @@ def read_ratings(path: Path, *, separator: str = "\t", header: bool = False) -> 
         raise DatasetError(f"{path} is empty.", _REFETCH) from None
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise DatasetError(f"{path} can't be read: {error}.", _REFETCH) from None
-    if frame.empty:
+    if frame.empty and not header:
         raise DatasetError(f"{path} is empty.", _REFETCH)
     if header:
         frame = frame.rename(columns=lambda c: str(c).split(":")[0].strip())

@@ -42,7 +42,10 @@ def test_second_load_maps_the_columnar_copy(source: Path, tmp_path: Path):
     assert first.hash == second.hash and first.items.equals(second.items)
     assert np.array_equal(first.ratings.rating, second.ratings.rating)
     assert not second.ratings.rating.flags.writeable  # mapped from the file, not read into memory
-    assert first.user_stats["favourite_genre"].tolist() == second.user_stats["favourite_genre"].tolist()
+    assert (
+        first.user_stats["favourite_genre"].tolist()
+        == second.user_stats["favourite_genre"].tolist()
+    )
 
 
 def test_an_unwritable_data_folder_only_costs_time(source: Path, tmp_path: Path):
@@ -90,10 +93,18 @@ def test_a_folder_by_path(tiny: Path, tmp_path: Path):
         ("u.data", lambda t: t.replace("1\t2\t3\t20", "1\t2\tx\t20"), "line 2: rating is 'x'"),
         ("u.data", lambda t: t.replace("\t10", "\t"), "line 1: timestamp is ''"),
         ("u.data", lambda t: t.replace("1\t2\t3\t20", "1\t2\t3\t20\t9\t9"), "can't be read"),
-        ("u.data", lambda t: t.replace("2\t1\t1\t5", "2.5\t1\t1\t5"), "user_id is not a whole number"),
+        (
+            "u.data",
+            lambda t: t.replace("2\t1\t1\t5", "2.5\t1\t1\t5"),
+            "user_id is not a whole number",
+        ),
         ("u.data", lambda t: t.replace("1\t2\t3\t20", "1\t2\t9\t20"), "scale is 1 to 5"),
         ("u.data", lambda t: t.replace("2\t1\t1\t5", "7\t1\t1\t5"), "ratings of user 7"),
-        ("u.data", lambda t: t.replace("2\t1\t1\t5\n", ""), "holds 2 ratings, but its u.info says 3"),
+        (
+            "u.data",
+            lambda t: t.replace("2\t1\t1\t5\n", ""),
+            "holds 2 ratings, but its u.info says 3",
+        ),
         ("u.data", lambda t: "", "is empty"),
         ("u.user", lambda t: t.replace("student", "a|b", 1), "u.user, line 1"),
         ("u.item", lambda t: t[: len(t) // 2], "u.item, line"),

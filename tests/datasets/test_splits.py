@@ -48,7 +48,9 @@ def tiny(tmp_path: Path):
 
 
 def _csv(path: Path, rows) -> Path:
-    path.write_text("user_id,item_id,rating,timestamp\n" + "\n".join(",".join(map(str, r)) for r in rows))
+    path.write_text(
+        "user_id,item_id,rating,timestamp\n" + "\n".join(",".join(map(str, r)) for r in rows)
+    )
     return path
 
 

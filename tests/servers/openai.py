@@ -76,7 +76,7 @@ class OpenAIServer:
         if self.delay:
             time.sleep(self.delay)
         if self._denied(handler):
-            return
+            return None
         if way.isdigit():
             return self._send(handler, int(way), {"error": {"message": f"planned {way}"}})
         if way == "html":
@@ -125,7 +125,9 @@ class OpenAIServer:
             if way == "off-scale":
                 rows[0]["rating"] = 11
             if way == "strings":
-                rows = [{**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows]
+                rows = [
+                    {**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows
+                ]
             text = json.dumps({"ratings": rows})
         else:
             ids = schema["$defs"]["_Change"]["properties"]["item_ids"]["items"]["enum"]
@@ -154,9 +156,7 @@ class OpenAIServer:
         OpenAIServer._raw(handler, json.dumps(body).encode(), "application/json", status)
 
     @staticmethod
-    def _raw(
-        handler: BaseHTTPRequestHandler, body: bytes, kind: str, status: int = 200
-    ) -> None:
+    def _raw(handler: BaseHTTPRequestHandler, body: bytes, kind: str, status: int = 200) -> None:
         handler.send_response(status)
         handler.send_header("Content-Type", kind)
         handler.send_header("Content-Length", str(len(body)))
