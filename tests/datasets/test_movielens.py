@@ -61,7 +61,7 @@ def test_order_is_time_then_item(ml100k):
 
 
 def test_unknown_ids_say_what_is_known(ml100k):
-    with pytest.raises(UnknownId, match="no user 9999.*1 to 943"):
+    with pytest.raises(UnknownId, match=r"no user 9999.*1 to 943"):
         ml100k.user(9999)
     with pytest.raises(UnknownId, match="no movie 0"):
         ml100k.item(0)
