@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from lusifer.simulator.evolution import Plan, Step, evolve, history_of, plan
+from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.models import BUILTIN, BUILTIN_LABEL, label, user_model
 from lusifer.simulator.session import rate_items, run_evolution, steps_wanted, stored_steps
+from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Change, Context, Profile, SimulatedRating, UserModel
 
 __all__ = [
-    "BUILTIN", "BUILTIN_LABEL", "Change", "Context", "Plan", "Profile", "SimulatedRating", "Step",
-    "UserModel", "evolve", "history_of", "label", "plan", "rate_items", "run_evolution",
-    "steps_wanted", "stored_steps", "user_model",
+    "BUILTIN",
+    "BUILTIN_LABEL",
+    "Change",
+    "Context",
+    "LLMUserModel",
+    "Plan",
+    "Profile",
+    "SimulatedRating",
+    "StatisticalUserModel",
+    "Step",
+    "UserModel",
+    "evolve",
+    "history_of",
+    "label",
+    "plan",
+    "rate_items",
+    "run_evolution",
+    "steps_wanted",
+    "stored_steps",
+    "user_model",
 ]  # fmt: skip

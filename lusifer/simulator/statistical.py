@@ -59,7 +59,7 @@ class StatisticalUserModel:
     """The built-in. A pure function of its context; see `lusifer.simulator.types.UserModel`."""
 
     spec = "builtin"
-    version = "1"
+    version = "2"
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """As `rate`: before its first batch it knows only what is usual around here."""
@@ -99,7 +99,7 @@ class StatisticalUserModel:
             changes.append(_as_change(shift))
         profile, habit_changes = _habits(profile, context, seen)
         if not context.profile.about:
-            profile = replace(profile, about=wording.capital(context.user.description) + ".")
+            profile = replace(profile, about=wording.sentence(context.user.description))
         explanation = _explain(context, shifts, len(habit_changes))
         return Update(profile, explanation, (*changes, *habit_changes))
 
@@ -313,7 +313,10 @@ _HABIT_NAMES = {
 
 
 def _place_habits(
-    profile: Profile, context: Context, wanted: dict[str, str], numbers: dict[str, float]
+    profile: Profile,
+    context: Context,
+    wanted: dict[str, str],
+    numbers: dict[str, float],
 ) -> tuple[Profile, list[Change]]:
     old = {b.aspect.rsplit("=", 1)[0]: b for b in profile.rating_habits}
     bullets, changes = [], []
@@ -325,7 +328,7 @@ def _place_habits(
             bullets.append(before)
             continue
         if kind:
-            bullets.append(Bullet(wording.habit(kind, numbers, context.user.id), tag))
+            bullets.append(Bullet(wording.habit(kind, numbers, context.seen + context.batch), tag))
             direction: Direction = "strengthened" if again else "gained"
             changes.append(Change(_HABIT_NAMES[kind], direction, _telling(context, kind)))
         elif before:
@@ -367,7 +370,7 @@ def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
              "No taste moved this time"), user, step,
         )  # fmt: skip
         tail = "; only the marking habits shifted" if habits else ""
-        return f"{lead}: {span}{tail}."
+        return wording.sentence(f"{lead}: {span}{tail}")
     clauses: list[str] = []
     told: set[int] = set()
     for shift in shifts:
@@ -381,10 +384,9 @@ def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
         )
         if len(clauses) == 2:
             break
-    sentences = [wording.capital(c) for c in clauses]
     if step == 1 and not context.seen:
-        sentences[0] = f"A first impression: {clauses[0]}"
-    return ". ".join(sentences) + "."
+        clauses[0] = f"A first impression: {clauses[0]}"
+    return " ".join(wording.sentence(c) for c in clauses)
 
 
 def _reason(
@@ -419,7 +421,7 @@ def _reason(
         )
         if main:
             text += f"; {_spoke(evidence[main[0]], side, user, item, mean)}"
-        return wording.capital(text) + "."
+        return wording.sentence(text)
     if main is None:
         known = [evidence[k] for k in parts if k in evidence and k.startswith("genre:")]
         if not known:
@@ -433,11 +435,11 @@ def _reason(
             "Little to go by: {c} of {x} pull no clear way (last {s})",
         )
         form = wording.pick(forms if count != "one rating" else forms[:1], user, item.id)
-        return wording.capital(form.format(x=most.aspect.words, c=count, s=shown)) + "."
+        return wording.sentence(form.format(x=most.aspect.words, c=count, s=shown))
     text = _spoke(evidence[main[0]], side, user, item, mean)
     if other:
         text += f", though {_spoke(evidence[other[0]], -side, user, item, mean, short=True)}"
-    return wording.capital(text) + "."
+    return wording.sentence(text)
 
 
 def _spoke(

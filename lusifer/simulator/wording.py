@@ -85,6 +85,11 @@ def marks_in_brackets(rated: Sequence[Rated]) -> str:
     return ", ".join(f"{mark(r.rating)} for {short(r)}" for r in rated)
 
 
+def sentence(text: str) -> str:
+    """The text as a sentence; a title that ends it ("Escape from L.A.") may bring its own mark."""
+    return capital(text) if text.endswith((".", "!", "?")) else f"{capital(text)}."
+
+
 def capital(text: str) -> str:
     """The text with its first letter large."""
     return text[:1].upper() + text[1:]
@@ -108,22 +113,25 @@ def taste(
         turn = pick(("though", "even if", "but"), user, aspect.key, "turn")
         verb = "earned" if strength < 0 else "got only"
         text += f", {turn} {short(other)} {verb} a {mark(other.rating)}"
-    return text + "."
+    return sentence(text)
 
 
-def habit(kind: str, numbers: dict[str, float], user: int) -> str:
-    """A bullet on how the user uses the scale. ``numbers`` holds what the sentence needs."""
+def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
+    """A bullet on how the user uses the scale: ``numbers`` in words, with a movie that shows it.
+
+    ``numbers`` holds what the sentence needs; ``seen`` is the history so far, oldest first.
+    """
     n = int(numbers.get("n", 0))
     of = {
-        "very-generous": "A very generous marker: {high} of the first {n} ratings are {good} or more.",
-        "generous": "Generous with marks: {high} of the first {n} ratings are {good} or more.",
-        "balanced": "Marks in the middle: the first {n} ratings average {mean}.",
-        "strict": "Marks strictly: the first {n} ratings average {mean}, with {high} of {good} or more.",
-        "very-strict": "A very strict marker: {low} of the first {n} ratings are {poor} or less.",
-        "wide": "Uses the whole scale: {tops} and {bottom} of the lowest in the first {n} ratings.",
-        "narrow": "Hardly varies: {most} of the first {n} ratings are a plain {mode}.",
-        "stricter": "Has grown stricter: the newest {batch} average {recent}, the ones before {before}.",
-        "kinder": "Has grown kinder: the newest {batch} average {recent}, the ones before {before}.",
+        "very-generous": "A very generous marker: {high} of the first {n} ratings are {good} or more, most recently {good_one}",
+        "generous": "Generous with marks: {high} of the first {n} ratings are {good} or more, most recently {good_one}",
+        "balanced": "Marks in the middle: the first {n} ratings average {mean}, up to {best}",
+        "strict": "Marks strictly: the first {n} ratings average {mean}, down to {worst}",
+        "very-strict": "A very strict marker: {low} of the first {n} ratings are {poor} or less, most recently {poor_one}",
+        "wide": "Uses the whole scale: {tops} and {bottom} of the lowest in the first {n} ratings",
+        "narrow": "Hardly varies: {most} of the first {n} ratings are a plain {mode}",
+        "stricter": "Has grown stricter: the newest {batch} average {recent}, the ones before {before}",
+        "kinder": "Has grown kinder: the newest {batch} average {recent}, the ones before {before}",
     }  # fmt: skip
     shown: dict[str, object] = {
         k: (f"{v:.1f}" if k in {"mean", "recent", "before"} else mark(v))
@@ -135,7 +143,15 @@ def habit(kind: str, numbers: dict[str, float], user: int) -> str:
     for word in ("high", "low", "top", "bottom", "most"):
         if word in numbers:
             shown[word] = int(numbers[word]) or "none"
-    return of[kind].format(**shown)
+    newest = seen[::-1]
+    good = [r for r in newest if r.rating >= numbers["good"]] or newest
+    poor = [r for r in newest if r.rating <= numbers["poor"]] or newest
+    shown |= {
+        "good_one": short(good[0]), "poor_one": short(poor[0]),
+        "best": marks_for([max(newest, key=lambda r: r.rating)]),
+        "worst": marks_for([min(newest, key=lambda r: r.rating)]),
+    }  # fmt: skip
+    return sentence(of[kind].format(**shown))
 
 
 _CHANGE: dict[tuple[str, int], tuple[str, ...]] = {
