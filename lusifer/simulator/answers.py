@@ -1,14 +1,16 @@
 """What a language model must answer: the schemas that are sent, and the rules for what comes back.
 
 Rules: JSON may stand in a code fence or in other text; unknown and repeated ids are dropped (the
-first of two counts); a rating off the scale or not a number is a failure of that item alone; an
-expected value outside the range is brought to its edge; a change that cites no movie of the batch is
-dropped. What is missing stays missing.
+first of two counts); a number may come as a string, and as ``4/5`` where 5 is the scale's highest; a
+rating off the scale or not a number is a failure of that item alone; an expected value outside the
+range is brought to its edge, one that is no number is taken to be the rating; a change that cites no
+movie of the batch is dropped. What is missing stays missing.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -173,24 +175,28 @@ def _integer(value: Any) -> int | None:
         return None
 
 
-def _number(value: Any) -> float | None:
-    """A number, also one in a string; ``4/5`` only where the 5 is what everybody reads it as."""
-    if isinstance(value, bool) or value is None:
+def _number(value: Any, highest: float) -> float | None:
+    """A finite number, also one in a string; ``4/5`` only where 5 is the scale's highest."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    text, slash, out_of = str(value).partition("/")
     try:
-        return float(str(value).split("/")[0])
+        if slash and float(out_of) != highest:
+            return None
+        number = float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _rating(item_id: int, row: dict[str, Any], scale: RatingScale) -> SimulatedRating:
-    rating, expected = _number(row.get("rating")), _number(row.get("expected"))
+    rating, expected = (_number(row.get(k), scale.highest) for k in ("rating", "expected"))
     if rating is None or not scale.contains(rating):
         said = str(row.get("rating"))[:20]
         return SimulatedRating(
             item_id, None, None, failure=f"The model answered {said!r}, which is not on the scale."
         )
-    if expected is None or expected != expected:
+    if expected is None:
         expected = rating
     reason = " ".join(str(row.get("reason") or "").split())
     return SimulatedRating(item_id, rating, float(scale.clip(expected)), None, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 
@@ -42,7 +43,7 @@ def test_no_two_users_have_the_same_text(everybody) -> None:
 def test_what_did_not_change_stays_word_for_word(everybody) -> None:
     """A bullet whose aspect no change names is the same text as before."""
     for user, steps in everybody.items():
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in itertools.pairwise(steps):
             moved = {c.aspect for c in after.changes}
             old = {b.aspect: b for b in before.profile.bullets}
             for bullet in after.profile.bullets:
@@ -57,7 +58,7 @@ def test_most_of_a_profile_is_kept_from_step_to_step(everybody) -> None:
     status = Counter(
         line.status
         for steps in everybody.values()
-        for a, b in zip(steps, steps[1:], strict=False)
+        for a, b in itertools.pairwise(steps)
         for line in diff(a.profile, b.profile)
     )
     assert status["kept"] > 0.5 * sum(status.values())

@@ -1,0 +1,132 @@
+"""The OpenAI-compatible client against a real server that misbehaves; secrets; prices."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from lusifer.errors import ModelError
+from lusifer.llm import Message, Note, OpenAICompatible, Recorded
+from lusifer.llm.openai_compatible import DEFAULT_URL, configured
+from lusifer.llm.prices import price
+from lusifer.llm.redact import redact
+from lusifer.simulator.answers import ratings_schema
+from tests.servers.openai import KEY, OpenAIServer
+
+ASK = [Message("system", "Be brief."), Message("user", "Rate.")]
+
+
+@pytest.fixture
+def schema(ml100k):
+    return ratings_schema(ml100k.items_of([1, 50]), ml100k.scale)
+
+
+def _model(server: OpenAIServer, key: str = KEY) -> OpenAICompatible:
+    return OpenAICompatible("small", url=server.url, key=key)
+
+
+def test_an_answer_with_its_counts(openai_server, schema) -> None:
+    answer = _model(openai_server).complete(
+        ASK, schema=schema, temperature=0, seed=3, max_tokens=99
+    )
+    assert '"ratings"' in answer.text and answer.finish_reason == "stop"
+    assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens) == (120, 20, 40)
+    sent = openai_server.requests[0]
+    assert sent["messages"] == [m.to_json() for m in ASK] and sent["model"] == "small"
+    assert sent["temperature"] == 0 and sent["seed"] == 3 and sent["max_completion_tokens"] == 99
+    assert sent["response_format"]["json_schema"]["schema"] == schema
+    assert sent["response_format"]["json_schema"]["strict"] is True
+
+
+def test_models_are_listed(openai_server) -> None:
+    assert _model(openai_server).list_models() == ["a", "b"]
+
+
+@pytest.mark.parametrize("ways", [["429"], ["500"], ["reset"], ["503", "429"]])
+def test_passing_failures_are_tried_again(openai_server, schema, ways) -> None:
+    openai_server.behave(*ways)
+    assert _model(openai_server).complete(ASK, schema=schema).text
+    assert len(openai_server.requests) == len(ways) + 1
+
+
+@pytest.mark.parametrize(
+    ("way", "kind"),
+    [
+        ("400", "bad-request"), ("404", "not-found"), ("429", "rate-limit"), ("500", "server"),
+        ("reset", "unreachable"), ("no-choices", "invalid"), ("refusal", "refused"),
+        ("html", "invalid"),
+    ],
+)  # fmt: skip
+def test_lasting_failures_have_a_kind_and_a_way_out(openai_server, schema, way, kind) -> None:
+    openai_server.always = way
+    with pytest.raises(ModelError) as failed:
+        _model(openai_server).complete(ASK, schema=schema)
+    assert failed.value.kind == kind and failed.value.fix
+
+
+def test_a_wrong_key_is_never_repeated(openai_server, schema) -> None:
+    wrong = "sk-wrong-0123456789abcdef"
+    with pytest.raises(ModelError) as failed:
+        _model(openai_server, wrong).complete(ASK, schema=schema)
+    assert failed.value.kind == "auth" and "OPENAI_API_KEY" in failed.value.fix
+    assert wrong not in repr(failed.value) and failed.value.__cause__ is None
+    with pytest.raises(ModelError, match="did not accept the key"):
+        _model(openai_server, wrong).list_models()
+
+
+def test_an_unreachable_server(schema) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}/v1"
+    with pytest.raises(ModelError, match="can't be reached") as failed:
+        OpenAICompatible("m", url=url, key=KEY).complete(ASK, schema=schema)
+    assert "secret" not in str(failed.value) and "OPENAI_BASE_URL" in failed.value.fix
+
+
+def test_no_key_for_openai_is_said_before_anything_is_sent() -> None:
+    with pytest.raises(ModelError, match="no key for OpenAI"):
+        OpenAICompatible("m", url=DEFAULT_URL).complete(ASK)
+    assert not configured()
+
+
+def test_identity_names_server_and_model_and_no_secret() -> None:
+    model = OpenAICompatible("m", url="https://me:pw@host:8000/v1", key=KEY)
+    assert model.identity == "https://host:8000/v1|m" and model.spec == "openai:m"
+
+
+def test_the_planted_key_is_nowhere(openai_server, schema, store) -> None:
+    """Neither good answers, failures nor echoes of the key leave it in the database's files."""
+    for way, key in (("ok", KEY), ("refusal", KEY), ("400", KEY), ("ok", "sk-other-0123456789ab")):
+        openai_server.behave(way)
+        try:
+            Recorded(_model(openai_server, key), store).complete(
+                [*ASK, Message("user", way)], schema=schema, note=Note("rate")
+            )
+        except ModelError as error:
+            assert key not in str(error)
+    store.close()
+    for file in store.path.parent.iterdir():
+        content = file.read_bytes()
+        assert b"sk-planted" not in content and b"sk-other" not in content
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Incorrect API key provided: {KEY}.", "Bearer abcdefghijkl", "https://me:pw12@host/x",
+        "sk-proj-****abcd is wrong", "AIzaSyA1234567890abc",
+    ],
+)  # fmt: skip
+def test_redaction(text: str) -> None:
+    clean = redact(text)
+    assert "[hidden]" in clean
+    assert not any(s in clean for s in ("0123456789", "abcdefghij", "pw12", "abcd is", "SyA12"))
+    assert redact("Wait for the key frame.") == "Wait for the key frame."
+
+
+def test_prices_are_known_or_unknown_never_zero() -> None:
+    known = price("https://api.openai.com:/v1|gpt-4o-mini", 1_000_000, 0, 1_000_000)
+    assert known is not None and known == pytest.approx(0.75, rel=0.5)
+    assert price("https://api.openai.com:/v1|no-such-model", 10, 0, 10) is None
+    assert price("http://localhost:8000/v1|gpt-4o-mini", 10, 0, 10) is None
