@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn import metrics as sk
+from scipy import stats
 
 from lusifer.errors import BadRequest, Cancelled
 from lusifer.evaluation import (
@@ -24,14 +24,14 @@ RATINGS = arrays(float, 30, elements=st.floats(1, 5, width=16))
 
 
 @given(RATINGS, RATINGS)
-def test_against_scikit_learn_and_numpy(p, t) -> None:
+def test_against_definitions(p, t) -> None:
     made = scores(p, t)
-    assert made["rmse"] == pytest.approx(sk.root_mean_squared_error(t, p))
-    assert made["mae"] == pytest.approx(sk.mean_absolute_error(t, p))
+    assert made["rmse"] == pytest.approx(np.linalg.norm(p - t) / len(t) ** 0.5)
+    assert made["mae"] == pytest.approx(np.abs(p - t).mean())
     if t.std() > 0.01:
-        assert made["r2"] == pytest.approx(sk.r2_score(t, p), abs=1e-6)
+        assert made["r2"] == pytest.approx(1 - ((p - t) ** 2).mean() / t.var(), abs=1e-6)
     if t.std() > 0.01 and p.std() > 0.01:
-        assert made["pearson"] == pytest.approx(np.corrcoef(p, t)[0, 1], abs=1e-6)
+        assert made["pearson"] == pytest.approx(stats.pearsonr(p, t).statistic, abs=1e-6)
 
 
 def test_what_is_not_defined_is_nan() -> None:
