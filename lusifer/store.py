@@ -111,6 +111,19 @@ def _explained(method: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
+def _patiently(action: Callable[[], object]) -> None:
+    """Try for `BUSY_SECONDS`: SQLite does not wait by itself while a file becomes a WAL database."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            action()
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
 def now() -> str:
     """The present time as ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -140,34 +153,43 @@ class Store:
                     "Give yourself write access to it, or set LUSIFER_DB to a file elsewhere.",
                 ) from None
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
             db = sqlite_utils.Database(connection)
-            if migrations.pending(db):
-                self._migrate(db)
+            try:
+                _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+                connection.execute("PRAGMA synchronous=NORMAL")
+                if migrations.pending(db):
+                    self._migrate(db)
+            except BaseException:
+                db.close()
+                raise
             self._local.db = db
         return db
 
     @staticmethod
     def _migrate(db: sqlite_utils.Database) -> None:
-        """Apply what is pending; when several processes start at once, the others wait and look again."""
-        for attempt in range(20):
-            try:
+        """Apply what is pending; of several processes that start at once, one does it."""
+        _patiently(lambda: db.conn.execute("BEGIN IMMEDIATE"))
+        try:
+            if migrations.pending(db):
                 migrations.apply(db)
-                return
-            except sqlite3.Error:
-                if attempt == 19:
-                    raise
-                time.sleep(0.05 * (attempt + 1))
-                if not migrations.pending(db):
-                    return
+            db.conn.execute("COMMIT")
+        except BaseException:
+            db.conn.rollback()
+            raise
 
     @contextmanager
     def writing(self) -> Iterator[sqlite_utils.Database]:
         """One transaction: all of it is written, or nothing."""
         db = self._open()
-        with db.atomic():
+        # Immediate: a transaction that reads first and then finds that another has written fails at
+        # once, however long it would be ready to wait (SQLITE_BUSY_SNAPSHOT).
+        db.conn.execute("BEGIN IMMEDIATE")
+        try:
             yield db
+            db.conn.execute("COMMIT")
+        except BaseException:
+            db.conn.rollback()
+            raise
 
     def close(self) -> None:
         """Close this thread's connection."""

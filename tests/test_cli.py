@@ -1,0 +1,224 @@
+"""The command line, as a child process: JSON alone on stdout, one line and exit code 2 on bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, write_tiny
+from tests.servers.openai import KEY
+
+
+def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lusifer", *arguments], capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, **env}, timeout=120,
+    )  # fmt: skip
+
+
+def answer(*arguments: str, **env: str) -> dict:
+    done = run(*arguments, "--json", **env)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refusal(*arguments: str, **env: str) -> str:
+    done = run(*arguments, **env)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    last = done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr and not done.stdout
+    return last
+
+
+def test_evolve(data_dir: Path) -> None:
+    made = answer("evolve", "--dataset", "ml-100k", "--user", "405")
+    assert made["user"] == 405 and [s["step"] for s in made["steps"]] == [1, 2, 3, 4]
+    for step in made["steps"]:
+        assert set(step) == {"step", "batch", "forecast", "profile", "explanation", "changes"}
+        assert len(step["batch"]) == len(step["forecast"]) == 10
+        assert set(step["batch"][0]) == {"item_id", "title", "rating", "timestamp"}
+        assert set(step["forecast"][0]) == {"item_id", "rating", "expected"}
+        for change in step["changes"]:
+            assert set(change) == {"aspect", "direction", "item_ids"}
+    assert (data_dir / "lusifer.db").is_file()
+    assert answer("evolve", "--user", "405") == made
+    short = answer("evolve", "--user", "405", "--history", "20", "--batch-size", "5")
+    assert [len(s["batch"]) for s in short["steps"]] == [5] * 4
+    plain = run("evolve", "--user", "405")
+    assert "Step 4" in plain.stdout and made["steps"][3]["explanation"] in plain.stdout
+
+
+def test_rate(data_dir: Path) -> None:
+    rows = answer("rate", "--user", "405", "--items", "50,172")["ratings"]
+    assert [r["item_id"] for r in rows] == [50, 172] and rows[0]["title"] == "Star Wars (1977)"
+    for row in rows:
+        assert set(row) == {"item_id", "title", "rating", "expected", "reason", "true_rating"}
+        assert row["rating"] in {1, 2, 3, 4, 5} and row["reason"]
+    none = answer("rate", "--user", "405", "--items", "50", "--step", "0")["ratings"][0]
+    assert none["expected"] != rows[0]["expected"]
+
+
+def test_evaluate_a_split_and_two_files(data_dir: Path, last10, tmp_path: Path) -> None:
+    names = "constant,user-mean,item-mean,bias"
+    made = answer("evaluate", "--split", "last-10", "--predictors", names)
+    assert made["rows"] == 9430 and list(made["predictors"]) == names.split(",")
+    assert set(made["predictors"]["bias"]) == {"rmse", "mae", "r2", "pearson", "seconds"}
+    assert made["predictors"]["bias"]["rmse"] < 1.04
+    assert made["predictors"]["constant"]["pearson"] is None, "NaN is no JSON"
+    for name, table in (("train", last10.train), ("test", last10.test)):
+        frame = table.frame()[["user_id", "item_id", "rating", "timestamp"]]
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    files = answer(
+        "evaluate", "--dataset", "ml-100k", "--train", str(tmp_path / "train.csv"),
+        "--test", str(tmp_path / "test.csv"), "--predictors", names,
+    )  # fmt: skip
+    for name in names.split(","):
+        a, b = made["predictors"][name], files["predictors"][name]
+        assert a["rmse"] == b["rmse"] and a["mae"] == b["mae"]
+
+
+def test_evaluate_the_simulator_on_a_sample(data_dir: Path) -> None:
+    made = answer("evaluate", "--predictors", "simulator,bias", "--users", "20", "--seed", "1")
+    assert made["rows"] == 200 and made["predictors"]["simulator"]["rmse"] < 1.6
+
+
+def test_data_info_and_fetch_of_what_is_there(data_dir: Path, ml100k) -> None:
+    made = answer("data", "info", "ml-100k")
+    assert (made["users"], made["items"], made["ratings"]) == (943, 1682, 100_000)
+    assert made["hash"] == ml100k.hash and "last-10" in made["splits"]
+    there = answer("data", "fetch", "ml-100k")
+    assert there["hash"] == ml100k.hash
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["evolve", "--user", "9999"], "no user 9999"),
+        (["evolve", "--user", "x"], "invalid int"),
+        (["evolve", "--user", "1", "--split", "u9"], "u9"),
+        (["evolve", "--user", "1", "--dataset", "ml-3"], "ml-3"),
+        (["evolve", "--user", "1", "--model", "gpt"], "names no model"),
+        (["evolve", "--user", "1", "--history", "0"], "at least 1"),
+        (["evolve"], "--user"),
+        (["rate", "--user", "1", "--items", "50,x"], "no list of ids"),
+        (["rate", "--user", "1", "--items", ","], "names no movie"),
+        (["rate", "--user", "1", "--items", "50,50"], "asked for twice"),
+        (["rate", "--user", "1", "--items", "99999"], "no movie 99999"),
+        (["rate", "--user", "1", "--items", "50", "--step", "9"], "no step 9"),
+        (["evaluate", "--predictors", "oracle"], "no predictor"),
+        (["evaluate", "--train", "a.csv"], "both --train and --test"),
+        (["evaluate", "--users", "0"], "at least one user"),
+        (["evaluate", "--train", "no.csv", "--test", "no.csv"], "is not there"),
+        (["dance"], "invalid choice"),
+        (["data", "fetch", "netflix"], "no data set"),
+    ],
+)
+def test_bad_input(data_dir: Path, arguments: list[str], says: str) -> None:
+    line = refusal(*arguments)
+    assert says in line and line.startswith(("lusifer: ", "python -m lusifer"))
+
+
+def test_three_ratings_and_none(tmp_path: Path) -> None:
+    rows = [(1, i, i % 5 + 1, i) for i in range(1, 14)] + [(2, i, 4, 9) for i in (1, 2, 3)]
+    write_tiny(tmp_path / "data" / "ml-100k", rows, 2, 14)
+    train, test = tmp_path / "a.csv", tmp_path / "b.csv"
+    head = "user_id,item_id,rating,timestamp\n"
+    train.write_text(head + "1,1,2,1\n1,2,3,2\n1,3,4,3\n")
+    test.write_text(head + "2,1,4,9\n")
+    env = {"LUSIFER_DATA": str(tmp_path / "data")}
+    assert "holds 2 users" in refusal("evolve", "--user", "1", **env)
+    (tmp_path / "data" / "ml-100k").rename(tmp_path / "data" / "tiny")
+    folder = str(tmp_path / "data" / "tiny")
+    made = answer("evolve", "--dataset", folder, "--split", "last-10", "--user", "1", **env)
+    assert [len(s["batch"]) for s in made["steps"]] == [3]
+    line = refusal("evolve", "--dataset", folder, "--user", "2", **env)
+    assert "User 2 has no rating in the training part of last-10" in line
+    made = answer(
+        "evaluate", "--dataset", folder, "--train", str(train), "--test", str(test),
+        "--predictors", "constant,bias", **env,
+    )  # fmt: skip
+    assert made["rows"] == 1
+
+
+def test_missing_damaged_and_unwritable_data(tmp_path: Path) -> None:
+    assert "data fetch" in refusal("evolve", "--user", "1", LUSIFER_DATA=str(tmp_path))
+    (tmp_path / "ml-100k").mkdir()
+    (tmp_path / "ml-100k" / "u.data").write_text("1\t2\tthree\t4\n")
+    assert "u.data" in refusal("data", "info", LUSIFER_DATA=str(tmp_path))
+    (tmp_path / "file").write_text("")
+    line = refusal("data", "fetch", LUSIFER_DATA=str(tmp_path / "file" / "data"))
+    assert "can't be written" in line and "LUSIFER_DATA" in line
+
+
+def test_the_built_in_works_without_a_database(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    nowhere = str(tmp_path / "file" / "lusifer.db")
+    done = run("evolve", "--user", "1", "--json", LUSIFER_DB=nowhere)
+    assert done.returncode == 0 and len(json.loads(done.stdout)["steps"]) == 4
+    assert "nothing will be stored" in done.stderr
+    line = refusal("evolve", "--user", "1", "--model", "openai:m", LUSIFER_DB=nowhere)
+    assert "can't be made" in line
+
+
+def test_a_locked_database(data_dir: Path) -> None:
+    answer("evolve", "--user", "1")
+    holder = sqlite3.connect(data_dir / "lusifer.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        line = refusal("evolve", "--user", "2")
+        assert "is locked" in line and "close that one" in line
+    finally:
+        holder.close()
+
+
+def test_a_language_model_and_no_call_the_second_time(data_dir: Path, openai_server) -> None:
+    env = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
+    made = answer("evolve", "--user", "405", "--model", "openai:small", **env)
+    assert len(made["steps"]) == 4 and len(openai_server.requests) == 8
+    rated = answer("rate", "--user", "405", "--items", "50", "--model", "openai:small", **env)
+    assert rated["ratings"][0]["reason"] == "Reason for movie 50."
+    assert len(openai_server.requests) == 9
+    assert answer("evolve", "--user", "405", "--model", "openai:small", **env) == made
+    assert len(openai_server.requests) == 9
+    for file in data_dir.glob("lusifer.db*"):
+        assert KEY.encode() not in file.read_bytes()
+
+
+def test_a_wrong_key_and_an_unreachable_server(data_dir: Path, openai_server) -> None:
+    wrong = "sk-wrong-0123456789abcdef"
+    ask = ["evolve", "--user", "405", "--model", "openai:small"]
+    line = refusal(*ask, OPENAI_BASE_URL=openai_server.url, OPENAI_API_KEY=wrong)
+    assert "did not accept the key" in line and wrong not in line
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    line = refusal(*ask, OPENAI_BASE_URL=url, OPENAI_API_KEY=KEY)
+    assert "can't be reached" in line and "OPENAI_BASE_URL" in line
+    assert "no key for OpenAI" in refusal(*ask)
+
+
+def test_a_taken_port(data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        line = refusal("app", "--port", port, "--no-browser")
+    assert f"Port {port} is taken" in line and "PORT=" in line
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, lusifer.cli as c\n"
+        "try: c.main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'streamlit', 'openai', 'plotly', 'pyarrow', 'surprise'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

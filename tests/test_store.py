@@ -1,0 +1,176 @@
+"""The SQLite file under threads, processes, locks, damage and full stops."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from lusifer import store as storing
+from lusifer.errors import StoreError
+from lusifer.store import Store
+
+
+def _step(number: int) -> dict:
+    return {"number": number, "text": f"step {number}"}
+
+
+def _answer(n: int) -> tuple[str, dict, dict]:
+    content = {"model": "m", "text": f"t{n}", "finish_reason": "stop", "input_tokens": 1}
+    return (
+        f"k{n}",
+        {**content, "cached_tokens": 0, "output_tokens": 2},
+        {"status": "ok", "price": 0.5},
+    )
+
+
+def test_runs(store) -> None:
+    run = store.start_run("comparison", "A title", dataset="d", seed=3, params={"users": 5})
+    assert store.run(run)["status"] == "running" and store.run("none") is None
+    store.finish_run(run, "done", {"rmse": 1.0})
+    kept = store.runs("comparison")[0]
+    assert kept["params"] == {"users": 5} and kept["summary"] == {"rmse": 1.0} and kept["seed"] == 3
+    assert store.runs("other") == []
+
+
+def test_steps_stop_at_a_gap_and_are_replaced(store) -> None:
+    store.keep_evolution("e", {"user_id": 1})
+    store.keep_evolution("e", {"user_id": 2})
+    store.keep_steps("e", [_step(1), _step(2), _step(4)])
+    assert [s["number"] for s in store.steps("e")] == [1, 2]
+    store.keep_steps("e", [{"number": 2, "text": "new"}])
+    assert store.steps("e")[1]["text"] == "new"
+    store.forget_steps("e")
+    assert store.steps("e") == []
+
+
+def test_ratings_by_step(store) -> None:
+    store.keep_evolution("e", {"user_id": 1})
+    row = {
+        "item_id": 5,
+        "rating": 4.0,
+        "expected": 3.8,
+        "spread": None,
+        "reason": "r",
+        "failure": "",
+    }
+    store.keep_ratings("e", 4, [row, {**row, "item_id": 6}])
+    assert store.ratings("e", 4, [5, 7]) == {5: row} and store.ratings("e", 3, [5]) == {}
+
+
+def test_dropping_calls_of_a_run_leaves_answers(store) -> None:
+    store.keep_answer(*_answer(1))
+    with store.writing() as db:
+        db["calls"].delete_where("1 = 1")
+    assert store.answer("k1")["text"] == "t1"
+
+
+def test_a_transaction_is_all_or_nothing(store) -> None:
+    with pytest.raises(RuntimeError):
+        with store.writing() as db:
+            db["answers"].insert({"key": "x", "text": "half"})
+            raise RuntimeError
+    assert store.answer("x") is None
+
+
+def test_many_threads(store) -> None:
+    failures: list[BaseException] = []
+
+    def work(part: int) -> None:
+        try:
+            for n in range(part * 25, part * 25 + 25):
+                store.keep_answer(*_answer(n))
+                assert store.answer(f"k{n}")
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            store.close()
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert not failures and store.usage()["made"] == 200
+    assert store.usage()["price"] == 100.0
+
+
+def _process(path: str, part: int) -> None:
+    mine = Store(path)
+    for n in range(part * 50, part * 50 + 50):
+        mine.keep_answer(*_answer(n))
+
+
+def test_processes_that_start_at_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "new" / "lusifer.db")
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_process, args=(path, n)) for n in range(3)]
+    [p.start() for p in processes]
+    [p.join(60) for p in processes]
+    assert [p.exitcode for p in processes] == [0, 0, 0]
+    assert Store(path).usage()["made"] == 150
+
+
+def test_killed_at_any_moment_loses_only_what_is_in_flight(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom lusifer.store import Store\ns = Store(sys.argv[1])\nn = 0\n"
+        "while True:\n    n += 1\n    s.keep_steps('e', [{'number': n}])\n    print(n, flush=True)\n"
+    )
+    path = tmp_path / "lusifer.db"
+    Store(path).keep_evolution("e", {"user_id": 1})
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout
+    said = 0
+    while said < 40:
+        said = int(child.stdout.readline())
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    rest = child.stdout.read().split()
+    finished = int(rest[-1]) if rest else said
+    assert len(Store(path).steps("e")) >= finished
+
+
+def test_a_locked_database_says_so(store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "BUSY_SECONDS", 0.1)
+    other = Store(store.path)
+    holder = sqlite3.connect(store.path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(StoreError, match="is locked") as failed:
+            other.keep_call({"status": "ok"})
+        assert "close" in failed.value.fix
+    finally:
+        holder.close()
+    other.keep_call({"status": "ok"})
+    assert other.usage()["made"] == 1, "and it works again afterwards"
+
+
+def test_a_damaged_file_is_named_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "lusifer.db"
+    path.write_bytes(b"not a database at all, " * 200)
+    with pytest.raises(StoreError, match="damaged or no SQLite file"):
+        Store(path)
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_unwritable_places(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="can't be made") as failed:
+        Store(tmp_path / "file" / "lusifer.db")
+    assert "LUSIFER_DB" in failed.value.fix
+    with pytest.raises(StoreError, match="can't be used"):
+        Store(tmp_path)
+
+
+def test_opening_again_migrates_nothing_and_loses_nothing(store) -> None:
+    store.keep_answer(*_answer(1))
+    store.close()
+    again = Store(store.path)
+    assert again.answer("k1") and again._open()["_sqlite_migrations"].count == 1
