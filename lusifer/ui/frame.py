@@ -98,13 +98,12 @@ def run() -> None:
     try:
         with st.sidebar:
             st.session_state["_chosen"] = _choices(data)
+            _spend()  # before the page: one that stops early must not take it along
+            _about()
     except LusiferError as error:
         state.show_error(error)
         return
     page.run()
-    with st.sidebar:
-        _spend()
-        _about()
 
 
 def _choices(data: datasets.Dataset) -> state.Chosen:

@@ -1,0 +1,236 @@
+"""Every page, run by Streamlit's own test harness on real MovieLens."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from lusifer import store as storing
+from tests.conftest import ROOT, write_tiny
+from tests.servers.openai import KEY
+
+PAGES = ["users", "evolution", "rate", "errors"]
+PATHS = {"users": "pages/persona/users.py", "evolution": "pages/persona/evolution.py",
+         "rate": "pages/persona/rate.py", "errors": "pages/evidence/errors.py"}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> None:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+def open_page(page: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    if page != "users":
+        app.switch_page(PATHS[page])
+    return app.run()
+
+
+def texts(app: AppTest) -> str:
+    kinds = ("title", "header", "subheader", "markdown", "caption", "error", "warning", "info")
+    found = [str(x.value) for kind in kinds for x in getattr(app, kind)]
+    found += [
+        str(getattr(x, "title", "")) for k in ("error", "warning", "info") for x in getattr(app, k)
+    ]
+    return "\n".join(found + [b.label for b in app.button]).replace("\\", "")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_opens_without_error(data_dir: Path, page: str) -> None:
+    app = open_page(page, user="405")
+    assert not app.exception and not app.error
+    assert len(app.title) == 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_data_every_page_is_the_welcome_page(
+    tmp_path: Path, monkeypatch, page: str
+) -> None:
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path / "data"))
+    app = open_page(page)
+    assert not app.exception and "Welcome" in app.title[0].value
+    assert [b.label for b in app.button] == ["Get MovieLens 100K"]
+
+
+def test_damaged_data_offers_a_fresh_copy(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    write_tiny(tmp_path / "ml-100k", [(1, 1, 5, 9)], 1, 1)
+    app = open_page("users")
+    assert not app.exception and "can't be opened" in app.title[0].value
+    assert "MovieLens 100K has 943" in texts(app)
+    assert app.button[0].label == "Get MovieLens 100K again"
+
+
+@pytest.mark.parametrize("page", ["users", "evolution", "rate"])
+def test_an_unknown_user_is_named_and_the_page_stays_usable(data_dir: Path, page: str) -> None:
+    app = open_page(page, user="99999")
+    assert not app.exception and "no user 99999" in texts(app)
+    app.number_input(key="user").set_value(13).run()
+    assert not app.exception and not app.error
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"user": "x"}, {"user": "-3"}, {"step": "99"}, {"step": "x"}, {"split": "u9"},
+     {"dataset": "none"}, {"model": "gpt"}, {"history": "0"}, {"batch": "-1"}],
+)  # fmt: skip
+def test_a_link_may_hold_anything(data_dir: Path, query: dict[str, str]) -> None:
+    app = open_page("evolution", **{"user": "405", **query})
+    assert not app.exception
+    assert app.title
+
+
+def test_evolution_steps_and_their_bounds(data_dir: Path) -> None:
+    app = open_page("evolution", user="405", step="3")
+    assert app.slider(key="step").value == 3
+    assert "after step 3" in texts(app)
+    app.button(key="next").click().run()
+    assert app.slider(key="step").value == 4 and app.button(key="next").disabled
+    for _ in range(3):
+        app.button(key="previous").click().run()
+    assert app.slider(key="step").value == 1 and app.button(key="previous").disabled
+    assert not app.exception
+
+
+def test_another_user_starts_at_the_first_step(data_dir: Path) -> None:
+    app = open_page("evolution", user="405", step="3")
+    app.number_input(key="user").set_value(13).run()
+    assert app.slider(key="step").value == 1 and not app.exception
+
+
+def test_present_mode_shows_only_what_matters(data_dir: Path) -> None:
+    app = open_page("evolution", user="405", step="2", present="true")
+    shown = texts(app)
+    assert not app.exception and "User 405, step 2 of 4" in shown and "Why it changed" in shown
+    assert "Forecast error over steps" not in shown and "The batch" in shown
+
+
+def test_history_and_batch_size(data_dir: Path) -> None:
+    app = open_page("evolution", user="405", history="20", batch="5")
+    assert app.slider(key="step").max == 4 and not app.exception
+    assert "The 5 ratings of this batch" in texts(app)
+
+
+def test_rate_the_held_out_movies(data_dir: Path) -> None:
+    app = open_page("rate", user="405")
+    go = next(b for b in app.button if b.label.startswith("Rate 10"))
+    go.click().run()
+    assert not app.exception and not app.error
+    table = next(d.value for d in app.dataframe if len(d.value) == 10)
+    assert table["true"].notna().all() and table["expected"].between(1, 5).all()
+    assert table["reason"].str.len().min() > 10
+
+
+def test_opening_a_page_with_a_model_asks_nobody(
+    data_dir: Path, openai_server, monkeypatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    for page in PAGES:
+        app = open_page(page, user="405", model="openai:small")
+        assert not app.exception and not app.error, page
+    assert not openai_server.requests
+
+
+def test_a_model_computes_after_the_priced_button(
+    data_dir: Path, openai_server, monkeypatch
+) -> None:
+    from lusifer.ui import state
+
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    app = open_page("evolution", user="405", model="openai:small")
+    button = next(b for b in app.button if b.label.startswith("Compute 4 steps"))
+    assert "8 calls" in button.label and "price unknown" in button.label
+    button.click().run()
+    for job in list(state.jobs()._jobs.values()):
+        assert job.wait(60), "the job ends"
+    app.run()
+    assert not app.exception and len(openai_server.requests) == 8
+    assert "made the difference" in texts(app)
+    shown = "\n".join(m.value for m in app.markdown)
+    assert "example" in shown, "the model's text is there"
+    assert "![x]" not in shown and "](http://e" not in shown
+
+
+def test_a_wrong_key_is_said_on_the_page(data_dir: Path, openai_server, monkeypatch) -> None:
+    from lusifer.ui import state
+
+    wrong = "sk-wrong-0123456789abcdef"
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", wrong)
+    app = open_page("evolution", user="405", model="openai:small")
+    next(b for b in app.button if b.label.startswith("Compute")).click().run()
+    for job in list(state.jobs()._jobs.values()):
+        assert job.wait(60)
+    app.run()
+    assert not app.exception and "did not accept the key" in texts(app)
+    assert wrong not in texts(app)
+    assert any(b.label.startswith("Compute") for b in app.button), "and can be tried again"
+
+
+def test_an_unwritable_database_is_said_and_the_app_goes_on(
+    data_dir: Path, tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LUSIFER_DB", str(tmp_path / "file" / "lusifer.db"))
+    for page in PAGES:
+        app = open_page(page, user="405")
+        assert not app.exception and not app.error, page
+        assert "Nothing is being stored" in texts(app)
+    app = open_page("evolution", user="405", model="openai:small")
+    assert not app.exception and "need the database" in texts(app)
+
+
+def test_a_locked_database_is_said_and_the_app_goes_on(data_dir: Path, monkeypatch) -> None:
+    monkeypatch.setattr(storing, "BUSY_SECONDS", 0.1)
+    assert not open_page("users").exception
+    holder = sqlite3.connect(data_dir / "lusifer.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    app = open_page("evolution", user="13")
+    assert not app.exception and "is locked" in texts(app)
+    holder.close()
+    app.run()
+    assert not app.exception and not app.error and "after step 1" in texts(app)
+
+
+def test_users_filter_and_surprise(data_dir: Path) -> None:
+    app = open_page("users", user="405")
+    assert "405" in texts(app)
+    surprise = next(b for b in app.button if "urprise" in b.label)
+    surprise.click().run()
+    assert not app.exception and app.number_input(key="user").value != 405
+    app.number_input(key="f_least").set_value(700).run()
+    everyone = app.dataframe[-1].value
+    assert len(everyone) == 1 and everyone["ratings"].iloc[0] >= 700
+    app.number_input(key="f_least").set_value(5000).run()
+    assert "Nobody fits" in texts(app) and not app.exception
+
+
+def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
+    from lusifer.ui import state
+
+    app = open_page("errors")
+    assert not app.exception
+    go = next(b for b in app.button if b.label.startswith("Compare"))
+    go.click().run()
+    for job in list(state.jobs()._jobs.values()):
+        assert job.wait(120) and job.state == "done", job.error
+    app.run()
+    assert not app.exception and not app.error
+    assert "simulator" in texts(app).lower()
+    run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]
+    assert run["status"] == "done" and run["summary"]["predictors"]["bias"]["rmse"]
+    json.dumps(run["summary"])
+    again = open_page("errors")
+    assert not again.exception and len(again.dataframe) >= 1, (
+        "a recorded run is shown when reopened"
+    )
