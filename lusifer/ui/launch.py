@@ -47,6 +47,7 @@ def _open(port: int, child: subprocess.Popen[bytes], browser: bool) -> None:
     if not wait_ready(port, child):
         return
     warm(port)
+    print(f"Lusifer Explorer is ready at http://localhost:{port} (Ctrl+C stops it)", flush=True)
     if browser:
         webbrowser.open(f"http://localhost:{port}")
 

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_ADDRESS = re.compile(r"(?<=[Hh][Tt][Tt][Pp])(?=s?:)|(?<=[Ww][Ww][Ww])(?=\.)|(?<=\S)(?=@\S)")
 _SHORTCODE = re.compile(r":(?=[\w/+-]+(?:\\?:|\\?\[))")
 
 
@@ -13,10 +14,11 @@ def literal(text: str) -> str:
     """Foreign text (a model's, a data set's, a person's) for use inside Markdown, shown as it is.
 
     Every ASCII punctuation mark is escaped, so no image loads, no link forms and no directive is
-    read; a word joiner breaks the ``:name:`` and ``:name[`` forms that Streamlit looks for after
-    escapes are resolved.
+    read; an invisible word joiner breaks what is looked for after escapes are resolved: Streamlit's
+    ``:name:`` and ``:name[``, and the bare addresses that GitHub's Markdown turns into links.
     """
     broken = _SHORTCODE.sub(":\u2060", " ".join(text.split()))
+    broken = _ADDRESS.sub("\u2060", broken)
     return _PUNCTUATION.sub(r"\\\1", broken)
 
 

@@ -1,0 +1,59 @@
+"""The newcomer's path, from an empty folder to a rated movie, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import running, settled
+from tests.servers.files import FileServer, wheel_of
+
+pytestmark = pytest.mark.browser
+
+
+def test_from_the_first_page_to_a_rated_movie(visit, recbole: Path, tmp_path: Path) -> None:
+    with FileServer() as index:
+        env = {
+            "PIP_INDEX_URL": index.add_index(wheel_of(recbole)),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_CACHE_DIR": "1",
+            "LUSIFER_ML100K_URL": f"{index.url}/nothing-here.zip",
+        }
+        with running(tmp_path / "data", **env) as app:
+            page = visit(app.url)
+            settled(page)
+            expect(page.get_by_role("heading", name="Welcome to Lusifer Explorer")).to_be_visible()
+            page.get_by_role("button", name="Get MovieLens 100K").click()
+            expect(page.get_by_role("heading", name="Users")).to_be_visible(timeout=90_000)
+            settled(page)
+
+            page.get_by_label("User id").fill("405")
+            page.get_by_label("User id").press("Enter")
+            expect(page.get_by_text("user 405", exact=False).first).to_be_visible()
+            settled(page)
+
+            page.get_by_role("link", name=re.compile("Watch|Evolution")).first.click()
+            expect(page.get_by_role("heading", name="Evolution")).to_be_visible()
+            settled(page)
+            expect(page.get_by_role("heading", name="The profile after step 1")).to_be_visible()
+            page.get_by_role("button", name="Next").click()
+            expect(page.get_by_role("heading", name="The profile after step 2")).to_be_visible()
+            page.keyboard.press("ArrowRight")
+            expect(page.get_by_role("heading", name="The profile after step 3")).to_be_visible()
+            expect(page).to_have_url(re.compile("step=3"))
+            expect(page).to_have_url(re.compile("user=405"))
+
+            page.get_by_test_id("stSidebarNav").get_by_role("link", name="Rate movies").click()
+            expect(page.get_by_role("heading", name="Rate movies")).to_be_visible()
+            settled(page)
+            expect(page.get_by_label("User id")).to_have_value("405")
+            page.get_by_role("button", name=re.compile("^Rate 10")).click()
+            expect(page.get_by_text("RMSE").first).to_be_visible()
+            settled(page)
+            assert (tmp_path / "data" / "lusifer.db").is_file()
+            expect(page.get_by_test_id("stException")).to_have_count(0)
+            page.context.close()

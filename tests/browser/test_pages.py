@@ -1,0 +1,146 @@
+"""Cold deep links, foreign text, keyboard and narrow screens, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import App, running, settled
+from tests.servers.openai import KEY, OpenAIServer
+
+pytestmark = pytest.mark.browser
+LINKS = {
+    "": "Users", "evolution": "Evolution", "rate": "Rate movies", "errors": "Errors",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def app(
+    source: Path, server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[App]:
+    data = tmp_path_factory.mktemp("browser")
+    (data / "ml-100k").symlink_to(source, target_is_directory=True)
+    with running(data, OPENAI_BASE_URL=server.url, OPENAI_API_KEY=KEY) as found:
+        yield found
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_cold_deep_link_opens_its_page(visit, source: Path, tmp_path: Path, link: str) -> None:
+    """A server of its own, so that this is the first request it ever gets."""
+    (tmp_path / "ml-100k").symlink_to(source, target_is_directory=True)
+    with running(tmp_path) as cold:
+        page = settled(visit(f"{cold.url}/{link}?user=405&step=3"))
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.locator("h1").first).to_contain_text(LINKS[link])
+        if link != "errors":
+            expect(page.get_by_label("User id")).to_have_value("405")
+        if link == "evolution":
+            expect(page.get_by_role("heading", name="The profile after step 3")).to_be_visible()
+        page.context.close()  # before the server goes, whose end the console would report
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 800])
+def test_nothing_is_cut_off_or_broken(visit, app: App, link: str, dark: bool, width: int) -> None:
+    page = settled(visit(f"{app.url}/{link}?user=405&step=2", width=width, dark=dark))
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    seen = page.evaluate("document.querySelector('[data-testid=stMain]').clientWidth")
+    assert wide <= seen + 1, "the page scrolls sideways"
+    dark_now = page.evaluate(
+        "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    )
+    bright = sum(map(int, re.findall(r"\d+", dark_now)[:3])) > 380
+    assert bright is not dark
+
+
+def test_a_link_restores_data_set_split_and_model(visit, app: App) -> None:
+    page = settled(
+        visit(
+            f"{app.url}/evolution?dataset=ml-100k&split=last-10&model=openai:small&user=13&step=1"
+        )
+    )
+    expect(page.get_by_label("User id")).to_have_value("13")
+    for label, value in {
+        "Data set": "MovieLens 100K",
+        "Split": "last-10",
+        "Model": "small",
+    }.items():
+        expect(page.get_by_test_id("stSidebar").get_by_label(label, exact=True)).to_have_value(
+            value
+        )
+    expect(page.get_by_role("button", name=re.compile("Compute 4 steps"))).to_be_visible()
+
+
+def test_a_model_answers_after_the_button_and_its_text_loads_nothing(
+    visit, app: App, server
+) -> None:
+    """The server's profile holds a Markdown image and a link: both are shown as text."""
+    page = settled(visit(f"{app.url}/evolution?user=405&model=openai:small"))
+    assert not server.requests, "opening the link spent nothing"
+    page.get_by_role("button", name=re.compile("Compute 4 steps")).click()
+    expect(page.get_by_role("heading", name="The profile after step 1")).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(r"!\[x\]\(http.?://example.invalid/x.png\)")).first
+    ).to_be_visible()
+    expect(page.locator("[data-testid=stMain] img[src*=invalid]")).to_have_count(0)
+    expect(page.locator("[data-testid=stMain] a[href*=invalid]")).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("^Compute"))).to_have_count(0)
+    assert len(server.requests) == 8
+
+
+def test_cancel_stops_and_keeps(visit, app: App, server) -> None:
+    server.delay = 0.7
+    try:
+        page = settled(visit(f"{app.url}/evolution?user=13&model=openai:slow"))
+        page.get_by_role("button", name=re.compile("Compute 4 steps")).click()
+        page.get_by_role("button", name="Cancel").click()
+        expect(
+            page.get_by_text(re.compile(r"Stopped after \d of 4 steps; they are kept"))
+        ).to_be_visible()
+        expect(page.get_by_role("button", name=re.compile(r"Compute \d steps?"))).to_be_visible()
+    finally:
+        server.delay = 0.0
+
+
+def test_the_keyboard_alone(visit, app: App) -> None:
+    page = settled(visit(f"{app.url}/evolution?user=405"))
+    expect(page.get_by_role("heading", name="The profile after step 1")).to_be_visible()
+    expect(page.get_by_role("button", name="Next")).to_be_enabled()
+    page.locator("body").press("ArrowRight")
+    expect(page.get_by_role("heading", name="The profile after step 2")).to_be_visible()
+    page.locator("body").press("ArrowLeft")
+    expect(page.get_by_role("heading", name="The profile after step 1")).to_be_visible()
+    page.locator("body").press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.get_by_role("heading", name="The profile after step 2")).to_be_visible()
+    page.locator("body").press("Space")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_row_of_the_users_table_opens_that_user(visit, app: App) -> None:
+    page = settled(visit(f"{app.url}/?user=405"))
+    table = page.get_by_test_id("stDataFrame").last
+    table.scroll_into_view_if_needed()
+    box = table.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 14, box["y"] + 35 * 2 + 16)
+    expect(page.get_by_label("User id")).not_to_have_value("405")
+    expect(page).to_have_url(re.compile(r"user=\d+"))
+
+
+def test_present_mode(visit, app: App) -> None:
+    page = settled(visit(f"{app.url}/evolution?user=405&step=2&present=true"))
+    expect(page.get_by_role("heading", name="User 405, step 2 of 4")).to_be_visible()
+    expect(page.get_by_text("Forecast error over steps")).to_have_count(0)
