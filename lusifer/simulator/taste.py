@@ -76,16 +76,20 @@ class Level:
 HALF_LIFE = 10.0
 """Ratings after which one counts half: people's marks drift within a session. Chosen, like the
 doubts and the ridge penalty, on the forecasts of the training part (RMSE of steps 2–4 over all users:
-1.0370 at 10; 1.0375 at 6, 1.0378 at 15), never on test rows. ``benchmarks/builtin_settings.py``."""
+1.0370 at 10; 1.0375 at 6, 1.0378 at 15), never on test rows (``benchmarks/builtin_settings.py``)."""
 
 
-def level(seen: Sequence[Rated], usual: float, doubt: float = 5.0) -> Level:
+LEVEL_DOUBT = 5.0
+"""Ratings' worth of the usual rating in a user's level."""
+
+
+def level(seen: Sequence[Rated], usual: float) -> Level:
     """The level that the next rating will be near to, before anything is known of the movie."""
     if not seen:
         return Level(usual, 1.1)
     ratings = np.array([r.rating for r in seen])
     weights = 0.5 ** (np.arange(len(ratings))[::-1] / HALF_LIFE)
-    now = (weights @ ratings + doubt * usual) / (weights.sum() + doubt)
+    now = (weights @ ratings + LEVEL_DOUBT * usual) / (weights.sum() + LEVEL_DOUBT)
     variance = (((ratings - ratings.mean()) ** 2).sum() + 10 * 1.1**2) / (len(ratings) + 10)
     return Level(float(now), float(np.sqrt(variance)))
 

@@ -1,0 +1,62 @@
+"""The built-in's settings, each varied around its present value.
+
+Judged by the forecasts of steps 2 to 4 over all users of ``last-10``: every rating in them is in the
+training part, and each forecast is made before its batch is seen. No test rating is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from lusifer.datasets import Dataset, load, splits
+from lusifer.datasets.splits import Split
+from lusifer.simulator import StatisticalUserModel, evolve, plan, taste
+
+AROUND = {
+    "HALF_LIFE": (4.0, 6.0, 10.0, 15.0, 25.0),
+    "RIDGE": (2.0, 4.0, 8.0, 12.0, 20.0, 1e9),
+    "LEVEL_DOUBT": (1.0, 3.0, 5.0, 8.0, 15.0),
+}
+
+
+@contextmanager
+def setting(name: str, value: float) -> Iterator[None]:
+    """One setting at another value, for a while."""
+    before = getattr(taste, name)
+    setattr(taste, name, value)
+    try:
+        yield
+    finally:
+        setattr(taste, name, before)
+
+
+def forecast_rmse(dataset: Dataset, split: Split) -> float:
+    """RMSE of the expected value over the forecasts of steps 2, 3, 4."""
+    model = StatisticalUserModel()
+    errors: list[float] = []
+    for user in dataset.user_ids:
+        what = plan(dataset, split, int(user), model)
+        for step in evolve(dataset, split, model, what):
+            if step.number > 1:
+                errors.extend(step.errors)
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def main() -> None:
+    dataset = load("ml-100k")
+    split = splits.make(dataset, "last-10")
+    now = forecast_rmse(dataset, split)
+    print(f"as it is: RMSE {now:.4f}")
+    for name, values in AROUND.items():
+        for value in values:
+            with setting(name, value):
+                found = forecast_rmse(dataset, split)
+            mark = "  <- as it is" if value == getattr(taste, name) else ""
+            print(f"  {name} {value:g}: RMSE {found:.4f}, {found / now:.4f} of it{mark}")
+
+
+if __name__ == "__main__":
+    main()
