@@ -59,7 +59,7 @@ class StatisticalUserModel:
     """The built-in. A pure function of its context; see `lusifer.simulator.types.UserModel`."""
 
     spec = "builtin"
-    version = "2"
+    version = "3"
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """As `rate`: before its first batch it knows only what is usual around here."""
@@ -430,9 +430,9 @@ def _reason(
         count = "one rating" if most.count == 1 else f"{most.count} ratings"
         shown = wording.marks_in_brackets(most.rated[-1:])
         forms = (
-            "No clear leaning for or against {x} so far ({c}, last {s}): close to the usual mark",
-            "{x} left no clear mark ({c}, last {s}), so about what this user mostly gives",
-            "Little to go by: {c} of {x} pull no clear way (last {s})",
+            "No clear leaning for or against {x} so far ({c}, most recently {s}): close to the usual mark",
+            "{x} left no clear mark ({c}, most recently {s}), so about what this user mostly gives",
+            "Little to go by: {c} of {x} pull no clear way (most recently {s})",
         )
         form = wording.pick(forms if count != "one rating" else forms[:1], user, item.id)
         return wording.sentence(form.format(x=most.aspect.words, c=count, s=shown))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import streamlit as st
 
-from lusifer import datasets, prompts, settings
+from lusifer import datasets, settings
 from lusifer.datasets import Dataset, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
@@ -112,11 +111,6 @@ def chosen() -> Chosen:
     return st.session_state["_chosen"]
 
 
-def prompt_version() -> str:
-    """The prompt version in use, as it is recorded with calls."""
-    return prompts.load().version
-
-
 def guarded_input(value: object, low: int, high: int, default: int) -> int:
     """A number from a widget or a link, brought back into its range (browsers may send anything)."""
     try:
@@ -132,8 +126,3 @@ def show_error(error: LusiferError) -> None:
 
     st.error(literal(error.fix) if error.fix else "", title=literal(error.message),
              icon=":material/error:")  # fmt: skip
-
-
-def public() -> bool:
-    """Whether visitors share this server (``LUSIFER_PUBLIC=1``)."""
-    return os.environ.get("LUSIFER_PUBLIC", "") not in {"", "0"}

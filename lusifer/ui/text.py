@@ -44,8 +44,3 @@ def money(dollars: float | None) -> str:
     if dollars is None:
         return "unknown"
     return f"${dollars:.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.4f}"
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign, with a real minus."""
-    return f"{value:+.{digits}f}".replace("-", "−")

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lusifer.simulator.aspects import GENRE_WORDS
 from lusifer.simulator.evolution import HISTORY, rated_rows
 from lusifer.simulator.taste import tastes, user_mean
 from lusifer.ui.state import Chosen
@@ -103,8 +102,3 @@ def genre_tastes(picked: Chosen, user: int, most: int = 12) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["genre", "difference", "count"])
     frame = frame.sort_values("count", ascending=False).head(most)
     return frame.sort_values("difference", ascending=False)
-
-
-def genre_words(genre: str) -> str:
-    """A genre as a noun phrase."""
-    return GENRE_WORDS.get(genre, genre) if isinstance(genre, str) else "–"

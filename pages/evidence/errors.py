@@ -90,14 +90,16 @@ st.caption(
     f"model {literal(label(shown['model']))}, version {literal(str(shown['model_version']))}."
 )
 table = frame[["group", "predictor"]].copy()
-for metric, title in (("rmse", "RMSE"), ("mae", "MAE"), ("pearson", "Pearson"), ("r2", "R²")):
+for metric, title in (("rmse", "RMSE"), ("mae", "MAE"), ("pearson", "Pearson")):
     table[title] = [errors.with_interval(r, metric) for _, r in frame.iterrows()]
+table["R²"] = frame["r2"]
 table["Answered"], table["Seconds"] = frame["coverage"], frame["seconds"]
 st.dataframe(
     table, hide_index=True, alt="Errors of all predictors with intervals",
     column_config={
         "group": st.column_config.TextColumn("Group"),
-        "predictor": st.column_config.TextColumn("Predictor", pinned=True, width="medium"),
+        "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=245),
+        "R²": st.column_config.NumberColumn(format="%.3f", width="small"),
         "Answered": st.column_config.NumberColumn(format="percent", width="small"),
         "Seconds": st.column_config.NumberColumn(format="%.2f", width="small"),
     },
