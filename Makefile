@@ -41,7 +41,7 @@ $(VENV)/.run: requirements.txt | $(BIN)/python
 		echo "pip could not install requirements.txt: check the network and pip's own settings (pip config list), then run make again." >&2; exit 1; }
 	@touch $@
 
-$(VENV)/.test: requirements.txt requirements-dev.txt | $(BIN)/python
+$(VENV)/.test: requirements.txt requirements-dev.txt requirements-local.txt | $(BIN)/python
 	@echo "Installing what the tests need (once) ..."
 	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt || { \
 		echo "pip could not install requirements-dev.txt: check the network and pip's own settings (pip config list), then run make again." >&2; exit 1; }
@@ -53,6 +53,7 @@ $(TEST_DATA)/ml-100k: | $(VENV)/.test
 
 test: $(VENV)/.test $(TEST_DATA)/ml-100k
 	@$(BIN)/python tests/browser/install.py
+	@$(BIN)/python tests/get_model.py
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.test

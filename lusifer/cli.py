@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         "--predictors", default="constant,user-mean,item-mean,bias,svdpp",
         help="names separated by commas (also: simulator)",
     )  # fmt: skip
-    evaluate.add_argument("--model", default="builtin", help="model of the simulator")
+    _model_options(evaluate)
+    evaluate.add_argument("--workers", type=int, default=8, help="users at a time, for a model")
     evaluate.add_argument("--users", type=int, help="sample of users (default: all)")
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.set_defaults(run=_evaluate)
@@ -90,9 +91,38 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dataset", default="ml-100k")
     command.add_argument("--split", default="last-10")
     command.add_argument("--user", type=int, required=True)
-    command.add_argument("--model", default="builtin", help="builtin, or openai:MODEL")
+    _model_options(command)
     command.add_argument("--history", type=int, default=40, help="newest ratings to read")
     command.add_argument("--batch-size", type=int, default=10)
+
+
+def _model_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model", default="builtin",
+        help="builtin, openai:MODEL, ENDPOINT:MODEL, ollama:NAME, or file:PATH.gguf",
+    )  # fmt: skip
+    command.add_argument("--budget", type=float, help="most dollars that this may cost")
+    command.add_argument(
+        "--samples",
+        type=int,
+        default=1,
+        help="draws a rating, where a server tells no probabilities",
+    )
+
+
+def _budget(options: argparse.Namespace) -> Any:
+    """The operator's limits, and the one of this command; one session a process."""
+    import secrets
+    from dataclasses import replace
+
+    from lusifer.llm.budget import Limit, operators
+
+    if options.budget is not None and not 0 <= options.budget < math.inf:
+        raise BadRequest(f"A budget of {options.budget} is no amount.", "Give dollars, such as 5.")
+    limits = operators(
+        run_id=f"cli-{secrets.token_hex(6)}", session_id=f"cli-{secrets.token_hex(6)}"
+    )
+    return replace(limits, run=limits.run.under(Limit(options.budget)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -204,7 +234,7 @@ def _evolution(
     dataset = load(options.dataset)
     split = splits.make(dataset, options.split)
     store = _store(options.model)
-    model = user_model(options.model, store)
+    model = user_model(options.model, store, budget=_budget(options), samples=options.samples)
     what = plan(
         dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
     )
@@ -319,7 +349,11 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
         split = splits.make(dataset, options.split or splits.DEFAULT)
     names = [n.strip() for n in options.predictors.split(",") if n.strip()]
     store = _store(options.model) if SIMULATOR in names else None
-    model = user_model(options.model, store) if SIMULATOR in names else None
+    model = (
+        user_model(options.model, store, budget=_budget(options), samples=options.samples)
+        if SIMULATOR in names
+        else None
+    )
     model_is_paid = options.model != "builtin"
     users = sample_users(split, options.users, options.seed) if options.users is not None else None
 
@@ -329,7 +363,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
     found = evaluate(
         dataset, split, names, users=users, model=model, store=store, seed=options.seed,
-        progress=report,
+        progress=report, workers=options.workers if model_is_paid else 1,
     )  # fmt: skip
     scored = found.scores()
     if not options.json:

@@ -48,13 +48,36 @@ class ModelError(LusiferError):
     """A language model could not be asked, or did not answer usefully.
 
     Args:
-        kind: a stable word for what went wrong (``auth``, ``unreachable``, ``rate-limit``,
-            ``server``, ``truncated``, ``refused``, ``invalid``, ``other``); recorded with the call.
+        kind: a stable word for what went wrong; recorded with the call. A person must act on
+            ``auth``, ``unreachable``, ``not-found`` and ``budget``; asking again may help with
+            ``rate-limit``, ``server``, ``timeout`` and ``reset``; ``bad-request``, ``context``,
+            ``truncated``, ``refused``, ``invalid`` and ``other`` are about this one question.
+        retry_after: seconds that the server asked to wait.
+        text: what the model did say, where that may be of use.
     """
 
-    def __init__(self, message: str, fix: str = "", *, kind: str = "other") -> None:
+    def __init__(
+        self,
+        message: str,
+        fix: str = "",
+        *,
+        kind: str = "other",
+        retry_after: float | None = None,
+        text: str = "",
+    ) -> None:
         super().__init__(message, fix)
-        self.kind = kind
+        self.kind, self.retry_after, self.text = kind, retry_after, text
+        self.attempts = 1
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the next question would fail the same way, until a person acts."""
+        return self.kind in {"auth", "unreachable", "not-found", "budget"}
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same question may be answered in a while."""
+        return self.kind in {"rate-limit", "server", "timeout", "reset"}
 
 
 class BadRequest(LusiferError):

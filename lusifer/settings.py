@@ -22,6 +22,11 @@ def database_path() -> Path:
     return Path(os.environ.get("LUSIFER_DB") or data_dir() / "lusifer.db")
 
 
+def public() -> bool:
+    """Whether strangers use this server (``LUSIFER_PUBLIC=1``): they choose no addresses and no files."""
+    return os.environ.get("LUSIFER_PUBLIC", "").strip().lower() in {"1", "true", "yes", "on"}
+
+
 def load_env_file(path: Path | None = None) -> None:
     """Take ``NAME=value`` lines of ``.env`` for variables that are not set yet.
 

@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
@@ -82,6 +82,32 @@ def m001_first(db: sqlite_utils.Database) -> None:
         },
         pk=("evolution_id", "step", "item_id"),
         foreign_keys=[("evolution_id", "evolutions", "id")],
+    )  # fmt: skip
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m002_outside_world(db: sqlite_utils.Database) -> None:
+    """Log probabilities, attempts, budgets, how an expected rating was found, movie details."""
+    db["answers"].add_column("tokens", str)
+    db["calls"].add_column("attempts", int)
+    for name, kind in (("mass", float), ("how", str), ("details", str)):
+        db["ratings"].add_column(name, kind)
+    db["evolutions"].add_column("details", str)
+    db["spending"].create(
+        {
+            "id": int, "created_at": str, "run": str, "session": str, "day": str, "tokens": int,
+            "dollars": float, "settled": int,
+        },
+        pk="id",
+    )  # fmt: skip
+    for scope in ("run", "session", "day"):
+        db["spending"].create_index([scope])
+    db["movie_details"].create(
+        {
+            "dataset_hash": str, "item_id": int, "data": str, "source": str, "confidence": float,
+            "created_at": str,
+        },
+        pk=("dataset_hash", "item_id"),
     )  # fmt: skip
 
 
@@ -292,6 +318,91 @@ class Store:
         )  # fmt: skip
         return dict(zip(names, row, strict=True))
 
+    @_explained
+    def has_answers(self, keys: Sequence[str]) -> set[str]:
+        """Which of these keys have a stored answer."""
+        found: set[str] = set()
+        for at in range(0, len(keys), 500):
+            part = list(keys[at : at + 500])
+            rows = self._open().execute(
+                f"select key from answers where key in ({','.join('?' * len(part))})", part
+            )
+            found |= {r[0] for r in rows}
+        return found
+
+    @_explained
+    def tokens_a_character(self, model: str) -> float | None:
+        """Input tokens a character of a model's newest 200 answered calls; ``None`` below 3 calls."""
+        row = (
+            self._open()
+            .execute(
+                "select count(*), sum(input_tokens), sum(length(messages)) from (select input_tokens,"
+                " messages from calls where model = ? and status = 'ok' and messages is not null and"
+                " input_tokens > 0 order by id desc limit 200)",
+                [model],
+            )
+            .fetchone()
+        )
+        return row[1] / row[2] if row[0] >= 3 and row[2] else None
+
+    # ---- budgets ----------------------------------------------------------------------------------
+
+    @_explained
+    def set_aside(
+        self,
+        names: dict[str, str],
+        tokens: int,
+        dollars: float | None,
+        limits: Mapping[str, tuple[str, float | None]],
+    ) -> int | tuple[str, float, float]:
+        """Book the most that a call may cost, unless a limit would be passed.
+
+        Args:
+            names: what each scope (run, session, day) is called.
+            limits: by scope, the unit (``tokens`` or ``dollars``) and the most of it.
+
+        Returns:
+            The booking's number; or the scope that is full, what of it is spent or set aside, and
+            its limit.
+        """
+        amounts = {"tokens": float(tokens), "dollars": dollars or 0.0}
+        with self.writing() as db:
+            for scope, (unit, most) in limits.items():
+                if most is None:
+                    continue
+                row = db.execute(
+                    f"select coalesce(sum({unit}), 0) from spending where {scope} = ?",
+                    [names[scope]],
+                ).fetchone()
+                if row[0] + amounts[unit] > most:
+                    return scope, float(row[0]), float(most)
+            booked = db["spending"].insert(
+                {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
+            )
+            return int(booked.last_pk)
+
+    @_explained
+    def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
+        """Replace a booking's highest price by the true one."""
+        with self.writing() as db:
+            db["spending"].update(booking, {"tokens": tokens, "dollars": dollars, "settled": 1})
+
+    @_explained
+    def spent(self, scope: str, name: str) -> tuple[int, float]:
+        """Tokens and dollars spent or set aside in a scope (run, session, day) of that name."""
+        if scope not in {"run", "session", "day"}:
+            raise ValueError(scope)
+        row = (
+            self._open()
+            .execute(
+                f"select coalesce(sum(tokens), 0), coalesce(sum(dollars), 0.0) from spending"
+                f" where {scope} = ?",
+                [name],
+            )
+            .fetchone()
+        )
+        return int(row[0]), float(row[1])
+
     # ---- evolutions -------------------------------------------------------------------------------
 
     @_explained
@@ -352,7 +463,9 @@ class Store:
         rows = self._open()["ratings"].rows_where(
             "evolution_id = ? and step = ?", [evolution, step]
         )
-        columns = ("item_id", "rating", "expected", "spread", "reason", "failure")
+        columns = (
+            "item_id", "rating", "expected", "spread", "reason", "failure", "mass", "how", "details",
+        )  # fmt: skip
         return {r["item_id"]: {c: r[c] for c in columns} for r in rows if r["item_id"] in wanted}
 
 

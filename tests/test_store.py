@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 
 import pytest
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
 
 from lusifer import store as storing
 from lusifer.errors import StoreError
@@ -62,7 +64,8 @@ def test_ratings_by_step(store) -> None:
         "failure": "",
     }
     store.keep_ratings("e", 4, [row, {**row, "item_id": 6}])
-    assert store.ratings("e", 4, [5, 7]) == {5: row} and store.ratings("e", 3, [5]) == {}
+    kept = {**row, "mass": None, "how": None, "details": None}
+    assert store.ratings("e", 4, [5, 7]) == {5: kept} and store.ratings("e", 3, [5]) == {}
 
 
 def test_dropping_calls_of_a_run_leaves_answers(store) -> None:
@@ -173,4 +176,24 @@ def test_opening_again_migrates_nothing_and_loses_nothing(store) -> None:
     store.keep_answer(*_answer(1))
     store.close()
     again = Store(store.path)
-    assert again.answer("k1") and again._open()["_sqlite_migrations"].count == 1
+    assert again.answer("k1") and again._open()["_sqlite_migrations"].count == 2
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path) -> None:
+    """What version 0.1 of the schema held is there afterwards."""
+    path = tmp_path / "old.db"
+    db = sqlite_utils.Database(path)
+    first = Migrations("lusifer")
+    first(name="m001_first")(storing.m001_first)
+    first.apply(db)
+    key, answer, call = _answer(1)
+    db["answers"].insert({"key": key, **answer})
+    db["calls"].insert({"key": key, **call})
+    db["ratings"].insert(
+        {"evolution_id": "e", "step": 1, "item_id": 5, "rating": 4.0, "failure": ""}
+    )
+    db.close()
+    store = Store(path)
+    assert store.answer(key)["text"] == "t1" and store.answer(key)["tokens"] is None
+    assert store.ratings("e", 1, [5])[5]["rating"] == 4.0
+    assert store.spent("day", "2026-01-01") == (0, 0.0)

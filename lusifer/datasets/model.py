@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,28 @@ class RatingScale:
 
 
 @dataclass(frozen=True)
+class Details:
+    """What is known of a movie beyond the data set; what is not known is empty or ``None``.
+
+    ``poster`` is TMDB's path of the picture (``/abc.jpg``), ``cast`` in order of billing.
+    """
+
+    tmdb_id: int | None = None
+    overview: str = ""
+    tagline: str = ""
+    keywords: tuple[str, ...] = ()
+    directors: tuple[str, ...] = ()
+    cast: tuple[str, ...] = ()
+    poster: str = ""
+
+    @cached_property
+    def hash(self) -> str:
+        """Names what a prompt may show of it (the poster is not among that)."""
+        shown = (self.overview, self.tagline, self.keywords, self.directors, self.cast)
+        return hashlib.sha256(repr(shown).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
 class Item:
     """One movie. ``title`` is canonical and ends with the year where it is known."""
 
@@ -56,6 +78,7 @@ class Item:
     title: str
     year: int | None
     genres: tuple[str, ...]
+    details: Details | None = None
 
     @property
     def name(self) -> str:
@@ -204,6 +227,7 @@ class Dataset:
         scale: the rating scale.
         hash: names ratings, users and items together; the same from every source.
         source: folder it was read from.
+        details: what is known of items beyond the data set, by item id; no part of the hash.
         fixed_splits: names of the splits that ship with the data (``u1`` … ``u5``).
     """
 
@@ -219,6 +243,7 @@ class Dataset:
     source: Path
     fixed_splits: tuple[str, ...] = ()
     attribution: str = ""
+    details: Mapping[int, Details] = field(default_factory=dict, repr=False)
     _cache: dict[int, Item] = field(default_factory=dict, repr=False)
 
     @property
@@ -261,9 +286,15 @@ class Dataset:
                 )
             row: dict[Any, Any] = self.items.loc[item_id].to_dict()
             year = None if pd.isna(row["year"]) else int(row["year"])
-            found = Item(int(item_id), row["title"], year, tuple(row["genres"]))
+            found = Item(
+                int(item_id), row["title"], year, tuple(row["genres"]), self.details.get(item_id)
+            )
             self._cache[item_id] = found
         return found
+
+    def with_details(self, details: Mapping[int, Details]) -> Dataset:
+        """The same data set whose items carry these details."""
+        return replace(self, details=details, _cache={})
 
     def items_of(self, item_ids: Sequence[int] | NDArray[Any]) -> tuple[Item, ...]:
         """Several items, in the order asked for."""

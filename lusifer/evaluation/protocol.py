@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -129,40 +131,95 @@ def predict_simulator(
     forecasts: bool = False,
     progress: Progress = _silent,
     cancelled: Callable[[], bool] = lambda: False,
+    workers: int = 1,
 ) -> Prediction:
     """Evolve every user of the test rows and rate those rows: the model alone, raw.
 
     A user whose evolution fails has no ratings (they stay missing); a model that can't be asked at
-    all ends the work.
+    all, or a spent budget, ends the work.
+
+    Args:
+        workers: users at a time; steps of one user wait for each other.
 
     Raises:
-        ModelError: kind auth, unreachable or not-found.
+        ModelError: a hopeless one (`ModelError.hopeless`).
         Cancelled: ``cancelled`` said so, between two users.
     """
     values = np.full(len(test), np.nan)
     reasons: dict[tuple[int, int], str] = {}
     ids, offsets = test._index
     began = time.perf_counter()
-    for at, user in enumerate(ids.tolist()):
-        progress(at, len(ids), SIMULATOR)
-        if cancelled():
-            raise Cancelled("The comparison was stopped.", "What was answered is kept.")
+    lock, done = threading.Lock(), [0]
+
+    def one(at: int) -> None:
+        user, rows = int(ids[at]), slice(int(offsets[at]), int(offsets[at + 1]))
         what = plan(dataset, split, user, model, forecasts=forecasts)
-        rows = slice(int(offsets[at]), int(offsets[at + 1]))
         try:
             steps = list(run_evolution(dataset, split, model, what, store, cancelled=cancelled))
             items = dataset.items_of(test.item[rows])
             ratings = rate_items(dataset, split, model, what, steps, items, store)
         except EmptyHistory:
-            continue
+            ratings = ()
         except ModelError as error:
-            if error.kind in {"auth", "unreachable", "not-found"}:
+            if error.hopeless:
                 raise
-            continue
-        values[rows] = [np.nan if r.expected is None else r.expected for r in ratings]
-        reasons |= {(user, r.item_id): r.reason for r in ratings}
-    progress(len(ids), len(ids), SIMULATOR)
+            ratings = ()
+        with lock:
+            if ratings:
+                values[rows] = [np.nan if r.expected is None else r.expected for r in ratings]
+                reasons.update({(user, r.item_id): r.reason for r in ratings})
+            done[0] += 1
+            progress(done[0], len(ids), SIMULATOR)
+
+    progress(0, len(ids), SIMULATOR)
+    _each(one, len(ids), workers, cancelled, store)
     return Prediction(SIMULATOR, values, time.perf_counter() - began, reasons)
+
+
+def _each(
+    work: Callable[[int], None],
+    count: int,
+    workers: int,
+    cancelled: Callable[[], bool],
+    store: Store | None,
+) -> None:
+    """Call ``work`` with 0 … count−1, some at a time; the first error stops what has not begun.
+
+    Raises:
+        Cancelled: ``cancelled`` said so before all was begun.
+    """
+    stop = Cancelled("The comparison was stopped.", "What was answered is kept.")
+    if workers <= 1:
+        for at in range(count):
+            if cancelled():
+                raise stop
+            work(at)
+        return
+    failed = threading.Event()
+
+    def guarded(at: int) -> None:
+        if failed.is_set():
+            return
+        if cancelled():
+            failed.set()
+            raise stop
+        try:
+            work(at)
+        except BaseException:
+            failed.set()
+            raise
+
+    def leave(_: int) -> None:
+        if store is not None:
+            store.close()  # each thread has a connection of its own
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="lusifer-user") as pool:
+        futures = [pool.submit(guarded, at) for at in range(count)]
+        wait(futures)
+        list(pool.map(leave, range(workers)))
+    errors = [f.exception() for f in futures if f.exception() is not None]
+    for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):
+        raise error  # type: ignore[misc]
 
 
 def evaluate(
@@ -176,6 +233,7 @@ def evaluate(
     seed: int = 0,
     progress: Progress = _silent,
     cancelled: Callable[[], bool] = lambda: False,
+    workers: int = 1,
 ) -> Evaluation:
     """Compare predictors on the test part (of some users, or of all).
 
@@ -211,8 +269,9 @@ def evaluate(
                 progress(before + part, total, what)
 
             found[name] = predict_simulator(
-                dataset, split, model, test, store, progress=inner, cancelled=cancelled
-            )
+                dataset, split, model, test, store, progress=inner, cancelled=cancelled,
+                workers=workers,
+            )  # fmt: skip
         else:
             found[name] = predict_baseline(name, dataset, split, test, seed=seed)
     progress(total, total, "done")

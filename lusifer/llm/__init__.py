@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from lusifer.llm.openai_compatible import OpenAICompatible, configured
-from lusifer.llm.protocol import LLM, Completion, Message, Note
+from lusifer.llm.budget import Budget, Limit
+from lusifer.llm.endpoints import Endpoint, endpoints
+from lusifer.llm.protocol import LLM, Completion, Message, Note, Options, Token, Wrapper
 from lusifer.llm.recorded import Recorded
+from lusifer.llm.stack import connect, stack
 
-__all__ = ["LLM", "Completion", "Message", "Note", "OpenAICompatible", "Recorded", "configured"]
+__all__ = [
+    "LLM", "Budget", "Completion", "Endpoint", "Limit", "Message", "Note", "Options", "Recorded",
+    "Token", "Wrapper", "connect", "endpoints", "stack",
+]  # fmt: skip

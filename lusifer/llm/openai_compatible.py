@@ -2,61 +2,46 @@
 
 from __future__ import annotations
 
-import os
+import json
+import threading
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Unpack
 from urllib.parse import urlsplit
 
 from lusifer.errors import ModelError
-from lusifer.llm.protocol import Completion, Message, Note
+from lusifer.llm.endpoints import OPENAI_URL, Endpoint
+from lusifer.llm.protocol import Completion, Message, Options, Token
 from lusifer.llm.redact import redact
 
-DEFAULT_URL = "https://api.openai.com/v1"
 TIMEOUT_SECONDS = 120.0
-
-
-def base_url() -> str:
-    """``OPENAI_BASE_URL``, else OpenAI's own."""
-    return (os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL).rstrip("/")
-
-
-def configured() -> bool:
-    """Whether a key or another server is set, so that a call has a chance."""
-    return bool(os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"))
+_OPTIONAL = {
+    "response_format": ("response_format", "json_schema", "structured output", "guided"),
+    "logprobs": ("logprobs", "top_logprobs", "logprob"),
+    "stream_options": ("stream_options",),
+    "seed": ("seed",),
+    "temperature": ("temperature",),
+}
+"""What a server may not know, and the words by which its refusal (400, 422, 501) names it."""
+_unknown: dict[str, set[str]] = {}
+_clients: dict[tuple[str, str], Any] = {}
+_lock = threading.Lock()
 
 
 class OpenAICompatible:
-    """One model on one server. The client is made at the first call, so that choosing costs nothing.
+    """One model on one endpoint. Making it asks nobody anything.
 
-    Retries of rate limits, resets and server errors are the SDK's own for now (two, with back-off).
+    A server that refuses an optional part of a request (a schema, log probabilities, a seed) is
+    asked again without it, and not bothered with it any more; a schema then goes along in words.
     """
 
-    def __init__(self, model: str, *, url: str | None = None, key: str | None = None) -> None:
-        self.model = model
-        self.url = (url or base_url()).rstrip("/")
-        self.spec = f"openai:{model}"
-        parts = urlsplit(self.url)
+    def __init__(self, endpoint: Endpoint, model: str) -> None:
+        self.endpoint, self.model = endpoint, model
+        self.spec = f"{endpoint.name}:{model}"
+        parts = urlsplit(endpoint.url)
         self.identity = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}{parts.path}|{model}"
-        self._key = key or os.environ.get("OPENAI_API_KEY") or ""
-        self._client: Any = None
-
-    def _connect(self) -> Any:
-        if self._client is None:
-            import openai  # half a second to import, and the built-in never needs it
-
-            if not self._key and self.url == DEFAULT_URL:
-                raise ModelError(
-                    "There is no key for OpenAI.",
-                    "Set OPENAI_API_KEY (or put it into .env) and start again, or set "
-                    "OPENAI_BASE_URL to a server that needs none.",
-                    kind="auth",
-                )
-            self._client = openai.OpenAI(
-                api_key=self._key or "none", base_url=self.url, timeout=TIMEOUT_SECONDS,
-                max_retries=2,
-            )  # fmt: skip
-        return self._client
 
     def list_models(self) -> list[str]:
         """Names of the models that the server offers, alphabetically.
@@ -66,42 +51,117 @@ class OpenAICompatible:
         """
         client = self._connect()
         try:
-            return sorted(m.id for m in client.models.list())
+            return sorted(m.id for m in client.with_options(timeout=15).models.list())
         except Exception as error:
             raise self._explain(error) from None
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: dict[str, Any] | None = None,
-        temperature: float | None = None,
-        seed: int | None = None,
-        max_tokens: int | None = None,
-        draw: int = 0,
-        note: Note = Note(),
-    ) -> Completion:
+    def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
         client = self._connect()
-        options: dict[str, Any] = {}
-        if schema is not None:
-            options["response_format"] = {
+        began = time.perf_counter()
+        while True:
+            without = set(_unknown.get(self.identity, ()))
+            asked = self._request(messages, options, without)
+            try:
+                answer = client.chat.completions.create(**asked)
+                if asked.get("stream"):
+                    answer = self._collect(answer, options)
+                return self._completion(answer, (time.perf_counter() - began) * 1000)
+            except Exception as error:
+                refused = self._refused_part(error, asked)
+                if refused is None:
+                    raise self._explain(error) from None
+                with _lock:
+                    _unknown.setdefault(self.identity, set()).add(refused)
+
+    def _connect(self) -> Any:
+        if not self.endpoint.usable:
+            raise ModelError(
+                "There is no key for OpenAI.",
+                "Set OPENAI_API_KEY (or put it into .env) and start again, give a key for this "
+                "session, or set OPENAI_BASE_URL to a server that needs none.",
+                kind="auth",
+            )
+        # One client, and so one pool of connections, for all that ask this endpoint.
+        name = (self.endpoint.url, self.endpoint.key)
+        with _lock:
+            if name not in _clients:
+                import openai  # half a second to import, and the built-in never needs it
+
+                _clients[name] = openai.OpenAI(
+                    api_key=self.endpoint.key or "none", base_url=self.endpoint.url,
+                    timeout=openai.Timeout(TIMEOUT_SECONDS, connect=10.0), max_retries=0,
+                )  # fmt: skip
+            return _clients[name]
+
+    def _request(
+        self, messages: Sequence[Message], options: Options, without: set[str]
+    ) -> dict[str, Any]:
+        sent = [m.to_json() for m in messages]
+        asked: dict[str, Any] = {"model": self.model, "messages": sent}
+        schema = options.get("schema")
+        if schema is not None and "response_format" in without:
+            sent[-1] = {**sent[-1], "content": f"{sent[-1]['content']}\n\n{in_words(schema)}"}
+        elif schema is not None:
+            if self.endpoint.url == OPENAI_URL:
+                schema = _unbounded(schema)
+            asked["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": schema, "strict": True},
             }
-        for name, value in (
-            ("temperature", temperature), ("seed", seed), ("max_completion_tokens", max_tokens),
-        ):  # fmt: skip
-            if value is not None:
-                options[name] = value
-        began = time.perf_counter()
-        try:
-            answer = client.chat.completions.create(
-                model=self.model, messages=[m.to_json() for m in messages], **options
-            )
-        except Exception as error:
-            raise self._explain(error) from None
-        return self._completion(answer, (time.perf_counter() - began) * 1000)
+        for name in ("temperature", "seed"):
+            if options.get(name) is not None and name not in without:
+                asked[name] = options.get(name)
+        if options.get("max_tokens"):
+            # OpenAI's reasoning models take the new name alone, most other servers the old one.
+            new = self.endpoint.url == OPENAI_URL
+            asked["max_completion_tokens" if new else "max_tokens"] = options["max_tokens"]
+        if options.get("logprobs") and "logprobs" not in without:
+            asked |= {"logprobs": True, "top_logprobs": min(options["logprobs"], 20)}
+        if options.get("on_text") is not None:
+            asked["stream"] = True
+            if "stream_options" not in without:
+                asked["stream_options"] = {"include_usage": True}
+        return asked
+
+    @staticmethod
+    def _refused_part(error: Exception, asked: dict[str, Any]) -> str | None:
+        """Which optional part of the request the server says that it does not know."""
+        if getattr(error, "status_code", None) not in {400, 404, 422, 500, 501}:
+            return None
+        said = str(getattr(error, "message", error)).lower()
+        for part, words in _OPTIONAL.items():
+            if part in asked and any(w in said for w in words):
+                return part
+        return None
+
+    def _collect(self, chunks: Any, options: Options) -> Any:
+        """The pieces of a streamed answer as one that looks like an unstreamed one."""
+        from types import SimpleNamespace as Made
+
+        tell = options.get("on_text") or (lambda text: None)
+        text: list[str] = []
+        content: list[Any] = []
+        refusal, reason, usage = "", "", None
+        with chunks:
+            for chunk in chunks:
+                usage = getattr(chunk, "usage", None) or usage
+                for choice in getattr(chunk, "choices", None) or ():
+                    piece = getattr(choice.delta, "content", None) or ""
+                    refusal += getattr(choice.delta, "refusal", None) or ""
+                    reason = choice.finish_reason or reason
+                    content += getattr(getattr(choice, "logprobs", None), "content", None) or []
+                    if piece:
+                        text.append(piece)
+                        tell(piece)
+        if not reason:
+            raise ModelError(
+                f"{self._server} broke off in the middle of its answer.", "Ask again.",
+                kind="reset", text="".join(text),
+            )  # fmt: skip
+        message = Made(content="".join(text), refusal=refusal or None)
+        choice = Made(message=message, finish_reason=reason, logprobs=Made(content=content))
+        return Made(choices=[choice], usage=usage)
 
     def _completion(self, answer: Any, latency: float) -> Completion:
         choices = getattr(answer, "choices", None)
@@ -111,13 +171,14 @@ class OpenAICompatible:
                 kind="invalid",
             )  # fmt: skip
         choice, usage = choices[0], getattr(answer, "usage", None)
-        if getattr(choice.message, "refusal", None):
+        if getattr(choice.message, "refusal", None) or choice.finish_reason == "content_filter":
+            said = redact(choice.message.refusal or "its content filter", self.endpoint.key)[:200]
             raise ModelError(
-                f"{self.spec} refused: {redact(choice.message.refusal, self._key)[:200]}",
-                "Change the prompt or try another model.",
+                f"{self.spec} refused: {said}", "Change the prompt or try another model.",
                 kind="refused",
-            )
+            )  # fmt: skip
         details = getattr(usage, "prompt_tokens_details", None)
+        content = getattr(getattr(choice, "logprobs", None), "content", None)
         return Completion(
             text=choice.message.content or "",
             finish_reason=choice.finish_reason or "stop",
@@ -125,20 +186,26 @@ class OpenAICompatible:
             cached_tokens=int(getattr(details, "cached_tokens", 0) or 0),
             output_tokens=int(getattr(usage, "completion_tokens", 0) or 0),
             latency_ms=latency,
+            tokens=tokens_of(content or (), choice.message.content or ""),
         )
+
+    @property
+    def _server(self) -> str:
+        return redact(self.endpoint.url, self.endpoint.key)
 
     def _explain(self, error: Exception) -> ModelError:
         """Any error of the SDK as one with a cause and a way out, without secrets."""
         import openai
 
-        said = redact(str(getattr(error, "message", error)), self._key)[:300]
-        server = redact(self.url, self._key)
         if isinstance(error, ModelError):
             return error
+        said = redact(str(getattr(error, "message", error)), self.endpoint.key)[:300]
+        server, name = self._server, self.endpoint.name
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+            key = "OPENAI_API_KEY" if name == "openai" else f"the key of endpoint {name}"
             return ModelError(
                 f"{server} did not accept the key.",
-                "Check OPENAI_API_KEY: it may be mistyped, expired, or for another project.",
+                f"Check {key}: it may be mistyped, expired, or for another project.",
                 kind="auth",
             )
         if isinstance(error, openai.NotFoundError):
@@ -148,10 +215,17 @@ class OpenAICompatible:
                 kind="not-found",
             )
         if isinstance(error, openai.RateLimitError):
+            if "quota" in said.lower():
+                return ModelError(
+                    f"{server} says that the account has no credit left: {said}",
+                    "Top it up, or choose another model.",
+                    kind="auth",
+                )
             return ModelError(
                 f"{server} limits the rate of calls: {said}",
                 "Wait a minute, or raise the limit of your account.",
                 kind="rate-limit",
+                retry_after=retry_after(error.response.headers),
             )
         if isinstance(error, openai.APITimeoutError):
             return ModelError(
@@ -159,16 +233,103 @@ class OpenAICompatible:
                 "Try again, or choose a smaller model.",
                 kind="timeout",
             )
-        if isinstance(error, openai.APIConnectionError):
+        names = kinds_of(error.__cause__ or error)
+        if isinstance(error, openai.APIConnectionError) or "TransportError" in names:
+            if names & {"ConnectError", "UnsupportedProtocol", "InvalidURL"}:
+                variable = "OPENAI_BASE_URL" if name == "openai" else f"the url of endpoint {name}"
+                return ModelError(
+                    f"{server} can't be reached.",
+                    f"Check that the server is running and that {variable} names it.",
+                    kind="unreachable",
+                )
+            if "TimeoutException" in names:
+                return ModelError(f"{server} stopped answering.", "Try again.", kind="timeout")
             return ModelError(
-                f"{server} can't be reached.",
-                "Check that the server is running and that OPENAI_BASE_URL names it.",
-                kind="unreachable",
+                f"{server} closed the connection before it had answered.",
+                "Try again.",
+                kind="reset",
             )
         if isinstance(error, openai.APIStatusError):
-            kind = "server" if error.status_code >= 500 else "bad-request"
-            fix = "Try again later." if kind == "server" else "Choose another model or settings."
-            return ModelError(f"{server} answered {error.status_code}: {said}", fix, kind=kind)
+            return self._status(error.status_code, said, error.response.headers)
         return ModelError(
-            f"{server} answered what can't be read: {said}", "Ask again.", kind="other"
+            f"{server} answered what can't be read: {said}", "Ask again.", kind="invalid"
         )
+
+    def _status(self, status: int, said: str, headers: Any) -> ModelError:
+        server = self._server
+        if status >= 500 or status in {408, 409, 425}:
+            return ModelError(
+                f"{server} answered {status}: {said}", "Try again later.", kind="server",
+                retry_after=retry_after(headers),
+            )  # fmt: skip
+        if status == 413 or ("context" in said.lower() and ("exceed" in said or "length" in said)):
+            return ModelError(
+                f"The question is too long for {self.spec}: {said}",
+                "Rate fewer movies a call, read a shorter history, or choose a model with a longer "
+                "context.",
+                kind="context",
+            )
+        return ModelError(
+            f"{server} answered {status}: {said}", "Choose another model or settings.",
+            kind="bad-request",
+        )  # fmt: skip
+
+
+def kinds_of(error: BaseException) -> set[str]:
+    """Names of an error's classes: SDKs bring HTTP libraries of their own, one now, another next year."""
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def retry_after(headers: Any) -> float | None:
+    """Seconds of a ``Retry-After`` (seconds or a date) or ``retry-after-ms`` header."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        if headers.get("retry-after-ms"):
+            return max(float(headers["retry-after-ms"]) / 1000, 0.0)
+        text = headers.get("retry-after")
+        if not text:
+            return None
+        if text.strip().replace(".", "", 1).isdigit():
+            return float(text)
+        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
+    except (TypeError, ValueError):
+        return None
+
+
+def tokens_of(content: Sequence[Any], text: str) -> tuple[Token, ...]:
+    """Log probabilities of the protocol as tokens with their places in the answer's text.
+
+    A server may have cut something off the text that its tokens still have (a code fence): they are
+    laid on the text where it lies in them, and left out if it does not.
+    """
+    found, at, joined = [], 0, []
+    decoder = getincrementaldecoder("utf-8")("replace")  # a character may be spread over tokens
+    for entry in content:
+        top = getattr(entry, "top_logprobs", None) or ()
+        likely = tuple((t.token, float(t.logprob)) for t in top)
+        found.append(Token(at, entry.token, float(entry.logprob), likely))
+        raw = getattr(entry, "bytes", None)
+        joined.append(entry.token if raw is None else decoder.decode(bytes(raw)))
+        at += len(joined[-1])
+    shift = "".join(joined).find(text)
+    if shift < 0:
+        return ()
+    moved = (replace(t, start=t.start - shift) for t in found) if shift else iter(found)
+    return tuple(t for t in moved if 0 <= t.start < len(text))
+
+
+def _unbounded(schema: Any) -> Any:
+    """A schema without bounds of length, which OpenAI's strict mode does not take."""
+    if isinstance(schema, dict):
+        return {k: _unbounded(v) for k, v in schema.items() if k not in _BOUNDS}
+    return [_unbounded(v) for v in schema] if isinstance(schema, list) else schema
+
+
+_BOUNDS = {"maxLength", "minLength", "maxItems", "minItems"}
+
+
+def in_words(schema: dict[str, Any]) -> str:
+    """A schema for a server that can't enforce one."""
+    text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+    return f"Answer with one JSON object and nothing else. It must follow this JSON schema:\n{text}"

@@ -1,8 +1,22 @@
-"""Prices of tokens, from the kept library ``genai-prices``; unknown is ``None``, never zero."""
+"""Prices of tokens, from the kept library ``genai-prices``; unknown is ``None``, never zero.
+
+``prices.toml`` in the data folder goes before it, for models that the library does not know or that
+cost something else here; dollars for a million tokens::
+
+    ["llama-3.3-70b"]
+    input = 0.59
+    output = 0.79
+    cached = 0.10        # may be left out: then as input
+"""
 
 from __future__ import annotations
 
+import tomllib
+from functools import lru_cache
 from urllib.parse import urlsplit
+
+from lusifer import settings
+from lusifer.errors import BadRequest
 
 
 def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: int) -> float | None:
@@ -13,6 +27,13 @@ def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: i
             price list of its own, so its calls are unpriced, whatever the model is called.
     """
     address, _, model = identity.partition("|")
+    own = _overrides().get(model)
+    if own is not None:
+        fresh = input_tokens - cached_tokens
+        cached = own.get("cached", own["input"])
+        return (fresh * own["input"] + cached_tokens * cached + output_tokens * own["output"]) / 1e6
+    if not address.startswith("http"):
+        return None
     if (urlsplit(address).hostname or "") in {"localhost", "127.0.0.1", "::1"}:
         return None
     import genai_prices  # a third of a second to import
@@ -25,3 +46,29 @@ def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: i
     except LookupError:
         return None
     return float(found.total_price)
+
+
+def _overrides() -> dict[str, dict[str, float]]:
+    file = settings.data_dir() / "prices.toml"
+    try:
+        return _read(str(file), file.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return {}
+
+
+@lru_cache(maxsize=4)
+def _read(file: str, changed: int) -> dict[str, dict[str, float]]:
+    from pathlib import Path
+
+    try:
+        found = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        return {
+            str(model): {k: float(prices[k]) for k in ("input", "output", "cached") if k in prices}
+            | {"input": float(prices["input"]), "output": float(prices["output"])}
+            for model, prices in found.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BadRequest(
+            f"{file} can't be read: {error}.",
+            'Each model is a table such as ["my-model"] with input and output, dollars a million tokens.',
+        ) from None

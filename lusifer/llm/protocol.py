@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,22 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Token:
+    """One token of an answer: where it starts in the text, its log probability, and the most likely
+    tokens at its place with theirs (as the server gives them: before any grammar was applied)."""
+
+    start: int
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Completion:
     """An answer. Token counts are the server's own, 0 where it gave none.
 
-    ``key`` names the stored answer, where there is one; ``cached`` says that no call was made.
+    ``tokens`` is empty unless log probabilities were asked for and given. ``key`` names the stored
+    answer, where there is one; ``cached`` says that no call was made; ``attempts`` counts requests.
     """
 
     text: str
@@ -43,8 +55,31 @@ class Completion:
     cached_tokens: int = 0
     output_tokens: int = 0
     latency_ms: float = 0.0
+    tokens: tuple[Token, ...] = ()
     key: str = ""
     cached: bool = False
+    attempts: int = 1
+
+
+class Options(TypedDict, total=False):
+    """What may be asked for beside the messages.
+
+    Attributes:
+        schema: JSON schema that the answer must follow.
+        max_tokens: longest answer; a budget can only be kept if it is given.
+        logprobs: how many of the most likely tokens to report at each place; 0 for none.
+        draw: number of the draw; a new number asks again what is stored already.
+        on_text: called with each piece of the answer as it arrives (nothing is called for a cached one).
+    """
+
+    schema: dict[str, Any] | None
+    temperature: float | None
+    seed: int | None
+    max_tokens: int | None
+    logprobs: int
+    draw: int
+    note: Note
+    on_text: Callable[[str], None] | None
 
 
 class LLM(Protocol):
@@ -55,27 +90,29 @@ class LLM(Protocol):
     """
 
     spec: str
-    identity: str
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: dict[str, Any] | None = None,
-        temperature: float | None = None,
-        seed: int | None = None,
-        max_tokens: int | None = None,
-        draw: int = 0,
-        note: Note = Note(),
-    ) -> Completion:
+    @property
+    def identity(self) -> str:
+        """The endpoint's address, a bar, and the model."""
+        ...
+
+    def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """One answer.
-
-        Args:
-            schema: JSON schema that the answer must follow.
-            draw: number of the draw; a new number asks again what is stored already.
 
         Raises:
             ModelError: with a ``kind``, when the server can't be reached, refuses, or answers
                 uselessly.
         """
         ...
+
+
+class Wrapper:
+    """Base of the wrappers: an LLM around another one, behind the same contract."""
+
+    def __init__(self, inner: LLM) -> None:
+        self.inner, self.spec = inner, inner.spec
+
+    @property
+    def identity(self) -> str:
+        """The wrapped model's: a wrapper changes no answer."""
+        return self.inner.identity

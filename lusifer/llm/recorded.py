@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Unpack
 
 from lusifer.errors import ModelError
 from lusifer.llm.prices import price
-from lusifer.llm.protocol import LLM, Completion, Message, Note
+from lusifer.llm.protocol import LLM, Completion, Message, Note, Options, Token, Wrapper
 from lusifer.store import Store
 
 
@@ -21,17 +22,22 @@ def answer_key(
     seed: int | None,
     max_tokens: int | None,
     draw: int,
+    logprobs: int = 0,
 ) -> str:
-    """A hash of exactly what can change an answer, and of nothing else."""
+    """A hash of exactly what can change an answer, and of nothing else.
+
+    Log probabilities leave an answer as it is, but one that was stored without them lacks them.
+    """
+    asked = [identity, [m.to_json() for m in messages], schema, temperature, seed, max_tokens, draw]
     text = json.dumps(
-        [identity, [m.to_json() for m in messages], schema, temperature, seed, max_tokens, draw],
+        [*asked, logprobs] if logprobs else asked,
         sort_keys=True,
         ensure_ascii=False,
     )
     return hashlib.sha256(b"lusifer-answer-1" + text.encode()).hexdigest()
 
 
-class Recorded:
+class Recorded(Wrapper):
     """An LLM that answers from the store where it can, and keeps what it had to ask for.
 
     Refusals, truncations and failures are recorded as calls and never served again. An answer that
@@ -39,49 +45,47 @@ class Recorded:
     """
 
     def __init__(self, inner: LLM, store: Store) -> None:
-        self.inner, self.store = inner, store
-        self.spec, self.identity = inner.spec, inner.identity
+        super().__init__(inner)
+        self.store = store
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: dict[str, Any] | None = None,
-        temperature: float | None = None,
-        seed: int | None = None,
-        max_tokens: int | None = None,
-        draw: int = 0,
-        note: Note = Note(),
-    ) -> Completion:
+    def key(self, messages: Sequence[Message], **options: Unpack[Options]) -> str:
+        """The name that the answer to this question has in the store."""
+        return answer_key(
+            self.identity, messages, options.get("schema"), options.get("temperature"),
+            options.get("seed"), options.get("max_tokens"), options.get("draw") or 0,
+            options.get("logprobs") or 0,
+        )  # fmt: skip
+
+    def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
-        key = answer_key(self.identity, messages, schema, temperature, seed, max_tokens, draw)
+        note = options.get("note") or Note()
+        key = self.key(messages, **options)
         call: dict[str, Any] = {
             "key": key, "run_id": note.run, "purpose": note.purpose, "user_id": note.user,
             "step": note.step, "model": self.spec, "prompt_version": note.prompt_version,
-            "messages": json.dumps([m.to_json() for m in messages], ensure_ascii=False),
         }  # fmt: skip
         stored = self.store.answer(key)
         if stored is not None:
             # The messages stand with the call that asked; a hit only counts.
-            self.store.keep_call({**call, "messages": None, "status": "cached"})
+            self.store.keep_call({**call, "status": "cached"})
             return Completion(
                 stored["text"], stored["finish_reason"], stored["input_tokens"],
                 stored["cached_tokens"], stored["output_tokens"], key=key, cached=True,
+                tokens=tokens_from_json(stored["tokens"]),
             )  # fmt: skip
+        call["messages"] = json.dumps([m.to_json() for m in messages], ensure_ascii=False)
         try:
-            answer = self.inner.complete(
-                messages, schema=schema, temperature=temperature, seed=seed,
-                max_tokens=max_tokens, draw=draw, note=note,
-            )  # fmt: skip
+            answer = self.inner.complete(messages, **options)
         except ModelError as error:
             self.store.keep_call(
-                {**call, "status": "failed", "error_kind": error.kind, "error": str(error)}
-            )
+                {**call, "status": "failed", "error_kind": error.kind, "error": str(error),
+                 "attempts": error.attempts}
+            )  # fmt: skip
             raise
         used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
         counts = dict(zip(("input_tokens", "cached_tokens", "output_tokens"), used, strict=True))
         call |= {**counts, "latency_ms": answer.latency_ms, "price": price(self.identity, *used)}
-        call["text"] = answer.text
+        call |= {"text": answer.text, "attempts": answer.attempts}
         if answer.finish_reason not in {"stop", "tool_calls"}:
             self.store.keep_call(
                 {**call, "status": "invalid", "error_kind": "truncated",
@@ -91,11 +95,40 @@ class Recorded:
                 f"{self.spec} did not finish its answer ({answer.finish_reason}).",
                 "Allow longer answers, rate fewer movies a call, or choose another model.",
                 kind="truncated",
+                text=answer.text,
             )
-        kept = {"model": self.spec, "text": answer.text, "finish_reason": answer.finish_reason}
+        kept = {
+            "model": self.spec, "text": answer.text, "finish_reason": answer.finish_reason,
+            "tokens": tokens_to_json(answer.tokens),
+        }  # fmt: skip
         self.store.keep_answer(key, {**kept, **counts}, {**call, "status": "ok"})
-        return Completion(answer.text, answer.finish_reason, *used, answer.latency_ms, key)
+        # What is given now is what a later hit gives.
+        tokens = tokens_from_json(kept["tokens"])
+        return replace(answer, key=key, tokens=tokens)
 
     def reject(self, key: str, reason: str) -> None:
         """Take an answer back that did not validate: it is never served again."""
         self.store.drop_answer(key, reason)
+
+
+def tokens_to_json(tokens: Sequence[Token]) -> str | None:
+    """Log probabilities as stored: numbers alone and what follows each, since nothing else is ever
+    read from them and a whole answer's would be a hundred times its text."""
+    kept = [
+        [t.start, t.text, round(t.logprob, 4), [[x, round(p, 4)] for x, p in t.top]]
+        for before, t in zip(("", *(t.text for t in tokens)), tokens, strict=False)
+        if _has_digit(t.text) or _has_digit(before) or before.endswith(".")
+    ]
+    return json.dumps(kept, ensure_ascii=False) if kept else None
+
+
+def _has_digit(text: str) -> bool:
+    return any(c.isdigit() for c in text)
+
+
+def tokens_from_json(text: str | None) -> tuple[Token, ...]:
+    """The inverse of `tokens_to_json`."""
+    return tuple(
+        Token(start, word, logprob, tuple((x, p) for x, p in top))
+        for start, word, logprob, top in json.loads(text or "[]")
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -13,25 +13,32 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from lusifer.errors import BadRequest
 
-TEMPLATES = ("system", "update", "rate")
+TEMPLATES = ("system", "update", "rate", "repair")
 DEFAULT = "grounded"
 SHIPPED = ("grounded",)
 
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Templates and sampling parameters that belong together; immutable, named by its content."""
+    """Templates and sampling parameters that belong together; immutable, named by its content.
+
+    ``samples`` is how many draws a rating takes where the server gives no token probabilities;
+    ``rating_tokens`` (each item) and ``update_tokens`` are the longest answers asked for.
+    """
 
     name: str
     templates: tuple[tuple[str, str], ...]
     temperature: float = 0.0
     items_per_call: int = 10
     recent: int = 10
+    samples: int = 1
+    rating_tokens: int = 120
+    update_tokens: int = 2000
 
     @property
     def version(self) -> str:
         """Name and content hash, as it is recorded with every call."""
-        text = repr((self.templates, self.temperature, self.items_per_call, self.recent))
+        text = repr(astuple(self))
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def render(self, template: str, **values: Any) -> str:

@@ -3,8 +3,9 @@
 Rules: JSON may stand in a code fence or in other text; unknown and repeated ids are dropped (the
 first of two counts); a number may come as a string, and as ``4/5`` where 5 is the scale's highest; a
 rating off the scale or not a number is a failure of that item alone; an expected value outside the
-range is brought to its edge, one that is no number is taken to be the rating; a change that cites no
-movie of the batch is dropped. What is missing stays missing.
+range is brought to its edge, one that is no number is taken to be the rating; of an answer that was cut
+off, the complete ratings count; a change that cites no movie of the batch is dropped. What is missing
+is asked for once more, and then stays missing.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lusifer.datasets import Item, RatingScale
 from lusifer.errors import ModelError
+from lusifer.llm import Token
+from lusifer.simulator.probabilities import LEAST_MASS, Chances, chances_of_ratings, objects
 from lusifer.simulator.types import (
     DIRECTIONS,
     SECTIONS,
@@ -58,10 +62,24 @@ class UpdateAnswer(_Strict):
 
 
 def update_schema(batch: Sequence[Rated]) -> dict[str, Any]:
-    """JSON schema of `UpdateAnswer` with the batch's ids as the only ones that may be cited."""
+    """JSON schema of `UpdateAnswer` with the batch's ids as the only ones that may be cited.
+
+    Lengths are bounded, since a small model may find no end; an answer beyond them is still read.
+    """
     schema = UpdateAnswer.model_json_schema()
-    ids = schema["$defs"]["_Change"]["properties"]["item_ids"]
-    ids["items"] = {"type": "integer", "enum": [r.item.id for r in batch]}
+    for section in schema["$defs"]["_Sections"]["properties"].values():
+        section |= {"maxItems": 8}
+        section["items"] = {"type": "string", "maxLength": 200}
+    change = schema["$defs"]["_Change"]["properties"]
+    change["aspect"] |= {"maxLength": 80}
+    ids: list[int] = [r.item.id for r in batch]
+    change["item_ids"] |= {
+        "items": {"type": "integer", "enum": ids},
+        "minItems": 1,
+        "maxItems": len(ids),
+    }
+    schema["properties"]["explanation"] |= {"maxLength": 500}
+    schema["properties"]["changes"] |= {"maxItems": 12}
     return schema
 
 
@@ -71,7 +89,7 @@ def ratings_schema(items: Sequence[Item], scale: RatingScale) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "item_id": {"type": "integer", "enum": [i.id for i in items]},
-            "reason": {"type": "string"},
+            "reason": {"type": "string", "maxLength": 240},
             "rating": {"type": "number", "enum": [_plain(v) for v in scale.values.tolist()]},
             "expected": {"type": "number"},
         },
@@ -80,7 +98,14 @@ def ratings_schema(items: Sequence[Item], scale: RatingScale) -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "properties": {"ratings": {"type": "array", "items": rating}},
+        "properties": {
+            "ratings": {
+                "type": "array",
+                "items": rating,
+                "minItems": len(items),
+                "maxItems": len(items),
+            }
+        },
         "required": ["ratings"],
         "additionalProperties": False,
     }
@@ -107,8 +132,9 @@ def find_json(text: str) -> dict[str, Any]:
             return found
         break
     raise ModelError(
-        "The model did not answer with JSON.", "Ask again, or choose another model.", kind="invalid"
-    )
+        "The model did not answer with JSON.", "Ask again, or choose another model.",
+        kind="invalid", text=text,
+    )  # fmt: skip
 
 
 def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
@@ -126,6 +152,7 @@ def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
             f"The model's answer does not fit: {where}: {first['msg']}.",
             "Ask again, or choose another model.",
             kind="invalid",
+            text=text,
         ) from None
     known = {r.item.id for r in batch}
     changes = []
@@ -142,30 +169,51 @@ def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
 
 
 def read_ratings(
-    text: str, items: Sequence[Item], scale: RatingScale
+    text: str, items: Sequence[Item], scale: RatingScale, tokens: Sequence[Token] = ()
 ) -> tuple[SimulatedRating, ...]:
     """A ratings answer as one `SimulatedRating` an item, in the order asked; missing ones say so.
 
+    An answer that was cut off gives what was complete in it.
+
+    Args:
+        tokens: log probabilities of the answer, for the expected values.
+
     Raises:
-        ModelError: there is no JSON, or no list of ratings in it (kind ``invalid``).
+        ModelError: there is no rating in it at all (kind ``invalid``).
     """
-    rows = find_json(text).get("ratings")
-    if not isinstance(rows, list):
-        raise ModelError(
-            "The model's answer has no list of ratings.", "Ask again, or choose another model.",
-            kind="invalid",
-        )  # fmt: skip
+    rows = _rows(text)
+    chances = chances_of_ratings(text, tokens, scale)
     found: dict[int, SimulatedRating] = {}
     wanted = {i.id for i in items}
     for row in rows:
-        item_id = _integer(row.get("item_id")) if isinstance(row, dict) else None
-        if item_id in wanted and item_id not in found:
-            assert item_id is not None
-            found[item_id] = _rating(item_id, row, scale)
+        item_id = _integer(row.get("item_id"))
+        if item_id is not None and item_id in wanted and item_id not in found:
+            found[item_id] = _rating(item_id, row, scale, chances.get(item_id))
     missing = "The model's answer left this movie out."
     return tuple(
         found.get(i.id) or SimulatedRating(i.id, None, None, failure=missing) for i in items
     )
+
+
+def _rows(text: str) -> list[dict[str, Any]]:
+    try:
+        rows = find_json(text).get("ratings")
+    except ModelError:
+        rows = None
+    if isinstance(rows, list):
+        return [r for r in rows if isinstance(r, dict)]
+    found = []
+    for start, end in objects(text):
+        with suppress(ValueError):
+            row = json.loads(text[start:end])
+            if "item_id" in row:
+                found.append(row)
+    if not found:
+        raise ModelError(
+            "The model's answer has no list of ratings.", "Ask again, or choose another model.",
+            kind="invalid", text=text,
+        )  # fmt: skip
+    return found
 
 
 def _integer(value: Any) -> int | None:
@@ -189,14 +237,32 @@ def _number(value: Any, highest: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _rating(item_id: int, row: dict[str, Any], scale: RatingScale) -> SimulatedRating:
-    rating, expected = (_number(row.get(k), scale.highest) for k in ("rating", "expected"))
+def _rating(
+    item_id: int, row: dict[str, Any], scale: RatingScale, chances: Chances | None
+) -> SimulatedRating:
+    rating, stated = (_number(row.get(k), scale.highest) for k in ("rating", "expected"))
     if rating is None or not scale.contains(rating):
         said = str(row.get("rating"))[:20]
         return SimulatedRating(
             item_id, None, None, failure=f"The model answered {said!r}, which is not on the scale."
         )
-    if expected is None:
-        expected = rating
     reason = " ".join(str(row.get("reason") or "").split())
-    return SimulatedRating(item_id, rating, float(scale.clip(expected)), None, reason)
+    if chances is not None and chances.mass >= LEAST_MASS:
+        return SimulatedRating(
+            item_id,
+            rating,
+            chances.expected,
+            chances.spread,
+            reason,
+            mass=chances.mass,
+            how="tokens",
+        )
+    if (
+        chances is not None
+    ):  # the model meant something else than a rating there: what it wrote holds
+        return SimulatedRating(
+            item_id, rating, rating, None, reason, mass=chances.mass, how="rating"
+        )
+    if stated is None:
+        return SimulatedRating(item_id, rating, rating, None, reason, how="rating")
+    return SimulatedRating(item_id, rating, float(scale.clip(stated)), None, reason, how="stated")

@@ -84,6 +84,17 @@ def series(name: str) -> Aspect:
     return Aspect(f"series:{name}", f"the {name} films", "people_and_themes")
 
 
+def person(name: str, *, directs: bool) -> Aspect:
+    """The aspect of a director or of one of the leading actors."""
+    if directs:
+        return Aspect(f"director:{name}", f"films by {name}", "people_and_themes")
+    return Aspect(f"actor:{name}", f"films with {name}", "people_and_themes")
+
+
+LEADS = 3
+"""Actors of a movie, by billing, that a taste can be about."""
+
+
 @lru_cache(maxsize=100_000)
 def aspects_of(item: Item) -> tuple[Aspect, ...]:
     """Every aspect that one movie has."""
@@ -104,3 +115,9 @@ def _aspects_of(item: Item) -> Iterator[Aspect]:
     if item.year:
         yield era(item.year)
     yield series(series_of(item))
+    if item.details is not None:
+        for name in item.details.directors:
+            yield person(name, directs=True)
+        for name in item.details.cast[:LEADS]:
+            if name not in item.details.directors:
+                yield person(name, directs=False)

@@ -1,19 +1,27 @@
-"""What a piece of work with a language model will cost, before it is asked for anything."""
+"""What a piece of work with a language model will cost, before it is asked for anything.
+
+The prompts are the real ones as far as they are known; a profile that is not written yet is taken to
+have `PROFILE` characters. What is stored is not counted. Tokens are characters over four, corrected by
+what the model's answered calls used.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lusifer import prompts
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
-from lusifer.llm import OpenAICompatible
+from lusifer.llm import Recorded
+from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import price
-from lusifer.simulator.evolution import batches, context_after, history_of
-from lusifer.simulator.facts import facts
-from lusifer.simulator.types import Rated
+from lusifer.simulator.evolution import Plan, Step, batches, context_after, history_of
+from lusifer.simulator.llm_model import LLMUserModel, Question
+from lusifer.simulator.types import Bullet, Context, Profile, Update, UserModel
+from lusifer.store import Store
 
-CHARACTERS_PER_TOKEN = 4.0
+TOKENS_A_CHARACTER = 0.25
+PROFILE = 1200
 UPDATE_TOKENS, RATING_TOKENS = 450, 45
 """Answer tokens that one update and one rating take, generously."""
 
@@ -22,10 +30,11 @@ UPDATE_TOKENS, RATING_TOKENS = 450, 45
 class Estimate:
     """Calls, tokens and dollars (``None``: the price of this model is not known)."""
 
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    dollars: float | None
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    dollars: float | None = None
+    cached: int = 0
 
     @property
     def tokens(self) -> int:
@@ -33,63 +42,100 @@ class Estimate:
         return self.input_tokens + self.output_tokens
 
 
-def _make(spec: str, calls: int, input_tokens: float, output_tokens: float) -> Estimate:
-    identity = OpenAICompatible(spec.partition(":")[2]).identity
-    tokens = round(input_tokens), round(output_tokens)
-    return Estimate(calls, *tokens, price(identity, tokens[0], 0, tokens[1]))
+def estimate(spec: str, store: Store | None, questions: Iterable[tuple[Question, int]], cached: int = 0) -> Estimate:  # fmt: skip
+    """The sum over questions, each with the answer tokens that it takes."""
+    rate = (store.tokens_a_character(spec) if store else None) or TOKENS_A_CHARACTER
+    calls, characters, taken = 0, 0, 0
+    for (messages, options), tokens in questions:
+        calls += 1
+        taken += tokens
+        characters += sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
+    given = round(characters * rate)
+    endpoint, model = resolve(spec)
+    known = endpoint.kind == "openai"
+    dollars = price(f"{endpoint.url}|{model}", given, 0, taken) if known else None
+    return Estimate(calls, given, taken, dollars, cached)
 
 
 def for_evolution(
-    dataset: Dataset, split: Split, user: int, spec: str, *, history: int, batch_size: int,
-    done: int = 0,
+    dataset: Dataset, split: Split, what: Plan, model: UserModel, store: Store | None,
+    done: Sequence[Step] = (),
 ) -> Estimate:  # fmt: skip
-    """Upper estimate for the steps that are not done: a forecast and an update each."""
-    cut = batches(history_of(dataset, split, user, history), batch_size)
-    context = context_after(dataset, split, user, [])
-    templates = prompts.load()
-    system = len(templates.render("system", scale=dataset.scale, usual=split.train.mean))
-    characters = 0
-    seen: list[Rated] = []
-    for at, batch in enumerate(cut):
-        lines = facts(seen, split.train.mean)
-        ask = templates.render(
-            "rate", about=context.profile.about, profile="x" * (1200 if at else 0), facts=lines,
-            recent=tuple(seen[-templates.recent :]), items=[r.item for r in batch],
-        )  # fmt: skip
-        seen.extend(batch)
-        tell = templates.render(
-            "update", about=context.profile.about, profile="x" * (1200 if at else 0),
-            facts=facts(seen, split.train.mean), seen=seen, batch=batch,
-        )  # fmt: skip
-        if at >= done:
-            characters += 2 * system + len(ask) + len(tell)
-    steps = len(cut) - done
-    ratings = sum(len(b) for b in cut[done:])
-    return _make(
-        spec, 2 * steps, characters / CHARACTERS_PER_TOKEN,
-        steps * UPDATE_TOKENS + ratings * RATING_TOKENS,
-    )  # fmt: skip
+    """The steps that are not done: a forecast and an update each."""
+    if not isinstance(model, LLMUserModel):
+        return Estimate(dollars=0.0)
+    questions = list(_evolution(dataset, split, what, model, done))
+    return _less_stored(model, store, questions)
 
 
-def for_rating(dataset: Dataset, split: Split, spec: str, items: list[Item]) -> Estimate:
-    """Upper estimate for rating items, ``items_per_call`` at a time."""
-    templates = prompts.load()
-    calls = -(-len(items) // templates.items_per_call)
-    characters = calls * (len(templates.render("system", scale=dataset.scale, usual=3.5)) + 3500)
-    characters += sum(len(i.title) + 50 for i in items)
-    return _make(
-        spec, calls, characters / CHARACTERS_PER_TOKEN, len(items) * RATING_TOKENS + 20 * calls
-    )
+def for_rating(
+    model: UserModel, store: Store | None, context: Context, items: Sequence[Item]
+) -> Estimate:
+    """Rating items from a context, ``items_per_call`` at a time."""
+    if not isinstance(model, LLMUserModel):
+        return Estimate(dollars=0.0)
+    return _less_stored(model, store, list(_ratings(model, context, items)))
 
 
-def for_users(dataset: Dataset, split: Split, spec: str, users: list[int]) -> Estimate:
-    """Upper estimate for evolving users (without forecasts) and rating their test part."""
-    calls, given, taken = 0, 0.0, 0.0
-    for user in users:
-        cut = batches(history_of(dataset, split, user, 40), 10)
-        items = list(dataset.items_of(split.test.of_user(user).item))
-        rated = for_rating(dataset, split, spec, items)
-        calls += len(cut) + rated.calls
-        given += len(cut) * 3800 / CHARACTERS_PER_TOKEN + rated.input_tokens
-        taken += len(cut) * UPDATE_TOKENS + rated.output_tokens
-    return _make(spec, calls, given, taken)
+def for_users(
+    dataset: Dataset, split: Split, plans: Sequence[Plan], model: UserModel, store: Store | None
+) -> Estimate:
+    """Evolving users as planned and rating their test part, less the steps that are stored."""
+    if not isinstance(model, LLMUserModel):
+        return Estimate(dollars=0.0)
+    questions: list[tuple[Question, int]] = []
+    for what in plans:
+        done = len(store.steps(what.id)) if store else 0
+        size = len(batches(history_of(dataset, split, what.user, what.history), what.batch_size))
+        if done < size:
+            part = list(_evolution(dataset, split, what, model, ()))
+            questions += part[done * (len(part) // size) :]
+        items = dataset.items_of(split.test.of_user(what.user).item)
+        known = store.ratings(what.id, size, [i.id for i in items]) if store else {}
+        missing = [i for i in items if i.id not in known or known[i.id]["failure"]]
+        context = _after_all(dataset, split, what)
+        questions += _ratings(model, context, missing)
+    return estimate(model.spec, store, questions)
+
+
+def _evolution(
+    dataset: Dataset, split: Split, what: Plan, model: LLMUserModel, done: Sequence[Step]
+) -> Iterable[tuple[Question, int]]:
+    cut = batches(history_of(dataset, split, what.user, what.history), what.batch_size)
+    context = context_after(dataset, split, what.user, done)
+    for batch in cut[len(done) :]:
+        items = [r.item for r in batch]
+        if what.forecasts:
+            yield from _ratings(model, context, items, "forecast")
+        context = context.reading(batch)
+        yield model.update_question(context), UPDATE_TOKENS
+        filler = (Bullet("x" * PROFILE),)
+        context = context.after(Update(Profile(context.profile.about, filler), "", ()))
+
+
+def _after_all(dataset: Dataset, split: Split, what: Plan) -> Context:
+    context = context_after(dataset, split, what.user, ())
+    history = history_of(dataset, split, what.user, what.history)
+    profile = Profile(context.profile.about, (Bullet("x" * PROFILE),))
+    return context.reading(history).after(Update(profile, "", ()))
+
+
+def _ratings(
+    model: LLMUserModel, context: Context, items: Sequence[Item], purpose: str = "rate"
+) -> Iterable[tuple[Question, int]]:
+    size = model.prompts.items_per_call
+    for at, question in enumerate(model.rate_questions(context, items, purpose)):
+        count = min(size, len(items) - at * size)
+        for _ in range(model.prompts.samples):
+            yield question, count * RATING_TOKENS + 20
+
+
+def _less_stored(
+    model: LLMUserModel, store: Store | None, questions: list[tuple[Question, int]]
+) -> Estimate:
+    if store is None or not isinstance(model.llm, Recorded):
+        return estimate(model.spec, store, questions)
+    keys = [model.llm.key(messages, **options) for (messages, options), _ in questions]
+    stored = store.has_answers(keys)
+    missing = [q for q, k in zip(questions, keys, strict=True) if k not in stored]
+    return estimate(model.spec, store, missing, len(questions) - len(missing))

@@ -82,7 +82,10 @@ def step_from_json(data: dict[str, Any], dataset: Dataset) -> Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which evolution is meant: everything that decides its result. ``id`` names it in the store."""
+    """Which evolution is meant: everything that decides its result. ``id`` names it in the store.
+
+    ``details`` names what is known of the history's movies beyond the data set, empty for nothing.
+    """
 
     dataset: str
     dataset_hash: str
@@ -93,6 +96,7 @@ class Plan:
     history: int = HISTORY
     batch_size: int = BATCH
     forecasts: bool = True
+    details: str = ""
 
     @property
     def id(self) -> str:
@@ -125,8 +129,17 @@ def plan(
     dataset.user(user)
     return Plan(
         dataset.name, dataset.hash, split.name, user, model.spec, model.version, history,
-        batch_size, forecasts,
+        batch_size, forecasts, _details_hash(dataset, split, user, history),
     )  # fmt: skip
+
+
+def _details_hash(dataset: Dataset, split: Split, user: int, history: int) -> str:
+    """Names what is known of the history's movies beyond the data set: prompts show it."""
+    if not dataset.details:
+        return ""
+    items = split.train.of_user(user).item[-history:].tolist()
+    known = [(i, dataset.details[i].hash) for i in items if i in dataset.details]
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:12] if known else ""
 
 
 def history_of(dataset: Dataset, split: Split, user: int, n: int) -> tuple[Rated, ...]:
@@ -200,28 +213,19 @@ def evolve(
         else:
             items = tuple(r.item for r in batch)
             forecast = model.forecast(context, items) if what.forecasts else ()
-            context = _with_batch(context, batch)
+            context = context.reading(batch)
             update = model.update(context)
             step = Step(number, batch, forecast, update.profile, update.explanation, update.changes)
             keep(step)
-        context = _with_batch(context, batch).after(
-            Update(step.profile, step.explanation, step.changes)
-        )
+        context = context.reading(batch).after(Update(step.profile, step.explanation, step.changes))
         yield step
-
-
-def _with_batch(context: Context, batch: tuple[Rated, ...]) -> Context:
-    return Context(
-        context.user, context.scale, context.usual_rating, context.profile, context.seen, batch,
-        context.step,
-    )  # fmt: skip
 
 
 def context_after(dataset: Dataset, split: Split, user: int, steps: Sequence[Step]) -> Context:
     """The context that a rating is given from: the profile and history after these steps."""
     context = start(dataset, split, user)
     for step in steps:
-        context = _with_batch(context, step.batch).after(
+        context = context.reading(step.batch).after(
             Update(step.profile, step.explanation, step.changes)
         )
     return context

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from lusifer.datasets import Item
 from lusifer.simulator.taste import tastes, user_mean
 from lusifer.simulator.types import Rated
 
 
 def facts(seen: Sequence[Rated], usual: float, limit: int = 12) -> str:
-    """Lines for a prompt: the user's mean, genres and decades against it with counts, extremes."""
+    """Lines for a prompt: the user's mean, genres, decades and people against it with counts, extremes."""
     if not seen:
         return "(no rating seen yet)"
     mean = user_mean(seen, usual)
@@ -17,7 +18,7 @@ def facts(seen: Sequence[Rated], usual: float, limit: int = 12) -> str:
     found = [
         e
         for e in tastes(seen, mean).values()
-        if e.aspect.key.split(":")[0] in {"genre", "era"} and e.count >= 2
+        if e.aspect.key.split(":")[0] in {"genre", "era", "director", "actor"} and e.count >= 2
     ]
     found.sort(key=lambda e: -abs(e.effect))
     for e in found[:limit]:
@@ -26,6 +27,34 @@ def facts(seen: Sequence[Rated], usual: float, limit: int = 12) -> str:
     lines.append("best rated: " + _titles(ordered[::-1][:5]))
     lines.append("worst rated: " + _titles(ordered[:5]))
     return "\n".join(lines)
+
+
+OVERVIEW = 150
+"""Characters of an overview that a prompt shows: its first sentence, mostly."""
+
+
+def shown_fields(items: Iterable[Item]) -> str:
+    """What `line` shows of these movies, as the heading of a list."""
+    return "title | genres | people | about" if any(i.details for i in items) else "title | genres"
+
+
+def line(item: Item) -> str:
+    """One movie in a prompt: title, genres and, where they are known, its people and its story."""
+    parts = [item.title, ", ".join(item.genres) or "no genre"]
+    about = item.details
+    if about is not None:
+        people = [f"dir. {', '.join(about.directors[:2])}"] if about.directors else []
+        people += about.cast[:3]
+        parts += [", ".join(people) or "-", _cut(about.overview or about.tagline) or "-"]
+    return " | ".join(p.replace("\n", " ").replace("|", "/") for p in parts)
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    if len(text) <= OVERVIEW:
+        return text
+    sentence = text[:OVERVIEW].rpartition(". ")[0]
+    return f"{sentence}." if len(sentence) > 60 else text[:OVERVIEW].rpartition(" ")[0] + " …"
 
 
 def _titles(rated: Sequence[Rated]) -> str:

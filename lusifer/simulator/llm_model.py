@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean, pstdev
 from typing import Any
 
 from lusifer.datasets import Item
 from lusifer.errors import ModelError
-from lusifer.llm import LLM, Completion, Message, Note, Recorded
+from lusifer.llm import LLM, Completion, Message, Note, Options, Recorded
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers
-from lusifer.simulator.facts import facts
+from lusifer.simulator.facts import facts, line, shown_fields
 from lusifer.simulator.types import Context, SimulatedRating, Update
+
+REPAIRABLE = {"invalid", "truncated", "refused"}
+"""What one more try, that says what was wrong, may mend."""
+LOGPROBS = 10
+"""Likely tokens asked for at each place: more than a scale has digits."""
+SAMPLING_TEMPERATURE = 1.0
+"""Temperature of several draws where the prompts ask for 0: else all draws are the same."""
+
+Question = tuple[list[Message], Options]
+"""One call: its messages and what is asked for beside them."""
 
 
 @dataclass
@@ -19,12 +32,13 @@ class LLMUserModel:
     """A `UserModel` on any `LLM` and prompt set.
 
     A forecast or rating that fails leaves its items missing, each with the reason; a failed update
-    raises, since a profile can't be left out.
+    raises, since a profile can't be left out. ``on_text`` is told each answer's pieces as they arrive.
     """
 
     llm: LLM
     prompts: PromptSet
     run: str | None = None
+    on_text: Callable[[str], None] | None = None
     spec: str = field(init=False)
     version: str = field(init=False)
 
@@ -40,78 +54,202 @@ class LLMUserModel:
         return self._rate(context, items, "rate")
 
     def update(self, context: Context) -> Update:
-        """One call: the profile rewritten, with explanation and changes."""
+        """The profile rewritten, with explanation and changes; one more call where that is invalid."""
+        messages, options = self.update_question(context)
+        schema = options["schema"] or {}
+        for last in (False, True):
+            said = None
+            try:
+                said = self.llm.complete(messages, **options)
+                return answers.read_update(said.text, context.profile.about, context.batch)
+            except ModelError as error:
+                if said is not None:
+                    self._reject(said, error)
+                if last or error.kind not in REPAIRABLE:
+                    raise
+                messages = self._repair(messages, error.text, error.message, schema, ())
+                if error.kind == "truncated":
+                    options["max_tokens"] = 2 * self.prompts.update_tokens
+        raise AssertionError("unreachable")
+
+    def rate_questions(
+        self, context: Context, items: Sequence[Item], purpose: str = "rate"
+    ) -> list[Question]:
+        """What `rate` or `forecast` would ask first, call by call."""
+        size = self.prompts.items_per_call
+        parts = [tuple(items[at : at + size]) for at in range(0, len(items), size)]
+        return [self._rate_question(context, p, purpose, 0) for p in parts]
+
+    def update_question(self, context: Context) -> Question:
+        """What `update` would ask first."""
+        messages = self._messages(context, self._update_prompt(context))
+        schema = answers.update_schema(context.batch)
+        return messages, self._options(context, schema, "update", self.prompts.update_tokens)
+
+    def _rate_question(
+        self, context: Context, items: tuple[Item, ...], purpose: str, draw: int
+    ) -> Question:
+        messages = self._messages(context, self._rate_prompt(context, items))
+        schema = answers.ratings_schema(items, context.scale)
+        return messages, self._options(context, schema, purpose, self._most(items), draw)
+
+    def _most(self, items: Sequence[Item]) -> int:
+        return 200 + self.prompts.rating_tokens * len(items)
+
+    # ---- asking -----------------------------------------------------------------------------------
+
+    def _rate(
+        self, context: Context, items: tuple[Item, ...], purpose: str
+    ) -> tuple[SimulatedRating, ...]:
+        size, samples = self.prompts.items_per_call, self.prompts.samples
+        done: list[SimulatedRating] = []
+        for at in range(0, len(items), size):
+            part = items[at : at + size]
+            first = self._ratings(context, part, purpose, 0)
+            draws = {r.item_id: [r] for r in first}
+            for draw in range(1, samples):
+                again = tuple(i for i in part if draws[i.id][0].how != "tokens")
+                if again:
+                    for r in self._ratings(context, again, purpose, draw):
+                        draws[r.item_id].append(r)
+            done.extend(_mean(draws[i.id]) for i in part)
+        return tuple(done)
+
+    def _ratings(
+        self, context: Context, items: tuple[Item, ...], purpose: str, draw: int
+    ) -> tuple[SimulatedRating, ...]:
+        """One draw for at most ``items_per_call`` items: one call, and one more for what it missed."""
+        messages, options = self._rate_question(context, items, purpose, draw)
+        found: dict[int, SimulatedRating] = {}
+        asked = items
+        for last in (False, True):
+            said, problem = None, ""
+            try:
+                said = self.llm.complete(messages, **options)
+                ratings = answers.read_ratings(said.text, asked, context.scale, said.tokens)
+            except ModelError as error:
+                if error.hopeless:
+                    raise  # the next call would fail the same way, and a person must act
+                problem, text = error.message, error.text
+                ratings = self._salvage(error, asked, context)
+                repairable = error.kind in REPAIRABLE
+                cut = error.kind == "truncated"
+                if said is not None:
+                    self._reject(said, error)
+            else:
+                text, repairable, cut = said.text, True, False
+                wrong = [r for r in ratings if r.failure]
+                if wrong:
+                    problem = " ".join(dict.fromkeys(r.failure for r in wrong))
+                    self._reject(
+                        said, ModelError(f"{len(wrong)} of {len(asked)} ratings: {problem}")
+                    )
+            found |= {r.item_id: r for r in ratings}
+            asked = tuple(i for i in asked if found[i.id].failure)
+            if last or not asked or not repairable:
+                break
+            schema = answers.ratings_schema(asked, context.scale)
+            messages = self._repair(messages, text, problem, schema, asked)
+            options |= {"schema": schema, "max_tokens": self._most(asked) * (1 + cut)}
+        return tuple(found[i.id] for i in items)
+
+    @staticmethod
+    def _salvage(
+        error: ModelError, items: tuple[Item, ...], context: Context
+    ) -> tuple[SimulatedRating, ...]:
+        """What an answer that was cut off holds; for every other item the reason why it has none."""
+        found: dict[int, SimulatedRating] = {}
+        if error.kind == "truncated":
+            try:
+                read = answers.read_ratings(error.text, items, context.scale)
+                found = {r.item_id: r for r in read if not r.failure}
+            except ModelError:
+                pass
+        return tuple(
+            found.get(i.id) or SimulatedRating(i.id, None, None, failure=str(error)) for i in items
+        )
+
+    def _options(
+        self, context: Context, schema: dict[str, Any], purpose: str, max_tokens: int, draw: int = 0
+    ) -> Options:
+        rating = purpose != "update"
+        temperature = self.prompts.temperature
+        if rating and self.prompts.samples > 1:
+            temperature = temperature or SAMPLING_TEMPERATURE
+        note = Note(purpose, self.run, context.user.id, context.step, self.version)
+        return {
+            "schema": schema, "temperature": temperature, "max_tokens": max_tokens,
+            "logprobs": LOGPROBS if rating else 0, "draw": draw, "note": note,
+            "on_text": self.on_text,
+        }  # fmt: skip
+
+    def _reject(self, answer: Completion, error: ModelError) -> None:
+        if isinstance(self.llm, Recorded):
+            self.llm.reject(answer.key, error.message)
+
+    # ---- prompts ----------------------------------------------------------------------------------
+
+    def _messages(self, context: Context, prompt: str) -> list[Message]:
+        system = self.prompts.render("system", scale=context.scale, usual=context.usual_rating)
+        return [Message("system", system), Message("user", prompt)]
+
+    def _update_prompt(self, context: Context) -> str:
         seen = context.seen + context.batch
-        prompt = self.prompts.render(
+        return self.prompts.render(
             "update",
             about=context.profile.about,
             profile=_sections(context),
             facts=facts(seen, context.usual_rating),
             seen=seen,
             batch=context.batch,
+            line=line,
+            shown=shown_fields(r.item for r in context.batch),
         )
-        answer = self._ask(context, prompt, answers.update_schema(context.batch), "update")
-        try:
-            return answers.read_update(answer.text, context.profile.about, context.batch)
-        except ModelError as error:
-            self._reject(answer, error)
-            raise
 
-    def _rate(
-        self, context: Context, items: tuple[Item, ...], purpose: str
-    ) -> tuple[SimulatedRating, ...]:
-        size = self.prompts.items_per_call
-        done: list[SimulatedRating] = []
-        for at in range(0, len(items), size):
-            part = items[at : at + size]
-            try:
-                done.extend(self._rate_part(context, part, purpose))
-            except ModelError as error:
-                if error.kind in _HOPELESS:
-                    raise  # the next call would fail the same way, and a person must act
-                done.extend(SimulatedRating(i.id, None, None, failure=str(error)) for i in part)
-        return tuple(done)
-
-    def _rate_part(
-        self, context: Context, items: tuple[Item, ...], purpose: str
-    ) -> tuple[SimulatedRating, ...]:
-        prompt = self.prompts.render(
+    def _rate_prompt(self, context: Context, items: Sequence[Item]) -> str:
+        recent = context.seen[-self.prompts.recent :] if self.prompts.recent else ()
+        return self.prompts.render(
             "rate",
             about=context.profile.about,
             profile=_sections(context),
             facts=facts(context.seen, context.usual_rating),
-            recent=context.seen[-self.prompts.recent :],
+            recent=recent,
             items=items,
-        )
-        schema = answers.ratings_schema(items, context.scale)
-        answer = self._ask(context, prompt, schema, purpose)
-        try:
-            ratings = answers.read_ratings(answer.text, items, context.scale)
-        except ModelError as error:
-            self._reject(answer, error)
-            raise
-        missing = sum(bool(r.failure) for r in ratings)
-        if missing:
-            self._reject(answer, ModelError(f"{missing} of {len(items)} ratings are missing."))
-        return ratings
-
-    def _ask(
-        self, context: Context, prompt: str, schema: dict[str, Any], purpose: str
-    ) -> Completion:
-        system = self.prompts.render("system", scale=context.scale, usual=context.usual_rating)
-        return self.llm.complete(
-            [Message("system", system), Message("user", prompt)],
-            schema=schema,
-            temperature=self.prompts.temperature,
-            note=Note(purpose, self.run, context.user.id, context.step, self.version),
+            line=line,
+            shown=shown_fields([*items, *(r.item for r in recent)]),
         )
 
-    def _reject(self, answer: Completion, error: ModelError) -> None:
-        if isinstance(self.llm, Recorded):
-            self.llm.reject(answer.key, str(error))
+    def _repair(
+        self,
+        messages: list[Message],
+        said: str,
+        problem: str,
+        schema: dict[str, Any],
+        items: Sequence[Item],
+    ) -> list[Message]:
+        """The conversation so far, the answer, and what was wrong with it."""
+        prompt = self.prompts.render(
+            "repair",
+            problem=problem,
+            items=items,
+            schema=json.dumps(schema, separators=(",", ":"), ensure_ascii=False),
+        )
+        if not said.strip():  # many chat templates take no two messages of one role in a row
+            return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]
+        return [*messages, Message("assistant", said[:SAID]), Message("user", prompt)]
 
 
-_HOPELESS = {"auth", "unreachable", "not-found"}
+SAID = 2000
+"""Characters of an unusable answer that the repair shows again."""
+
+
+def _mean(draws: list[SimulatedRating]) -> SimulatedRating:
+    """Several draws of one rating: their mean and spread, the first one's rating and reason."""
+    given = [r for r in draws if r.rating is not None]
+    if len(draws) == 1 or not given:
+        return draws[0]
+    values = [float(r.rating) for r in given if r.rating is not None]
+    return replace(given[0], expected=fmean(values), spread=pstdev(values), how="samples")
 
 
 def _sections(context: Context) -> str:

@@ -1,10 +1,13 @@
-"""From a model spec (``builtin``, ``openai:MODEL``) to a user model."""
+"""From a model spec (``builtin``, ``ENDPOINT:MODEL``) to a user model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
 from lusifer import prompts
 from lusifer.errors import BadRequest
-from lusifer.llm import OpenAICompatible, Recorded
+from lusifer.llm import Budget, stack
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import UserModel
@@ -19,27 +22,35 @@ def label(spec: str) -> str:
     return BUILTIN_LABEL if spec == BUILTIN else spec.removeprefix("openai:")
 
 
-def user_model(spec: str, store: Store | None, *, run: str | None = None) -> UserModel:
+def user_model(
+    spec: str,
+    store: Store | None,
+    *,
+    run: str | None = None,
+    keys: Mapping[str, str] | None = None,
+    budget: Budget | None = None,
+    samples: int = 1,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> UserModel:
     """The user model that a spec names. Making it asks nobody anything.
 
+    Args:
+        keys: keys by endpoint name, before the configured ones.
+        budget: what may be spent; none: as much as it takes.
+        samples: draws a rating where the server gives no token probabilities.
+
     Raises:
-        BadRequest: the spec can't be read, or names a language model while there is no store (its
-            answers would be paid for and lost).
+        BadRequest: the spec can't be read, names a file that is not there, or names a language model
+            while there is no store (its answers would be paid for and lost).
     """
-    kind, _, name = spec.partition(":")
     if spec == BUILTIN:
         return StatisticalUserModel()
-    if kind == "openai" and name.strip():
-        if store is None:
-            raise BadRequest(
-                "A language model's answers need the database, which can't be used.",
-                "Set LUSIFER_DB to a file that can be written.",
-            )
-        return LLMUserModel(
-            Recorded(OpenAICompatible(name.strip()), store), prompts.load(), run=run
+    if samples < 1:
+        raise BadRequest(f"A rating can't be drawn {samples} times.", "Give 1 or more.")
+    if store is None:
+        raise BadRequest(
+            "A language model's answers need the database, which can't be used.",
+            "Set LUSIFER_DB to a file that can be written.",
         )
-    raise BadRequest(
-        f"{spec!r} names no model.",
-        "Give builtin, or openai:MODEL for any server that speaks OpenAI's protocol "
-        "(OPENAI_API_KEY, OPENAI_BASE_URL).",
-    )
+    llm = stack(spec, store, keys=keys, budget=budget, cancelled=cancelled)
+    return LLMUserModel(llm, replace(prompts.load(), samples=samples), run=run)

@@ -88,7 +88,11 @@ def rate_items(
     at = len(steps)
     if store is not None:
         rows = store.ratings(what.id, at, [i.id for i in items])
-        known = {k: SimulatedRating(**row) for k, row in rows.items() if not row["failure"]}
+        known = {
+            i.id: SimulatedRating(**row)
+            for i in items
+            if (row := rows.get(i.id)) and not row["failure"] and row.pop("details") == _details(i)
+        }
     missing = tuple(i for i in items if i.id not in known)
     if missing:
         context = context_after(dataset, split, what.user, steps)
@@ -96,9 +100,21 @@ def rate_items(
         if store is not None:
             if not steps:
                 store.keep_evolution(what.id, _fields(what))
-            store.keep_ratings(what.id, at, [asdict(r) for r in fresh])
+            store.keep_ratings(
+                what.id,
+                at,
+                [
+                    {**asdict(r), "details": _details(i)}
+                    for r, i in zip(fresh, missing, strict=True)
+                ],
+            )
         known |= {r.item_id: r for r in fresh}
     return tuple(known[i.id] for i in items)
+
+
+def _details(item: Item) -> str:
+    """What a prompt knew of the rated movie beyond the data set: with more, it is rated anew."""
+    return item.details.hash if item.details else ""
 
 
 def _fields(what: Plan) -> dict[str, object]:

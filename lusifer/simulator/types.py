@@ -99,6 +99,9 @@ class SimulatedRating:
     ``rating`` is on the scale, ``expected`` a number inside its range, ``spread`` a standard
     deviation in the same unit (``None`` if the model gave none). A rating that the model failed to
     give has ``rating`` and ``expected`` ``None`` and says why in ``failure``; it is never replaced.
+    ``how`` says where ``expected`` is from: ``tokens`` (token probabilities; ``mass`` of them lay on the
+    scale), ``samples`` (the mean of several draws), ``stated`` (the model's own number), ``rating``
+    (the rating itself), or empty for the built-in.
     """
 
     item_id: int
@@ -107,6 +110,8 @@ class SimulatedRating:
     spread: float | None = None
     reason: str = ""
     failure: str = ""
+    mass: float | None = None
+    how: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,10 @@ class Context:
     seen: tuple[Rated, ...] = ()
     batch: tuple[Rated, ...] = ()
     step: int = 1
+
+    def reading(self, batch: tuple[Rated, ...]) -> Context:
+        """The context with a batch to read."""
+        return replace(self, batch=batch)
 
     def after(self, update: Update) -> Context:
         """The context once the batch has been read."""

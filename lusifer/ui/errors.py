@@ -20,8 +20,10 @@ from lusifer.evaluation import (
     sample_users,
 )
 from lusifer.jobs import Job
-from lusifer.simulator import UserModel
+from lusifer.simulator import plan
+from lusifer.simulator.estimate import Estimate, for_users
 from lusifer.store import Store
+from lusifer.ui import state
 from lusifer.ui.state import Chosen
 
 TITLES = {
@@ -32,6 +34,8 @@ GROUPS = {
     SIMULATOR: "Simulator", "svdpp": "Collaborative filtering", "bias": "Collaborative filtering",
 }  # fmt: skip
 ORDER = list(TITLES)
+WORKERS = 16
+"""Users at a time; how many calls go out at once is decided by the endpoint's gate."""
 
 
 def able_users(picked: Chosen) -> int:
@@ -39,9 +43,24 @@ def able_users(picked: Chosen) -> int:
     return len(set(picked.split.test.user_ids.tolist()) & set(picked.split.train.user_ids.tolist()))
 
 
+def cost(picked: Chosen, count: int, seed: int, store: Store | None) -> Estimate:
+    """What the simulator's part of a comparison costs, less what is stored."""
+    calls = int(store.usage()["made"]) if store else 0
+    return _cost(picked, picked.dataset.hash, picked.split.name, picked.model, count, seed, calls)
+
+
+@st.cache_data(max_entries=20, show_spinner="Counting calls …")
+def _cost(_picked: Chosen, data: str, split: str, spec: str, count: int, seed: int, calls: int) -> Estimate:  # fmt: skip
+    picked, store = _picked, state.store()
+    model = picked.user_model()
+    users = sample_users(picked.split, count, seed)
+    plans = [plan(picked.dataset, picked.split, u, model, forecasts=False) for u in users]
+    return for_users(picked.dataset, picked.split, plans, model, store)
+
+
 def work(
-    job: Job, picked: Chosen, names: list[str], count: int, seed: int, model: UserModel,
-    store: Store | None, label: str,
+    job: Job, picked: Chosen, names: list[str], count: int, seed: int, store: Store | None,
+    label: str,
 ) -> dict[str, Any]:  # fmt: skip
     """Compare predictors on a sample of users and record the run, which is returned.
 
@@ -49,6 +68,7 @@ def work(
     """
     users = sample_users(picked.split, count, seed)
     params = {"users": len(users), "predictors": names, "sampled_from": able_users(picked)}
+    model = picked.user_model(store)
     run = (
         store.start_run(
             "comparison", label, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
@@ -58,13 +78,12 @@ def work(
         if store
         else f"unstored-{id(job):x}"
     )  # fmt: skip
-    if hasattr(model, "run"):
-        model.run = run
+    model = picked.user_model(store, run=run, cancelled=job.cancelled)
     try:
         found = evaluate(
             picked.dataset, picked.split, names, users=users, model=model, store=store, seed=seed,
             progress=lambda done, total, what: job.progress(done, total, TITLES.get(what, what)),
-            cancelled=job.cancelled,
+            cancelled=job.cancelled, workers=1 if picked.builtin else WORKERS,
         )  # fmt: skip
         summary = _summary(found, seed)
         _keep(run, found)

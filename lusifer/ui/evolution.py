@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.jobs import Job
-from lusifer.simulator import Plan, Step, UserModel, run_evolution, steps_wanted
+from lusifer.simulator import Plan, Step, run_evolution, steps_wanted
 from lusifer.simulator.estimate import Estimate, for_evolution
 from lusifer.simulator.taste import tastes, user_mean
 from lusifer.simulator.types import Rated
@@ -55,33 +55,34 @@ def offer(picked: Chosen, what: Plan, done: int, wanted: int) -> None:
             st.error(literal(job.error), icon=":material/error:")
         else:
             st.info(f"Stopped after {done} of {wanted} steps; they are kept.")
-    cost = for_evolution(
-        picked.dataset, picked.split, what.user, picked.model, history=what.history,
-        batch_size=what.batch_size, done=done,
-    )  # fmt: skip
+    store = state.store()
+    model = picked.user_model()
+    steps = picked.stored(what)
+    cost = for_evolution(picked.dataset, picked.split, what, model, store, steps)
     missing = wanted - done
     text = f"Compute {missing} step{'s' * (missing != 1)} ({price_tag(cost)})"
     if st.button(text, icon=":material/play_circle:", type="primary"):
-        store = state.store()
-        model = picked.user_model()
         state.jobs().start(
             key, "Profile evolution",
-            lambda job: _work(job, picked, what, model, store, wanted), store=store,
+            lambda job: _work(job, picked, what, store, wanted), store=store,
         )  # fmt: skip
         st.rerun()
 
 
 def price_tag(cost: Estimate) -> str:
     """Calls, tokens and price, for the button that spends them; a dollar sign opens no formula."""
+    if not cost.calls:
+        return "nothing to pay: every answer is stored"
     price = "price unknown" if cost.dollars is None else f"up to {money(cost.dollars)}"
-    return f"{cost.calls} calls, about {cost.tokens:,} tokens, {price}".replace("$", "\\$")
+    calls = f"{cost.calls:,} call{'s' * (cost.calls != 1)}"
+    stored = f", {cost.cached:,} more are stored" if cost.cached else ""
+    return f"{calls}, about {cost.tokens:,} tokens, {price}{stored}".replace("$", "\\$")
 
 
-def _work(
-    job: Job, picked: Chosen, what: Plan, model: UserModel, store: Store | None, wanted: int
-) -> int:
+def _work(job: Job, picked: Chosen, what: Plan, store: Store | None, wanted: int) -> int:
     """Runs in a worker thread: no call to streamlit here."""
     count = 0
+    model = picked.user_model(store, cancelled=job.cancelled)
     for step in run_evolution(
         picked.dataset, picked.split, model, what, store, cancelled=job.cancelled
     ):

@@ -12,8 +12,7 @@ from lusifer import __version__, datasets, settings
 from lusifer.datasets import KNOWN, splits
 from lusifer.errors import DatasetError, DatasetMissing, LusiferError
 from lusifer.jobs import Job
-from lusifer.simulator import BUILTIN, label
-from lusifer.ui import state
+from lusifer.ui import models, state
 from lusifer.ui.evolution import presenting
 from lusifer.ui.parts import job_progress
 from lusifer.ui.text import literal, money
@@ -116,49 +115,10 @@ def _choices(data: datasets.Dataset) -> state.Chosen:
     if asked and asked not in options:
         st.warning(f"This data has no split {literal(asked)}; {name} is used.")
     st.caption(splits.describe(name or splits.DEFAULT))
-    model = _model()
-    return state.Chosen(data, state.split(data, name or splits.DEFAULT), model)
-
-
-def _model() -> str:
-    from lusifer.llm import configured
-
-    listed: list[str] = st.session_state.get("_models", [])
-    typed = st.session_state.get("model") or st.query_params.get("model")
-    options = list(dict.fromkeys([BUILTIN, *listed, *([typed] if typed else [])]))
-    model = st.selectbox(
-        "Model", options, format_func=label, key="model", bind="query-params",
-        accept_new_options=True,
-        help="The built-in needs no key. For a language model type openai:NAME.",
-    )  # fmt: skip
-    model = model or BUILTIN
-    if model == BUILTIN:
-        st.caption(
-            "Statistics with sentences: no key, no network, and prompt wording has no effect."
-        )
-    if configured():
-        if st.button("List the server's models", icon=":material/list:", type="tertiary"):
-            _list_models()
-    elif model == BUILTIN:
-        st.caption(
-            "For a language model set `OPENAI_API_KEY` or `OPENAI_BASE_URL` and start again."
-        )
-    if st.session_state.get("_models_error"):
-        st.warning(literal(st.session_state["_models_error"]))
-    return model
-
-
-def _list_models() -> None:
-    from lusifer.llm import OpenAICompatible
-
-    st.session_state["_models_error"] = ""
-    try:
-        found = OpenAICompatible("").list_models()
-    except LusiferError as error:
-        st.session_state["_models_error"] = str(error)
-        return
-    st.session_state["_models"] = [f"openai:{name}" for name in found]
-    st.rerun()
+    model = models.choose()
+    return state.Chosen(
+        data, state.split(data, name or splits.DEFAULT), model, models.keys(), state.budget()
+    )
 
 
 def _spend() -> None:
@@ -178,6 +138,8 @@ def _spend() -> None:
         return
     if not used["made"] and not used["cached"]:
         st.caption(":material/receipt_long: No model has been called: nothing spent.")
+        if not st.session_state["_chosen"].builtin:
+            models.budget_control()
         return
     spent = money(used["price"]) + (" + unpriced" if used["unpriced"] else "")
     st.table(
@@ -191,6 +153,7 @@ def _spend() -> None:
         border="horizontal",
         alt="Calls, tokens and money spent so far",
     )
+    models.budget_control()
 
 
 def _about() -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from lusifer.evaluation import scores
 from lusifer.jobs import Job
-from lusifer.simulator import Plan, SimulatedRating, Step, UserModel, rate_items
+from lusifer.simulator import Plan, SimulatedRating, Step, rate_items
 from lusifer.store import Store
 from lusifer.ui.state import Chosen
 
@@ -65,11 +65,12 @@ def popular_unseen(picked: Chosen, user: int, count: int = 10) -> list[int]:
 
 
 def work(
-    job: Job, picked: Chosen, model: UserModel, what: Plan, steps: Sequence[Step],
-    ids: Sequence[int], store: Store | None,
+    job: Job, picked: Chosen, what: Plan, steps: Sequence[Step], ids: Sequence[int],
+    store: Store | None,
 ) -> tuple[SimulatedRating, ...]:  # fmt: skip
     """Rate in portions of ten, so that progress shows and cancel keeps what was answered."""
     done: list[SimulatedRating] = []
+    model = picked.user_model(store, cancelled=job.cancelled)
     for at in range(0, len(ids), 10):
         job.progress(at, len(ids), f"Rating movie {at + 1} and on")
         items = picked.dataset.items_of(ids[at : at + 10])

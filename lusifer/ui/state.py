@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
@@ -11,6 +13,8 @@ from lusifer.datasets import Dataset, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
+from lusifer.llm import Budget
+from lusifer.llm.budget import Limit, operators
 from lusifer.simulator import BUILTIN, Plan, Step, UserModel, plan, stored_steps, user_model
 from lusifer.simulator.evolution import BATCH, HISTORY
 from lusifer.simulator.suggest import Suggestion, suggest
@@ -71,24 +75,37 @@ def suggestions(_data: Dataset, _split: Split, dataset_hash: str, name: str) -> 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the sidebar says."""
+    """What the sidebar says. ``keys`` are this session's own, by endpoint; ``budget`` is what it may
+    spend."""
 
     dataset: Dataset
     split: Split
     model: str
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def builtin(self) -> bool:
         """Whether the built-in is chosen, which costs nothing and asks nobody."""
         return self.model == BUILTIN
 
-    def user_model(self, run: str | None = None) -> UserModel:
-        """The user model; making it asks nobody anything.
+    def user_model(
+        self,
+        database: Store | None = None,
+        *,
+        run: str | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> UserModel:
+        """The user model; making it asks nobody anything. A worker thread gives the database.
 
         Raises:
             BadRequest: the spec can't be read or needs the store.
         """
-        return user_model(self.model, store(), run=run)
+        budget = replace(self.budget, run_id=run or "")
+        return user_model(
+            self.model, database or store(), run=run, keys=self.keys, budget=budget,
+            cancelled=cancelled,
+        )  # fmt: skip
 
     def plan(self, user: int, history: int = HISTORY, batch_size: int = BATCH) -> Plan:
         """The evolution of a user by these choices."""
@@ -104,6 +121,28 @@ class Chosen:
 
 def _steps(data: Dataset, what: Plan, database: Store | None) -> list[Step]:
     return stored_steps(data, what, database)
+
+
+def session_id() -> str:
+    """A name of this browser session, for its budget."""
+    if "_session" not in st.session_state:
+        st.session_state["_session"] = secrets.token_hex(8)
+    return st.session_state["_session"]
+
+
+SESSION_DOLLARS = 2.0
+"""What a session may spend unless a person says otherwise."""
+
+
+def budget() -> Budget:
+    """What this session may spend: the operator's limits, and the person's own within them.
+
+    Raises:
+        BadRequest: an operator's limit is no number.
+    """
+    limits = operators(session_id=session_id())
+    own = Limit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))
+    return replace(limits, session=limits.session.under(own))
 
 
 def chosen() -> Chosen:

@@ -3,9 +3,8 @@
 import streamlit as st
 
 from lusifer import baselines, charts
-from lusifer.evaluation import SIMULATOR, sample_users
+from lusifer.evaluation import SIMULATOR
 from lusifer.simulator import label
-from lusifer.simulator.estimate import for_users
 from lusifer.ui import errors, evolution, parts, state
 from lusifer.ui.text import literal
 
@@ -35,16 +34,14 @@ with st.container(border=True):
         job = state.jobs().get(key)
         text = "Compare"
         if SIMULATOR in names and not picked.builtin:
-            cost = for_users(data, picked.split, picked.model, sample_users(picked.split, int(count), int(seed)))
-            text = f"Compare ({evolution.price_tag(cost)}, less what is stored)"
+            text = f"Compare ({evolution.price_tag(errors.cost(picked, int(count), int(seed), store))})"
         running = job is not None and job.active
         if st.button(text, icon=":material/compare_arrows:", type="primary", disabled=running or not names):
-            model = picked.user_model()
             order = [n for n in errors.ORDER if n in names]
             title = f"{len(order)} predictors, {count} users, {label(picked.model)}"
             state.jobs().start(
                 key, "Comparison",
-                lambda j: errors.work(j, picked, order, int(count), int(seed), model, store, title),
+                lambda j: errors.work(j, picked, order, int(count), int(seed), store, title),
                 store=store,
             )  # fmt: skip
             st.rerun()

@@ -6,6 +6,7 @@ import streamlit as st
 from lusifer import charts
 from lusifer.errors import LusiferError
 from lusifer.simulator.estimate import for_rating
+from lusifer.simulator.evolution import context_after
 from lusifer.ui import evolution, parts, rate, state
 from lusifer.ui.text import literal
 
@@ -90,15 +91,17 @@ if not ids:
 key = f"rate:{what.id}:{number}:{hash(tuple(ids))}"
 label = f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}"
 job = state.jobs().get(key)
+upto = steps[: int(number)]
 if not picked.builtin:
-    label += f" ({evolution.price_tag(for_rating(data, picked.split, picked.model, list(data.items_of(ids))))} at most)"
+    context = context_after(data, picked.split, user, upto)
+    cost = for_rating(picked.user_model(), state.store(), context, data.items_of(ids))
+    label += f" ({evolution.price_tag(cost)})"
 if job is not None and job.active:
     parts.job_progress(key)
 elif st.button(label, icon=":material/auto_awesome:", type="primary"):
-    store, model = state.store(), picked.user_model()
-    upto = steps[: int(number)]
+    store = state.store()
     job = state.jobs().start(
-        key, "Rating", lambda j: rate.work(j, picked, model, what, upto, ids, store), store=store
+        key, "Rating", lambda j: rate.work(j, picked, what, upto, ids, store), store=store
     )
     job.wait(0.6)  # the built-in is done by then, and nothing flickers
     st.rerun()

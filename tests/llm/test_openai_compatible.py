@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from lusifer.errors import ModelError
-from lusifer.llm import Message, Note, OpenAICompatible, Recorded
-from lusifer.llm.openai_compatible import DEFAULT_URL, configured
+from lusifer.llm import Endpoint, Message, Note, Recorded, openai_compatible
+from lusifer.llm.endpoints import OPENAI_URL
+from lusifer.llm.openai_compatible import OpenAICompatible, retry_after
 from lusifer.llm.prices import price
 from lusifer.llm.redact import redact
 from lusifer.simulator.answers import ratings_schema
@@ -23,7 +24,7 @@ def schema(ml100k):
 
 
 def _model(server: OpenAIServer, key: str = KEY) -> OpenAICompatible:
-    return OpenAICompatible("small", url=server.url, key=key)
+    return OpenAICompatible(Endpoint("openai", server.url, key), "small")
 
 
 def test_an_answer_with_its_counts(openai_server, schema) -> None:
@@ -34,7 +35,7 @@ def test_an_answer_with_its_counts(openai_server, schema) -> None:
     assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens) == (120, 20, 40)
     sent = openai_server.requests[0]
     assert sent["messages"] == [m.to_json() for m in ASK] and sent["model"] == "small"
-    assert sent["temperature"] == 0 and sent["seed"] == 3 and sent["max_completion_tokens"] == 99
+    assert sent["temperature"] == 0 and sent["seed"] == 3 and sent["max_tokens"] == 99
     assert sent["response_format"]["json_schema"]["schema"] == schema
     assert sent["response_format"]["json_schema"]["strict"] is True
 
@@ -43,19 +44,13 @@ def test_models_are_listed(openai_server) -> None:
     assert _model(openai_server).list_models() == ["a", "b"]
 
 
-@pytest.mark.parametrize("ways", [["429"], ["500"], ["reset"], ["503", "429"]])
-def test_passing_failures_are_tried_again(openai_server, schema, ways) -> None:
-    openai_server.behave(*ways)
-    assert _model(openai_server).complete(ASK, schema=schema).text
-    assert len(openai_server.requests) == len(ways) + 1
-
-
 @pytest.mark.parametrize(
     ("way", "kind"),
     [
         ("400", "bad-request"), ("404", "not-found"), ("429", "rate-limit"), ("500", "server"),
-        ("reset", "unreachable"), ("no-choices", "invalid"), ("refusal", "refused"),
-        ("html", "invalid"),
+        ("reset", "reset"), ("half", "reset"), ("no-choices", "invalid"), ("refusal", "refused"),
+        ("html", "invalid"), ("context", "context"), ("408", "server"), ("409", "server"),
+        ("413", "context"), ("503:7", "server"),
     ],
 )  # fmt: skip
 def test_lasting_failures_have_a_kind_and_a_way_out(openai_server, schema, way, kind) -> None:
@@ -63,6 +58,74 @@ def test_lasting_failures_have_a_kind_and_a_way_out(openai_server, schema, way, 
     with pytest.raises(ModelError) as failed:
         _model(openai_server).complete(ASK, schema=schema)
     assert failed.value.kind == kind and failed.value.fix
+    assert failed.value.retry_after == (7 if way == "503:7" else None)
+    assert len(openai_server.requests) == 1, "asking again is another's business"
+
+
+def test_a_server_that_hangs_is_left(openai_server, schema, monkeypatch) -> None:
+    monkeypatch.setattr(openai_compatible, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(openai_compatible, "_clients", {})
+    openai_server.always = "hang"
+    with pytest.raises(ModelError) as failed:
+        _model(openai_server).complete(ASK, schema=schema)
+    assert failed.value.kind == "timeout"
+
+
+def test_a_slow_answer_is_waited_for(openai_server, schema) -> None:
+    openai_server.always = "drip"
+    assert '"ratings"' in _model(openai_server).complete(ASK, schema=schema).text
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [{"response_format"}, {"logprobs"}, {"seed"}, {"temperature"}, {"response_format", "seed"}],
+    ids="+".join,
+)  # fmt: skip
+def test_what_a_server_does_not_know_is_left_out(
+    openai_server, schema, monkeypatch, unknown
+) -> None:
+    monkeypatch.setattr(openai_compatible, "_unknown", {})
+    openai_server.unknown = unknown
+    model = _model(openai_server)
+    for _ in range(2):
+        answer = model.complete(ASK, schema=schema, temperature=0.5, seed=1, logprobs=5)
+        assert '"ratings"' in answer.text
+    assert len(openai_server.requests) == 2 + len(unknown), "refused once, then known"
+    last = openai_server.requests[-1]
+    assert not unknown & last.keys()
+    if "response_format" in unknown:
+        assert "JSON schema:" in last["messages"][-1]["content"], "the schema goes along in words"
+
+
+def test_streaming(openai_server, schema) -> None:
+    pieces: list[str] = []
+    answer = _model(openai_server).complete(ASK, schema=schema, on_text=pieces.append)
+    assert "".join(pieces) == answer.text == openai_server.content(openai_server.requests[0], "ok")
+    assert len(pieces) > 3 and answer.finish_reason == "stop" and answer.input_tokens == 120
+    openai_server.behave("half")
+    with pytest.raises(ModelError) as failed:
+        _model(openai_server).complete(ASK, schema=schema, on_text=pieces.append)
+    assert failed.value.kind == "reset"
+
+
+def test_log_probabilities_lie_on_the_text(openai_server, schema) -> None:
+    openai_server.mass = 0.9
+    answer = _model(openai_server).complete(ASK, schema=schema, logprobs=5)
+    assert answer.tokens and all(answer.text[t.start :].startswith(t.text) for t in answer.tokens)
+    openai_server.behave("wrong-logprobs")
+    assert not _model(openai_server).complete(ASK, schema=schema, logprobs=5).tokens
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "3"}, 3), ({"retry-after": "0.5"}, 0.5), ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0), ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_retry_after(headers, seconds) -> None:
+    assert retry_after(headers) == seconds
 
 
 def test_a_wrong_key_is_never_repeated(openai_server, schema) -> None:
@@ -80,18 +143,18 @@ def test_an_unreachable_server(schema) -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}/v1"
     with pytest.raises(ModelError, match="can't be reached") as failed:
-        OpenAICompatible("m", url=url, key=KEY).complete(ASK, schema=schema)
+        OpenAICompatible(Endpoint("openai", url, KEY), "m").complete(ASK, schema=schema)
     assert "secret" not in str(failed.value) and "OPENAI_BASE_URL" in failed.value.fix
 
 
 def test_no_key_for_openai_is_said_before_anything_is_sent() -> None:
     with pytest.raises(ModelError, match="no key for OpenAI"):
-        OpenAICompatible("m", url=DEFAULT_URL).complete(ASK)
-    assert not configured()
+        OpenAICompatible(Endpoint("openai", OPENAI_URL), "m").complete(ASK)
 
 
 def test_identity_names_server_and_model_and_no_secret() -> None:
-    model = OpenAICompatible("m", url="https://me:pw@host:8000/v1", key=KEY)
+    model = OpenAICompatible(Endpoint("openai", "https://me:pw@host:8000/v1", KEY), "m")
+    assert KEY not in repr(model.endpoint)
     assert model.identity == "https://host:8000/v1|m" and model.spec == "openai:m"
 
 

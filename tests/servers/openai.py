@@ -1,12 +1,18 @@
 """A real HTTP server on loopback that speaks OpenAI's chat completions, and misbehaves on demand.
 
 It answers any of our schemas from the schema itself (asked ids, rating values), so what comes back is
-what a well-behaved model could say. ``behave`` queues ways to answer for the next requests.
+what a well-behaved model could say. ``behave`` queues ways to answer for the next requests; ``chance``
+gives the ways of a share of all requests.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import random
+import re
+import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -16,12 +22,30 @@ from typing import Any
 KEY = "sk-planted-0123456789abcdef"
 
 
+class Server(ThreadingHTTPServer):
+    """Takes many connections at once, and says nothing when one breaks."""
+
+    request_queue_size = 256
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
 class OpenAIServer:
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self.queue: deque[str] = deque()
         self.always = "ok"
         self.delay = 0.0
+        self.mass = 0.0
+        """Probability mass on the scale's digits in log probabilities; 0: the server has none."""
+        self.unknown: set[str] = set()
+        """Parts of a request that this server refuses to know."""
+        self.faults: tuple[float, tuple[str, ...]] = (0.0, ())
+        self.seen: dict[str, int] = {}
+        self.inside = self.most = 0
+        self.random = random.Random(7)
         self.lock = threading.Lock()
         server = self
 
@@ -38,7 +62,7 @@ class OpenAIServer:
                 length = int(self.headers.get("Content-Length") or 0)
                 server.answer(self, json.loads(self.rfile.read(length) or b"{}"))
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
         self.thread = threading.Thread(target=self.http.serve_forever, daemon=True)
 
@@ -73,50 +97,162 @@ class OpenAIServer:
         with self.lock:
             self.requests.append(body)
             way = self.queue.popleft() if self.queue else self.always
-        if self.delay:
-            time.sleep(self.delay)
+            share, ways = self.faults
+            if way == "ok" and self.random.random() < share:
+                way = self.random.choice(ways)
+            self.seen[way] = self.seen.get(way, 0) + 1
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+        try:
+            if self.delay:
+                time.sleep(self.delay)
+            self._answer(handler, body, way)
+        except OSError:
+            handler.close_connection = True
+        finally:
+            with self.lock:
+                self.inside -= 1
+
+    def _answer(self, handler: BaseHTTPRequestHandler, body: dict[str, Any], way: str) -> None:
         if self._denied(handler):
             return None
-        if way.isdigit():
-            return self._send(handler, int(way), {"error": {"message": f"planned {way}"}})
+        for part in self.unknown & body.keys():
+            text = f"Unrecognized request argument supplied: {part}"
+            return self._send(handler, 400, {"error": {"message": text}})
+        status, _, wait = way.partition(":")
+        if status.isdigit():
+            headers = {"Retry-After": wait} if wait else {}
+            return self._send(
+                handler, int(status), {"error": {"message": f"planned {way}"}}, headers
+            )
         if way == "html":
             return self._raw(handler, b"<html><body>Bad gateway</body></html>", "text/html")
         if way == "reset":
+            # Not a polite end: the connection is torn down.
+            handler.connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            handler.connection.close()
             handler.close_connection = True
             return None
+        if way == "hang":
+            time.sleep(3)
+            handler.close_connection = True
+            return None
+        if way == "context":
+            text = "This model's maximum context length is 8192 tokens, exceed it you did."
+            return self._send(handler, 400, {"error": {"message": text, "code": "context_length_exceeded"}})  # fmt: skip
         if way == "no-choices":
             return self._send(handler, 200, {"id": "x", "object": "chat.completion", "choices": []})
         content = self.content(body, way)
+        if body.get("stream"):
+            return self._stream(handler, content, way)
         message: dict[str, Any] = {"role": "assistant", "content": content}
         if way == "refusal":
             message = {"role": "assistant", "content": None, "refusal": "I would rather not."}
+        choice = {
+            "index": 0, "message": message,
+            "finish_reason": "length" if way == "truncated" else "stop",
+        }  # fmt: skip
+        if body.get("logprobs") and self.mass:
+            choice["logprobs"] = {"content": self.logprobs(content, way)}
         reply = {
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
-            "choices": [
-                {
-                    "index": 0, "message": message,
-                    "finish_reason": "length" if way == "truncated" else "stop",
-                }
-            ],
+            "choices": [choice],
             "usage": {
                 "prompt_tokens": 120, "completion_tokens": 40, "total_tokens": 160,
                 "prompt_tokens_details": {"cached_tokens": 20},
             },
         }  # fmt: skip
-        return self._send(handler, 200, reply)
+        whole = json.dumps(reply).encode()
+        if way == "half":
+            handler.send_response(200)
+            handler.send_header("Content-Type", "application/json")
+            handler.send_header("Content-Length", str(len(whole)))
+            handler.end_headers()
+            handler.wfile.write(whole[: len(whole) // 2])
+            handler.close_connection = True
+            return None
+        if way == "drip":
+            handler.send_response(200)
+            handler.send_header("Content-Type", "application/json")
+            handler.send_header("Content-Length", str(len(whole)))
+            handler.end_headers()
+            for at in range(0, len(whole), 200):
+                handler.wfile.write(whole[at : at + 200])
+                handler.wfile.flush()
+                time.sleep(0.01)
+            return None
+        return self._raw(handler, whole, "application/json")
+
+    def _stream(self, handler: BaseHTTPRequestHandler, content: str, way: str) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.close_connection = True
+        pieces = [content[at : at + 25] for at in range(0, len(content), 25)]
+        for at, piece in enumerate(pieces):
+            if way == "half" and at >= len(pieces) // 2:
+                return
+            choice = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
+            self._event(handler, {"choices": [choice]})
+        self._event(handler, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        usage = {"prompt_tokens": 120, "completion_tokens": 40, "total_tokens": 160}
+        self._event(handler, {"choices": [], "usage": usage})
+        handler.wfile.write(b"data: [DONE]\n\n")
 
     @staticmethod
-    def content(body: dict[str, Any], way: str) -> str:
-        schema = body["response_format"]["json_schema"]["schema"]
+    def _event(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        handler.wfile.write(f"data: {json.dumps({**base, **body})}\n\n".encode())
+        handler.wfile.flush()
+
+    def logprobs(self, content: str, way: str) -> list[dict[str, Any]]:
+        """A token a digit; at each digit its neighbour below has half its probability."""
+        found = []
+        for token in re.findall(r"\d|[^\d]+", content):
+            top = [(token, 0.99)]
+            if token.isdigit():
+                top = [(token, self.mass * 2 / 3), (str(int(token) - 1), self.mass / 3)]
+                top += [(" maybe", 1 - self.mass)] if self.mass < 1 else []
+            if way == "wrong-logprobs":
+                token = token.upper() + "?"
+            entries = [
+                {"token": t, "logprob": math.log(max(p, 1e-9)), "bytes": list(t.encode())}
+                for t, p in top
+            ]
+            found.append(
+                {"token": token, "logprob": math.log(max(top[0][1], 1e-9)),
+                 "bytes": list(token.encode()), "top_logprobs": entries}
+            )  # fmt: skip
+        return found
+
+    @staticmethod
+    def schema(body: dict[str, Any]) -> dict[str, Any] | None:
+        """The schema of a request, wherever it stands."""
+        if "response_format" in body:
+            return body["response_format"]["json_schema"]["schema"]
+        if "format" in body:
+            return body["format"] if isinstance(body["format"], dict) else None
+        text = body["messages"][-1]["content"]
+        at = text.rfind("JSON schema:")
+        return json.loads(text[at + len("JSON schema:") :]) if at >= 0 else None
+
+    @classmethod
+    def content(cls, body: dict[str, Any], way: str) -> str:
+        schema = cls.schema(body)
+        if schema is None:
+            return "yes"
         if way == "garbage":
             return "I think this user would like it a lot."
         if "ratings" in schema["properties"]:
             rating = schema["properties"]["ratings"]["items"]["properties"]
+            values = rating["rating"]["enum"]
             rows = [
                 {
                     "item_id": i, "reason": f"Reason for movie {i}.",
-                    "rating": rating["rating"]["enum"][i % len(rating["rating"]["enum"])],
-                    "expected": 3.25,
+                    "rating": values[i % len(values)], "expected": 3.25,
                 }
                 for i in rating["item_id"]["enum"]
             ]  # fmt: skip
@@ -124,6 +260,12 @@ class OpenAIServer:
                 rows = rows[1:]
             if way == "off-scale":
                 rows[0]["rating"] = 11
+            if way == "null":
+                rows[0]["rating"] = None
+            if way == "foreign-ids":
+                rows = [{**r, "item_id": r["item_id"] + 100_000} for r in rows[:1]] + rows[1:]
+            if way == "duplicates":
+                rows = [r for r in rows for _ in range(2)]
             if way == "strings":
                 rows = [
                     {**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows
@@ -152,15 +294,26 @@ class OpenAIServer:
         return text
 
     @staticmethod
-    def _send(handler: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:
-        OpenAIServer._raw(handler, json.dumps(body).encode(), "application/json", status)
+    def _send(
+        handler: BaseHTTPRequestHandler,
+        status: int,
+        body: dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        OpenAIServer._raw(handler, json.dumps(body).encode(), "application/json", status, headers)
 
     @staticmethod
-    def _raw(handler: BaseHTTPRequestHandler, body: bytes, kind: str, status: int = 200) -> None:
+    def _raw(
+        handler: BaseHTTPRequestHandler,
+        body: bytes,
+        kind: str,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         handler.send_response(status)
         handler.send_header("Content-Type", kind)
         handler.send_header("Content-Length", str(len(body)))
-        if status == 429:
-            handler.send_header("Retry-After", "0")
+        for name, value in (headers or {}).items():
+            handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(body)

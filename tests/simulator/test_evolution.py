@@ -135,6 +135,7 @@ def test_the_plan_names_everything_that_decides_the_result(ml100k, last10) -> No
     other = {
         "dataset": "x", "dataset_hash": "x", "split": "u1", "user": 2, "model": "openai:x",
         "model_version": "x", "history": 20, "batch_size": 5, "forecasts": False,
+        "details": "x",
     }  # fmt: skip
     assert set(other) == {f.name for f in dataclasses.fields(base)}
     ids = {dataclasses.replace(base, **{k: v}).id for k, v in other.items()}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from lusifer import prompts
 from lusifer.errors import BadRequest, ModelError
 from lusifer.evaluation import SIMULATOR, evaluate
-from lusifer.llm import OpenAICompatible, Recorded
+from lusifer.llm import Endpoint, Recorded
+from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution, user_model
 from lusifer.simulator.estimate import for_evolution, for_rating, for_users
+from lusifer.simulator.evolution import context_after
 from tests.servers.openai import KEY
 
 
 @pytest.fixture
 def model(openai_server, store):
-    llm = Recorded(OpenAICompatible("small", url=openai_server.url, key=KEY), store)
+    llm = Recorded(OpenAICompatible(Endpoint("openai", openai_server.url, KEY), "small"), store)
     return LLMUserModel(llm, prompts.load())
 
 
@@ -64,7 +68,7 @@ def test_what_the_model_is_told(ml100k, last10, model, store, openai_server) -> 
 def test_a_failed_update_keeps_the_steps_before_it(
     ml100k, last10, model, store, openai_server
 ) -> None:
-    openai_server.behave("ok", "ok", "ok", "garbage")
+    openai_server.behave("ok", "ok", "ok", "garbage", "garbage")
     what = plan(ml100k, last10, 405, model)
     found = []
     with pytest.raises(ModelError, match="did not answer with JSON"):
@@ -73,30 +77,113 @@ def test_a_failed_update_keeps_the_steps_before_it(
     assert [s.number for s in found] == [1]
     _, steps = _evolve(ml100k, last10, model, store)
     assert len(steps) == 4 and steps[0] == found[0]
-    assert len(openai_server.requests) == 4 + 1 + 4, "the forecast of step 2 came from the store"
+    assert len(openai_server.requests) == 5 + 1 + 4, "the forecast of step 2 came from the store"
+
+
+@pytest.mark.parametrize("way", ["garbage", "truncated", "refusal", "no-choices", "html"])
+def test_a_bad_update_is_repaired_once(ml100k, last10, model, store, openai_server, way) -> None:
+    openai_server.behave("ok", way)
+    _, steps = _evolve(ml100k, last10, model, store)
+    assert len(steps) == 4 and len(openai_server.requests) == 9
+    first, repair = openai_server.requests[1], openai_server.requests[2]
+    told = repair["messages"][-1]["content"]
+    assert "Your answer can't be used" in told and "schema" in told
+    roles = [m["role"] for m in repair["messages"]]
+    assert all(a != b for a, b in pairwise(roles)), "no role twice in a row"
+    if way == "truncated":
+        assert repair["max_tokens"] > first["max_tokens"]
+    assert store.usage()["failed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("way", "asked_again"),
+    [
+        ("garbage", 10), ("missing", 1), ("off-scale", 1), ("null", 1), ("foreign-ids", 1),
+        ("refusal", 10), ("no-choices", 10), ("html", 10), ("truncated", 6),
+        ("strings", 0), ("fenced", 0), ("duplicates", 0),
+    ],
+)  # fmt: skip
+def test_one_repair_asks_for_what_is_missing_and_no_more(
+    ml100k, last10, model, store, openai_server, way, asked_again
+) -> None:
+    what, steps = _evolve(ml100k, last10, model, store)
+    items = ml100k.items_of(range(1, 11))
+    before = len(openai_server.requests)
+    openai_server.behave(way)
+    made = rate_items(ml100k, last10, model, what, steps, items, store)
+    assert [m.item_id for m in made] == list(range(1, 11)) and not any(m.failure for m in made)
+    sent = openai_server.requests[before:]
+    assert len(sent) == 1 + bool(asked_again)
+    if asked_again:
+        schema = openai_server.schema(sent[1])
+        ids = schema["properties"]["ratings"]["items"]["properties"]["item_id"]["enum"]
+        assert len(ids) == asked_again
 
 
 @pytest.mark.parametrize(
     ("way", "missing"),
-    [
-        ("garbage", 10), ("missing", 1), ("off-scale", 1), ("refusal", 10), ("truncated", 10),
-        ("400", 10), ("html", 10), ("no-choices", 10), ("strings", 0), ("fenced", 0),
-    ],
+    [("garbage", 10), ("missing", 1), ("off-scale", 1), ("refusal", 10), ("400", 10), ("context", 10)],
 )  # fmt: skip
-def test_bad_ratings_stay_missing_and_are_asked_again(
+def test_what_no_repair_mends_stays_missing_and_is_asked_again_the_next_time(
     ml100k, last10, model, store, openai_server, way, missing
 ) -> None:
     what, steps = _evolve(ml100k, last10, model, store)
-    items = ml100k.items_of(range(1, 21))
-    openai_server.behave(way)
+    items = ml100k.items_of(range(1, 11))
+    openai_server.behave(way, way)
     made = rate_items(ml100k, last10, model, what, steps, items, store)
     failed = [m for m in made if m.failure]
     assert len(failed) == missing
     assert all(m.rating is None and m.expected is None for m in failed)
-    asked = len(openai_server.requests)
+    openai_server.queue.clear()
     again = rate_items(ml100k, last10, model, what, steps, items, store)
     assert not any(m.failure for m in again)
-    assert len(openai_server.requests) - asked == bool(missing)
+
+
+def test_expected_ratings_from_token_probabilities(
+    ml100k, last10, model, store, openai_server
+) -> None:
+    """At each digit d the server gives d two thirds and d-1 one third of the mass on the scale."""
+    openai_server.mass = 0.9
+    what, steps = _evolve(ml100k, last10, model, store)
+    items = ml100k.items_of(range(1, 11))
+    made = rate_items(ml100k, last10, model, what, steps, items, store)
+    for m in made:
+        assert m.how == "tokens" and m.rating is not None
+        if m.rating == 1:  # 0 is not on the scale
+            assert m.expected == pytest.approx(1) and m.mass == pytest.approx(0.6, abs=1e-3)
+        else:
+            assert m.expected == pytest.approx(m.rating - 1 / 3, abs=1e-3)
+            assert m.spread == pytest.approx((2 / 9) ** 0.5, abs=1e-3)
+            assert m.mass == pytest.approx(0.9, abs=1e-3)
+    store.forget_steps(what.id)
+    _, steps = _evolve(ml100k, last10, model, store)
+    asked = len(openai_server.requests)
+    assert rate_items(ml100k, last10, model, what, steps, items, store) == made
+    assert len(openai_server.requests) == asked, "probabilities are stored with the answer"
+
+
+def test_little_mass_on_the_scale_is_not_trusted(
+    ml100k, last10, model, store, openai_server
+) -> None:
+    openai_server.mass = 0.3
+    what, steps = _evolve(ml100k, last10, model, store)
+    for m in rate_items(ml100k, last10, model, what, steps, ml100k.items_of([2, 3]), store):
+        assert m.how == "rating" and m.expected == m.rating and m.mass < 0.5
+
+
+def test_samples_are_drawn_where_there_are_no_probabilities(
+    ml100k, last10, store, openai_server, monkeypatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    model = user_model("openai:small", store, samples=3)
+    what, steps = _evolve(ml100k, last10, model, store)
+    before = len(openai_server.requests)
+    made = rate_items(ml100k, last10, model, what, steps, ml100k.items_of([2, 3]), store)
+    assert len(openai_server.requests) - before == 3, "each draw is an answer of its own"
+    assert openai_server.requests[-1]["temperature"] > 0
+    assert all(m.how == "samples" and m.spread == 0 for m in made)
+    assert model.version != user_model("openai:small", store).version
 
 
 @pytest.mark.parametrize(("way", "kind"), [("404", "not-found"), ("401", "auth")])
@@ -113,33 +200,66 @@ def test_what_a_person_must_mend_ends_the_work(
 
 def test_the_simulator_row_counts_what_failed(ml100k, last10, model, store, openai_server) -> None:
     users = [1, 2]
-    openai_server.behave(*["ok"] * 4, "missing", *["ok"] * 5)
+    openai_server.behave(*["ok"] * 4, "missing", "garbage", *["ok"] * 5)
     found = evaluate(ml100k, last10, [SIMULATOR, "bias"], users=users, model=model, store=store)
     assert len(found.test) == 20 and found.rows == 19
-    assert len(openai_server.requests) == 10, "four updates and one call for ten ratings each"
+    assert len(openai_server.requests) == 11, "4 updates and one call a user, and one repair"
+
+
+def test_many_users_at_a_time_give_the_same(ml100k, last10, model, store, openai_server) -> None:
+    users = [1, 2, 3, 4, 5, 6]
+    openai_server.delay = 0.02
+    at_once = evaluate(
+        ml100k, last10, [SIMULATOR], users=users, model=model, store=store, workers=6
+    )
+    assert openai_server.most > 2
+    asked = len(openai_server.requests)
+    again = evaluate(ml100k, last10, [SIMULATOR], users=users, model=model, store=store)
+    assert len(openai_server.requests) == asked
+    assert (at_once.predictions[SIMULATOR].values == again.predictions[SIMULATOR].values).all()
+
+
+def test_a_wrong_key_stops_all_workers(ml100k, last10, model, store, openai_server) -> None:
+    openai_server.always = "401"
+    with pytest.raises(ModelError) as failed:
+        evaluate(
+            ml100k, last10, [SIMULATOR], users=range(1, 200), model=model, store=store, workers=4
+        )
+    assert failed.value.kind == "auth" and len(openai_server.requests) <= 8
 
 
 def test_estimates_are_above_what_is_spent(ml100k, last10, model, store, openai_server) -> None:
-    cost = for_evolution(ml100k, last10, 405, "openai:small", history=40, batch_size=10)
-    what, steps = _evolve(ml100k, last10, model, store)
+    what = plan(ml100k, last10, 405, model)
+    cost = for_evolution(ml100k, last10, what, model, store)
+    _, steps = _evolve(ml100k, last10, model, store)
     assert cost.calls == len(openai_server.requests) == 8
     sent = sum(len(m["content"]) for r in openai_server.requests for m in r["messages"])
     assert sent / 4 <= cost.input_tokens <= 3 * sent / 4
-    assert for_evolution(
-        ml100k, last10, 405, "openai:small", history=40, batch_size=10, done=3
-    ).calls == 2  # fmt: skip
+    assert for_evolution(ml100k, last10, what, model, store, steps[:3]).cached == 2
     before = len(openai_server.requests)
     items = list(ml100k.items_of(range(1, 26)))
-    rated = for_rating(ml100k, last10, "openai:small", items)
+    context = context_after(ml100k, last10, 405, steps)
+    rated = for_rating(model, store, context, items)
     rate_items(ml100k, last10, model, what, steps, items, store)
     assert rated.calls == len(openai_server.requests) - before == 3
-    assert for_users(ml100k, last10, "openai:small", [1, 2]).calls == 10
+    again = for_rating(model, store, context, items)
+    assert (again.calls, again.cached, again.tokens) == (0, 3, 0), "stored answers cost nothing"
+    plans = [plan(ml100k, last10, u, model, forecasts=False) for u in (1, 2)]
+    assert for_users(ml100k, last10, plans, model, store).calls == 10
 
 
-def test_specs() -> None:
+def test_estimates_learn_from_what_calls_used(ml100k, last10, model, store, openai_server) -> None:
+    what = plan(ml100k, last10, 13, model)
+    before = for_evolution(ml100k, last10, what, model, None)
+    _evolve(ml100k, last10, model, store)  # user 405: the server counts 120 tokens for any prompt
+    assert for_evolution(ml100k, last10, what, model, store).input_tokens < before.input_tokens / 4
+
+
+def test_specs(store) -> None:
     assert user_model("builtin", None).spec == "builtin"
-    for wrong in ("", "openai:", "openai: ", "gpt-4", "ollama"):
+    for wrong in ("", "openai:", "openai: ", "gpt-4", "ollama", "nowhere:x"):
         with pytest.raises(BadRequest, match="names no model"):
-            user_model(wrong, None)
+            user_model(wrong, store)
     with pytest.raises(BadRequest, match="need the database"):
         user_model("openai:x", None)
+    assert user_model("ollama:gemma3:4b", store).spec == "ollama:gemma3:4b"

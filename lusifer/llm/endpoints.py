@@ -1,0 +1,163 @@
+"""Where language models are: named endpoints, and what a model spec means.
+
+An endpoint is declared in the environment or in ``.streamlit/secrets.toml``::
+
+    [endpoints.vllm]
+    url = "http://gpu-box:8000/v1"
+    key = "…"                # or key_env = "VLLM_KEY"; left out where none is needed
+    workers = 32             # calls at a time, at most
+    requests_a_minute = 500
+    tokens_a_minute = 200000
+
+    LUSIFER_ENDPOINT_VLLM_URL=http://gpu-box:8000/v1     # the same by variables
+    LUSIFER_ENDPOINT_VLLM_KEY=…
+
+``openai`` is there from the start (``OPENAI_API_KEY``, ``OPENAI_BASE_URL``), as are ``ollama``
+(``OLLAMA_HOST``) and ``file``, a model file on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from lusifer import settings
+from lusifer.errors import BadRequest
+
+OPENAI_URL = "https://api.openai.com/v1"
+OLLAMA_URL = "http://127.0.0.1:11434"
+Kind = Literal["openai", "ollama", "file"]
+_VARIABLE = re.compile(r"LUSIFER_ENDPOINT_([A-Z0-9_]+?)_(URL|KEY|WORKERS|RPM|TPM)$")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*$")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One server. ``key`` is kept out of every text that Python makes of it.
+
+    ``workers`` is the most calls at a time; ``rpm`` and ``tpm`` are requests and tokens a minute,
+    ``None`` for no limit of ours.
+    """
+
+    name: str
+    url: str
+    key: str = field(default="", repr=False, compare=False)
+    kind: Kind = "openai"
+    workers: int = 64
+    rpm: int | None = None
+    tpm: int | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a call has a chance: OpenAI itself answers nobody without a key."""
+        return bool(self.key) or self.url != OPENAI_URL
+
+
+def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
+    """All endpoints by name.
+
+    Args:
+        keys: keys by endpoint name that go before the configured ones (a session's own).
+
+    Raises:
+        BadRequest: ``secrets.toml`` can't be read, or declares an endpoint without an address.
+    """
+    secrets = _secrets()
+    found: dict[str, Endpoint] = {
+        "openai": Endpoint(
+            "openai",
+            (os.environ.get("OPENAI_BASE_URL") or secrets.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/"),
+            os.environ.get("OPENAI_API_KEY") or secrets.get("OPENAI_API_KEY") or "",
+        )
+    }  # fmt: skip
+    for name, fields in {**_from_file(secrets), **_from_environment()}.items():
+        url = str(fields.get("url") or "").rstrip("/")
+        if not url.startswith(("http://", "https://")):
+            raise BadRequest(
+                f"The endpoint {name!r} has no address.",
+                f"Give it a url that starts with http:// or https:// "
+                f"(LUSIFER_ENDPOINT_{name.upper()}_URL, or url in secrets.toml).",
+            )
+        found[name] = Endpoint(
+            name, url, str(fields.get("key") or os.environ.get(str(fields.get("key_env")), "")),
+            workers=_count(fields.get("workers")) or 64,
+            rpm=_count(fields.get("requests_a_minute")),
+            tpm=_count(fields.get("tokens_a_minute")),
+        )  # fmt: skip
+    # Ollama works one or a few requests at a time and queues the rest.
+    found["ollama"] = Endpoint("ollama", ollama_url(), kind="ollama", workers=8)
+    found["file"] = Endpoint("file", "", kind="file", workers=4)
+    return {n: replace(e, key=(keys or {}).get(n) or e.key) for n, e in found.items()}
+
+
+def ollama_url() -> str:
+    """``OLLAMA_HOST`` as an address, else Ollama's usual place on this machine."""
+    host = (os.environ.get("OLLAMA_HOST") or "").strip().rstrip("/")
+    if not host:
+        return OLLAMA_URL
+    if "://" not in host:
+        host = f"http://{host}"
+    # 0.0.0.0 is where a server listens, not where a client connects to.
+    host = host.replace("//0.0.0.0", "//127.0.0.1")
+    return host if re.search(r":\d+$", host) else f"{host}:11434"
+
+
+def resolve(spec: str, keys: Mapping[str, str] | None = None) -> tuple[Endpoint, str]:
+    """The endpoint and the model that a spec names (``ENDPOINT:MODEL``).
+
+    Raises:
+        BadRequest: it names none.
+    """
+    name, _, model = spec.partition(":")
+    known = endpoints(keys)
+    if name not in known or not model.strip():
+        raise BadRequest(
+            f"{spec!r} names no model.",
+            f"Give builtin, or ENDPOINT:MODEL with one of the endpoints {', '.join(known)}.",
+        )
+    return known[name], model.strip()
+
+
+def _secrets() -> dict[str, Any]:
+    file = settings.project_dir() / ".streamlit" / "secrets.toml"
+    try:
+        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # The text of a TOML error names line and column and nothing of what stands there.
+        raise BadRequest(f"{file} can't be read: {error}.", "Mend it, or move it away.") from None
+
+
+def _from_file(secrets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    found = secrets.get("endpoints") or {}
+    for name, fields in found.items() if isinstance(found, dict) else ():
+        if not _NAME.match(str(name)) or not isinstance(fields, dict):
+            raise BadRequest(
+                f"secrets.toml has an endpoint named {name!r}.",
+                "A name has small letters, digits, points and dashes; its settings are a table.",
+            )
+    return {str(k): dict(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def _from_environment() -> dict[str, dict[str, Any]]:
+    names = {"URL": "url", "KEY": "key", "WORKERS": "workers", "RPM": "requests_a_minute",
+             "TPM": "tokens_a_minute"}  # fmt: skip
+    found: dict[str, dict[str, Any]] = {}
+    for variable, value in os.environ.items():
+        match = _VARIABLE.match(variable)
+        if match and value:
+            found.setdefault(match[1].lower(), {})[names[match[2]]] = value
+    return found
+
+
+def _count(value: Any) -> int | None:
+    try:
+        return max(int(value), 1) if value else None
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,233 @@
+"""Models on an Ollama server, by its own protocol."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Unpack
+from urllib.parse import urlsplit
+
+from lusifer.errors import Cancelled, ModelError
+from lusifer.llm.endpoints import Endpoint
+from lusifer.llm.openai_compatible import kinds_of, tokens_of
+from lusifer.llm.protocol import Completion, Message, Options
+from lusifer.llm.redact import redact
+
+TIMEOUT_SECONDS = 300.0
+"""The SDK has none. Long, because a model may have to be loaded from disk first."""
+KEEP_ALIVE = "10m"
+CONTEXT = 8192
+"""Ollama's own default cuts long prompts short; ours take about 3,000 tokens."""
+_clients: dict[str, Any] = {}
+_digests: dict[tuple[str, str], tuple[float, str]] = {}
+_lock = threading.Lock()
+
+
+def connect(url: str, timeout: float = TIMEOUT_SECONDS) -> Any:
+    """The SDK's client for a server, shared."""
+    import ollama
+
+    with _lock:
+        name = f"{url} {timeout}"
+        if name not in _clients:
+            _clients[name] = ollama.Client(host=url, timeout=timeout)
+        return _clients[name]
+
+
+def installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
+    """Names of the models on the server and their digests.
+
+    Raises:
+        ModelError: the server does not answer.
+    """
+    try:
+        models = connect(endpoint.url, timeout).list().models
+    except Exception as error:
+        raise _explain(error, endpoint, "") from None
+    return {m.model: m.digest or "" for m in models if m.model}
+
+
+def running(endpoint: Endpoint) -> list[str]:
+    """The models that a server has, or nothing where none answers within half a second."""
+    parts = urlsplit(endpoint.url)
+    try:  # the SDK takes a while to import, and mostly nobody is there
+        socket.create_connection((parts.hostname or "", parts.port or 80), 0.3).close()
+    except OSError:
+        return []
+    try:
+        return sorted(installed(endpoint, 0.5))
+    except ModelError:
+        return []
+
+
+def pull(
+    endpoint: Endpoint,
+    model: str,
+    progress: Callable[[str, int, int], None],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> None:
+    """Have the server download a model. What is there of it after a cancel is used the next time.
+
+    Args:
+        progress: called with what is done, bytes done and bytes in all (of the present layer).
+
+    Raises:
+        ModelError: no such model, or no server.
+        Cancelled: ``cancelled`` said so.
+    """
+    try:
+        parts: Iterator[Any] = connect(endpoint.url).pull(model, stream=True)
+        for part in parts:
+            progress(part.status or "", part.completed or 0, part.total or 0)
+            if cancelled():
+                raise Cancelled("Stopped.", "What is downloaded is kept by Ollama.")
+    except Cancelled:
+        raise
+    except Exception as error:
+        raise _explain(error, endpoint, model) from None
+    with _lock:
+        _digests.pop((endpoint.url, model), None)
+
+
+class Ollama:
+    """One model on an Ollama server. Its digest is part of what can change an answer."""
+
+    def __init__(self, endpoint: Endpoint, model: str) -> None:
+        self.endpoint, self.model = endpoint, model
+        self.spec = f"ollama:{model}"
+
+    @property
+    def identity(self) -> str:
+        """Address, model and, where the server tells it, the digest (asked once a minute at most)."""
+        name = (self.endpoint.url, self.model)
+        with _lock:
+            at, digest = _digests.get(name, (-1e9, ""))
+        if time.monotonic() - at > 60:
+            try:
+                known = installed(self.endpoint)
+            except ModelError:
+                known = {}
+            digest = known.get(self.model) or known.get(f"{self.model}:latest") or ""
+            with _lock:
+                _digests[name] = (time.monotonic(), digest)
+        return f"{self.endpoint.url}|{self.model}@{digest[:12]}"
+
+    def list_models(self) -> list[str]:
+        """Names of the installed models, alphabetically.
+
+        Raises:
+            ModelError: the server does not answer.
+        """
+        return sorted(installed(self.endpoint))
+
+    def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
+        """See `lusifer.llm.protocol.LLM`."""
+        settings: dict[str, Any] = {"num_ctx": CONTEXT}
+        for ours, theirs in (
+            ("temperature", "temperature"), ("seed", "seed"), ("max_tokens", "num_predict"),
+        ):  # fmt: skip
+            value = options.get(ours)
+            if value is not None:
+                settings[theirs] = value
+        asked: dict[str, Any] = {
+            "model": self.model, "messages": [m.to_json() for m in messages],
+            "options": settings, "keep_alive": KEEP_ALIVE,
+        }  # fmt: skip
+        if options.get("schema") is not None:
+            asked["format"] = options["schema"]
+        if options.get("logprobs"):
+            asked |= {"logprobs": True, "top_logprobs": min(options["logprobs"], 20)}
+        tell = options.get("on_text")
+        began = time.perf_counter()
+        try:
+            client = connect(self.endpoint.url)
+            if tell is None:
+                answer, text, entries = client.chat(**asked), None, None
+            else:
+                answer, text, entries = self._collect(client.chat(**asked, stream=True), tell)
+        except Exception as error:
+            raise _explain(error, self.endpoint, self.model) from None
+        content = (answer.message.content or "") if text is None else text
+        if not answer.done:
+            raise ModelError(
+                f"{self.endpoint.url} broke off in the middle of its answer.", "Ask again.",
+                kind="reset", text=content,
+            )  # fmt: skip
+        if answer.done_reason in {"load", "unload"}:
+            raise ModelError(
+                f"{self.spec} was only {answer.done_reason}ed and gave no answer.", "Ask again.",
+                kind="invalid",
+            )  # fmt: skip
+        return Completion(
+            text=content,
+            finish_reason=answer.done_reason or "stop",
+            input_tokens=int(answer.prompt_eval_count or 0),
+            output_tokens=int(answer.eval_count or 0),
+            latency_ms=(time.perf_counter() - began) * 1000,
+            tokens=tokens_of((answer.logprobs if entries is None else entries) or (), content),
+        )
+
+    @staticmethod
+    def _collect(parts: Iterator[Any], tell: Callable[[str], None]) -> tuple[Any, str, list[Any]]:
+        last: Any = None
+        text: list[str] = []
+        entries: list[Any] = []
+        for last in parts:
+            entries += last.logprobs or ()
+            if last.message.content:
+                text.append(last.message.content)
+                tell(last.message.content)
+        if last is None:
+            raise EOFError
+        return last, "".join(text), entries
+
+
+def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
+    """Any error of the SDK as one with a cause and a way out."""
+    import ollama
+
+    if isinstance(error, ModelError):
+        return error
+    said = redact(str(getattr(error, "error", error)))[:300]
+    if isinstance(error, ollama.ResponseError):
+        status = error.status_code
+        if status == 404 or "not found" in said:
+            return ModelError(
+                f"Ollama has no model {model!r}.",
+                f"Get it with `ollama pull {model}` or the button on the page, or choose another.",
+                kind="not-found",
+            )
+        if "context size" in said or "context length" in said:
+            return ModelError(
+                f"The question is too long for ollama:{model}.",
+                "Rate fewer movies a call, read a shorter history, or choose a model with a longer "
+                "context.",
+                kind="context",
+            )
+        if status == 429:
+            return ModelError(f"Ollama is busy: {said}", "Wait a moment.", kind="rate-limit")
+        if status >= 500 or status == -1:
+            return ModelError(f"Ollama failed: {said}", "Look into its log.", kind="server")
+        return ModelError(
+            f"Ollama answered {status}: {said}", "Choose another model or settings.",
+            kind="bad-request",
+        )  # fmt: skip
+    names = kinds_of(error)
+    if "TimeoutException" in names:
+        return ModelError(
+            f"Ollama at {endpoint.url} did not answer in time.",
+            "A model that does not fit into memory is very slow: try again, or a smaller one.",
+            kind="timeout",
+        )
+    reset = "ConnectionResetError" in names
+    if names & {"ConnectionError", "ConnectError"} and not reset:
+        return ModelError(
+            f"Ollama is not running at {endpoint.url}.",
+            "Start it (`ollama serve`, or open the Ollama app), or set OLLAMA_HOST to where it is.",
+            kind="unreachable",
+        )
+    if reset or names & {"TransportError", "EOFError"}:
+        return ModelError("Ollama closed the connection.", "Try again.", kind="reset")
+    return ModelError(f"Ollama answered what can't be read: {said}", "Ask again.", kind="invalid")

@@ -1,0 +1,51 @@
+"""From a model spec to a model with everything around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lusifer.llm.budget import Budget, Budgeted
+from lusifer.llm.endpoints import Endpoint, resolve
+from lusifer.llm.limits import Limited, gate_of
+from lusifer.llm.local import LocalFile
+from lusifer.llm.ollama import Ollama
+from lusifer.llm.openai_compatible import OpenAICompatible
+from lusifer.llm.protocol import LLM
+from lusifer.llm.recorded import Recorded
+from lusifer.llm.retry import Retrying
+from lusifer.store import Store
+
+
+def connect(spec: str, keys: Mapping[str, str] | None = None) -> tuple[LLM, Endpoint]:
+    """The bare model that a spec names, and its endpoint. Asks nobody anything.
+
+    Args:
+        keys: keys by endpoint name, before the configured ones.
+
+    Raises:
+        BadRequest: the spec names no model.
+    """
+    endpoint, model = resolve(spec, keys)
+    if endpoint.kind == "ollama":
+        return Ollama(endpoint, model), endpoint
+    if endpoint.kind == "file":
+        return LocalFile(model), endpoint
+    return OpenAICompatible(endpoint, model), endpoint
+
+
+def stack(
+    spec: str,
+    store: Store,
+    *,
+    keys: Mapping[str, str] | None = None,
+    budget: Budget | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Recorded:
+    """A model with cache, budget, retries and limits around it, from the outside in.
+
+    Raises:
+        BadRequest: the spec names no model.
+    """
+    model, endpoint = connect(spec, keys)
+    limited = Limited(model, gate_of(endpoint), cancelled=cancelled)
+    return Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)  # fmt: skip
