@@ -125,19 +125,7 @@ class OpenAIServer:
             return self._send(
                 handler, int(status), {"error": {"message": f"planned {way}"}}, headers
             )
-        if way == "html":
-            return self._raw(handler, b"<html><body>Bad gateway</body></html>", "text/html")
-        if way == "reset":
-            # Not a polite end: the connection is torn down.
-            handler.connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
-            handler.connection.close()
-            handler.close_connection = True
-            return None
-        if way == "hang":
-            time.sleep(3)
-            handler.close_connection = True
+        if self.broken(handler, way):
             return None
         if way == "context":
             text = "This model's maximum context length is 8192 tokens, exceed it you did."
@@ -184,6 +172,23 @@ class OpenAIServer:
                 time.sleep(0.01)
             return None
         return self._raw(handler, whole, "application/json")
+
+    def broken(self, handler: BaseHTTPRequestHandler, way: str) -> bool:
+        """Faults below the protocol; whether there was one."""
+        if way == "html":
+            self._raw(handler, b"<html><body>Bad gateway</body></html>", "text/html")
+        elif way == "reset":
+            # Not a polite end: the connection is torn down.
+            linger = struct.pack("ii", 1, 0)
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            handler.connection.close()
+            handler.close_connection = True
+        elif way == "hang":
+            time.sleep(3)
+            handler.close_connection = True
+        else:
+            return False
+        return True
 
     def _stream(self, handler: BaseHTTPRequestHandler, content: str, way: str) -> None:
         handler.send_response(200)

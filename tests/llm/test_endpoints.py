@@ -1,0 +1,107 @@
+"""Endpoints, specs and prices from the environment and files; keys stay where they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from lusifer import settings
+from lusifer.errors import BadRequest
+from lusifer.llm import connect, endpoints
+from lusifer.llm.endpoints import OPENAI_URL, ollama_url, resolve
+from lusifer.llm.prices import price
+from tests.servers.openai import KEY
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / ".streamlit").mkdir()
+    monkeypatch.setattr(settings, "project_dir", lambda: tmp_path)
+    return tmp_path
+
+
+def test_three_are_there_from_the_start(project) -> None:
+    found = endpoints()
+    assert set(found) == {"openai", "ollama", "file"}
+    assert found["openai"].url == OPENAI_URL and not found["openai"].usable
+
+
+def test_named_ones_from_variables_and_secrets(project, monkeypatch) -> None:
+    (project / ".streamlit" / "secrets.toml").write_text(
+        '[endpoints.vllm]\nurl = "http://a:1/v1/"\nkey_env = "THE_KEY"\nworkers = 4\n'
+        "requests_a_minute = 60\n"
+    )
+    monkeypatch.setenv("THE_KEY", KEY)
+    monkeypatch.setenv("LUSIFER_ENDPOINT_LM_STUDIO_URL", "http://localhost:1234/v1")
+    found = endpoints()
+    assert found["vllm"].url == "http://a:1/v1" and found["vllm"].key == KEY
+    assert (found["vllm"].workers, found["vllm"].rpm, found["vllm"].tpm) == (4, 60, None)
+    assert found["lm_studio"].usable and not found["lm_studio"].key
+    assert KEY not in repr(found)
+    model, endpoint = connect("vllm:meta/llama:8b")
+    assert model.spec == "vllm:meta/llama:8b" and model.identity == "http://a:1/v1|meta/llama:8b"
+    assert endpoint.name == "vllm"
+
+
+def test_a_sessions_key_goes_before_and_is_kept_nowhere(project, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-operator-1234567890")
+    assert endpoints({"openai": KEY})["openai"].key == KEY
+    assert endpoints()["openai"].key == "sk-operator-1234567890"
+
+
+@pytest.mark.parametrize(
+    "text", ["[endpoints.x]\nworkers = 3\n", "[endpoints.x]\nurl = 'ftp://x'\n", "endpoints = {", "[endpoints]\n'A B' = 1\n"]
+)  # fmt: skip
+def test_what_cant_be_meant_is_named(project, text) -> None:
+    (project / ".streamlit" / "secrets.toml").write_text(text)
+    with pytest.raises(BadRequest):
+        endpoints()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("", "http://127.0.0.1:11434"), ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("box", "http://box:11434"), ("box:99", "http://box:99"), ("https://o.example:1/", "https://o.example:1"),
+    ],
+)  # fmt: skip
+def test_where_ollama_is(monkeypatch, host, url) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    assert ollama_url() == url
+
+
+def test_specs(project) -> None:
+    assert resolve("ollama:gemma3:4b")[1] == "gemma3:4b"
+    for wrong in ("", "x", "openai:", "nowhere:m"):
+        with pytest.raises(BadRequest, match="names no model"):
+            resolve(wrong)
+    with pytest.raises(BadRequest, match="no model file"):
+        connect("file:nothing.gguf")
+
+
+def test_a_file_that_is_none(project, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "a.gguf").write_bytes(b"not a model")
+    with pytest.raises(BadRequest, match="no GGUF file"):
+        connect("file:a.gguf")
+    outside = tmp_path / "b.gguf"
+    outside.write_bytes(b"GGUF....")
+    assert connect(f"file:{outside}")[0].identity.startswith("file|b.gguf@8-")
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    for path in (str(outside), "../b.gguf"):
+        with pytest.raises(BadRequest, match="no model file") as refused:
+            connect(f"file:{path}")
+        assert str(models) not in str(refused.value)
+
+
+def test_own_prices_go_first(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    (tmp_path / "prices.toml").write_text('["my-model"]\ninput = 1.0\noutput = 2.0\ncached = 0.5\n')
+    assert price("http://localhost:1/v1|my-model", 1_000_000, 400_000, 500_000) == pytest.approx(
+        1.8
+    )
+    assert price("http://localhost:1/v1|other", 1, 0, 1) is None
+    (tmp_path / "prices.toml").write_text('["my-model"]\ninput = "free"\n')
+    with pytest.raises(BadRequest, match="prices.toml"):
+        price("http://localhost:1/v1|my-model", 1, 0, 1)
