@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     info = actions.add_parser("info", help="what a data set holds")
     info.add_argument("name", nargs="?", default="ml-100k")
     info.set_defaults(run=_info)
+    enrich = actions.add_parser("enrich", help="overviews, people and posters of the movies")
+    enrich.add_argument("name", nargs="?", default="ml-100k")
+    enrich.add_argument(
+        "--from", dest="source", type=Path, metavar="CSV", help="take them from a table"
+    )
+    enrich.add_argument("--export", type=Path, metavar="CSV", help="write what is known as a table")
+    enrich.add_argument("--forget", action="store_true", help="remove what is known first")
+    enrich.set_defaults(run=_enrich)
 
     evolve = commands.add_parser("evolve", help="let a user's profile form, step by step")
     _common(evolve)
@@ -82,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.set_defaults(run=_evaluate)
 
-    for command in (fetch, info, evolve, rate, evaluate):
+    for command in (fetch, info, enrich, evolve, rate, evaluate):
         command.add_argument("--json", action="store_true", help="JSON alone on stdout")
     return parser
 
@@ -173,6 +182,13 @@ def _store(model: str) -> Store | None:
         return None
 
 
+def _with_details(dataset: Dataset, store: Store | None) -> Dataset:
+    """The data set with what the database knows of its movies."""
+    from lusifer.datasets.details import load_details
+
+    return dataset.with_details(load_details(dataset, store)) if store else dataset
+
+
 def _app(options: argparse.Namespace) -> None:
     from lusifer.ui import launch
 
@@ -225,15 +241,50 @@ def _info(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def _enrich(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.datasets import details, load, tmdb
+    from lusifer.store import Store
+
+    dataset, store = load(options.name), Store(settings.database_path())
+    result: dict[str, Any] = {"name": dataset.name}
+    if options.forget:
+        result["forgotten"] = store.forget_details(dataset.hash)
+    if options.source:
+        report = details.import_csv(dataset, options.source, store)
+        result |= {
+            "taken": report.taken, "empty": report.empty, "unknown_ids": len(report.unknown),
+            "other_titles": len(report.other_title), "unreadable": len(report.unreadable),
+        }  # fmt: skip
+        _say(report.text)
+    if not (options.source or options.export or options.forget):
+        began = time.monotonic()
+
+        def progress(done: int, total: int, title: str) -> None:
+            if done % 25 == 0 or done == total:
+                rate = done / max(time.monotonic() - began, 1e-9)
+                left = f", about {(total - done) / rate:.0f} s left" if done else ""
+                _say(f"{done}/{total} {title} ({rate:.1f} a second{left})")
+
+        found = tmdb.enrich(dataset, store, progress=progress)
+        result |= {"found": found.found, "not_found": found.not_found, "known": found.known}
+    if options.export:
+        result["exported"] = details.export_csv(dataset, options.export, store)
+    result["movies_with_details"] = len(details.load_details(dataset, store))
+    if not options.json:
+        for key, value in result.items():
+            print(f"{key:20} {value}")
+    return result
+
+
 def _evolution(
     options: argparse.Namespace, *, steps: int | None = None
 ) -> tuple[Dataset, Split, Any, Any, list[Step], Store | None]:
     from lusifer.datasets import load, splits
     from lusifer.simulator import plan, run_evolution, steps_wanted, user_model
 
-    dataset = load(options.dataset)
-    split = splits.make(dataset, options.split)
     store = _store(options.model)
+    dataset = _with_details(load(options.dataset), store)
+    split = splits.make(dataset, options.split)
     model = user_model(options.model, store, budget=_budget(options), samples=options.samples)
     what = plan(
         dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
@@ -342,13 +393,13 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
     if bool(options.train) != bool(options.test) or (options.train and options.split):
         raise BadRequest("Give either --split, or both --train and --test.")
-    dataset = load(options.dataset)
+    names = [n.strip() for n in options.predictors.split(",") if n.strip()]
+    store = _store(options.model) if SIMULATOR in names else None
+    dataset = _with_details(load(options.dataset), store)
     if options.train:
         split = splits.from_files(dataset, options.train, options.test)
     else:
         split = splits.make(dataset, options.split or splits.DEFAULT)
-    names = [n.strip() for n in options.predictors.split(",") if n.strip()]
-    store = _store(options.model) if SIMULATOR in names else None
     model = (
         user_model(options.model, store, budget=_budget(options), samples=options.samples)
         if SIMULATOR in names

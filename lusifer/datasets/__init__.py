@@ -12,11 +12,11 @@ import numpy as np
 
 from lusifer import settings
 from lusifer.datasets import movielens, prepared, splits
-from lusifer.datasets.model import Dataset, Item, RatingScale, RatingTable, User
+from lusifer.datasets.model import Dataset, Details, Item, RatingScale, RatingTable, User
 from lusifer.errors import BadRequest, DatasetError, DatasetMissing
 
 __all__ = [
-    "KNOWN", "Dataset", "Item", "Known", "RatingScale", "RatingTable", "User", "available", "load",
+    "KNOWN", "Dataset", "Details", "Item", "Known", "RatingScale", "RatingTable", "User", "available", "load",
     "splits",
 ]  # fmt: skip
 

@@ -15,6 +15,7 @@ import streamlit as st
 from lusifer.jobs import Job
 from lusifer.simulator import Plan, Step, run_evolution, steps_wanted
 from lusifer.simulator.estimate import Estimate, for_evolution
+from lusifer.simulator.repetition import ALIKE, Repetition
 from lusifer.simulator.taste import tastes, user_mean
 from lusifer.simulator.types import Rated
 from lusifer.store import Store
@@ -180,6 +181,16 @@ def _advance(now: int, count: int) -> None:
         st.session_state["_step"] = now + 1
         st.session_state["playing"] = now + 1 < count
     st.rerun()
+
+
+def repeats(said: Repetition) -> str:
+    """What a model says again, for the reader."""
+    parts = []
+    if said.explanation >= ALIKE:
+        parts.append(f"The explanation repeats that of step {said.of_step}.")
+    if said.bullets:
+        parts.append(f"Two bullets say the same: {said.bullets[0][1]}")
+    return literal(" ".join(parts))
 
 
 def as_json(picked: Chosen, what: Plan, steps: Sequence[Step]) -> str:

@@ -10,9 +10,10 @@ import streamlit as st
 
 from lusifer import __version__, datasets, settings
 from lusifer.datasets import KNOWN, splits
+from lusifer.datasets.details import ATTRIBUTION
 from lusifer.errors import DatasetError, DatasetMissing, LusiferError
 from lusifer.jobs import Job
-from lusifer.ui import models, state
+from lusifer.ui import models, movies, state
 from lusifer.ui.evolution import presenting
 from lusifer.ui.parts import job_progress
 from lusifer.ui.text import literal, money
@@ -31,6 +32,7 @@ Minnesota: F. Maxwell Harper and Joseph A. Konstan. 2015. *The MovieLens Dataset
 Context.* ACM Transactions on Interactive Intelligent Systems 5, 4, article 19.
 Its terms: research use, acknowledgement in publications, no redistribution, no commercial use
 without permission, no implied endorsement. No MovieLens file is part of this program.
+Overviews, people and posters, where they are shown, come from TMDB. {ATTRIBUTION}
 
 **The built-in model** is statistics with sentences, not a language model, and is labelled as such
 everywhere.
@@ -97,6 +99,7 @@ def run() -> None:
     try:
         with st.sidebar:
             st.session_state["_chosen"] = _choices(data)
+            movies.control(data)
             _spend()  # before the page: one that stops early must not take it along
             _about()
     except LusiferError as error:

@@ -12,7 +12,7 @@ from lusifer.errors import UnknownId
 from lusifer.simulator import Step
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.types import SECTIONS, Profile
-from lusifer.ui import state
+from lusifer.ui import posters, state
 from lusifer.ui.text import duration, literal
 
 ICONS = {
@@ -157,20 +157,25 @@ def batch_table(step: Step) -> None:
     for rated in step.batch:
         guess = forecast.get(rated.item.id)
         expected = guess.expected if guess else None
+        about = rated.item.details
         rows.append(
             {
+                "Poster": posters.poster(rated.item),
                 "Movie": rated.item.title,
                 "Rating": rated.rating,
                 "Forecast": expected,
                 "Off by": None if expected is None else expected - rated.rating,
                 "Genres": ", ".join(rated.item.genres),
                 "Forecast reason": (guess.reason or guess.failure) if guess else "",
+                "About": about.overview if about else "",
             }
         )
+    frame = pd.DataFrame(rows)
     st.dataframe(
-        pd.DataFrame(rows),
+        frame.drop(columns=[c for c in ("Poster", "About") if not frame[c].any()]),
         hide_index=True,
         column_config={
+            "Poster": st.column_config.ImageColumn(width=45),
             "Movie": st.column_config.TextColumn(pinned=True, width="medium"),
             "Rating": st.column_config.ProgressColumn(
                 min_value=0, max_value=scale.highest, format="%.3g", width="small"

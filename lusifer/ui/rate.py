@@ -12,9 +12,15 @@ from lusifer.evaluation import scores
 from lusifer.jobs import Job
 from lusifer.simulator import Plan, SimulatedRating, Step, rate_items
 from lusifer.store import Store
+from lusifer.ui.posters import poster
 from lusifer.ui.state import Chosen
 
 MOST = 200
+HOW = {
+    "tokens": "token probabilities", "samples": "mean of several draws",
+    "stated": "the model's own number", "rating": "the rating itself",
+}  # fmt: skip
+"""Where an expected rating is from, in words."""
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -93,6 +99,7 @@ def frame(picked: Chosen, user: int, ratings: Sequence[SimulatedRating]) -> pd.D
         rows.append(
             {
                 "item_id": r.item_id,
+                "poster": poster(data.item(r.item_id)),
                 "title": data.item(r.item_id).title,
                 "rating": r.rating,
                 "expected": expected,
@@ -101,9 +108,16 @@ def frame(picked: Chosen, user: int, ratings: Sequence[SimulatedRating]) -> pd.D
                 "part": part,
                 "off": expected - value,
                 "reason": r.reason or r.failure,
+                "how": HOW.get(r.how, ""),
             }
         )
     return pd.DataFrame(rows)
+
+
+def shown(rows: pd.DataFrame, builtin: bool) -> pd.DataFrame:
+    """The columns of `frame` that say something here."""
+    empty = [c for c in ("poster", "spread", "how") if not rows[c].replace("", None).notna().any()]
+    return rows.drop(columns=["item_id", *empty, *(["spread"] if builtin else [])], errors="ignore")
 
 
 def summary(rows: pd.DataFrame) -> dict[str, float] | None:

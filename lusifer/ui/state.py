@@ -10,6 +10,7 @@ import streamlit as st
 
 from lusifer import datasets, settings
 from lusifer.datasets import Dataset, splits
+from lusifer.datasets.details import load_details
 from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
@@ -34,7 +35,21 @@ def dataset(name: str) -> Dataset:
     """
     folder = settings.data_dir() / name
     stamp = folder.stat().st_mtime if folder.exists() else 0.0
-    return _dataset(name, str(settings.data_dir()), stamp)
+    bare = _dataset(name, str(settings.data_dir()), stamp)
+    database = store()
+    try:
+        known = database.details_stamp(bare.hash) if database else ""
+        return _with_details(bare, database, bare.hash, str(settings.database_path()), known)
+    except StoreError:  # the sidebar says so; the pages do without
+        return bare
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _with_details(
+    _bare: Dataset, _database: Store | None, dataset_hash: str, path: str, stamp: str
+) -> Dataset:
+    found = load_details(_bare, _database) if _database else {}
+    return _bare.with_details(found) if found else _bare
 
 
 @st.cache_resource(max_entries=8, show_spinner="Cutting the split …")

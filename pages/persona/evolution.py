@@ -5,6 +5,7 @@ import streamlit as st
 from lusifer import charts
 from lusifer.errors import LusiferError
 from lusifer.simulator.evolution import start
+from lusifer.simulator.repetition import repetition
 from lusifer.ui import evolution, parts, state
 from lusifer.ui.text import duration, literal
 
@@ -71,6 +72,9 @@ with st.container(border=True):
     st.subheader(literal(step.explanation), anchor=False)
     span = duration(step.seconds) if step.seconds else "one second or less"
     st.caption(f"The {len(step.batch)} ratings of this batch were given within {span}.")
+    said_again = repetition(steps, number)
+    if said_again.flagged and not picked.builtin:
+        st.warning(evolution.repeats(said_again), icon=":material/repeat:")
 
 with st.grid(2, min_column_width=420, gap="medium"):
     with st.container():

@@ -7,7 +7,7 @@ from lusifer import charts
 from lusifer.errors import LusiferError
 from lusifer.simulator.estimate import for_rating
 from lusifer.simulator.evolution import context_after
-from lusifer.ui import evolution, parts, rate, state
+from lusifer.ui import evolution, parts, posters, rate, state
 from lusifer.ui.text import literal
 
 picked = state.chosen()
@@ -83,6 +83,8 @@ with st.container(border=True):
         placeholder="Choose from what the search found",
     )  # fmt: skip
 
+    posters.cards(list(data.items_of(ids)))
+
 if not ids:
     st.info("Choose at least one movie above: search, or press one of the buttons.",
             icon=":material/movie:")  # fmt: skip
@@ -135,9 +137,13 @@ if seen:
 
 with st.grid(2, min_column_width=420, gap="medium"):
     st.dataframe(
-        rows.drop(columns=["item_id", "spread"]), hide_index=True, alt="Simulated ratings with reasons",
+        rate.shown(rows, picked.builtin), hide_index=True, alt="Simulated ratings with reasons",
         height="auto" if len(rows) <= 15 else 560,
         column_config={
+            "poster": st.column_config.ImageColumn("", width=45),
+            "spread": st.column_config.NumberColumn("Spread", format="%.2f", width="small",
+                                                    help="Standard deviation of the answer."),
+            "how": st.column_config.TextColumn("Expected from", help="What the expected rating is."),
             "title": st.column_config.TextColumn("Movie", pinned=True, width="medium"),
             "rating": st.column_config.NumberColumn("Rating", format="%.3g", width="small"),
             "expected": st.column_config.NumberColumn("Expected", format="%.2f", width="small"),
@@ -157,6 +163,6 @@ for row in rows.head(20).itertuples():
     truth = f", truly {row.true:g}" if np.isfinite(row.true) else ""
     st.markdown(f"**{literal(row.title)}** · {given}{truth}  \n{literal(row.reason)}")
 st.download_button(
-    "Download as CSV", rows.to_csv(index=False), f"user-{user}-ratings.csv", "text/csv",
+    "Download as CSV", rows.drop(columns="poster").to_csv(index=False), f"user-{user}-ratings.csv", "text/csv",
     icon=":material/download:",
 )  # fmt: skip

@@ -43,9 +43,9 @@ def test_named_ones_from_variables_and_secrets(project, monkeypatch) -> None:
 
 
 def test_a_sessions_key_goes_before_and_is_kept_nowhere(project, monkeypatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-operator-1234567890")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-operator-1234567890")
     assert endpoints({"openai": KEY})["openai"].key == KEY
-    assert endpoints()["openai"].key == "sk-operator-1234567890"
+    assert endpoints()["openai"].key == "sk-planted-operator-1234567890"
 
 
 @pytest.mark.parametrize(
