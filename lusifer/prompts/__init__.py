@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 
 from lusifer.errors import BadRequest
@@ -43,7 +43,7 @@ class PromptSet:
 
     def render(self, template: str, **values: Any) -> str:
         """One template with its variables filled in; an unknown variable is an error."""
-        return _environment().from_string(dict(self.templates)[template]).render(**values).strip()
+        return _compiled(dict(self.templates)[template]).render(**values).strip()
 
 
 @lru_cache(maxsize=1)
@@ -53,6 +53,12 @@ def _environment() -> SandboxedEnvironment:
     made.filters["number"] = lambda value: f"{value:g}"
     made.filters["decimal"] = lambda value: f"{value:.2f}"
     return made
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> Template:
+    # Compiling takes ten times as long as filling in, and every call fills two in.
+    return _environment().from_string(text)
 
 
 @lru_cache(maxsize=8)
