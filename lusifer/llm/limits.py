@@ -16,6 +16,8 @@ from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.protocol import LLM, Completion, Message, Options, Wrapper
 
 MINUTE = 60.0
+FIRST = 16
+"""Calls at a time before anything is known of a server: it doubles with each round that goes well."""
 
 
 class Gate:
@@ -24,7 +26,7 @@ class Gate:
 
     def __init__(self, most: int, rpm: int | None = None, tpm: int | None = None) -> None:
         self.most, self.rpm, self.tpm = most, rpm, tpm
-        self.limit = float(min(8, most))
+        self.limit = float(min(FIRST, most))
         self._refused = False
         self._shrunk = 0.0
         self._inside = 0

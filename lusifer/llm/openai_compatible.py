@@ -63,7 +63,7 @@ class OpenAICompatible:
             without = set(_unknown.get(self.identity, ()))
             asked = self._request(messages, options, without)
             try:
-                answer = client.chat.completions.create(**asked)
+                answer = client.chat.completions.create(**_as_it_is(asked))
                 if asked.get("stream"):
                     answer = self._collect(answer, options)
                 return self._completion(answer, (time.perf_counter() - began) * 1000)
@@ -273,6 +273,17 @@ class OpenAICompatible:
             f"{server} answered {status}: {said}", "Choose another model or settings.",
             kind="bad-request",
         )  # fmt: skip
+
+
+def _as_it_is(asked: dict[str, Any]) -> dict[str, Any]:
+    """A request whose large parts the SDK sends unread: it would walk them against its types, which
+    takes a fifth of our time for a call and changes nothing in plain JSON."""
+    large = {k: asked[k] for k in ("messages", "response_format") if k in asked}
+    return {
+        **{k: v for k, v in asked.items() if k not in large},
+        "messages": [],
+        "extra_body": large,
+    }
 
 
 def kinds_of(error: BaseException) -> set[str]:
