@@ -51,6 +51,7 @@ class OpenAIServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else head and body may come 40 ms apart
 
             def log_message(self, *args: Any) -> None:
                 pass
