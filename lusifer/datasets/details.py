@@ -160,7 +160,7 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
 def normalised(title: str) -> str:
     """A title for comparing: no accents, case, punctuation, year or moved article."""
     text = re.sub(r"\s*\(\d{4}\)\s*$", "", title)
-    text = re.sub(r"^(.*),\s*(the|a|an|le|la|les|l'|il|el|los|las|der|die|das|das boot)\b", r"\2 \1", text, flags=re.I)  # fmt: skip
+    text = re.sub(r"^(.*),\s*(the|a|an|le|la|les|l'|il|el|los|las|der|die|das)(?=\s*(?:\(|$))", r"\2 \1", text, flags=re.I)  # fmt: skip
     text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     text = re.sub(r"[^a-z0-9]+", " ", text.replace("&", " and "))
     return re.sub(r"^(the|a|an|le|la|les|il|el|los|las|der|die|das) ", "", text.strip())

@@ -182,6 +182,7 @@ def test_the_real_wide_table(ml100k, store) -> None:
     [
         ("The Matrix (1999)", "Matrix, The"), ("Amélie", "Amelie (2001)"),
         ("Cité des enfants perdus, La", "La Cité des Enfants Perdus"),
+        ("Good, The Bad and The Ugly, The (1966)", "The Good, The Bad and The Ugly (1966)"),
         ("Seven (Se7en) (1995)", "Seven"), ("Fast & Furious", "Fast and Furious"),
     ],
 )  # fmt: skip
