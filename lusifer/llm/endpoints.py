@@ -85,9 +85,9 @@ def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
             )
         found[name] = Endpoint(
             name, url, str(fields.get("key") or os.environ.get(str(fields.get("key_env")), "")),
-            workers=_count(fields.get("workers")) or 64,
-            rpm=_count(fields.get("requests_a_minute")),
-            tpm=_count(fields.get("tokens_a_minute")),
+            workers=_count(name, "workers", fields) or 64,
+            rpm=_count(name, "requests_a_minute", fields),
+            tpm=_count(name, "tokens_a_minute", fields),
         )  # fmt: skip
     # Ollama works one or a few requests at a time and queues the rest.
     found["ollama"] = Endpoint("ollama", ollama_url(), kind="ollama", workers=8)
@@ -156,8 +156,15 @@ def _from_environment() -> dict[str, dict[str, Any]]:
     return found
 
 
-def _count(value: Any) -> int | None:
-    try:
-        return max(int(value), 1) if value else None
-    except (TypeError, ValueError):
+def _count(endpoint: str, what: str, fields: Mapping[str, Any]) -> int | None:
+    value = fields.get(what)
+    if value is None:
         return None
+    text = str(value).strip()
+    # A limit that is mistyped and so ignored would be paid for.
+    if not text.isdecimal() or int(text) < 1:
+        raise BadRequest(
+            f"The endpoint {endpoint!r} has {text!r} for {what}.",
+            "Give a whole number from 1, or leave it out.",
+        )
+    return int(text)

@@ -152,7 +152,7 @@ class Ollama:
         content = (answer.message.content or "") if text is None else text
         if not answer.done:
             raise ModelError(
-                f"{self.endpoint.url} broke off in the middle of its answer.", "Ask again.",
+                f"{redact(self.endpoint.url)} broke off in the middle of its answer.", "Ask again.",
                 kind="reset", text=content,
             )  # fmt: skip
         if answer.done_reason in {"load", "unload"}:
@@ -191,6 +191,7 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
     if isinstance(error, ModelError):
         return error
     said = redact(str(getattr(error, "error", error)))[:300]
+    server = redact(endpoint.url)
     if isinstance(error, ollama.ResponseError):
         status = error.status_code
         if status == 404 or "not found" in said:
@@ -217,14 +218,14 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
     names = kinds_of(error)
     if "TimeoutException" in names:
         return ModelError(
-            f"Ollama at {endpoint.url} did not answer in time.",
+            f"Ollama at {server} did not answer in time.",
             "A model that does not fit into memory is very slow: try again, or a smaller one.",
             kind="timeout",
         )
     reset = "ConnectionResetError" in names
     if names & {"ConnectionError", "ConnectError"} and not reset:
         return ModelError(
-            f"Ollama is not running at {endpoint.url}.",
+            f"Ollama is not running at {server}.",
             "Start it (`ollama serve`, or open the Ollama app), or set OLLAMA_HOST to where it is.",
             kind="unreachable",
         )

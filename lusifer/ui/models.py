@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from lusifer import settings
-from lusifer.errors import LusiferError
+from lusifer.errors import BadRequest, LusiferError, ModelError
 from lusifer.jobs import Job
-from lusifer.llm import Endpoint, Message, connect, endpoints
+from lusifer.llm import Endpoint, Message, Note, Recorded, connect, endpoints
 from lusifer.llm import local as files
 from lusifer.llm import ollama as ollama_server
+from lusifer.llm.budget import Budgeted, operators
+from lusifer.llm.redact import redact
 from lusifer.simulator import BUILTIN, label
 from lusifer.ui import state
 from lusifer.ui.parts import job_progress
@@ -92,14 +96,19 @@ def _connection(model: str) -> None:
         _file()
         return
     if not settings.public():
-        st.caption(f"Address: {literal(endpoint.url)}")
+        st.caption(f"Address: {literal(redact(endpoint.url))}")  # a name and password may be in it
     if endpoint.kind == "openai":
         _key(endpoint)
     with st.container(horizontal=True):
         if st.button("List models", icon=":material/list:"):
             _list(endpoint)
-        if st.button("Test connection", icon=":material/network_check:"):
-            _test(endpoint, model)
+        chosen = model.startswith(f"{endpoint.name}:")
+        if st.button(
+            "Test connection", icon=":material/network_check:",
+            help=f"Asks {literal(model)} for one word: about 30 tokens, counted against the budget."
+            if chosen else "Asks for the list of models, which is free.",
+        ):  # fmt: skip
+            _test(endpoint, model if chosen else None)
     if st.session_state.get("_models_error"):
         st.warning(literal(st.session_state["_models_error"]))
     if st.session_state.get("_models_said"):
@@ -149,19 +158,32 @@ def _list(endpoint: Endpoint) -> None:
     _say(f"{len(found)} model{'s' * (len(found) != 1)} listed: choose one above.")
 
 
-def _test(endpoint: Endpoint, model: str) -> None:
-    """Free where no model is chosen (the list is asked for); one tiny call to the chosen one else."""
+def _test(endpoint: Endpoint, model: str | None) -> None:
+    """The list of models where none is chosen, which is free; else one word of the chosen one,
+    recorded and within the budget as any other call."""
     try:
-        llm, at = connect(model if model.startswith(f"{endpoint.name}:") else f"{endpoint.name}:-",
-                          keys())  # fmt: skip
-        if llm.spec.endswith(":-"):
+        if model is None:
+            llm = connect(f"{endpoint.name}:-", keys())[0]
             count = len(llm.list_models())  # type: ignore[attr-defined]
-            _say(f"{at.name} answers and offers {count} model{'s' * (count != 1)}.")
-        answer = llm.complete([Message("user", "Answer with the word yes.")], max_tokens=16)
+            _say(f"{endpoint.name} answers and offers {count} model{'s' * (count != 1)}.")
+            return
+        database = state.store()
+        if database is None:
+            raise BadRequest("A model can't be asked while nothing can be stored.")
+        # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
+        asked = Recorded(Budgeted(connect(model, keys())[0], database, state.budget()), database)
+        answer = asked.complete(
+            [Message("user", "Answer with the word yes.")],
+            max_tokens=16, draw=time.time_ns(), note=Note("test"),
+        )  # fmt: skip
+    except ModelError as error:
+        if error.kind != "truncated":  # one that thinks at length answers all the same
+            _say(error=str(error))
+        _say(f"{model} answers.")
     except LusiferError as error:
         _say(error=str(error))
-        return
-    _say(f"{llm.spec} answers in {answer.latency_ms / 1000:.1f} s.")
+    else:
+        _say(f"{model} answers in {answer.latency_ms / 1000:.1f} s.")
 
 
 def _pull(endpoint: Endpoint) -> None:
@@ -215,10 +237,12 @@ def budget_control() -> None:
     except LusiferError as error:
         st.warning(literal(str(error)))
         return
+    ceiling = _most_dollars()
     most = f"{money(limit.dollars or 0)}".replace("$", "\\$")
     with st.popover(f"Budget of this session: {most}", icon=":material/savings:", type="tertiary"):
         st.number_input(
-            "Dollars", min_value=0.0, value=state.SESSION_DOLLARS, step=0.5, key="_session_dollars",
+            "Dollars", min_value=0.0, max_value=ceiling, step=0.5, key="_session_dollars",
+            value=min(state.SESSION_DOLLARS, state.SESSION_DOLLARS if ceiling is None else ceiling),
             help="No call is made that could pass it. Where a price is not known, a dollar counts as a "
             "million tokens. An operator's lower limit goes before it.",
         )  # fmt: skip
@@ -229,3 +253,11 @@ def budget_control() -> None:
             st.caption(
                 f"Today, everybody: {money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$")
             )
+
+
+def _most_dollars() -> float | None:
+    """The most that may be chosen: a visitor goes beyond neither the operator's limit nor the usual one."""
+    given = operators().session.dollars
+    if settings.public() and given is None:
+        return state.SESSION_DOLLARS
+    return given

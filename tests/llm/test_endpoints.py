@@ -49,7 +49,8 @@ def test_a_sessions_key_goes_before_and_is_kept_nowhere(project, monkeypatch) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["[endpoints.x]\nworkers = 3\n", "[endpoints.x]\nurl = 'ftp://x'\n", "endpoints = {", "[endpoints]\n'A B' = 1\n"]
+    "text", ["[endpoints.x]\nworkers = 3\n", "[endpoints.x]\nurl = 'ftp://x'\n", "endpoints = {", "[endpoints]\n'A B' = 1\n",
+     "[endpoints.x]\nurl = 'http://x'\nrequests_a_minute = '5oo'\n", "[endpoints.x]\nurl = 'http://x'\nworkers = 0\n"]
 )  # fmt: skip
 def test_what_cant_be_meant_is_named(project, text) -> None:
     (project / ".streamlit" / "secrets.toml").write_text(text)

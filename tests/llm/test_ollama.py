@@ -101,6 +101,15 @@ def test_not_running_says_how_to_start_it() -> None:
     assert client.running(endpoint) == []
 
 
+def test_a_password_in_the_address_is_shown_nowhere() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://me:planted-password@127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ModelError, match="is not running at") as failed:
+            Ollama(Endpoint("ollama", url, kind="ollama"), "m").complete(ASK)
+    assert "planted-password" not in repr(failed.value)
+
+
 def test_models_and_digests(server, monkeypatch) -> None:
     endpoint = Endpoint("ollama", server.url, kind="ollama")
     assert client.running(endpoint) == ["qwen05:latest"] == model(server).list_models()
