@@ -72,11 +72,11 @@ def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
         "openai": Endpoint(
             "openai",
             (os.environ.get("OPENAI_BASE_URL") or secrets.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/"),
-            os.environ.get("OPENAI_API_KEY") or secrets.get("OPENAI_API_KEY") or "",
+            os.environ.get("OPENAI_API_KEY") or str(secrets.get("OPENAI_API_KEY") or ""),
         )
     }  # fmt: skip
     for name, fields in {**_from_file(secrets), **_from_environment()}.items():
-        url = str(fields.get("url") or "").rstrip("/")
+        url = str(fields.get("url") or "").strip().rstrip("/")
         if not url.startswith(("http://", "https://")):
             raise BadRequest(
                 f"The endpoint {name!r} has no address.",
@@ -92,7 +92,7 @@ def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
     # Ollama works one or a few requests at a time and queues the rest.
     found["ollama"] = Endpoint("ollama", ollama_url(), kind="ollama", workers=8)
     found["file"] = Endpoint("file", "", kind="file", workers=4)
-    return {n: replace(e, key=(keys or {}).get(n) or e.key) for n, e in found.items()}
+    return {n: replace(e, key=((keys or {}).get(n) or e.key).strip()) for n, e in found.items()}
 
 
 def ollama_url() -> str:

@@ -82,6 +82,13 @@ class OpenAICompatible:
                 "session, or set OPENAI_BASE_URL to a server that needs none.",
                 kind="auth",
             )
+        if not (self.endpoint.key.isascii() and self.endpoint.key.isprintable()):
+            # Sent, it would fail inside the HTTP library, which writes it into its debug log.
+            raise ModelError(
+                f"The key of endpoint {self.endpoint.name} has characters that no key has.",
+                "Copy it again, on one line.",
+                kind="auth",
+            )
         # One client, and so one pool of connections, for all that ask this endpoint.
         name = (self.endpoint.url, self.endpoint.key)
         with _lock:

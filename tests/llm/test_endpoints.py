@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lusifer import settings
@@ -9,6 +11,7 @@ from lusifer.errors import BadRequest
 from lusifer.llm import connect, endpoints
 from lusifer.llm.endpoints import OPENAI_URL, ollama_url, resolve
 from lusifer.llm.prices import price
+from tests.conftest import ROOT
 from tests.servers.openai import KEY
 
 
@@ -46,6 +49,26 @@ def test_a_sessions_key_goes_before_and_is_kept_nowhere(project, monkeypatch) ->
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-operator-1234567890")
     assert endpoints({"openai": KEY})["openai"].key == KEY
     assert endpoints()["openai"].key == "sk-planted-operator-1234567890"
+
+
+def test_what_stands_around_a_key_is_no_part_of_it(project, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f" {KEY}\r\n")
+    monkeypatch.setenv("LUSIFER_ENDPOINT_BOX_URL", "http://a/v1 ")
+    monkeypatch.setenv("LUSIFER_ENDPOINT_BOX_KEY", f"{KEY}\n")
+    found = endpoints()
+    assert found["openai"].key == found["box"].key == KEY and found["box"].url == "http://a/v1"
+
+
+@pytest.mark.parametrize("file", ["docs/models.md", ".env.example"])
+def test_every_variable_is_documented(file) -> None:
+    told = (ROOT / file).read_text(encoding="utf-8")
+    used = set()
+    for source in (ROOT / "lusifer").rglob("*.py"):
+        text = source.read_text(encoding="utf-8")
+        used |= set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_0-9]+)"', text))
+    assert {"OPENAI_API_KEY", "LUSIFER_DB", "TMDB_API_KEY"} <= used
+    missing = {name for name in used if name not in told} - {"PYTHONPATH"}
+    assert not missing
 
 
 @pytest.mark.parametrize(

@@ -193,3 +193,16 @@ def test_prices_are_known_or_unknown_never_zero() -> None:
     assert known is not None and known == pytest.approx(0.75, rel=0.5)
     assert price("https://api.openai.com:/v1|no-such-model", 10, 0, 10) is None
     assert price("http://localhost:8000/v1|gpt-4o-mini", 10, 0, 10) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["planted\nsecret-999", "planted-secret-9\u00e9", "planted\x00secret-999"]
+)
+def test_a_key_that_fits_no_header_is_named_and_not_sent(openai_server, key, caplog) -> None:
+    """The HTTP library would put it into its debug log, and the retries would ask six times."""
+    caplog.set_level("DEBUG")
+    model = OpenAICompatible(Endpoint("openai", openai_server.url, key), "small")
+    with pytest.raises(ModelError, match="characters that no key has") as failed:
+        model.complete([Message("user", "x")])
+    assert failed.value.kind == "auth" and not openai_server.requests
+    assert "secret-9" not in repr(failed.value) + caplog.text
