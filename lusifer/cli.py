@@ -78,16 +78,31 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="compare predictors on a test part")
     evaluate.add_argument("--dataset", default="ml-100k")
-    evaluate.add_argument("--split", help="u1 … u5, last-10 (default)")
+    evaluate.add_argument(
+        "--split", help="last-10 (default), last-N, u1 … u5, global-time, random, cold-K"
+    )
     evaluate.add_argument("--train", type=Path, help="CSV of training ratings")
     evaluate.add_argument("--test", type=Path, help="CSV of test ratings")
     evaluate.add_argument(
         "--predictors", default="constant,user-mean,item-mean,bias,svdpp",
-        help="names separated by commas (also: simulator)",
+        help="names separated by commas: constant, user-mean, item-mean, bias, item-knn, als, svdpp, "
+        "ncf, rnn4rec, fm, simulator",
     )  # fmt: skip
     _model_options(evaluate)
     evaluate.add_argument("--workers", type=int, default=8, help="users at a time, for a model")
     evaluate.add_argument("--users", type=int, help="sample of users (default: all)")
+    evaluate.add_argument(
+        "--among", choices=("all", "development", "held-out"), default="all",
+        help="which users the sample is of",
+    )  # fmt: skip
+    evaluate.add_argument(
+        "--evidence", choices=("on", "off"), default="off",
+        help="tell the simulator what others gave, and calibrate with it",
+    )  # fmt: skip
+    evaluate.add_argument(
+        "--calibrate", choices=("on", "off"), default="on",
+        help="also yield simulator-calibrated, learned from forecasts of the training part",
+    )  # fmt: skip
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.set_defaults(run=_evaluate)
 
@@ -386,6 +401,32 @@ def _rate(options: argparse.Namespace) -> dict[str, Any]:
     return {"ratings": rows}
 
 
+def _among(which: str, dataset: Dataset) -> Any:
+    from lusifer.datasets import splits
+
+    parts = {"development": splits.development, "held-out": splits.held_out}
+    return parts[which](dataset.user_ids) if which in parts else None
+
+
+def _community(options: argparse.Namespace, dataset: Dataset, split: Split) -> Any:
+    """Community evidence as far as it is asked for; the full one is kept for the next time."""
+    from lusifer.simulator import community
+
+    if options.evidence == "off":
+        return community.light(dataset, split, seed=options.seed) if options.calibrate == "on" else None  # fmt: skip
+    folder = settings.kept_dir()
+    if not community.kept(dataset, split, folder, seed=options.seed):
+        _say("Computing community evidence (about a minute and a half; kept for the next time) ...")
+    last = [0]
+
+    def tick(done: int, total: int) -> None:
+        if total and done * 10 // total > last[0]:
+            last[0] = done * 10 // total
+            _say(f"{last[0] * 10}% of the community evidence")
+
+    return community.full(dataset, split, folder, seed=options.seed, tick=tick)
+
+
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, splits
     from lusifer.evaluation import SIMULATOR, evaluate, sample_users
@@ -400,29 +441,41 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
         split = splits.from_files(dataset, options.train, options.test)
     else:
         split = splits.make(dataset, options.split or splits.DEFAULT)
-    model = (
-        user_model(options.model, store, budget=_budget(options), samples=options.samples)
-        if SIMULATOR in names
-        else None
-    )
+    evidence = options.evidence == "on"
+    model, community = None, None
+    if SIMULATOR in names:
+        model = user_model(
+            options.model,
+            store,
+            budget=_budget(options),
+            samples=options.samples,
+            evidence=evidence,
+        )
+        community = _community(options, dataset, split)
     model_is_paid = options.model != "builtin"
-    users = sample_users(split, options.users, options.seed) if options.users is not None else None
+    users = None
+    if options.users is not None or options.among != "all":
+        count = len(dataset.user_ids) if options.users is None else options.users
+        users = sample_users(split, count, options.seed, _among(options.among, dataset))
+    last = [""]
 
     def report(done: int, total: int, what: str) -> None:
-        if what != SIMULATOR or done % 50 == 0 or model_is_paid:
+        if what != last[0] or done % 50 == 0 or model_is_paid:
             _say(f"{done}/{total} {what}")
+        last[0] = what
 
     found = evaluate(
-        dataset, split, names, users=users, model=model, store=store, seed=options.seed,
+        dataset, split, names, users=users, model=model, store=store, community=community,
+        calibration=options.calibrate == "on", seed=options.seed, folder=settings.kept_dir(),
         progress=report, workers=options.workers if model_is_paid else 1,
     )  # fmt: skip
     scored = found.scores()
     if not options.json:
         print(f"{found.rows:,} ratings of {split.name}")
-        print(f"{'predictor':12} {'RMSE':>7} {'MAE':>7} {'R²':>7} {'Pearson':>8} {'seconds':>8}")
+        print(f"{'predictor':20} {'RMSE':>7} {'MAE':>7} {'R²':>7} {'Pearson':>8} {'seconds':>8}")
         for name, s in scored.items():
             print(
-                f"{name:12} {s['rmse']:7.4f} {s['mae']:7.4f} {s['r2']:7.3f} {s['pearson']:8.3f} "
+                f"{name:20} {s['rmse']:7.4f} {s['mae']:7.4f} {s['r2']:7.3f} {s['pearson']:8.3f} "
                 f"{s['seconds']:8.2f}"
             )
     return {"rows": found.rows, "predictors": scored}

@@ -111,6 +111,12 @@ def m002_outside_world(db: sqlite_utils.Database) -> None:
     )  # fmt: skip
 
 
+@migrations()  # type: ignore[untyped-decorator]
+def m003_evidence(db: sqlite_utils.Database) -> None:
+    """Which community evidence an evolution was told."""
+    db["evolutions"].add_column("evidence", str)
+
+
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -2,25 +2,75 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from lusifer.baselines.als import ALS
 from lusifer.baselines.bias import Bias
+from lusifer.baselines.fm import FactorisationMachine
+from lusifer.baselines.item_knn import ItemKNN
 from lusifer.baselines.means import Constant, ItemMean, UserMean
-from lusifer.baselines.protocol import Predictor
+from lusifer.baselines.ncf import NCF
+from lusifer.baselines.protocol import Predictor, Tick, silent
+from lusifer.baselines.rnn4rec import RNN4Rec
+from lusifer.baselines.side import SideInformation
 from lusifer.baselines.svdpp import SVDpp
 from lusifer.errors import BadRequest
 
-__all__ = ["METHODS", "Bias", "Constant", "ItemMean", "Predictor", "SVDpp", "UserMean", "create"]
+__all__ = [
+    "ALS",
+    "METHODS",
+    "NCF",
+    "TRIVIAL",
+    "Bias",
+    "Constant",
+    "FactorisationMachine",
+    "ItemKNN",
+    "ItemMean",
+    "Predictor",
+    "RNN4Rec",
+    "SVDpp",
+    "SideInformation",
+    "Tick",
+    "UserMean",
+    "create",
+    "settings_of",
+    "silent",
+]  # fmt: skip
 
 METHODS: dict[str, type[Predictor]] = {
-    m.name: m for m in (Constant, UserMean, ItemMean, Bias, SVDpp)
-}
+    m.name: m
+    for m in (
+        Constant, UserMean, ItemMean, Bias, ItemKNN, ALS, SVDpp, NCF, RNN4Rec, FactorisationMachine,
+    )
+}  # fmt: skip
+"""Every method by name, the simplest first."""
+TRIVIAL = ("constant", "user-mean", "item-mean")
+"""Methods that personalise nothing or know one side alone; a bias is the least of filtering."""
+HEAVY = ("item-knn", "svdpp", "ncf", "rnn4rec", "fm")
+"""Methods that take seconds: worth a process of their own, and worth keeping what they predicted."""
 
 
-def create(name: str) -> Predictor:
+def create(name: str, side: SideInformation | None = None) -> Predictor:
     """A predictor by name, with its default settings.
 
+    Args:
+        side: what is known of users and items; ``fm`` needs it.
+
     Raises:
-        BadRequest: there is no such method.
+        BadRequest: there is no such method, or it lacks what it needs.
     """
     if name not in METHODS:
         raise BadRequest(f"There is no predictor {name!r}.", f"Choose from {', '.join(METHODS)}.")
+    if name == FactorisationMachine.name:
+        if side is None:
+            raise BadRequest(
+                "The factorisation machine needs the users' and items' descriptions.",
+                "Give the side information.",
+            )
+        return FactorisationMachine(side)
     return METHODS[name]()
+
+
+def settings_of(predictor: Predictor) -> dict[str, Any]:
+    """The settings of a predictor that is not fitted yet, as they name what it predicts."""
+    return {k: v for k, v in sorted(vars(predictor).items()) if k != "side"}

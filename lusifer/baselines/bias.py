@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from lusifer.baselines.means import Lookup, group_mean
-from lusifer.baselines.protocol import Ids, Scores
+from lusifer.baselines.protocol import Ids, Scores, Tick, silent
 from lusifer.datasets import RatingScale, RatingTable
 
 
@@ -21,13 +21,23 @@ class Bias:
     def __init__(self, item_damping: float = 5.0, user_damping: float = 5.0) -> None:
         self.item_damping, self.user_damping = item_damping, user_damping
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
+    ) -> Self:
         self._mean = train.mean
         residual = train.rating.astype(float) - self._mean
         self._item = Lookup(*group_mean(train.item, residual, self.item_damping), 0.0)
         residual = residual - self._item[train.item]
         self._user = Lookup(*group_mean(train.user, residual, self.user_damping), 0.0)
         return self
+
+    def user_offset(self, users: Ids) -> Scores:
+        """Damped offset of each user; 0 for one never seen."""
+        return self._user[users]
+
+    def item_offset(self, items: Ids) -> Scores:
+        """Damped offset of each item; 0 for one never seen."""
+        return self._item[items]
 
     def predict(self, users: Ids, items: Ids) -> Scores:
         return self._mean + self._user[users] + self._item[items]

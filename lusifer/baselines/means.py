@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from lusifer.baselines.protocol import Ids, Scores
+from lusifer.baselines.protocol import Ids, Scores, Tick, silent
 from lusifer.datasets import RatingScale, RatingTable
 
 
@@ -34,7 +34,9 @@ class Constant:
 
     name, title = "constant", "Constant"
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
+    ) -> Self:
         self._mean = train.mean
         return self
 
@@ -47,7 +49,9 @@ class UserMean:
 
     name, title = "user-mean", "User mean"
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
+    ) -> Self:
         self._of = Lookup(*group_mean(train.user, train.rating.astype(float)), train.mean)
         return self
 
@@ -60,7 +64,9 @@ class ItemMean:
 
     name, title = "item-mean", "Item mean"
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
+    ) -> Self:
         self._of = Lookup(*group_mean(train.item, train.rating.astype(float)), train.mean)
         return self
 

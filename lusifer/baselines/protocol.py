@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, Self
 
 import numpy as np
@@ -11,18 +12,27 @@ from lusifer.datasets import RatingScale, RatingTable
 
 Ids = NDArray[np.int32]
 Scores = NDArray[np.float64]
+Tick = Callable[[int, int], None]
+"""Called with rounds done and rounds in all; may raise `lusifer.errors.Cancelled` to stop a fit."""
+
+
+def silent(done: int, total: int) -> None:
+    """A `Tick` that nobody watches."""
 
 
 class Predictor(Protocol):
     """A method that gives a number for any pair of ids, known or not.
 
-    ``fit`` sees the training part alone. ``predict`` takes two arrays of one length n and returns n
-    finite numbers, not rounded, not necessarily inside the scale: the evaluation clips them.
+    ``fit`` sees the training part alone, and calls ``tick`` between its rounds. ``predict`` takes two
+    arrays of one length n and returns n finite numbers, not rounded, not necessarily inside the scale:
+    the evaluation clips them. The same seed gives the same numbers, bit by bit.
     """
 
     name: str
     title: str
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0) -> Self: ...
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
+    ) -> Self: ...
 
     def predict(self, users: Ids, items: Ids) -> Scores: ...

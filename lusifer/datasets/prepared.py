@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from lusifer.datasets.model import RatingTable
 from lusifer.datasets.movielens import Parsed
@@ -140,3 +143,27 @@ def load(
     users, items, user_stats, item_stats = frames
     items["genres"] = [tuple(g) for g in items["genres"]]
     return Parsed(users, items, RatingTable(*columns)), (user_stats, item_stats), meta
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Keep arrays in one file: all of them or nothing. A folder that can't be written only costs the time
+    to compute them again."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            Path(partial).replace(path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(partial).unlink()
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
+    """What `save_arrays` kept; ``None`` where nothing usable is there."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

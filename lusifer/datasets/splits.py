@@ -6,22 +6,39 @@ Order is by timestamp, ties by item id. What each rule leaks is said in ``RULES`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lusifer.datasets.model import Dataset, RatingTable
 from lusifer.datasets.movielens import read_ratings
 from lusifer.errors import BadRequest, DatasetError
 
 DEFAULT = "last-10"
+COLD = (0, 1, 2, 3, 5, 10)
+"""Lengths of history that a cold start is looked at with."""
+COLD_SHARE, COLD_TEST = 0.2, 10
+"""Share of users that start cold, and the newest ratings of each that are tested."""
+TIME_SHARE = 0.8
+SEED = 0
+"""Seed of every split that draws, unless its name says another (``random-7``)."""
 RULES = {
-    "last-10": "The newest 10 ratings of each user are the test part; the training part is all that "
+    "last": "The newest {n} ratings of each user are the test part; the training part is all that "
     "came before them. Other users' later ratings are still in it.",
-    "u1": "GroupLens' own random fifth. About half of its test ratings are older than the user's "
+    "u": "GroupLens' own random fifth. About half of its test ratings are older than the user's "
     "median rating, so a history may hold what came later.",
+    "global-time": "The oldest four fifths of all ratings train, the newest fifth tests: nothing "
+    "leaks from the future, and many test users have no history at all.",
+    "random": "A random fifth, drawn by a seed. As with u1 to u5, a history may hold what came later.",
+    "cold": "A fifth of the users, drawn by a seed, start cold: their newest 10 ratings are the test "
+    "part, and of what came before only the newest {n} are left. The test ratings are the same for "
+    "every length. All other users' ratings train, later ones included.",
 }
+"""What each rule does, and what it leaks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,50 +48,117 @@ class Split:
     name: str
     train: RatingTable
     test: RatingTable
+    files: bool = False
+
+    @property
+    def id(self) -> str:
+        """Names the content: two files of a name may hold anything, a rule gives one split only."""
+        return f"{self.name}#{self.train.hash[:12]}" if self.files else self.name
+
+    @cached_property
+    def forward(self) -> bool:
+        """Whether test ratings come after their user's training ratings (of most users that have
+        both). Looks at times alone."""
+        both = np.intersect1d(self.train.user_ids, self.test.user_ids)
+        last = self.train.timestamp[self.train._index[1][1:] - 1]
+        first = self.test.timestamp[self.test._index[1][:-1]]
+        trained = last[np.isin(self.train.user_ids, both)]
+        tested = first[np.isin(self.test.user_ids, both)]
+        return bool(np.mean(tested >= trained) > 0.5) if len(both) else True
 
 
 def names(dataset: Dataset) -> list[str]:
     """The splits that this data set can be cut by, the default first."""
-    return [DEFAULT, *dataset.fixed_splits]
+    cold = [f"cold-{k}" for k in COLD]
+    return [DEFAULT, *dataset.fixed_splits, "global-time", "random", *cold]
 
 
 def describe(name: str) -> str:
     """What the rule does and what it leaks."""
+    kind, _, n = name.partition("-")
     if re.fullmatch(r"u[1-5]", name):
-        return RULES["u1"]
-    match = re.fullmatch(r"last-(\d+)", name)
-    return RULES["last-10"].replace("10", match.group(1)) if match else "Two files of your own."
+        return RULES["u"]
+    rule = RULES.get(name) or RULES.get(kind)
+    return rule.format(n=n) if rule else "Two files of your own."
 
 
 def make(dataset: Dataset, name: str = DEFAULT) -> Split:
-    """Cut a data set by rule: ``last-N`` or, where the files are there, ``u1`` … ``u5``.
+    """Cut a data set by rule: ``last-N``, ``global-time``, ``random``, ``random-SEED``, ``cold-K`` or,
+    where the files are there, ``u1`` … ``u5``.
 
     Raises:
         BadRequest: no such rule, or this copy of the data has no such files.
         DatasetError: the files of a fixed split are damaged.
     """
-    match = re.fullmatch(r"last-(\d+)", name)
-    if match and int(match.group(1)) > 0:
-        return _last(dataset.ratings, int(match.group(1)), name)
     if name in dataset.fixed_splits:
-        return from_files(
+        fixed = from_files(
             dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name
         )
+        return replace(fixed, files=False)  # the data set's hash names its content
     if re.fullmatch(r"u[1-5]", name):
         raise BadRequest(
             f"This copy of {dataset.title} has no split {name}: its files come only with "
             "GroupLens' own archive.",
             f"Use {', '.join(names(dataset))}, or put GroupLens' ml-100k folder into data/.",
         )
+    match = re.fullmatch(r"(last|cold|random|global-time)(?:-(\d{1,9}))?", name)
+    kind, number = (match.group(1), match.group(2)) if match else ("", None)
+    table = dataset.ratings
+    if kind == "last" and number and int(number):
+        return _last(table, int(number), name)
+    if kind == "cold" and number:
+        return _cold(table, int(number), name)
+    if kind == "random":
+        rng = np.random.default_rng(int(number or SEED))
+        return _cut(table, rng.random(len(table)) >= TIME_SHARE, name)
+    if name == "global-time":
+        return _by_time(table, name)
     raise BadRequest(f"There is no split {name!r}.", f"Choose one of {', '.join(names(dataset))}.")
 
 
-def _last(table: RatingTable, n: int, name: str) -> Split:
+def development(user_ids: NDArray[Any], seed: int = SEED) -> NDArray[Any]:
+    """The users that prompts and pages are tuned on: half of all, drawn once by a seed; ascending.
+
+    The other half is held out: it is only for final figures.
+    """
+    drawn = np.random.default_rng((seed, 1405)).permutation(len(user_ids))
+    return np.sort(np.asarray(user_ids)[drawn[: (len(user_ids) + 1) // 2]])
+
+
+def held_out(user_ids: NDArray[Any], seed: int = SEED) -> NDArray[Any]:
+    """The users that are not in `development`, ascending."""
+    return np.setdiff1d(user_ids, development(user_ids, seed))
+
+
+def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
+    return Split(name, table.select(~tested), table.select(tested))
+
+
+def _from_end(table: RatingTable) -> NDArray[np.int64]:
+    """Each rating's place from its user's newest, which is 1."""
     offsets = table._index[1]
-    counts = np.diff(offsets)
-    from_end = np.repeat(offsets[1:], counts) - np.arange(len(table))  # 1 = the user's newest
-    held_out = from_end <= n
-    return Split(name, table.select(~held_out), table.select(held_out))
+    return np.repeat(offsets[1:], np.diff(offsets)) - np.arange(len(table))
+
+
+def _last(table: RatingTable, n: int, name: str) -> Split:
+    return _cut(table, _from_end(table) <= n, name)
+
+
+def _by_time(table: RatingTable, name: str) -> Split:
+    order = np.lexsort((table.item, table.user, table.timestamp))
+    tested = np.zeros(len(table), dtype=bool)
+    tested[order[round(len(table) * TIME_SHARE) :]] = True
+    return _cut(table, tested, name)
+
+
+def _cold(table: RatingTable, k: int, name: str) -> Split:
+    users = table.user_ids
+    rng = np.random.default_rng((SEED, 4242))
+    cold = rng.choice(users, max(int(len(users) * COLD_SHARE), 1), replace=False)
+    of_cold, from_end = np.isin(table.user, cold), _from_end(table)
+    tested = of_cold & (from_end <= COLD_TEST)
+    kept = ~of_cold | ((from_end > COLD_TEST) & (from_end <= COLD_TEST + k))
+    return Split(name, table.select(kept), table.select(tested))
 
 
 def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Split:
@@ -101,7 +185,7 @@ def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Spl
             f"User {user}'s rating of movie {item} stands in both {train.name} and {test.name}.",
             "A test rating may not be in the training file.",
         )
-    return Split(name or f"{train.name}/{test.name}", parts[0], parts[1])
+    return Split(name or f"{train.name}/{test.name}", parts[0], parts[1], files=True)
 
 
 def _check_part(dataset: Dataset, part: RatingTable, path: Path) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from lusifer.evaluation.metrics import METRICS, Interval, intervals, rmse_difference, scores
 from lusifer.evaluation.protocol import (
+    CALIBRATED,
     SIMULATOR,
+    Calibration,
     Evaluation,
     Prediction,
+    calibrate,
     evaluate,
     predict_baseline,
-    predict_simulator,
     sample_users,
 )
+from lusifer.evaluation.simulated import Forecasts, Simulated, simulate, teachers
 
 __all__ = [
-    "METRICS", "SIMULATOR", "Evaluation", "Interval", "Prediction", "evaluate", "intervals",
-    "predict_baseline", "predict_simulator", "rmse_difference", "sample_users", "scores",
+    "CALIBRATED", "METRICS", "SIMULATOR", "Calibration", "Evaluation", "Forecasts", "Interval",
+    "Prediction", "Simulated", "calibrate", "evaluate", "intervals", "predict_baseline",
+    "rmse_difference", "sample_users", "scores", "simulate", "teachers",
 ]  # fmt: skip

@@ -7,37 +7,92 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from lusifer.datasets import RatingScale
 
 Floats = NDArray[np.float64]
-METRICS = ("rmse", "mae", "r2", "pearson")
+BASIC = ("rmse", "mae", "r2", "pearson")
+METRICS = (*BASIC, "spearman", "within_user", "exact", "off_by_one", "rmse_rounded")
+"""RMSE, MAE, R², Pearson's and Spearman's correlation; the mean of the users' own correlations; the share
+of predictions that are the true rating when rounded to the scale, and at most one step off; and the RMSE
+of the rounded predictions (the published baselines were rounded)."""
+LEAST_ROWS = 3
+"""Ratings of a user from which their own correlation counts."""
+_TINY = 1e-9  # sums of squares lose this much to rounding
 
 
-def scores(predicted: ArrayLike, true: ArrayLike) -> dict[str, float]:
-    """RMSE, MAE, R² and Pearson's r of two arrays of one length n ≥ 1.
+def scores(
+    predicted: ArrayLike,
+    true: ArrayLike,
+    users: NDArray[Any] | None = None,
+    scale: RatingScale | None = None,
+) -> dict[str, float]:
+    """Every measure of `METRICS` for two arrays of one length n ≥ 1.
 
-    R² and r are NaN where they are not defined: all true ratings alike, or (r) all predictions.
+    A measure is NaN where it is not defined: R² and correlations where all true ratings (or all
+    predictions) are alike, ``within_user`` without users, what rounds without a scale.
     """
     p, t = np.asarray(predicted, dtype=float), np.asarray(true, dtype=float)
-    sums = _sums(p, t).sum(axis=0, keepdims=True)
-    values = _from_sums(sums)
+    of = np.zeros(len(p), dtype=int) if users is None else users
+    sums = _per_user(of, p, t, scale, within=users is not None)
+    values = _from_sums(sums.sum(axis=0, keepdims=True))
     return {name: float(values[name][0]) for name in METRICS}
 
 
-def _sums(p: Floats, t: Floats) -> Floats:
-    """Per row, what all four measures can be computed from once it is added up (shape n × 8)."""
+def _moments(p: Floats, t: Floats) -> list[Floats]:
+    return [p, t, p * p, t * t, p * t]
+
+
+def _correlation(n: Floats, p: Floats, t: Floats, pp: Floats, tt: Floats, pt: Floats) -> Floats:
+    var_p, var_t = pp / n - (p / n) ** 2, tt / n - (t / n) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = (pt / n - p * t / n**2) / np.sqrt(var_p * var_t)
+    return np.where((var_p > _TINY) & (var_t > _TINY), np.clip(r, -1, 1), np.nan)
+
+
+def _per_user(
+    users: NDArray[Any], p: Floats, t: Floats, scale: RatingScale | None, *, within: bool = True
+) -> Floats:
+    """Per user, what every measure can be computed from once it is added up (users × 18).
+
+    Spearman's correlation is Pearson's of the ranks among all rows, which are not ranked anew in each
+    draw of a bootstrap.
+    """
     error = p - t
-    return np.stack([np.ones_like(p), error**2, np.abs(error), p, t, p * p, t * t, p * t], axis=1)
+    if scale is None:
+        exact = near = rounded = np.full(len(p), np.nan)
+    else:
+        steps = np.floor((p - scale.lowest) / scale.step + 0.5)
+        off = scale.clip(scale.lowest + scale.step * steps) - t
+        exact, near = (np.abs(off) < 1e-6).astype(float), (np.abs(off) < scale.step + 1e-6) * 1.0
+        rounded = off**2
+    rows = [
+        np.ones_like(p), error**2, np.abs(error), *_moments(p, t),
+        *_moments(rankdata(p), rankdata(t)), exact, near, rounded,
+    ]  # fmt: skip
+    ids, inverse = np.unique(users, return_inverse=True)
+    found: Floats = np.stack([np.bincount(inverse, r, len(ids)) for r in rows], axis=1).astype(
+        float
+    )
+    own = _correlation(found[:, 0], *found[:, 3:8].T)
+    counts = np.isfinite(own) & (found[:, 0] >= LEAST_ROWS) & within
+    return np.column_stack([found, np.where(counts, own, 0.0), counts.astype(float)])
 
 
 def _from_sums(s: Floats) -> dict[str, Floats]:
-    n, squared, absolute, p, t, pp, tt, pt = s.T
-    var_p, var_t = pp / n - (p / n) ** 2, tt / n - (t / n) ** 2
-    tiny = 1e-9  # sums of squares lose this much to rounding
+    n, squared, absolute = s[:, 0], s[:, 1], s[:, 2]
+    t, tt = s[:, 4], s[:, 6]
+    var_t = tt / n - (t / n) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        r2 = np.where(var_t > tiny, 1 - (squared / n) / var_t, np.nan)
-        r = (pt / n - p * t / n**2) / np.sqrt(var_p * var_t)
-        r = np.where((var_p > tiny) & (var_t > tiny), np.clip(r, -1, 1), np.nan)
-    return {"rmse": np.sqrt(squared / n), "mae": absolute / n, "r2": r2, "pearson": r}
+        r2 = np.where(var_t > _TINY, 1 - (squared / n) / var_t, np.nan)
+        within = np.where(s[:, 17] > 0, s[:, 16] / s[:, 17], np.nan)
+    return {
+        "rmse": np.sqrt(squared / n), "mae": absolute / n, "r2": r2,
+        "pearson": _correlation(n, *s[:, 3:8].T), "spearman": _correlation(n, *s[:, 8:13].T),
+        "within_user": within, "exact": s[:, 13] / n, "off_by_one": s[:, 14] / n,
+        "rmse_rounded": np.sqrt(s[:, 15] / n),
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,17 +104,14 @@ class Interval:
     high: float
 
 
-def _per_user(users: NDArray[Any], predicted: Floats, true: Floats) -> Floats:
-    """Sums per user (shape users × 8)."""
-    ids, inverse = np.unique(users, return_inverse=True)
-    rows = _sums(predicted, true)
-    return np.stack(
-        [np.bincount(inverse, rows[:, c], len(ids)) for c in range(rows.shape[1])], axis=1
-    )
-
-
 def intervals(
-    users: NDArray[Any], predicted: ArrayLike, true: ArrayLike, *, draws: int = 1000, seed: int = 0
+    users: NDArray[Any],
+    predicted: ArrayLike,
+    true: ArrayLike,
+    scale: RatingScale | None = None,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> dict[str, Interval]:
     """Each measure with a percentile interval from resampling whole users with replacement.
 
@@ -67,12 +119,12 @@ def intervals(
     1993, chapter 8). With a single user the interval is that one value.
     """
     p, t = np.asarray(predicted, dtype=float), np.asarray(true, dtype=float)
-    sums = _per_user(users, p, t)
+    sums = _per_user(users, p, t, scale)
     count = len(sums)
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(count, np.full(count, 1 / count), size=draws)
     drawn = _from_sums(weights @ sums)
-    whole = scores(p, t)
+    whole = scores(p, t, users, scale)
     result = {}
     for name in METRICS:
         values = drawn[name][np.isfinite(drawn[name])]

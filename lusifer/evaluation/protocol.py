@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,18 +13,27 @@ from numpy.typing import NDArray
 from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled, EmptyHistory, ModelError
-from lusifer.evaluation.metrics import Interval, intervals, scores
-from lusifer.simulator import UserModel, plan, rate_items, run_evolution
+from lusifer.errors import BadRequest, Cancelled
+from lusifer.evaluation import kept
+from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
+from lusifer.evaluation.simulated import (
+    Forecasts,
+    Progress,
+    Simulated,
+    calibrated,
+    calibrator,
+    silent,
+    simulate,
+    teachers,
+)
+from lusifer.simulator import BUILTIN, UserModel
+from lusifer.simulator.calibration import Calibrated, Calibrator
+from lusifer.simulator.community import Community
 from lusifer.store import Store
 
-SIMULATOR = "simulator"
-Progress = Callable[[int, int, str], None]
-"""Called with units done, units in all, and what is being done."""
-
-
-def _silent(done: int, total: int, message: str) -> None:
-    pass
+SIMULATOR, CALIBRATED = "simulator", "simulator-calibrated"
+BASELINE_UNITS = 10
+"""Units of progress that a baseline counts for, where a user of the simulator counts one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +47,27 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False)
+class Calibration:
+    """The calibrated simulator with all that it is made of, and the same stack without the model's say."""
+
+    by: Calibrator
+    found: Calibrated
+    without: Calibrated
+    forecasts: Forecasts
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Predictions of several methods for the same test rows.
 
     ``rows`` counts what was compared: rows for which every predictor gave a number.
     """
 
+    dataset: Dataset
     test: RatingTable
     predictions: dict[str, Prediction]
+    simulated: Simulated | None = None
+    calibration: Calibration | None = None
 
     @property
     def compared(self) -> NDArray[np.bool_]:
@@ -63,22 +83,34 @@ class Evaluation:
         return int(self.compared.sum())
 
     def summary(self, *, draws: int = 1000, seed: int = 0) -> dict[str, dict[str, Interval]]:
-        """Per predictor: RMSE, MAE, R², Pearson with 95 % intervals by a bootstrap over users."""
+        """Per predictor: every measure of `METRICS` with its 95 % interval by a bootstrap over users."""
         mask = self.compared
-        true = self.test.rating[mask].astype(float)
+        true, users = self.test.rating[mask].astype(float), self.test.user[mask]
         return {
-            name: intervals(self.test.user[mask], p.values[mask], true, draws=draws, seed=seed)
+            name: intervals(
+                users, p.values[mask], true, self.dataset.scale, draws=draws, seed=seed
+            )
             for name, p in self.predictions.items()
-        }
+        }  # fmt: skip
 
     def scores(self) -> dict[str, dict[str, float]]:
-        """Per predictor: RMSE, MAE, R², Pearson and seconds."""
+        """Per predictor: every measure of `METRICS`, coverage (share of rows with a number), seconds."""
         mask = self.compared
-        true = self.test.rating[mask].astype(float)
+        if not mask.any():
+            nothing = dict.fromkeys(METRICS, float("nan"))
+            return {n: {**nothing, "coverage": self.coverage(n), "seconds": p.seconds} for n, p in self.predictions.items()}  # fmt: skip
+        true, users = self.test.rating[mask].astype(float), self.test.user[mask]
         return {
-            name: {**scores(p.values[mask], true), "seconds": p.seconds}
+            name: {
+                **scores(p.values[mask], true, users, self.dataset.scale),
+                "coverage": self.coverage(name), "seconds": p.seconds,
+            }
             for name, p in self.predictions.items()
-        }
+        }  # fmt: skip
+
+    def coverage(self, name: str) -> float:
+        """Share of the test rows that a predictor gave a number for."""
+        return float(np.isfinite(self.predictions[name].values).mean())
 
     def frame(self) -> pd.DataFrame:
         """One row a compared test rating: ids, true rating, a column a predictor."""
@@ -89,137 +121,87 @@ class Evaluation:
         return frame
 
 
-def sample_users(split: Split, count: int, seed: int) -> list[int]:
+def sample_users(
+    split: Split, count: int, seed: int, among: NDArray[np.int64] | None = None
+) -> list[int]:
     """Users with a test rating and a history, drawn without replacement; ascending.
 
+    Args:
+        among: only of these (development or held-out users).
+
     Raises:
-        BadRequest: fewer than one is asked for.
+        BadRequest: fewer than one is asked for, or nobody fits.
     """
     if count < 1:
         raise BadRequest("A sample needs at least one user.", "Ask for more.")
     able = np.intersect1d(split.test.user_ids, split.train.user_ids)
     if not len(able):
-        raise BadRequest(
-            f"No user of {split.name} has both a history and a test rating.", "Use another split."
-        )
+        able = split.test.user_ids  # a cold start without any rating: everybody is without
+    if among is not None:
+        able = np.intersect1d(able, among)
+    if not len(able):
+        raise BadRequest(f"No user of {split.name} has a test rating here.", "Use another split.")
     chosen = np.random.default_rng(seed).choice(able, size=min(count, len(able)), replace=False)
     return sorted(chosen.tolist())
 
 
 def predict_baseline(
-    name: str, dataset: Dataset, split: Split, test: RatingTable, *, seed: int = 0
+    name: str,
+    dataset: Dataset,
+    split: Split,
+    test: RatingTable,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    tick: baselines.Tick = baselines.silent,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Prediction:
     """Fit one baseline on the training part and predict test rows, clipped to the scale.
 
+    Args:
+        test: the split's test part, or the rows of some of its users.
+        folder: where predictions are kept for the next time, see `lusifer.evaluation.kept`.
+
     Raises:
         BadRequest: no such predictor.
+        Cancelled: somebody stopped it.
     """
-    predictor = baselines.create(name)
-    began = time.perf_counter()
-    predictor.fit(split.train, dataset.scale, seed=seed)
-    values = dataset.scale.clip(predictor.predict(test.user, test.item))
-    return Prediction(name, values, time.perf_counter() - began)
+    values, seconds = kept.test_values(
+        name, dataset, split, folder, seed=seed, tick=tick, cancelled=cancelled
+    )
+    rows = np.isin(split.test.user, test.user_ids)
+    return Prediction(name, dataset.scale.clip(values[rows]), seconds)
 
 
-def predict_simulator(
+def calibrate(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    test: RatingTable,
-    store: Store | None,
+    found: Simulated,
+    community: Community,
     *,
-    forecasts: bool = False,
-    progress: Progress = _silent,
+    seed: int = 0,
+    progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
-    workers: int = 1,
-) -> Prediction:
-    """Evolve every user of the test rows and rate those rows: the model alone, raw.
+) -> Calibration:
+    """Learn from forecasts and calibrate the test rows.
 
-    A user whose evolution fails has no ratings (they stay missing); a model that can't be asked at
-    all, or a spent budget, ends the work.
-
-    Args:
-        workers: users at a time; steps of one user wait for each other.
+    The built-in, which costs nothing, forecasts for everybody; a language model is calibrated by the
+    forecasts of the users that were simulated.
 
     Raises:
-        ModelError: a hopeless one (`ModelError.hopeless`).
-        Cancelled: ``cancelled`` said so, between two users.
+        BadRequest: too few forecasts.
+        Cancelled: somebody stopped it.
     """
-    values = np.full(len(test), np.nan)
-    reasons: dict[tuple[int, int], str] = {}
-    ids, offsets = test._index
-    began = time.perf_counter()
-    lock, done = threading.Lock(), [0]
-
-    def one(at: int) -> None:
-        user, rows = int(ids[at]), slice(int(offsets[at]), int(offsets[at + 1]))
-        what = plan(dataset, split, user, model, forecasts=forecasts)
-        try:
-            steps = list(run_evolution(dataset, split, model, what, store, cancelled=cancelled))
-            items = dataset.items_of(test.item[rows])
-            ratings = rate_items(dataset, split, model, what, steps, items, store)
-        except EmptyHistory:
-            ratings = ()
-        except ModelError as error:
-            if error.hopeless:
-                raise
-            ratings = ()
-        with lock:
-            if ratings:
-                values[rows] = [np.nan if r.expected is None else r.expected for r in ratings]
-                reasons.update({(user, r.item_id): r.reason for r in ratings})
-            done[0] += 1
-            progress(done[0], len(ids), SIMULATOR)
-
-    progress(0, len(ids), SIMULATOR)
-    _each(one, len(ids), workers, cancelled, store)
-    return Prediction(SIMULATOR, values, time.perf_counter() - began, reasons)
-
-
-def _each(
-    work: Callable[[int], None],
-    count: int,
-    workers: int,
-    cancelled: Callable[[], bool],
-    store: Store | None,
-) -> None:
-    """Call ``work`` with 0 … count−1, some at a time; the first error stops what has not begun.
-
-    Raises:
-        Cancelled: ``cancelled`` said so before all was begun.
-    """
-    stop = Cancelled("The comparison was stopped.", "What was answered is kept.")
-    if workers <= 1:
-        for at in range(count):
-            if cancelled():
-                raise stop
-            work(at)
-        return
-    failed = threading.Event()
-
-    def guarded(at: int) -> None:
-        if failed.is_set():
-            return
-        if cancelled():
-            failed.set()
-            raise stop
-        try:
-            work(at)
-        except BaseException:
-            failed.set()
-            raise
-
-    def leave(_: int) -> None:
-        if store is not None:
-            store.close()  # each thread has a connection of its own
-
-    with ThreadPoolExecutor(workers, thread_name_prefix="lusifer-user") as pool:
-        futures = [pool.submit(guarded, at) for at in range(count)]
-        wait(futures)
-        list(pool.map(leave, range(workers)))
-    errors = [f.exception() for f in futures if f.exception() is not None]
-    for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):
-        raise error  # type: ignore[misc]
+    forecasts = found.forecasts
+    if model.spec == BUILTIN:
+        forecasts = teachers(
+            dataset, split, model, community=community, seed=seed, progress=progress,
+            cancelled=cancelled,
+        )  # fmt: skip
+    by = calibrator(forecasts, community, dataset, evidence=community.full)
+    with_say = calibrated(found.answers, by, community)
+    return Calibration(by, with_say, calibrated(found.answers, by, community, say=False), forecasts)
 
 
 def evaluate(
@@ -230,8 +212,11 @@ def evaluate(
     users: Sequence[int] | None = None,
     model: UserModel | None = None,
     store: Store | None = None,
+    community: Community | None = None,
+    calibration: bool = True,
     seed: int = 0,
-    progress: Progress = _silent,
+    folder: Path | None = None,
+    progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
     workers: int = 1,
 ) -> Evaluation:
@@ -239,9 +224,14 @@ def evaluate(
 
     Args:
         predictors: names of `lusifer.baselines.METHODS`, and ``simulator`` (which needs ``model``).
+        community: a model with evidence is told from it.
+        calibration: with a community, ``simulator`` yields ``simulator-calibrated`` as well; what is
+            in the community (`Community.full` or not) enters it.
+        folder: where heavy baselines' predictions are kept.
 
     Raises:
-        BadRequest: an unknown name, a name twice, none at all, or no test row left.
+        BadRequest: an unknown name, a name twice, none at all, no test row left, or too few forecasts
+            to calibrate.
         Cancelled: ``cancelled`` said so.
     """
     known = [*baselines.METHODS, SIMULATOR]
@@ -253,26 +243,46 @@ def evaluate(
     test = split.test if users is None else split.test.of_users(users)
     if not len(test):
         raise BadRequest("There is no test rating to compare on.", "Choose other users or split.")
+    if SIMULATOR in predictors and model is None:
+        raise BadRequest("The simulator needs a model.", "Give one, such as builtin.")
+    calibrating = calibration and community is not None
     found: dict[str, Prediction] = {}
-    sizes = [len(test.user_ids) if n == SIMULATOR else 1 for n in predictors]
-    total = sum(sizes)
-    for at, name in enumerate(predictors):
+    extra: dict[str, Simulated | Calibration] = {}
+    sizes = [len(test.user_ids) if n == SIMULATOR else BASELINE_UNITS for n in predictors]
+    total, done = sum(sizes), 0
+    for name, size in zip(predictors, sizes, strict=True):
         if cancelled():
             raise Cancelled("The comparison was stopped.")
-        done = sum(sizes[:at])
-        progress(done, total, name)
+        before = done
+        progress(before, total, name)
+
+        def inner(part: int, of: int, what: str, before: int = before, size: int = size) -> None:
+            progress(before + round(size * part / max(of, 1)), total, what)
+
         if name == SIMULATOR:
-            if model is None:
-                raise BadRequest("The simulator needs a model.", "Give one, such as builtin.")
-
-            def inner(part: int, _: int, what: str, before: int = done) -> None:
-                progress(before + part, total, what)
-
-            found[name] = predict_simulator(
-                dataset, split, model, test, store, progress=inner, cancelled=cancelled,
-                workers=workers,
+            assert model is not None
+            simulated = simulate(
+                dataset, split, model, test, store, forecasts=calibrating,
+                community=community, progress=inner, cancelled=cancelled, workers=workers,
             )  # fmt: skip
+            extra["simulated"] = simulated
+            found[name] = Prediction(
+                name, simulated.answers.said, simulated.seconds, simulated.reasons
+            )
+            if calibrating and community is not None:
+                made = calibrate(
+                    dataset, split, model, simulated, community, seed=seed,
+                    cancelled=cancelled,
+                )  # fmt: skip
+                extra["calibration"] = made
+                values = made.found.expected
+                found[CALIBRATED] = Prediction(CALIBRATED, values, simulated.seconds, simulated.reasons)  # fmt: skip
         else:
-            found[name] = predict_baseline(name, dataset, split, test, seed=seed)
+            found[name] = predict_baseline(
+                name, dataset, split, test, seed=seed, folder=folder,
+                tick=lambda part, of, inner=inner, name=name: inner(part, of, name),  # type: ignore[misc]
+                cancelled=cancelled,
+            )  # fmt: skip
+        done += size
     progress(total, total, "done")
-    return Evaluation(test, found)
+    return Evaluation(dataset, test, found, **extra)  # type: ignore[arg-type]

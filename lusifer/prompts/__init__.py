@@ -23,7 +23,8 @@ class PromptSet:
     """Templates and sampling parameters that belong together; immutable, named by its content.
 
     ``samples`` is how many draws a rating takes where the server gives no token probabilities;
-    ``rating_tokens`` (each item) and ``update_tokens`` are the longest answers asked for.
+    ``rating_tokens`` (each item) and ``update_tokens`` are the longest answers asked for; ``evidence``
+    tells the model what others gave each movie that it is asked about.
     """
 
     name: str
@@ -34,6 +35,7 @@ class PromptSet:
     samples: int = 1
     rating_tokens: int = 120
     update_tokens: int = 2000
+    evidence: bool = False
 
     @property
     def version(self) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
@@ -18,6 +18,7 @@ from lusifer.errors import BadRequest, EmptyHistory
 from lusifer.simulator.types import (
     Change,
     Context,
+    Crowd,
     Profile,
     Rated,
     SimulatedRating,
@@ -80,11 +81,24 @@ def step_from_json(data: dict[str, Any], dataset: Dataset) -> Step:
     )
 
 
+class CommunityEvidence(Protocol):
+    """What `lusifer.simulator.community.Community` gives: what others say, by item id; and its name."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def history(self) -> int: ...
+
+    def crowd(self, user: int, items: Sequence[int]) -> Mapping[int, Crowd]: ...
+
+
 @dataclass(frozen=True)
 class Plan:
     """Which evolution is meant: everything that decides its result. ``id`` names it in the store.
 
-    ``details`` names what is known of the history's movies beyond the data set, empty for nothing.
+    ``details`` names what is known of the history's movies beyond the data set, ``evidence`` what others
+    say of them where the model is told; empty for nothing.
     """
 
     dataset: str
@@ -97,11 +111,15 @@ class Plan:
     batch_size: int = BATCH
     forecasts: bool = True
     details: str = ""
+    evidence: str = ""
 
     @property
     def id(self) -> str:
         """A hash of all fields."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        said = asdict(self)
+        if not self.evidence:  # as it was named before there was evidence
+            del said["evidence"]
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(b"lusifer-evolution-1" + text.encode()).hexdigest()[:24]
 
 
@@ -114,22 +132,35 @@ def plan(
     history: int = HISTORY,
     batch_size: int = BATCH,
     forecasts: bool = True,
+    community: CommunityEvidence | None = None,
 ) -> Plan:
     """Name an evolution, checking what can be checked before anything is computed.
 
     Raises:
         UnknownId: no such user.
-        BadRequest: a history or batch size below 1.
+        BadRequest: a history or batch size below 1, or a model that must be told what others gave
+            while there is no community evidence, or none for a history of this length.
     """
     if history < 1 or batch_size < 1:
         raise BadRequest(
             f"A history of {history} ratings in batches of {batch_size} can't be read.",
             "Both must be at least 1.",
         )
+    if model.evidence and community is None:
+        raise BadRequest(
+            "This model is told what others gave, and that has not been computed.",
+            "Prepare the community evidence, or switch evidence off.",
+        )
+    if model.evidence and community is not None and history > community.history:
+        raise BadRequest(
+            f"The community evidence was prepared for histories of {community.history} ratings.",
+            f"Read at most that many, or prepare it for {history}.",
+        )
     dataset.user(user)
     return Plan(
-        dataset.name, dataset.hash, split.name, user, model.spec, model.version, history,
+        dataset.name, dataset.hash, split.id, user, model.spec, model.version, history,
         batch_size, forecasts, _details_hash(dataset, split, user, history),
+        community.id if community is not None and model.evidence else "",
     )  # fmt: skip
 
 
@@ -193,6 +224,7 @@ def evolve(
     *,
     done: Sequence[Step] = (),
     keep: Callable[[Step], None] = lambda step: None,
+    community: CommunityEvidence | None = None,
 ) -> Iterator[Step]:
     """Yield the steps of an evolution in order, as each is finished.
 
@@ -200,6 +232,7 @@ def evolve(
         what: from `plan`, made with the same data set, split and model.
         done: steps computed before; they are yielded again, not repeated.
         keep: called with each new step before it is yielded, so that it can be stored.
+        community: what others say of a batch, for a model that is told; without the user's own ratings.
 
     Raises:
         EmptyHistory: nothing to read.
@@ -212,6 +245,8 @@ def evolve(
             step = done[number - 1]
         else:
             items = tuple(r.item for r in batch)
+            if model.evidence and community is not None:
+                context = context.hearing(community.crowd(what.user, [i.id for i in items]))
             forecast = model.forecast(context, items) if what.forecasts else ()
             context = context.reading(batch)
             update = model.update(context)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lusifer.datasets import Item
 from lusifer.simulator.taste import tastes, user_mean
-from lusifer.simulator.types import Rated
+from lusifer.simulator.types import Crowd, Rated
 
 
 def facts(seen: Sequence[Rated], usual: float, limit: int = 12) -> str:
@@ -27,6 +27,18 @@ def facts(seen: Sequence[Rated], usual: float, limit: int = 12) -> str:
     lines.append("best rated: " + _titles(ordered[::-1][:5]))
     lines.append("worst rated: " + _titles(ordered[:5]))
     return "\n".join(lines)
+
+
+def others(crowd: Crowd) -> str:
+    """What others say of one movie, as a column of a prompt's list."""
+    if not crowd.count:
+        return "nobody else rated it"
+    parts = [f"others {crowd.mean:.2f} ({crowd.count})"]
+    if crowd.near_mean is not None:
+        parts.append(f"{crowd.near_count} most alike {crowd.near_mean:.2f}")
+    if crowd.estimate is not None:
+        parts.append(f"estimate for this user {crowd.estimate:.2f}")
+    return ", ".join(parts)
 
 
 OVERVIEW = 150

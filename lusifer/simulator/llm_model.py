@@ -13,7 +13,7 @@ from lusifer.errors import ModelError
 from lusifer.llm import LLM, Completion, Message, Note, Options, Recorded
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers
-from lusifer.simulator.facts import facts, line, shown_fields
+from lusifer.simulator.facts import facts, line, others, shown_fields
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
 REPAIRABLE = {"invalid", "truncated", "refused"}
@@ -41,9 +41,11 @@ class LLMUserModel:
     on_text: Callable[[str], None] | None = None
     spec: str = field(init=False)
     version: str = field(init=False)
+    evidence: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.spec, self.version = self.llm.spec, self.prompts.version
+        self.evidence = self.prompts.evidence
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch, from the profile before it."""
@@ -217,6 +219,7 @@ class LLMUserModel:
             items=items,
             line=line,
             shown=shown_fields([*items, *(r.item for r in recent)]),
+            others={i.id: others(context.crowd[i.id]) for i in items if i.id in context.crowd},
         )
 
     def _repair(

@@ -30,6 +30,7 @@ def user_model(
     keys: Mapping[str, str] | None = None,
     budget: Budget | None = None,
     samples: int = 1,
+    evidence: bool = False,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> UserModel:
     """The user model that a spec names. Making it asks nobody anything.
@@ -38,13 +39,14 @@ def user_model(
         keys: keys by endpoint name, before the configured ones.
         budget: what may be spent; none: as much as it takes.
         samples: draws a rating where the server gives no token probabilities.
+        evidence: tell the model what others gave (it then needs community evidence to rate).
 
     Raises:
         BadRequest: the spec can't be read, names a file that is not there, or names a language model
             while there is no store (its answers would be paid for and lost).
     """
     if spec == BUILTIN:
-        return StatisticalUserModel()
+        return StatisticalUserModel(evidence=evidence)
     if samples < 1:
         raise BadRequest(f"A rating can't be drawn {samples} times.", "Give 1 or more.")
     if store is None:
@@ -53,4 +55,4 @@ def user_model(
             "Set LUSIFER_DB to a file that can be written.",
         )
     llm = stack(spec, store, keys=keys, budget=budget, cancelled=cancelled)
-    return LLMUserModel(llm, replace(prompts.load(), samples=samples), run=run)
+    return LLMUserModel(llm, replace(prompts.load(), samples=samples, evidence=evidence), run=run)

@@ -9,6 +9,7 @@ from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
 from lusifer.errors import BadRequest, Cancelled
 from lusifer.simulator.evolution import (
+    CommunityEvidence,
     Plan,
     Step,
     batches,
@@ -45,6 +46,7 @@ def run_evolution(
     store: Store | None,
     *,
     cancelled: Callable[[], bool] = lambda: False,
+    community: CommunityEvidence | None = None,
 ) -> Iterator[Step]:
     """Yield all steps: stored ones first, new ones as they are made, each committed at once.
 
@@ -59,7 +61,7 @@ def run_evolution(
 
     if store is not None and not done:
         store.keep_evolution(what.id, _fields(what))
-    for step in evolve(dataset, split, model, what, done=done, keep=keep):
+    for step in evolve(dataset, split, model, what, done=done, keep=keep, community=community):
         yield step
         if cancelled():
             raise Cancelled("The evolution was stopped.", "The steps that were done are kept.")
@@ -73,6 +75,7 @@ def rate_items(
     steps: Sequence[Step],
     items: Sequence[Item],
     store: Store | None,
+    community: CommunityEvidence | None = None,
 ) -> tuple[SimulatedRating, ...]:
     """Simulated ratings of items from the profile after ``steps``; stored ones are not asked again.
 
@@ -96,6 +99,8 @@ def rate_items(
     missing = tuple(i for i in items if i.id not in known)
     if missing:
         context = context_after(dataset, split, what.user, steps)
+        if model.evidence and community is not None:
+            context = context.hearing(community.crowd(what.user, [i.id for i in missing]))
         fresh = model.rate(context, missing)
         if store is not None:
             if not steps:

@@ -21,6 +21,7 @@ from lusifer.simulator.types import (
     Bullet,
     Change,
     Context,
+    Crowd,
     Direction,
     Profile,
     Rated,
@@ -59,7 +60,11 @@ class StatisticalUserModel:
     """The built-in. A pure function of its context; see `lusifer.simulator.types.UserModel`."""
 
     spec = "builtin"
-    version = "3"
+
+    def __init__(self, *, evidence: bool = False) -> None:
+        """With ``evidence`` it is told what others gave, starts from that, and says so."""
+        self.evidence = evidence
+        self.version = "3+evidence" if evidence else "3"
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """As `rate`: before its first batch it knows only what is usual around here."""
@@ -74,14 +79,18 @@ class StatisticalUserModel:
         answers = []
         for item in items:
             parts = model.contributions(item)
-            expected = float(context.scale.clip(now.now + sum(parts.values())))
+            reason = _reason(item, parts, evidence, context, mean)
+            crowd = context.crowd.get(item.id)
+            if crowd is None:
+                about = now.now + sum(parts.values())
+            else:
+                drift = now.now - mean if context.seen else 0.0
+                about = _with_crowd(crowd, drift, sum(parts.values()))
+                reason = wording.leaning(crowd, reason)
+            expected = float(context.scale.clip(about))
             answers.append(
                 SimulatedRating(
-                    item.id,
-                    context.scale.nearest(expected),
-                    expected,
-                    now.spread,
-                    _reason(item, parts, evidence, context, mean),
+                    item.id, context.scale.nearest(expected), expected, now.spread, reason
                 )
             )
         return tuple(answers)
@@ -102,6 +111,17 @@ class StatisticalUserModel:
             profile = replace(profile, about=wording.sentence(context.user.description))
         explanation = _explain(context, shifts, len(habit_changes))
         return Update(profile, explanation, (*changes, *habit_changes))
+
+
+OWN_TASTE, OWN_DRIFT = 0.25, 0.35
+"""What the own tastes, and the present level against the own mean, still add to what others say. Chosen
+on forecasts of the training part (``benchmarks/builtin_settings.py``)."""
+
+
+def _with_crowd(crowd: Crowd, drift: float, taste: float) -> float:
+    """The expected rating that starts from what others say of a movie."""
+    start = crowd.estimate if crowd.estimate is not None else crowd.mean
+    return start + OWN_TASTE * taste + OWN_DRIFT * drift
 
 
 # ---- what changes ---------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from lusifer.datasets import Item, RatingScale, User
@@ -124,6 +125,23 @@ class Update:
 
 
 @dataclass(frozen=True)
+class Crowd:
+    """What others say of one item: community evidence, for a prompt or a reason.
+
+    ``mean`` is damped by five usual ratings over ``count`` ratings; ``spread`` a standard deviation
+    (``None`` below two ratings); ``near_mean`` the mean rating of the ``near_count`` most similar users
+    who rated it; ``estimate`` what the factorisation machines expect of this user.
+    """
+
+    mean: float
+    count: int
+    spread: float | None
+    near_mean: float | None
+    near_count: int
+    estimate: float | None
+
+
+@dataclass(frozen=True)
 class Context:
     """All that a user model may know when it is asked; nothing else reaches it.
 
@@ -135,6 +153,7 @@ class Context:
         seen: the history shown so far, oldest first.
         batch: the ratings of this step, for ``update`` alone (they are not in ``seen`` yet).
         step: number of this step, from 1; for ``rate``, the number of steps done.
+        crowd: community evidence on the items that are asked about, by item id; empty without.
     """
 
     user: User
@@ -144,6 +163,11 @@ class Context:
     seen: tuple[Rated, ...] = ()
     batch: tuple[Rated, ...] = ()
     step: int = 1
+    crowd: Mapping[int, Crowd] = field(default_factory=dict)
+
+    def hearing(self, crowd: Mapping[int, Crowd]) -> Context:
+        """The context with what others say of the items that are asked about next."""
+        return replace(self, crowd=crowd)
 
     def reading(self, batch: tuple[Rated, ...]) -> Context:
         """The context with a batch to read."""
@@ -152,19 +176,22 @@ class Context:
     def after(self, update: Update) -> Context:
         """The context once the batch has been read."""
         return replace(
-            self, profile=update.profile, seen=self.seen + self.batch, batch=(), step=self.step + 1
-        )
+            self, profile=update.profile, seen=self.seen + self.batch, batch=(), step=self.step + 1,
+            crowd={},
+        )  # fmt: skip
 
 
 class UserModel(Protocol):
     """A simulated user. Implementations keep no state between calls: all they know is the context.
 
     ``spec`` names the model (``builtin``, ``openai:NAME``), ``version`` what else decides its
-    answers (the built-in's version number; a language model's prompt version).
+    answers (the built-in's version number; a language model's prompt version). ``evidence`` says whether
+    it must be told what others gave (`Context.crowd`).
     """
 
     spec: str
     version: str
+    evidence: bool
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch's items before their ratings are shown, in the same order."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from lusifer.simulator.aspects import Aspect
-from lusifer.simulator.types import Change, Rated
+from lusifer.simulator.types import Change, Crowd, Rated
 
 LEADS: dict[int, tuple[str, ...]] = {
     2: ("Loves {x}", "Keeps the best marks for {x}", "Lights up at {x}", "Is most at home with {x}",
@@ -152,6 +152,21 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
         "worst": marks_for([min(newest, key=lambda r: r.rating)]),
     }  # fmt: skip
     return sentence(of[kind].format(**shown))
+
+
+def leaning(crowd: Crowd, reason: str) -> str:
+    """A reason that says first how far it leans on others."""
+    ratings = "one rating" if crowd.count == 1 else f"{crowd.count:,} ratings"
+    if not crowd.count:
+        said = "Nobody else has rated it"
+    elif crowd.near_mean is None or crowd.near_count < 3:
+        said = f"Leans on the crowd: {ratings}, about {crowd.mean:.1f} on average"
+    else:
+        said = (
+            f"Leans on the crowd: the {crowd.near_count} viewers most alike gave it "
+            f"{crowd.near_mean:.1f} on average, everybody {crowd.mean:.1f} ({ratings})"
+        )
+    return f"{said}. {reason}"
 
 
 _CHANGE: dict[tuple[str, int], tuple[str, ...]] = {

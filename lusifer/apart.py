@@ -1,0 +1,122 @@
+"""Heavy computations in a child process: they leave this one's pages responsive and stop when told.
+
+Library code that holds Python's lock for a tenth of a second at a time makes every page wait, and can't
+be stopped from a thread. ``multiprocessing`` would import the program's main module again, which under
+Streamlit is the page itself; so the child is started as a module, and speaks pickle over pipes with its
+parent alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lusifer.errors import Cancelled, LusiferError
+
+POLL_SECONDS = 0.1
+
+
+def run(
+    work: Callable[..., Any], *given: Any,
+    tick: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Any:  # fmt: skip
+    """Call a module-level function in a child process and return what it returns.
+
+    ``work`` is called with ``given`` and a keyword ``tick(done, total)``, whose calls arrive here as
+    calls of ``tick``. All arguments and the result must pickle.
+
+    Raises:
+        Cancelled: ``cancelled`` said so, or ``tick`` raised it; the child is killed.
+        LusiferError: the work raised it.
+        RuntimeError: the child failed in any other way; its last words are in the text.
+    """
+    root = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    child = subprocess.Popen(
+        [sys.executable, "-m", "lusifer.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert child.stdin and child.stdout and child.stderr
+    said: list[Any] = []
+    errors: list[bytes] = []
+    readers = [
+        threading.Thread(target=_read, args=(child.stdout, said), daemon=True),
+        threading.Thread(target=lambda e: errors.append(e.read()), args=(child.stderr,), daemon=True),
+    ]  # fmt: skip
+    for reader in readers:
+        reader.start()
+    try:
+        try:
+            pickle.dump((work.__module__, work.__qualname__, given), child.stdin)
+            child.stdin.close()
+        except BrokenPipeError:
+            pass  # the child ended early: what it said tells why
+        heard = 0
+        while True:
+            alive = readers[0].is_alive()
+            while heard < len(said):
+                kind, value = said[heard]
+                heard += 1
+                if kind == "tick":
+                    tick(*value)
+                elif kind == "result":
+                    return value
+                else:
+                    raise value
+            if cancelled():
+                raise Cancelled("Stopped.", "What was finished is kept.")
+            if not alive:
+                break
+            time.sleep(POLL_SECONDS)
+    finally:
+        child.kill()
+        child.wait()
+        for reader in readers:
+            reader.join(5)
+    last = b"".join(errors).decode(errors="replace").strip().splitlines()[-1:]
+    raise RuntimeError(f"A computation ended without a result: {' '.join(last) or 'killed'}")
+
+
+def _read(pipe: BinaryIO, said: list[Any]) -> None:
+    while True:
+        try:
+            said.append(pickle.load(pipe))  # noqa: S301 - our own child's words
+        except (EOFError, pickle.UnpicklingError, OSError):
+            return
+
+
+def main() -> None:
+    """The child's side: read what to call, call it, tell how it went."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not come between the words of ours
+
+    def say(kind: str, value: Any) -> None:
+        pickle.dump((kind, value), out)
+        out.flush()
+
+    module, name, given = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent's words
+    work = getattr(importlib.import_module(module), name)
+    last = [0.0]
+
+    def tick(done: int, total: int) -> None:
+        if done >= total or time.monotonic() - last[0] >= POLL_SECONDS:
+            last[0] = time.monotonic()
+            say("tick", (done, total))
+
+    try:
+        say("result", work(*given, tick=tick))
+    except LusiferError as error:
+        say("error", error)
+
+
+if __name__ == "__main__":
+    main()

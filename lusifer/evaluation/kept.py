@@ -1,0 +1,71 @@
+"""What a baseline predicted for a test part: computed apart from this process, and kept.
+
+Kept by everything that decides it: data, training and test part, method, settings, seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusifer import apart, baselines
+from lusifer.baselines import SideInformation, Tick, silent
+from lusifer.datasets import Dataset, RatingScale, RatingTable
+from lusifer.datasets.prepared import load_arrays, save_arrays
+from lusifer.datasets.splits import Split
+
+VERSION = 1
+"""To be raised when a method's code changes what it predicts."""
+
+
+def test_values(
+    name: str,
+    dataset: Dataset,
+    split: Split,
+    folder: Path | None,
+    *,
+    seed: int = 0,
+    tick: Tick = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[NDArray[np.float64], float]:
+    """A baseline's numbers for every row of the test part, not clipped, and the seconds that fitting
+    and predicting took when it was computed.
+
+    Args:
+        folder: where predictions are kept; ``None`` computes in this process and keeps nothing.
+
+    Raises:
+        BadRequest: no such predictor.
+        Cancelled: ``cancelled`` or ``tick`` said so.
+    """
+    side = SideInformation.of(dataset)
+    settings = baselines.settings_of(baselines.create(name, side))
+    given = (name, side, split.train, dataset.scale, seed, split.test.user, split.test.item)
+    if folder is None or name not in baselines.HEAVY:
+        return fit_and_predict(*given, tick=tick)
+    said = [VERSION, dataset.hash, split.train.hash, split.test.hash, name, settings, seed]
+    key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
+    path = folder / f"{name}-{key}.npz"
+    known = load_arrays(path)
+    if known is not None:
+        return known["values"], float(known["seconds"])
+    values, seconds = apart.run(fit_and_predict, *given, tick=tick, cancelled=cancelled)
+    save_arrays(path, {"values": values, "seconds": np.array(seconds)})
+    return values, seconds
+
+
+def fit_and_predict(
+    name: str, side: SideInformation, train: RatingTable, scale: RatingScale, seed: int,
+    users: NDArray[Any], items: NDArray[Any], *, tick: Tick = silent,
+) -> tuple[NDArray[np.float64], float]:  # fmt: skip
+    """Fit one method and predict pairs; how long both took. Runs in a child process as well."""
+    began = time.perf_counter()
+    fitted = baselines.create(name, side).fit(train, scale, seed=seed, tick=tick)
+    return fitted.predict(users, items), time.perf_counter() - began

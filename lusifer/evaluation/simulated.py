@@ -1,0 +1,316 @@
+"""The simulator on a test part: everybody evolved and rated, and what their forecasts teach."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusifer.datasets import Dataset, RatingTable
+from lusifer.datasets.splits import Split
+from lusifer.errors import Cancelled, EmptyHistory, ModelError
+from lusifer.simulator import (
+    Step,
+    UserModel,
+    evolve,
+    plan,
+    rate_items,
+    run_evolution,
+)
+from lusifer.simulator.calibration import Calibrated, Calibrator
+from lusifer.simulator.community import Columns, Community
+from lusifer.simulator.evolution import BATCH, HISTORY
+from lusifer.simulator.types import Rated
+from lusifer.store import Store
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, int, str], None]
+"""Called with units done, units in all, and what is being done."""
+NEWEST = 10
+"""Ratings that a user's present level is told from."""
+TEACHERS = 2000
+"""Users whose forecasts a calibration of the built-in is learned from, at most."""
+
+
+def silent(done: int, total: int, message: str) -> None:
+    """A `Progress` that nobody watches."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model said of n pairs, and what it had seen of their users before.
+
+    Attributes:
+        user, item: ids.
+        said: expected ratings; NaN where the model failed.
+        seen: how many ratings it had seen.
+        moment: which of ``newest`` it had seen last.
+        newest: the newest `NEWEST` ratings at a moment, as (item ids, ratings).
+    """
+
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    said: Floats
+    seen: Floats
+    moment: NDArray[np.int64]
+    newest: list[tuple[NDArray[np.int32], Floats]]
+
+    def columns(self, community: Community) -> Columns:
+        """Evidence on the pairs; ``recent``, the user's damped offset in the newest ratings seen; and
+        ``drift``, how far these lie from the user's own level, damped: nothing where there are no others
+        to tell a level from, or where the test part does not follow the training part in time."""
+        found = community.of(self.user, self.item)
+        bias, base = community.whole.bias, community.whole.base
+        total, count = np.zeros(len(self.newest)), np.zeros(len(self.newest))
+        for at, (items, ratings) in enumerate(self.newest):
+            total[at] = (ratings - base - bias.item_offset(items)).sum()
+            count[at] = len(items)
+        n = count[self.moment]
+        drift = (total[self.moment] - n * found["user"]) / (n + bias.user_damping)
+        others = np.maximum(1 - n / np.maximum(found["user_count"], 1), 0) * community.forward
+        recent = total[self.moment] / (n + bias.user_damping)
+        return {**found, "recent": recent, "drift": drift * others}
+
+
+@dataclass(frozen=True, eq=False)
+class Forecasts(Answers):
+    """Leak-free pairs of prediction and truth out of evolutions, all of the training part; ``rating`` is
+    the truth."""
+
+    rating: Floats
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @classmethod
+    def of(cls, evolutions: Mapping[int, Sequence[Step]]) -> Forecasts:
+        """The forecasts of evolutions, by user id."""
+        rows: list[tuple[int, int, float, int, int, float]] = []
+        newest: list[tuple[NDArray[np.int32], Floats]] = []
+        for user, steps in evolutions.items():
+            seen: list[Rated] = []
+            for step in steps:
+                newest.append(newest_of(seen))
+                for guess, truth in zip(step.forecast, step.batch, strict=False):
+                    said = np.nan if guess.expected is None else guess.expected
+                    rows.append((user, truth.item.id, said, len(seen), len(newest) - 1, truth.rating))  # fmt: skip
+                seen.extend(step.batch)
+        table = np.array(rows, dtype=float).reshape(-1, 6)
+        users, items = table[:, 0].astype(np.int32), table[:, 1].astype(np.int32)
+        moments = table[:, 4].astype(np.int64)
+        return cls(users, items, table[:, 2], table[:, 3], moments, newest, table[:, 5])
+
+
+def newest_of(seen: Sequence[Rated]) -> tuple[NDArray[np.int32], Floats]:
+    """The newest `NEWEST` of some ratings, oldest first, as (item ids, ratings)."""
+    last = seen[-NEWEST:]
+    items = np.array([r.item.id for r in last], dtype=np.int32)
+    return items, np.array([r.rating for r in last], dtype=float)
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """What a user model said of the test rows, in their order.
+
+    Attributes:
+        answers: expected ratings, and what they rest on.
+        reasons: by user and item.
+        forecasts: what its evolutions forecast.
+        failed: users whose evolution failed.
+        evolutions: the steps, by user id.
+    """
+
+    answers: Answers
+    seconds: float
+    forecasts: Forecasts
+    reasons: dict[tuple[int, int], str] = field(default_factory=dict)
+    failed: int = 0
+    evolutions: dict[int, list[Step]] = field(default_factory=dict)
+
+
+def simulate(
+    dataset: Dataset,
+    split: Split,
+    model: UserModel,
+    test: RatingTable,
+    store: Store | None,
+    *,
+    forecasts: bool = False,
+    community: Community | None = None,
+    history: int = HISTORY,
+    batch_size: int = BATCH,
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+    workers: int = 1,
+    what: str = "simulator",
+) -> Simulated:
+    """Evolve every user of the test rows and rate those rows.
+
+    A user without a history is rated from demographics alone. A user whose evolution fails has no
+    ratings (they stay missing); a model that can't be asked at all, or a spent budget, ends the work.
+
+    Args:
+        community: what a model with ``evidence`` is told.
+        workers: users at a time; steps of one user wait for each other.
+
+    Raises:
+        ModelError: a hopeless one (`ModelError.hopeless`).
+        Cancelled: ``cancelled`` said so, between two users.
+    """
+    said, seen = np.full(len(test), np.nan), np.zeros(len(test))
+    ids, offsets = test._index
+    moment = np.repeat(np.arange(len(ids)), np.diff(offsets))
+    newest = [newest_of(())] * len(ids)
+    reasons: dict[tuple[int, int], str] = {}
+    evolutions: dict[int, list[Step]] = {}
+    began = time.perf_counter()
+    lock, done, failed = threading.Lock(), [0], [0]
+
+    def one(at: int) -> None:
+        user, rows = int(ids[at]), slice(int(offsets[at]), int(offsets[at + 1]))
+        what_plan = plan(
+            dataset, split, user, model, history=history, batch_size=batch_size,
+            forecasts=forecasts, community=community,
+        )  # fmt: skip
+        items = dataset.items_of(test.item[rows])
+        steps: list[Step] = []
+        try:
+            try:
+                for step in run_evolution(
+                    dataset,
+                    split,
+                    model,
+                    what_plan,
+                    store,
+                    cancelled=cancelled,
+                    community=community,
+                ):
+                    steps.append(step)
+            except EmptyHistory:
+                pass  # a cold start: nothing to read, and the demographics to go by
+            ratings = rate_items(dataset, split, model, what_plan, steps, items, store, community)
+        except ModelError as error:
+            if error.hopeless:
+                raise
+            ratings = ()
+        with lock:
+            failed[0] += not ratings
+            evolutions[user] = steps
+            if ratings:
+                said[rows] = [np.nan if r.expected is None else r.expected for r in ratings]
+                reasons.update({(user, r.item_id): r.reason or r.failure for r in ratings})
+            read = [r for s in steps for r in s.batch]
+            seen[rows], newest[at] = len(read), newest_of(read)
+            done[0] += 1
+            progress(done[0], len(ids), what)
+
+    progress(0, len(ids), what)
+    each(one, len(ids), workers, cancelled, store)
+    ordered = {int(u): evolutions[int(u)] for u in ids}  # whoever was first: the same every time
+    answers = Answers(test.user, test.item, said, seen, moment, newest)
+    seconds = time.perf_counter() - began
+    return Simulated(answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered)
+
+
+def teachers(
+    dataset: Dataset,
+    split: Split,
+    model: UserModel,
+    *,
+    community: Community | None = None,
+    history: int = HISTORY,
+    batch_size: int = BATCH,
+    seed: int = 0,
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Forecasts:
+    """Forecasts of many users by a model that costs nothing to ask (the built-in).
+
+    Raises:
+        Cancelled: ``cancelled`` said so, between two users.
+    """
+    users = split.train.user_ids
+    if len(users) > TEACHERS:
+        users = np.sort(np.random.default_rng((seed, 3)).choice(users, TEACHERS, replace=False))
+    evolutions: dict[int, Sequence[Step]] = {}
+    for at, user in enumerate(users.tolist()):
+        if cancelled():
+            raise Cancelled("The calibration was stopped.")
+        progress(at, len(users), "calibration")
+        what = plan(
+            dataset, split, user, model, history=history, batch_size=batch_size, community=community
+        )
+        evolutions[user] = list(evolve(dataset, split, model, what, community=community))
+    return Forecasts.of(evolutions)
+
+
+def calibrator(
+    forecasts: Forecasts, community: Community, dataset: Dataset, *, evidence: bool
+) -> Calibrator:
+    """What the forecasts teach.
+
+    Raises:
+        BadRequest: they are too few.
+    """
+    return Calibrator.fit(
+        forecasts.columns(community), forecasts.said, forecasts.seen, forecasts.rating,
+        dataset.scale, evidence=evidence,
+    )  # fmt: skip
+
+
+def calibrated(
+    answers: Answers, by: Calibrator, community: Community, *, say: bool = True
+) -> Calibrated:
+    """Answers calibrated; without ``say`` by the same stack without the model."""
+    return by.apply(answers.columns(community), answers.said, answers.seen, say=say)
+
+
+def each(
+    work: Callable[[int], None],
+    count: int,
+    workers: int,
+    cancelled: Callable[[], bool],
+    store: Store | None,
+) -> None:
+    """Call ``work`` with 0 … count−1, some at a time; the first error stops what has not begun.
+
+    Raises:
+        Cancelled: ``cancelled`` said so before all was begun.
+    """
+    stop = Cancelled("The comparison was stopped.", "What was answered is kept.")
+    if workers <= 1:
+        for at in range(count):
+            if cancelled():
+                raise stop
+            work(at)
+        return
+    failed = threading.Event()
+
+    def guarded(at: int) -> None:
+        if failed.is_set():
+            return
+        if cancelled():
+            failed.set()
+            raise stop
+        try:
+            work(at)
+        except BaseException:
+            failed.set()
+            raise
+
+    def leave(_: int) -> None:
+        if store is not None:
+            store.close()  # each thread has a connection of its own
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="lusifer-user") as pool:
+        futures = [pool.submit(guarded, at) for at in range(count)]
+        wait(futures)
+        list(pool.map(leave, range(workers)))
+    errors = [f.exception() for f in futures if f.exception() is not None]
+    for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):
+        raise error  # type: ignore[misc]

@@ -1,0 +1,302 @@
+"""Calibrated ratings: a model's say, corrected by what the training part knows of user, item and model.
+
+Learned from forecasts alone: pairs of a prediction and the rating that was then shown, all of the training
+part, each with evidence that was computed without it. No test rating is read. Every part of a calibrated
+rating can be named, and the parts add up to it.
+
+The stack: base + user + movie is a regression that starts from damped biases and moves away from them only
+as far as the forecasts ask; community is what neighbours and the factorisation machine change about that.
+What is said of a user counts the less the fewer ratings of theirs are known. The model's own say is
+what it said beyond what these parts already say: the rest of a regression of its answers on them
+(Frisch and Waugh 1933), so its weight is its partial effect and can be taken out on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from lusifer.datasets import RatingScale
+from lusifer.errors import BadRequest
+
+Floats = NDArray[np.float64]
+PARTS = ("base", "user", "movie", "community", "persona", "limit")
+"""What a calibrated rating is made of; ``limit`` brings it back to the scale's edge, mostly by nothing."""
+PRIOR = 50.0
+"""Ratings' worth (of unit variance) by which every weight is held at its start: 1 for the offsets and the
+machine, 0 for the neighbours and the model's say."""
+SEEN_DOUBT = 10.0
+"""Ratings seen at which half of what history teaches a model is known; see `_knowledge`."""
+SHAPE_ROWS = 8000
+"""Forecasts that the shape of the distribution is fitted to."""
+USER_DOUBT, COMMUNITY_DOUBT, SAY_DOUBT = 10.0, 2.0, 40.0
+"""Ratings of the user in the training part at which half of what was learned about users' offsets is
+applied; at which half of what the community, and the model, say of them counts: with few, both know hardly more than the offsets, and the model's say knows it from the same
+ratings."""
+LEAST = 30
+"""Forecasts below which nothing is learned."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """Parts of n calibrated ratings (n each, `PARTS`), which add up to ``expected``, and the probability
+    of every rating of the scale (n × levels), whose mean is ``expected``. NaN where the model said
+    nothing."""
+
+    base: Floats
+    user: Floats
+    movie: Floats
+    community: Floats
+    persona: Floats
+    limit: Floats
+    expected: Floats
+    chances: Floats
+
+    def sample(self, scale: RatingScale, seed: int) -> Floats:
+        """One draw of each rating's distribution; NaN where there is none."""
+        drawn = np.random.default_rng(seed).random(len(self.expected))
+        at = (drawn[:, None] > np.cumsum(self.chances, axis=1)).sum(axis=1)
+        found = scale.values[np.minimum(at, len(scale.values) - 1)]
+        return np.where(np.isfinite(self.expected), found, np.nan)
+
+    def rows(self, at: NDArray[Any]) -> Calibrated:
+        """Some of the rows."""
+        return Calibrated(*(getattr(self, f.name)[at] for f in fields(self)))
+
+
+def _knowledge(seen: Floats) -> Floats:
+    """How much a history has taught, 0 for none to 1: linear effects may grow with it."""
+    return seen / (seen + SEEN_DOUBT)
+
+
+def _ridge(x: Floats, y: Floats, start: Floats) -> Floats:
+    """Least squares, held at ``start`` by `PRIOR`."""
+    gram = x.T @ x + PRIOR * np.eye(x.shape[1])
+    return start + np.linalg.solve(gram, x.T @ (y - x @ start))
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrator:
+    """What was learned from forecasts; see `fit`.
+
+    Attributes:
+        evidence: whether neighbours and factorisation machines are part of the stack.
+        weights: of user offset (1), of the same by how much is known of the user, of how far the present
+            level has drifted, of movie offset.
+        community: with evidence, of what it changes: of both offsets, the machine, the neighbours.
+        usual: what this model says of anybody, anything, any offset: by what of `_design`.
+        say: weight of the model's own say, and of the same times `_knowledge`.
+        cuts: thresholds of an ordered probit on the expected rating.
+        shape: exponents of the distribution that the expected rating tilts: of the machine's (or the
+            probit's) chances, and of how the user uses the scale.
+        rows: forecasts that it was learned from.
+        partial: partial correlation of the model's say with the truth, given all else.
+    """
+
+    scale: RatingScale
+    evidence: bool
+    weights: Floats
+    community: Floats
+    usual: Floats
+    say: Floats
+    cuts: Floats
+    shape: Floats
+    rows: int
+    partial: float
+
+    @classmethod
+    def fit(
+        cls,
+        columns: Mapping[str, NDArray[Any]],
+        said: Floats,
+        seen: Floats,
+        rating: Floats,
+        scale: RatingScale,
+        *,
+        evidence: bool,
+    ) -> Self:
+        """Learn from n forecasts.
+
+        Args:
+            columns: evidence on each pair without its own rating, see `community.Columns`, and
+                ``recent`` and ``drift``, the level of the newest ratings seen, and how far it is from the
+                user's own.
+            said: the model's expected rating; NaN where it failed.
+            seen: ratings that the model had seen before it said so.
+            rating: the truth.
+
+        Raises:
+            BadRequest: fewer than `LEAST` forecasts were given.
+        """
+        given = np.isfinite(said)
+        if given.sum() < LEAST:
+            raise BadRequest(
+                f"{int(given.sum())} forecasts are too few to learn a calibration from.",
+                f"Evolve more users with forecasts on: at least {LEAST} ratings are needed.",
+            )
+        columns = {k: v[given] for k, v in columns.items()}
+        said, seen, rating = said[given], seen[given], rating[given].astype(float)
+        x, base = _offsets(columns), columns["base"]
+        # The offset itself stays: its weight is moved only as far as much is known of the user.
+        moved = _ridge(x[:, 1:], rating - base - x[:, 0], np.array([0.0, 0.0, 1.0]))
+        weights = np.array([1.0, *moved])
+        rest = rating - base - x @ weights
+        community = np.zeros(0)
+        if evidence:
+            said_by_all = _said_by_all(columns)
+            community = _ridge(
+                said_by_all, rest, np.array([1 - weights[0], 1 - weights[3], 1.0, 0.0])
+            )
+            rest = rest - said_by_all @ community
+        design = _design(columns, seen, evidence)
+        usual = np.linalg.solve(design.T @ design + np.eye(design.shape[1]), design.T @ (said - base))  # fmt: skip
+        own = said - base - design @ usual
+        say = _ridge(_own_design(own, seen, columns), rest, np.zeros(2))
+        spread = float(own.std() * rest.std())
+        partial = float(np.mean((own - own.mean()) * (rest - rest.mean())) / spread) if spread > 1e-9 else 0.0  # fmt: skip
+        expected = scale.clip(rating - rest + _own_design(own, seen, columns) @ say)
+        cuts = _fit_cuts(expected, rating, scale)
+        shape = np.array([1.0, 0.5])
+        made = cls(
+            scale, evidence, weights, community, usual, say, cuts, shape, len(rating), partial
+        )
+        return replace(made, shape=made._fit_shape(columns, expected, rating))
+
+    def _fit_shape(
+        self, columns: Mapping[str, NDArray[Any]], expected: Floats, rating: Floats
+    ) -> Floats:
+        """`shape` by maximum likelihood on some thousand forecasts."""
+        some = np.random.default_rng(0).permutation(len(rating))[:SHAPE_ROWS]
+        part = {k: v[some] for k, v in columns.items()}
+        level = np.rint((rating[some] - self.scale.lowest) / self.scale.step).astype(int)
+        prior = self._prior(part, expected[some])
+
+        def loss(x: Floats) -> float:
+            logs = np.exp(x[0]) * prior + x[1] * part["habit"]
+            chances = _tilted(logs, expected[some], self.scale)
+            held = 1e-3 * (x[0] ** 2 + (x[1] - 0.5) ** 2)
+            return -float(np.log(chances[np.arange(len(level)), level]).mean()) + held
+
+        found = optimize.minimize(loss, [0.0, 0.5], method="Nelder-Mead", options={"xatol": 0.01, "fatol": 1e-5})  # fmt: skip
+        return np.array([np.exp(found.x[0]), found.x[1]])
+
+    def apply(
+        self, columns: Mapping[str, NDArray[Any]], said: Floats, seen: Floats, *, say: bool = True
+    ) -> Calibrated:
+        """Calibrate n answers of a model.
+
+        Args:
+            columns, said, seen: as in `fit`, for pairs outside the training part.
+            say: without it the model's own say counts nothing: the same stack without the model.
+        """
+        x, base = _offsets(columns), columns["base"]
+        own = said - base - _design(columns, seen, self.evidence) @ self.usual
+        persona = _own_design(own, seen, columns) @ self.say if say else np.zeros_like(base)
+        parts = x * self.weights
+        community = _said_by_all(columns) @ self.community if self.evidence else np.zeros_like(base)
+        user, movie = parts[:, :3].sum(axis=1), parts[:, 3]
+        total = base + user + movie + community + persona
+        expected = self.scale.clip(total)
+        missing = ~np.isfinite(said) & say
+        logs = self.shape[0] * self._prior(columns, expected) + self.shape[1] * columns["habit"]
+        chances = _tilted(logs, expected, self.scale)
+        found = Calibrated(
+            base, user, movie, community, persona, expected - total, expected, chances
+        )
+        if not missing.any():
+            return found
+        return Calibrated(
+            *(
+                np.where(missing[:, None] if v.ndim > 1 else missing, np.nan, v)
+                for v in (getattr(found, f.name) for f in fields(found))
+            )
+        )
+
+    def _prior(self, columns: Mapping[str, NDArray[Any]], expected: Floats) -> Floats:
+        """Logs of the chances that are tilted to the expected rating: the ordinal machine's, else a
+        probit's."""
+        found = columns["chances"] if self.evidence else _probit(expected, self.cuts)
+        return np.log(np.maximum(found, 1e-9))
+
+
+def _offsets(columns: Mapping[str, NDArray[Any]]) -> Floats:
+    """Offset of the user, the same by how much of them is known, how far their present level has drifted
+    from it, and offset of the movie (n × 4)."""
+    user = columns["user"]
+    known = columns["user_count"] / (columns["user_count"] + USER_DOUBT)
+    return np.column_stack([user, user * known, columns["drift"], columns["item"]])
+
+
+def _said_by_all(columns: Mapping[str, NDArray[Any]]) -> Floats:
+    """The offsets again, what the machine says beyond them, what the neighbours do; the less the fewer
+    ratings of the user are known (n × 4)."""
+    known = columns["base"] + columns["user"] + columns["item"]
+    offsets = [columns["user"], columns["item"]]
+    found = np.column_stack([*offsets, columns["machine"] - known, columns["near"]])
+    count = columns["user_count"]
+    return found * (count / (count + COMMUNITY_DOUBT))[:, None]
+
+
+def _design(columns: Mapping[str, NDArray[Any]], seen: Floats, evidence: bool) -> Floats:
+    """Constant, offsets (the present level too: it is no taste) and evidence, each alone and growing with
+    what has been seen."""
+    plain = [np.ones((len(seen), 1)), _offsets(columns), columns["recent"][:, None]]
+    if evidence:
+        plain.append(_said_by_all(columns)[:, 2:])
+    x = np.hstack(plain)
+    return np.hstack([x, x * _knowledge(seen)[:, None]])
+
+
+def _own_design(own: Floats, seen: Floats, columns: Mapping[str, NDArray[Any]]) -> Floats:
+    count = columns["user_count"]
+    own = own * count / (count + SAY_DOUBT)
+    return np.column_stack([own, own * _knowledge(seen)])
+
+
+def _probit(expected: Floats, cuts: Floats) -> Floats:
+    """Chances of an ordered probit with slope ``exp(cuts[0])`` and increasing thresholds."""
+    slope, first, steps = np.exp(cuts[0]), cuts[1], np.exp(cuts[2:])
+    thresholds = np.concatenate([[first], first + np.cumsum(steps)])
+    below = special.ndtr(thresholds[None] - slope * expected[:, None])
+    return np.maximum(np.diff(below, axis=1, prepend=0.0, append=1.0), 1e-9)
+
+
+def _fit_cuts(expected: Floats, rating: Floats, scale: RatingScale) -> Floats:
+    """Slope and thresholds by maximum likelihood, in the form that `_probit` reads."""
+    levels = np.rint((rating - scale.lowest) / scale.step).astype(int)
+    middle = scale.values[:-1] + scale.step / 2
+    start = np.concatenate([[0.0], middle[:1], np.full(len(middle) - 1, np.log(scale.step))])
+    pull = np.full(len(start), 1e-3)
+
+    def loss(cuts: Floats) -> float:
+        p = _probit(expected, cuts)[np.arange(len(levels)), levels]
+        return -float(np.log(p).mean()) + float(pull @ (cuts - start) ** 2)
+
+    return optimize.minimize(loss, start, method="L-BFGS-B").x
+
+
+def _tilted(logs: Floats, expected: Floats, scale: RatingScale) -> Floats:
+    """The distribution nearest to one given by ``logs`` whose mean is the expected rating (exponential
+    tilting; Csiszár 1975), by Newton's method."""
+    width = scale.highest - scale.lowest
+    values = (scale.values - scale.lowest) / width
+    target = np.clip((expected - scale.lowest) / width, 0.005, 0.995)
+    tilt = np.zeros(len(expected))
+    for _ in range(60):
+        p = _softmax(logs + tilt[:, None] * values)
+        mean = p @ values
+        off = target - mean
+        if np.nanmax(np.abs(off), initial=0.0) < 1e-7:
+            break
+        tilt += np.clip(off / np.maximum(p @ values**2 - mean**2, 1e-6), -4, 4)
+    return _softmax(logs + tilt[:, None] * values)
+
+
+def _softmax(logs: Floats) -> Floats:
+    odds = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)

@@ -1,0 +1,419 @@
+"""Community evidence: what the training part, without this user's rating, says of an item.
+
+For a pair of the test part everything is computed from the whole training part. For a pair *of* the
+training part (a forecast's) it must be computed without that rating, or it would know the answer: the
+newest ratings of all users are cut into folds, and each fold is asked about what was fitted without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lusifer import apart
+from lusifer.baselines import Bias, FactorisationMachine, SideInformation, Tick, silent
+from lusifer.baselines.fm import Samples
+from lusifer.datasets import Dataset, RatingScale, RatingTable
+from lusifer.datasets.prepared import load_arrays, save_arrays
+from lusifer.datasets.splits import Split
+from lusifer.errors import Cancelled
+from lusifer.simulator.evolution import BATCH, HISTORY
+from lusifer.simulator.types import Crowd
+
+VERSION = 2
+FOLDS = 4
+WHOLE, PART = (200, 160), (120, 80)
+"""Rounds of sampling and draws kept: of the machines on the whole training part, and of a fold's."""
+STORED_DRAWS = 80
+"""Draws of the machines on the whole training part that are kept."""
+NEIGHBOURS = 20
+SIMILARITY_DOUBT, NEIGHBOUR_DOUBT = 25.0, 1.0
+"""Common items' worth of doubt in a similarity; weight of "no deviation" among the neighbours."""
+COUNT_DAMPING, HABIT_DAMPING = 5.0, 5.0
+"""Usual ratings' worth in a movie's mean, and in a user's distribution over the scale."""
+
+Columns = dict[str, NDArray[np.float64]]
+"""Of n pairs: ``base`` (mean of the training part), ``user`` and ``item`` (damped offsets), ``habit``
+(n × levels: log of how much more often than everybody the user gives each rating, damped), ``user_count``, ``item_count``, ``item_mean`` (damped), ``item_spread``; with the costly part also ``near`` (mean deviation
+of the most similar users who rated it, shrunk), ``near_count``, ``near_mean`` (their mean rating, NaN
+without any), ``machine`` (the factorisation machines' estimate), ``chances`` (n × levels)."""
+
+
+class Neighbours:
+    """For any pair, the users most like this one who rated the item: cosine of what the biases leave,
+    over the items that both rated, shrunk by how many these are."""
+
+    def __init__(self, side: SideInformation, train: RatingTable, residual: NDArray[Any]) -> None:
+        self.side = side
+        user, item = side.user_rows(train.user), side.item_rows(train.item)
+        shape = (len(side.users), len(side.items))
+        self.x = sparse.csr_matrix((residual, (user, item)), shape)
+        self.rating = sparse.csr_matrix((train.rating.astype(float), (user, item)), shape).tocsc()
+        self.met, self.square = self.x.copy(), self.x.multiply(self.x).tocsr()
+        self.met.data[:] = 1.0
+        self.columns = self.x.tocsc()
+        self.doubt = SIMILARITY_DOUBT * float(np.mean(residual**2)) if len(residual) else 1.0
+
+    def similarity(self, user: int) -> NDArray[np.float64]:
+        """Likeness of every user to one (by position), 0 for the unlike and for itself."""
+        mine = self.x[user]
+        dot = np.asarray((self.x @ mine.T).todense()).ravel()
+        mine_on_theirs = np.asarray((self.met @ self.square[user].T).todense()).ravel()
+        theirs_on_mine = np.asarray((self.square @ self.met[user].T).todense()).ravel()
+        found = dot / (np.sqrt(mine_on_theirs * theirs_on_mine) + self.doubt)
+        found[user] = 0.0
+        return np.maximum(found, 0.0)
+
+    def of(self, users: NDArray[Any], items: NDArray[Any]) -> Columns:
+        """``near``, ``near_count``, ``near_mean`` of pairs."""
+        user, item = self.side.user_rows(users), self.side.item_rows(items)
+        near, count, mean = np.zeros(len(user)), np.zeros(len(user)), np.full(len(user), np.nan)
+        for who in np.unique(user):
+            alike = self.similarity(int(who))
+            for row in np.flatnonzero(user == who):
+                part = slice(self.columns.indptr[item[row]], self.columns.indptr[item[row] + 1])
+                weights = alike[self.columns.indices[part]]
+                top = np.argsort(-weights, kind="stable")[:NEIGHBOURS]
+                top = top[weights[top] > 0]
+                if not len(top):
+                    continue
+                w = weights[top]
+                near[row] = w @ self.columns.data[part][top] / (w.sum() + NEIGHBOUR_DOUBT)
+                count[row] = len(top)
+                mean[row] = self.rating.data[part][top].mean()
+        return {"near": near, "near_count": count, "near_mean": mean}
+
+
+class View:
+    """All evidence from one set of training ratings."""
+
+    def __init__(
+        self, side: SideInformation, train: RatingTable, scale: RatingScale,
+        machines: Sequence[Samples] = (),
+    ) -> None:  # fmt: skip
+        """``machines``: draws of the regression and of the ordinal machine, or none."""
+        self.side, self.scale = side, scale
+        self.bias = Bias().fit(train, scale)
+        self.base = train.mean
+        item = side.item_rows(train.item)
+        n = np.bincount(item, minlength=len(side.items))
+        total = np.bincount(item, train.rating, len(side.items))
+        squares = np.bincount(item, train.rating.astype(float) ** 2, len(side.items))
+        self.count = n
+        self.user_count = np.bincount(side.user_rows(train.user), minlength=len(side.users) + 1)
+        level = np.rint((train.rating - scale.lowest) / scale.step).astype(int)
+        given = np.zeros((len(side.users) + 1, len(scale.values)))  # the last row: a user unknown
+        np.add.at(given, (side.user_rows(train.user), level), 1.0)
+        usual = (np.bincount(level, minlength=len(scale.values)) + 1.0) / (len(train) + len(scale.values))  # fmt: skip
+        total_given = given.sum(axis=1, keepdims=True)
+        own = (given + HABIT_DAMPING * usual) / (total_given + HABIT_DAMPING)
+        self.habit = np.log(own / usual)
+        self.mean = (total + COUNT_DAMPING * self.base) / (n + COUNT_DAMPING)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            spread = np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0))
+        self.spread = np.where(n > 1, spread, np.nan)
+        self.neighbours: Neighbours | None = None
+        self.machines: list[FactorisationMachine] = []
+        if machines:
+            residual = train.rating - self.bias.predict(train.user, train.item)
+            self.neighbours = Neighbours(side, train, residual)
+            self.machines = [_machine(side, scale, *m) for m in zip((False, True), machines, strict=True)]  # fmt: skip
+
+    def of(self, users: NDArray[Any], items: NDArray[Any]) -> Columns:
+        """Evidence on pairs, see `Columns`."""
+        users, items = np.asarray(users, dtype=np.int32), np.asarray(items, dtype=np.int32)
+        item = self.side.item_rows(items)
+        found: Columns = {
+            "base": np.full(len(users), self.base), "user": self.bias.user_offset(users),
+            "item": self.bias.item_offset(items),
+            "habit": self.habit[self.side.user_rows(users)],
+            "user_count": self.user_count[self.side.user_rows(users)].astype(float),
+            "item_count": self.count[item].astype(float),
+            "item_mean": self.mean[item], "item_spread": self.spread[item],
+        }  # fmt: skip
+        if self.neighbours is not None:
+            found |= self.neighbours.of(users, items)
+            plain, ordinal = self.machines
+            found["chances"] = ordinal.chances(users, items)
+            both = plain.predict(users, items) + found["chances"] @ self.scale.values
+            found["machine"] = self.scale.clip(both / 2)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Community:
+    """Evidence on any pair: of the whole training part, or without the pair's own rating.
+
+    Attributes:
+        whole: what the training part says of pairs outside it.
+        keys: the training pairs that have evidence without themselves, as one number each, ascending.
+        apart: `Columns` of these pairs.
+        full: whether neighbours and factorisation machines are in it, beside the offsets.
+        id: names the content.
+        history: newest ratings of each user that ``apart`` covers; an older one would know the answer.
+        forward: whether what is asked about comes after the training part in time.
+    """
+
+    whole: View
+    keys: NDArray[np.int64]
+    apart: Columns
+    full: bool
+    id: str
+    history: int
+    forward: bool
+
+    def of(self, users: Sequence[int] | NDArray[Any], items: Sequence[int] | NDArray[Any]) -> Columns:  # fmt: skip
+        """Evidence on n pairs, each without its own rating where that is in the training part."""
+        user, item = np.asarray(users, dtype=np.int32), np.asarray(items, dtype=np.int32)
+        keys = _keys(user, item)
+        at = np.clip(np.searchsorted(self.keys, keys), 0, max(len(self.keys) - 1, 0))
+        known = self.keys[at] == keys if len(self.keys) else np.zeros(len(keys), dtype=bool)
+        if known.all() and len(keys):
+            return {name: values[at] for name, values in self.apart.items()}
+        found = self.whole.of(user[~known], item[~known])
+        if not known.any():
+            return found
+        both: Columns = {}
+        for name, values in found.items():
+            both[name] = np.zeros((len(keys), *values.shape[1:]))
+            both[name][~known], both[name][known] = values, self.apart[name][at[known]]
+        return both
+
+    def crowd(self, user: int, items: Sequence[int]) -> dict[int, Crowd]:
+        """What others say of items, for one user, by item id."""
+        found = self.of([user] * len(items), items)
+
+        def number(name: str, row: int) -> float | None:
+            value = found[name][row] if name in found else np.nan
+            return float(value) if np.isfinite(value) else None
+
+        return {
+            int(i): Crowd(
+                float(found["item_mean"][row]), int(found["item_count"][row]),
+                number("item_spread", row), number("near_mean", row),
+                int(found["near_count"][row]) if self.full else 0, number("machine", row),
+            )
+            for row, i in enumerate(items)
+        }  # fmt: skip
+
+
+def _keys(users: NDArray[Any], items: NDArray[Any]) -> NDArray[np.int64]:
+    return (users.astype(np.int64) << 32) | items.astype(np.int64)
+
+
+def _machine(
+    side: SideInformation, scale: RatingScale, ordinal: bool, samples: Samples
+) -> FactorisationMachine:
+    made = FactorisationMachine(side, ordinal=ordinal)
+    made.load(samples, scale)
+    return made
+
+
+def folds_of(split: Split, history: int, seed: int) -> NDArray[np.int8]:
+    """For each training rating its fold (0 … FOLDS−1), −1 where it is older than any history.
+
+    Folds lie in time as the test part does. Where that comes after the training part, a fold holds whole
+    batches, one of each user in turn; where it is strewn among it (``u1``), ratings drawn one by one.
+    """
+    train = split.train
+    users, offsets = train._index
+    counts = np.diff(offsets)
+    from_end = np.repeat(offsets[1:], counts) - 1 - np.arange(len(train))
+    rng = np.random.default_rng((seed, 77))
+    if split.forward:
+        fold = (from_end // BATCH + np.repeat(rng.integers(0, FOLDS, len(users)), counts)) % FOLDS
+    else:
+        fold = rng.integers(0, FOLDS, len(train))
+    return np.where(from_end < history, fold, -1).astype(np.int8)
+
+
+def light(dataset: Dataset, split: Split, *, history: int = HISTORY, seed: int = 0) -> Community:
+    """Offsets alone, without neighbours and machines: computed in a moment, for a calibration that
+    leans on no crowd beyond the movie's own mean."""
+    side = SideInformation.of(dataset)
+    name = f"light-{identity(dataset, split, history, seed)}"
+    return _assemble(side, split, dataset.scale, history, seed, (), None, name)
+
+
+def identity(dataset: Dataset, split: Split, history: int = HISTORY, seed: int = 0) -> str:
+    """Names what `full` computes: data, training part, seed, settings."""
+    said = [
+        VERSION, dataset.hash, split.train.hash, split.forward, history, seed, FOLDS, WHOLE, PART, NEIGHBOURS,
+        SIMILARITY_DOUBT, NEIGHBOUR_DOUBT, STORED_DRAWS,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
+
+
+def kept(dataset: Dataset, split: Split, folder: Path, *, history: int = HISTORY, seed: int = 0) -> bool:  # fmt: skip
+    """Whether `full` would find its work done."""
+    return (folder / f"{identity(dataset, split, history, seed)}.npz").is_file()
+
+
+def full(
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    *,
+    history: int = HISTORY,
+    seed: int = 0,
+    tick: Tick = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Community:
+    """Everything, factorisation machines in and out of fold included: about a minute for 100,000
+    ratings on two cores, and kept in ``folder`` for the next time.
+
+    Args:
+        tick: told rounds of sampling done, and in all.
+
+    Raises:
+        Cancelled: ``cancelled`` said so.
+    """
+    side, scale = SideInformation.of(dataset), dataset.scale
+    name = identity(dataset, split, history, seed)
+    path = folder / f"{name}.npz"
+    stored = load_arrays(path)
+    if stored is None:
+        stored = _compute(side, split, scale, history, seed, tick, cancelled)
+        save_arrays(path, stored)
+    machines = [Samples(*(stored[f"{m}-{at}"] for at in range(6))) for m in ("plain", "ordinal")]
+    return _assemble(side, split, scale, history, seed, machines, stored, name)
+
+
+def _assemble(
+    side: SideInformation, split: Split, scale: RatingScale, history: int, seed: int,
+    machines: Sequence[Samples], stored: dict[str, NDArray[Any]] | None, name: str,
+) -> Community:  # fmt: skip
+    train, fold = split.train, folds_of(split, history, seed)
+    keys = _keys(train.user, train.item)
+    columns: Columns = {}
+    rows = np.flatnonzero(fold >= 0)
+    for number in range(FOLDS):
+        of_fold = np.flatnonzero(fold[rows] == number)
+        if not len(of_fold):
+            continue
+        at = rows[of_fold]
+        part = View(side, train.select(fold != number), scale).of(train.user[at], train.item[at])
+        for column, values in part.items():
+            columns.setdefault(column, np.zeros((len(rows), *values.shape[1:])))[of_fold] = values
+    if stored is not None:
+        columns |= {k.removeprefix("apart-"): v for k, v in stored.items() if k.startswith("apart-")}  # fmt: skip
+    order = np.argsort(keys[rows])
+    ordered = {k: v[order] for k, v in columns.items()}
+    whole = View(side, train, scale, machines)
+    return Community(
+        whole, keys[rows][order], ordered, bool(machines), name, history, split.forward
+    )
+
+
+def _compute(
+    side: SideInformation, split: Split, scale: RatingScale, history: int, seed: int,
+    tick: Tick, cancelled: Callable[[], bool],
+) -> dict[str, NDArray[Any]]:  # fmt: skip
+    """Both kinds of machine on the whole training part and on all but each fold, in two processes."""
+    rounds = 2 * (WHOLE[0] + FOLDS * PART[0])
+    train, fold = split.train, folds_of(split, history, seed)
+    done, stop = {False: 0, True: 0}, threading.Event()
+
+    def one(ordinal: bool) -> dict[str, NDArray[Any]]:
+        def told(now: int, _: int) -> None:
+            done[ordinal] = now
+
+        try:
+            return apart.run(
+                fit_machines, side, split.train, scale, fold, seed, ordinal, tick=told,
+                cancelled=lambda: stop.is_set() or cancelled(),
+            )  # fmt: skip
+        except BaseException:
+            stop.set()  # the other one need not go on
+            raise
+
+    with ThreadPoolExecutor(2, thread_name_prefix="lusifer-machine") as pool:
+        futures = [pool.submit(one, ordinal) for ordinal in (False, True)]
+        try:
+            while not all(f.done() for f in futures):
+                tick(sum(done.values()), rounds)
+                time.sleep(0.2)
+        except BaseException:
+            stop.set()
+            raise
+    errors = [e for f in futures if (e := f.exception()) is not None]
+    for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):
+        raise error
+    plain, ordinal = (f.result() for f in futures)
+    numbers, chances = plain.pop("apart"), ordinal.pop("apart")
+    return {
+        **{f"plain-{k}": v for k, v in plain.items()},
+        **{f"ordinal-{k}": v for k, v in ordinal.items()},
+        "apart-machine": scale.clip((numbers + chances @ scale.values) / 2),
+        "apart-chances": chances,
+        **{f"apart-{k}": v for k, v in _near(side, train, scale, fold).items()},
+    }  # fmt: skip
+
+
+def _near(
+    side: SideInformation, train: RatingTable, scale: RatingScale, fold: NDArray[np.int8]
+) -> Columns:
+    """What neighbours say of each fold's pairs, without that fold."""
+    rows = np.flatnonzero(fold >= 0)
+    found: Columns = {}
+    for number in range(FOLDS):
+        of_fold = np.flatnonzero(fold[rows] == number)
+        if not len(of_fold):
+            continue
+        part = train.select(fold != number)
+        bias = Bias().fit(part, scale)
+        near = Neighbours(side, part, part.rating - bias.predict(part.user, part.item))
+        at = rows[of_fold]
+        for column, values in near.of(train.user[at], train.item[at]).items():
+            found.setdefault(column, np.zeros(len(rows)))[of_fold] = values
+    return found
+
+
+def fit_machines(
+    side: SideInformation, train: RatingTable, scale: RatingScale, fold: NDArray[np.int8],
+    seed: int, ordinal: bool, *, tick: Tick = silent,
+) -> dict[str, NDArray[Any]]:  # fmt: skip
+    """One kind of machine on everything and on all but each fold; runs in a child process.
+
+    Returns:
+        ``0`` … ``5``: the arrays of `Samples` on everything; ``apart``: what each fold's machine says of
+        its fold's rows (numbers, or n × levels).
+    """
+    rows = np.flatnonzero(fold >= 0)
+    total, before = WHOLE[0] + FOLDS * PART[0], [0]
+
+    def told(done: int, _: int) -> None:
+        tick(before[0] + done, total)
+
+    def fit(part: RatingTable, size: tuple[int, int]) -> FactorisationMachine:
+        made = FactorisationMachine(side, iterations=size[0], kept=size[1], ordinal=ordinal)
+        made.fit(part, scale, seed=seed, tick=told)
+        before[0] += size[0]
+        return made
+
+    whole = fit(train, WHOLE)
+    said: NDArray[np.float64] | None = None
+    for number in range(FOLDS):
+        of_fold = np.flatnonzero(fold[rows] == number)
+        if not len(of_fold):
+            continue
+        at = rows[of_fold]
+        machine = fit(train.select(fold != number), PART)
+        ask = machine.chances if ordinal else machine.predict
+        values = ask(train.user[at], train.item[at])
+        if said is None:
+            said = np.zeros((len(rows), *values.shape[1:]))
+        said[of_fold] = values
+    result = {str(k): v for k, v in enumerate(whole.samples.newest(STORED_DRAWS).arrays)}
+    return {**result, "apart": said if said is not None else np.zeros(0)}
