@@ -286,7 +286,7 @@ class OpenAICompatible:
 
 
 def _plainly(raw: Any) -> Any:
-    """An answer's JSON with points for brackets. The SDK's own models take thirty times as long where
+    """An answer's JSON with points for brackets. The SDK's own models take three times as long where
     there are log probabilities: each token and each of its alternatives is an object."""
     return json.loads(raw.http_response.content, object_hook=lambda found: SimpleNamespace(**found))
 
