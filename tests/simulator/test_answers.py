@@ -176,3 +176,11 @@ def test_schemas_hold_the_asked_ids_and_the_scale(ml100k, last10, items) -> None
     batch = history_of(ml100k, last10, 1, 10)
     cited = update_schema(batch)["$defs"]["_Change"]["properties"]["item_ids"]["items"]["enum"]
     assert cited == [r.item.id for r in batch]
+
+
+def test_a_bare_list_and_a_truth_value(ml100k) -> None:
+    """No object around the list is no harm; ``true`` is no rating, though Python counts it as 1."""
+    text = '[{"item_id": 1, "rating": 4, "expected": 4.2}, {"item_id": 50, "rating": true}]'
+    first, second = read_ratings(text, ml100k.items_of([1, 50]), ml100k.scale)
+    assert (first.rating, first.expected) == (4, 4.2)
+    assert second.rating is None and "'True'" in second.failure
