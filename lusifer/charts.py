@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 
 ABOVE, BELOW, QUIET, ACCENT = "#2a9a9c", "#d97a1d", "#8796a0", "#7d6bd0"
 PALETTE = ("#2a9a9c", "#d97a1d", "#7d6bd0", "#c7486a", "#6c9a2f", "#4b8fd6", "#8796a0")
@@ -165,15 +166,16 @@ def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
     return _layout(figure, 34 * len(frame) + 80, showlegend=False)
 
 
-def error_distribution(errors: Mapping[str, Sequence[float]], step: float = 0.5) -> go.Figure:
+def error_distribution(errors: Mapping[str, ArrayLike], step: float = 0.5) -> go.Figure:
     """Predicted minus true, as shares in bins, a line a predictor."""
     figure = go.Figure()
     dashes = ["solid", "dash", "dot", "dashdot", "longdash"]
-    edge = max((float(np.max(np.abs(e))) for e in errors.values() if len(e)), default=1.0)
+    arrays = {name: np.asarray(e, dtype=float) for name, e in errors.items()}
+    edge = max((float(np.max(np.abs(e))) for e in arrays.values() if len(e)), default=1.0)
     bins = np.arange(-np.ceil(edge / step), np.ceil(edge / step) + 1) * step
     middles = (bins[:-1] + bins[1:]) / 2
-    for at, (name, values) in enumerate(errors.items()):
-        counts, _ = np.histogram(np.asarray(values, dtype=float), bins)
+    for at, (name, values) in enumerate(arrays.items()):
+        counts, _ = np.histogram(values, bins)
         figure.add_scatter(
             x=middles, y=counts / max(len(values), 1), mode="lines", name=name,
             line={"shape": "linear", "dash": dashes[at % len(dashes)],
@@ -202,3 +204,104 @@ def predicted_by_true(frame: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="True rating", type="category")
     figure.update_yaxes(title="Predicted")
     return _layout(figure, 340)
+
+
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_MARKS = ("circle", "diamond", "square", "x", "triangle-up", "cross", "star")
+
+
+def _series(at: int) -> dict[str, dict[str, object]]:
+    """Colour, dash and marker of the n-th line: three ways to tell it from the others."""
+    colour = PALETTE[at % len(PALETTE)]
+    return {
+        "line": {"color": colour, "dash": _DASHES[at % len(_DASHES)], "width": 2},
+        "marker": {"color": colour, "symbol": _MARKS[at % len(_MARKS)], "size": 8},
+    }
+
+
+def breakdown(frame: pd.DataFrame, title: str) -> go.Figure:
+    """RMSE by group, a line a predictor. Columns: group, order, predictor, rmse, rows."""
+    figure = go.Figure()
+    groups = list(dict.fromkeys(frame.sort_values("order")["group"]))
+    for at, (name, rows) in enumerate(frame.groupby("predictor", sort=False)):
+        figure.add_scatter(
+            x=rows["group"], y=rows["rmse"], name=str(name), mode="lines+markers",
+            customdata=rows["rows"], **_series(at),
+            hovertemplate="%{x}: RMSE %{y:.3f} (%{customdata:,} ratings)<extra>" + str(name) + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title=title, type="category", categoryorder="array", categoryarray=groups)
+    figure.update_yaxes(title="RMSE")
+    return _layout(figure, 360)
+
+
+def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
+    """Said against true frequency of an event, a line a predictor. Columns: said, true, rows."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", name="Perfect", hoverinfo="skip",
+        line={"color": QUIET, "dash": "dot"},
+    )  # fmt: skip
+    for at, (name, rows) in enumerate(curves.items()):
+        figure.add_scatter(
+            x=rows["said"], y=rows["true"], name=name, mode="lines+markers",
+            customdata=rows["rows"], **_series(at),
+            hovertemplate="said %{x:.0%}, true %{y:.0%} (%{customdata:,} ratings)<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title=f"Said probability of {event}", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title="How often it was so", tickformat=".0%", range=[0, 1])
+    return _layout(figure, 360)
+
+
+def cold_start(frame: pd.DataFrame) -> go.Figure:
+    """RMSE by number of ratings known. Columns: known, predictor, rmse, low, high."""
+    figure = go.Figure()
+    for at, (name, rows) in enumerate(frame.groupby("predictor", sort=False)):
+        rows = rows.sort_values("known")
+        figure.add_scatter(
+            x=[f"{k:g}" for k in rows["known"]], y=rows["rmse"], name=str(name), mode="lines+markers",
+            customdata=rows[["low", "high"]], **_series(at),
+            hovertemplate="%{x} known: RMSE %{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra>"
+            + str(name) + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title="Ratings of the user that are known", type="category")
+    figure.update_yaxes(title="RMSE")
+    return _layout(figure, 380)
+
+
+def waterfall(parts: Mapping[str, float], total: str) -> go.Figure:
+    """What a number is made of, part by part, up to the total."""
+    names, values = list(parts), list(parts.values())
+    figure = go.Figure(
+        go.Waterfall(
+            x=[*names, total], y=[*values, 0], measure=["relative"] * len(names) + ["total"],
+            text=[f"{v:+.2f}" if at else f"{v:.2f}" for at, v in enumerate(values)] + [f"{sum(values):.2f}"],
+            textposition="outside", connector={"line": {"color": QUIET, "width": 1}},
+            increasing={"marker": {"color": ABOVE}}, decreasing={"marker": {"color": BELOW}},
+            totals={"marker": {"color": ACCENT}}, hovertemplate="%{x}: %{y:+.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    running = np.cumsum(values)
+    low, high = float(running.min()), float(running.max())
+    margin = max(high - low, 0.2) * 0.35
+    figure.update_yaxes(title="Stars", range=[low - margin, high + margin])
+    return _layout(figure, 340, showlegend=False)
+
+
+def histograms(columns: Mapping[str, ArrayLike], scale: Sequence[float]) -> go.Figure:
+    """Shares of rounded values, a group of bars a column (the true ratings among them)."""
+    figure = go.Figure()
+    names = [f"{v:g}" for v in scale]
+    patterns = ("", "/", "x", ".", "-", "+")
+    for at, (name, values) in enumerate(columns.items()):
+        nearest = np.abs(np.asarray(values, dtype=float)[:, None] - np.asarray(scale)).argmin(
+            axis=1
+        )
+        shares = np.bincount(nearest, minlength=len(scale)) / max(len(nearest), 1)
+        figure.add_bar(
+            x=names, y=shares, name=name,
+            marker={"color": PALETTE[at % len(PALETTE)], "pattern": {"shape": patterns[at % len(patterns)]}},
+            hovertemplate="%{x}: %{y:.0%}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title="Rating (predictions rounded to the scale)", type="category")
+    figure.update_yaxes(title="Share of ratings", tickformat=".0%")
+    return _layout(figure, 340, barmode="group")

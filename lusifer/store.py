@@ -115,6 +115,7 @@ def m002_outside_world(db: sqlite_utils.Database) -> None:
 def m003_evidence(db: sqlite_utils.Database) -> None:
     """Which community evidence an evolution was told."""
     db["evolutions"].add_column("evidence", str)
+    db["evolutions"].create_index(["dataset_hash", "split", "model", "model_version"])
 
 
 P = ParamSpec("P")
@@ -156,6 +157,18 @@ def _patiently(action: Callable[[], object]) -> None:
             time.sleep(0.05)
 
 
+def _insert(db: sqlite_utils.Database, table: str, row: Mapping[str, Any]) -> int:
+    """Insert or replace a row on a hot path, and nothing else; its number.
+
+    ``Table.insert`` looks at the schema first: ten statements and more, at each of which a busy
+    program's threads wait for each other while the file is locked.
+    """
+    names = ", ".join(f"[{c}]" for c in row)
+    marks = ", ".join("?" * len(row))
+    sql = f"insert or replace into [{table}] ({names}) values ({marks})"
+    return int(db.execute(sql, list(row.values())).lastrowid or 0)
+
+
 def now() -> str:
     """The present time as ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -171,6 +184,9 @@ class Store:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._local = threading.local()
+        # Threads of this process wait here, which wakes them at once; SQLite's own waiting, which other
+        # processes still need, sleeps up to a tenth of a second.
+        self._turn = threading.Lock()
         self._open()
 
     @_explained
@@ -215,13 +231,14 @@ class Store:
         db = self._open()
         # Immediate: a transaction that reads first and then finds that another has written fails at
         # once, however long it would be ready to wait (SQLITE_BUSY_SNAPSHOT).
-        db.conn.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-            db.conn.execute("COMMIT")
-        except BaseException:
-            db.conn.rollback()
-            raise
+        with self._turn:
+            db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.conn.execute("COMMIT")
+            except BaseException:
+                db.conn.rollback()
+                raise
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -280,14 +297,14 @@ class Store:
     def keep_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
         """Store an answer together with the call that brought it."""
         with self.writing() as db:
-            db["answers"].insert({"key": key, **answer, "created_at": now()}, replace=True)
-            db["calls"].insert({"key": key, **call, "created_at": now()})
+            _insert(db, "answers", {"key": key, **answer, "created_at": now()})
+            _insert(db, "calls", {"key": key, **call, "created_at": now()})
 
     @_explained
     def keep_call(self, call: dict[str, Any]) -> None:
         """Record a call that brought no answer worth keeping, or was served from the cache."""
         with self.writing() as db:
-            db["calls"].insert({**call, "created_at": now()})
+            _insert(db, "calls", {**call, "created_at": now()})
 
     @_explained
     def drop_answer(self, key: str, reason: str) -> None:
@@ -382,16 +399,17 @@ class Store:
                 ).fetchone()
                 if row[0] + amounts[unit] > most:
                     return scope, float(row[0]), float(most)
-            booked = db["spending"].insert(
-                {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
-            )
-            return int(booked.last_pk)
+            row = {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
+            return _insert(db, "spending", row)
 
     @_explained
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
         """Replace a booking's highest price by the true one."""
         with self.writing() as db:
-            db["spending"].update(booking, {"tokens": tokens, "dollars": dollars, "settled": 1})
+            db.execute(
+                "update spending set tokens = ?, dollars = ?, settled = 1 where id = ?",
+                [tokens, dollars, booking],
+            )
 
     @_explained
     def spent(self, scope: str, name: str) -> tuple[int, float]:
@@ -440,6 +458,51 @@ class Store:
         rows = self._open()["steps"].rows_where("evolution_id = ?", [evolution], order_by="number")
         found = [json.loads(r["data"]) for r in rows]
         return [s for at, s in enumerate(found, 1) if s["number"] == at]
+
+    @_explained
+    def evolutions(
+        self, dataset_hash: str, split: str, model: str, version: str, evidence: str
+    ) -> list[tuple[str, int]]:
+        """Evolutions with forecasts of one model on one split, as (id, user id), by user."""
+        rows = self._open()["evolutions"].rows_where(
+            "dataset_hash = ? and split = ? and model = ? and model_version = ? and forecasts = 1"
+            " and coalesce(evidence, '') = ?",
+            [dataset_hash, split, model, version, evidence],
+            order_by="user_id, id",
+        )
+        return [(r["id"], r["user_id"]) for r in rows]
+
+    @_explained
+    def run_usage(self, run: str) -> dict[str, float]:
+        """Totals over the calls of one run: made, cached, failed, tokens, price (of known prices)."""
+        row = (
+            self._open()
+            .execute(
+                "select count(*) filter (where status <> 'cached'), count(*) filter (where status ="
+                " 'cached'), count(*) filter (where status in ('failed', 'invalid')),"
+                " coalesce(sum(input_tokens + output_tokens) filter (where status <> 'cached'), 0),"
+                " coalesce(sum(price) filter (where status <> 'cached'), 0.0),"
+                " count(*) filter (where status not in ('cached', 'failed') and price is null)"
+                " from calls where run_id = ?",
+                [run],
+            )
+            .fetchone()
+        )
+        names = ("made", "cached", "failed", "tokens", "price", "unpriced")
+        return dict(zip(names, row, strict=True))
+
+    @_explained
+    def rename_run(self, run: str, title: str) -> None:
+        """Give a run another title."""
+        with self.writing() as db:
+            db["runs"].update(run, {"title": title})
+
+    @_explained
+    def delete_run(self, run: str) -> None:
+        """Remove a run and its calls; answers stay, other runs may use them."""
+        with self.writing() as db:
+            db["calls"].delete_where("run_id = ?", [run])
+            db["runs"].delete_where("id = ?", [run])
 
     @_explained
     def forget_steps(self, evolution: str) -> None:

@@ -6,6 +6,7 @@ from lusifer.evaluation.metrics import METRICS, Interval, intervals, rmse_differ
 from lusifer.evaluation.protocol import (
     CALIBRATED,
     SIMULATOR,
+    WITH_EVIDENCE,
     Calibration,
     Evaluation,
     Prediction,
@@ -17,7 +18,7 @@ from lusifer.evaluation.protocol import (
 from lusifer.evaluation.simulated import Forecasts, Simulated, simulate, teachers
 
 __all__ = [
-    "CALIBRATED", "METRICS", "SIMULATOR", "Calibration", "Evaluation", "Forecasts", "Interval",
+    "CALIBRATED", "METRICS", "SIMULATOR", "WITH_EVIDENCE", "Calibration", "Evaluation", "Forecasts", "Interval",
     "Prediction", "Simulated", "calibrate", "evaluate", "intervals", "predict_baseline",
     "rmse_difference", "sample_users", "scores", "simulate", "teachers",
 ]  # fmt: skip

@@ -32,6 +32,7 @@ from lusifer.simulator.community import Community
 from lusifer.store import Store
 
 SIMULATOR, CALIBRATED = "simulator", "simulator-calibrated"
+WITH_EVIDENCE = "simulator-evidence"
 BASELINE_UNITS = 10
 """Units of progress that a baseline counts for, where a user of the simulator counts one."""
 
@@ -60,14 +61,15 @@ class Calibration:
 class Evaluation:
     """Predictions of several methods for the same test rows.
 
-    ``rows`` counts what was compared: rows for which every predictor gave a number.
+    ``rows`` counts what was compared: rows for which every predictor gave a number. ``simulated`` and
+    ``calibrations`` hold what stands behind the simulator's rows, by predictor name.
     """
 
     dataset: Dataset
     test: RatingTable
     predictions: dict[str, Prediction]
-    simulated: Simulated | None = None
-    calibration: Calibration | None = None
+    simulated: dict[str, Simulated] = field(default_factory=dict)
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
 
     @property
     def compared(self) -> NDArray[np.bool_]:
@@ -214,6 +216,7 @@ def evaluate(
     store: Store | None = None,
     community: Community | None = None,
     calibration: bool = True,
+    told: tuple[UserModel, Community] | None = None,
     seed: int = 0,
     folder: Path | None = None,
     progress: Progress = silent,
@@ -227,6 +230,7 @@ def evaluate(
         community: a model with evidence is told from it.
         calibration: with a community, ``simulator`` yields ``simulator-calibrated`` as well; what is
             in the community (`Community.full` or not) enters it.
+        told: the model with evidence and what it is told: adds ``simulator-evidence``, calibrated with it.
         folder: where heavy baselines' predictions are kept.
 
     Raises:
@@ -247,8 +251,10 @@ def evaluate(
         raise BadRequest("The simulator needs a model.", "Give one, such as builtin.")
     calibrating = calibration and community is not None
     found: dict[str, Prediction] = {}
-    extra: dict[str, Simulated | Calibration] = {}
-    sizes = [len(test.user_ids) if n == SIMULATOR else BASELINE_UNITS for n in predictors]
+    behind: dict[str, Simulated] = {}
+    made: dict[str, Calibration] = {}
+    variants = 1 + (told is not None)
+    sizes = [len(test.user_ids) * variants if n == SIMULATOR else BASELINE_UNITS for n in predictors]  # fmt: skip
     total, done = sum(sizes), 0
     for name, size in zip(predictors, sizes, strict=True):
         if cancelled():
@@ -261,22 +267,30 @@ def evaluate(
 
         if name == SIMULATOR:
             assert model is not None
-            simulated = simulate(
-                dataset, split, model, test, store, forecasts=calibrating,
-                community=community, progress=inner, cancelled=cancelled, workers=workers,
-            )  # fmt: skip
-            extra["simulated"] = simulated
-            found[name] = Prediction(
-                name, simulated.answers.said, simulated.seconds, simulated.reasons
-            )
-            if calibrating and community is not None:
-                made = calibrate(
-                    dataset, split, model, simulated, community, seed=seed,
-                    cancelled=cancelled,
+            size //= variants
+
+            def one(who: UserModel, by: Community | None, what: str, before: int) -> Simulated:
+                return simulate(
+                    dataset, split, who, test, store, forecasts=calibrating, community=by,
+                    progress=lambda part, of, _: inner(part, of, what, before, size),  # noqa: B023
+                    cancelled=cancelled, workers=workers,
                 )  # fmt: skip
-                extra["calibration"] = made
-                values = made.found.expected
-                found[CALIBRATED] = Prediction(CALIBRATED, values, simulated.seconds, simulated.reasons)  # fmt: skip
+
+            plain = one(model, community, SIMULATOR, before)
+            behind[name] = plain
+            found[name] = Prediction(name, plain.answers.said, plain.seconds, plain.reasons)
+            wanted = [(CALIBRATED, model, plain, community)] if calibrating else []
+            if told is not None:
+                behind[WITH_EVIDENCE] = one(*told, WITH_EVIDENCE, before + size)
+                wanted.append((WITH_EVIDENCE, told[0], behind[WITH_EVIDENCE], told[1]))
+            for label, who, simulated, by in wanted:
+                assert by is not None
+                now = calibrate(dataset, split, who, simulated, by, seed=seed, cancelled=cancelled)
+                made[label] = now
+                found[label] = Prediction(
+                    label, now.found.expected, simulated.seconds, simulated.reasons
+                )
+            done += size * (variants - 1)
         else:
             found[name] = predict_baseline(
                 name, dataset, split, test, seed=seed, folder=folder,
@@ -285,4 +299,4 @@ def evaluate(
             )  # fmt: skip
         done += size
     progress(total, total, "done")
-    return Evaluation(dataset, test, found, **extra)  # type: ignore[arg-type]
+    return Evaluation(dataset, test, found, behind, made)

@@ -24,7 +24,7 @@ from lusifer.simulator import (
 )
 from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Columns, Community
-from lusifer.simulator.evolution import BATCH, HISTORY
+from lusifer.simulator.evolution import BATCH, HISTORY, step_from_json
 from lusifer.simulator.types import Rated
 from lusifer.store import Store
 
@@ -246,6 +246,17 @@ def teachers(
             dataset, split, user, model, history=history, batch_size=batch_size, community=community
         )
         evolutions[user] = list(evolve(dataset, split, model, what, community=community))
+    return Forecasts.of(evolutions)
+
+
+def stored_forecasts(
+    dataset: Dataset, split: Split, model: UserModel, store: Store, community: Community | None
+) -> Forecasts:
+    """The forecasts of every stored evolution of a model on a split."""
+    evidence = community.id if community is not None and model.evidence else ""
+    found = store.evolutions(dataset.hash, split.id, model.spec, model.version, evidence)
+    # One evolution a user: of several (other batch sizes) the last counts.
+    evolutions = {u: [step_from_json(s, dataset) for s in store.steps(e)] for e, u in found}
     return Forecasts.of(evolutions)
 
 

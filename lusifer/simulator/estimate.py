@@ -15,7 +15,14 @@ from lusifer.datasets.splits import Split
 from lusifer.llm import Recorded
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import price
-from lusifer.simulator.evolution import Plan, Step, batches, context_after, history_of
+from lusifer.simulator.evolution import (
+    CommunityEvidence,
+    Plan,
+    Step,
+    batches,
+    context_after,
+    history_of,
+)
 from lusifer.simulator.llm_model import LLMUserModel, Question
 from lusifer.simulator.types import Bullet, Context, Profile, Update, UserModel
 from lusifer.store import Store
@@ -41,6 +48,15 @@ class Estimate:
         """Input and output together."""
         return self.input_tokens + self.output_tokens
 
+    def __add__(self, other: Estimate) -> Estimate:
+        known = self.dollars is not None and other.dollars is not None
+        return Estimate(
+            self.calls + other.calls, self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            (self.dollars or 0.0) + (other.dollars or 0.0) if known else None,
+            self.cached + other.cached,
+        )  # fmt: skip
+
 
 def estimate(spec: str, store: Store | None, questions: Iterable[tuple[Question, int]], cached: int = 0) -> Estimate:  # fmt: skip
     """The sum over questions, each with the answer tokens that it takes."""
@@ -59,12 +75,12 @@ def estimate(spec: str, store: Store | None, questions: Iterable[tuple[Question,
 
 def for_evolution(
     dataset: Dataset, split: Split, what: Plan, model: UserModel, store: Store | None,
-    done: Sequence[Step] = (),
+    done: Sequence[Step] = (), *, community: CommunityEvidence | None = None,
 ) -> Estimate:  # fmt: skip
     """The steps that are not done: a forecast and an update each."""
     if not isinstance(model, LLMUserModel):
         return Estimate(dollars=0.0)
-    questions = list(_evolution(dataset, split, what, model, done))
+    questions = list(_evolution(dataset, split, what, model, done, community))
     return _less_stored(model, store, questions)
 
 
@@ -78,34 +94,38 @@ def for_rating(
 
 
 def for_users(
-    dataset: Dataset, split: Split, plans: Sequence[Plan], model: UserModel, store: Store | None
-) -> Estimate:
+    dataset: Dataset, split: Split, plans: Sequence[Plan], model: UserModel, store: Store | None,
+    *, community: CommunityEvidence | None = None,
+) -> Estimate:  # fmt: skip
     """Evolving users as planned and rating their test part, less the steps that are stored."""
     if not isinstance(model, LLMUserModel):
         return Estimate(dollars=0.0)
     questions: list[tuple[Question, int]] = []
     for what in plans:
         done = len(store.steps(what.id)) if store else 0
-        size = len(batches(history_of(dataset, split, what.user, what.history), what.batch_size))
+        mine = len(split.train.of_user(what.user))  # none: a cold start, rated without any step
+        size = -(-min(mine, what.history) // what.batch_size)
         if done < size:
-            part = list(_evolution(dataset, split, what, model, ()))
+            part = list(_evolution(dataset, split, what, model, (), community))
             questions += part[done * (len(part) // size) :]
         items = dataset.items_of(split.test.of_user(what.user).item)
         known = store.ratings(what.id, size, [i.id for i in items]) if store else {}
         missing = [i for i in items if i.id not in known or known[i.id]["failure"]]
-        context = _after_all(dataset, split, what)
+        context = _hearing(_after_all(dataset, split, what), model, missing, community)
         questions += _ratings(model, context, missing)
     return estimate(model.spec, store, questions)
 
 
 def _evolution(
-    dataset: Dataset, split: Split, what: Plan, model: LLMUserModel, done: Sequence[Step]
-) -> Iterable[tuple[Question, int]]:
+    dataset: Dataset, split: Split, what: Plan, model: LLMUserModel, done: Sequence[Step],
+    community: CommunityEvidence | None,
+) -> Iterable[tuple[Question, int]]:  # fmt: skip
     cut = batches(history_of(dataset, split, what.user, what.history), what.batch_size)
     context = context_after(dataset, split, what.user, done)
     for batch in cut[len(done) :]:
         items = [r.item for r in batch]
         if what.forecasts:
+            context = _hearing(context, model, items, community)
             yield from _ratings(model, context, items, "forecast")
         context = context.reading(batch)
         yield model.update_question(context), UPDATE_TOKENS
@@ -113,8 +133,21 @@ def _evolution(
         context = context.after(Update(Profile(context.profile.about, filler), "", ()))
 
 
+def _hearing(
+    context: Context,
+    model: LLMUserModel,
+    items: Sequence[Item],
+    community: CommunityEvidence | None,
+) -> Context:
+    if not model.evidence or community is None or not items:
+        return context
+    return context.hearing(community.crowd(context.user.id, [i.id for i in items]))
+
+
 def _after_all(dataset: Dataset, split: Split, what: Plan) -> Context:
     context = context_after(dataset, split, what.user, ())
+    if not len(split.train.of_user(what.user)):
+        return context
     history = history_of(dataset, split, what.user, what.history)
     profile = Profile(context.profile.about, (Bullet("x" * PROFILE),))
     return context.reading(history).after(Update(profile, "", ()))

@@ -3,147 +3,160 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from lusifer import settings
+from lusifer import baselines, settings
+from lusifer.datasets import Dataset, splits
 from lusifer.errors import Cancelled, LusiferError
-from lusifer.evaluation import (
-    METRICS,
-    SIMULATOR,
-    Evaluation,
-    evaluate,
-    rmse_difference,
-    sample_users,
-)
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, sample_users
+from lusifer.evaluation.comparison import board as measures
+from lusifer.evaluation.comparison import plain, summary, table
 from lusifer.jobs import Job
-from lusifer.simulator import plan
+from lusifer.simulator import UserModel, plan
+from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, for_users
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.state import Chosen
 
 TITLES = {
-    SIMULATOR: "Simulator, model alone", "svdpp": "SVD++", "bias": "User + item bias",
-    "item-mean": "Item mean", "user-mean": "User mean", "constant": "Constant",
+    SIMULATOR: "Simulator, model alone", CALIBRATED: "Simulator, calibrated",
+    WITH_EVIDENCE: "Simulator, with evidence", "fm": "Factorisation machine", "svdpp": "SVD++",
+    "als": "ALS", "ncf": "NCF (MLP tower)", "rnn4rec": "RNN4Rec (GRU)", "item-knn": "Item kNN",
+    "bias": "User + item bias", "item-mean": "Item mean", "user-mean": "User mean",
+    "constant": "Constant",
 }  # fmt: skip
+SIMULATORS = (SIMULATOR, CALIBRATED, WITH_EVIDENCE)
 GROUPS = {
-    SIMULATOR: "Simulator", "svdpp": "Collaborative filtering", "bias": "Collaborative filtering",
+    n: "Simulator" if n in SIMULATORS
+    else "Trivial" if n in baselines.TRIVIAL else "Collaborative filtering" for n in TITLES
 }  # fmt: skip
 ORDER = list(TITLES)
+CHOICES = [SIMULATOR, *(n for n in ORDER if n in baselines.METHODS)]
+AMONG = {
+    "development": "Development users", "held-out": "Held-out users", "all": "All users",
+}  # fmt: skip
+"""Whom a sample is drawn from: tuning looks at development users, final figures at the others."""
 WORKERS = 16
 """Users at a time; how many calls go out at once is decided by the endpoint's gate."""
 
 
-def able_users(picked: Chosen) -> int:
-    """How many users have both a history and a test rating."""
-    return len(set(picked.split.test.user_ids.tolist()) & set(picked.split.train.user_ids.tolist()))
+def among(dataset: Dataset, which: str) -> Any:
+    """The users of a group, ``None`` for all."""
+    groups = {"development": splits.development, "held-out": splits.held_out}
+    return groups[which](dataset.user_ids) if which in groups else None
 
 
-def cost(picked: Chosen, count: int, seed: int, store: Store | None) -> Estimate:
+@st.cache_data(max_entries=20, show_spinner=False)
+def _able(_picked: Chosen, dataset: str, split: str, which: str) -> int:
+    try:
+        return len(sample_users(_picked.split, 10**9, 0, among(_picked.dataset, which)))
+    except LusiferError:
+        return 0
+
+
+def able_users(picked: Chosen, which: str = "all") -> int:
+    """How many users of a group can be tested."""
+    return _able(picked, picked.dataset.hash, picked.split.id, which)
+
+
+def cost(picked: Chosen, count: int, seed: int, which: str, store: Store | None) -> Estimate:
     """What the simulator's part of a comparison costs, less what is stored."""
     calls = int(store.usage()["made"]) if store else 0
-    return _cost(picked, picked.dataset.hash, picked.split.name, picked.model, count, seed, calls)
+    return _cost(
+        picked, picked.dataset.hash, picked.split.id, picked.model, count, seed, which,
+        picked.evidence, calls,
+    )  # fmt: skip
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
-def _cost(_picked: Chosen, data: str, split: str, spec: str, count: int, seed: int, calls: int) -> Estimate:  # fmt: skip
+def _cost(
+    _picked: Chosen, data: str, split: str, spec: str, count: int, seed: int, which: str,
+    evidence: bool, calls: int,
+) -> Estimate:  # fmt: skip
     picked, store = _picked, state.store()
-    model = picked.user_model()
-    users = sample_users(picked.split, count, seed)
-    plans = [plan(picked.dataset, picked.split, u, model, forecasts=False) for u in users]
-    return for_users(picked.dataset, picked.split, plans, model, store)
+    users = sample_users(picked.split, count, seed, among(picked.dataset, which))
+    total = Estimate(dollars=0.0)
+    for model, community in _variants(picked, store):
+        plans = [plan(picked.dataset, picked.split, u, model, community=community) for u in users]
+        total += for_users(picked.dataset, picked.split, plans, model, store, community=community)
+    return total
+
+
+def _variants(
+    picked: Chosen, store: Store | None, **more: Any
+) -> list[tuple[UserModel, Community | None]]:
+    """The model alone, and told what others gave where evidence is on; each with what it is told."""
+    made = [(picked.alone().user_model(store, **more), None)]
+    return made + (
+        [(picked.user_model(store, **more), picked.community)] if picked.evidence else []
+    )  # type: ignore[return-value]
 
 
 def work(
-    job: Job, picked: Chosen, names: list[str], count: int, seed: int, store: Store | None,
-    label: str,
+    job: Job, picked: Chosen, names: list[str], count: int, seed: int, which: str,
+    store: Store | None, label: str, light: Community | None, full: Community | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Compare predictors on a sample of users and record the run, which is returned.
 
     Runs in a worker thread: no call to streamlit here.
     """
-    users = sample_users(picked.split, count, seed)
-    params = {"users": len(users), "predictors": names, "sampled_from": able_users(picked)}
-    model = picked.user_model(store)
+    users = sample_users(picked.split, count, seed, among(picked.dataset, which))
+    params = {
+        "users": len(users), "predictors": names, "among": which, "evidence": full is not None,
+    }  # fmt: skip
+    alone = picked.alone()
+    model = alone.user_model(store)
     run = (
         store.start_run(
             "comparison", label, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
-            split=picked.split.name, model=model.spec, model_version=model.version, seed=seed,
+            split=picked.split.id, model=model.spec, model_version=model.version, seed=seed,
             params=params,
         )
         if store
         else f"unstored-{id(job):x}"
     )  # fmt: skip
-    model = picked.user_model(store, run=run, cancelled=job.cancelled)
+    model = alone.user_model(store, run=run, cancelled=job.cancelled)
+    told = None
+    if full is not None:
+        told = picked.user_model(store, run=run, cancelled=job.cancelled), full
     try:
         found = evaluate(
             picked.dataset, picked.split, names, users=users, model=model, store=store, seed=seed,
+            community=light, told=told, folder=settings.kept_dir(),
             progress=lambda done, total, what: job.progress(done, total, TITLES.get(what, what)),
             cancelled=job.cancelled, workers=1 if picked.builtin else WORKERS,
         )  # fmt: skip
-        summary = _summary(found, seed)
-        _keep(run, found)
+        job.progress(job.total, job.total, "Intervals and audit")
+        made = summary(found, seed)
+        _keep(run, table(found, picked.split))
     except LusiferError as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
         raise
     if store:
-        store.finish_run(run, "done", summary)
+        made["usage"] = store.run_usage(run)
+        store.finish_run(run, "done", made)
     return {
-        "id": run, "split": picked.split.name, "model": model.spec, "seed": seed, "params": params,
-        "model_version": model.version, "summary": summary,
+        "id": run, "split": picked.split.id, "model": model.spec, "seed": seed, "params": params,
+        "model_version": model.version, "summary": made, "title": label,
     }  # fmt: skip
-
-
-def _summary(found: Evaluation, seed: int) -> dict[str, Any]:
-    rows = {}
-    for name, values in found.summary(seed=seed).items():
-        coverage = float(pd.notna(found.predictions[name].values).mean())
-        rows[name] = {
-            **{m: _plain(values[m].value) for m in METRICS},
-            **{f"{m}_low": _plain(values[m].low) for m in METRICS},
-            **{f"{m}_high": _plain(values[m].high) for m in METRICS},
-            "seconds": found.predictions[name].seconds,
-            "coverage": coverage,
-        }
-    return {
-        "rows": found.rows, "asked": len(found.test), "predictors": rows,
-        "simulator_minus": _differences(found, seed),
-    }  # fmt: skip
-
-
-def _differences(found: Evaluation, seed: int) -> dict[str, list[float]]:
-    """RMSE of the simulator minus that of every other predictor: value, low, high."""
-    if SIMULATOR not in found.predictions:
-        return {}
-    mask = found.compared
-    users, true = found.test.user[mask], found.test.rating[mask]
-    mine = found.predictions[SIMULATOR].values[mask]
-    result = {}
-    for name, other in found.predictions.items():
-        if name != SIMULATOR:
-            d = rmse_difference(users, mine, other.values[mask], true, seed=seed)
-            result[name] = [d.value, d.low, d.high]
-    return result
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _path(run: str) -> Path:
     return settings.data_dir() / "runs" / f"{run}.parquet"
 
 
-def _keep(run: str, found: Evaluation) -> None:
+def _keep(run: str, rows: pd.DataFrame) -> None:
     """The single predictions of a run, beside the database: they make the charts again."""
     try:
         _path(run).parent.mkdir(parents=True, exist_ok=True)
-        found.frame().to_parquet(_path(run))
+        rows.to_parquet(_path(run))
     except OSError as error:
         raise LusiferError(
             f"The predictions can't be kept in {_path(run).parent} ({error.strerror}).",
@@ -162,41 +175,64 @@ def predictions(run: str) -> pd.DataFrame | None:
         return None
 
 
-def recorded(picked: Chosen, store: Store | None) -> list[dict[str, Any]]:
-    """Finished comparisons on this data set and split, newest first."""
+def recorded(picked: Chosen, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
+    """Finished runs of a kind on this data set (comparisons: on this split), newest first."""
     if store is None:
         return []
     return [
-        r for r in store.runs("comparison")
+        r for r in store.runs(kind, limit=200)
         if r["status"] == "done" and r["dataset_hash"] == picked.dataset.hash
-        and r["split"] == picked.split.name
+        and (kind != "comparison" or r["split"] == picked.split.id)
     ]  # fmt: skip
 
 
-def board(summary: dict[str, Any], model_label: str) -> pd.DataFrame:
-    """The leaderboard, simulator first, then collaborative filtering, then trivial."""
+def delete(store: Store, run: str) -> None:
+    """Remove a run with its predictions; answers that other runs use stay."""
+    store.delete_run(run)
+    _path(run).unlink(missing_ok=True)
+
+
+def filtered(
+    rows: pd.DataFrame, picked: Chosen, activity: tuple[int, int], popularity: tuple[int, int],
+    genres: Sequence[str], true: Sequence[float],
+) -> pd.DataFrame:  # fmt: skip
+    """The rows that every filter lets through."""
+    kept = rows[rows["activity"].between(*activity) & rows["popularity"].between(*popularity)]
+    if genres:
+        wanted = set(genres)
+        of = kept["item_id"].map(picked.dataset.items["genres"])
+        kept = kept[[bool(wanted & set(g)) for g in of]]
+    return kept[kept["rating"].isin(list(true))] if true else kept
+
+
+@st.cache_data(max_entries=30, show_spinner=False)
+def measured(_rows: pd.DataFrame, run: str, key: str, names: Sequence[str], _picked: Chosen, seed: int) -> dict[str, Any]:  # fmt: skip
+    """Measures of the filtered rows; ``key`` names the filter."""
+    return measures(_rows, names, _picked.dataset.scale, seed=seed)
+
+
+def board(
+    shown: dict[str, Any], values: dict[str, dict[str, float]], model_label: str
+) -> pd.DataFrame:
+    """The leaderboard: simulators first, then collaborative filtering, then trivial."""
+    made = shown["summary"]["predictors"]
     rows = []
-    for name in sorted(summary["predictors"], key=lambda n: ORDER.index(n) if n in ORDER else 99):
-        values = summary["predictors"][name]
+    for name in sorted(values, key=lambda n: ORDER.index(n) if n in ORDER else 99):
         title = TITLES.get(name, name)
         if name == SIMULATOR:
             title = f"{title}: {model_label}"
-        rows.append(
-            {"name": name, "predictor": title, "group": GROUPS.get(name, "Trivial"), **values}
-        )
+        kept = {k: made.get(name, {}).get(k) for k in ("coverage", "seconds", "faithfulness")}
+        rows.append({"name": name, "predictor": title, "group": GROUPS.get(name, "Trivial"), **values[name], **kept})  # fmt: skip
     frame = pd.DataFrame(rows)
     numbers = [c for c in frame.columns if c not in {"name", "predictor", "group"}]
     frame[numbers] = frame[numbers].astype(float)
     return frame
 
 
-def short(frame: pd.DataFrame) -> pd.DataFrame:
-    """The leaderboard with names that fit beside a small chart."""
-    return frame.assign(
-        predictor=[
-            TITLES.get(n, n).split(",")[0].replace("User + item b", "B") for n in frame["name"]
-        ]
-    )
+def short(name: str) -> str:
+    """A predictor's name that fits beside a small chart."""
+    title = TITLES.get(name, name)
+    return title.replace("Simulator, ", "").replace("User + item b", "B").capitalize() if name in {*SIMULATORS, "bias"} else title.split(" (")[0]  # fmt: skip
 
 
 def with_interval(row: pd.Series, metric: str) -> str:
@@ -206,15 +242,87 @@ def with_interval(row: pd.Series, metric: str) -> str:
     return f"{row[metric]:.3f} ({row[f'{metric}_low']:.3f} to {row[f'{metric}_high']:.3f})"
 
 
-def verdict(summary: dict[str, Any]) -> str:
-    """One sentence on where the simulator stands, from the paired differences in RMSE."""
-    differences = summary.get("simulator_minus") or {}
+def verdict(made: dict[str, Any]) -> str:
+    """One sentence on where the best-informed simulator stands, from the paired differences in RMSE."""
+    differences = made.get("simulator_minus") or {}
     sides: dict[str, list[str]] = {
         "has a lower error than": [], "can't be told apart from": [], "loses to": []
     }  # fmt: skip
     for name, (value, low, high) in differences.items():
+        if name in SIMULATORS:
+            continue
         words = list(sides)[0 if high < 0 else 2 if low > 0 else 1]
-        title = TITLES[name] if name == "svdpp" else TITLES[name].lower()
+        title = TITLES.get(name, name)
+        title = title.lower() if title[1:2].islower() else title
         sides[words].append(f"{title} (by {abs(value):.3f})")
     parts = [f"{words} {', '.join(names)}" for words, names in sides.items() if names]
-    return f"By RMSE, the simulator {'; it '.join(parts)}." if parts else ""
+    mine = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in made["predictors"]), "")
+    lead = {WITH_EVIDENCE: "calibrated with evidence", CALIBRATED: "calibrated"}.get(mine, "alone")
+    return f"By RMSE, the simulator, {lead}, {'; it '.join(parts)}." if parts else ""
+
+
+def adds(made: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What the model's own say is worth: over what, the difference with its interval, in words."""
+    found = []
+    names = {"over_bias": "Over the user + item bias", "over_fm": "Over the factorisation machine"}
+    for key, title in names.items():
+        entry = (made.get("adds") or {}).get(key)
+        if not entry:
+            continue
+        value, low, high = entry["difference"]
+        figure = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
+        if high < 0:
+            words = "Its say lowers the error."
+        elif low > 0:
+            words = "Its say raises the error."
+        else:
+            words = (
+                "Zero lies in the interval: its say is worth nothing that this sample could show."
+            )
+        partial = entry.get("partial")
+        if partial is not None:
+            words += f" Partial correlation on {entry['forecasts']:,} forecasts: {partial:.3f}."
+        found.append((title, figure, words))
+    return found
+
+
+# ---- cold start -----------------------------------------------------------------------------------
+
+
+def cold_work(job: Job, picked: Chosen, names: list[str], store: Store | None) -> dict[str, Any]:
+    """Every predictor on the cold splits, all with the same test rows; a recorded run."""
+    from lusifer.simulator import community
+
+    params = {"predictors": names, "lengths": list(splits.COLD)}
+    model = picked.alone().user_model(store)
+    title = f"Cold start, {len(names)} predictors, {model.spec}"
+    run = store.start_run(
+        "cold-start", title, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
+        split="cold", model=model.spec, model_version=model.version, seed=0, params=params,
+    ) if store else ""  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    try:
+        for at, known in enumerate(splits.COLD):
+            split = splits.make(picked.dataset, f"cold-{known}")
+            light = community.light(picked.dataset, split)
+
+            def told(done: int, total: int, what: str, at: int = at, known: int = known) -> None:
+                share = (at + done / max(total, 1)) / len(splits.COLD)
+                job.progress(round(1000 * share), 1000, f"{known} known: {TITLES.get(what, what)}")
+
+            found = evaluate(
+                picked.dataset, split, names,
+                model=picked.alone().user_model(store, run=run or None, cancelled=job.cancelled),
+                store=None if picked.builtin else store, community=light, folder=settings.kept_dir(),
+                progress=told, cancelled=job.cancelled, workers=1 if picked.builtin else WORKERS,
+            )  # fmt: skip
+            for name, values in found.summary(draws=500).items():
+                v = values["rmse"]
+                rows.append({"known": known, "predictor": name, "rmse": plain(v.value), "low": plain(v.low), "high": plain(v.high)})  # fmt: skip
+    except LusiferError as error:
+        if store:
+            store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+        raise
+    if store:
+        store.finish_run(run, "done", {"rows": rows})
+    return {"id": run, "summary": {"rows": rows}, "params": params, "model": model.spec}

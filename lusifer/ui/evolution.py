@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lusifer.datasets import Dataset
+from lusifer.evaluation.audit import Audit, Claim, audit
 from lusifer.jobs import Job
 from lusifer.simulator import Plan, Step, run_evolution, steps_wanted
+from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, for_evolution
 from lusifer.simulator.repetition import ALIKE, Repetition
 from lusifer.simulator.taste import tastes, user_mean
@@ -40,7 +43,11 @@ def steps_of(picked: Chosen, what: Plan) -> tuple[list[Step], int]:
     found = picked.stored(what)
     if len(found) < wanted and picked.builtin:
         model = picked.user_model()
-        found = list(run_evolution(picked.dataset, picked.split, model, what, state.store()))
+        found = list(
+            run_evolution(
+                picked.dataset, picked.split, model, what, state.store(), community=picked.community
+            )
+        )
     return found, wanted
 
 
@@ -59,13 +66,16 @@ def offer(picked: Chosen, what: Plan, done: int, wanted: int) -> None:
     store = state.store()
     model = picked.user_model()
     steps = picked.stored(what)
-    cost = for_evolution(picked.dataset, picked.split, what, model, store, steps)
+    cost = for_evolution(
+        picked.dataset, picked.split, what, model, store, steps, community=picked.community
+    )
     missing = wanted - done
     text = f"Compute {missing} step{'s' * (missing != 1)} ({price_tag(cost)})"
     if st.button(text, icon=":material/play_circle:", type="primary"):
+        told = picked.community  # looked up here: a thread calls nothing of streamlit
         state.jobs().start(
             key, "Profile evolution",
-            lambda job: _work(job, picked, what, store, wanted), store=store,
+            lambda job: _work(job, picked, what, store, wanted, told), store=store,
         )  # fmt: skip
         st.rerun()
 
@@ -80,12 +90,14 @@ def price_tag(cost: Estimate) -> str:
     return f"{calls}, about {cost.tokens:,} tokens, {price}{stored}".replace("$", "\\$")
 
 
-def _work(job: Job, picked: Chosen, what: Plan, store: Store | None, wanted: int) -> int:
+def _work(
+    job: Job, picked: Chosen, what: Plan, store: Store | None, wanted: int, told: Community | None
+) -> int:
     """Runs in a worker thread: no call to streamlit here."""
     count = 0
-    model = picked.user_model(store, cancelled=job.cancelled)
+    model = picked.user_model(store, run=f"evolve-{what.id}", cancelled=job.cancelled)
     for step in run_evolution(
-        picked.dataset, picked.split, model, what, store, cancelled=job.cancelled
+        picked.dataset, picked.split, model, what, store, cancelled=job.cancelled, community=told
     ):
         count = step.number
         job.progress(count, wanted, f"Step {count} of {wanted} is done")
@@ -181,6 +193,19 @@ def _advance(now: int, count: int) -> None:
         st.session_state["_step"] = now + 1
         st.session_state["playing"] = now + 1 < count
     st.rerun()
+
+
+def claims(
+    picked: Chosen, what: Plan, steps: Sequence[Step], number: int
+) -> tuple[dict[str, Claim], float]:
+    """The audit's claims of one step by their text, and the faithfulness of the whole evolution."""
+    found = _audit(picked.dataset, steps, what.id, len(steps))
+    return {c.text: c for c in found.claims if c.step == number}, found.faithfulness
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _audit(_data: Dataset, _steps: Sequence[Step], evolution: str, count: int) -> Audit:
+    return audit(_data, _steps)
 
 
 def repeats(said: Repetition) -> str:

@@ -13,7 +13,7 @@ from lusifer.datasets import KNOWN, splits
 from lusifer.datasets.details import ATTRIBUTION
 from lusifer.errors import DatasetError, DatasetMissing, LusiferError
 from lusifer.jobs import Job
-from lusifer.ui import models, movies, state
+from lusifer.ui import community, models, movies, state
 from lusifer.ui.evolution import presenting
 from lusifer.ui.parts import job_progress
 from lusifer.ui.text import literal, money
@@ -119,9 +119,9 @@ def _choices(data: datasets.Dataset) -> state.Chosen:
         st.warning(f"This data has no split {literal(asked)}; {name} is used.")
     st.caption(splits.describe(name or splits.DEFAULT))
     model = models.choose()
-    return state.Chosen(
-        data, state.split(data, name or splits.DEFAULT), model, models.keys(), state.budget()
-    )
+    split = state.split(data, name or splits.DEFAULT)
+    told = community.control(data, split)
+    return state.Chosen(data, split, model, models.keys(), state.budget(), told)
 
 
 def _spend() -> None:

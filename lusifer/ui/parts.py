@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
 import streamlit as st
 
 from lusifer.errors import UnknownId
+from lusifer.evaluation.audit import Claim
 from lusifer.simulator import Step
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.types import SECTIONS, Profile
@@ -93,8 +95,45 @@ def job_progress(key: str) -> None:
         job.cancel()
 
 
-def profile(before: Profile | None, after: Profile, *, show_changes: bool = True) -> None:
-    """A profile by sections; with ``before``, what changed since is marked bullet by bullet.
+VERDICTS = {
+    "borne out": ":green-badge[:material/check: Borne out]",
+    "not borne out": ":red-badge[:material/close: Not borne out]",
+    "can't be told": ":gray-badge[:material/question_mark: Can't be told]",
+}
+
+
+VERDICT_ICONS = {
+    "borne out": "check_circle", "not borne out": "cancel", "can't be told": "help",
+}  # fmt: skip
+
+
+def verdict(claim: Claim | None) -> str:
+    """An audited claim's mark and the evidence behind it, as small Markdown; nothing without a claim."""
+    return f"{VERDICTS[claim.verdict]} :small[{literal(claim.why)}]" if claim else ""
+
+
+def audit_note(claims: Mapping[str, Claim], step: int, faithfulness: float) -> None:
+    """How many statements of a step the ratings bear out, and of the whole evolution."""
+    told = [c for c in claims.values() if c.verdict != "can't be told"]
+    if not told:
+        return
+    borne = sum(c.verdict == "borne out" for c in told)
+    all_ = f" Over all steps: {faithfulness:.0%}." if math.isfinite(faithfulness) else ""
+    st.caption(
+        f":material/fact_check: Held against the ratings, {borne} of {len(told)} statements of step {step} "
+        f"are borne out.{all_}",
+        help="Every stated change, every new or rewritten statement and the explanation are checked: are the "
+        "cited movies in the batch, do their ratings lie on the stated side of the user's mean, are the "
+        "named titles and people there, are the quoted marks right?",
+    )
+
+
+def profile(
+    before: Profile | None, after: Profile, *, show_changes: bool = True,
+    claims: Mapping[str, Claim] | None = None,
+) -> None:  # fmt: skip
+    """A profile by sections; with ``before``, what changed since is marked bullet by bullet; with
+    ``claims``, statements that the ratings do not bear out are marked too.
 
     The marks are words and signs beside the colours, so they read in both themes and without colour.
     """
@@ -110,23 +149,24 @@ def profile(before: Profile | None, after: Profile, *, show_changes: bool = True
         if not found:
             continue
         st.markdown(f"**:material/{ICONS[section]}: {heading}**")
-        st.markdown("\n".join(bullet(x) for x in found))
+        st.markdown("\n".join(bullet(x, (claims or {}).get(x.new)) for x in found))
     if not after.bullets:
         st.caption("Nothing is known yet.")
 
 
-def bullet(line: Line) -> str:
-    """One bullet as Markdown."""
+def bullet(line: Line, claim: Claim | None = None) -> str:
+    """One bullet as Markdown; an audited one that the ratings bear out needs no mark of its own."""
+    doubt = f"  \n  {verdict(claim)}" if claim and claim.verdict != "borne out" else ""
     if line.status == "added":
-        return f"- :green-badge[:material/add: New] {literal(line.new)}"
+        return f"- :green-badge[:material/add: New] {literal(line.new)}{doubt}"
     if line.status == "removed":
         return f"- :red-badge[:material/remove: Gone] ~~{literal(line.old)}~~"
     if line.status == "rewritten":
         return (
             f"- :orange-badge[:material/edit: Rewritten] {literal(line.new)}  \n"
-            f"  :small[before: ~~{literal(line.old)}~~]"
+            f"  :small[before: ~~{literal(line.old)}~~]{doubt}"
         )
-    return f"- {literal(line.new)}"
+    return f"- {literal(line.new)}{doubt}"
 
 
 def legend() -> None:
@@ -190,8 +230,8 @@ def batch_table(step: Step) -> None:
     )  # fmt: skip
 
 
-def change_list(step: Step) -> None:
-    """The changes of a step; each opens the movies that show it."""
+def change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> None:
+    """The changes of a step; each opens the movies that show it, and what the audit found."""
     if not step.changes:
         st.caption("No change was reported at this step.")
         return
@@ -199,9 +239,15 @@ def change_list(step: Step) -> None:
     for change in step.changes:
         count = len(change.item_ids)
         name = literal(change.aspect[:1].upper() + change.aspect[1:])
-        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} movie{'s' * (count != 1)})]"
+        claim = (claims or {}).get(
+            f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}"
+        )
+        mark = f" :material/{VERDICT_ICONS[claim.verdict]}:" if claim else ""
+        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} movie{'s' * (count != 1)})]{mark}"
         with st.expander(head):
             st.markdown("\n".join(_cited(by_id, change.item_ids)))
+            if claim:
+                st.markdown(verdict(claim))
 
 
 def _cited(by_id: dict, ids: Sequence[int]) -> list[str]:

@@ -11,6 +11,8 @@ import streamlit as st
 from lusifer.evaluation import scores
 from lusifer.jobs import Job
 from lusifer.simulator import Plan, SimulatedRating, Step, rate_items
+from lusifer.simulator.community import Community
+from lusifer.simulator.types import Context
 from lusifer.store import Store
 from lusifer.ui.posters import poster
 from lusifer.ui.state import Chosen
@@ -72,16 +74,24 @@ def popular_unseen(picked: Chosen, user: int, count: int = 10) -> list[int]:
 
 def work(
     job: Job, picked: Chosen, what: Plan, steps: Sequence[Step], ids: Sequence[int],
-    store: Store | None,
+    store: Store | None, told: Community | None = None,
 ) -> tuple[SimulatedRating, ...]:  # fmt: skip
     """Rate in portions of ten, so that progress shows and cancel keeps what was answered."""
     done: list[SimulatedRating] = []
-    model = picked.user_model(store, cancelled=job.cancelled)
+    model = picked.user_model(store, run=f"rate-{what.id}", cancelled=job.cancelled)
     for at in range(0, len(ids), 10):
         job.progress(at, len(ids), f"Rating movie {at + 1} and on")
         items = picked.dataset.items_of(ids[at : at + 10])
-        done.extend(rate_items(picked.dataset, picked.split, model, what, steps, items, store))
+        done.extend(
+            rate_items(picked.dataset, picked.split, model, what, steps, items, store, told)
+        )
     return tuple(done)
+
+
+def hearing(picked: Chosen, context: Context, ids: Sequence[int]) -> Context:
+    """The context with what others say of the movies, where the model is told."""
+    told = picked.community
+    return context.hearing(told.crowd(context.user.id, ids)) if told is not None else context
 
 
 def frame(picked: Chosen, user: int, ratings: Sequence[SimulatedRating]) -> pd.DataFrame:

@@ -17,6 +17,8 @@ from lusifer.jobs import Jobs
 from lusifer.llm import Budget
 from lusifer.llm.budget import Limit, operators
 from lusifer.simulator import BUILTIN, Plan, Step, UserModel, plan, stored_steps, user_model
+from lusifer.simulator import community as evidence
+from lusifer.simulator.community import Community
 from lusifer.simulator.evolution import BATCH, HISTORY
 from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
@@ -88,16 +90,32 @@ def suggestions(_data: Dataset, _split: Split, dataset_hash: str, name: str) -> 
     return suggest(_data, _split)
 
 
+@st.cache_resource(max_entries=6, show_spinner="Opening the community evidence …")
+def _community(_data: Dataset, _split: Split, name: str, full: bool, folder: str) -> Community:
+    if full:
+        return evidence.full(_data, _split, settings.kept_dir())
+    return evidence.light(_data, _split)
+
+
+def community(data: Dataset, split: Split, *, full: bool) -> Community | None:
+    """Community evidence on a split; the full one only where it has been prepared."""
+    if full and not evidence.kept(data, split, settings.kept_dir()):
+        return None
+    name = evidence.identity(data, split)
+    return _community(data, split, name, full, str(settings.kept_dir()))
+
+
 @dataclass(frozen=True)
 class Chosen:
     """What the sidebar says. ``keys`` are this session's own, by endpoint; ``budget`` is what it may
-    spend."""
+    spend; ``evidence`` whether the model is told what others gave (only once that is prepared)."""
 
     dataset: Dataset
     split: Split
     model: str
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     budget: Budget = field(default_factory=Budget)
+    evidence: bool = False
 
     @property
     def builtin(self) -> bool:
@@ -119,14 +137,23 @@ class Chosen:
         budget = replace(self.budget, run_id=run or "")
         return user_model(
             self.model, database or store(), run=run, keys=self.keys, budget=budget,
-            cancelled=cancelled,
+            evidence=self.evidence, cancelled=cancelled,
         )  # fmt: skip
+
+    def alone(self) -> Chosen:
+        """The same choices without evidence: the model alone."""
+        return replace(self, evidence=False)
+
+    @property
+    def community(self) -> Community | None:
+        """What the model is told, if it is."""
+        return community(self.dataset, self.split, full=True) if self.evidence else None
 
     def plan(self, user: int, history: int = HISTORY, batch_size: int = BATCH) -> Plan:
         """The evolution of a user by these choices."""
         return plan(
             self.dataset, self.split, user, self.user_model(), history=history,
-            batch_size=batch_size,
+            batch_size=batch_size, community=self.community,
         )  # fmt: skip
 
     def stored(self, what: Plan) -> list[Step]:

@@ -2,15 +2,14 @@
 
 import streamlit as st
 
-from lusifer import baselines, charts
-from lusifer.evaluation import SIMULATOR
+from lusifer import charts
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
 from lusifer.simulator import label
-from lusifer.ui import errors, evolution, parts, state
+from lusifer.ui import community, errors, errors_views, evolution, parts, state
 from lusifer.ui.text import literal
 
 picked = state.chosen()
 data, store = picked.dataset, state.store()
-able = errors.able_users(picked)
 
 st.title("Errors", icon=":material/query_stats:")
 st.caption(
@@ -19,29 +18,37 @@ st.caption(
 )
 
 with st.container(border=True):
+    names = st.pills(
+        "Predictors", errors.CHOICES, selection_mode="multi", key="predictors", wrap=True,
+        default=[SIMULATOR, "fm", "svdpp", "als", "bias", "item-mean", "user-mean", "constant"],
+        format_func=lambda n: errors.TITLES[n] if n != SIMULATOR else "Simulator (alone, calibrated)",
+    )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = st.pills(
-            "Predictors", [SIMULATOR, *reversed(baselines.METHODS)], selection_mode="multi",
-            default=[SIMULATOR, *reversed(baselines.METHODS)], key="predictors",
-            format_func=lambda n: errors.TITLES[n], wrap=True,
+        which = st.selectbox(
+            "Users", list(errors.AMONG), key="among", format_func=errors.AMONG.get, width=200,
+            bind="query-params",
+            help="Half of the users, drawn once, are for development: prompts and settings are tuned on "
+            "them. The held-out half is only for final figures.",
         )  # fmt: skip
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        count = st.number_input("Users in the sample", 1, able, min(100, able), 50, key="sample",
-                                help=f"Drawn from the {able} users with a history and a test rating.", width=180)  # fmt: skip
+        able = errors.able_users(picked, which)
+        count = st.number_input("Users in the sample", 1, max(able, 1), min(100, max(able, 1)), 50, key="sample",
+                                help=f"Drawn from {able} users with a test rating.", width=180)  # fmt: skip
         seed = st.number_input("Seed", 0, 10_000, 0, key="seed", width=110,
                                help="The same seed draws the same users.")  # fmt: skip
-        key = f"errors:{data.hash[:8]}:{picked.split.name}:{picked.model}:{count}:{seed}:{'+'.join(names)}"
+        choice = f"{count}:{seed}:{which}:{picked.evidence}:{'+'.join(names)}"
+        key = f"errors:{data.hash[:8]}:{picked.split.id}:{picked.model}:{choice}"
         job = state.jobs().get(key)
         text = "Compare"
         if SIMULATOR in names and not picked.builtin:
-            text = f"Compare ({evolution.price_tag(errors.cost(picked, int(count), int(seed), store))})"
+            text = f"Compare ({evolution.price_tag(errors.cost(picked, int(count), int(seed), which, store))})"
         running = job is not None and job.active
-        if st.button(text, icon=":material/compare_arrows:", type="primary", disabled=running or not names):
+        if st.button(text, icon=":material/compare_arrows:", type="primary", disabled=running or not names or not able):
             order = [n for n in errors.ORDER if n in names]
             title = f"{len(order)} predictors, {count} users, {label(picked.model)}"
+            light = state.community(data, picked.split, full=False)
             state.jobs().start(
                 key, "Comparison",
-                lambda j: errors.work(j, picked, order, int(count), int(seed), store, title),
+                lambda j: errors.work(j, picked, order, int(count), int(seed), which, store, title, light, picked.community),
                 store=store,
             )  # fmt: skip
             st.rerun()
@@ -49,6 +56,11 @@ with st.container(border=True):
         parts.job_progress(key)
     elif not names:
         st.caption("Choose at least one predictor.")
+    elif not picked.evidence and not community.ready(data, picked.split):
+        st.caption(
+            "For the third way, the simulator told what others gave and calibrated with it, switch on "
+            "Community evidence in the sidebar."
+        )
 
 if job is not None and job.state in {"failed", "cancelled"}:
     st.warning(literal(job.error), icon=":material/error:")
@@ -62,80 +74,94 @@ if job is not None and job.state == "done" and job.result is not None:
         st.session_state["run"] = shown["id"]
 if runs:
     titles = {r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']}" for r in runs}
-    run = st.selectbox("Recorded comparison", list(titles), key="run", bind="query-params",
-                       format_func=lambda i: titles.get(i, i))  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        run = st.selectbox("Recorded comparison", list(titles), key="run", bind="query-params",
+                           format_func=lambda i: titles.get(i, i), width=620)  # fmt: skip
+        errors_views.manage(store, run, titles)
     shown = next((r for r in runs if r["id"] == run), shown)
 if shown is None:
     st.info(
         "No comparison has been made on this split yet. Press Compare: with the built-in model it takes "
-        "some ten seconds, most of them for SVD++, and costs nothing.",
+        "about half a minute the first time (the factorisation machine and SVD++ are fitted, and kept), and "
+        "costs nothing.",
         icon=":material/query_stats:",
     )
+    errors_views.cold_start(picked, store)
     st.stop()
 
 summary = shown["summary"]
-frame = errors.board(summary, label(shown["model"]))
 missing = summary["asked"] - summary["rows"]
-st.subheader("Leaderboard", icon=":material/leaderboard:")
 sentence = errors.verdict(summary)
 if sentence:
     st.markdown(f"**{literal(sentence)}**")
+found = errors.adds(summary)
+if found:
+    with st.container(border=True):
+        st.subheader("What the language model adds" if shown["model"] != "builtin" else "What the model adds",
+                     icon=":material/add_chart:")  # fmt: skip
+        st.caption(
+            "RMSE of the calibrated simulator minus that of the same stack without the model's own say, on "
+            "the same ratings, with a 95 % interval over users. Below zero it helps."
+        )
+        with st.grid(2, min_column_width=320):
+            for title, figure, words in found:
+                with st.container():
+                    st.metric(title, figure)
+                    st.caption(literal(words))
+
+rows = errors.predictions(shown["id"])
+if rows is None:
+    st.caption("The single predictions of this run are no longer in data/runs, so only its summary is left.")
+    st.json(summary, expanded=False)
+    st.stop()
+names = [n for n in errors.ORDER if n in summary["predictors"] and n in rows]
+kept, chosen_filter = errors_views.filters(picked, rows)
+if kept.empty:
+    st.info("No rating passes these filters. Widen one of them.", icon=":material/filter_alt_off:")
+    st.stop()
+values = errors.measured(kept, shown["id"], chosen_filter, names, picked, int(shown["seed"]))
+frame = errors.board(shown, values, label(shown["model"]))
+
+st.subheader("Leaderboard", icon=":material/leaderboard:")
+whom = errors.AMONG.get(shown["params"].get("among", "all"), "Users").lower()
 st.caption(
-    f"{summary['rows']:,} ratings of {shown['params']['users']} users of {literal(shown['split'])}"
+    f"{len(kept):,} of {summary['rows']:,} ratings of {shown['params']['users']} {whom} of {literal(shown['split'])}"
     + (f"; {missing:,} more were left out because a predictor gave none" if missing else "")
-    + f". Intervals: 95 %, bootstrap over users (differences in pairs). Run {shown['id']}, seed {shown['seed']}, "
+    + f". Intervals: 95 %, bootstrap over users. Run {shown['id']}, seed {shown['seed']}, "
     f"model {literal(label(shown['model']))}, version {literal(str(shown['model_version']))}."
 )
-table = frame[["group", "predictor"]].copy()
-for metric, title in (("rmse", "RMSE"), ("mae", "MAE"), ("pearson", "Pearson")):
-    table[title] = [errors.with_interval(r, metric) for _, r in frame.iterrows()]
-table["R²"] = frame["r2"]
-table["Answered"], table["Seconds"] = frame["coverage"], frame["seconds"]
-st.dataframe(
-    table, hide_index=True, alt="Errors of all predictors with intervals",
-    column_config={
-        "group": st.column_config.TextColumn("Group"),
-        "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=245),
-        "R²": st.column_config.NumberColumn(format="%.3f", width="small"),
-        "Answered": st.column_config.NumberColumn(format="percent", width="small"),
-        "Seconds": st.column_config.NumberColumn(format="%.2f", width="small"),
-    },
-)  # fmt: skip
-
+errors_views.leaderboard(frame, summary)
 with st.grid(3, min_column_width=270, gap="medium"):
+    small = frame.assign(predictor=[errors.short(n) for n in frame["name"]])
     for metric, title, note in (
         ("rmse", "RMSE (lower is better)", "RMSE"), ("mae", "MAE (lower is better)", "MAE"),
         ("pearson", "Pearson (higher is better)", "Pearson correlation"),
     ):  # fmt: skip
-        st.plotly_chart(charts.leaderboard(errors.short(frame), metric, title), key=f"chart-{metric}",
+        st.plotly_chart(charts.leaderboard(small, metric, title), key=f"chart-{metric}",
                         alt=f"{note} of all predictors with 95 percent intervals")  # fmt: skip
 
-rows = errors.predictions(shown["id"])
-if rows is None:
-    st.caption("The single predictions of this run are no longer in data/runs, so only the table is left.")
-    st.stop()
-with st.grid(2, min_column_width=420, gap="medium"):
-    with st.container():
-        st.subheader("Error distribution", icon=":material/ssid_chart:")
-        lines = st.pills(
-            "Shown", frame["name"].tolist(), default=frame["name"].tolist()[:3], wrap=True,
-            selection_mode="multi", key="lines", format_func=lambda n: errors.TITLES.get(n, n),
-        )  # fmt: skip
-        st.plotly_chart(
-            charts.error_distribution(
-                {errors.TITLES.get(n, n): rows[n] - rows["rating"] for n in lines}
-            ),
-            alt="How often each predictor is off by how much",
-        )
-    with st.container():
-        st.subheader("Predicted against true", icon=":material/candlestick_chart:")
-        which = st.selectbox("Predictor", frame["name"].tolist(), key="box_for",
-                             format_func=lambda n: errors.TITLES.get(n, n))  # fmt: skip
-        st.plotly_chart(
-            charts.predicted_by_true(rows.rename(columns={"rating": "true", which: "predicted"})),
-            alt=f"Predictions of {errors.TITLES.get(which, which)} for each true rating",
-        )
-st.download_button(
-    "Download predictions as CSV", rows.to_csv(index=False), f"run-{shown['id']}.csv", "text/csv",
-    icon=":material/download:",
+view = st.segmented_control(
+    "Look closer", list(errors_views.VIEWS), default="distribution", key="view", required=True,
+    format_func=lambda v: errors_views.VIEWS[v],
 )  # fmt: skip
+if view == "groups":
+    errors_views.groups(picked, kept, names)
+elif view == "calibration":
+    errors_views.calibration(picked, kept, [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in kept])
+elif view == "misses":
+    errors_views.misses(picked, kept, names)
+elif view == "pairs":
+    errors_views.pairs(picked, kept, names, int(shown["seed"]))
+elif view == "cold":
+    errors_views.cold_start(picked, store)
+elif view == "runs":
+    errors_views.compare_runs(runs, shown)
+else:
+    errors_views.distribution(picked, kept, names)
+with st.container(horizontal=True):
+    st.download_button("Predictions as CSV", kept.to_csv(index=False), f"run-{shown['id']}.csv", "text/csv",
+                       icon=":material/download:")  # fmt: skip
+    st.download_button(
+        "Report as HTML", lambda: errors_views.html(picked, shown, frame, kept, names),
+        f"run-{shown['id']}.html", "text/html", icon=":material/description:",
+    )  # fmt: skip

@@ -67,12 +67,14 @@ if presenting:
     parts.legend()
     st.stop()
 
+checked, faithfulness = evolution.claims(picked, what, steps, number)
 with st.container(border=True):
     st.markdown(f":material/psychology: **Why it changed at step {number}**")
     st.subheader(literal(step.explanation), anchor=False)
     span = duration(step.seconds) if step.seconds else "one second or less"
     st.caption(f"The {len(step.batch)} ratings of this batch were given within {span}.")
     said_again = repetition(steps, number)
+    parts.audit_note(checked, number, faithfulness)
     if said_again.flagged and not picked.builtin:
         st.warning(evolution.repeats(said_again), icon=":material/repeat:")
 
@@ -87,10 +89,10 @@ with st.grid(2, min_column_width=420, gap="medium"):
             note = f" {missing} forecasts are missing." if missing else ""
             st.caption(f"Forecast error of this batch: RMSE {rmse:.2f}.{note}")
         st.subheader("What changed", icon=":material/change_circle:")
-        parts.change_list(step)
+        parts.change_list(step, checked)
     with st.container():
         st.subheader(f"The profile after step {number}", icon=":material/person:")
-        parts.profile(before, step.profile)
+        parts.profile(before, step.profile, claims=checked)
         parts.legend()
         st.download_button(
             "Download all steps", evolution.as_json(picked, what, steps),

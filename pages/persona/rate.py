@@ -5,9 +5,10 @@ import streamlit as st
 
 from lusifer import charts
 from lusifer.errors import LusiferError
+from lusifer.evaluation.comparison import threshold
 from lusifer.simulator.estimate import for_rating
 from lusifer.simulator.evolution import context_after
-from lusifer.ui import evolution, parts, posters, rate, state
+from lusifer.ui import calibration, evolution, parts, posters, rate, state
 from lusifer.ui.text import literal
 
 picked = state.chosen()
@@ -95,15 +96,15 @@ label = f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}"
 job = state.jobs().get(key)
 upto = steps[: int(number)]
 if not picked.builtin:
-    context = context_after(data, picked.split, user, upto)
+    context = rate.hearing(picked, context_after(data, picked.split, user, upto), ids)
     cost = for_rating(picked.user_model(), state.store(), context, data.items_of(ids))
     label += f" ({evolution.price_tag(cost)})"
 if job is not None and job.active:
     parts.job_progress(key)
 elif st.button(label, icon=":material/auto_awesome:", type="primary"):
-    store = state.store()
+    store, told = state.store(), picked.community
     job = state.jobs().start(
-        key, "Rating", lambda j: rate.work(j, picked, what, upto, ids, store), store=store
+        key, "Rating", lambda j: rate.work(j, picked, what, upto, ids, store, told), store=store
     )
     job.wait(0.6)  # the built-in is done by then, and nothing flickers
     st.rerun()
@@ -117,6 +118,10 @@ if job.result is None:
     st.stop()
 
 rows = rate.frame(picked, user, job.result)
+learned = calibration.learned(picked)
+corrected = calibration.frame(picked, user, upto, job.result, *learned) if learned else None
+if corrected is not None and len(corrected):
+    rows.insert(5, "calibrated", rows["item_id"].map(corrected["calibrated"]))
 total = rate.summary(rows)
 failed = int(rows["expected"].isna().sum())
 if total:
@@ -147,6 +152,9 @@ with st.grid(2, min_column_width=420, gap="medium"):
             "title": st.column_config.TextColumn("Movie", pinned=True, width="medium"),
             "rating": st.column_config.NumberColumn("Rating", format="%.3g", width="small"),
             "expected": st.column_config.NumberColumn("Expected", format="%.2f", width="small"),
+            "calibrated": st.column_config.NumberColumn(
+                "Calibrated", format="%.2f", width="small",
+                help="Corrected by what the training part says of user, movie and model; below, part by part."),
             "true": st.column_config.NumberColumn("True", format="%.3g", width="small"),
             "part": st.column_config.TextColumn("Part", width="small"),
             "off": st.column_config.NumberColumn("Off by", format="%+.2f", width="small"),
@@ -157,6 +165,22 @@ with st.grid(2, min_column_width=420, gap="medium"):
         charts.expected_against_true(rows.head(40), (data.scale.lowest, data.scale.highest)),
         alt="Expected and true rating of each movie",
     )
+if corrected is not None and len(corrected):
+    with st.container(border=True):
+        st.subheader("Where a calibrated rating comes from", icon=":material/waterfall_chart:")
+        movie = st.selectbox("Movie", [int(i) for i in corrected.index], key="taken_apart",
+                             format_func=lambda i: data.item(i).title)  # fmt: skip
+        movie = movie if movie in corrected.index else int(corrected.index[0])
+        one = corrected.loc[movie]
+        named = {calibration.PART_NAMES[p]: float(one[p]) for p in calibration.PARTS
+                 if p in {"base", "user", "movie", "persona"} or abs(one[p]) >= 0.005}  # fmt: skip
+        st.plotly_chart(charts.waterfall(named, "Calibrated"),
+                        alt=f"Parts of the calibrated rating of {data.item(movie).title}")  # fmt: skip
+        st.caption(
+            f"Probability of {threshold(data.scale):g} or more: {one['high']:.0%}. The parts add up exactly. "
+            f"Learned from {learned[0].rows:,} forecasts of the training part; community evidence is "
+            f"{'part of it' if learned[1].full else 'off (switch it on in the sidebar)'}."
+        )
 st.subheader("Reasons", icon=":material/format_quote:")
 for row in rows.head(20).itertuples():
     given = "no rating" if np.isnan(row.expected) else f"{row.rating:g} ({row.expected:.2f})"

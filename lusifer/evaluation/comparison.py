@@ -1,0 +1,230 @@
+"""What is kept of a comparison: a summary as JSON, and a table with one row a rating for every chart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lusifer.datasets import Dataset, RatingScale
+from lusifer.datasets.splits import Split
+from lusifer.evaluation.audit import Audit, audit
+from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference
+from lusifer.evaluation.protocol import CALIBRATED, SIMULATOR, WITH_EVIDENCE, Evaluation
+from lusifer.simulator.calibration import PARTS
+
+ADDS = {CALIBRATED: "over_bias", WITH_EVIDENCE: "over_fm"}
+"""What the model's say is measured over, by the calibrated row that holds it."""
+
+
+def summary(found: Evaluation, seed: int) -> dict[str, Any]:
+    """Measures with intervals by predictor, what the model adds, and the audit; plain JSON values."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, values in found.summary(seed=seed).items():
+        prediction = found.predictions[name]
+        rows[name] = {
+            **{m: plain(values[m].value) for m in METRICS},
+            **{f"{m}_low": plain(values[m].low) for m in METRICS},
+            **{f"{m}_high": plain(values[m].high) for m in METRICS},
+            "seconds": prediction.seconds,
+            "coverage": found.coverage(name),
+        }
+    checked_all = audits(found)
+    for name, checked in checked_all.items():
+        for row in (name, CALIBRATED) if name == SIMULATOR else (name,):
+            if row in rows:
+                rows[row]["faithfulness"] = plain(checked.faithfulness)
+    return {
+        "rows": found.rows, "asked": len(found.test), "predictors": rows,
+        "simulator_minus": differences(found, seed), "adds": adds(found, seed),
+        "audit": {n: as_json(a) for n, a in checked_all.items()},
+    }  # fmt: skip
+
+
+def audits(found: Evaluation) -> dict[str, Audit]:
+    """The audit of every variant of the simulator, by predictor name."""
+    result = {}
+    for name, simulated in found.simulated.items():
+        total = Audit()
+        for steps in simulated.evolutions.values():
+            total += audit(found.dataset, steps)
+        result[name] = total
+    return result
+
+
+def as_json(checked: Audit) -> dict[str, Any]:
+    """The totals of an audit."""
+    return {
+        "faithfulness": plain(checked.faithfulness), "stability": plain(checked.stability),
+        "repetition": plain(checked.repetition),
+        "borne_out": checked.count("borne out"), "not_borne_out": checked.count("not borne out"),
+        "untold": checked.count("can't be told"),
+    }  # fmt: skip
+
+
+def differences(found: Evaluation, seed: int) -> dict[str, list[float]]:
+    """RMSE of the best-informed simulator minus that of every other predictor: value, low, high."""
+    mine = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in found.predictions), None)
+    if mine is None:
+        return {}
+    mask = found.compared
+    users, true = found.test.user[mask], found.test.rating[mask]
+    values = found.predictions[mine].values[mask]
+    result = {}
+    for name, other in found.predictions.items():
+        if name != mine:
+            d = rmse_difference(users, values, other.values[mask], true, seed=seed)
+            result[name] = [d.value, d.low, d.high]
+    return result
+
+
+def adds(found: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
+    """RMSE of the calibrated simulator minus that of the same stack without the model's say, in pairs, and
+    the partial correlation that the forecasts showed. Below zero, the model's say helps."""
+    result = {}
+    for name, over in ADDS.items():
+        made = found.calibrations.get(name)
+        if made is None:
+            continue
+        given = np.isfinite(made.found.expected)
+        if not given.any():
+            continue
+        d = rmse_difference(
+            found.test.user[given], made.found.expected[given], made.without.expected[given],
+            found.test.rating[given], seed=seed,
+        )  # fmt: skip
+        result[over] = {
+            "difference": [d.value, d.low, d.high], "partial": plain(made.by.partial),
+            "forecasts": made.by.rows, "say": [plain(float(x)) for x in made.by.say],
+        }  # fmt: skip
+    return result
+
+
+def plain(value: float) -> float | None:
+    """The number, or ``None`` where JSON has none for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def table(found: Evaluation, split: Split) -> pd.DataFrame:
+    """One row a compared test rating: ids, truth, a column a predictor, the calibrated parts, and what the
+    errors may be broken down by.
+
+    Columns beside the predictors: ``activity`` and ``popularity`` (ratings of user and movie in the
+    training part), ``age`` (years from release to rating, NaN if unknown), ``position`` (of the rating
+    among the user's test ratings, from 1), ``reason``; ``NAME:PART`` for the parts of a calibrated row and
+    ``NAME:high`` for its probability of a rating in the top quarter of the scale.
+    """
+    frame = found.frame()
+    mask = found.compared
+    train, test = split.train, found.test
+    frame["activity"] = _counts(train.user)[test.user[mask]]
+    frame["popularity"] = _counts(train.item, int(test.item.max()) + 1)[test.item[mask]]
+    years = found.dataset.items["year"].reindex(test.item[mask]).to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
+    rated = pd.to_datetime(frame["timestamp"], unit="s").dt.year.to_numpy(dtype=float)
+    frame["age"] = rated - years
+    offsets = test._index[1]
+    frame["position"] = (np.arange(len(test)) - np.repeat(offsets[:-1], np.diff(offsets)) + 1)[mask]
+    reasons = next((s.reasons for s in found.simulated.values()), {})
+    frame["reason"] = [reasons.get((u, i), "") for u, i in zip(frame["user_id"], frame["item_id"], strict=True)]  # fmt: skip
+    for name, made in found.calibrations.items():
+        for part in PARTS:
+            frame[f"{name}:{part}"] = getattr(made.found, part)[mask]
+        high = found.dataset.scale.values >= threshold(found.dataset.scale)
+        frame[f"{name}:high"] = made.found.chances[mask][:, high].sum(axis=1)
+    return frame
+
+
+def threshold(scale: RatingScale) -> float:
+    """What counts as a high rating: the top quarter of the scale (4 of 1–5)."""
+    return scale.nearest(scale.lowest + 0.75 * (scale.highest - scale.lowest))
+
+
+def _counts(ids: NDArray[Any], least: int = 0) -> NDArray[np.int64]:
+    return np.bincount(ids, minlength=max(least, int(ids.max(initial=0)) + 1, 1))
+
+
+def board(
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    scale: RatingScale,
+    *,
+    seed: int = 0,
+    draws: int = 500,
+) -> dict[str, dict[str, float]]:
+    """Measures with intervals of predictors on (some rows of) a `table`, by name."""
+    result = {}
+    for name in names:
+        found = intervals(
+            frame["user_id"].to_numpy(), frame[name].to_numpy(), frame["rating"].to_numpy(float),
+            scale, draws=draws, seed=seed,
+        )  # fmt: skip
+        result[name] = {
+            **{m: found[m].value for m in METRICS},
+            **{f"{m}_low": found[m].low for m in METRICS},
+            **{f"{m}_high": found[m].high for m in METRICS},
+        }
+    return result
+
+
+GROUPINGS = {
+    "activity": ("User's ratings in the training part", (10, 20, 40, 80, 160, 320)),
+    "popularity": ("Movie's ratings in the training part", (0, 5, 20, 50, 100, 200, 400)),
+    "age": ("Years from release to rating", (0, 1, 2, 5, 10, 20, 40)),
+    "position": ("Position among the user's test ratings", (1, 3, 5, 7, 9, 11, 21)),
+    "rating": ("True rating", ()),
+    "genre": ("Genre", ()),
+}
+"""What errors can be broken down by, and where the bins begin."""
+
+
+def breakdown(
+    frame: pd.DataFrame, names: Sequence[str], by: str, dataset: Dataset, *, least: int = 20
+) -> pd.DataFrame:
+    """RMSE of predictors by group: columns group, order, predictor, rmse, rows. Groups with fewer than
+    ``least`` rows are left out; a movie counts in each of its genres."""
+    grouped: Mapping[str, pd.DataFrame]
+    if by == "genre":
+        labels = pd.Series(frame["item_id"].map(dataset.items["genres"])).explode()
+        grouped = {str(g): frame.loc[rows.index] for g, rows in labels.groupby(labels)}
+    elif by == "rating":
+        grouped = {f"{v:g}": rows for v, rows in frame.groupby("rating")}
+    else:
+        grouped = _binned(frame, by, GROUPINGS[by][1])
+    rows_ = []
+    for order, (group, rows) in enumerate(grouped.items()):
+        if len(rows) >= least:
+            for name in names:
+                rmse = float(np.sqrt(np.mean((rows[name] - rows["rating"]) ** 2)))
+                rows_.append((group, order, name, rmse, len(rows)))
+    return pd.DataFrame(rows_, columns=["group", "order", "predictor", "rmse", "rows"])
+
+
+def _binned(frame: pd.DataFrame, by: str, edges: Sequence[int]) -> Mapping[str, pd.DataFrame]:
+    found = {}
+    for low, high in zip(edges, [*edges[1:], math.inf], strict=True):
+        rows = frame[(frame[by] >= low) & (frame[by] < high)]
+        last = int(high) - 1 if high < math.inf else None
+        label = f"{low}+" if last is None else f"{low}" if last == low else f"{low}–{last}"
+        if len(rows):
+            found[label] = rows
+    return found
+
+
+def reliability(chance: pd.Series, happened: pd.Series, bins: int = 10) -> pd.DataFrame:
+    """Said against true frequency in equal bins: columns said, true, rows; and the calibration error, the
+    mean of their distance weighted by rows, as ``attrs["error"]`` (Guo et al. 2017, eq. 3)."""
+    at = np.minimum((chance.to_numpy(float) * bins).astype(int), bins - 1)
+    rows = [
+        (float(chance[at == b].mean()), float(happened[at == b].mean()), int((at == b).sum()))
+        for b in range(bins)
+        if (at == b).any()
+    ]
+    frame = pd.DataFrame(rows, columns=["said", "true", "rows"])
+    frame.attrs["error"] = float(
+        ((frame["said"] - frame["true"]).abs() * frame["rows"]).sum() / max(frame["rows"].sum(), 1)
+    )
+    return frame

@@ -1,0 +1,152 @@
+"""What a text names: genres, decades, themes, moods, people, series, titles. Longest first.
+
+Used to hold a model's sentences against the ratings, so it looks for what can be checked and lets all
+else pass. Titles of more than one word are recognised whoever rated them; titles of one word ("Heat",
+"Speed") only where the user has rated that movie, since they are words of the language too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from lusifer.datasets import Dataset, Item
+from lusifer.simulator.aspects import GENRE_WORDS, MOODS, THEMES, aspects_of
+
+_ALSO = {
+    "Action": ("action",), "Adventure": ("adventure", "adventures"), "Animation": ("animation", "animated", "cartoons"),
+    "Children": ("children's", "family films", "kids"), "Comedy": ("comedy", "comedic", "funny"),
+    "Crime": ("crime", "gangster"), "Documentary": ("documentary",), "Drama": ("drama", "dramatic"),
+    "Fantasy": ("fantasy",), "Film-Noir": ("film-noir", "noir"), "Horror": ("horror",),
+    "Musical": ("musical",), "Mystery": ("mystery",), "Romance": ("romance", "romantic"),
+    "Sci-Fi": ("sci-fi", "science-fiction", "scifi"), "Thriller": ("thriller", "thrillers", "suspense"),
+    "War": ("war",), "Western": ("western",),
+}  # fmt: skip
+_WORD = re.compile(r"[\w'’&:.!?-]+|[(),;]")
+LONGEST = 12
+"""Words of the longest name that is looked for."""
+
+
+@dataclass(frozen=True)
+class Mention:
+    """One thing that a text names: an aspect's key, or a title with the ids of its movies; ``said`` is the
+    rating that the text gives for it, where it gives one."""
+
+    text: str
+    aspect: str = ""
+    item_ids: tuple[int, ...] = ()
+    said: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """Everything that a user's texts may name; see `names_of`."""
+
+    aspects: dict[tuple[str, ...], str]
+    titles: dict[tuple[str, ...], tuple[int, ...]]
+    seen: frozenset[tuple[str, ...]] = field(default_factory=frozenset)
+
+    def mentions(self, text: str) -> list[Mention]:
+        """What a text names, in order, no word in two of them."""
+        exact = [w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(text)]
+        lower = [w.lower().replace("’", "'") for w in exact]
+        found: list[tuple[int, int, Mention]] = []
+        at = 0
+        while at < len(lower):
+            for length in range(min(LONGEST, len(lower) - at), 0, -1):
+                key, as_is = tuple(lower[at : at + length]), tuple(exact[at : at + length])
+                ids = self.titles.get(as_is)
+                if ids and (length > 1 or as_is in self.seen):
+                    found.append((at, at + length, Mention(" ".join(as_is), "", ids)))
+                elif key in self.aspects:
+                    found.append((at, at + length, Mention(" ".join(as_is), self.aspects[key])))
+                else:
+                    continue
+                at += length - 1
+                break
+            at += 1
+        return [_with_mark(m, start, end, exact, found) for start, end, m in found]
+
+
+def _with_mark(
+    mention: Mention, start: int, end: int, words: Sequence[str],
+    found: Sequence[tuple[int, int, Mention]],
+) -> Mention:  # fmt: skip
+    """The mention with the rating said of it: ``Heat (5)``, ``a 5 for Heat``, ``5s for Heat and Seven``."""
+    if not mention.item_ids:
+        return mention
+    if len(words) > end + 2 and words[end] == "(" and (mark := _mark(words[end + 1])) is not None:
+        return Mention(mention.text, "", mention.item_ids, mark)
+    ends = {e: s for s, e, m in found if m.item_ids}
+    at = start
+    while at > 1:
+        if words[at - 1] == "for" and (mark := _mark(words[at - 2])) is not None:
+            return Mention(mention.text, "", mention.item_ids, mark)
+        before = at - 1 if words[at - 1] in {"and", ","} else None
+        if before is None or before not in ends:
+            break
+        at = ends[before]
+    return mention
+
+
+def _mark(word: str) -> float | None:
+    match = re.fullmatch(r"(\d(?:\.\d)?)s?", word)
+    return float(match.group(1)) if match else None
+
+
+Titles = dict[tuple[str, ...], tuple[int, ...]]
+_of_data_sets: dict[str, Titles] = {}
+
+
+def _all_titles(dataset: Dataset) -> Titles:
+    """Every title of a data set; found once."""
+    if dataset.hash not in _of_data_sets:
+        found: Titles = {}
+        for item in dataset.items_of(dataset.items.index.to_numpy()):
+            for key in _forms(item):
+                found[key] = (*found.get(key, ()), item.id)
+        while len(_of_data_sets) >= 4:
+            _of_data_sets.pop(next(iter(_of_data_sets)))
+        _of_data_sets[dataset.hash] = found
+    return _of_data_sets[dataset.hash]
+
+
+@lru_cache(maxsize=100_000)
+def _forms(item: Item) -> tuple[tuple[str, ...], ...]:
+    """A movie's title as words, with and without what stands in brackets."""
+    names = dict.fromkeys((item.name, re.sub(r"\s*\([^()]*\)", "", item.name)))
+    keys = (
+        tuple(w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(n)) for n in names
+    )
+    return tuple(k for k in keys if k)
+
+
+def names_of(dataset: Dataset, seen: Iterable[Item]) -> Names:
+    """What the texts about a user may name: every genre, theme, mood and title; the decades, people and
+    series of the movies that the user has rated."""
+    aspects: dict[tuple[str, ...], str] = {}
+
+    def add(words: str, key: str) -> None:
+        aspects.setdefault(tuple(w.group().lower() for w in _WORD.finditer(words)), key)
+
+    for genre, words in GENRE_WORDS.items():
+        for form in (words, genre, *_ALSO.get(genre, ())):
+            add(form, f"genre:{genre}")
+    for pair, words in THEMES.items():
+        add(words, f"theme:{'+'.join(pair)}")
+    for mood, (words, _) in MOODS.items():
+        add(words, f"mood:{mood}")
+    seen = list(seen)
+    for item in seen:
+        for aspect in aspects_of(item):
+            kind, _, name = aspect.key.partition(":")
+            add(aspect.words, aspect.key)
+            if kind == "era" and name.endswith("s"):
+                for form in (name, f"{name[2:]}", f"'{name[2:]}"):
+                    add(form, aspect.key)
+            elif kind in {"director", "actor"}:
+                add(name, aspect.key)
+    own = frozenset(key for item in seen for key in _forms(item))
+    return Names(aspects, _all_titles(dataset), own)

@@ -1,0 +1,62 @@
+"""Community evidence in the sidebar: whether the model is told what others gave, and preparing that."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lusifer import settings
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
+from lusifer.jobs import Job
+from lusifer.simulator import community
+from lusifer.ui import state
+from lusifer.ui.parts import job_progress
+from lusifer.ui.text import literal
+
+
+def control(data: Dataset, split: Split) -> bool:
+    """The switch, and the job behind it while it is not prepared; whether evidence is told now."""
+    wanted = st.toggle(
+        "Community evidence", key="evidence", bind="query-params",
+        help="Tell the model, for each movie it rates, what others gave it: their mean, the most similar "
+        "users, a factorisation machine's estimate; all from the training part, without this user's "
+        "rating. Off: the model alone.",
+    )  # fmt: skip
+    if not wanted:
+        return False
+    if ready(data, split):
+        return True
+    prepare(data, split)
+    return False
+
+
+def ready(data: Dataset, split: Split) -> bool:
+    """Whether it has been prepared."""
+    return community.kept(data, split, settings.kept_dir())
+
+
+def prepare(data: Dataset, split: Split) -> None:
+    """The button that prepares it, or the progress of that."""
+    key = f"community:{community.identity(data, split)}"
+    job = state.jobs().get(key)
+    if job is not None and job.active:
+        job_progress(key)
+        return
+    if job is not None and job.state == "failed":
+        st.warning(literal(job.error), icon=":material/error:")
+    st.caption(
+        "Not prepared for this split yet: factorisation machines have to be fitted, on everything and on "
+        "all but each part. About a minute and a half, once; it costs nothing."
+    )
+    if st.button("Prepare community evidence", icon=":material/groups:", key=f"prepare-{key}"):
+        state.jobs().start(key, "Community evidence", lambda j: _work(j, data, split))
+        st.rerun()
+
+
+def _work(job: Job, data: Dataset, split: Split) -> None:
+    """Runs in a worker thread: no call to streamlit here."""
+
+    def tick(done: int, total: int) -> None:
+        job.progress(round(100 * done / max(total, 1)), 100, "Fitting factorisation machines")
+
+    community.full(data, split, settings.kept_dir(), tick=tick, cancelled=job.cancelled)

@@ -1,0 +1,342 @@
+"""The parts of the Errors page that look closer: filters, leaderboard, charts, misses, runs, report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer import charts, datasets
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, rmse_difference
+from lusifer.evaluation.comparison import GROUPINGS, breakdown, reliability, threshold
+from lusifer.store import Store
+from lusifer.ui import errors, evolution, parts, report, state
+from lusifer.ui.state import Chosen
+from lusifer.ui.text import literal, money
+
+VIEWS = {
+    "distribution": "Errors and predictions", "groups": "Where the errors are",
+    "calibration": "Calibration", "misses": "Biggest misses", "pairs": "Two predictors",
+    "cold": "Cold start", "runs": "Other runs",
+}  # fmt: skip
+MISSES = 15
+COLD_DEFAULT = [SIMULATOR, "fm", "svdpp", "als", "bias", "item-mean"]
+
+
+def filters(picked: Chosen, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """What the person lets through, for every figure and chart below; and a name for it."""
+    with st.popover("Filter", icon=":material/filter_alt:", help="Acts on everything below."):
+        spans = {}
+        for column, title in (("activity", "User's training ratings"), ("popularity", "Movie's training ratings")):  # fmt: skip
+            low, high = int(rows[column].min()), int(rows[column].max())
+            spans[column] = (low, high)
+            if low < high:
+                spans[column] = st.slider(title, low, high, (low, high), key=f"filter-{column}")
+        genres = st.multiselect("Genres (any of them)", picked.dataset.genres, key="filter-genres")
+        levels = sorted(rows["rating"].unique().tolist())
+        true = st.pills("True rating", levels, selection_mode="multi", key="filter-true",
+                        format_func=lambda v: f"{v:g}")  # fmt: skip
+    kept = errors.filtered(rows, picked, spans["activity"], spans["popularity"], genres, true or [])
+    if len(kept) < len(rows):
+        st.caption(f":material/filter_alt: {len(kept):,} of {len(rows):,} ratings pass the filter.")
+    return kept, repr((spans, sorted(genres), sorted(true or [])))
+
+
+def leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
+    """The table in its three groups, every measure a column."""
+    table = frame[["group", "predictor"]].copy()
+    for metric, title in (("rmse", "RMSE"), ("mae", "MAE"), ("pearson", "Pearson")):
+        table[title] = [errors.with_interval(r, metric) for _, r in frame.iterrows()]
+    plain = {
+        "r2": "R²", "spearman": "Spearman", "within_user": "Within user", "exact": "Exact",
+        "off_by_one": "Off by one", "rmse_rounded": "RMSE rounded", "faithfulness": "Faithful",
+        "coverage": "Answered", "seconds": "Seconds",
+    }  # fmt: skip
+    for column, title in plain.items():
+        table[title] = frame[column]
+    usage = summary.get("usage") or {}
+    if usage.get("made") or usage.get("cached"):
+        mine = frame["name"].isin(errors.SIMULATORS)
+        table["Tokens"] = np.where(mine, usage["tokens"], np.nan)
+        spent = money(usage["price"]) + (" + unpriced" if usage["unpriced"] else "")
+        table["Price"] = np.where(mine, spent, "")
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        table, hide_index=True, alt="Errors of all predictors with intervals", height="content",
+        column_config={
+            "group": st.column_config.TextColumn("Group"),
+            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=245),
+            "R²": number(format="%.3f", width="small"),
+            "Spearman": number(format="%.3f", width="small", help="Correlation of the ranks."),
+            "Within user": number(format="%.3f", width="small",
+                                  help="Mean of the users' own correlations: does it order a user's movies?"),
+            "Exact": number(format="percent", width="small", help="Right when rounded to the scale."),
+            "Off by one": number(format="percent", width="small", help="At most one step off when rounded."),
+            "RMSE rounded": number(format="%.3f", width="small",
+                                   help="Of predictions rounded to the scale, as the published baselines were."),
+            "Faithful": number(format="percent", width="small",
+                               help="Share of the profile's statements that the ratings bear out."),
+            "Answered": number(format="percent", width="small"),
+            "Seconds": number(format="%.2f", width="small"),
+            "Tokens": number(format="localized", width="small", help="Of this run, all simulator rows together."),
+        },
+    )  # fmt: skip
+    checked = (summary.get("audit") or {}).get(SIMULATOR)
+    if checked and checked["faithfulness"] is not None:
+        st.caption(
+            f"Audit of the model alone: {checked['borne_out']:,} statements borne out, "
+            f"{checked['not_borne_out']:,} not, {checked['untold']:,} can't be told; "
+            + (f"{checked['stability']:.0%} of untouched statements stayed word for word; " if checked["stability"] is not None else "")
+            + (f"{checked['repetition']:.0%} of later steps repeat something." if checked["repetition"] is not None else "")
+        )  # fmt: skip
+
+
+def _titles(names: Sequence[str]) -> dict[str, str]:
+    return {n: errors.TITLES.get(n, n) for n in names}
+
+
+def distribution(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> None:
+    """How far off, how often; predicted against true; how the predictions are spread."""
+    shown = st.pills("Shown", names, default=names[:3], wrap=True, selection_mode="multi", key="lines",
+                     format_func=lambda n: errors.TITLES.get(n, n))  # fmt: skip
+    shown = shown or list(names[:1])
+    with st.grid(2, min_column_width=420, gap="medium"):
+        with st.container():
+            st.subheader("Error distribution", icon=":material/ssid_chart:")
+            st.plotly_chart(
+                charts.error_distribution({errors.TITLES.get(n, n): rows[n] - rows["rating"] for n in shown}),
+                alt="How often each predictor is off by how much",
+            )  # fmt: skip
+        with st.container():
+            st.subheader("Predicted against true", icon=":material/candlestick_chart:")
+            which = st.selectbox("Predictor", names, key="box_for", format_func=lambda n: errors.TITLES.get(n, n))  # fmt: skip
+            st.plotly_chart(
+                charts.predicted_by_true(rows.rename(columns={"rating": "true", which: "predicted"})),
+                alt=f"Predictions of {errors.TITLES.get(which, which)} for each true rating",
+            )  # fmt: skip
+    st.subheader("How the ratings are spread", icon=":material/bar_chart:")
+    st.plotly_chart(
+        charts.histograms(
+            {"True": rows["rating"], **{errors.TITLES.get(n, n): rows[n] for n in shown}},
+            picked.dataset.scale.values.tolist(),
+        ),
+        alt="Shares of each rating, true and predicted",
+    )
+
+
+def groups(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> None:
+    """RMSE by activity, popularity, genre, age, position, true rating."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        by = st.selectbox("By", list(GROUPINGS), format_func=lambda b: GROUPINGS[b][0], key="group-by", width=320)  # fmt: skip
+    shown = st.pills("Shown", names, default=names[:4], wrap=True, selection_mode="multi", key="group-lines",
+                     format_func=lambda n: errors.TITLES.get(n, n))  # fmt: skip
+    found = breakdown(rows, shown or names[:1], by, picked.dataset)
+    if found.empty:
+        st.caption("Every group has fewer than 20 ratings here; draw more users.")
+        return
+    found["predictor"] = found["predictor"].map(_titles(names))
+    st.plotly_chart(charts.breakdown(found, GROUPINGS[by][0]), alt=f"RMSE by {GROUPINGS[by][0]}")
+    st.caption(
+        "Groups with fewer than 20 ratings are left out. A movie counts in each of its genres."
+    )
+
+
+def calibration(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> None:
+    """Said against true frequency of a high rating."""
+    if not names:
+        st.caption("This run has no calibrated simulator: choose Simulator among the predictors.")
+        return
+    least = threshold(picked.dataset.scale)
+    happened = (rows["rating"] >= least).astype(float)
+    curves = {errors.TITLES[n]: reliability(rows[f"{n}:high"], happened) for n in names}
+    st.plotly_chart(charts.reliability(curves, f"a rating of {least:g} or more"),
+                    alt="Said probability of a high rating against how often it was one")  # fmt: skip
+    said = "; ".join(f"{title}: {frame.attrs['error']:.3f}" for title, frame in curves.items())
+    st.caption(f"Calibration error (mean distance from the diagonal, weighted): {said}.")
+
+
+def misses(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> None:
+    """The largest errors with their reasons, each opening the user's evolution."""
+    which = st.selectbox("Predictor", names, key="misses_for", format_func=lambda n: errors.TITLES.get(n, n))  # fmt: skip
+    worst = rows.assign(off=rows[which] - rows["rating"]).reindex(
+        (rows[which] - rows["rating"]).abs().sort_values(ascending=False, kind="stable").index[:MISSES]
+    )  # fmt: skip
+    for row in worst.to_dict("records"):
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            title = literal(picked.dataset.item(int(row["item_id"])).title)
+            reason = literal(str(row["reason"])) if which in errors.SIMULATORS else ""
+            st.markdown(
+                f"**{title}**: predicted {row[which]:.2f}, rated **{row['rating']:g}** ({row['off']:+.2f})  \n"
+                f":small[{reason}]"
+            )
+            st.page_link(
+                "pages/persona/evolution.py", label=f"User {int(row['user_id'])}",
+                icon=":material/timeline:", query_params=parts.address(int(row["user_id"])),
+            )  # fmt: skip
+
+
+def pairs(picked: Chosen, rows: pd.DataFrame, names: Sequence[str], seed: int) -> None:
+    """Two predictors on the same rows: who is nearer, how often, and by how much."""
+    if len(names) < 2:
+        st.caption("Two predictors are needed. Choose more above and compare again.")
+        return
+    with st.container(horizontal=True):
+        first = st.selectbox("First", names, index=0, key="pair-a", format_func=lambda n: errors.TITLES.get(n, n))  # fmt: skip
+        second = st.selectbox("Second", names, index=1, key="pair-b", format_func=lambda n: errors.TITLES.get(n, n))  # fmt: skip
+    if first == second:
+        st.caption("Choose two different predictors.")
+        return
+    true = rows["rating"].to_numpy(float)
+    a, b = rows[first].to_numpy(float), rows[second].to_numpy(float)
+    d = rmse_difference(rows["user_id"].to_numpy(), a, b, true, seed=seed)
+    nearer = np.abs(a - true) - np.abs(b - true)
+    with st.grid(4, min_column_width=170):
+        st.metric("Difference in RMSE", f"{d.value:+.4f}", help="First minus second, paired; below zero the first is better.")  # fmt: skip
+        st.metric("95 % interval", f"{d.low:+.4f} to {d.high:+.4f}")
+        st.metric("First is nearer", f"{(nearer < -1e-9).mean():.0%}")
+        st.metric("Second is nearer", f"{(nearer > 1e-9).mean():.0%}")
+    if d.low <= 0 <= d.high:
+        st.caption("Zero lies in the interval: this sample can't tell the two apart.")
+    st.plotly_chart(
+        charts.error_distribution({errors.TITLES.get(n, n): rows[n] - rows["rating"] for n in (first, second)}),
+        alt="Error distributions of the two predictors", key="pair-chart",
+    )  # fmt: skip
+
+
+def cold_start(picked: Chosen, store: Store | None) -> None:
+    """The cold-start curve of all methods: a recorded run of its own, since it needs splits of its own."""
+    st.subheader("Cold start", icon=":material/ac_unit:")
+    st.caption(
+        "A fifth of the users start with 0, 1, 2, 3, 5 or 10 known ratings, tested on the same rows each time: "
+        + literal(datasets.splits.describe("cold-3").split(": ", 1)[0])
+        + "."
+    )
+    names = st.pills("Predictors of the curve", errors.CHOICES, selection_mode="multi", key="cold-names", wrap=True,
+                     default=COLD_DEFAULT, format_func=lambda n: errors.TITLES[n])  # fmt: skip
+    key = f"cold:{picked.dataset.hash[:8]}:{picked.model}:{'+'.join(names)}"
+    job = state.jobs().get(key)
+    if job is not None and job.active:
+        parts.job_progress(key)
+    else:
+        if job is not None and job.state in {"failed", "cancelled"}:
+            st.warning(literal(job.error), icon=":material/error:")
+        paid = SIMULATOR in names and not picked.builtin
+        tag = f" ({evolution.price_tag(cold_cost(picked))})" if paid else ""
+        if st.button(f"Compute the curve{tag}", icon=":material/play_circle:", disabled=not names):
+            order = [n for n in errors.ORDER if n in names]
+            state.jobs().start(key, "Cold start", lambda j: errors.cold_work(j, picked, order, store), store=store)  # fmt: skip
+            st.rerun()
+    runs = errors.recorded(picked, store, "cold-start")
+    found = job.result if job is not None and job.state == "done" else (runs[0] if runs else None)
+    if found is None:
+        st.caption("Not computed yet. With the built-in and these methods it takes about two minutes; fits are kept.")  # fmt: skip
+        return
+    frame = pd.DataFrame(found["summary"]["rows"])
+    frame["predictor"] = frame["predictor"].map(lambda n: errors.TITLES.get(n, n))
+    st.plotly_chart(charts.cold_start(frame), alt="RMSE of every method by number of known ratings")
+    st.caption(f"Run {found['id']}, model {literal(found['model'])}. Hover for 95 % intervals over users.")  # fmt: skip
+
+
+def cold_cost(picked: Chosen) -> Any:
+    """What the cold-start curve costs with a language model."""
+    from dataclasses import replace
+
+    total = None
+    for known in datasets.splits.COLD:
+        split = state.split(picked.dataset, f"cold-{known}")
+        there = replace(picked, split=split, evidence=False)
+        users = len(split.test.user_ids)
+        one = errors.cost(there, users, 0, "all", state.store())
+        total = one if total is None else total + one
+    return total
+
+
+def manage(store: Store | None, run: str, titles: dict[str, str]) -> None:
+    """Rename or delete a recorded run."""
+    if store is None or run not in titles:
+        return
+    with st.popover("Manage", icon=":material/edit:"):
+        name = st.text_input("Title", titles[run].split(" · ", 1)[-1], key=f"title-{run}", max_chars=120)  # fmt: skip
+        if st.button("Rename", icon=":material/check:", disabled=not name.strip()):
+            store.rename_run(run, name.strip())
+            st.rerun()
+        sure = st.checkbox("Yes, delete this comparison", key=f"sure-{run}")
+        if st.button("Delete", icon=":material/delete:", disabled=not sure, help="Stored answers stay; other runs use them."):  # fmt: skip
+            errors.delete(store, run)
+            st.session_state.pop("run", None)
+            st.rerun()
+
+
+def compare_runs(runs: Sequence[dict[str, Any]], shown: dict[str, Any]) -> None:
+    """This run beside others: RMSE by predictor."""
+    others = {r["id"]: r for r in runs if r["id"] != shown["id"]}
+    if not others:
+        st.caption("This is the only recorded comparison on this split.")
+        return
+    chosen = st.multiselect("Compare with", list(others), default=list(others)[:1], key="other-runs",
+                            format_func=lambda i: f"{others[i]['created_at'][:16].replace('T', ' ')} · {others[i]['title']}")  # fmt: skip
+    columns = {"This run": shown, **{others[i]["title"]: others[i] for i in chosen}}
+    names = [n for n in errors.ORDER if any(n in r["summary"]["predictors"] for r in columns.values())]  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "Predictor": [errors.TITLES[n] for n in names],
+            **{
+                title: [
+                    (r["summary"]["predictors"].get(n) or {}).get("rmse", math.nan) for n in names
+                ]
+                for title, r in columns.items()
+            },
+        }
+    )
+    st.dataframe(table, hide_index=True, alt="RMSE of the chosen runs")
+    same = all(r["params"].get("users") == shown["params"].get("users") and r["seed"] == shown["seed"]
+               and r["params"].get("among") == shown["params"].get("among") for r in columns.values())  # fmt: skip
+    st.caption(
+        "RMSE. These runs are on the same users." if same
+        else "RMSE. These runs are on different users, so small differences mean nothing."
+    )  # fmt: skip
+
+
+def html(
+    picked: Chosen,
+    shown: dict[str, Any],
+    frame: pd.DataFrame,
+    rows: pd.DataFrame,
+    names: Sequence[str],
+) -> str:
+    """The self-contained report."""
+    made = shown["summary"]
+    facts = [
+        errors.verdict(made),
+        *(f"{title}: {figure}. {words}" for title, figure, words in errors.adds(made)),
+        f"Run {shown['id']}: {len(rows):,} ratings, data set {picked.dataset.title} ({picked.dataset.hash[:12]}), "
+        f"split {shown['split']}, seed {shown['seed']}, model {shown['model']} version {shown['model_version']}.",
+    ]
+    table = pd.DataFrame({"Group": frame["group"], "Predictor": frame["predictor"]})
+    for metric, title in (("rmse", "RMSE"), ("mae", "MAE"), ("pearson", "Pearson")):
+        table[title] = [errors.with_interval(r, metric) for _, r in frame.iterrows()]
+    for column in ("r2", "spearman", "within_user", "exact", "off_by_one", "rmse_rounded", "faithfulness", "coverage", "seconds"):  # fmt: skip
+        table[column.replace("_", " ").capitalize()] = frame[column]
+    small = frame.assign(predictor=[errors.short(n) for n in frame["name"]])
+    drawn = {
+        "RMSE with 95 % intervals": charts.leaderboard(small, "rmse", "RMSE"),
+        "Error distribution": charts.error_distribution({errors.TITLES.get(n, n): rows[n] - rows["rating"] for n in names[:4]}),
+        "Spread of the ratings": charts.histograms({"True": rows["rating"], **{errors.TITLES.get(n, n): rows[n] for n in names[:3]}},
+                                                   picked.dataset.scale.values.tolist()),
+    }  # fmt: skip
+    for by in ("activity", "popularity", "genre"):
+        found = breakdown(rows, names[:4], by, picked.dataset)
+        if not found.empty:
+            found["predictor"] = found["predictor"].map(_titles(names))
+            drawn[f"RMSE by {GROUPINGS[by][0].lower()}"] = charts.breakdown(found, GROUPINGS[by][0])
+    high = [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in rows]
+    if high:
+        least = threshold(picked.dataset.scale)
+        happened = (rows["rating"] >= least).astype(float)
+        curves = {errors.TITLES[n]: reliability(rows[f"{n}:high"], happened) for n in high}
+        drawn["Calibration"] = charts.reliability(curves, f"a rating of {least:g} or more")
+    return report.page(f"Lusifer Explorer: {shown.get('title', shown['id'])}", [f for f in facts if f], {"Leaderboard": table}, drawn)  # fmt: skip
