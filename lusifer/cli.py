@@ -103,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
         "--calibrate", choices=("on", "off"), default="on",
         help="also yield simulator-calibrated, learned from forecasts of the training part",
     )  # fmt: skip
+    evaluate.add_argument(
+        "--measures", choices=("basic", "all"), default="basic",
+        help="all: also rank and within-user correlation, exact and off-by-one share, coverage, "
+        "rounded RMSE",
+    )  # fmt: skip
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.set_defaults(run=_evaluate)
 
@@ -469,7 +474,12 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
         calibration=options.calibrate == "on", seed=options.seed, folder=settings.kept_dir(),
         progress=report, workers=options.workers if model_is_paid else 1,
     )  # fmt: skip
+    for note in found.notes:
+        _say(f"lusifer: {note}")
     scored = found.scores()
+    if options.measures == "basic":
+        basic = ("rmse", "mae", "r2", "pearson", "seconds")
+        scored = {name: {m: s[m] for m in basic} for name, s in scored.items()}
     if not options.json:
         print(f"{found.rows:,} ratings of {split.name}")
         print(f"{'predictor':20} {'RMSE':>7} {'MAE':>7} {'R²':>7} {'Pearson':>8} {'seconds':>8}")

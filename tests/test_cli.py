@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import ROOT, write_tiny
@@ -87,6 +88,54 @@ def test_evaluate_a_split_and_two_files(data_dir: Path, last10, tmp_path: Path) 
 def test_evaluate_the_simulator_on_a_sample(data_dir: Path) -> None:
     made = answer("evaluate", "--predictors", "simulator,bias", "--users", "20", "--seed", "1")
     assert made["rows"] == 200 and made["predictors"]["simulator"]["rmse"] < 1.6
+
+
+def test_evaluate_yields_the_calibrated_simulator(data_dir: Path) -> None:
+    made = answer("evaluate", "--predictors", "simulator,als,ncf,rnn4rec,item-knn", "--users", "30",
+                  "--among", "held-out", "--measures", "all")  # fmt: skip
+    found = made["predictors"]
+    assert list(found) == ["simulator", "simulator-calibrated", "als", "ncf", "rnn4rec", "item-knn"]
+    assert found["simulator-calibrated"]["rmse"] < found["simulator"]["rmse"]
+    assert {"spearman", "within_user", "exact", "off_by_one", "coverage"} <= set(found["als"])
+    alone = answer("evaluate", "--predictors", "simulator", "--users", "5", "--calibrate", "off")
+    assert list(alone["predictors"]) == ["simulator"]
+
+
+def test_evaluate_with_evidence(tmp_path: Path) -> None:
+    """On a small data set of our own: two files, the factorisation machine, evidence told and used."""
+    rng = np.random.default_rng(3)
+    taste, kind = rng.normal(size=50), rng.normal(size=40)
+    rows = [
+        (u + 1, int(i) + 1, int(np.clip(round(3.2 + taste[u] * kind[i]), 1, 5)), 100 + n)
+        for u in range(50)
+        for n, i in enumerate(rng.choice(40, 25, replace=False))
+    ]
+    write_tiny(tmp_path / "set", rows, 50, 40)
+    head = "user_id,item_id,rating,timestamp\n"
+    for name, part in (("train", rows[:1000]), ("test", rows[1000:])):
+        lines = "\n".join(",".join(map(str, r)) for r in part)
+        (tmp_path / f"{name}.csv").write_text(f"{head}{lines}\n")
+    files = ("--train", str(tmp_path / "train.csv"), "--test", str(tmp_path / "test.csv"))
+    env = {"LUSIFER_DATA": str(tmp_path / "data")}
+    asked = (
+        "evaluate",
+        "--dataset",
+        str(tmp_path / "set"),
+        *files,
+        "--predictors",
+        "simulator,fm,bias",
+    )
+    made = answer(*asked, "--evidence", "on", **env)
+    assert made["rows"] == 250
+    assert list(made["predictors"]) == ["simulator", "simulator-calibrated", "fm", "bias"]
+    again = answer(*asked, "--evidence", "on", **env)
+    for name, values in made["predictors"].items():
+        assert values["rmse"] == again["predictors"][name]["rmse"], "kept, and the same"
+    without = answer(*asked, **env)
+    assert without["predictors"]["simulator"]["rmse"] != made["predictors"]["simulator"]["rmse"]
+    split = answer("evaluate", "--dataset", str(tmp_path / "set"), "--split", "cold-3",
+                   "--predictors", "simulator,bias", **env)  # fmt: skip
+    assert split["rows"] == 100
 
 
 def test_data_info_and_fetch_of_what_is_there(data_dir: Path, ml100k) -> None:

@@ -39,7 +39,7 @@ def summary(found: Evaluation, seed: int) -> dict[str, Any]:
             if row in rows:
                 rows[row]["faithfulness"] = plain(checked.faithfulness)
     return {
-        "rows": found.rows, "asked": len(found.test), "predictors": rows,
+        "rows": found.rows, "asked": len(found.test), "predictors": rows, "notes": list(found.notes),
         "simulator_minus": differences(found, seed), "adds": adds(found, seed),
         "audit": {n: as_json(a) for n, a in checked_all.items()},
     }  # fmt: skip

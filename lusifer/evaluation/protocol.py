@@ -62,7 +62,8 @@ class Evaluation:
     """Predictions of several methods for the same test rows.
 
     ``rows`` counts what was compared: rows for which every predictor gave a number. ``simulated`` and
-    ``calibrations`` hold what stands behind the simulator's rows, by predictor name.
+    ``calibrations`` hold what stands behind the simulator's rows, by predictor name; ``notes`` say what was
+    left out and why.
     """
 
     dataset: Dataset
@@ -70,6 +71,7 @@ class Evaluation:
     predictions: dict[str, Prediction]
     simulated: dict[str, Simulated] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def compared(self) -> NDArray[np.bool_]:
@@ -234,8 +236,7 @@ def evaluate(
         folder: where heavy baselines' predictions are kept.
 
     Raises:
-        BadRequest: an unknown name, a name twice, none at all, no test row left, or too few forecasts
-            to calibrate.
+        BadRequest: an unknown name, a name twice, none at all, or no test row left.
         Cancelled: ``cancelled`` said so.
     """
     known = [*baselines.METHODS, SIMULATOR]
@@ -253,6 +254,7 @@ def evaluate(
     found: dict[str, Prediction] = {}
     behind: dict[str, Simulated] = {}
     made: dict[str, Calibration] = {}
+    notes: list[str] = []
     variants = 1 + (told is not None)
     sizes = [len(test.user_ids) * variants if n == SIMULATOR else BASELINE_UNITS for n in predictors]  # fmt: skip
     total, done = sum(sizes), 0
@@ -285,7 +287,13 @@ def evaluate(
                 wanted.append((WITH_EVIDENCE, told[0], behind[WITH_EVIDENCE], told[1]))
             for label, who, simulated, by in wanted:
                 assert by is not None
-                now = calibrate(dataset, split, who, simulated, by, seed=seed, cancelled=cancelled)
+                try:
+                    now = calibrate(
+                        dataset, split, who, simulated, by, seed=seed, cancelled=cancelled
+                    )
+                except BadRequest as error:  # too few forecasts: the model alone is compared
+                    notes.append(f"No {label}: {error}")
+                    continue
                 made[label] = now
                 found[label] = Prediction(
                     label, now.found.expected, simulated.seconds, simulated.reasons
@@ -299,4 +307,4 @@ def evaluate(
             )  # fmt: skip
         done += size
     progress(total, total, "done")
-    return Evaluation(dataset, test, found, behind, made)
+    return Evaluation(dataset, test, found, behind, made, tuple(notes))

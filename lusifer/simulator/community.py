@@ -331,7 +331,7 @@ def _compute(
 
         try:
             return apart.run(
-                fit_machines, side, split.train, scale, fold, seed, ordinal, tick=told,
+                fit_machines, side, split.train, scale, fold, seed, ordinal, WHOLE, PART, tick=told,
                 cancelled=lambda: stop.is_set() or cancelled(),
             )  # fmt: skip
         except BaseException:
@@ -382,7 +382,7 @@ def _near(
 
 def fit_machines(
     side: SideInformation, train: RatingTable, scale: RatingScale, fold: NDArray[np.int8],
-    seed: int, ordinal: bool, *, tick: Tick = silent,
+    seed: int, ordinal: bool, whole_size: tuple[int, int], part_size: tuple[int, int], *, tick: Tick = silent,
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """One kind of machine on everything and on all but each fold; runs in a child process.
 
@@ -391,7 +391,7 @@ def fit_machines(
         its fold's rows (numbers, or n × levels).
     """
     rows = np.flatnonzero(fold >= 0)
-    total, before = WHOLE[0] + FOLDS * PART[0], [0]
+    total, before = whole_size[0] + FOLDS * part_size[0], [0]
 
     def told(done: int, _: int) -> None:
         tick(before[0] + done, total)
@@ -402,14 +402,14 @@ def fit_machines(
         before[0] += size[0]
         return made
 
-    whole = fit(train, WHOLE)
+    whole = fit(train, whole_size)
     said: NDArray[np.float64] | None = None
     for number in range(FOLDS):
         of_fold = np.flatnonzero(fold[rows] == number)
         if not len(of_fold):
             continue
         at = rows[of_fold]
-        machine = fit(train.select(fold != number), PART)
+        machine = fit(train.select(fold != number), part_size)
         ask = machine.chances if ordinal else machine.predict
         values = ask(train.user[at], train.item[at])
         if said is None:

@@ -94,6 +94,8 @@ missing = summary["asked"] - summary["rows"]
 sentence = errors.verdict(summary)
 if sentence:
     st.markdown(f"**{literal(sentence)}**")
+for note in summary.get("notes", ()):
+    st.caption(f":material/info: {literal(note)}")
 found = errors.adds(summary)
 if found:
     with st.container(border=True):

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
+from sklearn import metrics
 
+from lusifer.datasets import RatingScale
 from lusifer.errors import BadRequest, Cancelled
 from lusifer.evaluation import (
     SIMULATOR,
@@ -32,6 +34,51 @@ def test_against_definitions(p, t) -> None:
         assert made["r2"] == pytest.approx(1 - ((p - t) ** 2).mean() / t.var(), abs=1e-6)
     if t.std() > 0.01 and p.std() > 0.01:
         assert made["pearson"] == pytest.approx(stats.pearsonr(p, t).statistic, abs=1e-6)
+
+
+SCALE = RatingScale(1.0, 5.0, 1.0)
+
+
+@given(RATINGS, arrays(float, 30, elements=st.sampled_from([1.0, 2, 3, 4, 5])))
+def test_more_measures_against_definitions(p, t) -> None:
+    users = np.repeat([1, 2, 3], 10)
+    made = scores(p, t, users, SCALE)
+    rounded = np.array([SCALE.nearest(v) for v in p])
+    assert made["exact"] == pytest.approx(np.mean(rounded == t))
+    assert made["off_by_one"] == pytest.approx(np.mean(np.abs(rounded - t) <= 1))
+    assert made["rmse_rounded"] == pytest.approx(np.sqrt(np.mean((rounded - t) ** 2)))
+    if t.std() > 0.01 and p.std() > 0.01:
+        assert made["spearman"] == pytest.approx(stats.spearmanr(p, t).statistic, abs=1e-6)
+    own = [
+        stats.pearsonr(p[users == u], t[users == u]).statistic for u in (1, 2, 3)
+        if p[users == u].std() > 0.01 and t[users == u].std() > 0.01
+    ]  # fmt: skip
+    if len(own) == 3:
+        assert made["within_user"] == pytest.approx(np.mean(own), abs=1e-5)
+    assert np.isnan(scores(p, t)["within_user"]) and np.isnan(scores(p, t)["exact"])
+
+
+def test_against_scikit_learn() -> None:
+    rng = np.random.default_rng(8)
+    t = rng.integers(1, 6, 500).astype(float)
+    p = t + rng.normal(0, 1, 500)
+    made = scores(p, t)
+    assert made["rmse"] == pytest.approx(metrics.root_mean_squared_error(t, p))
+    assert made["mae"] == pytest.approx(metrics.mean_absolute_error(t, p))
+    assert made["r2"] == pytest.approx(metrics.r2_score(t, p))
+
+
+def test_intervals_cover_the_truth() -> None:
+    """Of 200 samples drawn from a world whose RMSE is known, about 95 of 100 intervals hold it."""
+    rng = np.random.default_rng(5)
+    held = 0
+    for _ in range(200):
+        spread = np.repeat(rng.choice([0.5, 1.0, 1.5], 60), 10)  # users differ, their ratings agree
+        error = rng.normal(0, 1, 600) * spread
+        users = np.repeat(np.arange(60), 10)
+        found = intervals(users, 3 + error, np.full(600, 3.0), draws=200)["rmse"]
+        held += found.low <= np.sqrt((0.25 + 1 + 2.25) / 3) <= found.high
+    assert 178 <= held <= 199
 
 
 def test_what_is_not_defined_is_nan() -> None:
@@ -58,7 +105,8 @@ def test_intervals_are_a_bootstrap_over_users() -> None:
         assert made[name].low == pytest.approx(low, abs=0.15 * width)
         assert made[name].high == pytest.approx(high, abs=0.15 * width)
         assert made[name].low < made[name].value < made[name].high
-    assert intervals(users, predicted, true, seed=0) == intervals(users, predicted, true, seed=0)
+    again = [intervals(users, predicted, true, SCALE, seed=0) for _ in range(2)]
+    assert again[0] == again[1]
 
 
 def test_paired_differences_are_narrower_and_signed() -> None:

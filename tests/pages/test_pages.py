@@ -234,3 +234,104 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     assert not again.exception and len(again.dataframe) >= 1, (
         "a recorded run is shown when reopened"
     )
+
+
+def _wait() -> None:
+    from lusifer.ui import state
+
+    for job in list(state.jobs()._jobs.values()):
+        assert job.wait(150) and job.state == "done", job.error
+
+
+def _compare(app: AppTest) -> AppTest:
+    next(b for b in app.button if b.label.startswith("Compare")).click().run(timeout=120)
+    _wait()
+    return app.run(timeout=120)
+
+
+def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
+    """With community evidence prepared, all three ways of the simulator, every closer look, filters, a
+    report; then the run is renamed and deleted."""
+    from lusifer.simulator import community
+    from lusifer.ui import errors
+
+    monkeypatch.setattr(community, "WHOLE", (8, 6))
+    monkeypatch.setattr(community, "PART", (6, 4))
+    app = open_page("errors", evidence="true")
+    assert not app.exception and "Not prepared for this split yet" in texts(app)
+    next(b for b in app.button if b.label.startswith("Prepare")).click().run()
+    _wait()
+    app.run(timeout=60)
+    assert not app.exception and "Not prepared" not in texts(app)
+    app.button_group(key="predictors").set_value(["simulator", "bias", "item-mean"])
+    app = _compare(app)
+    assert not app.exception and not app.error, app.exception
+    shown = app.dataframe[0].value
+    assert shown["predictor"].tolist()[1:3] == ["Simulator, calibrated", "Simulator, with evidence"]
+    assert {"RMSE", "Within user", "Exact", "Faithful", "Answered"} <= set(shown)
+    said = texts(app)
+    assert "What the model adds" in said and "Partial correlation" in said
+    assert {m.label for m in app.metric} >= {
+        "Over the user + item bias", "Over the factorisation machine",
+    }  # fmt: skip
+    assert "development users" in said
+    for view in ("groups", "calibration", "misses", "pairs", "cold", "runs"):
+        app.button_group(key="view").set_value(view).run(timeout=60)
+        assert not app.exception and not app.error, view
+    app.button_group(key="view").set_value("calibration").run(timeout=60)
+    assert "Calibration error" in texts(app)
+    app.multiselect(key="filter-genres").set_value(["Horror"]).run(timeout=60)
+    assert not app.exception and "pass the filter" in texts(app)
+    store = storing.Store(data_dir / "lusifer.db")
+    run = store.runs("comparison")[0]
+    app.text_input(key=f"title-{run['id']}").set_value("Before the change").run()
+    next(b for b in app.button if b.label == "Rename").click().run()
+    assert store.run(run["id"])["title"] == "Before the change"
+    app.checkbox(key=f"sure-{run['id']}").check().run()
+    next(b for b in app.button if b.label == "Delete").click().run()
+    assert not app.exception and store.run(run["id"]) is None
+    assert not errors._path(run["id"]).exists()
+
+
+def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
+    from lusifer.ui import report
+
+    figure = __import__("plotly.graph_objects").graph_objects.Figure()
+    evil = "<script>alert(1)</script>"
+    import pandas as pd
+
+    made = report.page(evil, [evil], {evil: pd.DataFrame({evil: [evil]})}, {evil: figure})
+    assert evil not in made and "&lt;script&gt;" in made
+    outside = made.split("</script>")[-1]  # what is ours, behind the chart library
+    assert "http" not in outside and "<link" not in made
+
+
+def test_the_cold_start_curve(data_dir: Path) -> None:
+    app = open_page("errors")
+    app.button_group(key="cold-names").set_value(["simulator", "bias"]).run()
+    next(b for b in app.button if b.label.startswith("Compute the curve")).click().run()
+    _wait()
+    app.run(timeout=60)
+    assert not app.exception and "Hover for 95 % intervals" in texts(app)
+    rows = storing.Store(data_dir / "lusifer.db").runs("cold-start")[0]["summary"]["rows"]
+    assert {r["known"] for r in rows} == {0, 1, 2, 3, 5, 10}
+    by = {(r["known"], r["predictor"]): r["rmse"] for r in rows}
+    for known in (0, 1, 2, 3, 5, 10):
+        assert by[known, "simulator-calibrated"] <= by[known, "bias"] + 1e-9
+
+
+def test_a_calibrated_rating_is_taken_apart(data_dir: Path) -> None:
+    app = open_page("rate", user="405")
+    next(b for b in app.button if b.label.startswith("Rate 1")).click().run()
+    _wait()
+    app.run(timeout=60)
+    assert not app.exception and "Where a calibrated rating comes from" in texts(app)
+    assert "calibrated" in app.dataframe[0].value
+    assert "The parts add up exactly" in texts(app)
+
+
+def test_claims_are_marked_on_evolution(data_dir: Path) -> None:
+    app = open_page("evolution", user="13", step="1")
+    said = texts(app)
+    assert not app.exception and "Held against the ratings" in said
+    assert ("Borne out" in said and "against the user" in said.lower()) or "on average" in said

@@ -1,0 +1,177 @@
+"""Comparisons: what is kept of them, breakdowns, reliability, kept predictions, the cold and the failing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.calibration import calibration_curve
+
+from lusifer.datasets import splits
+from lusifer.errors import ModelError
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, kept
+from lusifer.evaluation.comparison import board, breakdown, reliability, summary, table, threshold
+from lusifer.simulator import StatisticalUserModel, community
+from lusifer.simulator.calibration import PARTS
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def told(ml100k, last10, folder):
+    """Full evidence with few rounds of sampling."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(community, "WHOLE", (20, 12))
+    patch.setattr(community, "PART", (12, 8))
+    yield community.full(ml100k, last10, folder)
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def found(ml100k, last10, folder, told):
+    return evaluate(
+        ml100k, last10, [SIMULATOR, "bias", "item-mean"], users=last10.test.user_ids[::12].tolist(),
+        model=StatisticalUserModel(), community=community.light(ml100k, last10),
+        told=(StatisticalUserModel(evidence=True), told), folder=folder,
+    )  # fmt: skip
+
+
+def test_three_ways_of_the_simulator(found) -> None:
+    scored = found.scores()
+    assert list(scored) == [SIMULATOR, CALIBRATED, WITH_EVIDENCE, "bias", "item-mean"]
+    assert scored[CALIBRATED]["rmse"] < scored[SIMULATOR]["rmse"]
+    assert scored[WITH_EVIDENCE]["rmse"] < scored[CALIBRATED]["rmse"]
+    assert all(s["coverage"] == 1 for s in scored.values())
+
+
+def test_the_summary_is_json_and_says_what_the_model_adds(found) -> None:
+    made = json.loads(json.dumps(summary(found, 0)))
+    assert made["rows"] == made["asked"] == len(found.test)
+    assert set(made["adds"]) == {"over_bias", "over_fm"}
+    for entry in made["adds"].values():
+        value, low, high = entry["difference"]
+        assert low <= value <= high and entry["forecasts"] > 20_000
+    value, low, high = made["simulator_minus"]["item-mean"]
+    assert low < value < 0 and value < high
+    assert made["audit"][SIMULATOR]["faithfulness"] > 0.95
+    assert made["predictors"][CALIBRATED]["faithfulness"] > 0.95
+
+
+def test_the_table_holds_what_the_charts_need(found, ml100k, last10) -> None:
+    rows = table(found, last10)
+    assert len(rows) == found.rows
+    for name in (CALIBRATED, WITH_EVIDENCE):
+        parts = sum(rows[f"{name}:{p}"] for p in PARTS)
+        np.testing.assert_allclose(parts, rows[name], atol=1e-9)
+        assert rows[f"{name}:high"].between(0, 1).all()
+    user = int(rows["user_id"].iloc[0])
+    mine = rows[rows["user_id"] == user]
+    assert (mine["activity"] == len(last10.train.of_user(user))).all()
+    assert mine["position"].tolist() == list(range(1, 11))
+    item = int(mine["item_id"].iloc[0])
+    assert mine["popularity"].iloc[0] == (last10.train.item == item).sum()
+    assert rows["reason"].str.len().gt(10).all()
+    values = board(rows, ["bias", CALIBRATED], ml100k.scale)
+    assert values["bias"]["rmse"] == pytest.approx(found.scores()["bias"]["rmse"])
+
+
+@pytest.mark.parametrize("by", ["activity", "popularity", "age", "position", "rating", "genre"])
+def test_breakdowns(found, ml100k, last10, by: str) -> None:
+    rows = table(found, last10)
+    made = breakdown(rows, ["bias"], by, ml100k)
+    assert len(made) >= 3 and (made["rows"] >= 20).all()
+    if by == "genre":
+        drama = rows[[("Drama" in g) for g in rows["item_id"].map(ml100k.items["genres"])]]
+        expected = np.sqrt(np.mean((drama["bias"] - drama["rating"]) ** 2))
+        assert made.set_index("group").loc["Drama", "rmse"] == pytest.approx(expected)
+    elif by == "rating":
+        assert made["group"].tolist() == ["1", "2", "3", "4", "5"]
+    else:
+        assert made["rows"].sum() <= len(rows)
+
+
+def test_reliability_against_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    chance = pd.Series(rng.random(4000))
+    happened = pd.Series((rng.random(4000) < chance**1.5).astype(float))
+    made = reliability(chance, happened)
+    true, said = calibration_curve(happened, chance, n_bins=10)
+    np.testing.assert_allclose(made["true"], true)
+    np.testing.assert_allclose(made["said"], said)
+    assert made.attrs["error"] == pytest.approx(np.average(np.abs(true - said), weights=made["rows"]))  # fmt: skip
+
+
+def test_threshold(ml100k) -> None:
+    assert threshold(ml100k.scale) == 4
+
+
+def test_what_a_baseline_predicted_is_kept(ml100k, last10, tmp_path, monkeypatch) -> None:
+    first, seconds = kept.test_values("ncf", ml100k, last10, tmp_path, seed=3)
+    assert len(first) == len(last10.test) and seconds > 0
+
+    def again(*_, **__):
+        raise AssertionError("fitted a second time")
+
+    monkeypatch.setattr(kept.apart, "run", again)
+    second, same = kept.test_values("ncf", ml100k, last10, tmp_path, seed=3)
+    assert np.array_equal(first, second) and same == seconds
+    with pytest.raises(AssertionError, match="second time"):
+        kept.test_values("ncf", ml100k, last10, tmp_path, seed=4)
+    with pytest.raises(AssertionError, match="second time"):
+        kept.test_values("ncf", ml100k, splits.make(ml100k, "last-9"), tmp_path, seed=3)
+
+
+def test_a_cold_user_is_rated_from_demographics(ml100k) -> None:
+    split = splits.make(ml100k, "cold-0")
+    users = split.test.user_ids[:30].tolist()
+    found = evaluate(
+        ml100k, split, [SIMULATOR, "bias"], users=users, model=StatisticalUserModel(),
+        community=community.light(ml100k, split),
+    )  # fmt: skip
+    assert found.rows == 300 and found.coverage(SIMULATOR) == 1
+    assert found.predictions[SIMULATOR].values.std() < 1e-6  # it knows nothing yet
+
+
+class Flaky(StatisticalUserModel):
+    """Fails for every third user, as a server would."""
+
+    spec = "openai:flaky"
+
+    def update(self, context):
+        if context.user.id % 3 == 0:
+            raise ModelError("The server said no.", kind="server")
+        return super().update(context)
+
+
+def test_what_a_model_failed_to_give_stays_missing(ml100k, last10, store) -> None:
+    users = list(range(1, 13))
+    found = evaluate(
+        ml100k, last10, [SIMULATOR, "bias"], users=users, model=Flaky(), store=store,
+        community=community.light(ml100k, last10),
+    )  # fmt: skip
+    assert found.coverage(SIMULATOR) == found.coverage(CALIBRATED) == pytest.approx(8 / 12)
+    assert found.rows == 80 and found.simulated[SIMULATOR].failed == 4
+    assert np.isnan(found.calibrations[CALIBRATED].found.expected).sum() == 40
+
+
+def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
+    class Silent(StatisticalUserModel):
+        spec = "openai:silent"
+
+        def forecast(self, context, items):
+            return tuple(
+                replace(r, expected=None, rating=None) for r in super().forecast(context, items)
+            )
+
+    found = evaluate(
+        ml100k, last10, [SIMULATOR, "bias"], users=[1, 2], model=Silent(),
+        community=community.light(ml100k, last10),
+    )  # fmt: skip
+    assert CALIBRATED not in found.predictions and "too few" in found.notes[0]
+    assert summary(found, 0)["notes"] == list(found.notes)

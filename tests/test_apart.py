@@ -1,0 +1,72 @@
+"""Work in a child process: results, errors, progress, and an end that is one."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from lusifer import apart
+from lusifer.errors import BadRequest, Cancelled
+
+
+def add(a, b, *, tick):
+    print("a library may print")
+    tick(1, 2)
+    tick(2, 2)
+    return a + b, os.getpid()
+
+
+def refuse(*, tick):
+    raise BadRequest("Not like this.", "Do it otherwise.")
+
+
+def break_down(*, tick):
+    raise ZeroDivisionError("a bug of ours")
+
+
+def end(*, tick):
+    os._exit(3)
+
+
+def forever(path, *, tick):
+    from pathlib import Path
+
+    while True:
+        Path(path).write_text(str(time.time()))
+        tick(0, 1)
+        time.sleep(0.05)
+
+
+def test_the_result_comes_back_and_progress_on_the_way() -> None:
+    told = []
+    total, pid = apart.run(add, 2, 3, tick=lambda *at: told.append(at))
+    assert total == 5 and pid != os.getpid() and told[-1] == (2, 2)
+
+
+def test_errors_come_back_as_what_they_are() -> None:
+    with pytest.raises(BadRequest, match="Not like this") as failed:
+        apart.run(refuse)
+    assert failed.value.fix == "Do it otherwise."
+    with pytest.raises(RuntimeError, match="a bug of ours"):
+        apart.run(break_down)
+    with pytest.raises(RuntimeError, match="without a result"):
+        apart.run(end)
+
+
+def test_cancel_ends_the_child(tmp_path) -> None:
+    beat = tmp_path / "beat"
+    with pytest.raises(Cancelled):
+        apart.run(forever, str(beat), cancelled=beat.exists)
+    last = beat.read_text()
+    time.sleep(0.3)
+    assert beat.read_text() == last, "it still runs"
+
+
+def test_a_tick_that_raises_ends_the_child(tmp_path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        apart.run(forever, str(tmp_path / "beat"), tick=stop)
