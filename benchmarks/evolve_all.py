@@ -26,10 +26,10 @@ def main() -> None:
         f"{count} users, {steps:,} steps: {took[True]:.2f} s, {count / took[True]:.0f} users a second"
     )
     print(f"forecasts cost {took[True] / took[False]:.2f} times an evolution without them")
-    print(f"memory at its highest: {_peak_mb():.0f} MB")
+    print(f"memory at its highest: {peak_mb():.0f} MB")
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     try:
         import resource
     except ImportError:  # Windows

@@ -78,6 +78,7 @@ def test_requirements_are_what_is_imported() -> None:
     """Everything that the product imports is asked for, and nothing that is asked for is unused."""
     names = {
         "genai-prices": "genai_prices",
+        "scikit-learn": "sklearn",
         "scikit-surprise": "surprise",
         "sqlite-utils": "sqlite_utils",
     }

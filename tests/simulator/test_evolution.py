@@ -21,6 +21,7 @@ class Counting(StatisticalUserModel):
     """The built-in, with a note of every call."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.calls: list[tuple[str, int]] = []
 
     def forecast(self, context, items):
@@ -135,7 +136,7 @@ def test_the_plan_names_everything_that_decides_the_result(ml100k, last10) -> No
     other = {
         "dataset": "x", "dataset_hash": "x", "split": "u1", "user": 2, "model": "openai:x",
         "model_version": "x", "history": 20, "batch_size": 5, "forecasts": False,
-        "details": "x",
+        "details": "x", "evidence": "x",
     }  # fmt: skip
     assert set(other) == {f.name for f in dataclasses.fields(base)}
     ids = {dataclasses.replace(base, **{k: v}).id for k, v in other.items()}
