@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 import numpy as np
 
+from lusifer import settings
 from lusifer.datasets import Dataset, load, splits
 from lusifer.datasets.splits import Split
-from lusifer.simulator import StatisticalUserModel, evolve, plan, taste
+from lusifer.simulator import StatisticalUserModel, community, evolve, plan, statistical, taste
+from lusifer.simulator.community import Community
 
+WITH_EVIDENCE = {
+    "OWN_TASTE": (0.0, 0.1, 0.25, 0.4, 0.6), "OWN_DRIFT": (0.0, 0.2, 0.35, 0.5, 0.7),
+}  # fmt: skip
+"""Of `statistical`, where the built-in is told what others gave; on every third user."""
 AROUND = {
     "HALF_LIFE": (4.0, 6.0, 10.0, 15.0, 25.0),
     "RIDGE": (2.0, 4.0, 8.0, 12.0, 20.0, 1e9),
@@ -23,23 +30,23 @@ AROUND = {
 
 
 @contextmanager
-def setting(name: str, value: float) -> Iterator[None]:
+def setting(name: str, value: float, of: ModuleType = taste) -> Iterator[None]:
     """One setting at another value, for a while."""
-    before = getattr(taste, name)
-    setattr(taste, name, value)
+    before = getattr(of, name)
+    setattr(of, name, value)
     try:
         yield
     finally:
-        setattr(taste, name, before)
+        setattr(of, name, before)
 
 
-def forecast_rmse(dataset: Dataset, split: Split) -> float:
+def forecast_rmse(dataset: Dataset, split: Split, told: Community | None = None) -> float:
     """RMSE of the expected value over the forecasts of steps 2, 3, 4."""
-    model = StatisticalUserModel()
+    model = StatisticalUserModel(evidence=told is not None)
     errors: list[float] = []
-    for user in dataset.user_ids:
-        what = plan(dataset, split, int(user), model)
-        for step in evolve(dataset, split, model, what):
+    for user in dataset.user_ids[:: 1 if told is None else 3]:
+        what = plan(dataset, split, int(user), model, community=told)
+        for step in evolve(dataset, split, model, what, community=told):
             if step.number > 1:
                 errors.extend(step.errors)
     return float(np.sqrt(np.mean(np.square(errors))))
@@ -56,6 +63,17 @@ def main() -> None:
                 found = forecast_rmse(dataset, split)
             mark = "  <- as it is" if value == getattr(taste, name) else ""
             print(f"  {name} {value:g}: RMSE {found:.4f}, {found / now:.4f} of it{mark}")
+    told = community.full(dataset, split, settings.kept_dir())
+    now = forecast_rmse(dataset, split, told)
+    print(f"told what others gave: RMSE {now:.4f}")
+    for name, values in WITH_EVIDENCE.items():
+        for value in values:
+            with setting(name, value, statistical):
+                found = forecast_rmse(dataset, split, told)
+            mark = "  <- as it is" if value == getattr(statistical, name) else ""
+            print(
+                f"  {name} {value:g}: RMSE {found:.4f}, {found / now:.4f} of it{mark}", flush=True
+            )
 
 
 if __name__ == "__main__":

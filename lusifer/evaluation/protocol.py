@@ -251,60 +251,60 @@ def evaluate(
     if SIMULATOR in predictors and model is None:
         raise BadRequest("The simulator needs a model.", "Give one, such as builtin.")
     calibrating = calibration and community is not None
+    ways: dict[str, _Way] = {}
+    if model is not None and SIMULATOR in predictors:
+        ways[SIMULATOR] = _Way(model, community, CALIBRATED if calibrating else "")
+        if told is not None:
+            ways[WITH_EVIDENCE] = _Way(*told, WITH_EVIDENCE)
+    order = [w for n in predictors for w in (ways if n == SIMULATOR else [n])]
+    units = [len(test.user_ids) if n in ways else BASELINE_UNITS for n in order]
+    total, done = sum(units), 0
     found: dict[str, Prediction] = {}
     behind: dict[str, Simulated] = {}
     made: dict[str, Calibration] = {}
     notes: list[str] = []
-    variants = 1 + (told is not None)
-    sizes = [len(test.user_ids) * variants if n == SIMULATOR else BASELINE_UNITS for n in predictors]  # fmt: skip
-    total, done = sum(sizes), 0
-    for name, size in zip(predictors, sizes, strict=True):
+    for name, size in zip(order, units, strict=True):
         if cancelled():
             raise Cancelled("The comparison was stopped.")
-        before = done
-        progress(before, total, name)
+        progress(done, total, name)
 
-        def inner(part: int, of: int, what: str, before: int = before, size: int = size) -> None:
-            progress(before + round(size * part / max(of, 1)), total, what)
+        def tick(part: int, of: int, _: str = "", name: str = name, done: int = done, size: int = size) -> None:  # fmt: skip
+            progress(done + round(size * part / max(of, 1)), total, name)
 
-        if name == SIMULATOR:
-            assert model is not None
-            size //= variants
-
-            def one(who: UserModel, by: Community | None, what: str, before: int) -> Simulated:
-                return simulate(
-                    dataset, split, who, test, store, forecasts=calibrating, community=by,
-                    progress=lambda part, of, _: inner(part, of, what, before, size),  # noqa: B023
-                    cancelled=cancelled, workers=workers,
-                )  # fmt: skip
-
-            plain = one(model, community, SIMULATOR, before)
-            behind[name] = plain
-            found[name] = Prediction(name, plain.answers.said, plain.seconds, plain.reasons)
-            wanted = [(CALIBRATED, model, plain, community)] if calibrating else []
-            if told is not None:
-                behind[WITH_EVIDENCE] = one(*told, WITH_EVIDENCE, before + size)
-                wanted.append((WITH_EVIDENCE, told[0], behind[WITH_EVIDENCE], told[1]))
-            for label, who, simulated, by in wanted:
-                assert by is not None
+        if name in ways:
+            way = ways[name]
+            behind[name] = said = simulate(
+                dataset, split, way.model, test, store, forecasts=calibrating,
+                community=way.community, progress=tick, cancelled=cancelled, workers=workers,
+            )  # fmt: skip
+            if name == SIMULATOR:
+                found[name] = Prediction(name, said.answers.said, said.seconds, said.reasons)
+            if way.calibrated and way.community is not None:
                 try:
                     now = calibrate(
-                        dataset, split, who, simulated, by, seed=seed, cancelled=cancelled
-                    )
+                        dataset, split, way.model, said, way.community, seed=seed,
+                        cancelled=cancelled,
+                    )  # fmt: skip
                 except BadRequest as error:  # too few forecasts: the model alone is compared
-                    notes.append(f"No {label}: {error}")
-                    continue
-                made[label] = now
-                found[label] = Prediction(
-                    label, now.found.expected, simulated.seconds, simulated.reasons
-                )
-            done += size * (variants - 1)
+                    notes.append(f"No {way.calibrated}: {error}")
+                else:
+                    made[way.calibrated] = now
+                    found[way.calibrated] = Prediction(
+                        way.calibrated, now.found.expected, said.seconds, said.reasons
+                    )
         else:
             found[name] = predict_baseline(
-                name, dataset, split, test, seed=seed, folder=folder,
-                tick=lambda part, of, inner=inner, name=name: inner(part, of, name),  # type: ignore[misc]
-                cancelled=cancelled,
-            )  # fmt: skip
+                name, dataset, split, test, seed=seed, folder=folder, tick=tick, cancelled=cancelled
+            )
         done += size
     progress(total, total, "done")
     return Evaluation(dataset, test, found, behind, made, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way of the simulator: the model, what it is told or calibrated by, and its calibrated name."""
+
+    model: UserModel
+    community: Community | None
+    calibrated: str

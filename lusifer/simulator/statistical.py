@@ -113,7 +113,7 @@ class StatisticalUserModel:
         return Update(profile, explanation, (*changes, *habit_changes))
 
 
-OWN_TASTE, OWN_DRIFT = 0.25, 0.35
+OWN_TASTE, OWN_DRIFT = 0.25, 0.1
 """What the own tastes, and the present level against the own mean, still add to what others say. Chosen
 on forecasts of the training part (``benchmarks/builtin_settings.py``)."""
 
