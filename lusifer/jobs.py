@@ -18,7 +18,10 @@ KEEP = 50
 
 @dataclass
 class Job:
-    """One piece of work in a thread of its own. Read from anywhere; written by the work alone."""
+    """One piece of work in a thread of its own. Read from anywhere; written by the work alone.
+
+    ``run`` names the run whose calls it makes, so that their number and price can be shown meanwhile.
+    """
 
     id: str
     title: str
@@ -28,6 +31,7 @@ class Job:
     message: str = ""
     result: Any = None
     error: str = ""
+    run: str = ""
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)

@@ -9,7 +9,7 @@ before it, and by more than for aspects that nothing was said of.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -381,7 +381,7 @@ def predictive_validity(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    evolutions: dict[int, Sequence[Step]],
+    evolutions: Mapping[int, Sequence[Step]],
     *,
     draws: int = 1000,
     seed: int = 0,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from lusifer.errors import BadRequest
 Floats = NDArray[np.float64]
 PARTS = ("base", "user", "movie", "community", "persona", "limit")
 """What a calibrated rating is made of; ``limit`` brings it back to the scale's edge, mostly by nothing."""
+Mode = Literal["expected", "sample"]
 PRIOR = 50.0
 """Ratings' worth (of unit variance) by which every weight is held at its start: 1 for the offsets and the
 machine, 0 for the neighbours and the model's say."""
@@ -63,6 +64,10 @@ class Calibrated:
         at = (drawn[:, None] > np.cumsum(self.chances, axis=1)).sum(axis=1)
         found = scale.values[np.minimum(at, len(scale.values) - 1)]
         return np.where(np.isfinite(self.expected), found, np.nan)
+
+    def values(self, mode: Mode, scale: RatingScale, seed: int = 0) -> Floats:
+        """One number a rating: ``expected`` for accuracy, ``sample`` (a seeded draw) for simulation."""
+        return self.sample(scale, seed) if mode == "sample" else self.expected
 
     def rows(self, at: NDArray[Any]) -> Calibrated:
         """Some of the rows."""

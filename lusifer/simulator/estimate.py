@@ -85,12 +85,13 @@ def for_evolution(
 
 
 def for_rating(
-    model: UserModel, store: Store | None, context: Context, items: Sequence[Item]
-) -> Estimate:
-    """Rating items from a context, ``items_per_call`` at a time."""
+    model: UserModel, store: Store | None, context: Context, items: Sequence[Item],
+    purpose: str = "rate",
+) -> Estimate:  # fmt: skip
+    """Rating (or forecasting) items from a context, ``items_per_call`` at a time."""
     if not isinstance(model, LLMUserModel):
         return Estimate(dollars=0.0)
-    return _less_stored(model, store, list(_ratings(model, context, items)))
+    return _less_stored(model, store, list(_ratings(model, context, items, purpose)))
 
 
 def for_users(

@@ -14,12 +14,14 @@ from lusifer import baselines, settings
 from lusifer.datasets import Dataset, splits
 from lusifer.errors import Cancelled, LusiferError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, sample_users
+from lusifer.evaluation.audit import Validity, predictive_validity
 from lusifer.evaluation.comparison import board as measures
 from lusifer.evaluation.comparison import plain, summary, table
 from lusifer.jobs import Job
-from lusifer.simulator import UserModel, plan
+from lusifer.simulator import Step, UserModel, plan
 from lusifer.simulator.community import Community
-from lusifer.simulator.estimate import Estimate, for_users
+from lusifer.simulator.estimate import Estimate, for_rating, for_users
+from lusifer.simulator.evolution import context_after
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.state import Chosen
@@ -121,6 +123,7 @@ def work(
         if store
         else f"unstored-{id(job):x}"
     )  # fmt: skip
+    job.run = run
     model = alone.user_model(store, run=run, cancelled=job.cancelled)
     told = None
     if full is not None:
@@ -286,6 +289,39 @@ def adds(made: dict[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
+# ---- audit ---------------------------------------------------------------------------------------
+
+
+def evolutions(picked: Chosen, users: Sequence[int]) -> dict[int, list[Step]]:
+    """The stored evolutions of a comparison's users, the model alone."""
+    alone = picked.alone()
+    found = {u: alone.stored(alone.plan(u)) for u in users}
+    return {u: steps for u, steps in found.items() if steps}
+
+
+def validity_cost(picked: Chosen, steps: dict[int, list[Step]], store: Store | None) -> Estimate:
+    """What predictive validity costs: each batch after the first forecast once more."""
+    model, total = picked.alone().user_model(store), Estimate(dollars=0.0)
+    for user, made in steps.items():
+        for at in range(1, len(made)):
+            context = context_after(picked.dataset, picked.split, user, made[: at - 1])
+            items = [r.item for r in made[at].batch]
+            total += for_rating(model, store, context, items, "forecast")
+    return total
+
+
+def validity_work(
+    job: Job, picked: Chosen, steps: dict[int, list[Step]], store: Store | None
+) -> Validity | None:
+    """Runs in a worker thread: no call to streamlit here."""
+    job.run = "validity"
+    model = picked.alone().user_model(store, run=job.run, cancelled=job.cancelled)
+    return predictive_validity(
+        picked.dataset, picked.split, model, steps, cancelled=job.cancelled,
+        progress=lambda done, total: job.progress(done, total, "Forecasts from the profile before"),
+    )  # fmt: skip
+
+
 # ---- cold start -----------------------------------------------------------------------------------
 
 
@@ -300,6 +336,7 @@ def cold_work(job: Job, picked: Chosen, names: list[str], store: Store | None) -
         "cold-start", title, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
         split="cold", model=model.spec, model_version=model.version, seed=0, params=params,
     ) if store else ""  # fmt: skip
+    job.run = run
     rows: list[dict[str, Any]] = []
     try:
         for at, known in enumerate(splits.COLD):

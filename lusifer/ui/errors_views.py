@@ -20,7 +20,7 @@ from lusifer.ui.text import literal, money
 
 VIEWS = {
     "distribution": "Errors and predictions", "groups": "Where the errors are",
-    "calibration": "Calibration", "misses": "Biggest misses", "pairs": "Two predictors",
+    "calibration": "Calibration", "audit": "Audit", "misses": "Biggest misses", "pairs": "Two predictors",
     "cold": "Cold start", "runs": "Other runs",
 }  # fmt: skip
 MISSES = 15
@@ -157,6 +157,71 @@ def calibration(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> Non
                     alt="Said probability of a high rating against how often it was one")  # fmt: skip
     said = "; ".join(f"{title}: {frame.attrs['error']:.3f}" for title, frame in curves.items())
     st.caption(f"Calibration error (mean distance from the diagonal, weighted): {said}.")
+
+
+def audited(picked: Chosen, shown: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
+    """Statements that the ratings do not bear out, and whether a stated change helps to predict."""
+    steps = errors.evolutions(picked, [int(u) for u in rows["user_id"].unique()])
+    if not steps:
+        st.caption(
+            "The evolutions behind this run are not stored for the model chosen in the sidebar."
+        )
+        return
+    claims = [(u, c) for u, made in steps.items() for c in evolution.claims_of(picked, u, made)]
+    kinds = {"change": "Stated changes", "bullet": "New statements", "explanation": "Explanations"}
+    counted = pd.DataFrame(
+        [
+            (title, *(sum(c.kind == kind and c.verdict == v for _, c in claims) for v in parts.VERDICTS))
+            for kind, title in kinds.items()
+        ],
+        columns=["", "Borne out", "Not borne out", "Can't be told"],
+    )  # fmt: skip
+    st.dataframe(counted, hide_index=True, alt="Claims by kind and verdict")
+    st.markdown("**Does a stated change help?** Each next batch is forecast again from the profile before the change.")  # fmt: skip
+    key = f"validity:{shown['id']}:{picked.model}"
+    job = state.jobs().get(key)
+    if job is not None and job.active:
+        parts.job_progress(key)
+    elif job is not None and job.state == "done":
+        _validity(job.result)
+    else:
+        if job is not None:
+            st.warning(literal(job.error))
+        tag = "" if picked.builtin else f" ({evolution.price_tag(errors.validity_cost(picked, steps, store))})"  # fmt: skip
+        if st.button(f"Measure predictive validity{tag}", icon=":material/science:"):
+            state.jobs().start(key, "Predictive validity", lambda j: errors.validity_work(j, picked, steps, store), store=store)  # fmt: skip
+            st.rerun()
+    wrong = [(u, c) for u, c in claims if c.verdict == "not borne out"]
+    if wrong:
+        st.subheader("Not borne out", icon=":material/cancel:")
+    for user, claim in wrong[:MISSES]:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{literal(claim.text)}  \n:small[{literal(claim.why)}]")
+            st.page_link(
+                "pages/persona/evolution.py", label=f"User {user}, step {claim.step}",
+                icon=":material/timeline:", query_params=parts.address(user, claim.step),
+            )  # fmt: skip
+    if len(wrong) > MISSES:
+        st.caption(f"{len(wrong) - MISSES} more; each stands at its claim on Evolution.")
+
+
+def _validity(found: Any) -> None:
+    if found is None:
+        st.caption(
+            "No change named an aspect that a later movie has, so there is nothing to measure."
+        )
+        return
+    with st.grid(3, min_column_width=200):
+        for title, i in (("Gain where it was said", found.stated), ("Gain elsewhere", found.others),
+                         ("Difference", found.difference)):  # fmt: skip
+            st.metric(title, f"{i.value:+.3f}", help=f"95 % interval {i.low:+.3f} to {i.high:+.3f}, over users.")  # fmt: skip
+    low, high = found.difference.low, found.difference.high
+    words = (
+        "Saying it helped more where it was said." if low > 0
+        else "It helped less where it was said than elsewhere." if high < 0
+        else "Zero lies in the interval of the difference: no more where it was said than elsewhere."
+    )  # fmt: skip
+    st.caption(f"Squared error (stars²) saved by the profile after a change, on {found.movies[0]:,} and {found.movies[1]:,} forecasts. {words}")  # fmt: skip
 
 
 def misses(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> None:

@@ -95,7 +95,8 @@ def _work(
 ) -> int:
     """Runs in a worker thread: no call to streamlit here."""
     count = 0
-    model = picked.user_model(store, run=f"evolve-{what.id}", cancelled=job.cancelled)
+    job.run = f"evolve-{what.id}"
+    model = picked.user_model(store, run=job.run, cancelled=job.cancelled)
     for step in run_evolution(
         picked.dataset, picked.split, model, what, store, cancelled=job.cancelled, community=told
     ):
@@ -203,7 +204,13 @@ def claims(
     return {c.text: c for c in found.claims if c.step == number}, found.faithfulness
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+def claims_of(picked: Chosen, user: int, steps: Sequence[Step]) -> Sequence[Claim]:
+    """Every claim of one user's evolution, the model alone."""
+    what = picked.alone().plan(user)
+    return _audit(picked.dataset, steps, what.id, len(steps)).claims
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
 def _audit(_data: Dataset, _steps: Sequence[Step], evolution: str, count: int) -> Audit:
     return audit(_data, _steps)
 

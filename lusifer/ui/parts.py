@@ -15,7 +15,7 @@ from lusifer.simulator import Step
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.types import SECTIONS, Profile
 from lusifer.ui import posters, state
-from lusifer.ui.text import duration, literal
+from lusifer.ui.text import duration, literal, money
 
 ICONS = {
     "likes": "thumb_up",
@@ -89,6 +89,8 @@ def job_progress(key: str) -> None:
     if job.rate and job.total and job.total != 100:
         text += f" · {job.done} of {job.total} ({job.rate:.1f} a second)"
     st.progress(share or 0.0, text=text)
+    if job.run:
+        _calls_of(job.run)
     if job.cancelled():
         st.caption("Stopping after the present call …")
     elif st.button("Cancel", icon=":material/stop_circle:", key=f"cancel-{key}"):
@@ -125,6 +127,19 @@ def audit_note(claims: Mapping[str, Claim], step: int, faithfulness: float) -> N
         help="Every stated change, every new or rewritten statement and the explanation are checked: are the "
         "cited movies in the batch, do their ratings lie on the stated side of the user's mean, are the "
         "named titles and people there, are the quoted marks right?",
+    )
+
+
+def _calls_of(run: str) -> None:
+    """Calls made, from cache and failed, and what they cost, of a run that is under way."""
+    store = state.store()
+    used = store.run_usage(run) if store else None
+    if not used or not (used["made"] or used["cached"]):
+        return
+    spent = money(used["price"]) + (" + unpriced" if used["unpriced"] else "")
+    st.caption(
+        f"{used['made']:,.0f} calls made, {used['cached']:,.0f} from cache, {used['failed']:,.0f} failed, "
+        f"{used['tokens']:,.0f} tokens, {spent} so far".replace("$", "\\$")
     )
 
 

@@ -78,7 +78,8 @@ def work(
 ) -> tuple[SimulatedRating, ...]:  # fmt: skip
     """Rate in portions of ten, so that progress shows and cancel keeps what was answered."""
     done: list[SimulatedRating] = []
-    model = picked.user_model(store, run=f"rate-{what.id}", cancelled=job.cancelled)
+    job.run = f"rate-{what.id}"
+    model = picked.user_model(store, run=job.run, cancelled=job.cancelled)
     for at in range(0, len(ids), 10):
         job.progress(at, len(ids), f"Rating movie {at + 1} and on")
         items = picked.dataset.items_of(ids[at : at + 10])

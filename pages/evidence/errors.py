@@ -150,6 +150,8 @@ if view == "groups":
     errors_views.groups(picked, kept, names)
 elif view == "calibration":
     errors_views.calibration(picked, kept, [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in kept])
+elif view == "audit":
+    errors_views.audited(picked, shown, kept, store)
 elif view == "misses":
     errors_views.misses(picked, kept, names)
 elif view == "pairs":

@@ -275,6 +275,12 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
         "Over the user + item bias", "Over the factorisation machine",
     }  # fmt: skip
     assert "development users" in said
+    app.button_group(key="view").set_value("audit").run(timeout=60)
+    next(b for b in app.button if b.label.startswith("Measure predictive")).click().run()
+    _wait()
+    app.run(timeout=60)
+    assert not app.exception and "Squared error (stars²) saved" in texts(app)
+    assert app.dataframe[1].value["Borne out"].sum() > 500
     for view in ("groups", "calibration", "misses", "pairs", "cold", "runs"):
         app.button_group(key="view").set_value(view).run(timeout=60)
         assert not app.exception and not app.error, view

@@ -109,7 +109,8 @@ def test_parts_add_up_and_chances_fit(evidence: bool) -> None:
         assert (rest.community == 0).all()
     drawn = found.sample(SCALE, 3)
     assert np.isnan(drawn[:5]).all() and set(drawn[5:]) <= {1.0, 2, 3, 4, 5}
-    np.testing.assert_array_equal(found.sample(SCALE, 3), drawn)
+    np.testing.assert_array_equal(found.values("sample", SCALE, 3), drawn)
+    np.testing.assert_array_equal(found.values("expected", SCALE), found.expected)
     assert drawn[5:].mean() == pytest.approx(rest.expected.mean(), abs=0.07)
 
 
