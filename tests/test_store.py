@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -176,7 +177,7 @@ def test_opening_again_migrates_nothing_and_loses_nothing(store) -> None:
     store.keep_answer(*_answer(1))
     store.close()
     again = Store(store.path)
-    assert again.answer("k1") and again._open()["_sqlite_migrations"].count == 3
+    assert again.answer("k1") and again._open()["_sqlite_migrations"].count == 4
 
 
 def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path) -> None:
@@ -197,3 +198,58 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path) -> None
     assert store.answer(key)["text"] == "t1" and store.answer(key)["tokens"] is None
     assert store.ratings("e", 1, [5])[5]["rating"] == 4.0
     assert store.spent("day", "2026-01-01") == (0, 0.0)
+
+
+def test_calls_by_filter_search_and_page(store) -> None:
+    for n in range(1, 6):
+        key, answer, call = _answer(n)
+        messages = json.dumps([{"role": "user", "content": f"Rate 50% of film_{n} for O'Hara"}])
+        store.keep_answer(
+            key, answer, {**call, "messages": messages, "text": f"t{n}", "model": "a:b", "purpose": "rate" if n % 2 else "update", "user_id": n},
+        )  # fmt: skip
+    store.keep_call({"key": "k1", "status": "cached", "model": "a:b", "purpose": "rate"})
+    rows, total = store.calls({"purpose": "rate", "model": None}, limit=2)
+    assert total == 4 and [r["id"] for r in rows] == [6, 5] and "messages" not in rows[0]
+    assert store.calls({"purpose": "rate"}, limit=2, offset=2)[0][0]["id"] == 3
+    assert store.calls({}, search="FILM_3 o'hara")[1] == 1
+    assert store.calls({}, search="50%")[1] == 5 and store.calls({}, search="5_%")[1] == 0
+    hit = store.call(6)
+    assert "film_1" in hit["messages"] and hit["text"] == "t1", "what it was served from"
+    assert store.call(99) is None and store.call_values("purpose") == ["rate", "update"]
+    by = {r["model"]: r for r in store.call_totals("model")}["a:b"]
+    assert (by["made"], by["cached"], by["failed"], by["price"]) == (5, 1, 0, 2.5)
+    for wrong in (lambda: store.call_values("key; --"), lambda: store.call_totals("x"), lambda: store.calls({"x": 1})):  # fmt: skip
+        with pytest.raises(ValueError):
+            wrong()
+    assert store.prune_calls(before="2020-01-01", preview=True) == (0, 0)
+    assert store.prune_calls(run="none")[0] == 0
+    assert (
+        store.prune_calls(before="2999", preview=True)[0]
+        == 6
+        == store.prune_calls(before="2999")[0]
+    )
+    assert store.has_answers(["k1", "k5"]) == {"k1", "k5"}
+    before, after = store.vacuum()
+    assert before > 0 and after > 0
+
+
+def test_runs_are_renamed_deleted_and_summed_up(store) -> None:
+    run = store.start_run("comparison", "A title")
+    store.keep_call({"key": "k", "run_id": run, "status": "ok", "input_tokens": 5, "output_tokens": 2, "price": 0.25})  # fmt: skip
+    store.keep_call({"key": "k", "run_id": run, "status": "cached"})
+    store.keep_call({"key": "q", "run_id": run, "status": "failed"})
+    used = store.run_usage(run)
+    assert used == {"made": 2, "cached": 1, "failed": 1, "tokens": 7, "price": 0.25, "unpriced": 0}
+    store.rename_run(run, "Another")
+    assert store.run(run)["title"] == "Another"
+    store.delete_run(run)
+    assert store.run(run) is None and store.run_usage(run)["made"] == 0
+
+
+def test_evolutions_of_one_model(store) -> None:
+    base = {"dataset": "d", "dataset_hash": "h", "split": "s", "model": "m", "model_version": "1", "history": 40, "batch_size": 10}  # fmt: skip
+    for n, (user, forecasts, evidence) in enumerate([(2, 1, ""), (1, 1, ""), (3, 0, ""), (4, 1, "e")]):  # fmt: skip
+        store.keep_evolution(f"e{n}", {**base, "user_id": user, "forecasts": forecasts, "evidence": evidence})  # fmt: skip
+    assert store.evolutions("h", "s", "m", "1", "") == [("e1", 1), ("e0", 2)]
+    assert store.evolutions("h", "s", "m", "1", "e") == [("e3", 4)]
+    assert store.evolutions("h", "s", "m", "2", "") == []

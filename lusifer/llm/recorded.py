@@ -13,6 +13,9 @@ from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, Completion, Message, Note, Options, Token, Wrapper
 from lusifer.store import Store
 
+ASKED = ("schema", "temperature", "seed", "max_tokens", "logprobs", "draw")
+"""What is asked for beside the messages, as it is kept with a call."""
+
 
 def answer_key(
     identity: str,
@@ -74,6 +77,7 @@ class Recorded(Wrapper):
                 tokens=tokens_from_json(stored["tokens"]),
             )  # fmt: skip
         call["messages"] = json.dumps([m.to_json() for m in messages], ensure_ascii=False)
+        call["options"] = json.dumps({k: options[k] for k in ASKED if options.get(k) is not None})  # type: ignore[literal-required]
         try:
             answer = self.inner.complete(messages, **options)
         except ModelError as error:

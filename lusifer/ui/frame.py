@@ -65,6 +65,13 @@ def pages() -> dict[str, list[Any]]:
                 help="How far predictions are from the truth: simulator against baselines.",
             ),
         ],
+        "Workshop": [
+            st.Page(
+                "pages/workshop/calls.py", title="Calls", icon=":material/receipt_long:",
+                url_path="calls",
+                help="Every question to a language model, its answer, its price, and what went wrong.",
+            ),
+        ],
     }  # fmt: skip
 
 

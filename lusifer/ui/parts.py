@@ -70,6 +70,8 @@ def address(user: int, step: int | None = None) -> dict[str, str]:
         "dataset": picked.dataset.name, "split": picked.split.name, "model": picked.model,
         "user": str(user),
     }  # fmt: skip
+    if picked.evidence:
+        parts["evidence"] = "true"
     if step is not None:
         parts["step"] = str(step)
     return parts

@@ -14,9 +14,10 @@ from lusifer import store as storing
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
 
-PAGES = ["users", "evolution", "rate", "errors"]
+PAGES = ["users", "evolution", "rate", "errors", "calls"]
 PATHS = {"users": "pages/persona/users.py", "evolution": "pages/persona/evolution.py",
-         "rate": "pages/persona/rate.py", "errors": "pages/evidence/errors.py"}  # fmt: skip
+         "rate": "pages/persona/rate.py", "errors": "pages/evidence/errors.py",
+         "calls": "pages/workshop/calls.py"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -341,3 +342,38 @@ def test_claims_are_marked_on_evolution(data_dir: Path) -> None:
     said = texts(app)
     assert not app.exception and "Held against the ratings" in said
     assert ("Borne out" in said and "against the user" in said.lower()) or "on average" in said
+
+
+def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    empty = open_page("calls")
+    assert not empty.exception and "No model has been called yet" in texts(empty)
+    app = open_page("evolution", user="405", model="openai:small")
+    next(b for b in app.button if b.label.startswith("Compute 4 steps")).click().run()
+    _wait()
+    app = open_page("calls", call="8")
+    assert not app.exception and not app.error
+    table = app.dataframe[0].value
+    assert len(table) == 8 and set(table["For"]) == {"Forecast", "Profile"}
+    codes = "\n".join(c.value for c in app.code)
+    assert "PROFILE SO FAR" in codes, "the messages"
+    assert '"explanation"' in codes and "json_schema" in codes, "the answer, and how to repeat it"
+    assert "$OPENAI_API_KEY" in codes and KEY not in codes and openai_server.url in codes
+    app.selectbox(key="call-purpose").set_value("forecast").run()
+    assert len(app.dataframe[0].value) == 4
+    app.text_input(key="call-search").set_value("no such words 100%").run()
+    assert not app.exception and "No call fits" in texts(app)
+    app.text_input(key="call-search").set_value("").run()
+    for by in ("day", "prompt_version", "purpose", "error_kind"):
+        app.button_group(key="call-totals").set_value(by).run()
+        assert not app.exception, by
+    store = storing.Store(data_dir / "lusifer.db")
+    keys = [r["key"] for r in (store.call(n) for n in range(1, 9))]
+    app.number_input(key="prune-days").set_value(0).run()
+    app.button(key="prune-go").click().run()
+    assert not app.exception and store.calls({})[1] == 0
+    assert store.has_answers(keys) == set(keys), "answers are kept"
+    again = open_page("evolution", user="405", model="openai:small")
+    assert "after step 4" in texts(again) or "after step 1" in texts(again)
+    assert len(openai_server.requests) == 8

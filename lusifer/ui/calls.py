@@ -1,0 +1,203 @@
+"""What the Calls page works with: calls as frames, one call whole, and how to repeat it by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer.errors import LusiferError
+from lusifer.llm.endpoints import resolve
+from lusifer.llm.recorded import tokens_from_json
+from lusifer.store import Store
+from lusifer.ui.text import literal, money
+
+PAGE = 100
+"""Calls shown at a time."""
+STATUS = {
+    "ok": "Answered", "cached": "From cache", "failed": "Failed", "invalid": "Not usable",
+}  # fmt: skip
+PURPOSE = {"forecast": "Forecast", "update": "Profile", "rate": "Rating", "test": "Connection test"}
+TOTALS = {
+    "day": "Day", "model": "Model", "prompt_version": "Prompt version", "purpose": "Purpose",
+    "error_kind": "Kind of failure",
+}  # fmt: skip
+
+
+def choices(store: Store, column: str, names: dict[str, str] | None = None) -> tuple[list[Any], dict[Any, str]]:  # fmt: skip
+    """The values that a filter offers, and how each is shown."""
+    values = store.call_values(column)
+    return values, {v: (names or {}).get(v, str(v)) for v in values}
+
+
+def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Calls as the table shows them, by call number."""
+    made = pd.DataFrame(rows)
+    if made.empty:
+        return made
+    return pd.DataFrame(
+        {
+            "When": pd.to_datetime(made["created_at"]),
+            "For": made["purpose"].map(lambda p: PURPOSE.get(p, p)),
+            "User": made["user_id"].astype("Int64"),
+            "Step": made["step"].astype("Int64"),
+            "Model": made["model"],
+            "Status": made["status"].map(lambda s: STATUS.get(s, s)),
+            "Problem": made["error_kind"].fillna(""),
+            "Tries": made["attempts"].astype("Int64"),
+            "Tokens in": made["input_tokens"].astype("Int64"),
+            "Cached": made["cached_tokens"].astype("Int64"),
+            "Tokens out": made["output_tokens"].astype("Int64"),
+            "Seconds": made["latency_ms"].astype(float) / 1000,
+            "Price": made["price"].astype(float),
+            "Prompt version": made["prompt_version"],
+            "Run": made["run_id"],
+        }
+    ).set_index(made["id"])
+
+
+def totals(store: Store, by: str) -> pd.DataFrame:
+    """Sums over calls, with the share that came from the cache."""
+    made = pd.DataFrame(store.call_totals(by))
+    if made.empty:
+        return made
+    asked = made["made"] + made["cached"]
+    return pd.DataFrame(
+        {
+            TOTALS[by]: made[by].replace("", "–"),
+            "Calls made": made["made"],
+            "From cache": made["cached"],
+            "Hit rate": made["cached"] / asked.where(asked > 0),
+            "Failed": made["failed"],
+            "Tokens in": made["input_tokens"],
+            "Tokens out": made["output_tokens"],
+            "Price": made["price"],
+            "Seconds a call": made["latency_ms"].astype(float) / 1000,
+        }
+    )
+
+
+def parsed(text: str | None) -> Any | None:
+    """The answer as JSON, if it is some."""
+    try:
+        return json.loads(text or "")
+    except ValueError:
+        return None
+
+
+def token_frame(tokens: str | None) -> pd.DataFrame:
+    """Stored token probabilities of numbers: what was written, how likely it was, and what else might have
+    been. Empty where none are stored."""
+    rows = []
+    for token in tokens_from_json(tokens):
+        others = ", ".join(f"{word.strip()!r} {math.exp(p):.0%}" for word, p in token.top[:5])
+        rows.append((token.start, token.text, math.exp(token.logprob), others))
+    return pd.DataFrame(rows, columns=["At", "Token", "Probability", "Most likely there"])
+
+
+def _request(call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Address and body of a call in OpenAI's form."""
+    endpoint, model = resolve(call["model"])
+    options = json.loads(call.get("options") or "{}")
+    body: dict[str, Any] = {"model": model, "messages": json.loads(call["messages"] or "[]")}
+    for name in ("temperature", "seed", "max_tokens"):
+        if options.get(name) is not None:
+            body[name] = options[name]
+    if options.get("logprobs"):
+        body |= {"logprobs": True, "top_logprobs": options["logprobs"]}
+    if options.get("schema"):
+        form = {"name": "answer", "strict": True, "schema": options["schema"]}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    base = endpoint.url.rstrip("/") + ("/v1" if endpoint.kind == "ollama" else "")
+    return f"{base}/chat/completions", body
+
+
+def as_curl(call: dict[str, Any]) -> str:
+    """The call as a shell command; the key is named, never written.
+
+    Raises:
+        BadRequest: the model's endpoint is no longer known.
+    """
+    address, body = _request(call)
+    text = json.dumps(body, ensure_ascii=False, indent=1)
+    return (
+        f"curl {shlex.quote(address)} \\\n  -H 'Content-Type: application/json' \\\n"
+        f'  -H "Authorization: Bearer $OPENAI_API_KEY" \\\n  -d {shlex.quote(text)}'
+    )
+
+
+def as_python(call: dict[str, Any]) -> str:
+    """The call as a Python program; the key is taken from the environment.
+
+    Raises:
+        BadRequest: the model's endpoint is no longer known.
+    """
+    address, body = _request(call)
+    base = address.removesuffix("/chat/completions")
+    lines = [f"    {k}={v!r}," for k, v in body.items()]
+    return "\n".join(
+        [
+            "from openai import OpenAI",
+            "",
+            f"client = OpenAI(base_url={base!r})  # the key: OPENAI_API_KEY",
+            "answer = client.chat.completions.create(",
+            *lines,
+            ")",
+            "print(answer.choices[0].message.content)",
+        ]
+    )
+
+
+def detail(call: dict[str, Any]) -> None:
+    """One call: what was asked, what came back, what became of it, and how to repeat it."""
+    price = "not known" if call["price"] is None else money(call["price"])
+    facts = [
+        f"{PURPOSE.get(call['purpose'], call['purpose'])} by {call['model']}",
+        STATUS.get(call["status"], call["status"]),
+        f"price {price}" if call["status"] != "cached" else "free",
+    ]
+    st.markdown(f"**Call {call['id']}**: {literal(', '.join(facts))}".replace("$", "\\$"))
+    if call["error"]:
+        st.warning(literal(call["error"]), icon=":material/error:")
+    asked, said, tokens, again = st.tabs(["Messages", "Answer", "Token probabilities", "Repeat it"])
+    with asked:
+        for message in parsed(call["messages"]) or []:
+            st.caption(literal(str(message.get("role", ""))))
+            st.code(str(message.get("content", "")), language=None, wrap_lines=True)
+        if not call["messages"]:
+            st.caption("The call that asked this has been pruned; the answer is kept.")
+    with said:
+        if call["text"]:
+            st.code(call["text"], language="json", wrap_lines=True)
+            found = parsed(call["text"])
+            if found is not None:
+                st.caption("Read as")
+                st.json(found, expanded=2)
+        else:
+            st.caption("There is no answer.")
+    with tokens:
+        found_tokens = token_frame(call["tokens"])
+        if found_tokens.empty:
+            st.caption("None are stored: the server gave none, or none were asked for.")
+        else:
+            st.dataframe(
+                found_tokens, hide_index=True, alt="Token probabilities of the numbers in the answer",
+                column_config={"Probability": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")},
+            )  # fmt: skip
+    with again:
+        if not call["messages"]:
+            st.caption("The messages have been pruned.")
+            return
+        try:
+            curl, python = as_curl(call), as_python(call)
+        except LusiferError as error:
+            st.caption(literal(str(error)))
+            return
+        st.caption("As a shell command; the key is taken from your environment.")
+        st.code(curl, language="bash", wrap_lines=True)
+        st.caption("As Python")
+        st.code(python, language="python", wrap_lines=True)
