@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from lusifer import settings
 from lusifer.errors import LusiferError
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.recorded import tokens_from_json
@@ -163,7 +164,8 @@ def detail(call: dict[str, Any]) -> None:
     st.markdown(f"**Call {call['id']}**: {literal(', '.join(facts))}".replace("$", "\\$"))
     if call["error"]:
         st.warning(literal(call["error"]), icon=":material/error:")
-    asked, said, tokens, again = st.tabs(["Messages", "Answer", "Token probabilities", "Repeat it"])
+    titles = ["Messages", "Answer", "Token probabilities", "Repeat it"]
+    asked, said, tokens, again = st.tabs(titles)
     with asked:
         for message in parsed(call["messages"]) or []:
             st.caption(literal(str(message.get("role", ""))))
@@ -189,6 +191,9 @@ def detail(call: dict[str, Any]) -> None:
                 column_config={"Probability": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")},
             )  # fmt: skip
     with again:
+        if settings.public():
+            st.caption("The operator's addresses are not shown here.")
+            return
         if not call["messages"]:
             st.caption("The messages have been pruned.")
             return

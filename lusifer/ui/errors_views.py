@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lusifer import charts, datasets
+from lusifer import charts, datasets, settings
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, rmse_difference
 from lusifer.evaluation.comparison import GROUPINGS, breakdown, reliability, threshold
 from lusifer.store import Store
@@ -321,8 +321,8 @@ def cold_cost(picked: Chosen) -> Any:
 
 
 def manage(store: Store | None, run: str, titles: dict[str, str]) -> None:
-    """Rename or delete a recorded run."""
-    if store is None or run not in titles:
+    """Rename or delete a recorded run; strangers on a public server may do neither."""
+    if store is None or run not in titles or settings.public():
         return
     with st.popover("Manage", icon=":material/edit:"):
         name = st.text_input("Title", titles[run].split(" · ", 1)[-1], key=f"title-{run}", max_chars=120)  # fmt: skip

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
+from lusifer import settings
 from lusifer.ui import calls, parts, state
 from lusifer.ui.text import literal
 
@@ -90,6 +91,8 @@ with st.container(horizontal=True):
         lambda: calls.frame(store.calls(chosen, search=search or "", limit=1_000_000)[0]).to_csv(index=False),
         "calls.csv", "text/csv", icon=":material/download:",
     )  # fmt: skip
+    if settings.public():
+        st.stop()  # what strangers may see is not theirs to delete
     with st.popover("Prune", icon=":material/delete_sweep:", help="Forget old calls; their answers stay."):
         days = st.number_input("Older than (days)", 0, 3650, 30, key="prune-days")
         before = (datetime.now(UTC) - timedelta(days=int(days))).isoformat(timespec="milliseconds")

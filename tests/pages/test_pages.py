@@ -360,6 +360,12 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     assert "PROFILE SO FAR" in codes, "the messages"
     assert '"explanation"' in codes and "json_schema" in codes, "the answer, and how to repeat it"
     assert "$OPENAI_API_KEY" in codes and KEY not in codes and openai_server.url in codes
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    stranger = open_page("calls", call="8")
+    shown = "\n".join(c.value for c in stranger.code)
+    assert not stranger.exception and openai_server.url not in shown + texts(stranger)
+    assert not [b for b in stranger.button if "Forget" in b.label]
+    monkeypatch.delenv("LUSIFER_PUBLIC")
     app.selectbox(key="call-purpose").set_value("forecast").run()
     assert len(app.dataframe[0].value) == 4
     app.text_input(key="call-search").set_value("no such words 100%").run()
