@@ -130,6 +130,10 @@ def _model_options(command: argparse.ArgumentParser) -> None:
         "--model", default="builtin",
         help="builtin, openai:MODEL, ENDPOINT:MODEL, ollama:NAME, or file:PATH.gguf",
     )  # fmt: skip
+    command.add_argument(
+        "--prompts", default="grounded", metavar="NAME|FILE",
+        help="what a language model is asked with: grounded, paper, concise, or an exported file",
+    )  # fmt: skip
     command.add_argument("--budget", type=float, help="most dollars that this may cost")
     command.add_argument(
         "--samples",
@@ -137,6 +141,12 @@ def _model_options(command: argparse.ArgumentParser) -> None:
         default=1,
         help="draws a rating, where a server tells no probabilities",
     )
+
+
+def _prompts(options: argparse.Namespace) -> Any:
+    from lusifer import prompts
+
+    return prompts.find(options.prompts) if options.model != "builtin" else None
 
 
 def _budget(options: argparse.Namespace) -> Any:
@@ -305,7 +315,13 @@ def _evolution(
     store = _store(options.model)
     dataset = _with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
-    model = user_model(options.model, store, budget=_budget(options), samples=options.samples)
+    model = user_model(
+        options.model,
+        store,
+        budget=_budget(options),
+        samples=options.samples,
+        prompt_set=_prompts(options),
+    )
     what = plan(
         dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
     )
@@ -454,6 +470,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
             store,
             budget=_budget(options),
             samples=options.samples,
+            prompt_set=_prompts(options),
             evidence=evidence,
         )
         community = _community(options, dataset, split)

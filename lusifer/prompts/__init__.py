@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple, dataclass
+import json
+from dataclasses import asdict, astuple, dataclass, fields
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, Template
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
 from lusifer.errors import BadRequest
 
 TEMPLATES = ("system", "update", "rate", "repair")
 DEFAULT = "grounded"
-SHIPPED = ("grounded",)
+SHIPPED: dict[str, dict[str, Any]] = {
+    "grounded": {},
+    # The published procedure's shape: the profile's text and the last ratings, one movie a call.
+    "paper": {"items_per_call": 1},
+    "concise": {"recent": 5, "rating_tokens": 70, "update_tokens": 1000},
+}
+"""Shipped sets, and where their parameters differ from the usual ones."""
+TITLES = {
+    "grounded": "Grounded: facts, cited changes, forecast", "paper": "Paper: profile text alone, one movie a call",
+    "concise": "Concise: half the tokens",
+}  # fmt: skip
+FORMAT, BRIEF = 1, 8
 
 
 @dataclass(frozen=True)
@@ -44,8 +57,17 @@ class PromptSet:
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def render(self, template: str, **values: Any) -> str:
-        """One template with its variables filled in; an unknown variable is an error."""
-        return _compiled(dict(self.templates)[template]).render(**values).strip()
+        """One template with its variables filled in.
+
+        Raises:
+            BadRequest: it names an unknown variable, or reaches for what it may not.
+        """
+        try:
+            return _compiled(dict(self.templates)[template]).render(**values).strip()
+        except TemplateError as error:
+            raise BadRequest(
+                f"Template {template} of {self.name}: {error}", "Mend the template."
+            ) from None
 
 
 @lru_cache(maxsize=1)
@@ -54,6 +76,8 @@ def _environment() -> SandboxedEnvironment:
     made = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, trim_blocks=False)
     made.filters["number"] = lambda value: f"{value:g}"
     made.filters["decimal"] = lambda value: f"{value:.2f}"
+    # The first lines of some facts: the strongest tastes come first.
+    made.filters["brief"] = lambda text: "\n".join(text.splitlines()[:BRIEF])
     return made
 
 
@@ -73,6 +97,64 @@ def load(name: str = DEFAULT) -> PromptSet:
     if name not in SHIPPED:
         raise BadRequest(f"There is no prompt set {name!r}.", f"Known: {', '.join(SHIPPED)}.")
     folder = resources.files("lusifer.prompts") / "templates" / name
-    return PromptSet(
-        name, tuple((t, (folder / f"{t}.j2").read_text(encoding="utf-8")) for t in TEMPLATES)
-    )
+    texts = tuple((t, (folder / f"{t}.j2").read_text(encoding="utf-8")) for t in TEMPLATES)
+    return PromptSet(name, texts, **SHIPPED[name])
+
+
+def find(name_or_file: str) -> PromptSet:
+    """A shipped set by name, or one from a file that `to_json` wrote.
+
+    Raises:
+        BadRequest: neither, or the file is none of ours.
+    """
+    if name_or_file in SHIPPED:
+        return load(name_or_file)
+    path = Path(name_or_file)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(
+            f"{name_or_file!r} is no prompt set and no file that can be read ({type(error).__name__}).",
+            f"Known sets: {', '.join(SHIPPED)}; or give the path of an exported one.",
+        ) from None
+    return from_json(text)
+
+
+def to_json(prompts: PromptSet) -> str:
+    """A prompt set as one file: templates and parameters, readable and editable."""
+    said = {**asdict(prompts), "templates": dict(prompts.templates), "format": FORMAT}
+    return json.dumps(said, ensure_ascii=False, indent=1)
+
+
+def from_json(text: str) -> PromptSet:
+    """The inverse of `to_json`; every template is read once, so that a mistake in one is found now.
+
+    Raises:
+        BadRequest: what is wrong, and where.
+    """
+    try:
+        said = json.loads(text)
+    except ValueError as error:
+        raise BadRequest(
+            f"The prompt file is no JSON ({error}).", "Export one and change that."
+        ) from None
+    known = {f.name: f for f in fields(PromptSet)}
+    if not isinstance(said, dict) or said.pop("format", None) != FORMAT:
+        raise BadRequest("The prompt file has no format number that is known here.", f"This version reads {FORMAT}.")  # fmt: skip
+    templates = said.pop("templates", None)
+    if not isinstance(templates, dict) or set(templates) != set(TEMPLATES) or not all(isinstance(t, str) for t in templates.values()):  # fmt: skip
+        raise BadRequest("The prompt file lacks templates.", f"It needs {', '.join(TEMPLATES)}.")
+    for name, value in said.items():
+        usual = getattr(load(), name, None) if name in known else None
+        kind = float | int if isinstance(usual, float) else type(usual)
+        if name not in known or isinstance(value, bool) != isinstance(usual, bool) or not isinstance(value, kind):  # fmt: skip
+            raise BadRequest(f"The prompt file's {name} can't be {value!r}.", f"Known: {', '.join(known)}.")  # fmt: skip
+        if isinstance(value, int | float) and not isinstance(value, bool) and (value < 0 or (value == 0 and name not in {"temperature", "recent"})):  # fmt: skip
+            raise BadRequest(f"The prompt file's {name} can't be {value}.", "Give a larger number.")
+    for name, template in templates.items():
+        try:
+            _environment().parse(template)
+        except TemplateSyntaxError as error:
+            raise BadRequest(f"Template {name}, line {error.lineno}: {error.message}", "Mend the template.") from None  # fmt: skip
+    ordered = tuple((t, templates[t]) for t in TEMPLATES)
+    return PromptSet(**{"name": "own", **said, "templates": ordered})

@@ -8,6 +8,7 @@ from dataclasses import replace
 from lusifer import prompts
 from lusifer.errors import BadRequest
 from lusifer.llm import Budget, stack
+from lusifer.prompts import PromptSet
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import UserModel
@@ -31,6 +32,7 @@ def user_model(
     budget: Budget | None = None,
     samples: int = 1,
     evidence: bool = False,
+    prompt_set: PromptSet | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> UserModel:
     """The user model that a spec names. Making it asks nobody anything.
@@ -39,6 +41,7 @@ def user_model(
         keys: keys by endpoint name, before the configured ones.
         budget: what may be spent; none: as much as it takes.
         samples: draws a rating where the server gives no token probabilities.
+        prompt_set: what a language model is asked with; none: the shipped default.
         evidence: tell the model what others gave (it then needs community evidence to rate).
 
     Raises:
@@ -54,5 +57,8 @@ def user_model(
             "A language model's answers need the database, which can't be used.",
             "Set LUSIFER_DB to a file that can be written.",
         )
+    chosen = prompt_set or prompts.load()
     llm = stack(spec, store, keys=keys, budget=budget, cancelled=cancelled)
-    return LLMUserModel(llm, replace(prompts.load(), samples=samples, evidence=evidence), run=run)
+    return LLMUserModel(
+        llm, replace(chosen, samples=max(samples, chosen.samples), evidence=evidence), run=run
+    )

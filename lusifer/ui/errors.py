@@ -72,14 +72,14 @@ def cost(picked: Chosen, count: int, seed: int, which: str, store: Store | None)
     calls = int(store.usage()["made"]) if store else 0
     return _cost(
         picked, picked.dataset.hash, picked.split.id, picked.model, count, seed, which,
-        picked.evidence, calls,
+        picked.evidence, picked.prompts, calls,
     )  # fmt: skip
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
 def _cost(
     _picked: Chosen, data: str, split: str, spec: str, count: int, seed: int, which: str,
-    evidence: bool, calls: int,
+    evidence: bool, prompts: str, calls: int,
 ) -> Estimate:  # fmt: skip
     picked, store = _picked, state.store()
     users = sample_users(picked.split, count, seed, among(picked.dataset, which))

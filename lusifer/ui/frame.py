@@ -127,8 +127,9 @@ def _choices(data: datasets.Dataset) -> state.Chosen:
     st.caption(splits.describe(name or splits.DEFAULT))
     model = models.choose()
     split = state.split(data, name or splits.DEFAULT)
+    asked_with = models.prompt_set(model)
     told = community.control(data, split)
-    return state.Chosen(data, split, model, models.keys(), state.budget(), told)
+    return state.Chosen(data, split, model, models.keys(), state.budget(), told, asked_with)
 
 
 def _spend() -> None:

@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from lusifer import settings
+from lusifer import prompts, settings
 from lusifer.errors import BadRequest, LusiferError, ModelError
 from lusifer.jobs import Job
 from lusifer.llm import Endpoint, Message, Note, Recorded, connect, endpoints
@@ -42,6 +42,17 @@ def choose() -> str:
     with st.popover("Connect a model", icon=":material/cable:", type="tertiary"):
         _connection(model)
     return model
+
+
+def prompt_set(model: str) -> str:
+    """Which prompts a language model is asked with; the built-in has no use for any."""
+    if model == BUILTIN:
+        return prompts.DEFAULT
+    return st.selectbox(
+        "Prompts", list(prompts.SHIPPED), key="prompts", bind="query-params",
+        format_func=lambda n: prompts.TITLES[n],
+        help="Each set is another prompt version: its evolutions and ratings are stored apart.",
+    )  # fmt: skip
 
 
 def keys() -> dict[str, str]:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from lusifer.errors import UnknownId
 from lusifer.evaluation.audit import Claim
+from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.simulator import Step
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.types import SECTIONS, Profile
@@ -70,6 +71,8 @@ def address(user: int, step: int | None = None) -> dict[str, str]:
         "dataset": picked.dataset.name, "split": picked.split.name, "model": picked.model,
         "user": str(user),
     }  # fmt: skip
+    if picked.prompts != DEFAULT_PROMPTS and not picked.builtin:
+        parts["prompts"] = picked.prompts
     if picked.evidence:
         parts["evidence"] = "true"
     if step is not None:

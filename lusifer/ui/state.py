@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
-from lusifer import datasets, settings
+from lusifer import datasets, prompts, settings
 from lusifer.datasets import Dataset, splits
 from lusifer.datasets.details import load_details
 from lusifer.datasets.splits import Split
@@ -16,6 +16,7 @@ from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
 from lusifer.llm import Budget
 from lusifer.llm.budget import Limit, operators
+from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.simulator import BUILTIN, Plan, Step, UserModel, plan, stored_steps, user_model
 from lusifer.simulator import community as evidence
 from lusifer.simulator.community import Community
@@ -108,7 +109,8 @@ def community(data: Dataset, split: Split, *, full: bool) -> Community | None:
 @dataclass(frozen=True)
 class Chosen:
     """What the sidebar says. ``keys`` are this session's own, by endpoint; ``budget`` is what it may
-    spend; ``evidence`` whether the model is told what others gave (only once that is prepared)."""
+    spend; ``evidence`` whether the model is told what others gave (only once that is prepared);
+    ``prompts`` the set that a language model is asked with."""
 
     dataset: Dataset
     split: Split
@@ -116,6 +118,7 @@ class Chosen:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     budget: Budget = field(default_factory=Budget)
     evidence: bool = False
+    prompts: str = DEFAULT_PROMPTS
 
     @property
     def builtin(self) -> bool:
@@ -137,7 +140,7 @@ class Chosen:
         budget = replace(self.budget, run_id=run or "")
         return user_model(
             self.model, database or store(), run=run, keys=self.keys, budget=budget,
-            evidence=self.evidence, cancelled=cancelled,
+            evidence=self.evidence, prompt_set=prompts.load(self.prompts), cancelled=cancelled,
         )  # fmt: skip
 
     def alone(self) -> Chosen:
