@@ -118,6 +118,11 @@ class Jobs:
         """The newest job under a key."""
         return self._jobs.get(key)
 
+    def all(self) -> list[tuple[str, Job]]:
+        """Every job that is remembered, by key."""
+        with self._lock:
+            return list(self._jobs.items())
+
     def forget(self, key: str) -> None:
         """Drop an ended job, so that its outcome is not shown again."""
         with self._lock:

@@ -582,15 +582,18 @@ class Store:
     @_explained
     def evolutions(
         self, dataset_hash: str, split: str, model: str, version: str, evidence: str
-    ) -> list[tuple[str, int]]:
-        """Evolutions with forecasts of one model on one split, as (id, user id), by user."""
-        rows = self._open()["evolutions"].rows_where(
-            "dataset_hash = ? and split = ? and model = ? and model_version = ? and forecasts = 1"
-            " and coalesce(evidence, '') = ?",
-            [dataset_hash, split, model, version, evidence],
-            order_by="user_id, id",
+    ) -> list[dict[str, Any]]:
+        """Evolutions with forecasts of one model on one split, by user; each with ``steps``, how many
+        are stored."""
+        return list(
+            self._open().query(
+                "select *, (select count(*) from steps where evolution_id = evolutions.id) as steps"
+                " from evolutions where dataset_hash = ? and split = ? and model = ?"
+                " and model_version = ? and forecasts = 1 and coalesce(evidence, '') = ?"
+                " order by user_id, id",
+                [dataset_hash, split, model, version, evidence],
+            )
         )
-        return [(r["id"], r["user_id"]) for r in rows]
 
     @_explained
     def run_usage(self, run: str) -> dict[str, float]:

@@ -250,6 +250,8 @@ def test_evolutions_of_one_model(store) -> None:
     base = {"dataset": "d", "dataset_hash": "h", "split": "s", "model": "m", "model_version": "1", "history": 40, "batch_size": 10}  # fmt: skip
     for n, (user, forecasts, evidence) in enumerate([(2, 1, ""), (1, 1, ""), (3, 0, ""), (4, 1, "e")]):  # fmt: skip
         store.keep_evolution(f"e{n}", {**base, "user_id": user, "forecasts": forecasts, "evidence": evidence})  # fmt: skip
-    assert store.evolutions("h", "s", "m", "1", "") == [("e1", 1), ("e0", 2)]
-    assert store.evolutions("h", "s", "m", "1", "e") == [("e3", 4)]
+    store.keep_steps("e0", [_step(1), _step(2)])
+    found = store.evolutions("h", "s", "m", "1", "")
+    assert [(r["id"], r["user_id"], r["steps"]) for r in found] == [("e1", 1, 0), ("e0", 2, 2)]
+    assert [r["id"] for r in store.evolutions("h", "s", "m", "1", "e")] == ["e3"]
     assert store.evolutions("h", "s", "m", "2", "") == []

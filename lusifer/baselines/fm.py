@@ -106,6 +106,8 @@ class FactorisationMachine:
         rated = sparse.csr_matrix((np.ones(len(train)), (user, item)), shape)
         users = [sparse.identity(shape[0]), unit_rows(rated), *self.side.user_features()]
         items = [sparse.identity(shape[1]), unit_rows(rated.T.tocsr()), *self.side.item_features()]
+        # What a data set does not say of anybody has no column, and so no group.
+        users, items = ([m for m in ms if m.shape[1]] for ms in (users, items))
         x, z = sparse.hstack(users).tocsr(), sparse.hstack(items).tocsr()
         blocks = [myfm.RelationBlock(user.tolist(), x), myfm.RelationBlock(item.tolist(), z)]
         draws: list[tuple[Any, ...]] = []

@@ -6,7 +6,7 @@ Order is by timestamp, ties by item id. What each rule leaks is said in ``RULES`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,9 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
         DatasetError: the files of a fixed split are damaged.
     """
     if name in dataset.fixed_splits:
-        fixed = from_files(
+        return from_files(
             dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name
         )
-        return replace(fixed, files=False)  # the data set's hash names its content
     if re.fullmatch(r"u[1-5]", name):
         raise BadRequest(
             f"This copy of {dataset.title} has no split {name}: its files come only with "
@@ -131,6 +130,11 @@ def held_out(user_ids: NDArray[Any], seed: int = SEED) -> NDArray[Any]:
 
 
 def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
+    if tested.all() or not tested.any():
+        part = "training" if tested.all() else "test"
+        raise BadRequest(
+            f"With {name} no rating is left for the {part} part.", "Use another split."
+        )
     return Split(name, table.select(~tested), table.select(tested))
 
 
@@ -191,6 +195,13 @@ def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Spl
 def _check_part(dataset: Dataset, part: RatingTable, path: Path) -> None:
     if not len(part):
         raise DatasetError(f"{path} holds no rating.", "Check the file.")
+    once, counts = np.unique((part.user.astype(np.int64) << 32) | part.item, return_counts=True)
+    if len(once) < len(part):
+        twice = int(once[counts > 1][0])
+        raise DatasetError(
+            f"{path} rates movie {twice & 0xFFFFFFFF} by user {twice >> 32} more than once.",
+            "Keep one rating of each pair.",
+        )
     for kind, ids, known in (
         ("user", part.user, dataset.users.index),
         ("movie", part.item, dataset.items.index),

@@ -224,6 +224,9 @@ def _bullet(bullet: Bullet, section: Section, known: _Known) -> Claim:
         return Claim(known.step, "bullet", bullet.text, verdict, why, tuple(ids))
 
     mentions = known.names.mentions(bullet.text)
+    unknown = known.names.unknown_titles(bullet.text)
+    if unknown:
+        return claim("not borne out", f"There is no movie called {unknown[0]}.")
     wrong = _wrong_title(mentions, known.rated, "in the history so far")
     if wrong:
         return claim("not borne out", wrong[0], wrong[1])
@@ -278,13 +281,37 @@ def _contradiction(bullet: Bullet, section: Section, known: _Known) -> Claim | N
 def _explanation(text: str, known: _Known) -> Claim:
     """Why a profile changed: the movies it names are in the batch, with the marks it says."""
     mentions = [m for m in known.names.mentions(text) if m.item_ids]
+    unknown = known.names.unknown_titles(text)
+    if unknown:
+        why = f"There is no movie called {unknown[0]}."
+        return Claim(known.step, "explanation", text, "not borne out", why)
     if not mentions:
         return Claim(known.step, "explanation", text, "can't be told", "It names no movie.")
     wrong = _wrong_title(mentions, known.batch, "in this batch")
     if wrong:
         return Claim(known.step, "explanation", text, "not borne out", *wrong)
     ids = tuple(i for m in mentions for i in m.item_ids if i in known.batch)
+    for m in mentions:
+        felt = _felt(text, m.text)
+        mine = [known.batch[i].rating for i in m.item_ids if i in known.batch]
+        if felt and mine and (mine[0] - known.mean) * felt < 0:
+            why = f"{m.text} got {mine[0]:g}, against a mean of {known.mean:.1f}."
+            return Claim(known.step, "explanation", text, "not borne out", why, m.item_ids)
     return Claim(known.step, "explanation", text, "borne out", "The movies that it names are in this batch.", ids)  # fmt: skip
+
+
+_WARM = r"lov(?:ed|es|ing)|ador(?:ed|es|ing)|enjoy(?:ed|s|ing)|liked|likes|prais(?:ed|es|ing)|delighted (?:in|by)|high marks for"
+_COLD = r"hat(?:ed|es|ing)|dislik(?:ed|es|ing)|(?:disappointed|bored|let down|put off|annoyed) by|low marks for"
+
+
+def _felt(text: str, title: str) -> int:
+    """Whether a text says that the user liked (1) or disliked (−1) a movie, in the words right before its
+    title or as what it calls it; 0 if it says neither."""
+    name = re.escape(title)
+    if re.search(rf"\b(?:{_COLD})\b[^.;:]{{0,40}}?{name}", text, re.I):
+        return -1
+    warm = rf"\b(?:{_WARM})\b[^.;:]{{0,40}}?{name}|{name}[^.;:]{{0,12}}\b(?:a|an|the)\b[^.;:]{{0,16}}\bfavou?rite\b"
+    return 1 if re.search(warm, text, re.I) else 0
 
 
 def _wrong_title(

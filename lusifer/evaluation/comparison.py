@@ -15,6 +15,7 @@ from lusifer.datasets.splits import Split
 from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference
 from lusifer.evaluation.protocol import CALIBRATED, SIMULATOR, WITH_EVIDENCE, Evaluation
+from lusifer.simulator import BUILTIN
 from lusifer.simulator.calibration import PARTS
 
 ADDS = {CALIBRATED: "over_bias", WITH_EVIDENCE: "over_fm"}
@@ -49,6 +50,8 @@ def audits(found: Evaluation) -> dict[str, Audit]:
     """The audit of every variant of the simulator, by predictor name."""
     result = {}
     for name, simulated in found.simulated.items():
+        if name == BUILTIN:
+            continue
         total = Audit()
         for steps in simulated.evolutions.values():
             total += audit(found.dataset, steps)
@@ -66,7 +69,7 @@ def as_json(checked: Audit) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def differences(found: Evaluation, seed: int) -> dict[str, list[float]]:
+def differences(found: Evaluation, seed: int) -> dict[str, list[float | None]]:
     """RMSE of the best-informed simulator minus that of every other predictor: value, low, high."""
     mine = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in found.predictions), None)
     if mine is None:
@@ -78,7 +81,7 @@ def differences(found: Evaluation, seed: int) -> dict[str, list[float]]:
     for name, other in found.predictions.items():
         if name != mine:
             d = rmse_difference(users, values, other.values[mask], true, seed=seed)
-            result[name] = [d.value, d.low, d.high]
+            result[name] = [plain(x) for x in (d.value, d.low, d.high)]
     return result
 
 
@@ -90,7 +93,7 @@ def adds(found: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
         made = found.calibrations.get(name)
         if made is None:
             continue
-        given = np.isfinite(made.found.expected)
+        given = found.compared & np.isfinite(made.found.expected)
         if not given.any():
             continue
         d = rmse_difference(
@@ -98,7 +101,7 @@ def adds(found: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
             found.test.rating[given], seed=seed,
         )  # fmt: skip
         result[over] = {
-            "difference": [d.value, d.low, d.high], "partial": plain(made.by.partial),
+            "difference": [plain(x) for x in (d.value, d.low, d.high)], "partial": plain(made.by.partial),
             "forecasts": made.by.rows, "say": [plain(float(x)) for x in made.by.say],
         }  # fmt: skip
     return result
@@ -121,7 +124,7 @@ def table(found: Evaluation, split: Split) -> pd.DataFrame:
     frame = found.frame()
     mask = found.compared
     train, test = split.train, found.test
-    frame["activity"] = _counts(train.user)[test.user[mask]]
+    frame["activity"] = _counts(train.user, int(test.user.max()) + 1)[test.user[mask]]
     frame["popularity"] = _counts(train.item, int(test.item.max()) + 1)[test.item[mask]]
     years = found.dataset.items["year"].reindex(test.item[mask]).to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
     rated = pd.to_datetime(frame["timestamp"], unit="s").dt.year.to_numpy(dtype=float)
@@ -171,9 +174,9 @@ def board(
 
 
 GROUPINGS = {
-    "activity": ("User's ratings in the training part", (10, 20, 40, 80, 160, 320)),
+    "activity": ("User's ratings in the training part", (0, 1, 5, 10, 20, 40, 80, 160, 320)),
     "popularity": ("Movie's ratings in the training part", (0, 5, 20, 50, 100, 200, 400)),
-    "age": ("Years from release to rating", (0, 1, 2, 5, 10, 20, 40)),
+    "age": ("Years from release to rating", (-100, 0, 1, 2, 5, 10, 20, 40)),
     "position": ("Position among the user's test ratings", (1, 3, 5, 7, 9, 11, 21)),
     "rating": ("True rating", ()),
     "genre": ("Genre", ()),
@@ -208,7 +211,15 @@ def _binned(frame: pd.DataFrame, by: str, edges: Sequence[int]) -> Mapping[str, 
     for low, high in zip(edges, [*edges[1:], math.inf], strict=True):
         rows = frame[(frame[by] >= low) & (frame[by] < high)]
         last = int(high) - 1 if high < math.inf else None
-        label = f"{low}+" if last is None else f"{low}" if last == low else f"{low}–{last}"
+        label = (
+            "before"
+            if low < 0
+            else f"{low}+"
+            if last is None
+            else f"{low}"
+            if last == low
+            else f"{low}–{last}"
+        )
         if len(rows):
             found[label] = rows
     return found

@@ -17,6 +17,8 @@ METRICS = (*BASIC, "spearman", "within_user", "exact", "off_by_one", "rmse_round
 """RMSE, MAE, R², Pearson's and Spearman's correlation; the mean of the users' own correlations; the share
 of predictions that are the true rating when rounded to the scale, and at most one step off; and the RMSE
 of the rounded predictions (the published baselines were rounded)."""
+LEAST_USERS = 2
+"""Users from which a bootstrap over users says anything."""
 LEAST_ROWS = 3
 """Ratings of a user from which their own correlation counts."""
 _TINY = 1e-9  # sums of squares lose this much to rounding
@@ -116,11 +118,16 @@ def intervals(
     """Each measure with a percentile interval from resampling whole users with replacement.
 
     Ratings of one user are not independent, so users are drawn, not ratings (Efron and Tibshirani
-    1993, chapter 8). With a single user the interval is that one value.
+    1993, chapter 8). Of fewer than `LEAST_USERS` users there is no interval: its bounds are NaN, and of
+    no row there is no value either.
     """
     p, t = np.asarray(predicted, dtype=float), np.asarray(true, dtype=float)
+    if not len(p):
+        return {name: Interval(np.nan, np.nan, np.nan) for name in METRICS}
     sums = _per_user(users, p, t, scale)
     count = len(sums)
+    if count < LEAST_USERS:
+        draws = 0
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(count, np.full(count, 1 / count), size=draws)
     drawn = _from_sums(weights @ sums)
@@ -145,7 +152,8 @@ def rmse_difference(
     """RMSE of the first minus RMSE of the second predictor, drawn in pairs.
 
     Both are scored on the same drawn users, so what makes some users hard for everybody cancels: the
-    interval is far narrower than two single ones suggest. Below zero, the first is better.
+    interval is far narrower than two single ones suggest. Below zero, the first is better. Of fewer than
+    `LEAST_USERS` users the bounds are NaN.
     """
     p, q = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     t = np.asarray(true, dtype=float)
@@ -154,9 +162,13 @@ def rmse_difference(
     n, a, b = (
         np.bincount(inverse, v, count) for v in (np.ones_like(t), (p - t) ** 2, (q - t) ** 2)
     )
+    if not count:
+        return Interval(np.nan, np.nan, np.nan)
+    whole = np.sqrt(a.sum() / n.sum()) - np.sqrt(b.sum() / n.sum())
+    if count < LEAST_USERS:
+        return Interval(float(whole), np.nan, np.nan)
     weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
     rows = weights @ n
     drawn = np.sqrt(weights @ a / rows) - np.sqrt(weights @ b / rows)
     low, high = np.percentile(drawn, [2.5, 97.5])
-    whole = np.sqrt(a.sum() / n.sum()) - np.sqrt(b.sum() / n.sum())
     return Interval(float(whole), float(low), float(high))

@@ -26,7 +26,7 @@ from lusifer.evaluation.simulated import (
     simulate,
     teachers,
 )
-from lusifer.simulator import BUILTIN, UserModel
+from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
 from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Community
 from lusifer.store import Store
@@ -228,7 +228,8 @@ def evaluate(
     """Compare predictors on the test part (of some users, or of all).
 
     Args:
-        predictors: names of `lusifer.baselines.METHODS`, and ``simulator`` (which needs ``model``).
+        predictors: names of `lusifer.baselines.METHODS`, ``simulator`` (which needs ``model``), and
+            ``builtin``: the built-in alone, the content baseline that a language model must beat.
         community: a model with evidence is told from it.
         calibration: with a community, ``simulator`` yields ``simulator-calibrated`` as well; what is
             in the community (`Community.full` or not) enters it.
@@ -239,7 +240,7 @@ def evaluate(
         BadRequest: an unknown name, a name twice, none at all, or no test row left.
         Cancelled: ``cancelled`` said so.
     """
-    known = [*baselines.METHODS, SIMULATOR]
+    known = [*baselines.METHODS, SIMULATOR, BUILTIN]
     for name in predictors:
         if name not in known:
             raise BadRequest(f"There is no predictor {name!r}.", f"Choose from {', '.join(known)}.")
@@ -256,7 +257,10 @@ def evaluate(
         ways[SIMULATOR] = _Way(model, community, CALIBRATED if calibrating else "")
         if told is not None:
             ways[WITH_EVIDENCE] = _Way(*told, WITH_EVIDENCE)
-    order = [w for n in predictors for w in (ways if n == SIMULATOR else [n])]
+    if BUILTIN in predictors:
+        ways[BUILTIN] = _Way(StatisticalUserModel(), None, "")
+    simulators = [w for w in ways if w != BUILTIN]
+    order = [w for n in predictors for w in (simulators if n == SIMULATOR else [n])]
     units = [len(test.user_ids) if n in ways else BASELINE_UNITS for n in order]
     total, done = sum(units), 0
     found: dict[str, Prediction] = {}
@@ -274,15 +278,17 @@ def evaluate(
         if name in ways:
             way = ways[name]
             behind[name] = said = simulate(
-                dataset, split, way.model, test, store, forecasts=calibrating,
-                community=way.community, progress=tick, cancelled=cancelled, workers=workers,
+                dataset, split, way.model, test, None if name == BUILTIN else store,
+                forecasts=calibrating and name != BUILTIN, community=way.community, progress=tick,
+                cancelled=cancelled, workers=1 if name == BUILTIN else workers,
             )  # fmt: skip
-            if name == SIMULATOR:
+            if name in {SIMULATOR, BUILTIN}:
                 found[name] = Prediction(name, said.answers.said, said.seconds, said.reasons)
             if way.calibrated and way.community is not None:
                 try:
                     now = calibrate(
                         dataset, split, way.model, said, way.community, seed=seed,
+                        progress=lambda *_, d=done + size: progress(d, total, "calibration"),  # type: ignore[misc]
                         cancelled=cancelled,
                     )  # fmt: skip
                 except BadRequest as error:  # too few forecasts: the model alone is compared

@@ -23,7 +23,7 @@ from lusifer.simulator import (
     run_evolution,
 )
 from lusifer.simulator.calibration import Calibrated, Calibrator
-from lusifer.simulator.community import Columns, Community
+from lusifer.simulator.community import Columns, Community, pair_keys
 from lusifer.simulator.evolution import BATCH, HISTORY, step_from_json
 from lusifer.simulator.types import Rated
 from lusifer.store import Store
@@ -252,11 +252,15 @@ def teachers(
 def stored_forecasts(
     dataset: Dataset, split: Split, model: UserModel, store: Store, community: Community | None
 ) -> Forecasts:
-    """The forecasts of every stored evolution of a model on a split."""
+    """The forecasts of every stored evolution of a model on a split, with the usual history and batches."""
     evidence = community.id if community is not None and model.evidence else ""
     found = store.evolutions(dataset.hash, split.id, model.spec, model.version, evidence)
-    # One evolution a user: of several (other batch sizes) the last counts.
-    evolutions = {u: [step_from_json(s, dataset) for s in store.steps(e)] for e, u in found}
+    evolutions: dict[int, list[Step]] = {}
+    for row in found:
+        # One evolution a user, the usual one: longer histories reach behind what evidence is apart for.
+        if (row["history"], row["batch_size"]) == (HISTORY, BATCH):
+            steps = [step_from_json(s, dataset) for s in store.steps(row["id"])]
+            evolutions[int(row["user_id"])] = steps
     return Forecasts.of(evolutions)
 
 
@@ -268,8 +272,10 @@ def calibrator(
     Raises:
         BadRequest: they are too few.
     """
+    known = ~np.isin(pair_keys(forecasts.user, forecasts.item), community.older)
+    columns = {k: v[known] for k, v in forecasts.columns(community).items()}
     return Calibrator.fit(
-        forecasts.columns(community), forecasts.said, forecasts.seen, forecasts.rating,
+        columns, forecasts.said[known], forecasts.seen[known], forecasts.rating[known],
         dataset.scale, evidence=evidence,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -159,6 +160,7 @@ class Community:
         whole: what the training part says of pairs outside it.
         keys: the training pairs that have evidence without themselves, as one number each, ascending.
         apart: `Columns` of these pairs.
+        older: the other training pairs, on which there is no evidence without themselves, ascending.
         full: whether neighbours and factorisation machines are in it, beside the offsets.
         id: names the content.
         history: newest ratings of each user that ``apart`` covers; an older one would know the answer.
@@ -168,6 +170,7 @@ class Community:
     whole: View
     keys: NDArray[np.int64]
     apart: Columns
+    older: NDArray[np.int64]
     full: bool
     id: str
     history: int
@@ -176,7 +179,7 @@ class Community:
     def of(self, users: Sequence[int] | NDArray[Any], items: Sequence[int] | NDArray[Any]) -> Columns:  # fmt: skip
         """Evidence on n pairs, each without its own rating where that is in the training part."""
         user, item = np.asarray(users, dtype=np.int32), np.asarray(items, dtype=np.int32)
-        keys = _keys(user, item)
+        keys = pair_keys(user, item)
         at = np.clip(np.searchsorted(self.keys, keys), 0, max(len(self.keys) - 1, 0))
         known = self.keys[at] == keys if len(self.keys) else np.zeros(len(keys), dtype=bool)
         if known.all() and len(keys):
@@ -191,7 +194,16 @@ class Community:
         return both
 
     def crowd(self, user: int, items: Sequence[int]) -> dict[int, Crowd]:
-        """What others say of items, for one user, by item id."""
+        """What others say of items, for one user, by item id.
+
+        Of an item that the user rated before any history that is read there is nothing: everything here
+        was fitted with that rating in it.
+        """
+        asked = np.asarray(items, dtype=np.int32)
+        keys = pair_keys(np.full(len(asked), user, dtype=np.int32), asked)
+        items = [int(i) for i in asked[~np.isin(keys, self.older)]]
+        if not items:
+            return {}
         found = self.of([user] * len(items), items)
 
         def number(name: str, row: int) -> float | None:
@@ -208,7 +220,8 @@ class Community:
         }  # fmt: skip
 
 
-def _keys(users: NDArray[Any], items: NDArray[Any]) -> NDArray[np.int64]:
+def pair_keys(users: NDArray[Any], items: NDArray[Any]) -> NDArray[np.int64]:
+    """One number for each pair of ids."""
     return (users.astype(np.int64) << 32) | items.astype(np.int64)
 
 
@@ -257,7 +270,8 @@ def identity(dataset: Dataset, split: Split, history: int = HISTORY, seed: int =
 
 def kept(dataset: Dataset, split: Split, folder: Path, *, history: int = HISTORY, seed: int = 0) -> bool:  # fmt: skip
     """Whether `full` would find its work done."""
-    return (folder / f"{identity(dataset, split, history, seed)}.npz").is_file()
+    path = folder / f"{identity(dataset, split, history, seed)}.npz"
+    return path.is_file() and zipfile.is_zipfile(path)  # half a file is none
 
 
 def full(
@@ -295,7 +309,7 @@ def _assemble(
     machines: Sequence[Samples], stored: dict[str, NDArray[Any]] | None, name: str,
 ) -> Community:  # fmt: skip
     train, fold = split.train, folds_of(split, history, seed)
-    keys = _keys(train.user, train.item)
+    keys = pair_keys(train.user, train.item)
     columns: Columns = {}
     rows = np.flatnonzero(fold >= 0)
     for number in range(FOLDS):
@@ -311,8 +325,9 @@ def _assemble(
     order = np.argsort(keys[rows])
     ordered = {k: v[order] for k, v in columns.items()}
     whole = View(side, train, scale, machines)
+    older = np.sort(keys[fold < 0])
     return Community(
-        whole, keys[rows][order], ordered, bool(machines), name, history, split.forward
+        whole, keys[rows][order], ordered, older, bool(machines), name, history, split.forward
     )
 
 

@@ -25,6 +25,8 @@ _ALSO = {
     "War": ("war",), "Western": ("western",),
 }  # fmt: skip
 _WORD = re.compile(r"[\w'’&:.!?-]+|[(),;]")
+_QUOTED = re.compile(r'"([^"]{3,60})"|“([^”]{3,60})”|«([^»]{3,60})»')
+_DATED = re.compile(r"([A-Z][^.;:(),\"“”]{1,60}?)\s\((?:18|19|20)\d{2}\)")
 LONGEST = 12
 """Words of the longest name that is looked for."""
 
@@ -68,6 +70,23 @@ class Names:
                 break
             at += 1
         return [_with_mark(m, start, end, exact, found) for start, end, m in found]
+
+    def unknown_titles(self, text: str) -> list[str]:
+        """Names that a text writes as titles ("Two Words" in quotes, ``Name (1994)``) and that no movie of
+        the data set has."""
+        found = []
+        for match in _QUOTED.finditer(text):
+            name = next(g for g in match.groups() if g)
+            words = tuple(w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(name))
+            lower = tuple(w.lower() for w in words)
+            if len(words) > 1 and words not in self.titles and lower not in self.aspects:
+                found.append(name)
+        for match in _DATED.finditer(text):
+            words = tuple(w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(match[1]))
+            tails = [words[at:] for at in range(len(words))]
+            if not any(tail in self.titles for tail in tails):
+                found.append(match[1].strip())
+        return found
 
 
 def _with_mark(

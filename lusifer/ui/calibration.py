@@ -49,7 +49,7 @@ def learned(picked: Chosen) -> tuple[Calibrator, Community] | None:
     if not picked.builtin and database is not None:
         evidence = community.id if picked.evidence else ""
         key = (picked.dataset.hash, picked.split.id, model.spec, model.version, evidence)
-        count = len(database.evolutions(*key))
+        count = sum(r["steps"] for r in database.evolutions(*key))
     key_ = f"calibration:{community.id}:{model.spec}:{model.version}:{count}"
     job = state.jobs().get(key_)
     if job is None:

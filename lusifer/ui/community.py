@@ -7,6 +7,7 @@ import streamlit as st
 from lusifer import settings
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
+from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator import community
 from lusifer.ui import state
@@ -60,3 +61,8 @@ def _work(job: Job, data: Dataset, split: Split) -> None:
         job.progress(round(100 * done / max(total, 1)), 100, "Fitting factorisation machines")
 
     community.full(data, split, settings.kept_dir(), tick=tick, cancelled=job.cancelled)
+    if not ready(data, split):
+        raise LusiferError(
+            f"The evidence was computed but can't be kept in {settings.kept_dir()}.",
+            "Give yourself write access to the data folder, and make room on the disk.",
+        )

@@ -18,7 +18,7 @@ from lusifer.evaluation.audit import Validity, predictive_validity
 from lusifer.evaluation.comparison import board as measures
 from lusifer.evaluation.comparison import plain, summary, table
 from lusifer.jobs import Job
-from lusifer.simulator import Step, UserModel, plan
+from lusifer.simulator import BUILTIN, Step, UserModel, plan
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, for_rating, for_users
 from lusifer.simulator.evolution import context_after
@@ -28,18 +28,19 @@ from lusifer.ui.state import Chosen
 
 TITLES = {
     SIMULATOR: "Simulator, model alone", CALIBRATED: "Simulator, calibrated",
-    WITH_EVIDENCE: "Simulator, with evidence", "fm": "Factorisation machine", "svdpp": "SVD++",
+    WITH_EVIDENCE: "Simulator, with evidence", BUILTIN: "Built-in, alone (no LLM)", "fm": "Factorisation machine", "svdpp": "SVD++",
     "als": "ALS", "ncf": "NCF (MLP tower)", "rnn4rec": "RNN4Rec (GRU)", "item-knn": "Item kNN",
     "bias": "User + item bias", "item-mean": "Item mean", "user-mean": "User mean",
     "constant": "Constant",
 }  # fmt: skip
 SIMULATORS = (SIMULATOR, CALIBRATED, WITH_EVIDENCE)
 GROUPS = {
-    n: "Simulator" if n in SIMULATORS
+    n: "Simulator" if n in {*SIMULATORS, BUILTIN}
     else "Trivial" if n in baselines.TRIVIAL else "Collaborative filtering" for n in TITLES
 }  # fmt: skip
 ORDER = list(TITLES)
-CHOICES = [SIMULATOR, *(n for n in ORDER if n in baselines.METHODS)]
+CHOICES = [SIMULATOR, BUILTIN, *(n for n in ORDER if n in baselines.METHODS)]
+"""What may be compared; with the built-in chosen it is the simulator already."""
 AMONG = {
     "development": "Development users", "held-out": "Held-out users", "all": "All users",
 }  # fmt: skip
@@ -138,7 +139,7 @@ def work(
         job.progress(job.total, job.total, "Intervals and audit")
         made = summary(found, seed)
         _keep(run, table(found, picked.split))
-    except LusiferError as error:
+    except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
         raise
@@ -169,13 +170,14 @@ def _keep(run: str, rows: pd.DataFrame) -> None:
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def predictions(run: str) -> pd.DataFrame | None:
-    """The single predictions of a run, or ``None`` if their file is gone."""
+    """The single predictions of a run, or ``None`` if their file is gone or of an older version."""
     if not run.replace("-", "").isalnum():
         return None
     try:
-        return pd.read_parquet(_path(run))
+        found = pd.read_parquet(_path(run))
     except (OSError, ValueError):
         return None
+    return found if {"activity", "popularity", "age", "position", "reason"} <= set(found) else None
 
 
 def recorded(picked: Chosen, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
@@ -254,7 +256,9 @@ def verdict(made: dict[str, Any]) -> str:
     for name, (value, low, high) in differences.items():
         if name in SIMULATORS:
             continue
-        words = list(sides)[0 if high < 0 else 2 if low > 0 else 1]
+        words = list(sides)[1 if None in (low, high) else 0 if high < 0 else 2 if low > 0 else 1]
+        if value is None:
+            continue
         title = TITLES.get(name, name)
         title = title.lower() if title[1:2].islower() else title
         sides[words].append(f"{title} (by {abs(value):.3f})")
@@ -273,6 +277,10 @@ def adds(made: dict[str, Any]) -> list[tuple[str, str, str]]:
         if not entry:
             continue
         value, low, high = entry["difference"]
+        if None in (value, low, high):
+            figure = "–" if value is None else f"{value:+.4f}"
+            found.append((title, figure, "One user tells nothing of others: draw more."))
+            continue
         figure = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
         if high < 0:
             words = "Its say lowers the error."
@@ -292,6 +300,12 @@ def adds(made: dict[str, Any]) -> list[tuple[str, str, str]]:
 # ---- audit ---------------------------------------------------------------------------------------
 
 
+def same_model(picked: Chosen, shown: dict[str, Any]) -> bool:
+    """Whether the model chosen in the sidebar, with its prompts, is the one of a run."""
+    model = picked.alone().user_model()
+    return (model.spec, model.version) == (shown["model"], shown["model_version"])
+
+
 def evolutions(picked: Chosen, users: Sequence[int]) -> dict[int, list[Step]]:
     """The stored evolutions of a comparison's users, the model alone."""
     alone = picked.alone()
@@ -301,6 +315,18 @@ def evolutions(picked: Chosen, users: Sequence[int]) -> dict[int, list[Step]]:
 
 def validity_cost(picked: Chosen, steps: dict[int, list[Step]], store: Store | None) -> Estimate:
     """What predictive validity costs: each batch after the first forecast once more."""
+    calls = int(store.usage()["made"]) if store else 0
+    return _validity_cost(
+        picked, steps, store, repr(sorted(steps)), picked.model, picked.prompts, calls
+    )
+
+
+@st.cache_data(max_entries=20, show_spinner="Counting calls …")
+def _validity_cost(
+    _picked: Chosen, _steps: dict[int, list[Step]], _store: Store | None, users: str, spec: str,
+    prompts: str, calls: int,
+) -> Estimate:  # fmt: skip
+    picked, steps, store = _picked, _steps, _store
     model, total = picked.alone().user_model(store), Estimate(dollars=0.0)
     for user, made in steps.items():
         for at in range(1, len(made)):
@@ -311,10 +337,10 @@ def validity_cost(picked: Chosen, steps: dict[int, list[Step]], store: Store | N
 
 
 def validity_work(
-    job: Job, picked: Chosen, steps: dict[int, list[Step]], store: Store | None
+    job: Job, picked: Chosen, steps: dict[int, list[Step]], store: Store | None, of: str
 ) -> Validity | None:
     """Runs in a worker thread: no call to streamlit here."""
-    job.run = "validity"
+    job.run = f"validity-{of}"
     model = picked.alone().user_model(store, run=job.run, cancelled=job.cancelled)
     return predictive_validity(
         picked.dataset, picked.split, model, steps, cancelled=job.cancelled,
@@ -356,7 +382,7 @@ def cold_work(job: Job, picked: Chosen, names: list[str], store: Store | None) -
             for name, values in found.summary(draws=500).items():
                 v = values["rmse"]
                 rows.append({"known": known, "predictor": name, "rmse": plain(v.value), "low": plain(v.low), "high": plain(v.high)})  # fmt: skip
-    except LusiferError as error:
+    except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
         raise

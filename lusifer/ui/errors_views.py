@@ -13,6 +13,7 @@ import streamlit as st
 from lusifer import charts, datasets, settings
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, rmse_difference
 from lusifer.evaluation.comparison import GROUPINGS, breakdown, reliability, threshold
+from lusifer.simulator import BUILTIN
 from lusifer.store import Store
 from lusifer.ui import errors, evolution, parts, report, state
 from lusifer.ui.state import Chosen
@@ -161,6 +162,16 @@ def calibration(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> Non
 
 def audited(picked: Chosen, shown: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
     """Statements that the ratings do not bear out, and whether a stated change helps to predict."""
+    if not errors.same_model(picked, shown):
+        st.caption(
+            f"This run was made with {literal(str(shown['model']))}, version {literal(str(shown['model_version']))}. "
+            "Choose that model and its prompts in the sidebar to see its statements."
+        )
+        return
+    whole = errors.predictions(shown["id"])
+    if whole is not None and len(whole) > len(rows):
+        st.caption("The filter does not act here: whole evolutions are audited.")
+        rows = whole
     steps = errors.evolutions(picked, [int(u) for u in rows["user_id"].unique()])
     if not steps:
         st.caption(
@@ -178,7 +189,7 @@ def audited(picked: Chosen, shown: dict[str, Any], rows: pd.DataFrame, store: St
     )  # fmt: skip
     st.dataframe(counted, hide_index=True, alt="Claims by kind and verdict")
     st.markdown("**Does a stated change help?** Each next batch is forecast again from the profile before the change.")  # fmt: skip
-    key = f"validity:{shown['id']}:{picked.model}"
+    key = f"validity:{shown['id']}:{picked.model}:{picked.prompts}"
     job = state.jobs().get(key)
     if job is not None and job.active:
         parts.job_progress(key)
@@ -189,7 +200,7 @@ def audited(picked: Chosen, shown: dict[str, Any], rows: pd.DataFrame, store: St
             st.warning(literal(job.error))
         tag = "" if picked.builtin else f" ({evolution.price_tag(errors.validity_cost(picked, steps, store))})"  # fmt: skip
         if st.button(f"Measure predictive validity{tag}", icon=":material/science:"):
-            state.jobs().start(key, "Predictive validity", lambda j: errors.validity_work(j, picked, steps, store), store=store)  # fmt: skip
+            state.jobs().start(key, "Predictive validity", lambda j: errors.validity_work(j, picked, steps, store, shown["id"]), store=store)  # fmt: skip
             st.rerun()
     wrong = [(u, c) for u, c in claims if c.verdict == "not borne out"]
     if wrong:
@@ -261,10 +272,14 @@ def pairs(picked: Chosen, rows: pd.DataFrame, names: Sequence[str], seed: int) -
     nearer = np.abs(a - true) - np.abs(b - true)
     with st.grid(4, min_column_width=170):
         st.metric("Difference in RMSE", f"{d.value:+.4f}", help="First minus second, paired; below zero the first is better.")  # fmt: skip
-        st.metric("95 % interval", f"{d.low:+.4f} to {d.high:+.4f}")
+        st.metric(
+            "95 % interval", f"{d.low:+.4f} to {d.high:+.4f}" if math.isfinite(d.low) else "–"
+        )
         st.metric("First is nearer", f"{(nearer < -1e-9).mean():.0%}")
         st.metric("Second is nearer", f"{(nearer > 1e-9).mean():.0%}")
-    if d.low <= 0 <= d.high:
+    if not math.isfinite(d.low):
+        st.caption("One user tells nothing of others: there is no interval.")
+    elif d.low <= 0 <= d.high:
         st.caption("Zero lies in the interval: this sample can't tell the two apart.")
     st.plotly_chart(
         charts.error_distribution({errors.TITLES.get(n, n): rows[n] - rows["rating"] for n in (first, second)}),
@@ -280,9 +295,10 @@ def cold_start(picked: Chosen, store: Store | None) -> None:
         + literal(datasets.splits.describe("cold-3").split(": ", 1)[0])
         + "."
     )
-    names = st.pills("Predictors of the curve", errors.CHOICES, selection_mode="multi", key="cold-names", wrap=True,
+    choices = [n for n in errors.CHOICES if not (picked.builtin and n == BUILTIN)]
+    names = st.pills("Predictors of the curve", choices, selection_mode="multi", key="cold-names", wrap=True,
                      default=COLD_DEFAULT, format_func=lambda n: errors.TITLES[n])  # fmt: skip
-    key = f"cold:{picked.dataset.hash[:8]}:{picked.model}:{'+'.join(names)}"
+    key = f"cold:{picked.dataset.hash[:8]}:{picked.model}:{picked.prompts}:{'+'.join(names)}"
     job = state.jobs().get(key)
     if job is not None and job.active:
         parts.job_progress(key)
@@ -290,20 +306,29 @@ def cold_start(picked: Chosen, store: Store | None) -> None:
         if job is not None and job.state in {"failed", "cancelled"}:
             st.warning(literal(job.error), icon=":material/error:")
         paid = SIMULATOR in names and not picked.builtin
-        tag = f" ({evolution.price_tag(cold_cost(picked))})" if paid else ""
-        if st.button(f"Compute the curve{tag}", icon=":material/play_circle:", disabled=not names):
+        # Its prompts are a thousand users' work to count, so only who wants the curve waits for that.
+        asked = not paid or st.toggle("Count what it costs with this model", key="cold-count")
+        tag = f" ({evolution.price_tag(cold_cost(picked))})" if paid and asked else ""
+        if st.button(
+            f"Compute the curve{tag}", icon=":material/play_circle:", disabled=not (names and asked)
+        ):
             order = [n for n in errors.ORDER if n in names]
             state.jobs().start(key, "Cold start", lambda j: errors.cold_work(j, picked, order, store), store=store)  # fmt: skip
             st.rerun()
     runs = errors.recorded(picked, store, "cold-start")
-    found = job.result if job is not None and job.state == "done" else (runs[0] if runs else None)
+    found = job.result if job is not None and job.state == "done" else None
+    if found is None and runs:
+        titles = {r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']}" for r in runs}
+        chosen = st.selectbox("Recorded curve", list(titles), key="cold-run", format_func=lambda i: titles.get(i, i))  # fmt: skip
+        manage(store, chosen, titles)
+        found = next(r for r in runs if r["id"] == chosen)
     if found is None:
         st.caption("Not computed yet. With the built-in and these methods it takes about two minutes; fits are kept.")  # fmt: skip
         return
     frame = pd.DataFrame(found["summary"]["rows"])
     frame["predictor"] = frame["predictor"].map(lambda n: errors.TITLES.get(n, n))
     st.plotly_chart(charts.cold_start(frame), alt="RMSE of every method by number of known ratings")
-    st.caption(f"Run {found['id']}, model {literal(found['model'])}. Hover for 95 % intervals over users.")  # fmt: skip
+    st.caption(f"Run {found['id']}, model {literal(found['model'])}; all users that start cold, held-out ones among them. Hover for 95 % intervals over users.")  # fmt: skip
 
 
 def cold_cost(picked: Chosen) -> Any:
@@ -332,6 +357,8 @@ def manage(store: Store | None, run: str, titles: dict[str, str]) -> None:
         sure = st.checkbox("Yes, delete this comparison", key=f"sure-{run}")
         if st.button("Delete", icon=":material/delete:", disabled=not sure, help="Stored answers stay; other runs use them."):  # fmt: skip
             errors.delete(store, run)
+            for key in [k for k, j in state.jobs().all() if isinstance(j.result, dict) and j.result.get("id") == run]:  # fmt: skip
+                state.jobs().forget(key)
             st.session_state.pop("run", None)
             st.rerun()
 
@@ -344,7 +371,10 @@ def compare_runs(runs: Sequence[dict[str, Any]], shown: dict[str, Any]) -> None:
         return
     chosen = st.multiselect("Compare with", list(others), default=list(others)[:1], key="other-runs",
                             format_func=lambda i: f"{others[i]['created_at'][:16].replace('T', ' ')} · {others[i]['title']}")  # fmt: skip
-    columns = {"This run": shown, **{others[i]["title"]: others[i] for i in chosen}}
+    columns = {"This run": shown} | {
+        f"{others[i]['title']} ({others[i]['created_at'][:16].replace('T', ' ')}, seed {others[i]['seed']}, {i[-4:]})": others[i]
+        for i in chosen
+    }  # fmt: skip
     names = [n for n in errors.ORDER if any(n in r["summary"]["predictors"] for r in columns.values())]  # fmt: skip
     table = pd.DataFrame(
         {
@@ -359,10 +389,11 @@ def compare_runs(runs: Sequence[dict[str, Any]], shown: dict[str, Any]) -> None:
     )
     st.dataframe(table, hide_index=True, alt="RMSE of the chosen runs")
     same = all(r["params"].get("users") == shown["params"].get("users") and r["seed"] == shown["seed"]
-               and r["params"].get("among") == shown["params"].get("among") for r in columns.values())  # fmt: skip
+               and r["params"].get("among") == shown["params"].get("among")
+               and r["summary"]["rows"] == shown["summary"]["rows"] for r in columns.values())  # fmt: skip
     st.caption(
-        "RMSE. These runs are on the same users." if same
-        else "RMSE. These runs are on different users, so small differences mean nothing."
+        "RMSE. These runs are on the same ratings." if same
+        else "RMSE. These runs are on different ratings, so small differences mean nothing."
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import streamlit as st
 
@@ -127,19 +128,20 @@ class Chosen:
 
     def user_model(
         self,
-        database: Store | None = None,
+        database: Store | Literal["ask"] | None = "ask",
         *,
         run: str | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> UserModel:
-        """The user model; making it asks nobody anything. A worker thread gives the database.
+        """The user model; making it asks nobody anything. A worker thread gives the database, or ``None``
+        where there is none: it may not ask streamlit for it.
 
         Raises:
             BadRequest: the spec can't be read or needs the store.
         """
         budget = replace(self.budget, run_id=run or "")
         return user_model(
-            self.model, database or store(), run=run, keys=self.keys, budget=budget,
+            self.model, store() if database == "ask" else database, run=run, keys=self.keys, budget=budget,
             evidence=self.evidence, prompt_set=prompts.load(self.prompts), cancelled=cancelled,
         )  # fmt: skip
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+import pandas as pd
+
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _ADDRESS = re.compile(r"(?<=[Hh][Tt][Tt][Pp])(?=s?:)|(?<=[Ww][Ww][Ww])(?=\.)|(?<=\S)(?=@\S)")
 _SHORTCODE = re.compile(r":(?=[\w/+-]+(?:\\?:|\\?\[))")
@@ -44,3 +46,19 @@ def money(dollars: float | None) -> str:
     if dollars is None:
         return "unknown"
     return f"${dollars:.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.4f}"
+
+
+def safe_csv(frame: pd.DataFrame) -> str:
+    """A table as CSV whose texts a spreadsheet takes for texts: a model's sentence that begins like a
+    formula gets an apostrophe in front."""
+    texts = frame.select_dtypes(include=["object", "string"]).columns
+    held = frame.assign(**{c: frame[c].map(_held) for c in texts})
+    return held.to_csv(index=False)
+
+
+def _held(value: object) -> object:
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t"))
+        else value
+    )

@@ -4,9 +4,9 @@ import streamlit as st
 
 from lusifer import charts
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
-from lusifer.simulator import label
+from lusifer.simulator import BUILTIN, label
 from lusifer.ui import community, errors, errors_views, evolution, parts, state
-from lusifer.ui.text import literal
+from lusifer.ui.text import literal, safe_csv
 
 picked = state.chosen()
 data, store = picked.dataset, state.store()
@@ -19,8 +19,8 @@ st.caption(
 
 with st.container(border=True):
     names = st.pills(
-        "Predictors", errors.CHOICES, selection_mode="multi", key="predictors", wrap=True,
-        default=[SIMULATOR, "fm", "svdpp", "als", "bias", "item-mean", "user-mean", "constant"],
+        "Predictors", [n for n in errors.CHOICES if not (picked.builtin and n == BUILTIN)], selection_mode="multi", key="predictors", wrap=True,
+        default=[SIMULATOR, *([] if picked.builtin else [BUILTIN]), "fm", "svdpp", "als", "bias", "item-mean", "user-mean", "constant"],
         format_func=lambda n: errors.TITLES[n] if n != SIMULATOR else "Simulator (alone, calibrated)",
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -35,7 +35,7 @@ with st.container(border=True):
                                 help=f"Drawn from {able} users with a test rating.", width=180)  # fmt: skip
         seed = st.number_input("Seed", 0, 10_000, 0, key="seed", width=110,
                                help="The same seed draws the same users.")  # fmt: skip
-        choice = f"{count}:{seed}:{which}:{picked.evidence}:{'+'.join(names)}"
+        choice = f"{picked.prompts}:{count}:{seed}:{which}:{picked.evidence}:{'+'.join(names)}"
         key = f"errors:{data.hash[:8]}:{picked.split.id}:{picked.model}:{choice}"
         job = state.jobs().get(key)
         text = "Compare"
@@ -45,12 +45,13 @@ with st.container(border=True):
         if st.button(text, icon=":material/compare_arrows:", type="primary", disabled=running or not names or not able):
             order = [n for n in errors.ORDER if n in names]
             title = f"{len(order)} predictors, {count} users, {label(picked.model)}"
-            light = state.community(data, picked.split, full=False)
+            light, told = state.community(data, picked.split, full=False), picked.community
             state.jobs().start(
                 key, "Comparison",
-                lambda j: errors.work(j, picked, order, int(count), int(seed), which, store, title, light, picked.community),
+                lambda j: errors.work(j, picked, order, int(count), int(seed), which, store, title, light, told),
                 store=store,
             )  # fmt: skip
+            st.session_state["_started"] = key
             st.rerun()
     if running:
         parts.job_progress(key)
@@ -68,10 +69,13 @@ if job is not None and job.state in {"failed", "cancelled"}:
 runs = errors.recorded(picked, store)
 shown = None
 if job is not None and job.state == "done" and job.result is not None:
-    shown = job.result
-    if st.session_state.get("_shown_run") != shown["id"]:
-        st.session_state["_shown_run"] = shown["id"]
+    shown = job.result if store is None or store.run(job.result["id"]) else None
+    if shown is not None and st.session_state.get("_started") == key:  # this session pressed the button
+        del st.session_state["_started"]
         st.session_state["run"] = shown["id"]
+asked = st.query_params.get("run")
+if asked and asked not in {r["id"] for r in runs} and asked != (shown or {}).get("id"):
+    st.warning(f"There is no comparison {literal(asked)} on this split; it may have been deleted.")
 if runs:
     titles = {r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']}" for r in runs}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -163,7 +167,7 @@ elif view == "runs":
 else:
     errors_views.distribution(picked, kept, names)
 with st.container(horizontal=True):
-    st.download_button("Predictions as CSV", kept.to_csv(index=False), f"run-{shown['id']}.csv", "text/csv",
+    st.download_button("Predictions as CSV", safe_csv(kept), f"run-{shown['id']}.csv", "text/csv",
                        icon=":material/download:")  # fmt: skip
     st.download_button(
         "Report as HTML", lambda: errors_views.html(picked, shown, frame, kept, names),

@@ -9,7 +9,7 @@ from lusifer.evaluation.comparison import threshold
 from lusifer.simulator.estimate import for_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.ui import calibration, evolution, parts, posters, rate, state
-from lusifer.ui.text import literal
+from lusifer.ui.text import literal, safe_csv
 
 picked = state.chosen()
 data = picked.dataset
@@ -44,9 +44,9 @@ if not steps:
     st.stop()
 
 chosen_key = "movies"
-if st.session_state.get("_movies_for") != (data.name, user):
+if st.session_state.get("_movies_for") != (data.name, picked.split.id, user):
     st.session_state[chosen_key] = rate.held_out(picked, user)[:20]
-    st.session_state["_movies_for"] = (data.name, user)
+    st.session_state["_movies_for"] = (data.name, picked.split.id, user)
 
 
 def _set(ids: list[int]) -> None:
@@ -173,7 +173,7 @@ if corrected is not None and len(corrected):
         movie = movie if movie in corrected.index else int(corrected.index[0])
         one = corrected.loc[movie]
         named = {calibration.PART_NAMES[p]: float(one[p]) for p in calibration.PARTS
-                 if p in {"base", "user", "movie", "persona"} or abs(one[p]) >= 0.005}  # fmt: skip
+                 if p in {"base", "user", "movie", "persona"} or abs(one[p]) > 1e-9}  # fmt: skip
         st.plotly_chart(charts.waterfall(named, "Calibrated"),
                         alt=f"Parts of the calibrated rating of {data.item(movie).title}")  # fmt: skip
         st.caption(
@@ -187,6 +187,6 @@ for row in rows.head(20).itertuples():
     truth = f", truly {row.true:g}" if np.isfinite(row.true) else ""
     st.markdown(f"**{literal(row.title)}** · {given}{truth}  \n{literal(row.reason)}")
 st.download_button(
-    "Download as CSV", rows.drop(columns="poster").to_csv(index=False), f"user-{user}-ratings.csv", "text/csv",
+    "Download as CSV", safe_csv(rows.drop(columns="poster")), f"user-{user}-ratings.csv", "text/csv",
     icon=":material/download:",
 )  # fmt: skip

@@ -6,7 +6,7 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.ui import calls, parts, state
-from lusifer.ui.text import literal
+from lusifer.ui.text import literal, safe_csv
 
 st.title("Calls", icon=":material/receipt_long:")
 st.caption("Every question to a language model: who asked, what came back, what it cost. Answers stay when calls are pruned.")
@@ -88,7 +88,7 @@ else:
 with st.container(horizontal=True):
     st.download_button(
         "These calls as CSV",
-        lambda: calls.frame(store.calls(chosen, search=search or "", limit=1_000_000)[0]).to_csv(index=False),
+        lambda: safe_csv(calls.frame(store.calls(chosen, search=search or "", limit=1_000_000)[0])),
         "calls.csv", "text/csv", icon=":material/download:",
     )  # fmt: skip
     if settings.public():
