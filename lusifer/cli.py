@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--predictors", default="constant,user-mean,item-mean,bias,svdpp",
         help="names separated by commas: constant, user-mean, item-mean, bias, item-knn, als, svdpp, "
-        "ncf, rnn4rec, fm, simulator",
+        "ncf, rnn4rec, fm, simulator, builtin",
     )  # fmt: skip
     _model_options(evaluate)
     evaluate.add_argument("--workers", type=int, default=8, help="users at a time, for a model")

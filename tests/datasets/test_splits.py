@@ -69,6 +69,7 @@ def test_two_files(tiny, tmp_path: Path):
         ([(1, 99, 5, 1)], "rates movie 99"),
         ([(1, 3, 4.5, 1)], "rating of 4.5, which is not on the scale"),
         ([], "no rating"),
+        ([(2, 1, 5, 1), (2, 1, 4, 2)], "rates movie 1 by user 2 more than once"),
     ],
 )
 def test_bad_files_are_refused(tiny, tmp_path: Path, test_rows, says: str):
@@ -230,3 +231,12 @@ def test_files_of_one_name_are_not_one_split(tiny, tmp_path: Path):
 def test_history_is_the_newest_training_part_oldest_first(ml100k, last10):
     rated = history_of(ml100k, last10, 405, 40)
     assert [r.item.id for r in rated] == last10.train.of_user(405).item.tolist()[-40:]
+
+
+@pytest.mark.parametrize("name", ["last-1000", "cold-1000"])
+def test_a_part_without_a_rating_is_said(ml100k, name: str):
+    if name == "last-1000":
+        with pytest.raises(BadRequest, match="no rating is left for the training part"):
+            splits.make(ml100k, name)
+    else:
+        assert len(splits.make(ml100k, name).test) == 1880

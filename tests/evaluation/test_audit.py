@@ -229,3 +229,30 @@ def test_a_change_that_helps_is_seen_to_help(ml100k, last10, honest) -> None:
         right[user] = fixed
     found = predictive_validity(ml100k, last10, Oracle(), right, draws=200)
     assert found is not None and found.difference.low > 0.3
+
+
+def test_a_movie_that_does_not_exist(ml100k, steps) -> None:
+    made_up = 'Thinks much of "Zanzibar Nights in Blue"'
+    dated = "Thinks much of Zanzibar Nights (1992)"
+    real = f'Thinks much of "{_best(steps[1], 1)[0].item.name}"'
+    found = _bullets(ml100k, steps, "likes", made_up, dated, real)
+    assert "no movie called Zanzibar Nights in Blue" in found[made_up].why
+    assert found[dated].verdict == "not borne out" and found[real].verdict != "not borne out"
+
+
+def test_what_an_explanation_says_of_a_movie(ml100k, steps) -> None:
+    best, worst = _best(steps[1], 1)[0], _best(steps[1], 10)[-1]
+    assert best.rating > 4 and worst.rating < 3
+
+    def verdict(text: str) -> str:
+        return next(
+            c for c in _one(ml100k, steps, explanation=text) if c.kind == "explanation"
+        ).verdict
+
+    assert verdict(f"This user adored {worst.item.name}.") == "not borne out"
+    assert verdict(f"{worst.item.name} was a clear favourite.") == "not borne out"
+    assert verdict(f"This user was disappointed by {best.item.name}.") == "not borne out"
+    assert verdict(f"This user adored {best.item.name}, and disliked {worst.item.name}.") in {
+        "borne out", "not borne out",
+    }  # fmt: skip
+    assert verdict(f"This user was bored by {worst.item.name}.") == "borne out"

@@ -10,12 +10,17 @@ import pandas as pd
 import pytest
 from sklearn.calibration import calibration_curve
 
+from lusifer import datasets
+from lusifer.baselines import SideInformation, create
 from lusifer.datasets import splits
 from lusifer.errors import ModelError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, kept
 from lusifer.evaluation.comparison import board, breakdown, reliability, summary, table, threshold
-from lusifer.simulator import StatisticalUserModel, community
+from lusifer.evaluation.simulated import Forecasts, calibrator, stored_forecasts
+from lusifer.simulator import StatisticalUserModel, community, evolve, plan, run_evolution
 from lusifer.simulator.calibration import PARTS
+from lusifer.simulator.community import pair_keys
+from tests.conftest import write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +180,86 @@ def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
     )  # fmt: skip
     assert CALIBRATED not in found.predictions and "too few" in found.notes[0]
     assert summary(found, 0)["notes"] == list(found.notes)
+
+
+def test_a_model_that_answers_nothing_is_summed_up_too(ml100k, last10) -> None:
+    class Mute(StatisticalUserModel):
+        spec = "openai:mute"
+
+        def rate(self, context, items):
+            return tuple(
+                replace(r, expected=None, rating=None) for r in super().rate(context, items)
+            )
+
+        forecast = rate
+
+    found = evaluate(
+        ml100k, last10, [SIMULATOR, "bias"], users=[1, 2, 3], model=Mute(),
+        community=community.light(ml100k, last10),
+    )  # fmt: skip
+    made = json.loads(json.dumps(summary(found, 0)))
+    assert made["rows"] == 0 and made["predictors"]["bias"]["rmse"] is None
+    assert made["simulator_minus"]["bias"] == [None, None, None]
+    assert len(table(found, last10)) == 0
+
+
+def test_one_user_is_no_evidence_of_anything(ml100k, last10) -> None:
+    found = evaluate(
+        ml100k, last10, [SIMULATOR, "bias"], users=[13], model=StatisticalUserModel(),
+        community=community.light(ml100k, last10),
+    )  # fmt: skip
+    made = summary(found, 0)
+    assert made["adds"]["over_bias"]["difference"][1:] == [None, None]
+    from lusifer.ui import errors
+
+    assert "can't be told apart from user + item bias" in errors.verdict(made)
+    assert "draw more" in errors.adds(made)[0][2]
+
+
+def test_the_builtin_is_a_baseline_of_a_language_model(ml100k, last10) -> None:
+    users = list(range(1, 13))
+    found = evaluate(ml100k, last10, [SIMULATOR, "builtin", "bias"], users=users, model=Flaky())
+    assert list(found.predictions) == [SIMULATOR, "builtin", "bias"]
+    assert found.coverage("builtin") == 1 > found.coverage(SIMULATOR)
+    alone = evaluate(ml100k, last10, [SIMULATOR], users=users, model=StatisticalUserModel())
+    np.testing.assert_array_equal(
+        found.predictions["builtin"].values, alone.predictions[SIMULATOR].values
+    )
+
+
+def test_longer_histories_teach_no_calibration(ml100k, last10, store) -> None:
+    """Forecasts older than what evidence is apart for would know their own rating."""
+    model = Flaky()
+    for user in (1, 2, 4):
+        for history in (40, 120):
+            what = plan(ml100k, last10, user, model, history=history)
+            list(run_evolution(ml100k, last10, model, what, store))
+    light = community.light(ml100k, last10)
+    found = stored_forecasts(ml100k, last10, model, store, light)
+    assert sorted(np.bincount(found.user)[[1, 2, 4]].tolist()) == [40, 40, 40] or len(found) <= 120
+    assert not np.isin(pair_keys(found.user, found.item), light.older).any()
+    long = Forecasts.of({1: list(evolve(ml100k, last10, model, plan(ml100k, last10, 1, model, history=120)))})  # fmt: skip
+    assert np.isin(pair_keys(long.user, long.item), light.older).sum() == 80
+    assert calibrator(long, light, ml100k, evidence=False).rows == 40
+
+
+def test_a_test_user_above_every_training_user(tmp_path) -> None:
+    rows = [(u, i, 1 + (u * i) % 5, 100 + i) for u in range(1, 13) for i in range(1, 22)]
+    data = datasets.load(str(write_tiny(tmp_path / "set", rows, 12, 21)), tmp_path)
+    whole = splits.make(data, "last-5")
+    keep = whole.train.user < 12
+    split = splits.Split("cut", whole.train.select(keep), whole.test)
+    found = evaluate(data, split, ["bias"])
+    assert table(found, split).query("user_id == 12")["activity"].eq(0).all()
+
+
+def test_a_data_set_that_says_little(tmp_path) -> None:
+    """No genre, age, gender or year: the factorisation machine has the ratings alone, and that is enough."""
+    rows = [(u, i, 1 + (u * i) % 5, 100 + i) for u in range(1, 13) for i in range(1, 22)]
+    data = datasets.load(str(write_tiny(tmp_path / "set", rows, 12, 21)), tmp_path)
+    bare = replace(
+        data, users=data.users.assign(age=None, gender="", occupation="", zip_code=""),
+        items=data.items.assign(genres=[()] * len(data.items), year=pd.NA),
+    )  # fmt: skip
+    machine = create("fm", SideInformation.of(bare)).fit(data.ratings, data.scale)
+    assert np.isfinite(machine.predict(data.ratings.user, data.ratings.item)).all()

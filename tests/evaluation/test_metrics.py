@@ -170,3 +170,15 @@ def test_bad_requests_and_cancel(ml100k, last10) -> None:
             progress=lambda d, n, w: asked.append(d), cancelled=lambda: len(asked) > 4,
         )  # fmt: skip
     assert len(asked) < 10
+
+
+def test_one_user_gives_no_interval_and_no_row_no_value() -> None:
+    one = np.ones(10, dtype=int)
+    t = np.arange(10) % 5 + 1.0
+    found = intervals(one, t + 0.5, t, SCALE)["rmse"]
+    assert found.value == pytest.approx(0.5) and np.isnan([found.low, found.high]).all()
+    d = rmse_difference(one, t + 0.5, t, t)
+    assert d.value == pytest.approx(0.5) and np.isnan([d.low, d.high]).all()
+    empty = np.array([])
+    assert np.isnan(intervals(empty, empty, empty, SCALE)["rmse"].value)
+    assert np.isnan(rmse_difference(empty, empty, empty, empty).value)

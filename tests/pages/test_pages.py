@@ -383,3 +383,49 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     again = open_page("evolution", user="405", model="openai:small")
     assert "after step 4" in texts(again) or "after step 1" in texts(again)
     assert len(openai_server.requests) == 8
+
+
+def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
+    """Also in a server whose newest job is another one; and a run that is gone is said to be."""
+    app = open_page("errors")
+    app.button_group(key="predictors").set_value(["bias", "constant"])
+    app = _compare(app)
+    app.button_group(key="predictors").set_value(["item-mean", "constant"])
+    app = _compare(app)
+    store = storing.Store(data_dir / "lusifer.db")
+    newest, oldest = (r["id"] for r in store.runs("comparison"))
+    assert newest in texts(app)
+    there = open_page("errors", run=oldest)
+    assert not there.exception and f"Run {oldest}" in texts(there)
+    gone = open_page("errors", run="261101-00000000")
+    assert not gone.exception and "There is no comparison 261101-00000000" in texts(gone)
+
+
+def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
+    from lusifer.ui import errors
+
+    app = open_page("errors")
+    app.button_group(key="predictors").set_value(["bias", "constant"])
+    app = _compare(app)
+    run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
+    import pandas as pd
+
+    old = pd.read_parquet(errors._path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
+    old.to_parquet(errors._path(run))
+    st.cache_data.clear()
+    again = open_page("errors", run=run)
+    assert not again.exception and "only its summary is left" in texts(again)
+
+
+def test_the_audit_is_of_the_run_s_own_model(data_dir: Path, openai_server, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    app = open_page("errors")
+    app.button_group(key="predictors").set_value(["simulator", "constant"])
+    app.number_input(key="sample").set_value(5)
+    app = _compare(app)
+    run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
+    other = open_page("errors", run=run, model="openai:small")
+    other.button_group(key="view").set_value("audit").run(timeout=60)
+    assert not other.exception and "Choose that model and its prompts" in texts(other)
+    assert not openai_server.requests

@@ -49,3 +49,12 @@ def test_money_and_days() -> None:
         "unknown", "$0.00", "$0.0004", "$0.10", "$12.35",
     ]  # fmt: skip
     assert day(887732400) == "17 Feb 1998"
+
+
+def test_a_formula_in_a_csv_is_a_text() -> None:
+    import pandas as pd
+
+    from lusifer.ui.text import safe_csv
+
+    made = safe_csv(pd.DataFrame({"n": [-1.5, 2], "t": ["=HYPERLINK(1)", "fine"]}))
+    assert made.splitlines() == ["n,t", "-1.5,'=HYPERLINK(1)", "2.0,fine"]

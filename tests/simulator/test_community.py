@@ -13,7 +13,7 @@ from lusifer.datasets import splits
 from lusifer.datasets.model import RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import BadRequest, Cancelled
-from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan
+from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan, rate_items
 from lusifer.simulator import community as evidence
 from tests.conftest import write_tiny
 from tests.datasets.test_splits import Listener
@@ -190,3 +190,27 @@ def test_the_crowd_of_one_movie(ml100k, last10) -> None:
 def test_a_folder_that_cant_be_written(small, quick) -> None:
     made = evidence.full(small, splits.make(small, "last-5"), Path("/proc/nothing"))
     assert made.full
+
+
+def test_there_is_no_crowd_for_an_old_rating_of_the_users_own(small, tmp_path, quick) -> None:
+    """What was rated before any history that is read is in everything that is fitted."""
+    split = splits.make(small, "last-5")
+    told = evidence.full(small, split, tmp_path, history=5)
+    mine = split.train.of_user(9).item.tolist()
+    old, read = mine[:-5], mine[-5:]
+    crowd = told.crowd(9, [*old, *read, int(split.test.of_user(9).item[0])])
+    assert not set(crowd) & set(old) and set(read) < set(crowd) and len(crowd) == len(read) + 1
+    assert told.crowd(9, old) == {}
+    builtin = StatisticalUserModel(evidence=True)
+    what = plan(small, split, 9, builtin, history=5, community=told)
+    steps = list(evolve(small, split, builtin, what, community=told))
+    rated = rate_items(small, split, builtin, what, steps, small.items_of(old[:2]), None, told)
+    assert not [r for r in rated if "crowd" in r.reason]
+
+
+def test_half_a_file_is_not_taken_for_prepared(small, tmp_path, quick) -> None:
+    split = splits.make(small, "last-5")
+    evidence.full(small, split, tmp_path)
+    file = next(tmp_path.glob("*.npz"))
+    file.write_bytes(file.read_bytes()[:5000])
+    assert not evidence.kept(small, split, tmp_path)
