@@ -143,10 +143,16 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _prompts(options: argparse.Namespace) -> Any:
+def _user_model(options: argparse.Namespace, store: Store | None, *, evidence: bool = False) -> Any:
+    """The user model that a command asks for, within its budget."""
     from lusifer import prompts
+    from lusifer.simulator import user_model
 
-    return prompts.find(options.prompts) if options.model != "builtin" else None
+    chosen = prompts.find(options.prompts) if options.model != "builtin" else None
+    return user_model(
+        options.model, store, budget=_budget(options), samples=options.samples, prompt_set=chosen,
+        evidence=evidence,
+    )  # fmt: skip
 
 
 def _budget(options: argparse.Namespace) -> Any:
@@ -310,18 +316,12 @@ def _evolution(
     options: argparse.Namespace, *, steps: int | None = None
 ) -> tuple[Dataset, Split, Any, Any, list[Step], Store | None]:
     from lusifer.datasets import load, splits
-    from lusifer.simulator import plan, run_evolution, steps_wanted, user_model
+    from lusifer.simulator import plan, run_evolution, steps_wanted
 
     store = _store(options.model)
     dataset = _with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
-    model = user_model(
-        options.model,
-        store,
-        budget=_budget(options),
-        samples=options.samples,
-        prompt_set=_prompts(options),
-    )
+    model = _user_model(options, store)
     what = plan(
         dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
     )
@@ -451,7 +451,6 @@ def _community(options: argparse.Namespace, dataset: Dataset, split: Split) -> A
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, splits
     from lusifer.evaluation import SIMULATOR, evaluate, sample_users
-    from lusifer.simulator import user_model
 
     if bool(options.train) != bool(options.test) or (options.train and options.split):
         raise BadRequest("Give either --split, or both --train and --test.")
@@ -462,17 +461,9 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
         split = splits.from_files(dataset, options.train, options.test)
     else:
         split = splits.make(dataset, options.split or splits.DEFAULT)
-    evidence = options.evidence == "on"
     model, community = None, None
     if SIMULATOR in names:
-        model = user_model(
-            options.model,
-            store,
-            budget=_budget(options),
-            samples=options.samples,
-            prompt_set=_prompts(options),
-            evidence=evidence,
-        )
+        model = _user_model(options, store, evidence=options.evidence == "on")
         community = _community(options, dataset, split)
     model_is_paid = options.model != "builtin"
     users = None

@@ -43,7 +43,9 @@ def filters(picked: Chosen, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
                         format_func=lambda v: f"{v:g}")  # fmt: skip
     kept = errors.filtered(rows, picked, spans["activity"], spans["popularity"], genres, true or [])
     if len(kept) < len(rows):
-        st.caption(f":material/filter_alt: {len(kept):,} of {len(rows):,} ratings pass the filter.")
+        st.caption(
+            f":material/filter_alt: {len(kept):,} of {len(rows):,} ratings pass the filter. What is said above, and the columns Faithful, Answered and Seconds, are of the whole run."
+        )
     return kept, repr((spans, sorted(genres), sorted(true or [])))
 
 
