@@ -25,8 +25,9 @@ SHIPPED: dict[str, dict[str, Any]] = {
 }
 """Shipped sets, and where their parameters differ from the usual ones."""
 TITLES = {
-    "grounded": "Grounded: facts, cited changes, forecast", "paper": "Paper: profile text alone, one movie a call",
-    "concise": "Concise: half the tokens",
+    "grounded": "Facts, cited changes, forecasts; ten movies a call.",
+    "paper": "The published procedure's shape: profile text alone, one movie a call.",
+    "concise": "The same facts in half the tokens.",
 }  # fmt: skip
 FORMAT, BRIEF = 1, 8
 

@@ -201,7 +201,7 @@ class Community:
         """
         asked = np.asarray(items, dtype=np.int32)
         keys = pair_keys(np.full(len(asked), user, dtype=np.int32), asked)
-        items = [int(i) for i in asked[~np.isin(keys, self.older)]]
+        items = [int(i) for i in asked[~contains(self.older, keys)]]
         if not items:
             return {}
         found = self.of([user] * len(items), items)
@@ -223,6 +223,13 @@ class Community:
 def pair_keys(users: NDArray[Any], items: NDArray[Any]) -> NDArray[np.int64]:
     """One number for each pair of ids."""
     return (users.astype(np.int64) << 32) | items.astype(np.int64)
+
+
+def contains(ordered: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of some keys are in an ascending array, without sorting it again as ``np.isin`` does."""
+    if not len(ordered):
+        return np.zeros(len(wanted), dtype=bool)
+    return ordered[np.clip(np.searchsorted(ordered, wanted), 0, len(ordered) - 1)] == wanted
 
 
 def _machine(

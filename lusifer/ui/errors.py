@@ -191,6 +191,14 @@ def recorded(picked: Chosen, store: Store | None, kind: str = "comparison") -> l
     ]  # fmt: skip
 
 
+def run_titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """How runs are listed, by id. No two alike: a list tells its entries apart by what it shows."""
+    return {
+        r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']} · {r['id'][-4:]}"
+        for r in runs
+    }
+
+
 def delete(store: Store, run: str) -> None:
     """Remove a run with its predictions; answers that other runs use stay."""
     store.delete_run(run)

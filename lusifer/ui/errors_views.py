@@ -320,7 +320,7 @@ def cold_start(picked: Chosen, store: Store | None) -> None:
     runs = errors.recorded(picked, store, "cold-start")
     found = job.result if job is not None and job.state == "done" else None
     if found is None and runs:
-        titles = {r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']}" for r in runs}
+        titles = errors.run_titles(runs)
         chosen = st.selectbox("Recorded curve", list(titles), key="cold-run", format_func=lambda i: titles.get(i, i))  # fmt: skip
         manage(store, chosen, titles)
         found = next(r for r in runs if r["id"] == chosen)
@@ -352,7 +352,7 @@ def manage(store: Store | None, run: str, titles: dict[str, str]) -> None:
     if store is None or run not in titles or settings.public():
         return
     with st.popover("Manage", icon=":material/edit:"):
-        name = st.text_input("Title", titles[run].split(" · ", 1)[-1], key=f"title-{run}", max_chars=120)  # fmt: skip
+        name = st.text_input("Title", titles[run].split(" · ", 1)[-1].rsplit(" · ", 1)[0], key=f"title-{run}", max_chars=120)  # fmt: skip
         if st.button("Rename", icon=":material/check:", disabled=not name.strip()):
             store.rename_run(run, name.strip())
             st.rerun()
@@ -372,7 +372,7 @@ def compare_runs(runs: Sequence[dict[str, Any]], shown: dict[str, Any]) -> None:
         st.caption("This is the only recorded comparison on this split.")
         return
     chosen = st.multiselect("Compare with", list(others), default=list(others)[:1], key="other-runs",
-                            format_func=lambda i: f"{others[i]['created_at'][:16].replace('T', ' ')} · {others[i]['title']}")  # fmt: skip
+                            format_func=errors.run_titles(list(others.values())).__getitem__)  # fmt: skip
     columns = {"This run": shown} | {
         f"{others[i]['title']} ({others[i]['created_at'][:16].replace('T', ' ')}, seed {others[i]['seed']}, {i[-4:]})": others[i]
         for i in chosen

@@ -48,11 +48,13 @@ def prompt_set(model: str) -> str:
     """Which prompts a language model is asked with; the built-in has no use for any."""
     if model == BUILTIN:
         return prompts.DEFAULT
-    return st.selectbox(
+    # Shown as they are named: a bound selectbox puts what it shows into the address.
+    name = st.selectbox(
         "Prompts", list(prompts.SHIPPED), key="prompts", bind="query-params",
-        format_func=lambda n: prompts.TITLES[n],
         help="Each set is another prompt version: its evolutions and ratings are stored apart.",
     )  # fmt: skip
+    st.caption(prompts.TITLES[name])
+    return name
 
 
 def keys() -> dict[str, str]:

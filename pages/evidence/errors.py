@@ -26,7 +26,6 @@ with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
         which = st.selectbox(
             "Users", list(errors.AMONG), key="among", format_func=errors.AMONG.get, width=200,
-            bind="query-params",
             help="Half of the users, drawn once, are for development: prompts and settings are tuned on "
             "them. The held-out half is only for final figures.",
         )  # fmt: skip
@@ -77,10 +76,14 @@ asked = st.query_params.get("run")
 if asked and asked not in {r["id"] for r in runs} and asked != (shown or {}).get("id"):
     st.warning(f"There is no comparison {literal(asked)} on this split; it may have been deleted.")
 if runs:
-    titles = {r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']}" for r in runs}
+    titles = errors.run_titles(runs)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        run = st.selectbox("Recorded comparison", list(titles), key="run", bind="query-params",
+        # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
+        if st.session_state.get("run") not in titles:
+            st.session_state["run"] = asked if asked in titles else next(iter(titles))
+        run = st.selectbox("Recorded comparison", list(titles), key="run",
                            format_func=lambda i: titles.get(i, i), width=620)  # fmt: skip
+        st.query_params["run"] = run
         errors_views.manage(store, run, titles)
     shown = next((r for r in runs if r["id"] == run), shown)
 if shown is None:

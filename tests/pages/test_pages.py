@@ -136,8 +136,9 @@ def test_opening_a_page_with_a_model_asks_nobody(
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for page in PAGES:
-        app = open_page(page, user="405", model="openai:small")
+        app = open_page(page, user="405", model="openai:small", prompts="paper")
         assert not app.exception and not app.error, page
+        assert app.selectbox(key="prompts").value == "paper", "a link restores the prompts"
     assert not openai_server.requests
 
 
@@ -397,6 +398,8 @@ def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
     assert newest in texts(app)
     there = open_page("errors", run=oldest)
     assert not there.exception and f"Run {oldest}" in texts(there)
+    there.selectbox(key="run").set_value(newest).run()
+    assert f"Run {newest}" in texts(there), "and another can be chosen from there"
     gone = open_page("errors", run="261101-00000000")
     assert not gone.exception and "There is no comparison 261101-00000000" in texts(gone)
 
