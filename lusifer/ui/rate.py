@@ -40,6 +40,19 @@ def catalogue(_picked: Chosen, dataset_hash: str) -> pd.DataFrame:
     return frame
 
 
+def listed(picked: Chosen, item: int) -> str:
+    """A movie as a list shows it: its title, with its id where another movie is called the same, since a
+    list tells its entries apart by what it shows."""
+    title = picked.dataset.item(item).title
+    return f"{title} · {item}" if title in _shared(picked, picked.dataset.hash) else title
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _shared(_picked: Chosen, dataset_hash: str) -> set[str]:
+    titles = _picked.dataset.items["title"]
+    return set(titles[titles.duplicated(keep=False)])
+
+
 def matching(
     picked: Chosen, text: str, genres: Sequence[str], years: tuple[int, int] | None, most: int = 300
 ) -> list[int]:

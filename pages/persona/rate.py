@@ -79,7 +79,7 @@ with st.container(border=True):
         st.caption("No movie fits. Try fewer words, or other genres or years.")
     options = list(dict.fromkeys([*st.session_state[chosen_key], *found]))
     ids = st.multiselect(
-        "Movies to rate", options, key=chosen_key, format_func=lambda i: data.item(i).title,
+        "Movies to rate", options, key=chosen_key, format_func=lambda i: rate.listed(picked, i),
         max_selections=rate.MOST, persist_state="session",
         placeholder="Choose from what the search found",
     )  # fmt: skip
@@ -169,7 +169,7 @@ if corrected is not None and len(corrected):
     with st.container(border=True):
         st.subheader("Where a calibrated rating comes from", icon=":material/waterfall_chart:")
         movie = st.selectbox("Movie", [int(i) for i in corrected.index], key="taken_apart",
-                             format_func=lambda i: data.item(i).title)  # fmt: skip
+                             format_func=lambda i: rate.listed(picked, i))  # fmt: skip
         movie = movie if movie in corrected.index else int(corrected.index[0])
         one = corrected.loc[movie]
         named = {calibration.PART_NAMES[p]: float(one[p]) for p in calibration.PARTS

@@ -432,3 +432,16 @@ def test_the_audit_is_of_the_run_s_own_model(data_dir: Path, openai_server, monk
     other.button_group(key="view").set_value("audit").run(timeout=60)
     assert not other.exception and "Choose that model and its prompts" in texts(other)
     assert not openai_server.requests
+
+
+def test_movies_of_one_title_are_told_apart(data_dir: Path, ml100k) -> None:
+    titles = ml100k.items["title"]
+    twins = titles[titles == titles[titles.duplicated()].iloc[0]].index.tolist()
+    assert len(twins) == 2
+    app = open_page("rate", user="405")
+    app.text_input(key="movie_search").set_value(ml100k.item(twins[1]).name).run()
+    app.multiselect(key="movies").set_value([twins[1]]).run()
+    next(b for b in app.button if b.label.startswith("Rate 1")).click().run()
+    _wait()
+    app.run(timeout=60)
+    assert not app.exception and app.multiselect(key="movies").value == [twins[1]]
