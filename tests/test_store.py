@@ -142,7 +142,7 @@ def test_killed_at_any_moment_loses_only_what_is_in_flight(tmp_path: Path) -> No
 
 
 def test_a_locked_database_says_so(store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storing, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(storing.core, "BUSY_SECONDS", 0.1)
     other = Store(store.path)
     holder = sqlite3.connect(store.path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
@@ -185,7 +185,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path) -> None
     path = tmp_path / "old.db"
     db = sqlite_utils.Database(path)
     first = Migrations("lusifer")
-    first(name="m001_first")(storing.m001_first)
+    first(name="m001_first")(storing.schema.m001_first)
     first.apply(db)
     key, answer, call = _answer(1)
     db["answers"].insert({"key": key, **answer})

@@ -193,7 +193,7 @@ def test_an_unwritable_database_is_said_and_the_app_goes_on(
 
 
 def test_a_locked_database_is_said_and_the_app_goes_on(data_dir: Path, monkeypatch) -> None:
-    monkeypatch.setattr(storing, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(storing.core, "BUSY_SECONDS", 0.1)
     assert not open_page("users").exception
     holder = sqlite3.connect(data_dir / "lusifer.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

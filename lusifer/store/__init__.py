@@ -1,0 +1,27 @@
+"""The SQLite file: its schema, its migrations, and the only SQL of the project.
+
+One file in WAL mode, one connection a thread (a shared ``sqlite_utils.Database`` fails now and
+then). What is content (``answers``, by key) and what is an event (``calls``: who asked, when, at what
+price) are separate tables, so that forgetting one run's calls never takes an answer another run uses.
+No key, header or token is ever handed to this room.
+"""
+
+from __future__ import annotations
+
+from lusifer.store.budgets import Budgets
+from lusifer.store.calls import CALL_COLUMNS, Calls
+from lusifer.store.core import now
+from lusifer.store.details import MovieDetails
+from lusifer.store.evolutions import Evolutions
+from lusifer.store.runs import Runs
+
+
+class Store(Runs, Calls, Budgets, Evolutions, MovieDetails):
+    """The database. Safe to use from any number of threads; each gets a connection of its own.
+
+    Raises:
+        StoreError: from any method, when the file can't be opened, read or written.
+    """
+
+
+__all__ = ["CALL_COLUMNS", "Store", "now"]

@@ -1,0 +1,68 @@
+"""What is spent or set aside, by run, session and day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lusifer.store.core import Connected, explained, insert, now
+
+
+class Budgets(Connected):
+    """What is spent or set aside, by run, session and day."""
+
+    @explained
+    def set_aside(
+        self,
+        names: dict[str, str],
+        tokens: int,
+        dollars: float | None,
+        limits: Mapping[str, tuple[str, float | None]],
+    ) -> int | tuple[str, float, float]:
+        """Book the most that a call may cost, unless a limit would be passed.
+
+        Args:
+            names: what each scope (run, session, day) is called.
+            limits: by scope, the unit (``tokens`` or ``dollars``) and the most of it.
+
+        Returns:
+            The booking's number; or the scope that is full, what of it is spent or set aside, and
+            its limit.
+        """
+        amounts = {"tokens": float(tokens), "dollars": dollars or 0.0}
+        with self.writing() as db:
+            for scope, (unit, most) in limits.items():
+                if most is None:
+                    continue
+                row = db.execute(
+                    f"select coalesce(sum({unit}), 0) from spending where {scope} = ?",
+                    [names[scope]],
+                ).fetchone()
+                if row[0] + amounts[unit] > most:
+                    return scope, float(row[0]), float(most)
+            row = {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
+            return insert(db, "spending", row)
+
+    @explained
+    def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
+        """Replace a booking's highest price by the true one."""
+        with self.writing() as db:
+            db.execute(
+                "update spending set tokens = ?, dollars = ?, settled = 1 where id = ?",
+                [tokens, dollars, booking],
+            )
+
+    @explained
+    def spent(self, scope: str, name: str) -> tuple[int, float]:
+        """Tokens and dollars spent or set aside in a scope (run, session, day) of that name."""
+        if scope not in {"run", "session", "day"}:
+            raise ValueError(scope)
+        row = (
+            self._open()
+            .execute(
+                f"select coalesce(sum(tokens), 0), coalesce(sum(dollars), 0.0) from spending"
+                f" where {scope} = ?",
+                [name],
+            )
+            .fetchone()
+        )
+        return int(row[0]), float(row[1])

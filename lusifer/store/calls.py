@@ -1,0 +1,225 @@
+"""Answers by key, and the calls that asked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lusifer.store.core import Connected, explained, insert, now
+
+
+class Calls(Connected):
+    """Answers by key, and the calls that asked for them."""
+
+    @explained
+    def answer(self, key: str) -> dict[str, Any] | None:
+        """A stored answer by its key."""
+        rows = list(self._open()["answers"].rows_where("key = ?", [key]))
+        return rows[0] if rows else None
+
+    @explained
+    def keep_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
+        """Store an answer together with the call that brought it."""
+        with self.writing() as db:
+            insert(db, "answers", {"key": key, **answer, "created_at": now()})
+            insert(db, "calls", {"key": key, **call, "created_at": now()})
+
+    @explained
+    def keep_call(self, call: dict[str, Any]) -> None:
+        """Record a call that brought no answer worth keeping, or was served from the cache."""
+        with self.writing() as db:
+            insert(db, "calls", {**call, "created_at": now()})
+
+    @explained
+    def drop_answer(self, key: str, reason: str) -> None:
+        """Forget an answer that did not validate, and mark its newest call as invalid."""
+        with self.writing() as db:
+            db["answers"].delete_where("key = ?", [key])
+            db.execute(
+                "update calls set status = 'invalid', error_kind = 'invalid', error = ? where id ="
+                " (select max(id) from calls where key = ? and status in ('ok', 'cached'))",
+                [reason, key],
+            )
+
+    @explained
+    def usage(self) -> dict[str, float]:
+        """Totals over all calls: made, cached, failed, tokens, price, and calls of unknown price."""
+        row = (
+            self._open()
+            .execute(
+                """
+            select
+              count(*) filter (where status <> 'cached'),
+              count(*) filter (where status = 'cached'),
+              count(*) filter (where status in ('failed', 'invalid')),
+              coalesce(sum(input_tokens) filter (where status <> 'cached'), 0),
+              coalesce(sum(output_tokens) filter (where status <> 'cached'), 0),
+              coalesce(sum(price) filter (where status <> 'cached'), 0.0),
+              count(*) filter (where status not in ('cached', 'failed') and price is null)
+            from calls"""
+            )
+            .fetchone()
+        )
+        names = (
+            "made", "cached", "failed", "input_tokens", "output_tokens", "price", "unpriced",
+        )  # fmt: skip
+        return dict(zip(names, row, strict=True))
+
+    @explained
+    def calls(
+        self, filters: Mapping[str, Any], *, search: str = "", limit: int = 100, offset: int = 0
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Calls without their texts, newest first, and how many there are in all.
+
+        Args:
+            filters: wanted values by column (run_id, purpose, model, prompt_version, status, user_id);
+                ``None`` is no filter.
+            search: words that messages or answer must hold, whatever their case.
+        """
+        where, values = _where(filters, search)
+        columns = (
+            "id, created_at, run_id, purpose, user_id, step, model, prompt_version, status, error_kind,"
+            " attempts, input_tokens, cached_tokens, output_tokens, latency_ms, price"
+        )
+        db = self._open()
+        total = db.execute(f"select count(*) from calls where {where}", values).fetchone()[0]
+        rows = db.query(
+            f"select {columns} from calls where {where} order by id desc limit ? offset ?",
+            [*values, limit, offset],
+        )
+        return list(rows), int(total)
+
+    @explained
+    def call(self, number: int) -> dict[str, Any] | None:
+        """One call whole, with the messages and answer of the call that it was served from, and the
+        token probabilities that are stored with that answer (``tokens``)."""
+        db = self._open()
+        found = next(iter(db.query("select * from calls where id = ?", [number])), None)
+        if found is None:
+            return None
+        if found["messages"] is None:  # from cache: the texts stand with the call that asked
+            asked: dict[str, Any] = next(
+                iter(
+                    db.query(
+                        "select messages, options from calls where key = ? and messages is not null"
+                        " order by id limit 1",
+                        [found["key"]],
+                    )
+                ),
+                {},
+            )
+            found |= asked
+        answer = self.answer(found["key"]) if found["key"] else None
+        found["tokens"] = answer["tokens"] if answer else None
+        found["text"] = found["text"] or (answer["text"] if answer else None)
+        return found
+
+    @explained
+    def call_values(self, column: str) -> list[Any]:
+        """The values that a column of calls has, most frequent first."""
+        if column not in CALL_COLUMNS:
+            raise ValueError(column)
+        rows = self._open().execute(
+            f"select {column} from calls where {column} is not null group by 1 order by count(*) desc"
+            " limit 200"
+        )
+        return [r[0] for r in rows]
+
+    @explained
+    def call_totals(self, by: str) -> list[dict[str, Any]]:
+        """Sums over calls by ``day``, ``model``, ``prompt_version``, ``purpose`` or ``error_kind``."""
+        if by not in {"day", *CALL_COLUMNS, "error_kind"}:
+            raise ValueError(by)
+        what = "substr(created_at, 1, 10)" if by == "day" else by
+        return list(
+            self._open().query(
+                f"select coalesce({what}, '') as {by}, count(*) filter (where status <> 'cached') as made,"
+                " count(*) filter (where status = 'cached') as cached,"
+                " count(*) filter (where status in ('failed', 'invalid')) as failed,"
+                " coalesce(sum(input_tokens) filter (where status <> 'cached'), 0) as input_tokens,"
+                " coalesce(sum(output_tokens) filter (where status <> 'cached'), 0) as output_tokens,"
+                " coalesce(sum(price) filter (where status <> 'cached'), 0.0) as price,"
+                " avg(latency_ms) filter (where status <> 'cached') as latency_ms"
+                f" from calls {'where error_kind is not null' if by == 'error_kind' else ''}"
+                " group by 1 order by 1 desc"
+            )
+        )
+
+    @explained
+    def prune_calls(
+        self, *, before: str | None = None, run: str | None = None, preview: bool = False
+    ) -> tuple[int, int]:
+        """Forget calls older than a time, or of a run; answers stay. How many, and their characters.
+
+        Args:
+            before: ISO 8601; ``preview`` only counts.
+        """
+        where, values = "1", list[str]()
+        if before is not None:
+            where, values = f"{where} and created_at < ?", [*values, before]
+        if run is not None:
+            where, values = f"{where} and run_id = ?", [*values, run]
+        with self.writing() as db:
+            row = db.execute(
+                "select count(*), coalesce(sum(length(messages) + length(coalesce(text, ''))), 0)"
+                f" from calls where {where}",
+                values,
+            ).fetchone()
+            if not preview:
+                db.execute(f"delete from calls where {where}", values)
+        return int(row[0]), int(row[1])
+
+    @explained
+    def vacuum(self) -> tuple[int, int]:
+        """Give freed pages back to the disk; the file's bytes before and after."""
+        before = self.path.stat().st_size
+        self._open().conn.execute("vacuum")
+        self._open().conn.execute("pragma wal_checkpoint(truncate)")
+        return before, self.path.stat().st_size
+
+    @explained
+    def has_answers(self, keys: Sequence[str]) -> set[str]:
+        """Which of these keys have a stored answer."""
+        found: set[str] = set()
+        for at in range(0, len(keys), 500):
+            part = list(keys[at : at + 500])
+            rows = self._open().execute(
+                f"select key from answers where key in ({','.join('?' * len(part))})", part
+            )
+            found |= {r[0] for r in rows}
+        return found
+
+    @explained
+    def tokens_a_character(self, model: str) -> float | None:
+        """Input tokens a character of a model's newest 200 answered calls; ``None`` below 3 calls."""
+        row = (
+            self._open()
+            .execute(
+                "select count(*), sum(input_tokens), sum(length(messages)) from (select input_tokens,"
+                " messages from calls where model = ? and status = 'ok' and messages is not null and"
+                " input_tokens > 0 order by id desc limit 200)",
+                [model],
+            )
+            .fetchone()
+        )
+        return row[1] / row[2] if row[0] >= 3 and row[2] else None
+
+
+CALL_COLUMNS = ("run_id", "purpose", "model", "prompt_version", "status", "user_id")
+"""Columns by which calls are filtered."""
+
+
+def _where(filters: Mapping[str, Any], search: str) -> tuple[str, list[Any]]:
+    parts: list[str] = ["1"]
+    values: list[Any] = []
+    for column, value in filters.items():
+        if column not in CALL_COLUMNS:
+            raise ValueError(column)
+        if value is not None:
+            parts.append(f"{column} = ?")
+            values.append(value)
+    for word in search.split():
+        text = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        parts.append("(messages like ? escape '\\' or text like ? escape '\\')")
+        values += [f"%{text}%"] * 2
+    return " and ".join(parts), values

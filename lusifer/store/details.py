@@ -1,0 +1,60 @@
+"""What is known of movies beyond the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lusifer.store.core import Connected, explained, now
+
+
+class MovieDetails(Connected):
+    """What is known of movies beyond the data set."""
+
+    @explained
+    def keep_details(
+        self, dataset_hash: str, rows: Iterable[tuple[int, str | None, str, float]]
+    ) -> None:
+        """Store what is known of items: id, JSON (``None``: looked for and not found), source,
+        confidence (0–1)."""
+        at = now()
+        with self.writing() as db:
+            db["movie_details"].insert_all(
+                (
+                    {
+                        "dataset_hash": dataset_hash, "item_id": item, "data": data,
+                        "source": source, "confidence": confidence, "created_at": at,
+                    }
+                    for item, data, source, confidence in rows
+                ),
+                replace=True,
+            )  # fmt: skip
+
+    @explained
+    def details(self, dataset_hash: str) -> list[dict[str, Any]]:
+        """Every row of `keep_details`, by item id."""
+        rows = self._open()["movie_details"].rows_where(
+            "dataset_hash = ?", [dataset_hash], order_by="item_id"
+        )
+        return list(rows)
+
+    @explained
+    def details_stamp(self, dataset_hash: str) -> str:
+        """Changes whenever the details of a data set do."""
+        row = (
+            self._open()
+            .execute(
+                "select count(*), max(created_at) from movie_details where dataset_hash = ?",
+                [dataset_hash],
+            )
+            .fetchone()
+        )
+        return f"{row[0]}-{row[1]}"
+
+    @explained
+    def forget_details(self, dataset_hash: str) -> int:
+        """Remove all details of a data set; how many there were."""
+        with self.writing() as db:
+            found = db["movie_details"].count_where("dataset_hash = ?", [dataset_hash])
+            db["movie_details"].delete_where("dataset_hash = ?", [dataset_hash])
+            return int(found)

@@ -1,0 +1,92 @@
+"""Steps of evolutions, and the ratings given from their profiles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lusifer.store.core import Connected, explained, now
+
+
+class Evolutions(Connected):
+    """Steps of evolutions, and the ratings given from their profiles."""
+
+    @explained
+    def keep_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
+        """Record what an evolution is of; once is enough."""
+        with self.writing() as db:
+            db["evolutions"].insert({"id": evolution, **fields, "created_at": now()}, ignore=True)
+
+    @explained
+    def keep_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
+        """Store steps (each with its ``number``)."""
+        with self.writing() as db:
+            db["steps"].insert_all(
+                (
+                    {
+                        "evolution_id": evolution,
+                        "number": step["number"],
+                        "data": json.dumps(step, ensure_ascii=False),
+                        "created_at": now(),
+                    }
+                    for step in steps
+                ),
+                replace=True,
+            )
+
+    @explained
+    def steps(self, evolution: str) -> list[dict[str, Any]]:
+        """The stored steps of an evolution, in order, up to the first gap."""
+        rows = self._open()["steps"].rows_where("evolution_id = ?", [evolution], order_by="number")
+        found = [json.loads(r["data"]) for r in rows]
+        return [s for at, s in enumerate(found, 1) if s["number"] == at]
+
+    @explained
+    def evolutions(
+        self, dataset_hash: str, split: str, model: str, version: str, evidence: str
+    ) -> list[dict[str, Any]]:
+        """Evolutions with forecasts of one model on one split, by user; each with ``steps``, how many
+        are stored."""
+        return list(
+            self._open().query(
+                "select *, (select count(*) from steps where evolution_id = evolutions.id) as steps"
+                " from evolutions where dataset_hash = ? and split = ? and model = ?"
+                " and model_version = ? and forecasts = 1 and coalesce(evidence, '') = ?"
+                " order by user_id, id",
+                [dataset_hash, split, model, version, evidence],
+            )
+        )
+
+    @explained
+    def forget_steps(self, evolution: str) -> None:
+        """Remove an evolution's steps and ratings, so that it can be computed anew."""
+        with self.writing() as db:
+            db["steps"].delete_where("evolution_id = ?", [evolution])
+            db["ratings"].delete_where("evolution_id = ?", [evolution])
+
+    @explained
+    def keep_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
+        """Store simulated ratings given from the profile after a step."""
+        with self.writing() as db:
+            db["ratings"].insert_all(
+                (
+                    {"evolution_id": evolution, "step": step, **r, "created_at": now()}
+                    for r in ratings
+                ),
+                replace=True,
+            )
+
+    @explained
+    def ratings(
+        self, evolution: str, step: int, item_ids: Sequence[int]
+    ) -> dict[int, dict[str, Any]]:
+        """Stored ratings of some items from the profile after a step, by item id."""
+        wanted = set(item_ids)
+        rows = self._open()["ratings"].rows_where(
+            "evolution_id = ? and step = ?", [evolution, step]
+        )
+        columns = (
+            "item_id", "rating", "expected", "spread", "reason", "failure", "mass", "how", "details",
+        )  # fmt: skip
+        return {r["item_id"]: {c: r[c] for c in columns} for r in rows if r["item_id"] in wanted}

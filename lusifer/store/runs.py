@@ -1,0 +1,90 @@
+"""Recorded computations and what came out of them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from lusifer.store.core import Connected, explained, now
+
+
+class Runs(Connected):
+    """Recorded computations and what came out of them."""
+
+    @explained
+    def start_run(self, kind: str, title: str, **fields: Any) -> str:
+        """Record that a computation starts; returns its id.
+
+        Keyword fields: dataset, dataset_hash, split, model, model_version, seed, params (a dict).
+        """
+        run = f"{datetime.now(UTC):%y%m%d}-{secrets.token_hex(4)}"
+        fields["params"] = json.dumps(fields.get("params") or {}, sort_keys=True)
+        row = {"id": run, "kind": kind, "title": title, "status": "running", **fields}
+        with self.writing() as db:
+            db["runs"].insert({**row, "created_at": now()})
+        return run
+
+    @explained
+    def finish_run(self, run: str, status: str, summary: dict[str, Any] | None = None) -> None:
+        """Record how a run ended (``done``, ``failed``, ``cancelled``) and what came out."""
+        with self.writing() as db:
+            db["runs"].update(
+                run,
+                {"status": status, "summary": json.dumps(summary or {}), "finished_at": now()},
+            )
+
+    @explained
+    def runs(self, kind: str, limit: int = 50) -> list[dict[str, Any]]:
+        """The newest runs of a kind, with ``params`` and ``summary`` as dicts."""
+        rows = self._open()["runs"].rows_where(
+            "kind = ?", [kind], order_by="created_at desc", limit=limit
+        )
+        return [_run(r) for r in rows]
+
+    @explained
+    def run(self, run: str) -> dict[str, Any] | None:
+        """One run, or ``None``."""
+        rows = list(self._open()["runs"].rows_where("id = ?", [run]))
+        return _run(rows[0]) if rows else None
+
+    @explained
+    def run_usage(self, run: str) -> dict[str, float]:
+        """Totals over the calls of one run: made, cached, failed, tokens, price (of known prices)."""
+        row = (
+            self._open()
+            .execute(
+                "select count(*) filter (where status <> 'cached'), count(*) filter (where status ="
+                " 'cached'), count(*) filter (where status in ('failed', 'invalid')),"
+                " coalesce(sum(input_tokens + output_tokens) filter (where status <> 'cached'), 0),"
+                " coalesce(sum(price) filter (where status <> 'cached'), 0.0),"
+                " count(*) filter (where status not in ('cached', 'failed') and price is null)"
+                " from calls where run_id = ?",
+                [run],
+            )
+            .fetchone()
+        )
+        names = ("made", "cached", "failed", "tokens", "price", "unpriced")
+        return dict(zip(names, row, strict=True))
+
+    @explained
+    def rename_run(self, run: str, title: str) -> None:
+        """Give a run another title."""
+        with self.writing() as db:
+            db["runs"].update(run, {"title": title})
+
+    @explained
+    def delete_run(self, run: str) -> None:
+        """Remove a run and its calls; answers stay, other runs may use them."""
+        with self.writing() as db:
+            db["calls"].delete_where("run_id = ?", [run])
+            db["runs"].delete_where("id = ?", [run])
+
+
+def _run(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "params": json.loads(row["params"] or "{}"),
+        "summary": json.loads(row["summary"] or "{}"),
+    }
