@@ -121,8 +121,12 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--split", default="last-10")
     command.add_argument("--user", type=int, required=True)
     _model_options(command)
-    command.add_argument("--history", type=int, default=40, help="newest ratings to read")
-    command.add_argument("--batch-size", type=int, default=10)
+    command.add_argument(
+        "--history", type=int, help="newest ratings to read (default: as the prompts have it, 40)"
+    )
+    command.add_argument(
+        "--batch-size", type=int, help="ratings at a time (default: as the prompts have it, 10)"
+    )
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:
@@ -131,8 +135,9 @@ def _model_options(command: argparse.ArgumentParser) -> None:
         help="builtin, openai:MODEL, ENDPOINT:MODEL, ollama:NAME, or file:PATH.gguf",
     )  # fmt: skip
     command.add_argument(
-        "--prompts", default="grounded", metavar="NAME|FILE",
-        help="what a language model is asked with: grounded, paper, concise, or an exported file",
+        "--prompts", default="active", metavar="NAME|FILE",
+        help="what a language model is asked with: a label (active, baseline), a shipped set (grounded, "
+        "paper, concise), a version (v4), or an exported file",
     )  # fmt: skip
     command.add_argument("--budget", type=float, help="most dollars that this may cost")
     command.add_argument(
@@ -145,10 +150,12 @@ def _model_options(command: argparse.ArgumentParser) -> None:
 
 def _user_model(options: argparse.Namespace, store: Store | None, *, evidence: bool = False) -> Any:
     """The user model that a command asks for, within its budget."""
-    from lusifer import prompts
+    from lusifer.prompts import versions
     from lusifer.simulator import user_model
 
-    chosen = prompts.find(options.prompts) if options.model != "builtin" else None
+    chosen = (
+        versions.find(options.prompts, store, files=True) if options.model != "builtin" else None
+    )
     return user_model(
         options.model, store, budget=_budget(options), samples=options.samples, prompt_set=chosen,
         evidence=evidence,

@@ -24,7 +24,7 @@ from lusifer.simulator import (
 )
 from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Columns, Community, pair_keys
-from lusifer.simulator.evolution import BATCH, HISTORY, step_from_json
+from lusifer.simulator.evolution import step_from_json
 from lusifer.simulator.types import Rated
 from lusifer.store import Store
 
@@ -142,8 +142,8 @@ def simulate(
     *,
     forecasts: bool = False,
     community: Community | None = None,
-    history: int = HISTORY,
-    batch_size: int = BATCH,
+    history: int | None = None,
+    batch_size: int | None = None,
     progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
     workers: int = 1,
@@ -223,8 +223,8 @@ def teachers(
     model: UserModel,
     *,
     community: Community | None = None,
-    history: int = HISTORY,
-    batch_size: int = BATCH,
+    history: int | None = None,
+    batch_size: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
@@ -258,7 +258,7 @@ def stored_forecasts(
     evolutions: dict[int, list[Step]] = {}
     for row in found:
         # One evolution a user, the usual one: longer histories reach behind what evidence is apart for.
-        if (row["history"], row["batch_size"]) == (HISTORY, BATCH):
+        if (row["history"], row["batch_size"]) == (model.history, model.batch_size):
             steps = [step_from_json(s, dataset) for s in store.steps(row["id"])]
             evolutions[int(row["user_id"])] = steps
     return Forecasts.of(evolutions)

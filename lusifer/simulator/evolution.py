@@ -129,18 +129,23 @@ def plan(
     user: int,
     model: UserModel,
     *,
-    history: int = HISTORY,
-    batch_size: int = BATCH,
+    history: int | None = None,
+    batch_size: int | None = None,
     forecasts: bool = True,
     community: CommunityEvidence | None = None,
 ) -> Plan:
     """Name an evolution, checking what can be checked before anything is computed.
+
+    Args:
+        history, batch_size: ratings to read, and how many at a time; none: as the model has it.
 
     Raises:
         UnknownId: no such user.
         BadRequest: a history or batch size below 1, or a model that must be told what others gave
             while there is no community evidence, or none for a history of this length.
     """
+    history = model.history if history is None else history
+    batch_size = model.batch_size if batch_size is None else batch_size
     if history < 1 or batch_size < 1:
         raise BadRequest(
             f"A history of {history} ratings in batches of {batch_size} can't be read.",

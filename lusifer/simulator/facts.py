@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lusifer.datasets import Item
+from lusifer.prompts import METADATA
 from lusifer.simulator.taste import tastes, user_mean
 from lusifer.simulator.types import Crowd, Rated
 
+ASPECTS = {"genres": {"genre"}, "people": {"director", "actor"}}
+"""Which aspects rest on which metadata; a decade stands in the title."""
 
-def facts(seen: Sequence[Rated], usual: float, limit: int = 12) -> str:
-    """Lines for a prompt: the user's mean, genres, decades and people against it with counts, extremes."""
+
+def facts(
+    seen: Sequence[Rated], usual: float, limit: int = 12, metadata: Sequence[str] = METADATA
+) -> str:
+    """Lines for a prompt: the user's mean, genres, decades and people against it with counts, extremes.
+    What is not among the metadata shown is not told of either."""
     if not seen:
         return "(no rating seen yet)"
     mean = user_mean(seen, usual)
+    told = {"era"}.union(*(ASPECTS.get(m, set()) for m in metadata))
     lines = [f"mean rating {mean:.2f} over {len(seen)} ratings (all users: {usual:.2f})"]
     found = [
         e
         for e in tastes(seen, mean).values()
-        if e.aspect.key.split(":")[0] in {"genre", "era", "director", "actor"} and e.count >= 2
+        if e.aspect.key.split(":")[0] in told and e.count >= 2
     ]
     found.sort(key=lambda e: -abs(e.effect))
     for e in found[:limit]:
@@ -45,19 +53,23 @@ OVERVIEW = 150
 """Characters of an overview that a prompt shows: its first sentence, mostly."""
 
 
-def shown_fields(items: Iterable[Item]) -> str:
+def shown_fields(items: Iterable[Item], metadata: Sequence[str] = METADATA) -> str:
     """What `line` shows of these movies, as the heading of a list."""
-    return "title | genres | people | about" if any(i.details for i in items) else "title | genres"
+    known = any(i.details for i in items)
+    names = ["title"] + (["genres"] if "genres" in metadata else [])
+    names += ["people"] if known and "people" in metadata else []
+    return " | ".join(names + (["about"] if known and "overview" in metadata else []))
 
 
-def line(item: Item) -> str:
+def line(item: Item, metadata: Sequence[str] = METADATA) -> str:
     """One movie in a prompt: title, genres and, where they are known, its people and its story."""
-    parts = [item.title, ", ".join(item.genres) or "no genre"]
+    parts = [item.title] + ([", ".join(item.genres) or "no genre"] if "genres" in metadata else [])
     about = item.details
-    if about is not None:
+    if about is not None and "people" in metadata:
         people = [f"dir. {', '.join(about.directors[:2])}"] if about.directors else []
-        people += about.cast[:3]
-        parts += [", ".join(people) or "-", _cut(about.overview or about.tagline) or "-"]
+        parts.append(", ".join([*people, *about.cast[:3]]) or "-")
+    if about is not None and "overview" in metadata:
+        parts.append(_cut(about.overview or about.tagline) or "-")
     return " | ".join(p.replace("\n", " ").replace("|", "/") for p in parts)
 
 

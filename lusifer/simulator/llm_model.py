@@ -12,8 +12,7 @@ from lusifer.datasets import Item
 from lusifer.errors import ModelError
 from lusifer.llm import LLM, Completion, Message, Note, Options, Recorded
 from lusifer.prompts import PromptSet
-from lusifer.simulator import answers
-from lusifer.simulator.facts import facts, line, others, shown_fields
+from lusifer.simulator import answers, questions
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
 REPAIRABLE = {"invalid", "truncated", "refused"}
@@ -42,8 +41,11 @@ class LLMUserModel:
     spec: str = field(init=False)
     version: str = field(init=False)
     evidence: bool = field(init=False)
+    history: int = field(init=False)
+    batch_size: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.history, self.batch_size = self.prompts.history, self.prompts.batch_size
         self.spec, self.version = self.llm.spec, self.prompts.version
         self.evidence = self.prompts.evidence
 
@@ -84,14 +86,14 @@ class LLMUserModel:
 
     def update_question(self, context: Context) -> Question:
         """What `update` would ask first."""
-        messages = self._messages(context, self._update_prompt(context))
+        messages = questions.update(self.prompts, context)
         schema = answers.update_schema(context.batch)
         return messages, self._options(context, schema, "update", self.prompts.update_tokens)
 
     def _rate_question(
         self, context: Context, items: tuple[Item, ...], purpose: str, draw: int
     ) -> Question:
-        messages = self._messages(context, self._rate_prompt(context, items))
+        messages = questions.rate(self.prompts, context, items)
         schema = answers.ratings_schema(items, context.scale)
         return messages, self._options(context, schema, purpose, self._most(items), draw)
 
@@ -189,38 +191,7 @@ class LLMUserModel:
         if isinstance(self.llm, Recorded):
             self.llm.reject(answer.key, error.message)
 
-    # ---- prompts ----------------------------------------------------------------------------------
-
-    def _messages(self, context: Context, prompt: str) -> list[Message]:
-        system = self.prompts.render("system", scale=context.scale, usual=context.usual_rating)
-        return [Message("system", system), Message("user", prompt)]
-
-    def _update_prompt(self, context: Context) -> str:
-        seen = context.seen + context.batch
-        return self.prompts.render(
-            "update",
-            about=context.profile.about,
-            profile=_sections(context),
-            facts=facts(seen, context.usual_rating),
-            seen=seen,
-            batch=context.batch,
-            line=line,
-            shown=shown_fields(r.item for r in context.batch),
-        )
-
-    def _rate_prompt(self, context: Context, items: Sequence[Item]) -> str:
-        recent = context.seen[-self.prompts.recent :] if self.prompts.recent else ()
-        return self.prompts.render(
-            "rate",
-            about=context.profile.about,
-            profile=_sections(context),
-            facts=facts(context.seen, context.usual_rating),
-            recent=recent,
-            items=items,
-            line=line,
-            shown=shown_fields([*items, *(r.item for r in recent)]),
-            others={i.id: others(context.crowd[i.id]) for i in items if i.id in context.crowd},
-        )
+    # ---- repairing ---------------------------------------------------------------------------------
 
     def _repair(
         self,
@@ -253,9 +224,3 @@ def _mean(draws: list[SimulatedRating]) -> SimulatedRating:
         return draws[0]
     values = [float(r.rating) for r in given if r.rating is not None]
     return replace(given[0], expected=fmean(values), spread=pstdev(values), how="samples")
-
-
-def _sections(context: Context) -> str:
-    """The profile without its first line, which the prompt shows under its own heading."""
-    text, about = context.profile.text, context.profile.about
-    return text.removeprefix(about).strip() if about else text

@@ -16,6 +16,7 @@ import numpy as np
 from lusifer.datasets import Item
 from lusifer.simulator import wording
 from lusifer.simulator.aspects import Aspect, aspects_of
+from lusifer.simulator.evolution import BATCH, HISTORY
 from lusifer.simulator.taste import Evidence, TasteModel, level, tastes, user_mean
 from lusifer.simulator.types import (
     Bullet,
@@ -60,6 +61,7 @@ class StatisticalUserModel:
     """The built-in. A pure function of its context; see `lusifer.simulator.types.UserModel`."""
 
     spec = "builtin"
+    history, batch_size = HISTORY, BATCH
 
     def __init__(self, *, evidence: bool = False) -> None:
         """With ``evidence`` it is told what others gave, starts from that, and says so."""

@@ -186,12 +186,15 @@ class UserModel(Protocol):
 
     ``spec`` names the model (``builtin``, ``openai:NAME``), ``version`` what else decides its
     answers (the built-in's version number; a language model's prompt version). ``evidence`` says whether
-    it must be told what others gave (`Context.crowd`).
+    it must be told what others gave (`Context.crowd`). ``history`` ratings are read, ``batch_size`` at a
+    time, unless somebody says otherwise.
     """
 
     spec: str
     version: str
     evidence: bool
+    history: int
+    batch_size: int
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch's items before their ratings are shown, in the same order."""

@@ -13,10 +13,12 @@ from lusifer.store.calls import CALL_COLUMNS, Calls
 from lusifer.store.core import now
 from lusifer.store.details import MovieDetails
 from lusifer.store.evolutions import Evolutions
+from lusifer.store.people import People
+from lusifer.store.prompts import PromptVersions
 from lusifer.store.runs import Runs
 
 
-class Store(Runs, Calls, Budgets, Evolutions, MovieDetails):
+class Store(Runs, Calls, Budgets, Evolutions, MovieDetails, PromptVersions, People):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 
     Raises:

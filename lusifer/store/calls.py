@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,7 +75,7 @@ class Calls(Connected):
         Args:
             filters: wanted values by column (run_id, purpose, model, prompt_version, status, user_id);
                 ``None`` is no filter.
-            search: words that messages or answer must hold, whatever their case.
+            search: words (or beginnings of words) that messages or answer must hold, in any case.
         """
         where, values = _where(filters, search)
         columns = (
@@ -218,8 +219,8 @@ def _where(filters: Mapping[str, Any], search: str) -> tuple[str, list[Any]]:
         if value is not None:
             parts.append(f"{column} = ?")
             values.append(value)
-    for word in search.split():
-        text = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        parts.append("(messages like ? escape '\\' or text like ? escape '\\')")
-        values += [f"%{text}%"] * 2
+    words = re.findall(r"[^\W_]+", search)
+    if words:  # each as the beginning of a word, whatever its case
+        parts.append("id in (select rowid from call_search where call_search match ?)")
+        values.append(" ".join(f'"{w}"*' for w in words))
     return " and ".join(parts), values

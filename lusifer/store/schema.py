@@ -102,3 +102,68 @@ def m004_window_on_calls(db: sqlite_utils.Database) -> None:
     db["calls"].add_column("options", str)
     for columns in (["created_at"], ["model"], ["status"], ["user_id"]):
         db["calls"].create_index(columns)
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m005_prompt_lab(db: sqlite_utils.Database) -> None:
+    """Prompt versions with their labels and drafts; what people say of answers; local users; a search
+    over calls, and sums over them without reading their texts."""
+    db["prompt_versions"].create(
+        {
+            "number": int, "hash": str, "name": str, "data": str, "parent": int, "note": str,
+            "created_at": str,
+        },
+        pk="number", not_null={"hash", "data"},
+    )  # fmt: skip
+    db["prompt_versions"].create_index(["hash"], unique=True)
+    db["prompt_labels"].create({"label": str, "number": int, "moved_at": str}, pk="label")
+    db["prompt_moves"].create(
+        {"id": int, "label": str, "before": int, "after": int, "moved_at": str}, pk="id"
+    )
+    db["prompt_drafts"].create(
+        {"id": str, "base": int, "data": str, "revision": int, "updated_at": str}, pk="id"
+    )
+    db["answer_notes"].create(
+        {
+            "run_id": str, "candidate": str, "user_id": int, "item_id": int, "step": int,
+            "prompt_version": str, "model": str, "thumb": int, "note": str, "created_at": str,
+        },
+        pk=("run_id", "candidate", "user_id", "item_id", "step"),
+    )  # fmt: skip
+    db["local_users"].create(
+        {"id": int, "dataset_hash": str, "name": str, "created_at": str}, pk="id"
+    )
+    db["local_ratings"].create(
+        {"user_id": int, "item_id": int, "rating": float, "timestamp": int},
+        pk=("user_id", "item_id"),
+    )  # fmt: skip
+    db["calls"].create_index(
+        ["model", "prompt_version", "purpose", "status", "error_kind", "created_at",
+         "input_tokens", "output_tokens", "price", "latency_ms"],
+        index_name="calls_sums",
+    )  # fmt: skip
+    db["calls"].create_index(["prompt_version"])
+    db["calls"].create_index(["purpose"])
+    # A line break in the stored JSON is a backslash and an n, which would begin the next word.
+    words = "replace({0}messages, char(92) || 'n', ' ') , coalesce({0}text, '')"
+    db.execute(
+        f"create view call_words (id, messages, text) as select id, {words.format('')} from calls"
+    )
+    db.execute(
+        "create virtual table call_search using fts5 (messages, text, content='call_words',"
+        " content_rowid='id', detail=none, columnsize=0)"
+    )
+    values = words.format("new.")
+    db.execute(
+        "create trigger calls_found after insert on calls when new.messages is not null begin"
+        f" insert into call_search (rowid, messages, text) values (new.id, {values}); end"
+    )
+    db.execute(
+        "create trigger calls_lost after delete on calls when old.messages is not null begin"
+        " insert into call_search (call_search, rowid, messages, text)"
+        f" values ('delete', old.id, {words.format('old.')}); end"
+    )
+    db.execute(
+        f"insert into call_search (rowid, messages, text) select id, {words.format('')} from calls"
+        " where messages is not null"
+    )

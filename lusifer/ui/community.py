@@ -15,15 +15,20 @@ from lusifer.ui.parts import job_progress
 from lusifer.ui.text import literal
 
 
-def control(data: Dataset, split: Split) -> bool:
-    """The switch, and the job behind it while it is not prepared; whether evidence is told now."""
+def control(data: Dataset, split: Split, asked: bool = False) -> bool:
+    """The switch, and the job behind it while it is not prepared; whether evidence is told now.
+
+    ``asked``: the chosen prompts want it.
+    """
     wanted = st.toggle(
         "Community evidence", key="evidence", bind="query-params",
         help="Tell the model, for each movie it rates, what others gave it: their mean, the most similar "
         "users, a factorisation machine's estimate; all from the training part, without this user's "
         "rating. Off: the model alone.",
     )  # fmt: skip
-    if not wanted:
+    if asked and not wanted:
+        st.caption("These prompts tell the model what others gave, so it is on.")
+    elif not wanted:
         return False
     if ready(data, split):
         return True

@@ -13,6 +13,7 @@ from lusifer.datasets import KNOWN, splits
 from lusifer.datasets.details import ATTRIBUTION
 from lusifer.errors import DatasetError, DatasetMissing, LusiferError
 from lusifer.jobs import Job
+from lusifer.simulator import BUILTIN
 from lusifer.ui import community, models, movies, state
 from lusifer.ui.evolution import presenting
 from lusifer.ui.parts import job_progress
@@ -118,18 +119,18 @@ def run() -> None:
 def _choices(data: datasets.Dataset) -> state.Chosen:
     options = splits.names(data)
     asked = st.query_params.get("split")
-    name = st.selectbox(
+    rule = st.selectbox(
         "Split", options, key="split", bind="query-params",
         help="Which ratings the simulator may see (training) and which it is measured on (test).",
     )  # fmt: skip
     if asked and asked not in options:
-        st.warning(f"This data has no split {literal(asked)}; {name} is used.")
-    st.caption(splits.describe(name or splits.DEFAULT))
+        st.warning(f"This data has no split {literal(asked)}; {rule} is used.")
+    st.caption(splits.describe(rule or splits.DEFAULT))
     model = models.choose()
-    split = state.split(data, name or splits.DEFAULT)
-    asked_with = models.prompt_set(model)
-    told = community.control(data, split)
-    return state.Chosen(data, split, model, models.keys(), state.budget(), told, asked_with)
+    split = state.split(data, rule or splits.DEFAULT)
+    name, asked_with = models.prompt_set(model)
+    told = community.control(data, split, model != BUILTIN and asked_with.evidence)
+    return state.Chosen(data, split, model, models.keys(), state.budget(), told, name, asked_with)
 
 
 def _spend() -> None:

@@ -14,6 +14,7 @@ from lusifer.llm import local as files
 from lusifer.llm import ollama as ollama_server
 from lusifer.llm.budget import Budgeted, operators
 from lusifer.llm.redact import redact
+from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
 from lusifer.ui import state
 from lusifer.ui.parts import job_progress
@@ -44,17 +45,33 @@ def choose() -> str:
     return model
 
 
-def prompt_set(model: str) -> str:
-    """Which prompts a language model is asked with; the built-in has no use for any."""
+def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
+    """Which prompts a language model is asked with, and how they are called; the built-in has no use for
+    any.
+
+    Raises:
+        BadRequest: a version that is not there any more.
+    """
     if model == BUILTIN:
-        return prompts.DEFAULT
+        return prompts.DEFAULT, prompts.load()
+    database = state.store()
+    if "_prompts" in st.session_state:
+        st.session_state["prompts"] = st.session_state.pop("_prompts")
     # Shown as they are named: a bound selectbox puts what it shows into the address.
     name = st.selectbox(
-        "Prompts", list(prompts.SHIPPED), key="prompts", bind="query-params",
-        help="Each set is another prompt version: its evolutions and ratings are stored apart.",
+        "Prompts", versions.names(database), key="prompts", bind="query-params",
+        help="A label (active, baseline, your own) points at a version and moves; a shipped set or a "
+        "number is always the same. Each version's evolutions and ratings are stored apart.",
     )  # fmt: skip
-    st.caption(prompts.TITLES[name])
-    return name
+    found = versions.find(name, database)
+    exact, said = name, prompts.TITLES.get(name, "")
+    if database is not None and name not in prompts.SHIPPED:
+        number = database.prompt_labels().get(name) or int(name[1:])
+        version = versions.get(database, number)
+        exact = version.name
+        said = f"{exact if exact != name else found.name}: {version.note or 'no note'}"
+    st.caption(literal(said))
+    return exact, found
 
 
 def keys() -> dict[str, str]:

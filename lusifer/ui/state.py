@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import streamlit as st
 
-from lusifer import datasets, prompts, settings
+from lusifer import datasets, settings
 from lusifer.datasets import Dataset, splits
 from lusifer.datasets.details import load_details
 from lusifer.datasets.splits import Split
@@ -18,12 +18,16 @@ from lusifer.jobs import Jobs
 from lusifer.llm import Budget
 from lusifer.llm.budget import Limit, operators
 from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
+from lusifer.prompts import PromptSet
+from lusifer.prompts import load as usual_prompts
 from lusifer.simulator import BUILTIN, Plan, Step, UserModel, plan, stored_steps, user_model
 from lusifer.simulator import community as evidence
 from lusifer.simulator.community import Community
 from lusifer.simulator.evolution import BATCH, HISTORY
 from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
+
+Default = TypeVar("Default", int, None)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the data set …")
@@ -111,7 +115,7 @@ def community(data: Dataset, split: Split, *, full: bool) -> Community | None:
 class Chosen:
     """What the sidebar says. ``keys`` are this session's own, by endpoint; ``budget`` is what it may
     spend; ``evidence`` whether the model is told what others gave (only once that is prepared);
-    ``prompts`` the set that a language model is asked with."""
+    ``prompts`` names the set that a language model is asked with, ``asked_with`` is that set."""
 
     dataset: Dataset
     split: Split
@@ -120,11 +124,19 @@ class Chosen:
     budget: Budget = field(default_factory=Budget)
     evidence: bool = False
     prompts: str = DEFAULT_PROMPTS
+    asked_with: PromptSet = field(default_factory=usual_prompts)
 
     @property
     def builtin(self) -> bool:
         """Whether the built-in is chosen, which costs nothing and asks nobody."""
         return self.model == BUILTIN
+
+    @property
+    def usual(self) -> tuple[int, int]:
+        """History and batch size unless a person says otherwise."""
+        if self.builtin:
+            return HISTORY, BATCH
+        return self.asked_with.history, self.asked_with.batch_size
 
     def user_model(
         self,
@@ -142,7 +154,7 @@ class Chosen:
         budget = replace(self.budget, run_id=run or "")
         return user_model(
             self.model, store() if database == "ask" else database, run=run, keys=self.keys, budget=budget,
-            evidence=self.evidence, prompt_set=prompts.load(self.prompts), cancelled=cancelled,
+            evidence=self.evidence, prompt_set=self.asked_with, cancelled=cancelled,
         )  # fmt: skip
 
     def alone(self) -> Chosen:
@@ -154,8 +166,9 @@ class Chosen:
         """What the model is told, if it is."""
         return community(self.dataset, self.split, full=True) if self.evidence else None
 
-    def plan(self, user: int, history: int = HISTORY, batch_size: int = BATCH) -> Plan:
-        """The evolution of a user by these choices."""
+    def plan(self, user: int, history: int | None = None, batch_size: int | None = None) -> Plan:
+        """The evolution of a user by these choices; history and batches as the prompts have them unless
+        said otherwise."""
         return plan(
             self.dataset, self.split, user, self.user_model(), history=history,
             batch_size=batch_size, community=self.community,
@@ -197,7 +210,7 @@ def chosen() -> Chosen:
     return st.session_state["_chosen"]
 
 
-def guarded_input(value: object, low: int, high: int, default: int) -> int:
+def guarded_input(value: object, low: int, high: int, default: Default) -> int | Default:
     """A number from a widget or a link, brought back into its range (browsers may send anything)."""
     try:
         number = int(str(value))

@@ -20,21 +20,23 @@ if not presenting:
     )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     user = parts.user_input()
-    history, size = 40, 10
+    history = size = None
     if not presenting:
         with st.popover("History", icon=":material/tune:", help="How much is read, and in what portions"):
-            history = st.number_input("Ratings to read", 1, 500, 40, 10, key="history", bind="query-params")
-            size = st.number_input("Ratings a batch", 1, 100, 10, 5, key="batch", bind="query-params")
+            history = st.number_input("Ratings to read", 1, 500, None, 10, key="history", bind="query-params",
+                                      placeholder=f"{picked.usual[0]}, as usual")
+            size = st.number_input("Ratings a batch", 1, 100, None, 5, key="batch", bind="query-params",
+                                   placeholder=f"{picked.usual[1]}, as usual")  # fmt: skip
     else:
-        history = state.guarded_input(st.query_params.get("history", 40), 1, 500, 40)
-        size = state.guarded_input(st.query_params.get("batch", 10), 1, 100, 10)
+        history = state.guarded_input(st.query_params.get("history"), 1, 500, None)
+        size = state.guarded_input(st.query_params.get("batch"), 1, 100, None)
     presenting = st.toggle("Present mode", key="present", bind="query-params",
                            help="Only profile, batch and why it changed, large.")  # fmt: skip
 if user is None:
     st.stop()
 
 try:
-    what = picked.plan(user, int(history), int(size))
+    what = picked.plan(user, history, size)
     steps, wanted = evolution.steps_of(picked, what)
     if len(steps) < wanted:
         evolution.offer(picked, what, len(steps), wanted)

@@ -1,0 +1,327 @@
+"""Templates that a person wrote, run without trusting them: no way to Python, no end of time or memory.
+
+Jinja's own sandbox keeps a template from reaching Python, and warns that it bounds neither time nor
+memory (its documentation, "Sandbox", "Security Considerations"). Here every loop turn, macro call and
+filter is a tick of a meter that knows how long a rendering has taken and how much it has printed; what
+makes large values at one stroke (``*``, ``**``, ``~``, ``join``) is measured before it happens; only
+filters, tests and methods that can't are let in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from functools import lru_cache, wraps
+from types import TracebackType
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+SECONDS = 1.0
+"""Longest that one rendering may take; a usual one takes a hundredth of a millisecond to a few."""
+CHARACTERS = 400_000
+"""Longest text that a template may print or build, more than any model reads for one answer."""
+SOURCE = 50_000
+"""Longest template."""
+ENTRIES = 10_000
+"""Longest range or repeated list."""
+BITS = 256
+"""Largest whole number."""
+BRIEF = 8
+"""Lines that the filter ``brief`` keeps."""
+FILTERS = (
+    "abs", "capitalize", "count", "default", "d", "first", "float", "int", "join", "last", "length",
+    "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select",
+    "selectattr", "sort", "string", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount",
+)  # fmt: skip
+TESTS = (
+    "defined", "undefined", "none", "number", "string", "sequence", "mapping", "iterable", "odd",
+    "even", "divisibleby", "eq", "==", "equalto", "ne", "!=", "lt", "<", "lessthan", "le", "<=", "gt",
+    ">", "greaterthan", "ge", ">=", "in", "true", "false", "boolean", "integer", "float",
+)  # fmt: skip
+METHODS = frozenset(
+    ["upper", "lower", "title", "capitalize", "strip", "lstrip", "rstrip", "startswith", "endswith", "split", "rsplit", "splitlines", "find", "count", "index", "isdigit", "items", "keys", "values", "get", "removeprefix", "removesuffix"]
+)  # fmt: skip
+"""Methods of texts and built-in collections: none makes more than it is given."""
+
+
+class _Meter:
+    """What one rendering has used."""
+
+    def __init__(self) -> None:
+        self.until = time.monotonic() + SECONDS
+        self.printed = 0
+
+    def tick(self, characters: int = 0) -> str:
+        self.printed += characters
+        if self.printed > CHARACTERS:
+            raise SecurityError(f"it prints more than {CHARACTERS:,} characters")
+        if time.monotonic() > self.until:
+            raise SecurityError(f"it takes longer than {SECONDS:g} s")
+        return ""
+
+
+_METER: ContextVar[_Meter] = ContextVar("lusifer_template_meter")
+
+
+def _tick(characters: int = 0) -> str:
+    return _METER.get().tick(characters)
+
+
+def _pass(characters: int = 0) -> bool:
+    _METER.get().tick(characters)
+    return True
+
+
+def _size(value: Any) -> int:
+    return len(value) if isinstance(value, str | bytes | list | tuple | dict) else 0
+
+
+def _bounded(value: Any) -> Any:
+    """The value, unless it is larger than any prompt has use for.
+
+    All that a collection holds is counted, through collections in it: what is small in memory, a list
+    of one list many times, would still take for ever to print or compare.
+    """
+    if isinstance(value, str):
+        weight = len(value)
+    elif isinstance(value, int):
+        if value.bit_length() > BITS:
+            raise SecurityError("it computes with numbers of more than 77 digits")
+        return value
+    elif isinstance(value, list | tuple | dict | set | frozenset):
+        weight = _weight(value)
+    else:
+        return value
+    if weight > CHARACTERS:
+        raise SecurityError(f"it builds something larger than {CHARACTERS:,} characters")
+    return value
+
+
+def _weight(value: Any) -> int:
+    total, left = 0, [value]
+    while left and total <= CHARACTERS:
+        entry = left.pop()
+        if isinstance(entry, dict):
+            left.extend(entry)
+            left.extend(entry.values())
+        elif isinstance(entry, list | tuple | set | frozenset):
+            left.extend(entry)
+        total += len(entry) if isinstance(entry, str) else 1
+    return total
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(_bounded(value))
+
+
+def _joined(*parts: Any) -> str:
+    """What ``~`` means, measured before it is made."""
+    texts = [_text(p) for p in parts]
+    _tick()
+    if sum(map(len, texts)) > CHARACTERS:
+        raise SecurityError(f"it builds something larger than {CHARACTERS:,} characters")
+    return "".join(texts)
+
+
+def _join(value: Iterable[Any], d: str = "", attribute: str | None = None) -> str:
+    found, size = [], 0
+    for entry in value:
+        text = _text(getattr(entry, attribute) if attribute and not attribute.startswith("_") else entry)  # fmt: skip
+        size += len(text) + len(d)
+        if size > CHARACTERS:
+            raise SecurityError(f"it builds something larger than {CHARACTERS:,} characters")
+        found.append(text)
+    return d.join(found)
+
+
+def _sum(value: Iterable[Any], attribute: str | None = None, start: float = 0) -> float:
+    found = [getattr(v, attribute) if attribute and not attribute.startswith("_") else v for v in value]  # fmt: skip
+    return sum((float(v) if not isinstance(v, int) else v for v in found), start)
+
+
+def _range(*bounds: int) -> range:
+    made = range(*bounds)
+    if len(made) > ENTRIES:
+        raise SecurityError(f"a range of {len(made):,} is longer than {ENTRIES:,}")
+    return made
+
+
+def _metered(work: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(work)
+    def run(*given: Any, **more: Any) -> Any:
+        _tick()
+        for value in given:
+            _bounded(value)
+        return _bounded(work(*given, **more))
+
+    return run
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    intercepted_binops = frozenset({"*", "**", "+", "%", "/", "//", "-"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "%" and isinstance(left, str | bytes):
+            raise SecurityError("texts are not formatted with %; use a filter")
+        if operator == "**":
+            base, power = abs(left), abs(right)
+            if base > 1_000_000 or power > 12:
+                raise SecurityError("its powers are too large")
+        if operator == "*" and (_size(left) or _size(right)):
+            times = right if _size(left) else left
+            most = CHARACTERS if isinstance(left, str) or isinstance(right, str) else ENTRIES
+            if isinstance(times, int) and max(_size(left), _size(right)) * times > most:
+                raise SecurityError(f"it repeats something to more than {most:,} in length")
+        if operator == "+" and _size(left) + _size(right) > CHARACTERS:
+            raise SecurityError(f"it builds something longer than {CHARACTERS:,}")
+        return _bounded(super().call_binop(context, operator, left, right))
+
+    def wrap_str_format(self, value: Any) -> Any:
+        return None  # "{:>1000000000}": no formatting, so nothing to wrap
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if isinstance(
+            obj, str | bytes | list | tuple | dict | set | frozenset | int | float | range
+        ):
+            return attr in METHODS
+        return super().is_safe_attribute(obj, attr, value)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        if len(source) > SOURCE:
+            raise TemplateSyntaxError(f"a template has at most {SOURCE:,} characters", 1)
+        try:
+            tree = super()._parse(source, name, filename)
+        except RecursionError:
+            raise TemplateSyntaxError("it is nested too deeply", 1) from None
+        return _with_ticks(tree)
+
+
+def _call(name: str, line: int, *given: nodes.Expr) -> nodes.Expr:
+    # By its import name, which no template can write or put something else in the place of.
+    work = nodes.ImportedName(f"{__name__}.{name}", lineno=line)
+    return nodes.Call(work, list(given), [], None, None, lineno=line)
+
+
+def _with_ticks(tree: nodes.Template) -> nodes.Template:
+    """The tree with a tick at each turn of a loop and each call of a macro, and all that makes texts or
+    collections measured."""
+    bodies: Any = tree.find_all((nodes.For, nodes.Macro, nodes.CallBlock, nodes.FilterBlock))
+    for node in bodies:
+        fixed = sum(len(d.data) for child in node.body for d in child.find_all(nodes.TemplateData))
+        tick = nodes.Output([_call("_tick", node.lineno, nodes.Const(fixed))], lineno=node.lineno)
+        node.body.insert(0, tick)
+        if isinstance(node, nodes.For) and node.test is not None:
+            node.test = nodes.And(_call("_pass", node.lineno), node.test, lineno=node.lineno)
+    return _measured(tree)
+
+
+def _measured(node: Any) -> Any:
+    for name, value in node.iter_fields():
+        if isinstance(value, list):
+            setattr(node, name, [_measured(v) if isinstance(v, nodes.Node) else v for v in value])
+        elif isinstance(value, nodes.Node):
+            setattr(node, name, _measured(value))
+    if isinstance(node, nodes.Concat):
+        return _call("_joined", node.lineno, *node.nodes)
+    made = isinstance(node, nodes.List | nodes.Dict) or (
+        isinstance(node, nodes.Tuple) and node.ctx == "load"
+    )
+    return _call("_bounded", node.lineno, node) if made else node
+
+
+def _printed(value: Any) -> Any:
+    """What is about to be printed, counted."""
+    if not isinstance(value, Undefined):
+        value = _text(value)
+        _tick(len(value))
+    return value
+
+
+@lru_cache(maxsize=1)
+def _environment() -> _Environment:
+    # Nothing is escaped: the result is a prompt, never HTML. Constants are not folded while compiling,
+    # where no meter runs.
+    made = _Environment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=False, optimized=False,
+        finalize=_printed,
+    )  # fmt: skip
+    made.filters = {n: _metered(f) if not _wants_context(f) else f for n, f in made.filters.items() if n in FILTERS}  # fmt: skip
+    made.filters |= {
+        "join": _metered(_join),
+        "sum": _metered(_sum),
+        "string": _metered(_text),
+        "number": lambda value: f"{value:g}",
+        "decimal": lambda value: f"{value:.2f}",
+        # The first lines of some facts: the strongest tastes come first.
+        "brief": lambda text: "\n".join(text.splitlines()[:BRIEF]),
+    }
+    made.tests = {n: t for n, t in made.tests.items() if n in TESTS}
+    made.globals = {"range": _range, "namespace": made.globals["namespace"]}
+    return made
+
+
+def _wants_context(work: Any) -> bool:
+    """Whether Jinja hands a filter more than its value (then a wrapper would hide that)."""
+    return hasattr(work, "jinja_pass_arg")
+
+
+@lru_cache(maxsize=512)
+def compiled(text: str) -> Template:
+    """A template ready to be filled in.
+
+    Compiling takes ten times as long as filling in, and every call fills two in.
+
+    Raises:
+        TemplateSyntaxError: it can't be read; with the line.
+    """
+    try:
+        return _environment().from_string(text)
+    except RecursionError:
+        raise TemplateSyntaxError("it is nested too deeply", 1) from None
+
+
+def tree(text: str) -> nodes.Template:
+    """A template's syntax tree as it was written.
+
+    Raises:
+        TemplateSyntaxError: it can't be read; with the line.
+    """
+    compiled(text)  # checks what only shows when code is made of it
+    return _environment().parse(text)
+
+
+def render(text: str, values: Mapping[str, Any]) -> str:
+    """A template with its variables filled in, without the white space around.
+
+    Raises:
+        TemplateError: it can't be read, names what is not there, or asks for what it may not.
+    """
+    template = compiled(text)
+    token = _METER.set(_Meter())
+    try:
+        return template.render(values).strip()
+    except TemplateError:
+        raise
+    except RecursionError as error:
+        raise SecurityError("it calls itself without end").with_traceback(error.__traceback__) from None  # fmt: skip
+    except Exception as error:  # a template may divide by nothing or add a text to a number
+        said = f"{type(error).__name__}: {error}"
+        raise TemplateError(said).with_traceback(error.__traceback__) from None
+    finally:
+        _METER.reset(token)
+
+
+def line_of(error: BaseException) -> int | None:
+    """The line of the template at which an error came up, from 1; ``None`` where it can't be told."""
+    if isinstance(error, TemplateSyntaxError):
+        return error.lineno
+    line, at = None, error.__traceback__
+    while isinstance(at, TracebackType):
+        if at.tb_frame.f_code.co_filename == "<template>":
+            line = at.tb_lineno
+        at = at.tb_next
+    return line

@@ -1,0 +1,199 @@
+"""Prompt versions: numbered, never changed, pointed at by labels that move.
+
+A version is named by a label (``active``), by a shipped set's name (``grounded``) or by its number in this
+database (``v4``); on another machine the number means something else, so what travels is the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from lusifer.errors import BadRequest
+from lusifer.prompts.sets import (
+    DEFAULT,
+    SHIPPED,
+    TEMPLATES,
+    TITLES,
+    PromptSet,
+    from_json,
+    load,
+    to_json,
+)
+from lusifer.prompts.sets import find as find_file
+from lusifer.store import Store
+
+ACTIVE, BASELINE = "active", "baseline"
+LABELS = (ACTIVE, BASELINE)
+"""Labels that are always there: what is used unless somebody says otherwise, and what it is held against."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version: its number, content, the number that it was made from, a note, and when."""
+
+    number: int
+    prompts: PromptSet
+    parent: int | None
+    note: str
+    created_at: str
+
+    @property
+    def name(self) -> str:
+        """How it is asked for: a shipped set by its name, any other by its number."""
+        return name_of(self.number, self.prompts)
+
+
+def name_of(number: int, prompts: PromptSet) -> str:
+    """A shipped set's name, or ``v`` and the number."""
+    shipped = prompts.name in SHIPPED and prompts == load(prompts.name)
+    return prompts.name if shipped else f"v{number}"
+
+
+def save(store: Store, prompts: PromptSet, parent: int | None = None, note: str = "") -> Version:
+    """Keep a set as a version; the one that is there already if its content is.
+
+    Raises:
+        StoreError: the database can't be written.
+    """
+    text = to_json(prompts)
+    return get(store, store.keep_prompt(prompts.hash, prompts.name, text, parent, note.strip()))
+
+
+def get(store: Store, number: int) -> Version:
+    """A version by its number.
+
+    Raises:
+        BadRequest: there is none.
+    """
+    row = store.prompt(number)
+    if row is None:
+        raise BadRequest(f"There is no prompt version v{number} in this database.", "The list on the Prompts page says which there are.")  # fmt: skip
+    return Version(number, _read(row["data"]), row["parent"], row["note"] or "", row["created_at"])
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> PromptSet:
+    return from_json(text)
+
+
+def prepare(store: Store) -> None:
+    """Number the shipped sets and set the labels that are always there, once for each database (and
+    again when a new release ships other sets)."""
+    known = {row["hash"] for row in store.prompts()}
+    for name in SHIPPED:
+        if load(name).hash not in known:
+            earlier = [r["number"] for r in store.prompts() if r["name"] == name]
+            save(store, load(name), max(earlier, default=None), f"Shipped. {TITLES[name]}")
+    if set(LABELS) - set(store.prompt_labels()):
+        for label in LABELS:
+            store.move_label(label, save(store, load(DEFAULT)).number, unless_there=True)
+
+
+def names(store: Store | None, most: int = 60) -> list[str]:
+    """All that can be asked for, labels first, then shipped sets, then the newest other versions."""
+    if store is None:
+        return list(SHIPPED)
+    prepare(store)
+    labels = store.prompt_labels()
+    shipped = {load(n).hash for n in SHIPPED}
+    rest = [f"v{r['number']}" for r in store.prompts() if r["hash"] not in shipped]
+    own = [x for x in labels if x not in LABELS]
+    return [*LABELS, *own, *SHIPPED, *rest[:most]]
+
+
+def find(name: str, store: Store | None, *, files: bool = False) -> PromptSet:
+    """A set by label, shipped name or number; with ``files`` also from a file.
+
+    Raises:
+        BadRequest: there is none of that name.
+    """
+    if name in SHIPPED:
+        return load(name)
+    if store is not None:
+        if re.fullmatch(r"v\d{1,9}", name):
+            return get(store, int(name[1:])).prompts
+        prepare(store)
+        labels = store.prompt_labels()
+        if name in labels:
+            return get(store, labels[name]).prompts
+    elif name in LABELS:
+        return load()
+    if files and (Path(name).suffix or Path(name).exists()):
+        return find_file(name)
+    raise BadRequest(f"There are no prompts called {name!r}.", f"Known: {', '.join(names(store, 20))}.")  # fmt: skip
+
+
+def check_label(label: str) -> None:
+    """Whether a label may be called that.
+
+    Raises:
+        BadRequest: it may not, and why.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", label) or re.fullmatch(r"v\d+", label):
+        raise BadRequest(f"A label can't be called {label[:40]!r}.", "Use small letters, digits and hyphens, a letter first.")  # fmt: skip
+    if label in SHIPPED:
+        raise BadRequest(f"{label} is a shipped set.", "Give the label another name.")
+
+
+def move(store: Store, label: str, number: int) -> int | None:
+    """Point a label at a version; where it pointed before.
+
+    Raises:
+        BadRequest: no such version, or no name for a label.
+    """
+    check_label(label)
+    get(store, number)
+    return store.move_label(label, number)
+
+
+def rollback(store: Store, label: str = ACTIVE) -> int:
+    """Move a label back to where it pointed before its last move; the version it points at now.
+
+    Two rollbacks in a row are there and back again: a rollback is a move like any other.
+
+    Raises:
+        BadRequest: it has pointed at nothing else.
+    """
+    moves = [m for m in store.label_moves(label) if m["before"] is not None]
+    if not moves or moves[0]["before"] == store.prompt_labels().get(label):
+        raise BadRequest(f"The label {label} has pointed at nothing else.", "Move it to a version.")
+    store.move_label(label, int(moves[0]["before"]))
+    return int(moves[0]["before"])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two sets differ in one template (``lines``, a unified diff) or parameter (``before``, ``after``)."""
+
+    what: str
+    lines: tuple[str, ...] = ()
+    before: str = ""
+    after: str = ""
+
+
+def diff(one: PromptSet, other: PromptSet) -> list[Difference]:
+    """All that differs, parameters first, templates in their order; nothing for the same content."""
+    found = []
+    first, second = asdict(one), asdict(other)
+    for name in first:
+        if name != "templates" and first[name] != second[name]:
+            found.append(Difference(name, before=_said(first[name]), after=_said(second[name])))
+    a, b = dict(one.templates), dict(other.templates)
+    for name in TEMPLATES:
+        if a[name] != b[name]:
+            lines = difflib.unified_diff(
+                a[name].splitlines(), b[name].splitlines(), lineterm="", n=2
+            )
+            found.append(Difference(name, tuple(list(lines)[2:])))
+    return found
+
+
+def _said(value: object) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value)) or "none"
+    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)  # fmt: skip

@@ -1,0 +1,115 @@
+"""What the people in front of the screen leave behind: notes on answers, and ratings of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lusifer.store.core import Connected, explained, now
+
+FIRST_LOCAL = 1_000_000_000
+"""Local users are numbered from here on, far above any data set's own."""
+
+
+class People(Connected):
+    """Thumbs and notes on answers; local users with their ratings."""
+
+    @explained
+    def keep_note(self, note: Mapping[str, Any]) -> None:
+        """Store a thumb (−1, 0, 1) and a note on an answer; one of neither is removed.
+
+        Keys: run_id, candidate, user_id, item_id (0 for a profile), step, prompt_version, model,
+        thumb, note.
+        """
+        where = [note[k] for k in ("run_id", "candidate", "user_id", "item_id", "step")]
+        with self.writing() as db:
+            db["answer_notes"].delete_where(
+                "run_id = ? and candidate = ? and user_id = ? and item_id = ? and step = ?", where
+            )
+            if note["thumb"] or note["note"]:
+                db["answer_notes"].insert({**note, "created_at": now()})
+
+    @explained
+    def notes(self, run: str) -> list[dict[str, Any]]:
+        """All notes on a run's answers."""
+        return list(self._open()["answer_notes"].rows_where("run_id = ?", [run]))
+
+    @explained
+    def note_scores(self) -> dict[str, tuple[int, int]]:
+        """Thumbs up and thumbs down of each prompt version, over all runs."""
+        rows = self._open().execute(
+            "select prompt_version, sum(thumb = 1), sum(thumb = -1) from answer_notes group by 1"
+        )
+        return {r[0]: (int(r[1]), int(r[2])) for r in rows}
+
+    # ---- local users ----------------------------------------------------------------------------
+
+    @explained
+    def add_local_user(self, dataset_hash: str, name: str) -> int:
+        """A new local user of a data set; their id."""
+        with self.writing() as db:
+            row = db.execute("select max(id) from local_users").fetchone()
+            number = max(int(row[0] or 0) + 1, FIRST_LOCAL)
+            db["local_users"].insert(
+                {"id": number, "dataset_hash": dataset_hash, "name": name, "created_at": now()}
+            )
+            return number
+
+    @explained
+    def local_users(self, dataset_hash: str) -> list[dict[str, Any]]:
+        """Local users of a data set, newest first, each with how many ``ratings`` they gave."""
+        return list(
+            self._open().query(
+                "select *, (select count(*) from local_ratings where user_id = local_users.id) as"
+                " ratings from local_users where dataset_hash = ? order by id desc",
+                [dataset_hash],
+            )
+        )
+
+    @explained
+    def keep_local_ratings(self, user: int, rows: Sequence[tuple[int, float | None, int]]) -> None:
+        """Store (item, rating, Unix seconds) of a local user; a rating of ``None`` is taken back."""
+        with self.writing() as db:
+            for item, rating, timestamp in rows:
+                if rating is None:
+                    db["local_ratings"].delete_where("user_id = ? and item_id = ?", [user, item])
+                else:
+                    db["local_ratings"].insert(
+                        {
+                            "user_id": user,
+                            "item_id": item,
+                            "rating": rating,
+                            "timestamp": timestamp,
+                        },
+                        replace=True,
+                    )
+
+    @explained
+    def local_ratings(self, user: int) -> list[tuple[int, float, int]]:
+        """A local user's (item, rating, Unix seconds), oldest first."""
+        rows = self._open().execute(
+            "select item_id, rating, timestamp from local_ratings where user_id = ?"
+            " order by timestamp, item_id",
+            [user],
+        )
+        return [(int(r[0]), float(r[1]), int(r[2])) for r in rows]
+
+    @explained
+    def erase_local_user(self, user: int) -> None:
+        """Remove a local user with their ratings and all that was computed or asked of them: profiles,
+        ratings, calls, and the answers that only those calls used."""
+        with self.writing() as db:
+            ids = [r[0] for r in db.execute("select id from evolutions where user_id = ?", [user])]
+            for evolution in ids:
+                for table in ("steps", "ratings"):
+                    db[table].delete_where("evolution_id = ?", [evolution])
+            db.execute(
+                "delete from answers where key in (select key from calls where user_id = ?) and key"
+                " not in (select key from calls where user_id is not ? and key is not null)",
+                [user, user],
+            )
+            for table, column in (
+                ("evolutions", "user_id"), ("calls", "user_id"), ("answer_notes", "user_id"),
+                ("local_ratings", "user_id"), ("local_users", "id"),
+            ):  # fmt: skip
+                db[table].delete_where(f"{column} = ?", [user])
