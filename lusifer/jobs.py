@@ -20,7 +20,8 @@ KEEP = 50
 class Job:
     """One piece of work in a thread of its own. Read from anywhere; written by the work alone.
 
-    ``run`` names the run whose calls it makes, so that their number and price can be shown meanwhile.
+    ``run`` names the run whose calls it makes, so that their number and price can be shown meanwhile;
+    ``text`` is what a model has said so far, where that is streamed.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Job:
     result: Any = None
     error: str = ""
     run: str = ""
+    text: str = ""
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)

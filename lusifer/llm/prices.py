@@ -48,6 +48,20 @@ def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: i
     return float(found.total_price)
 
 
+def context_window(identity: str) -> int | None:
+    """Tokens that a model reads at most, or ``None`` where nobody has said."""
+    address, _, model = identity.partition("|")
+    if not address.startswith("http"):
+        return None
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        _, found = get_snapshot().find_provider_model(model, None, None, address)
+    except LookupError:
+        return None
+    return found.context_window
+
+
 def _overrides() -> dict[str, dict[str, float]]:
     file = settings.data_dir() / "prices.toml"
     try:

@@ -128,8 +128,9 @@ def to_json(prompts: PromptSet) -> str:
     return json.dumps(said, ensure_ascii=False, indent=1)
 
 
-def from_json(text: str) -> PromptSet:
-    """The inverse of `to_json`; every template is read once, so that a mistake in one is found now.
+def from_json(text: str, *, draft: bool = False) -> PromptSet:
+    """The inverse of `to_json`; every template is read once, so that a mistake in one is found now (but
+    not in a draft, which may be half written).
 
     Raises:
         BadRequest: what is wrong, and where.
@@ -149,7 +150,7 @@ def from_json(text: str) -> PromptSet:
         raise BadRequest("The prompt file lacks templates.", f"It needs {', '.join(TEMPLATES)}.")
     said |= {k: tuple(v) for k, v in said.items() if k == "metadata" and isinstance(v, list)}
     check_parameters(said)
-    for name, template in templates.items():
+    for name, template in () if draft else templates.items():
         try:
             sandbox.compiled(template)
         except TemplateSyntaxError as error:

@@ -94,6 +94,13 @@ def for_rating(
     return _less_stored(model, store, list(_ratings(model, context, items, purpose)))
 
 
+def for_update(model: UserModel, store: Store | None, context: Context) -> Estimate:
+    """One profile from a context with a batch to read."""
+    if not isinstance(model, LLMUserModel):
+        return Estimate(dollars=0.0)
+    return _less_stored(model, store, [(model.update_question(context), UPDATE_TOKENS)])
+
+
 def for_users(
     dataset: Dataset, split: Split, plans: Sequence[Plan], model: UserModel, store: Store | None,
     *, community: CommunityEvidence | None = None,

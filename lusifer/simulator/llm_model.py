@@ -19,6 +19,8 @@ REPAIRABLE = {"invalid", "truncated", "refused"}
 """What one more try, that says what was wrong, may mend."""
 LOGPROBS = 10
 """Likely tokens asked for at each place: more than a scale has digits."""
+DRAWS_APART = 1000
+"""What lies between two draws of a whole evolution: more than a rating has samples."""
 SAMPLING_TEMPERATURE = 1.0
 """Temperature of several draws where the prompts ask for 0: else all draws are the same."""
 
@@ -31,13 +33,15 @@ class LLMUserModel:
     """A `UserModel` on any `LLM` and prompt set.
 
     A forecast or rating that fails leaves its items missing, each with the reason; a failed update
-    raises, since a profile can't be left out. ``on_text`` is told each answer's pieces as they arrive.
+    raises, since a profile can't be left out. ``on_text`` is told each answer's pieces as they arrive. A
+    ``draw`` above 0 asks anew what is stored already; it is another version, stored apart.
     """
 
     llm: LLM
     prompts: PromptSet
     run: str | None = None
     on_text: Callable[[str], None] | None = None
+    draw: int = 0
     spec: str = field(init=False)
     version: str = field(init=False)
     evidence: bool = field(init=False)
@@ -47,6 +51,8 @@ class LLMUserModel:
     def __post_init__(self) -> None:
         self.history, self.batch_size = self.prompts.history, self.prompts.batch_size
         self.spec, self.version = self.llm.spec, self.prompts.version
+        if self.draw:
+            self.version += f"~{self.draw}"
         self.evidence = self.prompts.evidence
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
@@ -183,7 +189,7 @@ class LLMUserModel:
         note = Note(purpose, self.run, context.user.id, context.step, self.version)
         return {
             "schema": schema, "temperature": temperature, "max_tokens": max_tokens,
-            "logprobs": LOGPROBS if rating else 0, "draw": draw, "note": note,
+            "logprobs": LOGPROBS if rating else 0, "draw": draw + DRAWS_APART * self.draw, "note": note,
             "on_text": self.on_text,
         }  # fmt: skip
 

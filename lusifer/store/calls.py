@@ -191,6 +191,41 @@ class Calls(Connected):
         return found
 
     @explained
+    def usage_of(
+        self, model: str, version: str, users: Sequence[int]
+    ) -> dict[int, dict[str, float]]:
+        """By user, what the answers of a model to a prompt version took, whenever they were asked for:
+        calls, failed, tokens, seconds, price, and calls of unknown price."""
+        found: dict[int, dict[str, float]] = {}
+        names = ("calls", "failed", "tokens", "seconds", "price", "unpriced")
+        for at in range(0, len(users), 500):
+            part = list(users[at : at + 500])
+            rows = self._open().execute(
+                "select user_id, count(*), count(*) filter (where status in ('failed', 'invalid')),"
+                " coalesce(sum(input_tokens + output_tokens), 0), coalesce(sum(latency_ms), 0) / 1000.0,"
+                " coalesce(sum(price), 0.0), count(*) filter (where status <> 'failed' and price is null)"
+                " from calls where model = ? and prompt_version = ? and status <> 'cached' and user_id in"
+                f" ({','.join('?' * len(part))}) group by user_id",
+                [model, version, *part],
+            )
+            found |= {int(r[0]): dict(zip(names, map(float, r[1:]), strict=True)) for r in rows}
+        return found
+
+    @explained
+    def run_usage_by_version(self, run: str) -> dict[tuple[str, str], dict[str, float]]:
+        """What one run newly spent, by model and prompt version: calls, cached, tokens, price."""
+        rows = self._open().execute(
+            "select model, prompt_version, count(*) filter (where status <> 'cached'),"
+            " count(*) filter (where status = 'cached'),"
+            " coalesce(sum(input_tokens + output_tokens) filter (where status <> 'cached'), 0),"
+            " coalesce(sum(price) filter (where status <> 'cached'), 0.0) from calls where run_id = ?"
+            " group by 1, 2",
+            [run],
+        )
+        names = ("calls", "cached", "tokens", "price")
+        return {(r[0], r[1]): dict(zip(names, map(float, r[2:]), strict=True)) for r in rows}
+
+    @explained
     def tokens_a_character(self, model: str) -> float | None:
         """Input tokens a character of a model's newest 200 answered calls; ``None`` below 3 calls."""
         row = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,7 +22,7 @@ from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, for_rating, for_users
 from lusifer.simulator.evolution import context_after
 from lusifer.store import Store
-from lusifer.ui import state
+from lusifer.ui import runs, state
 from lusifer.ui.state import Chosen
 
 TITLES = {
@@ -138,7 +137,7 @@ def work(
         )  # fmt: skip
         job.progress(job.total, job.total, "Intervals and audit")
         made = summary(found, seed)
-        _keep(run, table(found, picked.split))
+        runs.keep(run, table(found, picked.split))
     except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
@@ -152,57 +151,16 @@ def work(
     }  # fmt: skip
 
 
-def _path(run: str) -> Path:
-    return settings.data_dir() / "runs" / f"{run}.parquet"
-
-
-def _keep(run: str, rows: pd.DataFrame) -> None:
-    """The single predictions of a run, beside the database: they make the charts again."""
-    try:
-        _path(run).parent.mkdir(parents=True, exist_ok=True)
-        rows.to_parquet(_path(run))
-    except OSError as error:
-        raise LusiferError(
-            f"The predictions can't be kept in {_path(run).parent} ({error.strerror}).",
-            "Give yourself write access to the data folder.",
-        ) from None
-
-
 @st.cache_data(max_entries=16, show_spinner=False)
 def predictions(run: str) -> pd.DataFrame | None:
     """The single predictions of a run, or ``None`` if their file is gone or of an older version."""
-    if not run.replace("-", "").isalnum():
-        return None
-    try:
-        found = pd.read_parquet(_path(run))
-    except (OSError, ValueError):
-        return None
-    return found if {"activity", "popularity", "age", "position", "reason"} <= set(found) else None
-
-
-def recorded(picked: Chosen, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
-    """Finished runs of a kind on this data set (comparisons: on this split), newest first."""
-    if store is None:
-        return []
-    return [
-        r for r in store.runs(kind, limit=200)
-        if r["status"] == "done" and r["dataset_hash"] == picked.dataset.hash
-        and (kind != "comparison" or r["split"] == picked.split.id)
-    ]  # fmt: skip
-
-
-def run_titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """How runs are listed, by id. No two alike: a list tells its entries apart by what it shows."""
-    return {
-        r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']} · {r['id'][-4:]}"
-        for r in runs
-    }
-
-
-def delete(store: Store, run: str) -> None:
-    """Remove a run with its predictions; answers that other runs use stay."""
-    store.delete_run(run)
-    _path(run).unlink(missing_ok=True)
+    found = runs.rows(run)
+    return (
+        found
+        if found is not None
+        and {"activity", "popularity", "age", "position", "reason"} <= set(found)
+        else None
+    )
 
 
 def filtered(

@@ -16,6 +16,7 @@ from lusifer.evaluation.comparison import GROUPINGS, breakdown, reliability, thr
 from lusifer.simulator import BUILTIN
 from lusifer.store import Store
 from lusifer.ui import errors, evolution, parts, report, state
+from lusifer.ui import runs as recorded_runs
 from lusifer.ui.state import Chosen
 from lusifer.ui.text import literal, money
 
@@ -317,10 +318,10 @@ def cold_start(picked: Chosen, store: Store | None) -> None:
             order = [n for n in errors.ORDER if n in names]
             state.jobs().start(key, "Cold start", lambda j: errors.cold_work(j, picked, order, store), store=store)  # fmt: skip
             st.rerun()
-    runs = errors.recorded(picked, store, "cold-start")
+    runs = recorded_runs.recorded(picked, store, "cold-start")
     found = job.result if job is not None and job.state == "done" else None
     if found is None and runs:
-        titles = errors.run_titles(runs)
+        titles = recorded_runs.titles(runs)
         chosen = st.selectbox("Recorded curve", list(titles), key="cold-run", format_func=lambda i: titles.get(i, i))  # fmt: skip
         manage(store, chosen, titles)
         found = next(r for r in runs if r["id"] == chosen)
@@ -358,7 +359,7 @@ def manage(store: Store | None, run: str, titles: dict[str, str]) -> None:
             st.rerun()
         sure = st.checkbox("Yes, delete this comparison", key=f"sure-{run}")
         if st.button("Delete", icon=":material/delete:", disabled=not sure, help="Stored answers stay; other runs use them."):  # fmt: skip
-            errors.delete(store, run)
+            recorded_runs.delete(store, run)
             for key in [k for k, j in state.jobs().all() if isinstance(j.result, dict) and j.result.get("id") == run]:  # fmt: skip
                 state.jobs().forget(key)
             st.session_state.pop("run", None)
@@ -372,7 +373,7 @@ def compare_runs(runs: Sequence[dict[str, Any]], shown: dict[str, Any]) -> None:
         st.caption("This is the only recorded comparison on this split.")
         return
     chosen = st.multiselect("Compare with", list(others), default=list(others)[:1], key="other-runs",
-                            format_func=errors.run_titles(list(others.values())).__getitem__)  # fmt: skip
+                            format_func=recorded_runs.titles(list(others.values())).__getitem__)  # fmt: skip
     columns = {"This run": shown} | {
         f"{others[i]['title']} ({others[i]['created_at'][:16].replace('T', ' ')}, seed {others[i]['seed']}, {i[-4:]})": others[i]
         for i in chosen

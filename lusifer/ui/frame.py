@@ -68,6 +68,11 @@ def pages() -> dict[str, list[Any]]:
         ],
         "Workshop": [
             st.Page(
+                "pages/workshop/prompts.py", title="Prompts", icon=":material/edit_note:",
+                url_path="prompts",
+                help="Write prompt versions, try them on a user, compare them on the same users.",
+            ),
+            st.Page(
                 "pages/workshop/calls.py", title="Calls", icon=":material/receipt_long:",
                 url_path="calls",
                 help="Every question to a language model, its answer, its price, and what went wrong.",

@@ -150,9 +150,9 @@ def _calls_of(run: str) -> None:
 
 def profile(
     before: Profile | None, after: Profile, *, show_changes: bool = True,
-    claims: Mapping[str, Claim] | None = None,
+    claims: Mapping[str, Claim] | None = None, only_changes: bool = False,
 ) -> None:  # fmt: skip
-    """A profile by sections; with ``before``, what changed since is marked bullet by bullet; with
+    """A profile by sections (with ``only_changes``, what differs alone); with ``before``, what changed since is marked bullet by bullet; with
     ``claims``, statements that the ratings do not bear out are marked too.
 
     The marks are words and signs beside the colours, so they read in both themes and without colour.
@@ -166,6 +166,8 @@ def profile(
             if lines is not None
             else [Line(section, "kept", new=b.text) for b in after.section(section)]
         )
+        if only_changes:
+            found = [x for x in found if x.status != "kept"]
         if not found:
             continue
         st.markdown(f"**:material/{ICONS[section]}: {heading}**")

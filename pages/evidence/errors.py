@@ -6,6 +6,7 @@ from lusifer import charts
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
 from lusifer.simulator import BUILTIN, label
 from lusifer.ui import community, errors, errors_views, evolution, parts, state
+from lusifer.ui import runs as recorded_runs
 from lusifer.ui.text import literal, safe_csv
 
 picked = state.chosen()
@@ -65,7 +66,7 @@ with st.container(border=True):
 if job is not None and job.state in {"failed", "cancelled"}:
     st.warning(literal(job.error), icon=":material/error:")
 
-runs = errors.recorded(picked, store)
+runs = recorded_runs.recorded(picked, store)
 shown = None
 if job is not None and job.state == "done" and job.result is not None:
     shown = job.result if store is None or store.run(job.result["id"]) else None
@@ -76,7 +77,7 @@ asked = st.query_params.get("run")
 if asked and asked not in {r["id"] for r in runs} and asked != (shown or {}).get("id"):
     st.warning(f"There is no comparison {literal(asked)} on this split; it may have been deleted.")
 if runs:
-    titles = errors.run_titles(runs)
+    titles = recorded_runs.titles(runs)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
         if st.session_state.get("run") not in titles:

@@ -255,7 +255,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     """With community evidence prepared, all three ways of the simulator, every closer look, filters, a
     report; then the run is renamed and deleted."""
     from lusifer.simulator import community
-    from lusifer.ui import errors
+    from lusifer.ui import runs as recorded_runs
 
     monkeypatch.setattr(community, "WHOLE", (8, 6))
     monkeypatch.setattr(community, "PART", (6, 4))
@@ -298,7 +298,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     app.checkbox(key=f"sure-{run['id']}").check().run()
     next(b for b in app.button if b.label == "Delete").click().run()
     assert not app.exception and store.run(run["id"]) is None
-    assert not errors._path(run["id"]).exists()
+    assert not recorded_runs.path(run["id"]).exists()
 
 
 def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
@@ -405,7 +405,7 @@ def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
 
 
 def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
-    from lusifer.ui import errors
+    from lusifer.ui import runs as recorded_runs
 
     app = open_page("errors")
     app.button_group(key="predictors").set_value(["bias", "constant"])
@@ -413,8 +413,10 @@ def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
     run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
     import pandas as pd
 
-    old = pd.read_parquet(errors._path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
-    old.to_parquet(errors._path(run))
+    old = pd.read_parquet(recorded_runs.path(run))[
+        ["user_id", "item_id", "rating", "timestamp", "bias"]
+    ]
+    old.to_parquet(recorded_runs.path(run))
     st.cache_data.clear()
     again = open_page("errors", run=run)
     assert not again.exception and "only its summary is left" in texts(again)

@@ -1,0 +1,290 @@
+"""Prompt versions (or models, or temperatures) tried on the same users and movies, and held against one
+of them with paired intervals.
+
+The sample is stratified by activity and drawn by a seed. Ratings are compared on the rows for which every
+candidate gave a number. Differences are bootstrapped over users, all measures from the same draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest
+from lusifer.evaluation.audit import Audit, audit
+from lusifer.evaluation.metrics import LEAST_USERS
+from lusifer.evaluation.simulated import Progress, Simulated, silent, simulate
+from lusifer.simulator import UserModel
+from lusifer.simulator.community import Community
+from lusifer.store import Store
+
+Floats = NDArray[np.float64]
+DRAWS = 1000
+POWER = 2.8
+"""Standard errors of a difference that is found four times of five at the 5 % level (1.96 + 0.84)."""
+MEASURES: dict[str, tuple[str, int]] = {
+    "rmse": ("RMSE", -1), "mae": ("MAE", -1), "pearson": ("Pearson", 1), "bias": ("Mean error", 0),
+    "forecast": ("Forecast RMSE", -1), "faithfulness": ("Faithfulness", 1),
+    "repetition": ("Repetition", -1), "missing": ("Missing ratings", -1),
+    "failed": ("Failed calls a user", -1), "tokens": ("Tokens a user", -1),
+    "seconds": ("Seconds a user", -1), "price": ("Price a user", -1),
+}  # fmt: skip
+"""What is measured: its name, and whether more is better (1), less is (−1), or nearer to zero is (0)."""
+_COLUMNS = (
+    "n", "error", "absolute", "squared", "p", "t", "pp", "tt", "pt", "fn", "fsquared", "borne", "told",
+    "repeats", "later", "missing", "asked", "failed", "tokens", "seconds", "price", "unpriced",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is tried: a name that no other has, a model with its prompts, and what it is told."""
+
+    name: str
+    model: UserModel
+    community: Community | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What one candidate said of the sample. ``audits`` by user; ``usage`` by user, see
+    `lusifer.store.Store.usage_of`."""
+
+    candidate: Candidate
+    simulated: Simulated
+    audits: dict[int, Audit] = field(default_factory=dict)
+    usage: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+
+def draw(
+    dataset: Dataset, split: Split, users: int, movies: int, *, seed: int = 0,
+    among: NDArray[Any] | None = None,
+) -> Split:  # fmt: skip
+    """A split whose test part is a sample: one user of each of ``users`` equal classes of activity, and at
+    most ``movies`` test ratings of each. The training part is the whole one.
+
+    Raises:
+        BadRequest: nobody fits, or less than one is asked for.
+    """
+    if users < 1 or movies < 1:
+        raise BadRequest("A sample needs at least one user and one movie.", "Ask for more.")
+    able = np.intersect1d(split.test.user_ids, split.train.user_ids)
+    if among is not None:
+        able = np.intersect1d(able, among)
+    if not len(able):
+        raise BadRequest(
+            f"No user of {split.name} has both a history and a test rating here.",
+            "Use another split.",
+        )
+    counts = split.train.counts[np.searchsorted(split.train.user_ids, able)]
+    ordered = able[np.lexsort((able, counts))]
+    rng = np.random.default_rng((seed, 505))
+    classes = np.array_split(ordered, min(users, len(ordered)))
+    chosen = [int(rng.choice(c)) for c in classes]
+    keep = np.zeros(len(split.test), dtype=bool)
+    for user in chosen:
+        rows = np.flatnonzero(split.test.user == user)
+        keep[rng.choice(rows, min(movies, len(rows)), replace=False)] = True
+    return Split(split.name, split.train, split.test.select(keep), split.files)
+
+
+def try_out(
+    dataset: Dataset,
+    sample: Split,
+    candidates: Sequence[Candidate],
+    store: Store | None,
+    *,
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+    workers: int = 1,
+) -> list[Trial]:
+    """Evolve the sample's users and rate its movies with each candidate, one after the other.
+
+    Raises:
+        BadRequest: two candidates of one name, or that ask the same.
+        ModelError: a hopeless one.
+        Cancelled: ``cancelled`` said so.
+    """
+    if len({c.name for c in candidates}) < len(candidates):
+        raise BadRequest("Two candidates have the same name.", "Choose each once.")
+    asks = {(c.model.spec, c.model.version) for c in candidates}
+    if len(asks) < len(candidates):
+        raise BadRequest("Two candidates ask the same model the same.", "Choose each once.")
+    count = len(sample.test.user_ids)
+    found = []
+    for at, candidate in enumerate(candidates):
+
+        def told(done: int, _: int, __: str, at: int = at, name: str = candidate.name) -> None:
+            progress(at * count + done, len(candidates) * count, name)
+
+        said = simulate(
+            dataset, sample, candidate.model, sample.test, store, forecasts=True,
+            community=candidate.community, progress=told, cancelled=cancelled, workers=workers,
+        )  # fmt: skip
+        audits = {u: audit(dataset, steps) for u, steps in said.evolutions.items() if steps}
+        usage: Mapping[int, Mapping[str, float]] = {}
+        if store is not None:
+            users = sample.test.user_ids.tolist()
+            usage = store.usage_of(candidate.model.spec, candidate.model.version, users)
+        found.append(Trial(candidate, said, audits, usage))
+    return found
+
+
+def table(sample: Split, trials: Sequence[Trial]) -> pd.DataFrame:
+    """One row a test rating: user_id, item_id, rating, and for candidate number k ``said_k``, ``reason_k``."""
+    frame = sample.test.frame().drop(columns="timestamp")
+    pairs = list(zip(frame["user_id"].tolist(), frame["item_id"].tolist(), strict=True))
+    for at, trial in enumerate(trials):
+        frame[f"said_{at}"] = trial.simulated.answers.said
+        frame[f"reason_{at}"] = [trial.simulated.reasons.get(p, "") for p in pairs]
+    return frame
+
+
+def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int = 0) -> dict[str, Any]:  # fmt: skip
+    """Every measure of `MEASURES` for each candidate, its difference from the base with a 95 % interval,
+    and the smallest difference that this sample finds four times of five; plain JSON values."""
+    users = sample.test.user_ids
+    compared = np.all([np.isfinite(t.simulated.answers.said) for t in trials], axis=0)
+    forecast = np.all([np.isfinite(t.simulated.forecasts.said) for t in trials], axis=0) if len({len(t.simulated.forecasts) for t in trials}) == 1 else None  # fmt: skip
+    sums = [_sums(sample, t, users, compared, forecast) for t in trials]
+    count = len(users)
+    draws = DRAWS if count >= LEAST_USERS else 0
+    weights = np.random.default_rng((seed, 77)).multinomial(count, np.full(count, 1 / count), size=draws)  # fmt: skip
+    whole = [_measures(s.sum(axis=0, keepdims=True), count) for s in sums]
+    drawn = [_measures(weights @ s, count) for s in sums]
+    rows: dict[str, Any] = {}
+    for at, trial in enumerate(trials):
+        row: dict[str, Any] = {}
+        for name in MEASURES:
+            value = float(whole[at][name][0])
+            entry: dict[str, Any] = {"value": _plain(value)}
+            entry["low"], entry["high"] = _bounds(drawn[at][name])
+            if at != base:
+                delta = drawn[at][name] - drawn[base][name]
+                entry["delta"] = _plain(value - float(whole[base][name][0]))
+                entry["delta_low"], entry["delta_high"] = _bounds(delta)
+                spread = float(np.nanstd(delta)) if np.isfinite(delta).any() else float("nan")
+                entry["detectable"] = _plain(POWER * spread)
+            row[name] = entry
+        row["users_failed"] = trial.simulated.failed
+        rows[trial.candidate.name] = row
+    return {
+        "candidates": rows, "base": trials[base].candidate.name, "rows": int(compared.sum()),
+        "asked": len(sample.test), "users": count,
+        "forecasts": int(forecast.sum()) if forecast is not None else 0,
+    }  # fmt: skip
+
+
+def changed(frame: pd.DataFrame, at: int, base: int = 0) -> pd.DataFrame:
+    """Users by how much their RMSE rose against the base, worst first: user_id, rows, before, after, change."""
+    both = frame.dropna(subset=[f"said_{at}", f"said_{base}"])
+    squared = pd.DataFrame(
+        {
+            "user_id": both["user_id"],
+            "before": (both[f"said_{base}"] - both["rating"]) ** 2,
+            "after": (both[f"said_{at}"] - both["rating"]) ** 2,
+        }
+    )
+    grouped = squared.groupby("user_id")
+    found = grouped[["before", "after"]].mean() ** 0.5
+    found.insert(0, "rows", grouped.size())
+    found["change"] = found["after"] - found["before"]
+    return found.sort_values("change", ascending=False, kind="stable").reset_index()
+
+
+def front(
+    rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", cost: str = "price"
+) -> set[str]:
+    """The candidates that no other one beats in both quality and cost (less is better in both)."""
+    points = {
+        n: (r[quality]["value"], r[cost]["value"])
+        for n, r in rows.items()
+        if r[quality]["value"] is not None and r[cost]["value"] is not None
+    }
+    return {
+        n for n, (q, c) in points.items()
+        if not any((q2 <= q and c2 <= c) and (q2 < q or c2 < c) for q2, c2 in points.values())
+    }  # fmt: skip
+
+
+def at_temperature(model: Any, temperature: float) -> Any:
+    """A language model's user model with another temperature: another version, by its content."""
+    return replace(model, prompts=replace(model.prompts, temperature=temperature))
+
+
+# ---- sums -----------------------------------------------------------------------------------------
+
+
+def _sums(
+    sample: Split, trial: Trial, users: NDArray[Any], compared: NDArray[np.bool_],
+    forecast: NDArray[np.bool_] | None,
+) -> Floats:  # fmt: skip
+    """Users × `_COLUMNS`: what every measure can be computed from once it is added up."""
+    at = np.searchsorted(users, sample.test.user)
+    said, true = trial.simulated.answers.said, sample.test.rating.astype(float)
+    found = {c: np.zeros(len(users)) for c in _COLUMNS}
+
+    def add(name: str, rows: NDArray[Any], values: Floats) -> None:
+        found[name] += np.bincount(rows, values, len(users))
+
+    p, t, where = said[compared], true[compared], at[compared]
+    for name, values in {
+        "n": np.ones_like(p), "error": p - t, "absolute": abs(p - t), "squared": (p - t) ** 2, "p": p,
+        "t": t, "pp": p * p, "tt": t * t, "pt": p * t,
+    }.items():  # fmt: skip
+        add(name, where, values)
+    add("missing", at, (~np.isfinite(said)).astype(float))
+    add("asked", at, np.ones(len(said)))
+    guesses = trial.simulated.forecasts
+    mask = forecast if forecast is not None else np.isfinite(guesses.said)
+    rows = np.searchsorted(users, guesses.user[mask])
+    add("fn", rows, np.ones(int(mask.sum())))
+    add("fsquared", rows, (guesses.said[mask] - guesses.rating[mask]) ** 2)
+    for user, checked in trial.audits.items():
+        row = int(np.searchsorted(users, user))
+        borne, not_borne = checked.count("borne out"), checked.count("not borne out")
+        found["borne"][row], found["told"][row] = borne, borne + not_borne
+        found["repeats"][row], found["later"][row] = checked.repeats, checked.steps
+    for user, used in trial.usage.items():
+        row = int(np.searchsorted(users, user))
+        for name in ("failed", "tokens", "seconds", "price", "unpriced"):
+            found[name][row] = used[name]
+    return np.stack([found[c] for c in _COLUMNS], axis=1)
+
+
+def _measures(sums: Floats, users: int) -> dict[str, Floats]:
+    c = dict(zip(_COLUMNS, sums.T, strict=True))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        covariance = c["pt"] / c["n"] - c["p"] * c["t"] / c["n"] ** 2
+        var_p = c["pp"] / c["n"] - (c["p"] / c["n"]) ** 2
+        var_t = c["tt"] / c["n"] - (c["t"] / c["n"]) ** 2
+        alike = (var_p < 1e-9) | (var_t < 1e-9)
+        return {
+            "rmse": np.sqrt(c["squared"] / c["n"]), "mae": c["absolute"] / c["n"],
+            "bias": c["error"] / c["n"],
+            "pearson": np.where(alike, np.nan, covariance / np.sqrt(np.where(alike, 1, var_p * var_t))),
+            "forecast": np.sqrt(c["fsquared"] / c["fn"]), "faithfulness": c["borne"] / c["told"],
+            "repetition": c["repeats"] / c["later"], "missing": c["missing"] / c["asked"],
+            "failed": c["failed"] / users, "tokens": c["tokens"] / users,
+            "seconds": c["seconds"] / users,
+            "price": np.where(c["unpriced"] > 0, np.nan, c["price"] / users),
+        }  # fmt: skip
+
+
+def _bounds(values: Floats) -> tuple[float | None, float | None]:
+    kept = values[np.isfinite(values)]
+    if not len(kept):
+        return None, None
+    low, high = np.percentile(kept, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _plain(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,118 @@
+"""What a prompt set would ask of a chosen user at a chosen step, with every mistake, before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lusifer.datasets import Dataset, Item
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest
+from lusifer.llm import Message
+from lusifer.llm.endpoints import resolve
+from lusifer.llm.prices import context_window
+from lusifer.prompts import PromptSet
+from lusifer.prompts.mistakes import Mistake, running, static
+from lusifer.simulator import answers, questions
+from lusifer.simulator.evolution import Step, context_after
+from lusifer.simulator.types import Context
+
+PROBLEM = "The model's answer left this movie out."
+"""What the preview of ``repair`` takes to be wrong."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A question as it would be asked.
+
+    Attributes:
+        messages: none where a mistake keeps them from being written.
+        values: what stands for each variable of the shown template.
+        sizes: characters by part, the answer's schema too.
+        most: longest answer asked for, in tokens.
+        mistakes: of the whole set, not of the shown template alone.
+    """
+
+    messages: tuple[Message, ...]
+    values: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    most: int
+    mistakes: tuple[Mistake, ...]
+
+
+def context_at(
+    dataset: Dataset, split: Split, user: int, steps: Sequence[Step], template: str, step: int
+) -> Context:
+    """What a template is filled in with at a step: before it for ``first`` and ``update`` (with its batch to
+    read), after it for all others."""
+    if template in {"first", "update"}:
+        done = 0 if template == "first" else max(step, min(2, len(steps))) - 1
+        return context_after(dataset, split, user, steps[:done]).reading(steps[done].batch)
+    return context_after(dataset, split, user, steps[:step])
+
+
+def preview(
+    prompts: PromptSet, template: str, context: Context, items: Sequence[Item], spec: str = "",
+    tokens_a_character: float = 0.25,
+) -> Preview:  # fmt: skip
+    """The question of one template, and the mistakes of all.
+
+    Args:
+        context: from `context_at`, for the same template.
+        items: what is to be rated, for ``rate`` and ``repair``.
+        spec: the model that would be asked; what it can't read is a mistake too.
+    """
+    texts = dict(prompts.templates)
+    found = [m for name, text in texts.items() for m in static(name, text, questions.VARIABLES[name])]  # fmt: skip
+    updating = template in {"first", "update"} and bool(context.batch)
+    part = items[: prompts.items_per_call]
+    schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(part, context.scale)  # fmt: skip
+    values = (
+        questions.update_values(prompts, context)
+        if updating
+        else questions.rate_values(prompts, context, part)
+    )
+    values_of = {"system": questions.system_values(context), template: values}
+    if template == "repair":
+        compact = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
+        values_of["repair"] = {"problem": PROBLEM, "items": part[:2], "schema": compact}
+        values_of["rate"] = values
+    if template == "system":
+        values_of["rate"] = values
+    if template == "first":
+        values_of["first"] = {k: v for k, v in values.items() if k in questions.VARIABLES["first"]}
+    broken = {m.template for m in found}
+    for name, given in values_of.items():
+        if name not in broken:
+            found += running(name, texts[name], given)
+    most = prompts.update_tokens if updating else 200 + prompts.rating_tokens * len(part)
+    shown = values_of[template]
+    if found:
+        return Preview((), shown, {}, most, tuple(found))
+    if updating:
+        messages = questions.update(prompts, context)
+    else:
+        messages = questions.rate(prompts, context, part)
+    sizes = questions.sizes(messages, values)
+    sizes["schema"] = len(json.dumps(schema, separators=(",", ":")))
+    if template == "repair":
+        messages = [*messages, Message("user", prompts.render("repair", **values_of["repair"]))]
+        sizes["repair"] = len(messages[-1].content)
+    tokens = round(sum(sizes.values()) * tokens_a_character)
+    limit = _limit(spec)
+    if limit is not None and tokens + most > limit:
+        text = f"about {tokens:,} tokens and an answer of at most {most:,} are more than the {limit:,} that {spec} takes"  # fmt: skip
+        return Preview(tuple(messages), shown, sizes, most, (Mistake(template, None, text),))
+    return Preview(tuple(messages), shown, sizes, most, ())
+
+
+def _limit(spec: str) -> int | None:
+    if not spec or spec == "builtin":
+        return None
+    try:
+        endpoint, model = resolve(spec)
+    except BadRequest:
+        return None
+    return context_window(f"{endpoint.url}|{model}") if endpoint.kind == "openai" else None
