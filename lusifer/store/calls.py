@@ -194,21 +194,35 @@ class Calls(Connected):
     def usage_of(
         self, model: str, version: str, users: Sequence[int]
     ) -> dict[int, dict[str, float]]:
-        """By user, what the answers of a model to a prompt version took, whenever they were asked for:
-        calls, failed, tokens, seconds, price, and calls of unknown price."""
+        """By user, what the answers of a model to a prompt version took, whoever asked for them and
+        whenever: calls, failed, tokens, seconds, price, and calls of unknown price.
+
+        An answer that another version has paid for (the same question) counts as if it had been asked.
+        """
         found: dict[int, dict[str, float]] = {}
         names = ("calls", "failed", "tokens", "seconds", "price", "unpriced")
         for at in range(0, len(users), 500):
             part = list(users[at : at + 500])
+            marks = ",".join("?" * len(part))
             rows = self._open().execute(
-                "select user_id, count(*), count(*) filter (where status in ('failed', 'invalid')),"
+                "with mine as (select distinct user_id, key from calls where model = ? and"
+                f" prompt_version = ? and user_id in ({marks}) and status in ('ok', 'cached'))"
+                " select mine.user_id, count(*), 0, coalesce(sum(c.input_tokens + c.output_tokens), 0),"
+                " coalesce(sum(c.latency_ms), 0) / 1000.0, coalesce(sum(c.price), 0.0),"
+                " count(*) filter (where c.price is null) from mine join calls c on c.id = (select min(id)"
+                " from calls where key = mine.key and status = 'ok') group by mine.user_id"
+                " union all select user_id, count(*), count(*),"
                 " coalesce(sum(input_tokens + output_tokens), 0), coalesce(sum(latency_ms), 0) / 1000.0,"
-                " coalesce(sum(price), 0.0), count(*) filter (where status <> 'failed' and price is null)"
-                " from calls where model = ? and prompt_version = ? and status <> 'cached' and user_id in"
-                f" ({','.join('?' * len(part))}) group by user_id",
-                [model, version, *part],
+                " coalesce(sum(price), 0.0), count(*) filter (where status = 'invalid' and price is null)"
+                f" from calls where model = ? and prompt_version = ? and user_id in ({marks})"
+                " and status in ('failed', 'invalid') group by user_id",
+                [model, version, *part, model, version, *part],
             )
-            found |= {int(r[0]): dict(zip(names, map(float, r[1:]), strict=True)) for r in rows}
+            for row in rows:
+                old = found.get(int(row[0]), dict.fromkeys(names, 0.0))
+                found[int(row[0])] = {
+                    n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)
+                }
         return found
 
     @explained

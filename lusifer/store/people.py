@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lusifer.store.core import Connected, explained, now
@@ -67,32 +67,32 @@ class People(Connected):
         )
 
     @explained
-    def keep_local_ratings(self, user: int, rows: Sequence[tuple[int, float | None, int]]) -> None:
-        """Store (item, rating, Unix seconds) of a local user; a rating of ``None`` is taken back."""
+    def keep_local_rating(
+        self,
+        user: int,
+        item: int,
+        rating: float | None,
+        timestamp: int,
+        predicted: float | None = None,
+    ) -> None:
+        """Store a rating of a local user, with what was predicted before it was given; a rating of ``None``
+        is taken back."""
         with self.writing() as db:
-            for item, rating, timestamp in rows:
-                if rating is None:
-                    db["local_ratings"].delete_where("user_id = ? and item_id = ?", [user, item])
-                else:
-                    db["local_ratings"].insert(
-                        {
-                            "user_id": user,
-                            "item_id": item,
-                            "rating": rating,
-                            "timestamp": timestamp,
-                        },
-                        replace=True,
-                    )
+            if rating is None:
+                db["local_ratings"].delete_where("user_id = ? and item_id = ?", [user, item])
+            else:
+                row = {"user_id": user, "item_id": item, "rating": rating, "timestamp": timestamp}
+                db["local_ratings"].insert({**row, "predicted": predicted}, replace=True)
 
     @explained
-    def local_ratings(self, user: int) -> list[tuple[int, float, int]]:
-        """A local user's (item, rating, Unix seconds), oldest first."""
+    def local_ratings(self, user: int) -> list[tuple[int, float, int, float | None]]:
+        """A local user's (item, rating, Unix seconds, what was predicted), oldest first."""
         rows = self._open().execute(
-            "select item_id, rating, timestamp from local_ratings where user_id = ?"
+            "select item_id, rating, timestamp, predicted from local_ratings where user_id = ?"
             " order by timestamp, item_id",
             [user],
         )
-        return [(int(r[0]), float(r[1]), int(r[2])) for r in rows]
+        return [(int(r[0]), float(r[1]), int(r[2]), r[3]) for r in rows]
 
     @explained
     def erase_local_user(self, user: int) -> None:

@@ -134,7 +134,7 @@ def m005_prompt_lab(db: sqlite_utils.Database) -> None:
         {"id": int, "dataset_hash": str, "name": str, "created_at": str}, pk="id"
     )
     db["local_ratings"].create(
-        {"user_id": int, "item_id": int, "rating": float, "timestamp": int},
+        {"user_id": int, "item_id": int, "rating": float, "timestamp": int, "predicted": float},
         pk=("user_id", "item_id"),
     )  # fmt: skip
     db["calls"].create_index(

@@ -58,6 +58,11 @@ def pages() -> dict[str, list[Any]]:
                 url_path="rate",
                 help="Have chosen movies rated from a profile and compare with the true ratings.",
             ),
+            st.Page(
+                "pages/persona/hands.py", title="Hands on", icon=":material/touch_app:",
+                url_path="hands",
+                help="Edit a profile, turn a rating round, or become a simulated user yourself.",
+            ),
         ],
         "Evidence": [
             st.Page(

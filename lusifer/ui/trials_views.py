@@ -28,7 +28,8 @@ def compare(picked: Chosen, store: Store) -> None:
     exact = [n for n in versions.names(store) if n in prompts.SHIPPED or n.startswith("v")]
     labels = store.prompt_labels()
     usual = [_exact(store, labels[x]) for x in (versions.BASELINE, versions.ACTIVE) if x in labels]
-    first = list(dict.fromkeys([*usual, picked.prompts])) if not picked.builtin else usual
+    newest = [n for n in exact if n.startswith("v")][:1]
+    first = usual + ([] if picked.builtin else [picked.prompts]) + newest
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             names = st.multiselect("Versions", exact, [n for n in dict.fromkeys(first) if n in exact], key="trial-versions",
@@ -90,7 +91,8 @@ def _start(
     except LusiferError as error:
         state.show_error(error)
         return
-    said = "Check on held-out users" if final else f"Compare {len(found)} candidates"
+    said = f"Compare {len(found)} candidates" if len(found) > 1 else "Compare"
+    said = "Check on held-out users" if final else said
     title = ", ".join(e.name for e in found)
     if st.button(
         f"{said}{tag}", type="secondary" if final else "primary", disabled=len(found) < least,

@@ -80,7 +80,7 @@ def _actions(store: Store, chosen: Version, labels: dict[str, int]) -> None:
                     st.rerun()
         if st.button("Edit a copy", icon=":material/edit:"):
             lab.fresh(chosen)
-            st.session_state["_lab-view"] = "edit"
+            st.session_state["_lab-view"] = "Edit"
             st.rerun()
         st.download_button(
             "Export", prompts.to_json(chosen.prompts), f"{chosen.prompts.name}-v{chosen.number}.json", "application/json",

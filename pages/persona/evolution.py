@@ -6,7 +6,7 @@ from lusifer import charts
 from lusifer.errors import LusiferError
 from lusifer.simulator.evolution import start
 from lusifer.simulator.repetition import repetition
-from lusifer.ui import evolution, parts, state
+from lusifer.ui import beside, evolution, parts, state
 from lusifer.ui.text import duration, literal
 
 picked = state.chosen()
@@ -34,6 +34,12 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                            help="Only profile, batch and why it changed, large.")  # fmt: skip
 if user is None:
     st.stop()
+if not presenting and st.toggle("Two side by side", key="beside", bind="query-params",
+                                help="Another user, model or prompt version beside this one, at the same step."):  # fmt: skip
+    other = beside.other_side(picked, user)
+    if other is not None:
+        beside.draw((picked, user), other, history, size)
+        st.stop()
 
 try:
     what = picked.plan(user, history, size)

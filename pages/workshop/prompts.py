@@ -7,7 +7,7 @@ from lusifer.errors import LusiferError
 from lusifer.ui import lab, parts, scratch, state, trials_views, versions_view
 from lusifer.ui.text import literal
 
-VIEWS = {"edit": "Edit and try", "compare": "Compare", "versions": "Versions"}
+EDIT, COMPARE, VERSIONS = "Edit", "Compare", "Versions"
 picked, store = state.chosen(), state.store()
 
 st.title("Prompts", icon=":material/edit_note:")
@@ -17,15 +17,15 @@ if store is None:
     st.stop()
 if "_lab-view" in st.session_state:
     st.session_state["view"] = st.session_state.pop("_lab-view")
-view = st.segmented_control("View", list(VIEWS), default="edit", key="view", bind="query-params", required=True,
-                            format_func=VIEWS.__getitem__, label_visibility="collapsed")  # fmt: skip
-if picked.builtin and view != "versions":
+view = st.segmented_control("View", [EDIT, COMPARE, VERSIONS], default=EDIT, key="view", bind="query-params",
+                            required=True, label_visibility="collapsed")  # fmt: skip
+if picked.builtin and view != VERSIONS:
     st.info("The built-in ignores wording: you can write and save versions, but trying one needs a language model. Choose or connect one in the sidebar.", icon=":material/info:")
 try:
-    if view == "compare":
+    if view == COMPARE:
         trials_views.compare(picked, store)
         st.stop()
-    if view == "versions":
+    if view == VERSIONS:
         versions_view.listing(store)
         st.stop()
 except LusiferError as error:
@@ -39,11 +39,12 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     draft = lab.base_control(store, picked)
     user = parts.user_input()
     template = st.segmented_control("Template", list(prompts.TEMPLATES), default="update", key="template", bind="query-params",
-                                    required=True, format_func=lab.TITLES.__getitem__)  # fmt: skip
+                                    required=True)
     lab.drafts_control(store)
 if user is None:
     st.stop()
-left, right = st.columns(2, gap="large")
+with st.grid(2, min_column_width=420, gap="large"):
+    left, right = st.container(), st.container()
 with left:
     text = lab.editor(draft, template)
     with st.expander("Parameters", icon=":material/tune:"):

@@ -1,0 +1,80 @@
+"""Ratings from a profile that a person has edited.
+
+A language model reads the edited text. The built-in does not read: it takes a bullet that was removed for
+a taste that is not there, and one that was written for a taste of `TASTE` stars, in what it names (genres,
+decades, moods, people), on the side of the section it stands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from lusifer.datasets import Dataset, Item
+from lusifer.simulator.aspects import aspects_of
+from lusifer.simulator.mentions import names_of
+from lusifer.simulator.statistical import StatisticalUserModel
+from lusifer.simulator.taste import TasteModel, user_mean
+from lusifer.simulator.types import SECTIONS, Bullet, Context, Profile, SimulatedRating, UserModel
+
+TASTE = 0.6
+"""Stars that a written taste adds or takes: from where the built-in calls a taste strong."""
+
+
+def profile_of(profile: Profile, texts: Mapping[str, Sequence[str]]) -> Profile:
+    """The profile with these bullets by section; one whose words stayed keeps the built-in's own notes."""
+    known = {b.text: b for b in profile.bullets}
+    parts = {
+        name: tuple(known.get(t, Bullet(t)) for t in (" ".join(x.split()) for x in texts.get(name, ())) if t)
+        for name in SECTIONS
+    }  # fmt: skip
+    return replace(profile, **parts)  # type: ignore[arg-type]
+
+
+def rate_edited(
+    dataset: Dataset, model: UserModel, context: Context, edited: Profile, items: tuple[Item, ...]
+) -> tuple[SimulatedRating, ...]:
+    """Simulated ratings of items from the edited profile.
+
+    Args:
+        context: with the profile as it was.
+
+    Raises:
+        ModelError: the model can't be asked at all.
+    """
+    if not isinstance(model, StatisticalUserModel):
+        return model.rate(replace(context, profile=edited), items)
+    names = names_of(dataset, [r.item for r in context.seen])
+    taste = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
+    kept = {b.text for b in edited.bullets}
+    gone = {b.aspect for b in context.profile.bullets if b.aspect and b.text not in kept}
+    old = {b.text for b in context.profile.bullets}
+    written: dict[str, tuple[float, str]] = {}
+    for section in SECTIONS:
+        for bullet in edited.section(section):
+            if bullet.text in old or section == "rating_habits":
+                continue
+            side = -1.0 if section == "dislikes" else 1.0
+            for mention in names.mentions(bullet.text):
+                if mention.aspect:
+                    written[mention.aspect] = (side * TASTE, bullet.text)
+    answers = []
+    for rating, item in zip(model.rate(context, items), items, strict=True):
+        parts = taste.contributions(item)
+        of = {a.key for a in aspects_of(item)}
+        less = sum(parts.get(a, 0.0) for a in gone - set(written))
+        more = sum(v for a, (v, _) in written.items() if a in of)
+        more -= sum(parts.get(a, 0.0) for a in written if a in of)
+        if rating.expected is None or not (less or more):
+            answers.append(rating)
+            continue
+        why = [f"the profile says now: {t}" for a, (_, t) in written.items() if a in of]
+        why += ["a taste that was taken out counts no more"] * bool(less)
+        expected = float(context.scale.clip(rating.expected - less + more))
+        answers.append(
+            replace(
+                rating, expected=expected, rating=context.scale.nearest(expected),
+                reason=f"Edited: {'; '.join(why)}. {rating.reason}",
+            )
+        )  # fmt: skip
+    return tuple(answers)

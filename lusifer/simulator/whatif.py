@@ -1,0 +1,161 @@
+"""Histories that are not the real ones: a rating turned round, a batch left out, or a person's own.
+
+The data set and everybody else's ratings stay as they are; only one user's training ratings are others. So
+what moves is what the change has caused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from lusifer.datasets import Dataset, RatingTable
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest
+from lusifer.simulator.diff import Line, diff
+from lusifer.simulator.evolution import Step
+from lusifer.simulator.types import Profile, SimulatedRating
+
+
+class WithUser(RatingTable):
+    """Somebody's ratings replaced, all columns shared with the table behind it.
+
+    Only `of_user` and ``mean`` see a difference, and ``mean`` none: one person's ratings do not change what
+    is usual. ``user_ids`` and the columns are those of the table behind.
+    """
+
+    def __init__(self, behind: RatingTable, own: RatingTable, user: int) -> None:
+        super().__init__(behind.user, behind.item, behind.rating, behind.timestamp)
+        self.__dict__.update(mean=behind.mean, _index=behind._index, own=own, whose=user)
+
+    def of_user(self, user_id: int) -> RatingTable:
+        """As in the table behind, but for the one user."""
+        if user_id == self.__dict__["whose"]:
+            own: RatingTable = self.__dict__["own"]
+            return own
+        return super().of_user(user_id)
+
+
+def altered(
+    dataset: Dataset, split: Split, user: int, *, ratings: Mapping[int, float] | None = None,
+    without: Set[int] = frozenset(),
+) -> Split:  # fmt: skip
+    """The split in which a user gave some movies of the training part other ratings, or never rated them.
+
+    Args:
+        ratings: other ratings, by item id.
+        without: items that are left out.
+
+    Raises:
+        BadRequest: a movie that the user has not rated there, a rating off the scale, or nothing left.
+    """
+    own = split.train.of_user(user)
+    given = dict(ratings or {})
+    known = set(own.item.tolist())
+    strange = (set(given) | set(without)) - known
+    if strange:
+        raise BadRequest(
+            f"User {user} has no rating of movie {min(strange)} in the training part.",
+            "Choose one of their history.",
+        )
+    for value in given.values():
+        if not dataset.scale.contains(value):
+            raise BadRequest(f"{value:g} is not on the scale.", f"Give {dataset.scale.lowest:g} to {dataset.scale.highest:g}.")  # fmt: skip
+    kept = own.select(~np.isin(own.item, list(without)))
+    if not len(kept):
+        raise BadRequest("Nothing would be left to read.", "Leave fewer ratings out.")
+    changed = kept.rating.copy()
+    for item, value in given.items():
+        changed[kept.item == item] = value
+    table = RatingTable(kept.user, kept.item, changed, kept.timestamp)
+    return Split(f"{split.id}+if-{_name(table)}", WithUser(split.train, table, user), split.test)
+
+
+def with_local_user(
+    dataset: Dataset, split: Split, user: int, rated: Sequence[tuple[int, float, int]]
+) -> tuple[Dataset, Split]:
+    """The data set and split in which there is one more user, with (item, rating, Unix seconds) of their own
+    as training part and no test part."""
+    row = pd.DataFrame(
+        [dict.fromkeys(dataset.users.columns, "") | {"age": pd.NA}],
+        index=pd.Index([user], name=dataset.users.index.name),
+    )
+    people = pd.concat([dataset.users.iloc[:1].astype(object), row])
+    items, ratings, times = zip(*rated, strict=True) if rated else ((), (), ())
+    own = RatingTable.from_arrays([user] * len(rated), items, ratings, times)
+    empty = split.test.slice(0, 0)
+    name = f"{split.id}+you-{user}-{_name(own)}"
+    return replace(dataset, users=people), Split(name, WithUser(split.train, own, user), empty)
+
+
+def _name(table: RatingTable) -> str:
+    """Names the ratings, their order too."""
+    rows = (table.item.tolist(), table.rating.tolist(), table.timestamp.tolist())
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:10]
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """What a change of the history caused.
+
+    Attributes:
+        lines: the last profile, bullet by bullet, against the real one.
+        cited, cited_moved: bullets of the real profile that a change citing the movies speaks of, or that
+            name them, and how many of these moved; ``others``, ``others_moved``: all other bullets.
+        explained: what the movies were cited for, by step.
+        ratings: item id, real and altered expected rating.
+    """
+
+    lines: tuple[Line, ...]
+    cited: int
+    cited_moved: int
+    others: int
+    others_moved: int
+    explained: tuple[tuple[int, str], ...]
+    ratings: tuple[tuple[int, float | None, float | None], ...] = ()
+
+    @property
+    def moved_ratings(self) -> int:
+        """Ratings that moved by a hundredth of a star or more."""
+        return sum(
+            a is not None and b is not None and abs(a - b) >= 0.01 for _, a, b in self.ratings
+        )
+
+
+def consequence(
+    real: Sequence[Step], other: Sequence[Step], touched: Set[int], titles: Mapping[int, str],
+    before: Sequence[SimulatedRating] = (), after: Sequence[SimulatedRating] = (),
+) -> Consequence:  # fmt: skip
+    """Hold an altered evolution against the real one.
+
+    Args:
+        touched: the items whose ratings were changed or left out.
+        titles: their names as a text may have them.
+    """
+    first = real[-1].profile if real else Profile()
+    second = other[-1].profile if other else Profile()
+    lines = tuple(diff(first, second))
+    stayed = {x.new for x in lines if x.status == "kept"}
+    explained, spoken = [], set[str]()
+    for step in real:
+        for change in step.changes:
+            if touched & set(change.item_ids):
+                explained.append((step.number, f"{change.aspect}: {change.direction}"))
+                words = (
+                    change.aspect.lower().removeprefix("liking for ").removeprefix("dislike of ")
+                )
+                spoken |= {b.text for b in first.bullets if words and words in b.text.lower()}
+    named = {
+        b.text for b in first.bullets if any(titles[i] in b.text for i in touched if i in titles)
+    }
+    cited = spoken | named
+    others = [b.text for b in first.bullets if b.text not in cited]
+    pairs = tuple((a.item_id, a.expected, b.expected) for a, b in zip(before, after, strict=True))
+    return Consequence(
+        lines, len(cited), sum(t not in stayed for t in cited), len(others),
+        sum(t not in stayed for t in others), tuple(explained), pairs,
+    )  # fmt: skip
