@@ -16,9 +16,10 @@ from lusifer.store.evolutions import Evolutions
 from lusifer.store.people import People
 from lusifer.store.prompts import PromptVersions
 from lusifer.store.runs import Runs
+from lusifer.store.transfer import Transfer
 
 
-class Store(Runs, Calls, Budgets, Evolutions, MovieDetails, PromptVersions, People):
+class Store(Runs, Calls, Budgets, Evolutions, MovieDetails, PromptVersions, People, Transfer):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 
     Raises:

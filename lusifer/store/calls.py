@@ -148,27 +148,48 @@ class Calls(Connected):
 
     @explained
     def prune_calls(
-        self, *, before: str | None = None, run: str | None = None, preview: bool = False
-    ) -> tuple[int, int]:
-        """Forget calls older than a time, or of a run; answers stay. How many, and their characters.
+        self, *, before: str | None = None, run: str | None = None, keep: int | None = None,
+        preview: bool = False,
+    ) -> tuple[int, int]:  # fmt: skip
+        """Forget calls older than a time, of a run, or beyond the newest so many characters; answers stay.
+        How many, and their characters.
 
         Args:
             before: ISO 8601; ``preview`` only counts.
         """
-        where, values = "1", list[str]()
+        size = "length(coalesce(messages, '')) + length(coalesce(text, ''))"
+        where, values = "1", list[Any]()
         if before is not None:
             where, values = f"{where} and created_at < ?", [*values, before]
         if run is not None:
             where, values = f"{where} and run_id = ?", [*values, run]
+        if keep is not None:
+            where += (
+                f" and id in (select id from (select id, sum({size}) over (order by id desc) as up_to"
+                " from calls) where up_to > ?)"
+            )
+            values = [*values, keep]
         with self.writing() as db:
-            row = db.execute(
-                "select count(*), coalesce(sum(length(messages) + length(coalesce(text, ''))), 0)"
-                f" from calls where {where}",
-                values,
-            ).fetchone()
+            row = db.execute(f"select count(*), coalesce(sum({size}), 0) from calls where {where}", values).fetchone()  # fmt: skip
             if not preview:
                 db.execute(f"delete from calls where {where}", values)
         return int(row[0]), int(row[1])
+
+    @explained
+    def tables(self) -> list[str]:
+        """The tables that hold anything a person would take out, by name."""
+        rows = self._open().execute(
+            r"select name from sqlite_master where type = 'table' and name not like 'call\_search%' escape"
+            " '' and name not like 'sqlite%' and name not like '\\_%' escape '' order by name"
+        )
+        return [r[0] for r in rows]
+
+    @explained
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """All rows of one of `tables`."""
+        if name not in self.tables():
+            raise ValueError(name)
+        return list(self._open().query(f"select * from [{name}]"))
 
     @explained
     def vacuum(self) -> tuple[int, int]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shlex
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -12,10 +15,16 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import LusiferError
+from lusifer.jobs import Job
+from lusifer.llm import Message, Note, stack
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.recorded import tokens_from_json
+from lusifer.simulator.estimate import estimate
 from lusifer.store import Store
-from lusifer.ui.text import literal, money
+from lusifer.ui import state
+from lusifer.ui.evolution import price_tag
+from lusifer.ui.parts import job_progress
+from lusifer.ui.text import literal, money, safe_csv
 
 PAGE = 100
 """Calls shown at a time."""
@@ -88,6 +97,18 @@ def parsed(text: str | None) -> Any | None:
         return json.loads(text or "")
     except ValueError:
         return None
+
+
+def token_strip(tokens: str | None) -> str:
+    """The same as a strip: each number with its probability, likely ones on green, unlikely ones on red."""
+    parts = []
+    for token in tokens_from_json(tokens):
+        if not token.text.strip():
+            continue
+        chance = math.exp(token.logprob)
+        colour = "green" if chance >= 0.8 else "orange" if chance >= 0.4 else "red"
+        parts.append(f":{colour}-background[{literal(token.text.strip())} :small[{chance:.0%}]]")
+    return " ".join(parts)
 
 
 def token_frame(tokens: str | None) -> pd.DataFrame:
@@ -186,6 +207,7 @@ def detail(call: dict[str, Any]) -> None:
         if found_tokens.empty:
             st.caption("None are stored: the server gave none, or none were asked for.")
         else:
+            st.markdown(token_strip(call["tokens"]))
             st.dataframe(
                 found_tokens, hide_index=True, alt="Token probabilities of the numbers in the answer",
                 column_config={"Probability": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")},
@@ -197,6 +219,7 @@ def detail(call: dict[str, Any]) -> None:
         if not call["messages"]:
             st.caption("The messages have been pruned.")
             return
+        _ask_again(call)
         try:
             curl, python = as_curl(call), as_python(call)
         except LusiferError as error:
@@ -206,3 +229,122 @@ def detail(call: dict[str, Any]) -> None:
         st.code(curl, language="bash", wrap_lines=True)
         st.caption("As Python")
         st.code(python, language="python", wrap_lines=True)
+
+
+def _ask_again(call: dict[str, Any]) -> None:
+    """The same question once more, as a new draw, after its price has been named."""
+    store = state.store()
+    if store is None:
+        return
+    key = f"again:{call['id']}:{state.session_id()}"
+    job = state.jobs().get(key)
+    if job is not None and job.active:
+        job_progress(key)
+        return
+    messages = [Message(m["role"], m["content"]) for m in json.loads(call["messages"])]
+    options: Any = json.loads(call.get("options") or "{}")
+    try:
+        most = int(options.get("max_tokens") or 500)
+        cost = estimate(call["model"], store, [((messages, options), min(most, 600))])
+    except LusiferError as error:
+        st.caption(literal(str(error)))
+        return
+    if st.button(
+        f"Ask again ({price_tag(cost)})",
+        icon=":material/replay:",
+        help="A new draw: the stored answer stays.",
+    ):
+        keys, limits = dict(st.session_state.get("_keys", {})), state.budget()
+        note = Note(
+            call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or ""
+        )
+
+        def work(job: Job) -> str:
+            llm = stack(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
+            return llm.complete(messages, **{**options, "draw": time.time_ns(), "note": note}).text
+
+        state.jobs().start(key, "Ask again", work, store=store)
+        st.rerun()
+    if job is not None and job.state == "done":
+        st.caption("The new answer; it is a call of its own, the newest in the list.")
+        left, right = st.columns(2)
+        with left:
+            st.caption("Stored")
+            st.code(call["text"] or "", language="json", wrap_lines=True, height=260)
+        with right:
+            st.caption("New draw")
+            st.code(str(job.result), language="json", wrap_lines=True, height=260)
+    elif job is not None and job.error:
+        st.error(literal(job.error), icon=":material/error:")
+
+
+def export_control(store: Store) -> None:
+    """Any table as CSV or Parquet."""
+    with st.popover("Export a table", icon=":material/table:"):
+        name = st.selectbox("Table", store.tables(), key="export-table")
+        form = st.segmented_control(
+            "As", ["CSV", "Parquet"], default="CSV", required=True, key="export-form"
+        )
+        if name is None:
+            return
+
+        def content() -> bytes:
+            made = pd.DataFrame(store.table(name))
+            if form == "CSV":
+                return safe_csv(made).encode()
+            buffer = io.BytesIO()
+            made.to_parquet(buffer)
+            return buffer.getvalue()
+
+        end = str(form).lower()
+        st.download_button(
+            f"Download {name}",
+            content,
+            f"{name}.{end}",
+            icon=":material/download:",
+            key="export-go",
+        )
+        st.caption("The whole database opens in Datasette too: see docs/database.md.")
+
+
+def prune_control(store: Store) -> None:
+    """Forget calls by age, run or size, with a preview; their answers stay."""
+    with st.popover(
+        "Prune", icon=":material/delete_sweep:", help="Forget old calls; their answers stay."
+    ):
+        by = st.segmented_control(
+            "By", ["Age", "Run", "Size"], default="Age", required=True, key="prune-by"
+        )
+        chosen: dict[str, Any] = {}
+        if by == "Age":
+            days = st.number_input("Older than (days)", 0, 3650, 30, key="prune-days")
+            before = datetime.now(UTC) - timedelta(days=int(days))
+            chosen = {"before": before.isoformat(timespec="milliseconds")}
+        elif by == "Run":
+            chosen = {
+                "run": st.selectbox("Run", store.call_values("run_id"), key="prune-run") or ""
+            }
+        else:
+            chosen = {
+                "keep": int(
+                    st.number_input(
+                        "Keep the newest (MB of text)", 0, 100_000, 100, 10, key="prune-size"
+                    )
+                    * 1e6
+                )
+            }
+        count, size = store.prune_calls(**chosen, preview=True)
+        st.caption(
+            f"{count:,} calls, about {size / 1e6:.1f} MB of text. Stored answers stay and go on saving money."
+        )
+        if st.button(
+            f"Forget {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"
+        ):
+            store.prune_calls(**chosen)
+            was, now = store.vacuum()
+            st.session_state["_pruned"] = (
+                f"{count:,} calls are forgotten; the file went from {was / 1e6:.1f} to {now / 1e6:.1f} MB."
+            )
+            st.rerun()
+        if "_pruned" in st.session_state:
+            st.success(literal(st.session_state.pop("_pruned")))

@@ -181,6 +181,12 @@ def _spend() -> None:
 def _about() -> None:
     with st.popover("About and credits", icon=":material/info:", type="tertiary"):
         st.markdown(ABOUT)
+    if st.button("Reset the demonstration", icon=":material/restart_alt:", type="tertiary",
+                 help="Back to a clean start: choices, drafts on screen and this session's keys are forgotten. Runs, answers "
+                 "and versions stay."):  # fmt: skip
+        st.session_state.clear()
+        st.query_params.clear()
+        st.switch_page("pages/persona/users.py")
 
 
 def welcome(name: str) -> None:

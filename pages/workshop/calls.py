@@ -1,12 +1,10 @@
 """Calls: every question to a language model, its answer, its price, and what went wrong."""
 
-from datetime import UTC, datetime, timedelta
-
 import streamlit as st
 
 from lusifer import settings
 from lusifer.ui import calls, parts, state
-from lusifer.ui.text import literal, safe_csv
+from lusifer.ui.text import safe_csv
 
 st.title("Calls", icon=":material/receipt_long:")
 st.caption("Every question to a language model: who asked, what came back, what it cost. Answers stay when calls are pruned.")
@@ -93,15 +91,5 @@ with st.container(horizontal=True):
     )  # fmt: skip
     if settings.public():
         st.stop()  # what strangers may see is not theirs to delete
-    with st.popover("Prune", icon=":material/delete_sweep:", help="Forget old calls; their answers stay."):
-        days = st.number_input("Older than (days)", 0, 3650, 30, key="prune-days")
-        before = (datetime.now(UTC) - timedelta(days=int(days))).isoformat(timespec="milliseconds")
-        count, size = store.prune_calls(before=before, preview=True)
-        st.caption(f"{count:,} calls, about {size / 1e6:.1f} MB of text. Stored answers stay and go on saving money.")
-        if st.button(f"Forget {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"):
-            store.prune_calls(before=before)
-            was, now = store.vacuum()
-            st.session_state["_pruned"] = f"{count:,} calls are forgotten; the file went from {was / 1e6:.1f} to {now / 1e6:.1f} MB."
-            st.rerun()
-        if "_pruned" in st.session_state:
-            st.success(literal(st.session_state.pop("_pruned")))
+    calls.export_control(store)
+    calls.prune_control(store)

@@ -1,0 +1,126 @@
+"""``prompts``: versions, labels and files without a browser."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lusifer import settings
+from lusifer.errors import BadRequest
+
+
+def register(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command; its leaves."""
+    prompts = commands.add_parser("prompts", help="prompt versions and their labels")
+    actions = prompts.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="all versions, newest first, and the labels")
+    listing.set_defaults(run=_list)
+    show = actions.add_parser("export", help="write a version as a file")
+    show.add_argument("name", help="a label, a shipped set or a version (v4)")
+    show.add_argument("file", type=Path)
+    show.set_defaults(run=_export)
+    take = actions.add_parser("import", help="make a version of a file")
+    take.add_argument("file", type=Path)
+    take.add_argument("--note", default="")
+    take.set_defaults(run=_import)
+    label = actions.add_parser("label", help="point a label at a version")
+    label.add_argument("label")
+    label.add_argument("name", help="a label, a shipped set or a version (v4)")
+    label.set_defaults(run=_label)
+    back = actions.add_parser("rollback", help="move a label back to where it was")
+    back.add_argument("label", nargs="?", default="active")
+    back.set_defaults(run=_rollback)
+    diff = actions.add_parser("diff", help="how two versions differ")
+    diff.add_argument("one")
+    diff.add_argument("other")
+    diff.set_defaults(run=_diff)
+    return [listing, show, take, label, back, diff]
+
+
+def _open() -> Any:
+    from lusifer.prompts import versions
+    from lusifer.store import Store
+
+    store = Store(settings.database_path())
+    versions.prepare(store)
+    return store
+
+
+def _list(options: argparse.Namespace) -> dict[str, Any]:
+    store = _open()
+    rows, labels = store.prompts(), store.prompt_labels()
+    if not options.json:
+        for row in rows:
+            named = ", ".join(x for x, n in labels.items() if n == row["number"])
+            print(
+                f"v{row['number']:<4} {row['name']:16} {row['hash'][:8]}  {named:18} {row['note'] or ''}"
+            )
+    return {"versions": rows, "labels": labels}
+
+
+def _export(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer import prompts
+    from lusifer.prompts import versions
+
+    found = versions.find(options.name, _open())
+    try:
+        options.file.write_text(prompts.to_json(found), encoding="utf-8")
+    except OSError as error:
+        raise BadRequest(
+            f"{options.file} can't be written ({error.strerror}).", "Give another path."
+        ) from None
+    if not options.json:
+        print(f"{found.version} is in {options.file}")
+    return {"version": found.version, "file": str(options.file)}
+
+
+def _import(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.prompts import versions
+
+    store = _open()
+    note = options.note or f"Imported from {options.file.name}"
+    made = versions.save(store, versions.find(str(options.file), None, files=True), None, note)
+    if not options.json:
+        print(f"{made.prompts.version} is {made.name}")
+    return {"number": made.number, "name": made.name}
+
+
+def _label(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.prompts import versions
+
+    store = _open()
+    number = versions.save(store, versions.find(options.name, store)).number
+    before = versions.move(store, options.label, number)
+    if not options.json:
+        print(f"{options.label} points at v{number}" + (f", before at v{before}" if before else ""))
+    return {"label": options.label, "number": number, "before": before}
+
+
+def _rollback(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.prompts import versions
+
+    number = versions.rollback(_open(), options.label)
+    if not options.json:
+        print(f"{options.label} points at v{number} again")
+    return {"label": options.label, "number": number}
+
+
+def _diff(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.prompts import versions
+
+    store = _open()
+    found = versions.diff(versions.find(options.one, store), versions.find(options.other, store))
+    if not options.json:
+        for d in found:
+            print(
+                f"{d.what}: {d.before} → {d.after}"
+                if not d.lines
+                else "\n".join([f"{d.what}:", *d.lines])
+            )
+    return {
+        "differences": [
+            {"what": d.what, "before": d.before, "after": d.after, "lines": list(d.lines)}
+            for d in found
+        ]
+    }

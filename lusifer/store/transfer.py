@@ -1,0 +1,236 @@
+"""A run with its answers as one file, and back: another machine replays it without a key."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lusifer.errors import BadRequest
+from lusifer.store.core import Connected, explained, now
+from lusifer.store.schema import migrations
+
+VERSION = 1
+TABLES = ("runs", "answers", "evolutions", "steps", "ratings", "answer_notes")
+"""Tables whose rows are copied as they are; calls and prompt versions get new numbers on the other side."""
+
+
+class Transfer(Connected):
+    """Runs as files."""
+
+    @explained
+    def export_run(self, run: str, file: Path, files: Mapping[str, bytes] | None = None) -> dict[str, int]:  # fmt: skip
+        """Write a run with all that it stands on into a new SQLite file; rows written, by table.
+
+        Those are the run, its calls and the answers to them; the evolutions of its models and users on its
+        split, with their steps, ratings, calls and answers; its prompt versions and notes. No table holds
+        a key.
+
+        Args:
+            files: other content that belongs to the run, by name.
+
+        Raises:
+            BadRequest: there is no such run, or the file is there already.
+        """
+        db = self._open().conn
+        row = self._rows(db, "select * from runs where id = ?", [run])
+        called = self._rows(db, "select distinct model, prompt_version from calls where run_id = ?", [run])  # fmt: skip
+        if not row and not called:
+            raise BadRequest(f"There is no run {run!r} in {self.path}.", "The Calls page lists the runs that have calls.")  # fmt: skip
+        if file.exists():
+            raise BadRequest(f"{file} is there already.", "Give another name, or move it away.")
+        about = row[0] if row else {}
+        params = json.loads(about.get("params") or "{}")
+        pairs = {(c["model"], c["prompt_version"]) for c in called}
+        pairs |= {(c["spec"], c.get("prompt_version")) for c in params.get("candidates", [])}
+        if about.get("model_version"):
+            pairs.add((about["model"], about["model_version"]))
+        users = params.get("users") if isinstance(params.get("users"), list) else None
+        if users is None:
+            mine = self._rows(db, "select distinct user_id from calls where run_id = ? and user_id is not null", [run])  # fmt: skip
+            users = [r["user_id"] for r in mine]
+        evolutions = self._evolutions(db, about, pairs, users, run)
+        ids = [e["id"] for e in evolutions]
+        calls = self._rows(db, "select * from calls where run_id = ?", [run])
+        seen = {c["id"] for c in calls}
+        for model, version in sorted(pairs, key=str):
+            for part in _parts(users):
+                calls += [
+                    c for c in self._rows(
+                        db,
+                        "select * from calls where model = ? and prompt_version = ? and status in ('ok', 'cached')"
+                        f" and user_id in ({_marks(part)})",
+                        [model, version, *part],
+                    ) if c["id"] not in seen
+                ]  # fmt: skip
+                seen |= {c["id"] for c in calls}
+        keys = sorted({c["key"] for c in calls if c["key"]})
+        have = {c["key"] for c in calls if c["messages"]}
+        for part in _parts([k for k in keys if k not in have]):  # asked for by another run first
+            calls += self._rows(db, f"select * from calls where status = 'ok' and key in ({_marks(part)})", part)  # fmt: skip
+        found: dict[str, list[dict[str, Any]]] = {
+            "runs": row, "evolutions": evolutions, "calls": list({c["id"]: c for c in calls}.values()),
+            "answers": self._among(db, "answers", "key", keys),
+            "steps": self._among(db, "steps", "evolution_id", ids),
+            "ratings": self._among(db, "ratings", "evolution_id", ids),
+            "answer_notes": self._rows(db, "select * from answer_notes where run_id = ?", [run]),
+            "prompt_versions": self._prompts(db, params, pairs),
+        }  # fmt: skip
+        self._write(file, run, found, files or {})
+        return {name: len(rows) for name, rows in found.items()}
+
+    @explained
+    def import_run(self, file: Path) -> tuple[str, dict[str, int], dict[str, bytes]]:
+        """Take in a file that `export_run` wrote: the run's id, new rows by table, and other content.
+
+        What is here already stays as it is, so a second import changes nothing.
+
+        Raises:
+            BadRequest: the file is not there, or is none of ours.
+        """
+        if not file.is_file():
+            raise BadRequest(f"There is no file {file}.", "Give the path of an exported run.")
+        source = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        source.row_factory = sqlite3.Row
+        try:
+            head = source.execute("select run, version from export").fetchone()
+            found = {
+                t: [dict(r) for r in source.execute(f"select * from {t}")]
+                for t in (*TABLES, "calls", "prompt_versions")
+            }
+            files = {
+                r["name"]: bytes(r["content"]) for r in source.execute("select * from export_files")
+            }
+        except sqlite3.Error as error:
+            raise BadRequest(f"{file} is no exported run ({error}).", "Export one with: python -m lusifer cache export RUN FILE") from None  # fmt: skip
+        finally:
+            source.close()
+        if head["version"] != VERSION:
+            raise BadRequest(f"{file} was written by another version (format {head['version']}).", f"This one reads format {VERSION}.")  # fmt: skip
+        made: dict[str, int] = {}
+        with self.writing() as db:
+            conn = db.conn
+            numbers = {}
+            for old in found["prompt_versions"]:
+                numbers[old["number"]] = self._take_prompt(conn, old)
+            for old in found["runs"]:
+                old["params"] = _renumbered(old["params"], numbers)
+            for table in TABLES:
+                made[table] = _insert(conn, table, found[table])
+            known = {tuple(r) for r in conn.execute("select created_at, coalesce(key, ''), coalesce(run_id, ''), status from calls")}  # fmt: skip
+            fresh = [
+                {k: v for k, v in c.items() if k != "id"} for c in found["calls"]
+                if (c["created_at"], c["key"] or "", c["run_id"] or "", c["status"]) not in known
+            ]  # fmt: skip
+            made["calls"] = _insert(conn, "calls", fresh)
+            made["prompt_versions"] = len(numbers)
+        return head["run"], made, files
+
+    # ---- parts ------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _rows(db: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        cursor = db.execute(sql, list(values))
+        names = [d[0] for d in cursor.description]
+        return [dict(zip(names, r, strict=True)) for r in cursor]
+
+    def _among(self, db: sqlite3.Connection, table: str, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:  # fmt: skip
+        found = []
+        for part in _parts(values):
+            found += self._rows(
+                db, f"select * from {table} where {column} in ({_marks(part)})", part
+            )
+        return found
+
+    def _evolutions(
+        self, db: sqlite3.Connection, about: Mapping[str, Any], pairs: Iterable[tuple[Any, Any]],
+        users: Sequence[int], run: str,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        found = self._among(db, "evolutions", "id", [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else [])  # fmt: skip
+        for model, version in pairs:
+            for part in _parts(users):
+                found += self._rows(
+                    db,
+                    "select * from evolutions where model = ? and model_version = ? and"
+                    f" (? is null or dataset_hash = ?) and user_id in ({_marks(part)})",
+                    [model, version, about.get("dataset_hash"), about.get("dataset_hash"), *part],
+                )
+        split = about.get("split")
+        return list({e["id"]: e for e in found if split in {None, e["split"]}}.values())
+
+    def _prompts(self, db: sqlite3.Connection, params: Mapping[str, Any], pairs: Iterable[tuple[Any, Any]]) -> list[dict[str, Any]]:  # fmt: skip
+        wanted = {c["number"] for c in params.get("candidates", []) if c.get("number")}
+        short = {v.rpartition("-")[2] for _, v in pairs if isinstance(v, str)}
+        rows = self._rows(db, "select * from prompt_versions", [])
+        return [r for r in rows if r["number"] in wanted or r["hash"][:8] in short]
+
+    @staticmethod
+    def _take_prompt(conn: sqlite3.Connection, old: dict[str, Any]) -> int:
+        row = conn.execute("select number from prompt_versions where hash = ?", [old["hash"]]).fetchone()  # fmt: skip
+        if row:
+            return int(row[0])
+        kept = {**old, "parent": None, "number": None}
+        names = ", ".join(kept)
+        made = conn.execute(
+            f"insert into prompt_versions ({names}) values ({_marks(kept)})", list(kept.values())
+        )
+        return int(made.lastrowid or 0)
+
+    @staticmethod
+    def _write(file: Path, run: str, found: Mapping[str, list[dict[str, Any]]], files: Mapping[str, bytes]) -> None:  # fmt: skip
+        import sqlite_utils
+
+        target = sqlite_utils.Database(sqlite3.connect(file))
+        try:
+            migrations.apply(target)
+            with target.conn:
+                for table, rows in found.items():
+                    _insert(target.conn, table, rows)
+                target["export"].insert({"run": run, "version": VERSION, "exported_at": now()})
+                target["export_files"].create({"name": str, "content": bytes}, pk="name")
+                target["export_files"].insert_all(
+                    {"name": n, "content": c} for n, c in files.items()
+                )
+        except BaseException:
+            target.close()
+            file.unlink(missing_ok=True)
+            raise
+        target.close()
+
+
+def _marks(values: Sequence[Any] | Mapping[str, Any]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _parts(values: Sequence[Any], size: int = 500) -> list[list[Any]]:
+    return [list(values[at : at + size]) for at in range(0, len(values), size)]
+
+
+def _insert(conn: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Rows of our own tables; what stands there already stays. Columns that this version does not have are
+    left out."""
+    if not rows:
+        return 0
+    known = {r[1] for r in conn.execute(f"pragma table_info({table})")}
+    names = [n for n in rows[0] if n in known]
+    before = conn.total_changes
+    conn.executemany(
+        f"insert or ignore into {table} ({', '.join(f'[{n}]' for n in names)}) values ({_marks(names)})",
+        [[r[n] for n in names] for r in rows],
+    )
+    changed = conn.total_changes - before
+    return changed if table != "calls" else len(rows)
+
+
+def _renumbered(params: str | None, numbers: Mapping[int, int]) -> str:
+    """A run's parameters with its prompt versions' numbers on this side."""
+    said = json.loads(params or "{}")
+    for candidate in said.get("candidates", []):
+        new = numbers.get(candidate.get("number"))
+        if new:
+            candidate["number"] = new
+            if str(candidate.get("version", "")).startswith("v"):
+                candidate["version"] = f"v{new}"
+    return json.dumps(said, sort_keys=True)
