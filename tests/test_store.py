@@ -17,7 +17,7 @@ import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
 from lusifer import store as storing
-from lusifer.errors import StoreError
+from lusifer.errors import BadRequest, StoreError
 from lusifer.store import Store
 
 
@@ -212,7 +212,7 @@ def test_calls_by_filter_search_and_page(store) -> None:
     assert total == 4 and [r["id"] for r in rows] == [6, 5] and "messages" not in rows[0]
     assert store.calls({"purpose": "rate"}, limit=2, offset=2)[0][0]["id"] == 3
     assert store.calls({}, search="FILM_3 o'hara")[1] == 1
-    assert store.calls({}, search="50%")[1] == 5 and store.calls({}, search="5_%")[1] == 0
+    assert store.calls({}, search="50%")[1] == 5 and store.calls({}, search="51")[1] == 0
     hit = store.call(6)
     assert "film_1" in hit["messages"] and hit["text"] == "t1", "what it was served from"
     assert store.call(99) is None and store.call_values("purpose") == ["rate", "update"]
@@ -255,3 +255,185 @@ def test_evolutions_of_one_model(store) -> None:
     assert [(r["id"], r["user_id"], r["steps"]) for r in found] == [("e1", 1, 0), ("e0", 2, 2)]
     assert [r["id"] for r in store.evolutions("h", "s", "m", "1", "e")] == ["e3"]
     assert store.evolutions("h", "s", "m", "2", "") == []
+
+
+SHIPPED = ("m001_first", "m002_outside_world", "m003_evidence", "m004_window_on_calls")
+
+
+@pytest.mark.parametrize("count", range(1, len(SHIPPED) + 1))
+def test_a_database_of_every_earlier_schema_opens_and_keeps_its_rows(
+    tmp_path: Path, count: int
+) -> None:
+    path = tmp_path / "old.db"
+    db = sqlite_utils.Database(path)
+    old = Migrations("lusifer")
+    for name in SHIPPED[:count]:
+        old(name=name)(getattr(storing.schema, name))
+    old.apply(db)
+    said = json.dumps([{"role": "user", "content": "Line one\nPlanted words"}])
+    db["runs"].insert(
+        {"id": "r1", "kind": "comparison", "title": "T", "status": "done", "params": "{}"}
+    )
+    db["answers"].insert({"key": "k", "model": "a:b", "text": "yes", "finish_reason": "stop"})
+    db["calls"].insert({"key": "k", "run_id": "r1", "model": "a:b", "status": "ok", "messages": said, "text": "yes",
+                        "user_id": 3, "input_tokens": 5, "output_tokens": 6})  # fmt: skip
+    db["calls"].insert({"key": "k", "run_id": "r1", "model": "a:b", "status": "cached"})
+    db["evolutions"].insert({"id": "e", "dataset": "d", "user_id": 3, "model": "builtin"})
+    db["steps"].insert({"evolution_id": "e", "number": 1, "data": '{"number": 1}'})
+    db["ratings"].insert({"evolution_id": "e", "step": 1, "item_id": 5, "rating": 4.0})
+    db.close()
+    store = Store(path)
+    assert store.run("r1")["title"] == "T" and store.answer("k")["text"] == "yes"
+    assert store.steps("e") == [{"number": 1}] and store.ratings("e", 1, [5])[5]["rating"] == 4.0
+    total = store.calls({})[1]
+    assert total == 2 and store.call(2)["text"] == "yes"
+    assert store.calls({}, search="planted")[1] == 1, "old calls are found by the new search"
+    assert store.prompts() == [] and store.local_users("d") == []
+    assert {n.split("_")[0] for n in SHIPPED} | {"m005"} == {
+        r["name"].split("_")[0] for r in store._open()["_sqlite_migrations"].rows
+    }
+
+
+def test_search_follows_what_is_written_and_forgotten(store) -> None:
+    for n in range(3):
+        said = json.dumps(
+            [{"role": "user", "content": f"first line\nword{n} Amélie"}], ensure_ascii=False
+        )
+        store.keep_call(
+            {
+                "key": f"k{n}",
+                "run_id": f"r{n}",
+                "status": "ok",
+                "messages": said,
+                "text": f"Über{n}",
+            }
+        )
+    assert store.calls({}, search="word1")[1] == 1, "a line break does not stick to the next word"
+    assert (
+        store.calls({}, search="amelie uber")[1] == 3 and store.calls({}, search="LINE wor")[1] == 3
+    )
+    assert store.calls({"run_id": "r2"}, search="word")[1] == 1
+    for odd in ('"', "a* OR b", "NEAR(", "-", "ü\"'", "\x00", "(((", "word AND"):
+        store.calls({}, search=odd)
+    assert store.prune_calls(run="r1")[0] == 1
+    assert store.calls({}, search="word1")[1] == 0 and store.calls({}, search="word2")[1] == 1
+
+
+def test_prune_by_size_keeps_the_newest(store) -> None:
+    for n in range(5):
+        store.keep_call({"key": f"k{n}", "status": "ok", "messages": "x" * 900, "text": "y" * 100})
+    assert store.prune_calls(keep=2500, preview=True) == (3, 3000)
+    assert store.prune_calls(keep=2500)[0] == 3 and [r["id"] for r in store.calls({})[0]] == [5, 4]
+    assert store.prune_calls(keep=10**9)[0] == 0
+
+
+def test_any_table_is_read_whole_and_no_other(store) -> None:
+    names = store.tables()
+    assert {"calls", "answers", "runs", "prompt_versions", "local_ratings"} <= set(names)
+    assert not [n for n in names if n.startswith(("call_search", "sqlite", "_"))]
+    store.keep_call({"key": "k", "status": "ok"})
+    assert store.table("calls")[0]["key"] == "k"
+    with pytest.raises(ValueError):
+        store.table("calls; drop table calls")
+
+
+def test_notes_are_kept_changed_and_taken_back(store) -> None:
+    note = {"run_id": "r", "candidate": "v4", "user_id": 3, "item_id": 50, "step": 0,
+            "prompt_version": "own-12345678", "model": "a:b", "thumb": 1, "note": "good"}  # fmt: skip
+    store.keep_note(note)
+    store.keep_note({**note, "item_id": 51, "thumb": -1})
+    store.keep_note({**note, "thumb": -1, "note": "on second thought"})
+    assert store.note_scores() == {"own-12345678": (0, 2)} and len(store.notes("r")) == 2
+    store.keep_note({**note, "thumb": 0, "note": ""})
+    assert [n["item_id"] for n in store.notes("r")] == [51]
+
+
+def test_a_local_user_is_erased_without_a_trace(store) -> None:
+    one, two = store.add_local_user("d", "Ada"), store.add_local_user("d", "Bob")
+    assert two == one + 1 and [u["name"] for u in store.local_users("d")] == ["Bob", "Ada"]
+    store.keep_local_rating(one, 50, 4.0, 10, 3.5)
+    store.keep_local_rating(one, 51, 2.0, 11)
+    store.keep_local_rating(one, 51, None, 12)
+    assert store.local_ratings(one) == [(50, 4.0, 10, 3.5)]
+    for n, user in ((1, one), (2, two)):
+        key, answer, call = _answer(n)
+        store.keep_answer(key, answer, {**call, "user_id": user, "messages": f"about Person{n}"})
+    store.keep_call({"key": "k1", "status": "cached", "user_id": two})
+    key, answer, call = _answer(3)
+    store.keep_answer(key, answer, {**call, "user_id": one, "messages": "Person1 again"})
+    store.keep_evolution("e1", {"dataset": "d", "user_id": one})
+    store.keep_steps("e1", [_step(1)])
+    store.keep_ratings("e1", 1, [{"item_id": 5, "rating": 1.0}])
+    store.erase_local_user(one)
+    assert store.local_users("d")[0]["name"] == "Bob" and not store.local_ratings(one)
+    assert not store.steps("e1") and not store.ratings("e1", 1, [5])
+    assert store.calls({"user_id": one})[1] == 0 and store.calls({}, search="person1")[1] == 0
+    assert store.has_answers(["k1", "k2", "k3"]) == {"k1", "k2"}, "an answer that others use stays"
+
+
+def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
+    for n in (1, 2, 3):
+        key, answer, call = _answer(n)
+        store.keep_answer(key, answer, {**call, "run_id": "old" if n == 3 else "r", "user_id": n, "model": "a:b",
+                                        "prompt_version": "own-0011aabb", "messages": f"m{n}"})  # fmt: skip
+    store.keep_prompt("f" * 64, "other", "{}", None, "only here")
+    number = store.keep_prompt("0011aabb" + "0" * 56, "own", "{}", None, "mine")
+    params = {"users": [1, 3], "candidates": [{"name": "v2", "version": f"v{number}", "number": number, "spec": "a:b",
+                                               "prompt_version": "own-0011aabb"}]}  # fmt: skip
+    run = store.start_run(
+        "prompt-trial", "T", dataset_hash="d", split="s", model="a:b", params=params
+    )
+    store.keep_call(
+        {
+            "key": "k1",
+            "run_id": run,
+            "status": "cached",
+            "user_id": 1,
+            "model": "a:b",
+            "prompt_version": "own-0011aabb",
+        }
+    )
+    store.finish_run(run, "done", {"x": 1})
+    for user in (1, 2, 3):
+        store.keep_evolution(
+            f"e{user}",
+            {
+                "dataset": "d",
+                "dataset_hash": "d",
+                "split": "s",
+                "user_id": user,
+                "model": "a:b",
+                "model_version": "own-0011aabb",
+            },
+        )
+        store.keep_steps(f"e{user}", [_step(1)])
+    file = tmp_path / "run.db"
+    made = store.export_run(run, file, {"run.parquet": b"bytes"})
+    assert (
+        made["evolutions"] == made["steps"] == 2
+        and made["answers"] == 2
+        and made["prompt_versions"] == 1
+    )
+    other = Store(tmp_path / "other.db")
+    other.keep_prompt("e" * 64, "was there", "{}", None, "")
+    taken, rows, files = other.import_run(file)
+    assert taken == run and files == {"run.parquet": b"bytes"} and rows["calls"] == made["calls"]
+    there = other.run(run)
+    assert there["summary"] == {"x": 1} and there["params"]["candidates"][0]["number"] == 2
+    assert there["params"]["candidates"][0]["version"] == "v2"
+    assert other.steps("e1") and other.steps("e3") and not other.steps("e2")
+    assert other.has_answers(["k1", "k2", "k3"]) == {"k1", "k3"}
+    assert other.calls({}, search="m3")[1] == 1 and other.call(1)["messages"]
+    assert not any(other.import_run(file)[1].values()), "a second time changes nothing"
+    with pytest.raises(BadRequest, match="is there already"):
+        store.export_run(run, file)
+    with pytest.raises(BadRequest, match="no run"):
+        store.export_run("nothing", tmp_path / "x.db")
+    (tmp_path / "no.db").write_text("not ours")
+    for wrong, says in (
+        (tmp_path / "no.db", "no exported run"),
+        (tmp_path / "none", "no file"),
+        (store.path, "no exported run"),
+    ):
+        with pytest.raises(BadRequest, match=says):
+            other.import_run(wrong)

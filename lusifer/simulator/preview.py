@@ -74,21 +74,19 @@ def preview(
         if updating
         else questions.rate_values(prompts, context, part)
     )
-    values_of = {"system": questions.system_values(context), template: values}
+    asks = ("update" if context.seen else "first") if updating else "rate"
+    values_of: dict[str, Mapping[str, Any]] = {"system": questions.system_values(context), asks: values}  # fmt: skip
+    if asks == "first":
+        values_of["first"] = {k: v for k, v in values.items() if k in questions.VARIABLES["first"]}
     if template == "repair":
         compact = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
         values_of["repair"] = {"problem": PROBLEM, "items": part[:2], "schema": compact}
-        values_of["rate"] = values
-    if template == "system":
-        values_of["rate"] = values
-    if template == "first":
-        values_of["first"] = {k: v for k, v in values.items() if k in questions.VARIABLES["first"]}
     broken = {m.template for m in found}
     for name, given in values_of.items():
         if name not in broken:
             found += running(name, texts[name], given)
     most = prompts.update_tokens if updating else 200 + prompts.rating_tokens * len(part)
-    shown = values_of[template]
+    shown = values_of.get(template, values)
     if found:
         return Preview((), shown, {}, most, tuple(found))
     if updating:

@@ -178,11 +178,8 @@ class Calls(Connected):
     @explained
     def tables(self) -> list[str]:
         """The tables that hold anything a person would take out, by name."""
-        rows = self._open().execute(
-            r"select name from sqlite_master where type = 'table' and name not like 'call\_search%' escape"
-            " '' and name not like 'sqlite%' and name not like '\\_%' escape '' order by name"
-        )
-        return [r[0] for r in rows]
+        rows = self._open().execute("select name from sqlite_master where type = 'table' order by 1")
+        return [r[0] for r in rows if not r[0].startswith(("call_search", "sqlite_", "_"))]
 
     @explained
     def table(self, name: str) -> list[dict[str, Any]]:

@@ -112,7 +112,8 @@ class Transfer(Connected):
         made: dict[str, int] = {}
         with self.writing() as db:
             conn = db.conn
-            numbers = {}
+            numbers: dict[int, int] = {}
+            had = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
             for old in found["prompt_versions"]:
                 numbers[old["number"]] = self._take_prompt(conn, old)
             for old in found["runs"]:
@@ -125,7 +126,8 @@ class Transfer(Connected):
                 if (c["created_at"], c["key"] or "", c["run_id"] or "", c["status"]) not in known
             ]  # fmt: skip
             made["calls"] = _insert(conn, "calls", fresh)
-            made["prompt_versions"] = len(numbers)
+            now_there = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
+            made["prompt_versions"] = now_there - had
         return head["run"], made, files
 
     # ---- parts ------------------------------------------------------------------------------------

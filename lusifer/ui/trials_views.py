@@ -75,11 +75,11 @@ def _start(
         parts.job_progress(key)
         return
     if job is not None:
+        state.jobs().forget(key)
         if job.state == "done":
             st.session_state["_trial"] = job.result
-        else:
-            st.error(literal(job.error), icon=":material/error:")
-        state.jobs().forget(key)
+            st.rerun()
+        st.error(literal(job.error), icon=":material/error:")
     try:
         found = trials.entries(store, names, specs, temperatures)
         full = trials.full_evidence(picked)

@@ -1,0 +1,253 @@
+"""The prompt lab: edit, preview, scratch, save, compare, make active, roll back; two tabs; files; labels."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from lusifer import prompts
+from lusifer.errors import BadRequest
+from lusifer.store import Store
+from lusifer.ui import state, trials
+from tests.llm.test_local import FILE
+from tests.pages.test_pages import open_page, texts
+from tests.servers.openai import KEY
+
+MODEL = "openai:small"
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> None:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def server(data_dir, openai_server, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    return openai_server
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    return next(b for b in app.button if b.label.replace("\\", "").startswith(label)).click().run()
+
+
+def finish(app: AppTest) -> AppTest:
+    for job in list(state.jobs()._jobs.values()):
+        assert job.wait(120)
+    return app.run()
+
+
+def labels(app: AppTest) -> str:
+    return "\n".join(b.label for b in app.button)
+
+
+def param(app: AppTest, name: str) -> str:
+    value = app.query_params[name]
+    return value[0] if isinstance(value, list) else value
+
+
+def template(app: AppTest):
+    return next(t for t in app.text_area if t.label.startswith("Template"))
+
+
+def store_of(data_dir: Path) -> Store:
+    return Store(data_dir / "lusifer.db")
+
+
+def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> None:
+    app = open_page("prompts", user="405", model=MODEL)
+    assert not app.exception and "What would be asked" in texts(app)
+    field = template(app)
+    field.set_value(field.value + "\nName at most {{ most }} movies.").run()
+    said = texts(app)
+    assert "line 18: there is no variable most" in said and "Nothing can be sent yet" in said
+    assert "Write this profile" not in labels(app) and not server.requests
+    assert next(b for b in app.button if b.label.startswith("Save as")).disabled
+    field = template(app)
+    field.set_value(field.value.replace("{{ most }}", "two")).run()
+    assert not app.error and any("Name at most two movies." in c.value for c in app.code)
+    # scratch, against a server that misbehaves first
+    server.behave("garbage", "503")
+    press(app, "Write this profile")
+    finish(app)
+    assert not app.exception and "made the difference" in texts(app) and "This answer" in texts(app)
+    assert not [m for m in app.markdown if "](http://e" in m.value], "a model's link is text"
+    assert any("Name at most two movies." in str(r) for r in server.requests)
+    app.checkbox(key="scratch-again").check().run()
+    asked = len(server.requests)
+    press(app, "Write this profile (1 call")
+    finish(app)
+    assert len(server.requests) == asked + 1 and "The answer before" in texts(app), "a new draw asks anew"
+    next(t for t in app.text_input if t.label == "Note").set_value("two movies").run()
+    press(app, "Save as a version")
+    assert not app.exception and store_of(data_dir).prompts()[0]["note"] == "two movies"
+    assert app.selectbox(key="prompts").value == "v4"
+    # compare on the same development users
+    app.segmented_control(key="view").set_value("Compare").run()
+    app.multiselect(key="trial-versions").set_value(["grounded", "v4"])
+    app.number_input(key="trial-users").set_value(4)
+    app.number_input(key="trial-movies").set_value(3).run()
+    before = len(server.requests)
+    go = next(b for b in app.button if b.label.startswith("Compare 2"))
+    assert "calls" in go.label and "price unknown" in go.label
+    server.faults = (0.1, ("garbage", "missing", "503", "off-scale"))
+    go.click().run()
+    finish(app)
+    server.faults = (0.0, ())
+    assert not app.exception and not app.error and len(server.requests) > before
+    board = next(d.value for d in app.dataframe if "Measure" in d.value)
+    assert list(board["Measure"])[:4] == ["RMSE", "MAE", "Pearson", "Mean error"]
+    assert {"grounded", "v4"} <= set(board) and "four times of five" in texts(app)
+    assert "4 development users" in texts(app) and "User by user" in texts(app)
+    run = param(app, "trial")
+    # a note with a thumb stays
+    next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value("sounds right").run()
+    assert [n["note"] for n in store_of(data_dir).notes(run)] == ["sounds right"]
+    # make it active
+    app.selectbox(key=f"winner-{run}").set_value("v4").run()
+    app.button(key="make-active").click().run()
+    assert not app.exception and store_of(data_dir).prompt_labels()["active"] == 4
+    other = open_page("evolution", user="405", model=MODEL)
+    assert other.selectbox(key="prompts").value == "active" and "two movies" in texts(other)
+    # and back
+    app.segmented_control(key="view").set_value("Versions").run()
+    app.button(key="roll-active").click().run()
+    assert not app.exception and store_of(data_dir).prompt_labels()["active"] == 1
+    link = open_page("prompts", model=MODEL, view="Compare", trial=run)
+    assert not link.exception and link.selectbox(key="trial-run").value == run, "a comparison has a link"
+
+
+def test_the_final_check_is_counted_and_dated(data_dir: Path, server) -> None:
+    app = open_page("prompts", model=MODEL, view="Compare")
+    app.multiselect(key="trial-versions").set_value(["grounded", "concise"])
+    app.number_input(key="trial-users").set_value(2)
+    app.number_input(key="trial-movies").set_value(2).run()
+    press(app, "Compare 2")
+    finish(app)
+    press(app, "Check on held-out users")
+    finish(app)
+    assert not app.exception and "2 held-out users" in texts(app)
+    (row,) = store_of(data_dir).runs("prompt-final")
+    from lusifer import datasets
+    from lusifer.datasets.splits import held_out
+
+    group = held_out(datasets.load("ml-100k").user_ids)
+    assert set(row["params"]["users"]) <= set(group.tolist()) and len(row["params"]["candidates"]) == 1
+    assert any(row["created_at"][:10] in c.value for c in app.caption)
+
+
+def test_a_grid_marks_its_best_front(data_dir: Path, server) -> None:
+    app = open_page("prompts", model=MODEL, view="Compare")
+    app.multiselect(key="trial-versions").set_value(["grounded", "concise"])
+    app.multiselect(key="trial-temperatures").set_value(["0", "0.7"])
+    app.multiselect(key="trial-models").set_value([MODEL, "builtin"])
+    app.number_input(key="trial-users").set_value(2)
+    app.number_input(key="trial-movies").set_value(2).run()
+    press(app, "Compare 5")
+    finish(app)
+    assert not app.exception and not app.error
+    board = next(d.value for d in app.dataframe if "Measure" in d.value)
+    assert len(board.columns) == 6 and "Built-in (no LLM)" in board
+    assert "Quality against cost" in texts(app) and len(app.get("plotly_chart")) == 1
+    temperatures = {r["temperature"] for r in server.requests}
+    assert temperatures == {0, 0.7}
+    with pytest.raises(BadRequest, match="27 candidates are too many"):
+        specs = ["openai:a", "openai:b", "openai:c"]
+        trials.entries(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
+
+
+def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> None:
+    one = open_page("prompts", user="405", model=MODEL)
+    template(one).set_value("FIRST {{ facts }}").run()
+    draft = param(one, "draft")
+    two = open_page("prompts", user="405", model=MODEL, draft=draft)
+    assert template(two).value == "FIRST {{ facts }}", "a reload goes on where it was"
+    template(one).set_value("FIRST, FURTHER {{ facts }}").run()
+    template(two).set_value("THE OTHER TAB {{ facts }}").run()
+    kept = store_of(data_dir)
+    said = [json.loads(kept.draft(d["id"])["data"])["templates"]["update"] for d in kept.drafts()]
+    assert set(said) == {"FIRST, FURTHER {{ facts }}", "THE OTHER TAB {{ facts }}"}
+    assert not one.exception and not two.exception
+    press(one, "Save as a version")
+    press(two, "Save as a version")
+    assert {v["parent"] for v in kept.prompts()[:2]} == {1} and len(kept.prompts()) == 5
+    gone = open_page("prompts", user="405", model=MODEL, draft="nothing")
+    assert not gone.exception and "not kept any more" in texts(gone)
+
+
+def test_a_half_written_template_and_a_hostile_one_break_nothing(data_dir: Path, server) -> None:
+    app = open_page("prompts", user="405", model=MODEL, template="rate")
+    for text, says in (
+        ("{% for x in", "line 1"), ("{{ ''.__class__ }}", "unsafe"),
+        ("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "longer than 1 s"),
+        ("{{ 'x' * 10**9 }}", "more than"),
+    ):  # fmt: skip
+        template(app).set_value(text).run()
+        assert not app.exception and says in texts(app), text
+        again = open_page("prompts", user="405", model=MODEL, template="rate", draft=param(app, "draft"))
+        assert not again.exception and template(again).value == text, "a broken draft is kept too"
+    assert not server.requests
+
+
+def test_with_the_built_in_it_says_so(data_dir: Path) -> None:
+    app = open_page("prompts", user="405")
+    assert "ignores wording" in texts(app) and "Write this profile" not in labels(app)
+    app.segmented_control(key="template").set_value("rate").run()
+    app.number_input(key="user").set_value(99999).run()
+    assert not app.exception and "no user 99999" in texts(app)
+
+
+def test_versions_are_labelled_compared_and_travel(data_dir: Path) -> None:
+    app = open_page("prompts", view="Versions")
+    assert not app.exception
+    next(t for t in app.text_input if t.label.startswith("New label")).set_value("demo")
+    next(b for b in app.button if b.label == "Set").click().run()
+    store = store_of(data_dir)
+    assert "demo" in store.prompt_labels()
+    next(t for t in app.text_input if t.label.startswith("New label")).set_value("v7")
+    next(b for b in app.button if b.label == "Set").click().run()
+    assert "can't be called" in texts(app) and not app.exception
+    said = json.loads(prompts.to_json(prompts.load("paper"))) | {"name": "mine", "recent": 4}
+    app.get("file_uploader")[0].upload("mine.json", json.dumps(said).encode()).run()
+    assert not app.exception and store.prompts()[0]["name"] == "mine"
+    app.run()
+    table = app.dataframe[0].value
+    assert table["Version"].iloc[0] == "v4" and table["Note"].iloc[0] == "Imported from mine.json"
+    shown = open_page("prompts", view="Versions", version="v4")
+    assert "v4: mine" in texts(shown)
+    shown.selectbox(key="diff-4").set_value(2).run()
+    changes = next(d.value for d in shown.dataframe if "Parameter" in d.value)
+    assert set(changes["Parameter"]) == {"name", "recent"}
+    press(shown, "Edit a copy")
+    assert not shown.exception and template(shown).value.startswith("Here is what is known")
+
+
+def test_a_visitor_changes_no_label(data_dir: Path, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    app = open_page("prompts", view="Versions")
+    assert not app.exception and "Make active" not in labels(app) and not app.get("file_uploader")
+
+
+@pytest.mark.skipif(not FILE.is_file(), reason="needs the small model that `make test` fetches")
+def test_a_real_model_answers_a_scratch_run(data_dir: Path) -> None:
+    """135M parameters on this machine: whatever they say is shown, or why it can't be used."""
+    own = {"recent": 2, "rating_tokens": 20, "update_tokens": 60, "items_per_call": 2, "history": 2, "batch_size": 2}
+    said = json.loads(prompts.to_json(prompts.load("concise"))) | own | {"name": "tiny"}
+    store = store_of(data_dir)
+    from lusifer.prompts import versions
+
+    versions.prepare(store)
+    made = versions.save(store, prompts.from_json(json.dumps(said)))
+    app = open_page("prompts", user="405", model=f"file:{FILE}", prompts=made.name, template="first")
+    press(app, "Write this profile")
+    finish(app)
+    assert not app.exception and ("This answer" in texts(app) or app.error)
+    rows = sqlite3.connect(data_dir / "lusifer.db").execute("select status, prompt_version from calls").fetchall()
+    assert rows and all(v.startswith("tiny-") for _, v in rows)

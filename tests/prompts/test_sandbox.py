@@ -1,0 +1,106 @@
+"""Templates that try to reach Python, run for ever or print gigabytes are refused or stopped within 2 s."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from functools import partial
+
+import pytest
+from jinja2 import TemplateError
+
+from lusifer import prompts
+from lusifer.errors import BadRequest
+from lusifer.prompts import sandbox
+from lusifer.simulator.facts import line
+
+REACHING = [
+    "{{ ''.__class__.__mro__ }}", "{{ line.__globals__ }}", "{{ line.func.__globals__ }}",
+    "{{ items|map(attribute='__class__')|map('string')|join }}{{ items.__class__ }}",
+    "{{ cycler.__init__.__globals__ }}", "{{ lipsum.__globals__ }}", "{{ self.__init__ }}",
+    "{{ self._TemplateReference__context }}", "{{ namespace.__init__ }}", "{{ items|attr('__class__') }}",
+    "{{ items|selectattr('__class__')|list }}", "{% include '/etc/passwd' %}", "{% import 'os' as os %}",
+    "{% extends 'x' %}", "{{ [].append(1) }}", "{{ '{0.__class__}'.format(1) }}", "{{ dict(a=1) }}",
+    "{{ _tick.__globals__ }}", "{{ loop }}", "{{ caller() }}",
+]  # fmt: skip
+ENDLESS = [
+    "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
+    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "{% for i in range(10) recursive %}{{ loop(range(10)) }}{% endfor %}",
+    "{% for a in range(9999) if range(9999)|list|sort|length == 0 %}{% endfor %}",
+    "{% for i in range(9999) %}{% for j in range(9999) %}{% set x = 'abc'|upper %}{% endfor %}{% endfor %}",
+    "{% set _tick = range %}{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+    "{% macro _tick(n) %}{% endmacro %}{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+    "{% set ns=namespace(a=[1],b=[1]) %}{% for i in range(60) %}{% set ns.a=[ns.a,ns.a] %}{% set ns.b=[ns.b,ns.b] %}"
+    "{% endfor %}{{ ns.a == ns.b }}",
+    "{% set x=[1]*9999 %}{% set l=([0]*9999)|map('default', x, true)|list %}{{ l == l }}",
+]  # fmt: skip
+HUGE = [
+    "{{ 'x' * 10**10 }}", "{{ 'x' * 10000000000 }}", "{{ 10**10**10 }}", "{{ [1] * 10**9 }}",
+    "{% set ns = namespace(x='xxxxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+    "{% set ns = namespace(x='xxxxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+    "{% set ns = namespace(x=3) %}{% for i in range(60) %}{% set ns.x = ns.x * ns.x %}{% endfor %}{{ ns.x }}",
+    "{{ 'x'|center(1000000000) }}", "{{ '%9999999999d'|format(1) }}", "{{ '%9999999999d' % 1 }}",
+    "{{ '{:>1000000000}'.format(1) }}", "{{ 'x'.ljust(10000000000) }}", "{{ 'a'.replace('', 'b' * 1000) }}",
+    "{{ range(10**9) }}", "{{ range(10000000)|list }}", "{{ ([[1]*9999]*9999)|sum(start=[]) }}",
+    "{{ ('ab'.split('a')*5000)|join('x'*300000) }}", "{{ ([('x'*399999)]*9999)|string|length }}",
+    "{{ ([('x'*399999)]*9999) ~ 'x' }}", "{% set l = ['x'*399999]*9999 %}{{ l }}",
+    "{% for a in range(9999) %}{% for b in range(9999) %}hello hello hello hello hello{% endfor %}{% endfor %}",
+    "{% macro m() %}{% for b in range(9999) %}hello hello hello{% endfor %}{% endmacro %}"
+    "{% for a in range(9999) %}{% set x = m() %}{% endfor %}",
+    "{% set x %}{% for i in range(9999) %}{% for j in range(999) %}aaaaaaaaaaaaaaaa{% endfor %}{% endfor %}{% endset %}",
+    "{% for i in range(9999) %}{{ range(9999)|list }}{% endfor %}", "x" * 60_000,
+    "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REACHING + ENDLESS + HUGE)
+def test_what_a_template_may_not_do(text: str) -> None:
+    values = {"line": partial(line, metadata=()), "items": ({"id": 1},)}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.monotonic()
+    with pytest.raises(TemplateError):
+        sandbox.render(text, values)
+    assert time.monotonic() - began < 2
+    unit = 1 if sys.platform == "darwin" else 1024
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit
+    assert grown < 300e6, "it was stopped before it grew"
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("{% for a, b in [(1, 2), (3, 4)] %}{{ loop.index }}{{ a }}{{ b }} {% endfor %}", "112 234"),
+        ("{{ words|join(', ') }} {{ words|length }} {{ words[0]|upper ~ '!' }}", "a, b 2 A!"),
+        ("{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m(1) }}{{ m('y') }}", "<1><y>"),
+        ("{% set ns = namespace(n=0) %}{% for w in words %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}", "2"),
+        ("{{ {'a': 1}['a'] + 2 * 3 - 1 }} {{ 'b' in words }}", "6 True"),
+        ("{{ 4.0|number }} {{ 3.5|decimal }} {{ words|sum(attribute='nothing') if false else 'x' }}", "4 3.50 x"),
+        ("{% for w in words if w == 'b' %}{{ w }}{% else %}none{% endfor %}", "b"),
+        ("{% filter upper %}loud{% endfilter %} {{ ' x '.strip() }}", "LOUD x"),
+    ],
+)  # fmt: skip
+def test_what_it_may(text: str, made: str) -> None:
+    assert sandbox.render(text, {"words": ("a", "b")}) == made
+
+
+def test_an_error_has_its_line() -> None:
+    for text, at in (
+        ("one\ntwo {{ nobody }}", 2),
+        ("a\n\n{% for %}", 3),
+        ("x\n{{ 1/0 }}", 2),
+        ("\n\n{{ [] * 'x' }}", 3),
+    ):
+        with pytest.raises(TemplateError) as failed:
+            sandbox.render(text, {})
+        assert sandbox.line_of(failed.value) == at
+    with pytest.raises(
+        BadRequest, match=r"Template rate of grounded, line 2: 'nobody' is undefined"
+    ):
+        prompts.load().shows("rate", "x\n{{ nobody }}").render("rate")
+
+
+def test_shipped_templates_are_compiled_once() -> None:
+    text = dict(prompts.load().templates)["rate"]
+    assert sandbox.compiled(text) is sandbox.compiled(text)
