@@ -271,3 +271,59 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+def test_prompts_are_listed_labelled_and_travel(data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    assert answer("prompts", "export", "active", str(file))["version"].startswith("grounded-")
+    said = json.loads(file.read_text()) | {"name": "mine", "recent": 3}
+    file.write_text(json.dumps(said))
+    assert answer("prompts", "import", str(file), "--note", "three")["name"] == "v4"
+    listed = answer("prompts", "list")
+    assert listed["versions"][0]["note"] == "three" and listed["labels"] == {
+        "active": 1,
+        "baseline": 1,
+    }
+    assert answer("prompts", "label", "active", "v4") == {
+        "label": "active",
+        "number": 4,
+        "before": 1,
+    }
+    (change, name) = answer("prompts", "diff", "baseline", "active")["differences"][::-1]
+    assert (name["what"], change["what"], change["after"]) == ("name", "recent", "3")
+    assert answer("prompts", "rollback")["number"] == 1
+    assert "no prompt version v9" in refusal("prompts", "label", "active", "v9")
+    assert "no prompts called" in refusal(
+        "evolve", "--user", "405", "--model", "openai:x", "--prompts", "gone"
+    )
+    plain = run("prompts", "list")
+    assert "v4" in plain.stdout and "active" in plain.stdout
+
+
+def test_a_run_moves_to_another_machine_and_replays(
+    data_dir: Path, tmp_path: Path, openai_server
+) -> None:
+    env = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
+    asked = answer("evolve", "--user", "405", "--model", "openai:small", **env)
+    run_id = sqlite3.connect(data_dir / "lusifer.db").execute(
+        "select 'evolve-' || id from evolutions where model = 'openai:small'"
+    ).fetchone()[0]  # fmt: skip
+    db = sqlite3.connect(data_dir / "lusifer.db")
+    db.execute("update calls set run_id = ?", [run_id])
+    db.commit()
+    db.close()
+    file = tmp_path / "run.db"
+    made = answer("cache", "export", run_id, str(file))
+    assert made["rows"]["answers"] == 8 and made["rows"]["steps"] == 4
+    assert KEY.encode() not in file.read_bytes()
+    count = len(openai_server.requests)
+    there = {
+        "LUSIFER_DB": str(tmp_path / "there.db"),
+        "OPENAI_BASE_URL": openai_server.url,
+        "OPENAI_API_KEY": "",
+    }
+    assert answer("cache", "import", str(file), **there)["rows"]["answers"] == 8
+    assert answer("evolve", "--user", "405", "--model", "openai:small", **there) == asked
+    assert len(openai_server.requests) == count, "nobody was asked, and no key was needed"
+    assert "is there already" in refusal("cache", "export", run_id, str(file))
+    assert "no run" in refusal("cache", "export", "nothing", str(tmp_path / "x.db"))

@@ -178,7 +178,9 @@ class Calls(Connected):
     @explained
     def tables(self) -> list[str]:
         """The tables that hold anything a person would take out, by name."""
-        rows = self._open().execute("select name from sqlite_master where type = 'table' order by 1")
+        rows = self._open().execute(
+            "select name from sqlite_master where type = 'table' order by 1"
+        )
         return [r[0] for r in rows if not r[0].startswith(("call_search", "sqlite_", "_"))]
 
     @explained

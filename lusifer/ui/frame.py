@@ -181,12 +181,30 @@ def _spend() -> None:
 def _about() -> None:
     with st.popover("About and credits", icon=":material/info:", type="tertiary"):
         st.markdown(ABOUT)
-    if st.button("Reset the demonstration", icon=":material/restart_alt:", type="tertiary",
-                 help="Back to a clean start: choices, drafts on screen and this session's keys are forgotten. Runs, answers "
-                 "and versions stay."):  # fmt: skip
-        st.session_state.clear()
-        st.query_params.clear()
-        st.switch_page("pages/persona/users.py")
+    st.button("Reset the demonstration", icon=":material/restart_alt:", type="tertiary", on_click=_reset,
+              help="Back to a clean start: choices, filters, drafts on screen and this session's keys are forgotten. Runs, "
+              "answers and versions stay.")  # fmt: skip
+
+
+def _reset() -> None:
+    """Forget what this session holds and what the address says. Before the script runs: what a widget is
+    bound to in the address can only be set through it, and then follows."""
+    bound = {"model": BUILTIN, "split": splits.DEFAULT, "evidence": False, "present": False, "beside": False, "step": 1,
+             "history": None, "batch": None}  # fmt: skip
+    there = set(st.session_state) | set(st.query_params)
+    first = (
+        st.session_state["_chosen"].dataset.user_ids[0] if "_chosen" in st.session_state else None
+    )
+    for key in set(st.session_state) - {*bound, "user", "dataset"}:
+        del st.session_state[key]
+    for key, value in bound.items():
+        if key in there:
+            st.session_state[key] = value
+    if "user" in there and first is not None:
+        st.session_state["user"] = int(first)
+    st.toast(
+        "Back to a clean start. Nothing that was stored is lost.", icon=":material/restart_alt:"
+    )
 
 
 def welcome(name: str) -> None:

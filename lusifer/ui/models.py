@@ -29,7 +29,7 @@ def choose() -> str:
     typed = st.session_state.get("model") or st.query_params.get("model")
     options = list(dict.fromkeys([BUILTIN, *listed, *([typed] if typed else [])]))
     model = st.selectbox(
-        "Model", options, format_func=label, key="model", bind="query-params",
+        "Model", options, format_func=_shown, key="model", bind="query-params",
         accept_new_options=True,
         help="The built-in needs no key. Connect a model below, or type ENDPOINT:MODEL, such as "
         "openai:NAME or ollama:NAME.",
@@ -43,6 +43,11 @@ def choose() -> str:
     with st.popover("Connect a model", icon=":material/cable:", type="tertiary"):
         _connection(model)
     return model
+
+
+def _shown(spec: str) -> str:
+    """A spec as it is: a bound list puts what it shows into the address, and a reload must find it there."""
+    return label(spec) if spec == BUILTIN else spec
 
 
 def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:

@@ -193,6 +193,7 @@ def number(value: float | None, measure: str) -> str:
     """A measure's value as people read it."""
     if value is None:
         return "–"
+    value = value + 0.0 if abs(value) >= 5e-4 or measure == "price" else 0.0  # no "-0.000"
     if measure in {"faithfulness", "repetition", "missing"}:
         return f"{value:.0%}"
     if measure == "price":

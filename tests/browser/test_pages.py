@@ -15,7 +15,7 @@ from tests.servers.openai import KEY, OpenAIServer
 pytestmark = pytest.mark.browser
 LINKS = {
     "": "Users", "evolution": "Evolution", "rate": "Rate movies", "errors": "Errors",
-    "calls": "Calls",
+    "calls": "Calls", "prompts": "Prompts", "hands": "Hands on",
 }  # fmt: skip
 
 
@@ -76,11 +76,14 @@ def test_a_link_restores_data_set_split_and_model(visit, app: App) -> None:
     for label, value in {
         "Data set": "MovieLens 100K",
         "Split": "last-10",
-        "Model": "small",
+        "Model": "openai:small",
     }.items():
         expect(page.get_by_test_id("stSidebar").get_by_label(label, exact=True)).to_have_value(
             value
         )
+    expect(page.get_by_role("button", name=re.compile("Compute 4 steps"))).to_be_visible()
+    page.reload()
+    settled(page)
     expect(page.get_by_role("button", name=re.compile("Compute 4 steps"))).to_be_visible()
 
 

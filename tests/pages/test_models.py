@@ -102,7 +102,7 @@ def test_without_a_model_the_test_is_free(data_dir, openai_server, monkeypatch) 
     press(app, "Test connection")
     assert "offers 2 models" in said(app) and not openai_server.requests
     press(app, "List models")
-    assert {"a", "b"} <= set(app.selectbox(key="model").options)
+    assert {"openai:a", "openai:b"} <= set(app.selectbox(key="model").options)
 
 
 def test_the_test_keeps_to_the_budget(data_dir, openai_server, monkeypatch) -> None:

@@ -378,6 +378,23 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
         assert not app.exception, by
     store = storing.Store(data_dir / "lusifer.db")
     keys = [r["key"] for r in (store.call(n) for n in range(1, 9))]
+    asked = len(openai_server.requests)
+    app = open_page("calls", call="8")
+    again = next(b for b in app.button if b.label.startswith("Ask again (1 call"))
+    again.click().run()
+    _wait()
+    app.run()
+    assert not app.exception and len(openai_server.requests) == asked + 1, (
+        "a new draw, not the stored answer"
+    )
+    assert "The new answer" in texts(app)
+    openai_server.requests.pop()
+    app.selectbox(key="export-table").set_value("steps").run()
+    assert not app.exception
+    app.segmented_control(key="prune-by").set_value("Run").run()
+    app.segmented_control(key="prune-by").set_value("Size").run()
+    assert not app.exception and "MB of text" in texts(app)
+    app.segmented_control(key="prune-by").set_value("Age").run()
     app.number_input(key="prune-days").set_value(0).run()
     app.button(key="prune-go").click().run()
     assert not app.exception and store.calls({})[1] == 0

@@ -84,7 +84,9 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     asked = len(server.requests)
     press(app, "Write this profile (1 call")
     finish(app)
-    assert len(server.requests) == asked + 1 and "The answer before" in texts(app), "a new draw asks anew"
+    assert len(server.requests) == asked + 1 and "The answer before" in texts(app), (
+        "a new draw asks anew"
+    )
     next(t for t in app.text_input if t.label == "Note").set_value("two movies").run()
     press(app, "Save as a version")
     assert not app.exception and store_of(data_dir).prompts()[0]["note"] == "two movies"
@@ -108,7 +110,9 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     assert "4 development users" in texts(app) and "User by user" in texts(app)
     run = param(app, "trial")
     # a note with a thumb stays
-    next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value("sounds right").run()
+    next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value(
+        "sounds right"
+    ).run()
     assert [n["note"] for n in store_of(data_dir).notes(run)] == ["sounds right"]
     # make it active
     app.selectbox(key=f"winner-{run}").set_value("v4").run()
@@ -121,7 +125,9 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     app.button(key="roll-active").click().run()
     assert not app.exception and store_of(data_dir).prompt_labels()["active"] == 1
     link = open_page("prompts", model=MODEL, view="Compare", trial=run)
-    assert not link.exception and link.selectbox(key="trial-run").value == run, "a comparison has a link"
+    assert not link.exception and link.selectbox(key="trial-run").value == run, (
+        "a comparison has a link"
+    )
 
 
 def test_the_final_check_is_counted_and_dated(data_dir: Path, server) -> None:
@@ -139,7 +145,9 @@ def test_the_final_check_is_counted_and_dated(data_dir: Path, server) -> None:
     from lusifer.datasets.splits import held_out
 
     group = held_out(datasets.load("ml-100k").user_ids)
-    assert set(row["params"]["users"]) <= set(group.tolist()) and len(row["params"]["candidates"]) == 1
+    assert (
+        set(row["params"]["users"]) <= set(group.tolist()) and len(row["params"]["candidates"]) == 1
+    )
     assert any(row["created_at"][:10] in c.value for c in app.caption)
 
 
@@ -191,7 +199,9 @@ def test_a_half_written_template_and_a_hostile_one_break_nothing(data_dir: Path,
     ):  # fmt: skip
         template(app).set_value(text).run()
         assert not app.exception and says in texts(app), text
-        again = open_page("prompts", user="405", model=MODEL, template="rate", draft=param(app, "draft"))
+        again = open_page(
+            "prompts", user="405", model=MODEL, template="rate", draft=param(app, "draft")
+        )
         assert not again.exception and template(again).value == text, "a broken draft is kept too"
     assert not server.requests
 
@@ -238,16 +248,29 @@ def test_a_visitor_changes_no_label(data_dir: Path, monkeypatch) -> None:
 @pytest.mark.skipif(not FILE.is_file(), reason="needs the small model that `make test` fetches")
 def test_a_real_model_answers_a_scratch_run(data_dir: Path) -> None:
     """135M parameters on this machine: whatever they say is shown, or why it can't be used."""
-    own = {"recent": 2, "rating_tokens": 20, "update_tokens": 60, "items_per_call": 2, "history": 2, "batch_size": 2}
+    own = {
+        "recent": 2,
+        "rating_tokens": 20,
+        "update_tokens": 60,
+        "items_per_call": 2,
+        "history": 2,
+        "batch_size": 2,
+    }
     said = json.loads(prompts.to_json(prompts.load("concise"))) | own | {"name": "tiny"}
     store = store_of(data_dir)
     from lusifer.prompts import versions
 
     versions.prepare(store)
     made = versions.save(store, prompts.from_json(json.dumps(said)))
-    app = open_page("prompts", user="405", model=f"file:{FILE}", prompts=made.name, template="first")
+    app = open_page(
+        "prompts", user="405", model=f"file:{FILE}", prompts=made.name, template="first"
+    )
     press(app, "Write this profile")
     finish(app)
     assert not app.exception and ("This answer" in texts(app) or app.error)
-    rows = sqlite3.connect(data_dir / "lusifer.db").execute("select status, prompt_version from calls").fetchall()
+    rows = (
+        sqlite3.connect(data_dir / "lusifer.db")
+        .execute("select status, prompt_version from calls")
+        .fetchall()
+    )
     assert rows and all(v.startswith("tiny-") for _, v in rows)
