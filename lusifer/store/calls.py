@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import sqlite_utils
+
 from lusifer.store.core import Connected, explained, insert, now
 
 
@@ -23,13 +25,13 @@ class Calls(Connected):
         """Store an answer together with the call that brought it."""
         with self.writing() as db:
             insert(db, "answers", {"key": key, **answer, "created_at": now()})
-            insert(db, "calls", {"key": key, **call, "created_at": now()})
+            _taken_in(db, insert(db, "calls", {"key": key, **call, "created_at": now()}))
 
     @explained
     def keep_call(self, call: dict[str, Any]) -> None:
         """Record a call that brought no answer worth keeping, or was served from the cache."""
         with self.writing() as db:
-            insert(db, "calls", {**call, "created_at": now()})
+            _taken_in(db, insert(db, "calls", {**call, "created_at": now()}))
 
     @explained
     def drop_answer(self, key: str, reason: str) -> None:
@@ -78,6 +80,9 @@ class Calls(Connected):
             search: words (or beginnings of words) that messages or answer must hold, in any case.
         """
         where, values = _where(filters, search)
+        if search.strip():
+            with self.writing() as db:
+                _take_in(db)
         columns = (
             "id, created_at, run_id, purpose, user_id, step, model, prompt_version, status, error_kind,"
             " attempts, input_tokens, cached_tokens, output_tokens, latency_ms, price"
@@ -85,7 +90,8 @@ class Calls(Connected):
         db = self._open()
         total = db.execute(f"select count(*) from calls where {where}", values).fetchone()[0]
         rows = db.query(
-            f"select {columns} from calls where {where} order by id desc limit ? offset ?",
+            f"select {columns} from calls where id in (select id from calls where {where}"
+            " order by id desc limit ? offset ?) order by id desc",
             [*values, limit, offset],
         )
         return list(rows), int(total)
@@ -277,6 +283,26 @@ class Calls(Connected):
 
 CALL_COLUMNS = ("run_id", "purpose", "model", "prompt_version", "status", "user_id")
 """Columns by which calls are filtered."""
+
+
+AT_A_TIME = 256
+"""Calls after which new ones are taken into the search."""
+
+
+def _taken_in(db: sqlite_utils.Database, number: int) -> None:
+    if number % AT_A_TIME == 0:
+        _take_in(db)
+
+
+def _take_in(db: sqlite_utils.Database) -> None:
+    """Let a search find the calls that are new since the last time."""
+    (mark,) = db.execute("select id from call_search_mark").fetchone()
+    db.execute(
+        "insert into call_search (rowid, messages, text) select w.id, w.messages, w.text from"
+        " call_words w where w.id > ? and w.messages is not null",
+        [mark],
+    )
+    db.execute("update call_search_mark set id = (select coalesce(max(id), 0) from calls)")
 
 
 def _where(filters: Mapping[str, Any], search: str) -> tuple[str, list[Any]]:

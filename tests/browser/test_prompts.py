@@ -104,14 +104,14 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     page.keyboard.press("Enter")
     settled(page)
     page.get_by_role("button", name="Make active").click()
-    expect(page.get_by_text(re.compile("v4 is active"))).to_be_visible()
+    expect(page.get_by_text(re.compile("v4 is active")).first).to_be_visible()
     store = Store(data / "lusifer.db")
     assert store.prompt_labels()["active"] == 4
     page.get_by_role("radio", name="Versions").click()
     settled(page)
     page.get_by_role("button", name="Labels").click()
     page.get_by_role("button", name="Roll back").first.click()
-    settled(page)
+    expect(page.get_by_text(re.compile(r"^active: v1"))).to_be_visible()
     assert store.prompt_labels()["active"] == 1
     assert not dialogs
 
