@@ -350,3 +350,24 @@ def moved(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
     figure.update_xaxes(title="Expected rating", range=[low - 0.2, high + 0.2], dtick=1)
     figure.update_yaxes(autorange="reversed")
     return _layout(figure, max(220, 30 * len(frame) + 90))
+
+
+def learning_curves(frame: pd.DataFrame, reward: str) -> go.Figure:
+    """Mean reward over a run. Columns: agent (as shown), step, reward, low, high (95 % interval)."""
+    figure = go.Figure()
+    for at, (agent, rows) in enumerate(frame.groupby("agent", sort=False)):
+        look = _series(at)
+        colour = PALETTE[at % len(PALETTE)]
+        if rows["low"].notna().all():
+            figure.add_scatter(
+                x=[*rows["step"], *rows["step"][::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself",
+                fillcolor=colour, opacity=0.15, line={"width": 0}, showlegend=False, hoverinfo="skip",
+                legendgroup=str(agent),
+            )  # fmt: skip
+        figure.add_scatter(
+            x=rows["step"], y=rows["reward"], mode="lines+markers", name=str(agent), legendgroup=str(agent),
+            hovertemplate="%{y:.2f} at step %{x:.0f}<extra>" + str(agent) + "</extra>", **look,
+        )  # fmt: skip
+    figure.update_xaxes(title="Interactions")
+    figure.update_yaxes(title=f"Reward ({reward})")
+    return _layout(figure, 380)

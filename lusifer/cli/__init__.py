@@ -150,8 +150,11 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _user_model(options: argparse.Namespace, store: Store | None, *, evidence: bool = False) -> Any:
-    """The user model that a command asks for, within its budget."""
+def _user_model(
+    options: argparse.Namespace, store: Store | None, *, evidence: bool = False, told: bool = False
+) -> Any:
+    """The user model that a command asks for, within its budget; with ``told``, prompts that tell what others
+    gave do so."""
     from lusifer.prompts import versions
     from lusifer.simulator import user_model
 
@@ -160,7 +163,7 @@ def _user_model(options: argparse.Namespace, store: Store | None, *, evidence: b
     )
     return user_model(
         options.model, store, budget=_budget(options), samples=options.samples, prompt_set=chosen,
-        evidence=evidence,
+        evidence=evidence or (told and chosen is not None and chosen.evidence),
     )  # fmt: skip
 
 
@@ -330,7 +333,7 @@ def _evolution(
     store = _store(options.model)
     dataset = _with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
-    model = _user_model(options, store)
+    model = _user_model(options, store, told=True)
     what = plan(
         dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
     )

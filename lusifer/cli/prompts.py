@@ -47,6 +47,16 @@ def _open() -> Any:
     return store
 
 
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(
+            f"{file} can't be read ({type(error).__name__}).",
+            "Give the path of an exported prompt file.",
+        ) from None
+
+
 def _list(options: argparse.Namespace) -> dict[str, Any]:
     store = _open()
     rows, labels = store.prompts(), store.prompt_labels()
@@ -64,6 +74,8 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.prompts import versions
 
     found = versions.find(options.name, _open())
+    if options.file.exists():
+        raise BadRequest(f"{options.file} is there already.", "Give another name, or move it away.")
     try:
         options.file.write_text(prompts.to_json(found), encoding="utf-8")
     except OSError as error:
@@ -76,11 +88,12 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _import(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer import prompts
     from lusifer.prompts import versions
 
     store = _open()
     note = options.note or f"Imported from {options.file.name}"
-    made = versions.save(store, versions.find(str(options.file), None, files=True), None, note)
+    made = versions.save(store, prompts.from_json(_read(options.file)), None, note)
     if not options.json:
         print(f"{made.prompts.version} is {made.name}")
     return {"number": made.number, "name": made.name}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import Cancelled, EmptyHistory, ModelError
+from lusifer.errors import BadRequest, Cancelled, EmptyHistory, ModelError
 from lusifer.simulator import (
     Step,
     UserModel,
@@ -194,8 +194,9 @@ def simulate(
             except EmptyHistory:
                 pass  # a cold start: nothing to read, and the demographics to go by
             ratings = rate_items(dataset, split, model, what_plan, steps, items, store, community)
-        except ModelError as error:
-            if error.hopeless:
+        except (ModelError, BadRequest) as error:
+            # A template may fail for one user alone: that user has no ratings.
+            if isinstance(error, ModelError) and error.hopeless:
                 raise
             ratings = ()
         with lock:

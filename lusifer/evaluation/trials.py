@@ -7,7 +7,7 @@ candidate gave a number. Differences are bootstrapped over users, all measures f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,8 +21,8 @@ from lusifer.errors import BadRequest
 from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.metrics import LEAST_USERS
 from lusifer.evaluation.simulated import Progress, Simulated, silent, simulate
-from lusifer.simulator import UserModel
-from lusifer.simulator.community import Community
+from lusifer.simulator import LLMUserModel, UserModel, plan
+from lusifer.simulator.community import Community, pair_keys
 from lusifer.store import Store
 
 Floats = NDArray[np.float64]
@@ -61,6 +61,10 @@ class Trial:
     simulated: Simulated
     audits: dict[int, Audit] = field(default_factory=dict)
     usage: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+
+UNKNOWN = dict.fromkeys(("calls", "failed", "tokens", "seconds", "price", "unpriced"), float("nan"))
+"""Usage of an evolution whose calls have been pruned."""
 
 
 def draw(
@@ -129,10 +133,15 @@ def try_out(
             community=candidate.community, progress=told, cancelled=cancelled, workers=workers,
         )  # fmt: skip
         audits = {u: audit(dataset, steps) for u, steps in said.evolutions.items() if steps}
-        usage: Mapping[int, Mapping[str, float]] = {}
-        if store is not None:
+        usage: dict[int, Mapping[str, float]] = {}
+        if store is not None and isinstance(candidate.model, LLMUserModel):
             users = sample.test.user_ids.tolist()
-            usage = store.usage_of(candidate.model.spec, candidate.model.version, users)
+            plans = {
+                u: plan(dataset, sample, u, candidate.model, community=candidate.community).id
+                for u in users
+            }
+            used = store.usage_of(list(plans.values()))
+            usage = {u: used.get(p, UNKNOWN) for u, p in plans.items()}
         found.append(Trial(candidate, said, audits, usage))
     return found
 
@@ -152,8 +161,13 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     and the smallest difference that this sample finds four times of five; plain JSON values."""
     users = sample.test.user_ids
     compared = np.all([np.isfinite(t.simulated.answers.said) for t in trials], axis=0)
-    forecast = np.all([np.isfinite(t.simulated.forecasts.said) for t in trials], axis=0) if len({len(t.simulated.forecasts) for t in trials}) == 1 else None  # fmt: skip
-    sums = [_sums(sample, t, users, compared, forecast) for t in trials]
+    forecast = [_given(t) for t in trials]
+    common = forecast[0]
+    for other in forecast[1:]:
+        common = np.intersect1d(common, other)
+    # Whose evolution failed with one candidate counts for none in what is said of evolutions.
+    evolved = set.intersection(*(set(t.audits) for t in trials))
+    sums = [_sums(sample, t, users, compared, common, evolved) for t in trials]
     count = len(users)
     draws = DRAWS if count >= LEAST_USERS else 0
     weights = np.random.default_rng((seed, 77)).multinomial(count, np.full(count, 1 / count), size=draws)  # fmt: skip
@@ -178,7 +192,7 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     return {
         "candidates": rows, "base": trials[base].candidate.name, "rows": int(compared.sum()),
         "asked": len(sample.test), "users": count,
-        "forecasts": int(forecast.sum()) if forecast is not None else 0,
+        "forecasts": len(common),
     }  # fmt: skip
 
 
@@ -222,9 +236,15 @@ def at_temperature(model: Any, temperature: float) -> Any:
 # ---- sums -----------------------------------------------------------------------------------------
 
 
+def _given(trial: Trial) -> NDArray[np.int64]:
+    """The pairs that a candidate forecast, as one number each."""
+    said = trial.simulated.forecasts
+    return pair_keys(said.user, said.item)[np.isfinite(said.said)]
+
+
 def _sums(
     sample: Split, trial: Trial, users: NDArray[Any], compared: NDArray[np.bool_],
-    forecast: NDArray[np.bool_] | None,
+    forecast: NDArray[np.int64], evolved: Set[int],
 ) -> Floats:  # fmt: skip
     """Users × `_COLUMNS`: what every measure can be computed from once it is added up."""
     at = np.searchsorted(users, sample.test.user)
@@ -243,11 +263,13 @@ def _sums(
     add("missing", at, (~np.isfinite(said)).astype(float))
     add("asked", at, np.ones(len(said)))
     guesses = trial.simulated.forecasts
-    mask = forecast if forecast is not None else np.isfinite(guesses.said)
+    mask = np.isin(pair_keys(guesses.user, guesses.item), forecast)
     rows = np.searchsorted(users, guesses.user[mask])
     add("fn", rows, np.ones(int(mask.sum())))
     add("fsquared", rows, (guesses.said[mask] - guesses.rating[mask]) ** 2)
     for user, checked in trial.audits.items():
+        if user not in evolved:
+            continue
         row = int(np.searchsorted(users, user))
         borne, not_borne = checked.count("borne out"), checked.count("not borne out")
         found["borne"][row], found["told"][row] = borne, borne + not_borne

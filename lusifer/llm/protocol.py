@@ -28,6 +28,7 @@ class Note:
     user: int | None = None
     step: int | None = None
     prompt_version: str = ""
+    evolution: str | None = None
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class Recorded(Wrapper):
         call: dict[str, Any] = {
             "key": key, "run_id": note.run, "purpose": note.purpose, "user_id": note.user,
             "step": note.step, "model": self.spec, "prompt_version": note.prompt_version,
+            "evolution": note.evolution,
         }  # fmt: skip
         stored = self.store.answer(key)
         if stored is not None:

@@ -9,23 +9,26 @@ filters, tests and methods that can't are let in.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from functools import lru_cache, wraps
-from types import TracebackType
+from functools import lru_cache, partial, wraps
+from types import BuiltinMethodType, TracebackType
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 SECONDS = 1.0
 """Longest that one rendering may take; a usual one takes a hundredth of a millisecond to a few."""
 CHARACTERS = 400_000
 """Longest text that a template may print or build, more than any model reads for one answer."""
-SOURCE = 50_000
-"""Longest template."""
+SOURCE, NODES = 20_000, 4_000
+"""Longest template, and how much there may be in it: compiling has no meter."""
 ENTRIES = 10_000
 """Longest range or repeated list."""
 BITS = 256
@@ -41,6 +44,13 @@ TESTS = (
     "defined", "undefined", "none", "number", "string", "sequence", "mapping", "iterable", "odd",
     "even", "divisibleby", "eq", "==", "equalto", "ne", "!=", "lt", "<", "lessthan", "le", "<=", "gt",
     ">", "greaterthan", "ge", ">=", "in", "true", "false", "boolean", "integer", "float",
+)  # fmt: skip
+DATA = frozenset(
+    ["lowest", "highest", "step", "item", "rating", "timestamp", "id", "title", "name", "year", "genres", "details", "overview", "tagline", "keywords", "directors", "cast"]
+)  # fmt: skip
+"""What a template may read of the objects that it is given: plain data, nothing that computes."""
+LOOP = frozenset(
+    ["index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem", "cycle", "changed"]
 )  # fmt: skip
 METHODS = frozenset(
     ["upper", "lower", "title", "capitalize", "strip", "lstrip", "rstrip", "startswith", "endswith", "split", "rsplit", "splitlines", "find", "count", "index", "isdigit", "items", "keys", "values", "get", "removeprefix", "removesuffix"]
@@ -92,7 +102,7 @@ def _bounded(value: Any) -> Any:
         if value.bit_length() > BITS:
             raise SecurityError("it computes with numbers of more than 77 digits")
         return value
-    elif isinstance(value, list | tuple | dict | set | frozenset):
+    elif isinstance(value, list | tuple | dict | set | frozenset | Namespace):
         weight = _weight(value)
     else:
         return value
@@ -108,6 +118,8 @@ def _weight(value: Any) -> int:
         if isinstance(entry, dict):
             left.extend(entry)
             left.extend(entry.values())
+        elif isinstance(entry, Namespace):
+            left.extend(entry._Namespace__attrs.values())
         elif isinstance(entry, list | tuple | set | frozenset):
             left.extend(entry)
         total += len(entry) if isinstance(entry, str) else 1
@@ -127,10 +139,19 @@ def _joined(*parts: Any) -> str:
     return "".join(texts)
 
 
+def _read(entry: Any, attribute: str | None) -> Any:
+    """An entry, or what a template may read of it."""
+    if attribute is None:
+        return entry
+    if attribute not in DATA:
+        raise SecurityError(f"access to attribute {attribute!r} is unsafe")
+    return getattr(entry, attribute)
+
+
 def _join(value: Iterable[Any], d: str = "", attribute: str | None = None) -> str:
     found, size = [], 0
     for entry in value:
-        text = _text(getattr(entry, attribute) if attribute and not attribute.startswith("_") else entry)  # fmt: skip
+        text = _text(_read(entry, attribute))
         size += len(text) + len(d)
         if size > CHARACTERS:
             raise SecurityError(f"it builds something larger than {CHARACTERS:,} characters")
@@ -139,8 +160,18 @@ def _join(value: Iterable[Any], d: str = "", attribute: str | None = None) -> st
 
 
 def _sum(value: Iterable[Any], attribute: str | None = None, start: float = 0) -> float:
-    found = [getattr(v, attribute) if attribute and not attribute.startswith("_") else v for v in value]  # fmt: skip
+    found = [_read(v, attribute) for v in value]
     return sum((float(v) if not isinstance(v, int) else v for v in found), start)
+
+
+def _round(value: float, precision: int = 0, method: str = "common") -> float:
+    if not 0 <= precision <= 10:
+        raise SecurityError("it rounds to more than 10 places")
+    if method == "ceil":
+        return math.ceil(value * 10**precision) / 10**precision
+    if method == "floor":
+        return math.floor(value * 10**precision) / 10**precision
+    return round(value, precision)
 
 
 def _range(*bounds: int) -> range:
@@ -159,6 +190,11 @@ def _metered(work: Callable[..., Any]) -> Callable[..., Any]:
         return _bounded(work(*given, **more))
 
     return run
+
+
+REFUSED = (nodes.Block, nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+"""What reaches other templates, or runs again by another name."""
+PLAIN = str | bytes | list | tuple | dict | set | frozenset | int | float
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -184,11 +220,26 @@ class _Environment(ImmutableSandboxedEnvironment):
         return None  # "{:>1000000000}": no formatting, so nothing to wrap
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if isinstance(
-            obj, str | bytes | list | tuple | dict | set | frozenset | int | float | range
-        ):
+        if isinstance(obj, PLAIN | range):
             return attr in METHODS
-        return super().is_safe_attribute(obj, attr, value)
+        if isinstance(obj, LoopContext):
+            return attr in LOOP
+        if isinstance(obj, Namespace):
+            return not attr.startswith("_")
+        # Of everything else data alone: an array of numbers would write files.
+        return attr in DATA and not callable(value)
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        if isinstance(obj, Macro | LoopContext | partial) or obj is _range or obj is Namespace:
+            return True
+        bound = getattr(obj, "__self__", None)
+        if isinstance(obj, BuiltinMethodType):
+            return isinstance(bound, PLAIN)
+        return isinstance(bound, LoopContext) or getattr(obj, "__module__", "") == __name__
+
+    def call(self, context: Any, obj: Any, *given: Any, **more: Any) -> Any:
+        _tick()
+        return _bounded(super().call(context, obj, *given, **more))
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         if len(source) > SOURCE:
@@ -197,6 +248,12 @@ class _Environment(ImmutableSandboxedEnvironment):
             tree = super()._parse(source, name, filename)
         except RecursionError:
             raise TemplateSyntaxError("it is nested too deeply", 1) from None
+        for count, node in enumerate(tree.find_all(nodes.Node)):
+            if count > NODES:
+                raise TemplateSyntaxError("there is too much in it", node.lineno)
+            if isinstance(node, REFUSED):
+                what = type(node).__name__.lower()
+                raise TemplateSyntaxError(f"{what} has no use in a prompt", node.lineno)
         return _with_ticks(tree)
 
 
@@ -249,9 +306,12 @@ def _environment() -> _Environment:
         undefined=StrictUndefined, autoescape=False, trim_blocks=False, optimized=False,
         finalize=_printed,
     )  # fmt: skip
-    made.filters = {n: _metered(f) if not _wants_context(f) else f for n, f in made.filters.items() if n in FILTERS}  # fmt: skip
+    # What Jinja hands some of them first (its environment) is marked on the function, and goes along.
+    given: Any = made.filters
+    made.filters = {n: _metered(f) for n, f in given.items() if n in FILTERS}
     made.filters |= {
         "join": _metered(_join),
+        "round": _metered(_round),
         "sum": _metered(_sum),
         "string": _metered(_text),
         "number": lambda value: f"{value:g}",
@@ -259,14 +319,10 @@ def _environment() -> _Environment:
         # The first lines of some facts: the strongest tastes come first.
         "brief": lambda text: "\n".join(text.splitlines()[:BRIEF]),
     }
-    made.tests = {n: t for n, t in made.tests.items() if n in TESTS}
+    known: Any = made.tests
+    made.tests = {n: _metered(t) for n, t in known.items() if n in TESTS}
     made.globals = {"range": _range, "namespace": made.globals["namespace"]}
     return made
-
-
-def _wants_context(work: Any) -> bool:
-    """Whether Jinja hands a filter more than its value (then a wrapper would hide that)."""
-    return hasattr(work, "jinja_pass_arg")
 
 
 @lru_cache(maxsize=512)
@@ -280,8 +336,12 @@ def compiled(text: str) -> Template:
     """
     try:
         return _environment().from_string(text)
-    except RecursionError:
-        raise TemplateSyntaxError("it is nested too deeply", 1) from None
+    except TemplateError:
+        raise
+    except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
+        # Jinja makes Python of it, which has limits of its own (20 nested loops, a name twice).
+        said = str(error).partition("(")[0].partition("\n")[0].strip() or "it is nested too deeply"
+        raise TemplateSyntaxError(f"it can't be compiled: {said}", 1) from None
 
 
 def tree(text: str) -> nodes.Template:

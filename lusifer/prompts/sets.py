@@ -137,7 +137,7 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
     """
     try:
         said = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest(
             f"The prompt file is no JSON ({error}).", "Export one and change that."
         ) from None
@@ -148,8 +148,12 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         templates = {"first": templates["update"], **templates}
     if not isinstance(templates, dict) or set(templates) != set(TEMPLATES) or not all(isinstance(t, str) for t in templates.values()):  # fmt: skip
         raise BadRequest("The prompt file lacks templates.", f"It needs {', '.join(TEMPLATES)}.")
-    said |= {k: tuple(v) for k, v in said.items() if k == "metadata" and isinstance(v, list)}
-    check_parameters(said)
+    if isinstance(said.get("metadata"), list):
+        said["metadata"] = tuple(m if isinstance(m, str) else "?" for m in said["metadata"])
+    if isinstance(said.get("temperature"), int) and not isinstance(said["temperature"], bool):
+        said["temperature"] = float(said["temperature"])  # else the same content had two hashes
+    if not draft:
+        check_parameters(said)
     for name, template in () if draft else templates.items():
         try:
             sandbox.compiled(template)

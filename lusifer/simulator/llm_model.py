@@ -33,8 +33,8 @@ class LLMUserModel:
     """A `UserModel` on any `LLM` and prompt set.
 
     A forecast or rating that fails leaves its items missing, each with the reason; a failed update
-    raises, since a profile can't be left out. ``on_text`` is told each answer's pieces as they arrive. A
-    ``draw`` above 0 asks anew what is stored already; it is another version, stored apart.
+    raises, since a profile can't be left out. ``on_text`` is told each answer's pieces as they arrive;
+    ``evolution`` names the plan that the calls are recorded under. A ``draw`` above 0 asks anew what is stored already; it is another version, stored apart.
     """
 
     llm: LLM
@@ -42,6 +42,7 @@ class LLMUserModel:
     run: str | None = None
     on_text: Callable[[str], None] | None = None
     draw: int = 0
+    evolution: str | None = None
     spec: str = field(init=False)
     version: str = field(init=False)
     evidence: bool = field(init=False)
@@ -186,7 +187,7 @@ class LLMUserModel:
         temperature = self.prompts.temperature
         if rating and self.prompts.samples > 1:
             temperature = temperature or SAMPLING_TEMPERATURE
-        note = Note(purpose, self.run, context.user.id, context.step, self.version)
+        note = Note(purpose, self.run, context.user.id, context.step, self.version, self.evolution)
         return {
             "schema": schema, "temperature": temperature, "max_tokens": max_tokens,
             "logprobs": LOGPROBS if rating else 0, "draw": draw + DRAWS_APART * self.draw, "note": note,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ def context_at(
 
 def preview(
     prompts: PromptSet, template: str, context: Context, items: Sequence[Item], spec: str = "",
-    tokens_a_character: float = 0.25,
+    tokens_a_character: float = 0.25, others: Sequence[tuple[Context, Sequence[Item]]] = (),
 ) -> Preview:  # fmt: skip
     """The question of one template, and the mistakes of all.
 
@@ -63,6 +63,7 @@ def preview(
         context: from `context_at`, for the same template.
         items: what is to be rated, for ``rate`` and ``repair``.
         spec: the model that would be asked; what it can't read is a mistake too.
+        others: contexts of other templates (with what is to be rated), in which these are tried too.
     """
     texts = dict(prompts.templates)
     found = [m for name, text in texts.items() for m in static(name, text, questions.VARIABLES[name])]  # fmt: skip
@@ -82,9 +83,11 @@ def preview(
         compact = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
         values_of["repair"] = {"problem": PROBLEM, "items": part[:2], "schema": compact}
     broken = {m.template for m in found}
-    for name, given in values_of.items():
+    for name, given in [*values_of.items(), *_elsewhere(prompts, others)]:
         if name not in broken:
-            found += running(name, texts[name], given)
+            wrong = running(name, texts[name], given)
+            found += wrong
+            broken |= {m.template for m in wrong}
     most = prompts.update_tokens if updating else 200 + prompts.rating_tokens * len(part)
     shown = values_of.get(template, values)
     if found:
@@ -104,6 +107,23 @@ def preview(
         text = f"about {tokens:,} tokens and an answer of at most {most:,} are more than the {limit:,} that {spec} takes"  # fmt: skip
         return Preview(tuple(messages), shown, sizes, most, (Mistake(template, None, text),))
     return Preview(tuple(messages), shown, sizes, most, ())
+
+
+def _elsewhere(
+    prompts: PromptSet, others: Sequence[tuple[Context, Sequence[Item]]]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every template with values of its own."""
+    for context, items in others:
+        if context.batch:
+            name = "update" if context.seen else "first"
+            values = questions.update_values(prompts, context)
+            yield name, {k: v for k, v in values.items() if k in questions.VARIABLES[name]}
+        else:
+            part = items[: prompts.items_per_call]
+            yield "rate", questions.rate_values(prompts, context, part)
+            schema = json.dumps(answers.ratings_schema(part, context.scale))
+            yield "repair", {"problem": PROBLEM, "items": part[:2], "schema": schema}
+            yield "repair", {"problem": PROBLEM, "items": (), "schema": schema}
 
 
 def _limit(spec: str) -> int | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import BadRequest, Cancelled, ModelError
 from lusifer.simulator.evolution import (
     CommunityEvidence,
     Plan,
@@ -18,6 +18,7 @@ from lusifer.simulator.evolution import (
     history_of,
     step_from_json,
 )
+from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.types import SimulatedRating, UserModel
 from lusifer.store import Store
 
@@ -54,6 +55,7 @@ def run_evolution(
         Cancelled: between two steps, after ``cancelled`` said so.
     """
     done = stored_steps(dataset, what, store)
+    model = _recorded_under(model, what)
 
     def keep(step: Step) -> None:
         if store is not None:
@@ -88,6 +90,7 @@ def rate_items(
     if len({i.id for i in items}) < len(items):
         raise BadRequest("A movie is asked for twice.", "Give each id once.")
     known: dict[int, SimulatedRating] = {}
+    failed: dict[int, SimulatedRating] = {}
     at = len(steps)
     if store is not None:
         rows = store.ratings(what.id, at, [i.id for i in items])
@@ -96,12 +99,22 @@ def rate_items(
             for i in items
             if (row := rows.get(i.id)) and not row["failure"] and row.pop("details") == _details(i)
         }
+        for row in rows.values():
+            row.pop("details", None)
+            if row["failure"]:
+                failed[row["item_id"]] = SimulatedRating(**row)
     missing = tuple(i for i in items if i.id not in known)
     if missing:
         context = context_after(dataset, split, what.user, steps)
         if model.evidence and community is not None:
             context = context.hearing(community.crowd(what.user, [i.id for i in missing]))
-        fresh = model.rate(context, missing)
+        try:
+            fresh = _recorded_under(model, what).rate(context, missing)
+        except ModelError:
+            # Where nobody can be asked, what is known to have failed stays failed: a stored run replays.
+            if not all(i.id in failed for i in missing):
+                raise
+            fresh = tuple(failed[i.id] for i in missing)
         if store is not None:
             if not steps:
                 store.keep_evolution(what.id, _fields(what))
@@ -115,6 +128,11 @@ def rate_items(
             )
         known |= {r.item_id: r for r in fresh}
     return tuple(known[i.id] for i in items)
+
+
+def _recorded_under(model: UserModel, what: Plan) -> UserModel:
+    """A language model whose calls are recorded as this evolution's."""
+    return replace(model, evolution=what.id) if isinstance(model, LLMUserModel) else model
 
 
 def _details(item: Item) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,13 +112,13 @@ class TasteModel:
     @classmethod
     def fit(cls, seen: Sequence[Rated], mean: float) -> TasteModel:
         """Fit on the seen ratings, as deviations from the user's mean."""
-        keys = sorted({key for r in seen for key in _features(r.item)})
+        keys = sorted({key for r in seen for key in features(r.item)})
         if not keys:
             return cls({})
         column = {key: c for c, key in enumerate(keys)}
         x: NDArray[np.float64] = np.zeros((len(seen), len(keys)))
         for row, rated in enumerate(seen):
-            for key, weight in _features(rated.item).items():
+            for key, weight in features(rated.item).items():
                 x[row, column[key]] = weight
         y = np.array([r.rating - mean for r in seen])
         beta = np.linalg.solve(x.T @ x + RIDGE * np.eye(len(keys)), x.T @ y)
@@ -125,11 +126,12 @@ class TasteModel:
 
     def contributions(self, item: Item) -> dict[str, float]:
         """What each aspect of a movie adds to its expected rating."""
-        features = _features(item)
-        return {k: w * self.effects[k] for k, w in features.items() if k in self.effects}
+        return {k: w * self.effects[k] for k, w in features(item).items() if k in self.effects}
 
 
-def _features(item: Item) -> dict[str, float]:
+@lru_cache(maxsize=100_000)
+def features(item: Item) -> dict[str, float]:
+    """What the taste regression sees of a movie: its genres, scaled to unit length, and its decade."""
     weights: dict[str, float] = defaultdict(float)
     share = 1 / np.sqrt(max(len(item.genres), 1))
     for aspect in aspects_of(item):

@@ -41,10 +41,13 @@ class WithUser(RatingTable):
 
 
 def altered(
-    dataset: Dataset, split: Split, user: int, *, ratings: Mapping[int, float] | None = None,
+    dataset: Dataset, split: Split, user: int, *, history: int, ratings: Mapping[int, float] | None = None,
     without: Set[int] = frozenset(),
 ) -> Split:  # fmt: skip
     """The split in which a user gave some movies of the training part other ratings, or never rated them.
+
+    Only the newest ``history`` ratings of the user are left: an older one would move in where one is left
+    out, and what moves then had another cause.
 
     Args:
         ratings: other ratings, by item id.
@@ -54,6 +57,7 @@ def altered(
         BadRequest: a movie that the user has not rated there, a rating off the scale, or nothing left.
     """
     own = split.train.of_user(user)
+    own = own.slice(max(0, len(own) - history), len(own))
     given = dict(ratings or {})
     known = set(own.item.tolist())
     strange = (set(given) | set(without)) - known

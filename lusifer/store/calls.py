@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlite_utils
 
-from lusifer.store.core import Connected, explained, insert, now
+from lusifer.store.core import FIRST_LOCAL, Connected, explained, insert, now
 
 
 class Calls(Connected):
@@ -80,7 +80,7 @@ class Calls(Connected):
             search: words (or beginnings of words) that messages or answer must hold, in any case.
         """
         where, values = _where(filters, search)
-        if search.strip():
+        if search.strip() and self._behind():
             with self.writing() as db:
                 _take_in(db)
         columns = (
@@ -95,6 +95,13 @@ class Calls(Connected):
             [*values, limit, offset],
         )
         return list(rows), int(total)
+
+    def _behind(self) -> bool:
+        """Whether there are calls that a search does not find yet."""
+        row = self._open().execute(
+            "select (select id from call_search_mark) < (select coalesce(max(id), 0) from calls)"
+        )
+        return bool(row.fetchone()[0])
 
     @explained
     def call(self, number: int) -> dict[str, Any] | None:
@@ -175,10 +182,15 @@ class Calls(Connected):
                 " from calls) where up_to > ?)"
             )
             values = [*values, keep]
+        # What was asked of a local user stays until they are erased: it leads to their answers.
+        where += f" and (user_id is null or user_id < {FIRST_LOCAL})"
+        count = f"select count(*), coalesce(sum({size}), 0) from calls where {where}"
+        if preview:
+            row = self._open().execute(count, values).fetchone()
+            return int(row[0]), int(row[1])
         with self.writing() as db:
-            row = db.execute(f"select count(*), coalesce(sum({size}), 0) from calls where {where}", values).fetchone()  # fmt: skip
-            if not preview:
-                db.execute(f"delete from calls where {where}", values)
+            row = db.execute(count, values).fetchone()
+            db.execute(f"delete from calls where {where}", values)
         return int(row[0]), int(row[1])
 
     @explained
@@ -217,38 +229,34 @@ class Calls(Connected):
         return found
 
     @explained
-    def usage_of(
-        self, model: str, version: str, users: Sequence[int]
-    ) -> dict[int, dict[str, float]]:
-        """By user, what the answers of a model to a prompt version took, whoever asked for them and
-        whenever: calls, failed, tokens, seconds, price, and calls of unknown price.
+    def usage_of(self, evolutions: Sequence[str]) -> dict[str, dict[str, float]]:
+        """By evolution, what its answers took, whoever asked for them and whenever: calls, failed, tokens,
+        seconds, price, and calls of unknown price. One whose calls have been pruned is not among them.
 
-        An answer that another version has paid for (the same question) counts as if it had been asked.
+        An answer that another evolution has paid for (the same question) counts as if it had been asked.
         """
-        found: dict[int, dict[str, float]] = {}
+        found: dict[str, dict[str, float]] = {}
         names = ("calls", "failed", "tokens", "seconds", "price", "unpriced")
-        for at in range(0, len(users), 500):
-            part = list(users[at : at + 500])
+        for at in range(0, len(evolutions), 400):
+            part = list(evolutions[at : at + 400])
             marks = ",".join("?" * len(part))
             rows = self._open().execute(
-                "with mine as (select distinct user_id, key from calls where model = ? and"
-                f" prompt_version = ? and user_id in ({marks}) and status in ('ok', 'cached'))"
-                " select mine.user_id, count(*), 0, coalesce(sum(c.input_tokens + c.output_tokens), 0),"
+                "with mine as (select distinct evolution, key from calls where evolution in"
+                f" ({marks}) and status in ('ok', 'cached'))"
+                " select mine.evolution, count(*), 0, coalesce(sum(c.input_tokens + c.output_tokens), 0),"
                 " coalesce(sum(c.latency_ms), 0) / 1000.0, coalesce(sum(c.price), 0.0),"
                 " count(*) filter (where c.price is null) from mine join calls c on c.id = (select min(id)"
-                " from calls where key = mine.key and status = 'ok') group by mine.user_id"
-                " union all select user_id, count(*), count(*),"
+                " from calls where key = mine.key and status = 'ok') group by mine.evolution"
+                " union all select evolution, count(*), count(*),"
                 " coalesce(sum(input_tokens + output_tokens), 0), coalesce(sum(latency_ms), 0) / 1000.0,"
                 " coalesce(sum(price), 0.0), count(*) filter (where status = 'invalid' and price is null)"
-                f" from calls where model = ? and prompt_version = ? and user_id in ({marks})"
-                " and status in ('failed', 'invalid') group by user_id",
-                [model, version, *part, model, version, *part],
+                f" from calls where evolution in ({marks}) and status in ('failed', 'invalid')"
+                " group by evolution",
+                [*part, *part],
             )
             for row in rows:
-                old = found.get(int(row[0]), dict.fromkeys(names, 0.0))
-                found[int(row[0])] = {
-                    n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)
-                }
+                old = found.get(row[0], dict.fromkeys(names, 0.0))
+                found[row[0]] = {n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)}
         return found
 
     @explained
@@ -318,4 +326,6 @@ def _where(filters: Mapping[str, Any], search: str) -> tuple[str, list[Any]]:
     if words:  # each as the beginning of a word, whatever its case
         parts.append("id in (select rowid from call_search where call_search match ?)")
         values.append(" ".join(f'"{w}"*' for w in words))
+    elif search.strip():
+        parts.append("0")  # signs alone are in no word
     return " and ".join(parts), values

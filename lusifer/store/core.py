@@ -18,6 +18,8 @@ from lusifer.errors import StoreError
 from lusifer.store.schema import migrations
 
 BUSY_SECONDS = 10.0
+FIRST_LOCAL = 1_000_000_000
+"""Local users are numbered from here on, far above any data set's own."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lusifer.store.core import Connected, explained, now
-
-FIRST_LOCAL = 1_000_000_000
-"""Local users are numbered from here on, far above any data set's own."""
+from lusifer.store.core import FIRST_LOCAL, Connected, explained, now
 
 
 class People(Connected):
@@ -95,6 +92,27 @@ class People(Connected):
         return [(int(r[0]), float(r[1]), int(r[2]), r[3]) for r in rows]
 
     @explained
+    def keep_local_predictions(self, user: int, rows: Sequence[tuple[int, float, str]]) -> None:
+        """Store (item, predicted rating, reason) of what a local user has not rated; what was predicted
+        before stays as it was."""
+        with self.writing() as db:
+            db["local_predictions"].insert_all(
+                ({"user_id": user, "item_id": i, "predicted": p, "reason": why, "made_at": now()} for i, p, why in rows),
+                ignore=True,
+            )  # fmt: skip
+
+    @explained
+    def local_predictions(self, user: int) -> dict[int, tuple[float, str, bool]]:
+        """By item: what was predicted, why, and whether it has been rated since; in the order made."""
+        rows = self._open().execute(
+            "select p.item_id, p.predicted, p.reason, r.rating is not null from local_predictions p left join"
+            " local_ratings r on r.user_id = p.user_id and r.item_id = p.item_id where p.user_id = ?"
+            " order by p.rowid",
+            [user],
+        )
+        return {int(r[0]): (float(r[1]), r[2], bool(r[3])) for r in rows}
+
+    @explained
     def erase_local_user(self, user: int) -> None:
         """Remove a local user with their ratings and all that was computed or asked of them: profiles,
         ratings, calls, and the answers that only those calls used."""
@@ -110,6 +128,6 @@ class People(Connected):
             )
             for table, column in (
                 ("evolutions", "user_id"), ("calls", "user_id"), ("answer_notes", "user_id"),
-                ("local_ratings", "user_id"), ("local_users", "id"),
+                ("local_ratings", "user_id"), ("local_predictions", "user_id"), ("local_users", "id"),
             ):  # fmt: skip
                 db[table].delete_where(f"{column} = ?", [user])

@@ -100,7 +100,7 @@ class PromptVersions(Connected):
         with self.writing() as db:
             row = db.execute("select revision from prompt_drafts where id = ?", [draft]).fetchone()
             if row and int(row[0]) != revision:
-                draft, revision = secrets.token_hex(4), 0
+                draft, revision = secrets.token_hex(8), 0
             db["prompt_drafts"].upsert(
                 {"id": draft, "base": base, "data": data, "revision": revision + 1,
                  "updated_at": now()},

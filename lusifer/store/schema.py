@@ -137,6 +137,12 @@ def m005_prompt_lab(db: sqlite_utils.Database) -> None:
         {"user_id": int, "item_id": int, "rating": float, "timestamp": int, "predicted": float},
         pk=("user_id", "item_id"),
     )  # fmt: skip
+    db["calls"].add_column("evolution", str)
+    db.execute("create index calls_evolution on calls (evolution) where evolution is not null")
+    db["local_predictions"].create(
+        {"user_id": int, "item_id": int, "predicted": float, "reason": str, "made_at": str},
+        pk=("user_id", "item_id"),
+    )
     # Every index is paid for at every call: one that sums read alone, in place of three that filters used.
     for column in ("created_at", "model", "status"):
         db.execute(f"drop index if exists idx_calls_{column}")

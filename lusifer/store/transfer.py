@@ -41,6 +41,8 @@ class Transfer(Connected):
             raise BadRequest(f"There is no run {run!r} in {self.path}.", "The Calls page lists the runs that have calls.")  # fmt: skip
         if file.exists():
             raise BadRequest(f"{file} is there already.", "Give another name, or move it away.")
+        if not file.parent.is_dir():
+            raise BadRequest(f"There is no folder {file.parent}.", "Make it, or give another path.")
         about = row[0] if row else {}
         params = json.loads(about.get("params") or "{}")
         pairs = {(c["model"], c["prompt_version"]) for c in called}
@@ -107,6 +109,10 @@ class Transfer(Connected):
             raise BadRequest(f"{file} is no exported run ({error}).", "Export one with: python -m lusifer cache export RUN FILE") from None  # fmt: skip
         finally:
             source.close()
+        if head is None:
+            raise BadRequest(
+                f"{file} holds no run.", "Export one with: python -m lusifer cache export RUN FILE"
+            )
         if head["version"] != VERSION:
             raise BadRequest(f"{file} was written by another version (format {head['version']}).", f"This one reads format {VERSION}.")  # fmt: skip
         made: dict[str, int] = {}
@@ -117,7 +123,7 @@ class Transfer(Connected):
             for old in found["prompt_versions"]:
                 numbers[old["number"]] = self._take_prompt(conn, old)
             for old in found["runs"]:
-                old["params"] = _renumbered(old["params"], numbers)
+                _renumbered(old, numbers)
             for table in TABLES:
                 made[table] = _insert(conn, table, found[table])
             known = {tuple(r) for r in conn.execute("select created_at, coalesce(key, ''), coalesce(run_id, ''), status from calls")}  # fmt: skip
@@ -226,13 +232,22 @@ def _insert(conn: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, An
     return changed if table != "calls" else len(rows)
 
 
-def _renumbered(params: str | None, numbers: Mapping[int, int]) -> str:
-    """A run's parameters with its prompt versions' numbers on this side."""
-    said = json.loads(params or "{}")
-    for candidate in said.get("candidates", []):
-        new = numbers.get(candidate.get("number"))
-        if new:
-            candidate["number"] = new
-            if str(candidate.get("version", "")).startswith("v"):
-                candidate["version"] = f"v{new}"
-    return json.dumps(said, sort_keys=True)
+def _renumbered(run: dict[str, Any], numbers: Mapping[int, int]) -> None:
+    """Name a run's prompt versions as they are numbered on this side, wherever it names them."""
+    params, summary = (json.loads(run[k] or "{}") for k in ("params", "summary"))
+    names: dict[str, str] = {}
+    for candidate in params.get("candidates", []):
+        old, new = candidate.get("number"), numbers.get(candidate.get("number"))
+        if not new or not str(candidate.get("version", "")).startswith("v"):
+            candidate["number"] = new or old
+            continue
+        candidate["number"], candidate["version"] = new, f"v{new}"
+        names[candidate["name"]] = candidate["name"].replace(f"v{old}", f"v{new}", 1)
+        candidate["name"] = names[candidate["name"]]
+    if isinstance(summary.get("candidates"), dict):
+        rows = summary["candidates"]
+        summary["candidates"] = {names.get(n, n): row for n, row in rows.items()}
+        summary["base"] = names.get(summary.get("base"), summary.get("base"))
+    if names and run.get("title"):
+        run["title"] = ", ".join(names.get(part, part) for part in run["title"].split(", "))
+    run["params"], run["summary"] = (json.dumps(x, sort_keys=k) for x, k in ((params, True), (summary, False)))  # fmt: skip

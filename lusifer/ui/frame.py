@@ -22,6 +22,9 @@ from lusifer.ui.text import literal, money
 # A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
 ICON = Path(__file__).parent / "assets" / "icon.png"
 
+ASKING = {"evolution", "rate", "hands", "errors"}
+"""Pages on which a language model may be asked with the chosen prompts."""
+
 ABOUT = f"""
 **Lusifer Explorer {__version__}** simulates the users of a recommender system and lets you see inside.
 
@@ -78,6 +81,11 @@ def pages() -> dict[str, list[Any]]:
                 help="Write prompt versions, try them on a user, compare them on the same users.",
             ),
             st.Page(
+                "pages/workshop/playground.py", title="Playground", icon=":material/sports_esports:",
+                url_path="playground",
+                help="Recommenders recommend, simulated users rate or skip, profiles change.",
+            ),
+            st.Page(
                 "pages/workshop/calls.py", title="Calls", icon=":material/receipt_long:",
                 url_path="calls",
                 help="Every question to a language model, its answer, its price, and what went wrong.",
@@ -122,6 +130,17 @@ def run() -> None:
             _about()
     except LusiferError as error:
         state.show_error(error)
+        return
+    picked = st.session_state["_chosen"]
+    if (
+        not picked.builtin
+        and picked.asked_with.evidence
+        and not picked.evidence
+        and page.url_path in ASKING
+    ):
+        # Asked without what they want told, they would be other prompts.
+        st.info("These prompts tell the model what others gave, and that is not prepared for this split. Prepare it in the sidebar, "
+                "or choose other prompts there.", icon=":material/groups:")  # fmt: skip
         return
     page.run()
 
@@ -189,8 +208,11 @@ def _about() -> None:
 def _reset() -> None:
     """Forget what this session holds and what the address says. Before the script runs: what a widget is
     bound to in the address can only be set through it, and then follows."""
-    bound = {"model": BUILTIN, "split": splits.DEFAULT, "evidence": False, "present": False, "beside": False, "step": 1,
-             "history": None, "batch": None}  # fmt: skip
+    bound = {
+        "model": BUILTIN, "split": splits.DEFAULT, "evidence": False, "present": False, "beside": False, "step": 1,
+        "history": None, "batch": None, "view": "Edit", "hands": "Edit a profile", "template": "update",
+        "call-search": "", "prompts": "active",
+    }  # fmt: skip
     there = set(st.session_state) | set(st.query_params)
     first = (
         st.session_state["_chosen"].dataset.user_ids[0] if "_chosen" in st.session_state else None
@@ -202,6 +224,9 @@ def _reset() -> None:
             st.session_state[key] = value
     if "user" in there and first is not None:
         st.session_state["user"] = int(first)
+    for key in ("draft", "trial", "version", "run", "call"):  # written by pages, bound to no field
+        if key in st.query_params:
+            del st.query_params[key]
     st.toast(
         "Back to a clean start. Nothing that was stored is lost.", icon=":material/restart_alt:"
     )

@@ -250,7 +250,9 @@ def what_if(picked: Chosen, user: int) -> None:
                 return
             ratings = {int(item): float(value)} if item is not None else {}
     touched = set(ratings) | without
-    split = altered(alone.dataset, alone.split, user, ratings=ratings, without=without)
+    split = altered(
+        alone.dataset, alone.split, user, history=alone.usual[0], ratings=ratings, without=without
+    )
     other_choice = replace(alone, split=split)
     store, items = state.store(), lab.movies_of(picked, user)
     what, what_real = other_choice.plan(user), alone.plan(user)

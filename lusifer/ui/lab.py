@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lusifer import prompts
+from lusifer import prompts, settings
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
@@ -54,7 +54,7 @@ def opened(store: Store, base: Version) -> Draft:
     asked = st.query_params.get("draft", "")
     if held is not None and asked in {"", held.id}:
         return held
-    row = store.draft(asked) if asked else None
+    row = store.draft(asked) if asked and not settings.public() else None
     if row is not None:
         held = Draft(asked, int(row["base"] or base.number), prompts.from_json(row["data"], draft=True), row["revision"])  # fmt: skip
     else:
@@ -70,7 +70,7 @@ def opened(store: Store, base: Version) -> Draft:
 
 def fresh(base: Version) -> Draft:
     """A new draft of a version, for this tab; whatever was edited before stays among the drafts."""
-    held = Draft(secrets.token_hex(4), base.number, base.prompts)
+    held = Draft(secrets.token_hex(8), base.number, base.prompts)
     st.session_state["_draft"] = held
     if "draft" in st.query_params:
         del st.query_params["draft"]
@@ -79,8 +79,8 @@ def fresh(base: Version) -> Draft:
 
 def keep(store: Store, draft: Draft, edited: PromptSet) -> None:
     """Store what was edited; where another tab has written to the draft meanwhile, as one of its own."""
-    if edited == draft.prompts and draft.revision:
-        return
+    if (edited == draft.prompts and draft.revision) or settings.public():
+        return  # a stranger's draft stays in their session
     if edited == draft.prompts == versions.get(store, draft.base).prompts:
         return
     found, revision = store.keep_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)  # fmt: skip
@@ -123,7 +123,7 @@ def _number(store: Store, name: str) -> int:
 
 def drafts_control(store: Store) -> None:
     """Drafts that are kept, this tab's and others', to go on with."""
-    found = store.drafts()
+    found = [] if settings.public() else store.drafts()
     held: Draft = st.session_state["_draft"]
     others = [d for d in found if d["id"] != held.id]
     if not others:
@@ -276,7 +276,11 @@ def look(
     items = movies_of(picked, user)
     context, note = context_for(picked, draft, user, steps, template, min(step, len(steps)), items)
     per_character = store.tokens_a_character(picked.model) or 0.25
-    found = preview(draft.prompts, template, context, items, picked.model, per_character)
+    others = [
+        (context_at(picked.dataset, picked.split, user, steps, t, min(n, len(steps))), items)
+        for t, n in (("first", 1), ("update", 2), ("rate", len(steps)), ("rate", 0))
+    ]
+    found = preview(draft.prompts, template, context, items, picked.model, per_character, others)
     return found, context, f"{whose}. {note}".strip(), len(steps)
 
 
@@ -302,6 +306,11 @@ def questions_shown(found: Preview, per_character: float) -> None:
 
 def save_control(store: Store, draft: Draft, sound: bool) -> None:
     """A note and the button that makes a version of the draft."""
+    if settings.public():
+        st.caption(
+            "Versions are kept by the operator of this server; what you write here can be tried."
+        )
+        return
     base = versions.get(store, draft.base)
     same = draft.prompts == base.prompts
     note = st.text_input(

@@ -63,8 +63,15 @@ def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
     if "_prompts" in st.session_state:
         st.session_state["prompts"] = st.session_state.pop("_prompts")
     # Shown as they are named: a bound selectbox puts what it shows into the address.
+    asked, listed = st.query_params.get("prompts", ""), versions.names(database)
+    if asked and asked not in listed:
+        try:
+            versions.find(asked, database)
+            listed.append(asked)  # an old one, which the list does not reach back to
+        except BadRequest as error:
+            st.warning(literal(str(error)), icon=":material/warning:")
     name = st.selectbox(
-        "Prompts", versions.names(database), key="prompts", bind="query-params",
+        "Prompts", listed, key="prompts", bind="query-params",
         help="A label (active, baseline, your own) points at a version and moves; a shipped set or a "
         "number is always the same. Each version's evolutions and ratings are stored apart.",
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,8 @@ SHOWN = 4000
 
 @dataclass(frozen=True)
 class Scratch:
-    """What came of one scratch run. ``update`` or ``ratings``, whichever was asked for."""
+    """What came of one scratch run. ``update`` or ``ratings``, whichever was asked for; ``about`` is user,
+    step and which of the two."""
 
     version: str
     model: str
@@ -38,6 +40,7 @@ class Scratch:
     items: tuple[Item, ...]
     seconds: float
     usage: dict[str, float]
+    about: tuple[int, int, str] = (0, 0, "")
 
 
 def _model(picked: Chosen, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:  # fmt: skip
@@ -113,24 +116,27 @@ def control(
     """The button that names the price, what comes, and what came before it."""
     what = "update" if context.batch else "rate"
     key = f"scratch:{state.session_id()}"
-    done: list[Scratch] = st.session_state.setdefault(f"_scratch-{user}-{step}-{what}", [])
+    kept: dict[tuple[int, int, str], list[Scratch]] = st.session_state.setdefault("_scratches", {})
+    about = (user, step, what)
     job = state.jobs().get(key)
     if job is not None and job.active:
         _progress(key)
         return
     if job is not None:
         if job.state == "done":
-            if not done or done[-1] is not job.result:
-                done.append(job.result)
-                del done[:-5]
+            mine = kept.setdefault(job.result.about, [])
+            mine.append(job.result)
+            del mine[:-5]
         else:
             st.error(literal(job.error), icon=":material/error:")
         state.jobs().forget(key)
-    draws = st.session_state.get("_scratch-draw", 0)
     again = st.checkbox(
         "A new draw", key="scratch-again", help="Ask anew even where the answer is stored."
     )
-    draw = draws + 1 if again else 0
+    # A number that no session has used: what is stored is under the small ones.
+    draw = (
+        st.session_state.setdefault("_scratch-draw", secrets.randbelow(10**6) + 1) if again else 0
+    )
     try:
         tag = price_tag(_cost(picked, draft, store, context, items, draw))
     except LusiferError as error:
@@ -139,11 +145,13 @@ def control(
     said = "Write this profile" if context.batch else f"Rate {len(items)} movies"
     if st.button(f"{said} ({tag})", icon=":material/science:", type="primary"):
         if again:
-            st.session_state["_scratch-draw"] = draw
+            del st.session_state["_scratch-draw"]
+        mine_now = replace(draft)  # what is typed from here on is another question
         state.jobs().start(
-            key, "Scratch run", lambda j: _work(j, picked, draft, store, context, items, draw), store=store
+            key, "Scratch run", lambda j: replace(_work(j, picked, mine_now, store, context, items, draw), about=about), store=store
         )  # fmt: skip
         st.rerun()
+    done = kept.get(about, [])
     if done:
         _shown(done[-1], done[-2] if len(done) > 1 else None, picked, user)
 

@@ -163,12 +163,13 @@ def _summary(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: 
     for trial in done:
         spent = fresh.get((trial.candidate.model.spec, trial.candidate.model.version))
         row = made["candidates"][trial.candidate.name]
-        all_ = [dict(u) for u in trial.usage.values()]
+        all_ = [u for u in trial.usage.values() if u["calls"] == u["calls"]]
         row["spend"] = {
             "new_calls": spent["calls"] if spent else 0, "new_price": spent["price"] if spent else 0.0,
             "new_tokens": spent["tokens"] if spent else 0,
             "all_calls": sum(u["calls"] for u in all_), "all_price": sum(u["price"] for u in all_),
             "all_tokens": sum(u["tokens"] for u in all_), "unpriced": sum(u["unpriced"] for u in all_),
+            "pruned": len(trial.usage) - len(all_),
         }  # fmt: skip
     return made
 
@@ -258,15 +259,10 @@ def spend(made: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _steps(_picked: Chosen, _store: Store, evolution: str, path: str) -> list[Step]:
-    return [step_from_json(s, _picked.dataset) for s in _store.steps(evolution)]
-
-
 def steps_of(picked: Chosen, store: Store, run: dict[str, Any], at: int, user: int) -> list[Step]:
     """The stored evolution behind one candidate's ratings of one user."""
     plans = run["params"]["candidates"][at]["plans"]
-    return _steps(picked, store, plans.get(str(user), ""), str(store.path))
+    return [step_from_json(s, picked.dataset) for s in store.steps(plans.get(str(user), ""))]
 
 
 def final_checks(picked: Chosen, store: Store) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,9 @@ def _chosen_run(picked: Chosen, store: Store) -> dict[str, Any] | None:
         return None
     titles = {r["id"]: t + (" · held-out" if r["kind"] == trials.FINAL else "")
               for r, t in zip(found, runs.titles(found).values(), strict=True)}  # fmt: skip
-    asked = st.session_state.pop("_trial", None) or st.query_params.get("trial")
+    asked = st.session_state.pop("_trial", None)
+    if asked is None and "trial-run" not in st.session_state:  # else the list says what is shown
+        asked = st.query_params.get("trial")
     if asked in titles:
         st.session_state["trial-run"] = asked
     run = st.selectbox(
@@ -135,7 +138,7 @@ def result(picked: Chosen, store: Store, run: dict[str, Any]) -> None:
     )
     st.dataframe(trials.board(made), hide_index=True, height="content", alt="Measures by candidate",
                  column_config={"Measure": st.column_config.TextColumn(pinned=True)})  # fmt: skip
-    st.caption(trials.detectable(made))
+    st.caption(literal(trials.detectable(made)))
     with st.expander("What it cost", icon=":material/payments:"):
         st.dataframe(
             trials.spend(made), hide_index=True, alt="New spend and stored answers by candidate"
@@ -168,20 +171,36 @@ def result(picked: Chosen, store: Store, run: dict[str, Any]) -> None:
 
 def _winner(picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[str, Any]]) -> None:
     """Make one active; check on held-out users."""
-    able = {c["version"]: c["number"] for c in found if c["number"]}
+    able = {c["name"]: c for c in found if c["number"]}
     if not able:
         return
     active = store.prompt_labels().get(versions.ACTIVE)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Version", list(able), key=f"winner-{run['id']}", width=200)
+        name = st.selectbox("Version", list(able), key=f"winner-{run['id']}", width=240)
+        try:
+            asked = versions.get(store, able[str(name)]["number"]).prompts
+        except LusiferError as error:
+            state.show_error(error)
+            return
+        # Tried at another temperature it is another version.
+        mine = replace(asked, temperature=float(able[str(name)]["temperature"]))
+        here = active is not None and versions.get(store, active).prompts == mine
         if settings.public():
             st.caption("What is active here is the operator's to say.")
-        elif active == able.get(name):
+        elif here:
             st.markdown(f":green-badge[:material/check: {literal(str(name))} is active]")
         elif st.button("Make active", icon=":material/flag:", key="make-active"):
-            versions.move(store, versions.ACTIVE, able[name])
-            st.toast(f"{name} is active now. Versions has the way back.", icon=":material/flag:")
+            made = versions.save(
+                store, mine, able[str(name)]["number"], f"From the comparison {run['id']}"
+            )
+            versions.move(store, versions.ACTIVE, made.number)
+            st.toast(
+                f"{literal(made.name)} is active now. Versions has the way back.",
+                icon=":material/flag:",
+            )
             st.rerun()
+    if settings.public():
+        return
     checks = trials.final_checks(picked, store)
     with st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
         st.markdown(
@@ -192,8 +211,14 @@ def _winner(picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[
             st.caption(
                 f"{row['created_at'][:16].replace('T', ' ')}: {literal(row['title'])}, {row['status']}"
             )
-        specs = list(dict.fromkeys(c["spec"] for c in found if c["version"] == name))
-        _start(picked, store, [str(name)], specs, [trials.AS_SAID], len(run["params"]["users"]), trials.MOVIES,
+        chosen = able[str(name)]
+        temperature = (
+            f"{chosen['temperature']:g}"
+            if chosen["temperature"] != asked.temperature
+            else trials.AS_SAID
+        )
+        _start(
+            picked, store, [chosen["version"]], [chosen["spec"]], [temperature], len(run["params"]["users"]), trials.MOVIES,
                int(run["seed"]), final=True)  # fmt: skip
 
 
@@ -319,7 +344,9 @@ def _answers(
 def _note(
     store: Store, run: dict[str, Any], candidate: dict[str, Any], user: int, item: int, step: int
 ) -> None:
-    """Thumbs and a note on one answer, kept with the run."""
+    """Thumbs and a note on one answer, kept with the run; strangers give none."""
+    if settings.public():
+        return
     kept = {
         (n["candidate"], n["user_id"], n["item_id"], n["step"]): n for n in store.notes(run["id"])
     }
@@ -329,12 +356,25 @@ def _note(
     with st.container(horizontal=True, vertical_alignment="center"):
         if f"{key}-thumb" not in st.session_state and given is not None:
             st.session_state[f"{key}-thumb"] = given
-        thumb = st.feedback("thumbs", key=f"{key}-thumb")
-        note = st.text_input("Note", old.get("note") or "", key=f"{key}-text", max_chars=300, label_visibility="collapsed",
+        st.feedback(
+            "thumbs",
+            key=f"{key}-thumb",
+            on_change=_keep_note,
+            args=(store, run["id"], candidate, user, item, step, key),
+        )
+        st.text_input(
+            "Note", old.get("note") or "", key=f"{key}-text", on_change=_keep_note,
+            args=(store, run["id"], candidate, user, item, step, key), max_chars=300, label_visibility="collapsed",
                              placeholder="A note on this answer")  # fmt: skip
-    value = 0 if thumb is None else (1 if thumb else -1)
-    if (value, note) != (old.get("thumb") or 0, old.get("note") or ""):
-        store.keep_note(
-            {"run_id": run["id"], "candidate": candidate["name"], "user_id": user, "item_id": item, "step": step,
-             "prompt_version": candidate["prompt_version"], "model": candidate["spec"], "thumb": value, "note": note}
-        )  # fmt: skip
+
+
+def _keep_note(
+    store: Store, run: str, candidate: dict[str, Any], user: int, item: int, step: int, key: str
+) -> None:
+    """Keep what was just given; nothing is written while nobody changes anything."""
+    thumb = st.session_state.get(f"{key}-thumb")
+    store.keep_note(
+        {"run_id": run, "candidate": candidate["name"], "user_id": user, "item_id": item, "step": step,
+         "prompt_version": candidate["prompt_version"], "model": candidate["spec"],
+         "thumb": 0 if thumb is None else (1 if thumb else -1), "note": st.session_state.get(f"{key}-text") or ""}
+    )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import streamlit as st
 
@@ -43,7 +45,9 @@ def listing(store: Store) -> None:
     )  # fmt: skip
     asked = st.query_params.get("version", "")
     numbers = [r["number"] for r in rows]
-    at = int(asked[1:]) if asked[:1] == "v" and asked[1:].isdigit() and int(asked[1:]) in numbers else labels.get(versions.ACTIVE, numbers[0])  # fmt: skip
+    at = labels.get(versions.ACTIVE, numbers[0])
+    if re.fullmatch(r"v[0-9]{1,9}", asked) and int(asked[1:]) in numbers:
+        at = int(asked[1:])
     number = numbers[taken.selection.rows[0]] if taken.selection.rows else at
     if taken.selection.rows:
         st.query_params["version"] = f"v{number}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lusifer.errors import LusiferError
+from lusifer import settings
+from lusifer.errors import LusiferError, StoreError
 from lusifer.evaluation import scores
 from lusifer.simulator import Step, rate_items, run_evolution
 from lusifer.simulator.estimate import for_rating
@@ -45,14 +47,15 @@ def draw(picked: Chosen, store: Store) -> None:
     rows = [(i, r, t) for i, r, t, _ in rated]
     data, split = with_local_user(picked.dataset, picked.split, user, rows)
     mine = replace(picked.alone(), dataset=data, split=split)
-    steps = _profile(mine, user)
-    if steps:
-        _predictions(mine, store, user, steps, rated)
+    _predictions(mine, store, user, _profile(mine, user), rated)
     _end(picked, store, user, rated)
 
 
 def _who(picked: Chosen, store: Store) -> int | None:
     people = store.local_users(picked.dataset.hash)
+    if settings.public():  # strangers see nobody but themselves, as long as their session lasts
+        own: set[int] = st.session_state.setdefault("_own-people", set())
+        people = [p for p in people if p["id"] in own]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if people:
             ids = [p["id"] for p in people]
@@ -72,9 +75,9 @@ def _who(picked: Chosen, store: Store) -> int | None:
                     "Name or nickname", max_chars=40, help="Stays in the database of this machine."
                 )
                 if st.form_submit_button("Begin") and name.strip():
-                    st.session_state["_you"] = store.add_local_user(
-                        picked.dataset.hash, name.strip()
-                    )
+                    made = store.add_local_user(picked.dataset.hash, name.strip())
+                    st.session_state["_you"] = made
+                    st.session_state.setdefault("_own-people", set()).add(made)
                     st.rerun()
             _import(picked, store)
     if user is None:
@@ -137,7 +140,10 @@ def _offer(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
         if not ids:
             st.caption("No movie of that name.")
         given = {i: r for i, r, *_ in rated}
-        _cards(picked, store, user, "offer", ids, given, {})
+        predicted: dict[int, float | None] = {
+            i: p for i, (p, *_) in store.local_predictions(user).items()
+        }
+        _cards(picked, store, user, "offer", ids, given, predicted)
         if rated:
             with st.expander(f"Your {len(rated)} ratings", icon=":material/list:"):
                 _cards(
@@ -228,37 +234,29 @@ def _predictions(
     """What you would give the next ten, said before you say it."""
     st.subheader("What you will give next", icon=":material/online_prediction:")
     done = {i for i, *_ in rated}
-    known = _worth_knowing(mine, mine.dataset.hash, mine.split.name)
-    ids = [i for i in known if i not in done and _kept_back(i)][:PREDICTED]
-    items = mine.dataset.items_of(ids)
-    what = mine.plan(user)
-
-    def work(job: Any) -> Any:
-        job.run = f"you-{what.id}"
-        model = mine.user_model(store, run=job.run, cancelled=job.cancelled)
-        made = list(run_evolution(mine.dataset, mine.split, model, what, store))
-        return rate_items(mine.dataset, mine.split, model, what, made, items, store)
-
-    found = hands.free_or_asked(
-        mine, f"you:{what.id}", "Your next ten", "Predict my next ten",
-        lambda: for_rating(mine.user_model(), store, context_after(mine.dataset, mine.split, user, steps), items),
-        work, store,
-    )  # fmt: skip
-    if found is not None:
-        said = {r.item_id: r.expected for r in found}
+    made = store.local_predictions(user)
+    waiting = {
+        i: (p, why)
+        for i, (p, why, rated_since) in made.items()
+        if not rated_since and i not in done
+    }
+    if waiting:
         st.caption(
             "Each was predicted before you rated it. Rate it, and the two are held against each other below."
         )
         table = pd.DataFrame(
-            [
-                (i.title, r.expected, r.reason or r.failure)
-                for i, r in zip(items, found, strict=True)
-            ],
+            [(mine.dataset.item(i).title, p, why) for i, (p, why) in waiting.items()],
             columns=["Movie", "Predicted", "Reason"],
         )
         st.dataframe(table, hide_index=True, alt="Predicted ratings of movies you have not rated",
                      column_config={"Predicted": st.column_config.NumberColumn(format="%.2f")})  # fmt: skip
-        _cards(mine, store, user, "next", ids, {}, said)
+        _cards(
+            mine, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()}
+        )
+    elif steps:
+        _predict(mine, store, user, steps, done | set(made))
+    else:
+        st.caption("They come once the profile is written.")
     told = [(i, r, p) for i, r, _, p in rated if p is not None]
     if told:
         table = pd.DataFrame(
@@ -277,6 +275,37 @@ def _predictions(
                      column_config={"Predicted": st.column_config.NumberColumn(format="%.2f"), "Off by": st.column_config.NumberColumn(format="%+.2f")})  # fmt: skip
 
 
+def _predict(mine: Chosen, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
+    """Predict the next ten and keep that, so that it is on record before they are rated."""
+    known = _worth_knowing(mine, mine.dataset.hash, mine.split.name)
+    ids = [i for i in known if i not in met and _kept_back(i)][:PREDICTED]
+    if not ids:
+        st.caption("You have rated everything that was kept for this.")
+        return
+    items = mine.dataset.items_of(ids)
+    what = mine.plan(user)
+
+    def work(job: Any) -> Any:
+        job.run = f"you-{what.id}"
+        model = mine.user_model(store, run=job.run, cancelled=job.cancelled)
+        made = list(run_evolution(mine.dataset, mine.split, model, what, store))
+        return rate_items(mine.dataset, mine.split, model, what, made, items, store)
+
+    found = hands.free_or_asked(
+        mine, f"you:{what.id}:{ids[0]}", "Your next ten", "Predict my next ten",
+        lambda: for_rating(mine.user_model(), store, context_after(mine.dataset, mine.split, user, steps), items),
+        work, store,
+    )  # fmt: skip
+    if found is None:
+        return
+    given = [(r.item_id, r.expected, r.reason) for r in found if r.expected is not None]
+    if not given:
+        st.error(literal(found[0].failure), icon=":material/error:")
+        return
+    store.keep_local_predictions(user, given)
+    st.rerun()
+
+
 def _end(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
     """Take it along, or take it away."""
     name = next((p["name"] for p in store.local_users(picked.dataset.hash) if p["id"] == user), "")
@@ -292,12 +321,16 @@ def _end(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
                 "Your ratings, profiles and every question that was asked about you are removed from this database. There is no way back but your export."
             )
             if st.button(
-                f"Erase {name}",
+                f"Erase {literal(name)}",
                 icon=":material/delete_forever:",
                 type="primary",
                 key=f"erase-{user}",
             ):
                 store.erase_local_user(user)
+                with suppress(
+                    StoreError
+                ):  # another process is writing: the pages go with the next vacuum
+                    store.vacuum()
                 for key in [k for k in st.session_state if str(k).startswith(f"you-{user}-")]:
                     del st.session_state[key]
                 st.rerun()
@@ -330,6 +363,7 @@ def _import(picked: Chosen, store: Store) -> None:
         st.error(literal(f"The file can't be taken: {error}."), icon=":material/error:")
         return
     user = store.add_local_user(picked.dataset.hash, name)
+    st.session_state.setdefault("_own-people", set()).add(user)
     for item, rating, timestamp, predicted in rows:
         store.keep_local_rating(
             user, item, rating, timestamp, predicted if isinstance(predicted, float) else None

@@ -36,7 +36,11 @@ if "_saved" in st.session_state:
     name = st.session_state.pop("_saved")
     st.success(f"Saved as {literal(name)}. Compare holds it against another one; Versions makes it active.", icon=":material/save:")
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    draft = lab.base_control(store, picked)
+    try:
+        draft = lab.base_control(store, picked)
+    except LusiferError as error:
+        state.show_error(error)
+        st.stop()
     user = parts.user_input()
     template = st.segmented_control("Template", list(prompts.TEMPLATES), default="update", key="template", bind="query-params",
                                     required=True)
@@ -50,7 +54,10 @@ with left:
     with st.expander("Parameters", icon=":material/tune:"):
         edited = lab.parameters(draft)
     edited = edited.shows(template, text)
-    lab.keep(store, draft, edited)
+    try:
+        lab.keep(store, draft, edited)
+    except LusiferError as error:
+        state.show_error(error)
     draft.prompts = edited
     state_said = "Not saved as a version yet; the draft is kept." if draft.revision else "As it was saved."
     st.caption(f":material/draft: {state_said}")

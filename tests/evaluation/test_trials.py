@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from lusifer import prompts
+from lusifer.datasets import splits
 from lusifer.datasets.splits import development, held_out
-from lusifer.errors import BadRequest
+from lusifer.errors import BadRequest, ModelError
 from lusifer.evaluation import trials
 from lusifer.evaluation.metrics import scores
 from lusifer.evaluation.trials import Candidate
 from lusifer.llm import stack
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
+from lusifer.simulator.community import pair_keys
 from tests.servers.openai import KEY
 
 
@@ -170,3 +172,78 @@ def test_a_temperature_is_another_version(store) -> None:
     warm = trials.at_temperature(model, 0.7)
     assert warm.version != model.version and warm.prompts.temperature == 0.7
     assert LLMUserModel(model.llm, model.prompts, draw=2).version == f"{model.version}~2"
+
+
+def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
+    """A candidate that reads half as much, and one whose evolution fails for some, leave only what all said."""
+
+    class Short(StatisticalUserModel):
+        spec, history = "openai:short", 20
+
+    class Failing(StatisticalUserModel):
+        spec = "openai:failing"
+
+        def update(self, context):
+            if context.user.id % 2:
+                raise ModelError("no", kind="server")
+            return super().update(context)
+
+    sample = trials.draw(ml100k, last10, 8, 3)
+    whole, short = Candidate("whole", StatisticalUserModel()), Candidate("short", Short())
+    found = trials.try_out(ml100k, sample, [whole, short], None)
+    made = trials.summary(sample, found)
+    counts = [min(len(last10.train.of_user(int(u))), 20) for u in sample.test.user_ids]
+    assert made["forecasts"] == sum(counts)
+    said = found[0].simulated.forecasts
+    late = np.isin(
+        pair_keys(said.user, said.item),
+        pair_keys(found[1].simulated.forecasts.user, found[1].simulated.forecasts.item),
+    )
+    want = np.sqrt(np.mean((said.said[late] - said.rating[late]) ** 2))
+    assert made["candidates"]["whole"]["forecast"]["value"] == pytest.approx(want)
+    failing = trials.try_out(ml100k, sample, [whole, Candidate("failing", Failing())], None)
+    rows = trials.summary(sample, failing)["candidates"]
+    assert rows["failing"]["users_failed"] > 0
+    assert rows["failing"]["faithfulness"]["delta"] == pytest.approx(0), (
+        "the same users are looked at"
+    )
+
+
+def test_usage_that_has_been_pruned_is_not_zero(
+    ml100k, last10, store, openai_server, monkeypatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    sample = trials.draw(ml100k, last10, 2, 2)
+    model = LLMUserModel(stack("openai:a", store), prompts.load(), run="r")
+    other = LLMUserModel(stack("openai:b", store), prompts.load(), run="r")
+    first = trials.try_out(ml100k, sample, [Candidate("a", model), Candidate("b", other)], store)
+    tokens = trials.summary(sample, first)["candidates"]["a"]["tokens"]["value"]
+    # the same version on another split does not count here
+    elsewhere = trials.draw(ml100k, splits.make(ml100k, "last-5"), 2, 2)
+    trials.try_out(ml100k, elsewhere, [Candidate("a", model)], store)
+    again = trials.try_out(ml100k, sample, [Candidate("a", model), Candidate("b", other)], store)
+    assert trials.summary(sample, again)["candidates"]["a"]["tokens"]["value"] == tokens > 0
+    store.prune_calls(keep=0)
+    gone = trials.try_out(ml100k, sample, [Candidate("a", model), Candidate("b", other)], store)
+    assert trials.summary(sample, gone)["candidates"]["a"]["tokens"]["value"] is None
+
+
+def test_a_template_that_fails_for_a_user_fails_for_that_user(
+    ml100k, last10, store, openai_server, monkeypatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    sample = trials.draw(ml100k, last10, 3, 2)
+    user = int(sample.test.user_ids[0])
+    age = ml100k.user(user).description
+    odd = prompts.load().shows(
+        "rate",
+        "{% if '"
+        + age[3:20]
+        + "' in about %}{{ nobody }}{% endif %}{% for i in items %}{{ i.id }}{% endfor %}",
+    )
+    (trial,) = trials.try_out(
+        ml100k, sample, [Candidate("odd", LLMUserModel(stack("openai:a", store), odd))], store
+    )
+    assert trial.simulated.failed >= 1 and np.isfinite(trial.simulated.answers.said).any()

@@ -161,3 +161,42 @@ def test_the_demonstration_is_reset_without_losing_runs(data_dir: Path, server) 
     assert not app.exception and app.selectbox(key="model").value == "builtin"
     assert app.number_input(key="user").value == 1 and "after step 1" in texts(app)
     assert len(Store(data_dir / "lusifer.db").calls({})[0]) == 8
+
+
+def test_predictions_wait_while_the_profile_changes(data_dir: Path, server) -> None:
+    """With a language model each answer makes the profile old; the predictions made before it stay."""
+    store = Store(data_dir / "lusifer.db")
+    from lusifer import datasets
+
+    user = store.add_local_user(datasets.load("ml-100k").hash, "Ada")
+    for n, item in enumerate([50, 181, 100, 258, 294, 286, 288, 1, 300, 121]):
+        store.keep_local_rating(user, item, float(1 + n % 5), 1_700_000_000 + n)
+    app = open_page("hands", hands="You", model="openai:small")
+    press(app, "Compute 1 step")
+    finish(app)
+    press(app, "Predict my next ten")
+    finish(app)
+    assert not app.exception and len(store.local_predictions(user)) == 10
+    for _ in range(3):
+        field = next(
+            c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")
+        )
+        field.set_value(4.0).run()
+    assert not app.exception and list(table(app, "You gave")["You gave"]) == [4.0] * 3
+    assert (
+        len([c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")])
+        == 7
+    )
+
+
+def test_strangers_see_nobody_but_themselves(data_dir: Path, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    store = Store(data_dir / "lusifer.db")
+    from lusifer import datasets
+
+    store.add_local_user(datasets.load("ml-100k").hash, "Ada")
+    app = open_page("hands", hands="You")
+    assert not app.exception and "Ada" not in texts(app) and "Erase" not in texts(app)
+    next(t for t in app.text_input if t.label.startswith("Name")).set_value("Bob")
+    next(b for b in app.button if b.label == "Begin").click().run()
+    assert app.selectbox(key="you").options == ["Bob (0 ratings)"]

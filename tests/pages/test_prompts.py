@@ -274,3 +274,85 @@ def test_a_real_model_answers_a_scratch_run(data_dir: Path) -> None:
         .fetchall()
     )
     assert rows and all(v.startswith("tiny-") for _, v in rows)
+
+
+def test_a_scratch_answer_stays_with_whom_it_was_asked_for(data_dir: Path, server) -> None:
+    app = open_page("prompts", user="405", model=MODEL, template="rate")
+    server.delay = 0.5
+    press(app, "Rate 10 movies")
+    app.number_input(key="user").set_value(13).run()
+    finish(app)
+    server.delay = 0.0
+    assert not app.exception and "This answer" not in texts(app), "user 13 was not asked about"
+    app.number_input(key="user").set_value(405).run()
+    assert "This answer" in texts(app)
+
+
+def test_an_odd_name_and_an_odd_link_break_no_draft(data_dir: Path, server) -> None:
+    app = open_page("prompts", user="405", model=MODEL)
+    next(t for t in app.text_input if t.label == "Name").set_value("mine (v2)").run()
+    assert not app.exception
+    again = open_page("prompts", user="405", model=MODEL, draft=param(app, "draft"))
+    assert (
+        not again.exception
+        and next(t for t in again.text_input if t.label == "Name").value == "mine (v2)"
+    )
+    press(again, "Save as a version")
+    assert not again.exception and "can't be called" in texts(again)
+    for link in (
+        {"view": "Versions", "version": "v²"},
+        {"prompts": "v99"},
+        {"view": "Compare", "trial": "nothing"},
+    ):
+        odd = open_page("prompts", user="405", model=MODEL, **link)
+        assert not odd.exception, link
+
+
+def test_another_result_can_be_chosen(data_dir: Path, server) -> None:
+    app = open_page("prompts", model=MODEL, view="Compare")
+    app.multiselect(key="trial-versions").set_value(["grounded", "concise"])
+    app.number_input(key="trial-users").set_value(2)
+    app.number_input(key="trial-movies").set_value(2).run()
+    press(app, "Compare 2")
+    finish(app)
+    app.number_input(key="trial-seed").set_value(5).run()
+    press(app, "Compare 2")
+    finish(app)
+    new, old = (
+        app.selectbox(key="trial-run").value,
+        store_of(data_dir).runs("prompt-trial")[1]["id"],
+    )
+    assert new != old
+    app.selectbox(key="trial-run").set_value(old).run()
+    assert (
+        app.selectbox(key="trial-run").value == old
+        and param(app, "trial") == old
+        and "seed 0" in texts(app)
+    )
+
+
+def test_two_tabs_keep_each_other_s_notes(data_dir: Path, server) -> None:
+    one = open_page("prompts", model=MODEL, view="Compare")
+    one.multiselect(key="trial-versions").set_value(["grounded", "concise"])
+    one.number_input(key="trial-users").set_value(2)
+    one.number_input(key="trial-movies").set_value(2).run()
+    press(one, "Compare 2")
+    finish(one)
+    run = param(one, "trial")
+    two = open_page("prompts", model=MODEL, view="Compare", trial=run)
+    next(t for t in two.text_input if t.placeholder == "A note on this answer").set_value(
+        "kept?"
+    ).run()
+    one.run()
+    assert [n["note"] for n in store_of(data_dir).notes(run)] == ["kept?"]
+
+
+def test_prompts_that_want_evidence_are_not_asked_without(data_dir: Path, server) -> None:
+    from dataclasses import replace
+
+    from lusifer.prompts import versions
+
+    store = store_of(data_dir)
+    made = versions.save(store, replace(prompts.load(), evidence=True, name="told"))
+    app = open_page("evolution", user="405", model=MODEL, prompts=made.name)
+    assert not app.exception and "not prepared" in texts(app) and "Compute" not in labels(app)

@@ -5,19 +5,25 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from functools import partial
+from pathlib import Path
 
 import pytest
 from jinja2 import TemplateError
 
 from lusifer import prompts
 from lusifer.errors import BadRequest
-from lusifer.prompts import sandbox
-from lusifer.simulator.facts import line
+from lusifer.prompts import mistakes, sandbox
+from lusifer.simulator import StatisticalUserModel, evolve, plan, questions
+from lusifer.simulator.evolution import context_after
 
+WRITING = "/tmp/lusifer-written-by-a-template"
 REACHING = [
+    '{{ scale.values.tofile("' + WRITING + '", "x") }}', "{{ scale.values }}", "{{ scale.clip(3) }}",
+    "{{ scale.values.repeat(100000000).size }}", "{{ seen|sum(attribute='__class__') }}",
+    "{{ items|join(attribute='__class__') }}", "{{ items[0].details.hash }}", "{{ line.func }}",
+    "{% block b %}x{% endblock %}", "{{ self.b() }}", "{{ batch[0].item.__init__ }}",
     "{{ ''.__class__.__mro__ }}", "{{ line.__globals__ }}", "{{ line.func.__globals__ }}",
-    "{{ items|map(attribute='__class__')|map('string')|join }}{{ items.__class__ }}",
+    "{{ items|map(attribute='__class__')|map('string')|join }}{{ items.__class__ }}", "{{ batch|sum(attribute='item') }}",
     "{{ cycler.__init__.__globals__ }}", "{{ lipsum.__globals__ }}", "{{ self.__init__ }}",
     "{{ self._TemplateReference__context }}", "{{ namespace.__init__ }}", "{{ items|attr('__class__') }}",
     "{{ items|selectattr('__class__')|list }}", "{% include '/etc/passwd' %}", "{% import 'os' as os %}",
@@ -25,6 +31,7 @@ REACHING = [
     "{{ _tick.__globals__ }}", "{{ loop }}", "{{ caller() }}",
 ]  # fmt: skip
 ENDLESS = [
+    "{% set L=('a '*200000).split() %}{{ range(10000)|select('in', L)|list|length }}",
     "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
     "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
     "{% for i in range(10) recursive %}{{ loop(range(10)) }}{% endfor %}",
@@ -37,6 +44,8 @@ ENDLESS = [
     "{% set x=[1]*9999 %}{% set l=([0]*9999)|map('default', x, true)|list %}{{ l == l }}",
 ]  # fmt: skip
 HUGE = [
+    "{{ 1.5|round(30000000, 'floor') }}", "{% set ns=namespace(a='x'*400000) %}{{ ([ns]*4000)|string|length }}",
+    "{{ a" + "<a" * 20_000 + " }}", "{{ " + "items[0]," * 3000 + " }}",
     "{{ 'x' * 10**10 }}", "{{ 'x' * 10000000000 }}", "{{ 10**10**10 }}", "{{ [1] * 10**9 }}",
     "{% set ns = namespace(x='xxxxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
     "{% set ns = namespace(x='xxxxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
@@ -55,15 +64,41 @@ HUGE = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def values(ml100k, last10) -> dict:
+    model, p = StatisticalUserModel(), prompts.load()
+    steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model)))
+    context = context_after(ml100k, last10, 405, steps[:2]).reading(steps[2].batch)
+    return {
+        **questions.system_values(context), **questions.update_values(p, context),
+        **questions.rate_values(p, context, ml100k.items_of([50, 181])),
+    }  # fmt: skip
+
+
+UNCOMPILABLE = [
+    "{% for a in [1] %}" * 21 + "{% endfor %}" * 21, "{% if 1 %}" * 101 + "{% endif %}" * 101,
+    "{{ a" + ".b" * 250 + " }}", "{{ " + "1+" * 250 + "1 }}", "{{ range(a=1,a=2) }}",
+    "{% macro a(x,x) %}{% endmacro %}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNCOMPILABLE)
+def test_what_python_can_not_compile_is_a_mistake_like_any_other(text: str) -> None:
+    with pytest.raises(TemplateError):
+        sandbox.render(text, {})
+    assert mistakes.static("rate", text, ["a"])
+
+
 @pytest.mark.parametrize("text", REACHING + ENDLESS + HUGE)
-def test_what_a_template_may_not_do(text: str) -> None:
-    values = {"line": partial(line, metadata=()), "items": ({"id": 1},)}
+def test_what_a_template_may_not_do(text: str, values) -> None:
+    """With what templates are really filled in with."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
     with pytest.raises(TemplateError):
         sandbox.render(text, values)
     assert time.monotonic() - began < 2
     unit = 1 if sys.platform == "darwin" else 1024
+    assert not Path(WRITING).exists()
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit
     assert grown < 300e6, "it was stopped before it grew"
 

@@ -73,10 +73,10 @@ def test_too_long_for_the_model_is_a_mistake(ml100k, last10, steps, monkeypatch)
     monkeypatch.setenv("OPENAI_API_KEY", "planted")
     assert prices.context_window("https://api.openai.com/v1|gpt-4o-mini") == 128_000
     assert prices.context_window("https://api.openai.com/v1|nobody-knows") is None
-    p = prompts.load().shows("update", "word " * 9_000 + "{{ facts }}")
+    p = prompts.load().shows("update", "word " * 3_500 + "{{ facts }}")
     context = context_at(ml100k, last10, 405, steps, "update", 2)
     assert not preview(p, "update", context, (), "openai:gpt-4o-mini").mistakes
     (one,) = preview(
-        p, "update", context, (), "openai:gpt-4o-mini", tokens_a_character=3.0
+        p, "update", context, (), "openai:gpt-4o-mini", tokens_a_character=9.0
     ).mistakes
     assert "128,000" in one.message and one.template == "update"

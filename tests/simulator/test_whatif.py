@@ -24,29 +24,36 @@ def _steps(data, split, user):
 
 def test_only_the_one_user_is_otherwise(ml100k, last10) -> None:
     own = last10.train.of_user(13)
+    own = own.slice(len(own) - 40, len(own))
     at = int(np.flatnonzero(own.rating < 5)[-1])
     item = int(own.item[at])
-    flipped = altered(ml100k, last10, 13, ratings={item: 5.0})
+    flipped = altered(ml100k, last10, 13, history=40, ratings={item: 5.0})
     assert flipped.train.of_user(13).rating[at] == 5.0 and own.rating[at] != 5.0
     assert flipped.train.of_user(14).item is not None
     assert np.array_equal(flipped.train.of_user(14).rating, last10.train.of_user(14).rating)
     assert flipped.train.mean == last10.train.mean and flipped.test is last10.test
     assert flipped.train.user is last10.train.user, "nothing is copied"
-    assert flipped.id != last10.id == altered(ml100k, last10, 13, ratings={}).name.split("+")[0]
-    again = altered(ml100k, last10, 13, ratings={item: 5.0})
-    assert again.id == flipped.id, "the same change has the same name"
-    without = altered(ml100k, last10, 13, without={item})
     assert (
-        item not in without.train.of_user(13).item
-        and len(without.train.of_user(13)) == len(own) - 1
+        flipped.id
+        != last10.id
+        == altered(ml100k, last10, 13, history=40, ratings={}).name.split("+")[0]
     )
+    batch = own.item[-20:-10]
+    gone = altered(ml100k, last10, 13, history=40, without=set(batch.tolist())).train.of_user(13)
+    assert set(gone.item.tolist()) == set(own.item[-40:].tolist()) - set(batch.tolist()), (
+        "no older one moves in"
+    )
+    again = altered(ml100k, last10, 13, history=40, ratings={item: 5.0})
+    assert again.id == flipped.id, "the same change has the same name"
+    without = altered(ml100k, last10, 13, history=40, without={item})
+    assert item not in without.train.of_user(13).item and len(without.train.of_user(13)) == 39
     for wrong in (
         {"ratings": {99999: 3.0}},
         {"ratings": {item: 7.0}},
         {"without": set(own.item.tolist())},
     ):
         with pytest.raises(BadRequest):
-            altered(ml100k, last10, 13, **wrong)
+            altered(ml100k, last10, 13, history=40, **wrong)
 
 
 def test_what_rests_on_a_rating_moves_with_it(ml100k, last10) -> None:
@@ -54,7 +61,7 @@ def test_what_rests_on_a_rating_moves_with_it(ml100k, last10) -> None:
     change = next(c for s in real for c in s.changes if len(c.item_ids) >= 2 and c.polarity)
     items = ml100k.items_of(last10.test.of_user(13).item)
     before = rate_items(ml100k, last10, MODEL, plan(ml100k, last10, 13, MODEL), real, items, None)
-    split = altered(ml100k, last10, 13, without=set(change.item_ids))
+    split = altered(ml100k, last10, 13, history=40, without=set(change.item_ids))
     other = _steps(ml100k, split, 13)
     after = rate_items(ml100k, split, MODEL, plan(ml100k, split, 13, MODEL), other, items, None)
     titles = {i: ml100k.item(i).name for i in change.item_ids}

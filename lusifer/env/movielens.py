@@ -1,0 +1,363 @@
+"""A simulated MovieLens user as a Gymnasium environment: recommend, be rated or skipped, and watch them change."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from lusifer.env import choice, rewards
+from lusifer.env.world import EMBEDDING, World, world
+from lusifer.errors import BadRequest
+from lusifer.simulator import BUILTIN, UserModel
+from lusifer.simulator.estimate import PROFILE, Estimate, for_rating, for_update
+from lusifer.simulator.evolution import start
+from lusifer.simulator.statistical import StatisticalUserModel
+from lusifer.simulator.types import Bullet, Context, Profile, Rated, Update
+
+RECENT = 10
+"""Newest items and ratings that an observation holds."""
+PATIENCE = 5.0
+SKIP_COST, POOR_COST, GOOD_GAIN = 1.0, 0.5, 0.5
+"""An episode ends when patience is used up: a skip costs 1, a rating below the user's level a half, one above it
+gives a half back, up to the start. Ours; the published environment has none."""
+DAY = 86_400
+SPREAD = 1.0
+"""Spread of a language model's rating that gave none, in stars."""
+
+
+class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
+    """One simulated user an episode.
+
+    Args:
+        dataset, split, seed: the world (see `lusifer.env.world`); or give one as ``world_``.
+        model: ``builtin`` (tables computed here), or a `UserModel` on a language model, whose answers go
+            through the store.
+        slate: items shown at once. An action is an item's row (`World.item_ids`), or ``slate`` of them.
+        length: interactions after which an episode is truncated.
+        evolve_every: interactions after which the profile is rewritten.
+        reward: see `lusifer.env.rewards`.
+        patience: see `PATIENCE`; ``inf`` for none.
+        users: who may be drawn at a reset; none: everybody with a history.
+        explain: put the reason for each rating into ``info`` (takes a third of a millisecond).
+        model's calls are only made by `reset` and `step`; `estimate` says what an episode costs before.
+
+    Observation (a Dict): ``taste`` (genres: shrunk stars above the user's mean), ``recent_items`` (rows of the newest
+    ten items, the catalogue's size where there is none), ``recent_ratings`` (0 where there is none), ``step``,
+    ``profile`` (32 numbers that stand for the profile's text). ``info`` holds user, item, rating (``None`` for a
+    skip), expected, skipped, evolved, profile, explanation.
+    """
+
+    metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 - Gymnasium's own form
+
+    def __init__(
+        self,
+        dataset: str = "ml-100k",
+        split: str = "last-10",
+        model: str | UserModel = BUILTIN,
+        *,
+        slate: int = 1,
+        length: int = 50,
+        evolve_every: int = 10,
+        reward: str | rewards.Reward = "sample",
+        patience: float = PATIENCE,
+        users: Sequence[int] | None = None,
+        explain: bool = False,
+        world_seed: int = 0,
+        world_: World | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        if slate < 1 or length < 1 or evolve_every < 1 or patience <= 0:
+            raise BadRequest("Slate, length, evolve_every and patience must be positive.", "Give 1 or more.")  # fmt: skip
+        if render_mode not in {None, "ansi"}:
+            raise BadRequest(f"There is no render mode {render_mode!r}.", "Use ansi.")
+        self.world = world_ or world(dataset, split, world_seed)
+        if isinstance(model, str) and model != BUILTIN:
+            raise BadRequest(
+                f"{model} is a language model: give it as a user model with its store and budget.",
+                "model=lusifer.simulator.user_model(SPEC, Store(...), budget=...).",
+            )
+        self.model: UserModel = StatisticalUserModel() if isinstance(model, str) else model
+        self.builtin = isinstance(self.model, StatisticalUserModel)
+        w = self.world
+        self.users = np.asarray(w.users if users is None else sorted(users), dtype=np.int64)
+        strangers = np.setdiff1d(self.users, w.users)
+        if len(strangers) or not len(self.users):
+            raise BadRequest(f"User {strangers[0] if len(strangers) else '?'} can't be simulated here.", "Choose among World.users.")  # fmt: skip
+        self.slate, self.length, self.evolve_every = slate, length, evolve_every
+        self.reward, self.patience_at_start, self.explain = (
+            rewards.reward(reward),
+            patience,
+            explain,
+        )
+        self.render_mode = render_mode
+        count, high = len(w.item_ids), w.dataset.scale.highest
+        self.action_space: spaces.Space[Any] = spaces.Discrete(count) if slate == 1 else spaces.MultiDiscrete(np.full(slate, count))  # fmt: skip
+        width = high - w.dataset.scale.lowest
+        self.observation_space: spaces.Space[Any] = spaces.Dict(
+            {
+                "taste": spaces.Box(-width, width, (w.genres.shape[1],), np.float32),
+                "recent_items": spaces.Box(0, count, (RECENT,), np.int64),
+                "recent_ratings": spaces.Box(0.0, high, (RECENT,), np.float32),
+                "step": spaces.Box(0, length, (1,), np.int64),
+                "profile": spaces.Box(-1.0, 1.0, (EMBEDDING,), np.float32),
+            }
+        )
+        self._known: NDArray[np.bool_] = np.zeros(count, dtype=bool)
+        self._context: Context | None = None
+
+    # ---- the episode ----------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Begin with a user: ``options={"user": ID}``, else one drawn.
+
+        Raises:
+            BadRequest: a user that can't be simulated.
+            ModelError: a language model can't be asked.
+        """
+        super().reset(seed=seed)
+        asked = (options or {}).get("user")
+        if asked is not None and asked not in self.users:
+            raise BadRequest(f"User {asked} can't be simulated here.", "Choose among World.users.")
+        user = int(asked if asked is not None else self.users[self.np_random.integers(len(self.users))])  # fmt: skip
+        self._begin(user)
+        return self._observation(), self._info(None, None, None, evolved=False)
+
+    def _begin(self, user: int) -> None:
+        w = self.world
+        steps, context = w.start(user)
+        self.explanation = steps[-1].explanation
+        if not self.builtin:
+            context = self._written(user, context)
+        self._context = context
+        self._batch: list[Rated] = []
+        self._steps, self._patience = 0, self.patience_at_start
+        self._known = np.zeros(len(w.item_ids), dtype=bool)
+        rated = w.split.train.of_user(user)
+        self._known[np.searchsorted(w.item_ids, rated.item)] = True
+        genres = w.genres > 0
+        self._of = genres.astype(float)
+        self._ratings = [r.rating for r in context.seen]
+        rows = np.array([w.row(r.item.id) for r in context.seen])
+        self._total = np.array(self._ratings) @ self._of[rows]
+        self._count = self._of[rows].sum(axis=0)
+        self._recent = rows[-RECENT:].tolist()
+        self._recent_ratings = self._ratings[-RECENT:]
+        self._met: list[int] = []
+        self._said: dict[int, Any] = {}
+        if self.builtin:
+            self._expected, self._chances, self._embedding = w.opening(user)
+        else:
+            self._look()
+
+    def _written(self, user: int, usual: Context) -> Context:
+        """The context with a profile that the language model writes from the whole history at once."""
+        context = start(self.world.dataset, self.world.split, user)
+        update = self.model.update(context.reading(usual.seen))
+        self.explanation = update.explanation
+        return context.reading(usual.seen).after(Update(update.profile, update.explanation, ()))
+
+    def _look(self) -> None:
+        """Tables and embedding of the present profile."""
+        assert self._context is not None
+        if self.builtin:
+            self._expected, self._chances = self.world.distribution(self._context)
+        self._embedding = self.world.embed(self._context.profile.text)
+
+    def step(
+        self, action: Any
+    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        """Show an item (or a slate); the user takes one and rates it, or takes none.
+
+        Raises:
+            BadRequest: an action that is no item, or no episode has begun.
+            ModelError: a language model can't be asked.
+        """
+        if self._context is None:
+            raise BadRequest("No episode has begun.", "Call reset first.")
+        shown = np.atleast_1d(np.asarray(action, dtype=np.int64))
+        if shown.shape != (self.slate,) or shown.min() < 0 or shown.max() >= len(self._known):
+            raise BadRequest(f"The action {action!r} is no {'item' if self.slate == 1 else 'slate'} of this environment.", f"Give {self.slate} rows between 0 and {len(self._known) - 1}.")  # fmt: skip
+        expected = self._expected_of(shown)
+        level = float(np.mean(self._ratings))
+        known = self._known[shown] | np.isnan(expected)
+        if self.slate > 1:  # the second of the same movie is no second choice
+            known |= np.array([x in shown[:at] for at, x in enumerate(shown)])
+        chances = choice.logit(np.nan_to_num(expected), level, known)
+        at = int(np.searchsorted(np.cumsum(chances), self.np_random.random()))
+        taken = int(shown[at]) if at < self.slate else None
+        rating: float | None = None
+        if taken is not None:
+            at_level = int(
+                np.searchsorted(np.cumsum(self._chances_of(taken)), self.np_random.random())
+            )
+            rating = float(self.world.levels[min(at_level, len(self.world.levels) - 1)])
+        return self._after(shown, taken, rating, expected, level)
+
+    def _after(
+        self, shown: NDArray[np.int64], taken: int | None, rating: float | None, expected: NDArray[Any],
+        level: float,
+    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:  # fmt: skip
+        w = self.world
+        best = float(np.nanmax(expected)) if np.isfinite(expected).any() else level
+        item = taken if taken is not None else int(shown[0])
+        mine = float(expected[list(shown).index(taken)]) if taken is not None else best
+        like = rewards.likeness(w.genres, item, np.array(self._met[-RECENT:], dtype=np.int64))
+        worth = float(self.reward(rewards.Interaction(rating, mine, level, like)))
+        self._steps += 1
+        evolved = False
+        reason = self._reason(taken) if self.explain and taken is not None else ""
+        if taken is None or rating is None:
+            self._patience -= SKIP_COST
+        else:
+            self._take(taken, rating)
+            self._patience = min(self._patience + (GOOD_GAIN if rating >= level else -POOR_COST), self.patience_at_start)  # fmt: skip
+            if len(self._batch) >= self.evolve_every:
+                self._evolve()
+                evolved = True
+        info = self._info(taken, rating, mine, evolved=evolved)
+        if self.explain:
+            info["reason"] = reason
+        info["shown"] = w.item_ids[shown]
+        ended = self._patience <= 0
+        return self._observation(), worth, ended, not ended and self._steps >= self.length, info
+
+    def _take(self, row: int, rating: float) -> None:
+        assert self._context is not None
+        w = self.world
+        last = self._batch or self._context.seen
+        stamp = last[-1].timestamp + DAY if last else 0
+        self._batch.append(Rated(w.dataset.item(int(w.item_ids[row])), rating, stamp))
+        self._known[row] = True
+        self._ratings.append(rating)
+        self._total = self._total + rating * self._of[row]
+        self._count = self._count + self._of[row]
+        self._recent = [*self._recent, row][-RECENT:]
+        self._recent_ratings = [*self._recent_ratings, rating][-RECENT:]
+        self._met.append(row)
+
+    def _evolve(self) -> None:
+        assert self._context is not None
+        context = self._context.reading(tuple(self._batch))
+        update = self.model.update(context)
+        self._context = context.after(update)
+        self.explanation = update.explanation
+        self._batch, self._said = [], {}
+        self._look()
+
+    # ---- what the user would give ------------------------------------------------------------------
+
+    def _expected_of(self, shown: NDArray[np.int64]) -> NDArray[np.float64]:
+        if self.builtin:
+            return self._expected[shown]
+        assert self._context is not None
+        missing = [int(r) for r in dict.fromkeys(shown.tolist()) if r not in self._said and not self._known[r]]  # fmt: skip
+        if missing:
+            items = self.world.dataset.items_of(self.world.item_ids[missing])
+            for row, said in zip(missing, self.model.rate(self._present(), items), strict=True):
+                self._said[row] = said
+        found = [self._said[int(r)].expected if int(r) in self._said else None for r in shown]
+        return np.array([np.nan if f is None else f for f in found])
+
+    def _present(self) -> Context:
+        """The context with what was rated since the profile was written."""
+        assert self._context is not None
+        return replace(self._context, seen=self._context.seen + tuple(self._batch))
+
+    def _chances_of(self, row: int) -> NDArray[np.float64]:
+        if self.builtin:
+            return self._chances[row]
+        said = self._said[row]
+        levels = self.world.levels
+        width = said.spread if said.spread else SPREAD
+        odds = np.exp(-0.5 * ((levels - said.expected) / max(width, 0.1)) ** 2)
+        return odds / odds.sum()
+
+    def _reason(self, row: int) -> str:
+        if not self.builtin:
+            return self._said[row].reason if row in self._said else ""
+        item = self.world.dataset.item(int(self.world.item_ids[row]))
+        return self.model.rate(self._present(), (item,))[0].reason
+
+    # ---- looking in ------------------------------------------------------------------------------
+
+    def _observation(self) -> dict[str, NDArray[Any]]:
+        mean = float(np.mean(self._ratings))
+        taste = (self._total - mean * self._count) / (self._count + 4.0)
+        pad = RECENT - len(self._recent)
+        return {
+            "taste": taste.astype(np.float32),
+            "recent_items": np.array([len(self._known)] * pad + self._recent, dtype=np.int64),
+            "recent_ratings": np.array([0.0] * pad + self._recent_ratings, dtype=np.float32),
+            "step": np.array([self._steps], dtype=np.int64),
+            "profile": self._embedding.copy(),
+        }
+
+    def _info(
+        self, taken: int | None, rating: float | None, expected: float | None, *, evolved: bool
+    ) -> dict[str, Any]:
+        assert self._context is not None
+        return {
+            "user_id": self._context.user.id,
+            "item_id": None if taken is None else int(self.world.item_ids[taken]),
+            "rating": rating, "expected": expected, "skipped": taken is None, "evolved": evolved,
+            "profile": self._context.profile.text, "explanation": self.explanation,
+        }  # fmt: skip
+
+    def known(self) -> NDArray[np.bool_]:
+        """Which items this user has met: recommending one again is a skip."""
+        return self._known.copy()
+
+    def render(self) -> str | None:  # type: ignore[override]
+        """The user and their newest ratings as text, in render mode ``ansi``."""
+        if self.render_mode != "ansi" or self._context is None:
+            return None
+        met = [f"  {r.rating:g}  {r.item.title}" for r in self._batch[-5:]]
+        lines = [f"User {self._context.user.id}, step {self._steps}, patience {self._patience:g}"]
+        return "\n".join([*lines, *met, self._context.profile.text])
+
+    # ---- state and price ---------------------------------------------------------------------------
+
+    KEPT = (
+        "_context", "_batch", "_steps", "_patience", "_known", "_ratings", "_total", "_count", "_recent",
+        "_recent_ratings", "_met", "_said", "explanation", "_embedding", "_expected", "_chances", "_of",
+    )  # fmt: skip
+
+    def save_state(self) -> dict[str, Any]:
+        """Everything that decides how the episode goes on, its randomness too; it pickles."""
+        kept = {
+            name: copy.deepcopy(getattr(self, name)) for name in self.KEPT if hasattr(self, name)
+        }
+        return {**kept, "rng": copy.deepcopy(self.np_random.bit_generator.state)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `save_state`, in this environment or in one like it."""
+        for name, value in state.items():
+            if name != "rng":
+                setattr(self, name, copy.deepcopy(value))
+        self.np_random.bit_generator.state = copy.deepcopy(state["rng"])
+
+    def estimate(self, user: int, store: Any = None) -> Estimate:
+        """What one episode with this user costs at most: the first profile, its rewritings, every slate."""
+        if self.builtin:
+            return Estimate(dollars=0.0)
+        _, context = self.world.start(user)
+        first = start(self.world.dataset, self.world.split, user).reading(context.seen)
+        filled = replace(context, profile=Profile(context.profile.about, (Bullet("x" * PROFILE),)))
+        items = self.world.dataset.items_of(self.world.item_ids[: self.slate])
+        total = for_update(self.model, store, first)
+        one = for_update(self.model, None, filled.reading(context.seen[: self.evolve_every]))
+        for _ in range(self.length // self.evolve_every):
+            total += one
+        rating = for_rating(self.model, None, filled, items)
+        for _ in range(self.length):
+            total += rating
+        return total

@@ -1,0 +1,231 @@
+"""What all episodes share: users, movies, the calibrated built-in as tables, and what agents may learn from.
+
+The training part is cut in two by a seed. The reward stands on one half (histories, offsets, calibration); agents
+that learn from ratings get the other. Otherwise an agent that knows the ratings behind the reward would meet
+itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusifer import datasets
+from lusifer.datasets import Dataset, RatingTable, splits
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest
+from lusifer.evaluation.simulated import Answers, calibrator, newest_of, teachers
+from lusifer.simulator import Step, evolve, plan
+from lusifer.simulator import community as communities
+from lusifer.simulator.calibration import Calibrator
+from lusifer.simulator.community import Columns, Community
+from lusifer.simulator.evolution import context_after
+from lusifer.simulator.statistical import StatisticalUserModel
+from lusifer.simulator.taste import TasteModel, features, level, user_mean
+from lusifer.simulator.types import Context
+
+Floats = NDArray[np.float64]
+LEAST_HISTORY = 10
+"""Ratings that a user needs on the reward's side to be simulated."""
+EMBEDDED, EMBEDDING = 300, 32
+"""Profiles that the embedding is learned from, and its length."""
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Everything but the episode; see `world`.
+
+    Attributes:
+        split: its training part is the reward's half.
+        agents: the other half, for agents.
+        users: who can be simulated, ascending.
+        item_ids: action → item id.
+        genres: n items × genres, rows of unit length.
+    """
+
+    dataset: Dataset
+    split: Split
+    agents: RatingTable
+    users: NDArray[np.int64]
+    item_ids: NDArray[np.int64]
+    genres: Floats
+    community: Community
+    calibrator: Calibrator
+    seed: int
+
+    @property
+    def levels(self) -> Floats:
+        """The ratings of the scale."""
+        return self.dataset.scale.values
+
+    @cached_property
+    def _row(self) -> dict[int, int]:
+        return {int(i): row for row, i in enumerate(self.item_ids)}
+
+    def row(self, item_id: int) -> int:
+        """The action that stands for an item."""
+        return self._row[item_id]
+
+    @cached_property
+    def _aspects(self) -> tuple[dict[str, int], Floats]:
+        """Columns of the taste regression, and every movie's values (n items × aspects)."""
+        rows = [features(self.dataset.item(int(i))) for i in self.item_ids]
+        keys = sorted({k for r in rows for k in r})
+        column = {k: c for c, k in enumerate(keys)}
+        table = np.zeros((len(rows), len(keys)))
+        for at, row in enumerate(rows):
+            for key, value in row.items():
+                table[at, column[key]] = value
+        return column, table
+
+    def said(self, context: Context) -> Floats:
+        """The built-in's expected rating of every movie: what `StatisticalUserModel.rate` says, as one
+        product."""
+        column, table = self._aspects
+        effects = np.zeros(len(column))
+        model = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
+        for key, value in model.effects.items():
+            effects[column[key]] = value
+        now = level(context.seen, context.usual_rating).now
+        return self.dataset.scale.clip(now + table @ effects)
+
+    def distribution(self, context: Context) -> tuple[Floats, Floats]:
+        """Calibrated expected rating (n items) and chances of each rating (n items × levels)."""
+        said = self.said(context)
+        count = len(self.item_ids)
+        user = np.full(count, context.user.id, dtype=np.int32)
+        seen = np.full(count, float(len(context.seen)))
+        moment = np.zeros(count, dtype=np.int64)
+        items = self.item_ids.astype(np.int32)
+        answers = Answers(user, items, said, seen, moment, [newest_of(context.seen)])
+        # Evidence of the whole half: an item that the user has rated is never offered again.
+        found = self.calibrator.apply(self._columns(answers, context.user.id), said, seen)
+        return found.expected, found.chances
+
+    def _columns(self, answers: Answers, user: int) -> Columns:
+        found = _evidence(self, user)
+        bias, base = self.community.whole.bias, self.community.whole.base
+        items, ratings = answers.newest[0]
+        n = len(items)
+        total = float((ratings - base - bias.item_offset(items)).sum())
+        own = found["user"][:1]
+        drift = (total - n * own) / (n + bias.user_damping)
+        others = max(1 - n / max(float(found["user_count"][0]), 1.0), 0.0) * self.community.forward
+        size = len(answers.said)
+        return {
+            **found, "recent": np.full(size, total / (n + bias.user_damping)),
+            "drift": np.full(size, float(drift[0]) * others),
+        }  # fmt: skip
+
+    def start(self, user: int) -> tuple[list[Step], Context]:
+        """A user's evolution on the reward's half, and the context after it; computed once."""
+        return _start(self, user)
+
+    def opening(self, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
+        """`distribution` and `embed` of the context that `start` gives; computed once."""
+        return _opening(self, user)
+
+    @cached_property
+    def popularity(self) -> Floats:
+        """Ratings of each movie on the agents' side."""
+        rows = np.searchsorted(self.item_ids, self.agents.item)
+        return np.bincount(rows, minlength=len(self.item_ids)).astype(float)
+
+    @cached_property
+    def item_means(self) -> Floats:
+        """Damped mean rating of each movie on the agents' side."""
+        rows = np.searchsorted(self.item_ids, self.agents.item)
+        total = np.bincount(rows, self.agents.rating, minlength=len(self.item_ids))
+        return (total + 5 * self.agents.mean) / (self.popularity + 5)
+
+    def embed(self, text: str) -> NDArray[np.float32]:
+        """A profile as `EMBEDDING` numbers of length one: TF-IDF and its strongest directions, learned on
+        real users' profiles."""
+        vectoriser, svd, words = self._embedding
+        # What the two would do, without their checks of shapes and types, which take ten times as long.
+        counts = Counter(words(text))
+        known = [
+            (vectoriser.vocabulary_[w], n) for w, n in counts.items() if w in vectoriser.vocabulary_
+        ]
+        found = np.zeros(EMBEDDING, dtype=np.float32)
+        if known:
+            at = np.array([i for i, _ in known])
+            weights = (1 + np.log([n for _, n in known])) * vectoriser.idf_[at]
+            said = svd.components_[:, at] @ (weights / np.linalg.norm(weights))
+            found[: len(said)] = said / max(float(np.linalg.norm(said)), 1e-9)
+        return found
+
+    @cached_property
+    def _embedding(self):  # type: ignore[no-untyped-def]
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        some = self.users[:: max(len(self.users) // EMBEDDED, 1)]
+        texts = [self.start(int(u))[1].profile.text for u in some]
+        vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=2)
+        counts = vectoriser.fit_transform(texts)
+        size = min(EMBEDDING, counts.shape[1] - 1, len(texts) - 1)
+        svd = TruncatedSVD(size, random_state=self.seed).fit(counts)
+        return vectoriser, svd, vectoriser.build_analyzer()
+
+
+@lru_cache(maxsize=4096)
+def _start(w: World, user: int) -> tuple[list[Step], Context]:
+    model = StatisticalUserModel()
+    what = plan(w.dataset, w.split, user, model)
+    steps = list(evolve(w.dataset, w.split, model, what))
+    return steps, context_after(w.dataset, w.split, user, steps)
+
+
+@lru_cache(maxsize=2048)
+def _opening(w: World, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
+    _, context = w.start(user)
+    return *w.distribution(context), w.embed(context.profile.text)
+
+
+@lru_cache(maxsize=256)
+def _evidence(w: World, user: int) -> Columns:
+    return w.community.whole.of(
+        np.full(len(w.item_ids), user, dtype=np.int32), w.item_ids.astype(np.int32)
+    )
+
+
+def build(dataset: Dataset, split: Split, *, seed: int = 0) -> World:
+    """A world on a data set's split.
+
+    Raises:
+        BadRequest: nobody has `LEAST_HISTORY` ratings on the reward's side.
+    """
+    mine = np.random.default_rng((seed, 606)).random(len(split.train)) < 0.5
+    half = Split(f"{split.id}+reward-{seed}", split.train.select(mine), split.test)
+    ids, counts = half.train.user_ids, half.train.counts
+    users = ids[counts >= LEAST_HISTORY].astype(np.int64)
+    if not len(users):
+        raise BadRequest(f"Nobody has {LEAST_HISTORY} ratings on the reward's side of {split.name}.", "Use a larger data set.")  # fmt: skip
+    names = dataset.genres
+    item_ids = np.sort(dataset.items.index.to_numpy()).astype(np.int64)
+    genres = np.array([[g in dataset.item(int(i)).genres for g in names] for i in item_ids], dtype=float)  # fmt: skip
+    genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-9)
+    light = communities.light(dataset, half)
+    learned = calibrator(
+        teachers(dataset, half, StatisticalUserModel()), light, dataset, evidence=False
+    )
+    return World(
+        dataset, half, split.train.select(~mine), users, item_ids, genres, light, learned, seed
+    )
+
+
+@lru_cache(maxsize=4)
+def world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int = 0) -> World:
+    """The world of a data set by name, built once a process.
+
+    Raises:
+        DatasetError: it is missing or damaged.
+        BadRequest: no such split, or nobody to simulate.
+    """
+    found = datasets.load(dataset)
+    return build(found, splits.make(found, split), seed=seed)

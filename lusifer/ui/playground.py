@@ -1,0 +1,196 @@
+"""What the Playground page works with: runs of agents against simulated users, and one episode as a talk."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer import charts
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
+from lusifer.env import agents, play
+from lusifer.env.movielens import MovieLensEnv
+from lusifer.env.rewards import REWARDS
+from lusifer.env.world import World, build
+from lusifer.errors import Cancelled
+from lusifer.jobs import Job
+from lusifer.store import Store
+from lusifer.ui import runs, state
+from lusifer.ui.state import Chosen
+from lusifer.ui.text import literal, safe_csv
+
+KIND = "playground"
+DEFAULT = ["random", "popularity", "bias", "linucb"]
+REWARD_WORDS = {
+    "sample": "a drawn rating", "expected": "the expected rating", "centred": "the rating above the user's mean",
+    "click": "1 for anything taken", "diversity": "the rating, less for more of the same",
+}  # fmt: skip
+STEPS_A_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson": 500}
+"""Rough rates for the estimate before a run, by agent; others about as fast as a fitted baseline."""
+USUAL_RATE = 1500
+
+
+@st.cache_resource(
+    max_entries=2,
+    show_spinner="Building the world: half of the ratings behind the reward, half for agents …",
+)
+def world(_data: Dataset, _split: Split, dataset_hash: str, split: str, seed: int) -> World:
+    """The world of the chosen data set and split; the built-in plays its users."""
+    return build(_data, _split, seed=seed)
+
+
+def seconds(names: list[str], steps: int, seeds: int) -> float:
+    """About how long a run takes."""
+    return sum(steps * seeds / STEPS_A_SECOND.get(n, USUAL_RATE) + 8 * (n == "fm") for n in names)
+
+
+def work(
+    job: Job, picked: Chosen, w: World, names: list[str], steps: int, seeds: int, options: dict[str, Any], store: Store | None,
+) -> str:  # fmt: skip
+    """Play and record the run, whose id is returned. Runs in a worker thread: no call to streamlit here."""
+    params = {"agents": names, "steps": steps, "seeds": list(range(seeds)), **options}
+    title = f"{', '.join(agents.TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
+    run = store.start_run(
+        KIND, title, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash, split=picked.split.id,
+        model="builtin", model_version="3", seed=w.seed, params=params,
+    ) if store else f"unstored-{id(job):x}"  # fmt: skip
+    try:
+        log = play.compare(
+            lambda: MovieLensEnv(world_=w, **options),
+            {n: (lambda seed, n=n: agents.create(n, w, seed)) for n in names},  # type: ignore[misc]
+            steps, range(seeds), progress=lambda d, n, what: job.progress(d, n, agents.TITLES.get(what, what)),
+            cancelled=job.cancelled,
+        )  # fmt: skip
+        runs.keep(run, log)
+        made = play.summary(log, w).to_dict("records")
+    except BaseException as error:
+        if store:
+            store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+        raise
+    if store:
+        plain = [
+            {k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()}
+            for row in made
+        ]
+        store.finish_run(run, "done", {"agents": plain})
+    return run
+
+
+def result(picked: Chosen, w: World, run: dict[str, Any]) -> None:
+    """Learning curves, the table of what agents are judged by, and the export."""
+    log = runs.rows(run["id"])
+    if log is None:
+        st.caption("The log of this run is not on this machine.")
+        return
+    reward = run["params"]["reward"]
+    curves = play.curves(log)
+    curves["agent"] = curves["agent"].map(lambda a: agents.TITLES.get(a, a))
+    st.plotly_chart(
+        charts.learning_curves(curves, reward),
+        alt="Mean reward of each agent over the run, with intervals over seeds",
+    )
+    shown = play.summary(log, w)
+    table = pd.DataFrame({"Agent": shown["agent"].map(lambda a: agents.TITLES.get(a, a))})
+    for column, title, digits in (
+        ("reward", "Reward", 3), ("rating", "Mean rating", 2), ("skipped", "Skipped", 3), ("diversity", "Diversity", 3),
+        ("novelty", "Novelty", 2), ("coverage", "Coverage", 3), ("length", "Episode length", 1),
+    ):  # fmt: skip
+        table[title] = [
+            _with(v, lo, hi, digits)
+            for v, lo, hi in zip(
+                shown[column], shown[f"{column}_low"], shown[f"{column}_high"], strict=True
+            )
+        ]
+    st.dataframe(table, hide_index=True, alt="What each agent reached, with intervals over seeds")
+    st.caption(
+        "Means with 95 % intervals over seeds. Diversity: one minus the likeness of genres within an episode; novelty: bits, "
+        "higher for items that few have rated; coverage: share of the catalogue that was shown. Agents learn from one half of the "
+        "training ratings, the reward stands on the other."
+    )
+    best = shown.sort_values("reward", ascending=False)["agent"].tolist()
+    if len(run["params"]["seeds"]) > 1 and len(best) > 1:
+        value, low, high = play.better(log, best[0], best[1])
+        first, second = (agents.TITLES.get(a, a) for a in best[:2])
+        words = "which is beyond chance" if low > 0 else "which may be chance"
+        st.markdown(
+            f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}."
+        )
+    with st.container(horizontal=True):
+        buffer = io.BytesIO()
+        log.to_parquet(buffer, index=False)
+        st.download_button(
+            "Log as Parquet", buffer.getvalue(), f"{run['id']}.parquet", icon=":material/download:"
+        )
+        st.download_button(
+            "Summary as CSV",
+            safe_csv(shown),
+            f"{run['id']}.csv",
+            "text/csv",
+            icon=":material/download:",
+        )
+
+
+def _with(value: float, low: float, high: float, digits: int) -> str:
+    if value != value:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text if low != low else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def episode(
+    w: World, name: str, user: int | None, seed: int, options: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """One episode of an agent: what was shown, what came back, and how the profile changed."""
+    env = MovieLensEnv(world_=w, explain=True, **options)
+    agent = agents.create(name, w, seed)
+    observation, info = env.reset(seed=seed, options={"user": user} if user is not None else None)
+    talk = [{**info, "shown": []}]
+    while True:
+        shown = agent.act(observation, info["user_id"], env.known(), env.slate)
+        action = int(shown[0]) if env.slate == 1 else shown
+        observation, reward, terminated, truncated, info = env.step(action)
+        agent.learn(shown, None if info["item_id"] is None else w.row(info["item_id"]), reward)
+        talk.append(
+            {**info, "shown": info["shown"].tolist(), "reward": reward, "terminated": terminated}
+        )
+        if terminated or truncated:
+            return talk
+
+
+def conversation(w: World, talk: list[dict[str, Any]], most: int = 40) -> None:
+    """An episode as a talk between recommender and user."""
+    st.markdown(f"**User {talk[0]['user_id']}**")
+    with st.expander("The profile at the start", icon=":material/person:"):
+        st.text(talk[0]["profile"])
+    for turn in talk[1 : most + 1]:
+        titles = [w.dataset.item(i).title for i in turn["shown"]]
+        with st.chat_message("assistant", avatar=":material/recommend:"):
+            st.markdown(literal(" · ".join(titles[:10])))
+        with st.chat_message("user", avatar=":material/person:"):
+            if turn["skipped"]:
+                st.markdown(":gray-badge[:material/skip_next: Skipped]")
+            else:
+                title = w.dataset.item(turn["item_id"]).title
+                which = f"{literal(title)}: " if len(titles) > 1 else ""
+                st.markdown(
+                    f"{which}**{turn['rating']:g}** :small[{literal(turn.get('reason', ''))}]"
+                )
+            if turn["evolved"]:
+                st.markdown(
+                    f":blue-badge[:material/edit: The profile changed] {literal(turn['explanation'])}"
+                )
+    if talk[-1].get("terminated"):
+        st.caption("The user's patience was used up.")
+
+
+def reward_names() -> list[str]:
+    """The rewards that can be chosen."""
+    return list(REWARDS)
+
+
+def job_of(picked: Chosen) -> str:
+    """The key of this session's run."""
+    return f"play:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
