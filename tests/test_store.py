@@ -437,3 +437,32 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
     ):
         with pytest.raises(BadRequest, match=says):
             other.import_run(wrong)
+
+
+def test_a_repair_is_found_from_both_sides(store) -> None:
+    about = {"run_id": "r", "user_id": 3, "step": 1, "purpose": "update", "model": "a:b"}
+    short = json.dumps([{"role": "system", "content": "s"}, {"role": "user", "content": "q"}])
+    long = json.dumps(
+        [
+            *json.loads(short),
+            {"role": "assistant", "content": "x"},
+            {"role": "user", "content": "again"},
+        ]
+    )
+    for status, messages, more in (
+        ("ok", short, {}),
+        ("invalid", short, {}),
+        ("ok", short, {"user_id": 4}),
+        ("ok", long, {}),
+    ):
+        store.keep_call({"key": "k", **about, **more, "status": status, "messages": messages})
+    found = {n: store.repairs(store.call(n)) for n in (1, 2, 3, 4)}
+    assert found == {1: (None, None), 2: (None, 4), 3: (None, None), 4: (2, None)}
+
+
+def test_calls_about_local_users_can_be_left_out(store) -> None:
+    user = store.add_local_user("d", "Ada")
+    for n in (user, 3, None):
+        store.keep_call({"key": "k", "status": "ok", "user_id": n, "messages": "m"})
+    assert store.calls({})[1] == 3 and store.calls({}, local=False)[1] == 2
+    assert store.prune_calls(keep=0)[0] == 2, "what was asked of them stays until they are erased"

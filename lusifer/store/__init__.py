@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from lusifer.store.budgets import Budgets
 from lusifer.store.calls import CALL_COLUMNS, Calls
-from lusifer.store.core import now
+from lusifer.store.core import FIRST_LOCAL, now
 from lusifer.store.details import MovieDetails
 from lusifer.store.evolutions import Evolutions
 from lusifer.store.people import People
@@ -27,4 +27,4 @@ class Store(Runs, Calls, Budgets, Evolutions, MovieDetails, PromptVersions, Peop
     """
 
 
-__all__ = ["CALL_COLUMNS", "Store", "now"]
+__all__ = ["CALL_COLUMNS", "FIRST_LOCAL", "Store", "now"]

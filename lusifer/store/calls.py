@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -70,7 +71,13 @@ class Calls(Connected):
 
     @explained
     def calls(
-        self, filters: Mapping[str, Any], *, search: str = "", limit: int = 100, offset: int = 0
+        self,
+        filters: Mapping[str, Any],
+        *,
+        search: str = "",
+        limit: int = 100,
+        offset: int = 0,
+        local: bool = True,
     ) -> tuple[list[dict[str, Any]], int]:
         """Calls without their texts, newest first, and how many there are in all.
 
@@ -78,8 +85,11 @@ class Calls(Connected):
             filters: wanted values by column (run_id, purpose, model, prompt_version, status, user_id);
                 ``None`` is no filter.
             search: words (or beginnings of words) that messages or answer must hold, in any case.
+            local: also calls about local users, which are nobody else's business.
         """
         where, values = _where(filters, search)
+        if not local:
+            where += f" and (user_id is null or user_id < {FIRST_LOCAL})"
         if search.strip() and self._behind():
             with self.writing() as db:
                 _take_in(db)
@@ -95,6 +105,27 @@ class Calls(Connected):
             [*values, limit, offset],
         )
         return list(rows), int(total)
+
+    @explained
+    def repairs(self, call: Mapping[str, Any]) -> tuple[int | None, int | None]:
+        """The call that this one repairs, and the call that repairs this one; ``None`` where there is none.
+
+        A repair shows the conversation so far, so it has more than two messages, and follows for the same
+        user, step and purpose.
+        """
+        same = (
+            "user_id is :user_id and step is :step and purpose is :purpose and model is :model and run_id is"
+            " :run_id and evolution is :evolution"
+        )
+        db, values = self._open(), dict(call)
+        long = json.loads(call["messages"] or "[]")[2:]
+        before = after = None
+        if long:
+            before = db.execute(f"select max(id) from calls where id < :id and {same} and status = 'invalid'", values).fetchone()[0]  # fmt: skip
+        if call["status"] == "invalid":
+            row = db.execute(f"select id, messages from calls where id > :id and {same} and messages is not null order by id limit 1", values).fetchone()  # fmt: skip
+            after = row[0] if row and json.loads(row[1])[2:] else None
+        return before, after
 
     def _behind(self) -> bool:
         """Whether there are calls that a search does not find yet."""

@@ -185,6 +185,12 @@ def detail(call: dict[str, Any]) -> None:
     st.markdown(f"**Call {call['id']}**: {literal(', '.join(facts))}".replace("$", "\\$"))
     if call["error"]:
         st.warning(literal(call["error"]), icon=":material/error:")
+    store = state.store()
+    before, after = store.repairs(call) if store is not None else (None, None)
+    if before is not None:
+        st.caption(f":material/build: It repairs call {before}, whose answer could not be used.")
+    if after is not None:
+        st.caption(f":material/build: It was repaired by call {after}.")
     titles = ["Messages", "Answer", "Token probabilities", "Repeat it"]
     asked, said, tokens, again = st.tabs(titles)
     with asked:

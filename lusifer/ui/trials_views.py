@@ -256,7 +256,7 @@ def _look_closer(
         )  # fmt: skip
         at = taken.selection.rows[0] if taken.selection.rows else 0
         user = int(moved["user_id"].iloc[at])
-        shown = [0, other]
+        shown = list(range(len(names))) if len(names) <= trials.SIDE_BY_SIDE else [0, other]
     else:
         user = int(rows["user_id"].iloc[0])
         shown = [0]
@@ -284,7 +284,9 @@ def _profiles(
         )
         only = st.toggle("Only differences", key="trial-only")
     first = steps[0][min(step, len(steps[0])) - 1].profile if steps[0] else None
-    for place, at, made in zip(st.columns(len(shown), gap="medium"), shown, steps, strict=True):
+    with st.grid(len(shown), min_column_width=300, gap="medium"):
+        places = [st.container() for _ in shown]
+    for place, at, made in zip(places, shown, steps, strict=True):
         with place:
             st.markdown(f"**{literal(names[at])}**")
             if not made:
@@ -307,11 +309,21 @@ def _answers(
     for at in shown:
         table[names[at]] = rows[f"said_{at}"].to_numpy()
     if len(shown) > 1:
-        a, b = (np.abs(rows[f"said_{at}"].to_numpy() - rows["rating"].to_numpy()) for at in shown)
-        table["Nearer"] = ["–" if not np.isfinite(x + y) else "= same" if abs(x - y) < 0.005 else "▲ worse" if y > x else "▼ better"
-                           for x, y in zip(a, b, strict=True)]  # fmt: skip
+        off = np.stack(
+            [np.abs(rows[f"said_{at}"].to_numpy() - rows["rating"].to_numpy()) for at in shown]
+        )
+        spread = off.max(axis=0) - off.min(axis=0)
+        same = spread < 0.005
+        best = [
+            names[shown[int(np.nanargmin(off[:, n]))]] if np.isfinite(off[:, n]).any() else ""
+            for n in range(len(rows))
+        ]
+        table["Nearest"] = [
+            "–" if not np.isfinite(spread[n]) else "= same" if same[n] else best[n]
+            for n in range(len(rows))
+        ]
         if st.session_state.get("trial-only"):
-            table = table[table["Nearer"] != "= same"]
+            table = table[table["Nearest"] != "= same"]
     for at in shown:
         table[f"Reason, {names[at]}"] = (
             rows[f"reason_{at}"].reindex(rows.index[table.index]).to_numpy()

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lusifer import settings
+from lusifer.store import FIRST_LOCAL
 from lusifer.ui import calls, parts, state
 from lusifer.ui.text import safe_csv
 
@@ -32,13 +33,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen[column] = st.selectbox(title, values, index=None, key=f"call-{column}", placeholder="all", width=150,
                                       format_func=lambda v, shown=shown: shown.get(v, str(v)))  # fmt: skip
 start = 0
-rows, total = store.calls(chosen, search=search or "", limit=calls.PAGE)
+rows, total = store.calls(chosen, search=search or "", limit=calls.PAGE, local=not settings.public())
 if total > calls.PAGE:
     last = -(-total // calls.PAGE)
     page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
     start = (int(page) - 1) * calls.PAGE
     if start:
-        rows, total = store.calls(chosen, search=search or "", limit=calls.PAGE, offset=start)
+        rows, total = store.calls(chosen, search=search or "", limit=calls.PAGE, offset=start, local=not settings.public())
 if not rows:
     st.info("No call fits. Clear a filter or the search.", icon=":material/filter_alt_off:")
 else:
@@ -57,6 +58,8 @@ else:
     asked = st.query_params.get("call", "")
     number = int(numbers[0]) if numbers else (int(asked) if asked.isdigit() else None)
     found = store.call(number) if number is not None else None
+    if found is not None and settings.public() and (found["user_id"] or 0) >= FIRST_LOCAL:
+        found = None  # a person of this machine
     if found is not None:
         st.query_params["call"] = str(number)
         with st.container(border=True):
@@ -86,7 +89,7 @@ else:
 with st.container(horizontal=True):
     st.download_button(
         "These calls as CSV",
-        lambda: safe_csv(calls.frame(store.calls(chosen, search=search or "", limit=1_000_000)[0])),
+        lambda: safe_csv(calls.frame(store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.public())[0])),
         "calls.csv", "text/csv", icon=":material/download:",
     )  # fmt: skip
     if settings.public():
