@@ -20,7 +20,7 @@ from lusifer.llm import Message, Note, stack
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.recorded import tokens_from_json
 from lusifer.simulator.estimate import estimate
-from lusifer.store import Store
+from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import state
 from lusifer.ui.evolution import price_tag
 from lusifer.ui.parts import job_progress
@@ -42,6 +42,13 @@ def choices(store: Store, column: str, names: dict[str, str] | None = None) -> t
     """The values that a filter offers, and how each is shown."""
     values = store.call_values(column)
     return values, {v: (names or {}).get(v, str(v)) for v in values}
+
+
+def shown(store: Store, number: int | None) -> dict[str, Any] | None:
+    """One call whole; strangers see none about a local user."""
+    found = store.call(number) if number is not None else None
+    hidden = found is not None and settings.public() and (found["user_id"] or 0) >= FIRST_LOCAL
+    return None if hidden else found
 
 
 def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

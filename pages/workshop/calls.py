@@ -3,7 +3,6 @@
 import streamlit as st
 
 from lusifer import settings
-from lusifer.store import FIRST_LOCAL
 from lusifer.ui import calls, parts, state
 from lusifer.ui.text import safe_csv
 
@@ -57,9 +56,7 @@ else:
     numbers = table.index[picked.selection.rows].tolist()
     asked = st.query_params.get("call", "")
     number = int(numbers[0]) if numbers else (int(asked) if asked.isdigit() else None)
-    found = store.call(number) if number is not None else None
-    if found is not None and settings.public() and (found["user_id"] or 0) >= FIRST_LOCAL:
-        found = None  # a person of this machine
+    found = calls.shown(store, number)
     if found is not None:
         st.query_params["call"] = str(number)
         with st.container(border=True):
