@@ -371,3 +371,21 @@ def learning_curves(frame: pd.DataFrame, reward: str) -> go.Figure:
     figure.update_xaxes(title="Interactions")
     figure.update_yaxes(title=f"Reward ({reward})")
     return _layout(figure, 380)
+
+
+def shares(frame: pd.DataFrame) -> go.Figure:
+    """Shares of each rating (index), a line a column; the first column, the truth, as bars."""
+    figure = go.Figure()
+    first, *others = frame.columns
+    figure.add_bar(
+        x=frame.index, y=frame[first], name=first, marker={"color": QUIET, "pattern": {"shape": "/"}},
+        hovertemplate="%{x}: %{y:.0%}<extra>" + str(first) + "</extra>",
+    )  # fmt: skip
+    for at, name in enumerate(others):
+        figure.add_scatter(
+            x=frame.index, y=frame[name], name=name, mode="lines+markers",
+            hovertemplate="%{x}: %{y:.0%}<extra>" + str(name) + "</extra>", **_series(at),
+        )  # fmt: skip
+    figure.update_xaxes(title="Rating", type="category")
+    figure.update_yaxes(title="Share of ratings", tickformat=".0%", rangemode="tozero")
+    return _layout(figure, 380)

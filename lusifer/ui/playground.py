@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from typing import Any
 
 import pandas as pd
@@ -33,13 +34,24 @@ STEPS_A_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson":
 USUAL_RATE = 1500
 
 
-@st.cache_resource(
-    max_entries=2,
-    show_spinner="Building the world: half of the ratings behind the reward, half for agents …",
-)
-def world(_data: Dataset, _split: Split, dataset_hash: str, split: str, seed: int) -> World:
-    """The world of the chosen data set and split; the built-in plays its users."""
-    return build(_data, _split, seed=seed)
+_worlds: dict[tuple[str, str], World] = {}
+_building = threading.Lock()
+WORLDS = 2
+"""Worlds kept in memory."""
+
+
+def world(data: Dataset, split: Split) -> World:
+    """The world of a data set and split, built at its first use (some seconds); the built-in plays its users.
+
+    Called by workers too, so it asks streamlit for nothing.
+    """
+    key = (data.hash, split.id)
+    with _building:
+        if key not in _worlds:
+            while len(_worlds) >= WORLDS:
+                del _worlds[next(iter(_worlds))]
+            _worlds[key] = build(data, split)
+        return _worlds[key]
 
 
 def seconds(names: list[str], steps: int, seeds: int) -> float:
@@ -48,9 +60,11 @@ def seconds(names: list[str], steps: int, seeds: int) -> float:
 
 
 def work(
-    job: Job, picked: Chosen, w: World, names: list[str], steps: int, seeds: int, options: dict[str, Any], store: Store | None,
+    job: Job, picked: Chosen, names: list[str], steps: int, seeds: int, options: dict[str, Any], store: Store | None,
 ) -> str:  # fmt: skip
     """Play and record the run, whose id is returned. Runs in a worker thread: no call to streamlit here."""
+    job.progress(0, 0, "Building the world: half of the ratings behind the reward, half for agents")
+    w = world(picked.dataset, picked.split)
     params = {"agents": names, "steps": steps, "seeds": list(range(seeds)), **options}
     title = f"{', '.join(agents.TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
     run = store.start_run(
@@ -79,7 +93,7 @@ def work(
     return run
 
 
-def result(picked: Chosen, w: World, run: dict[str, Any]) -> None:
+def result(run: dict[str, Any]) -> None:
     """Learning curves, the table of what agents are judged by, and the export."""
     log = runs.rows(run["id"])
     if log is None:
@@ -92,12 +106,14 @@ def result(picked: Chosen, w: World, run: dict[str, Any]) -> None:
         charts.learning_curves(curves, reward),
         alt="Mean reward of each agent over the run, with intervals over seeds",
     )
-    shown = play.summary(log, w)
+    shown = pd.DataFrame(run["summary"]["agents"]).astype({"reward": float})
     table = pd.DataFrame({"Agent": shown["agent"].map(lambda a: agents.TITLES.get(a, a))})
     for column, title, digits in (
         ("reward", "Reward", 3), ("rating", "Mean rating", 2), ("skipped", "Skipped", 3), ("diversity", "Diversity", 3),
         ("novelty", "Novelty", 2), ("coverage", "Coverage", 3), ("length", "Episode length", 1),
     ):  # fmt: skip
+        three = [column, f"{column}_low", f"{column}_high"]
+        shown[three] = shown[three].astype(float)
         table[title] = [
             _with(v, lo, hi, digits)
             for v, lo, hi in zip(
@@ -160,20 +176,20 @@ def episode(
             return talk
 
 
-def conversation(w: World, talk: list[dict[str, Any]], most: int = 40) -> None:
+def conversation(data: Dataset, talk: list[dict[str, Any]], most: int = 40) -> None:
     """An episode as a talk between recommender and user."""
     st.markdown(f"**User {talk[0]['user_id']}**")
     with st.expander("The profile at the start", icon=":material/person:"):
         st.text(talk[0]["profile"])
     for turn in talk[1 : most + 1]:
-        titles = [w.dataset.item(i).title for i in turn["shown"]]
+        titles = [data.item(i).title for i in turn["shown"]]
         with st.chat_message("assistant", avatar=":material/recommend:"):
             st.markdown(literal(" · ".join(titles[:10])))
         with st.chat_message("user", avatar=":material/person:"):
             if turn["skipped"]:
                 st.markdown(":gray-badge[:material/skip_next: Skipped]")
             else:
-                title = w.dataset.item(turn["item_id"]).title
+                title = data.item(turn["item_id"]).title
                 which = f"{literal(title)}: " if len(titles) > 1 else ""
                 st.markdown(
                     f"{which}**{turn['rating']:g}** :small[{literal(turn.get('reason', ''))}]"

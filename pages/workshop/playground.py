@@ -17,12 +17,6 @@ if not picked.builtin:
         "the environment takes a language model too (docs/environment.md).",
         icon=":material/info:",
     )
-try:
-    world = playground.world(picked.dataset, picked.split, picked.dataset.hash, picked.split.id, 0)
-except LusiferError as error:
-    state.show_error(error)
-    st.stop()
-
 with st.container(border=True):
     names = st.pills("Agents", list(agents.TITLES), selection_mode="multi", default=playground.DEFAULT, key="play-agents",
                      format_func=agents.TITLES.__getitem__)  # fmt: skip
@@ -33,7 +27,7 @@ with st.container(border=True):
         length = st.number_input("Longest episode", 5, 500, 50, 5, key="play-length", width=140)
         evolve = st.number_input("Profile changes after", 1, 100, 10, key="play-evolve", width=160)
         reward = st.selectbox("Reward", playground.reward_names(), key="play-reward", width=150)
-    st.caption(f"Reward: {playground.REWARD_WORDS[reward]}; a skip is worth nothing. {len(world.users):,} users, {len(world.item_ids):,} movies.")
+    st.caption(f"Reward: {playground.REWARD_WORDS[reward]}; a skip is worth nothing.")
     options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
     key = playground.job_of(picked)
     job = state.jobs().get(key)
@@ -49,7 +43,7 @@ with st.container(border=True):
         took = duration(playground.seconds(list(names or []), int(steps), int(seeds)))
         if st.button(f"Play (about {took}, costs nothing)", icon=":material/play_circle:", type="primary", disabled=not names):
             state.jobs().start(
-                key, "Playground", lambda j: playground.work(j, picked, world, list(names), int(steps), int(seeds), options, store),
+                key, "Playground", lambda j: playground.work(j, picked, list(names), int(steps), int(seeds), options, store),
                 store=store,
             )  # fmt: skip
             st.rerun()
@@ -66,7 +60,7 @@ else:
         st.session_state["play-run"] = asked
     chosen = st.selectbox("Result", list(titles), key="play-run", format_func=lambda r: titles.get(r, r))
     st.query_params["run"] = chosen
-    playground.result(picked, world, next(r for r in found if r["id"] == chosen))
+    playground.result(next(r for r in found if r["id"] == chosen))
 
 st.subheader("One episode, as a talk", icon=":material/forum:")
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -77,9 +71,11 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     go = st.button("Show an episode", icon=":material/forum:")
 if go:
     try:
+        with st.spinner("Building the world …"):
+            world = playground.world(picked.dataset, picked.split)
         talk = playground.episode(world, name, int(who) if who is not None else None, int(seed), {**options, "length": 20})
         st.session_state["_talk"] = (picked.dataset.hash, talk)
     except LusiferError as error:
         state.show_error(error)
 if st.session_state.get("_talk", ("",))[0] == picked.dataset.hash:
-    playground.conversation(world, st.session_state["_talk"][1])
+    playground.conversation(picked.dataset, st.session_state["_talk"][1])

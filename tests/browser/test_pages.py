@@ -15,7 +15,7 @@ from tests.servers.openai import KEY, OpenAIServer
 pytestmark = pytest.mark.browser
 LINKS = {
     "": "Users", "evolution": "Evolution", "rate": "Rate movies", "errors": "Errors",
-    "calls": "Calls", "prompts": "Prompts", "playground": "Playground", "hands": "Hands on",
+    "calls": "Calls", "prompts": "Prompts", "playground": "Playground", "fidelity": "Fidelity", "hands": "Hands on",
 }  # fmt: skip
 
 

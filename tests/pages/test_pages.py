@@ -14,11 +14,21 @@ from lusifer import store as storing
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
 
-PAGES = ["users", "evolution", "rate", "hands", "errors", "prompts", "playground", "calls"]
+PAGES = [
+    "users",
+    "evolution",
+    "rate",
+    "hands",
+    "errors",
+    "fidelity",
+    "prompts",
+    "playground",
+    "calls",
+]
 PATHS = {"users": "pages/persona/users.py", "evolution": "pages/persona/evolution.py",
          "rate": "pages/persona/rate.py", "errors": "pages/evidence/errors.py",
          "calls": "pages/workshop/calls.py",
-         "hands": "pages/persona/hands.py", "prompts": "pages/workshop/prompts.py",
+         "hands": "pages/persona/hands.py", "prompts": "pages/workshop/prompts.py", "fidelity": "pages/evidence/fidelity.py",
          "playground": "pages/workshop/playground.py"}  # fmt: skip
 
 

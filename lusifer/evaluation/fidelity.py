@@ -1,0 +1,306 @@
+"""Do simulated people rate like real ones? Distributions, means, tastes and time, beside naive simulators.
+
+Every simulator gives one rating, on the scale, for each of the same (user, item) pairs of the test part, in the
+order in which the person rated them. Naive ones know the training part alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lusifer.baselines import Bias
+from lusifer.datasets import Dataset, RatingScale, RatingTable
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest
+
+Floats = NDArray[np.float64]
+NAIVE = {
+    "user-noise": "User mean + noise", "bias-noise": "User and item bias + noise",
+    "resampled": "The user's own ratings, drawn again",
+}  # fmt: skip
+MEASURES: dict[str, tuple[str, int, str]] = {
+    "histogram_user": ("Histogram per user", -1, "Mean distance (total variation) of each user's histogram from their real one."),
+    "histogram": ("Histogram of all", -1, "Distance (total variation) of all ratings' histogram from the real one."),
+    "user_mean": ("Per-user mean", 1, "Correlation of the users' means with their real ones."),
+    "user_spread": ("Per-user spread", 1, "Correlation of the users' standard deviations with their real ones."),
+    "item_mean": ("Item means", 1, "Correlation of item means with real ones, items with five or more ratings."),
+    "genre": ("Genre preferences", 1, "Correlation of each user's genre means, against their own mean, with the real ones."),
+    "popularity": ("Popularity bias", -1, "How far the correlation of rating and log popularity is from the real one."),
+    "autocorrelation": ("Autocorrelation", -1, "How far the lag-one correlation within users is from the real one."),
+    "drift": ("Drift", 1, "Correlation of the users' slopes over time with their real ones."),
+    "repeated": ("Repeated values", -1, "How far the share of ratings equal to the one before is from the real one."),
+    "auc": ("Told apart (AUC)", -1, "Area under the curve of a classifier that tells simulated users from real ones: .5 is by chance."),
+}  # fmt: skip
+"""Each measure: its name, whether more is better (1) or less (−1), and what it is."""
+LEAST_ITEM, LEAST_GENRE, LEAST_ROWS = 5, 2, 3
+DRAWS = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Ratings of the same pairs by several simulators and by the people themselves.
+
+    Attributes:
+        table: the pairs with the real ratings, by user and time.
+        ratings: by simulator, n ratings on the scale; NaN where it gave none.
+    """
+
+    dataset: Dataset
+    split: Split
+    table: RatingTable
+    ratings: Mapping[str, Floats]
+
+
+def naive(split: Split, table: RatingTable, scale: RatingScale, seed: int = 0) -> dict[str, Floats]:
+    """What the simulators of `NAIVE` say of the pairs. A user without a training rating counts as usual."""
+    rng = np.random.default_rng((seed, 11))
+    train = split.train
+    residual = float(train.rating.std())
+    said = {name: np.full(len(table), np.nan) for name in NAIVE}
+    bias = Bias().fit(train, scale)
+    expected = np.asarray(bias.predict(table.user, table.item), dtype=float)
+    spread = float(np.std(train.rating - bias.predict(train.user, train.item)))
+    said["bias-noise"] = expected + spread * rng.standard_normal(len(table))
+    for user in table.user_ids.tolist():
+        rows = table.user == user
+        own = train.of_user(user).rating.astype(float)
+        if not len(own):
+            own = np.array([train.mean])
+        width = own.std() if len(own) > 1 else residual
+        said["user-noise"][rows] = own.mean() + width * rng.standard_normal(int(rows.sum()))
+        said["resampled"][rows] = rng.choice(own, int(rows.sum()))
+    return {name: on_scale(values, scale) for name, values in said.items()}
+
+
+def on_scale(values: Floats, scale: RatingScale) -> Floats:
+    """Numbers brought onto the nearest rating of the scale; NaN stays."""
+    steps = np.floor((values - scale.lowest) / scale.step + 0.5)
+    return np.clip(scale.lowest + scale.step * steps, scale.lowest, scale.highest)
+
+
+def measure(
+    found: Histories, seed: int = 0, tick: Callable[[str], None] = lambda name: None
+) -> dict[str, Any]:
+    """Every measure of `MEASURES` for each simulator with a 95 % interval by a bootstrap over users, and what
+    gives it away.
+
+    Compared are the rows for which every simulator gave a rating, of users with `LEAST_ROWS` such rows.
+
+    Raises:
+        BadRequest: fewer than ten users are left.
+    """
+    mask = np.all([np.isfinite(v) for v in found.ratings.values()], axis=0)
+    ids, counts = np.unique(found.table.user[mask], return_counts=True)
+    mask &= np.isin(found.table.user, ids[counts >= LEAST_ROWS])
+    table = found.table.select(mask)
+    users, rows_of = np.unique(table.user, return_inverse=True)
+    if len(users) < 10:
+        raise BadRequest(f"{len(users)} users are too few to compare with.", "Draw at least 10.")
+    real = table.rating.astype(float)
+    context = _Context.of(found.dataset, found.split, table, users, rows_of)
+    truth = _statistics(real, context)
+    result: dict[str, Any] = {}
+    rng = np.random.default_rng((seed, 12))
+    draws = rng.integers(len(users), size=(DRAWS, len(users)))
+    for name, values in found.ratings.items():
+        tick(name)
+        mine = _statistics(values[mask], context)
+        whole = _compare(truth, mine, np.arange(len(users)), context, values[mask], real)
+        drawn = [_compare(truth, mine, d, context, values[mask], real, items=False) for d in draws]
+        row: dict[str, Any] = {}
+        for key in whole:
+            spread = [d[key] for d in drawn if key in d and np.isfinite(d[key])]
+            low, high = np.percentile(spread, [2.5, 97.5]) if len(spread) > 10 else (np.nan, np.nan)
+            row[key] = [_plain(whole[key]), _plain(low), _plain(high)]
+        auc, clues = told_apart(truth, mine, seed)
+        row["auc"] = [_plain(a) for a in auc]
+        row["clues"] = clues
+        result[name] = row
+    real_said = {
+        "popularity": _plain(_mean_of(truth["popularity"])), "autocorrelation": _plain(_mean_of(truth["autocorrelation"])),
+        "repeated": _plain(_mean_of(truth["repeated"])), "mean": _plain(float(real.mean())), "spread": _plain(float(real.std())),
+    }  # fmt: skip
+    histograms = {n: _shares(v[mask], found.dataset.scale) for n, v in [("real", np.where(mask, found.table.rating, np.nan)), *found.ratings.items()]}  # fmt: skip
+    return {"users": len(users), "rows": len(table), "simulators": result, "real": real_said, "histograms": histograms}  # fmt: skip
+
+
+# ---- statistics ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Context:
+    """What all simulators share: whose row it is, movies' genres and popularity, where each user's rows lie."""
+
+    rows_of: NDArray[Any]
+    count: int
+    starts: NDArray[np.int64]
+    popularity: Floats
+    item_rows: NDArray[Any]
+    items: int
+    genres: Floats
+    scale: RatingScale
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        split: Split,
+        table: RatingTable,
+        users: NDArray[Any],
+        rows_of: NDArray[Any],
+    ) -> _Context:
+        ids, counts = np.unique(split.train.item, return_counts=True)
+        by_item = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+        popularity = np.log1p([by_item.get(int(i), 0) for i in table.item])
+        items, item_rows = np.unique(table.item, return_inverse=True)
+        names = dataset.genres
+        of = {int(i): dataset.item(int(i)).genres for i in items}
+        genres = np.array([[g in of[int(i)] for g in names] for i in table.item], dtype=float)
+        starts = np.flatnonzero(np.diff(table.user, prepend=table.user[:1] - 1))
+        return cls(
+            rows_of, len(users), starts, popularity, item_rows, len(items), genres, dataset.scale
+        )
+
+
+def _statistics(values: Floats, c: _Context) -> dict[str, Floats]:
+    """What is told of each user (users × …)."""
+    n = np.bincount(c.rows_of, minlength=c.count).astype(float)
+    mean = np.bincount(c.rows_of, values, c.count) / n
+    spread = np.sqrt(np.maximum(np.bincount(c.rows_of, values**2, c.count) / n - mean**2, 0))
+    level = np.rint((values - c.scale.lowest) / c.scale.step).astype(int)
+    shares = np.zeros((c.count, len(c.scale.values)))
+    np.add.at(shares, (c.rows_of, level), 1.0)
+    shares /= n[:, None]
+    off = values - mean[c.rows_of]
+    follows = np.ones(len(values), dtype=bool)
+    follows[c.starts] = False
+    here = np.flatnonzero(follows)
+    pairs = np.bincount(c.rows_of[here], minlength=c.count)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        auto = np.bincount(c.rows_of[here], off[here] * off[here - 1], c.count) / pairs / np.where(spread > 1e-9, spread, np.nan) ** 2  # fmt: skip
+        repeated = np.bincount(c.rows_of[here], (values[here] == values[here - 1]) * 1.0, c.count) / pairs  # fmt: skip
+        order = np.arange(len(values)) - c.starts[c.rows_of] - (n[c.rows_of] - 1) / 2
+        slope = np.bincount(c.rows_of, off * order, c.count) / np.bincount(c.rows_of, order**2, c.count)  # fmt: skip
+        p_mean = np.bincount(c.rows_of, c.popularity, c.count) / n
+        p_off = c.popularity - p_mean[c.rows_of]
+        p_spread = np.sqrt(np.bincount(c.rows_of, p_off**2, c.count) / n)
+        popular = np.bincount(c.rows_of, off * p_off, c.count) / n / np.where(spread * p_spread > 1e-9, spread * p_spread, np.nan)  # fmt: skip
+        per_genre = np.zeros((c.count, c.genres.shape[1]))
+        number = np.zeros_like(per_genre)
+        np.add.at(per_genre, c.rows_of, c.genres * off[:, None])
+        np.add.at(number, c.rows_of, c.genres)
+        tastes = np.where(number >= LEAST_GENRE, per_genre / number, np.nan)
+    return {
+        "n": n, "mean": mean, "spread": spread, "shares": shares, "autocorrelation": auto, "repeated": repeated,
+        "drift": slope, "popularity": popular, "genre": tastes,
+    }  # fmt: skip
+
+
+def _compare(
+    real: Mapping[str, Floats], mine: Mapping[str, Floats], users: NDArray[Any], c: _Context, values: Floats,
+    truth: Floats, *, items: bool = True,
+) -> dict[str, float]:  # fmt: skip
+    """The measures over some users (each may count several times). Item means are of the whole sample."""
+    a = {k: v[users] for k, v in real.items()}
+    b = {k: v[users] for k, v in mine.items()}
+    weights = a["n"][:, None]
+    both = [(x["shares"] * weights).sum(axis=0) / weights.sum() for x in (a, b)]
+    found = {
+        "histogram_user": float(0.5 * np.abs(a["shares"] - b["shares"]).sum(axis=1).mean()),
+        "histogram": float(0.5 * np.abs(both[0] - both[1]).sum()),
+        "user_mean": _correlation(a["mean"], b["mean"]), "user_spread": _correlation(a["spread"], b["spread"]),
+        "genre": _correlation(a["genre"].ravel(), b["genre"].ravel()), "drift": _correlation(a["drift"], b["drift"]),
+    }  # fmt: skip
+    for name in ("popularity", "autocorrelation", "repeated"):
+        found[name] = abs(_mean_of(b[name]) - _mean_of(a[name]))
+    if items:
+        n = np.bincount(c.item_rows, minlength=c.items)
+        enough = n >= LEAST_ITEM
+        means = [np.bincount(c.item_rows, v, c.items)[enough] / n[enough] for v in (truth, values)]
+        found["item_mean"] = _correlation(*means)
+    return found
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    both = np.isfinite(a) & np.isfinite(b)
+    if both.sum() < 3 or a[both].std() < 1e-9 or b[both].std() < 1e-9:
+        return float("nan")
+    return float(np.corrcoef(a[both], b[both])[0, 1])
+
+
+def _mean_of(values: Floats) -> float:
+    kept = values[np.isfinite(values)]
+    return float(kept.mean()) if len(kept) else float("nan")
+
+
+def _shares(values: Floats, scale: RatingScale) -> list[float]:
+    level = np.rint((values[np.isfinite(values)] - scale.lowest) / scale.step).astype(int)
+    return (np.bincount(level, minlength=len(scale.values)) / max(len(level), 1)).tolist()
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+# ---- telling them apart -----------------------------------------------------------------------------
+
+
+FEATURES = ("mean", "spread", "autocorrelation", "repeated", "drift", "popularity")
+
+
+def features(found: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame:
+    """One row a user: what the classifier sees."""
+    frame = pd.DataFrame({name: found[name] for name in FEATURES})
+    for level in range(scale_levels):
+        frame[f"share of rating {level + 1}"] = found["shares"][:, level]
+    return frame.fillna(0.0)
+
+
+def told_apart(
+    real: Mapping[str, Floats], mine: Mapping[str, Floats], seed: int = 0
+) -> tuple[tuple[float, float, float], list[list[Any]]]:
+    """AUC of a boosted classifier that tells simulated users from real ones, with a 95 % interval, and the
+    features that give them away most (each with the AUC that is lost when it is shuffled).
+
+    A user's real and simulated rows are in one fold, so it never learns whom it meets again (Lopez-Paz and
+    Oquab 2017: classifier two-sample tests).
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import GroupKFold
+
+    levels = real["shares"].shape[1]
+    x = pd.concat([features(real, levels), features(mine, levels)], ignore_index=True)
+    count = len(real["mean"])
+    y = np.repeat([0, 1], count)
+    groups = np.tile(np.arange(count), 2)
+    rng = np.random.default_rng((seed, 13))
+    said, lost = np.zeros(len(y)), np.zeros(x.shape[1])
+    folds = GroupKFold(5, shuffle=True, random_state=seed)
+    for train, test in folds.split(x, y, groups):
+        model = HistGradientBoostingClassifier(
+            max_iter=60, max_depth=3, learning_rate=0.1, random_state=seed
+        )
+        model.fit(x.iloc[train], y[train])
+        said[test] = model.predict_proba(x.iloc[test])[:, 1]
+        usual = roc_auc_score(y[test], said[test])
+        for at, name in enumerate(x.columns):
+            shuffled = x.iloc[test].copy()
+            shuffled[name] = rng.permutation(shuffled[name].to_numpy())
+            lost[at] += (usual - roc_auc_score(y[test], model.predict_proba(shuffled)[:, 1])) / 5
+    auc = float(roc_auc_score(y, said))
+    drawn = []
+    for _ in range(200):
+        users = rng.integers(count, size=count)
+        rows = np.concatenate([users, users + count])
+        drawn.append(roc_auc_score(y[rows], said[rows]))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    order = np.argsort(-lost)[:4]
+    clues = [[str(x.columns[i]), round(float(lost[i]), 4)] for i in order if lost[i] > 0.002]
+    return (auc, float(low), float(high)), clues
