@@ -102,6 +102,23 @@ def job_progress(key: str) -> None:
         job.cancel()
 
 
+def job_ended(key: str, slot: str) -> bool:
+    """Whether nothing is under way under a key. While something is, its progress is drawn; once it has ended,
+    its result goes to the session's ``slot`` (and the page runs again), or its error is said once."""
+    job = state.jobs().get(key)
+    if job is None:
+        return True
+    if job.active:
+        job_progress(key)
+        return False
+    state.jobs().forget(key)
+    if job.state == "done":
+        st.session_state[slot] = job.result
+        st.rerun()
+    st.error(literal(job.error), icon=":material/error:")
+    return True
+
+
 VERDICTS = {
     "borne out": ":green-badge[:material/check: Borne out]",
     "not borne out": ":red-badge[:material/close: Not borne out]",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import LusiferError
@@ -58,6 +59,28 @@ def titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
         r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']} · {r['id'][-4:]}"
         for r in runs
     }
+
+
+def choose(
+    found: Sequence[dict[str, Any]], key: str, parameter: str, slot: str,
+    mark: Callable[[str], str] = lambda run: "",
+) -> dict[str, Any]:  # fmt: skip
+    """The list of results: a new one (its id in the session's ``slot``) first, else the link's, else the one
+    that was chosen; kept in the address.
+
+    Args:
+        found: at least one run.
+        mark: what is added to a run's title.
+    """
+    listed = {run: title + mark(run) for run, title in titles(found).items()}
+    asked = st.session_state.pop(slot, None)
+    if asked is None and key not in st.session_state:  # else the list says what is shown
+        asked = st.query_params.get(parameter)
+    if asked in listed:
+        st.session_state[key] = asked
+    run = st.selectbox("Result", list(listed), key=key, format_func=lambda r: listed.get(r, r))
+    st.query_params[parameter] = run
+    return next(r for r in found if r["id"] == run)
 
 
 def delete(store: Store, run: str) -> None:

@@ -71,16 +71,8 @@ def _start(
     users: int, movies: int, seed: int, *, final: bool = False,
 ) -> None:  # fmt: skip
     key = f"trial:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}:{final}"
-    job = state.jobs().get(key)
-    if job is not None and job.active:
-        parts.job_progress(key)
+    if not parts.job_ended(key, "_trial"):
         return
-    if job is not None:
-        state.jobs().forget(key)
-        if job.state == "done":
-            st.session_state["_trial"] = job.result
-            st.rerun()
-        st.error(literal(job.error), icon=":material/error:")
     try:
         found = trials.entries(store, names, specs, temperatures)
         full = trials.full_evidence(picked)
@@ -112,18 +104,8 @@ def _chosen_run(picked: Chosen, store: Store) -> dict[str, Any] | None:
     found.sort(key=lambda r: r["created_at"], reverse=True)
     if not found:
         return None
-    titles = {r["id"]: t + (" · held-out" if r["kind"] == trials.FINAL else "")
-              for r, t in zip(found, runs.titles(found).values(), strict=True)}  # fmt: skip
-    asked = st.session_state.pop("_trial", None)
-    if asked is None and "trial-run" not in st.session_state:  # else the list says what is shown
-        asked = st.query_params.get("trial")
-    if asked in titles:
-        st.session_state["trial-run"] = asked
-    run = st.selectbox(
-        "Result", list(titles), key="trial-run", format_func=lambda r: titles.get(r, r)
-    )
-    st.query_params["trial"] = run
-    return next(r for r in found if r["id"] == run)
+    held = {r["id"] for r in found if r["kind"] == trials.FINAL}
+    return runs.choose(found, "trial-run", "trial", "_trial", lambda r: " · held-out" * (r in held))
 
 
 def result(picked: Chosen, store: Store, run: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ import streamlit as st
 
 from lusifer.errors import LusiferError
 from lusifer.ui import errors, evolution, fidelity, parts, runs, state
-from lusifer.ui.text import literal
 
 picked, store = state.chosen(), state.store()
 
@@ -22,16 +21,7 @@ with st.container(border=True):
         count = st.number_input("Users", 1, able, usual, 10, key=f"fidelity-users-{which}-{picked.builtin}", width=130)
         seed = st.number_input("Seed", 0, 10**6, 0, key="fidelity-seed", width=110)
     key = f"fidelity:{picked.dataset.hash[:8]}:{picked.split.id}:{picked.model}:{state.session_id()}"
-    job = state.jobs().get(key)
-    if job is not None and job.active:
-        parts.job_progress(key)
-    else:
-        if job is not None:
-            state.jobs().forget(key)
-            if job.state == "done":
-                st.session_state["_fidelity"] = job.result
-                st.rerun()
-            st.warning(literal(job.error), icon=":material/error:")
+    if parts.job_ended(key, "_fidelity"):
         try:
             tag = "costs nothing" if picked.builtin else evolution.price_tag(errors.cost(picked.alone(), int(count), int(seed), which, store))
         except LusiferError as error:
@@ -48,12 +38,4 @@ found = fidelity.recorded(picked, store)
 if not found:
     st.info("Nothing has been measured on this split yet. Press the button above; with the built-in it takes seconds.", icon=":material/fingerprint:")
     st.stop()
-titles = runs.titles(found)
-asked = st.session_state.pop("_fidelity", None)
-if asked is None and "fidelity-run" not in st.session_state:  # else the list says what is shown
-    asked = st.query_params.get("run")
-if asked in titles:
-    st.session_state["fidelity-run"] = asked
-chosen = st.selectbox("Result", list(titles), key="fidelity-run", format_func=lambda r: titles.get(r, r))
-st.query_params["run"] = chosen
-fidelity.result(picked, next(r for r in found if r["id"] == chosen))
+fidelity.result(picked, runs.choose(found, "fidelity-run", "run", "_fidelity"))

@@ -5,7 +5,7 @@ import streamlit as st
 from lusifer.env import agents
 from lusifer.errors import LusiferError
 from lusifer.ui import parts, playground, runs, state
-from lusifer.ui.text import duration, literal
+from lusifer.ui.text import duration
 
 picked, store = state.chosen(), state.store()
 
@@ -30,16 +30,7 @@ with st.container(border=True):
     st.caption(f"Reward: {playground.REWARD_WORDS[reward]}; a skip is worth nothing.")
     options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
     key = playground.job_of(picked)
-    job = state.jobs().get(key)
-    if job is not None and job.active:
-        parts.job_progress(key)
-    else:
-        if job is not None:
-            state.jobs().forget(key)
-            if job.state == "done":
-                st.session_state["_play"] = job.result
-                st.rerun()
-            st.warning(literal(job.error), icon=":material/error:")
+    if parts.job_ended(key, "_play"):
         took = duration(playground.seconds(list(names or []), int(steps), int(seeds)))
         if st.button(f"Play (about {took}, costs nothing)", icon=":material/play_circle:", type="primary", disabled=not names):
             state.jobs().start(
@@ -52,15 +43,7 @@ found = runs.recorded(picked, store, playground.KIND)
 if not found:
     st.info("Nothing has been played on this split yet. Choose agents above and press Play.", icon=":material/sports_esports:")
 else:
-    titles = runs.titles(found)
-    asked = st.session_state.pop("_play", None)
-    if asked is None and "play-run" not in st.session_state:  # else the list says what is shown
-        asked = st.query_params.get("run")
-    if asked in titles:
-        st.session_state["play-run"] = asked
-    chosen = st.selectbox("Result", list(titles), key="play-run", format_func=lambda r: titles.get(r, r))
-    st.query_params["run"] = chosen
-    playground.result(next(r for r in found if r["id"] == chosen))
+    playground.result(runs.choose(found, "play-run", "run", "_play"))
 
 st.subheader("One episode, as a talk", icon=":material/forum:")
 with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-import streamlit as st
-
 from lusifer.store import Store
 from lusifer.ui import state
 from tests.pages.test_pages import open_page, texts
 from tests.servers.openai import KEY
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches() -> None:
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 def test_the_built_in_is_measured_beside_naive_simulators(data_dir: Path) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from lusifer import store as storing
+from lusifer.ui import state
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
 
@@ -32,18 +33,24 @@ PATHS = {"users": "pages/persona/users.py", "evolution": "pages/persona/evolutio
          "playground": "pages/workshop/playground.py"}  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def fresh_caches() -> None:
-    st.cache_data.clear()
-    st.cache_resource.clear()
-
-
 def open_page(page: str, **query: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in query.items():
         app.query_params[name] = value
     if page != "users":
         app.switch_page(PATHS[page])
+    return app.run()
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Press the first button whose label begins so."""
+    return next(b for b in app.button if b.label.replace("\\", "").startswith(label)).click().run()
+
+
+def finish(app: AppTest) -> AppTest:
+    """Wait for all background work, then run the page again."""
+    for job in list(state.jobs()._jobs.values()):
+        assert job.wait(120), "the job ends"
     return app.run()
 
 

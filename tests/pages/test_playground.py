@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-import streamlit as st
-
 from lusifer.store import Store
 from lusifer.ui import runs, state
 from tests.pages.test_pages import open_page, texts
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches() -> None:
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 def test_agents_play_and_an_episode_is_a_talk(data_dir: Path) -> None:

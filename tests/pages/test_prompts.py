@@ -7,41 +7,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from lusifer import prompts
 from lusifer.errors import BadRequest
 from lusifer.store import Store
-from lusifer.ui import state, trials
+from lusifer.ui import trials
 from tests.llm.test_local import FILE
-from tests.pages.test_pages import open_page, texts
-from tests.servers.openai import KEY
+from tests.pages.test_pages import finish, open_page, press, texts
 
 MODEL = "openai:small"
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches() -> None:
-    st.cache_data.clear()
-    st.cache_resource.clear()
-
-
-@pytest.fixture
-def server(data_dir, openai_server, monkeypatch):
-    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    return openai_server
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    return next(b for b in app.button if b.label.replace("\\", "").startswith(label)).click().run()
-
-
-def finish(app: AppTest) -> AppTest:
-    for job in list(state.jobs()._jobs.values()):
-        assert job.wait(120)
-    return app.run()
 
 
 def labels(app: AppTest) -> str:
