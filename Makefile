@@ -54,7 +54,7 @@ $(TEST_DATA)/ml-100k: | $(VENV)/.test
 test: $(VENV)/.test $(TEST_DATA)/ml-100k
 	@$(BIN)/python tests/browser/install.py
 	@$(BIN)/python tests/get_model.py
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check lusifer tests benchmarks app.py && $(BIN)/mypy && $(BIN)/lint-imports

@@ -80,7 +80,8 @@ def chances_of_ratings(
         return found
     for start, end in objects(text):
         item, rating = _ID.search(text, start, end), _RATING.search(text, start, end)
-        if item and rating and int(item[1]) not in found:
+        # An id at the very end of an answer that was cut off may have had another digit.
+        if item and rating and item.end() < len(text) and int(item[1]) not in found:
             chances = chances_at(text, rating.end(), tokens, scale)
             if chances is not None:
                 found[int(item[1])] = chances

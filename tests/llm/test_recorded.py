@@ -58,6 +58,7 @@ def test_exactly_what_can_change_an_answer_is_in_the_key() -> None:
     )
     assert {f.name for f in dataclasses.fields(Note)} == {
         "purpose",
+        "evolution",
         "run",
         "user",
         "step",

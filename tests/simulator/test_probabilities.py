@@ -7,7 +7,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lusifer.datasets import RatingScale
@@ -110,6 +110,7 @@ def test_nothing_without_tokens_or_a_number() -> None:
     ),
     st.integers(0, 400),
 )
+@example([{"reason": "000000", "rating": 1, "item_id": 10}], 59)
 def test_any_answer_cut_anywhere(rows, cut) -> None:
     """Whatever the reasons hold and wherever it ends: complete objects are found whole, and read."""
     whole = json.dumps({"ratings": rows}, ensure_ascii=False)
