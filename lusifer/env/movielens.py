@@ -50,8 +50,8 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
 
     Observation (a Dict): ``taste`` (genres: shrunk stars above the user's mean), ``recent_items`` (rows of the newest
     ten items, the catalogue's size where there is none), ``recent_ratings`` (0 where there is none), ``step``,
-    ``profile`` (32 numbers that stand for the profile's text). ``info`` holds user, item, rating (``None`` for a
-    skip), expected, skipped, evolved, profile, explanation.
+    ``profile`` (32 numbers that stand for the profile's text). ``info`` holds user, item (−1 for a skip), rating (NaN for
+    a skip), expected, skipped, evolved, profile, explanation.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 - Gymnasium's own form
@@ -307,8 +307,10 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         assert self._context is not None
         return {
             "user_id": self._context.user.id,
-            "item_id": None if taken is None else int(self.world.item_ids[taken]),
-            "rating": rating, "expected": expected, "skipped": taken is None, "evolved": evolved,
+            "item_id": -1 if taken is None else int(self.world.item_ids[taken]),
+            "rating": np.nan if rating is None else rating,
+            "expected": np.nan if expected is None else expected,
+            "skipped": taken is None and self._steps > 0, "evolved": evolved,
             "profile": self._context.profile.text, "explanation": self.explanation,
         }  # fmt: skip
 

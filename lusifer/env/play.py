@@ -55,11 +55,11 @@ def play(
         shown = agent.act(observation, info["user_id"], env.known(), env.slate)
         action = int(shown[0]) if env.slate == 1 else shown
         after, reward, terminated, truncated, info = env.step(action)
-        taken = None if info["item_id"] is None else env.world.row(info["item_id"])
+        taken = None if info["skipped"] else env.world.row(info["item_id"])
         agent.learn(shown, taken, reward)
         row = {
             "seed": seed, "agent": agent.name, "episode": episode, "step": step,
-            "user_id": info["user_id"], "item_ids": info["shown"].tolist(), "item_id": info["item_id"],
+            "user_id": info["user_id"], "item_ids": info["shown"].tolist(), "item_id": None if info["skipped"] else info["item_id"],
             "rating": info["rating"], "expected": info["expected"], "reward": reward,
             "skipped": info["skipped"], "evolved": info["evolved"], "terminated": terminated,
             "truncated": truncated,

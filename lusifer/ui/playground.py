@@ -168,7 +168,7 @@ def episode(
         shown = agent.act(observation, info["user_id"], env.known(), env.slate)
         action = int(shown[0]) if env.slate == 1 else shown
         observation, reward, terminated, truncated, info = env.step(action)
-        agent.learn(shown, None if info["item_id"] is None else w.row(info["item_id"]), reward)
+        agent.learn(shown, None if info["skipped"] else w.row(info["item_id"]), reward)
         talk.append(
             {**info, "shown": info["shown"].tolist(), "reward": reward, "terminated": terminated}
         )

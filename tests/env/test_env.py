@@ -42,8 +42,9 @@ def test_it_is_registered_and_vectorised(data_dir, monkeypatch) -> None:
     many = gymnasium.make_vec(lusifer.env.ID, num_envs=2, vectorization_mode="sync", length=5)
     observation, _ = many.reset(seed=3)
     assert observation["taste"].shape[0] == 2 and observation["profile"].shape == (2, 32)
-    _, reward, *_, info = many.step(many.action_space.sample())
-    assert reward.shape == (2,) and len(info["profile"]) == 2
+    for _ in range(12):  # skips, ends and new episodes among them
+        _, reward, *_, info = many.step(many.action_space.sample())
+        assert reward.shape == (2,) and len(info["profile"]) == 2
     many.close()
 
 
@@ -60,7 +61,7 @@ def test_a_seed_decides_everything(world) -> None:
                 e.reset()
         return out
 
-    assert run(1) == run(1) != run(2)
+    assert repr(run(1)) == repr(run(1)) != repr(run(2))
 
 
 def test_a_saved_state_goes_on_as_it_would_have(world) -> None:
@@ -76,7 +77,9 @@ def test_a_saved_state_goes_on_as_it_would_have(world) -> None:
     for a in actions[15:]:
         x, y = one.step(int(a)), other.step(int(a))
         assert (
-            x[1] == y[1] and x[4]["rating"] == y[4]["rating"] and x[4]["profile"] == y[4]["profile"]
+            x[1] == y[1]
+            and repr(x[4]["rating"]) == repr(y[4]["rating"])
+            and x[4]["profile"] == y[4]["profile"]
         )
         assert all(np.array_equal(x[0][k], y[0][k]) for k in x[0])
 
@@ -139,7 +142,7 @@ def test_what_has_been_met_is_skipped_and_patience_ends(world) -> None:
     ends = []
     for _ in range(5):
         _, reward, end, cut, info = e.step(known)
-        assert reward == 0 and info["skipped"] and info["item_id"] is None and not cut
+        assert reward == 0 and info["skipped"] and info["item_id"] == -1 and not cut
         ends.append(end)
     assert ends == [False] * 4 + [True]
 
@@ -187,7 +190,7 @@ def test_a_slate_offers_a_choice(world) -> None:
     open_ = np.flatnonzero(~e.known())[:2]
     for _ in range(10):
         _, _, _, _, info = e.step(np.array([open_[0], open_[0], open_[1]]))
-        assert info["item_id"] in {None, *world.item_ids[open_].tolist()}
+        assert info["item_id"] in {-1, *world.item_ids[open_].tolist()}
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,7 @@ def test_a_language_model_plays_through_the_store(world, store, openai_server, m
 
     first = run()
     asked = len(openai_server.requests)
-    assert asked >= 6 and run() == first and len(openai_server.requests) == asked, (
+    assert asked >= 6 and repr(run()) == repr(first) and len(openai_server.requests) == asked, (
         "the store answers"
     )
 
