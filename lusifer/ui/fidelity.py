@@ -87,7 +87,7 @@ def verdict(made: dict[str, Any]) -> str:
         if value is None or not others:
             continue
         best = max(others) if side > 0 else min(others)
-        (better if (value - best) * side > 0 else worse).append(title.lower())
+        (better if (value - best) * side > 0 else worse).append(title[:1].lower() + title[1:])
     parts = []
     if better:
         parts.append(f"closer to real people than every naive simulator in {', '.join(better)}")

@@ -126,7 +126,7 @@ def result(picked: Chosen, store: Store, run: dict[str, Any]) -> None:
             trials.spend(made), hide_index=True, alt="New spend and stored answers by candidate"
         )
         st.caption(
-            "In all: what the answers to these users took whenever they were asked for, on any split; new: what this run asked for."
+            "In all: what these evolutions and their ratings took, whenever they were asked for; new: what this run asked for."
         )
     if len(names) > 2:
         best = measured.front(made["candidates"])
