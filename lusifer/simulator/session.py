@@ -81,7 +81,7 @@ def rate_items(
 ) -> tuple[SimulatedRating, ...]:
     """Simulated ratings of items from the profile after ``steps``; stored ones are not asked again.
 
-    Failed ratings are asked again each time.
+    Failed ratings are asked again each time; where the model can't be asked, they stay failed.
 
     Raises:
         BadRequest: an item is asked for twice.

@@ -222,7 +222,8 @@ def _reset() -> None:
     first = (
         st.session_state["_chosen"].dataset.user_ids[0] if "_chosen" in st.session_state else None
     )
-    for key in set(st.session_state) - {*bound, "user", "dataset"}:
+    # The session's name stays: what it has spent counts on, a reset is no new budget.
+    for key in set(st.session_state) - {*bound, "user", "dataset", "_session"}:
         del st.session_state[key]
     for key, value in bound.items():
         if key in there:

@@ -130,7 +130,9 @@ def test_the_demonstration_is_reset_without_losing_runs(data_dir: Path, server) 
     app = open_page("evolution", user="405", model="openai:small")
     press(app, "Compute 4 steps")
     finish(app)
+    session = app.session_state["_session"]
     next(b for b in app.button if b.label == "Reset the demonstration").click().run()
+    assert app.session_state["_session"] == session, "what it has spent counts on"
     assert not app.exception and app.selectbox(key="model").value == "builtin"
     assert app.number_input(key="user").value == 1 and "after step 1" in texts(app)
     assert len(Store(data_dir / "lusifer.db").calls({})[0]) == 8
