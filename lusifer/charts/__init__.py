@@ -389,3 +389,49 @@ def shares(frame: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="Rating", type="category")
     figure.update_yaxes(title="Share of ratings", tickformat=".0%", rangemode="tozero")
     return _layout(figure, 380)
+
+
+BANDS = 4
+"""Lines up to which intervals are drawn as bands; of more, they are read by pointing."""
+
+
+def panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
+    """One chart of an experiment. Columns: series, x (numbers for ``line``, names for ``points``), value, low,
+    high (95 % interval; NaN for none)."""
+    figure = go.Figure()
+    grouped = list(frame.groupby("series", sort=False))
+    for at, (name, rows) in enumerate(grouped):
+        look = _series(at)
+        told = rows["low"].notna() & rows["high"].notna()
+        hover = (
+            "%{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})" if told.all() else "%{y:.3f}"
+        )
+        shared = {
+            "x": rows["x"], "y": rows["value"], "name": str(name), "legendgroup": str(name),
+            "customdata": rows[["low", "high"]],
+            "hovertemplate": f"%{{x}}: {hover}<extra>{name}</extra>",
+        }  # fmt: skip
+        if kind == "line":
+            rows = rows.sort_values("x")
+            shared |= {"x": rows["x"], "y": rows["value"], "customdata": rows[["low", "high"]]}
+            if told.all() and len(grouped) <= BANDS:
+                figure.add_scatter(
+                    x=[*rows["x"], *rows["x"][::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself",
+                    fillcolor=PALETTE[at % len(PALETTE)], opacity=0.15, line={"width": 0}, showlegend=False,
+                    hoverinfo="skip", legendgroup=str(name),
+                )  # fmt: skip
+            figure.add_scatter(mode="lines+markers", **shared, **look)
+            continue
+        figure.add_scatter(
+            mode="markers", **shared, marker={**look["marker"], "size": 10},
+            error_y={
+                "type": "data", "symmetric": False, "array": rows["high"] - rows["value"],
+                "arrayminus": rows["value"] - rows["low"], "thickness": 1.5,
+            },
+        )  # fmt: skip
+    figure.update_xaxes(title=x or None, type="category" if kind == "points" else None)
+    figure.update_yaxes(title=y)
+    if kind == "points" and len(grouped) > 1:
+        figure.update_layout(scattermode="group", scattergap=0.6)
+    figure = _layout(figure, 340)
+    return figure.update_layout(showlegend=len(grouped) > 1)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lusifer import __version__, settings
-from lusifer.cli import cache, prompts
+from lusifer.cli import cache, experiment, prompts
 from lusifer.errors import BadRequest, LusiferError, StoreError
 
 if TYPE_CHECKING:
@@ -112,7 +112,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.set_defaults(run=_evaluate)
 
-    leaves = [*prompts.register(commands), *cache.register(commands)]
+    leaves = [
+        *prompts.register(commands),
+        *cache.register(commands),
+        *experiment.register(commands),
+    ]
     for command in (fetch, info, enrich, evolve, rate, evaluate, *leaves):
         command.add_argument("--json", action="store_true", help="JSON alone on stdout")
     return parser

@@ -180,3 +180,11 @@ def _less_stored(
     stored = store.has_answers(keys)
     missing = [q for q, k in zip(questions, keys, strict=True) if k not in stored]
     return estimate(model.spec, store, missing, len(questions) - len(missing))
+
+
+def for_question(
+    model: LLMUserModel, store: Store | None, question: Question, ratings: int = 0
+) -> Estimate:
+    """One call that answers with some ratings, or with a profile where there are none."""
+    taken = ratings * RATING_TOKENS + 20 if ratings else UPDATE_TOKENS
+    return _less_stored(model, store, [(question, taken)])

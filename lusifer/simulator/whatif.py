@@ -21,23 +21,30 @@ from lusifer.simulator.evolution import Step
 from lusifer.simulator.types import Profile, SimulatedRating
 
 
-class WithUser(RatingTable):
-    """Somebody's ratings replaced, all columns shared with the table behind it.
+class WithUsers(RatingTable):
+    """Some people's ratings replaced, all columns shared with the table behind it.
 
-    Only `of_user` and ``mean`` see a difference, and ``mean`` none: one person's ratings do not change what
-    is usual. ``user_ids`` and the columns are those of the table behind.
+    Only `of_user` and ``mean`` see a difference, and ``mean`` none: their ratings do not change what is usual.
+    ``user_ids`` and the columns are those of the table behind.
     """
 
-    def __init__(self, behind: RatingTable, own: RatingTable, user: int) -> None:
+    def __init__(self, behind: RatingTable, own: Mapping[int, RatingTable]) -> None:
         super().__init__(behind.user, behind.item, behind.rating, behind.timestamp)
-        self.__dict__.update(mean=behind.mean, _index=behind._index, own=own, whose=user)
+        self.__dict__.update(mean=behind.mean, _index=behind._index, own=dict(own))
 
     def of_user(self, user_id: int) -> RatingTable:
-        """As in the table behind, but for the one user."""
-        if user_id == self.__dict__["whose"]:
-            own: RatingTable = self.__dict__["own"]
-            return own
-        return super().of_user(user_id)
+        """As in the table behind, but for those who have others."""
+        own: dict[int, RatingTable] = self.__dict__["own"]
+        return own[user_id] if user_id in own else super().of_user(user_id)
+
+
+def replaced(split: Split, own: Mapping[int, RatingTable], how: str) -> Split:
+    """The split in which some users have other training ratings, in the order of their tables; ``how`` is
+    part of its name, as are the ratings."""
+    names = hashlib.sha256("".join(f"{u}:{_name(t)}" for u, t in sorted(own.items())).encode())
+    return Split(
+        f"{split.id}+{how}-{names.hexdigest()[:10]}", WithUsers(split.train, own), split.test
+    )
 
 
 def altered(
@@ -76,7 +83,7 @@ def altered(
     for item, value in given.items():
         changed[kept.item == item] = value
     table = RatingTable(kept.user, kept.item, changed, kept.timestamp)
-    return Split(f"{split.id}+if-{_name(table)}", WithUser(split.train, table, user), split.test)
+    return Split(f"{split.id}+if-{_name(table)}", WithUsers(split.train, {user: table}), split.test)
 
 
 def with_local_user(
@@ -93,7 +100,7 @@ def with_local_user(
     own = RatingTable.from_arrays([user] * len(rated), items, ratings, times)
     empty = split.test.slice(0, 0)
     name = f"{split.id}+you-{user}-{_name(own)}"
-    return replace(dataset, users=people), Split(name, WithUser(split.train, own, user), empty)
+    return replace(dataset, users=people), Split(name, WithUsers(split.train, {user: own}), empty)
 
 
 def _name(table: RatingTable) -> str:

@@ -36,6 +36,12 @@ class Runs(Connected):
             )
 
     @explained
+    def reopen_run(self, run: str) -> None:
+        """Record that a run that was stopped goes on."""
+        with self.writing() as db:
+            db["runs"].update(run, {"status": "running", "summary": "{}", "finished_at": None})
+
+    @explained
     def runs(self, kind: str, limit: int = 50) -> list[dict[str, Any]]:
         """The newest runs of a kind, with ``params`` and ``summary`` as dicts."""
         rows = self._open()["runs"].rows_where(

@@ -22,7 +22,7 @@ from lusifer.ui.text import literal, money
 # A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
 ICON = Path(__file__).parent / "assets" / "icon.png"
 
-ASKING = {"evolution", "rate", "hands", "errors", "fidelity"}
+ASKING = {"evolution", "rate", "hands", "errors", "experiments", "fidelity"}
 """Pages on which a language model may be asked with the chosen prompts."""
 
 ABOUT = f"""
@@ -72,6 +72,11 @@ def pages() -> dict[str, list[Any]]:
                 "pages/evidence/errors.py", title="Errors", icon=":material/query_stats:",
                 url_path="errors",
                 help="How far predictions are from the truth: simulator against baselines.",
+            ),
+            st.Page(
+                "pages/evidence/experiments.py", title="Experiments", icon=":material/experiment:",
+                url_path="experiments",
+                help="Cold start, order, taste shift, contamination and more: open questions, answered by runs.",
             ),
             st.Page(
                 "pages/evidence/fidelity.py", title="Fidelity", icon=":material/fingerprint:",

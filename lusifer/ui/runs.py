@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from lusifer import settings
-from lusifer.errors import LusiferError
+from lusifer.evaluation.rows import keep, path
+from lusifer.evaluation.rows import read as rows
 from lusifer.store import Store
 from lusifer.ui.state import Chosen
 
-
-def path(run: str) -> Path:
-    """The file of a run's rows."""
-    return settings.data_dir() / "runs" / f"{run}.parquet"
-
-
-def keep(run: str, rows: pd.DataFrame) -> None:
-    """The single rows of a run, beside the database: they make the charts again."""
-    try:
-        path(run).parent.mkdir(parents=True, exist_ok=True)
-        rows.to_parquet(path(run))
-    except OSError as error:
-        raise LusiferError(
-            f"The rows can't be kept in {path(run).parent} ({error.strerror}).",
-            "Give yourself write access to the data folder.",
-        ) from None
-
-
-def rows(run: str) -> pd.DataFrame | None:
-    """The single rows of a run, or ``None`` if their file is gone or can't be read."""
-    if not run.replace("-", "").isalnum():
-        return None
-    try:
-        return pd.read_parquet(path(run))
-    except (OSError, ValueError):
-        return None
+__all__ = ["choose", "delete", "keep", "path", "recorded", "rows", "titles"]
 
 
 def recorded(picked: Chosen, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from lusifer.simulator import StatisticalUserModel, evolve, plan, rate_items
 from lusifer.simulator.edited import TASTE, profile_of, rate_edited
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.types import SECTIONS, Bullet
-from lusifer.simulator.whatif import WithUser, altered, consequence, with_local_user
+from lusifer.simulator.whatif import WithUsers, altered, consequence, with_local_user
 
 MODEL = StatisticalUserModel()
 
@@ -75,7 +75,7 @@ def test_what_rests_on_a_rating_moves_with_it(ml100k, last10) -> None:
 def test_a_local_user_is_one_more_and_nothing_else(ml100k, last10) -> None:
     rows = [(50, 5.0, 10), (181, 4.0, 20), (100, 1.0, 30)]
     data, split = with_local_user(ml100k, last10, 10**9, rows)
-    assert data.hash == ml100k.hash and len(split.test) == 0 and isinstance(split.train, WithUser)
+    assert data.hash == ml100k.hash and len(split.test) == 0 and isinstance(split.train, WithUsers)
     assert data.user(10**9).description == "a viewer about whom nothing else is known"
     (step,) = _steps(data, split, 10**9)
     assert [r.item.id for r in step.batch] == [50, 181, 100] and step.profile.bullets

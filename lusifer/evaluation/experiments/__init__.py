@@ -1,0 +1,83 @@
+"""Experiments on a simulator: each answers one open question with a chart and two plain sentences."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass, field
+
+from lusifer.errors import BadRequest
+from lusifer.evaluation.experiments import (
+    ablation,
+    batches,
+    cold,
+    contamination,
+    loop,
+    order,
+    repeat,
+    shift,
+)
+from lusifer.evaluation.experiments.base import Panel, Point, Result, Setting
+from lusifer.simulator.estimate import Estimate
+
+__all__ = ["EXPERIMENTS", "Experiment", "Panel", "Point", "Result", "Setting", "find"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment. ``options`` are numbers that a person may choose: title, usual, least, most."""
+
+    name: str
+    title: str
+    question: str
+    module: types.ModuleType
+    options: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
+
+    def estimate(self, setting: Setting) -> Estimate:
+        """What it will ask of a language model, less what is stored.
+
+        Raises:
+            BadRequest: too few users fit.
+        """
+        found: Estimate = self.module.estimate(setting)
+        return found
+
+    def run(self, setting: Setting) -> Result:
+        """Do it.
+
+        Raises:
+            BadRequest: too few users fit.
+            ModelError: the model can't be asked.
+            Cancelled: somebody stopped it; what was answered is kept.
+        """
+        found: Result = self.module.run(setting)
+        return found
+
+
+EXPERIMENTS = {
+    e.name: e
+    for e in (
+        Experiment("batches", "Batch size and history", "How many ratings should be read, and how many at a time?", batches),
+        Experiment("cold", "Cold start", "Does it help while little is known of a user?", cold,
+                   {"apart": ("Fit each length apart (1: yes)", 0, 0, 1)}),
+        Experiment("shift", "Taste shift", "Does it follow a sudden change of taste?", shift),
+        Experiment("order", "Order", "Is the evolution real, or only more data?", order),
+        Experiment("repeat", "Repeatability", "How much differs when everything is asked again?", repeat,
+                   {"draws": ("Draws", repeat.DRAWS, 2, 10)}),
+        Experiment("ablation", "Ablation", "What does each part of what the model is told contribute?", ablation),
+        Experiment("contamination", "Contamination", "How much of the skill is memory of a public data set?", contamination),
+        Experiment("loop", "Closed loop", "What happens when a profile is fed with its own ratings?", loop,
+                   {"rounds": ("Rounds", loop.ROUNDS, 1, 20)}),
+    )
+}  # fmt: skip
+"""All experiments, by name."""
+
+
+def find(name: str) -> Experiment:
+    """An experiment by name.
+
+    Raises:
+        BadRequest: there is none.
+    """
+    if name not in EXPERIMENTS:
+        raise BadRequest(f"There is no experiment {name!r}.", f"Known: {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name]

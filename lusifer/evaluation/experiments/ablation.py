@@ -1,0 +1,136 @@
+"""What does each part of what the model is told contribute? One part left out at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lusifer.datasets import Item
+from lusifer.evaluation.experiments import base
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
+from lusifer.prompts import PromptSet
+from lusifer.simulator import LLMUserModel, StatisticalUserModel, UserModel
+from lusifer.simulator.estimate import Estimate
+from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, level, user_mean
+from lusifer.simulator.types import Context, SimulatedRating
+
+WHOLE = "Everything"
+EVIDENCE = "With community evidence"
+
+
+def silenced(prompts: PromptSet, name: str, templates: tuple[str, ...]) -> PromptSet | None:
+    """The prompts in which some templates see nothing under a name; ``None`` if none of them names it."""
+    texts = dict(prompts.templates)
+    used = [t for t in templates if name in texts[t]]
+    for template in used:
+        prompts = prompts.shows(template, "{% set " + name + ' = "" %}' + texts[template])
+    return prompts if used else None
+
+
+def variants(model: LLMUserModel) -> dict[str, PromptSet]:
+    """The prompts with one part left out, by what is left out."""
+    prompts = model.prompts
+    found: dict[str, PromptSet | None] = {
+        "Without the profile": silenced(prompts, "profile", ("rate",)),
+        "Without recent items": replace(prompts, recent=0) if prompts.recent else None,
+        "Without facts": silenced(prompts, "facts", ("first", "update", "rate")),
+        "Without metadata": replace(prompts, metadata=()) if prompts.metadata else None,
+    }
+    return {name: p for name, p in found.items() if p is not None}
+
+
+class Without(StatisticalUserModel):
+    """The built-in without one part of what it rates by: ``recency``, ``tastes``, ``genres`` or ``years``."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__()
+        self.part = part
+        self.version += f"-without-{part}"
+
+    def rate(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
+        """As the built-in does, without the part; no reasons."""
+        seen, usual = context.seen, context.usual_rating
+        now = level(seen, usual)
+        start = user_mean(seen, usual, LEVEL_DOUBT) if self.part == "recency" else now.now
+        model = TasteModel.fit(seen, user_mean(seen, usual, 2.0))
+        kept = {"tastes": (), "genres": ("era:",), "years": ("genre:",)}.get(self.part, ("genre:", "era:"))  # fmt: skip
+        answers = []
+        for item in items:
+            parts = {k: v for k, v in model.contributions(item).items() if k.startswith(kept)}
+            about = float(context.scale.clip(start + sum(parts.values())))
+            answers.append(
+                SimulatedRating(item.id, context.scale.nearest(about), about, now.spread)
+            )
+        return tuple(answers)
+
+
+BUILTIN_PARTS = {
+    "Without recency": "recency", "Without tastes": "tastes", "Without genres": "genres", "Without years": "years",
+}  # fmt: skip
+
+
+def arms(setting: Setting) -> list[Arm]:
+    """Everything, each part left out, and with community evidence where that is prepared."""
+    model: Any = setting.model
+    ways: dict[str, UserModel] = {WHOLE: model}
+    if isinstance(model, LLMUserModel):
+        ways |= {name: replace(model, prompts=p) for name, p in variants(model).items()}
+    else:
+        ways |= {name: Without(part) for name, part in BUILTIN_PARTS.items()}
+    made = [Arm(name, setting.sample, m) for name, m in ways.items()]
+    if setting.told is not None:
+        told, community = setting.told
+        made.append(Arm(EVIDENCE, setting.sample, told, community=community))
+    return made
+
+
+def estimate(setting: Setting) -> Estimate:
+    """What it will ask."""
+    return base.cost(setting, arms(setting))
+
+
+def run(setting: Setting) -> Result:
+    """Final and forecast error of every arm against everything."""
+    ways = arms(setting)
+    found = base.run_arms(setting, ways)
+    test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
+    true = test.rating.astype(float)
+    same = base.common(*(s.answers.said for s in found.values()))
+    rmse = {n: boot.rmse(test.user[same], (s.answers.said - true)[same]) for n, s in found.items()}
+    deltas = {n: f - rmse[WHOLE] for n, f in rmse.items() if n != WHOLE}
+    forecast = {n: boot.rmse(*base.forecast_errors(s)[:2]) for n, s in found.items()}
+    panels = [
+        Panel("What leaving it out costs", "", "RMSE minus that with everything", "points",
+              tuple(d.point("Final rating", n) for n, d in deltas.items())),
+        Panel("Error of every arm", "", "RMSE", "points",
+              tuple(f.point(title, n) for title, by in (("Final rating", rmse), ("Forecasts", forecast)) for n, f in by.items())),
+    ]  # fmt: skip
+    spent = []
+    for arm in ways:
+        users, used = base.tokens(setting, arm)
+        if len(users):
+            spent.append(boot.mean(users, used).point("Tokens a user", arm.name))
+    if spent:
+        panels.append(Panel("Tokens", "", "Tokens a user", "points", tuple(spent)))
+    left_out = {n: d for n, d in deltas.items() if n != EVIDENCE}
+    order = sorted(left_out, key=lambda n: -left_out[n].value)
+    worst = order[0]
+    needed = [n for n in order if left_out[n].sure and left_out[n].value > 0]
+    useless = [n for n in order if not left_out[n].sure]
+    first = (
+        f"{worst} the final RMSE changes most, by {base.words(left_out[worst], signed=True)}, {base.chance(left_out[worst])}"
+        + (f"; beyond chance it rises {', '.join(n[:1].lower() + n[1:] for n in needed)}." if needed else "; no part is shown to be needed.")
+    )  # fmt: skip
+    second = (
+        f"Leaving out makes no difference that is beyond chance for: {', '.join(n.removeprefix('Without ') for n in useless)}."
+        if useless else "Every part that was left out made a difference beyond chance."
+    )  # fmt: skip
+    if EVIDENCE in deltas:
+        second += f" Community evidence changes it by {base.words(deltas[EVIDENCE], signed=True)}, {base.chance(deltas[EVIDENCE])}."  # fmt: skip
+    notes = []
+    if not isinstance(setting.model, LLMUserModel):
+        notes.append("The built-in rates by measured tastes; its profile only words them, so there is no profile to leave out.")  # fmt: skip
+    if setting.told is None:
+        notes.append("Community evidence is not prepared for this split, so that arm was left out.")
+    figures = {n: d.json for n, d in deltas.items()}
+    return Result((first, second), tuple(panels), figures, base.rows_of(found, test), (*notes, *base.missing(found)))  # fmt: skip

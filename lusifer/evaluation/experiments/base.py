@@ -1,0 +1,382 @@
+"""What every experiment is made of: a setting, arms that are simulated, figures with intervals, a result.
+
+An experiment runs **arms**: the same users and test ratings, each arm with something else about the history, the
+prompts or the data. What is stored is not asked again, so that starting a stopped experiment anew goes on where it
+was. Intervals are bootstraps over users (Efron and Tibshirani 1993, chapter 8), all arms from the same draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from lusifer.datasets import Dataset, RatingTable
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest, Cancelled
+from lusifer.evaluation.simulated import Progress, Simulated, silent, simulate
+from lusifer.simulator import LLMUserModel, UserModel, plan
+from lusifer.simulator.community import Community
+from lusifer.simulator.estimate import Estimate, for_users
+from lusifer.simulator.types import Profile
+from lusifer.store import Store
+
+Floats = NDArray[np.float64]
+DRAWS = 1000
+LEAST = 5
+"""Users from which an interval is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What an experiment is run with.
+
+    Attributes:
+        users: whose test ratings are looked at.
+        model: asked without community evidence.
+        told: the same model with evidence and what it is told, where that is prepared.
+        folder: where heavy baselines' predictions are kept.
+        options: by name, see `Experiment.options`.
+    """
+
+    dataset: Dataset
+    split: Split
+    model: UserModel
+    users: tuple[int, ...]
+    store: Store | None = None
+    told: tuple[UserModel, Community] | None = None
+    folder: Path | None = None
+    seed: int = 0
+    workers: int = 1
+    progress: Progress = silent
+    cancelled: Callable[[], bool] = lambda: False
+    options: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def test(self) -> RatingTable:
+        """The test ratings of the users."""
+        return self.split.test.of_users(self.users)
+
+    @property
+    def sample(self) -> Split:
+        """The split with the sample's test ratings alone: named as the whole, what is stored is shared."""
+        return Split(self.split.name, self.split.train, self.test, self.split.files)
+
+    def stop(self) -> None:
+        """
+        Raises:
+            Cancelled: somebody asked for the end.
+        """
+        if self.cancelled():
+            raise Cancelled("The experiment was stopped.", "What was answered is kept: run it again to go on.")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One way of doing it. The split's test part is what is rated."""
+
+    name: str
+    split: Split
+    model: UserModel
+    history: int | None = None
+    batch_size: int | None = None
+    community: Community | None = None
+    dataset: Dataset | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a panel with its interval (``None``: not told)."""
+
+    series: str
+    x: float | str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart: ``kind`` is ``line`` (x are numbers) or ``points`` (x are names)."""
+
+    title: str
+    x: str
+    y: str
+    kind: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came out.
+
+    Attributes:
+        sentences: two, in plain words, with intervals.
+        figures: single values with interval, by name: value, low, high.
+        rows: one row a rating or a user; everything can be computed again from them.
+        notes: what was left out, and what the figures can't say.
+    """
+
+    sentences: tuple[str, ...]
+    panels: tuple[Panel, ...]
+    figures: Mapping[str, list[float | None]]
+    rows: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the rows, as plain values."""
+        return {
+            "sentences": list(self.sentences), "panels": [asdict(p) for p in self.panels],
+            "figures": dict(self.figures), "notes": list(self.notes),
+        }  # fmt: skip
+
+
+# ---- simulating --------------------------------------------------------------------------------------
+
+
+def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, Simulated]:  # fmt: skip
+    """Every arm simulated, by name.
+
+    Args:
+        before, after: units of progress that others take before and after.
+
+    Raises:
+        ModelError: a hopeless one.
+        Cancelled: somebody stopped it.
+    """
+    sizes = [len(a.split.test.user_ids) for a in arms]
+    total, done = before + sum(sizes) + after, before
+    found = {}
+    for arm, size in zip(arms, sizes, strict=True):
+        setting.stop()
+
+        def told(now: int, _: int, __: str, done: int = done, name: str = arm.name) -> None:
+            setting.progress(done + now, total, name)
+
+        found[arm.name] = simulate(
+            arm.dataset or setting.dataset, arm.split, arm.model, arm.split.test, _kept(setting, arm),
+            forecasts=True, community=arm.community, history=arm.history, batch_size=arm.batch_size, progress=told,
+            cancelled=setting.cancelled, workers=setting.workers,
+        )  # fmt: skip
+        done += size
+    return found
+
+
+def _kept(setting: Setting, arm: Arm) -> Store | None:
+    """The built-in is computed anew each time: that is faster than reading it."""
+    return setting.store if isinstance(arm.model, LLMUserModel) else None
+
+
+def cost(setting: Setting, arms: Sequence[Arm]) -> Estimate:
+    """What the arms will ask, less what is stored. An answer that two arms share is counted twice."""
+    total = Estimate(dollars=0.0)
+    for arm in arms:
+        dataset = arm.dataset or setting.dataset
+        plans = [
+            plan(dataset, arm.split, int(u), arm.model, history=arm.history, batch_size=arm.batch_size,
+                 community=arm.community)
+            for u in arm.split.test.user_ids
+        ]  # fmt: skip
+        total += for_users(dataset, arm.split, plans, arm.model, setting.store, community=arm.community)  # fmt: skip
+    return total
+
+
+def tokens(setting: Setting, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
+    """Users and the tokens that their calls took in an arm; nobody for the built-in."""
+    if setting.store is None or not isinstance(arm.model, LLMUserModel):
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    dataset = arm.dataset or setting.dataset
+    ids = {
+        int(u): plan(dataset, arm.split, int(u), arm.model, history=arm.history, batch_size=arm.batch_size,
+                     community=arm.community).id
+        for u in arm.split.test.user_ids
+    }  # fmt: skip
+    used = setting.store.usage_of(list(ids.values()))
+    known = {u: used[p]["tokens"] for u, p in ids.items() if p in used}
+    return np.array(list(known), dtype=np.int64), np.array(list(known.values()), dtype=float)
+
+
+def rows_of(found: Mapping[str, Simulated], test: RatingTable) -> pd.DataFrame:
+    """One row a test rating, a column an arm; all arms must have the same test ratings."""
+    frame = test.frame().drop(columns="timestamp")
+    for name, said in found.items():
+        frame[name] = said.answers.said
+    return frame
+
+
+# ---- figures -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A value and what it was in each draw of the bootstrap."""
+
+    value: float
+    drawn: Floats
+
+    def __sub__(self, other: Figure) -> Figure:
+        return Figure(self.value - other.value, self.drawn - other.drawn)
+
+    def __truediv__(self, other: Figure) -> Figure:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = self.value / other.value if other.value else math.nan
+            return Figure(value, self.drawn / other.drawn)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The 95 % interval; NaN where there is none."""
+        kept = self.drawn[np.isfinite(self.drawn)]
+        if not len(kept) or not math.isfinite(self.value):
+            return math.nan, math.nan
+        low, high = np.percentile(kept, [2.5, 97.5])
+        return float(low), float(high)
+
+    @property
+    def json(self) -> list[float | None]:
+        """Value, low, high."""
+        return [float(x) if math.isfinite(x) else None for x in (self.value, *self.bounds)]
+
+    @property
+    def sure(self) -> bool:
+        """Whether the interval excludes zero."""
+        low, high = self.bounds
+        return low > 0 or high < 0
+
+    def point(self, series: str, x: float | str) -> Point:
+        """As a point of a panel."""
+        value, low, high = self.json
+        return Point(series, x, value, low, high)
+
+
+class Bootstrap:
+    """Draws of users, the same for everything that is asked of it."""
+
+    def __init__(self, users: Iterable[int], seed: int = 0, draws: int = DRAWS) -> None:
+        self.users = np.unique(np.fromiter(users, dtype=np.int64))
+        count = len(self.users)
+        draws = draws if count >= LEAST else 0
+        rng = np.random.default_rng((seed, 606))
+        self.weights = rng.multinomial(count, np.full(count, 1 / max(count, 1)), size=draws)
+
+    def _sums(self, users: NDArray[Any], *values: Floats) -> Floats:
+        at = np.searchsorted(self.users, users)
+        return np.stack([np.bincount(at, v, len(self.users)) for v in values], axis=1)
+
+    def of(self, users: NDArray[Any], values: Sequence[Floats], measure: Callable[[Floats], Floats]) -> Figure:  # fmt: skip
+        """A measure of sums over rows: it is given (draws × values) and gives a number a draw. Rows with a NaN
+        count for nothing."""
+        kept = np.all([np.isfinite(v) for v in values], axis=0)
+        sums = self._sums(np.asarray(users)[kept], *[v[kept] for v in values])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            whole = float(measure(sums.sum(axis=0, keepdims=True))[0])
+            return Figure(whole, measure(self.weights @ sums))
+
+    def mean(self, users: NDArray[Any], values: ArrayLike) -> Figure:
+        """The mean over rows."""
+        v = np.asarray(values, dtype=float)
+        return self.of(
+            users, [v, np.where(np.isfinite(v), 1.0, np.nan)], lambda s: s[:, 0] / s[:, 1]
+        )
+
+    def rmse(self, users: NDArray[Any], errors: ArrayLike) -> Figure:
+        """The root of the mean square over rows."""
+        e = np.asarray(errors, dtype=float)
+        return self.of(users, [e * e, np.where(np.isfinite(e), 1.0, np.nan)], lambda s: np.sqrt(s[:, 0] / s[:, 1]))  # fmt: skip
+
+    def spread(self, users: NDArray[Any], values: ArrayLike) -> Figure:
+        """The standard deviation over rows."""
+        v = np.asarray(values, dtype=float)
+        one = np.where(np.isfinite(v), 1.0, np.nan)
+        return self.of(users, [v, v * v, one], lambda s: np.sqrt(np.maximum(s[:, 1] / s[:, 2] - (s[:, 0] / s[:, 2]) ** 2, 0)))  # fmt: skip
+
+    def correlation(self, users: NDArray[Any], a: ArrayLike, b: ArrayLike) -> Figure:
+        """Pearson's correlation over rows."""
+        x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+        one = np.where(np.isfinite(x + y), 1.0, np.nan)
+
+        def measure(s: Floats) -> Floats:
+            n = s[:, 5]
+            var = (s[:, 2] / n - (s[:, 0] / n) ** 2) * (s[:, 3] / n - (s[:, 1] / n) ** 2)
+            return np.where(var > 1e-12, (s[:, 4] / n - s[:, 0] * s[:, 1] / n**2) / np.sqrt(np.maximum(var, 1e-300)), np.nan)  # fmt: skip
+
+        return self.of(users, [x, y, x * x, y * y, x * y, one], measure)
+
+
+def common(*arrays: Floats) -> NDArray[np.bool_]:
+    """Where every array has a number."""
+    return np.all([np.isfinite(a) for a in arrays], axis=0)
+
+
+def forecast_errors(found: Simulated) -> tuple[NDArray[Any], Floats, Floats]:
+    """Of an arm's forecasts: users, errors, and how many ratings had been seen."""
+    f = found.forecasts
+    return f.user, f.said - f.rating, f.seen
+
+
+def by_seen(boot: Bootstrap, name: str, found: Simulated, width: int = 10, most: int = 80) -> list[Point]:  # fmt: skip
+    """RMSE of forecasts by how many ratings had been seen, in stretches."""
+    users, errors, seen = forecast_errors(found)
+    points = []
+    for start in range(0, most, width):
+        here = (seen >= start) & (seen < start + width)
+        if here.sum() >= 2 * LEAST:
+            points.append(boot.rmse(users[here], errors[here]).point(name, float(start)))
+    return points
+
+
+def missing(found: Mapping[str, Simulated]) -> tuple[str, ...]:
+    """A note on ratings that a model failed to give."""
+    lost = {n: int((~np.isfinite(s.answers.said)).sum()) for n, s in found.items()}
+    if not any(lost.values()):
+        return ()
+    told = ", ".join(f"{n}: {k}" for n, k in lost.items() if k)
+    return (f"Ratings that the model failed to give, left out everywhere: {told}.",)
+
+
+def likeness(one: Profile, other: Profile) -> float:
+    """How much two profiles say the same: shared words over all words (Jaccard), from 0 to 1; 1 for two
+    empty ones."""
+    first, second = ({w.strip(".,;:()").lower() for b in p.bullets for w in b.text.split()} for p in (one, other))  # fmt: skip
+    together = first | second
+    return len(first & second) / len(together) if together else 1.0
+
+
+# ---- words -------------------------------------------------------------------------------------------
+
+
+def words(figure: Figure, digits: int = 3, *, signed: bool = False) -> str:
+    """A figure as people say it: ``0.954 (0.931 to 0.978)``."""
+    if not math.isfinite(figure.value):
+        return "unknown"
+    sign = "+" if signed else ""
+    text = f"{figure.value:{sign}.{digits}f}"
+    low, high = figure.bounds
+    if math.isfinite(low):
+        text += f" ({low:{sign}.{digits}f} to {high:{sign}.{digits}f})"
+    return text.replace("-", "−")
+
+
+def chance(figure: Figure) -> str:
+    """What an interval says of a difference."""
+    low, _ = figure.bounds
+    if not math.isfinite(low):
+        return "too few users to tell"
+    return "beyond chance" if figure.sure else "which may be chance"
+
+
+def enough(setting: Setting, least: int, what: str, able: Sequence[int]) -> None:
+    """
+    Raises:
+        BadRequest: too few users can be looked at.
+    """
+    if len(able) < least:
+        raise BadRequest(
+            f"{len(able)} of the {len(setting.users)} users {what}; at least {least} are needed.",
+            "Draw more users, or another seed.",
+        )

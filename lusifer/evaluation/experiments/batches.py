@@ -1,0 +1,98 @@
+"""How many ratings should be read, and how many at a time?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lusifer.evaluation.experiments import base
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
+from lusifer.simulator.estimate import Estimate
+
+USUAL = (40, 10)
+BATCHES = (5, 10, 20)
+HISTORIES = (10, 20, 40, 80)
+
+
+def _name(history: int, batch: int) -> str:
+    return f"{history} ratings in batches of {batch}"
+
+
+def pairs() -> list[tuple[int, int]]:
+    """Every (history, batch size) that is tried, the usual one first."""
+    found = [USUAL, *((USUAL[0], b) for b in BATCHES), *((h, USUAL[1]) for h in HISTORIES)]
+    return list(dict.fromkeys(found))
+
+
+def arms(setting: Setting) -> list[Arm]:
+    """One arm a (history, batch size)."""
+    return [Arm(_name(h, b), setting.sample, setting.model, h, b) for h, b in pairs()]
+
+
+def estimate(setting: Setting) -> Estimate:
+    """What it will ask."""
+    return base.cost(setting, arms(setting))
+
+
+def run(setting: Setting) -> Result:
+    """Final error and tokens of every arm, forecast error by ratings seen."""
+    ways = arms(setting)
+    found = base.run_arms(setting, ways)
+    test = setting.test
+    boot = Bootstrap(test.user_ids, setting.seed)
+    true = test.rating.astype(float)
+    same = base.common(*(s.answers.said for s in found.values()))
+    rmse = {
+        pair: boot.rmse(test.user[same], (found[_name(*pair)].answers.said - true)[same])
+        for pair in pairs()
+    }
+    usual = rmse[USUAL]
+    final = [rmse[USUAL[0], b].point("Batch size, 40 ratings", str(b)) for b in BATCHES]
+    length = [rmse[h, USUAL[1]].point("Ratings read, batches of 10", str(h)) for h in HISTORIES]
+    spent = []
+    for arm in ways:
+        users, used = base.tokens(setting, arm)
+        if len(users):
+            spent.append(boot.mean(users, used).point("Tokens a user", arm.name))
+    panels = [
+        Panel("Final error by batch size", "Ratings in a batch", "RMSE", "points", tuple(final)),
+        Panel("Final error by history length", "Ratings read", "RMSE", "points", tuple(length)),
+        Panel(
+            "Forecast error on the way", "Ratings seen before", "RMSE of forecasts", "line",
+            tuple(p for pair in pairs() if pair[0] in {40, 80}
+                  for p in base.by_seen(boot, _name(*pair), found[_name(*pair)])),
+        ),
+    ]  # fmt: skip
+    if spent:
+        panels.append(Panel("Tokens", "", "Tokens a user", "points", tuple(spent)))
+    read = np.array([len(setting.split.train.of_user(int(u))) for u in setting.users])
+    notes = [f"{int((read >= max(HISTORIES)).sum())} of {len(read)} users have {max(HISTORIES)} ratings or more; the others' longest history is shorter."]  # fmt: skip
+    if not spent:
+        notes.append("The built-in uses no tokens.")
+    deltas = {pair: rmse[pair] - usual for pair in pairs() if pair != USUAL}
+    return Result(
+        (_batches(deltas), _lengths(deltas)), tuple(panels),
+        {"usual": usual.json, **{f"{h}x{b}": d.json for (h, b), d in deltas.items()}},
+        base.rows_of(found, test), (*notes, *base.missing(found)),
+    )  # fmt: skip
+
+
+def _batches(deltas: dict[tuple[int, int], base.Figure]) -> str:
+    said = [(f"{b} at a time", deltas[USUAL[0], b]) for b in BATCHES if (USUAL[0], b) in deltas]
+    return f"Against ten ratings at a time, {_list(said)}."
+
+
+def _lengths(deltas: dict[tuple[int, int], base.Figure]) -> str:
+    said = [(f"{h} of them", deltas[h, USUAL[1]]) for h in HISTORIES if (h, USUAL[1]) in deltas]
+    return f"Against reading 40 ratings, {_list(said)}."
+
+
+def _list(said: Sequence[tuple[str, base.Figure]]) -> str:
+    return "; ".join(f"{name} {_change(d)}" for name, d in said)
+
+
+def _change(d: base.Figure) -> str:
+    if d.value == 0 and not d.drawn.any():
+        return "leave every final rating as it is"
+    return f"change the final RMSE by {base.words(d, signed=True)}, {base.chance(d)}"

@@ -1,0 +1,224 @@
+"""What happens when a profile is fed with its own ratings? Drift over rounds of a closed loop.
+
+Each round a user is shown ten movies that they have not rated (drawn by popularity), rates them by the present profile,
+and the profile is rewritten from these ratings as if they were real. A panel, the user's test movies, is rated after each round.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from lusifer.datasets import Item
+from lusifer.errors import BadRequest, ModelError
+from lusifer.evaluation.experiments import base
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, Setting
+from lusifer.evaluation.simulated import each
+from lusifer.simulator import LLMUserModel, evolve, plan, run_evolution
+from lusifer.simulator.estimate import Estimate, for_rating, for_update
+from lusifer.simulator.evolution import context_after, history_of
+from lusifer.simulator.types import Bullet, Context, Profile, Rated, SimulatedRating, Update
+
+ROUNDS = 5
+"""Rounds, unless said otherwise (option ``rounds``)."""
+SHOWN = 10
+FED, DRAWN = "Its rating fed back", "A draw fed back"
+
+
+def _rounds(setting: Setting) -> int:
+    return max(int(setting.options.get("rounds", ROUNDS)), 1)
+
+
+def ways(setting: Setting) -> tuple[str, ...]:
+    """The built-in, which costs nothing, is also fed with draws of its own distribution."""
+    return (FED,) if isinstance(setting.model, LLMUserModel) else (FED, DRAWN)
+
+
+def able(setting: Setting) -> list[int]:
+    """Users with a history to begin with."""
+    found = [u for u in setting.users if len(setting.split.train.of_user(u)) >= SHOWN]
+    base.enough(setting, 2, f"have {SHOWN} training ratings", found)
+    return found
+
+
+def shown(setting: Setting, user: int) -> list[tuple[Item, ...]]:
+    """The movies of each round: none that the user has rated, drawn by how often others rated them."""
+    train = setting.split.train
+    ids, counts = np.unique(train.item, return_counts=True)
+    mine = np.concatenate([train.of_user(user).item, setting.split.test.of_user(user).item])
+    open_ = ~np.isin(ids, mine)
+    ids, chances = ids[open_], counts[open_] / counts[open_].sum()
+    count = min(SHOWN * _rounds(setting), len(ids))
+    drawn = np.random.default_rng((setting.seed, 41, user)).choice(ids, count, replace=False, p=chances)  # fmt: skip
+    return [setting.dataset.items_of(drawn[at : at + SHOWN]) for at in range(0, count, SHOWN)]
+
+
+def estimate(setting: Setting) -> Estimate:
+    """What it will ask: the histories, and each round a rating of ten movies, an update, and the panel."""
+    model = setting.model
+    users = able(setting)
+    total = base.cost(replace(setting, users=tuple(users)), [Arm("start", replace(setting, users=tuple(users)).sample, model)])  # fmt: skip
+    if not isinstance(model, LLMUserModel):
+        return total
+    for user in users:
+        history = history_of(setting.dataset, setting.split, user, model.history)
+        start = context_after(setting.dataset, setting.split, user, ())
+        profile = Profile(start.profile.about, (Bullet("x" * 1200),))
+        context = start.reading(history).after(Update(profile, "", ()))
+        panel = setting.dataset.items_of(setting.test.of_user(user).item)
+        for items in shown(setting, user):
+            batch = tuple(Rated(i, setting.dataset.scale.nearest(context.usual_rating), 0) for i in items)  # fmt: skip
+            total += for_rating(model, setting.store, context, items)
+            total += for_update(model, setting.store, context.reading(batch))
+            total += for_rating(model, setting.store, context, panel)
+            context = context.reading(batch).after(Update(profile, "", ()))
+    return total
+
+
+def run(setting: Setting) -> Result:
+    """Mean, spread, error and taste by round."""
+    users, names = able(setting), ways(setting)
+    rows: list[dict[str, object]] = []
+    profiles: list[tuple[str, int, int, float]] = []
+    lost: list[int] = []
+    lock, done = threading.Lock(), [0]
+    total = len(users) * len(names)
+
+    def one(at: int) -> None:
+        user, way = users[at // len(names)], names[at % len(names)]
+        try:
+            mine, alike = _loop(setting, user, way)
+        except (ModelError, BadRequest) as error:
+            if isinstance(error, ModelError) and error.hopeless:
+                raise
+            with lock:
+                lost.append(user)
+            mine, alike = [], []
+        with lock:
+            rows.extend(mine)
+            profiles.extend(alike)
+            done[0] += 1
+            setting.progress(done[0], total, way)
+
+    setting.progress(0, total, names[0])
+    each(one, total, setting.workers, setting.cancelled, setting.store)
+    if not rows:
+        raise BadRequest("No user's loop came to an end: the model failed for all.", "Look at the calls on the Calls page.")  # fmt: skip
+    frame = pd.DataFrame(rows).sort_values(["way", "user_id", "round", "kind"], kind="stable")
+    alike = pd.DataFrame(profiles, columns=["way", "user_id", "round", "likeness"])
+    return _result(setting, frame.reset_index(drop=True), alike, names, lost)
+
+
+def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:  # fmt: skip
+    """One user's rounds: rows of ratings (kind: real, fed, panel), and how alike the profile stays."""
+    model, data, split = setting.model, setting.dataset, setting.split
+    what = plan(data, split, user, model)
+    kept = setting.store if isinstance(model, LLMUserModel) else None
+    steps = list(run_evolution(data, split, model, what, kept, cancelled=setting.cancelled)) if kept else list(evolve(data, split, model, what))  # fmt: skip
+    if isinstance(model, LLMUserModel):
+        model = replace(model, evolution=what.id)
+    context = context_after(data, split, user, steps)
+    test = setting.test.of_user(user)
+    panel = data.items_of(test.item)
+    rng = np.random.default_rng((setting.seed, 42, user))
+    rows = [
+        {"way": way, "user_id": user, "round": s.number - len(steps), "kind": "real", "item_id": r.item.id, "said": r.rating, "true": r.rating}
+        for s in steps for r in s.batch
+    ]  # fmt: skip
+    rows += _panel(model.rate(context, panel), test.rating.tolist(), way, user, 0)
+    first, alike = context.profile, [(way, user, 0, 1.0)]
+    for number, items in enumerate(shown(setting, user), 1):
+        setting.stop()
+        batch = _batch(model.rate(context, items), items, context, way, rng)
+        if not batch:
+            raise ModelError("Every rating of a round failed.")
+        rows += [
+            {"way": way, "user_id": user, "round": number, "kind": "fed", "item_id": r.item.id, "said": r.rating, "true": np.nan}
+            for r in batch
+        ]  # fmt: skip
+        reading = context.reading(batch)
+        context = reading.after(model.update(reading))
+        rows += _panel(model.rate(context, panel), test.rating.tolist(), way, user, number)
+        alike.append((way, user, number, base.likeness(first, context.profile)))
+    return rows, alike
+
+
+def _batch(
+    said: Sequence[SimulatedRating], items: Sequence[Item], context: Context, way: str, rng: np.random.Generator
+) -> tuple[Rated, ...]:  # fmt: skip
+    """The ratings that are fed back, on the scale; failed ones are left out."""
+    moment = context.seen[-1].timestamp if context.seen else 0
+    batch = []
+    for rating, item in zip(said, items, strict=True):
+        if rating.rating is None or rating.expected is None:
+            continue
+        value = rating.rating
+        if way == DRAWN:
+            value = context.scale.nearest(rating.expected + (rating.spread or 0.0) * rng.standard_normal())  # fmt: skip
+        batch.append(Rated(item, value, moment + 1))
+    return tuple(batch)
+
+
+def _panel(said: Sequence[SimulatedRating], true: Sequence[float], way: str, user: int, number: int) -> list[dict[str, object]]:  # fmt: skip
+    return [
+        {"way": way, "user_id": user, "round": number, "kind": "panel", "item_id": r.item_id,
+         "said": np.nan if r.expected is None else r.expected, "true": t}
+        for r, t in zip(said, true, strict=True)
+    ]  # fmt: skip
+
+
+def _result(
+    setting: Setting, frame: pd.DataFrame, alike: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
+) -> Result:  # fmt: skip
+    boot = Bootstrap(frame["user_id"].unique(), setting.seed)
+    last = int(frame["round"].max())
+
+    def line(kind: tuple[str, ...], measure: str) -> list[Point]:
+        points = []
+        for (way, number), part in frame[frame["kind"].isin(kind)].groupby(["way", "round"]):
+            points.append(_measured(boot, part, measure).point(str(way), float(str(number))))
+        return points
+
+    def panel(number: int, measure: str) -> base.Figure:
+        part = frame[(frame["kind"] == "panel") & (frame["round"] == number) & (frame["way"] == names[0])]  # fmt: skip
+        return _measured(boot, part, measure)
+
+    drift = {m: panel(last, m) - panel(0, m) for m in ("mean", "spread", "rmse")}
+    ratio = panel(last, "spread") / panel(0, "spread")
+    stays = alike[(alike["round"] == last) & (alike["way"] == names[0])]
+    words_kept = boot.mean(stays["user_id"].to_numpy(), stays["likeness"])
+    points = [
+        boot.mean(part["user_id"].to_numpy(), part["likeness"]).point(str(way), float(str(number)))
+        for (way, number), part in alike.groupby(["way", "round"])
+    ]  # fmt: skip
+    panels = (
+        Panel("Mean of what is fed in (rounds up to 0 are real)", "Round", "Mean rating", "line", tuple(line(("real", "fed"), "mean"))),
+        Panel("Spread of what is fed in (rounds up to 0 are real)", "Round", "Standard deviation", "line", tuple(line(("real", "fed"), "spread"))),
+        Panel("Error on the panel", "Round", "RMSE", "line", tuple(line(("panel",), "rmse"))),
+        Panel("What the profile keeps of its words", "Round", "Shared words", "line", tuple(points)),
+    )  # fmt: skip
+    first = (
+        f"After {last} rounds on its own ratings the mean of the panel has moved by {base.words(drift['mean'], 2, signed=True)} stars, {base.chance(drift['mean'])}, "
+        f"and its spread is {base.words(ratio, 2)} times what it was."
+    )  # fmt: skip
+    second = (
+        f"The RMSE on the panel changes by {base.words(drift['rmse'], signed=True)}, {base.chance(drift['rmse'])}; "
+        f"the profile keeps {base.words(words_kept, 2)} of its words."
+    )  # fmt: skip
+    figures = {
+        "mean": drift["mean"].json, "spread": drift["spread"].json, "spread_ratio": ratio.json, "rmse": drift["rmse"].json,
+        "likeness": words_kept.json,
+    }  # fmt: skip
+    notes = (f"{len(set(lost))} users' loops broke off because the model failed; they are left out.",) if lost else ()  # fmt: skip
+    return Result((first, second), panels, figures, frame, notes)
+
+
+def _measured(boot: Bootstrap, part: pd.DataFrame, measure: str) -> base.Figure:
+    users, said = part["user_id"].to_numpy(), part["said"].to_numpy(float)
+    if measure == "rmse":
+        return boot.rmse(users, said - part["true"].to_numpy(float))
+    return boot.mean(users, said) if measure == "mean" else boot.spread(users, said)

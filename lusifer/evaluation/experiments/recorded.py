@@ -1,0 +1,81 @@
+"""Experiments as recorded runs: started, gone on with, and finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lusifer.errors import BadRequest, Cancelled
+from lusifer.evaluation import rows
+from lusifer.evaluation.experiments import Experiment, Setting
+from lusifer.simulator import label
+from lusifer.store import Store
+
+KIND = "experiment"
+
+
+def record(
+    experiment: Experiment, make: Callable[[str], Setting], store: Store, *, among: str = "all",
+    asked_with: str = "", resume: str | None = None,
+) -> str:  # fmt: skip
+    """Run an experiment and record it; the run's id.
+
+    Args:
+        make: the setting for a run of this id (``""`` for a look before there is one): the model's calls are
+            recorded under it.
+        among: whom the users were drawn from; ``asked_with``: how the prompts are found again.
+        resume: a run that was stopped. What it had asked is not asked again.
+
+    Raises:
+        BadRequest: too few users fit, or that run can't go on.
+        ModelError: the model can't be asked.
+        Cancelled: somebody stopped it; the run is kept as ``cancelled``.
+    """
+    first = make("")
+    model = first.model
+    params: dict[str, Any] = {
+        "name": experiment.name, "users": len(first.users), "among": among, "options": dict(first.options),
+        "prompts": asked_with, "asked": list(first.users),
+    }  # fmt: skip
+    if resume is None:
+        run = store.start_run(
+            KIND, f"{experiment.title}, {label(model.spec)}, {len(first.users)} users", dataset=first.dataset.name,
+            dataset_hash=first.dataset.hash, split=first.split.id, model=model.spec, model_version=model.version,
+            seed=first.seed, params=params,
+        )  # fmt: skip
+    else:
+        run = resume
+        same(store.run(run), experiment, first)
+        store.reopen_run(run)
+    try:
+        result = experiment.run(make(run))
+        rows.keep(run, result.rows)
+    except BaseException as error:
+        stopped = isinstance(error, Cancelled | KeyboardInterrupt)
+        store.finish_run(run, "cancelled" if stopped else "failed")
+        raise
+    store.finish_run(run, "done", {**result.to_json(), "usage": store.run_usage(run)})
+    return run
+
+
+def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: Setting) -> None:
+    """Whether a run that was stopped is this experiment on this setting.
+
+    Raises:
+        BadRequest: it is not, and why.
+    """
+    if run is None or run["kind"] != KIND or run["params"].get("name") != experiment.name:
+        raise BadRequest("There is no such run of this experiment.", "See the runs on the Experiments page.")  # fmt: skip
+    now = (
+        setting.dataset.hash,
+        setting.split.id,
+        setting.model.spec,
+        setting.model.version,
+        setting.seed,
+    )
+    was = tuple(run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed"))
+    if now != was or run["params"]["asked"] != list(setting.users):
+        raise BadRequest(
+            "The run was made with other data, another split, model, prompt version, seed or sample.",
+            "Choose what it was made with, or start a new run.",
+        )

@@ -1,0 +1,196 @@
+"""What the Experiments page works with: settings, prices, jobs and recorded results."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer import charts, settings
+from lusifer.errors import BadRequest
+from lusifer.evaluation import sample_users
+from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, Setting
+from lusifer.evaluation.experiments.recorded import KIND, record
+from lusifer.jobs import Job
+from lusifer.simulator import label
+from lusifer.simulator.community import Community
+from lusifer.simulator.estimate import Estimate
+from lusifer.store import Store
+from lusifer.ui import errors, runs, state
+from lusifer.ui.state import Chosen
+from lusifer.ui.text import literal, money, safe_csv
+
+ICONS = {
+    "batches": "layers", "cold": "ac_unit", "shift": "alt_route", "order": "swap_vert", "repeat": "replay",
+    "ablation": "content_cut", "contamination": "masks", "loop": "all_inclusive",
+}  # fmt: skip
+
+
+def setting(
+    picked: Chosen, users: tuple[int, ...], seed: int, options: Mapping[str, int], store: Store | None,
+    told: Community | None, *, run: str = "", job: Job | None = None,
+) -> Setting:  # fmt: skip
+    """What an experiment is run with by these choices. Called by workers too: no call to streamlit here."""
+    cancelled = job.cancelled if job else lambda: False
+    model = picked.alone().user_model(store, run=run or None, cancelled=cancelled)
+    hears = None
+    if told is not None:
+        hears = picked.user_model(store, run=run or None, cancelled=cancelled), told
+    return Setting(
+        picked.dataset, picked.split, model, users, store, hears, settings.kept_dir(), seed,
+        1 if picked.builtin else errors.WORKERS, job.progress if job else (lambda *_: None), cancelled, dict(options),
+    )  # fmt: skip
+
+
+def sample(picked: Chosen, count: int, seed: int, which: str) -> tuple[int, ...]:
+    """The users.
+
+    Raises:
+        BadRequest: nobody fits.
+    """
+    return tuple(sample_users(picked.split, count, seed, errors.among(picked.dataset, which)))
+
+
+@st.cache_data(max_entries=20, show_spinner="Counting calls …")
+def _cost(
+    _made: Setting, name: str, data: str, split: str, spec: str, version: str, users: tuple[int, ...], seed: int,
+    options: tuple[tuple[str, int], ...], evidence: bool, calls: int,
+) -> Estimate:  # fmt: skip
+    return EXPERIMENTS[name].estimate(_made)
+
+
+def cost(experiment: Experiment, made: Setting) -> Estimate:
+    """What an experiment will ask, less what is stored; counted anew once calls have been made.
+
+    Raises:
+        BadRequest: too few users fit.
+    """
+    calls = int(made.store.usage()["made"]) if made.store else 0
+    return _cost(
+        made, experiment.name, made.dataset.hash, made.split.id, made.model.spec, made.model.version, made.users,
+        made.seed, tuple(sorted(made.options.items())), made.told is not None, calls,
+    )  # fmt: skip
+
+
+def work(
+    job: Job, names: list[str], picked: Chosen, users: tuple[int, ...], seed: int, which: str,
+    options: Mapping[str, int], store: Store | None, told: Community | None, resume: str | None = None,
+) -> str:  # fmt: skip
+    """One experiment, or several after each other; the last run's id. Runs in a worker thread."""
+    if store is None:
+        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")  # fmt: skip
+    run = ""
+    for at, name in enumerate(names):
+        experiment = EXPERIMENTS[name]
+
+        def make(run: str, at: int = at, experiment: Experiment = experiment) -> Setting:
+            if run:
+                job.run = run
+            own = {k: v for k, v in options.items() if k in experiment.options}
+            made = setting(picked, users, seed, own, store, told, run=run, job=job)
+            if len(names) == 1:
+                return made
+
+            def told_of(done: int, total: int, what: str) -> None:
+                share = (at + done / max(total, 1)) / len(names)
+                job.progress(round(1000 * share), 1000, f"{experiment.title}: {what}")
+
+            object.__setattr__(made, "progress", told_of)
+            return made
+
+        run = record(experiment, make, store, among=which, asked_with=picked.prompts, resume=resume)
+    return run
+
+
+def recorded(picked: Chosen, store: Store | None, name: str) -> list[dict[str, Any]]:
+    """Finished runs of an experiment on this split, newest first."""
+    return [r for r in runs.recorded(picked, store, KIND) if r["params"].get("name") == name]
+
+
+def stopped(picked: Chosen, store: Store | None, name: str, version: str) -> dict[str, Any] | None:
+    """The newest run of an experiment with this model, if it was stopped before its end."""
+    if store is None:
+        return None
+    mine = [
+        r for r in store.runs(KIND, limit=100)
+        if r["params"].get("name") == name and r["model"] == picked.model and r["model_version"] == version
+        and r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id
+    ]  # fmt: skip
+    return mine[0] if mine and mine[0]["status"] in {"cancelled", "failed"} else None
+
+
+def key_of(picked: Chosen) -> str:
+    """The key of this session's job."""
+    return f"experiment:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
+
+
+def result(run: dict[str, Any]) -> None:
+    """Everything that is said of one run."""
+    made = run["summary"]
+    for sentence in made["sentences"]:
+        st.markdown(f"**{literal(sentence)}**")
+    used = made.get("usage") or {}
+    whom = errors.AMONG.get(run["params"].get("among", "all"), "Users").lower()
+    spent = f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {money(used['price'])}." if used.get("made") else ""  # fmt: skip
+    st.caption(
+        f"{literal(label(run['model']))}, version {literal(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
+        f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users, all arms on the same ratings."
+    )
+    for note in made["notes"]:
+        st.caption(f":material/info: {literal(note)}")
+    with st.grid(2, min_column_width=420, gap="medium"):
+        for at, panel in enumerate(made["panels"]):
+            with st.container():
+                st.markdown(f"**{literal(panel['title'])}**")
+                frame = points(panel)
+                st.plotly_chart(
+                    charts.panel(frame, panel["kind"], panel["x"], panel["y"]),
+                    key=f"panel-{run['id']}-{at}", alt=described(panel, frame),
+                )  # fmt: skip
+    with st.expander("The figures as a table", icon=":material/table:"):
+        table = pd.concat(
+            [points(p).assign(panel=p["title"]) for p in made["panels"]], ignore_index=True
+        )
+        table = table[["panel", "series", "x", "value", "low", "high"]].astype({"x": str})
+        st.dataframe(table, hide_index=True, alt="Every figure of the charts with its interval")
+    export(run, table)
+
+
+def export(run: dict[str, Any], table: pd.DataFrame) -> None:
+    """The figures as CSV, the single rows as Parquet."""
+    rows = runs.rows(run["id"])
+    with st.container(horizontal=True):
+        st.download_button(
+            "Figures as CSV", safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:"
+        )  # fmt: skip
+        if rows is not None:
+            st.download_button(
+                "Single rows as Parquet", lambda: parquet(rows), f"{run['id']}.parquet", icon=":material/download:"
+            )  # fmt: skip
+
+
+def parquet(rows: pd.DataFrame) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    buffer = io.BytesIO()
+    rows.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def points(panel: Mapping[str, Any]) -> pd.DataFrame:
+    """A panel's points as a table, predictors by their titles."""
+    frame = pd.DataFrame(panel["points"], columns=["series", "x", "value", "low", "high"])
+    frame["series"] = frame["series"].map(lambda s: errors.TITLES.get(s, s))
+    return frame.astype({"value": float, "low": float, "high": float})
+
+
+def described(panel: Mapping[str, Any], frame: pd.DataFrame) -> str:
+    """A chart in words, for those who can't see it."""
+    ends = [
+        f"{name}: {rows['value'].iloc[0]:.3f} at {rows['x'].iloc[0]}"
+        + (f", {rows['value'].iloc[-1]:.3f} at {rows['x'].iloc[-1]}" if len(rows) > 1 else "")
+        for name, rows in frame.groupby("series", sort=False)
+    ]  # fmt: skip
+    return f"{panel['title']}, {panel['y']}. " + "; ".join(ends)

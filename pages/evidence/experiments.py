@@ -1,0 +1,79 @@
+"""Experiments: each answers one open question with a chart and two sentences."""
+
+import streamlit as st
+
+from lusifer.errors import LusiferError
+from lusifer.evaluation.experiments import EXPERIMENTS
+from lusifer.ui import errors, evolution, experiments, parts, runs, state
+
+picked, store = state.chosen(), state.store()
+
+st.title("Experiments", icon=":material/experiment:")
+st.caption("Open questions about simulated users, each answered by a run that anybody can repeat.")
+
+if "experiment" not in st.session_state and st.query_params.get("experiment") in EXPERIMENTS:
+    st.session_state["experiment"] = st.query_params["experiment"]
+name = st.pills("Experiment", list(EXPERIMENTS), key="experiment", required=True, wrap=True,
+                default=None if "experiment" in st.session_state else next(iter(EXPERIMENTS)),
+                format_func=lambda n: f":material/{experiments.ICONS[n]}: {EXPERIMENTS[n].title}", label_visibility="collapsed")  # fmt: skip
+st.query_params["experiment"] = name
+chosen = EXPERIMENTS[name]
+st.subheader(chosen.question)
+
+with st.container(border=True):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        which = st.selectbox("Of", list(errors.AMONG), format_func=errors.AMONG.__getitem__, key="experiment-among", width=220)
+        able = errors.able_users(picked, which)
+        if not able:
+            st.info("No user of this group has a test rating on this split.", icon=":material/info:")
+            st.stop()
+        usual = min(able, 100 if picked.builtin else 20)
+        count = st.number_input("Users", 1, able, usual, 10, key=f"experiment-users-{which}-{picked.builtin}", width=130)
+        seed = st.number_input("Seed", 0, 10**6, 0, key="experiment-seed", width=110)
+        options = {
+            key: int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
+            for key, (title, value, low, high) in chosen.options.items()
+        }  # fmt: skip
+    key = experiments.key_of(picked)
+    if parts.job_ended(key, "_experiment"):
+        told = picked.community
+        try:
+            users = experiments.sample(picked, int(count), int(seed), which)
+            made = experiments.setting(picked, users, int(seed), options, store, told)
+            cost = experiments.cost(chosen, made)
+        except LusiferError as error:
+            state.show_error(error)
+            cost = None
+        if cost is not None:
+            tag = "costs nothing" if picked.builtin else evolution.price_tag(cost)
+
+            def start(names: list[str], resume: str | None = None) -> None:
+                state.jobs().start(
+                    key, "Experiment",
+                    lambda j: experiments.work(j, names, picked, users, int(seed), which, options, store, told, resume),
+                    store=store,
+                )  # fmt: skip
+                st.rerun()
+
+            with st.container(horizontal=True):
+                if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
+                    start([name])
+                if picked.builtin and st.button("Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"):
+                    start(list(EXPERIMENTS))
+            before = experiments.stopped(picked, store, name, made.model.version)
+            if before and before["params"]["asked"] == list(users) and before["seed"] == int(seed):
+                st.caption(f"Run {before['id']} of this experiment was stopped. What was answered is kept.")
+                if st.button(f"Go on with it ({tag})", icon=":material/resume:"):
+                    start([name], before["id"])
+
+found = experiments.recorded(picked, store, name)
+if st.session_state.get("_experiment") not in {None, *(r["id"] for r in found)}:  # all were run: the newest of each is shown
+    del st.session_state["_experiment"]
+    for other in EXPERIMENTS:
+        st.session_state.pop(f"experiment-run-{other}", None)
+    st.query_params["run"] = found[0]["id"] if found else ""
+if not found:
+    st.info("This has not been run on this split yet. Press Run above; with the built-in it takes seconds (the cold start, "
+            "which fits every baseline, about a minute and a half).", icon=":material/experiment:")  # fmt: skip
+    st.stop()
+experiments.result(runs.choose(found, f"experiment-run-{name}", "run", "_experiment"))
