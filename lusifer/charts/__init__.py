@@ -360,7 +360,7 @@ def learning_curves(frame: pd.DataFrame, reward: str) -> go.Figure:
         colour = PALETTE[at % len(PALETTE)]
         if rows["low"].notna().all():
             figure.add_scatter(
-                x=[*rows["step"], *rows["step"][::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself",
+                x=[*rows["step"], *rows["step"][::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself", mode="lines",
                 fillcolor=colour, opacity=0.15, line={"width": 0}, showlegend=False, hoverinfo="skip",
                 legendgroup=str(agent),
             )  # fmt: skip
@@ -416,7 +416,7 @@ def panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
             shared |= {"x": rows["x"], "y": rows["value"], "customdata": rows[["low", "high"]]}
             if told.all() and len(grouped) <= BANDS:
                 figure.add_scatter(
-                    x=[*rows["x"], *rows["x"][::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself",
+                    x=[*rows["x"], *rows["x"][::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself", mode="lines",
                     fillcolor=PALETTE[at % len(PALETTE)], opacity=0.15, line={"width": 0}, showlegend=False,
                     hoverinfo="skip", legendgroup=str(name),
                 )  # fmt: skip
@@ -430,8 +430,31 @@ def panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
             },
         )  # fmt: skip
     figure.update_xaxes(title=x or None, type="category" if kind == "points" else None)
+    if kind == "line" and frame["x"].astype(float).abs().max() <= BANDS * 2:
+        figure.update_xaxes(dtick=1)
     figure.update_yaxes(title=y)
     if kind == "points" and len(grouped) > 1:
         figure.update_layout(scattermode="group", scattergap=0.6)
     figure = _layout(figure, 340)
     return figure.update_layout(showlegend=len(grouped) > 1)
+
+
+def agreement(frame: pd.DataFrame, column: str, title: str) -> go.Figure:
+    """Agents by what they gain on held-out ratings and in the environment. Columns: agent, held_out and ``column``,
+    each with _low and _high."""
+    figure = go.Figure()
+
+    def bars(name: str) -> dict[str, object]:
+        return {
+            "type": "data", "symmetric": False, "array": frame[f"{name}_high"] - frame[name],
+            "arrayminus": frame[name] - frame[f"{name}_low"], "thickness": 0.6, "color": QUIET,
+        }  # fmt: skip
+
+    figure.add_scatter(
+        x=frame["held_out"], y=frame[column], mode="markers", text=frame["agent"], marker={"color": ABOVE, "size": 8},
+        error_x=bars("held_out"), error_y=bars(column),
+        hovertemplate="%{text}: %{x:.3f} held out, %{y:.3f} here<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title="Gain in held-out real ratings (stars)")
+    figure.update_yaxes(title=title)
+    return _layout(figure, 340)

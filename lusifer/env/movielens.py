@@ -347,19 +347,29 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
                 setattr(self, name, copy.deepcopy(value))
         self.np_random.bit_generator.state = copy.deepcopy(state["rng"])
 
-    def estimate(self, user: int, store: Any = None) -> Estimate:
-        """What one episode with this user costs at most: the first profile, its rewritings, every slate."""
+    def estimate(
+        self, user: int, store: Any = None, *, steps: int | None = None, episodes: int = 1
+    ) -> Estimate:
+        """What episodes with this user cost at most: the first profiles, their rewritings, every slate.
+
+        Args:
+            steps: interactions over all episodes; none: one episode's length.
+        """
         if self.builtin:
             return Estimate(dollars=0.0)
+        steps = self.length if steps is None else steps
         _, context = self.world.start(user)
         first = start(self.world.dataset, self.world.split, user).reading(context.seen)
         filled = replace(context, profile=Profile(context.profile.about, (Bullet("x" * PROFILE),)))
         items = self.world.dataset.items_of(self.world.item_ids[: self.slate])
         total = for_update(self.model, store, first)
+        again = for_update(self.model, None, first)
+        for _ in range(episodes - 1):
+            total += again
         one = for_update(self.model, None, filled.reading(context.seen[: self.evolve_every]))
-        for _ in range(self.length // self.evolve_every):
+        for _ in range(steps // self.evolve_every):
             total += one
         rating = for_rating(self.model, None, filled, items)
-        for _ in range(self.length):
+        for _ in range(steps):
             total += rating
         return total

@@ -50,7 +50,7 @@ def play(
     observation, info = env.reset(seed=seed)
     episode = 0
     for step in range(steps):
-        if step % 200 == 0:
+        if step % 200 == 0 or not env.builtin:  # a language model may take seconds a step
             tick(step)
         shown = agent.act(observation, info["user_id"], env.known(), env.slate)
         action = int(shown[0]) if env.slate == 1 else shown

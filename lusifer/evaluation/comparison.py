@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lusifer.datasets import Dataset, RatingScale
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.audit import Audit, audit
+from lusifer.evaluation.experiments.base import Bootstrap
 from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference
 from lusifer.evaluation.protocol import CALIBRATED, SIMULATOR, WITH_EVIDENCE, Evaluation
 from lusifer.simulator import BUILTIN
@@ -34,7 +35,8 @@ def summary(found: Evaluation, seed: int) -> dict[str, Any]:
             "seconds": prediction.seconds,
             "coverage": found.coverage(name),
         }
-    checked_all = audits(found)
+    by_user = audits(found)
+    checked_all = {name: sum(of.values(), Audit()) for name, of in by_user.items()}
     for name, checked in checked_all.items():
         for row in (name, CALIBRATED) if name == SIMULATOR else (name,):
             if row in rows:
@@ -42,20 +44,33 @@ def summary(found: Evaluation, seed: int) -> dict[str, Any]:
     return {
         "rows": found.rows, "asked": len(found.test), "predictors": rows, "notes": list(found.notes),
         "simulator_minus": differences(found, seed), "adds": adds(found, seed),
-        "audit": {n: as_json(a) for n, a in checked_all.items()},
+        "audit": {n: as_json(a) for n, a in checked_all.items()}, "trust": trusted(found, by_user, seed),
     }  # fmt: skip
 
 
-def audits(found: Evaluation) -> dict[str, Audit]:
-    """The audit of every variant of the simulator, by predictor name."""
+def trusted(found: Evaluation, by_user: Mapping[str, Mapping[int, Audit]], seed: int) -> dict[str, list[float | None]]:  # fmt: skip
+    """Of the simulator alone: faithfulness, and the share of ratings that it failed to give; value, low, high."""
+    if SIMULATOR not in found.simulated:
+        return {}
+    boot = Bootstrap(found.test.user_ids, seed)
+    checked = by_user.get(SIMULATOR, {})
+    users = np.array(list(checked), dtype=np.int64)
+    borne = np.array([a.count("borne out") for a in checked.values()], dtype=float)
+    told = borne + np.array([a.count("not borne out") for a in checked.values()], dtype=float)
+    lost = ~np.isfinite(found.predictions[SIMULATOR].values)
+    return {
+        "faithfulness": boot.of(users, [borne, told], lambda s: s[:, 0] / s[:, 1]).json,
+        "missing": boot.mean(found.test.user, lost * 1.0).json,
+    }
+
+
+def audits(found: Evaluation) -> dict[str, dict[int, Audit]]:
+    """The audits of every variant of the simulator, by predictor name and user."""
     result = {}
     for name, simulated in found.simulated.items():
         if name == BUILTIN:
             continue
-        total = Audit()
-        for steps in simulated.evolutions.values():
-            total += audit(found.dataset, steps)
-        result[name] = total
+        result[name] = {u: audit(found.dataset, steps) for u, steps in simulated.evolutions.items()}
     return result
 
 

@@ -106,6 +106,7 @@ def measure(
     context = _Context.of(found.dataset, found.split, table, users, rows_of)
     truth = _statistics(real, context)
     result: dict[str, Any] = {}
+    spreads: dict[str, list[dict[str, float]]] = {}
     rng = np.random.default_rng((seed, 12))
     draws = rng.integers(len(users), size=(DRAWS, len(users)))
     for name, values in found.ratings.items():
@@ -114,6 +115,7 @@ def measure(
         whole = _compare(truth, mine, np.arange(len(users)), context, values[mask], real)
         drawn = [_compare(truth, mine, d, context, values[mask], real, items=False) for d in draws]
         row: dict[str, Any] = {}
+        spreads[name] = drawn
         for key in whole:
             spread = [d[key] for d in drawn if key in d and np.isfinite(d[key])]
             low, high = np.percentile(spread, [2.5, 97.5]) if len(spread) > 10 else (np.nan, np.nan)
@@ -122,12 +124,35 @@ def measure(
         row["auc"] = [_plain(a) for a in auc]
         row["clues"] = clues
         result[name] = row
+    for name in result.keys() - NAIVE.keys():
+        result[name]["minus_naive"] = _against_naive(result, spreads, name)
     real_said = {
         "popularity": _plain(_mean_of(truth["popularity"])), "autocorrelation": _plain(_mean_of(truth["autocorrelation"])),
         "repeated": _plain(_mean_of(truth["repeated"])), "mean": _plain(float(real.mean())), "spread": _plain(float(real.std())),
     }  # fmt: skip
     histograms = {n: _shares(v[mask], found.dataset.scale) for n, v in [("real", np.where(mask, found.table.rating, np.nan)), *found.ratings.items()]}  # fmt: skip
     return {"users": len(users), "rows": len(table), "simulators": result, "real": real_said, "histograms": histograms}  # fmt: skip
+
+
+def _against_naive(
+    result: Mapping[str, Any], spreads: Mapping[str, list[dict[str, float]]], name: str
+) -> dict[str, list[float | None]]:
+    """By measure, how much further along a simulator is than the best naive one (above zero: closer to real
+    people), with the interval of the same draws."""
+    found = {}
+    for key, (_, side, _) in MEASURES.items():
+        values = {n: result[n][key][0] for n in NAIVE if n in result and result[n].get(key)}
+        values = {n: v for n, v in values.items() if v is not None}
+        if not values or not result[name].get(key) or result[name][key][0] is None:
+            continue
+        best = max(values, key=lambda n: values[n] * side)
+        drawn = [
+            side * (a[key] - b[key]) for a, b in zip(spreads[name], spreads[best], strict=True)
+            if key in a and key in b and np.isfinite(a[key] - b[key])
+        ]  # fmt: skip
+        low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > 10 else (np.nan, np.nan)
+        found[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]  # fmt: skip
+    return found
 
 
 # ---- statistics ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import streamlit as st
 from lusifer import baselines, settings
 from lusifer.datasets import Dataset, splits
 from lusifer.errors import Cancelled, LusiferError
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, sample_users
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, sample_users, trust
 from lusifer.evaluation.audit import Validity, predictive_validity
 from lusifer.evaluation.comparison import board as measures
 from lusifer.evaluation.comparison import plain, summary, table
@@ -144,6 +144,8 @@ def work(
         raise
     if store:
         made["usage"] = store.run_usage(run)
+        plans = {u: plan(picked.dataset, picked.split, u, model).id for u in users}
+        made["trust"]["price"] = trust.price_a_user(store, plans, picked.builtin, seed)
         store.finish_run(run, "done", made)
     return {
         "id": run, "split": picked.split.id, "model": model.spec, "seed": seed, "params": params,

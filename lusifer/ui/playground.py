@@ -6,18 +6,22 @@ import io
 import threading
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from lusifer import charts
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.env import agents, play
-from lusifer.env.movielens import MovieLensEnv
+from lusifer.env import agents, agreement, play
+from lusifer.env.movielens import PATIENCE, MovieLensEnv
 from lusifer.env.rewards import REWARDS
 from lusifer.env.world import World, build
-from lusifer.errors import Cancelled
+from lusifer.errors import BadRequest, Cancelled
+from lusifer.evaluation.trust import AGREEMENT
 from lusifer.jobs import Job
+from lusifer.simulator import StatisticalUserModel
+from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import runs, state
 from lusifer.ui.state import Chosen
@@ -59,21 +63,54 @@ def seconds(names: list[str], steps: int, seeds: int) -> float:
     return sum(steps * seeds / STEPS_A_SECOND.get(n, USUAL_RATE) + 8 * (n == "fm") for n in names)
 
 
+def some(w: World, count: int) -> list[int]:
+    """The users that are played: spread evenly over all who can be."""
+    return [int(u) for u in w.users[np.linspace(0, len(w.users) - 1, count).round().astype(int)]]
+
+
+def cost(
+    picked: Chosen, names: list[str], steps: int, seeds: int, options: dict[str, Any], count: int, store: Store | None
+) -> Estimate:  # fmt: skip
+    """What a run with a language model costs at most: nobody's patience lasts less than five interactions."""
+    w = world(picked.dataset, picked.split)
+    env = MovieLensEnv(world_=w, model=picked.alone().user_model(store), **options)
+    total = steps * seeds * len(names)
+    return env.estimate(
+        some(w, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0
+    )
+
+
 def work(
     job: Job, picked: Chosen, names: list[str], steps: int, seeds: int, options: dict[str, Any], store: Store | None,
+    users: int | None = None,
 ) -> str:  # fmt: skip
-    """Play and record the run, whose id is returned. Runs in a worker thread: no call to streamlit here."""
+    """Play and record the run, whose id is returned. Runs in a worker thread: no call to streamlit here.
+
+    Args:
+        users: how many people are played; none: everybody.
+    """
     job.progress(0, 0, "Building the world: half of the ratings behind the reward, half for agents")
     w = world(picked.dataset, picked.split)
-    params = {"agents": names, "steps": steps, "seeds": list(range(seeds)), **options}
+    chosen = None if users is None else some(w, users)
+    alone = picked.alone()
+    bare = alone.user_model(store)
+    params = {
+        "agents": names,
+        "steps": steps,
+        "seeds": list(range(seeds)),
+        "users": chosen,
+        **options,
+    }
     title = f"{', '.join(agents.TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
     run = store.start_run(
         KIND, title, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash, split=picked.split.id,
-        model="builtin", model_version="3", seed=w.seed, params=params,
+        model=bare.spec, model_version=bare.version, seed=w.seed, params=params,
     ) if store else f"unstored-{id(job):x}"  # fmt: skip
+    job.run = "" if picked.builtin else run
     try:
+        model = alone.user_model(store, run=run, cancelled=job.cancelled)
         log = play.compare(
-            lambda: MovieLensEnv(world_=w, **options),
+            lambda: MovieLensEnv(world_=w, model=model, users=chosen, **options),
             {n: (lambda seed, n=n: agents.create(n, w, seed)) for n in names},  # type: ignore[misc]
             steps, range(seeds), progress=lambda d, n, what: job.progress(d, n, agents.TITLES.get(what, what)),
             cancelled=job.cancelled,
@@ -91,6 +128,51 @@ def work(
         ]
         store.finish_run(run, "done", {"agents": plain})
     return run
+
+
+def sanity_work(job: Job, picked: Chosen, store: Store | None) -> str:
+    """Hold agents' ranks against held-out ratings; the run's id. Runs in a worker thread."""
+    if store is None:
+        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")  # fmt: skip
+    job.progress(0, 0, "Building the world")
+    w = world(picked.dataset, picked.split)
+    model = StatisticalUserModel()
+    run = store.start_run(
+        AGREEMENT, "Rank agreement of agents", dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
+        split=picked.split.id, model=model.spec, model_version=model.version, seed=0, params={"steps": agreement.STEPS, "seeds": agreement.SEEDS},
+    )  # fmt: skip
+    try:
+        made, rows = agreement.measure(w, progress=job.progress, cancelled=job.cancelled)
+        runs.keep(run, rows)
+    except BaseException as error:
+        store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+        raise
+    store.finish_run(run, "done", {**made, "rows": rows.to_dict("records")})
+    return run
+
+
+def sanity(run: dict[str, Any]) -> None:
+    """What the check says."""
+    made = run["summary"]
+    same, whole = (_with(made[k][0], made[k][1], made[k][2], 2) for k in ("tau", "tau_episodes"))
+    st.markdown(
+        f"**Choosing among the movies that people really rated, {made['variants']} agents rank alike in the environment and by held-out ratings: "
+        f"Kendall's tau {same}.** Over whole episodes, where they choose among all movies, it is {whole}."
+    )
+    st.caption(
+        "Over episodes agents also meet movies that hardly anybody rated. Held-out ratings say nothing of those; the environment expects "
+        f"little of them. So agents that chase a single five stand well by one and badly by the other. {made['users']} users, run {run['id']}; "
+        "intervals over users, seeds and agents drawn anew."
+    )
+    frame = pd.DataFrame(made["rows"])
+    with st.grid(2, min_column_width=420, gap="medium"):
+        for column, title in (("same_choices", "Same choices: gain in expected rating"), ("environment", "Episodes: mean expected reward")):  # fmt: skip
+            with st.container():
+                st.plotly_chart(
+                    charts.agreement(frame, column, title),
+                    alt=f"{title} against the gain in held-out ratings, a point an agent",
+                )
+    st.download_button("Agents as CSV", safe_csv(frame), f"{run['id']}.csv", "text/csv", icon=":material/download:")  # fmt: skip
 
 
 def result(run: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from lusifer import charts
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
 from lusifer.simulator import BUILTIN, label
-from lusifer.ui import community, errors, errors_views, evolution, parts, state
+from lusifer.ui import community, errors, errors_views, evolution, parts, state, trust
 from lusifer.ui import runs as recorded_runs
 from lusifer.ui.text import literal, safe_csv
 
@@ -95,6 +95,7 @@ if shown is None:
         icon=":material/query_stats:",
     )
     errors_views.cold_start(picked, store)
+    trust.card(picked, store)
     st.stop()
 
 summary = shown["summary"]
@@ -177,3 +178,5 @@ with st.container(horizontal=True):
         "Report as HTML", lambda: errors_views.html(picked, shown, frame, kept, names),
         f"run-{shown['id']}.html", "text/html", icon=":material/description:",
     )  # fmt: skip
+
+trust.card(picked, store)

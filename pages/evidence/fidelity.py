@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lusifer.errors import LusiferError
-from lusifer.ui import errors, evolution, fidelity, parts, runs, state
+from lusifer.ui import errors, evolution, fidelity, parts, runs, state, trust
 
 picked, store = state.chosen(), state.store()
 
@@ -37,5 +37,7 @@ with st.container(border=True):
 found = fidelity.recorded(picked, store)
 if not found:
     st.info("Nothing has been measured on this split yet. Press the button above; with the built-in it takes seconds.", icon=":material/fingerprint:")
+    trust.card(picked, store)
     st.stop()
 fidelity.result(picked, runs.choose(found, "fidelity-run", "run", "_fidelity"))
+trust.card(picked, store)

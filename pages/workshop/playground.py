@@ -1,28 +1,39 @@
 """Playground: recommenders learn from simulated users."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from lusifer.env import agents
 from lusifer.errors import LusiferError
-from lusifer.ui import parts, playground, runs, state
+from lusifer.simulator import label
+from lusifer.ui import evolution, parts, playground, runs, state, trust
 from lusifer.ui.text import duration
 
 picked, store = state.chosen(), state.store()
+data = picked.dataset
 
 st.title("Playground", icon=":material/sports_esports:")
 st.caption("Recommenders recommend, simulated users rate or skip, profiles change: who learns what people like?")
-if not picked.builtin:
-    st.info(
-        "Here the built-in plays the users, whatever model is chosen: thousands of interactions would each be a paid call. In code, "
-        "the environment takes a language model too (docs/environment.md).",
-        icon=":material/info:",
-    )
 with st.container(border=True):
+    plays = picked
+    if picked.asked_with.evidence and not picked.builtin:
+        plays = replace(picked, model="builtin", evidence=False)
+        st.caption("These prompts tell what others gave, which the environment does not, so the built-in plays the users.")
+    elif not picked.builtin:
+        who_plays = st.segmented_control("Who plays the users", ["builtin", "model"], default="builtin", required=True, key="play-who",
+                                         format_func=lambda w: label("builtin" if w == "builtin" else picked.model))  # fmt: skip
+        plays = replace(picked, model="builtin", evidence=False) if who_plays == "builtin" else picked.alone()
+        if not plays.builtin:
+            st.caption("Every interaction is a call, so begin small: the price of all of them stands on the button.")
     names = st.pills("Agents", list(agents.TITLES), selection_mode="multi", default=playground.DEFAULT, key="play-agents",
                      format_func=agents.TITLES.__getitem__)  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        steps = st.number_input("Interactions", 100, 20_000, 1000, 500, key="play-steps", width=140)
-        seeds = st.number_input("Seeds", 1, 20, 5, key="play-seeds", width=110, help="Runs of each agent; intervals are over them.")
+        few = "" if plays.builtin else "-paid"  # other usual values, so other fields
+        steps = st.number_input("Interactions", 5 if few else 100, 20_000, 20 if few else 1000, 20 if few else 500, key=f"play-steps{few}", width=140)
+        seeds = st.number_input("Seeds", 1, 20, 1 if few else 5, key=f"play-seeds{few}", width=110, help="Runs of each agent; intervals are over them.")
+        people = st.number_input("Users", 1, len(data.user_ids), 5 if few else None, key=f"play-users{few}", width=120, placeholder="all",
+                                 help="How many people are played, spread over all of them; empty: everybody.")  # fmt: skip
         slate = st.number_input("Items shown", 1, 20, 1, key="play-slate", width=120)
         length = st.number_input("Longest episode", 5, 500, 50, 5, key="play-length", width=140)
         evolve = st.number_input("Profile changes after", 1, 100, 10, key="play-evolve", width=160)
@@ -31,10 +42,18 @@ with st.container(border=True):
     options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
     key = playground.job_of(picked)
     if parts.job_ended(key, "_play"):
-        took = duration(playground.seconds(list(names or []), int(steps), int(seeds)))
-        if st.button(f"Play (about {took}, costs nothing)", icon=":material/play_circle:", type="primary", disabled=not names):
+        tag = f"about {duration(playground.seconds(list(names or []), int(steps), int(seeds)))}, costs nothing"
+        if not plays.builtin:
+            try:
+                with st.spinner("Counting calls …"):
+                    tag = evolution.price_tag(playground.cost(plays, list(names or []), int(steps), int(seeds), options, int(people or 5), store))
+            except LusiferError as error:
+                state.show_error(error)
+                names = []
+        if st.button(f"Play ({tag})", icon=":material/play_circle:", type="primary", disabled=not names):
             state.jobs().start(
-                key, "Playground", lambda j: playground.work(j, picked, list(names), int(steps), int(seeds), options, store),
+                key, "Playground",
+                lambda j: playground.work(j, plays, list(names), int(steps), int(seeds), options, store, int(people) if people else None),
                 store=store,
             )  # fmt: skip
             st.rerun()
@@ -46,6 +65,8 @@ else:
     playground.result(runs.choose(found, "play-run", "run", "_play"))
 
 st.subheader("One episode, as a talk", icon=":material/forum:")
+if not picked.builtin:
+    st.caption("The built-in plays the user here, whatever model is chosen.")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = st.selectbox("Agent", list(agents.TITLES), index=list(agents.TITLES).index("bias"), key="talk-agent",
                         format_func=agents.TITLES.__getitem__, width=220)  # fmt: skip
@@ -62,3 +83,20 @@ if go:
         state.show_error(error)
 if st.session_state.get("_talk", ("",))[0] == picked.dataset.hash:
     playground.conversation(picked.dataset, st.session_state["_talk"][1])
+
+st.subheader("Sanity check", icon=":material/fact_check:")
+st.caption(
+    "Do agents that are better on held-out real ratings rank higher in this environment? Thirty recommenders (methods, settings, shares of the "
+    "data) and two simple ones are scored in both. The built-in plays the users."
+)
+checking = playground.job_of(picked).replace("play:", "agree:")
+if parts.job_ended(checking, "_agree") and st.button("Check (about a minute, costs nothing)", icon=":material/fact_check:"):
+    state.jobs().start(checking, "Sanity check", lambda j: playground.sanity_work(j, picked, store), store=store)
+    st.rerun()
+checks = runs.recorded(picked, store, playground.AGREEMENT)
+if checks:
+    playground.sanity(checks[0])
+else:
+    st.info("Not checked on this split yet.", icon=":material/fact_check:")
+
+trust.card(picked, store)

@@ -160,7 +160,9 @@ def _baselines(
     setting: Setting, users: tuple[int, ...], said: dict[int, dict[str, np.ndarray]], done: int
 ) -> None:
     """Every baseline at every length, some at a time; the heavy ones in processes of their own."""
-    groups: Sequence[tuple[int, ...]] = [(k,) for k in LENGTHS] if setting.options.get("apart") else GROUPS
+    groups: Sequence[tuple[int, ...]] = (
+        [(k,) for k in LENGTHS] if setting.options.get("apart") else GROUPS
+    )
     made = {lengths: together(setting, users, lengths) for lengths in groups}
     jobs = [(n, lengths) for n in baselines.METHODS for lengths in groups]
     jobs.sort(key=lambda j: j[0] not in baselines.HEAVY)

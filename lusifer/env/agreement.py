@@ -1,0 +1,174 @@
+"""A sanity check of the environment: do agents that are better on held-out real ratings rank higher in it?
+
+Many recommenders (methods × hyperparameters × shares of the agents' data) are scored twice. On **held-out real
+ratings**: the mean rating that people gave to the third of their test items that the agent puts first, above their own mean. In the
+**environment**: the mean expected rating of what is taken, over whole episodes. Rank agreement is Kendall's tau-b (1938), with an interval over users, seeds and variants drawn anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from lusifer.baselines import (
+    ALS,
+    Bias,
+    FactorisationMachine,
+    ItemKNN,
+    ItemMean,
+    SideInformation,
+    SVDpp,
+)
+from lusifer.env.agents import Agent, Popularity, Predicting, Random
+from lusifer.env.movielens import MovieLensEnv
+from lusifer.env.play import Progress, play, silent
+from lusifer.env.world import World
+from lusifer.errors import BadRequest, Cancelled
+
+SHARES = (0.05, 0.25, 1.0)
+STEPS, SEEDS = 300, 4
+LEAST = 3
+"""Test ratings that a user needs to be scored on."""
+DRAWS = 500
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One recommender: its name, how it is made, and the share of the agents' ratings that it learns from."""
+
+    name: str
+    make: Callable[[World], Any]
+    share: float = 1.0
+
+
+def variants() -> list[Variant]:
+    """All that are tried: at least thirty."""
+
+    def of(name: str, make: Callable[[World], Any]) -> list[Variant]:
+        return [Variant(f"{name}, {share:.0%} of the data", make, share) for share in SHARES]
+
+    return [
+        *of("Item mean", lambda w: ItemMean()), *of("Bias", lambda w: Bias()),
+        *of("Bias, damped by 25", lambda w: Bias(25.0, 25.0)), *of("Bias, not damped", lambda w: Bias(0.1, 0.1)),
+        *of("Item kNN, 40", lambda w: ItemKNN()), *of("Item kNN, 5", lambda w: ItemKNN(5, 10)),
+        *of("ALS, 10 factors", lambda w: ALS()), *of("ALS, 40 factors", lambda w: ALS(40, 2.0)),
+        *of("SVD++", lambda w: SVDpp(epochs=10)),
+        *of("FM", lambda w: FactorisationMachine(SideInformation.of(w.dataset), iterations=60, kept=40)),
+    ]  # fmt: skip
+
+
+class _Fitted(Predicting):
+    """A predicting agent of a fitted predictor."""
+
+    def __init__(self, world: World, predictor: Any) -> None:
+        self.name, self.predictor = "fitted", predictor
+        self.item_ids = world.item_ids.astype(np.int32)
+        self._scores: dict[int, NDArray[np.float64]] = {}
+
+
+Scores = Callable[[int, NDArray[np.int64]], NDArray[Any]]
+"""What a recommender thinks of some items for a user."""
+
+
+def lift(world: World, scores: Scores, users: Sequence[int]) -> NDArray[np.float64]:
+    """By user, what choosing by scores gains among their test items: of the third with the highest scores the mean
+    less that of all; in real ratings, and in the ratings that the environment expects (users × 2)."""
+    found = []
+    for user in users:
+        rows = world.split.test.of_user(user)
+        order = np.argsort(-np.asarray(scores(user, rows.item.astype(np.int64)), dtype=float), kind="stable")  # fmt: skip
+        first = order[: max(len(rows) // 3, 1)]
+        expected = world.opening(user)[0][[world.row(int(i)) for i in rows.item]]
+        found.append([float(v[first].mean() - v.mean()) for v in (rows.rating, expected)])
+    return np.array(found)
+
+
+def measure(
+    world: World, *, chosen: Sequence[Variant] | None = None, steps: int = STEPS, seeds: int = SEEDS, seed: int = 0,
+    progress: Progress = silent, cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[dict[str, Any], pd.DataFrame]:  # fmt: skip
+    """Tau with its interval, and one row a variant: held_out, environment, with intervals.
+
+    Raises:
+        BadRequest: too few users with test ratings.
+        Cancelled: ``cancelled`` said so.
+    """
+    test = world.split.test
+    users = [int(u) for u, n in zip(test.user_ids, test.counts, strict=True) if n >= LEAST and u in world.users]  # fmt: skip
+    if len(users) < 10:
+        raise BadRequest(f"{len(users)} users with {LEAST} test ratings are too few.", "Use a split such as last-10.")  # fmt: skip
+    tried = list(chosen) if chosen is not None else variants()
+    names = [*(v.name for v in tried), "Popularity", "Random"]
+    held: list[NDArray[np.float64]] = []
+    played: list[list[float]] = []
+    order = np.random.default_rng((seed, 91)).random(len(world.agents))
+    for at, name in enumerate(names):
+        if cancelled():
+            raise Cancelled("The check was stopped.", "Nothing of it is kept.")
+        progress(at, len(names), name)
+        make: Callable[[int], Agent]
+        if at < len(tried):
+            part = world.agents.select(order < tried[at].share)
+            fitted = tried[at].make(world).fit(part, world.dataset.scale, seed=seed)
+            agent = _Fitted(world, fitted)
+            held.append(lift(world, lambda u, items, f=fitted: f.predict(np.full(len(items), u, dtype=np.int32), items.astype(np.int32)), users))  # type: ignore[misc]  # fmt: skip
+            make = lambda s, a=agent: a  # type: ignore[misc]  # noqa: E731
+        elif name == "Popularity":
+            held.append(lift(world, lambda u, items: world.popularity[[world.row(int(i)) for i in items]], users))  # fmt: skip
+            make = lambda s: Popularity(world, s)  # noqa: E731
+        else:
+            rng = np.random.default_rng((seed, 92))
+            held.append(lift(world, lambda u, items, r=rng: r.random(len(items)), users))  # type: ignore[misc]  # fmt: skip
+            make = lambda s: Random(world, s)  # noqa: E731
+        runs = []
+        for s in range(seeds):
+            if cancelled():
+                raise Cancelled("The check was stopped.", "Nothing of it is kept.")
+            log = play(MovieLensEnv(world_=world, reward="expected"), make(s), steps, seed=seed + s)
+            runs.append(float(log["reward"].mean()))
+        played.append(runs)
+    progress(len(names), len(names), "done")
+    return _agree(names, np.stack(held), np.array(played), len(users), seed)
+
+
+def _agree(
+    names: Sequence[str], held: NDArray[np.float64], played: NDArray[np.float64], users: int, seed: int
+) -> tuple[dict[str, Any], pd.DataFrame]:  # fmt: skip
+    """Tau on the same choices and over episodes, and what they are when users, seeds and variants are drawn anew.
+
+    Args:
+        held: variants × users × (real, environment).
+        played: variants × seeds.
+    """
+
+    def tau(a: NDArray[Any], b: NDArray[Any]) -> float:
+        return float(stats.kendalltau(a, b).statistic)
+
+    rng = np.random.default_rng((seed, 93))
+    taus: dict[str, list[float]] = {"tau": [], "tau_episodes": []}
+    means: dict[str, list[NDArray[Any]]] = {"held_out": [], "same_choices": [], "environment": []}
+    for _ in range(DRAWS):
+        both = held[:, rng.integers(held.shape[1], size=held.shape[1])].mean(axis=1)
+        whole = played[:, rng.integers(played.shape[1], size=played.shape[1])].mean(axis=1)
+        for column, values in zip(means, (both[:, 0], both[:, 1], whole), strict=True):
+            means[column].append(values)
+        some = rng.integers(len(names), size=len(names))
+        taus["tau"].append(tau(both[some, 0], both[some, 1]))
+        taus["tau_episodes"].append(tau(both[some, 0], whole[some]))
+    frame = pd.DataFrame({"agent": names})
+    average = held.mean(axis=1)
+    for column, values in zip(means, (average[:, 0], average[:, 1], played.mean(axis=1)), strict=True):  # fmt: skip
+        frame[column] = values
+        frame[f"{column}_low"], frame[f"{column}_high"] = np.percentile(np.stack(means[column]), [2.5, 97.5], axis=0)  # fmt: skip
+    found: dict[str, Any] = {"variants": len(names), "users": users}
+    for name, column in (("tau", "same_choices"), ("tau_episodes", "environment")):
+        low, high = np.nanpercentile(taus[name], [2.5, 97.5])
+        value = tau(frame["held_out"].to_numpy(), frame[column].to_numpy())
+        found[name] = [value, float(low), float(high)]
+    return found, frame

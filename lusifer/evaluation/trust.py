@@ -1,0 +1,246 @@
+"""The trust card of a model and prompt version: what its recorded runs say, and what it may be used for.
+
+A card computes nothing anew: each line is read from the newest finished run that measured it, with its interval, and
+names that run. The verdicts follow `RULES`, which are said beside them. What was not measured is said to be so, and no use
+that needs it is granted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from lusifer.evaluation.experiments.base import Bootstrap
+from lusifer.evaluation.experiments.recorded import KIND as EXPERIMENT
+from lusifer.simulator import BUILTIN, label
+from lusifer.store import Store
+
+COMPARISON, FIDELITY, AGREEMENT = "comparison", "fidelity", "agreement"
+FAITHFUL, LOST = 0.80, 0.05
+DRIFT, SPREAD_KEPT, REPEAT = 0.25, 0.75, 0.30
+
+
+@dataclass(frozen=True)
+class Line:
+    """One measured thing.
+
+    Attributes:
+        value, low, high: ``None``: not told.
+        rule: what the interval must show, in words; empty for what is only told.
+        passes: whether it does; ``None``: not measured, or nothing is asked of it.
+        run: the run behind it; empty: not measured.
+        how: how it is measured where it has not been.
+    """
+
+    key: str
+    title: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rule: str = ""
+    passes: bool | None = None
+    run: str = ""
+    when: str = ""
+    users: int | None = None
+    how: str = ""
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value with its interval, or that it was not measured."""
+        if self.value is None:
+            return self.note or "not measured"
+        digits = 4 if self.key == "price" else 3
+        text = f"{self.value:.{digits}f}"
+        if self.low is not None and self.high is not None:
+            text += f" ({self.low:.{digits}f} to {self.high:.{digits}f})"
+        return text.replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model is fit for a use, and why."""
+
+    use: str
+    fit: bool
+    because: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything that is known of one model and prompt version on a split."""
+
+    model: str
+    version: str
+    dataset: str
+    split: str
+    lines: tuple[Line, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def measured(self) -> int:
+        """How many lines have a run behind them."""
+        return sum(bool(x.run) or bool(x.note) for x in self.lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The card as plain values."""
+        return asdict(self)
+
+    def to_markdown(self) -> str:
+        """The card as a page of text."""
+        lines = [f"# Trust card: {label(self.model)}", "", f"Version {self.version}, {self.dataset}, split {self.split}.", ""]  # fmt: skip
+        for v in self.verdicts:
+            lines.append(f"- **Fit for {v.use}: {'yes' if v.fit else 'no'}**, because {v.because}")
+        lines += ["", "| Measure | Value (95 % interval) | Asked | Run |", "|---|---|---|---|"]
+        for x in self.lines:
+            mark = {True: "met: ", False: "not met: ", None: ""}[x.passes] + x.rule
+            run = f"{x.run}, {x.users or '?'} users, {x.when[:10]}" if x.run else "none"
+            lines.append(f"| {x.title} | {x.text} | {mark} | {run} |")
+        return "\n".join(lines) + "\n"
+
+
+Test = Callable[[float, float, float], bool]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    key: str
+    title: str
+    rule: str
+    test: Test | None
+    how: str
+
+
+RULES = (
+    _Rule("over_bias", "What its say adds over user and item bias (RMSE, below zero helps)", "all of the interval below zero", lambda v, lo, hi: hi < 0, "a comparison on the Errors page"),
+    _Rule("over_fm", "What its say adds over the factorisation machine (RMSE, below zero helps)", "all of the interval below zero", lambda v, lo, hi: hi < 0, "a comparison on the Errors page with community evidence on"),
+    _Rule("faithfulness", "Faithfulness: statements that the ratings bear out", f"all of the interval above {FAITHFUL:.2f}", lambda v, lo, hi: lo >= FAITHFUL, "a comparison on the Errors page"),
+    _Rule("missing", "Ratings that it failed to give", f"all of the interval below {LOST:.2f}", lambda v, lo, hi: hi <= LOST, "a comparison on the Errors page"),
+    _Rule("histogram", "Fidelity: histogram per user, closer than the best naive simulator by", "all of the interval above zero", lambda v, lo, hi: lo > 0, "a run on the Fidelity page"),
+    _Rule("auc", "Fidelity: told apart from real users (AUC, .5 is by chance)", "", None, "a run on the Fidelity page"),
+    _Rule("agreement", "Agents that rank higher on held-out ratings rank higher in the environment (Kendall's tau)", "all of the interval above zero", lambda v, lo, hi: lo > 0, "the sanity check on the Playground"),
+    _Rule("recited", "Contamination: recites more of a user's ratings than of another's", "the interval reaches down to zero", lambda v, lo, hi: lo <= 0, "the experiment Contamination"),
+    _Rule("masked", "Contamination: correlation that masked titles cost", "", None, "the experiment Contamination"),
+    _Rule("drift", "Drift of the mean in a closed loop (stars)", f"all of the interval within {DRIFT:.2f} of zero", lambda v, lo, hi: max(abs(lo), abs(hi)) <= DRIFT, "the experiment Closed loop"),
+    _Rule("spread_kept", "Spread that is left after a closed loop (1: all)", f"all of the interval above {SPREAD_KEPT:.2f}", lambda v, lo, hi: lo >= SPREAD_KEPT, "the experiment Closed loop"),
+    _Rule("repeat", "Repeatability: spread of a rating when asked again (stars)", f"all of the interval below {REPEAT:.2f}", lambda v, lo, hi: hi <= REPEAT, "the experiment Repeatability"),
+    _Rule("price", "Price a user (dollars)", "", None, "a comparison on the Errors page"),
+)  # fmt: skip
+"""Every line of a card: what is asked of its interval, and how it is measured."""
+USES: dict[str, tuple[str, ...]] = {
+    "demonstration": ("faithfulness", "missing"),
+    "ranking agents": ("missing", "histogram", "recited", "agreement"),
+    "training": ("missing", "histogram", "recited", "agreement", "over_bias", "over_fm", "drift", "spread_kept", "repeat"),
+}  # fmt: skip
+"""What each use asks for. Training asks for a gain over the factorisation machine: without one, that is the cheaper
+and better world to train in."""
+
+
+def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, version: str) -> Card:  # fmt: skip
+    """The card of a model and prompt version on a split, from the recorded runs."""
+    found = _measured(store, dataset_hash, split, model, version)
+    lines = []
+    for rule in RULES:
+        entry, run, note = found.get(rule.key, (None, None, ""))
+        value, low, high = entry or (None, None, None)
+        passes: bool | None = None
+        if rule.test is not None and note:
+            passes = True
+        elif rule.test is not None and value is not None:
+            known = low is not None and high is not None
+            passes = known and rule.test(value, low, high)  # type: ignore[arg-type]
+        params = (run or {}).get("params", {})
+        users = params.get("asked", params.get("users"))
+        count = len(users) if isinstance(users, list) else users
+        which, when = (run or {}).get("id", ""), (run or {}).get("created_at", "")
+        lines.append(
+            Line(rule.key, rule.title, value, low, high, rule.rule, passes, which, when, count, rule.how, note)
+        )  # fmt: skip
+    by_key = {x.key: x for x in lines}
+    verdicts = tuple(_verdict(use, [by_key[k] for k in keys]) for use, keys in USES.items())
+    return Card(model, version, dataset, split, tuple(lines), verdicts)
+
+
+def _verdict(use: str, asked: Sequence[Line]) -> Verdict:
+    failed = [x for x in asked if x.passes is False]
+    unknown = [x for x in asked if x.passes is None]
+    parts = []
+    if failed:
+        parts.append("not met: " + "; ".join(f"{_short(x)} is {x.text}, asked is {x.rule}" for x in failed))  # fmt: skip
+    if unknown:
+        parts.append("not measured: " + "; ".join(f"{_short(x)} (by {x.how})" for x in unknown))
+    if not parts:
+        parts.append("everything asked is met: " + ", ".join(_short(x) for x in asked))
+    return Verdict(use, not failed and not unknown, "; ".join(parts) + ".")
+
+
+def _short(line: Line) -> str:
+    return line.title.split(" (")[0].split(":")[0].lower() if line.key not in {"histogram", "recited", "over_bias", "over_fm", "agreement"} else {
+        "histogram": "closeness to real histograms", "recited": "memory of the data set", "over_bias": "gain over bias",
+        "over_fm": "gain over the factorisation machine", "agreement": "rank agreement of agents",
+    }[line.key]  # fmt: skip
+
+
+Entry = tuple[list[float | None] | None, Mapping[str, Any] | None, str]
+
+
+def _measured(store: Store, dataset_hash: str, split: str, model: str, version: str) -> dict[str, Entry]:  # fmt: skip
+    """By line: value with interval, the run, and a note where there is nothing to measure."""
+
+    def newest(kind: str, fits: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any] | None:
+        for run in store.runs(kind, limit=300):
+            mine = (run["dataset_hash"], run["split"], run["model"], run["model_version"])
+            if run["status"] == "done" and mine == (dataset_hash, split, model, version) and fits(run):  # fmt: skip
+                return run
+        return None
+
+    found: dict[str, Entry] = {}
+
+    def take(key: str, kind: str, read: Callable[[Mapping[str, Any]], Any]) -> None:
+        def told(run: Mapping[str, Any]) -> bool:
+            entry = _read(read, run)
+            return entry is not None and entry[0] is not None
+
+        run = newest(kind, told)
+        if run is not None:
+            found[key] = _read(read, run), run, ""
+
+    take("over_bias", COMPARISON, lambda r: r["summary"]["adds"]["over_bias"]["difference"])
+    take("over_fm", COMPARISON, lambda r: r["summary"]["adds"]["over_fm"]["difference"])
+    for key in ("faithfulness", "missing", "price"):
+        take(key, COMPARISON, lambda r, key=key: r["summary"]["trust"][key])  # type: ignore[misc]
+    take("histogram", FIDELITY, lambda r: r["summary"]["simulators"]["calibrated"]["minus_naive"]["histogram_user"])  # fmt: skip
+    take("auc", FIDELITY, lambda r: r["summary"]["simulators"]["calibrated"]["auc"])
+    take("agreement", AGREEMENT, lambda r: r["summary"]["tau"])
+    for key, name, figure in (
+        ("recited", "contamination", "recited"), ("masked", "contamination", "masked_correlation"), ("drift", "loop", "mean"),
+        ("spread_kept", "loop", "spread_ratio"), ("repeat", "repeat", "spread"),
+    ):  # fmt: skip
+        take(key, EXPERIMENT, lambda r, name=name, figure=figure: r["summary"]["figures"][figure] if r["params"]["name"] == name else None)  # type: ignore[misc]  # fmt: skip
+    if model == BUILTIN:
+        found["recited"] = (None, None, "by its making: it has read nothing but the training part")
+    return found
+
+
+def _read(read: Callable[[Mapping[str, Any]], Any], run: Mapping[str, Any]) -> Any:
+    try:
+        return read(run)
+    except (KeyError, TypeError):
+        return None
+
+
+def price_a_user(store: Store, plans: Mapping[int, str], builtin: bool, seed: int = 0) -> list[float | None]:  # fmt: skip
+    """Dollars a user, with interval: what their answers cost, whoever asked first; unknown where a call has no
+    price. ``plans``: the evolution's id by user."""
+    if builtin:
+        return [0.0, 0.0, 0.0]
+    used = store.usage_of(list(plans.values()))
+    spent = {u: math.nan if used[p]["unpriced"] else used[p]["price"] for u, p in plans.items() if p in used}  # fmt: skip
+    if not spent or any(math.isnan(v) for v in spent.values()):
+        return [None, None, None]
+    boot = Bootstrap(spent, seed)
+    return boot.mean(np.array(list(spent), dtype=np.int64), list(spent.values())).json
