@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lusifer import apart, baselines
 from lusifer.baselines import SideInformation, Tick, silent
-from lusifer.datasets import Dataset, RatingScale, RatingTable
+from lusifer.baselines.fitting import fit_and_predict
+from lusifer.datasets import Dataset
 from lusifer.datasets.prepared import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
 
@@ -59,13 +58,3 @@ def test_values(
     values, seconds = apart.run(fit_and_predict, *given, tick=tick, cancelled=cancelled)
     save_arrays(path, {"values": values, "seconds": np.array(seconds)})
     return values, seconds
-
-
-def fit_and_predict(
-    name: str, side: SideInformation, train: RatingTable, scale: RatingScale, seed: int,
-    users: NDArray[Any], items: NDArray[Any], *, tick: Tick = silent,
-) -> tuple[NDArray[np.float64], float]:  # fmt: skip
-    """Fit one method and predict pairs; how long both took. Runs in a child process as well."""
-    began = time.perf_counter()
-    fitted = baselines.create(name, side).fit(train, scale, seed=seed, tick=tick)
-    return fitted.predict(users, items), time.perf_counter() - began

@@ -1,0 +1,27 @@
+"""Fitting and predicting in one call, for a child process: it imports no more than that needs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusifer import baselines
+from lusifer.baselines import SideInformation, Tick, silent
+from lusifer.datasets import RatingScale, RatingTable
+
+
+def fit_and_predict(
+    name: str, side: SideInformation, train: RatingTable, scale: RatingScale, seed: int,
+    users: NDArray[Any], items: NDArray[Any], *, tick: Tick = silent,
+) -> tuple[NDArray[np.float64], float]:  # fmt: skip
+    """Fit one method and predict pairs; how long both took, in seconds.
+
+    Raises:
+        BadRequest: no such predictor.
+    """
+    began = time.perf_counter()
+    fitted = baselines.create(name, side).fit(train, scale, seed=seed, tick=tick)
+    return fitted.predict(users, items), time.perf_counter() - began
