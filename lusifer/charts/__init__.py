@@ -391,12 +391,14 @@ def shares(frame: pd.DataFrame) -> go.Figure:
     return _layout(figure, 380)
 
 
+MANY = 6
+"""Series from which a legend stands beside its chart."""
 BANDS = 4
 """Lines up to which intervals are drawn as bands; of more, they are read by pointing."""
 
 
 def panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
-    """One chart of an experiment. Columns: series, x (numbers for ``line``, names for ``points``), value, low,
+    """One chart of an experiment. Columns: series, x (numbers for ``line``, names for ``points`` and, joined by lines, ``steps``), value, low,
     high (95 % interval; NaN for none)."""
     figure = go.Figure()
     grouped = list(frame.groupby("series", sort=False))
@@ -411,9 +413,10 @@ def panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
             "customdata": rows[["low", "high"]],
             "hovertemplate": f"%{{x}}: {hover}<extra>{name}</extra>",
         }  # fmt: skip
-        if kind == "line":
-            rows = rows.sort_values("x")
-            shared |= {"x": rows["x"], "y": rows["value"], "customdata": rows[["low", "high"]]}
+        if kind in {"line", "steps"}:
+            if kind == "line":
+                rows = rows.sort_values("x")
+                shared |= {"x": rows["x"], "y": rows["value"], "customdata": rows[["low", "high"]]}
             if told.all() and len(grouped) <= BANDS:
                 figure.add_scatter(
                     x=[*rows["x"], *rows["x"][::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself", mode="lines",
@@ -429,13 +432,17 @@ def panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
                 "arrayminus": rows["value"] - rows["low"], "thickness": 1.5,
             },
         )  # fmt: skip
-    figure.update_xaxes(title=x or None, type="category" if kind == "points" else None)
+    figure.update_xaxes(title=x or None, type=None if kind == "line" else "category")
     if kind == "line" and frame["x"].astype(float).abs().max() <= BANDS * 2:
         figure.update_xaxes(dtick=1)
     figure.update_yaxes(title=y)
     if kind == "points" and len(grouped) > 1:
         figure.update_layout(scattermode="group", scattergap=0.6)
-    figure = _layout(figure, 340)
+    figure = _layout(figure, 460 if len(grouped) > MANY else 340)
+    if len(grouped) > MANY:
+        figure.update_layout(
+            legend={"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
+        )
     return figure.update_layout(showlegend=len(grouped) > 1)
 
 

@@ -122,7 +122,8 @@ RULES = (
     _Rule("missing", "Ratings that it failed to give", f"all of the interval below {LOST:.2f}", lambda v, lo, hi: hi <= LOST, "a comparison on the Errors page"),
     _Rule("histogram", "Fidelity: histogram per user, closer than the best naive simulator by", "all of the interval above zero", lambda v, lo, hi: lo > 0, "a run on the Fidelity page"),
     _Rule("auc", "Fidelity: told apart from real users (AUC, .5 is by chance)", "", None, "a run on the Fidelity page"),
-    _Rule("agreement", "Agents that rank higher on held-out ratings rank higher in the environment (Kendall's tau)", "all of the interval above zero", lambda v, lo, hi: lo > 0, "the sanity check on the Playground"),
+    _Rule("agreement_same", "Agents rank alike here and by held-out ratings, choosing among the same movies (Kendall's tau)", "", None, "the sanity check on the Playground"),
+    _Rule("agreement", "Agents rank alike here and by held-out ratings, over whole episodes (Kendall's tau)", "all of the interval above zero", lambda v, lo, hi: lo > 0, "the sanity check on the Playground"),
     _Rule("recited", "Contamination: recites more of a user's ratings than of another's", "the interval reaches down to zero", lambda v, lo, hi: lo <= 0, "the experiment Contamination"),
     _Rule("masked", "Contamination: correlation that masked titles cost", "", None, "the experiment Contamination"),
     _Rule("drift", "Drift of the mean in a closed loop (stars)", f"all of the interval within {DRIFT:.2f} of zero", lambda v, lo, hi: max(abs(lo), abs(hi)) <= DRIFT, "the experiment Closed loop"),
@@ -215,7 +216,8 @@ def _measured(store: Store, dataset_hash: str, split: str, model: str, version: 
         take(key, COMPARISON, lambda r, key=key: r["summary"]["trust"][key])  # type: ignore[misc]
     take("histogram", FIDELITY, lambda r: r["summary"]["simulators"]["calibrated"]["minus_naive"]["histogram_user"])  # fmt: skip
     take("auc", FIDELITY, lambda r: r["summary"]["simulators"]["calibrated"]["auc"])
-    take("agreement", AGREEMENT, lambda r: r["summary"]["tau"])
+    take("agreement_same", AGREEMENT, lambda r: r["summary"]["tau"])
+    take("agreement", AGREEMENT, lambda r: r["summary"]["tau_episodes"])
     for key, name, figure in (
         ("recited", "contamination", "recited"), ("masked", "contamination", "masked_correlation"), ("drift", "loop", "mean"),
         ("spread_kept", "loop", "spread_ratio"), ("repeat", "repeat", "spread"),

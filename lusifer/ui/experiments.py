@@ -105,6 +105,14 @@ def work(
     return run
 
 
+def option(name: str, key: str, described: tuple[str, int, int, int]) -> int:
+    """A field for an option of an experiment: a switch for yes or no, else a number."""
+    title, value, low, high = described
+    if (low, high) == (0, 1):
+        return int(st.toggle(title, bool(value), key=f"experiment-{name}-{key}"))
+    return int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
+
+
 def recorded(picked: Chosen, store: Store | None, name: str) -> list[dict[str, Any]]:
     """Finished runs of an experiment on this split, newest first."""
     return [r for r in runs.recorded(picked, store, KIND) if r["params"].get("name") == name]
@@ -141,7 +149,7 @@ def result(run: dict[str, Any]) -> None:
     )
     for note in made["notes"]:
         st.caption(f":material/info: {literal(note)}")
-    with st.grid(2, min_column_width=420, gap="medium"):
+    with st.grid(1 if len(made["panels"]) == 1 else 2, min_column_width=420, gap="medium"):
         for at, panel in enumerate(made["panels"]):
             with st.container():
                 st.markdown(f"**{literal(panel['title'])}**")

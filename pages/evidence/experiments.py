@@ -30,10 +30,7 @@ with st.container(border=True):
         usual = min(able, 100 if picked.builtin else 20)
         count = st.number_input("Users", 1, able, usual, 10, key=f"experiment-users-{which}-{picked.builtin}", width=130)
         seed = st.number_input("Seed", 0, 10**6, 0, key="experiment-seed", width=110)
-        options = {
-            key: int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
-            for key, (title, value, low, high) in chosen.options.items()
-        }  # fmt: skip
+        options = {key: experiments.option(name, key, said) for key, said in chosen.options.items()}
     key = experiments.key_of(picked)
     if parts.job_ended(key, "_experiment"):
         told = picked.community

@@ -58,7 +58,7 @@ EXPERIMENTS = {
     for e in (
         Experiment("batches", "Batch size and history", "How many ratings should be read, and how many at a time?", batches),
         Experiment("cold", "Cold start", "Does it help while little is known of a user?", cold,
-                   {"apart": ("Fit each length apart (1: yes)", 0, 0, 1)}),
+                   {"apart": ("Fit each length apart", 0, 0, 1)}),
         Experiment("shift", "Taste shift", "Does it follow a sudden change of taste?", shift),
         Experiment("order", "Order", "Is the evolution real, or only more data?", order),
         Experiment("repeat", "Repeatability", "How much differs when everything is asked again?", repeat,

@@ -103,7 +103,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart: ``kind`` is ``line`` (x are numbers) or ``points`` (x are names)."""
+    """One chart: ``kind`` is ``line`` (x are numbers), ``steps`` (lines over names) or ``points`` (x are names)."""
 
     title: str
     x: str

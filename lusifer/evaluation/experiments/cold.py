@@ -88,8 +88,8 @@ def run(setting: Setting) -> Result:
     }  # fmt: skip
     names = list(said[0])
     panel = Panel(
-        "Error by ratings known", "Ratings known of a user", "RMSE", "line",
-        tuple(rmse[k, n].point(n, float(k)) for n in names for k in LENGTHS),
+        "Error by ratings known", "Ratings known of a user", "RMSE", "steps",
+        tuple(rmse[k, n].point(n, str(k)) for n in names for k in LENGTHS),
     )  # fmt: skip
     mine = CALIBRATED if CALIBRATED in names else SIMULATOR
     over = {(k, n): rmse[k, mine] - rmse[k, n] for k in LENGTHS for n in ("bias", "fm")}
@@ -214,7 +214,7 @@ def _second(
 ) -> str:  # fmt: skip
     others = [n for n in names if n not in {SIMULATOR, CALIBRATED}]
     best = {k: min(others, key=lambda n: rmse[k, n].value) for k in (0, 5, 20)}
-    said = ", ".join(f"{k}: {n} ({rmse[k, n].value:.3f})" for k, n in best.items())
+    said = ", ".join(f"{k}: {baselines.METHODS[n].title} ({rmse[k, n].value:.3f})" for k, n in best.items())  # fmt: skip
     return (
         f"The best baseline by known ratings is {said}; against the factorisation machine the difference is "
         f"{base.words(over[0, 'fm'], signed=True)} with none known and {base.words(over[20, 'fm'], signed=True)} with 20."

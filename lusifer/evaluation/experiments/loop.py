@@ -188,6 +188,9 @@ def _result(
         return _measured(boot, part, measure)
 
     drift = {m: panel(last, m) - panel(0, m) for m in ("mean", "spread", "rmse")}
+    mine = frame[frame["way"] == names[0]]
+    fed = _measured(boot, mine[(mine["kind"] == "fed") & (mine["round"] == last)], "spread")
+    real = _measured(boot, mine[mine["kind"] == "real"], "spread")
     ratio = panel(last, "spread") / panel(0, "spread")
     stays = alike[(alike["round"] == last) & (alike["way"] == names[0])]
     words_kept = boot.mean(stays["user_id"].to_numpy(), stays["likeness"])
@@ -206,12 +209,12 @@ def _result(
         f"and its spread is {base.words(ratio, 2)} times what it was."
     )  # fmt: skip
     second = (
-        f"The RMSE on the panel changes by {base.words(drift['rmse'], signed=True)}, {base.chance(drift['rmse'])}; "
-        f"the profile keeps {base.words(words_kept, 2)} of its words."
+        f"What it feeds itself spreads by {base.words(fed, 2)} stars, the real ratings before by {base.words(real, 2)}; the RMSE on the panel changes by "
+        f"{base.words(drift['rmse'], signed=True)}, {base.chance(drift['rmse'])}, and the profile keeps {base.words(words_kept, 2)} of its words."
     )  # fmt: skip
     figures = {
         "mean": drift["mean"].json, "spread": drift["spread"].json, "spread_ratio": ratio.json, "rmse": drift["rmse"].json,
-        "likeness": words_kept.json,
+        "likeness": words_kept.json, "fed_spread": fed.json, "real_spread": real.json,
     }  # fmt: skip
     notes = (f"{len(set(lost))} users' loops broke off because the model failed; they are left out.",) if lost else ()  # fmt: skip
     return Result((first, second), panels, figures, frame, notes)

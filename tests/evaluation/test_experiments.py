@@ -1,0 +1,336 @@
+"""Experiments: what each arm changes and leaves alone, what comes out, prices, stops and going on."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lusifer import prompts
+from lusifer.errors import BadRequest, Cancelled
+from lusifer.evaluation import sample_users
+from lusifer.evaluation.experiments import (
+    EXPERIMENTS,
+    Setting,
+    ablation,
+    base,
+    batches,
+    cold,
+    contamination,
+    find,
+    loop,
+    order,
+    shift,
+)
+from lusifer.evaluation.experiments.base import Bootstrap
+from lusifer.evaluation.experiments.recorded import record
+from lusifer.llm import stack
+from lusifer.simulator import LLMUserModel, StatisticalUserModel
+from lusifer.simulator.types import Bullet, Profile
+from tests.servers.openai import KEY
+
+
+@pytest.fixture(scope="module")
+def setting(ml100k, last10) -> Setting:
+    return Setting(ml100k, last10, StatisticalUserModel(), tuple(sample_users(last10, 30, 1)))
+
+
+@pytest.fixture(scope="module")
+def made(setting):
+    """Every experiment but the cold start, with the built-in."""
+    return {name: find(name).run(setting) for name in EXPERIMENTS if name != "cold"}
+
+
+@pytest.fixture
+def paid(ml100k, last10, store, openai_server, monkeypatch):
+    """The same with a language model on a local server, for a few users."""
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+    users = [int(u) for u in last10.train.user_ids if len(last10.train.of_user(int(u))) >= 50][:5]
+    return Setting(ml100k, last10, model, tuple(users), store, workers=4)
+
+
+# ---- figures -----------------------------------------------------------------------------------------
+
+
+def test_a_bootstrap_measures_what_it_says() -> None:
+    rng = np.random.default_rng(0)
+    users, a = np.repeat(np.arange(40), 5), rng.normal(size=200)
+    b = 0.5 * a + rng.normal(size=200)
+    boot = Bootstrap(users)
+    assert boot.mean(users, a).value == pytest.approx(a.mean())
+    assert boot.rmse(users, a).value == pytest.approx(np.sqrt((a**2).mean()))
+    assert boot.spread(users, a).value == pytest.approx(a.std())
+    assert boot.correlation(users, a, b).value == pytest.approx(np.corrcoef(a, b)[0, 1])
+    low, high = boot.mean(users, a + 3).bounds
+    assert low < (a + 3).mean() < high and boot.mean(users, a + 3).sure
+    holes = np.where(np.arange(200) % 7 == 0, np.nan, a)
+    assert boot.mean(users, holes).value == pytest.approx(np.nanmean(holes))
+    same = boot.mean(users, a) - boot.mean(users, a)
+    assert same.value == 0 and same.bounds == (0, 0) and not same.sure
+    few = Bootstrap([1, 2]).mean(np.array([1, 2]), [1.0, 2.0])
+    assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in base.chance(few)  # fmt: skip
+    assert few.json == [1.5, None, None]
+
+
+def test_every_result_is_two_sentences_charts_and_plain_values(made) -> None:
+    for name, result in made.items():
+        assert len(result.sentences) == 2 and all(s.endswith(".") for s in result.sentences), name
+        said = json.loads(json.dumps(result.to_json(), allow_nan=False))
+        assert said["panels"] and all(p["points"] for p in said["panels"]), name
+        assert any(p["low"] is not None for panel in said["panels"] for p in panel["points"])
+        assert len(result.rows) and said["figures"], name
+
+
+def test_a_seed_gives_the_same_again(setting, made) -> None:
+    again = find("shift").run(setting)
+    assert again.to_json() == made["shift"].to_json()
+
+
+# ---- what an arm is ------------------------------------------------------------------------------------
+
+
+def test_no_arm_sees_a_test_rating(setting) -> None:
+    test = setting.split.test
+    tested = {(int(u), int(i)) for u, i in zip(test.user, test.item, strict=True)}
+    for module in (batches, order, shift, ablation, cold):
+        for arm in module.arms(setting):
+            for user in arm.split.test.user_ids.tolist():
+                mine = arm.split.train.of_user(user)
+                rated = arm.split.test.of_user(user)
+                assert not set(mine.item.tolist()) & set(rated.item.tolist()), (module, arm.name)
+            if module is not shift:  # there somebody else's test ratings are the joined one's
+                whole = arm.split.train
+                assert not tested & set(zip(whole.user.tolist(), whole.item.tolist(), strict=True))
+
+
+def test_orders_hold_the_same_ratings(setting) -> None:
+    arms = order.arms(setting)
+    for user in setting.users:
+        rows = [a.split.train.of_user(user) for a in arms]
+        rows = [r.slice(max(0, len(r) - 40), len(r)) for r in rows]
+        pairs = [sorted(zip(r.item.tolist(), r.rating.tolist(), strict=True)) for r in rows]
+        assert pairs[0] == pairs[1] == pairs[2]
+        assert rows[1].item.tolist() == rows[0].item.tolist()[::-1]
+    assert len({a.split.id for a in arms}) == 3
+
+
+def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
+    users = cold.able(setting)
+    others = ~np.isin(setting.split.train.user, users)
+    tests = []
+    for known in cold.LENGTHS:
+        split = cold.cut(setting, users, known)
+        tests.append(split.test.hash)
+        for user in users:
+            newest = setting.split.train.of_user(user).item[-known:] if known else np.zeros(0)
+            assert split.train.of_user(user).item.tolist() == newest.tolist()
+        rest = split.train.select(~np.isin(split.train.user, users))
+        assert rest.hash == setting.split.train.select(others).hash
+    assert len(set(tests)) == 1
+
+
+def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
+    users = cold.able(setting)[:4]
+    data, split = cold.together(setting, users, (0, 2))
+    first = int(setting.dataset.user_ids.max()) + 1
+    assert len(split.test) == 2 * len(setting.split.test.of_users(users))
+    for at, user in enumerate(users):
+        for group, known in enumerate((0, 2)):
+            copy = first + group * len(users) + at
+            assert len(split.train.of_user(copy)) == known
+            assert split.test.of_user(copy).item.tolist() == setting.split.test.of_user(user).item.tolist()  # fmt: skip
+            assert data.user(copy).occupation == setting.dataset.user(user).occupation
+    assert not np.isin(split.train.user, users).any()
+
+
+def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatch) -> None:
+    from lusifer import baselines
+
+    light = {n: m for n, m in baselines.METHODS.items() if n in {"constant", "bias", "als", "fm"}}
+    monkeypatch.setattr(baselines, "METHODS", light)
+    create = baselines.create  # what is compared is told by name; here nothing takes ten seconds
+    monkeypatch.setattr(baselines, "create", lambda n, side=None: create("als" if n == "fm" else n))
+    result = cold.run(setting)
+    names = {"simulator", "simulator-calibrated", "constant", "bias", "als", "fm"}
+    assert names <= set(result.rows) and sorted(result.rows["known"].unique()) == list(cold.LENGTHS)
+    assert result.rows.groupby("known").size().nunique() == 1
+    nothing = result.rows[result.rows["known"] == 0]
+    assert nothing.groupby("user_id")["simulator"].nunique().max() == 1, "one number: the usual"
+    assert result.figures["bias-20"][0] < result.figures["constant-20"][0]
+
+
+def test_planted_changes_are_what_they_say(setting) -> None:
+    shifts, joined, own, test = shift.plant(setting)
+    train = setting.split.train
+    for change in shifts:
+        rows = joined[change.user]
+        assert len(rows) == shift.BEFORE + shift.AFTER and len(set(rows.item.tolist())) == len(rows)
+        theirs = train.of_user(change.other)
+        assert rows.item[shift.BEFORE :].tolist() == theirs.item[-shift.AFTER :].tolist()
+        assert set(rows.item[: shift.BEFORE].tolist()) <= set(train.of_user(change.user).item.tolist())  # fmt: skip
+        assert (np.diff(rows.timestamp) >= 0).all()
+        late = shift._effects(shift._rated(setting, theirs.slice(len(theirs) - 30, len(theirs))))
+        early = shift._effects(shift._rated(setting, own[change.user].slice(0, 20)))
+        assert early[change.genre] * late[change.genre] < 0
+        assert (late[change.genre] > 0) == (change.direction == 1)
+        of_other = setting.split.test.of_user(change.other).item.tolist()
+        assert set(test.of_user(change.user).item.tolist()) <= set(of_other)
+
+
+def test_a_planted_change_is_noticed_and_hurts(made) -> None:
+    figures = made["shift"].figures
+    assert figures["noticed"][0] > figures["false_alarm"][0] + 0.25
+    assert figures["jump"][1] > 0, "the whole interval of the jump is above zero"
+
+
+def test_a_stance_is_read_from_text(ml100k) -> None:
+    from lusifer.simulator.mentions import names_of
+
+    names = names_of(ml100k, ml100k.items_of([1, 50]))
+    profile = Profile(
+        likes=(Bullet("Enjoys crime films, more than comedies."),),
+        dislikes=(Bullet("Horror films leave this user cold."), Bullet("Avoids musicals.")),
+    )
+    said = {g: shift.stance(profile, g, names) for g in ("Crime", "Comedy", "Horror", "Musical", "War")}  # fmt: skip
+    assert said == {"Crime": 1, "Comedy": 0, "Horror": -1, "Musical": -1, "War": 0}
+
+
+def test_the_builtin_repeats_itself_and_has_nothing_to_recite(made) -> None:
+    assert made["repeat"].figures["spread"] == pytest.approx([0, 0, 0], abs=1e-9)
+    assert made["repeat"].figures["likeness"][0] == 1
+    assert "recited" not in made["contamination"].figures
+
+
+def test_leaving_tastes_out_leaves_the_level(setting) -> None:
+    arms = {a.name: a for a in ablation.arms(setting)}
+    found = base.run_arms(setting, [arms["Without tastes"], arms["Everything"]])
+    said = found["Without tastes"].answers
+    for user in setting.users:
+        assert len(np.unique(said.said[said.user == user])) == 1
+    assert len(np.unique(found["Everything"].answers.said)) > len(setting.users)
+
+
+def test_masked_titles_tell_nothing_and_change_nothing_else(setting) -> None:
+    known, hidden = contamination.arms(setting)
+    for user in setting.users[:5]:
+        plain, other = known.split.train.of_user(user), hidden.split.train.of_user(user)
+        assert plain.rating.tolist() == other.rating.tolist()
+        for a, b in zip(plain.item.tolist(), other.item.tolist(), strict=True):
+            first, second = setting.dataset.item(a), hidden.dataset.item(b)
+            assert (first.genres, first.year) == (second.genres, second.year)
+            assert first.name not in second.title and a != b and second.title.startswith("Film ")
+    assert hidden.dataset.hash != known.dataset.hash and hidden.split.train.mean == known.split.train.mean  # fmt: skip
+
+
+def test_a_loop_feeds_itself_what_it_said_and_nothing_known(setting, made) -> None:
+    rows = made["loop"].rows
+    fed = rows[(rows["kind"] == "fed") & (rows["way"] == loop.FED)]
+    known = {(u, i) for t in (setting.split.train, setting.split.test) for u, i in zip(t.user.tolist(), t.item.tolist(), strict=True)}  # fmt: skip
+    assert not known & set(zip(fed["user_id"], fed["item_id"], strict=True))
+    assert (fed.groupby(["user_id", "round"]).size() == loop.SHOWN).all()
+    assert fed["round"].max() == loop.ROUNDS and set(fed["said"]) <= {1, 2, 3, 4, 5}
+    assert made["loop"].figures["fed_spread"][2] < made["loop"].figures["real_spread"][1]
+    one = find("loop").run(replace(setting, options={"rounds": 1}))
+    assert one.rows["round"].max() == 1
+
+
+def test_too_few_users_are_said(setting) -> None:
+    with pytest.raises(BadRequest, match="at least 5"):
+        find("shift").run(replace(setting, users=setting.users[:3]))
+    with pytest.raises(BadRequest, match="no experiment"):
+        find("nonsense")
+
+
+# ---- a language model ------------------------------------------------------------------------------------
+
+
+def test_prices_are_upper_bounds_and_what_is_stored_is_free(paid, openai_server) -> None:
+    for name in ("order", "contamination", "loop"):
+        before = len(openai_server.requests)
+        cost = find(name).estimate(paid)
+        assert len(openai_server.requests) == before, "counting asks nobody"
+        result = find(name).run(paid)
+        made = len(openai_server.requests) - before
+        assert 0 < made <= cost.calls and len(result.sentences) == 2
+        again = len(openai_server.requests)
+        assert find(name).run(paid).to_json() == result.to_json()
+        assert len(openai_server.requests) == again, f"{name} asks nothing twice"
+    assert find("order").estimate(paid).calls == 0
+    notes = {r["purpose"] for r in paid.store.calls({}, limit=5000)[0]}
+    assert {"recite", "rate", "update", "forecast"} <= notes
+
+
+def test_recitation_tells_nothing_but_the_id(paid, openai_server) -> None:
+    find("contamination").run(replace(paid, users=paid.users[:2]))
+    asked = [str(r["messages"]) for r in openai_server.requests if "user with id" in str(r["messages"])]  # fmt: skip
+    assert len(asked) == 4
+    for text in asked:
+        assert "MovieLens 100K" in text and "PROFILE" not in text and "year-old" not in text
+
+
+def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:
+    find("repeat").run(replace(paid, options={"draws": 2}))
+    seen = [json.dumps(r["messages"]) for r in openai_server.requests]
+    assert len(seen) == 2 * len(set(seen)), "every question twice"
+
+
+def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
+    from lusifer.simulator import questions
+    from lusifer.simulator.evolution import context_after, evolve, plan
+
+    builtin = StatisticalUserModel()
+    user = paid.users[0]
+    steps = list(evolve(ml100k, last10, builtin, plan(ml100k, last10, user, builtin)))
+    context = context_after(ml100k, last10, user, steps)
+    items = ml100k.items_of([50, 100])
+
+    def text(p) -> str:
+        return questions.rate(p, context, items)[1].content
+
+    whole, bullet = text(paid.model.prompts), context.profile.bullets[0].text
+    found = {name: text(p) for name, p in ablation.variants(paid.model).items()}
+    assert bullet in whole and bullet not in found["Without the profile"]
+    fact = questions.rate_values(paid.model.prompts, context, items)["facts"].splitlines()[0]
+    assert fact in whole and fact not in found["Without facts"]
+    newest = context.seen[-1].item.title
+    assert newest in whole.split("NEWEST RATINGS")[1] and newest not in found["Without recent items"].split("NEWEST RATINGS")[1]  # fmt: skip
+    assert "Action" in whole.split("MOVIES TO RATE")[1] and "Action" not in found["Without metadata"].split("MOVIES TO RATE")[1]  # fmt: skip
+
+
+def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
+    stop_after = [12]
+
+    def cancelled() -> bool:
+        return len(openai_server.requests) >= stop_after[0]
+
+    def make(run: str) -> Setting:
+        return replace(paid, model=replace(paid.model, run=run or None), cancelled=cancelled, workers=1)  # fmt: skip
+
+    with pytest.raises(Cancelled):
+        record(find("order"), make, store)
+    (run,) = store.runs("experiment")
+    assert run["status"] == "cancelled"
+    asked = len(openai_server.requests)
+    stop_after[0] = 10**9
+    with pytest.raises(BadRequest, match="seed"):
+        record(find("order"), lambda r: replace(make(r), seed=9), store, resume=run["id"])
+    with pytest.raises(BadRequest, match="no such run"):
+        record(find("loop"), make, store, resume=run["id"])
+    assert record(find("order"), make, store, resume=run["id"]) == run["id"]
+    (done,) = store.runs("experiment")
+    assert done["status"] == "done" and len(done["summary"]["sentences"]) == 2
+    keys = [json.dumps([r["messages"], r.get("response_format")]) for r in openai_server.requests]
+    assert len(keys) == len(set(keys)) > asked, "no call was made twice"
+    assert done["summary"]["usage"]["made"] == len(openai_server.requests)
+
+
+def test_failures_are_counted_and_left_out(paid, openai_server) -> None:
+    openai_server.always = "refusal"
+    result = find("order").run(paid)
+    assert any("failed to give" in n for n in result.notes)
+    assert result.figures["newest"] == [None, None, None]
+    json.dumps(result.to_json(), allow_nan=False)
