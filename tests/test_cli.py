@@ -327,3 +327,37 @@ def test_a_run_moves_to_another_machine_and_replays(
     assert len(openai_server.requests) == count, "nobody was asked, and no key was needed"
     assert "is there already" in refusal("cache", "export", run_id, str(file))
     assert "no run" in refusal("cache", "export", "nothing", str(tmp_path / "x.db"))
+
+
+def test_an_experiment_and_the_card_that_reads_it(data_dir: Path) -> None:
+    (made,) = answer("experiment", "loop", "--users", "12", "--option", "rounds=2")["experiments"]
+    assert len(made["sentences"]) == 2 and made["figures"]["mean"][0] is not None
+    card = answer("trust")
+    drift = next(x for x in card["lines"] if x["key"] == "drift")
+    assert drift["run"] == made["run"] and drift["value"] == made["figures"]["mean"][0]
+    assert [v["fit"] for v in card["verdicts"]] == [False] * 3
+    plain = run("experiment", "order", "--users", "12")
+    assert plain.returncode == 0 and "newest first" in plain.stdout and "a second" in plain.stderr
+    assert "# Trust card" in run("trust").stdout
+
+
+def test_an_experiment_refuses_bad_input(data_dir: Path) -> None:
+    assert "can't be '99'" in refusal("experiment", "loop", "--option", "rounds=99")
+    assert "Known: none" in refusal("experiment", "order", "--option", "rounds=2")
+    assert "at least 5" in refusal("experiment", "shift", "--users", "3")
+    assert "no experiment run" in refusal("experiment", "loop", "--resume", "nonsense")
+
+
+def test_an_experiment_is_priced_budgeted_and_gone_on_with(data_dir: Path, openai_server) -> None:
+    env = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
+    asked = ("experiment", "order", "--model", "openai:a", "--users", "2")
+    (cost,) = answer(*asked, "--estimate", **env)["experiments"]
+    assert cost["calls"] > 0 and not openai_server.requests
+    openai_server.behave(*["ok"] * 5, *["401"] * 40)
+    assert "lusifer:" in refusal(*asked, **env)
+    stopped = sqlite3.connect(data_dir / "lusifer.db").execute("select id, status from runs").fetchall()  # fmt: skip
+    assert [s for _, s in stopped] == ["failed"]
+    openai_server.queue.clear()
+    (made,) = answer("experiment", "order", "--resume", stopped[0][0], **env)["experiments"]
+    assert made["run"] == stopped[0][0] and made["usage"]["made"] <= cost["calls"] + 2
+    assert "is done" in refusal("experiment", "order", "--resume", stopped[0][0], **env)

@@ -37,7 +37,30 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     one.add_argument("--estimate", action="store_true", help="only say what it would cost")
     one.set_defaults(run=_experiment)
-    return [one]
+    card = commands.add_parser(
+        "trust", help="what the recorded runs say of a model, and what it is fit for"
+    )
+    card.add_argument("--dataset", default="ml-100k")
+    card.add_argument("--split", default="last-10")
+    _model_options(card)
+    card.set_defaults(run=_trust)
+    return [one, card]
+
+
+def _trust(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer import cli
+    from lusifer.datasets import load, splits
+    from lusifer.evaluation import trust
+    from lusifer.store import Store
+
+    store = Store(settings.database_path())
+    dataset = load(options.dataset)
+    split = splits.make(dataset, options.split)
+    model = _model(options, store, cli._budget(options), "")
+    made = trust.card(store, dataset.name, dataset.hash, split.id, model.spec, model.version)
+    if not options.json:
+        print(made.to_markdown())
+    return made.to_json()
 
 
 def _options(given: list[str], names: list[str]) -> dict[str, int]:

@@ -21,6 +21,7 @@ PAGES = [
     "rate",
     "hands",
     "errors",
+    "experiments",
     "fidelity",
     "prompts",
     "playground",
@@ -30,6 +31,7 @@ PATHS = {"users": "pages/persona/users.py", "evolution": "pages/persona/evolutio
          "rate": "pages/persona/rate.py", "errors": "pages/evidence/errors.py",
          "calls": "pages/workshop/calls.py",
          "hands": "pages/persona/hands.py", "prompts": "pages/workshop/prompts.py", "fidelity": "pages/evidence/fidelity.py",
+         "experiments": "pages/evidence/experiments.py",
          "playground": "pages/workshop/playground.py"}  # fmt: skip
 
 

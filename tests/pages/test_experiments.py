@@ -1,0 +1,122 @@
+"""The Experiments page: priced, run, shown, gone on with; and the trust card on three pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lusifer.evaluation.experiments import EXPERIMENTS
+from lusifer.store import Store
+from lusifer.ui import runs
+from tests.pages.test_pages import finish, open_page, press, texts
+
+PAID = {"model": "openai:a"}
+
+
+def runs_of(data_dir: Path) -> list[dict]:
+    return Store(data_dir / "lusifer.db").runs("experiment")
+
+
+def small(app, users: int = 12):
+    """A small sample, so that a run takes a second."""
+    next(n for n in app.number_input if n.label == "Users").set_value(users)
+    return app.run()
+
+
+def test_an_experiment_is_run_shown_and_linked(data_dir: Path) -> None:
+    app = open_page("experiments", experiment="order")
+    assert not app.exception and "more data" in texts(app) and "has not been run" in texts(app)
+    app = finish(press(small(app), "Run (costs nothing)"))
+    assert not app.exception and not app.error
+    assert "newest first" in texts(app) and "95 %" in texts(app)
+    (run,) = runs_of(data_dir)
+    assert run["status"] == "done" and run["params"]["name"] == "order" and run["params"]["users"] == 12  # fmt: skip
+    assert len(runs.rows(run["id"])) == 120
+    table = next(d.value for d in app.dataframe if "series" in d.value)
+    assert len(table) == sum(len(p["points"]) for p in run["summary"]["panels"])
+    link = open_page("experiments", experiment="order", run=run["id"])
+    assert not link.exception and run["summary"]["sentences"][0] in texts(link)
+    other = open_page("experiments", experiment="loop", run=run["id"])
+    assert not other.exception and "has not been run" in texts(other)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_opens_with_nonsense_in_the_address(data_dir: Path, name: str) -> None:
+    app = open_page("experiments", experiment=name, run="nonsense")
+    assert not app.exception and EXPERIMENTS[name].question in texts(app)
+    assert "Run (costs nothing)" in texts(app)
+
+
+def test_an_unknown_experiment_is_the_first(data_dir: Path) -> None:
+    app = open_page("experiments", experiment="nonsense")
+    assert not app.exception and next(iter(EXPERIMENTS.values())).question in texts(app)
+
+
+def test_too_few_users_say_so_and_offer_no_button(data_dir: Path) -> None:
+    app = small(open_page("experiments", experiment="shift"), 3)
+    assert not app.exception and any("are needed" in str(e.title) + str(e.value) for e in app.error)
+    assert "Run (" not in texts(app)
+
+
+def test_a_model_is_priced_before_it_is_asked(data_dir: Path, server) -> None:
+    app = small(open_page("experiments", experiment="order", **PAID), 2)
+    assert not app.exception and not server.requests
+    button = next(b.label for b in app.button if b.label.startswith("Run ("))
+    assert "calls" in button and "tokens" in button and "Run all" not in texts(app)
+    app = finish(press(app, "Run ("))
+    assert not app.exception and not app.error and server.requests
+    (run,) = runs_of(data_dir)
+    assert run["summary"]["usage"]["made"] == len(server.requests)
+    assert run["model"] == "openai:a" and run["params"]["prompts"]
+    again = small(open_page("experiments", experiment="order", **PAID), 2)
+    assert "every answer is stored" in texts(again)
+
+
+def test_a_stopped_run_is_gone_on_with(data_dir: Path, server) -> None:
+    server.behave(*["ok"] * 6, *["401"] * 40)
+    app = finish(press(small(open_page("experiments", experiment="order", **PAID), 2), "Run ("))
+    assert not app.exception and "was stopped" in texts(app)
+    (run,) = runs_of(data_dir)
+    assert run["status"] == "failed"
+    server.queue.clear()
+    app = finish(press(app, "Go on with it"))
+    assert not app.exception and not app.error
+    (run,) = runs_of(data_dir)
+    assert run["status"] == "done" and "was stopped" not in texts(app)
+
+
+def test_the_trust_card_says_what_is_measured_and_what_not(data_dir: Path) -> None:
+    for page in ("errors", "fidelity", "playground"):
+        app = open_page(page)
+        assert not app.exception and "Trust card" in texts(app), page
+        said = texts(app)
+        assert said.count("Fit for") == 3 and "not measured" in said
+    finish(press(small(open_page("experiments", experiment="loop")), "Run (costs nothing)"))
+    app = open_page("fidelity")
+    (run,) = runs_of(data_dir)
+    table = next(d.value for d in app.dataframe if "Rule" in d.value)
+    drift = table[table["Measure"].str.startswith("Drift")].iloc[0]
+    value = run["summary"]["figures"]["mean"][0]
+    assert run["id"] in drift["Run"] and f"{abs(value):.3f}" in drift["Value (95 % interval)"]
+    assert json.loads(json.dumps(run["summary"]))["figures"]
+
+
+def test_a_model_plays_on_the_playground_at_a_price(data_dir: Path, server) -> None:
+    app = open_page("playground", **PAID)
+    assert not app.exception and not server.requests
+    app.segmented_control(key="play-who").set_value("model").run()
+    assert not app.exception and not server.requests
+    app.button_group(key="play-agents").set_value(["random"])
+    app.number_input(key="play-steps-paid").set_value(10)
+    app.number_input(key="play-users-paid").set_value(2).run()
+    label = next(b.label for b in app.button if b.label.startswith("Play ("))
+    assert "calls" in label and not server.requests
+    most = int(label.split("(")[1].split(" calls")[0].replace(",", ""))
+    app = finish(press(app, "Play ("))
+    assert not app.exception and not app.error
+    assert 0 < len(server.requests) <= most
+    (run,) = Store(data_dir / "lusifer.db").runs("playground")
+    assert run["model"] == "openai:a" and len(run["params"]["users"]) == 2
+    assert run["status"] == "done" and set(runs.rows(run["id"])["user_id"]) <= set(run["params"]["users"])  # fmt: skip
