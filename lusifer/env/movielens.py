@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from lusifer.env import choice, rewards
 from lusifer.env.world import EMBEDDING, World, world
 from lusifer.errors import BadRequest
+from lusifer.llm.embeddings import Embedder
 from lusifer.simulator import BUILTIN, UserModel
-from lusifer.simulator.estimate import PROFILE, Estimate, for_rating, for_update
+from lusifer.simulator.estimate import PROFILE, Estimate, estimate, for_rating, for_update
 from lusifer.simulator.evolution import start
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Bullet, Context, Profile, Rated, Update
@@ -45,6 +46,8 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         reward: see `lusifer.env.rewards`.
         patience: see `PATIENCE`; ``inf`` for none.
         users: who may be drawn at a reset; none: everybody with a history.
+        embedder: turns the profile's text into the numbers that are observed (`lusifer.llm.embeddings.Embedder` of
+            length `EMBEDDING`); none: TF-IDF and its strongest directions, computed here.
         explain: put the reason for each rating into ``info`` (takes a third of a millisecond).
         model's calls are only made by `reset` and `step`; `estimate` says what an episode costs before.
 
@@ -71,12 +74,16 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         explain: bool = False,
         world_seed: int = 0,
         world_: World | None = None,
+        embedder: Embedder | None = None,
         render_mode: str | None = None,
     ) -> None:
         if slate < 1 or length < 1 or evolve_every < 1 or patience <= 0:
             raise BadRequest("Slate, length, evolve_every and patience must be positive.", "Give 1 or more.")  # fmt: skip
         if render_mode not in {None, "ansi"}:
             raise BadRequest(f"There is no render mode {render_mode!r}.", "Use ansi.")
+        if embedder is not None and embedder.length != EMBEDDING:
+            raise BadRequest(f"The embedder gives {embedder.length} numbers.", f"Make it with length={EMBEDDING}.")  # fmt: skip
+        self.embedder = embedder
         self.world = world_ or world(dataset, split, world_seed)
         if isinstance(model, str) and model != BUILTIN:
             raise BadRequest(
@@ -155,6 +162,8 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         self._said: dict[int, Any] = {}
         if self.builtin:
             self._expected, self._chances, self._embedding = w.opening(user)
+            if self.embedder is not None:
+                self._embedding = self.embedder(context.profile.text)
         else:
             self._look()
 
@@ -170,7 +179,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         assert self._context is not None
         if self.builtin:
             self._expected, self._chances = self.world.distribution(self._context)
-        self._embedding = self.world.embed(self._context.profile.text)
+        self._embedding = (self.embedder or self.world.embed)(self._context.profile.text)
 
     def step(
         self, action: Any
@@ -355,14 +364,19 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         Args:
             steps: interactions over all episodes; none: one episode's length.
         """
-        if self.builtin:
-            return Estimate(dollars=0.0)
         steps = self.length if steps is None else steps
+        profiles = episodes + steps // self.evolve_every
+        embedded = Estimate(dollars=0.0)
+        if self.embedder is not None:
+            asked = self.embedder.question("x" * PROFILE)
+            embedded = estimate(self.embedder.spec, store, [(asked, 0)] * profiles)
+        if self.builtin:
+            return embedded
         _, context = self.world.start(user)
         first = start(self.world.dataset, self.world.split, user).reading(context.seen)
         filled = replace(context, profile=Profile(context.profile.about, (Bullet("x" * PROFILE),)))
         items = self.world.dataset.items_of(self.world.item_ids[: self.slate])
-        total = for_update(self.model, store, first)
+        total = embedded + for_update(self.model, store, first)
         again = for_update(self.model, None, first)
         for _ in range(episodes - 1):
             total += again

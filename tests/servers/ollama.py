@@ -38,6 +38,13 @@ class OllamaServer(OpenAIServer):
                 body = json.loads(self.rfile.read(length) or b"{}")
                 if self.path == "/api/pull":
                     server.pull(self, body)
+                elif self.path == "/api/embed":
+                    server.requests.append(body)
+                    vector = server.vector(body["input"], 64)
+                    server._json(
+                        self,
+                        {"model": body["model"], "embeddings": [vector], "prompt_eval_count": 5},
+                    )
                 else:
                     server.answer(self, body)
 

@@ -1,0 +1,130 @@
+"""Texts as vectors by a server's embedding model, behind the same stack as answers: stored, budgeted, retried.
+
+An embedding is asked for like an answer whose text is the vector as JSON, so that cache, budget, prices and the record of
+calls hold for it as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusifer.errors import BadRequest, ModelError
+from lusifer.llm.budget import Budget, Budgeted
+from lusifer.llm.endpoints import resolve
+from lusifer.llm.limits import Limited, gate_of
+from lusifer.llm.ollama import Ollama
+from lusifer.llm.ollama import _explain as explain_ollama
+from lusifer.llm.ollama import connect as connect_ollama
+from lusifer.llm.openai_compatible import OpenAICompatible
+from lusifer.llm.protocol import Completion, Message, Note, Options
+from lusifer.llm.recorded import Recorded
+from lusifer.llm.retry import Retrying
+from lusifer.store import Store
+
+ASKED: dict[str, Any] = {"type": "embedding"}
+"""Stands where an answer's schema does, so that no answer has an embedding's name in the store."""
+DIGITS = 6
+
+
+class OpenAIEmbeddings(OpenAICompatible):
+    """An embedding model of any server that speaks OpenAI's protocol."""
+
+    def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
+        """The vector of the last message; see `lusifer.llm.protocol.LLM`."""
+        client = self._connect()
+        began = time.perf_counter()
+        try:
+            made = client.embeddings.create(
+                model=self.model, input=messages[-1].content, encoding_format="float"
+            )
+            return _completion(made.data[0].embedding, getattr(made.usage, "prompt_tokens", 0), began)  # fmt: skip
+        except Exception as error:
+            raise self._explain(error) from None
+
+
+class OllamaEmbeddings(Ollama):
+    """An embedding model of an Ollama server."""
+
+    def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
+        """The vector of the last message; see `lusifer.llm.protocol.LLM`."""
+        began = time.perf_counter()
+        try:
+            made = connect_ollama(self.endpoint.url).embed(
+                model=self.model, input=messages[-1].content
+            )
+            return _completion(made.embeddings[0], made.prompt_eval_count, began)
+        except Exception as error:
+            raise explain_ollama(error, self.endpoint, self.model) from None
+
+
+def _completion(vector: Sequence[float], tokens: int | None, began: float) -> Completion:
+    values = np.asarray(vector, dtype=float)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise ModelError("The server gave no vector.", "Choose an embedding model.", kind="invalid")
+    text = json.dumps([round(float(v), DIGITS) for v in values], separators=(",", ":"))
+    return Completion(
+        text, input_tokens=int(tokens or 0), latency_ms=(time.perf_counter() - began) * 1000
+    )
+
+
+class Embedder:
+    """Texts as ``length`` numbers of length one, whatever the model's own width: a fixed random projection
+    keeps angles roughly as they are (Johnson and Lindenstrauss 1984).
+
+    Making it asks nobody anything.
+
+    Args:
+        spec: ``openai:MODEL``, ``ENDPOINT:MODEL`` or ``ollama:NAME``, an embedding model.
+        keys, budget, cancelled: as `lusifer.llm.stack`.
+
+    Raises:
+        BadRequest: the spec names no server.
+    """
+
+    def __init__(
+        self, spec: str, store: Store, *, length: int, keys: Mapping[str, str] | None = None,
+        budget: Budget | None = None, cancelled: Callable[[], bool] = lambda: False, run: str | None = None,
+    ) -> None:  # fmt: skip
+        endpoint, model = resolve(spec, keys)
+        if endpoint.kind == "file":
+            raise BadRequest("A file on this machine gives no embeddings here.", "Give ollama:NAME or openai:MODEL.")  # fmt: skip
+        bare = (
+            OllamaEmbeddings(endpoint, model)
+            if endpoint.kind == "ollama"
+            else OpenAIEmbeddings(endpoint, model)
+        )
+        limited = Limited(bare, gate_of(endpoint), cancelled=cancelled)
+        self.llm = Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)  # fmt: skip
+        self.spec, self.length, self.run = spec, length, run
+        self._known: dict[str, NDArray[np.float32]] = {}
+
+    def question(self, text: str) -> tuple[list[Message], Options]:
+        """The call that asks for a text's vector, for an estimate."""
+        return [Message("user", text)], {
+            "schema": ASKED,
+            "max_tokens": 1,
+            "note": Note("embed", self.run),
+        }
+
+    def __call__(self, text: str) -> NDArray[np.float32]:
+        """A text's vector; all zeros for an empty one.
+
+        Raises:
+            ModelError: the server can't be asked, or gave none.
+        """
+        found = self._known.get(text)
+        if found is None:
+            found = np.zeros(self.length, dtype=np.float32)
+            if text.strip():
+                messages, options = self.question(text)
+                wide = np.array(json.loads(self.llm.complete(messages, **options).text))
+                mixed = np.random.default_rng((len(wide), 1984)).standard_normal((self.length, len(wide))) @ wide  # fmt: skip
+                found = (mixed / max(float(np.linalg.norm(mixed)), 1e-9)).astype(np.float32)
+            self._known[text] = found
+        return found
