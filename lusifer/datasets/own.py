@@ -1,0 +1,409 @@
+"""Any domain's tables: which column is what, guessed, shown, and read only once a person has accepted it.
+
+The accepted mapping lies as ``mapping.json`` beside the files. Ratings are needed; tables of items and of users are not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from lusifer.datasets.ingest import UNITS, Columns, Ids, Progress, read_ratings, scale_of, silent
+from lusifer.datasets.model import RatingScale, RatingTable
+from lusifer.datasets.releases import items_frame, nobody, with_unknown, with_unknown_users
+from lusifer.datasets.report import Report
+from lusifer.datasets.tables import TABULAR, blocks, source_of
+from lusifer.errors import BadRequest, DatasetError
+
+FILE = "mapping.json"
+FORMAT = 1
+ROLES: dict[str, dict[str, tuple[str, ...]]] = {
+    "ratings": {
+        "user": ("userid", "user", "uid", "reviewerid", "customerid", "memberid", "listener", "reader"),
+        "item": ("itemid", "item", "iid", "movieid", "asin", "parentasin", "productid", "isbn", "bookid", "albumid", "trackid", "songid", "artistid", "businessid", "gameid"),
+        "rating": ("rating", "overall", "score", "stars", "bookrating", "rate", "value", "preference"),
+        "time": ("timestamp", "time", "unixreviewtime", "date", "datetime", "createdat", "ratedat", "reviewtime", "ts"),
+    },
+    "items": {
+        "id": ("itemid", "item", "iid", "movieid", "asin", "parentasin", "productid", "isbn", "bookid", "albumid", "trackid", "songid", "artistid", "businessid", "gameid", "id"),
+        "title": ("title", "name", "booktitle", "movietitle", "producttitle", "albumtitle", "tracktitle", "originaltitle", "album", "song"),
+        "year": ("year", "releaseyear", "yearofpublication", "publicationyear", "publicationdate", "released"),
+        "genres": ("genres", "genre", "categories", "category", "class", "style", "styles", "shelves", "tags"),
+        "text": ("overview", "description", "summary", "text", "about", "plot"),
+    },
+    "users": {
+        "id": ("userid", "user", "uid", "reviewerid", "customerid", "memberid", "id"),
+        "age": ("age",), "gender": ("gender", "sex"), "occupation": ("occupation", "job", "profession"),
+        "zip_code": ("zipcode", "zip", "postcode", "location", "country"),
+    },
+}  # fmt: skip
+"""What each table's columns can be, and the names that they mostly have (letters and digits alone)."""
+NEEDED = {"ratings": ("user", "item", "rating"), "items": ("id", "title"), "users": ("id",)}
+SEPARATORS = ("|", ";", ",", " ")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table: its file's name in the folder, and role → column."""
+
+    file: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a folder's tables are read.
+
+    Attributes:
+        one, many: what an item is called.
+        scale: lowest, highest, step; none: told from the ratings.
+        unit: of the time column (`lusifer.datasets.ingest.Columns`).
+        separator: between genres.
+    """
+
+    title: str
+    ratings: Part
+    items: Part | None = None
+    users: Part | None = None
+    one: str = "item"
+    many: str = "items"
+    scale: tuple[float, float, float] | None = None
+    unit: str = "s"
+    separator: str = "|"
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @property
+    def files(self) -> list[str]:
+        """Names of all files."""
+        return [p.file for p in (self.ratings, self.items, self.users) if p is not None]
+
+
+def from_json(said: Any) -> Recipe:
+    """The inverse of `Recipe.to_json`.
+
+    Raises:
+        DatasetError: it is none.
+    """
+    try:
+        if said["format"] != FORMAT:
+            raise ValueError(f"format {said['format']!r}")
+        parts = {n: Part(**said[n]) if said.get(n) else None for n in ("ratings", "items", "users")}
+        low, high, step = said.get("scale") or (0, 0, 0)
+        scale = (float(low), float(high), float(step)) if said.get("scale") else None
+        if parts["ratings"] is None:
+            raise ValueError("no table of ratings")
+        made = Recipe(
+            str(said["title"]), parts["ratings"], parts["items"], parts["users"], str(said["one"]), str(said["many"]),
+            scale, str(said["unit"]), str(said["separator"]),
+        )  # fmt: skip
+        check(made)
+        return made
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"The mapping can't be read ({type(error).__name__}: {error}).", "Make it anew: python -m lusifer data map NAME.") from None  # fmt: skip
+
+
+def check(recipe: Recipe) -> None:
+    """
+    Raises:
+        BadRequest: a needed role has no column, a role is unknown, or the scale is none.
+    """
+    for name, needed in NEEDED.items():
+        part: Part | None = getattr(recipe, name)
+        if part is None:
+            if name == "ratings":
+                raise BadRequest("There is no table of ratings.", "Say which file it is.")
+            continue
+        missing = [r for r in needed if not part.columns.get(r)]
+        if missing:
+            raise BadRequest(f"The table of {name} ({part.file}) has no column for {', '.join(missing)}.", "Say which column it is.")  # fmt: skip
+        strange = set(part.columns) - set(ROLES[name])
+        if strange:
+            raise BadRequest(f"A column of {name} can't be {min(strange)}.", f"Known: {', '.join(ROLES[name])}.")  # fmt: skip
+    if recipe.unit not in {*UNITS, "date"}:
+        raise BadRequest(f"Times can't be in {recipe.unit!r}.", f"Known: {', '.join(UNITS)}, date.")
+    if recipe.scale is not None:
+        low, high, step = recipe.scale
+        if not (low < high and 0 < step <= high - low and (high - low) / step <= 100.5):
+            raise BadRequest(f"{low:g} to {high:g} by {step:g} is no rating scale.", "Give lowest, highest and step, such as 1, 5, 1.")  # fmt: skip
+
+
+def kept(folder: Path) -> Recipe | None:
+    """The accepted recipe of a folder, or ``None``.
+
+    Raises:
+        DatasetError: there is one that can't be read.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        return from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} can't be read ({error}).", "Make it anew.") from None
+
+
+def keep(folder: Path, recipe: Recipe) -> None:
+    """Accept a recipe.
+
+    Raises:
+        BadRequest: it is none.
+        DatasetError: the folder can't be written, or a file is not there.
+    """
+    check(recipe)
+    for name in recipe.files:
+        if not (folder / name).is_file() or Path(name).name != name:
+            raise DatasetError(f"{folder / name} is not there.", "Put the table into the folder.")
+    try:
+        (folder / FILE).write_text(json.dumps(recipe.to_json(), ensure_ascii=False, indent=1), encoding="utf-8")  # fmt: skip
+    except OSError as error:
+        raise DatasetError(f"{folder} can't be written ({error.strerror}).", "Give yourself write access.") from None  # fmt: skip
+
+
+# ---- guessing -------------------------------------------------------------------------------------------
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """Files of a folder that may be tables."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in (*TABULAR, ".inter", ".item", ".user") and p.name != FILE)  # fmt: skip
+
+
+def columns_of(path: Path) -> dict[str, list[Any]]:
+    """A table's columns with their first few values.
+
+    Raises:
+        DatasetError: it can't be read.
+    """
+    for _, block in blocks(_source(path), Report()):
+        return {str(n): block[n].slice(0, 200).to_pylist() for n in block.column_names}
+    return {}
+
+
+def _source(path: Path) -> Any:
+    from lusifer.datasets.tables import Source
+
+    if path.suffix in {".inter", ".item", ".user"}:  # RecBole's atomic files
+        return Source(path, "\t", quoted=False)
+    return source_of(path)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _guess(columns: Sequence[str], roles: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    plain = {c: _plain(c) for c in columns}
+    found: dict[str, str] = {}
+    for role, names in roles.items():
+        for name in names:
+            hit = next((c for c, p in plain.items() if p == name and c not in found.values()), None)
+            if hit:
+                found[role] = hit
+                break
+    return found
+
+
+def propose(folder: Path) -> Recipe:
+    """A guess at how a folder's tables are to be read; a person looks at it before anything is.
+
+    Raises:
+        DatasetError: no table in the folder has users, items and ratings.
+    """
+    seen: dict[str, dict[str, list[Any]]] = {}
+    for path in tables_in(folder):
+        try:
+            seen[path.name] = columns_of(path)
+        except DatasetError:
+            continue
+    guesses = {
+        table: {n: _guess(list(c), ROLES[table]) for n, c in seen.items()} for table in ROLES
+    }
+    able = [n for n, g in guesses["ratings"].items() if all(r in g for r in NEEDED["ratings"])]
+    if not able:
+        named = "; ".join(f"{n}: {', '.join(c)}" for n, c in seen.items()) or "no table"
+        raise DatasetError(
+            f"No table in {folder} has columns for users, items and ratings ({named[:300]}).",
+            "Name the columns user_id, item_id, rating, timestamp, or say which they are.",
+        )
+    ratings = max(able, key=lambda n: (folder / n).stat().st_size)
+    others = [n for n in seen if n != ratings]
+    items = next((n for n in others if {"id", "title"} <= set(guesses["items"][n])), None)
+    users = next((n for n in others if n != items and "id" in guesses["users"][n] and len(guesses["users"][n]) > 1), None)  # fmt: skip
+    mine = guesses["ratings"][ratings]
+    unit = unit_of(seen[ratings].get(mine.get("time", ""), []))
+    separator = "|"
+    if items and "genres" in guesses["items"][items]:
+        texts = [str(v) for v in seen[items][guesses["items"][items]["genres"]] if v]
+        counts = {s: sum(s in t for t in texts) for s in SEPARATORS}
+        separator = max(SEPARATORS, key=lambda s: (counts[s], -SEPARATORS.index(s)))
+    one, many = word_of(mine["item"], items or "")
+    return Recipe(
+        folder.name, Part(ratings, mine), Part(items, guesses["items"][items]) if items else None,
+        Part(users, guesses["users"][users]) if users else None, one, many, None, unit, separator,
+    )  # fmt: skip
+
+
+def unit_of(values: Sequence[Any]) -> str:
+    """The unit of some times: by their size, or ``date`` for texts that are no numbers."""
+    numbers = []
+    for value in values:
+        try:
+            numbers.append(float(value))
+        except (TypeError, ValueError):
+            if value not in (None, ""):
+                return "date"
+    if not numbers:
+        return "s"
+    middle = float(np.median(np.abs(numbers)))
+    return "ns" if middle > 1e17 else "us" if middle > 1e14 else "ms" if middle > 1e11 else "s"
+
+
+WORDS = {
+    "movie": "movies", "book": "books", "album": "albums", "song": "songs", "track": "tracks", "artist": "artists",
+    "product": "products", "game": "games", "restaurant": "restaurants", "recipe": "recipes", "article": "articles",
+}  # fmt: skip
+
+
+def word_of(column: str, file: str) -> tuple[str, str]:
+    """What an item is called, told by the names of its column and file."""
+    text = f"{column} {file}".lower()
+    for one, many in {**WORDS, "isbn": "books", "asin": "products", "business": "places"}.items():
+        if one in text:
+            singular = {"isbn": "book", "asin": "product", "business": "place"}.get(one, one)
+            return singular, many
+    return "item", "items"
+
+
+# ---- reading ----------------------------------------------------------------------------------------------
+
+
+def read(
+    folder: Path, recipe: Recipe, report: Report, *, progress: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, RatingScale]:  # fmt: skip
+    """Users, items, ratings and scale by a recipe.
+
+    Raises:
+        DatasetError: a table can't be read, lacks a column, or no scale can be told.
+        BadRequest: the recipe is none.
+        Cancelled: ``cancelled`` said so.
+    """
+    check(recipe)
+    for part in (recipe.ratings, recipe.items, recipe.users):
+        if part is not None:
+            there = columns_of(folder / part.file)
+            missing = [c for c in part.columns.values() if c and c not in there]
+            if missing:
+                raise DatasetError(f"{part.file} has no column {missing[0]!r}.", f"It has {', '.join(there)[:200]}.")  # fmt: skip
+    c = recipe.ratings.columns
+    columns = Columns(c["user"], c["item"], c["rating"], c.get("time", ""), recipe.unit)
+    users, items = Ids(), Ids()
+    scale = RatingScale(*recipe.scale) if recipe.scale else None
+    ratings = read_ratings(
+        _source(folder / recipe.ratings.file), columns, report, users, items, scale=scale, progress=progress,
+        cancelled=cancelled,
+    )  # fmt: skip
+    scale = scale or scale_of(np.unique(ratings.rating))
+    described = _items(folder, recipe, items, report)
+    described = with_unknown(described, np.unique(ratings.item), report, recipe.one.capitalize())
+    people = _users(folder, recipe.users, users, report) if recipe.users else nobody(ratings.user_ids)  # fmt: skip
+    people = with_unknown_users(people, ratings.user_ids, report)
+    for frame, ids in ((described, items), (people, users)):
+        if ids.names is not None:
+            frame["external_id"] = [ids.names.get(int(i), "") for i in frame.index]
+    if "text" in described:
+        described["text"] = described["text"].fillna("")
+    return people, described, ratings, scale
+
+
+def _rows(path: Path, columns: Mapping[str, str]) -> Any:
+    """(line, role → text) of a table."""
+    wanted = {role: name for role, name in columns.items() if name}
+    for line, block in blocks(_source(path), Report(), names=list(dict.fromkeys(wanted.values()))):
+        lists = {role: _texts(block[name]) for role, name in wanted.items()}
+        for at in range(block.num_rows):
+            yield line + at, {role: values[at] for role, values in lists.items()}
+
+
+def _texts(column: pa.ChunkedArray) -> list[Any]:
+    return [v if isinstance(v, list) else "" if v is None else str(v).strip() for v in column.to_pylist()]  # fmt: skip
+
+
+def _items(folder: Path, recipe: Recipe, ids: Ids, report: Report) -> pd.DataFrame:
+    if recipe.items is None:
+        return items_frame({})
+    rows: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
+    texts: dict[int, str] = {}
+    file = recipe.items.file
+    for line, row in _rows(folder / file, recipe.items.columns):
+        number = ids.number(str(row["id"]))
+        title = " ".join(str(row["title"]).split())
+        if number is None or not title:
+            report.add("item", 1, file, line, row["id"] or title)
+            continue
+        if number in rows:
+            report.add("item-twice", 1, file, line, row["id"])
+            continue
+        found = re.search(r"\b(1[5-9]\d\d|20\d\d)\b", str(row.get("year", "")))
+        genres = row.get("genres") or ""
+        parts = genres if isinstance(genres, list) else str(genres).strip("[]").split(recipe.separator)  # fmt: skip
+        named = tuple(sorted({str(g).strip(" '\"") for g in parts} - {""}))
+        if "genres" in row and not named:
+            report.add("genres", 1, file, line, title)
+        rows[number] = title, int(found.group(1)) if found else None, named
+        if row.get("text"):
+            texts[number] = " ".join(str(row["text"]).split())
+    frame = items_frame(rows)
+    if texts:
+        frame["text"] = [texts.get(int(i), "") for i in frame.index]
+    return frame
+
+
+def _users(folder: Path, part: Part, ids: Ids, report: Report) -> pd.DataFrame:
+    rows: dict[int, tuple[int | None, str, str, str]] = {}
+    for line, row in _rows(folder / part.file, part.columns):
+        number = ids.number(str(row["id"]))
+        if number is None:
+            report.add("user", 1, part.file, line, row["id"])
+            continue
+        if number in rows:
+            report.add("user-twice", 1, part.file, line, row["id"])
+            continue
+        age = re.fullmatch(r"(\d{1,3})(?:\.0+)?", str(row.get("age", "")))
+        rows[number] = (
+            int(age.group(1)) if age else None, str(row.get("gender", "")), str(row.get("occupation", "")),
+            str(row.get("zip_code", "")),
+        )  # fmt: skip
+    frame = pd.DataFrame(
+        list(rows.values()), columns=["age", "gender", "occupation", "zip_code"],
+        index=pd.Index(list(rows), name="user_id", dtype="int64"),
+    )  # fmt: skip
+    frame["age"] = pd.array(frame["age"].tolist(), dtype="Int16")
+    return frame.sort_index()
+
+
+def changed(recipe: Recipe, said: Mapping[str, str]) -> Recipe:
+    """A recipe with some roles on other columns: ``ratings.user=reader``, ``items.title=`` (none).
+
+    Raises:
+        BadRequest: there is no such table or role.
+    """
+    for key, column in said.items():
+        table, _, role = key.partition(".")
+        part = getattr(recipe, table, None) if table in ROLES else None
+        if part is None or role not in ROLES[table]:
+            raise BadRequest(f"There is no role {key!r}.", "Such as ratings.user, items.title, users.age.")  # fmt: skip
+        recipe = replace(recipe, **{table: replace(part, columns={**part.columns, role: column})})  # type: ignore[arg-type]
+    return recipe

@@ -1,0 +1,174 @@
+"""Tables of any size, block by block: CSV with any separator, JSON lines, Parquet.
+
+Every block is an Arrow table of texts (or of what the file's own types are) with the number of its first line. A whole
+file is never in memory.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.json as pjson
+import pyarrow.parquet as pq
+
+from lusifer.datasets.report import Report
+from lusifer.errors import DatasetError
+
+BLOCK = 16 << 20
+"""Bytes read at a time."""
+ROWS = 500_000
+TABULAR = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table file. ``separator`` and ``columns`` (where no first line names them) are of text files."""
+
+    path: Path
+    separator: str = ","
+    columns: tuple[str, ...] | None = None
+    quoted: bool = True
+    encoding: str = "utf-8"
+
+
+class _Translated(io.RawIOBase):
+    """A file whose two-character separator is a tab, read on the way."""
+
+    def __init__(self, file: BinaryIO, separator: bytes) -> None:
+        self.file, self.separator, self.rest = file, separator, b""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; a separator that a block cuts through is put together again."""
+        block = self.rest + self.file.read(size if size > 0 else BLOCK)
+        self.rest = b""
+        if block.endswith(self.separator[:1]):
+            more = self.file.read(1)
+            block += more
+        return block.replace(self.separator, b"\t")
+
+
+def encoding_of(path: Path, report: Report | None = None) -> str:
+    """``utf-8``, or ``latin-1`` where the file is not UTF-8 (looked at as a whole, in blocks)."""
+    import codecs
+
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        try:
+            while block := file.read(BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            if report is not None:
+                report.add("encoding", 1, path.name)
+            return "latin-1"
+    return "utf-8"
+
+
+def source_of(path: Path) -> Source:
+    """How a file is to be read, told by its name and its first line.
+
+    Raises:
+        DatasetError: it is no table that can be read.
+    """
+    ending = path.suffix.lower()
+    if ending in {".parquet", ".jsonl", ".ndjson", ".json"}:
+        return Source(path)
+    if ending not in {".csv", ".tsv", ".dat", ".txt"}:
+        raise DatasetError(f"{path.name} is no table that can be read here.", "Give CSV, TSV, Parquet or JSON lines.")  # fmt: skip
+    encoding = encoding_of(path)
+    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
+        first = file.readline()
+    counts = {s: first.count(s) for s in ("\t", ";", "|", ",")}
+    separator = max(counts, key=lambda s: (counts[s], s == ","))
+    return Source(path, separator if counts[separator] else ",", encoding=encoding)
+
+
+def blocks(source: Source, report: Report, *, names: Sequence[str] | None = None) -> Iterator[tuple[int, pa.Table]]:  # fmt: skip
+    """(line of the first row, rows) of a file, in order.
+
+    Args:
+        report: lines of a wrong shape are counted there and left out.
+        names: only these columns.
+
+    Raises:
+        DatasetError: the file is missing, empty, or can't be read.
+    """
+    path = source.path
+    try:
+        if path.suffix.lower() == ".parquet":
+            yield from _parquet(path, names)
+        elif path.suffix.lower() in {".jsonl", ".ndjson", ".json"}:
+            yield from _json(path, names)
+        else:
+            yield from _text(source, report, names)
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is not there.", "Check the path.") from None
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise DatasetError(f"{path} can't be read: {str(error)[:200]}.", "Check the file; it may be cut short.") from None  # fmt: skip
+
+
+def _parquet(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
+    row = 1
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS, columns=list(names) if names else None):
+            yield row, pa.Table.from_batches([batch])
+            row += batch.num_rows
+
+
+def _json(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
+    row = 1
+    with pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK)) as reader:
+        for batch in reader:
+            table = pa.Table.from_batches([batch])
+            yield row, table.select(list(names)) if names else table
+            row += batch.num_rows
+
+
+def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:  # fmt: skip
+    path = source.path
+    known = list(source.columns) if source.columns else _header(source)
+    wanted = list(names) if names else known
+    header = 0 if source.columns else 1
+
+    def wrong(row: pcsv.InvalidRow) -> str:
+        report.add("shape", 1, path.name, row.number or 0, row.text)
+        return "skip"
+
+    two = len(source.separator) > 1
+    options = {
+        "read_options": pcsv.ReadOptions(column_names=known, skip_rows=header, block_size=BLOCK, use_threads=False, encoding=source.encoding if source.encoding != "utf-8" else "utf8"),
+        "parse_options": pcsv.ParseOptions(
+            delimiter="\t" if two else source.separator, quote_char='"' if source.quoted else False, invalid_row_handler=wrong,
+            newlines_in_values=False,
+        ),
+        "convert_options": pcsv.ConvertOptions(
+            column_types=dict.fromkeys(known, pa.string()), include_columns=wanted, strings_can_be_null=False, check_utf8=False,
+        ),
+    }  # fmt: skip
+    line = 1 + header
+    with path.open("rb") as raw:
+        file = pa.PythonFile(_Translated(raw, source.separator.encode()), mode="r") if two else raw  # fmt: skip
+        for batch in pcsv.open_csv(file, **options):
+            yield line, pa.Table.from_batches([batch])
+            line += batch.num_rows
+
+
+def _header(source: Source) -> list[str]:
+    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
+    import csv
+
+    with source.path.open(encoding=encoding, newline="") as file:
+        first = next(csv.reader(file, delimiter=source.separator[:1]), [])
+    if not first:
+        raise DatasetError(f"{source.path} is empty.", "Check the file.")
+    return [str(c).split(":")[0].strip() for c in first]  # RecBole writes types behind the names
