@@ -330,7 +330,7 @@ def test_a_run_moves_to_another_machine_and_replays(
 
 
 def test_an_experiment_and_the_card_that_reads_it(data_dir: Path) -> None:
-    (made,) = answer("experiment", "loop", "--users", "12", "--option", "rounds=2")["experiments"]
+    (made,) = answer("experiment", "loop", "--users", "24")["experiments"]
     assert len(made["sentences"]) == 2 and made["figures"]["mean"][0] is not None
     card = answer("trust")
     drift = next(x for x in card["lines"] if x["key"] == "drift")
@@ -354,10 +354,15 @@ def test_an_experiment_is_priced_budgeted_and_gone_on_with(data_dir: Path, opena
     (cost,) = answer(*asked, "--estimate", **env)["experiments"]
     assert cost["calls"] > 0 and not openai_server.requests
     openai_server.behave(*["ok"] * 5, *["401"] * 40)
-    assert "lusifer:" in refusal(*asked, **env)
+    assert "--budget" in refusal(*asked, **env) and not openai_server.requests
+    openai_server.queue.clear()
+    openai_server.behave(*["ok"] * 5, *["401"] * 40)
+    assert "lusifer:" in refusal(*asked, "--yes", **env)
     stopped = sqlite3.connect(data_dir / "lusifer.db").execute("select id, status from runs").fetchall()  # fmt: skip
     assert [s for _, s in stopped] == ["failed"]
     openai_server.queue.clear()
-    (made,) = answer("experiment", "order", "--resume", stopped[0][0], **env)["experiments"]
+    (made,) = answer("experiment", "order", "--resume", stopped[0][0], "--yes", **env)[
+        "experiments"
+    ]
     assert made["run"] == stopped[0][0] and made["usage"]["made"] <= cost["calls"] + 2
     assert "is done" in refusal("experiment", "order", "--resume", stopped[0][0], **env)

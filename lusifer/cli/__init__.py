@@ -204,7 +204,8 @@ def _budget(options: argparse.Namespace) -> Any:
     limits = operators(
         run_id=f"cli-{secrets.token_hex(6)}", session_id=f"cli-{secrets.token_hex(6)}"
     )
-    return replace(limits, run=limits.run.under(Limit(options.budget)))
+    own = Limit(options.budget)  # of the command, however many runs it makes
+    return replace(limits, run=limits.run.under(own), session=limits.session.under(own))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

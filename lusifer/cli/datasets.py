@@ -18,7 +18,8 @@ def listing(options: argparse.Namespace) -> dict[str, Any]:
     root = settings.data_dir()
     there = available()
     waiting = [p.name for p in sorted(root.iterdir()) if p.is_dir() and kind_of(p) is None and own.tables_in(p) and not p.name.startswith(".") and p.name not in {"runs", "kept", "models"}] if root.is_dir() else []  # fmt: skip
-    fetchable = {n: k.title for n, k in {**KNOWN, **RELEASES}.items() if n not in there}
+    titles = {n: k.title for n, k in KNOWN.items()} | {n: r.title for n, r in RELEASES.items()}
+    fetchable = {n: t for n, t in titles.items() if n not in there}
     if not options.json:
         for name in there:
             print(f"{name:20} ready")

@@ -35,6 +35,7 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
         help="draws=N (repeat), rounds=N (loop), apart=1 (cold: fit every length by itself)",
     )  # fmt: skip
     one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    one.add_argument("--yes", action="store_true", help="spend what it costs without a --budget")
     one.add_argument("--estimate", action="store_true", help="only say what it would cost")
     one.set_defaults(run=_experiment)
     card = commands.add_parser(
@@ -98,7 +99,11 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
             raise BadRequest(f"There is no experiment run {options.resume!r}.", "Name the experiment and a run of it.")  # fmt: skip
         if run["status"] == "done":
             raise BadRequest(f"Run {options.resume} is done.", "There is nothing to go on with.")
-        options.dataset, options.split, options.seed = run["dataset"], run["split"], run["seed"]
+        options.dataset, options.seed = run["dataset"], run["seed"]
+        options.split = run["split"].partition("#")[
+            0
+        ]  # behind it stands a hash of files, checked below
+        options.samples = run["params"].get("samples", 1)
         options.model = run["model"]
         options.prompts = run["params"]["prompts"] or options.prompts
         options.among, users = run["params"]["among"], run["params"]["asked"]
@@ -137,16 +142,33 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
         experiment = find(name)
         began = time.monotonic()
         if options.estimate or paid:
-            cost = experiment.estimate(make("", name))
+            try:
+                cost = experiment.estimate(make("", name))
+            except BadRequest as error:
+                if len(names) == 1:
+                    raise
+                cli._say(f"{experiment.title}: left out. {error}")
+                continue
             dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
             cli._say(f"{experiment.title}: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are stored")  # fmt: skip
             if options.estimate:
                 made.append({"name": name, "calls": cost.calls, "tokens": cost.tokens, "dollars": cost.dollars, "stored": cost.cached})  # fmt: skip
                 continue
-        run_id = record(
-            experiment, lambda run, name=name: make(run, name), store, among=options.among,  # type: ignore[misc]
-            asked_with=options.prompts if paid else "", resume=options.resume,
-        )  # fmt: skip
+            if cost.calls and options.budget is None and not options.yes:
+                raise BadRequest(
+                    "Nothing has been asked yet.",
+                    "Give --budget DOLLARS, or --yes to spend what it costs.",
+                )
+        try:
+            run_id = record(
+                experiment, lambda run, name=name: make(run, name), store, among=options.among,  # type: ignore[misc]
+                asked_with=options.prompts if paid else "", samples=options.samples, resume=options.resume,
+            )  # fmt: skip
+        except BadRequest as error:
+            if len(names) == 1:
+                raise
+            cli._say(f"{experiment.title}: left out. {error}")
+            continue
         said = (store.run(run_id) or {})["summary"]
         made.append({"name": name, "run": run_id, "seconds": time.monotonic() - began, **said})
         if not options.json:

@@ -22,6 +22,13 @@ from lusifer.store import Store
 COMPARISON, FIDELITY, AGREEMENT = "comparison", "fidelity", "agreement"
 FAITHFUL, LOST = 0.80, 0.05
 DRIFT, SPREAD_KEPT, REPEAT = 0.25, 0.75, 0.30
+RECITED = 0.10
+"""Share of ratings by which a model may recite more with the right id at most: few users alone show no memory either."""
+LEAST_USERS = 20
+"""Users that a run needs to be on a card."""
+LEAST_OPTIONS = {"loop": {"rounds": 5}, "repeat": {"draws": 3}}
+"""Options that an experiment needs at least: a loop of one round drifts little."""
+NOT_FOR_MODELS = "nothing yet for a language model: the check plays thousands of interactions, and is made with the built-in alone"
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Line:
     users: int | None = None
     how: str = ""
     note: str = ""
+    setting: str = ""
 
     @property
     def text(self) -> str:
@@ -56,7 +64,9 @@ class Line:
             return self.note or "not measured"
         digits = 4 if self.key == "price" else 3
         text = f"{self.value:.{digits}f}"
-        if self.low is not None and self.high is not None:
+        if self.low is None or self.high is None:
+            text += " (too few users for an interval)"
+        else:
             text += f" ({self.low:.{digits}f} to {self.high:.{digits}f})"
         return text.replace("-", "−")
 
@@ -98,9 +108,27 @@ class Card:
         lines += ["", "| Measure | Value (95 % interval) | Asked | Run |", "|---|---|---|---|"]
         for x in self.lines:
             mark = {True: "met: ", False: "not met: ", None: ""}[x.passes] + x.rule
-            run = f"{x.run}, {x.users or '?'} users, {x.when[:10]}" if x.run else "none"
+            run = f"{x.run}: {x.setting}, {x.when[:10]}" if x.run else "none"
             lines.append(f"| {x.title} | {x.text} | {mark} | {run} |")
         return "\n".join(lines) + "\n"
+
+
+GROUPS = {"development": "development users", "held-out": "held-out users", "all": "users"}
+
+
+def _setting_of(run: Mapping[str, Any] | None) -> str:
+    """Whom a run looked at and how: ``100 development users, seed 0, rounds 5``."""
+    if run is None:
+        return ""
+    params = run["params"]
+    users = params.get("asked", params.get("users"))
+    count = len(users) if isinstance(users, list) else users
+    parts = [f"{count} {GROUPS.get(params.get('among', 'all'), 'users')}"] if count else []
+    parts += [
+        f"seed {run['seed']}",
+        *(f"{k} {v}" for k, v in (params.get("options") or {}).items()),
+    ]
+    return ", ".join(parts)
 
 
 Test = Callable[[float, float, float], bool]
@@ -120,12 +148,12 @@ RULES = (
     _Rule("over_fm", "What its say adds over the factorisation machine (RMSE, below zero helps)", "all of the interval below zero", lambda v, lo, hi: hi < 0, "a comparison on the Errors page with community evidence on"),
     _Rule("faithfulness", "Faithfulness: statements that the ratings bear out", f"all of the interval above {FAITHFUL:.2f}", lambda v, lo, hi: lo >= FAITHFUL, "a comparison on the Errors page"),
     _Rule("missing", "Ratings that it failed to give", f"all of the interval below {LOST:.2f}", lambda v, lo, hi: hi <= LOST, "a comparison on the Errors page"),
-    _Rule("histogram", "Fidelity: histogram per user, closer than the best naive simulator by", "all of the interval above zero", lambda v, lo, hi: lo > 0, "a run on the Fidelity page"),
-    _Rule("auc", "Fidelity: told apart from real users (AUC, .5 is by chance)", "", None, "a run on the Fidelity page"),
+    _Rule("histogram", "Fidelity of calibrated draws: histogram per user, closer than the best naive simulator by", "all of the interval above zero", lambda v, lo, hi: lo > 0, "a run on the Fidelity page"),
+    _Rule("auc", "Fidelity of calibrated draws: told apart from real users (AUC, .5 is by chance)", "", None, "a run on the Fidelity page"),
     _Rule("agreement_same", "Agents rank alike here and by held-out ratings, choosing among the same movies (Kendall's tau)", "", None, "the sanity check on the Playground"),
     _Rule("agreement", "Agents rank alike here and by held-out ratings, over whole episodes (Kendall's tau)", "all of the interval above zero", lambda v, lo, hi: lo > 0, "the sanity check on the Playground"),
-    _Rule("recited", "Contamination: recites more of a user's ratings than of another's", "the interval reaches down to zero", lambda v, lo, hi: lo <= 0, "the experiment Contamination"),
-    _Rule("masked", "Contamination: correlation that masked titles cost", "", None, "the experiment Contamination"),
+    _Rule("recited", "Contamination: recites more of a user's ratings than of another's", f"the interval reaches down to zero and not above {RECITED:.2f}", lambda v, lo, hi: lo <= 0 and hi <= RECITED, "the experiment Contamination"),
+    _Rule("masked", "Contamination: change of the correlation with real ratings when titles are masked", "", None, "the experiment Contamination"),
     _Rule("drift", "Drift of the mean in a closed loop (stars)", f"all of the interval within {DRIFT:.2f} of zero", lambda v, lo, hi: max(abs(lo), abs(hi)) <= DRIFT, "the experiment Closed loop"),
     _Rule("spread_kept", "Spread that is left after a closed loop (1: all)", f"all of the interval above {SPREAD_KEPT:.2f}", lambda v, lo, hi: lo >= SPREAD_KEPT, "the experiment Closed loop"),
     _Rule("repeat", "Repeatability: spread of a rating when asked again (stars)", f"all of the interval below {REPEAT:.2f}", lambda v, lo, hi: hi <= REPEAT, "the experiment Repeatability"),
@@ -151,15 +179,15 @@ def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, 
         passes: bool | None = None
         if rule.test is not None and note:
             passes = True
-        elif rule.test is not None and value is not None:
-            known = low is not None and high is not None
-            passes = known and rule.test(value, low, high)  # type: ignore[arg-type]
+        elif rule.test is not None and value is not None and low is not None and high is not None:
+            passes = rule.test(value, low, high)
         params = (run or {}).get("params", {})
         users = params.get("asked", params.get("users"))
         count = len(users) if isinstance(users, list) else users
         which, when = (run or {}).get("id", ""), (run or {}).get("created_at", "")
+        how = NOT_FOR_MODELS if rule.key.startswith("agreement") and model != BUILTIN else rule.how
         lines.append(
-            Line(rule.key, rule.title, value, low, high, rule.rule, passes, which, when, count, rule.how, note)
+            Line(rule.key, rule.title, value, low, high, rule.rule, passes, which, when, count, how, note, _setting_of(run))
         )  # fmt: skip
     by_key = {x.key: x for x in lines}
     verdicts = tuple(_verdict(use, [by_key[k] for k in keys]) for use, keys in USES.items())
@@ -168,15 +196,18 @@ def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, 
 
 def _verdict(use: str, asked: Sequence[Line]) -> Verdict:
     failed = [x for x in asked if x.passes is False]
-    unknown = [x for x in asked if x.passes is None]
+    few = [x for x in asked if x.passes is None and x.value is not None]
+    unknown = [x for x in asked if x.passes is None and x.value is None]
     parts = []
     if failed:
         parts.append("not met: " + "; ".join(f"{_short(x)} is {x.text}, asked is {x.rule}" for x in failed))  # fmt: skip
+    if few:
+        parts.append("too few users to tell: " + ", ".join(_short(x) for x in few))
     if unknown:
         parts.append("not measured: " + "; ".join(f"{_short(x)} (by {x.how})" for x in unknown))
     if not parts:
         parts.append("everything asked is met: " + ", ".join(_short(x) for x in asked))
-    return Verdict(use, not failed and not unknown, "; ".join(parts) + ".")
+    return Verdict(use, not (failed or few or unknown), "; ".join(parts) + ".")
 
 
 def _short(line: Line) -> str:
@@ -192,12 +223,19 @@ Entry = tuple[list[float | None] | None, Mapping[str, Any] | None, str]
 def _measured(store: Store, dataset_hash: str, split: str, model: str, version: str) -> dict[str, Entry]:  # fmt: skip
     """By line: value with interval, the run, and a note where there is nothing to measure."""
 
+    mine = {
+        "dataset_hash": dataset_hash,
+        "split": split,
+        "model": model,
+        "model_version": version,
+        "status": "done",
+    }
+    runs: dict[str, list[dict[str, Any]]] = {}
+
     def newest(kind: str, fits: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any] | None:
-        for run in store.runs(kind, limit=300):
-            mine = (run["dataset_hash"], run["split"], run["model"], run["model_version"])
-            if run["status"] == "done" and mine == (dataset_hash, split, model, version) and fits(run):  # fmt: skip
-                return run
-        return None
+        if kind not in runs:
+            runs[kind] = store.runs(kind, limit=200, where=mine)
+        return next((r for r in runs[kind] if _enough(r) and fits(r)), None)
 
     found: dict[str, Entry] = {}
 
@@ -226,6 +264,18 @@ def _measured(store: Store, dataset_hash: str, split: str, model: str, version: 
     if model == BUILTIN:
         found["recited"] = (None, None, "by its making: it has read nothing but the training part")
     return found
+
+
+def _enough(run: Mapping[str, Any]) -> bool:
+    """Whether a run looked at enough users, with options that say something. (The check of agents looks at all.)"""
+    params = run["params"]
+    users = params.get("asked", params.get("users"))
+    count = len(users) if isinstance(users, list) else users
+    given = params.get("options") or {}
+    least = LEAST_OPTIONS.get(params.get("name", ""), {})
+    return (count is None or count >= LEAST_USERS) and all(
+        given.get(k, v) >= v for k, v in least.items()
+    )
 
 
 def _read(read: Callable[[Mapping[str, Any]], Any], run: Mapping[str, Any]) -> Any:

@@ -385,3 +385,14 @@ def line_of(error: BaseException) -> int | None:
             line = at.tb_lineno
         at = at.tb_next
     return line
+
+
+@lru_cache(maxsize=256)
+def variables_of(source: str) -> frozenset[str]:
+    """Names that a template takes from outside; none where it can't be read."""
+    from jinja2 import meta
+
+    try:
+        return frozenset(meta.find_undeclared_variables(_environment().parse(source)))
+    except TemplateSyntaxError:
+        return frozenset()

@@ -11,6 +11,8 @@ from lusifer.simulator import answers
 from lusifer.simulator.llm_model import LLMUserModel, Question
 from lusifer.simulator.types import SimulatedRating
 
+PART = 20
+"""Movies asked about at a time."""
 SYSTEM = (
     "You are asked what you remember of a public data set. Answer with the rating that stands in it. Where you do not "
     "remember one, give the rating that you think most likely. Answer in JSON only."
@@ -33,19 +35,37 @@ def question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[I
     }  # fmt: skip
 
 
+def questions(
+    model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]
+) -> list[tuple[tuple[Item, ...], Question]]:
+    """The calls for any number of movies: those of each, and what is asked."""
+    parts = [tuple(items[at : at + PART]) for at in range(0, len(items), PART)]
+    return [(part, question(model, dataset, user, part)) for part in parts]
+
+
 def recite(
     model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]
 ) -> tuple[SimulatedRating, ...]:
-    """What the model says that the data set holds; a failed answer leaves every rating missing.
+    """What the model says that the data set holds; of a failed answer every rating is missing, and it is not
+    served again.
 
     Raises:
         ModelError: the model can't be asked at all.
     """
-    messages, options = question(model, dataset, user, items)
-    try:
-        said = model.llm.complete(messages, **options)
-        return answers.read_ratings(said.text, tuple(items), dataset.scale)
-    except ModelError as error:
-        if error.hopeless:
-            raise
-        return tuple(SimulatedRating(i.id, None, None, failure=str(error)) for i in items)
+    found: list[SimulatedRating] = []
+    for part, (messages, options) in questions(model, dataset, user, items):
+        said = None
+        try:
+            said = model.llm.complete(messages, **options)
+            ratings = answers.read_ratings(said.text, part, dataset.scale)
+            wrong = [r.failure for r in ratings if r.failure]
+            if wrong:
+                model._reject(said, ModelError(wrong[0]))
+        except ModelError as error:
+            if error.hopeless:
+                raise
+            if said is not None:
+                model._reject(said, error)
+            ratings = tuple(SimulatedRating(i.id, None, None, failure=str(error)) for i in part)
+        found.extend(ratings)
+    return tuple(found)

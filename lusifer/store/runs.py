@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from lusifer.store.core import Connected, explained, now
+
+WANTED = ("dataset_hash", "split", "model", "model_version", "status")
+"""Columns that runs may be looked up by."""
 
 
 class Runs(Connected):
@@ -42,11 +46,19 @@ class Runs(Connected):
             db["runs"].update(run, {"status": "running", "summary": "{}", "finished_at": None})
 
     @explained
-    def runs(self, kind: str, limit: int = 50) -> list[dict[str, Any]]:
-        """The newest runs of a kind, with ``params`` and ``summary`` as dicts."""
+    def runs(
+        self, kind: str, limit: int = 50, where: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest runs of a kind, with ``params`` and ``summary`` as dicts.
+
+        Args:
+            where: wanted values by column (dataset_hash, split, model, model_version, status).
+        """
+        wanted = {k: v for k, v in (where or {}).items() if k in WANTED}
         rows = self._open()["runs"].rows_where(
-            "kind = ?", [kind], order_by="created_at desc", limit=limit
-        )
+            " and ".join(["kind = ?", *(f"{k} = ?" for k in wanted)]), [kind, *wanted.values()],
+            order_by="created_at desc", limit=limit,
+        )  # fmt: skip
         return [_run(r) for r in rows]
 
     @explained

@@ -82,7 +82,7 @@ def work(
     """One experiment, or several after each other; the last run's id. Runs in a worker thread."""
     if store is None:
         raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")  # fmt: skip
-    run = ""
+    run, refused = "", None
     for at, name in enumerate(names):
         experiment = EXPERIMENTS[name]
 
@@ -101,7 +101,18 @@ def work(
             object.__setattr__(made, "progress", told_of)
             return made
 
-        run = record(experiment, make, store, among=which, asked_with=picked.prompts, resume=resume)
+        try:
+            run = record(
+                experiment, make, store, among=which, asked_with=picked.prompts, resume=resume
+            )
+        except (
+            BadRequest
+        ) as error:  # too few users for this one: the others can be answered all the same
+            refused = error
+            if len(names) == 1:
+                raise
+    if not run and refused is not None:
+        raise refused
     return run
 
 
@@ -127,7 +138,11 @@ def stopped(picked: Chosen, store: Store | None, name: str, version: str) -> dic
         if r["params"].get("name") == name and r["model"] == picked.model and r["model_version"] == version
         and r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id
     ]  # fmt: skip
-    return mine[0] if mine and mine[0]["status"] in {"cancelled", "failed"} else None
+    if not mine or mine[0]["status"] == "done":
+        return None
+    # One that says it runs and has no job any more died with its process.
+    alive = {job.run for _, job in state.jobs().all() if job.active}
+    return None if mine[0]["id"] in alive else mine[0]
 
 
 def key_of(picked: Chosen) -> str:
@@ -145,7 +160,7 @@ def result(run: dict[str, Any]) -> None:
     spent = f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {money(used['price'])}." if used.get("made") else ""  # fmt: skip
     st.caption(
         f"{literal(label(run['model']))}, version {literal(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
-        f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users, all arms on the same ratings."
+        f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users; final ratings of all arms are of the same movies."
     )
     for note in made["notes"]:
         st.caption(f":material/info: {literal(note)}")

@@ -65,7 +65,7 @@ def table(made: Card) -> pd.DataFrame:
         [
             {
                 "Measure": x.title, "Value (95 % interval)": x.text, "Rule": _rule(x),
-                "Run": f"{x.run} ({x.users or '?'} users, {x.when[:10]})" if x.run else "" if x.note else f"to be measured by {x.how}",
+                "Run": f"{x.run} ({x.setting}, {x.when[:10]})" if x.run else "" if x.note else f"to be measured by {x.how}",
             }
             for x in made.lines
         ]

@@ -58,7 +58,7 @@ with st.container(border=True):
                 if picked.builtin and st.button("Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"):
                     start(list(EXPERIMENTS))
             before = experiments.stopped(picked, store, name, made.model.version)
-            if before and before["params"]["asked"] == list(users) and before["seed"] == int(seed):
+            if before and before["params"]["asked"] == list(users) and before["seed"] == int(seed) and before["params"]["options"] == options:
                 st.caption(f"Run {before['id']} of this experiment was stopped. What was answered is kept.")
                 if st.button(f"Go on with it ({tag})", icon=":material/resume:"):
                     start([name], before["id"])

@@ -165,20 +165,79 @@ def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatc
 
 def test_planted_changes_are_what_they_say(setting) -> None:
     shifts, joined, own, test = shift.plant(setting)
-    train = setting.split.train
+    train, partner = setting.split.train, {s.user: s.other for s in shifts}
+    assert all(partner[partner[u]] == u for u in partner), "pairs, each user in one"
     for change in shifts:
-        rows = joined[change.user]
+        rows, control = joined[change.user], own[change.user]
+        theirs, mine = train.of_user(change.other), train.of_user(change.user)
         assert len(rows) == shift.BEFORE + shift.AFTER and len(set(rows.item.tolist())) == len(rows)
-        theirs = train.of_user(change.other)
         assert rows.item[shift.BEFORE :].tolist() == theirs.item[-shift.AFTER :].tolist()
-        assert set(rows.item[: shift.BEFORE].tolist()) <= set(train.of_user(change.user).item.tolist())  # fmt: skip
+        assert control.item[shift.BEFORE :].tolist() == mine.item[-shift.AFTER :].tolist()
+        before = rows.item[: shift.BEFORE].tolist()
+        assert before == control.item[: shift.BEFORE].tolist()
+        assert set(before) <= set(mine.item[: -shift.AFTER].tolist())
         assert (np.diff(rows.timestamp) >= 0).all()
         late = shift._effects(shift._rated(setting, theirs.slice(len(theirs) - 30, len(theirs))))
-        early = shift._effects(shift._rated(setting, own[change.user].slice(0, 20)))
+        early = shift._effects(shift._rated(setting, rows.slice(0, 20)))
         assert early[change.genre] * late[change.genre] < 0
         assert (late[change.genre] > 0) == (change.direction == 1)
         of_other = setting.split.test.of_user(change.other).item.tolist()
         assert set(test.of_user(change.user).item.tolist()) <= set(of_other)
+
+
+def test_a_change_is_priced_on_the_same_ratings(made) -> None:
+    rows = made["shift"].rows
+    planted = rows[rows["arm"] == shift.PLANTED]
+    assert planted["undisturbed"].notna().all() and planted["giver"].notna().all()
+    assert (planted.groupby(["user_id", "step"]).size() == shift.BATCH).all()
+    step = planted[planted["step"] == 1]
+    gap = np.sqrt((step["simulator"] ** 2).mean()) - np.sqrt((step["undisturbed"] ** 2).mean())
+    assert made["shift"].figures["jump"][0] == pytest.approx(gap)
+
+
+def test_an_evolution_that_broke_off_tells_nothing(ml100k, last10, setting) -> None:
+    from lusifer.simulator.evolution import evolve, plan
+
+    user, builtin = setting.users[0], StatisticalUserModel()
+    steps = list(evolve(ml100k, last10, builtin, plan(ml100k, last10, user, builtin)))
+    change = shift.Shift(user, "Drama", 1)
+    assert math.isnan(shift.steps_until(steps[:3], change, ml100k, 4))
+
+
+def test_an_interval_needs_users_with_rows() -> None:
+    boot = Bootstrap(range(20))
+    lonely = boot.mean(np.array([3] * 10), np.arange(10.0))
+    assert lonely.value == 4.5 and all(math.isnan(b) for b in lonely.bounds)
+
+
+def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> None:
+    from lusifer.evaluation import simulated
+
+    real = base.simulate
+
+    def failing(*given, **named):
+        found = real(*given, **named)
+        if "metadata" in str(named.get("progress").__defaults__):
+            found.answers.said[:] = np.nan
+        return found
+
+    monkeypatch.setattr(base, "simulate", failing)
+    assert simulated.simulate is real
+    result = find("ablation").run(paid)
+    assert any("this arm is left out" in n for n in result.notes)
+    assert "Without metadata" not in result.figures
+    assert all(v[0] is not None for v in result.figures.values())
+
+
+def test_nothing_measured_claims_nothing() -> None:
+    none = base.Figure(float("nan"), np.zeros(0))
+    assert "can't be told" in order._reading(none, none)
+    assert "No part" in ablation._said({})[0]
+    sure = base.Figure(-0.2, np.full(100, -0.2))
+    small = base.Figure(0.01, np.linspace(-0.1, 0.1, 100))
+    first, second = ablation._said({"Without facts": sure, "Without years": small})
+    assert first.startswith("Without facts") and "falls beyond chance" in second
+    assert "no difference is shown without years" in second
 
 
 def test_a_planted_change_is_noticed_and_hurts(made) -> None:
@@ -272,6 +331,30 @@ def test_recitation_tells_nothing_but_the_id(paid, openai_server) -> None:
         assert "MovieLens 100K" in text and "PROFILE" not in text and "year-old" not in text
 
 
+def test_a_recitation_that_is_no_answer_is_not_served_again(paid, openai_server) -> None:
+    from lusifer.simulator.recite import recite
+
+    items = paid.dataset.items_of([1, 2])
+    openai_server.behave("garbage")
+    assert all(r.failure for r in recite(paid.model, paid.dataset, 7, items))
+    assert not any(r.failure for r in recite(paid.model, paid.dataset, 7, items))
+    many = paid.dataset.items_of(list(range(1, 46)))
+    before = len(openai_server.requests)
+    assert len(recite(paid.model, paid.dataset, 8, many)) == 45
+    assert len(openai_server.requests) == before + 3
+
+
+def test_a_loop_is_no_part_of_what_the_usual_evolution_costs(paid) -> None:
+    from lusifer.simulator.evolution import plan
+
+    one = replace(paid, users=paid.users[:2], options={"rounds": 1})
+    name = plan(paid.dataset, paid.split, paid.users[0], paid.model).id
+    base.run_arms(one, [base.Arm("usual", one.sample, one.model)])
+    before = paid.store.usage_of([name])[name]["calls"]
+    find("loop").run(one)
+    assert paid.store.usage_of([name])[name]["calls"] == before
+
+
 def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:
     find("repeat").run(replace(paid, options={"draws": 2}))
     seen = [json.dumps(r["messages"]) for r in openai_server.requests]
@@ -294,6 +377,7 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
     whole, bullet = text(paid.model.prompts), context.profile.bullets[0].text
     found = {name: text(p) for name, p in ablation.variants(paid.model).items()}
     assert bullet in whole and bullet not in found["Without the profile"]
+    assert "Without people" not in found, "nothing is known of people here"
     fact = questions.rate_values(paid.model.prompts, context, items)["facts"].splitlines()[0]
     assert fact in whole and fact not in found["Without facts"]
     newest = context.seen[-1].item.title

@@ -75,7 +75,6 @@ def test_all_met_is_fit_for_all_and_names_its_runs(store) -> None:
         ("comparison", "", {"trust": {"faithfulness": [0.81, 0.79, 0.83]}}, {"demonstration"}),
         ("comparison", "", {"trust": {"missing": [0.04, 0.02, 0.06]}}, {"demonstration", "ranking agents", "training"}),
         ("comparison", "", {"adds": {"over_fm": {"difference": [-0.01, -0.03, 0.001]}}}, {"training"}),
-        ("comparison", "", {"trust": {"faithfulness": [0.99, None, None]}}, {"demonstration"}),
         ("agreement", "", {"tau": [0.9, 0.8, 1.0], "tau_episodes": [0.3, -0.1, 0.5]}, {"ranking agents", "training"}),
         ("experiment", "contamination", {"figures": {"recited": [0.1, 0.02, 0.2]}}, {"ranking agents", "training"}),
         ("experiment", "loop", {"figures": {"mean": [-0.2, -0.3, -0.1]}}, {"training"}),
@@ -87,6 +86,27 @@ def test_one_rule_broken_takes_its_uses_with_it(store, kind, name, summary, uses
     made = card(store)
     assert {v.use for v in made.verdicts if not v.fit} == uses
     assert all("not met" in v.because for v in made.verdicts if not v.fit)
+
+
+def test_few_users_and_weak_options_tell_nothing(store) -> None:
+    everything(store)
+    kept(store, "comparison", {"trust": {"faithfulness": [0.99, None, None]}})
+    made = card(store)
+    assert [v.fit for v in made.verdicts] == [False, True, True]
+    assert "too few users to tell: faithfulness" in made.verdicts[0].because
+    drift = next(x for x in card(store).lines if x.key == "drift")
+    for params in ({"users": 50, "options": {"rounds": 1}}, {"users": 3}):
+        run = store.start_run(
+            "experiment", "t", dataset_hash="h", split="s", model="openai:m", model_version="v", seed=0,
+            params={"name": "loop", **params},
+        )  # fmt: skip
+        store.finish_run(run, "done", {"figures": {"mean": [0.9, 0.8, 1.0]}})
+        assert next(x for x in card(store).lines if x.key == "drift").run == drift.run
+
+
+def test_a_language_model_is_told_that_agents_can_not_be_checked(store) -> None:
+    line = next(x for x in card(store).lines if x.key == "agreement")
+    assert "built-in alone" in line.how
 
 
 def test_other_versions_splits_and_unfinished_runs_do_not_count(store) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from lusifer.datasets import Item
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
 from lusifer.prompts import PromptSet
+from lusifer.prompts.sandbox import variables_of
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, UserModel
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, level, user_mean
@@ -19,23 +22,34 @@ EVIDENCE = "With community evidence"
 
 
 def silenced(prompts: PromptSet, name: str, templates: tuple[str, ...]) -> PromptSet | None:
-    """The prompts in which some templates see nothing under a name; ``None`` if none of them names it."""
+    """The prompts in which some templates see nothing under a name; ``None`` if none of them uses it."""
     texts = dict(prompts.templates)
-    used = [t for t in templates if name in texts[t]]
+    used = [t for t in templates if name in variables_of(texts[t])]
     for template in used:
         prompts = prompts.shows(template, "{% set " + name + ' = "" %}' + texts[template])
     return prompts if used else None
 
 
-def variants(model: LLMUserModel) -> dict[str, PromptSet]:
-    """The prompts with one part left out, by what is left out."""
+FIELDS = {"genres": "genres", "people": "people", "overview": "overviews"}
+
+
+def variants(model: LLMUserModel, *, details: bool = True) -> dict[str, PromptSet]:
+    """The prompts with one part left out, by what is left out.
+
+    Args:
+        details: whether people and overviews are known of any movie: else nothing changes without them.
+    """
     prompts = model.prompts
+    shown = [m for m in prompts.metadata if m == "genres" or details]
     found: dict[str, PromptSet | None] = {
         "Without the profile": silenced(prompts, "profile", ("rate",)),
-        "Without recent items": replace(prompts, recent=0) if prompts.recent else None,
+        "Without recent items": replace(prompts, recent=0) if prompts.recent and "recent" in variables_of(dict(prompts.templates)["rate"]) else None,
         "Without facts": silenced(prompts, "facts", ("first", "update", "rate")),
-        "Without metadata": replace(prompts, metadata=()) if prompts.metadata else None,
-    }
+        "Without metadata": replace(prompts, metadata=()) if shown else None,
+    }  # fmt: skip
+    if len(shown) > 1:
+        for name in shown:
+            found[f"Without {FIELDS[name]}"] = replace(prompts, metadata=tuple(m for m in prompts.metadata if m != name))  # fmt: skip
     return {name: p for name, p in found.items() if p is not None}
 
 
@@ -74,7 +88,10 @@ def arms(setting: Setting) -> list[Arm]:
     model: Any = setting.model
     ways: dict[str, UserModel] = {WHOLE: model}
     if isinstance(model, LLMUserModel):
-        ways |= {name: replace(model, prompts=p) for name, p in variants(model).items()}
+        ways |= {
+            name: replace(model, prompts=p)
+            for name, p in variants(model, details=bool(setting.dataset.details)).items()
+        }
     else:
         ways |= {name: Without(part) for name, part in BUILTIN_PARTS.items()}
     made = [Arm(name, setting.sample, m) for name, m in ways.items()]
@@ -92,13 +109,13 @@ def estimate(setting: Setting) -> Estimate:
 def run(setting: Setting) -> Result:
     """Final and forecast error of every arm against everything."""
     ways = arms(setting)
-    found = base.run_arms(setting, ways)
+    found, dead = base.alive(base.run_arms(setting, ways), WHOLE)
     test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
     true = test.rating.astype(float)
     same = base.common(*(s.answers.said for s in found.values()))
     rmse = {n: boot.rmse(test.user[same], (s.answers.said - true)[same]) for n, s in found.items()}
     deltas = {n: f - rmse[WHOLE] for n, f in rmse.items() if n != WHOLE}
-    forecast = {n: boot.rmse(*base.forecast_errors(s)[:2]) for n, s in found.items()}
+    forecast = {n: boot.rmse(*pair) for n, pair in base.same_forecasts(found).items()}
     panels = [
         Panel("What leaving it out costs", "", "RMSE minus that with everything", "points",
               tuple(d.point("Final rating", n) for n, d in deltas.items())),
@@ -112,25 +129,36 @@ def run(setting: Setting) -> Result:
             spent.append(boot.mean(users, used).point("Tokens a user", arm.name))
     if spent:
         panels.append(Panel("Tokens", "", "Tokens a user", "points", tuple(spent)))
-    left_out = {n: d for n, d in deltas.items() if n != EVIDENCE}
-    order = sorted(left_out, key=lambda n: -left_out[n].value)
-    worst = order[0]
-    needed = [n for n in order if left_out[n].sure and left_out[n].value > 0]
-    useless = [n for n in order if not left_out[n].sure]
-    first = (
-        f"{worst} the final RMSE changes most, by {base.words(left_out[worst], signed=True)}, {base.chance(left_out[worst])}"
-        + (f"; beyond chance it rises {', '.join(n[:1].lower() + n[1:] for n in needed)}." if needed else "; no part is shown to be needed.")
-    )  # fmt: skip
-    second = (
-        f"Leaving out makes no difference that is beyond chance for: {', '.join(n.removeprefix('Without ') for n in useless)}."
-        if useless else "Every part that was left out made a difference beyond chance."
-    )  # fmt: skip
+    left_out = {n: d for n, d in deltas.items() if n != EVIDENCE and np.isfinite(d.value)}
+    first, second = _said(left_out)
     if EVIDENCE in deltas:
         second += f" Community evidence changes it by {base.words(deltas[EVIDENCE], signed=True)}, {base.chance(deltas[EVIDENCE])}."  # fmt: skip
     notes = []
     if not isinstance(setting.model, LLMUserModel):
         notes.append("The built-in rates by measured tastes; its profile only words them, so there is no profile to leave out.")  # fmt: skip
     if setting.told is None:
-        notes.append("Community evidence is not prepared for this split, so that arm was left out.")
+        notes.append(
+            "Community evidence is off, or not prepared for this split, so that arm was left out."
+        )
     figures = {n: d.json for n, d in deltas.items()}
-    return Result((first, second), tuple(panels), figures, base.rows_of(found, test), (*notes, *base.missing(found)))  # fmt: skip
+    return Result((first, second), tuple(panels), figures, base.rows_of(found, test), (*notes, *dead, *base.missing(found)))  # fmt: skip
+
+
+def _said(left_out: dict[str, base.Figure]) -> tuple[str, str]:
+    """What leaving parts out changes, in two sentences."""
+    if not left_out:
+        return (
+            "No part could be left out and compared.",
+            "So nothing is shown of what each contributes.",
+        )
+    order = sorted(left_out, key=lambda n: -abs(left_out[n].value))
+    most = left_out[order[0]]
+    first = f"{order[0]} the final RMSE changes most, by {base.words(most, signed=True)}, {base.chance(most)}."  # fmt: skip
+    groups = {
+        "it rises beyond chance": [n for n in order if left_out[n].sure and left_out[n].value > 0],
+        "it falls beyond chance": [n for n in order if left_out[n].sure and left_out[n].value < 0],
+        "no difference is shown": [n for n in order if not left_out[n].sure],
+    }
+    parts = [f"{what} {', '.join(n[:1].lower() + n[1:] for n in names)}" for what, names in groups.items() if names]  # fmt: skip
+    text = "; ".join(parts)
+    return first, f"{text[:1].upper()}{text[1:]}."

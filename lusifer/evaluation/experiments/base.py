@@ -22,7 +22,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import BadRequest, Cancelled
 from lusifer.evaluation.simulated import Progress, Simulated, silent, simulate
 from lusifer.simulator import LLMUserModel, UserModel, plan
-from lusifer.simulator.community import Community
+from lusifer.simulator.community import Community, pair_keys
 from lusifer.simulator.estimate import Estimate, for_users
 from lusifer.simulator.types import Profile
 from lusifer.store import Store
@@ -272,10 +272,12 @@ class Bootstrap:
         """A measure of sums over rows: it is given (draws × values) and gives a number a draw. Rows with a NaN
         count for nothing."""
         kept = np.all([np.isfinite(v) for v in values], axis=0)
-        sums = self._sums(np.asarray(users)[kept], *[v[kept] for v in values])
+        mine = np.asarray(users)[kept]
+        sums = self._sums(mine, *[v[kept] for v in values])
+        few = len(np.unique(mine)) < LEAST  # of those who have a row at all
         with np.errstate(invalid="ignore", divide="ignore"):
             whole = float(measure(sums.sum(axis=0, keepdims=True))[0])
-            return Figure(whole, measure(self.weights @ sums))
+            return Figure(whole, measure(self.weights[: 0 if few else None] @ sums))
 
     def mean(self, users: NDArray[Any], values: ArrayLike) -> Figure:
         """The mean over rows."""
@@ -328,6 +330,30 @@ def by_seen(boot: Bootstrap, name: str, found: Simulated, width: int = 10, most:
         if here.sum() >= 2 * LEAST:
             points.append(boot.rmse(users[here], errors[here]).point(name, float(start)))
     return points
+
+
+def alive(
+    found: Mapping[str, Simulated], first: str
+) -> tuple[dict[str, Simulated], tuple[str, ...]]:
+    """The arms that gave at least half of their ratings, and a note on the others: one dead arm would leave no row
+    on which all can be compared. The first, which the others are held against, always stays."""
+    dead = [n for n, s in found.items() if n != first and np.isfinite(s.answers.said).mean() < 0.5]
+    notes = tuple(f"{n}: the model failed for most ratings, so this arm is left out." for n in dead)
+    return {n: s for n, s in found.items() if n not in dead}, notes
+
+
+def same_forecasts(found: Mapping[str, Simulated]) -> dict[str, tuple[NDArray[Any], Floats]]:
+    """Users and forecast errors by arm, of the pairs that every arm forecast."""
+    keys = {n: pair_keys(s.forecasts.user, s.forecasts.item) for n, s in found.items()}
+    shared: Any = None
+    for name, s in found.items():
+        given = keys[name][np.isfinite(s.forecasts.said)]
+        shared = given if shared is None else np.intersect1d(shared, given)
+    result = {}
+    for name, s in found.items():
+        rows = np.isin(keys[name], shared)
+        result[name] = s.forecasts.user[rows], (s.forecasts.said - s.forecasts.rating)[rows]
+    return result
 
 
 def missing(found: Mapping[str, Simulated]) -> tuple[str, ...]:

@@ -38,18 +38,27 @@ def estimate(setting: Setting) -> Estimate:
 def run(setting: Setting) -> Result:
     """Final error and tokens of every arm, forecast error by ratings seen."""
     ways = arms(setting)
-    found = base.run_arms(setting, ways)
+    found, dead = base.alive(base.run_arms(setting, ways), _name(*USUAL))
+    tried = [p for p in pairs() if _name(*p) in found]
     test = setting.test
     boot = Bootstrap(test.user_ids, setting.seed)
     true = test.rating.astype(float)
     same = base.common(*(s.answers.said for s in found.values()))
     rmse = {
         pair: boot.rmse(test.user[same], (found[_name(*pair)].answers.said - true)[same])
-        for pair in pairs()
+        for pair in tried
     }
     usual = rmse[USUAL]
-    final = [rmse[USUAL[0], b].point("Batch size, 40 ratings", str(b)) for b in BATCHES]
-    length = [rmse[h, USUAL[1]].point("Ratings read, batches of 10", str(h)) for h in HISTORIES]
+    final = [
+        rmse[USUAL[0], b].point("Batch size, 40 ratings", str(b))
+        for b in BATCHES
+        if (USUAL[0], b) in rmse
+    ]
+    length = [
+        rmse[h, USUAL[1]].point("Ratings read, batches of 10", str(h))
+        for h in HISTORIES
+        if (h, USUAL[1]) in rmse
+    ]
     spent = []
     for arm in ways:
         users, used = base.tokens(setting, arm)
@@ -59,8 +68,8 @@ def run(setting: Setting) -> Result:
         Panel("Final error by batch size", "Ratings in a batch", "RMSE", "points", tuple(final)),
         Panel("Final error by history length", "Ratings read", "RMSE", "points", tuple(length)),
         Panel(
-            "Forecast error on the way", "Ratings seen before", "RMSE of forecasts", "line",
-            tuple(p for pair in pairs() if pair[0] in {40, 80}
+            "Forecast error on the way (each arm on what it forecast)", "Ratings seen before", "RMSE of forecasts", "line",
+            tuple(p for pair in tried if pair[0] in {40, 80}
                   for p in base.by_seen(boot, _name(*pair), found[_name(*pair)])),
         ),
     ]  # fmt: skip
@@ -69,12 +78,12 @@ def run(setting: Setting) -> Result:
     read = np.array([len(setting.split.train.of_user(int(u))) for u in setting.users])
     notes = [f"{int((read >= max(HISTORIES)).sum())} of {len(read)} users have {max(HISTORIES)} ratings or more; the others' longest history is shorter."]  # fmt: skip
     if not spent:
-        notes.append("The built-in uses no tokens.")
-    deltas = {pair: rmse[pair] - usual for pair in pairs() if pair != USUAL}
+        notes.append("No tokens were used, or the server counts none.")
+    deltas = {pair: rmse[pair] - usual for pair in tried if pair != USUAL}
     return Result(
         (_batches(deltas), _lengths(deltas)), tuple(panels),
         {"usual": usual.json, **{f"{h}x{b}": d.json for (h, b), d in deltas.items()}},
-        base.rows_of(found, test), (*notes, *base.missing(found)),
+        base.rows_of(found, test), (*notes, *dead, *base.missing(found)),
     )  # fmt: skip
 
 
@@ -93,6 +102,8 @@ def _list(said: Sequence[tuple[str, base.Figure]]) -> str:
 
 
 def _change(d: base.Figure) -> str:
+    if not np.isfinite(d.value):
+        return "can't be compared: no rating was given by all"
     if d.value == 0 and not d.drawn.any():
         return "leave every final rating as it is"
     return f"change the final RMSE by {base.words(d, signed=True)}, {base.chance(d)}"

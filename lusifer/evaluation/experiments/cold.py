@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
@@ -17,9 +19,10 @@ from lusifer.errors import BadRequest
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Figure, Panel, Result, Setting
 from lusifer.evaluation.protocol import predict_baseline
-from lusifer.evaluation.simulated import Simulated, calibrated, calibrator, teachers
+from lusifer.evaluation.simulated import Forecasts, Simulated, calibrated, calibrator, teachers
 from lusifer.simulator import BUILTIN
 from lusifer.simulator import community as communities
+from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate
 
 LENGTHS = (0, 1, 2, 3, 5, 10, 20)
@@ -53,7 +56,7 @@ def cut(setting: Setting, users: tuple[int, ...], known: int) -> Split:
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """The simulator with each length; one step reads what is there."""
+    """The simulator with each length, ten ratings at a time."""
     users = able(setting)
     size = max(LENGTHS)
     return [Arm(str(k), cut(setting, users, k), setting.model, size, size // 2) for k in LENGTHS]
@@ -100,7 +103,8 @@ def run(setting: Setting) -> Result:
     figures |= {f"minus-{n}-{k}": over[k, n].json for k in LENGTHS for n in ("bias", "fm")}
     return Result(
         (_first(rmse, over, mine), _second(rmse, over, mine, names)), (panel,), figures, rows.reset_index(drop=True),
-        (f"{len(test.user_ids)} of {len(setting.users)} users have {max(LENGTHS)} training ratings and were looked at.", *notes),
+        (*(() if setting.options.get("apart") else ("Baselines are fitted to neighbouring lengths at once, see the documentation; the switch fits each apart.",)),
+         f"{len(test.user_ids)} of {len(setting.users)} users have {max(LENGTHS)} training ratings and were looked at.", *notes),
     )  # fmt: skip
 
 
@@ -108,22 +112,36 @@ def _calibrated(
     setting: Setting, splits: dict[int, Split], found: dict[int, Simulated]
 ) -> dict[int, np.ndarray]:
     """Expected ratings by length, calibrated by the forecasts of everybody else (the built-in) or, for a model
-    that costs, of the longest arm."""
-    none = replace(splits[0], test=splits[0].test)
-    light = communities.light(setting.dataset, none, seed=setting.seed)
+    that costs, by the longest arm's forecasts of the other half of the users."""
+    lights = {k: communities.light(setting.dataset, splits[k], seed=setting.seed) for k in found}
+    users = np.unique(splits[0].test.user)
+    folds: list[tuple[NDArray[Any], Forecasts, Community]] = []
     if setting.model.spec == BUILTIN:
         forecasts = teachers(
-            setting.dataset, none, setting.model, community=light, seed=setting.seed,
+            setting.dataset, splits[0], setting.model, community=lights[0], seed=setting.seed,
             cancelled=setting.cancelled,
         )  # fmt: skip
-    else:
-        forecasts = found[max(LENGTHS)].forecasts
-        light = communities.light(setting.dataset, splits[max(LENGTHS)], seed=setting.seed)
-    by = calibrator(forecasts, light, setting.dataset, evidence=False)
-    return {
-        k: calibrated(s.answers, by, communities.light(setting.dataset, splits[k], seed=setting.seed)).expected
-        for k, s in found.items()
-    }  # fmt: skip
+        folds.append((users, forecasts, lights[0]))
+    else:  # each half of the users by the other half: nobody is calibrated by ratings that are not known of them
+        longest = found[max(LENGTHS)].forecasts
+        for part in (users[::2], users[1::2]):
+            folds.append((part, _without(longest, part), lights[max(LENGTHS)]))
+    result = {k: np.full(len(s.answers.said), np.nan) for k, s in found.items()}
+    for part, forecasts, light in folds:
+        by = calibrator(forecasts, light, setting.dataset, evidence=False)
+        for k, s in found.items():
+            mine = np.isin(s.answers.user, part)
+            result[k][mine] = calibrated(s.answers, by, lights[k]).expected[mine]
+    return result
+
+
+def _without(forecasts: Forecasts, users: NDArray[Any]) -> Forecasts:
+    """The forecasts of everybody else."""
+    rows = ~np.isin(forecasts.user, users)
+    return Forecasts(
+        forecasts.user[rows], forecasts.item[rows], forecasts.said[rows], forecasts.seen[rows], forecasts.moment[rows],
+        forecasts.newest, forecasts.rating[rows],
+    )  # fmt: skip
 
 
 def together(setting: Setting, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:  # fmt: skip

@@ -19,7 +19,7 @@ from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, S
 from lusifer.evaluation.simulated import each
 from lusifer.simulator import LLMUserModel
 from lusifer.simulator.estimate import Estimate, for_question
-from lusifer.simulator.recite import question, recite
+from lusifer.simulator.recite import questions, recite
 
 KNOWN, MASKED = "Titles known", "Titles masked"
 RIGHT, WRONG = "Right user id", "Another user's id"
@@ -71,11 +71,12 @@ def estimate(setting: Setting) -> Estimate:
     """What it will ask."""
     total = base.cost(setting, arms(setting))
     if isinstance(setting.model, LLMUserModel):
+        wrong = _decoys(setting)
         for user in setting.users:
             items = setting.dataset.items_of(setting.test.of_user(user).item)
-            asked = question(setting.model, setting.dataset, user, items)
-            total += for_question(setting.model, setting.store, asked, len(items))
-            total += for_question(setting.model, setting.store, asked, len(items))
+            for who in (user, wrong[user]):
+                for part, asked in questions(setting.model, setting.dataset, who, items):
+                    total += for_question(setting.model, setting.store, asked, len(part))
     return total
 
 

@@ -21,6 +21,7 @@ from lusifer.evaluation.simulated import each
 from lusifer.simulator import LLMUserModel, evolve, plan, run_evolution
 from lusifer.simulator.estimate import Estimate, for_rating, for_update
 from lusifer.simulator.evolution import context_after, history_of
+from lusifer.simulator.taste import tastes, user_mean
 from lusifer.simulator.types import Bullet, Context, Profile, Rated, SimulatedRating, Update
 
 ROUNDS = 5
@@ -120,7 +121,9 @@ def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]
     kept = setting.store if isinstance(model, LLMUserModel) else None
     steps = list(run_evolution(data, split, model, what, kept, cancelled=setting.cancelled)) if kept else list(evolve(data, split, model, what))  # fmt: skip
     if isinstance(model, LLMUserModel):
-        model = replace(model, evolution=what.id)
+        model = replace(
+            model, evolution=f"{what.id}-loop"
+        )  # no part of what the usual evolution costs
     context = context_after(data, split, user, steps)
     test = setting.test.of_user(user)
     panel = data.items_of(test.item)
@@ -131,6 +134,7 @@ def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]
     ]  # fmt: skip
     rows += _panel(model.rate(context, panel), test.rating.tolist(), way, user, 0)
     first, alike = context.profile, [(way, user, 0, 1.0)]
+    rows += _tastes(context, way, user, 0)
     for number, items in enumerate(shown(setting, user), 1):
         setting.stop()
         batch = _batch(model.rate(context, items), items, context, way, rng)
@@ -143,6 +147,7 @@ def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]
         reading = context.reading(batch)
         context = reading.after(model.update(reading))
         rows += _panel(model.rate(context, panel), test.rating.tolist(), way, user, number)
+        rows += _tastes(context, way, user, number)
         alike.append((way, user, number, base.likeness(first, context.profile)))
     return rows, alike
 
@@ -163,6 +168,15 @@ def _batch(
     return tuple(batch)
 
 
+def _tastes(context: Context, way: str, user: int, number: int) -> list[dict[str, object]]:
+    """The user's genre effects after all that was read: real ratings and those fed back."""
+    mean = user_mean(context.seen, context.usual_rating)
+    return [
+        {"way": way, "user_id": user, "round": number, "kind": "taste", "item_id": -1, "genre": key.partition(":")[2], "said": e.effect, "true": np.nan}
+        for key, e in tastes(context.seen, mean).items() if key.startswith("genre:")
+    ]  # fmt: skip
+
+
 def _panel(said: Sequence[SimulatedRating], true: Sequence[float], way: str, user: int, number: int) -> list[dict[str, object]]:  # fmt: skip
     return [
         {"way": way, "user_id": user, "round": number, "kind": "panel", "item_id": r.item_id,
@@ -176,6 +190,8 @@ def _result(
 ) -> Result:  # fmt: skip
     boot = Bootstrap(frame["user_id"].unique(), setting.seed)
     last = int(frame["round"].max())
+    frame, gone = _complete(frame)
+    compared = _against_start(frame)
 
     def line(kind: tuple[str, ...], measure: str) -> list[Point]:
         points = []
@@ -193,6 +209,12 @@ def _result(
     real = _measured(boot, mine[mine["kind"] == "real"], "spread")
     ratio = panel(last, "spread") / panel(0, "spread")
     stays = alike[(alike["round"] == last) & (alike["way"] == names[0])]
+    then = compared[(compared["round"] == last) & (compared["way"] == names[0])]
+    same_tastes = boot.correlation(then["user_id"].to_numpy(), then["start"], then["said"])
+    taste_points = [
+        boot.correlation(part["user_id"].to_numpy(), part["start"], part["said"]).point(str(way), float(str(number)))
+        for (way, number), part in compared.groupby(["way", "round"])
+    ]  # fmt: skip
     words_kept = boot.mean(stays["user_id"].to_numpy(), stays["likeness"])
     points = [
         boot.mean(part["user_id"].to_numpy(), part["likeness"]).point(str(way), float(str(number)))
@@ -202,6 +224,7 @@ def _result(
         Panel("Mean of what is fed in (rounds up to 0 are real)", "Round", "Mean rating", "line", tuple(line(("real", "fed"), "mean"))),
         Panel("Spread of what is fed in (rounds up to 0 are real)", "Round", "Standard deviation", "line", tuple(line(("real", "fed"), "spread"))),
         Panel("Error on the panel", "Round", "RMSE", "line", tuple(line(("panel",), "rmse"))),
+        Panel("Tastes: correlation of genre effects with those before", "Round", "Correlation", "line", tuple(taste_points)),
         Panel("What the profile keeps of its words", "Round", "Shared words", "line", tuple(points)),
     )  # fmt: skip
     first = (
@@ -210,14 +233,40 @@ def _result(
     )  # fmt: skip
     second = (
         f"What it feeds itself spreads by {base.words(fed, 2)} stars, the real ratings before by {base.words(real, 2)}; the RMSE on the panel changes by "
-        f"{base.words(drift['rmse'], signed=True)}, {base.chance(drift['rmse'])}, and the profile keeps {base.words(words_kept, 2)} of its words."
+        f"{base.words(drift['rmse'], signed=True)}, {base.chance(drift['rmse'])}, and its genre tastes correlate by {base.words(same_tastes, 2)} with those before."
     )  # fmt: skip
     figures = {
         "mean": drift["mean"].json, "spread": drift["spread"].json, "spread_ratio": ratio.json, "rmse": drift["rmse"].json,
-        "likeness": words_kept.json, "fed_spread": fed.json, "real_spread": real.json,
+        "likeness": words_kept.json, "tastes": same_tastes.json, "fed_spread": fed.json, "real_spread": real.json,
     }  # fmt: skip
-    notes = (f"{len(set(lost))} users' loops broke off because the model failed; they are left out.",) if lost else ()  # fmt: skip
-    return Result((first, second), panels, figures, frame, notes)
+    notes = []
+    if lost:
+        notes.append(
+            f"{len(set(lost))} users' loops broke off because the model failed; they are left out."
+        )
+    if gone:
+        notes.append(
+            f"{gone} movies of the panel lack a rating in some round and are left out of all."
+        )
+    return Result((first, second), panels, figures, frame, tuple(notes))
+
+
+def _complete(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The rows, of the panel only movies that were rated in every round; and how many were not."""
+    panel = frame["kind"] == "panel"
+    keys = ["way", "user_id", "item_id"]
+    given = frame[panel].groupby(keys)["said"].transform(lambda v: v.notna().all())
+    keep = pd.Series(True, index=frame.index)
+    keep[given.index] = given.astype(bool)
+    gone = len(frame[panel & ~keep].drop_duplicates(keys))
+    return frame[keep].reset_index(drop=True), gone
+
+
+def _against_start(frame: pd.DataFrame) -> pd.DataFrame:
+    """Genre effects by round with those before the loop (``start``), of genres that were there then."""
+    effects = frame[frame["kind"] == "taste"]
+    start = effects[effects["round"] == 0][["way", "user_id", "genre", "said"]].rename(columns={"said": "start"})  # fmt: skip
+    return effects.merge(start, on=["way", "user_id", "genre"])
 
 
 def _measured(boot: Bootstrap, part: pd.DataFrame, measure: str) -> base.Figure:

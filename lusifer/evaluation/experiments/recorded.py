@@ -16,14 +16,15 @@ KIND = "experiment"
 
 def record(
     experiment: Experiment, make: Callable[[str], Setting], store: Store, *, among: str = "all",
-    asked_with: str = "", resume: str | None = None,
+    asked_with: str = "", samples: int = 1, resume: str | None = None,
 ) -> str:  # fmt: skip
     """Run an experiment and record it; the run's id.
 
     Args:
         make: the setting for a run of this id (``""`` for a look before there is one): the model's calls are
             recorded under it.
-        among: whom the users were drawn from; ``asked_with``: how the prompts are found again.
+        among: whom the users were drawn from; ``asked_with``, ``samples``: how the prompts are found
+            again.
         resume: a run that was stopped. What it had asked is not asked again.
 
     Raises:
@@ -35,7 +36,7 @@ def record(
     model = first.model
     params: dict[str, Any] = {
         "name": experiment.name, "users": len(first.users), "among": among, "options": dict(first.options),
-        "prompts": asked_with, "asked": list(first.users),
+        "prompts": asked_with, "samples": samples, "asked": list(first.users),
     }  # fmt: skip
     if resume is None:
         run = store.start_run(
@@ -74,8 +75,9 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: Setting
         setting.seed,
     )
     was = tuple(run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed"))
-    if now != was or run["params"]["asked"] != list(setting.users):
+    known = run["params"]
+    if now != was or known["asked"] != list(setting.users) or known["options"] != dict(setting.options):  # fmt: skip
         raise BadRequest(
-            "The run was made with other data, another split, model, prompt version, seed or sample.",
+            "The run was made with other data, another split, model, prompt version, seed, sample or options.",
             "Choose what it was made with, or start a new run.",
         )

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from lusifer.errors import BadRequest
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
 from lusifer.simulator import LLMUserModel
@@ -35,7 +36,12 @@ def estimate(setting: Setting) -> Estimate:
 
 def run(setting: Setting) -> Result:
     """Spread of ratings over the draws, likeness of profiles, error of each draw and of their mean."""
-    found = base.run_arms(setting, arms(setting))
+    found, dead = base.alive(base.run_arms(setting, arms(setting)), "Draw 1")
+    if len(found) < 2:
+        raise BadRequest(
+            "The model failed for every draw but one, so nothing can be compared.",
+            "Look at the calls.",
+        )
     test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
     true = test.rating.astype(float)
     said = np.stack([s.answers.said for s in found.values()])
@@ -70,7 +76,7 @@ def run(setting: Setting) -> Result:
     return Result(
         (first, second), panels,
         {"spread": spread.json, "user_mean": level.json, "likeness": likeness.json, "pooled": gain.json},
-        base.rows_of(found, test), (*notes, *base.missing(found)),
+        base.rows_of(found, test), (*notes, *dead, *base.missing(found)),
     )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """Does it follow a sudden change of taste? Planted ones, whose moment is known, and real ones.
 
-**Planted:** the newest 20 ratings of one user, then 30 of another of the sample whose genre tastes oppose the
-first one's most, read as one person. The control goes on with the first user's own ratings. **Real:** the fifth of the users
-whose marks for one genre differ most between the halves of their newest 40 ratings (a z-score of two means).
+**Planted:** users are paired with whose genre tastes oppose theirs most, each in one pair; each of a pair is read with 20 ratings of
+their own and then the newest 30 of the other, as one person. Held against it: the first user's own 20 and 30 (would the profile have said so
+anyway?), and the second's own history (how well are the same 30 ratings forecast where nothing was planted?). Intervals are over pairs. **Real:**
+the fifth of the users whose marks for one genre differ most between the halves of their newest 40 ratings (a z-score of two means).
 """
 
 from __future__ import annotations
@@ -73,46 +74,74 @@ def plant(setting: Setting) -> tuple[list[Shift], dict[int, RatingTable], dict[i
     joined (those of the second person).
 
     Raises:
-        BadRequest: fewer than five users have enough ratings.
+        BadRequest: fewer than five users have enough ratings and an opposite.
     """
     train = setting.split.train
     able = [u for u in setting.users if len(train.of_user(u)) >= BEFORE + AFTER]
     base.enough(setting, 5, f"have {BEFORE + AFTER} training ratings", able)
-    late = {u: _effects(_rated(setting, _tail(train.of_user(u), AFTER))) for u in able}
+    newest = {u: _tail(train.of_user(u), AFTER) for u in able}
+    late = {u: _effects(_rated(setting, newest[u])) for u in able}
     shifts, joined, own, tests = [], {}, {}, []
-    for user in able:
-        mine = _tail(train.of_user(user), BEFORE + AFTER)
-        early = mine.slice(0, BEFORE)
-        first = _effects(_rated(setting, early))
-        pairs = [
-            (second[g] - first[g], g, other) for other, second in late.items() if other != user
-            for g in first.keys() & second.keys() if first[g] * second[g] < 0
-        ]  # fmt: skip
-        if not pairs:
+    for one, other in _pairs(able, late):
+        both = []
+        for user, second in ((one, other), (other, one)):
+            before = _before(train.of_user(user), newest[second])
+            if len(before) < BEFORE:
+                break
+            first, theirs = _effects(_rated(setting, before)), late[second]
+            opposed = [(theirs[g] - first[g], g) for g in first.keys() & theirs.keys() if first[g] * theirs[g] < 0]  # fmt: skip
+            if not opposed:
+                break
+            gap, genre = max(opposed, key=lambda p: (abs(p[0]), p[1]))
+            both.append((Shift(user, genre, 1 if gap > 0 else -1, second, abs(gap)), before))
+        if len(both) < 2:
             continue
-        gap, genre, other = max(pairs, key=lambda p: (abs(p[0]), p[1], p[2]))
-        theirs = _tail(train.of_user(other), AFTER)
-        start = early.select(~np.isin(early.item, theirs.item))
-        filled = _tail(train.of_user(user).select(~np.isin(train.of_user(user).item, theirs.item)), BEFORE) if len(start) < BEFORE else start  # fmt: skip
-        if len(filled) < BEFORE:
-            continue
-        # The second person's times follow the first one's: a day later.
-        moved = theirs.timestamp - theirs.timestamp[0] + filled.timestamp[-1] + 86_400
-        whole = (
-            [filled.item, theirs.item],
-            [filled.rating, theirs.rating],
-            [filled.timestamp, moved],
-        )
-        items, ratings, times = (np.concatenate(part) for part in whole)
-        joined[user] = RatingTable(np.full(len(items), user, dtype=np.int32), items, ratings, times)
-        own[user] = mine
-        test = setting.split.test.of_user(other)
-        test = test.select(~np.isin(test.item, items))
-        tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))  # fmt: skip
-        shifts.append(Shift(user, genre, 1 if gap > 0 else -1, other, abs(gap)))
+        for change, before in both:
+            user, second = change.user, change.other
+            joined[user] = _joined(user, before, newest[second])
+            own[user] = _joined(user, before, newest[user])
+            test = setting.split.test.of_user(second)
+            test = test.select(~np.isin(test.item, joined[user].item))
+            tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))  # fmt: skip
+            shifts.append(change)
     base.enough(setting, 5, "oppose another user in some genre", [s.user for s in shifts])
+    shifts.sort(key=lambda s: s.user)
     together = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]  # fmt: skip
     return shifts, joined, own, RatingTable.from_arrays(*together)
+
+
+def _pairs(users: Sequence[int], tastes_of: Mapping[int, Mapping[str, float]]) -> list[tuple[int, int]]:  # fmt: skip
+    """Users in pairs, each once, the most opposed first."""
+    gaps = []
+    for at, one in enumerate(users):
+        for other in users[at + 1 :]:
+            a, b = tastes_of[one], tastes_of[other]
+            opposed = [abs(a[g] - b[g]) for g in a.keys() & b.keys() if a[g] * b[g] < 0]
+            if opposed:
+                gaps.append((max(opposed), one, other))
+    taken: set[int] = set()
+    found = []
+    for _, one, other in sorted(gaps, key=lambda g: (-g[0], g[1], g[2])):
+        if one not in taken and other not in taken:
+            taken |= {one, other}
+            found.append((one, other))
+    return found
+
+
+def _before(rows: RatingTable, after: RatingTable) -> RatingTable:
+    """The newest ratings before a user's last 30 that the other one does not have too."""
+    early = rows.slice(0, len(rows) - AFTER)
+    return _tail(early.select(~np.isin(early.item, after.item)), BEFORE)
+
+
+def _joined(user: int, before: RatingTable, after: RatingTable) -> RatingTable:
+    """Two stretches of ratings as one user's, a day apart where the second is not later anyway."""
+    start = max(int(before.timestamp[-1]) + 86_400, int(after.timestamp[0]))
+    moved = after.timestamp - after.timestamp[0] + start
+    items, ratings, times = (
+        np.concatenate(part) for part in ([before.item, after.item], [before.rating, after.rating], [before.timestamp, moved])
+    )  # fmt: skip
+    return RatingTable(np.full(len(items), user, dtype=np.int32), items, ratings, times)
 
 
 def real(setting: Setting) -> list[Shift]:
@@ -171,12 +200,14 @@ def stance(profile: Profile, genre: str, names: Names) -> int:
     return int(np.sign(said))
 
 
-def steps_until(steps: Sequence[Step], shift: Shift, dataset: Dataset) -> float:
-    """Steps after the change until the profile's stance has moved the way the taste has; infinity for never,
-    NaN where it stood at that end already."""
+def steps_until(steps: Sequence[Step], shift: Shift, dataset: Dataset, count: int) -> float:
+    """Steps after the change until the profile's stance on the genre has moved with the taste (to neutral counts);
+    infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps."""
+    if len(steps) < count:
+        return float("nan")
     names = names_of(dataset, (r.item for s in steps for r in s.batch))
     said = [stance(s.profile, shift.genre, names) * shift.direction for s in steps]
-    if len(said) <= JOIN or said[JOIN - 1] == 1:
+    if said[JOIN - 1] == 1:
         return float("nan")
     later = [k + 1 for k, value in enumerate(said[JOIN:]) if value > said[JOIN - 1]]
     return float(later[0]) if later else float("inf")
@@ -201,10 +232,17 @@ def _errors(setting: Setting, found: Simulated, users: Sequence[int]) -> pd.Data
             old = _whole(seen, step.batch, usual, setting.dataset)
             anew = _whole(seen[BEFORE:], step.batch, usual, setting.dataset)
             for rated, guess, a, b in zip(step.batch, step.forecast, old, anew, strict=False):
-                said = np.nan if guess.expected is None else guess.expected
-                rows.append((user, place, *(x - rated.rating for x in (said, a, b))))
+                if guess.expected is not None:  # where the model failed, nobody is measured
+                    rows.append(
+                        (
+                            user,
+                            place,
+                            rated.item.id,
+                            *(x - rated.rating for x in (guess.expected, a, b)),
+                        )
+                    )
             seen.extend(step.batch)
-    return pd.DataFrame(rows, columns=["user_id", "step", "simulator", "whole", "anew"])
+    return pd.DataFrame(rows, columns=["user_id", "step", "item_id", "simulator", "whole", "anew"])
 
 
 SERIES = {
@@ -226,55 +264,57 @@ def run(setting: Setting) -> Result:
     """Steps until the profile says so, and forecast errors around the change."""
     shifts, _, _, _ = plant(setting)
     found = base.run_arms(setting, arms(setting))
-    boot = Bootstrap(setting.users, setting.seed)
+    pair_of = {s.user: min(s.user, s.other) for s in shifts}
+    boot = Bootstrap(pair_of.values(), setting.seed)
+    steps = JOIN + AFTER // BATCH
     waits = {
-        arm: np.array([steps_until(found[arm].evolutions.get(s.user, []), s, setting.dataset) for s in shifts])
+        arm: np.array([steps_until(found[arm].evolutions.get(s.user, []), s, setting.dataset, steps) for s in shifts])
         for arm in (PLANTED, CONTROL)
     }  # fmt: skip
-    users = np.array([s.user for s in shifts])
+    pairs = np.array([pair_of[s.user] for s in shifts])
     last = AFTER // BATCH
+    known = ~np.isnan(waits[PLANTED]) & ~np.isnan(waits[CONTROL])  # the same users in both
     told = {
-        (arm, k): boot.mean(users, np.where(np.isnan(w), np.nan, (w <= k) * 1.0))
-        for arm, w in waits.items() for k in range(1, last + 1)
+        (arm, k): boot.mean(pairs[known], (w[known] <= k) * 1.0) for arm, w in waits.items() for k in range(1, last + 1)
     }  # fmt: skip
-    strong = real(setting)
-    strong = strong[: max(round(STRONGEST * len(strong)), min(5, len(strong)))]
-    errors = {
-        PLANTED: _errors(setting, found[PLANTED], users.tolist()),
-        CONTROL: _errors(setting, found[CONTROL], users.tolist()),
-        OWN: _errors(setting, found[OWN], [s.user for s in strong]),
-    }
-    real_waits = np.array([steps_until(found[OWN].evolutions.get(s.user, []), s, setting.dataset) for s in strong])  # fmt: skip
-    noticed = boot.mean(np.array([s.user for s in strong], dtype=np.int64), np.where(np.isnan(real_waits), np.nan, np.isfinite(real_waits) * 1.0))  # fmt: skip
+    errors = {arm: _errors(setting, found[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}  # fmt: skip
+    around = _around(errors, {s.user: s.other for s in shifts}, pair_of)
 
-    def at(arm: str, place: int, column: str = "simulator") -> base.Figure:
-        part = errors[arm][errors[arm]["step"] == place]
-        return boot.rmse(part["user_id"].to_numpy(), part[column])
+    def at(place: int, column: str) -> base.Figure:
+        part = around[around["step"] == place]
+        return boot.rmse(part["pair"].to_numpy(), part[column])
 
-    jump = at(PLANTED, 1) - at(CONTROL, 1)
-    left = at(PLANTED, last) - at(CONTROL, last)
-    against = at(PLANTED, last) - at(PLANTED, last, "whole")
     says = told[PLANTED, last] - told[CONTROL, last]
+    jump, left = (at(k, "simulator") - at(k, "undisturbed") for k in (1, last))
+    against = at(last, "simulator") - at(last, "whole")
+    strong = real(setting)
+    strong = strong[: max(round(STRONGEST * len(strong)), min(base.LEAST, len(strong)))]
+    real_errors = _errors(setting, found[OWN], [s.user for s in strong])
+    own = Bootstrap([s.user for s in strong], setting.seed)
+    count = REAL // BATCH
+    real_waits = np.array([steps_until(found[OWN].evolutions.get(s.user, []), s, setting.dataset, count) for s in strong])  # fmt: skip
+    noticed = own.mean(np.array([s.user for s in strong], dtype=np.int64), np.where(np.isnan(real_waits), np.nan, np.isfinite(real_waits) * 1.0))  # fmt: skip
+    titles = {**SERIES, "undisturbed": "Simulator, the same ratings undisturbed"}
     panels = (
-        Panel("The profile says so", "Steps after the change", "Share of users", "line",
+        Panel("The profile's stance has moved", "Steps after the change", "Share of users", "line",
               tuple(told[arm, k].point(arm, float(k)) for arm in waits for k in range(1, last + 1))),
-        Panel("Forecast error around a planted change", "Step (1 is the first after it)", "RMSE of forecasts", "line",
-              (*_lines(boot, errors[PLANTED]), *_lines(boot, errors[CONTROL], {"simulator": "Simulator, nothing planted"}))),
+        Panel("Forecast error after a planted change", "Step after the change", "RMSE of forecasts", "line",
+              tuple(at(k, c).point(title, float(k)) for c, title in titles.items() for k in range(1, last + 1))),
         Panel("Forecast error around the strongest real changes", "Step (1 is the first after it)", "RMSE of forecasts", "line",
-              tuple(_lines(boot, errors[OWN]))),
+              tuple(_lines(own, real_errors))),
     )  # fmt: skip
     first = (
-        f"Three steps after a planted change the profile says so for {base.words(told[PLANTED, last], 2)} of the users, "
+        f"Three steps after a planted change the profile's stance on that genre has moved with it for {base.words(told[PLANTED, last], 2)} of the users, "
         f"against {base.words(told[CONTROL, last], 2)} where nothing was planted: a difference of {base.words(says, 2, signed=True)}, {base.chance(says)}."
     )  # fmt: skip
     second = (
-        f"The change costs {base.words(jump, signed=True)} of forecast RMSE at once and {base.words(left, signed=True)} two steps later; then the "
-        f"simulator differs from a model of the whole history by {base.words(against, signed=True)}, {base.chance(against)}."
+        f"On the same ratings the change costs {base.words(jump, signed=True)} of forecast RMSE at once and {base.words(left, signed=True)} two steps later; "
+        f"then the simulator differs from a model of the whole history by {base.words(against, signed=True)}, {base.chance(against)}."
     )  # fmt: skip
-    rows = pd.concat([frame.assign(arm=arm) for arm, frame in errors.items()], ignore_index=True)
+    rows = pd.concat([around.assign(arm=PLANTED), real_errors.assign(arm=OWN)], ignore_index=True)
     notes = [
-        f"{len(shifts)} users were joined with an opposite one; in {int(np.isnan(waits[PLANTED]).sum())} cases the profile stood at that end before.",
-        f"{len(strong)} users with the strongest real change; of those the profile says so for {base.words(noticed, 2)} (chosen after the fact, so part of their change is chance).",
+        f"{len(shifts)} users were joined, in pairs; of {int((~known).sum())} the profile stood at that end before the change, or an evolution broke off.",
+        f"{len(strong)} users with the strongest real change; of those the stance has moved for {base.words(noticed, 2)} ({int(np.isnan(real_waits).sum())} can't be told; chosen after the fact, so part of their change is chance).",
     ]  # fmt: skip
     return Result(
         (first, second), panels,
@@ -282,3 +322,16 @@ def run(setting: Setting) -> Result:
          "against_whole": against.json, "noticed_real": noticed.json},
         rows, tuple(notes),
     )  # fmt: skip
+
+
+def _around(errors: Mapping[str, pd.DataFrame], other: Mapping[int, int], pair_of: Mapping[int, int]) -> pd.DataFrame:  # fmt: skip
+    """Forecast errors after a planted change beside those of the same ratings where their own giver's history
+    came before them (column ``undisturbed``)."""
+    planted = errors[PLANTED][errors[PLANTED]["step"] >= 1].copy()
+    planted["giver"] = planted["user_id"].map(other)
+    control = errors[CONTROL][["user_id", "item_id", "simulator"]].rename(
+        columns={"user_id": "giver", "simulator": "undisturbed"}
+    )
+    both = planted.merge(control, on=["giver", "item_id"])
+    both["pair"] = both["user_id"].map(pair_of)
+    return both.reset_index(drop=True)
