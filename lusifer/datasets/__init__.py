@@ -30,7 +30,7 @@ __all__ = [
     "Report",
     "User",
     "available",
-    "kind_of",
+    "is_prepared", "kind_of",
     "load",
     "splits",
 ]  # fmt: skip
@@ -177,6 +177,17 @@ def load(
         words=(meta.get("one", "movie"), meta.get("many", "movies")),
         report=Report.from_json(meta.get("report", {})),
     )
+
+
+def is_prepared(name: str, data_dir: Path | None = None) -> bool:
+    """Whether a data set of the data folder has been read once, so that opening it is quick. One whose files
+    can't be read counts too: opening it says why."""
+    root = data_dir or settings.data_dir()
+    try:
+        _, _, files = _files(root / name, name)
+        return prepared.fits(root / ".prepared" / name, files)
+    except DatasetError:
+        return True
 
 
 def _own_texts(items: pd.DataFrame) -> dict[int, Details]:

@@ -181,6 +181,15 @@ def save(folder: Path, parsed: Parsed, stats: tuple[Any, Any], meta: dict[str, A
             shutil.rmtree(partial, ignore_errors=True)
 
 
+def fits(folder: Path, files: Sequence[Path]) -> bool:
+    """Whether there is a columnar copy of these source files."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        return bool(meta.get("version") == VERSION and meta.get("files") == fingerprint(files))
+    except (OSError, ValueError):
+        return False
+
+
 def load(
     folder: Path, files: Sequence[Path]
 ) -> tuple[Parsed, tuple[pd.DataFrame, pd.DataFrame], dict[str, Any]] | None:

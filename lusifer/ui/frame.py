@@ -15,6 +15,7 @@ from lusifer.errors import DatasetError, DatasetMissing, LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator import BUILTIN
 from lusifer.ui import community, models, movies, state
+from lusifer.ui import datasets as datasets_of
 from lusifer.ui.evolution import presenting
 from lusifer.ui.parts import job_progress
 from lusifer.ui.text import literal, money
@@ -118,12 +119,14 @@ def configure() -> None:
 def run() -> None:
     """Draw the sidebar, then the chosen page, or the welcome page while there is no data."""
     page = st.navigation(pages())
-    names = list(KNOWN)
+    names = datasets_of.names()
     with st.sidebar:
-        name = st.selectbox(
-            "Data set", names, format_func=lambda n: KNOWN[n].title, key="dataset",
-            bind="query-params",
-        )  # fmt: skip
+        if st.session_state.get("_dataset") in names:  # accepted a moment ago
+            st.session_state["dataset"] = st.session_state.pop("_dataset")
+        name = st.selectbox("Data set", names, key="dataset", bind="query-params")
+    if datasets_of.to_read(name or names[0]):
+        datasets_of.reading(name or names[0])
+        return
     try:
         data = state.dataset(name or names[0])
     except DatasetMissing:
@@ -134,6 +137,8 @@ def run() -> None:
         return
     try:
         with st.sidebar:
+            datasets_of.about(name or names[0])
+            datasets_of.control()
             st.session_state["_chosen"] = _choices(data)
             movies.control(data)
             _spend()  # before the page: one that stops early must not take it along
@@ -269,6 +274,8 @@ def damaged(name: str, error: DatasetError) -> None:
     """The data is there but can't be used."""
     st.title("The data set can't be opened", icon=":material/error:")
     state.show_error(error)
+    if name not in KNOWN:
+        return
     st.markdown(
         "A fresh copy can be fetched; the present folder is kept beside it under a new name."
     )

@@ -10,29 +10,38 @@ from lusifer.simulator.evolution import HISTORY, rated_rows
 from lusifer.simulator.taste import tastes, user_mean
 from lusifer.ui.state import Chosen
 
+MOST = 2000
+"""Rows of the table that a browser is sent: filters find the others."""
 
-@st.cache_data(max_entries=4, show_spinner=False)
+
+@st.cache_resource(max_entries=4, show_spinner=False)
 def table(_picked: Chosen, dataset_hash: str) -> pd.DataFrame:
-    """One row a user: demographics, activity, mean, favourite genre, span, rating histogram."""
+    """One row a user: demographics, activity, mean, favourite genre, span. Shared by all sessions: not to be
+    written to."""
     data = _picked.dataset
-    frame = data.users.join(data.user_stats, how="left")
+    frame = data.users.join(data.user_stats.drop(columns="histogram"), how="left")
     frame["ratings"] = frame["ratings"].fillna(0).astype(int)
     frame["days"] = (frame["last"] - frame["first"]) / 86400
-    shares = [
-        np.asarray(h) / max(np.sum(h), 1) if h is not None else [] for h in frame["histogram"]
-    ]
-    frame["histogram"] = [list(np.round(s, 3)) for s in shares]
-    columns = [
-        "age",
-        "gender",
-        "occupation",
-        "ratings",
-        "mean",
-        "favourite_genre",
-        "days",
-        "histogram",
-    ]
+    columns = ["age", "gender", "occupation", "ratings", "mean", "favourite_genre", "days"]
     return frame[columns].reset_index()
+
+
+def with_histograms(picked: Chosen, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `table` with each user's share of every rating."""
+    found = picked.dataset.user_stats["histogram"].reindex(rows["user_id"])
+    shares = [
+        list(np.round(np.asarray(h) / max(np.sum(h), 1), 3))
+        if isinstance(h, np.ndarray | list)
+        else []
+        for h in found
+    ]
+    return rows.assign(histogram=pd.Series(shares, index=rows.index, dtype=object))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def values(_picked: Chosen, dataset_hash: str, column: str) -> list[str]:
+    """Every value of a column of `table`, in order."""
+    return sorted(str(v) for v in table(_picked, dataset_hash)[column].dropna().unique())
 
 
 def filtered(

@@ -13,7 +13,7 @@ everyone = users.table(picked, data.hash)
 
 st.title("Users", icon=":material/group:")
 st.caption(
-    f"{len(data.users):,} people who gave {len(data.ratings):,} ratings to {len(data.items):,} movies. "
+    f"{len(data.users):,} people who gave {len(data.ratings):,} ratings to {len(data.items):,} {literal(data.words[1])}. "
     "Choose one to see how they rate, then watch a simulation of them take shape."
 )
 
@@ -95,9 +95,9 @@ if user is not None:
 st.subheader("Everybody")
 with st.popover("Filter", icon=":material/filter_list:"):
     genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender")
-    trades = st.multiselect("Occupation", sorted(everyone["occupation"].unique()), key="f_trade")
+    trades = st.multiselect("Occupation", users.values(picked, data.hash, "occupation"), key="f_trade")
     genres = st.multiselect(
-        "Favourite genre", sorted(everyone["favourite_genre"].dropna().unique()), key="f_genre"
+        "Favourite genre", users.values(picked, data.hash, "favourite_genre"), key="f_genre"
     )
     least = st.number_input("At least so many ratings", 0, value=0, step=10, key="f_least")
     days = st.number_input("Active for at least so many days", 0, value=0, step=7, key="f_days")
@@ -113,7 +113,9 @@ def _open() -> None:
 if rows.empty:
     st.info("Nobody fits these filters. Loosen one of them.", icon=":material/filter_list_off:")
 else:
-    st.caption(f"{len(rows):,} of {len(everyone):,} users. Click a row to open it; click a heading to sort.")
+    shown = f" The first {users.MOST:,} are listed: filter to see others." if len(rows) > users.MOST else ""
+    st.caption(f"{len(rows):,} of {len(everyone):,} users. Click a row to open it; click a heading to sort.{shown}")
+    rows = users.with_histograms(picked, rows.head(users.MOST))
     st.dataframe(
         rows, key="people", hide_index=True, height=420, on_select=_open,
         selection_mode="single-row", alt="All users with demographics and activity",
