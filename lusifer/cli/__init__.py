@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lusifer import __version__, settings
-from lusifer.cli import cache, experiment, prompts
+from lusifer.cli import cache, experiment, prompts, simulate
 from lusifer.cli import datasets as datasets_of
 from lusifer.errors import BadRequest, LusiferError, StoreError
 
@@ -137,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         *prompts.register(commands),
         *cache.register(commands),
         *experiment.register(commands),
+        *simulate.register(commands),
     ]
     for command in (fetch, info, listing, mapping, enrich, evolve, rate, evaluate, *leaves):
         command.add_argument("--json", action="store_true", help="JSON alone on stdout")

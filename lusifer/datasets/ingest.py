@@ -107,7 +107,7 @@ def read_ratings(
     fresh = Report()
     while True:
         try:
-            table = _read(source, columns, fresh, users, items, scale, progress, cancelled)
+            parts = _read(source, columns, fresh, users, items, scale, progress, cancelled)
             break
         except NotNumbers:
             if users.texts and items.texts:
@@ -122,10 +122,10 @@ def read_ratings(
         if ids.texts:
             report.add("renumbered", len(ids.numbers), source.path.name, 0, next(iter(ids.numbers), ""))  # fmt: skip
     report.read += fresh.read
-    if not len(table):
+    if not len(parts[0]):
         raise DatasetError(f"{source.path} holds no rating that can be used.", " ".join(report.lines[:3]) or "Check the file.")  # fmt: skip
     progress("Putting ratings in order.", None)
-    ordered = _once(_in_order(table), report)
+    ordered = _once(_in_order(parts), report)
     report.kept = len(ordered)
     return ordered
 
@@ -146,7 +146,8 @@ def _texts_needed(source: Source, columns: Columns, users: Ids, items: Ids) -> t
 def _read(
     source: Source, columns: Columns, report: Report, users: Ids, items: Ids, scale: RatingScale | None,
     progress: Progress, cancelled: Callable[[], bool],
-) -> RatingTable:  # fmt: skip
+) -> list[NDArray[Any]]:  # fmt: skip
+    """User, item, rating and time as they come."""
     parts: list[list[NDArray[Any]]] = [[], [], [], []]
     names = [columns.user, columns.item, columns.rating, *([columns.time] if columns.time else [])]
     file = source.path.name
@@ -173,10 +174,8 @@ def _read(
         for part, values in zip(parts, found, strict=True):
             part.append(values[keep])
         progress(f"{report.read:,} ratings read.", None)
-    return RatingTable(
-        _joined(parts[0], np.int32), _joined(parts[1], np.int32), _joined(parts[2], np.float32),
-        _joined(parts[3], np.int64),
-    )  # fmt: skip
+    kinds = (np.int32, np.int32, np.float32, np.int64)
+    return [_joined(part, kind) for part, kind in zip(parts, kinds, strict=True)]
 
 
 def _joined(parts: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
@@ -241,38 +240,45 @@ def _tell(
         report.add(kind, 1, file, line + int(row), column[int(row)].as_py())
 
 
-def _in_order(table: RatingTable) -> RatingTable:
-    """By user, time, item; a table that is in order already is taken as it is."""
-    same_user = table.user[1:] == table.user[:-1]
-    later = (table.timestamp[1:] > table.timestamp[:-1]) | ((table.timestamp[1:] == table.timestamp[:-1]) & (table.item[1:] > table.item[:-1]))  # fmt: skip
-    if np.all((table.user[1:] > table.user[:-1]) | (same_user & later)):
-        return table
+def _in_order(columns: list[NDArray[Any]]) -> RatingTable:
+    """By user, time, item; what is in order already is taken as it is. The list is emptied on the way: of one column
+    at a time both orders are there."""
+    user, item, _, time = columns
+    same_user = user[1:] == user[:-1]
+    later = (time[1:] > time[:-1]) | ((time[1:] == time[:-1]) & (item[1:] > item[:-1]))
+    sorted_ = bool(np.all((user[1:] > user[:-1]) | (same_user & later)))
     del same_user, later
-    order = np.lexsort((table.item, table.timestamp, table.user))
-    return RatingTable(*(getattr(table, c)[order] for c in ("user", "item", "rating", "timestamp")))
+    if not sorted_:
+        order = np.lexsort((item, time, user))
+        del user, item, time
+        for at in range(len(columns)):
+            columns[at] = columns[at][order]
+    return RatingTable(*columns)
+
+
+STRETCH = 2_000_000
+"""Ratings that are looked through at a time."""
 
 
 def _once(table: RatingTable, report: Report) -> RatingTable:
-    """One rating a pair, the newest."""
-    keys = (table.user.astype(np.int64) << 32) | table.item
-    if len(keys) < 2:
-        return table
-    ordered = np.sort(keys)
-    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(twice):
-        return table
-    rows = np.flatnonzero(np.isin(keys, twice))
-    later: set[int] = set()
-    drop = []
-    for row in rows[::-1]:  # the newest of a user's pair comes last
-        key = int(keys[row])
-        (drop.append(row) if key in later else later.add(key))  # type: ignore[func-returns-value]
-    for row in drop[-5:][::-1]:
-        report.add("twice", 1, "", 0, f"user {table.user[row]}, item {table.item[row]}")
-    report.add("twice", len(drop) - min(len(drop), 5))
+    """One rating a pair, the newest. The table is in order, so a pair's ratings lie within one user's."""
     keep = np.ones(len(table), dtype=bool)
-    keep[drop] = False
-    return table.select(keep)
+    offsets = table._index[1]
+    start = 0
+    while start < len(offsets) - 1:
+        stop = int(np.searchsorted(offsets, offsets[start] + STRETCH, side="right")) - 1
+        stop = min(max(stop, start + 1), len(offsets) - 1)
+        low, high = int(offsets[start]), int(offsets[stop])
+        keys = (table.user[low:high].astype(np.int64) << 32) | table.item[low:high]
+        order = np.argsort(keys, kind="stable")  # of one pair the newest stays last
+        older = order[:-1][keys[order[1:]] == keys[order[:-1]]] + low
+        keep[older] = False
+        start = stop
+    gone = np.flatnonzero(~keep)
+    for row in gone[:5]:
+        report.add("twice", 1, "", 0, f"user {table.user[row]}, item {table.item[row]}")
+    report.add("twice", max(len(gone) - 5, 0))
+    return table if not len(gone) else table.select(keep)
 
 
 def scale_of(values: NDArray[np.float32]) -> RatingScale:

@@ -25,7 +25,7 @@ from lusifer.simulator import (
 from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Columns, Community, pair_keys
 from lusifer.simulator.evolution import step_from_json
-from lusifer.simulator.types import Rated
+from lusifer.simulator.types import Rated, SimulatedRating
 from lusifer.store import Store
 
 Floats = NDArray[np.float64]
@@ -123,6 +123,8 @@ class Simulated:
         forecasts: what its evolutions forecast.
         failed: users whose evolution failed.
         evolutions: the steps, by user id.
+        test: the rows.
+        ratings: what was said of each user's rows.
     """
 
     answers: Answers
@@ -131,6 +133,8 @@ class Simulated:
     reasons: dict[tuple[int, int], str] = field(default_factory=dict)
     failed: int = 0
     evolutions: dict[int, list[Step]] = field(default_factory=dict)
+    test: RatingTable = field(default_factory=lambda: RatingTable.from_arrays([], [], [], []))
+    ratings: dict[int, tuple[SimulatedRating, ...]] = field(default_factory=dict)
 
 
 def simulate(
@@ -168,6 +172,7 @@ def simulate(
     newest = [newest_of(())] * len(ids)
     reasons: dict[tuple[int, int], str] = {}
     evolutions: dict[int, list[Step]] = {}
+    given: dict[int, tuple[SimulatedRating, ...]] = {}
     began = time.perf_counter()
     lock, done, failed = threading.Lock(), [0], [0]
 
@@ -203,6 +208,7 @@ def simulate(
             failed[0] += not ratings
             evolutions[user] = steps
             if ratings:
+                given[user] = ratings
                 said[rows] = [np.nan if r.expected is None else r.expected for r in ratings]
                 reasons.update({(user, r.item_id): r.reason or r.failure for r in ratings})
             read = [r for s in steps for r in s.batch]
@@ -215,7 +221,9 @@ def simulate(
     ordered = {int(u): evolutions[int(u)] for u in ids}  # whoever was first: the same every time
     answers = Answers(test.user, test.item, said, seen, moment, newest)
     seconds = time.perf_counter() - began
-    return Simulated(answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered)
+    return Simulated(
+        answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered, test, given
+    )
 
 
 def teachers(

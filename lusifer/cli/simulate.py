@@ -1,0 +1,143 @@
+"""``simulate``: profiles and ratings for a whole population."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lusifer import settings
+from lusifer.errors import BadRequest
+
+
+def register(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+    from lusifer.cli import _model_options
+
+    one = commands.add_parser("simulate", help="profiles and ratings for a whole population")
+    one.add_argument("--dataset", default="ml-100k")
+    one.add_argument("--split", default="last-10")
+    one.add_argument("--users", default="all", help="how many (drawn by the seed), or all")
+    _model_options(one)
+    one.add_argument(
+        "--evidence", choices=("on", "off"), default="off", help="tell the model what others gave"
+    )
+    one.add_argument("--workers", type=int, default=8, help="users at a time, for a model")
+    one.add_argument("--seed", type=int, default=0)
+    one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    one.add_argument(
+        "--recbole", type=Path, metavar="FOLDER", help="also write RecBole's atomic file there"
+    )
+    one.add_argument("--estimate", action="store_true", help="only say what it would cost")
+    one.add_argument("--yes", action="store_true", help="spend what it costs without a --budget")
+    one.set_defaults(run=_simulate)
+    return [one]
+
+
+def _simulate(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer import cli
+    from lusifer.datasets import load, splits
+    from lusifer.evaluation import population, rows
+    from lusifer.prompts import versions
+    from lusifer.simulator import community, plan, user_model
+    from lusifer.simulator.estimate import for_users
+    from lusifer.store import Store
+
+    store = Store(settings.database_path())
+    users = None
+    if options.resume:
+        run = store.run(options.resume)
+        if run is None or run["kind"] != population.KIND:
+            raise BadRequest(
+                f"There is no simulation {options.resume!r}.", "Name a run that was stopped."
+            )
+        options.dataset, options.seed, options.model = run["dataset"], run["seed"], run["model"]
+        options.split = run["split"].partition("#")[0]
+        options.prompts = run["params"]["prompts"] or options.prompts
+        options.samples, users = run["params"]["samples"], run["params"]["users"]
+        options.evidence = "on" if "evidence" in str(run["model_version"]) else options.evidence
+    if options.users != "all" and not options.users.isdigit():
+        raise BadRequest(f"--users {options.users!r} is no number.", "Give a number, or all.")
+    dataset = cli._with_details(load(options.dataset), store)
+    split = splits.make(dataset, options.split)
+    if users is None:
+        users = population.chosen(
+            split, None if options.users == "all" else int(options.users), options.seed
+        )
+    paid = options.model != "builtin"
+    budget = cli._budget(options)
+    asked = versions.find(options.prompts, store, files=True) if paid else None
+
+    def make(run: str) -> Any:
+        return user_model(
+            options.model, store, run=run or None, budget=replace(budget, run_id=run or budget.run_id),
+            samples=options.samples, prompt_set=asked, evidence=options.evidence == "on",
+        )  # fmt: skip
+
+    told = community.full(dataset, split, settings.kept_dir()) if options.evidence == "on" else None
+    light = told or community.light(dataset, split)
+    if paid:
+        model = make("")
+        plans = [plan(dataset, split, u, model, community=told) for u in users]
+        cost = for_users(dataset, split, plans, model, store, community=told)
+        dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
+        cli._say(
+            f"{len(users):,} users: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are stored"
+        )
+        if options.estimate:
+            return {
+                "users": len(users),
+                "calls": cost.calls,
+                "tokens": cost.tokens,
+                "dollars": cost.dollars,
+                "stored": cost.cached,
+            }
+        if cost.calls and options.budget is None and not options.yes:
+            raise BadRequest(
+                "Nothing has been asked yet.",
+                "Give --budget DOLLARS, or --yes to spend what it costs.",
+            )
+    elif options.estimate:
+        return {"users": len(users), "calls": 0, "tokens": 0, "dollars": 0.0, "stored": 0}
+    began, last = time.monotonic(), [0.0]
+
+    def progress(done: int, total: int, what: str) -> None:
+        now = time.monotonic()
+        if done < total and now - last[0] < 2:
+            return
+        last[0] = now
+        rate = done / max(now - began, 1e-9)
+        left = f", about {(total - done) / rate:.0f} s left" if done else ""
+        cli._say(f"{done:,}/{total:,} users ({rate:.1f} a second{left})")
+
+    run_id = population.record(
+        dataset, split, make, users, store, seed=options.seed, asked_with=options.prompts if paid else "",
+        samples=options.samples, resume=options.resume, community=told, light=light,
+        workers=options.workers if paid else 1, progress=progress,
+    )  # fmt: skip
+    made = (store.run(run_id) or {})["summary"]
+    result = {
+        "run": run_id,
+        "file": str(rows.path(run_id)),
+        "seconds": time.monotonic() - began,
+        **made,
+    }
+    if options.recbole:
+        result["recbole"] = str(
+            population.to_recbole(rows.path(run_id), options.recbole, dataset.name)
+        )
+    if not options.json:
+        print(
+            f"{made['users']:,} users, {made['given']:,} of {made['ratings']:,} ratings, {made['failed_users']} users failed: {result['file']}"
+        )
+        print(
+            "RMSE "
+            + ", ".join(
+                f"{n} {made['rmse_' + n]:.4f}"
+                for n in ("raw", "expected", "calibrated")
+                if made["rmse_" + n] is not None
+            )
+        )
+    return result

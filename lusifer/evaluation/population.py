@@ -1,0 +1,273 @@
+"""Whole populations: everybody's profile and ratings, in parts that are kept as they are done.
+
+A part is some hundred users, one Parquet file, written beside its place and moved there when it is whole. A run that
+was stopped goes on with the first part that is missing; what a language model answered in the missing ones comes from the store.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest, Cancelled, LusiferError
+from lusifer.evaluation import rows
+from lusifer.evaluation.simulated import (
+    Forecasts,
+    Progress,
+    Simulated,
+    calibrated,
+    calibrator,
+    silent,
+    simulate,
+    teachers,
+)
+from lusifer.simulator import BUILTIN, LLMUserModel, UserModel
+from lusifer.simulator.calibration import Calibrator
+from lusifer.simulator.community import Community
+from lusifer.store import Store
+
+KIND = "population"
+PART = 200
+"""Users in a part."""
+SCHEMA = pa.schema(
+    [
+        ("user_id", pa.int64()), ("item_id", pa.int64()), ("timestamp", pa.int64()), ("rating", pa.float32()),
+        ("raw", pa.float32()), ("expected", pa.float32()), ("calibrated", pa.float32()), ("spread", pa.float32()),
+        ("reason", pa.string()), ("failure", pa.string()), ("step", pa.int16()),
+    ]
+)  # fmt: skip
+"""One row a test rating: the true rating; the simulated one on the scale, its expected value, the calibrated value and
+the spread (null where there is none); why; and after how many steps of the profile it was given."""
+
+
+def able(split: Split) -> list[int]:
+    """Users with test ratings, ascending."""
+    return [int(u) for u in split.test.user_ids]
+
+
+def chosen(split: Split, count: int | None, seed: int = 0) -> list[int]:
+    """All users with test ratings, or some drawn by a seed; ascending.
+
+    Raises:
+        BadRequest: fewer than one.
+    """
+    everybody = able(split)
+    if count is None or count >= len(everybody):
+        return everybody
+    if count < 1:
+        raise BadRequest("A population needs at least one user.", "Ask for more, or for all.")
+    return sorted(
+        np.random.default_rng((seed, 88)).choice(everybody, count, replace=False).tolist()
+    )
+
+
+def parts_of(users: Sequence[int]) -> list[list[int]]:
+    """The users cut into parts."""
+    return [list(users[at : at + PART]) for at in range(0, len(users), PART)]
+
+
+def run_population(
+    dataset: Dataset, split: Split, model: UserModel, users: Sequence[int], folder: Path, store: Store | None, *,
+    community: Community | None = None, light: Community | None = None, workers: int = 1, seed: int = 0,
+    progress: Progress = silent, cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:  # fmt: skip
+    """Simulate everybody; the parts lie in a folder afterwards. What is known of the run as plain values.
+
+    Args:
+        folder: where parts are kept; those that are there are not computed again.
+        community: what a model with evidence is told.
+        light: evidence that ratings are calibrated with; none: not calibrated.
+
+    Raises:
+        ModelError: a hopeless one.
+        Cancelled: ``cancelled`` said so; finished parts stay.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    cut = parts_of(users)
+    done = failed = given = asked = 0
+    by: Calibrator | None = None
+    for number, part in enumerate(cut):
+        path = folder / f"part-{number:05d}.parquet"
+        if not path.exists():
+            if cancelled():
+                raise Cancelled("The simulation was stopped.", "Finished parts are kept: start it again to go on.")  # fmt: skip
+
+            def told(now: int, _: int, __: str, before: int = done) -> None:
+                progress(before + now, len(users), "Simulating")
+
+            test = split.test.of_users(part)
+            said = simulate(
+                dataset, split, model, test, store if isinstance(model, LLMUserModel) else None,
+                forecasts=light is not None and model.spec != BUILTIN, community=community, progress=told,
+                cancelled=cancelled, workers=workers,
+            )  # fmt: skip
+            if light is not None and by is None:
+                by = _calibrator(dataset, split, model, said, light, seed, cancelled)
+            _write(path, frame(dataset, said, by, light))
+        table = pq.read_table(path, columns=["user_id", "expected"])
+        known = table["expected"].null_count
+        given += table.num_rows - known
+        asked += table.num_rows
+        lost = table.filter(pa.compute.is_null(table["expected"]))["user_id"].unique()
+        whole = table.filter(pa.compute.is_valid(table["expected"]))["user_id"].unique()
+        failed += len(set(lost.to_pylist()) - set(whole.to_pylist()))
+        done += len(part)
+        progress(done, len(users), "Simulating")
+    return {"users": len(users), "failed_users": failed, "ratings": asked, "given": given, "parts": len(cut), "calibrated": by is not None}  # fmt: skip
+
+
+def _calibrator(
+    dataset: Dataset, split: Split, model: UserModel, said: Simulated, light: Community, seed: int,
+    cancelled: Callable[[], bool],
+) -> Calibrator | None:  # fmt: skip
+    """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
+    forecasts: Forecasts = said.forecasts
+    if model.spec == BUILTIN:
+        forecasts = teachers(dataset, split, model, community=light, seed=seed, cancelled=cancelled)
+    try:
+        return calibrator(forecasts, light, dataset, evidence=light.full)
+    except BadRequest:  # too few forecasts
+        return None
+
+
+def frame(dataset: Dataset, said: Simulated, by: Calibrator | None, light: Community | None) -> pd.DataFrame:  # fmt: skip
+    """Rows of `SCHEMA`."""
+    answers = said.answers
+    found = said.test.frame()
+    every = {(u, r.item_id): r for u, ratings in said.ratings.items() for r in ratings}
+    each = [every.get(p) for p in zip(found["user_id"], found["item_id"], strict=True)]
+    found["raw"] = [None if r is None else r.rating for r in each]
+    found["expected"] = [None if r is None else r.expected for r in each]
+    found["calibrated"] = np.nan
+    if by is not None and light is not None:
+        found["calibrated"] = calibrated(answers, by, light).expected
+    found.loc[found["expected"].isna(), "calibrated"] = np.nan
+    found["spread"] = [None if r is None else r.spread for r in each]
+    found["reason"] = ["" if r is None else r.reason for r in each]
+    found["failure"] = ["The evolution failed." if r is None else r.failure for r in each]
+    steps = {u: len(s) for u, s in said.evolutions.items()}
+    found["step"] = [steps.get(int(u), 0) for u in found["user_id"]]
+    return found[SCHEMA.names].astype({"raw": "float32", "expected": "float32", "spread": "float32"})  # fmt: skip
+
+
+def _write(path: Path, found: pd.DataFrame) -> None:
+    partial = path.with_suffix(".partial")
+    try:
+        pq.write_table(pa.Table.from_pandas(found, SCHEMA, preserve_index=False), partial)
+        partial.replace(path)
+    except OSError as error:
+        raise LusiferError(f"{path} can't be written ({error.strerror}).", "Give yourself write access to the data folder.") from None  # fmt: skip
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def folder_of(run: str) -> Path:
+    """Where a run's parts lie while it is under way."""
+    return rows.path(run).with_suffix("")
+
+
+def join(run: str) -> Path:
+    """The parts as one file, read and written part by part; they are removed."""
+    folder, target = folder_of(run), rows.path(run)
+    partial = target.with_suffix(".partial")
+    with pq.ParquetWriter(partial, SCHEMA) as out:
+        for part in sorted(folder.glob("part-*.parquet")):
+            out.write_table(pq.read_table(part, schema=SCHEMA))
+    partial.replace(target)
+    shutil.rmtree(folder, ignore_errors=True)
+    return target
+
+
+def to_recbole(source: Path, folder: Path, name: str, column: str = "calibrated") -> Path:
+    """The simulated ratings as RecBole's atomic file ``NAME/NAME.inter``; rows without one are left out.
+
+    Raises:
+        BadRequest: no such column.
+    """
+    if column not in {"raw", "expected", "calibrated"}:
+        raise BadRequest(f"Ratings can't be of {column!r}.", "Choose raw, expected or calibrated.")
+    place = folder / name
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / f"{name}.inter"
+    with path.open("w", encoding="utf-8") as out:
+        out.write("user_id:token\titem_id:token\trating:float\ttimestamp:float\n")
+        for batch in _batches(source):
+            given = (
+                batch[column].fillna(batch["expected"]) if column == "calibrated" else batch[column]
+            )
+            kept = batch.assign(given=given)[given.notna()]
+            out.writelines(f"{u}\t{i}\t{r:g}\t{t}\n" for u, i, r, t in zip(kept["user_id"], kept["item_id"], kept["given"], kept["timestamp"], strict=True))  # fmt: skip
+    return path
+
+
+def _batches(source: Path) -> Iterator[pd.DataFrame]:
+    with pq.ParquetFile(source) as file:
+        for batch in file.iter_batches(100_000):
+            yield batch.to_pandas()
+
+
+def summary(source: Path) -> dict[str, Any]:
+    """Error of what was simulated, counted block by block; ``None`` where nothing was."""
+    sums: dict[str, list[float]] = {
+        "raw": [0.0, 0.0],
+        "expected": [0.0, 0.0],
+        "calibrated": [0.0, 0.0],
+    }
+    for batch in _batches(source):
+        for name, total in sums.items():
+            off = (batch[name] - batch["rating"]).dropna()
+            total[0] += float((off.astype(float) ** 2).sum())
+            total[1] += len(off)
+    return {f"rmse_{n}": float(np.sqrt(t / c)) if c else None for n, (t, c) in sums.items()}
+
+
+def record(
+    dataset: Dataset, split: Split, make: Callable[[str], UserModel], users: Sequence[int], store: Store, *,
+    seed: int = 0, asked_with: str = "", samples: int = 1, resume: str | None = None, **more: Any,
+) -> str:  # fmt: skip
+    """Simulate a population as a recorded run; its id.
+
+    Args:
+        make: the model for a run of this id.
+        resume: a run that was stopped.
+        more: as `run_population`.
+
+    Raises:
+        BadRequest: that run can't go on.
+        Cancelled: somebody stopped it; finished parts are kept.
+    """
+    bare = make("")
+    if resume is None:
+        run = store.start_run(
+            KIND, f"{len(users):,} users, {bare.spec}", dataset=dataset.name, dataset_hash=dataset.hash, split=split.id,
+            model=bare.spec, model_version=bare.version, seed=seed,
+            params={"users": list(users), "prompts": asked_with, "samples": samples},
+        )  # fmt: skip
+    else:
+        found = store.run(resume)
+        now = (dataset.hash, split.id, bare.spec, bare.version, seed, list(users))
+        if found is None or found["kind"] != KIND or found["status"] == "done":
+            raise BadRequest(f"There is no stopped simulation {resume!r}.", "See the runs that were stopped.")  # fmt: skip
+        was = (*(found[k] for k in ("dataset_hash", "split", "model", "model_version", "seed")), found["params"]["users"])  # fmt: skip
+        if now != was:
+            raise BadRequest("The run was made with other data, split, model, prompts, seed or users.", "Start a new one.")  # fmt: skip
+        run = resume
+        store.reopen_run(run)
+    try:
+        made = run_population(dataset, split, make(run), users, folder_of(run), store, seed=seed, **more)  # fmt: skip
+        made |= summary(join(run))
+    except BaseException as error:
+        stopped = isinstance(error, Cancelled | KeyboardInterrupt)
+        store.finish_run(run, "cancelled" if stopped else "failed")
+        raise
+    store.finish_run(run, "done", {**made, "usage": store.run_usage(run)})
+    return run
