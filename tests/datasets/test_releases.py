@@ -174,7 +174,9 @@ def test_a_release_is_fetched_checked_and_read(root: Path, shelf: Path, tmp_path
     told: list[str] = []
     folder = fetching.fetch("ml-latest-small", progress=lambda text, share: told.append(text))
     assert sorted(p.name for p in folder.iterdir()) == ["links.csv", "movies.csv", "ratings.csv"]
-    assert len(datasets.load("ml-latest-small").ratings) == 5 and any("MB a second" in t for t in told)
+    assert len(datasets.load("ml-latest-small").ratings) == 5 and any(
+        "MB a second" in t for t in told
+    )
     assert not list(root.glob(".fetch-*")) and not (root / "outside.csv").exists()
     assert fetching.fetch("ml-latest-small") == folder
 
@@ -211,7 +213,9 @@ def write_albums(folder: Path, form: str) -> Path:
         if form == "csv":
             frame.to_csv(folder / f"{name}.csv", index=False)
         elif form == "semicolon":
-            frame.to_csv(folder / f"{name}.csv", index=False, sep=";" if name == "listens" else "\t")
+            frame.to_csv(
+                folder / f"{name}.csv", index=False, sep=";" if name == "listens" else "\t"
+            )
         elif form == "jsonl":
             frame.to_json(folder / f"{name}.jsonl", orient="records", lines=True)
         else:

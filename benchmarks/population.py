@@ -1,0 +1,35 @@
+"""Users a second that the built-in simulates in one process: profiles, ratings of the test part, and the Parquet file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from lusifer.datasets import load, splits
+from lusifer.evaluation import population
+from lusifer.simulator import StatisticalUserModel
+
+AIM = 100.0
+
+
+def main() -> None:
+    dataset = load("ml-100k")
+    split = splits.make(dataset, "last-10")
+    users = population.chosen(split, None)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["LUSIFER_DATA"] = folder
+        began, used = time.perf_counter(), time.process_time()
+        population.run_population(
+            dataset, split, StatisticalUserModel(), users, Path(folder) / "x", None
+        )
+        took, cores = time.perf_counter() - began, time.process_time() - used
+    rate = len(users) / cores
+    print(
+        f"{len(users)} users in {took:.1f} s: {rate:.0f} users a second a core, {rate / AIM:.2f} of the {AIM:.0f} aimed at"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Whole populations: one row a rating, in parts that survive a stop."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from lusifer import prompts
+from lusifer.errors import BadRequest, Cancelled
+from lusifer.evaluation import evaluate, population, rows
+from lusifer.llm import stack
+from lusifer.simulator import LLMUserModel, StatisticalUserModel, community
+from tests.servers.openai import KEY
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_everybody_is_simulated_as_in_a_comparison(
+    ml100k, last10, store, kept, monkeypatch
+) -> None:
+    monkeypatch.setattr(population, "PART", 7)
+    users, light = population.chosen(last10, 20), community.light(ml100k, last10)
+    run = population.record(
+        ml100k, last10, lambda r: StatisticalUserModel(), users, store, light=light
+    )
+    found = pd.read_parquet(rows.path(run))
+    assert list(found) == population.SCHEMA.names and pq.read_schema(rows.path(run)) == population.SCHEMA  # fmt: skip
+    same = evaluate(ml100k, last10, ["simulator"], users=users, model=StatisticalUserModel(), community=light)  # fmt: skip
+    frame = same.frame()
+    assert found["user_id"].tolist() == frame["user_id"].tolist()
+    assert np.allclose(found["expected"], frame["simulator"], atol=1e-5)
+    assert np.allclose(found["calibrated"], frame["simulator-calibrated"], atol=1e-5)
+    assert set(found["raw"]) <= {1, 2, 3, 4, 5} and (found["spread"] > 0).all() and (found["step"] >= 1).all()  # fmt: skip
+    assert found["reason"].str.len().min() > 10 and not population.folder_of(run).exists()
+    made = store.run(run)["summary"]
+    assert (
+        made["users"] == 20
+        and made["parts"] == 3
+        and made["given"] == made["ratings"] == len(found)
+    )
+    assert made["rmse_expected"] == pytest.approx(np.sqrt(((found["expected"] - found["rating"]) ** 2).mean()), abs=1e-5)  # fmt: skip
+
+
+def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store, kept, monkeypatch) -> None:  # fmt: skip
+    monkeypatch.setattr(population, "PART", 5)
+    users = population.chosen(last10, 20)
+    seen: list[int] = []
+
+    def cancelled() -> bool:
+        return len(seen) > 12
+
+    def progress(done: int, total: int, what: str) -> None:
+        seen.append(done)
+
+    with pytest.raises(Cancelled):
+        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, progress=progress, cancelled=cancelled)  # fmt: skip
+    (run,) = store.runs(population.KIND)
+    parts = {p.name: p.stat().st_mtime_ns for p in population.folder_of(run["id"]).iterdir()}
+    assert run["status"] == "cancelled" and 0 < len(parts) < 4
+    with pytest.raises(BadRequest, match="other data"):
+        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users[:3], store, resume=run["id"])  # fmt: skip
+    touched = {}
+    join = population.join
+
+    def looking(name: str):
+        touched.update({p.name: p.stat().st_mtime_ns for p in population.folder_of(name).iterdir()})
+        return join(name)
+
+    monkeypatch.setattr(population, "join", looking)
+    assert population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"]) == run["id"]  # fmt: skip
+    assert parts.items() <= touched.items() and len(touched) == 4
+    assert len(pd.read_parquet(rows.path(run["id"]))) == 200
+    with pytest.raises(BadRequest, match="no stopped"):
+        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"])  # fmt: skip
+
+
+def test_a_language_model_simulates_and_failures_say_why(ml100k, last10, store, kept, openai_server, monkeypatch) -> None:  # fmt: skip
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load())
+    users = population.chosen(last10, 6)
+    run = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)  # fmt: skip
+    found = pd.read_parquet(rows.path(run))
+    assert found["expected"].notna().all() and found["calibrated"].isna().all()
+    asked = len(openai_server.requests)
+    again = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)  # fmt: skip
+    assert (
+        len(openai_server.requests) == asked and store.run(again)["summary"]["usage"]["made"] == 0
+    )
+    pd.testing.assert_frame_equal(pd.read_parquet(rows.path(again)), found)
+    openai_server.always = "refusal"
+    other = population.chosen(last10, 6, seed=9)
+    broken = population.record(
+        ml100k, last10, lambda r: replace(model, run=r or None), other, store
+    )
+    lost = pd.read_parquet(rows.path(broken))
+    fresh = ~lost["user_id"].isin(users)
+    assert lost["expected"][fresh].isna().all() and (lost["failure"][fresh].str.len() > 0).all()
+    assert store.run(broken)["summary"]["failed_users"] == lost["user_id"][fresh].nunique()
+    json.dumps(store.run(broken)["summary"], allow_nan=False)
+
+
+def test_recbole_reads_it_as_it_is(ml100k, last10, store, kept, tmp_path) -> None:
+    users = population.chosen(last10, 5)
+    run = population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store)
+    path = population.to_recbole(rows.path(run), tmp_path / "out", "sim", "raw")
+    assert path == tmp_path / "out" / "sim" / "sim.inter"
+    from lusifer.datasets.movielens import read_ratings
+
+    table, found = read_ratings(path, header=True), pd.read_parquet(rows.path(run))
+    assert len(table) == len(found) and sorted(table.rating.tolist()) == sorted(found["raw"].tolist())  # fmt: skip
+    with pytest.raises(BadRequest):
+        population.to_recbole(rows.path(run), tmp_path, "x", "nonsense")
+
+
+def test_a_population_is_drawn_by_its_seed(last10) -> None:
+    assert population.chosen(last10, None) == population.able(last10)
+    assert population.chosen(last10, 10, 1) == population.chosen(last10, 10, 1) != population.chosen(last10, 10, 2)  # fmt: skip
+    with pytest.raises(BadRequest):
+        population.chosen(last10, 0)
