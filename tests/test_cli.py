@@ -366,3 +366,45 @@ def test_an_experiment_is_priced_budgeted_and_gone_on_with(data_dir: Path, opena
     ]
     assert made["run"] == stopped[0][0] and made["usage"]["made"] <= cost["calls"] + 2
     assert "is done" in refusal("experiment", "order", "--resume", stopped[0][0], **env)
+
+
+def test_own_tables_are_listed_mapped_and_read(data_dir: Path) -> None:
+    from tests.datasets.test_releases import write_albums
+
+    write_albums(data_dir / "music", "csv")
+    listed = answer("data", "list")
+    assert (
+        "ml-100k" in listed["ready"]
+        and listed["waiting"] == ["music"]
+        and "ml-32m" in listed["fetchable"]
+    )
+    guess = answer("data", "map", "music")
+    assert not guess["accepted"] and guess["mapping"]["ratings"]["columns"]["user"] == "listener"
+    assert "no role" in refusal("data", "map", "music", "--set", "ratings.colour=x")
+    assert "no scale" in refusal("data", "map", "music", "--scale", "ten")
+    assert "no column 'x'" in refusal("data", "map", "music", "--set", "ratings.user=x", "--accept")
+    assert answer("data", "list")["waiting"] == ["music"], (
+        "a mapping that does not work is not kept"
+    )
+    made = answer("data", "map", "music", "--accept", "--scale", "2,10,2", "--title", "My music")
+    assert made["ratings"] == 5 and made["mapping"]["title"] == "My music" and made["report"]
+    info = answer("data", "info", "music")
+    assert info["title"] == "My music" and info["scale"] == [2.0, 10.0, 2.0]
+
+
+def test_a_population_by_command(data_dir: Path, openai_server, tmp_path: Path) -> None:
+    made = answer("simulate", "--users", "12", "--recbole", str(tmp_path / "out"))
+    assert made["given"] == 120 and Path(made["file"]).is_file() and Path(made["recbole"]).is_file()
+    env = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
+    asked = ("simulate", "--users", "2", "--model", "openai:a")
+    cost = answer(*asked, "--estimate", **env)
+    assert cost["calls"] > 0 and not openai_server.requests
+    assert "--budget" in refusal(*asked, **env) and not openai_server.requests
+    openai_server.behave(*["ok"] * 5, *["401"] * 40)
+    refusal(*asked, "--yes", **env)
+    (run,) = sqlite3.connect(data_dir / "lusifer.db").execute("select id from runs where status = 'failed'").fetchone()  # fmt: skip
+    openai_server.queue.clear()
+    done = answer("simulate", "--resume", run, "--yes", **env)
+    assert done["run"] == run and done["given"] == 20 and done["failed_users"] == 0
+    assert "no simulation" in refusal("simulate", "--resume", "nonsense")
+    assert "no number" in refusal("simulate", "--users", "some")

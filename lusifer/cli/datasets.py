@@ -50,18 +50,10 @@ def mapping(options: argparse.Namespace) -> dict[str, Any]:
             raise BadRequest(f"{options.scale!r} is no scale.", "Give lowest,highest,step, such as 1,5,1.") from None  # fmt: skip
         recipe = replace(recipe, scale=(low, high, step))
     own.check(recipe)
-    shown = recipe.to_json()
-    result: dict[str, Any] = {"mapping": shown, "accepted": bool(options.accept)}
-    if not options.json:
-        for table in ("ratings", "items", "users"):
-            part = shown[table]
-            said_of = (
-                ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
-            )
-            print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
-        print(f"an item is called {recipe.one}, several {recipe.many}; times are in {recipe.unit}; scale {recipe.scale or 'told from the ratings'}")  # fmt: skip
+    result: dict[str, Any] = {"mapping": recipe.to_json(), "accepted": bool(options.accept)}
     if not options.accept:
         if not options.json:
+            _show(recipe)
             print("Nothing has been read. Change roles with --set, then --accept.")
         return result
     before = own.kept(folder)
@@ -76,7 +68,18 @@ def mapping(options: argparse.Namespace) -> dict[str, Any]:
         raise
     result |= {"ratings": len(dataset.ratings), "users": len(dataset.users), "items": len(dataset.items), "report": dataset.report.lines}  # fmt: skip
     if not options.json:
+        _show(recipe)
         print(f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, {len(dataset.items):,} {recipe.many}")  # fmt: skip
         for line in dataset.report.lines:
             print(f"  {line}")
     return result
+
+
+def _show(recipe: Any) -> None:
+    """The mapping, a line a table."""
+    shown = recipe.to_json()
+    for table in ("ratings", "items", "users"):
+        part = shown[table]
+        said_of = ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
+        print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
+    print(f"an item is called {recipe.one}, several {recipe.many}; times are in {recipe.unit}; scale {recipe.scale or 'told from the ratings'}")  # fmt: skip

@@ -4,7 +4,7 @@ import streamlit as st
 
 from lusifer.errors import LusiferError
 from lusifer.evaluation.experiments import EXPERIMENTS
-from lusifer.ui import errors, evolution, experiments, parts, runs, state
+from lusifer.ui import errors, evolution, experiments, parts, population, runs, state
 
 picked, store = state.chosen(), state.store()
 
@@ -72,5 +72,6 @@ if st.session_state.get("_experiment") not in {None, *(r["id"] for r in found)}:
 if not found:
     st.info("This has not been run on this split yet. Press Run above; with the built-in it takes seconds (the cold start, "
             "which fits every baseline, about a minute and a half).", icon=":material/experiment:")  # fmt: skip
-    st.stop()
-experiments.result(runs.choose(found, f"experiment-run-{name}", "run", "_experiment"))
+else:
+    experiments.result(runs.choose(found, f"experiment-run-{name}", "run", "_experiment"))
+population.section(picked, store)

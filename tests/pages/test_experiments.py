@@ -120,3 +120,27 @@ def test_a_model_plays_on_the_playground_at_a_price(data_dir: Path, server) -> N
     (run,) = Store(data_dir / "lusifer.db").runs("playground")
     assert run["model"] == "openai:a" and len(run["params"]["users"]) == 2
     assert run["status"] == "done" and set(runs.rows(run["id"])["user_id"]) <= set(run["params"]["users"])  # fmt: skip
+
+
+def test_a_population_is_simulated_and_offered_as_a_file(data_dir: Path) -> None:
+    app = open_page("experiments")
+    app.number_input(key="population-True").set_value(12).run()
+    app = finish(press(app, "Simulate 12 users (costs nothing)"))
+    assert not app.exception and not app.error
+    (run,) = Store(data_dir / "lusifer.db").runs("population")
+    assert run["id"] in texts(app) and len(runs.rows(run["id"])) == run["summary"]["ratings"] == 120
+
+
+def test_a_population_of_a_model_has_a_price_and_goes_on(data_dir: Path, server) -> None:
+    app = open_page("experiments", **PAID)
+    app.number_input(key="population-False").set_value(2).run()
+    assert not server.requests and "Simulate 2 users (" in texts(app) and "calls" in texts(app)
+    server.behave(*["ok"] * 4, *["401"] * 40)
+    app = finish(press(app, "Simulate 2 users ("))
+    (run,) = Store(data_dir / "lusifer.db").runs("population")
+    assert run["status"] == "failed" and f"Go on with run {run['id']}" in texts(app)
+    server.queue.clear()
+    app = finish(press(app, "Go on with run"))
+    assert not app.exception and not app.error
+    (run,) = Store(data_dir / "lusifer.db").runs("population")
+    assert run["status"] == "done" and run["summary"]["failed_users"] == 0

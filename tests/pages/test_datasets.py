@@ -1,0 +1,54 @@
+"""Other data in the browser: a release is read with progress, own tables are mapped, words follow the domain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lusifer import datasets
+from tests.datasets.test_releases import big, write_albums
+from tests.pages.test_pages import finish, open_page, press, texts
+
+MANY = [
+    (u, 10 * (1 + i % 3) if i < 3 else 100 + i, 1 + (u * i) % 5, 100 * i)
+    for u in range(1, 6)
+    for i in range(14)
+]
+
+
+def test_a_dropped_in_release_is_read_once_and_shown(data_dir: Path) -> None:
+    big(data_dir / "mine", MANY)
+    app = open_page("users", dataset="mine")
+    assert not app.exception and "have not been read yet" in texts(app)
+    app = finish(press(app, "Read it"))
+    assert not app.exception and "5 people who gave 70 ratings" in texts(app).replace("\\", "")
+    assert app.selectbox(key="dataset").options == ["ml-100k", "mine"]
+    assert any("not described" in m.value for m in app.markdown), "the report is there"
+    other = open_page("evolution", dataset="mine", user="2")
+    assert not other.exception and not other.error
+    broken = open_page("users", dataset="nonsense")
+    assert not broken.exception
+
+
+def test_own_tables_are_mapped_and_their_words_used(data_dir: Path) -> None:
+    write_albums(data_dir / "music", "csv")
+    app = open_page("users")
+    assert not app.exception and app.text_input(key="map-music-one").value == "album"
+    assert app.selectbox(key="map-music-ratings-user").value == "listener"
+    app.selectbox(key="map-music-ratings-rating").set_value("").run()
+    app.button(key="map-music-accept").click().run()
+    assert any("no column for rating" in str(e.title) for e in app.error)
+    app.selectbox(key="map-music-ratings-rating").set_value("stars").run()
+    app.button(key="map-music-accept").click().run()
+    assert not app.exception and datasets.kind_of(data_dir / "music") == "own"
+    app = finish(press(app, "Read it"))
+    assert not app.exception and "albums" in texts(app)
+    for page in ("evolution", "rate", "errors", "experiments", "fidelity", "playground"):
+        opened = open_page(page, dataset="music", user="1")
+        assert not opened.exception, page
+
+
+def test_strangers_on_a_public_server_add_no_data(data_dir: Path, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    write_albums(data_dir / "music", "csv")
+    app = open_page("users")
+    assert not app.exception and not [t for t in app.text_input if t.key == "map-music-one"]
