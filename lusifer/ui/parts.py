@@ -210,10 +210,10 @@ def bullet(line: Line, claim: Claim | None = None) -> str:
 
 def legend() -> None:
     """What the marks in a profile mean."""
-    st.caption(
-        ":green-badge[:material/add: New] said for the first time · "
+    st.markdown(  # no caption: that fades the badges below what can be read
+        ":small[:green-badge[:material/add: New] said for the first time · "
         ":orange-badge[:material/edit: Rewritten] said differently · "
-        ":red-badge[:material/remove: Gone] no longer said · unmarked: word for word as before"
+        ":red-badge[:material/remove: Gone] no longer said · unmarked: word for word as before]"
     )
 
 
