@@ -408,3 +408,12 @@ def test_a_population_by_command(data_dir: Path, openai_server, tmp_path: Path) 
     assert done["run"] == run and done["given"] == 20 and done["failed_users"] == 0
     assert "no simulation" in refusal("simulate", "--resume", "nonsense")
     assert "no number" in refusal("simulate", "--users", "some")
+
+
+def test_a_population_at_half_price(data_dir: Path, openai_server) -> None:
+    env = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
+    asked = ("simulate", "--users", "3", "--model", "openai:a", "--engine", "openai-batch", "--pause", "0.01")
+    made = answer(*asked, "--yes", **env)
+    assert made["given"] == 30 and openai_server.batched and not openai_server.requests
+    assert made["usage"]["made"] == len(openai_server.batched) == len(set(openai_server.batched))
+    assert "nothing to batch" in refusal("simulate", "--users", "3", "--engine", "openai-batch")

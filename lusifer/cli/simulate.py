@@ -26,6 +26,13 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     )
     one.add_argument("--workers", type=int, default=8, help="users at a time, for a model")
     one.add_argument("--seed", type=int, default=0)
+    one.add_argument(
+        "--engine", choices=("local", "openai-batch"), default="local",
+        help="openai-batch: half price, answers within a day (OpenAI's Batch protocol)",
+    )  # fmt: skip
+    one.add_argument(
+        "--pause", type=float, default=30.0, help="seconds between two looks at a batch"
+    )
     one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     one.add_argument(
         "--recbole", type=Path, metavar="FOLDER", help="also write RecBole's atomic file there"
@@ -40,9 +47,11 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer import cli
     from lusifer.datasets import load, splits
     from lusifer.evaluation import population, rows
+    from lusifer.llm.batch import DISCOUNT, Batches
     from lusifer.prompts import versions
     from lusifer.simulator import community, plan, user_model
     from lusifer.simulator.estimate import for_users
+    from lusifer.simulator.waves import by_waves
     from lusifer.store import Store
 
     store = Store(settings.database_path())
@@ -82,6 +91,8 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
         model = make("")
         plans = [plan(dataset, split, u, model, community=told) for u in users]
         cost = for_users(dataset, split, plans, model, store, community=told)
+        if options.engine == "openai-batch" and cost.dollars is not None:
+            cost = replace(cost, dollars=cost.dollars * DISCOUNT)
         dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
         cli._say(
             f"{len(users):,} users: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are stored"
@@ -101,7 +112,29 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
             )
     elif options.estimate:
         return {"users": len(users), "calls": 0, "tokens": 0, "dollars": 0.0, "stored": 0}
+    elif options.engine == "openai-batch":
+        raise BadRequest(
+            "The built-in asks nobody, so there is nothing to batch.",
+            "Leave --engine out, or give a --model.",
+        )
     began, last = time.monotonic(), [0.0]
+
+    def batched(run: str, model: Any) -> None:
+        state = population.folder_of(run) / "batches.json"
+        batches = Batches(
+            model.llm,
+            state,
+            options.pause,
+            progress=lambda d, n, what: cli._say(f"{what}: {d:,} of {n:,}"),
+        )
+
+        def ask(questions: Any, what: str) -> None:
+            cli._say(f"{what}: {len(questions):,} questions")
+            batches.fill(questions)
+
+        by_waves(
+            dataset, split, model, users, store, ask, forecasts=light is not None, community=told
+        )
 
     def progress(done: int, total: int, what: str) -> None:
         now = time.monotonic()
@@ -116,6 +149,7 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
         dataset, split, make, users, store, seed=options.seed, asked_with=options.prompts if paid else "",
         samples=options.samples, resume=options.resume, community=told, light=light,
         workers=options.workers if paid else 1, progress=progress,
+        **({"before": batched} if options.engine == "openai-batch" else {}),
     )  # fmt: skip
     made = (store.run(run_id) or {})["summary"]
     result = {

@@ -232,13 +232,15 @@ def summary(source: Path) -> dict[str, Any]:
 
 def record(
     dataset: Dataset, split: Split, make: Callable[[str], UserModel], users: Sequence[int], store: Store, *,
-    seed: int = 0, asked_with: str = "", samples: int = 1, resume: str | None = None, **more: Any,
+    seed: int = 0, asked_with: str = "", samples: int = 1, resume: str | None = None,
+    before: Callable[[str, UserModel], None] = lambda run, model: None, **more: Any,
 ) -> str:  # fmt: skip
     """Simulate a population as a recorded run; its id.
 
     Args:
         make: the model for a run of this id.
         resume: a run that was stopped.
+        before: called with the run and its model first (a batch engine brings answers into the store there).
         more: as `run_population`.
 
     Raises:
@@ -263,7 +265,9 @@ def record(
         run = resume
         store.reopen_run(run)
     try:
-        made = run_population(dataset, split, make(run), users, folder_of(run), store, seed=seed, **more)  # fmt: skip
+        model = make(run)
+        before(run, model)
+        made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)  # fmt: skip
         made |= summary(join(run))
     except BaseException as error:
         stopped = isinstance(error, Cancelled | KeyboardInterrupt)

@@ -61,13 +61,8 @@ class Recorded(Wrapper):
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
-        note = options.get("note") or Note()
         key = self.key(messages, **options)
-        call: dict[str, Any] = {
-            "key": key, "run_id": note.run, "purpose": note.purpose, "user_id": note.user,
-            "step": note.step, "model": self.spec, "prompt_version": note.prompt_version,
-            "evolution": note.evolution,
-        }  # fmt: skip
+        call = self._call(key, options)
         stored = self.store.answer(key)
         if stored is not None:
             # The messages stand with the call that asked; a hit only counts.
@@ -77,8 +72,7 @@ class Recorded(Wrapper):
                 stored["cached_tokens"], stored["output_tokens"], key=key, cached=True,
                 tokens=tokens_from_json(stored["tokens"]),
             )  # fmt: skip
-        call["messages"] = json.dumps([m.to_json() for m in messages], ensure_ascii=False)
-        call["options"] = json.dumps({k: options[k] for k in ASKED if options.get(k) is not None})  # type: ignore[literal-required]
+        call |= _asked(messages, options)
         try:
             answer = self.inner.complete(messages, **options)
         except ModelError as error:
@@ -102,18 +96,49 @@ class Recorded(Wrapper):
                 kind="truncated",
                 text=answer.text,
             )
+        return self._store(key, answer, call)
+
+    def _call(self, key: str, options: Options) -> dict[str, Any]:
+        note = options.get("note") or Note()
+        return {
+            "key": key, "run_id": note.run, "purpose": note.purpose, "user_id": note.user,
+            "step": note.step, "model": self.spec, "prompt_version": note.prompt_version,
+            "evolution": note.evolution,
+        }  # fmt: skip
+
+    def _store(self, key: str, answer: Completion, call: dict[str, Any]) -> Completion:
         kept = {
             "model": self.spec, "text": answer.text, "finish_reason": answer.finish_reason,
             "tokens": tokens_to_json(answer.tokens),
         }  # fmt: skip
+        counts = {k: getattr(answer, k) for k in ("input_tokens", "cached_tokens", "output_tokens")}
         self.store.keep_answer(key, {**kept, **counts}, {**call, "status": "ok"})
         # What is given now is what a later hit gives.
         tokens = tokens_from_json(kept["tokens"])
         return replace(answer, key=key, tokens=tokens)
 
+    def keep(
+        self, key: str, messages: Sequence[Message], options: Options, answer: Completion, cost: float | None
+    ) -> None:  # fmt: skip
+        """Store an answer that came by another way (a batch), with what it cost there."""
+        call = {**self._call(key, options), **_asked(messages, options)}
+        used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
+        call |= dict(zip(("input_tokens", "cached_tokens", "output_tokens"), used, strict=True))
+        call |= {"latency_ms": answer.latency_ms, "price": cost, "text": answer.text, "attempts": 1}
+        self._store(key, answer, call)
+
     def reject(self, key: str, reason: str) -> None:
         """Take an answer back that did not validate: it is never served again."""
         self.store.drop_answer(key, reason)
+
+
+def _asked(messages: Sequence[Message], options: Options) -> dict[str, str]:
+    """Messages and options as they are kept with a call."""
+    said = {k: options[k] for k in ASKED if options.get(k) is not None}  # type: ignore[literal-required]
+    return {
+        "messages": json.dumps([m.to_json() for m in messages], ensure_ascii=False),
+        "options": json.dumps(said),
+    }
 
 
 def tokens_to_json(tokens: Sequence[Token]) -> str | None:

@@ -47,6 +47,12 @@ class OpenAIServer:
         self.inside = self.most = 0
         self.random = random.Random(7)
         self.lock = threading.Lock()
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.batched: list[str] = []
+        """Keys of the questions that came in batches."""
+        self.batch_looks = 2
+        """At which look a batch is ready."""
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -57,10 +63,16 @@ class OpenAIServer:
                 pass
 
             def do_GET(self) -> None:
-                server.models(self)
+                if "/batches/" in self.path or "/files/" in self.path:
+                    server.batch_state(self)
+                else:
+                    server.models(self)
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
+                if self.path.endswith(("/files", "/batches")):
+                    server.batch_start(self, self.rfile.read(length))
+                    return
                 body = json.loads(self.rfile.read(length) or b"{}")
                 if self.path.endswith("/embeddings"):
                     server.embed(self, body)
@@ -117,6 +129,94 @@ class OpenAIServer:
         finally:
             with self.lock:
                 self.inside -= 1
+
+    def batch_start(self, handler: BaseHTTPRequestHandler, raw: bytes) -> None:
+        """A file of questions, or a batch of one."""
+        if self._denied(handler):
+            return
+        if handler.path.endswith("/files"):
+            boundary = raw.split(b"\r\n", 1)[0]
+            part = next(p for p in raw.split(boundary) if b"filename=" in p)
+            name = f"file-{len(self.files)}"
+            self.files[name] = part.split(b"\r\n\r\n", 1)[1].rstrip(b"\r\n")
+            about = {
+                "id": name,
+                "object": "file",
+                "bytes": len(self.files[name]),
+                "created_at": 1,
+                "filename": "q.jsonl",
+                "purpose": "batch",
+                "status": "processed",
+            }
+            self._send(handler, 200, about)
+            return
+        asked = json.loads(raw)
+        name = f"batch-{len(self.batches)}"
+        self.batches[name] = {"file": asked["input_file_id"], "looks": 0}
+        self._send(handler, 200, self._batch(name, "validating"))
+
+    def _batch(self, name: str, status: str, **more: Any) -> dict[str, Any]:
+        count = self.files[self.batches[name]["file"]].count(b"\n") + 1
+        counts = {"total": count, "completed": count if status == "completed" else 0, "failed": 0}
+        return {
+            "id": name, "object": "batch", "completion_window": "24h", "created_at": 1, "endpoint": "/v1/chat/completions",
+            "input_file_id": self.batches[name]["file"], "status": status, "request_counts": counts, **more,
+        }  # fmt: skip
+
+    def batch_state(self, handler: BaseHTTPRequestHandler) -> None:
+        """How a batch stands (ready at the second look), or a file of answers. Each question is answered as
+        ``behave`` and ``always`` say: ``skip`` leaves it out, a number is its status."""
+        if self._denied(handler):
+            return
+        parts = handler.path.split("/")
+        if "files" in parts:
+            self._raw_text(handler, self.files[parts[parts.index("files") + 1]])
+            return
+        name = parts[-1]
+        if name not in self.batches:
+            self._send(handler, 404, {"error": {"message": "No such batch"}})
+            return
+        batch = self.batches[name]
+        batch["looks"] += 1
+        if batch["looks"] < self.batch_looks:
+            self._send(handler, 200, self._batch(name, "in_progress"))
+            return
+        if "output" not in batch:
+            lines = [json.loads(x) for x in self.files[batch["file"]].splitlines()]
+            batch["output"] = f"out-{name}"
+            self.files[batch["output"]] = b"\n".join(
+                filter(None, (self._batch_line(x) for x in lines))
+            )
+        self._send(handler, 200, self._batch(name, "completed", output_file_id=batch["output"]))
+
+    def _batch_line(self, line: dict[str, Any]) -> bytes:
+        with self.lock:
+            way = self.queue.popleft() if self.queue else self.always
+        self.batched.append(line["custom_id"])
+        if way == "skip":
+            return b""
+        status = int(way) if way.isdigit() else 200
+        body = {
+            "id": "x", "object": "chat.completion", "created": 1, "model": line["body"]["model"],
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": self.content(line["body"], way)}}],
+            "usage": {"prompt_tokens": 40, "completion_tokens": 10, "total_tokens": 50},
+        }  # fmt: skip
+        response = {
+            "status_code": status,
+            "request_id": "r",
+            "body": body if status == 200 else {"error": {"message": "no"}},
+        }
+        return json.dumps(
+            {"id": "b", "custom_id": line["custom_id"], "response": response, "error": None}
+        ).encode()
+
+    @staticmethod
+    def _raw_text(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/octet-stream")
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
 
     @staticmethod
     def vector(text: str, width: int = 96) -> list[float]:

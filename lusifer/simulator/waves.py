@@ -1,0 +1,109 @@
+"""The questions of many users, a wave at a time: all that can be asked before the next step has to wait for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
+from lusifer.errors import EmptyHistory, ModelError
+from lusifer.simulator.evolution import (
+    CommunityEvidence,
+    Plan,
+    Step,
+    batches,
+    context_after,
+    history_of,
+    plan,
+)
+from lusifer.simulator.llm_model import LLMUserModel, Question
+from lusifer.simulator.session import run_evolution, stored_steps
+from lusifer.store import Store
+
+Ask = Callable[[Sequence[Question], str], None]
+"""Has questions answered into the store; told what they are."""
+
+
+def by_waves(
+    dataset: Dataset, split: Split, model: LLMUserModel, users: Sequence[int], store: Store, ask: Ask, *,
+    forecasts: bool = True, community: CommunityEvidence | None = None,
+) -> None:  # fmt: skip
+    """Bring everybody's evolution and ratings into the store: first the questions of each wave by ``ask``, then the
+    steps themselves, which find the answers there. A step's forecast and update are asked in one wave: both rest on the
+    profile before it.
+
+    Raises:
+        ModelError: a hopeless one.
+        Cancelled: ``ask`` said so.
+    """
+    plans = {
+        u: plan(dataset, split, u, model, forecasts=forecasts, community=community) for u in users
+    }
+    broken: set[int] = set()
+    number = 0
+    while True:
+        waiting = {u: s for u, s in _unfinished(dataset, split, plans, store) if u not in broken}
+        if not waiting:
+            break
+        number += 1
+        asked = [
+            q for u, (steps, cut) in waiting.items()
+            for q in _of_step(dataset, split, model, plans[u], steps, cut, community)
+        ]  # fmt: skip
+        ask(asked, f"Step {number} of {len(waiting):,} users")
+        for user, (steps, _) in waiting.items():
+            try:
+                one = run_evolution(dataset, split, model, plans[user], store, community=community)
+                list(islice(one, len(steps) + 1))
+            except ModelError as error:
+                if error.hopeless:
+                    raise
+                broken.add(user)
+    ratings = [q for u in users if u not in broken for q in _of_ratings(dataset, split, model, plans[u], store, community)]  # fmt: skip
+    ask(ratings, f"Ratings of {len(users):,} users")
+
+
+def _unfinished(
+    dataset: Dataset, split: Split, plans: dict[int, Plan], store: Store
+) -> Iterator[tuple[int, tuple[list[Step], list[tuple]]]]:
+    """Users whose evolution is not complete, with the steps that are there and all batches."""
+    for user, what in plans.items():
+        try:
+            cut = batches(history_of(dataset, split, user, what.history), what.batch_size)
+        except EmptyHistory:
+            continue
+        steps = stored_steps(dataset, what, store)
+        if len(steps) < len(cut):
+            yield user, (steps, cut)
+
+
+def _of_step(
+    dataset: Dataset, split: Split, model: LLMUserModel, what: Plan, steps: list[Step], cut: list[tuple],
+    community: CommunityEvidence | None,
+) -> list[Question]:  # fmt: skip
+    mine = replace(model, evolution=what.id)
+    batch = cut[len(steps)]
+    context = context_after(dataset, split, what.user, steps)
+    items = [r.item for r in batch]
+    if model.evidence and community is not None:
+        context = context.hearing(community.crowd(what.user, [i.id for i in items]))
+    found = mine.rate_questions(context, items, "forecast") if what.forecasts else []
+    return [*found, mine.update_question(context.reading(batch))]
+
+
+def _of_ratings(
+    dataset: Dataset, split: Split, model: LLMUserModel, what: Plan, store: Store,
+    community: CommunityEvidence | None,
+) -> list[Question]:  # fmt: skip
+    steps = stored_steps(dataset, what, store)
+    items = dataset.items_of(split.test.of_user(what.user).item)
+    known = store.ratings(what.id, len(steps), [i.id for i in items])
+    missing = [i for i in items if i.id not in known or known[i.id]["failure"]]
+    if not missing:
+        return []
+    context = context_after(dataset, split, what.user, steps)
+    if model.evidence and community is not None:
+        context = context.hearing(community.crowd(what.user, [i.id for i in missing]))
+    return replace(model, evolution=what.id).rate_questions(context, missing)

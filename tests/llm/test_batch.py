@@ -1,0 +1,135 @@
+"""Batches: half price, nothing asked twice, collected by whoever comes next."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from lusifer import prompts
+from lusifer.errors import BadRequest, Cancelled, ModelError
+from lusifer.evaluation import population, rows
+from lusifer.llm import Budget, stack
+from lusifer.llm.batch import Batches
+from lusifer.llm.budget import Limit
+from lusifer.simulator import LLMUserModel
+from lusifer.simulator.waves import by_waves
+from tests.servers.openai import KEY
+
+PRICES = """["a"]
+input = 1.0
+output = 2.0
+"""
+
+
+@pytest.fixture
+def model(store, openai_server, monkeypatch, tmp_path) -> LLMUserModel:
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    (tmp_path / "prices.toml").write_text(PRICES)
+    return LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+
+
+def batches(model: LLMUserModel, tmp_path, **more) -> Batches:
+    return Batches(model.llm, tmp_path / "state.json", 0.01, **more)
+
+
+def test_everybody_by_waves_asks_in_batches_alone(
+    ml100k, last10, store, model, openai_server, tmp_path
+) -> None:
+    users = population.chosen(last10, 4)
+    told: list[str] = []
+
+    def ask(questions, what: str) -> None:
+        told.append(what)
+        batches(model, tmp_path).fill(questions)
+
+    by_waves(ml100k, last10, model, users, store, ask)
+    assert not openai_server.requests, "nothing was asked one by one"
+    assert len(openai_server.batched) == len(set(openai_server.batched))
+    assert told[-1] == "Ratings of 4 users" and len(told) <= 5
+    run = population.record(ml100k, last10, lambda r: model, users, store)
+    assert not openai_server.requests
+    found = pd.read_parquet(rows.path(run))
+    assert found["expected"].notna().all() and len(found) == 40
+    calls, _ = store.calls({"status": "ok"}, limit=1000)
+    assert len(calls) == len(openai_server.batched)
+    half = 0.5 * (40 * 1.0 + 10 * 2.0) / 1e6
+    assert all(c["price"] == pytest.approx(half) for c in calls)
+    before = len(openai_server.batched)
+    by_waves(ml100k, last10, model, users, store, ask)
+    assert len(openai_server.batched) == before, "and nothing twice"
+
+
+def questions_of(ml100k, last10, model, users):
+    from lusifer.simulator.evolution import start
+
+    items = ml100k.items_of(range(1, 11))
+    return [q for u in users for q in model.rate_questions(start(ml100k, last10, u), items)]
+
+
+def test_what_a_batch_leaves_out_is_asked_later(
+    ml100k, last10, store, model, openai_server, tmp_path
+) -> None:
+    asked = questions_of(ml100k, last10, model, [1, 2, 3, 5])
+    openai_server.behave("ok", "skip", "500", "ok")
+    assert batches(model, tmp_path).fill(asked) == 2
+    keys = [model.llm.key(m, **o) for m, o in asked]
+    assert len(store.has_answers(keys)) == 2
+    assert batches(model, tmp_path).fill(asked) == 2 and len(store.has_answers(keys)) == 4
+    assert (
+        len(openai_server.batches) == 2 and json.loads((tmp_path / "state.json").read_text()) == []
+    )
+
+
+def test_a_killed_process_collects_what_it_submitted(
+    ml100k, last10, store, model, openai_server, tmp_path
+) -> None:
+    asked = questions_of(ml100k, last10, model, [1, 2])
+    openai_server.batch_looks = 10**9
+    looks = iter([False] * 2 + [True] * 9)
+    with pytest.raises(Cancelled, match="goes on at the service"):
+        batches(model, tmp_path, cancelled=lambda: next(looks)).fill(asked)
+    assert len(openai_server.batches) == 1 and (tmp_path / "state.json").exists()
+    openai_server.batch_looks = 1
+    assert batches(model, tmp_path).fill(asked) == 2
+    assert len(openai_server.batches) == 1, "not submitted again"
+
+
+def test_a_batch_that_is_gone_is_submitted_again(
+    ml100k, last10, model, openai_server, tmp_path
+) -> None:
+    asked = questions_of(ml100k, last10, model, [1])
+    (tmp_path / "state.json").write_text(
+        json.dumps([{"batch": "batch-77", "keys": ["x"], "booking": None}])
+    )
+    assert batches(model, tmp_path).fill(asked) == 1 and len(openai_server.batches) == 1
+    (tmp_path / "state.json").write_text("damaged")
+    assert batches(model, tmp_path).fill(asked) == 0
+
+
+def test_a_budget_holds_for_batches(ml100k, last10, store, openai_server, model, tmp_path) -> None:
+    asked = questions_of(ml100k, last10, model, [1, 2, 3])
+    for dollars, refused in ((0.000001, True), (1.0, False)):
+        budget = Budget(run=Limit(dollars), run_id=f"run-{dollars}")
+        held = replace(model, llm=stack("openai:a", store, keys={"openai": KEY}, budget=budget))
+        if refused:
+            with pytest.raises(ModelError, match="budget"):
+                batches(held, tmp_path).fill(asked)
+            assert not openai_server.batches
+        else:
+            assert batches(held, tmp_path).fill(asked) == 3
+
+
+def test_only_servers_of_that_protocol_know_batches(store, tmp_path, monkeypatch) -> None:
+    with pytest.raises(BadRequest, match="no batches"):
+        Batches(stack("ollama:x", store), tmp_path / "s.json")
+
+
+def test_a_wrong_key_says_so(ml100k, last10, store, model, openai_server, tmp_path) -> None:
+    wrong = replace(model, llm=stack("openai:a", store, keys={"openai": "sk-wrong-000000000"}))
+    with pytest.raises(ModelError) as error:
+        batches(wrong, tmp_path).fill(questions_of(ml100k, last10, model, [1]))
+    assert "sk-wrong" not in str(error.value) and "did not accept the key" in str(error.value)
