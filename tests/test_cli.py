@@ -412,7 +412,17 @@ def test_a_population_by_command(data_dir: Path, openai_server, tmp_path: Path) 
 
 def test_a_population_at_half_price(data_dir: Path, openai_server) -> None:
     env = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
-    asked = ("simulate", "--users", "3", "--model", "openai:a", "--engine", "openai-batch", "--pause", "0.01")
+    asked = (
+        "simulate",
+        "--users",
+        "3",
+        "--model",
+        "openai:a",
+        "--engine",
+        "openai-batch",
+        "--pause",
+        "0.01",
+    )
     made = answer(*asked, "--yes", **env)
     assert made["given"] == 30 and openai_server.batched and not openai_server.requests
     assert made["usage"]["made"] == len(openai_server.batched) == len(set(openai_server.batched))
