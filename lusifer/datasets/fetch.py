@@ -110,24 +110,34 @@ def fetch(
         load(name, root)  # whole, or says what is wrong with it
         progress(f"{known.title} is already in {target}.", 1.0)
         return target
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
-    except OSError as error:
-        raise DatasetError(
-            f"The data folder {root} can't be written ({error.strerror}).",
-            "Give yourself write access to it, or set LUSIFER_DATA to another folder.",
-        ) from None
+    work = _workshop(root)
     try:
         folder = _obtain(work, source, progress, cancelled, url)
         check_whole(movielens.read(folder), known, folder)
         if target.exists():
-            target.rename(root / f"{name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
+            _put_aside(target)
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress(f"{known.title} is in {target}.", 1.0)
     return target
+
+
+def _put_aside(target: Path) -> None:
+    """Keep what is replaced, under a dated name."""
+    target.rename(target.with_name(f"{target.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}"))
+
+
+def _workshop(root: Path) -> Path:
+    """A hidden folder to work in, beside where the data set will stand."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
+    except OSError as error:
+        raise DatasetError(
+            f"The data folder {root} can't be written ({error.strerror}).",
+            "Give yourself write access to it, or set LUSIFER_DATA to another folder.",
+        ) from None
 
 
 def _fetch_release(
@@ -139,14 +149,7 @@ def _fetch_release(
         load(name, root, progress=progress, cancelled=cancelled)
         progress(f"{release.title} is already in {target}.", 1.0)
         return target
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
-    except OSError as error:
-        raise DatasetError(
-            f"The data folder {root} can't be written ({error.strerror}).",
-            "Give yourself write access to it, or set LUSIFER_DATA to another folder.",
-        ) from None
+    work = _workshop(root)
     base = os.environ.get("LUSIFER_MOVIELENS_URL") or BASE_URL
     address = url or f"{base.rstrip('/')}/{name}.zip"
     archive = work / f"{name}.zip"
@@ -161,7 +164,7 @@ def _fetch_release(
         progress("Unpacking." if wanted else "Unpacking (no checksum is published for it).", None)
         folder = _unpack_release(archive, work / "unpacked")
         if target.exists():
-            target.rename(root / f"{name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
+            _put_aside(target)
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -18,7 +18,13 @@ import pyarrow as pa
 
 from lusifer.datasets.ingest import UNITS, Columns, Ids, Progress, read_ratings, scale_of, silent
 from lusifer.datasets.model import RatingScale, RatingTable
-from lusifer.datasets.releases import items_frame, nobody, with_unknown, with_unknown_users
+from lusifer.datasets.releases import (
+    items_frame,
+    nobody,
+    users_frame,
+    with_unknown,
+    with_unknown_users,
+)
 from lusifer.datasets.report import Report
 from lusifer.datasets.tables import TABULAR, blocks, source_of
 from lusifer.errors import BadRequest, DatasetError
@@ -386,12 +392,7 @@ def _users(folder: Path, part: Part, ids: Ids, report: Report) -> pd.DataFrame:
             int(age.group(1)) if age else None, str(row.get("gender", "")), str(row.get("occupation", "")),
             str(row.get("zip_code", "")),
         )  # fmt: skip
-    frame = pd.DataFrame(
-        list(rows.values()), columns=["age", "gender", "occupation", "zip_code"],
-        index=pd.Index(list(rows), name="user_id", dtype="int64"),
-    )  # fmt: skip
-    frame["age"] = pd.array(frame["age"].tolist(), dtype="Int16")
-    return frame.sort_index()
+    return users_frame(rows)
 
 
 def changed(recipe: Recipe, said: Mapping[str, str]) -> Recipe:

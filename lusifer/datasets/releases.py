@@ -185,6 +185,16 @@ def nobody(ids: np.ndarray) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def users_frame(rows: dict[int, tuple[int | None, str, str, str]]) -> pd.DataFrame:
+    """Users as every data set has them: age, gender, occupation, zip code by id."""
+    frame = pd.DataFrame(
+        list(rows.values()), columns=["age", "gender", "occupation", "zip_code"],
+        index=pd.Index(list(rows), name="user_id", dtype="int64"),
+    )  # fmt: skip
+    frame["age"] = pd.array(frame["age"].tolist(), dtype="Int16")
+    return frame.sort_index()
+
+
 def with_unknown_users(users: pd.DataFrame, rating: np.ndarray, report: Report) -> pd.DataFrame:
     """Users who rate but are not described."""
     unknown = np.setdiff1d(rating, users.index.to_numpy())
@@ -210,12 +220,7 @@ def _users(source: Source, report: Report) -> pd.DataFrame:
         years = AGES.get(int(age), int(age)) if age.isdigit() else None
         work = TRADES[int(trade)] if trade.isdigit() and int(trade) < len(TRADES) else trade
         rows[int(user)] = years, gender, "" if work == "other" else work, zip_code
-    frame = pd.DataFrame(
-        list(rows.values()), columns=["age", "gender", "occupation", "zip_code"],
-        index=pd.Index(list(rows), name="user_id", dtype="int64"),
-    )  # fmt: skip
-    frame["age"] = pd.array(frame["age"].tolist(), dtype="Int16")
-    return frame.sort_index()
+    return users_frame(rows)
 
 
 def _links(path: Path, items: pd.Index, report: Report) -> np.ndarray:
