@@ -76,7 +76,7 @@ def test_a_link_restores_data_set_split_and_model(visit, app: App) -> None:
     )
     expect(page.get_by_label("User id")).to_have_value("13")
     for label, value in {
-        "Data set": "MovieLens 100K",
+        "Data set": "ml-100k",
         "Split": "last-10",
         "Model": "openai:small",
     }.items():
