@@ -30,7 +30,7 @@ from lusifer.evaluation.simulated import (
     simulate,
     teachers,
 )
-from lusifer.simulator import BUILTIN, LLMUserModel, UserModel
+from lusifer.simulator import BUILTIN, LLMUserModel, UserModel, label
 from lusifer.simulator.calibration import Calibrator
 from lusifer.simulator.community import Community
 from lusifer.store import Store
@@ -250,7 +250,7 @@ def record(
     bare = make("")
     if resume is None:
         run = store.start_run(
-            KIND, f"{len(users):,} users, {bare.spec}", dataset=dataset.name, dataset_hash=dataset.hash, split=split.id,
+            KIND, f"{len(users):,} users, {label(bare.spec)}", dataset=dataset.name, dataset_hash=dataset.hash, split=split.id,
             model=bare.spec, model_version=bare.version, seed=seed,
             params={"users": list(users), "prompts": asked_with, "samples": samples},
         )  # fmt: skip

@@ -107,7 +107,7 @@ def control() -> None:
                 st.rerun()
         st.markdown(
             "**Your own tables** (books, music, shops): put CSV, TSV, Parquet or JSON lines into a folder of "
-            f"`{literal(str(settings.data_dir()))}` and open this again."
+            f"`{str(settings.data_dir()).replace(chr(96), '')}` and open this again."
         )
         for folder in waiting():
             with st.expander(literal(folder.name), icon=":material/table:"):
