@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lusifer import settings
@@ -35,9 +36,16 @@ def mapping(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, own
 
     folder = settings.data_dir() / options.name
-    if not options.name or not folder.is_dir():
+    if not options.name or Path(options.name).name != options.name or not folder.is_dir():
         raise BadRequest(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")  # fmt: skip
-    recipe = own.kept(folder) or own.propose(folder)
+    try:
+        recipe = own.kept(folder) or own.propose(folder)
+    except DatasetError:
+        if not (folder / own.FILE).is_file():
+            raise
+        recipe = own.propose(
+            folder
+        )  # the mapping that is there can't be read: here it is made anew
     said = dict(x.partition("=")[::2] for x in options.set)
     recipe = own.changed(recipe, said)
     for name in ("title", "one", "many", "unit"):
@@ -56,7 +64,10 @@ def mapping(options: argparse.Namespace) -> dict[str, Any]:
             _show(recipe)
             print("Nothing has been read. Change roles with --set, then --accept.")
         return result
-    before = own.kept(folder)
+    try:
+        before = own.kept(folder)
+    except DatasetError:
+        before = None
     own.keep(folder, recipe)
     try:
         dataset = load(options.name)

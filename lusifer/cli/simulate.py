@@ -66,7 +66,8 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
         options.split = run["split"].partition("#")[0]
         options.prompts = run["params"]["prompts"] or options.prompts
         options.samples, users = run["params"]["samples"], run["params"]["users"]
-        options.evidence = "on" if "evidence" in str(run["model_version"]) else options.evidence
+        options.evidence = "on" if run["params"].get("evidence") else "off"
+        options.engine = run["params"].get("engine", "local")
     if options.users != "all" and not options.users.isdigit():
         raise BadRequest(f"--users {options.users!r} is no number.", "Give a number, or all.")
     dataset = cli._with_details(load(options.dataset), store)
@@ -147,7 +148,7 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
 
     run_id = population.record(
         dataset, split, make, users, store, seed=options.seed, asked_with=options.prompts if paid else "",
-        samples=options.samples, resume=options.resume, community=told, light=light,
+        samples=options.samples, resume=options.resume, engine=options.engine, community=told, light=light,
         workers=options.workers if paid else 1, progress=progress,
         **({"before": batched} if options.engine == "openai-batch" else {}),
     )  # fmt: skip

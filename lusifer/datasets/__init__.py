@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from lusifer import settings
 from lusifer.datasets import movielens, own, prepared, releases, splits
@@ -142,7 +143,13 @@ def load(
     kind, recipe, files = _files(folder, name)
     copy = prepared.load(root / ".prepared" / key, files)
     if copy is None:
-        parsed, meta = _parse(folder, kind, recipe, progress, cancelled)
+        try:
+            parsed, meta = _parse(folder, kind, recipe, progress, cancelled)
+        except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
+            raise DatasetError(
+                f"{folder} can't be read ({type(error).__name__}: {str(error)[:150]}).",
+                "Check its files.",
+            ) from None
         if known:
             check_whole(parsed, known, folder)
         progress("Counting.", None)
@@ -186,7 +193,7 @@ def is_prepared(name: str, data_dir: Path | None = None) -> bool:
     try:
         _, _, files = _files(root / name, name)
         return prepared.fits(root / ".prepared" / name, files)
-    except DatasetError:
+    except (DatasetError, OSError):
         return True
 
 

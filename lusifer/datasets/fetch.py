@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lusifer import settings
-from lusifer.datasets import KNOWN, check_whole, load, movielens
+from lusifer.datasets import KNOWN, check_whole, load, movielens, releases
 from lusifer.errors import BadRequest, Cancelled, DatasetError
 
 GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
@@ -143,7 +143,8 @@ def _workshop(root: Path) -> Path:
 def _fetch_release(
     name: str, root: Path, progress: Progress, cancelled: Callable[[], bool], replace: bool, url: str | None
 ) -> Path:  # fmt: skip
-    """A larger release: downloaded, held against its checksum, unpacked, read once."""
+    """A larger release: downloaded, held against its checksum, unpacked, moved into place, and then read once. What
+    is stopped while it is read is whole, and is read the next time."""
     release, target = RELEASES[name], root / name
     if target.exists() and not replace:
         load(name, root, progress=progress, cancelled=cancelled)
@@ -163,6 +164,10 @@ def _fetch_release(
             )
         progress("Unpacking." if wanted else "Unpacking (no checksum is published for it).", None)
         folder = _unpack_release(archive, work / "unpacked")
+        if releases.recognise(folder) is None:
+            raise DatasetError(
+                f"{name}.zip holds no ratings and movies that are known here.", "Fetch it again."
+            )
         if target.exists():
             _put_aside(target)
         folder.replace(target)

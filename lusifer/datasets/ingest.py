@@ -20,6 +20,8 @@ from lusifer.datasets.tables import Source, blocks
 from lusifer.errors import Cancelled, DatasetError
 
 Progress = Callable[[str, float | None], None]
+LATEST = 2.5e11
+"""Seconds that a time can be from 1970: the year 9892. What is further off was read in the wrong unit."""
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """What one of a time column's numbers is in seconds."""
 
@@ -60,7 +62,7 @@ class Ids:
             return None
         if self.texts:
             return self.numbers.setdefault(text, len(self.numbers) + 1)
-        return int(text) if text.isdigit() and int(text) < 2**31 else None
+        return int(text) if text.isdecimal() and len(text) < 11 and int(text) < 2**31 else None
 
     def of(self, column: pa.ChunkedArray) -> NDArray[np.int64]:
         """Numbers of a column; −1 where there is no id.
@@ -69,10 +71,10 @@ class Ids:
             NotNumbers: an id is no whole number, and texts are not allowed yet.
         """
         if pa.types.is_integer(column.type):
-            values = pc.fill_null(column.cast(pa.int64()), -1).to_numpy()
-            if not self.texts and (values >= 2**31).any():
+            if not self.texts and pc.any(pc.or_(pc.less(column, 0), pc.greater_equal(column, 2**31))).as_py():  # fmt: skip
                 raise NotNumbers
-            if not self.texts:
+            values = pc.fill_null(column.cast(pa.int64()), -1).to_numpy() if not self.texts else None  # fmt: skip
+            if values is not None:
                 return values
         texts = column.cast(pa.string()) if not pa.types.is_string(column.type) else column
         texts = pc.fill_null(pc.utf8_trim_whitespace(texts), "")
@@ -166,7 +168,8 @@ def _read(
         ):
             _tell(report, kind, bad & keep, file, line, block[said])
             keep &= ~bad
-        lost = ~np.isfinite(time)
+        with np.errstate(invalid="ignore"):
+            lost = ~np.isfinite(time) | (np.abs(time) > LATEST)
         if columns.time:
             _tell(report, "time", lost & keep, file, line, block[columns.time])
         time = np.where(lost, 0, time)

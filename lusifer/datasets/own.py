@@ -155,8 +155,8 @@ def kept(folder: Path) -> Recipe | None:
         return None
     try:
         return from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} can't be read ({error}).", "Make it anew.") from None
+    except (OSError, ValueError, BadRequest) as error:
+        raise DatasetError(f"{path} can't be read ({error}).", "Make it anew: python -m lusifer data map NAME.") from None  # fmt: skip
 
 
 def keep(folder: Path, recipe: Recipe) -> None:
@@ -192,17 +192,22 @@ def columns_of(path: Path) -> dict[str, list[Any]]:
     Raises:
         DatasetError: it can't be read.
     """
-    for _, block in blocks(_source(path), Report()):
-        return {str(n): block[n].slice(0, 200).to_pylist() for n in block.column_names}
+    try:
+        for _, block in blocks(_source(path), Report()):
+            if len(set(block.column_names)) < len(block.column_names):
+                raise DatasetError(f"{path.name} names a column twice.", "Rename one of them.")
+            return {str(n): block[n].slice(0, 200).to_pylist() for n in block.column_names}
+    except (ValueError, pa.ArrowException) as error:
+        raise DatasetError(f"{path.name} can't be read ({str(error)[:100]}).", "Check the file.") from None  # fmt: skip
     return {}
 
 
-def _source(path: Path) -> Any:
+def _source(path: Path, report: Report | None = None) -> Any:
     from lusifer.datasets.tables import Source
 
     if path.suffix in {".inter", ".item", ".user"}:  # RecBole's atomic files
         return Source(path, "\t", quoted=False)
-    return source_of(path)
+    return source_of(path, report)
 
 
 def _plain(name: str) -> str:
@@ -318,7 +323,7 @@ def read(
     users, items = Ids(), Ids()
     scale = RatingScale(*recipe.scale) if recipe.scale else None
     ratings = read_ratings(
-        _source(folder / recipe.ratings.file), columns, report, users, items, scale=scale, progress=progress,
+        _source(folder / recipe.ratings.file, report), columns, report, users, items, scale=scale, progress=progress,
         cancelled=cancelled,
     )  # fmt: skip
     scale = scale or scale_of(np.unique(ratings.rating))
@@ -334,10 +339,12 @@ def read(
     return people, described, ratings, scale
 
 
-def _rows(path: Path, columns: Mapping[str, str]) -> Any:
+def _rows(path: Path, columns: Mapping[str, str], report: Report) -> Any:
     """(line, role → text) of a table."""
     wanted = {role: name for role, name in columns.items() if name}
-    for line, block in blocks(_source(path), Report(), names=list(dict.fromkeys(wanted.values()))):
+    for line, block in blocks(
+        _source(path, report), report, names=list(dict.fromkeys(wanted.values()))
+    ):
         lists = {role: _texts(block[name]) for role, name in wanted.items()}
         for at in range(block.num_rows):
             yield line + at, {role: values[at] for role, values in lists.items()}
@@ -353,7 +360,7 @@ def _items(folder: Path, recipe: Recipe, ids: Ids, report: Report) -> pd.DataFra
     rows: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
     texts: dict[int, str] = {}
     file = recipe.items.file
-    for line, row in _rows(folder / file, recipe.items.columns):
+    for line, row in _rows(folder / file, recipe.items.columns, report):
         number = ids.number(str(row["id"]))
         title = " ".join(str(row["title"]).split())
         if number is None or not title:
@@ -379,7 +386,7 @@ def _items(folder: Path, recipe: Recipe, ids: Ids, report: Report) -> pd.DataFra
 
 def _users(folder: Path, part: Part, ids: Ids, report: Report) -> pd.DataFrame:
     rows: dict[int, tuple[int | None, str, str, str]] = {}
-    for line, row in _rows(folder / part.file, part.columns):
+    for line, row in _rows(folder / part.file, part.columns, report):
         number = ids.number(str(row["id"]))
         if number is None:
             report.add("user", 1, part.file, line, row["id"])

@@ -109,6 +109,10 @@ def read(
     return users, items, ratings, title
 
 
+def _is_id(text: str) -> bool:
+    return text.strip().isdecimal() and len(text.strip()) < 11 and int(text) < 2**31
+
+
 def _rows(source: Source, report: Report) -> Iterator[tuple[int, list[str]]]:
     encoding = encoding_of(source.path, report)
     name = "utf-8-sig" if encoding == "utf-8" else encoding
@@ -134,7 +138,7 @@ def read_items(source: Source, report: Report) -> pd.DataFrame:
     for number, row in _rows(source, report):
         if len(row) > 3 and len(source.separator) > 1:  # a title with the separator in it
             row = [row[0], source.separator.join(row[1:-1]), row[-1]]
-        if len(row) < 3 or not row[0].strip().isdigit():
+        if len(row) < 3 or not _is_id(row[0]):
             report.add("item", 1, file, number, "|".join(row))
             continue
         item = int(row[0])
@@ -210,15 +214,15 @@ def _users(source: Source, report: Report) -> pd.DataFrame:
     rows: dict[int, tuple[int | None, str, str, str]] = {}
     file = source.path.name
     for number, row in _rows(source, report):
-        if len(row) != 5 or not row[0].strip().isdigit():
+        if len(row) != 5 or not _is_id(row[0]):
             report.add("user", 1, file, number, "|".join(row))
             continue
         user, gender, age, trade, zip_code = (c.strip() for c in row)
         if int(user) in rows:
             report.add("user-twice", 1, file, number, user)
             continue
-        years = AGES.get(int(age), int(age)) if age.isdigit() else None
-        work = TRADES[int(trade)] if trade.isdigit() and int(trade) < len(TRADES) else trade
+        years = AGES.get(int(age), int(age)) if age.isdecimal() else None
+        work = TRADES[int(trade)] if trade.isdecimal() and int(trade) < len(TRADES) else trade
         rows[int(user)] = years, gender, "" if work == "other" else work, zip_code
     return users_frame(rows)
 

@@ -74,7 +74,19 @@ def encoding_of(path: Path, report: Report | None = None) -> str:
     return "utf-8"
 
 
-def source_of(path: Path) -> Source:
+def _encoding_at_first(path: Path) -> str:
+    """The encoding as the first block tells it: enough for a guess."""
+    import codecs
+
+    with path.open("rb") as file:
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(file.read(1 << 16))
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "utf-8"
+
+
+def source_of(path: Path, report: Report | None = None) -> Source:
     """How a file is to be read, told by its name and its first line.
 
     Raises:
@@ -85,7 +97,7 @@ def source_of(path: Path) -> Source:
         return Source(path)
     if ending not in {".csv", ".tsv", ".dat", ".txt"}:
         raise DatasetError(f"{path.name} is no table that can be read here.", "Give CSV, TSV, Parquet or JSON lines.")  # fmt: skip
-    encoding = encoding_of(path)
+    encoding = encoding_of(path, report) if report is not None else _encoding_at_first(path)
     with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
         first = file.readline()
     counts = {s: first.count(s) for s in ("\t", ";", "|", ",")}
@@ -127,7 +139,13 @@ def _parquet(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.
 
 def _json(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
     row = 1
-    with pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK)) as reader:
+    first = pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK))
+    schema = first.schema  # a field that first occurs later is left out, and is no error
+    first.close()
+    options = pjson.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    with pjson.open_json(
+        path, read_options=pjson.ReadOptions(block_size=BLOCK), parse_options=options
+    ) as reader:
         for batch in reader:
             table = pa.Table.from_batches([batch])
             yield row, table.select(list(names)) if names else table
@@ -140,7 +158,10 @@ def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterat
     wanted = list(names) if names else known
     header = 0 if source.columns else 1
 
+    skipped = [0]
+
     def wrong(row: pcsv.InvalidRow) -> str:
+        skipped[0] += 1
         report.add("shape", 1, path.name, row.number or 0, row.text)
         return "skip"
 
@@ -149,7 +170,7 @@ def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterat
         "read_options": pcsv.ReadOptions(column_names=known, skip_rows=header, block_size=BLOCK, use_threads=False, encoding=source.encoding if source.encoding != "utf-8" else "utf8"),
         "parse_options": pcsv.ParseOptions(
             delimiter="\t" if two else source.separator, quote_char='"' if source.quoted else False, invalid_row_handler=wrong,
-            newlines_in_values=False,
+            newlines_in_values=source.quoted and not two,
         ),
         "convert_options": pcsv.ConvertOptions(
             column_types=dict.fromkeys(known, pa.string()), include_columns=wanted, strings_can_be_null=False, check_utf8=False,
@@ -160,7 +181,8 @@ def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterat
         file = pa.PythonFile(_Translated(raw, source.separator.encode()), mode="r") if two else raw  # fmt: skip
         for batch in pcsv.open_csv(file, **options):
             yield line, pa.Table.from_batches([batch])
-            line += batch.num_rows
+            line += batch.num_rows + skipped[0]
+            skipped[0] = 0
 
 
 def _header(source: Source) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
@@ -95,6 +96,7 @@ def run_population(
     cut = parts_of(users)
     done = failed = given = asked = 0
     by: Calibrator | None = None
+    tried = False
     for number, part in enumerate(cut):
         path = folder / f"part-{number:05d}.parquet"
         if not path.exists():
@@ -110,8 +112,21 @@ def run_population(
                 forecasts=light is not None and model.spec != BUILTIN, community=community, progress=told,
                 cancelled=cancelled, workers=workers,
             )  # fmt: skip
-            if light is not None and by is None:
-                by = _calibrator(dataset, split, model, said, light, seed, cancelled)
+            if light is not None and not tried:
+                if (
+                    number and model.spec != BUILTIN
+                ):  # gone on with: the same calibration as before the stop
+                    first = split.test.of_users(cut[0])
+                    teacher = simulate(
+                        dataset, split, model, first, store, forecasts=True, community=community,
+                        cancelled=cancelled, workers=workers,
+                    )  # fmt: skip
+                else:
+                    teacher = said
+                by, tried = (
+                    _calibrator(dataset, split, model, teacher, light, seed, cancelled),
+                    True,
+                )
             _write(path, frame(dataset, said, by, light))
         table = pq.read_table(path, columns=["user_id", "expected"])
         known = table["expected"].null_count
@@ -122,7 +137,7 @@ def run_population(
         failed += len(set(lost.to_pylist()) - set(whole.to_pylist()))
         done += len(part)
         progress(done, len(users), "Simulating")
-    return {"users": len(users), "failed_users": failed, "ratings": asked, "given": given, "parts": len(cut), "calibrated": by is not None}  # fmt: skip
+    return {"users": len(users), "failed_users": failed, "ratings": asked, "given": given, "parts": len(cut)}  # fmt: skip
 
 
 def _calibrator(
@@ -175,12 +190,22 @@ def folder_of(run: str) -> Path:
     return rows.path(run).with_suffix("")
 
 
-def join(run: str) -> Path:
-    """The parts as one file, read and written part by part; they are removed."""
+def join(run: str, count: int) -> Path:
+    """The parts as one file, read and written part by part; they are removed.
+
+    Raises:
+        LusiferError: a part is not there.
+    """
     folder, target = folder_of(run), rows.path(run)
     partial = target.with_suffix(".partial")
+    parts = [folder / f"part-{number:05d}.parquet" for number in range(count)]
+    lost = [p.name for p in parts if not p.is_file()]
+    if lost:
+        raise LusiferError(
+            f"{lost[0]} of run {run} is gone.", "Go on with the run: it is made again."
+        )
     with pq.ParquetWriter(partial, SCHEMA) as out:
-        for part in sorted(folder.glob("part-*.parquet")):
+        for part in parts:
             out.write_table(pq.read_table(part, schema=SCHEMA))
     partial.replace(target)
     shutil.rmtree(folder, ignore_errors=True)
@@ -195,6 +220,7 @@ def to_recbole(source: Path, folder: Path, name: str, column: str = "calibrated"
     """
     if column not in {"raw", "expected", "calibrated"}:
         raise BadRequest(f"Ratings can't be of {column!r}.", "Choose raw, expected or calibrated.")
+    name = Path(name).name  # a data set may be named by its path
     place = folder / name
     place.mkdir(parents=True, exist_ok=True)
     path = place / f"{name}.inter"
@@ -233,7 +259,7 @@ def summary(source: Path) -> dict[str, Any]:
 def record(
     dataset: Dataset, split: Split, make: Callable[[str], UserModel], users: Sequence[int], store: Store, *,
     seed: int = 0, asked_with: str = "", samples: int = 1, resume: str | None = None,
-    before: Callable[[str, UserModel], None] = lambda run, model: None, **more: Any,
+    before: Callable[[str, UserModel], None] = lambda run, model: None, engine: str = "local", **more: Any,
 ) -> str:  # fmt: skip
     """Simulate a population as a recorded run; its id.
 
@@ -252,23 +278,38 @@ def record(
         run = store.start_run(
             KIND, f"{len(users):,} users, {label(bare.spec)}", dataset=dataset.name, dataset_hash=dataset.hash, split=split.id,
             model=bare.spec, model_version=bare.version, seed=seed,
-            params={"users": list(users), "prompts": asked_with, "samples": samples},
+            params={
+                "users": list(users), "prompts": asked_with, "samples": samples, "part": PART, "engine": engine,
+                "evidence": bare.evidence,
+            },
         )  # fmt: skip
     else:
         found = store.run(resume)
         now = (dataset.hash, split.id, bare.spec, bare.version, seed, list(users))
         if found is None or found["kind"] != KIND or found["status"] == "done":
             raise BadRequest(f"There is no stopped simulation {resume!r}.", "See the runs that were stopped.")  # fmt: skip
+        if found["params"].get("part", PART) != PART:
+            raise BadRequest("The run was cut into parts of another size.", "Start a new one: what was answered is not asked again.")  # fmt: skip
+        if found["params"].get("engine", "local") != engine:
+            raise BadRequest(f"The run was made by the engine {found['params']['engine']}.", "Go on with that one: python -m lusifer simulate --resume " + resume)  # fmt: skip
         was = (*(found[k] for k in ("dataset_hash", "split", "model", "model_version", "seed")), found["params"]["users"])  # fmt: skip
         if now != was:
             raise BadRequest("The run was made with other data, split, model, prompts, seed or users.", "Start a new one.")  # fmt: skip
         run = resume
-        store.reopen_run(run)
+    lock = FileLock(rows.path(run).with_suffix(".lock"))
     try:
-        model = make(run)
-        before(run, model)
-        made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)  # fmt: skip
-        made |= summary(join(run))
+        rows.path(run).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise BadRequest(f"Run {run} is under way elsewhere.", "Wait for it, or stop it there.") from None  # fmt: skip
+    try:
+        with lock:
+            if resume is not None:
+                store.reopen_run(run)
+            model = make(run)
+            before(run, model)
+            made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)  # fmt: skip
+            made |= summary(join(run, made["parts"]))
     except BaseException as error:
         stopped = isinstance(error, Cancelled | KeyboardInterrupt)
         store.finish_run(run, "cancelled" if stopped else "failed")

@@ -19,10 +19,11 @@ from typing import Any
 from lusifer.errors import BadRequest, Cancelled, ModelError
 from lusifer.llm.budget import FEWEST_CHARACTERS, Budgeted
 from lusifer.llm.limits import Limited
-from lusifer.llm.openai_compatible import OpenAICompatible
+from lusifer.llm.openai_compatible import OpenAICompatible, _unknown
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import Message, Options
 from lusifer.llm.recorded import Recorded
+from lusifer.llm.redact import redact
 from lusifer.llm.retry import Retrying
 
 DISCOUNT = 0.5
@@ -30,6 +31,8 @@ DISCOUNT = 0.5
 REQUESTS, BYTES = 50_000, 150_000_000
 """Most of both in one batch; the service allows 50,000 and 200 MB."""
 ENDED = {"completed", "failed", "expired", "cancelled"}
+LEAST = 0.5
+"""Share of its questions that a batch must answer: below it something is wrong, and asking the rest singly was not agreed to."""
 PATIENCE = 6
 """Times that asking how a batch stands may fail in a row."""
 Question = tuple[list[Message], Options]
@@ -117,7 +120,7 @@ class Batches:
     def _line(self, key: str, question: Question) -> bytes:
         messages, options = question
         plain: Any = {k: v for k, v in options.items() if k != "on_text"}
-        body = self.model._request(messages, plain, set())
+        body = self.model._request(messages, plain, set(_unknown.get(self.model.identity, ())))
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
@@ -138,9 +141,13 @@ class Batches:
                 input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
             )
         except Exception as error:
-            if booking is not None:
+            explained = self.model._explain(error)
+            if booking is not None and explained.kind not in {
+                "timeout",
+                "reset",
+            }:  # those may have arrived
                 self.llm.store.settle(booking, 0, 0.0)
-            raise self.model._explain(error) from None
+            raise explained from None
         self.pending.append(Pending(batch.id, keys, booking))
         self._keep()
 
@@ -167,8 +174,9 @@ class Batches:
     def _collect_all(self, asked: dict[str, Question]) -> int:
         found = 0
         while self.pending:
-            found += self._collect(self.pending[0], asked)
-            self.pending.pop(0)
+            first = self.pending[0]
+            found += self._collect(first, asked)
+            self.pending.remove(first)
             self._keep()
         return found
 
@@ -208,7 +216,7 @@ class Batches:
                 continue
             try:
                 lines = (
-                    client.files.content(file).read().decode("utf-8", errors="replace").splitlines()
+                    client.files.content(file).read().decode("utf-8", errors="replace").split("\n")
                 )
             except Exception as error:
                 raise self.model._explain(error) from None
@@ -221,6 +229,20 @@ class Batches:
                 known &= used[1] is not None
                 dollars += used[1] or 0.0
         self._settle(pending, tokens, dollars if known else None)
+        if found < len(pending.keys) * LEAST:
+            self.pending.remove(pending)
+            self._keep()
+            errors = getattr(getattr(batch, "errors", None), "data", None) or ()
+            why = next(
+                (str(e.message) for e in errors if getattr(e, "message", None)),
+                f"status {batch.status}",
+            )
+            raise ModelError(
+                f"A batch answered {found} of {len(pending.keys)} questions ({redact(why)[:200]}).",
+                "What it left out would be asked one by one at the usual price, so nothing more was. Mend the cause and go on with the run, or use "
+                "the local engine.",
+                kind="batch",
+            )
         return found
 
     def _settle(self, pending: Pending, tokens: int, dollars: float | None) -> None:
@@ -236,6 +258,10 @@ class Batches:
             key, response = said["custom_id"], said.get("response") or {}
             if key not in keys or response.get("status_code") != 200:
                 return None
+            if self.llm.store.has_answers(
+                [key]
+            ):  # collected before, by a process that was killed then
+                return 0, 0.0
             body = json.loads(
                 json.dumps(response["body"]), object_hook=lambda d: SimpleNamespace(**d)
             )

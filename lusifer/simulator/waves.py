@@ -8,7 +8,7 @@ from itertools import islice
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.errors import EmptyHistory, ModelError
+from lusifer.errors import BadRequest, EmptyHistory, ModelError
 from lusifer.simulator.evolution import (
     CommunityEvidence,
     Plan,
@@ -48,19 +48,23 @@ def by_waves(
         if not waiting:
             break
         number += 1
-        asked = [
-            q for u, (steps, cut) in waiting.items()
-            for q in _of_step(dataset, split, model, plans[u], steps, cut, community)
-        ]  # fmt: skip
+        asked: list[Question] = []
+        for user, (steps, cut) in waiting.items():
+            try:
+                asked += _of_step(dataset, split, model, plans[user], steps, cut, community)
+            except BadRequest:
+                broken.add(user)
         ask(asked, f"Step {number} of {len(waiting):,} users")
         for user, (steps, _) in waiting.items():
+            if user in broken:
+                continue
             try:
                 one = run_evolution(dataset, split, model, plans[user], store, community=community)
                 list(islice(one, len(steps) + 1))
-            except ModelError as error:
-                if error.hopeless:
+            except (ModelError, BadRequest) as error:
+                if isinstance(error, ModelError) and error.hopeless:
                     raise
-                broken.add(user)
+                broken.add(user)  # a template may fail for one user alone
     ratings = [q for u in users if u not in broken for q in _of_ratings(dataset, split, model, plans[u], store, community)]  # fmt: skip
     ask(ratings, f"Ratings of {len(users):,} users")
 

@@ -53,7 +53,9 @@ def reading(name: str) -> None:
         st.markdown(
             "Its files have not been read yet. That is done once, and takes from a second to some minutes, as large as they are."
         )
-        if st.button("Read it", icon=":material/play_arrow:", type="primary"):
+        if settings.public():
+            st.info("The operator has not read it yet.", icon=":material/info:")
+        elif st.button("Read it", icon=":material/play_arrow:", type="primary"):
             state.jobs().start(key, f"Reading {name}", lambda j: _read(j, name))
             st.rerun()
 
@@ -82,7 +84,10 @@ def about(name: str) -> None:
     if data.report.lines:
         with st.popover(f"{len(data.report.lines)} remarks on its files", icon=":material/rule:"):
             for line in data.report.lines:
-                st.markdown(f"- {literal(line)}")
+                text = (
+                    line.split(" (first:")[0] if settings.public() else line
+                )  # strangers see no rows
+                st.markdown(f"- {literal(text)}")
 
 
 def control() -> None:

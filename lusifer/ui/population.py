@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from lusifer import settings
 from lusifer.errors import BadRequest, LusiferError
 from lusifer.evaluation import population, rows
 from lusifer.jobs import Job
@@ -18,6 +19,8 @@ from lusifer.ui import errors, evolution, parts, runs, state
 from lusifer.ui.state import Chosen
 from lusifer.ui.text import literal
 
+PUBLIC = 50
+"""Users at a time on a public server, whose two workers are everybody's."""
 MOST_PRICED = 500
 """Users whose calls are counted for the price; of more, it is extrapolated."""
 
@@ -66,6 +69,8 @@ def section(picked: Chosen, store: Store | None) -> None:
         "calibrated value, spread, reason and step. Parts are kept as they are done, so a stopped run goes on."
     )
     everybody = len(population.able(picked.split))
+    if settings.public():
+        everybody = min(everybody, PUBLIC)
     if not everybody:
         st.info("Nobody has a test rating on this split.", icon=":material/info:")
         return
@@ -91,7 +96,7 @@ def section(picked: Chosen, store: Store | None) -> None:
         except LusiferError as error:
             state.show_error(error)
             return
-        stopped = _stopped(picked, store, users)
+        stopped = None if settings.public() else _stopped(picked, store, users)
         text = (
             f"Go on with run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
         )
@@ -140,6 +145,9 @@ def _stopped(picked: Chosen, store: Store | None, users: Sequence[int]) -> str |
     for run in store.runs(population.KIND, limit=5, where=where):
         if run["status"] == "done":
             return None
-        if run["params"]["users"] == list(users) and run["id"] not in alive:
+        local = (
+            run["params"].get("engine", "local") == "local"
+        )  # a batch run is gone on with by the command
+        if local and run["params"]["users"] == list(users) and run["id"] not in alive:
             return str(run["id"])
     return None

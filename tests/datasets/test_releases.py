@@ -281,3 +281,63 @@ def test_recbole_files_of_another_domain_need_no_mapping(root: Path) -> None:
     data = datasets.load("books")
     assert {data.item(int(i)).title for i in data.items.index} == {"Dune", "Emma"}
     assert len(data.ratings) == 3 and data.scale.values.tolist() == [3, 4, 5]
+
+
+def test_lines_of_items_and_hard_ids_are_not_dropped_in_silence(root: Path) -> None:
+    folder = root / "odd"
+    folder.mkdir()
+    pd.DataFrame(
+        {"user_id": [-5, 7, 7], "item_id": [1, 1, 2], "rating": [4, 5, 3], "timestamp": [1, 2, 3]}
+    ).to_parquet(folder / "ratings.parquet")
+    (folder / "items.csv").write_text(
+        'item_id,title\n1,"A title\nover two lines"\n2,Good, Bad\n3,\n'
+    )
+    own.keep(folder, own.propose(folder))
+    data = datasets.load("odd")
+    assert len(data.ratings) == 3 and set(data.users["external_id"]) == {"-5", "7"}
+    assert data.item(1).title == "A title over two lines"
+    found = {k: p.count for k, p in data.report.problems.items()}
+    assert found["shape"] == 1 and found["item"] == 1 and found["unknown-item"] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user_id,item_id,rating,rating\n1,2,3,4\n",
+        "user_id,item_id,rating\n\u00b2,9999999999999999999999,4\n",
+        "",
+    ],
+)
+def test_hopeless_tables_say_why(root: Path, text: str) -> None:
+    folder = root / "bad"
+    folder.mkdir()
+    (folder / "ratings.csv").write_text(text, encoding="utf-8")
+    try:
+        own.keep(folder, own.propose(folder))
+        datasets.load("bad")
+    except DatasetError as error:
+        assert error.fix
+    assert datasets.is_prepared("bad") in {True, False}
+
+
+def test_a_time_in_the_wrong_unit_is_told(root: Path) -> None:
+    big(root / "late", [*RATINGS, (4, 10, 4, 10**18)])
+    data = datasets.load("late")
+    assert data.report.problems["time"].count == 1 and data.ratings.of_user(
+        4
+    ).timestamp.tolist() == [0]
+
+
+def test_fields_that_come_later_in_json_lines_are_no_error(root: Path, monkeypatch) -> None:
+    folder = root / "later"
+    folder.mkdir()
+    lines = [
+        {"user_id": u, "item_id": i, "rating": 1 + (u + i) % 5}
+        for u in range(40)
+        for i in range(20)
+    ]
+    lines[-1]["vote"] = 7
+    (folder / "ratings.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+    monkeypatch.setattr(tables, "BLOCK", 4096)
+    own.keep(folder, own.propose(folder))
+    assert len(datasets.load("later").ratings) == 800

@@ -71,9 +71,9 @@ def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store
     touched = {}
     join = population.join
 
-    def looking(name: str):
+    def looking(name: str, count: int):
         touched.update({p.name: p.stat().st_mtime_ns for p in population.folder_of(name).iterdir()})
-        return join(name)
+        return join(name, count)
 
     monkeypatch.setattr(population, "join", looking)
     assert population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"]) == run["id"]  # fmt: skip
@@ -126,3 +126,45 @@ def test_a_population_is_drawn_by_its_seed(last10) -> None:
     assert population.chosen(last10, 10, 1) == population.chosen(last10, 10, 1) != population.chosen(last10, 10, 2)  # fmt: skip
     with pytest.raises(BadRequest):
         population.chosen(last10, 0)
+
+
+def test_one_run_has_one_worker_and_one_way_of_being_cut(
+    ml100k, last10, store, kept, monkeypatch
+) -> None:
+    from filelock import FileLock
+
+    users = population.chosen(last10, 4)
+    stop = {"cancelled": lambda: True}
+    with pytest.raises(Cancelled):
+        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, **stop)
+    (run,) = store.runs(population.KIND)
+    again = (ml100k, last10, lambda r: StatisticalUserModel(), users, store)
+    with (
+        FileLock(rows.path(run["id"]).with_suffix(".lock")),
+        pytest.raises(BadRequest, match="under way"),
+    ):
+        population.record(*again, resume=run["id"])
+    with pytest.raises(BadRequest, match="engine"):
+        population.record(*again, resume=run["id"], engine="openai-batch")
+    monkeypatch.setattr(population, "PART", 3)
+    with pytest.raises(BadRequest, match="another size"):
+        population.record(*again, resume=run["id"])
+    monkeypatch.setattr(population, "PART", run["params"]["part"])
+    assert population.record(*again, resume=run["id"]) == run["id"]
+
+
+def test_a_run_that_was_stopped_is_calibrated_as_one_that_was_not(
+    ml100k, last10, store, kept, openai_server, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setattr(population, "PART", 8)
+    model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load())
+    users, light = population.chosen(last10, 16), community.light(ml100k, last10)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        population.run_population(ml100k, last10, model, users, folder, store, light=light)
+    (cut / "part-00001.parquet").unlink()
+    population.run_population(ml100k, last10, model, users, cut, store, light=light)
+    one, other = (pd.read_parquet(f / "part-00001.parquet") for f in (whole, cut))
+    assert one["calibrated"].notna().all()
+    pd.testing.assert_frame_equal(one, other)

@@ -74,7 +74,7 @@ def test_what_a_batch_leaves_out_is_asked_later(
     ml100k, last10, store, model, openai_server, tmp_path
 ) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2, 3, 5])
-    openai_server.behave("ok", "skip", "500", "ok")
+    openai_server.behave("ok", "skip", "500", "ok")  # half of them is enough
     assert batches(model, tmp_path).fill(asked) == 2
     keys = [model.llm.key(m, **o) for m, o in asked]
     assert len(store.has_answers(keys)) == 2
@@ -133,3 +133,29 @@ def test_a_wrong_key_says_so(ml100k, last10, store, model, openai_server, tmp_pa
     with pytest.raises(ModelError) as error:
         batches(wrong, tmp_path).fill(questions_of(ml100k, last10, model, [1]))
     assert "sk-wrong" not in str(error.value) and "did not accept the key" in str(error.value)
+
+
+def test_a_batch_that_failed_is_not_asked_one_by_one(
+    ml100k, last10, store, model, openai_server, tmp_path
+) -> None:
+    asked = questions_of(ml100k, last10, model, [1, 2, 3])
+    openai_server.always = "400"
+    with pytest.raises(ModelError, match="answered 0 of 3"):
+        batches(model, tmp_path).fill(asked)
+    assert json.loads((tmp_path / "state.json").read_text()) == [] and not openai_server.requests
+    openai_server.always = "ok"
+    assert batches(model, tmp_path).fill(asked) == 3
+
+
+def test_a_batch_is_booked_once_however_often_it_is_collected(
+    ml100k, last10, store, model, openai_server, tmp_path
+) -> None:
+    asked = questions_of(ml100k, last10, model, [1, 2])
+    assert batches(model, tmp_path).fill(asked) == 2
+    before = store.usage()
+    keys = [model.llm.key(m, **o) for m, o in asked]
+    (tmp_path / "state.json").write_text(
+        json.dumps([{"batch": "batch-0", "keys": keys, "booking": None}])
+    )
+    batches(model, tmp_path).fill(asked)
+    assert store.usage() == before and len(openai_server.batches) == 1

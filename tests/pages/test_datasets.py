@@ -52,3 +52,16 @@ def test_strangers_on_a_public_server_add_no_data(data_dir: Path, monkeypatch) -
     write_albums(data_dir / "music", "csv")
     app = open_page("users")
     assert not app.exception and not [t for t in app.text_input if t.key == "map-music-one"]
+
+
+def test_strangers_simulate_few_and_read_nothing_new(data_dir: Path, monkeypatch) -> None:
+    monkeypatch.setenv("LUSIFER_PUBLIC", "1")
+    big(data_dir / "mine", MANY)
+    app = open_page("users", dataset="mine")
+    assert (
+        not app.exception
+        and "not read it yet" in texts(app)
+        and "Read it" not in [b.label for b in app.button]
+    )
+    page = open_page("experiments")
+    assert page.number_input(key="population-True").max == 50
