@@ -303,16 +303,17 @@ def record(
     except Timeout:
         raise BadRequest(f"Run {run} is under way elsewhere.", "Wait for it, or stop it there.") from None  # fmt: skip
     try:
-        with lock:
-            if resume is not None:
-                store.reopen_run(run)
-            model = make(run)
-            before(run, model)
-            made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)  # fmt: skip
-            made |= summary(join(run, made["parts"]))
+        if resume is not None:
+            store.reopen_run(run)
+        model = make(run)
+        before(run, model)
+        made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)  # fmt: skip
+        made |= summary(join(run, made["parts"]))
+        store.finish_run(run, "done", {**made, "usage": store.run_usage(run)})
     except BaseException as error:
         stopped = isinstance(error, Cancelled | KeyboardInterrupt)
         store.finish_run(run, "cancelled" if stopped else "failed")
         raise
-    store.finish_run(run, "done", {**made, "usage": store.run_usage(run)})
+    finally:
+        lock.release()
     return run

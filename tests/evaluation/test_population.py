@@ -138,6 +138,8 @@ def test_one_run_has_one_worker_and_one_way_of_being_cut(
     with pytest.raises(Cancelled):
         population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, **stop)
     (run,) = store.runs(population.KIND)
+    with FileLock(rows.path(run["id"]).with_suffix(".lock")).acquire(blocking=False):
+        pass  # a run that ended holds nothing
     again = (ml100k, last10, lambda r: StatisticalUserModel(), users, store)
     with (
         FileLock(rows.path(run["id"]).with_suffix(".lock")),
