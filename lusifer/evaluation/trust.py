@@ -210,11 +210,15 @@ def _verdict(use: str, asked: Sequence[Line]) -> Verdict:
     return Verdict(use, not (failed or few or unknown), "; ".join(parts) + ".")
 
 
+SHORT = {
+    "histogram": "closeness to real histograms", "recited": "memory of the data set", "over_bias": "gain over bias",
+    "over_fm": "gain over the factorisation machine", "agreement": "rank agreement of agents",
+}  # fmt: skip
+"""What a line is called in a verdict, where its title's beginning does not say it."""
+
+
 def _short(line: Line) -> str:
-    return line.title.split(" (")[0].split(":")[0].lower() if line.key not in {"histogram", "recited", "over_bias", "over_fm", "agreement"} else {
-        "histogram": "closeness to real histograms", "recited": "memory of the data set", "over_bias": "gain over bias",
-        "over_fm": "gain over the factorisation machine", "agreement": "rank agreement of agents",
-    }[line.key]  # fmt: skip
+    return SHORT.get(line.key) or line.title.split(" (")[0].split(":")[0].lower()
 
 
 Entry = tuple[list[float | None] | None, Mapping[str, Any] | None, str]

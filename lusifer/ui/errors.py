@@ -67,6 +67,24 @@ def able_users(picked: Chosen, which: str = "all") -> int:
     return _able(picked, picked.dataset.hash, picked.split.id, which)
 
 
+def sample_fields(picked: Chosen, key: str) -> tuple[str, int, int]:
+    """The fields that say whom a run looks at: the group, how many of it, and the seed. Ends the page where nobody
+    of the group can be tested."""
+    which = st.selectbox(
+        "Of", list(AMONG), format_func=AMONG.__getitem__, key=f"{key}-among", width=220
+    )
+    able = able_users(picked, which)
+    if not able:
+        st.info("No user of this group has a test rating on this split.", icon=":material/info:")
+        st.stop()
+    usual = min(able, 100 if picked.builtin else 20)
+    count = st.number_input(
+        "Users", 1, able, usual, 10, key=f"{key}-users-{which}-{picked.builtin}", width=130
+    )
+    seed = st.number_input("Seed", 0, 10**6, 0, key=f"{key}-seed", width=110)
+    return which, int(count), int(seed)
+
+
 def cost(picked: Chosen, count: int, seed: int, which: str, store: Store | None) -> Estimate:
     """What the simulator's part of a comparison costs, less what is stored."""
     calls = int(store.usage()["made"]) if store else 0

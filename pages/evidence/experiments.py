@@ -22,21 +22,14 @@ st.subheader(chosen.question)
 
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which = st.selectbox("Of", list(errors.AMONG), format_func=errors.AMONG.__getitem__, key="experiment-among", width=220)
-        able = errors.able_users(picked, which)
-        if not able:
-            st.info("No user of this group has a test rating on this split.", icon=":material/info:")
-            st.stop()
-        usual = min(able, 100 if picked.builtin else 20)
-        count = st.number_input("Users", 1, able, usual, 10, key=f"experiment-users-{which}-{picked.builtin}", width=130)
-        seed = st.number_input("Seed", 0, 10**6, 0, key="experiment-seed", width=110)
+        which, count, seed = errors.sample_fields(picked, "experiment")
         options = {key: experiments.option(name, key, said) for key, said in chosen.options.items()}
     key = experiments.key_of(picked)
     if parts.job_ended(key, "_experiment"):
         told = picked.community
         try:
-            users = experiments.sample(picked, int(count), int(seed), which)
-            made = experiments.setting(picked, users, int(seed), options, store, told)
+            users = experiments.sample(picked, count, seed, which)
+            made = experiments.setting(picked, users, seed, options, store, told)
             cost = experiments.cost(chosen, made)
         except LusiferError as error:
             state.show_error(error)
@@ -47,7 +40,7 @@ with st.container(border=True):
             def start(names: list[str], resume: str | None = None) -> None:
                 state.jobs().start(
                     key, "Experiment",
-                    lambda j: experiments.work(j, names, picked, users, int(seed), which, options, store, told, resume),
+                    lambda j: experiments.work(j, names, picked, users, seed, which, options, store, told, resume),
                     store=store,
                 )  # fmt: skip
                 st.rerun()
@@ -58,7 +51,7 @@ with st.container(border=True):
                 if picked.builtin and st.button("Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"):
                     start(list(EXPERIMENTS))
             before = experiments.stopped(picked, store, name, made.model.version)
-            if before and before["params"]["asked"] == list(users) and before["seed"] == int(seed) and before["params"]["options"] == options:
+            if before and before["params"]["asked"] == list(users) and before["seed"] == seed and before["params"]["options"] == options:
                 st.caption(f"Run {before['id']} of this experiment was stopped. What was answered is kept.")
                 if st.button(f"Go on with it ({tag})", icon=":material/resume:"):
                     start([name], before["id"])

@@ -421,3 +421,9 @@ def test_failures_are_counted_and_left_out(paid, openai_server) -> None:
     assert any("failed to give" in n for n in result.notes)
     assert result.figures["newest"] == [None, None, None]
     json.dumps(result.to_json(), allow_nan=False)
+
+
+def test_the_command_names_every_experiment() -> None:
+    from lusifer.cli.experiment import NAMES
+
+    assert tuple(EXPERIMENTS) == NAMES, "the command lists them without importing them"
