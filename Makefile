@@ -41,7 +41,7 @@ $(VENV)/.run: requirements.txt | $(BIN)/python
 		echo "pip could not install requirements.txt: check the network and pip's own settings (pip config list), then run make again." >&2; exit 1; }
 	@touch $@
 
-$(VENV)/.test: requirements.txt requirements-dev.txt requirements-local.txt | $(BIN)/python
+$(VENV)/.test: requirements.txt requirements-dev.txt requirements-local.txt requirements-scale.txt | $(BIN)/python
 	@echo "Installing what the tests need (once) ..."
 	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt || { \
 		echo "pip could not install requirements-dev.txt: check the network and pip's own settings (pip config list), then run make again." >&2; exit 1; }

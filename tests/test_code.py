@@ -99,9 +99,10 @@ def test_requirements_are_what_is_imported() -> None:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.split(".")[0])
     modules = {names.get(n, n) for n in asked}
-    extras = {"xllamacpp"}
-    assert "xllamacpp" in (ROOT / "requirements-local.txt").read_text()
-    foreign = imported - {"lusifer", "__future__"} - extras - set(sys.stdlib_module_names)
+    extras = {"xllamacpp": "local", "ray": "scale"}
+    for module, extra in extras.items():
+        assert module in (ROOT / f"requirements-{extra}.txt").read_text()
+    foreign = imported - {"lusifer", "__future__"} - set(extras) - set(sys.stdlib_module_names)
     assert foreign == modules, (foreign - modules, modules - foreign)
 
 

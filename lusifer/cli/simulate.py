@@ -24,11 +24,23 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     one.add_argument(
         "--evidence", choices=("on", "off"), default="off", help="tell the model what others gave"
     )
-    one.add_argument("--workers", type=int, default=8, help="users at a time, for a model")
+    one.add_argument(
+        "--workers",
+        type=int,
+        default=8,
+        help="users at a time, for a model (on ray: of each worker)",
+    )
     one.add_argument("--seed", type=int, default=0)
     one.add_argument(
-        "--engine", choices=("local", "openai-batch"), default="local",
-        help="openai-batch: half price, answers within a day (OpenAI's Batch protocol)",
+        "--engine", choices=("local", "openai-batch", "ray"), default="local",
+        help="openai-batch: half price, answers within a day (OpenAI's Batch protocol); ray: spread over a Ray cluster",
+    )  # fmt: skip
+    one.add_argument(
+        "--ray-workers", type=int, metavar="N", help="workers on the cluster; none: as many as it has cores"
+    )  # fmt: skip
+    one.add_argument(
+        "--ray-address", metavar="ADDRESS",
+        help="a cluster that runs (auto: the one of this machine); none: RAY_ADDRESS, else one is started here",
     )  # fmt: skip
     one.add_argument(
         "--pause", type=float, default=30.0, help="seconds between two looks at a batch"
@@ -47,6 +59,7 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer import cli
     from lusifer.datasets import load, splits
     from lusifer.evaluation import population, rows
+    from lusifer.evaluation.cluster import Cluster, Recipe, Work
     from lusifer.llm.batch import DISCOUNT, Batches
     from lusifer.prompts import versions
     from lusifer.simulator import community, plan, user_model
@@ -137,6 +150,18 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
             dataset, split, model, users, store, ask, forecasts=light is not None, community=told
         )
 
+    cluster: Cluster | None = None
+    hooks: dict[str, Any] = {}
+    if options.engine == "openai-batch":
+        hooks = {"before": batched}
+    elif options.engine == "ray":
+        recipe = Recipe(options.model, asked, options.samples, options.evidence == "on", budget if paid else None)  # fmt: skip
+        cluster = Cluster(
+            recipe, Work(dataset, split, told, light is not None and paid), store,
+            workers=options.ray_workers, threads=options.workers, address=options.ray_address,
+        )  # fmt: skip
+        hooks = {"before": lambda run, model: cluster.start(run), "by_engine": cluster.parts}
+
     def progress(done: int, total: int, what: str) -> None:
         now = time.monotonic()
         if done < total and now - last[0] < 2:
@@ -146,12 +171,15 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
         left = f", about {(total - done) / rate:.0f} s left" if done else ""
         cli._say(f"{done:,}/{total:,} users ({rate:.1f} a second{left})")
 
-    run_id = population.record(
-        dataset, split, make, users, store, seed=options.seed, asked_with=options.prompts if paid else "",
-        samples=options.samples, resume=options.resume, engine=options.engine, community=told, light=light,
-        workers=options.workers if paid else 1, progress=progress,
-        **({"before": batched} if options.engine == "openai-batch" else {}),
-    )  # fmt: skip
+    try:
+        run_id = population.record(
+            dataset, split, make, users, store, seed=options.seed, asked_with=options.prompts if paid else "",
+            samples=options.samples, resume=options.resume, engine=options.engine, community=told, light=light,
+            workers=options.workers if paid else 1, progress=progress, **hooks,
+        )  # fmt: skip
+    finally:
+        if cluster is not None:
+            cluster.close()
     made = (store.run(run_id) or {})["summary"]
     result = {
         "run": run_id,

@@ -76,10 +76,17 @@ def parts_of(users: Sequence[int]) -> list[list[int]]:
     return [list(users[at : at + PART]) for at in range(0, len(users), PART)]
 
 
+Engine = Callable[
+    [Sequence[tuple[int, Sequence[int]]], Callable[[int], None], Callable[[], bool]],
+    Iterator[tuple[int, Simulated]],
+]
+"""Simulates parts, given as (number, users), and yields each when it is whole, the first of them first; told how many users more are done."""
+
+
 def run_population(
     dataset: Dataset, split: Split, model: UserModel, users: Sequence[int], folder: Path, store: Store | None, *,
     community: Community | None = None, light: Community | None = None, workers: int = 1, seed: int = 0,
-    progress: Progress = silent, cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = silent, cancelled: Callable[[], bool] = lambda: False, by_engine: Engine | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Simulate everybody; the parts lie in a folder afterwards. What is known of the run as plain values.
 
@@ -87,6 +94,7 @@ def run_population(
         folder: where parts are kept; those that are there are not computed again.
         community: what a model with evidence is told.
         light: evidence that ratings are calibrated with; none: not calibrated.
+        by_engine: who simulates; none: this process.
 
     Raises:
         ModelError: a hopeless one.
@@ -94,49 +102,59 @@ def run_population(
     """
     folder.mkdir(parents=True, exist_ok=True)
     cut = parts_of(users)
-    done = failed = given = asked = 0
-    by: Calibrator | None = None
-    tried = False
-    for number, part in enumerate(cut):
-        path = folder / f"part-{number:05d}.parquet"
-        if not path.exists():
+    paths = [folder / f"part-{number:05d}.parquet" for number in range(len(cut))]
+    missing = [(n, part) for n, part in enumerate(cut) if not paths[n].exists()]
+    done = [len(users) - sum(len(part) for _, part in missing)]
+    asking = isinstance(model, LLMUserModel)
+    forecasts = light is not None and model.spec != BUILTIN
+
+    def told(more: int) -> None:
+        done[0] += more
+        progress(done[0], len(users), "Simulating")
+
+    def here(
+        wanted: Sequence[tuple[int, Sequence[int]]], told: Callable[[int], None], cancelled: Callable[[], bool]
+    ) -> Iterator[tuple[int, Simulated]]:  # fmt: skip
+        for number, part in wanted:
             if cancelled():
                 raise Cancelled("The simulation was stopped.", "Finished parts are kept: start it again to go on.")  # fmt: skip
+            before = [0]
 
-            def told(now: int, _: int, __: str, before: int = done) -> None:
-                progress(before + now, len(users), "Simulating")
+            def count(now: int, _: int, __: str, before: list[int] = before) -> None:
+                if now > before[0]:
+                    told(now - before[0])
+                    before[0] = now
 
-            test = split.test.of_users(part)
-            said = simulate(
-                dataset, split, model, test, store if isinstance(model, LLMUserModel) else None,
-                forecasts=light is not None and model.spec != BUILTIN, community=community, progress=told,
-                cancelled=cancelled, workers=workers,
+            test = split.test.of_users(list(part))
+            yield number, simulate(
+                dataset, split, model, test, store if asking else None, forecasts=forecasts, community=community,
+                progress=count, cancelled=cancelled, workers=workers,
             )  # fmt: skip
-            if light is not None and not tried:
-                if (
-                    number and model.spec != BUILTIN
-                ):  # gone on with: the same calibration as before the stop
-                    first = split.test.of_users(cut[0])
-                    teacher = simulate(
-                        dataset, split, model, first, store, forecasts=True, community=community,
-                        cancelled=cancelled, workers=workers,
-                    )  # fmt: skip
-                else:
-                    teacher = said
-                by, tried = (
-                    _calibrator(dataset, split, model, teacher, light, seed, cancelled),
-                    True,
-                )
-            _write(path, frame(dataset, said, by, light))
+
+    by: Calibrator | None = None
+    told(0)
+    if light is not None and missing and missing[0][0] and model.spec != BUILTIN:
+        # gone on with: the same calibration as before the stop, from what is stored of the first part
+        first = simulate(
+            dataset, split, model, split.test.of_users(cut[0]), store, forecasts=True, community=community,
+            cancelled=cancelled, workers=workers,
+        )  # fmt: skip
+        by = _calibrator(dataset, split, model, first, light, seed, cancelled)
+        learned = True
+    else:
+        learned = light is None
+    for number, said in (by_engine or here)(missing, told, cancelled):
+        if not learned and light is not None:
+            by, learned = _calibrator(dataset, split, model, said, light, seed, cancelled), True
+        _write(paths[number], frame(dataset, said, by, light))
+    failed = given = asked = 0
+    for path in paths:
         table = pq.read_table(path, columns=["user_id", "expected"])
-        known = table["expected"].null_count
-        given += table.num_rows - known
+        given += table.num_rows - table["expected"].null_count
         asked += table.num_rows
         lost = table.filter(pa.compute.is_null(table["expected"]))["user_id"].unique()
         whole = table.filter(pa.compute.is_valid(table["expected"]))["user_id"].unique()
         failed += len(set(lost.to_pylist()) - set(whole.to_pylist()))
-        done += len(part)
-        progress(done, len(users), "Simulating")
     return {"users": len(users), "failed_users": failed, "ratings": asked, "given": given, "parts": len(cut)}  # fmt: skip
 
 

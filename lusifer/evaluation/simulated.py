@@ -226,6 +226,34 @@ def simulate(
     )
 
 
+def joined(pieces: Sequence[Simulated], test: RatingTable) -> Simulated:
+    """Simulations of different users as one of all of them, whose rows are ``test``."""
+    said, seen = np.full(len(test), np.nan), np.zeros(len(test))
+    ids, offsets = test._index
+    newest = [newest_of(())] * len(ids)
+    at_user = {int(u): at for at, u in enumerate(ids)}
+    evolutions: dict[int, list[Step]] = {}
+    given: dict[int, tuple[SimulatedRating, ...]] = {}
+    reasons: dict[tuple[int, int], str] = {}
+    for piece in pieces:
+        users, cuts = piece.test._index
+        for number, user in enumerate(users.tolist()):
+            at = at_user[user]
+            into = slice(int(offsets[at]), int(offsets[at + 1]))
+            out = slice(int(cuts[number]), int(cuts[number + 1]))
+            said[into], seen[into] = piece.answers.said[out], piece.answers.seen[out]
+            newest[at] = piece.answers.newest[number]
+        evolutions |= piece.evolutions
+        given |= piece.ratings
+        reasons |= piece.reasons
+    ordered = {int(u): evolutions[int(u)] for u in ids}
+    moment = np.repeat(np.arange(len(ids)), np.diff(offsets))
+    return Simulated(
+        Answers(test.user, test.item, said, seen, moment, newest), sum(p.seconds for p in pieces),
+        Forecasts.of(ordered), reasons, sum(p.failed for p in pieces), ordered, test, given,
+    )  # fmt: skip
+
+
 def teachers(
     dataset: Dataset,
     split: Split,

@@ -260,6 +260,21 @@ class Calls(Connected):
         return found
 
     @explained
+    def kept_answers(self) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Every answer with the call that brought it, as `keep_answer` takes them."""
+        db = self._open()
+        found = []
+        for answer in db.query("select * from answers"):
+            call = next(iter(db.query("select * from calls where key = ? and status = 'ok' order by id desc limit 1", [answer["key"]])), None)  # fmt: skip
+            if call is not None:
+                key = answer.pop("key")
+                for row, names in ((answer, ("created_at",)), (call, ("id", "key", "created_at"))):
+                    for name in names:
+                        row.pop(name, None)
+                found.append((key, answer, call))
+        return found
+
+    @explained
     def usage_of(self, evolutions: Sequence[str]) -> dict[str, dict[str, float]]:
         """By evolution, what its answers took, whoever asked for them and whenever: calls, failed, tokens,
         seconds, price, and calls of unknown price. One whose calls have been pruned is not among them.

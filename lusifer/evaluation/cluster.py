@@ -1,0 +1,492 @@
+"""Users spread over a Ray cluster: each worker simulates some and keeps what it was answered; one home gathers it.
+
+The home is an actor beside the database, and the only one that opens it. Workers look answers up there before they ask,
+set money aside there, and send what they were answered there at once; a file of their own on their machine holds it as
+well until they end. So a budget holds for all workers together, nothing that is stored is asked again, and whoever takes a killed worker's
+place on its machine first hands in what that one had not handed in.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
+from lusifer.errors import BadRequest, Cancelled, LusiferError, StoreError
+from lusifer.evaluation.simulated import Simulated, joined, simulate
+from lusifer.llm import Budget
+from lusifer.prompts import PromptSet
+from lusifer.simulator import BUILTIN, UserModel, user_model
+from lusifer.simulator.community import Community
+from lusifer.store import Store
+
+AT_A_TIME = 25
+"""Users that a worker takes at once where nobody is asked; with a language model they are taken singly."""
+PATIENCE = 3
+"""Workers that may end on the same users before these are given up on."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a worker makes its user model of. It holds no key: every machine has its own."""
+
+    spec: str
+    prompt_set: PromptSet | None = None
+    samples: int = 1
+    evidence: bool = False
+    budget: Budget | None = None
+    run: str = ""
+
+    def make(self, store: Store | None, cancelled: Callable[[], bool] = lambda: False) -> UserModel:
+        """The model.
+
+        Raises:
+            BadRequest: as `lusifer.simulator.user_model`.
+        """
+        return user_model(
+            self.spec, store, run=self.run or None, budget=self.budget, samples=self.samples,
+            evidence=self.evidence, prompt_set=self.prompt_set, cancelled=cancelled,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all workers need, sent to each machine once."""
+
+    dataset: Dataset
+    split: Split
+    community: Community | None
+    forecasts: bool
+
+
+class Home:
+    """The database, for workers; runs on the machine that has its file."""
+
+    def __init__(self, path: str) -> None:
+        self.store = Store(path)
+
+    def do(self, method: str, *values: Any) -> Any:
+        """Call a method of the store."""
+        return getattr(self.store, method)(*values)
+
+    def adopt(self, found: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> int:
+        """Take in answers that a worker left behind; how many were new."""
+        missing = {key for key, _, _ in found} - self.store.has_answers([k for k, _, _ in found])
+        for key, answer, call in found:
+            if key in missing:
+                self.store.keep_answer(key, answer, call)
+        return len(missing)
+
+
+class WorkerStore(Store):
+    """A worker's own file, with the home behind it.
+
+    Args:
+        tell: calls a method at home and returns a promise; `hear` waits for one.
+    """
+
+    def __init__(self, path: Path, tell: Callable[..., Any], hear: Callable[[Any], Any]) -> None:
+        super().__init__(path)
+        self._tell, self._hear, self._sent = tell, hear, threading.local()
+
+    def _send(self, method: str, *values: Any) -> None:
+        sent = self._promises()
+        sent.append(self._tell(method, *values))
+        if len(sent) > 64:
+            self._hear(sent.pop(0))
+
+    def _promises(self) -> list[Any]:
+        if not hasattr(self._sent, "list"):
+            self._sent.list = []
+        found: list[Any] = self._sent.list
+        return found
+
+    def flush(self) -> None:
+        """Wait until all that this thread sent is kept at home."""
+        sent = self._promises()
+        while sent:
+            self._hear(sent.pop(0))
+
+    def answer(self, key: str) -> dict[str, Any] | None:
+        """See `Store`."""
+        return super().answer(key) or self._hear(self._tell("answer", key))
+
+    def has_answers(self, keys: Sequence[str]) -> set[str]:
+        """See `Store`."""
+        return set(self._hear(self._tell("has_answers", list(keys))))
+
+    def keep_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
+        """See `Store`; kept here before it is sent."""
+        super().keep_answer(key, answer, call)
+        self._send("keep_answer", key, answer, call)
+
+    def keep_call(self, call: dict[str, Any]) -> None:
+        """See `Store`."""
+        self._send("keep_call", call)
+
+    def drop_answer(self, key: str, reason: str) -> None:
+        """See `Store`."""
+        super().drop_answer(key, reason)
+        self._send("drop_answer", key, reason)
+
+    def set_aside(
+        self, names: dict[str, str], tokens: int, dollars: float | None,
+        limits: Mapping[str, tuple[str, float | None]],
+    ) -> int | tuple[str, float, float]:  # fmt: skip
+        """See `Store`; counted at home, for all workers together."""
+        found = self._hear(self._tell("set_aside", names, tokens, dollars, dict(limits)))
+        return found if isinstance(found, int) else tuple(found)
+
+    def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
+        """See `Store`."""
+        self._send("settle", booking, tokens, dollars)
+
+    def keep_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
+        """See `Store`."""
+        self._send("keep_evolution", evolution, fields)
+
+    def keep_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
+        """See `Store`."""
+        self._send("keep_steps", evolution, list(steps))
+
+    def steps(self, evolution: str) -> list[dict[str, Any]]:
+        """See `Store`."""
+        return list(self._hear(self._tell("steps", evolution)))
+
+    def keep_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
+        """See `Store`."""
+        self._send("keep_ratings", evolution, step, list(ratings))
+
+    def ratings(
+        self, evolution: str, step: int, item_ids: Sequence[int]
+    ) -> dict[int, dict[str, Any]]:
+        """See `Store`."""
+        return dict(self._hear(self._tell("ratings", evolution, step, list(item_ids))))
+
+
+class Worker:
+    """Simulates users, on whatever machine it was put.
+
+    Args:
+        work: a promise of the `Work`.
+        home: the actor beside the database; none where nobody is asked.
+        folder: where answers are kept on this machine.
+    """
+
+    def __init__(self, work: list[Any], recipe: Recipe, home: Any, folder: str) -> None:
+        import ray
+
+        self.work: Work = ray.get(work[0])
+        self.stopped = threading.Event()
+        self.store: WorkerStore | None = None
+        if home is not None:
+            self._file = Path(folder) / f"{uuid.uuid4().hex[:12]}.db"
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = FileLock(self._file.with_suffix(".lock"))
+            self._lock.acquire()
+            self.store = WorkerStore(self._file, home.do.remote, ray.get)
+            _hand_in(self._file.parent, lambda found: ray.get(home.adopt.remote(found)))
+        self.model = recipe.make(self.store, self.stopped.is_set)
+
+    def pid(self) -> int:
+        """The process that this worker is."""
+        return os.getpid()
+
+    def simulate(self, users: Sequence[int]) -> Simulated:
+        """Simulate some users.
+
+        Raises:
+            ModelError: a hopeless one.
+            Cancelled: after `stop`.
+        """
+        test = self.work.split.test.of_users(users)
+        try:
+            return simulate(
+                self.work.dataset, self.work.split, self.model, test, self.store, forecasts=self.work.forecasts,
+                community=self.work.community, cancelled=self.stopped.is_set,
+            )  # fmt: skip
+        finally:
+            if self.store is not None:
+                self.store.flush()
+
+    def stop(self) -> None:
+        """Begin no further call; what is under way is waited for, since it is paid."""
+        self.stopped.set()
+
+    def leave(self) -> None:
+        """All is handed in: forget this worker's file."""
+        if self.store is not None:
+            self.store.close()
+            for path in self._file.parent.glob(f"{self._file.stem}.*"):
+                path.unlink(missing_ok=True)
+            self._lock.release()
+
+
+def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
+    """Give what workers of this run left behind on this machine to the home."""
+    for path in sorted(folder.glob("*.db")):
+        lock = FileLock(path.with_suffix(".lock"))
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            continue  # it is alive, or somebody else is handing it in
+        try:
+            left = Store(path)
+            adopt(left.kept_answers())
+            left.close()
+            for old in folder.glob(f"{path.stem}.*"):
+                if old.suffix != ".lock":
+                    old.unlink(missing_ok=True)
+        except StoreError:
+            pass  # a file that was cut off before its first answer
+        finally:
+            lock.release()
+
+
+class Cluster:
+    """Workers on a Ray cluster, as `lusifer.evaluation.population.run_population` uses them.
+
+    Args:
+        workers: how many; none: as many as the cluster has cores.
+        threads: users that each has under way at a time, where a language model is asked.
+        address: of a cluster that runs (``auto``: the one on this machine, ``HOST:PORT``); none: what
+            ``RAY_ADDRESS`` says, else one on this machine for as long as the work takes.
+
+    Raises:
+        BadRequest: Ray is missing, can't be reached, or has too few cores.
+    """
+
+    def __init__(
+        self, recipe: Recipe, work: Work, store: Store, *, workers: int | None = None, threads: int = 1,
+        address: str | None = None,
+    ) -> None:  # fmt: skip
+        if (workers is not None and workers < 1) or threads < 1:
+            raise BadRequest(
+                "A cluster needs at least one worker, with one user at a time.",
+                "Give larger numbers.",
+            )
+        address = address or os.environ.get("RAY_ADDRESS") or None
+        if address and address.startswith("ray://"):
+            raise BadRequest(
+                "Ray's client can't be used: the database must lie on a machine of the cluster.",
+                "Run the command on such a machine, with --ray-address auto.",
+            )
+        try:
+            found = importlib.util.find_spec("ray")
+        except ValueError:
+            found = None
+        if found is None:
+            raise BadRequest("The engine ray needs Ray, which is not installed.", "pip install -r requirements-scale.txt (about 250 MB)")  # fmt: skip
+        self._ray: Any = None
+        self.recipe, self.work, self.store = recipe, work, store
+        self.asking = recipe.spec != BUILTIN
+        self.threads = threads if self.asking else 1
+        self.count, self.address = workers, address
+        self.workers: list[Any] = []
+
+    def start(self, run: str) -> None:
+        """Start the workers of a run.
+
+        Raises:
+            BadRequest: as the class, or a machine lacks what the model needs (a key).
+        """
+        # Ray reads these when it is imported: no word to anybody about our use, and a cluster of our own stays on this machine.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if self.address is None:
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        else:
+            _reach(self.address)
+        import ray
+
+        self._ray = ray
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}  # fmt: skip
+        try:
+            if self.address is not None:
+                package = Path(__file__).resolve().parents[1]
+                ray.init(address=self.address, runtime_env={"py_modules": [str(package)]}, **quiet)
+            else:
+                cores = self.count or os.cpu_count() or 1
+                ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        except Exception as error:
+            raise BadRequest(
+                f"Ray could not be started or reached ({_first(error)}).",
+                "Look at: ray status. Or use --engine local.",
+            ) from None
+        try:
+            self._hire(run)
+        except BaseException:
+            self.close()
+            raise
+
+    def _hire(self, run: str) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        ray = self._ray
+        have = int(ray.cluster_resources().get("CPU", 0))
+        count = self.count or max(have, 1)
+        if count > have:
+            raise BadRequest(f"{count} workers are asked for, and the cluster has {have} cores.", f"Ask for {have} at most.")  # fmt: skip
+        recipe = self.recipe
+        budget = None if recipe.budget is None else replace(recipe.budget, run_id=run)
+        recipe, home = replace(recipe, run=run, budget=budget), None
+        if self.asking:
+            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # fmt: skip
+            made = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)(Home)  # fmt: skip
+            home = made.remote(str(self.store.path.resolve()))
+        self._home = home
+        self._folder = Path(tempfile.gettempdir()) / f"lusifer-{run}"
+        self._sent = [ray.put(self.work)]  # held on to: a worker that starts anew needs it again
+        hired = ray.remote(num_cpus=1, max_restarts=-1, max_concurrency=self.threads + 1)(Worker)
+        self.workers = [
+            hired.remote(self._sent, recipe, home, str(self._folder)) for _ in range(count)
+        ]
+        try:
+            self.pids()
+        except ray.exceptions.RayError as error:
+            raise _ours(error, "A worker could not start") from None
+
+    def pids(self) -> list[int]:
+        """The workers' processes; waits until all have started."""
+        return list(self._ray.get([w.pid.remote() for w in self.workers]))
+
+    def parts(
+        self, wanted: Sequence[tuple[int, Sequence[int]]], told: Callable[[int], None],
+        cancelled: Callable[[], bool],
+    ) -> Iterator[tuple[int, Simulated]]:  # fmt: skip
+        """Simulate parts of a population, given as (number, users); the first of them first, the others as they are done.
+
+        Args:
+            told: told how many users more are done.
+
+        Raises:
+            ModelError: a hopeless one.
+            Cancelled: ``cancelled`` said so, after the calls under way have ended.
+            LusiferError: some users end every worker that takes them.
+        """
+        ray = self._ray
+        size = 1 if self.asking else AT_A_TIME
+        todo: deque[tuple[int, tuple[int, ...]]] = deque(
+            (number, tuple(users[at : at + size]))
+            for number, users in wanted for at in range(0, len(users), size)
+        )  # fmt: skip
+        sizes = dict(wanted)
+        gathered: dict[int, list[Simulated]] = {number: [] for number, _ in wanted}
+        whole: dict[int, Simulated] = {}
+        ended: dict[tuple[int, ...], int] = {}
+        free = deque(w for _ in range(self.threads) for w in self.workers)
+        busy: dict[Any, tuple[Any, int, tuple[int, ...]]] = {}
+        first = wanted[0][0] if wanted else None
+        while todo or busy:
+            if cancelled():
+                self._stop(list(busy))
+                raise Cancelled("The simulation was stopped.", "What was answered is kept.")
+            while todo and free:
+                worker, (number, users) = free.popleft(), todo.popleft()
+                busy[worker.simulate.remote(users)] = (worker, number, users)
+            ready, _ = ray.wait(list(busy), num_returns=1, timeout=0.2)
+            for promise in ready:
+                worker, number, users = busy.pop(promise)
+                free.append(worker)
+                try:
+                    gathered[number].append(ray.get(promise))
+                except (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError):
+                    # It starts anew by itself, hands in what the dead one had, and is asked again.
+                    ended[users] = ended.get(users, 0) + 1
+                    if ended[users] >= PATIENCE:
+                        self._stop(list(busy))
+                        raise LusiferError(f"{ended[users]} workers ended while they simulated {_named(users)}.", "Look at the memory of the machines; finished parts are kept.") from None  # fmt: skip
+                    todo.appendleft((number, users))
+                    time.sleep(0.2)
+                    continue
+                except ray.exceptions.RayError as error:
+                    self._stop(list(busy))
+                    raise _ours(error, f"A worker failed at {_named(users)}") from None
+                told(len(users))
+                if sum(len(s.evolutions) for s in gathered[number]) == len(sizes[number]):
+                    test = self.work.split.test.of_users(list(sizes[number]))
+                    whole[number] = joined(gathered.pop(number), test)
+            if first is not None and first in whole:
+                yield first, whole.pop(first)
+                first = None
+            if first is None:
+                for number in sorted(whole):
+                    yield number, whole.pop(number)
+
+    def _stop(self, busy: list[Any]) -> None:
+        """Let what is under way end: it is paid."""
+        for worker in self.workers:
+            worker.stop.remote()
+        if busy:
+            self._ray.wait(busy, num_returns=len(busy), timeout=120)
+
+    def close(self) -> None:
+        """Let the workers go, and Ray."""
+        ray = self._ray
+        if ray is None:
+            return
+        try:
+            if self.workers:
+                left = [w.leave.remote() for w in self.workers]
+                ray.wait(left, num_returns=len(left), timeout=30)
+            shutil.rmtree(self._folder, ignore_errors=True) if self._clean() else None
+        except (AttributeError, ray.exceptions.RayError):
+            pass
+        finally:
+            self.workers = []
+            ray.shutdown()
+
+    def _clean(self) -> bool:
+        """Whether no answer lies in this machine's folder any more."""
+        return self._folder.is_dir() and not list(self._folder.glob("*.db"))
+
+
+def _reach(address: str) -> None:
+    """Knock before Ray does, which waits for minutes.
+
+    Raises:
+        BadRequest: nobody is there.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto": Ray looks for itself
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        raise BadRequest(
+            f"No Ray cluster answers at {address} ({error.strerror or 'no answer in time'}).",
+            "Look at: ray status. Or leave the address out to start one here.",
+        ) from None
+
+
+def _named(users: Sequence[int]) -> str:
+    return f"user {users[0]}" if len(users) == 1 else f"users {users[0]} to {users[-1]}"
+
+
+def _first(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def _ours(error: BaseException, what: str) -> LusiferError:
+    """What a worker raised, where it is one of ours; else its last line."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, LusiferError):
+            made = cause if not hasattr(cause, "cause") else cause.cause
+            return made if isinstance(made, LusiferError) else cause
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return LusiferError(f"{what} ({lines[-1][:200] if lines else type(error).__name__}).", "Finished parts are kept: go on with --resume.")  # fmt: skip

@@ -1,0 +1,163 @@
+"""Populations on a real Ray cluster of two workers on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from lusifer import prompts
+from lusifer.errors import BadRequest, ModelError
+from lusifer.evaluation import cluster, population, rows
+from lusifer.evaluation.cluster import Cluster, Home, Recipe, Work, WorkerStore
+from lusifer.llm import Budget
+from lusifer.llm.budget import Limit
+from lusifer.simulator import community
+from lusifer.store import Store
+from tests.servers.openai import KEY
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """One for all, since Ray's own token lies there."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
+    return folder
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch, openai_server, home):
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    # Ray asks clouds which of them it is on, unless a file in the home folder says so.
+    monkeypatch.setenv("HOME", str(home))
+    return tmp_path
+
+
+def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
+    hooks = {} if on is None else {"before": lambda r, m: on.start(r), "by_engine": on.parts}
+    try:
+        return population.record(
+            data, split, lambda r: recipe.make(store), users, store, engine="local" if on is None else "ray",
+            **hooks, **more,
+        )  # fmt: skip
+    finally:
+        if on is not None:
+            on.close()
+
+
+def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, kept, monkeypatch) -> None:  # fmt: skip
+    monkeypatch.setattr(population, "PART", 40)
+    users, recipe = population.chosen(last10, 100), Recipe("builtin")  # fmt: skip
+    on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2)
+    seen: list[tuple[int, int]] = []
+    there = run(ml100k, last10, recipe, users, store, on, progress=lambda d, n, _: seen.append((d, n)))  # fmt: skip
+    here = run(ml100k, last10, recipe, users, store, None)
+    pd.testing.assert_frame_equal(pd.read_parquet(rows.path(there)), pd.read_parquet(rows.path(here)))  # fmt: skip
+    assert seen[0] == (0, 100) and seen[-1] == (100, 100) and seen == sorted(seen)
+    assert store.run(there)["params"]["engine"] == "ray"
+
+
+def test_a_worker_that_is_killed_loses_nothing(ml100k, last10, store, kept, openai_server, tmp_path, monkeypatch) -> None:  # fmt: skip
+    openai_server.delay = 0.03
+    monkeypatch.setattr(population, "PART", 10)
+    light = community.light(ml100k, last10)
+    recipe = Recipe("openai:a", prompts.load())
+    users, threads = population.chosen(last10, 24), 2
+    on = Cluster(recipe, Work(ml100k, last10, None, True), store, workers=2, threads=threads)
+    killed: list[int] = []
+
+    def start(name: str, model) -> None:
+        on.start(name)
+        first = on.pids()[0]
+
+        def kill() -> None:
+            while len(openai_server.requests) < 60:
+                time.sleep(0.01)
+            os.kill(first, signal.SIGKILL)
+            killed.append(len(openai_server.requests))
+
+        threading.Thread(target=kill, daemon=True).start()
+
+    try:
+        there = population.record(
+            ml100k, last10, lambda r: recipe.make(store), users, store, engine="ray",
+            before=start, by_engine=on.parts, light=light,
+        )  # fmt: skip
+        assert killed and killed[0] < 180, "it was killed halfway"
+        assert set(on.pids()) and len(on.pids()) == 2
+    finally:
+        on.close()
+    asked = len(openai_server.requests)
+    twice = Counter(json.dumps(r["messages"]) for r in openai_server.requests)
+    assert sum(twice.values()) - len(twice) <= threads, "what was under way alone is asked again"
+    found = pd.read_parquet(rows.path(there))
+    assert found["calibrated"].notna().all() and len(found) == 240
+    here = run(ml100k, last10, recipe, users, store, None, light=light)
+    assert len(openai_server.requests) == asked, "all answers were gathered into the one database"
+    pd.testing.assert_frame_equal(pd.read_parquet(rows.path(here)), found)
+    calls, _ = store.calls({"status": "ok"}, limit=2000)
+    assert len(calls) == len(twice)
+    assert not list(tmp_path.glob(f"lusifer-{there}/*.db"))
+    assert not any(KEY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+
+
+def test_a_budget_holds_for_all_workers_together(ml100k, last10, store, kept, openai_server, tmp_path) -> None:  # fmt: skip
+    recipe = Recipe("openai:a", prompts.load(), budget=Budget(run=Limit(tokens=30_000)))
+    users = population.chosen(last10, 40)
+    on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2, threads=4)
+    with pytest.raises(ModelError, match="budget of this run") as caught:
+        run(ml100k, last10, recipe, users, store, on)
+    assert caught.value.kind == "budget" and openai_server.requests
+    (row,) = store.runs(population.KIND)
+    assert row["status"] == "failed" and 0 < store.spent("run", row["id"])[0] <= 30_000
+
+
+def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
+    home = Home(str(store.path))
+
+    def lost(method: str, *values):
+        if method == "answer":
+            return home.do(method, *values)
+        return None  # it was killed before this arrived
+
+    left = WorkerStore(tmp_path / "left" / "a.db", lost, lambda said: said)
+    answer = {"model": "m", "text": "{}", "finish_reason": "stop", "tokens": None, "input_tokens": 3, "cached_tokens": 0, "output_tokens": 2}  # fmt: skip
+    call = {"run_id": "r", "purpose": "rate", "model": "m", "status": "ok", "messages": "[]", "options": "{}", "text": "{}", "attempts": 1}  # fmt: skip
+    for key in "kl":
+        left.keep_answer(key, answer, call)
+    store.keep_answer("l", answer, call)
+    left.close()
+    assert store.answer("k") is None
+    cluster._hand_in(tmp_path / "left", home.adopt)
+    assert store.answer("k")["text"] == "{}" and store.run_usage("r")["made"] == 2
+    assert not list((tmp_path / "left").glob("*.db"))
+
+
+def test_what_is_missing_is_said(ml100k, last10, store, kept, monkeypatch) -> None:
+    work = Work(ml100k, last10, None, False)
+    with pytest.raises(BadRequest, match="at least one worker"):
+        Cluster(Recipe("builtin"), work, store, workers=0)
+    with pytest.raises(BadRequest, match="Ray's client"):
+        Cluster(Recipe("builtin"), work, store, address="ray://somewhere:10001")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BadRequest, match=r"requirements-scale\.txt"):
+        Cluster(Recipe("builtin"), work, store)
+
+
+def test_nobody_is_there(ml100k, last10, store, kept, monkeypatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    on = Cluster(Recipe("builtin"), Work(ml100k, last10, None, False), store)
+    with pytest.raises(BadRequest, match="No Ray cluster answers at 127"):
+        on.start("r")
+    assert isinstance(store, Store)
