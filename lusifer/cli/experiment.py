@@ -174,9 +174,9 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
         if not options.json:
             print(f"{experiment.title}: {experiment.question}")
             for sentence in said["sentences"]:
-                print(f"  {sentence}")
+                print(f"  {dataset.words.say(sentence)}")
             for note in said["notes"]:
-                print(f"  ({note})")
+                print(f"  ({dataset.words.say(note)})")
             print(f"  run {run_id}, {time.monotonic() - began:.1f} s")
             sys.stdout.flush()
     return {"experiments": made}

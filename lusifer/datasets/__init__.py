@@ -18,10 +18,12 @@ from lusifer.datasets import movielens, own, prepared, releases, splits
 from lusifer.datasets.ingest import Progress, silent
 from lusifer.datasets.model import Dataset, Details, Item, RatingScale, RatingTable, User
 from lusifer.datasets.report import Report
+from lusifer.datasets.words import MOVIES, Words
 from lusifer.errors import BadRequest, DatasetError, DatasetMissing
 
 __all__ = [
     "KNOWN",
+    "MOVIES",
     "Dataset",
     "Details",
     "Item",
@@ -30,6 +32,7 @@ __all__ = [
     "RatingTable",
     "Report",
     "User",
+    "Words",
     "available",
     "is_prepared", "kind_of",
     "load",
@@ -181,7 +184,7 @@ def load(
         fixed_splits=fixed,
         attribution=known.attribution if known else "",
         details=_own_texts(parsed.items),
-        words=(meta.get("one", "movie"), meta.get("many", "movies")),
+        words=Words(meta.get("one", "movie"), meta.get("many", "movies")),
         report=Report.from_json(meta.get("report", {})),
     )
 

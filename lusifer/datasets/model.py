@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lusifer.datasets.report import Report
+from lusifer.datasets.words import MOVIES, Words
 from lusifer.errors import UnknownId
 
 
@@ -80,6 +81,7 @@ class Item:
     year: int | None
     genres: tuple[str, ...]
     details: Details | None = None
+    words: Words = MOVIES
 
     @property
     def name(self) -> str:
@@ -103,6 +105,7 @@ class User:
     gender: str = ""
     occupation: str = ""
     zip_code: str = ""
+    called: str = MOVIES.person
 
     @property
     def description(self) -> str:
@@ -112,9 +115,9 @@ class User:
         age = f"{self.age}-year-old" if self.age is not None else ""
         words = " ".join(w for w in (age, gender, trade) if w)
         if not words:
-            return "a viewer about whom nothing else is known"
+            return f"a {self.called} about whom nothing else is known"
         article = "an" if words[0] in "aeiou" or words.startswith(("8", "11-", "18-")) else "a"
-        return f"{article} {words}" if trade else f"{article} {words} viewer"
+        return f"{article} {words}" if trade else f"{article} {words} {self.called}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +250,7 @@ class Dataset:
     fixed_splits: tuple[str, ...] = ()
     attribution: str = ""
     details: Mapping[int, Details] = field(default_factory=dict, repr=False)
-    words: tuple[str, str] = ("movie", "movies")
+    words: Words = MOVIES
     report: Report = field(default_factory=Report, repr=False)
     _cache: dict[int, Item] = field(default_factory=dict, repr=False)
 
@@ -274,7 +277,9 @@ class Dataset:
             )
         row: dict[Any, Any] = self.users.loc[user_id].to_dict()
         age = None if pd.isna(row["age"]) else int(row["age"])
-        return User(user_id, age, row["gender"], row["occupation"], row["zip_code"])
+        return User(
+            user_id, age, row["gender"], row["occupation"], row["zip_code"], self.words.person
+        )
 
     def item(self, item_id: int) -> Item:
         """One item.
@@ -286,13 +291,19 @@ class Dataset:
         if found is None:
             if item_id not in self.items.index:
                 raise UnknownId(
-                    f"There is no movie {item_id} in {self.title}.",
-                    f"Movie ids run from {self.items.index[0]} to {self.items.index[-1]}.",
+                    self.words.say(f"There is no movie {item_id} in ") + f"{self.title}.",
+                    self.words.say("Movie ids run from ")
+                    + f"{self.items.index[0]} to {self.items.index[-1]}.",
                 )
             row: dict[Any, Any] = self.items.loc[item_id].to_dict()
             year = None if pd.isna(row["year"]) else int(row["year"])
             found = Item(
-                int(item_id), row["title"], year, tuple(row["genres"]), self.details.get(item_id)
+                int(item_id),
+                row["title"],
+                year,
+                tuple(row["genres"]),
+                self.details.get(item_id),
+                self.words,
             )
             self._cache[item_id] = found
         return found

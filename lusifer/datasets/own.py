@@ -33,20 +33,20 @@ FILE = "mapping.json"
 FORMAT = 1
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "ratings": {
-        "user": ("userid", "user", "uid", "reviewerid", "customerid", "memberid", "listener", "reader"),
-        "item": ("itemid", "item", "iid", "movieid", "asin", "parentasin", "productid", "isbn", "bookid", "albumid", "trackid", "songid", "artistid", "businessid", "gameid"),
+        "user": ("userid", "user", "uid", "reviewerid", "customerid", "memberid", "listenerid", "listener", "readerid", "reader", "viewerid", "playerid", "accountid"),
+        "item": ("itemid", "item", "iid", "movieid", "asin", "parentasin", "productid", "isbn", "bookid", "albumid", "trackid", "songid", "artistid", "businessid", "gameid", "recipeid", "articleid", "restaurantid"),
         "rating": ("rating", "overall", "score", "stars", "bookrating", "rate", "value", "preference"),
         "time": ("timestamp", "time", "unixreviewtime", "date", "datetime", "createdat", "ratedat", "reviewtime", "ts"),
     },
     "items": {
-        "id": ("itemid", "item", "iid", "movieid", "asin", "parentasin", "productid", "isbn", "bookid", "albumid", "trackid", "songid", "artistid", "businessid", "gameid", "id"),
+        "id": ("itemid", "item", "iid", "movieid", "asin", "parentasin", "productid", "isbn", "bookid", "albumid", "trackid", "songid", "artistid", "businessid", "gameid", "recipeid", "articleid", "restaurantid", "id"),
         "title": ("title", "name", "booktitle", "movietitle", "producttitle", "albumtitle", "tracktitle", "originaltitle", "album", "song"),
         "year": ("year", "releaseyear", "yearofpublication", "publicationyear", "publicationdate", "released"),
         "genres": ("genres", "genre", "categories", "category", "class", "style", "styles", "shelves", "tags"),
         "text": ("overview", "description", "summary", "text", "about", "plot"),
     },
     "users": {
-        "id": ("userid", "user", "uid", "reviewerid", "customerid", "memberid", "id"),
+        "id": ("userid", "user", "uid", "reviewerid", "customerid", "memberid", "listenerid", "listener", "readerid", "reader", "viewerid", "playerid", "accountid", "id"),
         "age": ("age",), "gender": ("gender", "sex"), "occupation": ("occupation", "job", "profession"),
         "zip_code": ("zipcode", "zip", "postcode", "location", "country"),
     },

@@ -186,7 +186,7 @@ def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Spl
     if len(both):
         user, item = divmod(int(both[0]), int(width))
         raise DatasetError(
-            f"User {user}'s rating of movie {item} stands in both {train.name} and {test.name}.",
+            f"User {user}'s rating of {dataset.words.one} {item} stands in both {train.name} and {test.name}.",
             "A test rating may not be in the training file.",
         )
     return Split(name or f"{train.name}/{test.name}", parts[0], parts[1], files=True)
@@ -199,12 +199,12 @@ def _check_part(dataset: Dataset, part: RatingTable, path: Path) -> None:
     if len(once) < len(part):
         twice = int(once[counts > 1][0])
         raise DatasetError(
-            f"{path} rates movie {twice & 0xFFFFFFFF} by user {twice >> 32} more than once.",
+            f"{path} rates {dataset.words.one} {twice & 0xFFFFFFFF} by user {twice >> 32} more than once.",
             "Keep one rating of each pair.",
         )
     for kind, ids, known in (
         ("user", part.user, dataset.users.index),
-        ("movie", part.item, dataset.items.index),
+        (dataset.words.one, part.item, dataset.items.index),
     ):
         unknown = np.setdiff1d(ids, known.to_numpy())
         if len(unknown):

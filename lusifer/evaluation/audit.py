@@ -123,6 +123,9 @@ class _Known:
     def scale(self) -> RatingScale:
         return self.dataset.scale
 
+    def say(self, text: str) -> str:
+        return self.dataset.words.say(text)
+
 
 def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
     """Hold an evolution against its own ratings, step by step; nothing later than a step is used for it."""
@@ -171,7 +174,7 @@ def _change(change: Change, profile: Profile, known: _Known) -> Claim:
 
     strangers = [i for i in change.item_ids if i not in known.batch]
     if strangers or not change.item_ids:
-        return claim("not borne out", "It cites movies that are not in this batch." if strangers else "It cites no movie.")  # fmt: skip
+        return claim("not borne out", known.say("It cites movies that are not in this batch." if strangers else "It cites no movie."))  # fmt: skip
     cited = [known.batch[i] for i in change.item_ids]
     habit = _habit_claim(change.aspect, known)
     polarity = change.polarity or _polarity(change.aspect, profile, known)
@@ -184,7 +187,10 @@ def _change(change: Change, profile: Profile, known: _Known) -> Claim:
         return claim("borne out" if true else "not borne out", why)
     up = (change.direction in {"gained", "strengthened"}) == (polarity > 0)
     shown = float(np.mean([r.rating for r in cited]))
-    why = f"The cited movies got {shown:.1f} on average, against {known.mean:.1f} over all so far"
+    why = (
+        known.say("The cited movies")
+        + f" got {shown:.1f} on average, against {known.mean:.1f} over all so far"
+    )
     if (shown - known.mean) * (1 if up else -1) <= 0:
         return claim("not borne out", f"{why}: that speaks {'against' if up else 'for'} it.")
     named = [m.aspect for m in known.names.mentions(change.aspect) if m.aspect]
@@ -226,7 +232,7 @@ def _bullet(bullet: Bullet, section: Section, known: _Known) -> Claim:
     mentions = known.names.mentions(bullet.text)
     unknown = known.names.unknown_titles(bullet.text)
     if unknown:
-        return claim("not borne out", f"There is no movie called {unknown[0]}.")
+        return claim("not borne out", known.say("There is no movie called ") + f"{unknown[0]}.")
     wrong = _wrong_title(mentions, known.rated, "in the history so far")
     if wrong:
         return claim("not borne out", wrong[0], wrong[1])
@@ -242,14 +248,17 @@ def _bullet(bullet: Bullet, section: Section, known: _Known) -> Claim:
     if about:
         found = known.evidence[about]
         ids = [r.item.id for r in found.rated]
-        count = "one movie" if found.count == 1 else f"{found.count} movies"
+        count = known.say("one movie" if found.count == 1 else f"{found.count} movies")
         why = f"{count} of it: {found.difference:+.1f} against the user's mean"
         return claim("borne out" if found.difference * side > 0 else "not borne out", f"{wording.capital(why)}.", ids)  # fmt: skip
     if any(m.aspect for m in mentions):
         return claim("not borne out", "The user has rated nothing of it.")
     if titles:
         shown = float(np.mean([known.rated[i].rating for i in titles]))
-        why = f"The movies it names got {shown:.1f} on average, against {known.mean:.1f} over all"
+        why = (
+            known.say("The movies it names")
+            + f" got {shown:.1f} on average, against {known.mean:.1f} over all"
+        )
         return claim("borne out" if (shown - known.mean) * side >= 0 else "not borne out", f"{why}.", titles)  # fmt: skip
     return claim("can't be told", "It names nothing that the ratings could show.")
 
@@ -274,7 +283,10 @@ def _contradiction(bullet: Bullet, section: Section, known: _Known) -> Claim | N
     found = known.evidence.get(about)
     if found is None or found.count < 3 or found.effect * _side(bullet, section) > -AGAINST:
         return None
-    why = f"By now {found.count} movies of it lie {found.difference:+.1f} against the user's mean."
+    why = (
+        known.say(f"By now {found.count} movies")
+        + f" of it lie {found.difference:+.1f} against the user's mean."
+    )
     return Claim(known.step, "bullet", bullet.text, "not borne out", why, tuple(r.item.id for r in found.rated))  # fmt: skip
 
 
@@ -283,10 +295,12 @@ def _explanation(text: str, known: _Known) -> Claim:
     mentions = [m for m in known.names.mentions(text) if m.item_ids]
     unknown = known.names.unknown_titles(text)
     if unknown:
-        why = f"There is no movie called {unknown[0]}."
+        why = known.say("There is no movie called ") + f"{unknown[0]}."
         return Claim(known.step, "explanation", text, "not borne out", why)
     if not mentions:
-        return Claim(known.step, "explanation", text, "can't be told", "It names no movie.")
+        return Claim(
+            known.step, "explanation", text, "can't be told", known.say("It names no movie.")
+        )
     wrong = _wrong_title(mentions, known.batch, "in this batch")
     if wrong:
         return Claim(known.step, "explanation", text, "not borne out", *wrong)
@@ -297,7 +311,7 @@ def _explanation(text: str, known: _Known) -> Claim:
         if felt and mine and (mine[0] - known.mean) * felt < 0:
             why = f"{m.text} got {mine[0]:g}, against a mean of {known.mean:.1f}."
             return Claim(known.step, "explanation", text, "not borne out", why, m.item_ids)
-    return Claim(known.step, "explanation", text, "borne out", "The movies that it names are in this batch.", ids)  # fmt: skip
+    return Claim(known.step, "explanation", text, "borne out", known.say("The movies that it names are in this batch."), ids)  # fmt: skip
 
 
 _WARM = r"lov(?:ed|es|ing)|ador(?:ed|es|ing)|enjoy(?:ed|s|ing)|liked|likes|prais(?:ed|es|ing)|delighted (?:in|by)|high marks for"

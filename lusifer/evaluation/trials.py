@@ -78,7 +78,7 @@ def draw(
         BadRequest: nobody fits, or less than one is asked for.
     """
     if users < 1 or movies < 1:
-        raise BadRequest("A sample needs at least one user and one movie.", "Ask for more.")
+        raise BadRequest("A sample needs at least one user and one item.", "Ask for more.")
     able = np.intersect1d(split.test.user_ids, split.train.user_ids)
     if among is not None:
         able = np.intersect1d(able, among)

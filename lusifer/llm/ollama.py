@@ -203,7 +203,7 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
         if "context size" in said or "context length" in said:
             return ModelError(
                 f"The question is too long for ollama:{model}.",
-                "Rate fewer movies a call, read a shorter history, or choose a model with a longer "
+                "Rate fewer items a call, read a shorter history, or choose a model with a longer "
                 "context.",
                 kind="context",
             )

@@ -275,7 +275,7 @@ class OpenAICompatible:
         if status == 413 or ("context" in said.lower() and ("exceed" in said or "length" in said)):
             return ModelError(
                 f"The question is too long for {self.spec}: {said}",
-                "Rate fewer movies a call, read a shorter history, or choose a model with a longer "
+                "Rate fewer items a call, read a shorter history, or choose a model with a longer "
                 "context.",
                 kind="context",
             )

@@ -92,7 +92,7 @@ class Recorded(Wrapper):
             )  # fmt: skip
             raise ModelError(
                 f"{self.spec} did not finish its answer ({answer.finish_reason}).",
-                "Allow longer answers, rate fewer movies a call, or choose another model.",
+                "Allow longer answers, rate fewer items a call, or choose another model.",
                 kind="truncated",
                 text=answer.text,
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lusifer.datasets import Item
+from lusifer.datasets import MOVIES, Item, Words
 from lusifer.simulator.types import Section
 
 GENRE_WORDS = {
@@ -57,17 +57,18 @@ class Aspect:
     parents: tuple[str, ...] = ()
 
 
-def genre(name: str) -> Aspect:
+def genre(name: str, words: Words = MOVIES) -> Aspect:
     """The aspect of one genre."""
-    return Aspect(f"genre:{name}", GENRE_WORDS.get(name, f"{name.lower()} titles"), None)
+    known, others = GENRE_WORDS.get(name), "titles" if words == MOVIES else words.many
+    return Aspect(f"genre:{name}", words.say(known) if known else f"{name.lower()} {others}", None)
 
 
-def era(year: int) -> Aspect:
+def era(year: int, words: Words = MOVIES) -> Aspect:
     """The aspect of the decade a movie is from; all before 1960 are one."""
     if year < 1960:
-        return Aspect("era:before-1960", "films from before 1960", "people_and_themes")
+        return Aspect("era:before-1960", words.say("films from before 1960"), "people_and_themes")
     decade = year // 10 * 10
-    return Aspect(f"era:{decade}s", f"films of the {decade}s", "people_and_themes")
+    return Aspect(f"era:{decade}s", words.say(f"films of the {decade}s"), "people_and_themes")
 
 
 _NUMBER = re.compile(r"\s+(?:\d{1,2}|[IVX]{1,5}|Part \w+)$")
@@ -79,16 +80,16 @@ def series_of(item: Item) -> str:
     return _NUMBER.sub("", base)
 
 
-def series(name: str) -> Aspect:
+def series(name: str, words: Words = MOVIES) -> Aspect:
     """The aspect of belonging to a series of films."""
-    return Aspect(f"series:{name}", f"the {name} films", "people_and_themes")
+    return Aspect(f"series:{name}", f"the {name} {words.say('films')}", "people_and_themes")
 
 
-def person(name: str, *, directs: bool) -> Aspect:
+def person(name: str, *, directs: bool, words: Words = MOVIES) -> Aspect:
     """The aspect of a director or of one of the leading actors."""
     if directs:
-        return Aspect(f"director:{name}", f"films by {name}", "people_and_themes")
-    return Aspect(f"actor:{name}", f"films with {name}", "people_and_themes")
+        return Aspect(f"director:{name}", f"{words.say('films')} by {name}", "people_and_themes")
+    return Aspect(f"actor:{name}", f"{words.say('films')} with {name}", "people_and_themes")
 
 
 LEADS = 3
@@ -103,21 +104,22 @@ def aspects_of(item: Item) -> tuple[Aspect, ...]:
 
 def _aspects_of(item: Item) -> Iterator[Aspect]:
     genres = set(item.genres)
+    called = item.words
     for name in item.genres:
-        yield genre(name)
+        yield genre(name, called)
     for pair, words in THEMES.items():
         if genres.issuperset(pair):
             parents = tuple(f"genre:{g}" for g in pair)
-            yield Aspect(f"theme:{'+'.join(pair)}", words, "people_and_themes", parents)
+            yield Aspect(f"theme:{'+'.join(pair)}", called.say(words), "people_and_themes", parents)
     for key, (words, of) in MOODS.items():
         if genres & of:
-            yield Aspect(f"mood:{key}", words, "mood")
+            yield Aspect(f"mood:{key}", called.say(words), "mood")
     if item.year:
-        yield era(item.year)
-    yield series(series_of(item))
+        yield era(item.year, called)
+    yield series(series_of(item), called)
     if item.details is not None:
         for name in item.details.directors:
-            yield person(name, directs=True)
+            yield person(name, directs=True, words=called)
         for name in item.details.cast[:LEADS]:
             if name not in item.details.directors:
-                yield person(name, directs=False)
+                yield person(name, directs=False, words=called)

@@ -218,6 +218,7 @@ def start(dataset: Dataset, split: Split, user: int) -> Context:
         scale=dataset.scale,
         usual_rating=split.train.mean,
         profile=Profile(about=about[:1].upper() + about[1:] + "."),
+        words=dataset.words,
     )
 
 

@@ -78,7 +78,7 @@ class LLMUserModel:
                     self._reject(said, error)
                 if last or error.kind not in REPAIRABLE:
                     raise
-                messages = self._repair(messages, error.text, error.message, schema, ())
+                messages = self._repair(context, messages, error.text, error.message, schema, ())
                 if error.kind == "truncated":
                     options["max_tokens"] = 2 * self.prompts.update_tokens
         raise AssertionError("unreachable")
@@ -160,7 +160,7 @@ class LLMUserModel:
             if last or not asked or not repairable:
                 break
             schema = answers.ratings_schema(asked, context.scale)
-            messages = self._repair(messages, text, problem, schema, asked)
+            messages = self._repair(context, messages, text, problem, schema, asked)
             options |= {"schema": schema, "max_tokens": self._most(asked) * (1 + cut)}
         return tuple(found[i.id] for i in items)
 
@@ -202,6 +202,7 @@ class LLMUserModel:
 
     def _repair(
         self,
+        context: Context,
         messages: list[Message],
         said: str,
         problem: str,
@@ -214,6 +215,7 @@ class LLMUserModel:
             problem=problem,
             items=items,
             schema=json.dumps(schema, separators=(",", ":"), ensure_ascii=False),
+            **questions.nouns(context.words),
         )
         if not said.strip():  # many chat templates take no two messages of one role in a row
             return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]

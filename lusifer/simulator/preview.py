@@ -19,7 +19,7 @@ from lusifer.simulator import answers, questions
 from lusifer.simulator.evolution import Step, context_after
 from lusifer.simulator.types import Context
 
-PROBLEM = "The model's answer left this movie out."
+PROBLEM = "The model's answer left this one out."
 """What the preview of ``repair`` takes to be wrong."""
 
 
@@ -81,7 +81,12 @@ def preview(
         values_of["first"] = {k: v for k, v in values.items() if k in questions.VARIABLES["first"]}
     if template == "repair":
         compact = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
-        values_of["repair"] = {"problem": PROBLEM, "items": part[:2], "schema": compact}
+        values_of["repair"] = {
+            "problem": PROBLEM,
+            "items": part[:2],
+            "schema": compact,
+            **questions.nouns(context.words),
+        }
     broken = {m.template for m in found}
     for name, given in [*values_of.items(), *_elsewhere(prompts, others)]:
         if name not in broken:
@@ -122,8 +127,9 @@ def _elsewhere(
             part = items[: prompts.items_per_call]
             yield "rate", questions.rate_values(prompts, context, part)
             schema = json.dumps(answers.ratings_schema(part, context.scale))
-            yield "repair", {"problem": PROBLEM, "items": part[:2], "schema": schema}
-            yield "repair", {"problem": PROBLEM, "items": (), "schema": schema}
+            given = {"problem": PROBLEM, "schema": schema, **questions.nouns(context.words)}
+            yield "repair", {**given, "items": part[:2]}
+            yield "repair", {**given, "items": ()}
 
 
 def _limit(spec: str) -> int | None:

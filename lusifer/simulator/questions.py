@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from lusifer.datasets import Item
+from lusifer.datasets import Item, Words
 from lusifer.llm import Message
 from lusifer.prompts import PromptSet
 from lusifer.simulator.facts import facts, line, others, shown_fields
@@ -16,6 +16,8 @@ VARIABLES = {
     "system": {
         "scale": "the rating scale: scale.lowest, scale.highest, scale.step",
         "usual": "mean of all training ratings",
+        "noun": "what one item is called: movie, book, album",
+        "nouns": "the same of several: movies, books, albums",
     },
     "update": {
         "about": "demographics, one line",
@@ -25,6 +27,8 @@ VARIABLES = {
         "batch": "the new ratings, oldest first: each with item, rating, timestamp",
         "line": "line(item): one movie in a line, with the metadata that this version shows",
         "shown": "the heading of such lines",
+        "noun": "what one item is called: movie, book, album",
+        "nouns": "the same of several: movies, books, albums",
     },
     "rate": {
         "about": "demographics, one line",
@@ -35,11 +39,15 @@ VARIABLES = {
         "others": "what others say of each movie, by its id; empty without community evidence",
         "line": "line(item): one movie in a line, with the metadata that this version shows",
         "shown": "the heading of such lines",
+        "noun": "what one item is called: movie, book, album",
+        "nouns": "the same of several: movies, books, albums",
     },
     "repair": {
         "problem": "what is wrong with the answer",
         "items": "the movies that are asked for again; empty for a profile",
         "schema": "the JSON schema of the answer",
+        "noun": "what one item is called: movie, book, album",
+        "nouns": "the same of several: movies, books, albums",
     },
 }
 """What each template may name, and what that is."""
@@ -57,9 +65,14 @@ def rate(prompts: PromptSet, context: Context, items: Sequence[Item]) -> list[Me
     return _messages(prompts, context, "rate", rate_values(prompts, context, items))
 
 
+def nouns(words: Words) -> dict[str, str]:
+    """The variables that say what items are called."""
+    return {"noun": words.one, "nouns": words.many}
+
+
 def system_values(context: Context) -> dict[str, Any]:
     """Variables of ``system``."""
-    return {"scale": context.scale, "usual": context.usual_rating}
+    return {"scale": context.scale, "usual": context.usual_rating, **nouns(context.words)}
 
 
 def update_values(prompts: PromptSet, context: Context) -> dict[str, Any]:
@@ -73,6 +86,7 @@ def update_values(prompts: PromptSet, context: Context) -> dict[str, Any]:
         "batch": context.batch,
         "line": partial(line, metadata=prompts.metadata),
         "shown": shown_fields((r.item for r in context.batch), prompts.metadata),
+        **nouns(context.words),
     }
 
 
@@ -88,6 +102,7 @@ def rate_values(prompts: PromptSet, context: Context, items: Sequence[Item]) -> 
         "line": partial(line, metadata=prompts.metadata),
         "shown": shown_fields([*items, *(r.item for r in recent)], prompts.metadata),
         "others": {i.id: others(context.crowd[i.id]) for i in items if i.id in context.crowd},
+        **nouns(context.words),
     }
 
 

@@ -25,7 +25,7 @@ def question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[I
     scale = dataset.scale
     text = (
         f"In the data set {dataset.title}, which rating ({scale.lowest:g} to {scale.highest:g}) did the user with id {user} give each of "
-        f"these movies? For each give the reason first: remembered, or guessed.\n\nMOVIES (id | title)\n{listed}"
+        f"these {dataset.words.many}? For each give the reason first: remembered, or guessed.\n\n{dataset.words.many.upper()} (id | title)\n{listed}"
     )
     note = Note("recite", model.run, user, 0, model.version, None)
     return [Message("system", SYSTEM), Message("user", text)], {

@@ -88,7 +88,7 @@ def rate_items(
         ModelError: the model can't be asked at all.
     """
     if len({i.id for i in items}) < len(items):
-        raise BadRequest("A movie is asked for twice.", "Give each id once.")
+        raise BadRequest("An item is asked for twice.", "Give each id once.")
     known: dict[int, SimulatedRating] = {}
     failed: dict[int, SimulatedRating] = {}
     at = len(steps)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from lusifer.datasets import Item, RatingScale, User
+from lusifer.datasets import MOVIES, Item, RatingScale, User, Words
 
 Section = Literal["likes", "dislikes", "people_and_themes", "mood", "rating_habits"]
 SECTIONS: dict[Section, str] = {
@@ -154,6 +154,7 @@ class Context:
         batch: the ratings of this step, for ``update`` alone (they are not in ``seen`` yet).
         step: number of this step, from 1; for ``rate``, the number of steps done.
         crowd: community evidence on the items that are asked about, by item id; empty without.
+        words: what items are called.
     """
 
     user: User
@@ -164,6 +165,7 @@ class Context:
     batch: tuple[Rated, ...] = ()
     step: int = 1
     crowd: Mapping[int, Crowd] = field(default_factory=dict)
+    words: Words = MOVIES
 
     def hearing(self, crowd: Mapping[int, Crowd]) -> Context:
         """The context with what others say of the items that are asked about next."""

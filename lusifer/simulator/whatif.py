@@ -70,7 +70,7 @@ def altered(
     strange = (set(given) | set(without)) - known
     if strange:
         raise BadRequest(
-            f"User {user} has no rating of movie {min(strange)} in the training part.",
+            f"User {user} has no rating of {dataset.words.one} {min(strange)} in the training part.",
             "Choose one of their history.",
         )
     for value in given.values():

@@ -101,7 +101,7 @@ def taste(
     """A bullet on a liking or dislike, with the movies that show it and one that does not."""
     if aspect.section == "mood":
         leads = MOOD_LEADS[aspect.key.removeprefix("mood:")][1 if strength > 0 else -1]
-        lead = pick(leads, user, aspect.key)
+        lead = shown[0].item.words.say(pick(leads, user, aspect.key))
     else:
         lead = pick(LEADS[strength], user, aspect.key, strength).format(x=aspect.words)
     form = pick(("; gave {m}", ", as with {v}", ": {m}", " ({v})"), user, aspect.key, "form")
@@ -163,7 +163,7 @@ def leaning(crowd: Crowd, reason: str) -> str:
         said = f"Leans on the crowd: {ratings}, about {crowd.mean:.1f} on average"
     else:
         said = (
-            f"Leans on the crowd: the {crowd.near_count} viewers most alike gave it "
+            f"Leans on the crowd: the {crowd.near_count} people most alike gave it "
             f"{crowd.near_mean:.1f} on average, everybody {crowd.mean:.1f} ({ratings})"
         )
     return f"{said}. {reason}"

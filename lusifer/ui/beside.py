@@ -105,5 +105,5 @@ def _side(chosen: Chosen, user: int, steps: Sequence[Step], number: int) -> None
         st.caption(f"Forecast error of this batch: RMSE {rmse:.2f}, {len(step.changes)} changes.")
     parts.profile(before, step.profile)
     parts.change_list(step)
-    with st.expander("The batch and its forecast", icon=":material/movie:"):
+    with st.expander("The batch and its forecast", icon=":material/view_list:"):
         parts.batch_table(step)

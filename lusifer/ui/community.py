@@ -12,7 +12,7 @@ from lusifer.jobs import Job
 from lusifer.simulator import community
 from lusifer.ui import state
 from lusifer.ui.parts import job_progress
-from lusifer.ui.text import literal
+from lusifer.ui.text import literal, say
 
 
 def control(data: Dataset, split: Split, asked: bool = False) -> bool:
@@ -22,9 +22,9 @@ def control(data: Dataset, split: Split, asked: bool = False) -> bool:
     """
     wanted = st.toggle(
         "Community evidence", key="evidence", bind="query-params",
-        help="Tell the model, for each movie it rates, what others gave it: their mean, the most similar "
+        help=say("Tell the model, for each movie it rates, what others gave it: their mean, the most similar "
         "users, a factorisation machine's estimate; all from the training part, without this user's "
-        "rating. Off: the model alone.",
+        "rating. Off: the model alone."),
     )  # fmt: skip
     if asked and not wanted:
         st.caption("These prompts tell the model what others gave, so it is on.")

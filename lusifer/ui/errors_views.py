@@ -18,7 +18,7 @@ from lusifer.store import Store
 from lusifer.ui import errors, evolution, parts, report, state
 from lusifer.ui import runs as recorded_runs
 from lusifer.ui.state import Chosen
-from lusifer.ui.text import literal, money
+from lusifer.ui.text import literal, money, say
 
 VIEWS = {
     "distribution": "Errors and predictions", "groups": "Where the errors are",
@@ -33,7 +33,7 @@ def filters(picked: Chosen, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """What the person lets through, for every figure and chart below; and a name for it."""
     with st.popover("Filter", icon=":material/filter_alt:", help="Acts on everything below."):
         spans = {}
-        for column, title in (("activity", "User's training ratings"), ("popularity", "Movie's training ratings")):  # fmt: skip
+        for column, title in (("activity", "User's training ratings"), ("popularity", say("Movie's training ratings"))):  # fmt: skip
             low, high = int(rows[column].min()), int(rows[column].max())
             spans[column] = (low, high)
             if low < high:
@@ -77,7 +77,7 @@ def leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
             "R²": number(format="%.3f", width="small"),
             "Spearman": number(format="%.3f", width="small", help="Correlation of the ranks."),
             "Within user": number(format="%.3f", width="small",
-                                  help="Mean of the users' own correlations: does it order a user's movies?"),
+                                  help=say("Mean of the users' own correlations: does it order a user's movies?")),
             "Exact": number(format="percent", width="small", help="Right when rounded to the scale."),
             "Off by one": number(format="percent", width="small", help="At most one step off when rounded."),
             "RMSE rounded": number(format="%.3f", width="small",
@@ -135,7 +135,7 @@ def distribution(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> No
 def groups(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> None:
     """RMSE by activity, popularity, genre, age, position, true rating."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        by = st.selectbox("By", list(GROUPINGS), format_func=lambda b: GROUPINGS[b][0], key="group-by", width=320)  # fmt: skip
+        by = st.selectbox("By", list(GROUPINGS), format_func=lambda b: say(GROUPINGS[b][0]), key="group-by", width=320)  # fmt: skip
     shown = st.pills("Shown", names, default=names[:4], wrap=True, selection_mode="multi", key="group-lines",
                      format_func=lambda n: errors.TITLES.get(n, n))  # fmt: skip
     found = breakdown(rows, shown or names[:1], by, picked.dataset)
@@ -143,9 +143,11 @@ def groups(picked: Chosen, rows: pd.DataFrame, names: Sequence[str]) -> None:
         st.caption("Every group has fewer than 20 ratings here; draw more users.")
         return
     found["predictor"] = found["predictor"].map(_titles(names))
-    st.plotly_chart(charts.breakdown(found, GROUPINGS[by][0]), alt=f"RMSE by {GROUPINGS[by][0]}")
+    st.plotly_chart(
+        charts.breakdown(found, say(GROUPINGS[by][0])), alt=f"RMSE by {say(GROUPINGS[by][0])}"
+    )
     st.caption(
-        "Groups with fewer than 20 ratings are left out. A movie counts in each of its genres."
+        say("Groups with fewer than 20 ratings are left out. A movie counts in each of its genres.")
     )
 
 
@@ -222,7 +224,7 @@ def audited(picked: Chosen, shown: dict[str, Any], rows: pd.DataFrame, store: St
 def _validity(found: Any) -> None:
     if found is None:
         st.caption(
-            "No change named an aspect that a later movie has, so there is nothing to measure."
+            say("No change named an aspect that a later movie has, so there is nothing to measure.")
         )
         return
     with st.grid(3, min_column_width=200):
@@ -431,7 +433,9 @@ def html(
         found = breakdown(rows, names[:4], by, picked.dataset)
         if not found.empty:
             found["predictor"] = found["predictor"].map(_titles(names))
-            drawn[f"RMSE by {GROUPINGS[by][0].lower()}"] = charts.breakdown(found, GROUPINGS[by][0])
+            drawn[f"RMSE by {say(GROUPINGS[by][0]).lower()}"] = charts.breakdown(
+                found, say(GROUPINGS[by][0])
+            )
     high = [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in rows]
     if high:
         least = threshold(picked.dataset.scale)

@@ -21,7 +21,7 @@ from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import errors, runs, state
 from lusifer.ui.state import Chosen
-from lusifer.ui.text import literal, money, safe_csv
+from lusifer.ui.text import literal, money, safe_csv, say
 
 ICONS = {
     "batches": "layers", "cold": "ac_unit", "shift": "alt_route", "order": "swap_vert", "repeat": "replay",
@@ -154,16 +154,17 @@ def result(run: dict[str, Any]) -> None:
     """Everything that is said of one run."""
     made = run["summary"]
     for sentence in made["sentences"]:
-        st.markdown(f"**{literal(sentence)}**")
+        st.markdown(f"**{literal(say(sentence))}**")
     used = made.get("usage") or {}
     whom = errors.AMONG.get(run["params"].get("among", "all"), "Users").lower()
     spent = f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {money(used['price'])}." if used.get("made") else ""  # fmt: skip
     st.caption(
         f"{literal(label(run['model']))}, version {literal(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
-        f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users; final ratings of all arms are of the same movies."
+        f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users; "
+        + say("final ratings of all arms are of the same movies.")
     )
     for note in made["notes"]:
-        st.caption(f":material/info: {literal(note)}")
+        st.caption(f":material/info: {literal(say(note))}")
     with st.grid(1 if len(made["panels"]) == 1 else 2, min_column_width=420, gap="medium"):
         for at, panel in enumerate(made["panels"]):
             with st.container():

@@ -18,7 +18,7 @@ from lusifer.ui import community, models, movies, state
 from lusifer.ui import datasets as datasets_of
 from lusifer.ui.evolution import presenting
 from lusifer.ui.parts import job_progress
-from lusifer.ui.text import literal, money
+from lusifer.ui.text import literal, money, say, speak
 
 # A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
 ICON = Path(__file__).parent / "assets" / "icon.png"
@@ -64,9 +64,9 @@ def pages() -> dict[str, list[Any]]:
                 help="Watch a profile form batch by batch, with forecast, changes and reasons.",
             ),
             st.Page(
-                "pages/persona/rate.py", title="Rate movies", icon=":material/star_half:",
+                "pages/persona/rate.py", title=say("Rate movies"), icon=":material/star_half:",
                 url_path="rate",
-                help="Have chosen movies rated from a profile and compare with the true ratings.",
+                help=say("Have chosen movies rated from a profile and compare with the true ratings."),
             ),
             st.Page(
                 "pages/persona/hands.py", title="Hands on", icon=":material/touch_app:",
@@ -143,12 +143,15 @@ def run() -> None:
     except DatasetError as error:
         damaged(name or names[0], error)
         return
+    if speak(data.words):
+        st.rerun()  # the navigation above was drawn for other items
     try:
         with st.sidebar:
             datasets_of.about(name or names[0])
             datasets_of.control()
             st.session_state["_chosen"] = _choices(data)
-            movies.control(data)
+            if data.words == datasets.MOVIES:  # TMDB knows nothing else
+                movies.control(data)
             _spend()  # before the page: one that stops early must not take it along
             _about()
     except LusiferError as error:

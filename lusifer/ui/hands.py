@@ -24,7 +24,7 @@ from lusifer.simulator.whatif import Consequence, altered, consequence
 from lusifer.store import Store
 from lusifer.ui import evolution, lab, parts, rate, state
 from lusifer.ui.state import Chosen
-from lusifer.ui.text import literal
+from lusifer.ui.text import literal, say
 
 
 def free_or_asked(
@@ -92,7 +92,7 @@ def edit_profile(picked: Chosen, user: int) -> None:
             st.rerun()
         name = st.text_input(
             "Add a liking",
-            placeholder="Loves horror films.",
+            placeholder=say("Loves horror films."),
             key=f"add-{user}-{epoch}",
             label_visibility="collapsed",
             width=320,
@@ -122,7 +122,7 @@ def edit_profile(picked: Chosen, user: int) -> None:
             if i not in first
         ]
         ids = st.multiselect(
-            "Movies",
+            say("Movies"),
             [*first, *more],
             first,
             key=f"edit-movies-{user}",
@@ -131,7 +131,7 @@ def edit_profile(picked: Chosen, user: int) -> None:
         )
         items = picked.dataset.items_of(ids)
         if not items:
-            st.info("Choose a movie to rate.", icon=":material/movie:")
+            st.info(say("Choose a movie to rate."), icon=":material/view_list:")
             return
         found = _rated_twice(picked, user, steps, edited, items)
         if found is not None:
@@ -157,7 +157,7 @@ def _rated_twice(
         return before, rate_edited(alone.dataset, model, context, edited, items)
 
     return free_or_asked(
-        alone, f"edit:{what.id}:{digest}:{hash(tuple(i.id for i in items))}", "Ratings from the edited profile", f"Rate {len(items)} movies again", cost, work, store,
+        alone, f"edit:{what.id}:{digest}:{hash(tuple(i.id for i in items))}", "Ratings from the edited profile", say(f"Rate {len(items)} movies again"), cost, work, store,
     )  # fmt: skip
 
 
@@ -177,14 +177,14 @@ def before_after(
             (i.title, a.expected, b.expected, true.get(i.id, np.nan), b.reason or b.failure)
             for i, a, b in zip(items, before, after, strict=True)
         ],
-        columns=["Movie", "Before", word, "True", "Reason now"],
+        columns=[say("Movie"), "Before", word, "True", "Reason now"],
     )  # fmt: skip
     frame[["Before", word]] = frame[["Before", word]].astype(float)
     frame.insert(3, "Moved", frame[word] - frame["Before"])
     moved = int((frame["Moved"].abs() >= 0.01).sum())
     st.markdown(f"**{moved} of {len(frame)} ratings moved**")
-    st.plotly_chart(charts.moved(frame.rename(columns={"Movie": "title", "Before": "before", word: "after"}), (picked.dataset.scale.lowest, picked.dataset.scale.highest)),
-                    alt="Expected rating of each movie before and after")  # fmt: skip
+    st.plotly_chart(charts.moved(frame.rename(columns={say("Movie"): "title", "Before": "before", word: "after"}), (picked.dataset.scale.lowest, picked.dataset.scale.highest)),
+                    alt=say("Expected rating of each movie before and after"))  # fmt: skip
     st.dataframe(
         frame, hide_index=True, alt="Ratings before and after",
         column_config={"Before": st.column_config.NumberColumn(format="%.2f"), word: st.column_config.NumberColumn(format="%.2f"),
@@ -234,7 +234,7 @@ def what_if(picked: Chosen, user: int) -> None:
                 return f"{by_id[i].item.title}: {by_id[i].rating:g}{star} · {i}"
 
             item = st.selectbox(
-                "Movie",
+                say("Movie"),
                 [r.item.id for r in order],
                 format_func=shown,
                 key=f"whatif-item-{user}",

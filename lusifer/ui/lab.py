@@ -24,7 +24,7 @@ from lusifer.simulator.types import Context
 from lusifer.store import Store
 from lusifer.ui import rate, state
 from lusifer.ui.state import Chosen
-from lusifer.ui.text import literal
+from lusifer.ui.text import literal, say
 
 TITLES = {
     "system": "System", "first": "First profile", "update": "Profile update",
@@ -145,22 +145,22 @@ def parameters(draft: Draft) -> PromptSet:
     with st.grid(3, min_column_width=150):
         name = st.text_input("Name", p.name, max_chars=40, key=f"{key}name")
         temperature = st.number_input("Temperature", 0.0, float(most["temperature"]), float(p.temperature), 0.1, key=f"{key}temperature")  # fmt: skip
-        items = st.number_input("Movies a call", 1, most["items_per_call"], p.items_per_call, key=f"{key}items")  # fmt: skip
+        items = st.number_input(say("Movies a call"), 1, most["items_per_call"], p.items_per_call, key=f"{key}items")  # fmt: skip
         history = st.number_input("Ratings to read", 1, most["history"], p.history, 10, key=f"{key}history")  # fmt: skip
         batch = st.number_input("Ratings a batch", 1, most["batch_size"], p.batch_size, 5, key=f"{key}batch")  # fmt: skip
         recent = st.number_input("Newest ratings shown", 0, most["recent"], p.recent, key=f"{key}recent",
                                  help="How many of the newest ratings a rating prompt shows beside the profile.")  # fmt: skip
         samples = st.number_input("Draws a rating", 1, most["samples"], p.samples, key=f"{key}samples",
                                   help="Where the server gives no token probabilities: the mean of so many draws.")  # fmt: skip
-        rating = st.number_input("Longest answer, a movie", 1, most["rating_tokens"], p.rating_tokens, 10,
+        rating = st.number_input(say("Longest answer, a movie"), 1, most["rating_tokens"], p.rating_tokens, 10,
                                  key=f"{key}rating_tokens", help="Tokens.")  # fmt: skip
         update = st.number_input("Longest answer, a profile", 1, most["update_tokens"], p.update_tokens, 100,
                                  key=f"{key}update_tokens", help="Tokens.")  # fmt: skip
-    shown = st.pills("Shown of a movie beside its title", prompts.METADATA, selection_mode="multi",
+    shown = st.pills(say("Shown of a movie beside its title"), prompts.METADATA, selection_mode="multi",
                      default=list(p.metadata), key=f"{key}metadata",
                      help="People and overview only where they are known. What is not shown is not among the facts either.")  # fmt: skip
     told = st.toggle("Tell what others gave", p.evidence, key=f"{key}evidence",
-                     help="Community evidence on each movie that is asked about.")  # fmt: skip
+                     help=say("Community evidence on each movie that is asked about."))  # fmt: skip
     ordered = tuple(m for m in prompts.METADATA if m in (shown or []))
     return replace(
         p, name=name.strip() or p.name, temperature=float(temperature), items_per_call=int(items),
@@ -259,7 +259,7 @@ def _value(value: Any) -> str:
 
 def sizes(found: Preview, rate_: float) -> pd.DataFrame:
     """Estimated tokens by part, largest first."""
-    rows = [(PARTS.get(p, p), round(n * rate_)) for p, n in found.sizes.items() if n]
+    rows = [(say(PARTS.get(p, p)), round(n * rate_)) for p, n in found.sizes.items() if n]
     frame = pd.DataFrame(rows, columns=["Part", "Tokens"])
     return frame.sort_values("Tokens", ascending=False, kind="stable")
 

@@ -16,7 +16,7 @@ from lusifer.simulator import Step
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.types import SECTIONS, Profile
 from lusifer.ui import posters, state
-from lusifer.ui.text import duration, literal, money
+from lusifer.ui.text import duration, literal, money, say
 
 ICONS = {
     "likes": "thumb_up",
@@ -146,9 +146,11 @@ def audit_note(claims: Mapping[str, Claim], step: int, faithfulness: float) -> N
     st.caption(
         f":material/fact_check: Held against the ratings, {borne} of {len(told)} statements of step {step} "
         f"are borne out.{all_}",
-        help="Every stated change, every new or rewritten statement and the explanation are checked: are the "
-        "cited movies in the batch, do their ratings lie on the stated side of the user's mean, are the "
-        "named titles and people there, are the quoted marks right?",
+        help=say(
+            "Every stated change, every new or rewritten statement and the explanation are checked: are the "
+            "cited movies in the batch, do their ratings lie on the stated side of the user's mean, are the "
+            "named titles and people there, are the quoted marks right?"
+        ),
     )
 
 
@@ -240,7 +242,7 @@ def batch_table(step: Step) -> None:
         rows.append(
             {
                 "Poster": posters.poster(rated.item),
-                "Movie": rated.item.title,
+                say("Movie"): rated.item.title,
                 "Rating": rated.rating,
                 "Forecast": expected,
                 "Off by": None if expected is None else expected - rated.rating,
@@ -255,7 +257,7 @@ def batch_table(step: Step) -> None:
         hide_index=True,
         column_config={
             "Poster": st.column_config.ImageColumn(width=45),
-            "Movie": st.column_config.TextColumn(pinned=True, width="medium"),
+            say("Movie"): st.column_config.TextColumn(pinned=True, width="medium"),
             "Rating": st.column_config.ProgressColumn(
                 min_value=0, max_value=scale.highest, format="%.3g", width="small"
             ),
@@ -282,7 +284,7 @@ def change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> None:
             f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}"
         )
         mark = f" :material/{VERDICT_ICONS[claim.verdict]}:" if claim else ""
-        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} movie{'s' * (count != 1)})]{mark}"
+        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {say('movies' if count != 1 else 'movie')})]{mark}"
         with st.expander(head):
             st.markdown("\n".join(_cited(by_id, change.item_ids)))
             if claim:

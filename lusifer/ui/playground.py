@@ -25,7 +25,7 @@ from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import runs, state
 from lusifer.ui.state import Chosen
-from lusifer.ui.text import literal, safe_csv
+from lusifer.ui.text import literal, safe_csv, say
 
 KIND = "playground"
 DEFAULT = ["random", "popularity", "bias", "linucb"]
@@ -156,13 +156,17 @@ def sanity(run: dict[str, Any]) -> None:
     made = run["summary"]
     same, whole = (_with(made[k][0], made[k][1], made[k][2], 2) for k in ("tau", "tau_episodes"))
     st.markdown(
-        f"**Choosing among the movies that people really rated, {made['variants']} agents rank alike in the environment and by held-out ratings: "
-        f"Kendall's tau {same}.** Over whole episodes, where they choose among all movies, it is {whole}."
+        say(
+            f"**Choosing among the movies that people really rated, {made['variants']} agents rank alike in the environment and by held-out ratings: "
+            f"Kendall's tau {same}.** Over whole episodes, where they choose among all movies, it is {whole}."
+        )
     )
     st.caption(
-        "Over episodes agents also meet movies that hardly anybody rated. Held-out ratings say nothing of those; the environment expects "
-        f"little of them. So agents that chase a single five stand well by one and badly by the other. {made['users']} users, run {run['id']}; "
-        "intervals over users, seeds and agents drawn anew."
+        say(
+            "Over episodes agents also meet movies that hardly anybody rated. Held-out ratings say nothing of those; the environment expects "
+            f"little of them. So agents that chase a single five stand well by one and badly by the other. {made['users']} users, run {run['id']}; "
+            "intervals over users, seeds and agents drawn anew."
+        )
     )
     frame = pd.DataFrame(made["rows"])
     with st.grid(2, min_column_width=420, gap="medium"):

@@ -94,7 +94,7 @@ def work(
     job.run = f"rate-{what.id}"
     model = picked.user_model(store, run=job.run, cancelled=job.cancelled)
     for at in range(0, len(ids), 10):
-        job.progress(at, len(ids), f"Rating movie {at + 1} and on")
+        job.progress(at, len(ids), f"Rating number {at + 1} and on")
         items = picked.dataset.items_of(ids[at : at + 10])
         done.extend(
             rate_items(picked.dataset, picked.split, model, what, steps, items, store, told)

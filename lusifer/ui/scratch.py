@@ -21,7 +21,7 @@ from lusifer.ui import parts, state
 from lusifer.ui.evolution import price_tag
 from lusifer.ui.lab import Draft
 from lusifer.ui.state import Chosen
-from lusifer.ui.text import literal, money
+from lusifer.ui.text import literal, money, say
 
 SHOWN = 4000
 """Characters of a streamed answer that are shown while it comes."""
@@ -142,7 +142,7 @@ def control(
     except LusiferError as error:
         state.show_error(error)
         return
-    said = "Write this profile" if context.batch else f"Rate {len(items)} movies"
+    said = "Write this profile" if context.batch else say(f"Rate {len(items)} movies")
     if st.button(f"{said} ({tag})", icon=":material/science:", type="primary"):
         if again:
             del st.session_state["_scratch-draw"]
@@ -188,7 +188,7 @@ def _ratings(one: Scratch, picked: Chosen, user: int) -> None:
         for i, r in zip(one.items, one.ratings, strict=True)
     ]
     st.dataframe(
-        pd.DataFrame(rows, columns=["Movie", "Expected", "True", "Reason"]), hide_index=True,
+        pd.DataFrame(rows, columns=[say("Movie"), "Expected", "True", "Reason"]), hide_index=True,
         alt="Ratings of the scratch run",
         column_config={"Expected": st.column_config.NumberColumn(format="%.2f"),
                        "True": st.column_config.NumberColumn(format="%.3g")},

@@ -6,6 +6,9 @@ import re
 from datetime import UTC, datetime
 
 import pandas as pd
+import streamlit as st
+
+from lusifer.datasets import MOVIES, Words
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _ADDRESS = re.compile(r"(?<=[Hh][Tt][Tt][Pp])(?=s?:)|(?<=[Ww][Ww][Ww])(?=\.)|(?<=\S)(?=@\S)")
@@ -22,6 +25,19 @@ def literal(text: str) -> str:
     broken = _SHORTCODE.sub(":\u2060", " ".join(text.split()))
     broken = _ADDRESS.sub("\u2060", broken)
     return _PUNCTUATION.sub(r"\\\1", broken)
+
+
+def speak(words: Words) -> bool:
+    """Let `say` speak of such items in this session; whether that is new."""
+    before = st.session_state.get("_words", MOVIES)
+    st.session_state["_words"] = words
+    return before != words
+
+
+def say(text: str) -> str:
+    """A text of ours about movies, about what the chosen data set holds. Not for workers' threads, nor for titles."""
+    words: Words = st.session_state.get("_words", MOVIES)
+    return words.say(text)
 
 
 def duration(seconds: float) -> str:

@@ -18,7 +18,7 @@ from lusifer.store import Store
 from lusifer.ui import parts, runs, state, trials
 from lusifer.ui.evolution import price_tag
 from lusifer.ui.state import Chosen
-from lusifer.ui.text import literal, safe_csv
+from lusifer.ui.text import literal, safe_csv, say
 
 TEMPERATURES = [trials.AS_SAID, "0", "0.3", "0.7", "1"]
 THUMBS = {1: "Good", -1: "Bad"}
@@ -43,12 +43,14 @@ def compare(picked: Chosen, store: Store) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             users = st.number_input("Users", 1, 500, trials.USERS, 5, key="trial-users", width=110)
             movies = st.number_input(
-                "Movies each", 1, 200, trials.MOVIES, 5, key="trial-movies", width=130
+                say("Movies each"), 1, 200, trials.MOVIES, 5, key="trial-movies", width=130
             )
             seed = st.number_input("Seed", 0, 10**6, 0, key="trial-seed", width=110)
         st.caption(
-            "Development users, one of each class of activity, drawn by the seed: the same users and movies for every "
-            "candidate. Up to 4 candidates are shown side by side; up to 24 as a grid."
+            say(
+                "Development users, one of each class of activity, drawn by the seed: the same users and movies for every "
+                "candidate. Up to 4 candidates are shown side by side; up to 24 as a grid."
+            )
         )
         _start(picked, store, names, specs, temperatures, int(users), int(movies), int(seed))
     shown = _chosen_run(picked, store)
@@ -287,7 +289,7 @@ def _answers(
     picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[str, Any]], rows: pd.DataFrame, shown: list[int],
     names: list[str],
 ) -> None:  # fmt: skip
-    table = pd.DataFrame({"Movie": [picked.dataset.item(int(i)).title for i in rows["item_id"]], "True": rows["rating"].to_numpy()})  # fmt: skip
+    table = pd.DataFrame({say("Movie"): [picked.dataset.item(int(i)).title for i in rows["item_id"]], "True": rows["rating"].to_numpy()})  # fmt: skip
     for at in shown:
         table[names[at]] = rows[f"said_{at}"].to_numpy()
     if len(shown) > 1:
@@ -326,7 +328,7 @@ def _answers(
             else shown[0]
         )
         item = st.selectbox(
-            "Movie",
+            say("Movie"),
             items,
             format_func=lambda i: f"{picked.dataset.item(i).title} · {i}",
             key=f"note-item-{run['id']}",

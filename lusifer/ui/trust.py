@@ -14,7 +14,7 @@ from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.state import Chosen
-from lusifer.ui.text import literal
+from lusifer.ui.text import literal, say
 
 
 def card(picked: Chosen, store: Store | None) -> None:
@@ -64,7 +64,7 @@ def table(made: Card) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Measure": x.title, "Value (95 % interval)": x.text, "Rule": _rule(x),
+                "Measure": say(x.title), "Value (95 % interval)": x.text, "Rule": _rule(x),
                 "Run": f"{x.run} ({x.setting}, {x.when[:10]})" if x.run else "" if x.note else f"to be measured by {x.how}",
             }
             for x in made.lines

@@ -44,6 +44,15 @@ def values(_picked: Chosen, dataset_hash: str, column: str) -> list[str]:
     return sorted(str(v) for v in table(_picked, dataset_hash)[column].dropna().unique())
 
 
+@st.cache_data(max_entries=4, show_spinner=False)
+def demographics(_picked: Chosen, dataset_hash: str) -> list[str]:
+    """Which of age, gender and occupation are known of anybody."""
+    people = _picked.dataset.users
+    found = {"age": people["age"].notna()}
+    found |= {c: people[c].notna() & (people[c] != "") for c in ("gender", "occupation")}
+    return [c for c, known in found.items() if known.any()]
+
+
 def filtered(
     frame: pd.DataFrame, genders: list[str], trades: list[str], genres: list[str], least: int,
     days: int,

@@ -22,7 +22,7 @@ from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
 from lusifer.ui import evolution, hands, parts, posters, rate, state
 from lusifer.ui.state import Chosen
-from lusifer.ui.text import literal
+from lusifer.ui.text import literal, say
 
 LEAST, SHOWN, PREDICTED = 10, 12, 10
 """Ratings from which a profile is written; movies shown at a time; movies predicted."""
@@ -37,9 +37,9 @@ def draw(picked: Chosen, store: Store) -> None:
     rated = store.local_ratings(user)
     _offer(picked, store, user, rated)
     if len(rated) < LEAST:
-        st.progress(len(rated) / LEAST, text=f"{len(rated)} of at least {LEAST} movies rated")
+        st.progress(len(rated) / LEAST, text=say(f"{len(rated)} of at least {LEAST} movies rated"))
         st.info(
-            "Rate ten movies, and a profile is written from them; up to forty are read.",
+            say("Rate ten movies, and a profile is written from them; up to forty are read."),
             icon=":material/star:",
         )
         _end(picked, store, user, rated)
@@ -82,8 +82,10 @@ def _who(picked: Chosen, store: Store) -> int | None:
             _import(picked, store)
     if user is None:
         st.info(
-            "Press “Somebody new”, give a name, and rate ten movies that you know. What you rate stays in the database of "
-            "this machine; you can export it and erase it.",
+            say(
+                "Press “Somebody new”, give a name, and rate ten movies that you know. What you rate stays in the database of "
+                "this machine; you can export it and erase it."
+            ),
             icon=":material/person_add:",
         )
     return user
@@ -123,7 +125,7 @@ def _offer(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
             if st.button(
                 "Others",
                 icon=":material/refresh:",
-                help="Movies that you don't know need no rating.",
+                help=say("Movies that you don't know need no rating."),
             ):
                 skip = st.session_state["_you-skip"] = skip + SHOWN
         done = {i for i, *_ in rated}
@@ -138,7 +140,7 @@ def _offer(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
             at = skip % max(len(known), 1)
             ids = known[at : at + SHOWN]
         if not ids:
-            st.caption("No movie of that name.")
+            st.caption(say("No movie of that name."))
         given = {i: r for i, r, *_ in rated}
         predicted: dict[int, float | None] = {
             i: p for i, (p, *_) in store.local_predictions(user).items()
@@ -246,9 +248,9 @@ def _predictions(
         )
         table = pd.DataFrame(
             [(mine.dataset.item(i).title, p, why) for i, (p, why) in waiting.items()],
-            columns=["Movie", "Predicted", "Reason"],
+            columns=[say("Movie"), "Predicted", "Reason"],
         )
-        st.dataframe(table, hide_index=True, alt="Predicted ratings of movies you have not rated",
+        st.dataframe(table, hide_index=True, alt=say("Predicted ratings of movies you have not rated"),
                      column_config={"Predicted": st.column_config.NumberColumn(format="%.2f")})  # fmt: skip
         _cards(
             mine, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()}
@@ -261,7 +263,7 @@ def _predictions(
     if told:
         table = pd.DataFrame(
             [(mine.dataset.item(i).title, r, p, p - r) for i, r, p in told],
-            columns=["Movie", "You gave", "Predicted", "Off by"],
+            columns=[say("Movie"), "You gave", "Predicted", "Off by"],
         )
         st.markdown(f"**{len(told)} predictions that you have answered**")
         if len(told) > 1:
@@ -355,7 +357,7 @@ def _import(picked: Chosen, store: Store) -> None:
         name = str(said["name"]).strip()[:40] or "imported"
         if said.get("format") != FORMAT or wrong:
             raise ValueError(
-                f"movie {wrong[0]} is not in this data set"
+                say(f"movie {wrong[0]} is not in this data set")
                 if wrong
                 else "its format is not known here"
             )

@@ -7,7 +7,7 @@ from lusifer.errors import LusiferError
 from lusifer.simulator.evolution import start
 from lusifer.simulator.repetition import repetition
 from lusifer.ui import beside, evolution, parts, state
-from lusifer.ui.text import duration, literal
+from lusifer.ui.text import duration, literal, say
 
 picked = state.chosen()
 presenting = evolution.presenting()
@@ -67,7 +67,7 @@ if presenting:
         st.markdown(f"**Why it changed:** {literal(step.explanation)}")
         left, right = st.columns([2, 3], gap="large")
         with left:
-            st.subheader("The batch", icon=":material/movie:")
+            st.subheader("The batch", icon=":material/view_list:")
             st.markdown("\n".join(f"- **{r.rating:g}** {literal(r.item.title)}" for r in step.batch))
         with right:
             st.subheader("The profile", icon=":material/person:")
@@ -88,7 +88,7 @@ with st.container(border=True):
 
 with st.grid(2, min_column_width=420, gap="medium"):
     with st.container():
-        st.subheader("The batch and its forecast", icon=":material/movie:")
+        st.subheader("The batch and its forecast", icon=":material/view_list:")
         parts.batch_table(step)
         errors = step.errors
         missing = len(step.batch) - len(errors)
@@ -114,7 +114,7 @@ with st.grid(2, min_column_width=420, gap="medium"):
         st.subheader("Tastes over steps", icon=":material/show_chart:")
         tastes = evolution.taste_frame(steps, usual)
         if tastes.empty:
-            st.caption("These movies have no genres.")
+            st.caption(say("These movies have no genres."))
         else:
             st.plotly_chart(charts.taste_steps(tastes), alt="Genre tastes after each step")
             st.caption("Stars above or below the user's own mean, shrunk while there are few ratings.")

@@ -9,12 +9,12 @@ from lusifer.evaluation.comparison import threshold
 from lusifer.simulator.estimate import for_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.ui import calibration, evolution, parts, posters, rate, state
-from lusifer.ui.text import literal, safe_csv
+from lusifer.ui.text import literal, safe_csv, say
 
 picked = state.chosen()
 data = picked.dataset
 
-st.title("Rate movies", icon=":material/star_half:")
+st.title(say("Rate movies"), icon=":material/star_half:")
 st.caption("How would this user rate them? The simulator knows the profile and the newest ratings, no more.")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -54,16 +54,16 @@ def _set(ids: list[int]) -> None:
 
 
 with st.container(border=True):
-    st.subheader("Choose movies", icon=":material/movie:")
+    st.subheader(say("Choose movies"), icon=":material/view_list:")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Search titles", placeholder="star wars", width=240, key="movie_search",
+        text = st.text_input("Search titles", placeholder=data.items["title"].iloc[0][:20].lower(), width=240, key="movie_search",
                              type="search", live=True)  # fmt: skip
         genres = st.multiselect("With genres", data.genres, width=280, key="movie_genres")
         years = data.items["year"].dropna()
         low, high = int(years.min()), int(years.max())
         span = st.slider("Years", low, high, (low, high), width=220, key="movie_years")
     with st.container(horizontal=True):
-        st.button("The user's held-out movies", icon=":material/visibility_off:", on_click=_set,
+        st.button(say("The user's held-out movies"), icon=":material/visibility_off:", on_click=_set,
                   args=(rate.held_out(picked, user)[: rate.MOST],))  # fmt: skip
         st.button("Popular and unseen", icon=":material/trending_up:", on_click=_set,
                   args=(rate.popular_unseen(picked, user),))  # fmt: skip
@@ -76,10 +76,10 @@ with st.container(border=True):
         )  # fmt: skip
         st.button("Clear", icon=":material/backspace:", on_click=_set, args=([],))
     if searching and not found:
-        st.caption("No movie fits. Try fewer words, or other genres or years.")
+        st.caption(say("No movie fits. Try fewer words, or other genres or years."))
     options = list(dict.fromkeys([*st.session_state[chosen_key], *found]))
     ids = st.multiselect(
-        "Movies to rate", options, key=chosen_key, format_func=lambda i: rate.listed(picked, i),
+        say("Movies to rate"), options, key=chosen_key, format_func=lambda i: rate.listed(picked, i),
         max_selections=rate.MOST, persist_state="session",
         placeholder="Choose from what the search found",
     )  # fmt: skip
@@ -87,12 +87,12 @@ with st.container(border=True):
     posters.cards(list(data.items_of(ids)))
 
 if not ids:
-    st.info("Choose at least one movie above: search, or press one of the buttons.",
-            icon=":material/movie:")  # fmt: skip
+    st.info(say("Choose at least one movie above: search, or press one of the buttons."),
+            icon=":material/view_list:")  # fmt: skip
     st.stop()
 
 key = f"rate:{what.id}:{number}:{hash(tuple(ids))}"
-label = f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}"
+label = say(f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}")
 job = state.jobs().get(key)
 upto = steps[: int(number)]
 if not picked.builtin:
@@ -126,13 +126,13 @@ total = rate.summary(rows)
 failed = int(rows["expected"].isna().sum())
 if total:
     with st.grid(4, min_column_width=140):
-        st.metric("Held-out movies", f"{total['n']:.0f}")
+        st.metric(say("Held-out movies"), f"{total['n']:.0f}")
         st.metric("RMSE", f"{total['rmse']:.2f}", help="Root of the mean squared error; lower is better.")
         st.metric("MAE", f"{total['mae']:.2f}", help="Mean absolute error; lower is better.")
         st.metric("Pearson", f"{total['pearson']:.2f}" if np.isfinite(total["pearson"]) else "–",
                   help="Correlation of expected and true; needs at least two different ratings.")  # fmt: skip
 else:
-    st.caption("None of these movies is in this user's test part, so there is no error to sum up.")
+    st.caption(say("None of these movies is in this user's test part, so there is no error to sum up."))
 if failed:
     st.warning(f"{failed} ratings are missing; the reason column says why. They are not replaced.",
                icon=":material/warning:")  # fmt: skip
@@ -149,12 +149,12 @@ with st.grid(2, min_column_width=420, gap="medium"):
             "spread": st.column_config.NumberColumn("Spread", format="%.2f", width="small",
                                                     help="Standard deviation of the answer."),
             "how": st.column_config.TextColumn("Expected from", help="What the expected rating is."),
-            "title": st.column_config.TextColumn("Movie", pinned=True, width="medium"),
+            "title": st.column_config.TextColumn(say("Movie"), pinned=True, width="medium"),
             "rating": st.column_config.NumberColumn("Rating", format="%.3g", width="small"),
             "expected": st.column_config.NumberColumn("Expected", format="%.2f", width="small"),
             "calibrated": st.column_config.NumberColumn(
                 "Calibrated", format="%.2f", width="small",
-                help="Corrected by what the training part says of user, movie and model; below, part by part."),
+                help=say("Corrected by what the training part says of user, movie and model; below, part by part.")),
             "true": st.column_config.NumberColumn("True", format="%.3g", width="small"),
             "part": st.column_config.TextColumn("Part", width="small"),
             "off": st.column_config.NumberColumn("Off by", format="%+.2f", width="small"),
@@ -163,16 +163,16 @@ with st.grid(2, min_column_width=420, gap="medium"):
     )  # fmt: skip
     st.plotly_chart(
         charts.expected_against_true(rows.head(40), (data.scale.lowest, data.scale.highest)),
-        alt="Expected and true rating of each movie",
+        alt=say("Expected and true rating of each movie"),
     )
 if corrected is not None and len(corrected):
     with st.container(border=True):
         st.subheader("Where a calibrated rating comes from", icon=":material/waterfall_chart:")
-        movie = st.selectbox("Movie", [int(i) for i in corrected.index], key="taken_apart",
+        movie = st.selectbox(say("Movie"), [int(i) for i in corrected.index], key="taken_apart",
                              format_func=lambda i: rate.listed(picked, i))  # fmt: skip
         movie = movie if movie in corrected.index else int(corrected.index[0])
         one = corrected.loc[movie]
-        named = {calibration.PART_NAMES[p]: float(one[p]) for p in calibration.PARTS
+        named = {say(calibration.PART_NAMES[p]): float(one[p]) for p in calibration.PARTS
                  if p in {"base", "user", "movie", "persona"} or abs(one[p]) > 1e-9}  # fmt: skip
         st.plotly_chart(charts.waterfall(named, "Calibrated"),
                         alt=f"Parts of the calibrated rating of {data.item(movie).title}")  # fmt: skip

@@ -5,7 +5,7 @@ import streamlit as st
 
 from lusifer import charts
 from lusifer.ui import parts, state, users
-from lusifer.ui.text import day, duration, literal
+from lusifer.ui.text import day, duration, literal, say
 
 picked = state.chosen()
 data = picked.dataset
@@ -43,7 +43,7 @@ if user is not None:
                 icon=":material/timeline:", query_params=parts.address(user),
             )
             st.page_link(
-                "pages/persona/rate.py", label="Have movies rated", icon=":material/star_half:",
+                "pages/persona/rate.py", label=say("Have movies rated"), icon=":material/star_half:",
                 query_params=parts.address(user),
             )  # fmt: skip
         with st.grid(4, min_column_width=150):
@@ -93,9 +93,10 @@ if user is not None:
                     )
 
 st.subheader("Everybody")
+known = users.demographics(picked, data.hash)
 with st.popover("Filter", icon=":material/filter_list:"):
-    genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender")
-    trades = st.multiselect("Occupation", users.values(picked, data.hash, "occupation"), key="f_trade")
+    genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender") if "gender" in known else []
+    trades = st.multiselect("Occupation", users.values(picked, data.hash, "occupation"), key="f_trade") if "occupation" in known else []
     genres = st.multiselect(
         "Favourite genre", users.values(picked, data.hash, "favourite_genre"), key="f_genre"
     )
@@ -116,6 +117,7 @@ else:
     shown = f" The first {users.MOST:,} are listed: filter to see others." if len(rows) > users.MOST else ""
     st.caption(f"{len(rows):,} of {len(everyone):,} users. Click a row to open it; click a heading to sort.{shown}")
     rows = users.with_histograms(picked, rows.head(users.MOST))
+    rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
     st.dataframe(
         rows, key="people", hide_index=True, height=420, on_select=_open,
         selection_mode="single-row", alt="All users with demographics and activity",

@@ -4,7 +4,7 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.ui import calls, parts, state
-from lusifer.ui.text import safe_csv
+from lusifer.ui.text import safe_csv, say
 
 st.title("Calls", icon=":material/receipt_long:")
 st.caption("Every question to a language model: who asked, what came back, what it cost. Answers stay when calls are pruned.")
@@ -15,8 +15,8 @@ if store is None:
 models, model_names = calls.choices(store, "model")
 if not models:
     st.info(
-        "No model has been called yet. The built-in asks nobody; connect a model in the sidebar, then compute an "
-        "evolution or have movies rated.",
+        say("No model has been called yet. The built-in asks nobody; connect a model in the sidebar, then compute an "
+        "evolution or have movies rated."),
         icon=":material/receipt_long:",
     )
     st.stop()

@@ -5,7 +5,7 @@ import streamlit as st
 from lusifer import prompts
 from lusifer.errors import LusiferError
 from lusifer.ui import lab, parts, scratch, state, trials_views, versions_view
-from lusifer.ui.text import literal
+from lusifer.ui.text import literal, say
 
 EDIT, COMPARE, VERSIONS = "Edit", "Compare", "Versions"
 picked, store = state.chosen(), state.store()
@@ -85,5 +85,5 @@ with left:
 if not picked.builtin and not found.mistakes:
     st.subheader("Try it", icon=":material/science:")
     if template in {"system", "repair"}:
-        st.caption("Tried with the ratings of ten movies. Choose the profile's template to try that.")
+        st.caption(say("Tried with the ratings of ten movies. Choose the profile's template to try that."))
     scratch.control(picked, draft, store, context, lab.movies_of(picked, user), user, int(step))

@@ -32,7 +32,7 @@ def masked(dataset: Dataset, seed: int) -> tuple[Dataset, dict[int, int]]:
     renamed = dict(zip(ids.tolist(), new.tolist(), strict=True))
     items = dataset.items.copy()
     years = items["year"].astype("Int64")
-    items["title"] = [f"Film {n}" + ("" if y is None else f" ({y})") for n, y in zip(new, [None if v is None else int(v) for v in years.astype(object).where(years.notna(), None)], strict=True)]  # fmt: skip
+    items["title"] = [f"{dataset.words.say('Film')} {n}" + ("" if y is None else f" ({y})") for n, y in zip(new, [None if v is None else int(v) for v in years.astype(object).where(years.notna(), None)], strict=True)]  # fmt: skip
     items.index = items.index.map(renamed)
     return replace(
         dataset, items=items, details={}, hash=f"{dataset.hash}-masked-{seed}", _cache={}

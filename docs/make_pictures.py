@@ -1,0 +1,90 @@
+"""Make the pictures of the README: the app itself, on MovieLens 100K with the built-in, in both themes.
+
+    python docs/make_pictures.py            needs requirements-dev.txt and a browser (make test gets both)
+
+A database of its own is filled by what the pages do: nothing in a picture is drawn by hand.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from lusifer import settings  # noqa: E402
+
+DATA = settings.data_dir()  # before the tests' own settings, which know no data folder
+
+from playwright.sync_api import Page, sync_playwright  # noqa: E402
+
+from tests.browser import finder  # noqa: E402
+from tests.browser.conftest import running, settled  # noqa: E402
+
+OUT = ROOT / "docs" / "pictures"
+SIZE = {"width": 1440, "height": 900}
+
+
+def pressed(page: Page, name: str, until: str) -> None:
+    """Press a button and wait for what comes of it."""
+    button = page.get_by_role("button", name=name)
+    if button.count():
+        button.first.click()
+    page.get_by_text(until).first.wait_for(timeout=240_000)
+    settled(page)
+
+
+def evolution(page: Page, url: str) -> None:
+    """A profile after its third step."""
+    page.goto(f"{url}/evolution?user=405&step=3")
+    settled(page)
+
+
+def errors(page: Page, url: str) -> None:
+    """The leaderboard, with what the model adds."""
+    page.goto(f"{url}/errors")
+    settled(page)
+    pressed(page, "Compare", "Leaderboard")
+
+
+def experiments(page: Page, url: str) -> None:
+    """A planted change of taste."""
+    page.goto(f"{url}/experiments?experiment=shift")
+    settled(page)
+    pressed(page, "Run (", "In brackets")
+
+
+def playground(page: Page, url: str) -> None:
+    """Agents against simulated users."""
+    page.goto(f"{url}/playground")
+    settled(page)
+    pressed(page, "Play", "Agents as CSV")
+
+
+def main() -> None:
+    exe = finder.find()
+    if exe is None:
+        raise SystemExit("no browser: run tests/browser/install.py, or set LUSIFER_BROWSER")
+    OUT.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "ml-100k").symlink_to((DATA / "ml-100k").resolve(), target_is_directory=True)
+        with running(Path(folder)) as app, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=exe, args=finder.flags())
+            for theme in ("light", "dark"):
+                for draw in (evolution, errors, experiments, playground):
+                    context = browser.new_context(viewport=SIZE, color_scheme=theme)
+                    page = context.new_page()
+                    page.set_default_timeout(60_000)
+                    draw(page, app.url)
+                    page.mouse.move(0, 0)
+                    page.wait_for_timeout(1500)
+                    page.screenshot(path=OUT / f"{draw.__name__}-{theme}.png")
+                    print(f"docs/pictures/{draw.__name__}-{theme}.png", flush=True)
+                    context.close()
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
