@@ -11,12 +11,13 @@ BIN := $(VENV)/bin
 TEST_DATA := .test-data
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test setup data check clean help
+.PHONY: run test setup data check pictures clean help
 
 help:
 	@echo "make run    set up everything and open the explorer on http://localhost:$(PORT)"
 	@echo "make test   set up everything, the browser included, and run every test"
 	@echo "make check  style, types and import walls alone"
+	@echo "make pictures  the README's pictures anew"
 	@echo "make clean  remove the virtual environment and caches (data stays)"
 
 run: $(VENV)/.run
@@ -58,6 +59,11 @@ test: $(VENV)/.test $(TEST_DATA)/ml-100k
 
 check: $(VENV)/.test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check lusifer tests benchmarks app.py && $(BIN)/mypy && $(BIN)/lint-imports
+
+pictures: $(VENV)/.test
+	@$(BIN)/python -m lusifer data fetch ml-100k
+	@$(BIN)/python tests/browser/install.py
+	@$(BIN)/python docs/make_pictures.py
 
 clean:
 	rm -rf $(VENV) $(TEST_DATA) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

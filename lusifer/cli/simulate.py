@@ -189,7 +189,7 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.recbole:
         result["recbole"] = str(
-            population.to_recbole(rows.path(run_id), options.recbole, dataset.name)
+            population.to_recbole(rows.path(run_id), options.recbole, dataset.name, dataset=dataset)
         )
     if not options.json:
         print(

@@ -130,6 +130,10 @@ def check(recipe: Recipe) -> None:
             if name == "ratings":
                 raise BadRequest("There is no table of ratings.", "Say which file it is.")
             continue
+        if Path(part.file).name != part.file:
+            raise BadRequest(
+                f"{part.file!r} is no file of the folder.", "Name a table that lies in it."
+            )
         missing = [r for r in needed if not part.columns.get(r)]
         if missing:
             raise BadRequest(f"The table of {name} ({part.file}) has no column for {', '.join(missing)}.", "Say which column it is.")  # fmt: skip

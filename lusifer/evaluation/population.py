@@ -230,8 +230,17 @@ def join(run: str, count: int) -> Path:
     return target
 
 
-def to_recbole(source: Path, folder: Path, name: str, column: str = "calibrated") -> Path:
+def to_recbole(
+    source: Path,
+    folder: Path,
+    name: str,
+    column: str = "calibrated",
+    dataset: Dataset | None = None,
+) -> Path:
     """The simulated ratings as RecBole's atomic file ``NAME/NAME.inter``; rows without one are left out.
+
+    Args:
+        dataset: whose own ids are written where they were numbered at reading; none: the numbers.
 
     Raises:
         BadRequest: no such column.
@@ -242,6 +251,8 @@ def to_recbole(source: Path, folder: Path, name: str, column: str = "calibrated"
     place = folder / name
     place.mkdir(parents=True, exist_ok=True)
     path = place / f"{name}.inter"
+    tables = {} if dataset is None else {"user_id": dataset.users, "item_id": dataset.items}
+    before = {n: t["external_id"] for n, t in tables.items() if "external_id" in t}
     with path.open("w", encoding="utf-8") as out:
         out.write("user_id:token\titem_id:token\trating:float\ttimestamp:float\n")
         for batch in _batches(source):
@@ -249,6 +260,8 @@ def to_recbole(source: Path, folder: Path, name: str, column: str = "calibrated"
                 batch[column].fillna(batch["expected"]) if column == "calibrated" else batch[column]
             )
             kept = batch.assign(given=given)[given.notna()]
+            for name_of, old in before.items():
+                kept = kept.assign(**{name_of: kept[name_of].map(old)})
             out.writelines(f"{u}\t{i}\t{r:g}\t{t}\n" for u, i, r, t in zip(kept["user_id"], kept["item_id"], kept["given"], kept["timestamp"], strict=True))  # fmt: skip
     return path
 

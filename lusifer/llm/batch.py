@@ -40,11 +40,13 @@ Question = tuple[list[Message], Options]
 
 @dataclass
 class Pending:
-    """A batch that was submitted: its id, the keys that it answers, and what was set aside for it."""
+    """A batch that was submitted: its id (empty while that is not known), the keys that it answers, what was set
+    aside for it, and the file of its questions at the service."""
 
     batch: str
     keys: list[str]
     booking: int | None = None
+    file: str = ""
 
 
 @dataclass
@@ -137,18 +139,42 @@ class Batches:
             file = client.files.create(
                 file=("questions.jsonl", io.BytesIO(content)), purpose="batch"
             )
+        except Exception as error:
+            if booking is not None:
+                self.llm.store.settle(booking, 0, 0.0)
+            raise self.model._explain(error) from None
+        # Noted before it is created: whoever is killed in between looks for it by its file.
+        self.pending.append(Pending("", keys, booking, file.id))
+        self._keep()
+        self._create(client, self.pending[-1])
+
+    def _create(self, client: Any, pending: Pending) -> None:
+        try:
             batch = client.batches.create(
-                input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+                input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h"
             )
         except Exception as error:
             explained = self.model._explain(error)
-            if booking is not None and explained.kind not in {
-                "timeout",
-                "reset",
-            }:  # those may have arrived
-                self.llm.store.settle(booking, 0, 0.0)
+            if explained.kind not in {"timeout", "reset"}:  # those may have arrived
+                self._settle(pending, 0, 0.0)
+                self.pending.remove(pending)
+                self._keep()
             raise explained from None
-        self.pending.append(Pending(batch.id, keys, booking))
+        pending.batch = batch.id
+        self._keep()
+
+    def _resolve(self, client: Any, pending: Pending) -> None:
+        """Find the batch that somebody may have created before they were killed; create it where there is none."""
+        try:
+            found = next(
+                (b for b in client.batches.list(limit=100) if b.input_file_id == pending.file), None
+            )
+        except Exception as error:
+            raise self.model._explain(error) from None
+        if found is None:
+            self._create(client, pending)
+            return
+        pending.batch = found.id
         self._keep()
 
     def _book(self, questions: Sequence[Question]) -> int | None:
@@ -182,6 +208,8 @@ class Batches:
 
     def _collect(self, pending: Pending, asked: dict[str, Question]) -> int:
         client, failures = self.model._connect(), 0
+        if not pending.batch:
+            self._resolve(client, pending)
         while True:
             if self.cancelled():
                 raise Cancelled("Stopped while a batch was under way.", "It goes on at the service: start again to collect it.")  # fmt: skip
@@ -272,6 +300,5 @@ class Batches:
         used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
         full = price(self.llm.identity, *used)
         cost = None if full is None else full * DISCOUNT
-        if answer.finish_reason in {"stop", "tool_calls"}:
-            self.llm.keep(key, messages, options, answer, cost)
+        self.llm.keep(key, messages, options, answer, cost)
         return sum((used[0], used[2])), cost

@@ -85,11 +85,7 @@ class Recorded(Wrapper):
         counts = dict(zip(("input_tokens", "cached_tokens", "output_tokens"), used, strict=True))
         call |= {**counts, "latency_ms": answer.latency_ms, "price": price(self.identity, *used)}
         call |= {"text": answer.text, "attempts": answer.attempts}
-        if answer.finish_reason not in {"stop", "tool_calls"}:
-            self.store.keep_call(
-                {**call, "status": "invalid", "error_kind": "truncated",
-                 "error": f"The answer ended with {answer.finish_reason!r}."}
-            )  # fmt: skip
+        if self._cut_off(answer, call):
             raise ModelError(
                 f"{self.spec} did not finish its answer ({answer.finish_reason}).",
                 "Allow longer answers, rate fewer items a call, or choose another model.",
@@ -120,12 +116,23 @@ class Recorded(Wrapper):
     def keep(
         self, key: str, messages: Sequence[Message], options: Options, answer: Completion, cost: float | None
     ) -> None:  # fmt: skip
-        """Store an answer that came by another way (a batch), with what it cost there."""
+        """Store an answer that came by another way (a batch), with what it cost there; one that was cut off only as a call."""
         call = {**self._call(key, options), **_asked(messages, options)}
         used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
         call |= dict(zip(("input_tokens", "cached_tokens", "output_tokens"), used, strict=True))
         call |= {"latency_ms": answer.latency_ms, "price": cost, "text": answer.text, "attempts": 1}
-        self._store(key, answer, call)
+        if not self._cut_off(answer, call):
+            self._store(key, answer, call)
+
+    def _cut_off(self, answer: Completion, call: dict[str, Any]) -> bool:
+        """Whether an answer did not end by itself; it is recorded then."""
+        if answer.finish_reason in {"stop", "tool_calls"}:
+            return False
+        self.store.keep_call(
+            {**call, "status": "invalid", "error_kind": "truncated",
+             "error": f"The answer ended with {answer.finish_reason!r}."}
+        )  # fmt: skip
+        return True
 
     def reject(self, key: str, reason: str) -> None:
         """Take an answer back that did not validate: it is never served again."""

@@ -91,6 +91,19 @@ class LLMUserModel:
         parts = [tuple(items[at : at + size]) for at in range(0, len(items), size)]
         return [self._rate_question(context, p, purpose, 0) for p in parts]
 
+    def draw_questions(
+        self, context: Context, items: Sequence[Item], purpose: str = "rate"
+    ) -> list[Question]:
+        """What `rate` or `forecast` would ask after its first draw: the others, of what has no token probabilities."""
+        size, found = self.prompts.items_per_call, list[Question]()
+        for at in range(0, len(items) if self.prompts.samples > 1 else 0, size):
+            part = tuple(items[at : at + size])
+            first = {r.item_id: r for r in self._ratings(context, part, purpose, 0)}
+            again = tuple(i for i in part if first[i.id].how != "tokens")
+            draws = range(1, self.prompts.samples) if again else ()
+            found += [self._rate_question(context, again, purpose, d) for d in draws]
+        return found
+
     def update_question(self, context: Context) -> Question:
         """What `update` would ask first."""
         messages = questions.update(self.prompts, context)

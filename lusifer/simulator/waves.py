@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from lusifer.datasets import Dataset
+from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
 from lusifer.errors import BadRequest, EmptyHistory, ModelError
 from lusifer.simulator.evolution import (
@@ -20,6 +20,7 @@ from lusifer.simulator.evolution import (
 )
 from lusifer.simulator.llm_model import LLMUserModel, Question
 from lusifer.simulator.session import run_evolution, stored_steps
+from lusifer.simulator.types import Context
 from lusifer.store import Store
 
 Ask = Callable[[Sequence[Question], str], None]
@@ -55,6 +56,16 @@ def by_waves(
             except BadRequest:
                 broken.add(user)
         ask(asked, f"Step {number} of {len(waiting):,} users")
+        if model.prompts.samples > 1 and any(w.forecasts for w in plans.values()):
+            again: list[Question] = []
+            for user, (steps, cut) in waiting.items():
+                if user not in broken:
+                    context, items = _before(
+                        dataset, split, model, plans[user], steps, cut, community
+                    )
+                    mine = replace(model, evolution=plans[user].id)
+                    again += mine.draw_questions(context, items, "forecast")
+            ask(again, f"Step {number}: further draws")
         for user, (steps, _) in waiting.items():
             if user in broken:
                 continue
@@ -65,8 +76,15 @@ def by_waves(
                 if isinstance(error, ModelError) and error.hopeless:
                     raise
                 broken.add(user)  # a template may fail for one user alone
-    ratings = [q for u in users if u not in broken for q in _of_ratings(dataset, split, model, plans[u], store, community)]  # fmt: skip
-    ask(ratings, f"Ratings of {len(users):,} users")
+    left = [plans[u] for u in users if u not in broken]
+    ask(
+        [q for w in left for q in _of_ratings(dataset, split, model, w, store, community)], f"Ratings of {len(users):,} users"
+    )  # fmt: skip
+    if model.prompts.samples > 1:
+        ask(
+            [q for w in left for q in _of_ratings(dataset, split, model, w, store, community, further=True)],
+            "Ratings: further draws",
+        )  # fmt: skip
 
 
 def _unfinished(
@@ -88,18 +106,26 @@ def _of_step(
     community: CommunityEvidence | None,
 ) -> list[Question]:  # fmt: skip
     mine = replace(model, evolution=what.id)
-    batch = cut[len(steps)]
+    context, items = _before(dataset, split, model, what, steps, cut, community)
+    found = mine.rate_questions(context, items, "forecast") if what.forecasts else []
+    return [*found, mine.update_question(context.reading(cut[len(steps)]))]
+
+
+def _before(
+    dataset: Dataset, split: Split, model: LLMUserModel, what: Plan, steps: list[Step], cut: list[tuple],
+    community: CommunityEvidence | None,
+) -> tuple[Context, list[Item]]:  # fmt: skip
+    """What a step's batch is forecast from, and its items."""
     context = context_after(dataset, split, what.user, steps)
-    items = [r.item for r in batch]
+    items = [r.item for r in cut[len(steps)]]
     if model.evidence and community is not None:
         context = context.hearing(community.crowd(what.user, [i.id for i in items]))
-    found = mine.rate_questions(context, items, "forecast") if what.forecasts else []
-    return [*found, mine.update_question(context.reading(batch))]
+    return context, items
 
 
 def _of_ratings(
     dataset: Dataset, split: Split, model: LLMUserModel, what: Plan, store: Store,
-    community: CommunityEvidence | None,
+    community: CommunityEvidence | None, *, further: bool = False,
 ) -> list[Question]:  # fmt: skip
     steps = stored_steps(dataset, what, store)
     items = dataset.items_of(split.test.of_user(what.user).item)
@@ -110,4 +136,5 @@ def _of_ratings(
     context = context_after(dataset, split, what.user, steps)
     if model.evidence and community is not None:
         context = context.hearing(community.crowd(what.user, [i.id for i in missing]))
-    return replace(model, evolution=what.id).rate_questions(context, missing)
+    mine = replace(model, evolution=what.id)
+    return (mine.draw_questions if further else mine.rate_questions)(context, missing)

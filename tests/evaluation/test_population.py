@@ -116,6 +116,14 @@ def test_recbole_reads_it_as_it_is(ml100k, last10, store, kept, tmp_path) -> Non
     from lusifer.datasets.movielens import read_ratings
 
     table, found = read_ratings(path, header=True), pd.read_parquet(rows.path(run))
+    numbered = replace(
+        ml100k,
+        users=ml100k.users.assign(external_id=[f"u-{u}" for u in ml100k.users.index]),
+        items=ml100k.items.assign(external_id=[f"i-{i}" for i in ml100k.items.index]),
+    )
+    own = population.to_recbole(rows.path(run), tmp_path / "own", "sim", "raw", numbered)
+    first = own.read_text().splitlines()[1].split("\t")
+    assert first[:2] == [f"u-{found['user_id'][0]}", f"i-{found['item_id'][0]}"]
     assert len(table) == len(found) and sorted(table.rating.tolist()) == sorted(found["raw"].tolist())  # fmt: skip
     with pytest.raises(BadRequest):
         population.to_recbole(rows.path(run), tmp_path, "x", "nonsense")

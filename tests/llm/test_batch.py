@@ -159,3 +159,53 @@ def test_a_batch_is_booked_once_however_often_it_is_collected(
     )
     batches(model, tmp_path).fill(asked)
     assert store.usage() == before and len(openai_server.batches) == 1
+
+
+def test_who_is_killed_while_a_batch_is_created_pays_once(
+    ml100k, last10, store, model, openai_server, tmp_path, monkeypatch
+) -> None:
+    asked = questions_of(ml100k, last10, model, [1, 2])
+    create = Batches._create
+
+    def killed(self, client, pending) -> None:
+        client.batches.create(input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h")  # fmt: skip
+        raise KeyboardInterrupt  # before the answer arrived
+
+    monkeypatch.setattr(Batches, "_create", killed)
+    with pytest.raises(KeyboardInterrupt):
+        batches(model, tmp_path).fill(asked)
+    monkeypatch.setattr(Batches, "_create", create)
+    assert batches(model, tmp_path).fill(asked) == 2 and len(openai_server.batches) == 1
+    (tmp_path / "state.json").write_text(
+        json.dumps([{"batch": "", "keys": [], "booking": None, "file": "file-0"}])
+    )
+    more = questions_of(ml100k, last10, model, [1, 2, 3])
+    assert batches(model, tmp_path).fill(more) == 1, "one that was never created is created then"
+
+
+def test_an_answer_that_was_cut_off_is_a_call_and_no_answer(
+    ml100k, last10, store, model, openai_server, tmp_path
+) -> None:
+    asked = questions_of(ml100k, last10, model, [1, 2])
+    openai_server.behave("truncated", "ok")
+    batches(model, tmp_path).fill(asked)
+    calls, _ = store.calls({"status": "invalid"})
+    assert len(calls) == 1 and calls[0]["error_kind"] == "truncated" and calls[0]["price"] > 0
+    assert len(store.has_answers([model.llm.key(m, **o) for m, o in asked])) == 1
+
+
+@pytest.mark.parametrize("mass", [0.0, 0.9])
+def test_further_draws_go_into_batches_too(
+    ml100k, last10, store, model, openai_server, tmp_path, mass
+) -> None:
+    sampling = replace(model, prompts=replace(prompts.load(), samples=3))
+    openai_server.mass = mass
+    told: list[str] = []
+
+    def ask(questions, what: str) -> None:
+        told.append(what)
+        batches(sampling, tmp_path).fill(questions)
+
+    by_waves(ml100k, last10, sampling, population.chosen(last10, 2), store, ask)
+    population.record(ml100k, last10, lambda r: sampling, population.chosen(last10, 2), store)
+    assert not openai_server.requests and any("further draws" in t for t in told)

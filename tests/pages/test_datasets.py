@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from lusifer import datasets
@@ -45,6 +46,10 @@ def test_own_tables_are_mapped_and_their_words_used(data_dir: Path) -> None:
     for page in ("evolution", "rate", "errors", "experiments", "fidelity", "playground"):
         opened = open_page(page, dataset="music", user="1")
         assert not opened.exception, page
+        said = texts(opened) + "".join(str(w.label) for k in ("selectbox", "multiselect", "metric", "number_input") for w in getattr(opened, k))  # fmt: skip
+        assert not re.search(r"(?i)\b(movies?|films?|viewers?)\b", said.replace("MovieLens", "")), (
+            page
+        )
 
 
 def test_strangers_on_a_public_server_add_no_data(data_dir: Path, monkeypatch) -> None:

@@ -63,7 +63,7 @@ class OpenAIServer:
                 pass
 
             def do_GET(self) -> None:
-                if "/batches/" in self.path or "/files/" in self.path:
+                if "/batches" in self.path or "/files/" in self.path:
                     server.batch_state(self)
                 else:
                     server.models(self)
@@ -173,6 +173,10 @@ class OpenAIServer:
             self._raw_text(handler, self.files[parts[parts.index("files") + 1]])
             return
         name = parts[-1]
+        if name.startswith("batches"):
+            found = [self._batch(b, "in_progress") for b in reversed(self.batches)]
+            self._send(handler, 200, {"object": "list", "data": found, "has_more": False})
+            return
         if name not in self.batches:
             self._send(handler, 404, {"error": {"message": "No such batch"}})
             return
@@ -198,7 +202,7 @@ class OpenAIServer:
         status = int(way) if way.isdigit() else 200
         body = {
             "id": "x", "object": "chat.completion", "created": 1, "model": line["body"]["model"],
-            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": self.content(line["body"], way)}}],
+            "choices": [{"index": 0, "finish_reason": "length" if way == "truncated" else "stop", "message": {"role": "assistant", "content": self.content(line["body"], way)}}],
             "usage": {"prompt_tokens": 40, "completion_tokens": 10, "total_tokens": 50},
         }  # fmt: skip
         response = {

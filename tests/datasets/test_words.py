@@ -1,0 +1,112 @@
+"""Sentences are written for movies and follow the domain."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lusifer import datasets, prompts
+from lusifer.datasets import MOVIES, Words, own, splits
+from lusifer.evaluation.audit import audit
+from lusifer.simulator import StatisticalUserModel, evolve, plan, questions, rate_items
+from lusifer.simulator.evolution import context_after
+from lusifer.simulator.preview import preview
+
+ABOUT_MOVIES = re.compile(r"\b(movies?|films?|viewers?)\b", re.I)
+
+
+@pytest.mark.parametrize(
+    ("said", "albums"),
+    [
+        ("Rate movies", "Rate albums"),
+        ("A movie counts in each of its genres.", "An album counts in each of its genres."),
+        ("an odd movie's name", "an odd album's name"),
+        ("MOVIES TO RATE", "ALBUMS TO RATE"),
+        ("films by Bach, film noir", "albums by Bach, film noir"),
+        ("a viewer; viewers", "a user; users"),
+        (":material/movie: movie_search", ":material/movie: movie_search"),
+        ("MovieLens", "MovieLens"),
+    ],
+)
+def test_nouns_are_replaced_with_their_articles(said: str, albums: str) -> None:
+    assert Words("album", "albums").say(said) == albums
+    assert MOVIES.say(said) == said and Words("movie", "movies").say(said) == said
+
+
+def collection(folder: Path) -> Path:
+    """Ratings of albums whose genres are some that movies have too, so that every kind of sentence comes up."""
+    folder.mkdir()
+    chance = random.Random(4)
+    genres = [
+        "Rock",
+        "Jazz",
+        "Drama",
+        "War",
+        "Fantasy",
+        "Crime",
+        "Children",
+        "Comedy",
+        "Action",
+        "Animation",
+    ]
+    albums = [
+        (n, f"Record {n} (19{60 + n % 40})", "|".join(chance.sample(genres, 3)))
+        for n in range(1, 81)
+    ]
+    rows = [
+        (u, a, max(1, min(5, 3 + (a % 5) - 2 + chance.choice((-1, 0, 1)))), 1_600_000_000 + 1000 * t)
+        for u in range(1, 9) for t, a in enumerate(chance.sample(range(1, 81), 50))
+    ]  # fmt: skip
+    pd.DataFrame(albums, columns=["album_id", "title", "genres"]).to_csv(
+        folder / "albums.csv", index=False
+    )
+    pd.DataFrame(rows, columns=["listener_id", "album_id", "rating", "timestamp"]).to_csv(
+        folder / "ratings.csv", index=False
+    )
+    return folder
+
+
+def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
+    own.keep(collection(tmp_path / "music"), own.propose(tmp_path / "music"))
+    data = datasets.load("music", tmp_path)
+    split = splits.make(data, "last-10")
+    model = StatisticalUserModel()
+    asked = 0
+    for user in split.train.user_ids.tolist():
+        what = plan(data, split, user, model)
+        steps = list(evolve(data, split, model, what))
+        items = data.items_of(split.test.of_user(user).item)
+        said = [
+            s.profile.text + s.explanation + "".join(c.aspect for c in s.changes) for s in steps
+        ]
+        said += [r.reason for r in rate_items(data, split, model, what, steps, items, None)]
+        said += [c.why for c in audit(data, steps).claims]
+        assert not ABOUT_MOVIES.search("\n".join(said)), said
+        for name in prompts.SHIPPED:
+            for template in ("update", "rate", "repair"):
+                context = context_after(data, split, user, steps)
+                if template == "update":
+                    context = context_after(data, split, user, []).reading(steps[0].batch)
+                found = preview(prompts.load(name), template, context, items)
+                assert not found.mistakes
+                text = "\n".join(m.content for m in found.messages)
+                assert "album" in text and not ABOUT_MOVIES.search(text), (name, template)
+                asked += 1
+    assert asked and questions.nouns(data.words) == {"noun": "album", "nouns": "albums"}
+
+
+def test_shipped_prompts_about_movies_read_as_before(ml100k, last10) -> None:
+    """The same question has the same key, so what was answered before there were nouns is not asked again."""
+    context = context_after(ml100k, last10, 405, [])
+    items = ml100k.items_of([50, 172])
+    for name, words in (
+        ("grounded", "MOVIES TO RATE (id |"),
+        ("concise", "MOVIES (id |"),
+        ("paper", "Movie (id |"),
+    ):
+        messages = questions.rate(prompts.load(name), context, items)
+        assert words in messages[1].content and "a movie site" in messages[0].content
