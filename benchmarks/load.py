@@ -57,6 +57,7 @@ class Session:
         self.random = random.Random(number)
         self.users, self.url, self.think = users, url, think
         self.steps: list[float] = []
+        self.changes: list[float] = []
         self.errors: list[str] = []
         self.ids: dict[str, tuple[str, bool]] = {}
         self.query = ""
@@ -92,7 +93,9 @@ class Session:
                 states.add(id=self.ids["User id"][0], int_value=self.random.choice(self.users))
                 if "Step" in self.ids:  # a short history has one step alone
                     states.add(id=self.ids["Step"][0]).double_array_value.data.append(1)
+                began = time.perf_counter()
                 await self.run(socket, chosen, 1)
+                self.changes.append(time.perf_counter() - began)
 
     async def run(self, socket: ClientConnection, asked: BackMsg, step: int) -> None:
         """Send it, and read until the script has ended; the explanation of a step must be among what came."""
@@ -172,21 +175,24 @@ async def drive(url: str, given: argparse.Namespace, exe: str | None, users: lis
     await asyncio.gather(*lives)
     memory.append(resident(port))
     steps = [s for session in sessions for s in session.steps]
+    changes = [s for session in sessions for s in session.changes]
     errors = [e for session in sessions for e in session.errors]
     third = max(len(memory) // 3, 1)
     early, late = fmean(memory[:third]), fmean(memory[-third:])
     print(
         f"{given.sessions} sessions, {given.minutes:g} minutes, {len(steps):,} steps ({len(steps) / given.minutes / 60:.1f} a second): "
         f"median {median(steps):.2f} s ({median(steps) / AIM_STEP:.2f} of {AIM_STEP:.0f} s), of the slowest tenth {quantiles(steps, n=10)[-1]:.2f} s, "
-        f"{len(errors)} errors"
+        f"{len(errors)} errors; each step was read for {given.think:g} s on average"
     )
-    if seen is not None:
-        shown = await seen
+    if changes:
+        print(f"going to another user, whose evolution is computed: median {median(changes):.2f} s over {len(changes):,}")  # fmt: skip
+    shown = await seen if seen is not None else []
+    if shown:
         print(f"a real browser beside them: median {median(shown):.2f} s over {len(shown)} steps")
     print(f"memory of the server: {early:,.0f} MB in the first third, {late:,.0f} MB in the last ({late / max(early, 1):.2f} times)")  # fmt: skip
     for error in errors[:5]:
         print(f"  {error}")
-    return not errors
+    return bool(steps) and not errors
 
 
 def main() -> None:
@@ -200,7 +206,7 @@ def main() -> None:
     users = [int(u) for u in load("ml-100k", DATA).user_ids]
     exe = None if given.no_browser else finder.find()
     with running(DATA) as app:
-        asyncio.run(drive(app.url, given, exe, users))
+        raise SystemExit(0 if asyncio.run(drive(app.url, given, exe, users)) else 1)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,14 @@ from lusifer.store import Store
 
 AT_A_TIME = 25
 """Users that a worker takes at once where nobody is asked; with a language model they are taken singly."""
+GONE = 180.0
+"""Seconds after which a cluster without one worker that answers is given up on."""
+LONGEST = 330.0
+"""Seconds that a call under way is waited for when all stops: more than any endpoint is given."""
+START = 180.0
+"""Seconds that all workers may take to start."""
+BLOCK = 200
+"""Answers handed in at a time."""
 PATIENCE = 3
 """Workers that may end on the same users before these are given up on."""
 
@@ -105,21 +113,28 @@ class WorkerStore(Store):
 
     def _send(self, method: str, *values: Any) -> None:
         sent = self._promises()
-        sent.append(self._tell(method, *values))
+        sent.append((self._tell(method, *values), values[0] if method == "keep_answer" else ""))
         if len(sent) > 64:
-            self._hear(sent.pop(0))
+            self._confirm(sent)
 
-    def _promises(self) -> list[Any]:
+    def _confirm(self, sent: list[tuple[Any, str]]) -> None:
+        """Wait for the oldest promise; an answer that is kept at home is needed here no longer."""
+        promise, key = sent.pop(0)
+        self._hear(promise)
+        if key:
+            self.forget_answer(key)
+
+    def _promises(self) -> list[tuple[Any, str]]:
         if not hasattr(self._sent, "list"):
             self._sent.list = []
-        found: list[Any] = self._sent.list
+        found: list[tuple[Any, str]] = self._sent.list
         return found
 
     def flush(self) -> None:
         """Wait until all that this thread sent is kept at home."""
         sent = self._promises()
         while sent:
-            self._hear(sent.pop(0))
+            self._confirm(sent)
 
     def answer(self, key: str) -> dict[str, Any] | None:
         """See `Store`."""
@@ -191,7 +206,7 @@ class Worker:
         import ray
 
         self.work: Work = ray.get(work[0])
-        self.stopped = threading.Event()
+        self.stopped, self._counting, self._busy = threading.Event(), threading.Lock(), 0
         self.store: WorkerStore | None = None
         if home is not None:
             self._file = Path(folder) / f"{uuid.uuid4().hex[:12]}.db"
@@ -214,22 +229,28 @@ class Worker:
             Cancelled: after `stop`.
         """
         test = self.work.split.test.of_users(users)
+        with self._counting:
+            self._busy += 1
         try:
             return simulate(
                 self.work.dataset, self.work.split, self.model, test, self.store, forecasts=self.work.forecasts,
                 community=self.work.community, cancelled=self.stopped.is_set,
             )  # fmt: skip
         finally:
-            if self.store is not None:
-                self.store.flush()
+            try:
+                if self.store is not None:
+                    self.store.flush()
+            finally:
+                with self._counting:
+                    self._busy -= 1
 
     def stop(self) -> None:
         """Begin no further call; what is under way is waited for, since it is paid."""
         self.stopped.set()
 
     def leave(self) -> None:
-        """All is handed in: forget this worker's file."""
-        if self.store is not None:
+        """Forget this worker's file, if all is handed in."""
+        if self.store is not None and not self._busy and not self.store.has_any_answer():
             self.store.close()
             for path in self._file.parent.glob(f"{self._file.stem}.*"):
                 path.unlink(missing_ok=True)
@@ -246,13 +267,16 @@ def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
             continue  # it is alive, or somebody else is handing it in
         try:
             left = Store(path)
-            adopt(left.kept_answers())
+            while found := left.kept_answers(BLOCK):
+                adopt(found)
+                for key, _, _ in found:
+                    left.forget_answer(key)
             left.close()
             for old in folder.glob(f"{path.stem}.*"):
                 if old.suffix != ".lock":
                     old.unlink(missing_ok=True)
         except StoreError:
-            pass  # a file that was cut off before its first answer
+            pass  # a file that was cut off before its first answer, or a home that can't write: it stays
         finally:
             lock.release()
 
@@ -297,6 +321,7 @@ class Cluster:
         self.threads = threads if self.asking else 1
         self.count, self.address = workers, address
         self.workers: list[Any] = []
+        self._folder: Path | None = None
 
     def start(self, run: str) -> None:
         """Start the workers of a run.
@@ -307,6 +332,9 @@ class Cluster:
         # Ray reads these when it is imported: no word to anybody about our use, and a cluster of our own stays on this machine.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if self.address is None:
+            os.environ.setdefault(
+                "RAY_BACKEND_LOG_LEVEL", "fatal"
+            )  # a worker that ends is told of by us
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         else:
             _reach(self.address)
@@ -320,7 +348,11 @@ class Cluster:
                 ray.init(address=self.address, runtime_env={"py_modules": [str(package)]}, **quiet)
             else:
                 cores = self.count or os.cpu_count() or 1
-                ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+                mask = os.umask(0o077)  # its token and its files are nobody else's business
+                try:
+                    ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+                finally:
+                    os.umask(mask)
         except Exception as error:
             raise BadRequest(
                 f"Ray could not be started or reached ({_first(error)}).",
@@ -339,7 +371,7 @@ class Cluster:
         have = int(ray.cluster_resources().get("CPU", 0))
         count = self.count or max(have, 1)
         if count > have:
-            raise BadRequest(f"{count} workers are asked for, and the cluster has {have} cores.", f"Ask for {have} at most.")  # fmt: skip
+            raise BadRequest(f"{count} workers are asked for, and the cluster has {have} cores.", f"Ask for {have} at most." if have else "Add a machine with cores to it.")  # fmt: skip
         recipe = self.recipe
         budget = None if recipe.budget is None else replace(recipe.budget, run_id=run)
         recipe, home = replace(recipe, run=run, budget=budget), None
@@ -354,8 +386,13 @@ class Cluster:
         self.workers = [
             hired.remote(self._sent, recipe, home, str(self._folder)) for _ in range(count)
         ]
+        asked = [w.pid.remote() for w in self.workers]
+        there, missing = ray.wait(asked, num_returns=count, timeout=START)
+        if missing:
+            idle = int(ray.available_resources().get("CPU", 0))
+            raise BadRequest(f"{len(missing)} of {count} workers did not start: {idle} of the cluster's {have} cores are free.", "Wait for who uses the others, or ask for fewer workers.")  # fmt: skip
         try:
-            self.pids()
+            ray.get(there)
         except ray.exceptions.RayError as error:
             raise _ours(error, "A worker could not start") from None
 
@@ -389,52 +426,61 @@ class Cluster:
         ended: dict[tuple[int, ...], int] = {}
         free = deque(w for _ in range(self.threads) for w in self.workers)
         busy: dict[Any, tuple[Any, int, tuple[int, ...]]] = {}
+        lost = _Lost()
         first = wanted[0][0] if wanted else None
-        while todo or busy:
-            if cancelled():
-                self._stop(list(busy))
-                raise Cancelled("The simulation was stopped.", "What was answered is kept.")
-            while todo and free:
-                worker, (number, users) = free.popleft(), todo.popleft()
-                busy[worker.simulate.remote(users)] = (worker, number, users)
-            ready, _ = ray.wait(list(busy), num_returns=1, timeout=0.2)
-            for promise in ready:
-                worker, number, users = busy.pop(promise)
-                free.append(worker)
-                try:
-                    gathered[number].append(ray.get(promise))
-                except (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError):
-                    # It starts anew by itself, hands in what the dead one had, and is asked again.
-                    ended[users] = ended.get(users, 0) + 1
-                    if ended[users] >= PATIENCE:
-                        self._stop(list(busy))
-                        raise LusiferError(f"{ended[users]} workers ended while they simulated {_named(users)}.", "Look at the memory of the machines; finished parts are kept.") from None  # fmt: skip
-                    todo.appendleft((number, users))
+        try:
+            while todo or busy:
+                if cancelled():
+                    raise Cancelled("The simulation was stopped.", "What was answered is kept.")
+                free.extend(lost.found(ray))
+                if not busy and not free and lost.since() > GONE:
+                    raise LusiferError("No worker of the cluster answers any more.", "Look at: ray status. Finished parts and all answers are kept: go on with --resume.")  # fmt: skip
+                while todo and free:
+                    worker, (number, users) = free.popleft(), todo.popleft()
+                    busy[worker.simulate.remote(users)] = (worker, number, users)
+                if not busy:
                     time.sleep(0.2)
                     continue
-                except ray.exceptions.RayError as error:
-                    self._stop(list(busy))
-                    raise _ours(error, f"A worker failed at {_named(users)}") from None
-                told(len(users))
-                if sum(len(s.evolutions) for s in gathered[number]) == len(sizes[number]):
-                    test = self.work.split.test.of_users(list(sizes[number]))
-                    whole[number] = joined(gathered.pop(number), test)
-            if first is not None and first in whole:
-                yield first, whole.pop(first)
-                first = None
-            if first is None:
-                for number in sorted(whole):
-                    yield number, whole.pop(number)
+                ready, _ = ray.wait(list(busy), num_returns=1, timeout=0.2)
+                for promise in ready:
+                    worker, number, users = busy.pop(promise)
+                    try:
+                        gathered[number].append(ray.get(promise))
+                    except (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError):
+                        # It starts anew by itself, elsewhere if its machine is gone, and hands in what the dead one
+                        # left there. It is given nothing before it answers.
+                        lost.add(worker)
+                        todo.appendleft((number, users))
+                        ended[users] = ended.get(users, 0) + 1
+                        if ended[users] >= PATIENCE:
+                            raise LusiferError(f"{ended[users]} workers ended while they simulated {_named(users)}.", "Look at the memory of the machines; finished parts are kept.") from None  # fmt: skip
+                        continue
+                    except ray.exceptions.RayError as error:
+                        raise _ours(error, f"A worker failed at {_named(users)}") from None
+                    free.append(worker)
+                    told(len(users))
+                    if sum(len(s.evolutions) for s in gathered[number]) == len(sizes[number]):
+                        test = self.work.split.test.of_users(list(sizes[number]))
+                        whole[number] = joined(gathered.pop(number), test)
+                if first is not None and first in whole:
+                    yield first, whole.pop(first)
+                    first = None
+                if first is None:
+                    for number in sorted(whole):
+                        yield number, whole.pop(number)
+        except BaseException:  # an error, a cancel, Ctrl-C, or whoever takes the parts has stopped
+            self._stop(list(busy))
+            raise
 
     def _stop(self, busy: list[Any]) -> None:
-        """Let what is under way end: it is paid."""
+        """Let the calls under way end: they are paid."""
         for worker in self.workers:
             worker.stop.remote()
         if busy:
-            self._ray.wait(busy, num_returns=len(busy), timeout=120)
+            self._ray.wait(busy, num_returns=len(busy), timeout=LONGEST)
 
     def close(self) -> None:
-        """Let the workers go, and Ray."""
+        """Let the workers go, and Ray; what lies in this machine's folder is handed in."""
         ray = self._ray
         if ray is None:
             return
@@ -442,16 +488,60 @@ class Cluster:
             if self.workers:
                 left = [w.leave.remote() for w in self.workers]
                 ray.wait(left, num_returns=len(left), timeout=30)
-            shutil.rmtree(self._folder, ignore_errors=True) if self._clean() else None
-        except (AttributeError, ray.exceptions.RayError):
+        except ray.exceptions.RayError:
             pass
         finally:
             self.workers = []
             ray.shutdown()
+            if self._folder is not None and self._folder.is_dir():
+                _hand_in(self._folder, Home(str(self.store.path)).adopt)
+                if self._clean(self._folder):
+                    shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _clean(self) -> bool:
+    @staticmethod
+    def _clean(folder: Path) -> bool:
         """Whether no answer lies in this machine's folder any more."""
-        return self._folder.is_dir() and not list(self._folder.glob("*.db"))
+        return not list(folder.glob("*.db"))
+
+
+class _Lost:
+    """Workers that ended, until they answer again."""
+
+    def __init__(self) -> None:
+        self.asked: dict[Any, Any] = {}
+        self.later: list[tuple[float, Any]] = []
+        self.began = time.monotonic()
+
+    def add(self, worker: Any) -> None:
+        """One place on a worker is lost for now."""
+        if not self.asked and not self.later:
+            self.began = time.monotonic()
+        self.later.append((time.monotonic() + 0.2, worker))
+
+    def since(self) -> float:
+        """Seconds since nobody was lost."""
+        return time.monotonic() - self.began if self.asked or self.later else 0.0
+
+    def found(self, ray: Any) -> list[Any]:
+        """Those that answer again."""
+        now = time.monotonic()
+        for due in [x for x in self.later if x[0] <= now]:
+            self.later.remove(due)
+            self.asked[due[1].pid.remote()] = due[1]
+        back = []
+        ready = (
+            ray.wait(list(self.asked), num_returns=len(self.asked), timeout=0)[0]
+            if self.asked
+            else ()
+        )
+        for promise in ready:
+            worker = self.asked.pop(promise)
+            try:
+                ray.get(promise)
+                back.append(worker)
+            except ray.exceptions.RayError:
+                self.later.append((now + 1.0, worker))
+        return back
 
 
 def _reach(address: str) -> None:

@@ -363,7 +363,11 @@ def each(
 
     with ThreadPoolExecutor(workers, thread_name_prefix="lusifer-user") as pool:
         futures = [pool.submit(guarded, at) for at in range(count)]
-        wait(futures)
+        try:
+            wait(futures)
+        except BaseException:  # Ctrl-C: what has not begun shall not begin
+            failed.set()
+            raise
         list(pool.map(leave, range(workers)))
     errors = [f.exception() for f in futures if f.exception() is not None]
     for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):

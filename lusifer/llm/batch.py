@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -166,11 +167,13 @@ class Batches:
     def _resolve(self, client: Any, pending: Pending) -> None:
         """Find the batch that somebody may have created before they were killed; create it where there is none."""
         try:
-            found = next(
-                (b for b in client.batches.list(limit=100) if b.input_file_id == pending.file), None
-            )
+            newest = islice(client.batches.list(limit=100), 1000)
+            found = next((b for b in newest if b.input_file_id == pending.file), None)
         except Exception as error:
-            raise self.model._explain(error) from None
+            explained = self.model._explain(error)
+            if explained.kind != "not-found":  # a server that lists no batches
+                raise explained from None
+            found = None
         if found is None:
             self._create(client, pending)
             return
@@ -286,10 +289,6 @@ class Batches:
             key, response = said["custom_id"], said.get("response") or {}
             if key not in keys or response.get("status_code") != 200:
                 return None
-            if self.llm.store.has_answers(
-                [key]
-            ):  # collected before, by a process that was killed then
-                return 0, 0.0
             body = json.loads(
                 json.dumps(response["body"]), object_hook=lambda d: SimpleNamespace(**d)
             )
@@ -297,8 +296,12 @@ class Batches:
         except (ValueError, KeyError, TypeError, AttributeError, ModelError):
             return None  # asked by itself later, where failures are recorded and repaired
         messages, options = asked.get(key, ([], {}))
+        again = bool(
+            self.llm.store.has_answers([key])
+        )  # collected before, by a process that was killed then
         used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
         full = price(self.llm.identity, *used)
         cost = None if full is None else full * DISCOUNT
-        self.llm.keep(key, messages, options, answer, cost)
+        if not again:
+            self.llm.keep(key, messages, options, answer, cost)
         return sum((used[0], used[2])), cost

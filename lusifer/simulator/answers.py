@@ -189,9 +189,10 @@ def read_ratings(
         item_id = _integer(row.get("item_id"))
         if item_id is not None and item_id in wanted and item_id not in found:
             found[item_id] = _rating(item_id, row, scale, chances.get(item_id))
-    missing = "The model's answer left this one out."
+    missing = "The model's answer left this {} out."
     return tuple(
-        found.get(i.id) or SimulatedRating(i.id, None, None, failure=missing) for i in items
+        found.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.words.one))
+        for i in items
     )
 
 

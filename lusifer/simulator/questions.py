@@ -18,6 +18,7 @@ VARIABLES = {
         "usual": "mean of all training ratings",
         "noun": "what one item is called: movie, book, album",
         "nouns": "the same of several: movies, books, albums",
+        "a_noun": "with its article: a movie, an album",
     },
     "update": {
         "about": "demographics, one line",
@@ -29,6 +30,7 @@ VARIABLES = {
         "shown": "the heading of such lines",
         "noun": "what one item is called: movie, book, album",
         "nouns": "the same of several: movies, books, albums",
+        "a_noun": "with its article: a movie, an album",
     },
     "rate": {
         "about": "demographics, one line",
@@ -41,6 +43,7 @@ VARIABLES = {
         "shown": "the heading of such lines",
         "noun": "what one item is called: movie, book, album",
         "nouns": "the same of several: movies, books, albums",
+        "a_noun": "with its article: a movie, an album",
     },
     "repair": {
         "problem": "what is wrong with the answer",
@@ -48,6 +51,7 @@ VARIABLES = {
         "schema": "the JSON schema of the answer",
         "noun": "what one item is called: movie, book, album",
         "nouns": "the same of several: movies, books, albums",
+        "a_noun": "with its article: a movie, an album",
     },
 }
 """What each template may name, and what that is."""
@@ -67,7 +71,7 @@ def rate(prompts: PromptSet, context: Context, items: Sequence[Item]) -> list[Me
 
 def nouns(words: Words) -> dict[str, str]:
     """The variables that say what items are called."""
-    return {"noun": words.one, "nouns": words.many}
+    return {"noun": words.one, "nouns": words.many, "a_noun": words.say("a movie")}
 
 
 def system_values(context: Context) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class StatisticalUserModel:
             else:
                 drift = now.now - mean if context.seen else 0.0
                 about = _with_crowd(crowd, drift, sum(parts.values()))
-                reason = wording.leaning(crowd, reason)
+                reason = wording.leaning(crowd, reason, item.words)
             expected = float(context.scale.clip(about))
             answers.append(
                 SimulatedRating(

@@ -59,12 +59,18 @@ def by_waves(
         if model.prompts.samples > 1 and any(w.forecasts for w in plans.values()):
             again: list[Question] = []
             for user, (steps, cut) in waiting.items():
-                if user not in broken:
+                if user in broken:
+                    continue
+                try:
                     context, items = _before(
                         dataset, split, model, plans[user], steps, cut, community
                     )
                     mine = replace(model, evolution=plans[user].id)
                     again += mine.draw_questions(context, items, "forecast")
+                except (ModelError, BadRequest) as error:
+                    if isinstance(error, ModelError) and error.hopeless:
+                        raise
+                    broken.add(user)
             ask(again, f"Step {number}: further draws")
         for user, (steps, _) in waiting.items():
             if user in broken:
@@ -76,15 +82,18 @@ def by_waves(
                 if isinstance(error, ModelError) and error.hopeless:
                     raise
                 broken.add(user)  # a template may fail for one user alone
-    left = [plans[u] for u in users if u not in broken]
-    ask(
-        [q for w in left for q in _of_ratings(dataset, split, model, w, store, community)], f"Ratings of {len(users):,} users"
-    )  # fmt: skip
-    if model.prompts.samples > 1:
-        ask(
-            [q for w in left for q in _of_ratings(dataset, split, model, w, store, community, further=True)],
-            "Ratings: further draws",
-        )  # fmt: skip
+    for further in (False, True) if model.prompts.samples > 1 else (False,):
+        wanted: list[Question] = []
+        for user in [u for u in users if u not in broken]:
+            try:
+                wanted += _of_ratings(
+                    dataset, split, model, plans[user], store, community, further=further
+                )
+            except (ModelError, BadRequest) as error:
+                if isinstance(error, ModelError) and error.hopeless:
+                    raise
+                broken.add(user)
+        ask(wanted, "Ratings: further draws" if further else f"Ratings of {len(users):,} users")
 
 
 def _unfinished(

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
+from lusifer.datasets import MOVIES, Words
 from lusifer.simulator.aspects import Aspect
 from lusifer.simulator.types import Change, Crowd, Rated
 
@@ -154,7 +155,7 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
     return sentence(of[kind].format(**shown))
 
 
-def leaning(crowd: Crowd, reason: str) -> str:
+def leaning(crowd: Crowd, reason: str, words: Words = MOVIES) -> str:
     """A reason that says first how far it leans on others."""
     ratings = "one rating" if crowd.count == 1 else f"{crowd.count:,} ratings"
     if not crowd.count:
@@ -163,7 +164,7 @@ def leaning(crowd: Crowd, reason: str) -> str:
         said = f"Leans on the crowd: {ratings}, about {crowd.mean:.1f} on average"
     else:
         said = (
-            f"Leans on the crowd: the {crowd.near_count} people most alike gave it "
+            f"Leans on the crowd: the {crowd.near_count} {words.person}s most alike gave it "
             f"{crowd.near_mean:.1f} on average, everybody {crowd.mean:.1f} ({ratings})"
         )
     return f"{said}. {reason}"

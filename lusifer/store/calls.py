@@ -260,11 +260,23 @@ class Calls(Connected):
         return found
 
     @explained
-    def kept_answers(self) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
-        """Every answer with the call that brought it, as `keep_answer` takes them."""
+    def forget_answer(self, key: str) -> None:
+        """Remove an answer and the calls about it."""
+        with self.writing() as db:
+            db.execute("delete from answers where key = ?", [key])
+            db.execute("delete from calls where key = ?", [key])
+
+    @explained
+    def has_any_answer(self) -> bool:
+        """Whether an answer is stored at all."""
+        return self._open().execute("select 1 from answers limit 1").fetchone() is not None
+
+    @explained
+    def kept_answers(self, limit: int) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Some answers with the call that brought each, as `keep_answer` takes them."""
         db = self._open()
         found = []
-        for answer in db.query("select * from answers"):
+        for answer in list(db.query("select * from answers where key in (select key from calls where status = 'ok') limit ?", [limit])):  # fmt: skip
             call = next(iter(db.query("select * from calls where key = ? and status = 'ok' order by id desc limit 1", [answer["key"]])), None)  # fmt: skip
             if call is not None:
                 key = answer.pop("key")

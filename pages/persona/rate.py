@@ -60,8 +60,8 @@ with st.container(border=True):
                              type="search", live=True)  # fmt: skip
         genres = st.multiselect("With genres", data.genres, width=280, key="movie_genres")
         years = data.items["year"].dropna()
-        low, high = int(years.min()), int(years.max())
-        span = st.slider("Years", low, high, (low, high), width=220, key="movie_years")
+        low, high = (int(years.min()), int(years.max())) if len(years) else (0, 0)
+        span = st.slider("Years", low, high, (low, high), width=220, key="movie_years") if low < high else (low, high)
     with st.container(horizontal=True):
         st.button(say("The user's held-out movies"), icon=":material/visibility_off:", on_click=_set,
                   args=(rate.held_out(picked, user)[: rate.MOST],))  # fmt: skip

@@ -112,6 +112,28 @@ def test_a_worker_that_is_killed_loses_nothing(ml100k, last10, store, kept, open
     assert not any(KEY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
 
 
+def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(ml100k, last10, store, kept, openai_server, tmp_path) -> None:  # fmt: skip
+    openai_server.delay = 0.2
+    recipe, users = Recipe("openai:a", prompts.load()), population.chosen(last10, 40)
+    on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2, threads=2)
+
+    def progress(done: int, total: int, what: str) -> None:
+        if done >= 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(ml100k, last10, recipe, users, store, on, progress=progress)
+    (row,) = store.runs(population.KIND)
+    calls, _ = store.calls({"status": "ok"}, limit=1000)
+    assert row["status"] == "cancelled" and len(calls) == len(openai_server.requests) < 200
+    assert not list(tmp_path.glob("lusifer-*/*.db"))
+    go_on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2, threads=4)
+    openai_server.delay = 0.0
+    assert run(ml100k, last10, recipe, users, store, go_on, resume=row["id"]) == row["id"]
+    asked = [json.dumps(r["messages"]) for r in openai_server.requests]
+    assert len(asked) == len(set(asked)), "and nothing is asked twice"
+
+
 def test_a_budget_holds_for_all_workers_together(ml100k, last10, store, kept, openai_server, tmp_path) -> None:  # fmt: skip
     recipe = Recipe("openai:a", prompts.load(), budget=Budget(run=Limit(tokens=30_000)))
     users = population.chosen(last10, 40)
@@ -139,6 +161,7 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
     store.keep_answer("l", answer, call)
     left.close()
     assert store.answer("k") is None
+    cluster._hand_in(tmp_path / "left", home.adopt)
     cluster._hand_in(tmp_path / "left", home.adopt)
     assert store.answer("k")["text"] == "{}" and store.run_usage("r")["made"] == 2
     assert not list((tmp_path / "left").glob("*.db"))

@@ -178,3 +178,24 @@ def test_a_run_that_was_stopped_is_calibrated_as_one_that_was_not(
     one, other = (pd.read_parquet(f / "part-00001.parquet") for f in (whole, cut))
     assert one["calibrated"].notna().all()
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_ctrl_c_begins_no_further_user(ml100k, last10, store, kept, openai_server, monkeypatch) -> None:  # fmt: skip
+    """A bug of old: the pool went on with everybody who was waiting."""
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    openai_server.delay = 0.1
+    model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load())
+    test = last10.test.of_users(population.chosen(last10, 60))
+    from concurrent import futures
+
+    from lusifer.evaluation import simulated
+
+    def interrupted(waiting) -> None:
+        while len(openai_server.requests) < 6:
+            pass
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulated, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        simulated.simulate(ml100k, last10, model, test, store, workers=2)
+    assert futures.wait and len(openai_server.requests) < 40

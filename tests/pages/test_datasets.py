@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from lusifer import datasets
+from lusifer.datasets import own
 from tests.datasets.test_releases import big, write_albums
 from tests.pages.test_pages import finish, open_page, press, texts
 
@@ -50,6 +51,21 @@ def test_own_tables_are_mapped_and_their_words_used(data_dir: Path) -> None:
         assert not re.search(r"(?i)\b(movies?|films?|viewers?)\b", said.replace("MovieLens", "")), (
             page
         )
+
+
+def test_items_without_years_are_rated_too(data_dir: Path) -> None:
+    folder = data_dir / "shop"
+    folder.mkdir()
+    rows = [
+        (u, i, 1 + (u * i) % 5, 1_600_000_000 + 60 * i) for u in range(1, 6) for i in range(1, 31)
+    ]
+    (folder / "ratings.csv").write_text("user_id,product_id,rating,timestamp\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, r, t in rows))  # fmt: skip
+    (folder / "products.csv").write_text("product_id,title\n" + "".join(f"{i},Thing {i}\n" for i in range(1, 31)))  # fmt: skip
+    own.keep(folder, own.propose(folder))
+    datasets.load("shop", data_dir)
+    for page in ("users", "evolution", "rate", "hands"):
+        app = open_page(page, dataset="shop", user="1")
+        assert not app.exception and not app.error, page
 
 
 def test_strangers_on_a_public_server_add_no_data(data_dir: Path, monkeypatch) -> None:

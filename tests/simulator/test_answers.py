@@ -81,7 +81,7 @@ def test_unknown_repeated_and_missing_ids(items, ml100k) -> None:
     text = _rows(_row(1, 4), _row(1, 2), _row(999, 5), _row("x", 5), "text", None, _row(50, 3))
     made = read_ratings(text, items, ml100k.scale)
     assert [m.rating for m in made] == [4, 3, None]
-    assert "left this one out" in made[2].failure
+    assert "left this movie out" in made[2].failure
 
 
 @pytest.mark.parametrize(
