@@ -24,15 +24,15 @@ from tests.browser import finder  # noqa: E402
 from tests.browser.conftest import running, settled  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures"
-SIZE = {"width": 1440, "height": 900}
+WIDTH, HEIGHT = 1440, {"evolution": 1000, "errors": 1150, "experiments": 1400, "playground": 1350}
 
 
 def pressed(page: Page, name: str, until: str) -> None:
     """Press a button and wait for what comes of it."""
-    button = page.get_by_role("button", name=name)
-    if button.count():
-        button.first.click()
-    page.get_by_text(until).first.wait_for(timeout=240_000)
+    page.wait_for_timeout(1500)  # the page may still be finding its shape
+    if not page.get_by_text(until).count():  # the second theme finds it recorded
+        page.get_by_role("button", name=name).first.click()
+    page.get_by_text(until).first.wait_for(state="attached", timeout=240_000)
     settled(page)
 
 
@@ -60,7 +60,7 @@ def playground(page: Page, url: str) -> None:
     """Agents against simulated users."""
     page.goto(f"{url}/playground")
     settled(page)
-    pressed(page, "Play", "Agents as CSV")
+    pressed(page, "Play", "Summary as CSV")
 
 
 def main() -> None:
@@ -69,12 +69,17 @@ def main() -> None:
         raise SystemExit("no browser: run tests/browser/install.py, or set LUSIFER_BROWSER")
     OUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "ml-100k").symlink_to((DATA / "ml-100k").resolve(), target_is_directory=True)
+        (Path(folder) / "ml-100k").symlink_to(
+            (DATA / "ml-100k").resolve(), target_is_directory=True
+        )
         with running(Path(folder)) as app, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=exe, args=finder.flags())
             for theme in ("light", "dark"):
                 for draw in (evolution, errors, experiments, playground):
-                    context = browser.new_context(viewport=SIZE, color_scheme=theme)
+                    context = browser.new_context(
+                        viewport={"width": WIDTH, "height": HEIGHT[draw.__name__]},
+                        color_scheme=theme,
+                    )
                     page = context.new_page()
                     page.set_default_timeout(60_000)
                     draw(page, app.url)
