@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from lusifer import settings  # noqa: E402
+from lusifer.datasets import load, splits  # noqa: E402
+from lusifer.simulator.suggest import suggest  # noqa: E402
 
 DATA = settings.data_dir()  # before the tests' own settings, which know no data folder
 
@@ -37,8 +39,10 @@ def pressed(page: Page, name: str, until: str) -> None:
 
 
 def evolution(page: Page, url: str) -> None:
-    """A profile after its third step."""
-    page.goto(f"{url}/evolution?user=405&step=3")
+    """The third step of the first user that the app itself offers for a demonstration."""
+    data = load("ml-100k", DATA)
+    user = suggest(data, splits.make(data, "last-10"))[0].user
+    page.goto(f"{url}/evolution?user={user}&step=3")
     settled(page)
 
 
@@ -84,7 +88,9 @@ def main() -> None:
                     page.set_default_timeout(60_000)
                     draw(page, app.url)
                     page.mouse.move(0, 0)
-                    page.wait_for_timeout(1500)
+                    while page.locator("[data-testid=stSkeleton]").count():  # parts that are still loading
+                        page.wait_for_timeout(100)
+                    page.wait_for_timeout(2000)
                     page.screenshot(path=OUT / f"{draw.__name__}-{theme}.png")
                     print(f"docs/pictures/{draw.__name__}-{theme}.png", flush=True)
                     context.close()

@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -403,7 +403,7 @@ class Cluster:
     def parts(
         self, wanted: Sequence[tuple[int, Sequence[int]]], told: Callable[[int], None],
         cancelled: Callable[[], bool],
-    ) -> Iterator[tuple[int, Simulated]]:  # fmt: skip
+    ) -> Generator[tuple[int, Simulated], None, None]:  # fmt: skip
         """Simulate parts of a population, given as (number, users); the first of them first, the others as they are done.
 
         Args:

@@ -7,7 +7,8 @@ was stopped goes on with the first part that is missing; what a language model a
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def parts_of(users: Sequence[int]) -> list[list[int]]:
 
 Engine = Callable[
     [Sequence[tuple[int, Sequence[int]]], Callable[[int], None], Callable[[], bool]],
-    Iterator[tuple[int, Simulated]],
+    Generator[tuple[int, Simulated], None, None],
 ]
 """Simulates parts, given as (number, users), and yields each when it is whole, the first of them first; told how many users more are done."""
 
@@ -114,7 +115,7 @@ def run_population(
 
     def here(
         wanted: Sequence[tuple[int, Sequence[int]]], told: Callable[[int], None], cancelled: Callable[[], bool]
-    ) -> Iterator[tuple[int, Simulated]]:  # fmt: skip
+    ) -> Generator[tuple[int, Simulated], None, None]:  # fmt: skip
         for number, part in wanted:
             if cancelled():
                 raise Cancelled("The simulation was stopped.", "Finished parts are kept: start it again to go on.")  # fmt: skip
@@ -143,10 +144,12 @@ def run_population(
         learned = True
     else:
         learned = light is None
-    for number, said in (by_engine or here)(missing, told, cancelled):
-        if not learned and light is not None:
-            by, learned = _calibrator(dataset, split, model, said, light, seed, cancelled), True
-        _write(paths[number], frame(dataset, said, by, light))
+    # Closed at once where a part can't be written: an engine then waits for the calls under way, which are paid.
+    with closing((by_engine or here)(missing, told, cancelled)) as engine:
+        for number, said in engine:
+            if not learned and light is not None:
+                by, learned = _calibrator(dataset, split, model, said, light, seed, cancelled), True
+            _write(paths[number], frame(dataset, said, by, light))
     failed = given = asked = 0
     for path in paths:
         table = pq.read_table(path, columns=["user_id", "expected"])

@@ -1,8 +1,9 @@
-"""What a screen reader and weak eyes meet: every page held against axe-core, in both themes."""
+"""What a screen reader, weak eyes and a keyboard meet: every page held against axe-core in both themes, and walked by Tab."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App, running, settled
 from tests.conftest import ROOT
@@ -30,6 +31,38 @@ PAGES = (
 )
 NOT_OURS = ("stSidebarNavItems", "stSidebarNavLink", "stSidebarNavSectionHeader", "stCode")
 """Parts that Streamlit draws by itself and that no setting reaches: the navigation's list, code blocks that scroll."""
+
+
+SETUP = """() => {
+ const look = e => { const found = []; for (let p = e, n = 0; p && n < 4; p = p.parentElement, n++) { const s = getComputedStyle(p);
+   found.push([s.outlineStyle, s.outlineWidth, s.boxShadow, s.borderTopColor, s.backgroundColor, s.color, s.textDecorationLine].join()); } return found.join('|'); };
+ const name = e => e.tagName + ': ' + (e.getAttribute('aria-label') || e.textContent.trim() || e.closest('[class*=stElementContainer], [data-testid=stElementContainer]')?.textContent.trim() || e.outerHTML.slice(0, 80)).slice(0, 60);
+ const seen = e => { const r = e.getBoundingClientRect(), s = getComputedStyle(e);
+   return r.width > 1 && r.height > 1 && s.visibility !== 'hidden' && !e.closest('[aria-hidden=true], [inert]'); };
+ // Of a group of choices Tab reaches one; arrows the others.
+ const wanted = () => [...document.querySelectorAll('[data-testid=stMain] :is(a[href], button, input, textarea, [role=slider], [role=combobox], summary)')]
+   .filter(e => seen(e) && !e.disabled && e.tabIndex >= 0 && !e.closest('[role=radiogroup], [role=tablist], [role=listbox], [data-testid=stButtonGroup], [role=toolbar]'));
+ const before = new Map(); const reached = new Set(); const dim = new Set();
+ document.querySelectorAll('[data-testid=stMain] *').forEach(e => { if (e.tabIndex >= 0 || e.matches('a, button, input')) before.set(e, look(e)); });
+ window.keyboard = {
+  count: () => wanted().length,
+  step: async () => { const e = document.activeElement; if (!e || e === document.body) return false;
+    if (e.closest('[data-testid=stMain]')) { reached.add(name(e));
+     for (let n = 0; n < 10 && e.tagName !== 'CANVAS' && before.has(e) && before.get(e) === look(e); n++) await new Promise(r => setTimeout(r, 50));  // borders fade in
+     if (before.has(e) && before.get(e) === look(e) && e.tagName !== 'CANVAS') dim.add(name(e)); } return true; },  // a table draws its own mark
+  left: () => [...new Set(wanted().map(name))].filter(n => !reached.has(n)), dim: () => [...dim] }; }"""
+
+
+def walked(page: Page) -> list[str]:
+    """What Tab does not reach, and where nobody sees that they are there."""
+    page.evaluate(SETUP)
+    assert page.evaluate("() => keyboard.count()")
+    for pressed in range(300):
+        page.keyboard.press("Tab")
+        if not page.evaluate("() => keyboard.step()") and pressed > 20:
+            break
+    left = page.evaluate("() => keyboard.left()")
+    return [f"never reached: {n}" for n in left] + [f"not seen: {n}" for n in page.evaluate("() => keyboard.dim()")]  # fmt: skip
 
 
 def serious(page: Page) -> list[str]:
@@ -75,4 +108,41 @@ def test_no_page_has_a_serious_finding(app: App, visit, dark: bool) -> None:
         page = visit(f"{app.url}/{path}", dark=dark)
         settled(page)
         met[path] = serious(page)
+        if not dark:
+            met[path] += walked(page)
     assert not any(met.values()), {k: v for k, v in met.items() if v}
+
+
+def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
+    page: Page = settled(visit(f"{app.url}/?user=405"))
+    page.wait_for_timeout(1500)  # a page that still finds its shape takes the focus away
+
+    def to(name: str) -> None:
+        for _ in range(150):
+            page.keyboard.press("Tab")
+            text = page.evaluate("() => { const e = document.activeElement; return e.matches('main') ? '' : (e.getAttribute('aria-label') || e.textContent || '').trim(); }")  # fmt: skip
+            if re.search(name, text):
+                return
+        raise AssertionError(f"Tab never came to {name}")
+
+    to("Watch the profile form")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Why it changed at step 1")).to_be_visible()
+    settled(page)
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("Why it changed at step 2")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("Why it changed at step 1")).to_be_visible()
+    settled(page)
+    to("Liking for|Dislike of")
+    page.keyboard.press("Enter")
+    expect(page.locator("details[open]").first).to_be_visible()
+    page.goto(f"{app.url}/rate?user=405")
+    settled(page)
+    page.wait_for_timeout(1500)
+    to("held-out movies")
+    page.keyboard.press("Enter")
+    to(r"Rate \d+ movies")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Held-out movies").first).to_be_visible()
+    expect(page.locator("[data-testid=stException]")).to_have_count(0)
