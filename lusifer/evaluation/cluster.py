@@ -1,8 +1,8 @@
 """Users spread over a Ray cluster: each worker simulates some and keeps what it was answered; one home gathers it.
 
-The home is an actor beside the database, and the only one that opens it. Workers look answers up there before they ask,
+The home is an actor beside the database that opens it for all workers. They look answers up there before they ask,
 set money aside there, and send what they were answered there at once; a file of their own on their machine holds it as
-well until they end. So a budget holds for all workers together, nothing that is stored is asked again, and whoever takes a killed worker's
+well until it has arrived. So a budget holds for all workers together, nothing that is stored is asked again, and whoever takes a killed worker's
 place on its machine first hands in what that one had not handed in.
 """
 
