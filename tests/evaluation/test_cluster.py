@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import BadRequest
 from lusifer.evaluation import cluster, population, rows
 from lusifer.evaluation.cluster import Cluster, Home, Recipe, Work, WorkerStore
 from lusifer.llm import Budget
@@ -72,7 +72,7 @@ def test_a_worker_that_is_killed_loses_nothing(ml100k, last10, store, kept, open
     openai_server.delay = 0.03
     monkeypatch.setattr(population, "PART", 10)
     light = community.light(ml100k, last10)
-    recipe = Recipe("openai:a", prompts.load())
+    recipe = Recipe("openai:a", prompts.load(), budget=Budget(run=Limit(tokens=100_000_000)))
     users, threads = population.chosen(last10, 16), 2
     on = Cluster(recipe, Work(ml100k, last10, None, True), store, workers=2, threads=threads)
     killed: list[int] = []
@@ -100,6 +100,7 @@ def test_a_worker_that_is_killed_loses_nothing(ml100k, last10, store, kept, open
     asked = len(openai_server.requests)
     twice = Counter(json.dumps(r["messages"]) for r in openai_server.requests)
     assert sum(twice.values()) - len(twice) <= threads, "what was under way alone is asked again"
+    assert store.spent("run", there)[0] >= 50 * len(twice), "all workers' calls are booked at home"
     found = pd.read_parquet(rows.path(there))
     assert found["calibrated"].notna().all() and len(found) == 160
     here = run(ml100k, last10, recipe, users, store, None, light=light)
@@ -132,15 +133,17 @@ def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(ml100k, last10, store
     assert len(asked) == len(set(asked)), "and nothing is asked twice"
 
 
-def test_a_budget_holds_for_all_workers_together(ml100k, last10, store, kept, openai_server, tmp_path) -> None:  # fmt: skip
-    recipe = Recipe("openai:a", prompts.load(), budget=Budget(run=Limit(tokens=30_000)))
-    users = population.chosen(last10, 40)
-    on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2, threads=4)
-    with pytest.raises(ModelError, match="budget of this run") as caught:
-        run(ml100k, last10, recipe, users, store, on)
-    assert caught.value.kind == "budget" and openai_server.requests
-    (row,) = store.runs(population.KIND)
-    assert row["status"] == "failed" and 0 < store.spent("run", row["id"])[0] <= 30_000
+def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
+    home = Home(str(store.path))
+    workers = [WorkerStore(tmp_path / f"{n}.db", home.do, lambda said: said) for n in "ab"]
+    names = {"run": "r", "session": "", "day": "2026-11-25"}
+    limits = {"run": ("tokens", 1000.0)}
+    booked = [w.set_aside(names, 400, None, limits) for w in workers]
+    assert all(isinstance(b, int) for b in booked) and store.spent("run", "r")[0] == 800
+    assert workers[0].set_aside(names, 400, None, limits) == ("run", 800.0, 1000.0)
+    workers[1].settle(booked[1], 100, None)
+    assert store.spent("run", "r")[0] == 500
+    assert isinstance(workers[0].set_aside(names, 400, None, limits), int)
 
 
 def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
