@@ -332,9 +332,8 @@ class Cluster:
         # Ray reads these when it is imported: no word to anybody about our use, and a cluster of our own stays on this machine.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if self.address is None:
-            os.environ.setdefault(
-                "RAY_BACKEND_LOG_LEVEL", "fatal"
-            )  # a worker that ends is told of by us
+            # A worker that ends is told of by us.
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         else:
             _reach(self.address)

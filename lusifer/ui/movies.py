@@ -15,7 +15,7 @@ from lusifer.jobs import Job
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.parts import job_progress
-from lusifer.ui.text import literal, say
+from lusifer.ui.text import literal
 
 
 def control(dataset: Dataset) -> None:
@@ -26,23 +26,21 @@ def control(dataset: Dataset) -> None:
     have, all_ = len(dataset.details), len(dataset.items)
     key = f"enrich:{dataset.hash}"
     job = state.jobs().get(key)
-    with st.popover(say("Movie details"), icon=":material/movie_info:", type="tertiary"):
+    with st.popover("Movie details", icon=":material/movie_info:", type="tertiary"):
         if job is not None and job.active:
             job_progress(key)
             return
-        st.markdown(say(f"**{have:,} of {all_:,} movies** have an overview, people or a poster."))
+        st.markdown(f"**{have:,} of {all_:,} movies** have an overview, people or a poster.")
         if job is not None and job.state in {"failed", "cancelled"}:
             st.warning(literal(job.error))
         if have < all_:
             st.caption(
-                say(
-                    "With them prompts tell a model what a movie is about and who made it, tastes can be "
-                    "about people, and lists show posters. Everything works without."
-                )
+                "With them prompts tell a model what a movie is about and who made it, tastes can be "
+                "about people, and lists show posters. Everything works without."
             )
         if tmdb.configured():
             if st.button("Get from TMDB", icon=":material/download:", help="Some minutes; goes on where it stopped."):  # fmt: skip
-                state.jobs().start(key, say("Movie details"), lambda j: _work(j, dataset, database), store=database)  # fmt: skip
+                state.jobs().start(key, "Movie details", lambda j: _work(j, dataset, database), store=database)  # fmt: skip
                 st.rerun()
         elif have < all_ and not settings.public():
             st.caption("For TMDB set `TMDB_API_KEY` (free at themoviedb.org) and start again.")
