@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,48 @@ def source(recbole: Path) -> Path:
     return found if found and found.is_dir() else recbole
 
 
+Lay = Callable[[Path], None]
+KEPT = ("forecasts", "item-knn", "svdpp", "ncf", "rnn4rec", "fm")
+"""What the product keeps by everything that decides it, so that another test may have it."""
+
+
+@pytest.fixture(scope="session")
+def warm(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose prepared copies and fits all tests of a run share, those of other workers too."""
+    from lusifer import datasets
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "warm"
+    folder.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (folder / "ml-100k").symlink_to(source, target_is_directory=True)
+    datasets.load("ml-100k", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lay(source: Path, warm: Path) -> Lay:
+    """Lays MovieLens 100K into a folder as it is at an app's second start: read, with what was fitted before."""
+
+    def make(folder: Path) -> None:
+        (folder / "ml-100k").symlink_to(source, target_is_directory=True)
+        shutil.copytree(warm / ".prepared" / "ml-100k", folder / ".prepared" / "ml-100k")
+        _bring(warm, folder)
+
+    return make
+
+
+def _bring(one: Path, other: Path) -> None:
+    there = other / ".prepared" / "kept"
+    there.mkdir(parents=True, exist_ok=True)
+    for name in KEPT:
+        for file in (one / ".prepared" / "kept").glob(f"{name}-*.npz"):
+            if not (there / file.name).exists():
+                partial = there / f"{file.name}.{os.getpid()}"
+                shutil.copy(file, partial)
+                partial.replace(there / file.name)
+
+
 @pytest.fixture(scope="session")
 def shared_data(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with MovieLens 100K in it, for tests that only read."""
@@ -84,13 +128,14 @@ def last10(ml100k):
 
 
 @pytest.fixture
-def data_dir(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(lay: Lay, warm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:  # fmt: skip
     """A data folder of this test's own, with MovieLens 100K; the app and the command line use it."""
     folder = tmp_path / "data"
     folder.mkdir()
-    (folder / "ml-100k").symlink_to(source, target_is_directory=True)
+    lay(folder)
     monkeypatch.setenv("LUSIFER_DATA", str(folder))
-    return folder
+    yield folder
+    _bring(folder, warm)
 
 
 @pytest.fixture

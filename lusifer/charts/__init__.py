@@ -252,22 +252,6 @@ def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
     return _layout(figure, 360)
 
 
-def cold_start(frame: pd.DataFrame) -> go.Figure:
-    """RMSE by number of ratings known. Columns: known, predictor, rmse, low, high."""
-    figure = go.Figure()
-    for at, (name, rows) in enumerate(frame.groupby("predictor", sort=False)):
-        rows = rows.sort_values("known")
-        figure.add_scatter(
-            x=[f"{k:g}" for k in rows["known"]], y=rows["rmse"], name=str(name), mode="lines+markers",
-            customdata=rows[["low", "high"]], **_series(at),
-            hovertemplate="%{x} known: RMSE %{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra>"
-            + str(name) + "</extra>",
-        )  # fmt: skip
-    figure.update_xaxes(title="Ratings of the user that are known", type="category")
-    figure.update_yaxes(title="RMSE")
-    return _layout(figure, 380)
-
-
 def waterfall(parts: Mapping[str, float], total: str) -> go.Figure:
     """What a number is made of, part by part, up to the total."""
     names, values = list(parts), list(parts.values())

@@ -175,7 +175,7 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
         run_id = population.record(
             dataset, split, make, users, store, seed=options.seed, asked_with=options.prompts if paid else "",
             samples=options.samples, resume=options.resume, engine=options.engine, community=told, light=light,
-            workers=options.workers if paid else 1, progress=progress, **hooks,
+            memory=settings.kept_dir(), workers=options.workers if paid else 1, progress=progress, **hooks,
         )  # fmt: skip
     finally:
         if cluster is not None:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from lusifer.baselines import (
     ALS,
@@ -146,6 +145,8 @@ def _agree(
         held: variants × users × (real, environment).
         played: variants × seeds.
     """
+
+    from scipy import stats  # half a second, which nobody else should wait for
 
     def tau(a: NDArray[Any], b: NDArray[Any]) -> float:
         return float(stats.kendalltau(a, b).statistic)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from lusifer.env.agents import Agent
 from lusifer.env.movielens import MovieLensEnv
@@ -138,7 +138,7 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     if len(values) < 2:
         return mean, float("nan"), float("nan")
     width = float(
-        stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+        special.stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(len(values))
     )
     return mean, mean - width, mean + width
 

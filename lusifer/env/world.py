@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer import datasets
+from lusifer import datasets, settings
 from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import BadRequest
@@ -194,8 +195,11 @@ def _evidence(w: World, user: int) -> Columns:
     )
 
 
-def build(dataset: Dataset, split: Split, *, seed: int = 0) -> World:
+def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None = None) -> World:
     """A world on a data set's split.
+
+    Args:
+        folder: where the built-in's forecasts are kept for the next time.
 
     Raises:
         BadRequest: nobody has `LEAST_HISTORY` ratings on the reward's side.
@@ -212,7 +216,10 @@ def build(dataset: Dataset, split: Split, *, seed: int = 0) -> World:
     genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-9)
     light = communities.light(dataset, half)
     learned = calibrator(
-        teachers(dataset, half, StatisticalUserModel()), light, dataset, evidence=False
+        teachers(dataset, half, StatisticalUserModel(), folder=folder),
+        light,
+        dataset,
+        evidence=False,
     )
     return World(
         dataset, half, split.train.select(~mine), users, item_ids, genres, light, learned, seed
@@ -228,4 +235,4 @@ def world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int = 0) 
         BadRequest: no such split, or nobody to simulate.
     """
     found = datasets.load(dataset)
-    return build(found, splits.make(found, split), seed=seed)
+    return build(found, splits.make(found, split), seed=seed, folder=settings.kept_dir())

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from lusifer.datasets import RatingScale
 
@@ -22,6 +22,11 @@ LEAST_USERS = 2
 LEAST_ROWS = 3
 """Ratings of a user from which their own correlation counts."""
 _TINY = 1e-9  # sums of squares lose this much to rounding
+
+
+def _ranks(values: Floats) -> Floats:
+    """Ranks from 1, ties by their mean."""
+    return np.asarray(pd.Series(values).rank(), dtype=float)
 
 
 def scores(
@@ -71,7 +76,7 @@ def _per_user(
         rounded = off**2
     rows = [
         np.ones_like(p), error**2, np.abs(error), *_moments(p, t),
-        *_moments(rankdata(p), rankdata(t)), exact, near, rounded,
+        *_moments(_ranks(p), _ranks(t)), exact, near, rounded,
     ]  # fmt: skip
     ids, inverse = np.unique(users, return_inverse=True)
     found: Floats = np.stack([np.bincount(inverse, r, len(ids)) for r in rows], axis=1).astype(

@@ -86,7 +86,7 @@ Engine = Callable[
 
 def run_population(
     dataset: Dataset, split: Split, model: UserModel, users: Sequence[int], folder: Path, store: Store | None, *,
-    community: Community | None = None, light: Community | None = None, workers: int = 1, seed: int = 0,
+    community: Community | None = None, light: Community | None = None, workers: int = 1, seed: int = 0, memory: Path | None = None,
     progress: Progress = silent, cancelled: Callable[[], bool] = lambda: False, by_engine: Engine | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Simulate everybody; the parts lie in a folder afterwards. What is known of the run as plain values.
@@ -95,6 +95,7 @@ def run_population(
         folder: where parts are kept; those that are there are not computed again.
         community: what a model with evidence is told.
         light: evidence that ratings are calibrated with; none: not calibrated.
+        memory: where the built-in's forecasts are kept, see `lusifer.evaluation.simulated.teachers`.
         by_engine: who simulates; none: this process.
 
     Raises:
@@ -140,7 +141,7 @@ def run_population(
             dataset, split, model, split.test.of_users(cut[0]), store, forecasts=True, community=community,
             cancelled=cancelled, workers=workers,
         )  # fmt: skip
-        by = _calibrator(dataset, split, model, first, light, seed, cancelled)
+        by = _calibrator(dataset, split, model, first, light, seed, memory, cancelled)
         learned = True
     else:
         learned = light is None
@@ -148,7 +149,10 @@ def run_population(
     with closing((by_engine or here)(missing, told, cancelled)) as engine:
         for number, said in engine:
             if not learned and light is not None:
-                by, learned = _calibrator(dataset, split, model, said, light, seed, cancelled), True
+                by, learned = (
+                    _calibrator(dataset, split, model, said, light, seed, memory, cancelled),
+                    True,
+                )
             _write(paths[number], frame(dataset, said, by, light))
     failed = given = asked = 0
     for path in paths:
@@ -163,12 +167,14 @@ def run_population(
 
 def _calibrator(
     dataset: Dataset, split: Split, model: UserModel, said: Simulated, light: Community, seed: int,
-    cancelled: Callable[[], bool],
+    memory: Path | None, cancelled: Callable[[], bool],
 ) -> Calibrator | None:  # fmt: skip
     """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
     forecasts: Forecasts = said.forecasts
     if model.spec == BUILTIN:
-        forecasts = teachers(dataset, split, model, community=light, seed=seed, cancelled=cancelled)
+        forecasts = teachers(
+            dataset, split, model, community=light, seed=seed, folder=memory, cancelled=cancelled
+        )
     try:
         return calibrator(forecasts, light, dataset, evidence=light.full)
     except BadRequest:  # too few forecasts

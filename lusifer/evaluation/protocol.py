@@ -185,6 +185,7 @@ def calibrate(
     community: Community,
     *,
     seed: int = 0,
+    folder: Path | None = None,
     progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Calibration:
@@ -200,7 +201,7 @@ def calibrate(
     forecasts = found.forecasts
     if model.spec == BUILTIN:
         forecasts = teachers(
-            dataset, split, model, community=community, seed=seed, progress=progress,
+            dataset, split, model, community=community, seed=seed, folder=folder, progress=progress,
             cancelled=cancelled,
         )  # fmt: skip
     by = calibrator(forecasts, community, dataset, evidence=community.full)
@@ -234,7 +235,7 @@ def evaluate(
         calibration: with a community, ``simulator`` yields ``simulator-calibrated`` as well; what is
             in the community (`Community.full` or not) enters it.
         told: the model with evidence and what it is told: adds ``simulator-evidence``, calibrated with it.
-        folder: where heavy baselines' predictions are kept.
+        folder: where heavy baselines' predictions and the built-in's forecasts are kept.
 
     Raises:
         BadRequest: an unknown name, a name twice, none at all, or no test row left.
@@ -287,7 +288,7 @@ def evaluate(
             if way.calibrated and way.community is not None:
                 try:
                     now = calibrate(
-                        dataset, split, way.model, said, way.community, seed=seed,
+                        dataset, split, way.model, said, way.community, seed=seed, folder=folder,
                         progress=lambda *_, d=done + size: progress(d, total, "calibration"),  # type: ignore[misc]
                         cancelled=cancelled,
                     )  # fmt: skip

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lusifer.datasets import Dataset, RatingTable
+from lusifer.datasets.prepared import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
 from lusifer.errors import BadRequest, Cancelled, EmptyHistory, ModelError
 from lusifer.simulator import (
@@ -104,6 +109,30 @@ class Forecasts(Answers):
         users, items = table[:, 0].astype(np.int32), table[:, 1].astype(np.int32)
         moments = table[:, 4].astype(np.int64)
         return cls(users, items, table[:, 2], table[:, 3], moments, newest, table[:, 5])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """As plain arrays, the newest ratings end to end, for a file."""
+        cuts = np.cumsum([0, *(len(items) for items, _ in self.newest)])
+        items, ratings = zip(*self.newest, strict=True) if self.newest else ((), ())
+        return {
+            "user": self.user, "item": self.item, "said": self.said, "seen": self.seen, "moment": self.moment,
+            "rating": self.rating, "cuts": cuts, "newest_items": np.concatenate([np.zeros(0, np.int32), *items]),
+            "newest_ratings": np.concatenate([np.zeros(0), *ratings]),
+        }  # fmt: skip
+
+    @classmethod
+    def from_arrays(cls, given: Mapping[str, NDArray[Any]]) -> Forecasts:
+        """What `arrays` made."""
+        cuts = given["cuts"][1:-1]
+        newest = zip(
+            np.split(given["newest_items"], cuts),
+            np.split(given["newest_ratings"], cuts),
+            strict=True,
+        )
+        return cls(
+            given["user"], given["item"], given["said"], given["seen"], given["moment"],
+            list(newest) if len(given["cuts"]) > 1 else [], given["rating"],
+        )  # fmt: skip
 
 
 def newest_of(seen: Sequence[Rated]) -> tuple[NDArray[np.int32], Floats]:
@@ -263,10 +292,14 @@ def teachers(
     history: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
+    folder: Path | None = None,
     progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Forecasts:
     """Forecasts of many users by a model that costs nothing to ask (the built-in).
+
+    Args:
+        folder: where they are kept for the next time, by everything that decides them; ``None`` keeps nothing.
 
     Raises:
         Cancelled: ``cancelled`` said so, between two users.
@@ -274,6 +307,19 @@ def teachers(
     users = split.train.user_ids
     if len(users) > TEACHERS:
         users = np.sort(np.random.default_rng((seed, 3)).choice(users, TEACHERS, replace=False))
+    path = None
+    if folder is not None:
+        said = [
+            dataset.hash, split.train.hash, model.spec, model.version, seed, TEACHERS,
+            community.id if community is not None and model.evidence else "",
+            history or model.history, batch_size or model.batch_size,
+            [(i, dataset.details[i].hash) for i in sorted(dataset.details)],
+        ]  # fmt: skip
+        key = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
+        path = folder / f"forecasts-{key}.npz"
+        known = load_arrays(path)
+        if known is not None:
+            return Forecasts.from_arrays(known)
     evolutions: dict[int, Sequence[Step]] = {}
     for at, user in enumerate(users.tolist()):
         if cancelled():
@@ -283,7 +329,10 @@ def teachers(
             dataset, split, user, model, history=history, batch_size=batch_size, community=community
         )
         evolutions[user] = list(evolve(dataset, split, model, what, community=community))
-    return Forecasts.of(evolutions)
+    found = Forecasts.of(evolutions)
+    if path is not None:
+        save_arrays(path, found.arrays())
+    return found
 
 
 def stored_forecasts(

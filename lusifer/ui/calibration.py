@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lusifer import settings
 from lusifer.errors import LusiferError
 from lusifer.evaluation.comparison import threshold
 from lusifer.evaluation.simulated import (
@@ -77,7 +78,8 @@ def _work(job: Job, picked: Chosen, community: Community, database: Store | None
     model = picked.user_model(database, cancelled=job.cancelled)
     if picked.builtin:
         forecasts = teachers(
-            picked.dataset, picked.split, model, community=community, cancelled=job.cancelled,
+            picked.dataset, picked.split, model, community=community, folder=settings.kept_dir(),
+            cancelled=job.cancelled,
             progress=lambda done, total, _: job.progress(done, total, "Forecasts of everybody"),
         )  # fmt: skip
     elif database is None:

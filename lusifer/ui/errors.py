@@ -15,7 +15,7 @@ from lusifer.errors import Cancelled, LusiferError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, sample_users, trust
 from lusifer.evaluation.audit import Validity, predictive_validity
 from lusifer.evaluation.comparison import board as measures
-from lusifer.evaluation.comparison import plain, summary, table
+from lusifer.evaluation.comparison import summary, table
 from lusifer.jobs import Job
 from lusifer.simulator import BUILTIN, Step, UserModel, plan
 from lusifer.simulator.community import Community
@@ -332,46 +332,3 @@ def validity_work(
         picked.dataset, picked.split, model, steps, cancelled=job.cancelled,
         progress=lambda done, total: job.progress(done, total, "Forecasts from the profile before"),
     )  # fmt: skip
-
-
-# ---- cold start -----------------------------------------------------------------------------------
-
-
-def cold_work(job: Job, picked: Chosen, names: list[str], store: Store | None) -> dict[str, Any]:
-    """Every predictor on the cold splits, all with the same test rows; a recorded run."""
-    from lusifer.simulator import community
-
-    params = {"predictors": names, "lengths": list(splits.COLD)}
-    model = picked.alone().user_model(store)
-    title = f"Cold start, {len(names)} predictors, {model.spec}"
-    run = store.start_run(
-        "cold-start", title, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
-        split="cold", model=model.spec, model_version=model.version, seed=0, params=params,
-    ) if store else ""  # fmt: skip
-    job.run = run
-    rows: list[dict[str, Any]] = []
-    try:
-        for at, known in enumerate(splits.COLD):
-            split = splits.make(picked.dataset, f"cold-{known}")
-            light = community.light(picked.dataset, split)
-
-            def told(done: int, total: int, what: str, at: int = at, known: int = known) -> None:
-                share = (at + done / max(total, 1)) / len(splits.COLD)
-                job.progress(round(1000 * share), 1000, f"{known} known: {TITLES.get(what, what)}")
-
-            found = evaluate(
-                picked.dataset, split, names,
-                model=picked.alone().user_model(store, run=run or None, cancelled=job.cancelled),
-                store=None if picked.builtin else store, community=light, folder=settings.kept_dir(),
-                progress=told, cancelled=job.cancelled, workers=1 if picked.builtin else WORKERS,
-            )  # fmt: skip
-            for name, values in found.summary(draws=500).items():
-                v = values["rmse"]
-                rows.append({"known": known, "predictor": name, "rmse": plain(v.value), "low": plain(v.low), "high": plain(v.high)})  # fmt: skip
-    except BaseException as error:
-        if store:
-            store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
-        raise
-    if store:
-        store.finish_run(run, "done", {"rows": rows})
-    return {"id": run, "summary": {"rows": rows}, "params": params, "model": model.spec}

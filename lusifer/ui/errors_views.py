@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lusifer import charts, datasets, settings
+from lusifer import charts, settings
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, rmse_difference
 from lusifer.evaluation.comparison import GROUPINGS, breakdown, reliability, threshold
-from lusifer.simulator import BUILTIN
 from lusifer.store import Store
-from lusifer.ui import errors, evolution, parts, report, state
+from lusifer.ui import errors, evolution, experiments, parts, report, state
 from lusifer.ui import runs as recorded_runs
 from lusifer.ui.state import Chosen
 from lusifer.ui.text import literal, money, say
@@ -26,7 +25,6 @@ VIEWS = {
     "cold": "Cold start", "runs": "Other runs",
 }  # fmt: skip
 MISSES = 15
-COLD_DEFAULT = [SIMULATOR, "fm", "svdpp", "als", "bias", "item-mean"]
 
 
 def filters(picked: Chosen, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -293,61 +291,18 @@ def pairs(picked: Chosen, rows: pd.DataFrame, names: Sequence[str], seed: int) -
 
 
 def cold_start(picked: Chosen, store: Store | None) -> None:
-    """The cold-start curve of all methods: a recorded run of its own, since it needs splits of its own."""
+    """The newest cold-start experiment on this split, in brief; the Experiments page runs it and has the rest."""
     st.subheader("Cold start", icon=":material/ac_unit:")
-    st.caption(
-        "A fifth of the users start with 0, 1, 2, 3, 5 or 10 known ratings, tested on the same rows each time: "
-        + literal(datasets.splits.describe("cold-3").split(": ", 1)[0])
-        + "."
-    )
-    choices = [n for n in errors.CHOICES if not (picked.builtin and n == BUILTIN)]
-    names = st.pills("Predictors of the curve", choices, selection_mode="multi", key="cold-names", wrap=True,
-                     default=COLD_DEFAULT, format_func=lambda n: errors.TITLES[n])  # fmt: skip
-    key = f"cold:{picked.dataset.hash[:8]}:{picked.model}:{picked.prompts}:{'+'.join(names)}"
-    job = state.jobs().get(key)
-    if job is not None and job.active:
-        parts.job_progress(key)
+    st.caption("How good everybody is when the 0, 1, 2, 3, 5, 10 or 20 newest ratings of a user are known, tested on the same rows each time.")  # fmt: skip
+    found = experiments.recorded(picked, store, "cold")
+    asked = {"experiment": "cold"} | ({"run": found[0]["id"]} if found else {})
+    if found:
+        experiments.brief(found[0])
     else:
-        if job is not None and job.state in {"failed", "cancelled"}:
-            st.warning(literal(job.error), icon=":material/error:")
-        paid = SIMULATOR in names and not picked.builtin
-        # Its prompts are a thousand users' work to count, so only who wants the curve waits for that.
-        asked = not paid or st.toggle("Count what it costs with this model", key="cold-count")
-        tag = f" ({evolution.price_tag(cold_cost(picked))})" if paid and asked else ""
-        if st.button(
-            f"Compute the curve{tag}", icon=":material/play_circle:", disabled=not (names and asked)
-        ):
-            order = [n for n in errors.ORDER if n in names]
-            state.jobs().start(key, "Cold start", lambda j: errors.cold_work(j, picked, order, store), store=store)  # fmt: skip
-            st.rerun()
-    runs = recorded_runs.recorded(picked, store, "cold-start")
-    found = job.result if job is not None and job.state == "done" else None
-    if found is None and runs:
-        titles = recorded_runs.titles(runs)
-        chosen = st.selectbox("Recorded curve", list(titles), key="cold-run", format_func=lambda i: titles.get(i, i))  # fmt: skip
-        manage(store, chosen, titles)
-        found = next(r for r in runs if r["id"] == chosen)
-    if found is None:
-        st.caption("Not computed yet. With the built-in and these methods it takes about two minutes; fits are kept.")  # fmt: skip
-        return
-    frame = pd.DataFrame(found["summary"]["rows"])
-    frame["predictor"] = frame["predictor"].map(lambda n: errors.TITLES.get(n, n))
-    st.plotly_chart(charts.cold_start(frame), alt="RMSE of every method by number of known ratings")
-    st.caption(f"Run {found['id']}, model {literal(found['model'])}; all users that start cold, held-out ones among them. Hover for 95 % intervals over users.")  # fmt: skip
-
-
-def cold_cost(picked: Chosen) -> Any:
-    """What the cold-start curve costs with a language model."""
-    from dataclasses import replace
-
-    total = None
-    for known in datasets.splits.COLD:
-        split = state.split(picked.dataset, f"cold-{known}")
-        there = replace(picked, split=split, evidence=False)
-        users = len(split.test.user_ids)
-        one = errors.cost(there, users, 0, "all", state.store())
-        total = one if total is None else total + one
-    return total
+        st.info("The cold start has not been measured on this split yet. The experiment of that name does it; with "
+                "the built-in model it takes about a minute and a half and costs nothing.", icon=":material/ac_unit:")  # fmt: skip
+    st.page_link("pages/evidence/experiments.py", label="Open it on Experiments" if found else "Go to the experiment",
+                 icon=":material/experiment:", query_params=asked)  # fmt: skip
 
 
 def manage(store: Store | None, run: str, titles: dict[str, str]) -> None:

@@ -150,30 +150,48 @@ def key_of(picked: Chosen) -> str:
     return f"experiment:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
 
 
+def who(run: dict[str, Any]) -> str:
+    """Model, users, seed, run and cost of a run in a line, to go on behind."""
+    used = run["summary"].get("usage") or {}
+    whom = errors.AMONG.get(run["params"].get("among", "all"), "Users").lower()
+    spent = f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {money(used['price'])}." if used.get("made") else ""  # fmt: skip
+    return (
+        f"{literal(label(run['model']))}, version {literal(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
+        f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users; "
+    )
+
+
+def brief(run: dict[str, Any]) -> None:
+    """A run's two sentences and its first chart, for other pages."""
+    for sentence in run["summary"]["sentences"]:
+        st.markdown(f"**{literal(say(sentence))}**")
+    drawn(run, 0)
+    st.caption(who(run) + say("all are tested on the same movies."))
+
+
+def drawn(run: dict[str, Any], at: int) -> None:
+    """One chart of a run."""
+    panel = run["summary"]["panels"][at]
+    frame = points(panel)
+    st.plotly_chart(
+        charts.panel(frame, panel["kind"], panel["x"], panel["y"]), key=f"panel-{run['id']}-{at}",
+        alt=described(panel, frame),
+    )  # fmt: skip
+
+
 def result(run: dict[str, Any]) -> None:
     """Everything that is said of one run."""
     made = run["summary"]
     for sentence in made["sentences"]:
         st.markdown(f"**{literal(say(sentence))}**")
-    used = made.get("usage") or {}
-    whom = errors.AMONG.get(run["params"].get("among", "all"), "Users").lower()
-    spent = f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {money(used['price'])}." if used.get("made") else ""  # fmt: skip
-    st.caption(
-        f"{literal(label(run['model']))}, version {literal(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
-        f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users; "
-        + say("final ratings of all arms are of the same movies.")
-    )
+    st.caption(who(run) + say("final ratings of all arms are of the same movies."))
     for note in made["notes"]:
         st.caption(f":material/info: {literal(say(note))}")
     with st.grid(1 if len(made["panels"]) == 1 else 2, min_column_width=420, gap="medium"):
         for at, panel in enumerate(made["panels"]):
             with st.container():
                 st.markdown(f"**{literal(panel['title'])}**")
-                frame = points(panel)
-                st.plotly_chart(
-                    charts.panel(frame, panel["kind"], panel["x"], panel["y"]),
-                    key=f"panel-{run['id']}-{at}", alt=described(panel, frame),
-                )  # fmt: skip
+                drawn(run, at)
     with st.expander("The figures as a table", icon=":material/table:"):
         table = pd.concat(
             [points(p).assign(panel=p["title"]) for p in made["panels"]], ignore_index=True

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lusifer import charts
+from lusifer import charts, settings
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.env import agents, agreement, play
@@ -54,7 +54,7 @@ def world(data: Dataset, split: Split) -> World:
         if key not in _worlds:
             while len(_worlds) >= WORLDS:
                 del _worlds[next(iter(_worlds))]
-            _worlds[key] = build(data, split)
+            _worlds[key] = build(data, split, folder=settings.kept_dir())
         return _worlds[key]
 
 

@@ -40,7 +40,7 @@ def work(
 
     return population.record(
         picked.dataset, picked.split, make, users, store, asked_with=picked.prompts, resume=resume, community=told,
-        light=told or light, workers=1 if picked.builtin else errors.WORKERS, progress=job.progress,
+        light=told or light, memory=settings.kept_dir(), workers=1 if picked.builtin else errors.WORKERS, progress=job.progress,
         cancelled=job.cancelled,
     )  # fmt: skip
 

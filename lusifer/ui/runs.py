@@ -16,13 +16,12 @@ __all__ = ["choose", "delete", "keep", "path", "recorded", "rows", "titles"]
 
 
 def recorded(picked: Chosen, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
-    """Finished runs of a kind on this data set (but for a cold start: on this split), newest first."""
+    """Finished runs of a kind on this data set and split, newest first."""
     if store is None:
         return []
     return [
         r for r in store.runs(kind, limit=200)
-        if r["status"] == "done" and r["dataset_hash"] == picked.dataset.hash
-        and (kind == "cold-start" or r["split"] == picked.split.id)
+        if r["status"] == "done" and r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id
     ]  # fmt: skip
 
 

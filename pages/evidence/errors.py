@@ -94,7 +94,6 @@ if shown is None:
         "costs nothing.",
         icon=":material/query_stats:",
     )
-    errors_views.cold_start(picked, store)
     trust.card(picked, store)
     st.stop()
 

@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Lay
 
 
-def test_sessions_at_once_meet_no_error(source: Path, tmp_path: Path) -> None:
-    (tmp_path / "ml-100k").symlink_to(source, target_is_directory=True)
+def test_sessions_at_once_meet_no_error(lay: Lay, tmp_path: Path) -> None:
+    lay(tmp_path)
     few = ["--sessions", "12", "--minutes", "0.1", "--ramp", "2", "--think", "0.5", "--no-browser"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load", *few], cwd=ROOT, capture_output=True, text=True,

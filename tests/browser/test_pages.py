@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import App, running, settled
+from tests.conftest import Lay
 from tests.servers.openai import KEY, OpenAIServer
 
 pytestmark = pytest.mark.browser
@@ -26,19 +27,22 @@ def server() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture(scope="module")
-def app(
-    source: Path, server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[App]:
+def app(lay: Lay, server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     data = tmp_path_factory.mktemp("browser")
-    (data / "ml-100k").symlink_to(source, target_is_directory=True)
+    lay(data)
     with running(data, OPENAI_BASE_URL=server.url, OPENAI_API_KEY=KEY) as found:
         yield found
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_a_cold_deep_link_opens_its_page(visit, source: Path, tmp_path: Path, link: str) -> None:
-    """A server of its own, so that this is the first request it ever gets."""
-    (tmp_path / "ml-100k").symlink_to(source, target_is_directory=True)
+def test_a_cold_deep_link_opens_its_page(
+    visit, source: Path, lay: Lay, tmp_path: Path, link: str
+) -> None:
+    """A server of its own, so that this is the first request it ever gets; once with a data set never read."""
+    if link == "evolution":
+        (tmp_path / "ml-100k").symlink_to(source, target_is_directory=True)
+    else:
+        lay(tmp_path)
     with running(tmp_path) as cold:
         page = settled(visit(f"{cold.url}/{link}?user=405&step=3"))
         expect(page.get_by_role("dialog")).to_have_count(0)

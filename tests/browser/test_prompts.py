@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from lusifer.store import Store
 from tests.browser.conftest import App, running, settled
+from tests.conftest import Lay
 from tests.servers.openai import KEY, OpenAIServer
 
 pytestmark = pytest.mark.browser
@@ -37,9 +38,9 @@ def server() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture(scope="module")
-def data(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(lay: Lay, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lab")
-    (folder / "ml-100k").symlink_to(source, target_is_directory=True)
+    lay(folder)
     return folder
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lusifer.datasets import RatingScale
+from lusifer.datasets import RatingScale, splits
+from lusifer.datasets.model import Details
 from lusifer.errors import BadRequest
-from lusifer.evaluation import scores
+from lusifer.evaluation import scores, simulated
+from lusifer.simulator import StatisticalUserModel, community
 from lusifer.simulator.calibration import PARTS, Calibrator
 
 SCALE = RatingScale(1.0, 5.0, 1.0)
@@ -128,3 +130,29 @@ def test_too_few_forecasts() -> None:
     columns, seen, taste, rating = world(29, 12)
     with pytest.raises(BadRequest, match="29 forecasts are too few"):
         Calibrator.fit(columns, 3 + taste, seen, rating, SCALE, evidence=False)
+
+
+def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tmp_path, monkeypatch) -> None:  # fmt: skip
+    """Read back they are the same; other details, another seed or other training ratings are others."""
+    monkeypatch.setattr(simulated, "TEACHERS", 40)
+    model = StatisticalUserModel()
+    made = simulated.teachers(ml100k, last10, model, folder=tmp_path)
+    (file,) = tmp_path.iterdir()
+    plain = simulated.teachers(ml100k, last10, model)
+    monkeypatch.setattr(simulated, "evolve", None)  # nobody forecasts again
+    again = simulated.teachers(ml100k, last10, model, folder=tmp_path)
+    for found in (made, again):
+        for name, values in plain.arrays().items():
+            np.testing.assert_array_equal(values, found.arrays()[name], err_msg=name)
+            assert values.dtype == found.arrays()[name].dtype
+    columns = [f.columns(community.light(ml100k, last10)) for f in (plain, again)]
+    for name, values in columns[0].items():
+        np.testing.assert_array_equal(values, columns[1][name], err_msg=name)
+    known = {1: Details(1, overview="Toys.")}
+    cut = splits.Split("less", last10.train.slice(0, 50_000), last10.test)
+    for data, split, seed in ((ml100k, last10, 1), (ml100k, cut, 0), (ml100k.with_details(known), last10, 0)):  # fmt: skip
+        with pytest.raises(TypeError):
+            simulated.teachers(data, split, model, seed=seed, folder=tmp_path)
+    file.write_bytes(b"PK torn")
+    with pytest.raises(TypeError):
+        simulated.teachers(ml100k, last10, model, folder=tmp_path)

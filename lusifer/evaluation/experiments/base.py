@@ -41,7 +41,7 @@ class Setting:
         users: whose test ratings are looked at.
         model: asked without community evidence.
         told: the same model with evidence and what it is told, where that is prepared.
-        folder: where heavy baselines' predictions are kept.
+        folder: where heavy baselines' predictions and the built-in's forecasts are kept.
         options: by name, see `Experiment.options`.
     """
 

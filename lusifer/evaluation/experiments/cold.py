@@ -119,7 +119,7 @@ def _calibrated(
     if setting.model.spec == BUILTIN:
         forecasts = teachers(
             setting.dataset, splits[0], setting.model, community=lights[0], seed=setting.seed,
-            cancelled=setting.cancelled,
+            folder=setting.folder, cancelled=setting.cancelled,
         )  # fmt: skip
         folds.append((users, forecasts, lights[0]))
     else:  # each half of the users by the other half: nobody is calibrated by ratings that are not known of them
