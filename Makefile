@@ -55,7 +55,7 @@ $(TEST_DATA)/ml-100k: | $(VENV)/.test
 test: $(VENV)/.test $(TEST_DATA)/ml-100k
 	@$(BIN)/python tests/browser/install.py
 	@$(BIN)/python tests/get_model.py
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check lusifer tests benchmarks app.py && $(BIN)/mypy && $(BIN)/lint-imports

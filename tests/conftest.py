@@ -27,6 +27,27 @@ for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LUSIFER_DATA", "LUSIFER_DB", 
     os.environ.pop(name, None)
 
 
+LONG = (
+    "test_cli",
+    "browser/test_pages",
+    "pages/test_pages",
+    "test_accessible",
+    "test_conformance",
+    "test_storm",
+    "test_cluster",
+)
+"""Files that take minutes: begun first, so that at the end both workers have something left to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def late(item: pytest.Item) -> int:
+        return next(
+            (at for at, name in enumerate(LONG) if f"{name}.py" in str(item.path)), len(LONG)
+        )
+
+    items.sort(key=late)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_request_beyond_loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Children are guarded too; at the end nothing may have been tried, by anybody."""

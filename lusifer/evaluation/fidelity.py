@@ -287,6 +287,15 @@ def features(found: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame:
     return frame.fillna(0.0)
 
 
+def _auc(truth: NDArray[Any], said: Floats) -> float:
+    """The area under the ROC curve, from ranks (Hanley and McNeil 1982): scikit-learn's, a hundred times as fast
+    on the few hundred values that are drawn here thousands of times."""
+    ranks = pd.Series(said).rank().to_numpy()
+    high = truth == 1
+    n = int(high.sum())
+    return float((ranks[high].sum() - n * (n + 1) / 2) / (n * (len(truth) - n)))
+
+
 def told_apart(
     real: Mapping[str, Floats], mine: Mapping[str, Floats], seed: int = 0
 ) -> tuple[tuple[float, float, float], list[list[Any]]]:
@@ -297,7 +306,6 @@ def told_apart(
     Oquab 2017: classifier two-sample tests).
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import GroupKFold
 
     levels = real["shares"].shape[1]
@@ -314,17 +322,17 @@ def told_apart(
         )
         model.fit(x.iloc[train], y[train])
         said[test] = model.predict_proba(x.iloc[test])[:, 1]
-        usual = roc_auc_score(y[test], said[test])
+        usual = _auc(y[test], said[test])
         for at, name in enumerate(x.columns):
             shuffled = x.iloc[test].copy()
             shuffled[name] = rng.permutation(shuffled[name].to_numpy())
-            lost[at] += (usual - roc_auc_score(y[test], model.predict_proba(shuffled)[:, 1])) / 5
-    auc = float(roc_auc_score(y, said))
+            lost[at] += (usual - _auc(y[test], model.predict_proba(shuffled)[:, 1])) / 5
+    auc = _auc(y, said)
     drawn = []
     for _ in range(200):
         users = rng.integers(count, size=count)
         rows = np.concatenate([users, users + count])
-        drawn.append(roc_auc_score(y[rows], said[rows]))
+        drawn.append(_auc(y[rows], said[rows]))
     low, high = np.percentile(drawn, [2.5, 97.5])
     order = np.argsort(-lost)[:4]
     clues = [[str(x.columns[i]), round(float(lost[i]), 4)] for i in order if lost[i] > 0.002]

@@ -83,10 +83,12 @@ class Evolutions(Connected):
     ) -> dict[int, dict[str, Any]]:
         """Stored ratings of some items from the profile after a step, by item id."""
         wanted = set(item_ids)
-        rows = self._open()["ratings"].rows_where(
-            "evolution_id = ? and step = ?", [evolution, step]
-        )
         columns = (
             "item_id", "rating", "expected", "spread", "reason", "failure", "mass", "how", "details",
         )  # fmt: skip
-        return {r["item_id"]: {c: r[c] for c in columns} for r in rows if r["item_id"] in wanted}
+        # In SQL: asked for hundreds of users at a time, and a table object looks at the schema first.
+        rows = self._open().query(
+            f"select {', '.join(columns)} from ratings where evolution_id = ? and step = ?",
+            [evolution, step],
+        )
+        return {r["item_id"]: r for r in rows if r["item_id"] in wanted}

@@ -36,8 +36,8 @@ def test_every_baseline_has_an_error_band() -> None:
 
 
 @pytest.fixture(scope="module")
-def found(ml100k, last10):
-    return evaluate(ml100k, last10, NAMES)
+def found(ml100k, last10, warm):
+    return evaluate(ml100k, last10, NAMES, folder=warm / ".prepared" / "kept")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -86,3 +86,12 @@ def test_a_cold_user_is_simulated_as_usual(ml100k) -> None:
     split = splits.make(ml100k, "cold-0")
     rows = split.test.of_users(split.test.user_ids[:12].tolist())
     assert np.isfinite(naive(split, rows, ml100k.scale)["user-noise"]).all()
+
+
+def test_the_area_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(4)
+    truth = rng.integers(2, size=300)
+    for said in (rng.random(300), np.round(rng.random(300) + truth / 3, 1), np.zeros(300)):
+        assert fidelity._auc(truth, said) == pytest.approx(roc_auc_score(truth, said), abs=1e-12)
