@@ -28,15 +28,11 @@ for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LUSIFER_DATA", "LUSIFER_DB", 
 
 
 LONG = (
-    "test_cli",
-    "browser/test_pages",
-    "pages/test_pages",
-    "test_accessible",
-    "test_conformance",
-    "test_storm",
-    "test_cluster",
-)
-"""Files that take minutes: begun first, so that at the end both workers have something left to do."""
+    "test_conformance", "browser/test_pages", "test_cli", "pages/test_pages", "test_accessible", "test_storm",
+    "test_cluster", "browser/test_prompts",
+)  # fmt: skip
+"""Files that take minutes: begun first, so that at the end both workers have something left to do; the very first
+fits what others then have."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,10 @@
-"""The command line, as a child process: JSON alone on stdout, one line and exit code 2 on bad input."""
+"""The command line: JSON alone on stdout, one line and exit code 2 on bad input. The first tests start it as people
+do, in a process of its own; the others spare the second that this takes."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import socket
@@ -13,15 +16,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lusifer import cli, store
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
 
 
-def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+def child(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """``python -m lusifer`` as a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "lusifer", *arguments], capture_output=True, text=True, cwd=ROOT,
         env={**os.environ, **env}, timeout=120,
     )  # fmt: skip
+
+
+def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        for name, value in env.items():
+            patch.setenv(name, value)
+        try:
+            code = cli.main(arguments)
+        except SystemExit as end:  # argparse's
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(list(arguments), code, out.getvalue(), err.getvalue())
 
 
 def answer(*arguments: str, **env: str) -> dict:
@@ -39,7 +61,9 @@ def refusal(*arguments: str, **env: str) -> str:
 
 
 def test_evolve(data_dir: Path) -> None:
-    made = answer("evolve", "--dataset", "ml-100k", "--user", "405")
+    done = child("evolve", "--dataset", "ml-100k", "--user", "405", "--json")
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
     assert made["user"] == 405 and [s["step"] for s in made["steps"]] == [1, 2, 3, 4]
     for step in made["steps"]:
         assert set(step) == {"step", "batch", "forecast", "profile", "explanation", "changes"}
@@ -52,7 +76,7 @@ def test_evolve(data_dir: Path) -> None:
     assert answer("evolve", "--user", "405") == made
     short = answer("evolve", "--user", "405", "--history", "20", "--batch-size", "5")
     assert [len(s["batch"]) for s in short["steps"]] == [5] * 4
-    plain = run("evolve", "--user", "405")
+    plain = child("evolve", "--user", "405")
     assert "Step 4" in plain.stdout and made["steps"][3]["explanation"] in plain.stdout
 
 
@@ -146,6 +170,12 @@ def test_data_info_and_fetch_of_what_is_there(data_dir: Path, ml100k) -> None:
     assert there["hash"] == ml100k.hash
 
 
+def test_bad_input_ends_a_process_with_2(data_dir: Path) -> None:
+    done = child("evolve", "--user", "9999")
+    assert done.returncode == 2 and not done.stdout and "no user 9999" in done.stderr
+    assert "Traceback" not in done.stderr and child("evolve").returncode == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -216,7 +246,8 @@ def test_the_built_in_works_without_a_database(data_dir: Path, tmp_path: Path) -
     assert "can't be made" in line
 
 
-def test_a_locked_database(data_dir: Path) -> None:
+def test_a_locked_database(data_dir: Path, monkeypatch) -> None:
+    monkeypatch.setattr(store.core, "BUSY_SECONDS", 0.5)
     answer("evolve", "--user", "1")
     holder = sqlite3.connect(data_dir / "lusifer.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

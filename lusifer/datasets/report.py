@@ -65,6 +65,10 @@ class Report:
         if len(problem.examples) < EXAMPLES and (file or said != ""):
             problem.examples.append((file, line, str(said)[:60]))
 
+    def places(self, file: str) -> list[tuple[Problem, int]]:
+        """Where the examples in a file are kept: (problem, position among its examples)."""
+        return [(p, at) for p in self.problems.values() for at, e in enumerate(p.examples) if e[0] == file]  # fmt: skip
+
     @property
     def lines(self) -> list[str]:
         """Every problem in words, worst first."""

@@ -6,18 +6,22 @@ file is never in memory.
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import io
+import itertools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.json as pjson
 import pyarrow.parquet as pq
 
-from lusifer.datasets.report import Report
+from lusifer.datasets.report import Problem, Report
 from lusifer.errors import DatasetError
 
 BLOCK = 16 << 20
@@ -120,7 +124,7 @@ def blocks(source: Source, report: Report, *, names: Sequence[str] | None = None
         if path.suffix.lower() == ".parquet":
             yield from _parquet(path, names)
         elif path.suffix.lower() in {".jsonl", ".ndjson", ".json"}:
-            yield from _json(path, names)
+            yield from _json(path, report, names)
         else:
             yield from _text(source, report, names)
     except FileNotFoundError:
@@ -137,19 +141,88 @@ def _parquet(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.
             row += batch.num_rows
 
 
-def _json(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
+def _json(
+    path: Path, report: Report, names: Sequence[str] | None
+) -> Iterator[tuple[int, pa.Table]]:
     row = 1
-    first = pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK))
+    try:
+        first = pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK))
+    except pa.ArrowInvalid as error:
+        if "changed from" not in str(error):
+            raise
+        yield from _json_slowly(path, report, list(names) if names else _keys(path), 0)
+        return
     schema = first.schema  # a field that first occurs later is left out, and is no error
     first.close()
     options = pjson.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    with pjson.open_json(
-        path, read_options=pjson.ReadOptions(block_size=BLOCK), parse_options=options
-    ) as reader:
-        for batch in reader:
-            table = pa.Table.from_batches([batch])
-            yield row, table.select(list(names)) if names else table
-            row += batch.num_rows
+    wanted = list(names) if names else schema.names
+    try:
+        with pjson.open_json(
+            path, read_options=pjson.ReadOptions(block_size=BLOCK), parse_options=options
+        ) as reader:
+            for batch in reader:
+                yield row, pa.Table.from_batches([batch]).select(wanted)
+                row += batch.num_rows
+    except pa.ArrowInvalid as error:
+        if row == 1 and "changed from" not in str(error):
+            raise  # no JSON lines at all
+        yield from _json_slowly(path, report, wanted, row - 1)
+
+
+def _keys(path: Path) -> list[str]:
+    """The fields of the first records."""
+    found: dict[str, None] = {}
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        for line in itertools.islice(file, 1000):
+            with contextlib.suppress(ValueError):
+                said = json.loads(line)
+                found |= dict.fromkeys(said) if isinstance(said, dict) else {}
+    return list(found)
+
+
+def _json_slowly(path: Path, report: Report, names: Sequence[str], done: int) -> Iterator[tuple[int, pa.Table]]:  # fmt: skip
+    """The records behind the first ``done``, one by one and as texts: for a file where a field is now one kind of
+    value and now another (4, 4.5, "4"), or where a line is no JSON. Arrow reads neither.
+
+    A list stays one where a block has nothing else in that field."""
+    rows: list[dict[str, Any]] = []
+    record, first = 0, done + 1
+
+    def table() -> pa.Table:
+        return pa.table({name: _column([r.get(name) for r in rows]) for name in names})
+
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            record += 1
+            if record <= done:
+                continue
+            try:
+                said = json.loads(line)
+            except ValueError:
+                said = None
+            whole = isinstance(said, dict)
+            if whole:
+                rows.append(said)
+            else:
+                report.add("shape", 1, path.name, number, line.strip())
+            if rows and (not whole or len(rows) == ROWS):
+                yield first, table()
+                rows = []
+            if not rows:
+                first = record + 1
+    if rows:
+        yield first, table()
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Values of any kind as one column: lists of texts, or texts."""
+    known = [v for v in values if v is not None]
+    if known and all(isinstance(v, list) for v in known):
+        return pa.array([None if v is None else [str(x) for x in v] for v in values], pa.list_(pa.string()))  # fmt: skip
+    texts = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]  # fmt: skip
+    return pa.array(texts, pa.string())
 
 
 def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:  # fmt: skip
@@ -177,18 +250,56 @@ def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterat
         ),
     }  # fmt: skip
     line = 1 + header
+    before = report.places(path.name)
     with path.open("rb") as raw:
         file = pa.PythonFile(_Translated(raw, source.separator.encode()), mode="r") if two else raw  # fmt: skip
         for batch in pcsv.open_csv(file, **options):
             yield line, pa.Table.from_batches([batch])
             line += batch.num_rows + skipped[0]
             skipped[0] = 0
+    told = [place for place in report.places(path.name) if place not in before]
+    if told and _newlines(path) > line - 1:
+        _true_lines(source, told)
+
+
+def _newlines(path: Path) -> int:
+    """Lines of a file that end."""
+    count = 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            count += block.count(b"\n")
+    return count
+
+
+def _true_lines(source: Source, told: Sequence[tuple[Problem, int]]) -> None:
+    """Make numbers of records numbers of lines, in a file with empty lines or with cells of several lines.
+
+    Arrow tells neither; so only a file that is known to have such lines, and dirt to tell of, is read again."""
+    wanted = {problem.examples[at][1] for problem, at in told}
+    found: dict[int, int] = {}
+    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
+    with source.path.open(encoding=encoding, newline="", errors="replace") as file:
+        rows = csv.reader(
+            file, delimiter=source.separator[:1], quoting=csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE
+        )  # fmt: skip
+        record, before = 0, 0
+        try:
+            for row in rows:
+                record += bool(row)  # an empty line is no record
+                if row and record in wanted:
+                    found[record] = before + 1
+                    if len(found) == len(wanted):
+                        break
+                before = rows.line_num
+        except csv.Error:  # a cell beyond all measure: what comes behind it is told without a line
+            pass
+    for problem, at in told:
+        file_, number, said = problem.examples[at]
+        problem.examples[at] = (file_, found.get(number, 0), said)
 
 
 def _header(source: Source) -> list[str]:
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
-    import csv
-
     with source.path.open(encoding=encoding, newline="") as file:
         first = next(csv.reader(file, delimiter=source.separator[:1]), [])
     if not first:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import zipfile
+from dataclasses import replace
 from hashlib import md5
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -341,3 +342,45 @@ def test_fields_that_come_later_in_json_lines_are_no_error(root: Path, monkeypat
     monkeypatch.setattr(tables, "BLOCK", 4096)
     own.keep(folder, own.propose(folder))
     assert len(datasets.load("later").ratings) == 800
+
+
+def test_lines_are_those_of_the_file(root: Path) -> None:
+    """Behind empty lines and cells of several lines too."""
+    folder = root / "music"
+    folder.mkdir(parents=True)
+    lines = ["listener,album_id,stars,note", "ann,1,4,fine", "", 'ann,2,5,"two', 'lines"', "ann,3,nothing,x", "", "bob,1,2,y", "bob,2,99,z", "bob,3"]  # fmt: skip
+    (folder / "listens.csv").write_text("\n".join(lines) + "\n")
+    guess = own.propose(folder)
+    own.keep(folder, replace(guess, scale=(1, 5, 1)))
+    problems = datasets.load("music").report.problems
+    assert problems["number"].examples == [("listens.csv", 6, "nothing")]
+    assert problems["scale"].examples == [("listens.csv", 9, "99")]
+    assert problems["shape"].examples[0][1] == 10
+
+
+def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> None:
+    """Whole numbers that become decimals or texts, and a line that is no JSON, far behind the first block."""
+    monkeypatch.setattr(tables, "BLOCK", 2000)
+    folder = root / "music"
+    folder.mkdir(parents=True)
+    said = [{"listener": f"u{n % 41}", "album_id": n % 50, "stars": 1 + n % 5, "tags": ["a", "b"]} for n in range(400)]  # fmt: skip
+    said[300]["stars"] = 2.5
+    said[301]["stars"] = "3.5"
+    said[302] |= {"album_id": "forty", "tags": "c"}
+    lines = [json.dumps(s) for s in said]
+    lines[303] = '{"listener": "u3", "al'
+    (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
+    guess = own.propose(folder)
+    own.keep(folder, replace(guess, scale=(0.5, 5, 0.5)))
+    data = datasets.load("music")
+    assert data.report.read == 399 and data.report.problems["shape"].examples == [("listens.jsonl", 304, lines[303][:60])]  # fmt: skip
+    ratings = data.ratings.rating.tolist()
+    assert 2.5 in ratings and 3.5 in ratings
+    assert "forty" in set(data.items["external_id"])
+    turned = "\n".join(reversed(lines)) + "\n"
+    (folder / "listens.jsonl").write_text(turned)  # now the first block has it already
+    again = datasets.load("music")
+    assert sorted(again.ratings.rating.tolist()) == sorted(ratings) and len(ratings) == 399
+    (folder / "listens.jsonl").write_text("no json\n" * 3)
+    with pytest.raises(DatasetError, match="can't be read"):
+        datasets.load("music")

@@ -136,10 +136,13 @@ def test_no_test_rating_reaches_a_prompt_or_the_builtin(ml100k, last10, user: in
 
 @pytest.mark.parametrize("name", [m for m in METHODS if m not in {"svdpp", "fm"}])
 def test_no_test_rating_reaches_a_baseline(ml100k, last10, name: str):
-    flipped = _swap_test(last10, 6 - last10.test.rating)
+    """On some of the users: what is looked for does not hang on how many."""
+    some = last10.train.user_ids[::4].tolist()
+    few = splits.Split(last10.name, last10.train.of_users(some), last10.test.of_users(some))
+    flipped = _swap_test(few, 6 - few.test.rating)
     numbers = [
         create(name).fit(s.train, ml100k.scale).predict(s.test.user, s.test.item)
-        for s in (last10, flipped)
+        for s in (few, flipped)
     ]
     assert np.array_equal(*numbers)
 

@@ -12,8 +12,8 @@ from lusifer.errors import Cancelled
 
 
 @pytest.fixture(scope="module")
-def world(ml100k, last10):
-    return build(ml100k, last10)
+def world(ml100k, last10, warm):
+    return build(ml100k, last10, folder=warm / ".prepared" / "kept")
 
 
 class Oracle:

@@ -23,8 +23,8 @@ from tests.servers.openai import KEY
 
 
 @pytest.fixture(scope="module")
-def world(ml100k, last10):
-    return build(ml100k, last10)
+def world(ml100k, last10, warm):
+    return build(ml100k, last10, folder=warm / ".prepared" / "kept")
 
 
 def env(world, **more) -> MovieLensEnv:

@@ -32,8 +32,8 @@ def folder(tmp_path_factory):
 def told(ml100k, last10, folder):
     """Full evidence with few rounds of sampling."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(community, "WHOLE", (20, 12))
-    patch.setattr(community, "PART", (12, 8))
+    patch.setattr(community, "WHOLE", (12, 8))
+    patch.setattr(community, "PART", (8, 5))
     yield community.full(ml100k, last10, folder)
     patch.undo()
 
@@ -203,10 +203,10 @@ def test_a_model_that_answers_nothing_is_summed_up_too(ml100k, last10) -> None:
     assert len(table(found, last10)) == 0
 
 
-def test_one_user_is_no_evidence_of_anything(ml100k, last10) -> None:
+def test_one_user_is_no_evidence_of_anything(ml100k, last10, folder) -> None:
     found = evaluate(
         ml100k, last10, [SIMULATOR, "bias"], users=[13], model=StatisticalUserModel(),
-        community=community.light(ml100k, last10),
+        community=community.light(ml100k, last10), folder=folder,
     )  # fmt: skip
     made = summary(found, 0)
     assert made["adds"]["over_bias"]["difference"][1:] == [None, None]
