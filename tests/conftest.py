@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -93,7 +94,8 @@ def warm(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(exist_ok=True)
     with contextlib.suppress(FileExistsError):
         (folder / "ml-100k").symlink_to(source, target_is_directory=True)
-    datasets.load("ml-100k", folder)
+    with FileLock(folder / "lock"):  # two workers come at once
+        datasets.load("ml-100k", folder)
     return folder
 
 

@@ -37,6 +37,9 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
+        patch.setattr(
+            cli.settings, "load_env_file", lambda: None
+        )  # a developer's .env is no test's
         for name, value in env.items():
             patch.setenv(name, value)
         try:
@@ -112,6 +115,12 @@ def test_evaluate_a_split_and_two_files(data_dir: Path, last10, tmp_path: Path) 
 def test_evaluate_the_simulator_on_a_sample(data_dir: Path) -> None:
     made = answer("evaluate", "--predictors", "simulator,bias", "--users", "20", "--seed", "1")
     assert made["rows"] == 200 and made["predictors"]["simulator"]["rmse"] < 1.6
+
+
+def test_what_a_fit_prints_is_no_part_of_the_json(data_dir: Path) -> None:
+    """It runs in a process of its own, whose output must not come between."""
+    done = child("evaluate", "--predictors", "item-knn", "--seed", "5", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["rows"] == 9430, done.stderr
 
 
 def test_evaluate_yields_the_calibrated_simulator(data_dir: Path) -> None:

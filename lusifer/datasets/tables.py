@@ -6,7 +6,6 @@ file is never in memory.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import itertools
@@ -147,10 +146,11 @@ def _json(
     row = 1
     try:
         first = pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK))
-    except pa.ArrowInvalid as error:
-        if "changed from" not in str(error):
-            raise
-        yield from _json_slowly(path, report, list(names) if names else _keys(path), 0)
+    except pa.ArrowInvalid:
+        keys = _keys(path)
+        if not keys:
+            raise  # no JSON lines at all
+        yield from _json_slowly(path, report, list(names) if names else keys, 0)
         return
     schema = first.schema  # a field that first occurs later is left out, and is no error
     first.close()
@@ -163,9 +163,7 @@ def _json(
             for batch in reader:
                 yield row, pa.Table.from_batches([batch]).select(wanted)
                 row += batch.num_rows
-    except pa.ArrowInvalid as error:
-        if row == 1 and "changed from" not in str(error):
-            raise  # no JSON lines at all
+    except pa.ArrowInvalid:
         yield from _json_slowly(path, report, wanted, row - 1)
 
 
@@ -174,10 +172,18 @@ def _keys(path: Path) -> list[str]:
     found: dict[str, None] = {}
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for line in itertools.islice(file, 1000):
-            with contextlib.suppress(ValueError):
-                said = json.loads(line)
-                found |= dict.fromkeys(said) if isinstance(said, dict) else {}
+            said = _record(line)
+            found |= dict.fromkeys(said) if said else {}
     return list(found)
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    """A line's JSON object; ``None`` for anything else."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def _json_slowly(path: Path, report: Report, names: Sequence[str], done: int) -> Iterator[tuple[int, pa.Table]]:  # fmt: skip
@@ -185,44 +191,51 @@ def _json_slowly(path: Path, report: Report, names: Sequence[str], done: int) ->
     value and now another (4, 4.5, "4"), or where a line is no JSON. Arrow reads neither.
 
     A list stays one where a block has nothing else in that field."""
-    rows: list[dict[str, Any]] = []
-    record, first = 0, done + 1
+    rows: list[list[Any]] = []
+    record, first, size = 0, done + 1, 0
+    most = min(BLOCK, 1 << 20)  # a first block for who only wants to see what is there
 
     def table() -> pa.Table:
-        return pa.table({name: _column([r.get(name) for r in rows]) for name in names})
+        columns = zip(*rows, strict=True) if names else ()
+        return pa.table(dict(zip(names, map(_column, columns), strict=True)))
 
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for number, line in enumerate(file, 1):
+        for line in file:
             if not line.strip():
                 continue
             record += 1
             if record <= done:
                 continue
-            try:
-                said = json.loads(line)
-            except ValueError:
-                said = None
-            whole = isinstance(said, dict)
-            if whole:
-                rows.append(said)
+            said = _record(line)
+            if said is not None:
+                rows.append([said.get(name) for name in names])
+                size += len(line)
             else:
-                report.add("shape", 1, path.name, number, line.strip())
-            if rows and (not whole or len(rows) == ROWS):
+                report.add("shape", 1, path.name, record, line.strip())
+            if rows and (said is None or size >= most):
                 yield first, table()
-                rows = []
+                rows, size, most = [], 0, BLOCK
             if not rows:
                 first = record + 1
     if rows:
         yield first, table()
 
 
-def _column(values: list[Any]) -> pa.Array:
-    """Values of any kind as one column: lists of texts, or texts."""
+def _column(values: Sequence[Any]) -> pa.Array:
+    """Values of any kind as one column: lists of texts, or texts, as Arrow would write them."""
+
+    def text(value: Any) -> str | None:
+        if value is None:
+            return None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # 5.0 is the 5 of other records
+        said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return said.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+
     known = [v for v in values if v is not None]
     if known and all(isinstance(v, list) for v in known):
-        return pa.array([None if v is None else [str(x) for x in v] for v in values], pa.list_(pa.string()))  # fmt: skip
-    texts = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]  # fmt: skip
-    return pa.array(texts, pa.string())
+        return pa.array([None if v is None else [text(x) or "" for x in v] for v in values], pa.list_(pa.string()))  # fmt: skip
+    return pa.array([text(v) for v in values], pa.string())
 
 
 def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:  # fmt: skip
@@ -231,10 +244,10 @@ def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterat
     wanted = list(names) if names else known
     header = 0 if source.columns else 1
 
-    skipped = [0]
+    skipped: list[int] = []
 
     def wrong(row: pcsv.InvalidRow) -> str:
-        skipped[0] += 1
+        skipped.append(row.number or 0)
         report.add("shape", 1, path.name, row.number or 0, row.text)
         return "skip"
 
@@ -255,20 +268,27 @@ def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterat
         file = pa.PythonFile(_Translated(raw, source.separator.encode()), mode="r") if two else raw  # fmt: skip
         for batch in pcsv.open_csv(file, **options):
             yield line, pa.Table.from_batches([batch])
-            line += batch.num_rows + skipped[0]
-            skipped[0] = 0
+            line += batch.num_rows
     told = [place for place in report.places(path.name) if place not in before]
-    if told and _newlines(path) > line - 1:
+    for problem, at in told:
+        if problem.kind != "shape":  # its number counts the rows that were not skipped
+            file_, number, said = problem.examples[at]
+            for left_out in sorted(skipped):
+                number += left_out <= number
+            problem.examples[at] = (file_, number, said)
+    if told and _lines(path) > line - 1 + len(skipped):
         _true_lines(source, told)
 
 
-def _newlines(path: Path) -> int:
-    """Lines of a file that end."""
-    count = 0
+def _lines(path: Path) -> int:
+    """Lines of a file, however they end."""
+    count, last = 0, b"\n"
     with path.open("rb") as file:
         while block := file.read(BLOCK):
-            count += block.count(b"\n")
-    return count
+            count += block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n")
+            count -= last == b"\r" and block[:1] == b"\n"  # one end, cut in two
+            last = block[-1:]
+    return count + (last not in {b"\n", b"\r"})
 
 
 def _true_lines(source: Source, told: Sequence[tuple[Problem, int]]) -> None:

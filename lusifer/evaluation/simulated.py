@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -38,6 +39,8 @@ Progress = Callable[[int, int, str], None]
 """Called with units done, units in all, and what is being done."""
 NEWEST = 10
 """Ratings that a user's present level is told from."""
+FORMAT = 1
+"""Of kept forecasts."""
 TEACHERS = 2000
 """Users whose forecasts a calibration of the built-in is learned from, at most."""
 
@@ -310,7 +313,8 @@ def teachers(
     path = None
     if folder is not None:
         said = [
-            dataset.hash, split.train.hash, model.spec, model.version, seed, TEACHERS,
+            FORMAT, dataset.hash, split.train.hash, repr(dataset.scale), model.spec, model.version, len(users),
+            seed if len(split.train.user_ids) > TEACHERS else 0, NEWEST,
             community.id if community is not None and model.evidence else "",
             history or model.history, batch_size or model.batch_size,
             [(i, dataset.details[i].hash) for i in sorted(dataset.details)],
@@ -319,7 +323,8 @@ def teachers(
         path = folder / f"forecasts-{key}.npz"
         known = load_arrays(path)
         if known is not None:
-            return Forecasts.from_arrays(known)
+            with contextlib.suppress(KeyError, ValueError, IndexError, TypeError):  # a damaged file
+                return Forecasts.from_arrays(known)
     evolutions: dict[int, Sequence[Step]] = {}
     for at, user in enumerate(users.tolist()):
         if cancelled():

@@ -295,7 +295,7 @@ def cold_start(picked: Chosen, store: Store | None) -> None:
     st.subheader("Cold start", icon=":material/ac_unit:")
     st.caption("How good everybody is when the 0, 1, 2, 3, 5, 10 or 20 newest ratings of a user are known, tested on the same rows each time.")  # fmt: skip
     found = experiments.recorded(picked, store, "cold")
-    asked = {"experiment": "cold"} | ({"run": found[0]["id"]} if found else {})
+    asked = parts.address() | {"experiment": "cold"} | ({"run": found[0]["id"]} if found else {})
     if found:
         experiments.brief(found[0])
     else:

@@ -23,12 +23,17 @@ from lusifer.ui.text import literal, money, say, speak
 # A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
 ICON = Path(__file__).parent / "assets" / "icon.png"
 
-READABLE = """<style>
+DARK = """<style>
 [data-testid^="stBaseButton-primary"]:enabled, [data-testid^="stBaseButton-primary"]:enabled :is(p, span), [data-baseweb="tag"] span,
-[data-testid="stMultiSelect"] span[title] {color: light-dark(#fff, #04191a) !important}
+[data-testid="stMultiSelect"] span[title] {color: #04191a !important}
 </style>"""
-"""White on a colour that is light enough to be read on a dark page can't be read itself. The theme is told by CSS, since a
-reader's device may change it at any time, without asking the server."""
+"""White on a colour that is light enough to be read on a dark page can't be read itself."""
+READABLE = """<style>
+:is([data-testid="stApp"], [data-testid="stSidebar"]) :is([data-testid^="stBaseButton-primary"]:enabled, [data-testid^="stBaseButton-primary"]:enabled :is(p, span), [data-baseweb="tag"] span,
+[data-testid="stMultiSelect"] span[title]) {color: light-dark(#fff, #04191a) !important}
+</style>"""
+"""The same where CSS knows the theme (not in popovers), since a reader's device may change it at any time, without asking
+the server."""
 
 ASKING = {"evolution", "rate", "hands", "errors", "experiments", "fidelity"}
 """Pages on which a language model may be asked with the chosen prompts."""
@@ -126,7 +131,7 @@ def configure() -> None:
 def run() -> None:
     """Draw the sidebar, then the chosen page, or the welcome page while there is no data."""
     page = st.navigation(pages())
-    st.html(READABLE)
+    st.html((DARK if st.context.theme.type == "dark" else "") + READABLE)
     names = datasets_of.names()
     with st.sidebar:
         if st.session_state.get("_dataset") in names:  # accepted a moment ago

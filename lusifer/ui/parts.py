@@ -64,13 +64,14 @@ def go_to(user: int) -> None:
     restart()
 
 
-def address(user: int, step: int | None = None) -> dict[str, str]:
+def address(user: int | None = None, step: int | None = None) -> dict[str, str]:
     """Query parameters that bring another page up with the same choices."""
     picked = state.chosen()
     parts = {
         "dataset": picked.dataset.name, "split": picked.split.name, "model": picked.model,
-        "user": str(user),
     }  # fmt: skip
+    if user is not None:
+        parts["user"] = str(user)
     if picked.prompts != DEFAULT_PROMPTS and not picked.builtin:
         parts["prompts"] = picked.prompts
     if picked.evidence:

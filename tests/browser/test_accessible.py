@@ -57,6 +57,7 @@ SETUP = """() => {
 def quiet(page: Page) -> Page:
     """Wait until a page has found its shape: what is drawn late would take the focus away."""
     settled(page)
+    page.evaluate("() => { window.seen = window.rest = 0; }")
     page.wait_for_function(
         "() => { const n = document.querySelectorAll('*').length, w = window; const same = n === w.seen;"
         " w.seen = n; w.rest = same ? (w.rest || 0) + 1 : 0;"

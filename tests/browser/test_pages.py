@@ -17,6 +17,7 @@ pytestmark = pytest.mark.browser
 LINKS = {
     "": "Users", "evolution": "Evolution", "rate": "Rate movies", "errors": "Errors",
     "calls": "Calls", "prompts": "Prompts", "playground": "Playground", "fidelity": "Fidelity", "hands": "Hands on",
+    "experiments": "Experiments",
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def app(lay: Lay, server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory
         yield found
 
 
-@pytest.mark.parametrize("link", ["", "evolution", "prompts", "errors"])
+@pytest.mark.parametrize("link", LINKS)
 def test_a_cold_deep_link_opens_its_page(
     visit, source: Path, lay: Lay, tmp_path: Path, link: str
 ) -> None:

@@ -344,18 +344,24 @@ def test_fields_that_come_later_in_json_lines_are_no_error(root: Path, monkeypat
     assert len(datasets.load("later").ratings) == 800
 
 
-def test_lines_are_those_of_the_file(root: Path) -> None:
-    """Behind empty lines and cells of several lines too."""
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", [True, False], ids=["ended", "unended"])
+def test_lines_are_those_of_the_file(root: Path, end: str, last: bool) -> None:
+    """Behind lines of a wrong shape, empty lines and cells of several lines too."""
     folder = root / "music"
     folder.mkdir(parents=True)
-    lines = ["listener,album_id,stars,note", "ann,1,4,fine", "", 'ann,2,5,"two', 'lines"', "ann,3,nothing,x", "", "bob,1,2,y", "bob,2,99,z", "bob,3"]  # fmt: skip
-    (folder / "listens.csv").write_text("\n".join(lines) + "\n")
-    guess = own.propose(folder)
-    own.keep(folder, replace(guess, scale=(1, 5, 1)))
-    problems = datasets.load("music").report.problems
-    assert problems["number"].examples == [("listens.csv", 6, "nothing")]
-    assert problems["scale"].examples == [("listens.csv", 9, "99")]
-    assert problems["shape"].examples[0][1] == 10
+    fine = ["listener,album_id,stars,note", "ann,1,4,fine", "cid,2", "ann,3,nothing,x"]
+    more = ["", 'ann,2,5,"two', 'lines"', "ann,4,none,x", "", "bob,1,2,y", "bob,3", "bob,2,99,z"]
+    for lines, places in (
+        (fine, {"shape": [3], "number": [4]}),
+        ([*fine[:3], "", fine[3]], {"shape": [3], "number": [5]}),
+        (fine + more, {"shape": [3, 11], "number": [4, 8], "scale": [12]}),
+    ):
+        (folder / "listens.csv").write_bytes((end.join(lines) + end * last).encode())
+        own.keep(folder, replace(own.propose(folder), scale=(1, 5, 1)))
+        problems = datasets.load("music").report.problems
+        told = {k: [e[1] for e in p.examples] for k, p in problems.items() if p.examples and p.examples[0][1]}  # fmt: skip
+        assert told == places
 
 
 def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> None:
@@ -377,10 +383,28 @@ def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> N
     ratings = data.ratings.rating.tolist()
     assert 2.5 in ratings and 3.5 in ratings
     assert "forty" in set(data.items["external_id"])
-    turned = "\n".join(reversed(lines)) + "\n"
+    turned = "\n".join(lines[300:] + lines[:300]) + "\n"
     (folder / "listens.jsonl").write_text(turned)  # now the first block has it already
     again = datasets.load("music")
     assert sorted(again.ratings.rating.tolist()) == sorted(ratings) and len(ratings) == 399
+    assert again.report.problems["shape"].examples[0][1] == 4
     (folder / "listens.jsonl").write_text("no json\n" * 3)
     with pytest.raises(DatasetError, match="can't be read"):
         datasets.load("music")
+
+
+def test_json_lines_keep_their_ids_whatever_kind_they_are(root: Path, monkeypatch) -> None:
+    """5, 5.0 and "5" are one item; a nested monster and half a character are no reason to stop."""
+    monkeypatch.setattr(tables, "BLOCK", 2000)
+    folder = root / "music"
+    folder.mkdir(parents=True)
+    kinds = (int, float, str)
+    said = [{"listener": kinds[n // 100 % 3](n % 41), "album_id": kinds[n // 150 % 3](n % 50), "stars": 1 + n % 5} for n in range(400)]  # fmt: skip
+    lines = [json.dumps(s) for s in said]
+    lines[390] = '{"listener": "\\ud83d", "album_id": 3, "stars": 2}'
+    lines[391] = '{"listener": ' + "[" * 100_000
+    (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
+    own.keep(folder, replace(own.propose(folder), scale=(1, 5, 1)))
+    data = datasets.load("music")
+    assert len(data.users) == 42 and len(data.items) == 50
+    assert data.report.problems["shape"].count == 1

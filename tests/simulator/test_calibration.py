@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -150,9 +152,22 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
         np.testing.assert_array_equal(values, columns[1][name], err_msg=name)
     known = {1: Details(1, overview="Toys.")}
     cut = splits.Split("less", last10.train.slice(0, 50_000), last10.test)
-    for data, split, seed in ((ml100k, last10, 1), (ml100k, cut, 0), (ml100k.with_details(known), last10, 0)):  # fmt: skip
+    other = StatisticalUserModel()
+    object.__setattr__(other, "version", "other")
+    scale = replace(ml100k, scale=RatingScale(1.0, 10.0, 1.0))
+    few = last10.train.user_ids[:30].tolist()
+    short = splits.Split("few", last10.train.of_users(few), last10.test)
+    for data, split, by, more in (
+        (ml100k, last10, model, {"seed": 1}), (ml100k, cut, model, {}), (ml100k.with_details(known), last10, model, {}),
+        (scale, last10, model, {}), (ml100k, last10, other, {}), (ml100k, last10, model, {"history": 20}),
+        (ml100k, last10, model, {"batch_size": 5}), (ml100k, short, model, {}),
+    ):  # fmt: skip
         with pytest.raises(TypeError):
-            simulated.teachers(data, split, model, seed=seed, folder=tmp_path)
-    file.write_bytes(b"PK torn")
-    with pytest.raises(TypeError):
-        simulated.teachers(ml100k, last10, model, folder=tmp_path)
+            simulated.teachers(data, split, by, folder=tmp_path, **more)
+    whole = file.read_bytes()
+    damaged = [b"PK torn", whole[: len(whole) // 2], whole.replace(b"cuts", b"cats")]
+    np.save(tmp_path / "plain.npy", np.zeros(3))
+    for said in (*damaged, (tmp_path / "plain.npy").read_bytes()):
+        file.write_bytes(said)
+        with pytest.raises(TypeError):
+            simulated.teachers(ml100k, last10, model, folder=tmp_path)
