@@ -119,12 +119,28 @@ def app(lay: Lay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         yield found
 
 
+def fits(page: Page) -> None:
+    """Nothing is cut off or broken, on a wide screen and a narrow one."""
+    for width in (800, 1440):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_timeout(300)  # the layout follows, that of tables and charts a little later
+        page.wait_for_function(
+            "() => { const m = document.querySelector('[data-testid=stMain]');"
+            " return m.scrollWidth <= m.clientWidth + 1; }",
+            timeout=5000,
+        )
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
 @pytest.mark.parametrize("path", PAGES)
-def test_no_page_has_a_serious_finding(app: App, visit, path: str) -> None:
-    """All rules and the walk in the light theme; in the dark one, where only colours differ, those of colour."""
+def test_every_page_can_be_read_and_walked(app: App, visit, path: str) -> None:
+    """All rules and the walk in the light theme; in the dark one, where only colours differ, those of colour; and
+    no page scrolls sideways."""
     page = quiet(visit(f"{app.url}/{path}"))
     met = serious(page) + walked(page)
+    fits(page)
     page.emulate_media(color_scheme="dark")
+    fits(page)
     expect(page.locator("[data-testid=stApp]")).to_have_css("background-color", DARK)
     met += [f"dark: {found}" for found in serious(quiet(page), *COLOURS)]
     assert not met, met

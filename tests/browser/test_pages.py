@@ -1,4 +1,4 @@
-"""Cold deep links, foreign text, keyboard and narrow screens, in a real browser."""
+"""Cold deep links, foreign text and the keyboard, in a real browser; what every page owes is in `test_accessible`."""
 
 from __future__ import annotations
 
@@ -53,32 +53,6 @@ def test_a_cold_deep_link_opens_its_page(
         if link == "evolution":
             expect(page.get_by_role("heading", name="The profile after step 3")).to_be_visible()
         page.context.close()  # before the server goes, whose end the console would report
-
-
-@pytest.mark.parametrize("link", LINKS)
-def test_nothing_is_cut_off_or_broken(visit, app: App, link: str) -> None:
-    """A deep link in a new session, in both themes and widths."""
-    page = settled(visit(f"{app.url}/{link}?user=405&step=2"))
-    expect(page.locator("h1").first).to_contain_text(LINKS[link])
-    if link in {"", "evolution", "rate", "hands", "prompts"}:
-        expect(page.get_by_label("User id")).to_have_value("405")
-    for dark in (False, True):
-        page.emulate_media(color_scheme="dark" if dark else "light")
-        for width in (1440, 800):
-            page.set_viewport_size({"width": width, "height": 1000})
-            page.wait_for_timeout(
-                300
-            )  # the layout follows, that of tables and charts a little later
-            page.wait_for_function(
-                "() => { const m = document.querySelector('[data-testid=stMain]');"
-                " return m.scrollWidth <= m.clientWidth + 1; }",
-                timeout=5000,
-            )
-            expect(page.get_by_test_id("stException")).to_have_count(0)
-        now = page.evaluate(
-            "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-        )
-        assert (sum(map(int, re.findall(r"\d+", now)[:3])) > 380) is not dark
 
 
 def test_a_link_restores_data_set_split_and_model(visit, app: App) -> None:

@@ -32,8 +32,8 @@ def folder(tmp_path_factory):
 def told(ml100k, last10, folder):
     """Full evidence with few rounds of sampling."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(community, "WHOLE", (12, 8))
-    patch.setattr(community, "PART", (8, 5))
+    patch.setattr(community, "WHOLE", (8, 6))
+    patch.setattr(community, "PART", (6, 4))
     yield community.full(ml100k, last10, folder)
     patch.undo()
 

@@ -278,8 +278,8 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     from lusifer.simulator import community
     from lusifer.ui import runs as recorded_runs
 
-    monkeypatch.setattr(community, "WHOLE", (8, 6))
-    monkeypatch.setattr(community, "PART", (6, 4))
+    monkeypatch.setattr(community, "WHOLE", (4, 3))
+    monkeypatch.setattr(community, "PART", (3, 2))
     app = open_page("errors", evidence="true")
     assert not app.exception and "Not prepared for this split yet" in texts(app)
     next(b for b in app.button if b.label.startswith("Prepare")).click().run()
