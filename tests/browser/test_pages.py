@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -35,24 +37,65 @@ def app(lay: Lay, server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory
         yield found
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_a_cold_deep_link_opens_its_page(
-    visit, source: Path, lay: Lay, tmp_path: Path, link: str
-) -> None:
-    """A server of its own, so that this is the first request it ever gets; once with a data set never read."""
-    if link == "evolution":
-        (tmp_path / "ml-100k").symlink_to(source, target_is_directory=True)
-    else:
-        lay(tmp_path)
-    with running(tmp_path) as cold:
-        page = settled(visit(f"{cold.url}/{link}?user=405&step=3"))
-        expect(page.get_by_role("dialog")).to_have_count(0)
-        expect(page.locator("h1").first).to_contain_text(LINKS[link])
-        if link in {"", "evolution", "rate", "hands", "prompts"}:
-            expect(page.get_by_label("User id")).to_have_value("405")
+class ColdServers:
+    """A server a page, so that the page is the first request it ever gets. The next one starts while a page of the one
+    before is looked at. One of them meets a data set that was never read."""
+
+    def __init__(self, folder: Path, lay: Lay, source: Path) -> None:
+        self.folder, self.lay, self.source = folder, lay, source
+        self.pool = ThreadPoolExecutor(2)
+        self.begun: dict[str, Future[tuple[App, ExitStack]]] = {}
+
+    def _start(self, link: str) -> tuple[App, ExitStack]:
+        data = self.folder / (link or "users")
+        data.mkdir()
         if link == "evolution":
-            expect(page.get_by_role("heading", name="The profile after step 3")).to_be_visible()
-        page.context.close()  # before the server goes, whose end the console would report
+            (data / "ml-100k").symlink_to(self.source, target_is_directory=True)
+        else:
+            self.lay(data)
+        stack = ExitStack()
+        return stack.enter_context(running(data)), stack
+
+    def of(self, link: str) -> App:
+        """The server of a page; the one of the page behind it begins to start."""
+        order = list(LINKS)
+        for name in order[order.index(link) :][:2]:
+            if name not in self.begun:
+                self.begun[name] = self.pool.submit(self._start, name)
+        return self.begun[link].result()[0]
+
+    def end(self, link: str) -> None:
+        """Stop a server, in the background."""
+        self.pool.submit(self.begun[link].result()[1].close)
+
+    def close(self) -> None:
+        """Stop them all."""
+        for link in self.begun:
+            self.end(link)
+        self.pool.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cold_servers(
+    source: Path, lay: Lay, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ColdServers]:
+    found = ColdServers(tmp_path_factory.mktemp("cold"), lay, source)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_cold_deep_link_opens_its_page(visit, cold_servers: ColdServers, link: str) -> None:
+    cold = cold_servers.of(link)
+    page = settled(visit(f"{cold.url}/{link}?user=405&step=3"))
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("h1").first).to_contain_text(LINKS[link])
+    if link in {"", "evolution", "rate", "hands", "prompts"}:
+        expect(page.get_by_label("User id")).to_have_value("405")
+    if link == "evolution":
+        expect(page.get_by_role("heading", name="The profile after step 3")).to_be_visible()
+    page.context.close()  # before the server goes, whose end the console would report
+    cold_servers.end(link)
 
 
 def test_a_link_restores_data_set_split_and_model(visit, app: App) -> None:
