@@ -234,4 +234,4 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError, zlib.error, zipfile.BadZipFile):  # fmt: skip
-        return None  # NotImplementedError is a RuntimeError
+        return None
