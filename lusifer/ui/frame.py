@@ -23,14 +23,12 @@ from lusifer.ui.text import literal, money, say, speak
 # A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
 ICON = Path(__file__).parent / "assets" / "icon.png"
 
-DARK = """<style>
-[data-testid^="stBaseButton-primary"]:enabled, [data-testid^="stBaseButton-primary"]:enabled :is(p, span), [data-baseweb="tag"] span,
-[data-testid="stMultiSelect"] span[title] {color: #04191a !important}
-</style>"""
+_BUTTON = '[data-testid^="stBaseButton-primary"]:enabled'
+_FILLED = f':is({_BUTTON}, {_BUTTON} :is(p, span), [data-baseweb="tag"] span, [data-testid="stMultiSelect"] span[title])'
+DARK = f"<style>{_FILLED} {{color: #04191a !important}}</style>"
 """White on a colour that is light enough to be read on a dark page can't be read itself."""
-READABLE = """<style>
-:is([data-testid="stApp"], [data-testid="stSidebar"]) :is([data-testid^="stBaseButton-primary"]:enabled, [data-testid^="stBaseButton-primary"]:enabled :is(p, span), [data-baseweb="tag"] span,
-[data-testid="stMultiSelect"] span[title]) {color: light-dark(#fff, #04191a) !important}
+READABLE = f"""<style>
+:is([data-testid="stApp"], [data-testid="stSidebar"]) {_FILLED} {{color: light-dark(#fff, #04191a) !important}}
 </style>"""
 """The same where CSS knows the theme (not in popovers), since a reader's device may change it at any time, without asking
 the server."""
