@@ -37,9 +37,7 @@ def all_baselines(dataset: Dataset, split: Split) -> None:
         slowest = max(slowest, found.seconds)
         print(line(name, scores(found.values, true), f"{found.seconds:6.2f} s"))
     whole = time.perf_counter() - began
-    print(
-        f"  all together {whole:.1f} s ({whole / slowest:.2f} times the slowest), highest memory {peak_mb():.0f} MB"
-    )
+    print(f"  all together {whole:.1f} s ({whole / slowest:.2f} times the slowest), highest memory {peak_mb():.0f} MB")
 
 
 def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
@@ -75,9 +73,7 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
             pd.Series(made.found.chances[:, high].sum(axis=1)),
             pd.Series((true >= threshold(dataset.scale)).astype(float)),
         )
-        print(
-            f"    log-likelihood {likelihood:.4f}, calibration error of a high rating {curve.attrs['error']:.4f}"
-        )
+        print(f"    log-likelihood {likelihood:.4f}, calibration error of a high rating {curve.attrs['error']:.4f}")
     ordinal = full.of(split.test.user, split.test.item)["chances"]
     print(f"    log-likelihood of the ordinal machine {np.log(ordinal[rows, level]).mean():.4f}")
     print(f"    evidence out of fold {prepared:.0f} s")

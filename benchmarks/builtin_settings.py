@@ -19,8 +19,9 @@ from lusifer.simulator import StatisticalUserModel, community, evolve, plan, sta
 from lusifer.simulator.community import Community
 
 WITH_EVIDENCE = {
-    "OWN_TASTE": (0.0, 0.1, 0.25, 0.4, 0.6), "OWN_DRIFT": (0.0, 0.2, 0.35, 0.5, 0.7),
-}  # fmt: skip
+    "OWN_TASTE": (0.0, 0.1, 0.25, 0.4, 0.6),
+    "OWN_DRIFT": (0.0, 0.2, 0.35, 0.5, 0.7),
+}
 """Of `statistical`, where the built-in is told what others gave; on every third user."""
 AROUND = {
     "HALF_LIFE": (4.0, 6.0, 10.0, 15.0, 25.0),
@@ -71,9 +72,7 @@ def main() -> None:
             with setting(name, value, statistical):
                 found = forecast_rmse(dataset, split, told)
             mark = "  <- as it is" if value == getattr(statistical, name) else ""
-            print(
-                f"  {name} {value:g}: RMSE {found:.4f}, {found / now:.4f} of it{mark}", flush=True
-            )
+            print(f"  {name} {value:g}: RMSE {found:.4f}, {found / now:.4f} of it{mark}", flush=True)
 
 
 if __name__ == "__main__":

@@ -60,10 +60,7 @@ def main() -> None:
         f"run {median(missed_late) - bare:.2f} ms"
     )
     print(f"hit: {hit:.2f} ms, {hit / miss:.2f} of a miss")
-    print(
-        f"with prompt and answer: miss {median(missed_whole) - bare:.2f} ms, "
-        f"hit {median(replayed_whole):.2f} ms"
-    )
+    print(f"with prompt and answer: miss {median(missed_whole) - bare:.2f} ms, hit {median(replayed_whole):.2f} ms")
     print(
         f"{STORED:,} stored calls replayed: {sum(replayed) / 1000:.2f} s, with prompt and answer "
         f"{sum(replayed_whole) / 1000:.2f} s"

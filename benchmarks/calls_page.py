@@ -35,25 +35,32 @@ def fill(store: Store, count: int) -> None:
             rows = []
             for n in range(at, min(at + part, count)):
                 shown = [titles[i] for i in rng.integers(0, len(titles), 40)]
-                messages = [{"role": "system", "content": system},
-                            {"role": "user", "content": "\n".join(shown)}]  # fmt: skip
+                messages = [{"role": "system", "content": system}, {"role": "user", "content": "\n".join(shown)}]
                 cached = n % 5 == 0
                 rows.append(
                     {
                         "created_at": f"2026-{1 + n * 11 // count:02d}-{1 + n % 28:02d}T10:00:00.000+00:00",
-                        "run_id": f"run-{n // 500}", "key": f"{n:064x}",
-                        "purpose": ("forecast", "update", "rate")[n % 3], "user_id": n % 943 + 1,
-                        "step": n % 4, "model": f"openai:model-{n % 3}",
+                        "run_id": f"run-{n // 500}",
+                        "key": f"{n:064x}",
+                        "purpose": ("forecast", "update", "rate")[n % 3],
+                        "user_id": n % 943 + 1,
+                        "step": n % 4,
+                        "model": f"openai:model-{n % 3}",
                         "prompt_version": f"grounded-{n % 7:08x}",
                         "status": "cached" if cached else "failed" if n % 97 == 0 else "ok",
-                        "error_kind": "timeout" if n % 97 == 0 else None, "error": None,
-                        "input_tokens": 900, "cached_tokens": 0, "output_tokens": 300,
-                        "latency_ms": 800.0, "price": 0.0002,
+                        "error_kind": "timeout" if n % 97 == 0 else None,
+                        "error": None,
+                        "input_tokens": 900,
+                        "cached_tokens": 0,
+                        "output_tokens": 300,
+                        "latency_ms": 800.0,
+                        "price": 0.0002,
                         "messages": None if cached else json.dumps(messages, ensure_ascii=False),
                         "text": None if cached else f"Likes {shown[0]}, dislikes {shown[1]}.",
-                        "attempts": 1, "options": "{}",
+                        "attempts": 1,
+                        "options": "{}",
                     }
-                )  # fmt: skip
+                )
             db["calls"].insert_all(rows)
         at += part
 
@@ -74,7 +81,9 @@ def main() -> None:
         store = Store(Path(folder) / "lusifer.db")
         began = time.perf_counter()
         fill(store, count)
-        print(f"{count:,} calls written in {time.perf_counter() - began:.0f} s, {store.path.stat().st_size / 1e6:,.0f} MB")  # fmt: skip
+        print(
+            f"{count:,} calls written in {time.perf_counter() - began:.0f} s, {store.path.stat().st_size / 1e6:,.0f} MB"
+        )
         limits = {"first rows": 500.0, "search": 1000.0}
         parts: dict[str, Callable[[], Any]] = {
             "first rows": lambda: store.calls({}),
@@ -88,11 +97,11 @@ def main() -> None:
             "search, a word in every call": lambda: store.calls({}, search="ratings"),
             "search, nothing": lambda: store.calls({}, search="xylophone"),
             "the last page": lambda: store.calls({}, offset=count - 100),
-        }  # fmt: skip
+        }
         for name, work in parts.items():
             took = timed(work)
             most = next((m for n, m in limits.items() if name.startswith(n)), None)
-            print(f"{name}: {took:.0f} ms" + (f", {took / most:.2f} of the {most:.0f} ms aimed at" if most else ""))  # fmt: skip
+            print(f"{name}: {took:.0f} ms" + (f", {took / most:.2f} of the {most:.0f} ms aimed at" if most else ""))
         store.close()
 
 

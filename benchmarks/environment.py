@@ -42,19 +42,17 @@ def main() -> None:
     print(f"a world: {time.perf_counter() - began:.1f} s, {len(world.users)} users")
     for slate, aim in AIMS.items():
         found = rate(world, slate)
-        print(
-            f"slate of {slate}: {found:,.0f} steps a second, {found / aim:.2f} of the {aim:,.0f} aimed at"
-        )
+        print(f"slate of {slate}: {found:,.0f} steps a second, {found / aim:.2f} of the {aim:,.0f} aimed at")
     names = ("random", "popularity", "linucb")
     log = play.compare(
         lambda: MovieLensEnv(world_=world),
-        {n: (lambda seed, n=n: agents.create(n, world, seed)) for n in names}, LEARNING, range(SEEDS),
-    )  # fmt: skip
+        {n: (lambda seed, n=n: agents.create(n, world, seed)) for n in names},
+        LEARNING,
+        range(SEEDS),
+    )
     for name in names[:2]:
         value, low, high = play.better(log, "linucb", name)
-        print(
-            f"linucb above {name} over {LEARNING:,} steps, {SEEDS} seeds: {value:+.3f} ({low:+.3f} to {high:+.3f})"
-        )
+        print(f"linucb above {name} over {LEARNING:,} steps, {SEEDS} seeds: {value:+.3f} ({low:+.3f} to {high:+.3f})")
 
 
 if __name__ == "__main__":

@@ -22,9 +22,7 @@ def main() -> None:
             steps += len(list(evolve(dataset, split, model, what)))
         took[forecasts] = time.perf_counter() - began
     count = len(dataset.user_ids)
-    print(
-        f"{count} users, {steps:,} steps: {took[True]:.2f} s, {count / took[True]:.0f} users a second"
-    )
+    print(f"{count} users, {steps:,} steps: {took[True]:.2f} s, {count / took[True]:.0f} users a second")
     print(f"forecasts cost {took[True] / took[False]:.2f} times an evolution without them")
     print(f"memory at its highest: {peak_mb():.0f} MB")
 

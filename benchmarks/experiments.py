@@ -23,18 +23,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, experiment in EXPERIMENTS.items():
             began = time.perf_counter()
-            setting = Setting(
-                dataset, split, StatisticalUserModel(), tuple(users), folder=Path(folder)
-            )
+            setting = Setting(dataset, split, StatisticalUserModel(), tuple(users), folder=Path(folder))
             experiment.run(setting)
             took = time.perf_counter() - began
             total += took
             print(f"{name}: {took:.1f} s", flush=True)
     began = time.perf_counter()
     found = evaluate(
-        dataset, split, [SIMULATOR], users=users, model=StatisticalUserModel(),
+        dataset,
+        split,
+        [SIMULATOR],
+        users=users,
+        model=StatisticalUserModel(),
         community=community.light(dataset, split),
-    )  # fmt: skip
+    )
     said = {
         "calibrated": found.calibrations[CALIBRATED].found.values("sample", dataset.scale, 0),
         **fidelity.naive(split, found.test, dataset.scale),

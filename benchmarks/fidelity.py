@@ -16,7 +16,9 @@ def main() -> None:
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
     began = time.perf_counter()
-    found = evaluate(dataset, split, [SIMULATOR], model=StatisticalUserModel(), community=community.light(dataset, split))  # fmt: skip
+    found = evaluate(
+        dataset, split, [SIMULATOR], model=StatisticalUserModel(), community=community.light(dataset, split)
+    )
     simulated = time.perf_counter() - began
     scale = dataset.scale
     said = {
@@ -26,9 +28,7 @@ def main() -> None:
     }
     began = time.perf_counter()
     made = fidelity.measure(fidelity.Histories(dataset, split, found.test, said))
-    print(
-        f"{made['users']} users: simulated in {simulated:.0f} s, measured in {time.perf_counter() - began:.0f} s"
-    )
+    print(f"{made['users']} users: simulated in {simulated:.0f} s, measured in {time.perf_counter() - began:.0f} s")
     for key, (title, side, _) in fidelity.MEASURES.items():
         values = {n: r[key][0] for n, r in made["simulators"].items()}
         said_ = ", ".join(f"{n} {v:.3f}" if v is not None else f"{n} –" for n, v in values.items())

@@ -60,13 +60,9 @@ def generate(folder: Path, users: int, items: int, ratings: int) -> None:
             item = np.searchsorted(popularity, rng.random(len(user))) + 1
             keys = np.unique(user.astype(np.int64) << 32 | item)
             user, item = (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)
-            rating = np.clip(
-                np.round((3.5 + rng.standard_normal(len(user))) * 2) / 2, 0.5, 5
-            ).astype(np.float32)
+            rating = np.clip(np.round((3.5 + rng.standard_normal(len(user))) * 2) / 2, 0.5, 5).astype(np.float32)
             stamp = 1_000_000_000 + rng.integers(0, 600_000_000, len(user))
-            out.write_table(
-                pa.table({"userId": user, "movieId": item, "rating": rating, "timestamp": stamp})
-            )
+            out.write_table(pa.table({"userId": user, "movieId": item, "rating": rating, "timestamp": stamp}))
     with (folder / "movies.csv").open("w") as out:
         out.write("movieId,title,genres\n")
         for item in range(1, items + 1):

@@ -65,9 +65,7 @@ class Session:
     async def live(self, until: float) -> None:
         try:
             address = f"{self.url.replace('http', 'ws')}/_stcore/stream"
-            async with connect(
-                address, subprotocols=[Subprotocol("streamlit")], max_size=None
-            ) as socket:
+            async with connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None) as socket:
                 await self.steps_of(socket, until)
         except Exception as error:
             self.errors.append(f"{type(error).__name__}: {error}")
@@ -169,8 +167,9 @@ async def drive(url: str, given: argparse.Namespace, exe: str | None, users: lis
         memory.append(resident(port))
         print(
             f"  {time.monotonic() - began - given.ramp:4.0f} s: {sum(len(s.steps) for s in sessions):,} steps, "
-            f"{sum(len(s.errors) for s in sessions)} errors, {memory[-1]:,.0f} MB", flush=True
-        )  # fmt: skip
+            f"{sum(len(s.errors) for s in sessions)} errors, {memory[-1]:,.0f} MB",
+            flush=True,
+        )
         await asyncio.sleep(min(30, max(until - time.monotonic(), 0.1)))
     await asyncio.gather(*lives)
     memory.append(resident(port))
@@ -185,11 +184,15 @@ async def drive(url: str, given: argparse.Namespace, exe: str | None, users: lis
         f"{len(errors)} errors; each step was read for {given.think:g} s on average"
     )
     if changes:
-        print(f"going to another user, whose evolution is computed: median {median(changes):.2f} s over {len(changes):,}")  # fmt: skip
+        print(
+            f"going to another user, whose evolution is computed: median {median(changes):.2f} s over {len(changes):,}"
+        )
     shown = await seen if seen is not None else []
     if shown:
         print(f"a real browser beside them: median {median(shown):.2f} s over {len(shown)} steps")
-    print(f"memory of the server: {early:,.0f} MB in the first third, {late:,.0f} MB in the last ({late / max(early, 1):.2f} times)")  # fmt: skip
+    print(
+        f"memory of the server: {early:,.0f} MB in the first third, {late:,.0f} MB in the last ({late / max(early, 1):.2f} times)"
+    )
     for error in errors[:5]:
         print(f"  {error}")
     return bool(steps) and not errors
@@ -200,7 +203,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--ramp", type=float, default=30.0, help="seconds until all have come")
-    parser.add_argument("--think", type=float, default=10.0, help="seconds that a step is read, on average")  # fmt: skip
+    parser.add_argument("--think", type=float, default=10.0, help="seconds that a step is read, on average")
     parser.add_argument("--no-browser", action="store_true", help="no real browser beside them")
     given = parser.parse_args()
     users = [int(u) for u in load("ml-100k", DATA).user_ids]

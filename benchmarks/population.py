@@ -21,9 +21,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LUSIFER_DATA"] = folder
         began, used = time.perf_counter(), time.process_time()
-        population.run_population(
-            dataset, split, StatisticalUserModel(), users, Path(folder) / "x", None
-        )
+        population.run_population(dataset, split, StatisticalUserModel(), users, Path(folder) / "x", None)
         took, cores = time.perf_counter() - began, time.process_time() - used
     rate = len(users) / cores
     print(

@@ -28,9 +28,7 @@ def main() -> None:
         context = context_at(dataset, split, 405, steps, template, 2)
         found = []
         for n in range(TIMES):
-            edited = prompts.load().shows(
-                template, dict(prompts.load().templates)[template] + f"\nEdit {n}."
-            )
+            edited = prompts.load().shows(template, dict(prompts.load().templates)[template] + f"\nEdit {n}.")
             began = time.perf_counter()
             assert preview(edited, template, context, items).messages
             found.append((time.perf_counter() - began) * 1000)

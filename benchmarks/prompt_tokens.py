@@ -81,9 +81,7 @@ def main() -> None:
         print(f"{name.lower():28} {call:8.0f} {each:9.1f} {each * ratings / whole:7.1%}")
     print(f"{'all':28} {whole / calls:8.0f} {whole / ratings:9.1f}")
     share = whole / ratings / PUBLISHED
-    print(
-        f"{share:.1%} of the published prompt's {PUBLISHED:,} tokens a rating (1 / {1 / share:.1f})"
-    )
+    print(f"{share:.1%} of the published prompt's {PUBLISHED:,} tokens a rating (1 / {1 / share:.1f})")
 
 
 if __name__ == "__main__":

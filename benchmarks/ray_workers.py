@@ -49,13 +49,13 @@ def main() -> None:
         os.environ.update(OPENAI_BASE_URL=ours.recv(), OPENAI_API_KEY=KEY)
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder) / "x.db")
-            on = Cluster(recipe, Work(dataset, split, None, False), store, workers=workers, threads=given.threads)  # fmt: skip
+            on = Cluster(recipe, Work(dataset, split, None, False), store, workers=workers, threads=given.threads)
             try:
                 on.start(f"benchmark-{workers}")
                 began = time.perf_counter()
                 population.run_population(
                     dataset, split, recipe.make(store), users, Path(folder) / "parts", store, by_engine=on.parts
-                )  # fmt: skip
+                )
                 took = time.perf_counter() - began
             finally:
                 on.close()
@@ -63,7 +63,9 @@ def main() -> None:
         calls = ours.recv()
         server.join()
         rates[workers] = calls / took
-        print(f"{workers} worker{'s' * (workers > 1)}: {len(users)} users, {calls:,} calls in {took:.1f} s: {rates[workers]:.1f} calls a second")  # fmt: skip
+        print(
+            f"{workers} worker{'s' * (workers > 1)}: {len(users)} users, {calls:,} calls in {took:.1f} s: {rates[workers]:.1f} calls a second"
+        )
     print(f"two workers reach {rates[2] / rates[1]:.2f} times one ({AIM} aimed at)")
 
 

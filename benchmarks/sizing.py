@@ -36,9 +36,7 @@ def main() -> None:
         model = user_model(given.model, store, keys={"openai": "sk-none"})
         plans = [plan(dataset, split, u, model) for u in users]
         cost = for_users(dataset, split, plans, model, store)
-    calls, read, written = (
-        x / len(users) for x in (cost.calls, cost.input_tokens, cost.output_tokens)
-    )
+    calls, read, written = (x / len(users) for x in (cost.calls, cost.input_tokens, cost.output_tokens))
     dollars = None if cost.dollars is None else cost.dollars / len(users)
     print(
         f"{given.model}, a user: {calls:.1f} calls, {read:,.0f} tokens in, {written:,.0f} out, "

@@ -86,10 +86,11 @@ def request(model: LLMUserModel, job: Work) -> bytes:
     schema = {"name": "answer", "schema": options["schema"], "strict": True}
     return json.dumps(
         {
-            "model": "small", "messages": [m.to_json() for m in messages],
+            "model": "small",
+            "messages": [m.to_json() for m in messages],
             "response_format": {"type": "json_schema", "json_schema": schema},
         }
-    ).encode()  # fmt: skip
+    ).encode()
 
 
 def seconds(ask: Callable[[Sequence], object], jobs: Sequence) -> float:

@@ -79,8 +79,9 @@ def main() -> int:
     chosen = arms(w)
     env = gymnasium.wrappers.TransformAction(
         gymnasium.wrappers.FilterObservation(MovieLensEnv(world_=w, reward="expected"), SEEN),
-        lambda arm: int(chosen[arm]), gymnasium.spaces.Discrete(len(chosen)),
-    )  # fmt: skip
+        lambda arm: int(chosen[arm]),
+        gymnasium.spaces.Discrete(len(chosen)),
+    )
     model = PPO("MultiInputPolicy", env, seed=given.seed, n_steps=1024, batch_size=256, device="cpu")
     model.learn(given.steps)
     if given.save:
@@ -88,9 +89,13 @@ def main() -> int:
     seeds = range(OTHER_SEEDS, OTHER_SEEDS + given.seeds)
     log = play.compare(
         lambda: MovieLensEnv(world_=w, reward="expected"),
-        {"ppo": lambda seed: Policy(model, w), **{n: (lambda seed, n=n: agents.create(n, w, seed)) for n in ("random", "popularity", "bias")}},
-        given.test_steps, seeds,
-    )  # fmt: skip
+        {
+            "ppo": lambda seed: Policy(model, w),
+            **{n: (lambda seed, n=n: agents.create(n, w, seed)) for n in ("random", "popularity", "bias")},
+        },
+        given.test_steps,
+        seeds,
+    )
     print(play.summary(log, w)[["agent", "reward", "skipped", "length", "coverage"]].to_string(index=False))
     for name in ("random", "popularity", "bias"):
         value, low, high = play.better(log, "ppo", name)

@@ -25,10 +25,11 @@ POLL_SECONDS = 0.1
 
 
 def run(
-    work: Callable[..., Any], *given: Any,
+    work: Callable[..., Any],
+    *given: Any,
     tick: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Any:  # fmt: skip
+) -> Any:
     """Call a module-level function in a child process and return what it returns.
 
     ``work`` is called with ``given`` and a keyword ``tick(done, total)``, whose calls arrive here as
@@ -42,16 +43,19 @@ def run(
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     child = subprocess.Popen(
-        [sys.executable, "-m", "lusifer.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+        [sys.executable, "-m", "lusifer.apart"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     assert child.stdin and child.stdout and child.stderr
     said: list[Any] = []
     errors: list[bytes] = []
     readers = [
         threading.Thread(target=_read, args=(child.stdout, said), daemon=True),
         threading.Thread(target=lambda e: errors.append(e.read()), args=(child.stderr,), daemon=True),
-    ]  # fmt: skip
+    ]
     for reader in readers:
         reader.start()
     try:

@@ -95,9 +95,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
-    def start(
-        self, key: str, title: str, work: Callable[[Job], Any], *, store: Store | None = None
-    ) -> Job:
+    def start(self, key: str, title: str, work: Callable[[Job], Any], *, store: Store | None = None) -> Job:
         """Start work under a key, or return the job that is at it already.
 
         Args:

@@ -29,18 +29,22 @@ for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LUSIFER_DATA", "LUSIFER_DB", 
 
 
 LONG = (
-    "test_conformance", "browser/test_pages", "test_cli", "pages/test_pages", "test_accessible", "test_storm",
-    "test_cluster", "browser/test_prompts",
-)  # fmt: skip
+    "test_conformance",
+    "browser/test_pages",
+    "test_cli",
+    "pages/test_pages",
+    "test_accessible",
+    "test_storm",
+    "test_cluster",
+    "browser/test_prompts",
+)
 """Files that take minutes: begun first, so that at the end both workers have something left to do; the very first
 fits what others then have."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def late(item: pytest.Item) -> int:
-        return next(
-            (at for at, name in enumerate(LONG) if f"{name}.py" in str(item.path)), len(LONG)
-        )
+        return next((at for at, name in enumerate(LONG) if f"{name}.py" in str(item.path)), len(LONG))
 
     items.sort(key=late)
 
@@ -147,7 +151,7 @@ def last10(ml100k):
 
 
 @pytest.fixture
-def data_dir(lay: Lay, warm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:  # fmt: skip
+def data_dir(lay: Lay, warm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data folder of this test's own, with MovieLens 100K; the app and the command line use it."""
     folder = tmp_path / "data"
     folder.mkdir()
@@ -174,9 +178,7 @@ def openai_server() -> Iterator:
         yield server
 
 
-def write_tiny(
-    folder: Path, ratings: list[tuple[int, int, int, int]], users: int, items: int
-) -> Path:
+def write_tiny(folder: Path, ratings: list[tuple[int, int, int, int]], users: int, items: int) -> Path:
     """A folder in GroupLens' layout with these ratings."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["\t".join(map(str, r)) for r in ratings]

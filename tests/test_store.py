@@ -127,9 +127,7 @@ def test_killed_at_any_moment_loses_only_what_is_in_flight(tmp_path: Path) -> No
     )
     path = tmp_path / "lusifer.db"
     Store(path).keep_evolution("e", {"user_id": 1})
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
     assert child.stdout
     said = 0
     while said < 40:
@@ -190,9 +188,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path) -> None
     key, answer, call = _answer(1)
     db["answers"].insert({"key": key, **answer})
     db["calls"].insert({"key": key, **call})
-    db["ratings"].insert(
-        {"evolution_id": "e", "step": 1, "item_id": 5, "rating": 4.0, "failure": ""}
-    )
+    db["ratings"].insert({"evolution_id": "e", "step": 1, "item_id": 5, "rating": 4.0, "failure": ""})
     db.close()
     store = Store(path)
     assert store.answer(key)["text"] == "t1" and store.answer(key)["tokens"] is None
@@ -205,8 +201,17 @@ def test_calls_by_filter_search_and_page(store) -> None:
         key, answer, call = _answer(n)
         messages = json.dumps([{"role": "user", "content": f"Rate 50% of film_{n} for O'Hara"}])
         store.keep_answer(
-            key, answer, {**call, "messages": messages, "text": f"t{n}", "model": "a:b", "purpose": "rate" if n % 2 else "update", "user_id": n},
-        )  # fmt: skip
+            key,
+            answer,
+            {
+                **call,
+                "messages": messages,
+                "text": f"t{n}",
+                "model": "a:b",
+                "purpose": "rate" if n % 2 else "update",
+                "user_id": n,
+            },
+        )
     store.keep_call({"key": "k1", "status": "cached", "model": "a:b", "purpose": "rate"})
     rows, total = store.calls({"purpose": "rate", "model": None}, limit=2)
     assert total == 4 and [r["id"] for r in rows] == [6, 5] and "messages" not in rows[0]
@@ -218,16 +223,12 @@ def test_calls_by_filter_search_and_page(store) -> None:
     assert store.call(99) is None and store.call_values("purpose") == ["rate", "update"]
     by = {r["model"]: r for r in store.call_totals("model")}["a:b"]
     assert (by["made"], by["cached"], by["failed"], by["price"]) == (5, 1, 0, 2.5)
-    for wrong in (lambda: store.call_values("key; --"), lambda: store.call_totals("x"), lambda: store.calls({"x": 1})):  # fmt: skip
+    for wrong in (lambda: store.call_values("key; --"), lambda: store.call_totals("x"), lambda: store.calls({"x": 1})):
         with pytest.raises(ValueError):
             wrong()
     assert store.prune_calls(before="2020-01-01", preview=True) == (0, 0)
     assert store.prune_calls(run="none")[0] == 0
-    assert (
-        store.prune_calls(before="2999", preview=True)[0]
-        == 6
-        == store.prune_calls(before="2999")[0]
-    )
+    assert store.prune_calls(before="2999", preview=True)[0] == 6 == store.prune_calls(before="2999")[0]
     assert store.has_answers(["k1", "k5"]) == {"k1", "k5"}
     before, after = store.vacuum()
     assert before > 0 and after > 0
@@ -235,7 +236,7 @@ def test_calls_by_filter_search_and_page(store) -> None:
 
 def test_runs_are_renamed_deleted_and_summed_up(store) -> None:
     run = store.start_run("comparison", "A title")
-    store.keep_call({"key": "k", "run_id": run, "status": "ok", "input_tokens": 5, "output_tokens": 2, "price": 0.25})  # fmt: skip
+    store.keep_call({"key": "k", "run_id": run, "status": "ok", "input_tokens": 5, "output_tokens": 2, "price": 0.25})
     store.keep_call({"key": "k", "run_id": run, "status": "cached"})
     store.keep_call({"key": "q", "run_id": run, "status": "failed"})
     used = store.run_usage(run)
@@ -247,9 +248,17 @@ def test_runs_are_renamed_deleted_and_summed_up(store) -> None:
 
 
 def test_evolutions_of_one_model(store) -> None:
-    base = {"dataset": "d", "dataset_hash": "h", "split": "s", "model": "m", "model_version": "1", "history": 40, "batch_size": 10}  # fmt: skip
-    for n, (user, forecasts, evidence) in enumerate([(2, 1, ""), (1, 1, ""), (3, 0, ""), (4, 1, "e")]):  # fmt: skip
-        store.keep_evolution(f"e{n}", {**base, "user_id": user, "forecasts": forecasts, "evidence": evidence})  # fmt: skip
+    base = {
+        "dataset": "d",
+        "dataset_hash": "h",
+        "split": "s",
+        "model": "m",
+        "model_version": "1",
+        "history": 40,
+        "batch_size": 10,
+    }
+    for n, (user, forecasts, evidence) in enumerate([(2, 1, ""), (1, 1, ""), (3, 0, ""), (4, 1, "e")]):
+        store.keep_evolution(f"e{n}", {**base, "user_id": user, "forecasts": forecasts, "evidence": evidence})
     store.keep_steps("e0", [_step(1), _step(2)])
     found = store.evolutions("h", "s", "m", "1", "")
     assert [(r["id"], r["user_id"], r["steps"]) for r in found] == [("e1", 1, 0), ("e0", 2, 2)]
@@ -261,9 +270,7 @@ SHIPPED = ("m001_first", "m002_outside_world", "m003_evidence", "m004_window_on_
 
 
 @pytest.mark.parametrize("count", range(1, len(SHIPPED) + 1))
-def test_a_database_of_every_earlier_schema_opens_and_keeps_its_rows(
-    tmp_path: Path, count: int
-) -> None:
+def test_a_database_of_every_earlier_schema_opens_and_keeps_its_rows(tmp_path: Path, count: int) -> None:
     path = tmp_path / "old.db"
     db = sqlite_utils.Database(path)
     old = Migrations("lusifer")
@@ -271,12 +278,21 @@ def test_a_database_of_every_earlier_schema_opens_and_keeps_its_rows(
         old(name=name)(getattr(storing.schema, name))
     old.apply(db)
     said = json.dumps([{"role": "user", "content": "Line one\nPlanted words"}])
-    db["runs"].insert(
-        {"id": "r1", "kind": "comparison", "title": "T", "status": "done", "params": "{}"}
-    )
+    db["runs"].insert({"id": "r1", "kind": "comparison", "title": "T", "status": "done", "params": "{}"})
     db["answers"].insert({"key": "k", "model": "a:b", "text": "yes", "finish_reason": "stop"})
-    db["calls"].insert({"key": "k", "run_id": "r1", "model": "a:b", "status": "ok", "messages": said, "text": "yes",
-                        "user_id": 3, "input_tokens": 5, "output_tokens": 6})  # fmt: skip
+    db["calls"].insert(
+        {
+            "key": "k",
+            "run_id": "r1",
+            "model": "a:b",
+            "status": "ok",
+            "messages": said,
+            "text": "yes",
+            "user_id": 3,
+            "input_tokens": 5,
+            "output_tokens": 6,
+        }
+    )
     db["calls"].insert({"key": "k", "run_id": "r1", "model": "a:b", "status": "cached"})
     db["evolutions"].insert({"id": "e", "dataset": "d", "user_id": 3, "model": "builtin"})
     db["steps"].insert({"evolution_id": "e", "number": 1, "data": '{"number": 1}'})
@@ -296,9 +312,7 @@ def test_a_database_of_every_earlier_schema_opens_and_keeps_its_rows(
 
 def test_search_follows_what_is_written_and_forgotten(store) -> None:
     for n in range(3):
-        said = json.dumps(
-            [{"role": "user", "content": f"first line\nword{n} Amélie"}], ensure_ascii=False
-        )
+        said = json.dumps([{"role": "user", "content": f"first line\nword{n} Amélie"}], ensure_ascii=False)
         store.keep_call(
             {
                 "key": f"k{n}",
@@ -309,9 +323,7 @@ def test_search_follows_what_is_written_and_forgotten(store) -> None:
             }
         )
     assert store.calls({}, search="word1")[1] == 1, "a line break does not stick to the next word"
-    assert (
-        store.calls({}, search="amelie uber")[1] == 3 and store.calls({}, search="LINE wor")[1] == 3
-    )
+    assert store.calls({}, search="amelie uber")[1] == 3 and store.calls({}, search="LINE wor")[1] == 3
     assert store.calls({"run_id": "r2"}, search="word")[1] == 1
     for odd in ('"', "a* OR b", "NEAR(", "-", "ü\"'", "\x00", "(((", "word AND"):
         store.calls({}, search=odd)
@@ -338,8 +350,17 @@ def test_any_table_is_read_whole_and_no_other(store) -> None:
 
 
 def test_notes_are_kept_changed_and_taken_back(store) -> None:
-    note = {"run_id": "r", "candidate": "v4", "user_id": 3, "item_id": 50, "step": 0,
-            "prompt_version": "own-12345678", "model": "a:b", "thumb": 1, "note": "good"}  # fmt: skip
+    note = {
+        "run_id": "r",
+        "candidate": "v4",
+        "user_id": 3,
+        "item_id": 50,
+        "step": 0,
+        "prompt_version": "own-12345678",
+        "model": "a:b",
+        "thumb": 1,
+        "note": "good",
+    }
     store.keep_note(note)
     store.keep_note({**note, "item_id": 51, "thumb": -1})
     store.keep_note({**note, "thumb": -1, "note": "on second thought"})
@@ -374,15 +395,27 @@ def test_a_local_user_is_erased_without_a_trace(store) -> None:
 def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
     for n in (1, 2, 3):
         key, answer, call = _answer(n)
-        store.keep_answer(key, answer, {**call, "run_id": "old" if n == 3 else "r", "user_id": n, "model": "a:b",
-                                        "prompt_version": "own-0011aabb", "messages": f"m{n}"})  # fmt: skip
+        store.keep_answer(
+            key,
+            answer,
+            {
+                **call,
+                "run_id": "old" if n == 3 else "r",
+                "user_id": n,
+                "model": "a:b",
+                "prompt_version": "own-0011aabb",
+                "messages": f"m{n}",
+            },
+        )
     store.keep_prompt("f" * 64, "other", "{}", None, "only here")
     number = store.keep_prompt("0011aabb" + "0" * 56, "own", "{}", None, "mine")
-    params = {"users": [1, 3], "candidates": [{"name": "v2", "version": f"v{number}", "number": number, "spec": "a:b",
-                                               "prompt_version": "own-0011aabb"}]}  # fmt: skip
-    run = store.start_run(
-        "prompt-trial", "T", dataset_hash="d", split="s", model="a:b", params=params
-    )
+    params = {
+        "users": [1, 3],
+        "candidates": [
+            {"name": "v2", "version": f"v{number}", "number": number, "spec": "a:b", "prompt_version": "own-0011aabb"}
+        ],
+    }
+    run = store.start_run("prompt-trial", "T", dataset_hash="d", split="s", model="a:b", params=params)
     store.keep_call(
         {
             "key": "k1",
@@ -409,11 +442,7 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
         store.keep_steps(f"e{user}", [_step(1)])
     file = tmp_path / "run.db"
     made = store.export_run(run, file, {"run.parquet": b"bytes"})
-    assert (
-        made["evolutions"] == made["steps"] == 2
-        and made["answers"] == 2
-        and made["prompt_versions"] == 1
-    )
+    assert made["evolutions"] == made["steps"] == 2 and made["answers"] == 2 and made["prompt_versions"] == 1
     other = Store(tmp_path / "other.db")
     other.keep_prompt("e" * 64, "was there", "{}", None, "")
     taken, rows, files = other.import_run(file)

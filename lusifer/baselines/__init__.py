@@ -35,14 +35,23 @@ __all__ = [
     "create",
     "settings_of",
     "silent",
-]  # fmt: skip
+]
 
 METHODS: dict[str, type[Predictor]] = {
     m.name: m
     for m in (
-        Constant, UserMean, ItemMean, Bias, ItemKNN, ALS, SVDpp, NCF, RNN4Rec, FactorisationMachine,
+        Constant,
+        UserMean,
+        ItemMean,
+        Bias,
+        ItemKNN,
+        ALS,
+        SVDpp,
+        NCF,
+        RNN4Rec,
+        FactorisationMachine,
     )
-}  # fmt: skip
+}
 """Every method by name, the simplest first."""
 TRIVIAL = ("constant", "user-mean", "item-mean")
 """Methods that personalise nothing or know one side alone; a bias is the least of filtering."""

@@ -21,14 +21,10 @@ class ALS:
 
     name, title = "als", "ALS"
 
-    def __init__(
-        self, factors: int = 10, regularisation: float = 10.0, iterations: int = 10
-    ) -> None:
+    def __init__(self, factors: int = 10, regularisation: float = 10.0, iterations: int = 10) -> None:
         self.factors, self.regularisation, self.iterations = factors, regularisation, iterations
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self:
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
         self.bias = Bias().fit(train, scale, seed=seed)
         residual = train.rating - self.bias.predict(train.user, train.item)
         self.user_ids, user = np.unique(train.user, return_inverse=True)

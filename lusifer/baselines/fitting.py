@@ -14,9 +14,16 @@ from lusifer.datasets import RatingScale, RatingTable
 
 
 def fit_and_predict(
-    name: str, side: SideInformation, train: RatingTable, scale: RatingScale, seed: int,
-    users: NDArray[Any], items: NDArray[Any], *, tick: Tick = silent,
-) -> tuple[NDArray[np.float64], float]:  # fmt: skip
+    name: str,
+    side: SideInformation,
+    train: RatingTable,
+    scale: RatingScale,
+    seed: int,
+    users: NDArray[Any],
+    items: NDArray[Any],
+    *,
+    tick: Tick = silent,
+) -> tuple[NDArray[np.float64], float]:
     """Fit one method and predict pairs; how long both took, in seconds.
 
     Raises:

@@ -49,8 +49,13 @@ class Samples:
     def arrays(self) -> tuple[NDArray[np.float32], ...]:
         """All six, in the order above."""
         return (
-            self.start, self.user, self.user_factors, self.item, self.item_factors, self.cuts,
-        )  # fmt: skip
+            self.start,
+            self.user,
+            self.user_factors,
+            self.item,
+            self.item_factors,
+            self.cuts,
+        )
 
     def newest(self, draws: int) -> Samples:
         """The newest draws alone."""
@@ -80,17 +85,20 @@ class FactorisationMachine:
     name, title = "fm", "Factorisation machine"
 
     def __init__(
-        self, side: SideInformation, *, rank: int = 10, iterations: int = 200, kept: int = 160,
+        self,
+        side: SideInformation,
+        *,
+        rank: int = 10,
+        iterations: int = 200,
+        kept: int = 160,
         ordinal: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if not 0 < kept <= iterations:
             raise BadRequest(f"{kept} of {iterations} draws can't be kept.", "Keep fewer.")
         self.side, self.rank, self.ordinal = side, rank, ordinal
         self.iterations, self.kept = iterations, kept
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self:
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
         import myfm  # only this method needs it
 
         if not isinstance(myfm.base.tqdm, partial):  # its progress bar; ours is ``tick``
@@ -121,14 +129,16 @@ class FactorisationMachine:
         made = myfm.MyFMOrderedProbit if self.ordinal else myfm.MyFMRegressor
         target = self._levels(train) if self.ordinal else train.rating.astype(float)
         made(self.rank, random_seed=seed).fit(
-            sparse.csr_matrix((len(train), 0)), target, X_rel=blocks, n_iter=self.iterations,
-            n_kept_samples=1, callback=callback, group_shapes=[m.shape[1] for m in (*users, *items)],
-        )  # fmt: skip
+            sparse.csr_matrix((len(train), 0)),
+            target,
+            X_rel=blocks,
+            n_iter=self.iterations,
+            n_kept_samples=1,
+            callback=callback,
+            group_shapes=[m.shape[1] for m in (*users, *items)],
+        )
         self.samples = Samples(
-            *(
-                np.stack(parts, axis=axis)
-                for axis, parts in zip(AXES, zip(*draws, strict=True), strict=True)
-            )
+            *(np.stack(parts, axis=axis) for axis, parts in zip(AXES, zip(*draws, strict=True), strict=True))
         )
         return self
 

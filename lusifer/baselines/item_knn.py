@@ -22,16 +22,14 @@ class ItemKNN:
     def __init__(self, neighbours: int = 40, shrinkage: int = 100) -> None:
         self.neighbours, self.shrinkage = neighbours, shrinkage
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self:
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
         import surprise
 
         tick(0, 1)
         options = {"name": "pearson_baseline", "user_based": False, "shrinkage": self.shrinkage}
-        self._model = surprise.KNNBaseline(
-            k=self.neighbours, sim_options=options, verbose=False
-        ).fit(trainset(train, scale, seed))
+        self._model = surprise.KNNBaseline(k=self.neighbours, sim_options=options, verbose=False).fit(
+            trainset(train, scale, seed)
+        )
         tick(1, 1)
         return self
 

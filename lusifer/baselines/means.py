@@ -34,9 +34,7 @@ class Constant:
 
     name, title = "constant", "Constant"
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self:
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
         self._mean = train.mean
         return self
 
@@ -49,9 +47,7 @@ class UserMean:
 
     name, title = "user-mean", "User mean"
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self:
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
         self._of = Lookup(*group_mean(train.user, train.rating.astype(float)), train.mean)
         return self
 
@@ -64,9 +60,7 @@ class ItemMean:
 
     name, title = "item-mean", "Item mean"
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self:
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
         self._of = Lookup(*group_mean(train.item, train.rating.astype(float)), train.mean)
         return self
 

@@ -23,15 +23,17 @@ class NCF:
     name, title = "ncf", "NCF (MLP tower)"
 
     def __init__(
-        self, hidden: int = 64, alpha: float = 0.07, batch: int = 256, rate: float = 1e-3,
+        self,
+        hidden: int = 64,
+        alpha: float = 0.07,
+        batch: int = 256,
+        rate: float = 1e-3,
         epochs: int = 10,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.hidden, self.alpha, self.batch = hidden, alpha, batch
         self.rate, self.epochs = rate, epochs
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self:
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
         from sklearn.neural_network import MLPRegressor  # 0.5 s to import
 
         self.bias = Bias().fit(train, scale, seed=seed)
@@ -39,9 +41,12 @@ class NCF:
         x = self._features(train.user, train.item)
         y = train.rating - self.bias.predict(train.user, train.item)
         self._model = MLPRegressor(
-            hidden_layer_sizes=(self.hidden,), alpha=self.alpha, batch_size=min(self.batch, len(y)),
-            learning_rate_init=self.rate, random_state=seed,
-        )  # fmt: skip
+            hidden_layer_sizes=(self.hidden,),
+            alpha=self.alpha,
+            batch_size=min(self.batch, len(y)),
+            learning_rate_init=self.rate,
+            random_state=seed,
+        )
         with threadpool_limits(1):
             for at in range(self.epochs):  # one call is one epoch; between them it can be stopped
                 self._model.partial_fit(x, y)

@@ -31,8 +31,6 @@ class Predictor(Protocol):
     name: str
     title: str
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self: ...
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self: ...
 
     def predict(self, users: Ids, items: Ids) -> Scores: ...

@@ -108,15 +108,20 @@ class RNN4Rec:
     name, title = "rnn4rec", "RNN4Rec (GRU)"
 
     def __init__(
-        self, hidden: int = 32, window: int = 50, epochs: int = 15, rate: float = 1e-2,
-        dropout: float = 0.6, factors: int = 5, batch: int = 64, average: int = 50,
-    ) -> None:  # fmt: skip
+        self,
+        hidden: int = 32,
+        window: int = 50,
+        epochs: int = 15,
+        rate: float = 1e-2,
+        dropout: float = 0.6,
+        factors: int = 5,
+        batch: int = 64,
+        average: int = 50,
+    ) -> None:
         self.hidden, self.window, self.epochs, self.rate = hidden, window, epochs, rate
         self.dropout, self.factors, self.batch, self.average = dropout, factors, batch, average
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self:
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
         rng = np.random.default_rng(seed)
         self.als = ALS(factors=self.factors).fit(train, scale, seed=seed)
         residual = train.rating - self.als.bias.predict(train.user, train.item)
@@ -151,9 +156,7 @@ class RNN4Rec:
     def _outputs(self, items: Ids) -> Array:
         """What an item multiplies a state's output with: 1 and its factors, of unit size."""
         found = self.als.item_factors(items)
-        return np.column_stack(
-            [np.ones(len(found)), found / max(float(self.als.items.std()), 1e-9)]
-        )
+        return np.column_stack([np.ones(len(found)), found / max(float(self.als.items.std()), 1e-9)])
 
     def _batches(
         self, pieces: list[tuple[int, int]], inputs: Array, factors: Array, residual: Array

@@ -19,22 +19,22 @@ class SVDpp:
 
     name, title = "svdpp", "SVD++"
 
-    def __init__(
-        self, factors: int = 10, epochs: int = 25, rate: float = 0.015, regularisation: float = 0.1
-    ) -> None:
+    def __init__(self, factors: int = 10, epochs: int = 25, rate: float = 0.015, regularisation: float = 0.1) -> None:
         self.factors, self.epochs = factors, epochs
         self.rate, self.regularisation = rate, regularisation
 
-    def fit(
-        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent
-    ) -> Self:
+    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
         import surprise
 
         self._model = surprise.SVDpp(
-            n_factors=self.factors, n_epochs=self.epochs, lr_all=self.rate,
-            reg_all=self.regularisation, random_state=seed, cache_ratings=True,
+            n_factors=self.factors,
+            n_epochs=self.epochs,
+            lr_all=self.rate,
+            reg_all=self.regularisation,
+            random_state=seed,
+            cache_ratings=True,
             verbose=_EveryEpoch(tick, self.epochs),
-        ).fit(trainset(train, scale, seed))  # fmt: skip
+        ).fit(trainset(train, scale, seed))
         tick(self.epochs, self.epochs)
         return self
 

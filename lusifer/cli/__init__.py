@@ -57,9 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     info = actions.add_parser("info", help="what a data set holds")
     info.add_argument("name", nargs="?", default="ml-100k")
     info.set_defaults(run=_info)
-    listing = actions.add_parser(
-        "list", help="what lies in the data folder, and what can be fetched"
-    )
+    listing = actions.add_parser("list", help="what lies in the data folder, and what can be fetched")
     listing.set_defaults(run=datasets_of.listing)
     mapping = actions.add_parser("map", help="say which column of your own tables is what")
     mapping.add_argument("name", help="the folder in the data folder")
@@ -79,9 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     mapping.set_defaults(run=datasets_of.mapping)
     enrich = actions.add_parser("enrich", help="overviews, people and posters of the movies")
     enrich.add_argument("name", nargs="?", default="ml-100k")
-    enrich.add_argument(
-        "--from", dest="source", type=Path, metavar="CSV", help="take them from a table"
-    )
+    enrich.add_argument("--from", dest="source", type=Path, metavar="CSV", help="take them from a table")
     enrich.add_argument("--export", type=Path, metavar="CSV", help="write what is known as a table")
     enrich.add_argument("--forget", action="store_true", help="remove what is known first")
     enrich.set_defaults(run=_enrich)
@@ -93,43 +89,47 @@ def _parser() -> argparse.ArgumentParser:
     rate = commands.add_parser("rate", help="have movies rated by a simulated user")
     _common(rate)
     rate.add_argument("--items", required=True, help="item ids, separated by commas")
-    rate.add_argument(
-        "--step", type=int, help="rate from the profile after this step (default: last)"
-    )
+    rate.add_argument("--step", type=int, help="rate from the profile after this step (default: last)")
     rate.set_defaults(run=_rate)
 
     evaluate = commands.add_parser("evaluate", help="compare predictors on a test part")
     evaluate.add_argument("--dataset", default="ml-100k")
-    evaluate.add_argument(
-        "--split", help="last-10 (default), last-N, u1 … u5, global-time, random, cold-K"
-    )
+    evaluate.add_argument("--split", help="last-10 (default), last-N, u1 … u5, global-time, random, cold-K")
     evaluate.add_argument("--train", type=Path, help="CSV of training ratings")
     evaluate.add_argument("--test", type=Path, help="CSV of test ratings")
     evaluate.add_argument(
-        "--predictors", default="constant,user-mean,item-mean,bias,svdpp",
+        "--predictors",
+        default="constant,user-mean,item-mean,bias,svdpp",
         help="names separated by commas: constant, user-mean, item-mean, bias, item-knn, als, svdpp, "
         "ncf, rnn4rec, fm, simulator, builtin",
-    )  # fmt: skip
+    )
     _model_options(evaluate)
     evaluate.add_argument("--workers", type=int, default=8, help="users at a time, for a model")
     evaluate.add_argument("--users", type=int, help="sample of users (default: all)")
     evaluate.add_argument(
-        "--among", choices=("all", "development", "held-out"), default="all",
+        "--among",
+        choices=("all", "development", "held-out"),
+        default="all",
         help="which users the sample is of",
-    )  # fmt: skip
+    )
     evaluate.add_argument(
-        "--evidence", choices=("on", "off"), default="off",
+        "--evidence",
+        choices=("on", "off"),
+        default="off",
         help="tell the simulator what others gave, and calibrate with it",
-    )  # fmt: skip
+    )
     evaluate.add_argument(
-        "--calibrate", choices=("on", "off"), default="on",
+        "--calibrate",
+        choices=("on", "off"),
+        default="on",
         help="also yield simulator-calibrated, learned from forecasts of the training part",
-    )  # fmt: skip
+    )
     evaluate.add_argument(
-        "--measures", choices=("basic", "all"), default="basic",
-        help="all: also rank and within-user correlation, exact and off-by-one share, coverage, "
-        "rounded RMSE",
-    )  # fmt: skip
+        "--measures",
+        choices=("basic", "all"),
+        default="basic",
+        help="all: also rank and within-user correlation, exact and off-by-one share, coverage, rounded RMSE",
+    )
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.set_defaults(run=_evaluate)
 
@@ -149,24 +149,23 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--split", default="last-10")
     command.add_argument("--user", type=int, required=True)
     _model_options(command)
-    command.add_argument(
-        "--history", type=int, help="newest ratings to read (default: as the prompts have it, 40)"
-    )
-    command.add_argument(
-        "--batch-size", type=int, help="ratings at a time (default: as the prompts have it, 10)"
-    )
+    command.add_argument("--history", type=int, help="newest ratings to read (default: as the prompts have it, 40)")
+    command.add_argument("--batch-size", type=int, help="ratings at a time (default: as the prompts have it, 10)")
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--model", default="builtin",
+        "--model",
+        default="builtin",
         help="builtin, openai:MODEL, ENDPOINT:MODEL, ollama:NAME, or file:PATH.gguf",
-    )  # fmt: skip
+    )
     command.add_argument(
-        "--prompts", default="active", metavar="NAME|FILE",
+        "--prompts",
+        default="active",
+        metavar="NAME|FILE",
         help="what a language model is asked with: a label (active, baseline), a shipped set (grounded, "
         "paper, concise), a version (v4), or an exported file",
-    )  # fmt: skip
+    )
     command.add_argument("--budget", type=float, help="most dollars that this may cost")
     command.add_argument(
         "--samples",
@@ -176,21 +175,21 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _user_model(
-    options: argparse.Namespace, store: Store | None, *, evidence: bool = False, told: bool = False
-) -> Any:
+def _user_model(options: argparse.Namespace, store: Store | None, *, evidence: bool = False, told: bool = False) -> Any:
     """The user model that a command asks for, within its budget; with ``told``, prompts that tell what others
     gave do so."""
     from lusifer.prompts import versions
     from lusifer.simulator import user_model
 
-    chosen = (
-        versions.find(options.prompts, store, files=True) if options.model != "builtin" else None
-    )
+    chosen = versions.find(options.prompts, store, files=True) if options.model != "builtin" else None
     return user_model(
-        options.model, store, budget=_budget(options), samples=options.samples, prompt_set=chosen,
+        options.model,
+        store,
+        budget=_budget(options),
+        samples=options.samples,
+        prompt_set=chosen,
         evidence=evidence or (told and chosen is not None and chosen.evidence),
-    )  # fmt: skip
+    )
 
 
 def _budget(options: argparse.Namespace) -> Any:
@@ -202,9 +201,7 @@ def _budget(options: argparse.Namespace) -> Any:
 
     if options.budget is not None and not 0 <= options.budget < math.inf:
         raise BadRequest(f"A budget of {options.budget} is no amount.", "Give dollars, such as 5.")
-    limits = operators(
-        run_id=f"cli-{secrets.token_hex(6)}", session_id=f"cli-{secrets.token_hex(6)}"
-    )
+    limits = operators(run_id=f"cli-{secrets.token_hex(6)}", session_id=f"cli-{secrets.token_hex(6)}")
     own = Limit(options.budget)  # of the command, however many runs it makes
     return replace(limits, run=limits.run.under(own), session=limits.session.under(own))
 
@@ -335,9 +332,12 @@ def _enrich(options: argparse.Namespace) -> dict[str, Any]:
     if options.source:
         report = details.import_csv(dataset, options.source, store)
         result |= {
-            "taken": report.taken, "empty": report.empty, "unknown_ids": len(report.unknown),
-            "other_titles": len(report.other_title), "unreadable": len(report.unreadable),
-        }  # fmt: skip
+            "taken": report.taken,
+            "empty": report.empty,
+            "unknown_ids": len(report.unknown),
+            "other_titles": len(report.other_title),
+            "unreadable": len(report.unreadable),
+        }
         _say(report.text)
     if not (options.source or options.export or options.forget):
         began = time.monotonic()
@@ -369,14 +369,10 @@ def _evolution(
     dataset = _with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
     model = _user_model(options, store, told=True)
-    what = plan(
-        dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
-    )
+    what = plan(dataset, split, options.user, model, history=options.history, batch_size=options.batch_size)
     wanted = steps_wanted(dataset, split, what)
     if steps is not None and not 0 <= steps <= wanted:
-        raise BadRequest(
-            f"There is no step {steps}.", f"User {options.user} has steps 0 to {wanted}."
-        )
+        raise BadRequest(f"There is no step {steps}.", f"User {options.user} has steps 0 to {wanted}.")
     found: list[Step] = []
     for step in run_evolution(dataset, split, model, what, store):
         found.append(step)
@@ -406,16 +402,10 @@ def _step(step: Step) -> dict[str, Any]:
             }
             for r in step.batch
         ],
-        "forecast": [
-            {"item_id": f.item_id, "rating": f.rating, "expected": f.expected}
-            for f in step.forecast
-        ],
+        "forecast": [{"item_id": f.item_id, "rating": f.rating, "expected": f.expected} for f in step.forecast],
         "profile": step.profile.text,
         "explanation": step.explanation,
-        "changes": [
-            {"aspect": c.aspect, "direction": c.direction, "item_ids": list(c.item_ids)}
-            for c in step.changes
-        ],
+        "changes": [{"aspect": c.aspect, "direction": c.direction, "item_ids": list(c.item_ids)} for c in step.changes],
     }
 
 
@@ -439,9 +429,7 @@ def _rate(options: argparse.Namespace) -> dict[str, Any]:
     try:
         ids = [int(x) for x in options.items.split(",") if x.strip()]
     except ValueError:
-        raise BadRequest(
-            f"--items {options.items!r} is no list of ids.", "Give numbers, such as 50,172."
-        ) from None
+        raise BadRequest(f"--items {options.items!r} is no list of ids.", "Give numbers, such as 50,172.") from None
     if not ids:
         raise BadRequest("--items names no movie.", "Give numbers, such as 50,172.")
     dataset, split, model, what, steps, store = _evolution(options, steps=options.step)
@@ -481,7 +469,7 @@ def _community(options: argparse.Namespace, dataset: Dataset, split: Split) -> A
     from lusifer.simulator import community
 
     if options.evidence == "off":
-        return community.light(dataset, split, seed=options.seed) if options.calibrate == "on" else None  # fmt: skip
+        return community.light(dataset, split, seed=options.seed) if options.calibrate == "on" else None
     folder = settings.kept_dir()
     if not community.kept(dataset, split, folder, seed=options.seed):
         _say("Computing community evidence (about a minute and a half; kept for the next time) ...")
@@ -525,10 +513,19 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
         last[0] = what
 
     found = evaluate(
-        dataset, split, names, users=users, model=model, store=store, community=community,
-        calibration=options.calibrate == "on", seed=options.seed, folder=settings.kept_dir(),
-        progress=report, workers=options.workers if model_is_paid else 1,
-    )  # fmt: skip
+        dataset,
+        split,
+        names,
+        users=users,
+        model=model,
+        store=store,
+        community=community,
+        calibration=options.calibrate == "on",
+        seed=options.seed,
+        folder=settings.kept_dir(),
+        progress=report,
+        workers=options.workers if model_is_paid else 1,
+    )
     for note in found.notes:
         _say(f"lusifer: {note}")
     scored = found.scores()
@@ -539,8 +536,5 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
         print(f"{found.rows:,} ratings of {split.name}")
         print(f"{'predictor':20} {'RMSE':>7} {'MAE':>7} {'R²':>7} {'Pearson':>8} {'seconds':>8}")
         for name, s in scored.items():
-            print(
-                f"{name:20} {s['rmse']:7.4f} {s['mae']:7.4f} {s['r2']:7.3f} {s['pearson']:8.3f} "
-                f"{s['seconds']:8.2f}"
-            )
+            print(f"{name:20} {s['rmse']:7.4f} {s['mae']:7.4f} {s['r2']:7.3f} {s['pearson']:8.3f} {s['seconds']:8.2f}")
     return {"rows": found.rows, "predictors": scored}

@@ -47,8 +47,6 @@ def _import(options: argparse.Namespace) -> dict[str, Any]:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
     if not options.json:
-        said = (
-            ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in made.items() if n) or "nothing new"
-        )
+        said = ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in made.items() if n) or "nothing new"
         print(f"run {run}: {said}")
     return {"run": run, "rows": made}

@@ -18,7 +18,19 @@ def listing(options: argparse.Namespace) -> dict[str, Any]:
 
     root = settings.data_dir()
     there = available()
-    waiting = [p.name for p in sorted(root.iterdir()) if p.is_dir() and kind_of(p) is None and own.tables_in(p) and not p.name.startswith(".") and p.name not in {"runs", "kept", "models"}] if root.is_dir() else []  # fmt: skip
+    waiting = (
+        [
+            p.name
+            for p in sorted(root.iterdir())
+            if p.is_dir()
+            and kind_of(p) is None
+            and own.tables_in(p)
+            and not p.name.startswith(".")
+            and p.name not in {"runs", "kept", "models"}
+        ]
+        if root.is_dir()
+        else []
+    )
     titles = {n: k.title for n, k in KNOWN.items()} | {n: r.title for n, r in RELEASES.items()}
     fetchable = {n: t for n, t in titles.items() if n not in there}
     if not options.json:
@@ -37,15 +49,13 @@ def mapping(options: argparse.Namespace) -> dict[str, Any]:
 
     folder = settings.data_dir() / options.name
     if not options.name or Path(options.name).name != options.name or not folder.is_dir():
-        raise BadRequest(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")  # fmt: skip
+        raise BadRequest(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")
     try:
         recipe = own.kept(folder) or own.propose(folder)
     except DatasetError:
         if not (folder / own.FILE).is_file():
             raise
-        recipe = own.propose(
-            folder
-        )  # the mapping that is there can't be read: here it is made anew
+        recipe = own.propose(folder)  # the mapping that is there can't be read: here it is made anew
     said = dict(x.partition("=")[::2] for x in options.set)
     recipe = own.changed(recipe, said)
     for name in ("title", "one", "many", "unit"):
@@ -55,7 +65,7 @@ def mapping(options: argparse.Namespace) -> dict[str, Any]:
         try:
             low, high, step = (float(x) for x in options.scale.split(","))
         except ValueError:
-            raise BadRequest(f"{options.scale!r} is no scale.", "Give lowest,highest,step, such as 1,5,1.") from None  # fmt: skip
+            raise BadRequest(f"{options.scale!r} is no scale.", "Give lowest,highest,step, such as 1,5,1.") from None
         recipe = replace(recipe, scale=(low, high, step))
     own.check(recipe)
     result: dict[str, Any] = {"mapping": recipe.to_json(), "accepted": bool(options.accept)}
@@ -77,10 +87,17 @@ def mapping(options: argparse.Namespace) -> dict[str, Any]:
         else:
             own.keep(folder, before)
         raise
-    result |= {"ratings": len(dataset.ratings), "users": len(dataset.users), "items": len(dataset.items), "report": dataset.report.lines}  # fmt: skip
+    result |= {
+        "ratings": len(dataset.ratings),
+        "users": len(dataset.users),
+        "items": len(dataset.items),
+        "report": dataset.report.lines,
+    }
     if not options.json:
         _show(recipe)
-        print(f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, {len(dataset.items):,} {recipe.many}")  # fmt: skip
+        print(
+            f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, {len(dataset.items):,} {recipe.many}"
+        )
         for line in dataset.report.lines:
             print(f"  {line}")
     return result
@@ -93,4 +110,6 @@ def _show(recipe: Any) -> None:
         part = shown[table]
         said_of = ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
         print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
-    print(f"an item is called {recipe.one}, several {recipe.many}; times are in {recipe.unit}; scale {recipe.scale or 'told from the ratings'}")  # fmt: skip
+    print(
+        f"an item is called {recipe.one}, several {recipe.many}; times are in {recipe.unit}; scale {recipe.scale or 'told from the ratings'}"
+    )

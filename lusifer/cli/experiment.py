@@ -25,22 +25,25 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     _model_options(one)
     one.add_argument("--users", type=int, default=100, help="sample of users (default: 100)")
     one.add_argument(
-        "--among", choices=("development", "held-out", "all"), default="development",
+        "--among",
+        choices=("development", "held-out", "all"),
+        default="development",
         help="whom the sample is of (default: development users)",
-    )  # fmt: skip
+    )
     one.add_argument("--seed", type=int, default=0)
     one.add_argument("--workers", type=int, default=8, help="users at a time, for a model")
     one.add_argument(
-        "--option", action="append", default=[], metavar="NAME=N",
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=N",
         help="draws=N (repeat), rounds=N (loop), apart=1 (cold: fit every length by itself)",
-    )  # fmt: skip
+    )
     one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     one.add_argument("--yes", action="store_true", help="spend what it costs without a --budget")
     one.add_argument("--estimate", action="store_true", help="only say what it would cost")
     one.set_defaults(run=_experiment)
-    card = commands.add_parser(
-        "trust", help="what the recorded runs say of a model, and what it is fit for"
-    )
+    card = commands.add_parser("trust", help="what the recorded runs say of a model, and what it is fit for")
     card.add_argument("--dataset", default="ml-100k")
     card.add_argument("--split", default="last-10")
     _model_options(card)
@@ -72,7 +75,7 @@ def _options(given: list[str], names: list[str]) -> dict[str, int]:
     for text in given:
         name, _, value = text.partition("=")
         if name not in known:
-            raise BadRequest(f"There is no option {name!r} here.", f"Known: {', '.join(known) or 'none'}.")  # fmt: skip
+            raise BadRequest(f"There is no option {name!r} here.", f"Known: {', '.join(known) or 'none'}.")
         low, high = known[name]
         if not value.isdigit() or not low <= int(value) <= high:
             raise BadRequest(f"{name} can't be {value!r}.", f"Give {low} to {high}.")
@@ -96,13 +99,11 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
     if options.resume:
         run = store.run(options.resume)
         if options.name == "all" or run is None or run["kind"] != KIND:
-            raise BadRequest(f"There is no experiment run {options.resume!r}.", "Name the experiment and a run of it.")  # fmt: skip
+            raise BadRequest(f"There is no experiment run {options.resume!r}.", "Name the experiment and a run of it.")
         if run["status"] == "done":
             raise BadRequest(f"Run {options.resume} is done.", "There is nothing to go on with.")
         options.dataset, options.seed = run["dataset"], run["seed"]
-        options.split = run["split"].partition("#")[
-            0
-        ]  # behind it stands a hash of files, checked below
+        options.split = run["split"].partition("#")[0]  # behind it stands a hash of files, checked below
         options.samples = run["params"].get("samples", 1)
         options.model = run["model"]
         options.prompts = run["params"]["prompts"] or options.prompts
@@ -122,20 +123,27 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
         if now - last[0] < 2 and done < total:
             return
         last[0] = now
-        left = (
-            f", about {(total - done) * (now - began) / done:.0f} s left" if done and total else ""
-        )
+        left = f", about {(total - done) * (now - began) / done:.0f} s left" if done and total else ""
         cli._say(f"{done}/{total} {what} ({done / max(now - began, 1e-9):.1f} a second{left})")
 
     def make(run: str, name: str) -> Setting:
         told = None
         if name == "ablation" and community.kept(dataset, split, folder, seed=0):
-            told = _model(options, store, budget, run, evidence=True), community.full(dataset, split, folder)  # fmt: skip
+            told = _model(options, store, budget, run, evidence=True), community.full(dataset, split, folder)
         own = {k: v for k, v in chosen.items() if k in find(name).options}
         return Setting(
-            dataset, split, _model(options, store, budget, run), tuple(users), store, told, folder, options.seed,
-            options.workers if paid else 1, progress, options=own,
-        )  # fmt: skip
+            dataset,
+            split,
+            _model(options, store, budget, run),
+            tuple(users),
+            store,
+            told,
+            folder,
+            options.seed,
+            options.workers if paid else 1,
+            progress,
+            options=own,
+        )
 
     made = []
     for name in names:
@@ -150,9 +158,19 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
                 cli._say(f"{experiment.title}: left out. {error}")
                 continue
             dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
-            cli._say(f"{experiment.title}: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are stored")  # fmt: skip
+            cli._say(
+                f"{experiment.title}: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are stored"
+            )
             if options.estimate:
-                made.append({"name": name, "calls": cost.calls, "tokens": cost.tokens, "dollars": cost.dollars, "stored": cost.cached})  # fmt: skip
+                made.append(
+                    {
+                        "name": name,
+                        "calls": cost.calls,
+                        "tokens": cost.tokens,
+                        "dollars": cost.dollars,
+                        "stored": cost.cached,
+                    }
+                )
                 continue
             if cost.calls and options.budget is None and not options.yes:
                 raise BadRequest(
@@ -161,9 +179,14 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
                 )
         try:
             run_id = record(
-                experiment, lambda run, name=name: make(run, name), store, among=options.among,  # type: ignore[misc]
-                asked_with=options.prompts if paid else "", samples=options.samples, resume=options.resume,
-            )  # fmt: skip
+                experiment,
+                lambda run, name=name: make(run, name),
+                store,
+                among=options.among,  # type: ignore[misc]
+                asked_with=options.prompts if paid else "",
+                samples=options.samples,
+                resume=options.resume,
+            )
         except BadRequest as error:
             if len(names) == 1:
                 raise
@@ -182,12 +205,17 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
     return {"experiments": made}
 
 
-def _model(options: argparse.Namespace, store: Any, budget: Any, run: str, *, evidence: bool = False) -> Any:  # fmt: skip
+def _model(options: argparse.Namespace, store: Any, budget: Any, run: str, *, evidence: bool = False) -> Any:
     from lusifer.prompts import versions
     from lusifer.simulator import user_model
 
-    asked = versions.find(options.prompts, store, files=True) if options.model != "builtin" else None  # fmt: skip
+    asked = versions.find(options.prompts, store, files=True) if options.model != "builtin" else None
     return user_model(
-        options.model, store, run=run or None, budget=replace(budget, run_id=run or budget.run_id),
-        samples=options.samples, prompt_set=asked, evidence=evidence,
-    )  # fmt: skip
+        options.model,
+        store,
+        run=run or None,
+        budget=replace(budget, run_id=run or budget.run_id),
+        samples=options.samples,
+        prompt_set=asked,
+        evidence=evidence,
+    )

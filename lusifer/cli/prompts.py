@@ -63,9 +63,7 @@ def _list(options: argparse.Namespace) -> dict[str, Any]:
     if not options.json:
         for row in rows:
             named = ", ".join(x for x, n in labels.items() if n == row["number"])
-            print(
-                f"v{row['number']:<4} {row['name']:16} {row['hash'][:8]}  {named:18} {row['note'] or ''}"
-            )
+            print(f"v{row['number']:<4} {row['name']:16} {row['hash'][:8]}  {named:18} {row['note'] or ''}")
     return {"versions": rows, "labels": labels}
 
 
@@ -79,9 +77,7 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
     try:
         options.file.write_text(prompts.to_json(found), encoding="utf-8")
     except OSError as error:
-        raise BadRequest(
-            f"{options.file} can't be written ({error.strerror}).", "Give another path."
-        ) from None
+        raise BadRequest(f"{options.file} can't be written ({error.strerror}).", "Give another path.") from None
     if not options.json:
         print(f"{found.version} is in {options.file}")
     return {"version": found.version, "file": str(options.file)}
@@ -126,14 +122,7 @@ def _diff(options: argparse.Namespace) -> dict[str, Any]:
     found = versions.diff(versions.find(options.one, store), versions.find(options.other, store))
     if not options.json:
         for d in found:
-            print(
-                f"{d.what}: {d.before} → {d.after}"
-                if not d.lines
-                else "\n".join([f"{d.what}:", *d.lines])
-            )
+            print(f"{d.what}: {d.before} → {d.after}" if not d.lines else "\n".join([f"{d.what}:", *d.lines]))
     return {
-        "differences": [
-            {"what": d.what, "before": d.before, "after": d.after, "lines": list(d.lines)}
-            for d in found
-        ]
+        "differences": [{"what": d.what, "before": d.before, "after": d.after, "lines": list(d.lines)} for d in found]
     }

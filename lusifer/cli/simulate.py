@@ -21,9 +21,7 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     one.add_argument("--split", default="last-10")
     one.add_argument("--users", default="all", help="how many (drawn by the seed), or all")
     _model_options(one)
-    one.add_argument(
-        "--evidence", choices=("on", "off"), default="off", help="tell the model what others gave"
-    )
+    one.add_argument("--evidence", choices=("on", "off"), default="off", help="tell the model what others gave")
     one.add_argument(
         "--workers",
         type=int,
@@ -32,23 +30,22 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     )
     one.add_argument("--seed", type=int, default=0)
     one.add_argument(
-        "--engine", choices=("local", "openai-batch", "ray"), default="local",
+        "--engine",
+        choices=("local", "openai-batch", "ray"),
+        default="local",
         help="openai-batch: half price, answers within a day (OpenAI's Batch protocol); ray: spread over a Ray cluster",
-    )  # fmt: skip
+    )
     one.add_argument(
         "--ray-workers", type=int, metavar="N", help="workers on the cluster; none: as many as it has cores"
-    )  # fmt: skip
+    )
     one.add_argument(
-        "--ray-address", metavar="ADDRESS",
+        "--ray-address",
+        metavar="ADDRESS",
         help="a cluster that runs (auto: the one of this machine); none: RAY_ADDRESS, else one is started here",
-    )  # fmt: skip
-    one.add_argument(
-        "--pause", type=float, default=30.0, help="seconds between two looks at a batch"
     )
+    one.add_argument("--pause", type=float, default=30.0, help="seconds between two looks at a batch")
     one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
-    one.add_argument(
-        "--recbole", type=Path, metavar="FOLDER", help="also write RecBole's atomic file there"
-    )
+    one.add_argument("--recbole", type=Path, metavar="FOLDER", help="also write RecBole's atomic file there")
     one.add_argument("--estimate", action="store_true", help="only say what it would cost")
     one.add_argument("--yes", action="store_true", help="spend what it costs without a --budget")
     one.set_defaults(run=_simulate)
@@ -72,9 +69,7 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
     if options.resume:
         run = store.run(options.resume)
         if run is None or run["kind"] != population.KIND:
-            raise BadRequest(
-                f"There is no simulation {options.resume!r}.", "Name a run that was stopped."
-            )
+            raise BadRequest(f"There is no simulation {options.resume!r}.", "Name a run that was stopped.")
         options.dataset, options.seed, options.model = run["dataset"], run["seed"], run["model"]
         options.split = run["split"].partition("#")[0]
         options.prompts = run["params"]["prompts"] or options.prompts
@@ -86,18 +81,21 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
     dataset = cli._with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
     if users is None:
-        users = population.chosen(
-            split, None if options.users == "all" else int(options.users), options.seed
-        )
+        users = population.chosen(split, None if options.users == "all" else int(options.users), options.seed)
     paid = options.model != "builtin"
     budget = cli._budget(options)
     asked = versions.find(options.prompts, store, files=True) if paid else None
 
     def make(run: str) -> Any:
         return user_model(
-            options.model, store, run=run or None, budget=replace(budget, run_id=run or budget.run_id),
-            samples=options.samples, prompt_set=asked, evidence=options.evidence == "on",
-        )  # fmt: skip
+            options.model,
+            store,
+            run=run or None,
+            budget=replace(budget, run_id=run or budget.run_id),
+            samples=options.samples,
+            prompt_set=asked,
+            evidence=options.evidence == "on",
+        )
 
     told = community.full(dataset, split, settings.kept_dir()) if options.evidence == "on" else None
     light = told or community.light(dataset, split)
@@ -146,20 +144,22 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
             cli._say(f"{what}: {len(questions):,} questions")
             batches.fill(questions)
 
-        by_waves(
-            dataset, split, model, users, store, ask, forecasts=light is not None, community=told
-        )
+        by_waves(dataset, split, model, users, store, ask, forecasts=light is not None, community=told)
 
     cluster: Cluster | None = None
     hooks: dict[str, Any] = {}
     if options.engine == "openai-batch":
         hooks = {"before": batched}
     elif options.engine == "ray":
-        recipe = Recipe(options.model, asked, options.samples, options.evidence == "on", budget if paid else None)  # fmt: skip
+        recipe = Recipe(options.model, asked, options.samples, options.evidence == "on", budget if paid else None)
         cluster = Cluster(
-            recipe, Work(dataset, split, told, light is not None and paid), store,
-            workers=options.ray_workers, threads=options.workers, address=options.ray_address,
-        )  # fmt: skip
+            recipe,
+            Work(dataset, split, told, light is not None and paid),
+            store,
+            workers=options.ray_workers,
+            threads=options.workers,
+            address=options.ray_address,
+        )
         hooks = {"before": lambda run, model: cluster.start(run), "by_engine": cluster.parts}
 
     def progress(done: int, total: int, what: str) -> None:
@@ -173,10 +173,23 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
 
     try:
         run_id = population.record(
-            dataset, split, make, users, store, seed=options.seed, asked_with=options.prompts if paid else "",
-            samples=options.samples, resume=options.resume, engine=options.engine, community=told, light=light,
-            memory=settings.kept_dir(), workers=options.workers if paid else 1, progress=progress, **hooks,
-        )  # fmt: skip
+            dataset,
+            split,
+            make,
+            users,
+            store,
+            seed=options.seed,
+            asked_with=options.prompts if paid else "",
+            samples=options.samples,
+            resume=options.resume,
+            engine=options.engine,
+            community=told,
+            light=light,
+            memory=settings.kept_dir(),
+            workers=options.workers if paid else 1,
+            progress=progress,
+            **hooks,
+        )
     finally:
         if cluster is not None:
             cluster.close()

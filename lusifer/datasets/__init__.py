@@ -34,10 +34,11 @@ __all__ = [
     "User",
     "Words",
     "available",
-    "is_prepared", "kind_of",
+    "is_prepared",
+    "kind_of",
     "load",
     "splits",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,12 @@ def _is_100k_atomic(folder: Path) -> bool:
 
 
 def load(
-    name: str = "ml-100k", data_dir: Path | None = None, *, progress: Progress = silent,
+    name: str = "ml-100k",
+    data_dir: Path | None = None,
+    *,
+    progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Dataset:  # fmt: skip
+) -> Dataset:
     """Load a data set by name from the data folder, or any folder by path.
 
     Args:
@@ -166,9 +170,7 @@ def load(
     parsed, (user_stats, item_stats), meta = copy
     scale = RatingScale(*meta["scale"]) if meta.get("scale") else _movielens_scale(parsed.ratings)
     fixed = tuple(
-        f"u{k}"
-        for k in range(1, 6)
-        if (folder / f"u{k}.base").is_file() and (folder / f"u{k}.test").is_file()
+        f"u{k}" for k in range(1, 6) if (folder / f"u{k}.base").is_file() and (folder / f"u{k}.test").is_file()
     )
     return Dataset(
         name=name,
@@ -234,16 +236,21 @@ def _files(folder: Path, name: str) -> tuple[str, own.Recipe | None, list[Path]]
 
 def _parse(
     folder: Path, kind: str, recipe: own.Recipe | None, progress: Progress, cancelled: Callable[[], bool]
-) -> tuple[movielens.Parsed, dict[str, Any]]:  # fmt: skip
+) -> tuple[movielens.Parsed, dict[str, Any]]:
     report = Report()
     if kind == "own":
         assert recipe is not None
-        users, items, ratings, scale = own.read(folder, recipe, report, progress=progress, cancelled=cancelled)  # fmt: skip
-        meta = {"title": recipe.title, "one": recipe.one, "many": recipe.many, "scale": [scale.lowest, scale.highest, scale.step]}  # fmt: skip
+        users, items, ratings, scale = own.read(folder, recipe, report, progress=progress, cancelled=cancelled)
+        meta = {
+            "title": recipe.title,
+            "one": recipe.one,
+            "many": recipe.many,
+            "scale": [scale.lowest, scale.highest, scale.step],
+        }
     elif kind == "release":
         found = releases.recognise(folder)
         assert found is not None
-        users, items, ratings, title = releases.read(folder, found, report, progress=progress, cancelled=cancelled)  # fmt: skip
+        users, items, ratings, title = releases.read(folder, found, report, progress=progress, cancelled=cancelled)
         meta = {"title": title}
     else:
         return movielens.read(folder), {}

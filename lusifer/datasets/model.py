@@ -91,9 +91,14 @@ class Item:
 
 
 _TRADES = {
-    "other": "", "none": "", "healthcare": "healthcare worker", "retired": "pensioner",
-    "entertainment": "entertainer", "marketing": "marketer", "salesman": "salesperson",
-}  # fmt: skip
+    "other": "",
+    "none": "",
+    "healthcare": "healthcare worker",
+    "retired": "pensioner",
+    "entertainment": "entertainer",
+    "marketing": "marketer",
+    "salesman": "salesperson",
+}
 
 
 @dataclass(frozen=True)
@@ -134,9 +139,7 @@ class RatingTable:
     timestamp: NDArray[np.int64]
 
     @classmethod
-    def from_arrays(
-        cls, user: ArrayLike, item: ArrayLike, rating: ArrayLike, timestamp: ArrayLike
-    ) -> RatingTable:
+    def from_arrays(cls, user: ArrayLike, item: ArrayLike, rating: ArrayLike, timestamp: ArrayLike) -> RatingTable:
         """A table of ratings in any order: they are sorted here."""
         u = np.asarray(user, dtype=np.int32)
         i = np.asarray(item, dtype=np.int32)
@@ -183,9 +186,7 @@ class RatingTable:
 
     def select(self, rows: NDArray[Any]) -> RatingTable:
         """The rows of a boolean mask or of ascending positions."""
-        return RatingTable(
-            self.user[rows], self.item[rows], self.rating[rows], self.timestamp[rows]
-        )
+        return RatingTable(self.user[rows], self.item[rows], self.rating[rows], self.timestamp[rows])
 
     def of_users(self, user_ids: Iterable[int]) -> RatingTable:
         """All rows of the given users."""
@@ -277,9 +278,7 @@ class Dataset:
             )
         row: dict[Any, Any] = self.users.loc[user_id].to_dict()
         age = None if pd.isna(row["age"]) else int(row["age"])
-        return User(
-            user_id, age, row["gender"], row["occupation"], row["zip_code"], self.words.person
-        )
+        return User(user_id, age, row["gender"], row["occupation"], row["zip_code"], self.words.person)
 
     def item(self, item_id: int) -> Item:
         """One item.
@@ -292,8 +291,7 @@ class Dataset:
             if item_id not in self.items.index:
                 raise UnknownId(
                     self.words.say(f"There is no movie {item_id} in ") + f"{self.title}.",
-                    self.words.say("Movie ids run from ")
-                    + f"{self.items.index[0]} to {self.items.index[-1]}.",
+                    self.words.say("Movie ids run from ") + f"{self.items.index[0]} to {self.items.index[-1]}.",
                 )
             row: dict[Any, Any] = self.items.loc[item_id].to_dict()
             year = None if pd.isna(row["year"]) else int(row["year"])

@@ -18,10 +18,26 @@ from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
 
 GENRES_100K = (
-    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
-    "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi",
-    "Thriller", "War", "Western",
-)  # fmt: skip
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
 RATING_COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
 
@@ -79,10 +95,17 @@ def read_ratings(path: Path, *, separator: str = "\t", header: bool = False) -> 
     """
     try:
         frame = pd.read_csv(
-            path, sep=separator, header=0 if header else None, encoding="utf-8-sig",
-            names=None if header else RATING_COLUMNS, dtype=str, keep_default_na=False,
-            on_bad_lines="error", quoting=0 if header else 3, index_col=False,
-        )  # fmt: skip
+            path,
+            sep=separator,
+            header=0 if header else None,
+            encoding="utf-8-sig",
+            names=None if header else RATING_COLUMNS,
+            dtype=str,
+            keep_default_na=False,
+            on_bad_lines="error",
+            quoting=0 if header else 3,
+            index_col=False,
+        )
     except FileNotFoundError:
         raise DatasetError(f"{path} is not there.", "Check the path.") from None
     except pd.errors.EmptyDataError:
@@ -169,9 +192,7 @@ def _items(rows: list[tuple[int, str, str | None, list[str]]]) -> pd.DataFrame:
 
 def _read_grouplens(folder: Path) -> Parsed:
     ratings = read_ratings(folder / "u.data")
-    users = _users(
-        [x.split("|") for x in _lines(folder / "u.user", "latin-1")], folder / "u.user", 1
-    )
+    users = _users([x.split("|") for x in _lines(folder / "u.user", "latin-1")], folder / "u.user", 1)
     path = folder / "u.item"
     rows: list[tuple[int, str, str | None, list[str]]] = []
     for number, line in enumerate(_lines(path, "latin-1"), 1):

@@ -33,24 +33,105 @@ FILE = "mapping.json"
 FORMAT = 1
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "ratings": {
-        "user": ("userid", "user", "uid", "reviewerid", "customerid", "memberid", "listenerid", "listener", "readerid", "reader", "viewerid", "playerid", "accountid"),
-        "item": ("itemid", "item", "iid", "movieid", "asin", "parentasin", "productid", "isbn", "bookid", "albumid", "trackid", "songid", "artistid", "businessid", "gameid", "recipeid", "articleid", "restaurantid"),
+        "user": (
+            "userid",
+            "user",
+            "uid",
+            "reviewerid",
+            "customerid",
+            "memberid",
+            "listenerid",
+            "listener",
+            "readerid",
+            "reader",
+            "viewerid",
+            "playerid",
+            "accountid",
+        ),
+        "item": (
+            "itemid",
+            "item",
+            "iid",
+            "movieid",
+            "asin",
+            "parentasin",
+            "productid",
+            "isbn",
+            "bookid",
+            "albumid",
+            "trackid",
+            "songid",
+            "artistid",
+            "businessid",
+            "gameid",
+            "recipeid",
+            "articleid",
+            "restaurantid",
+        ),
         "rating": ("rating", "overall", "score", "stars", "bookrating", "rate", "value", "preference"),
         "time": ("timestamp", "time", "unixreviewtime", "date", "datetime", "createdat", "ratedat", "reviewtime", "ts"),
     },
     "items": {
-        "id": ("itemid", "item", "iid", "movieid", "asin", "parentasin", "productid", "isbn", "bookid", "albumid", "trackid", "songid", "artistid", "businessid", "gameid", "recipeid", "articleid", "restaurantid", "id"),
-        "title": ("title", "name", "booktitle", "movietitle", "producttitle", "albumtitle", "tracktitle", "originaltitle", "album", "song"),
+        "id": (
+            "itemid",
+            "item",
+            "iid",
+            "movieid",
+            "asin",
+            "parentasin",
+            "productid",
+            "isbn",
+            "bookid",
+            "albumid",
+            "trackid",
+            "songid",
+            "artistid",
+            "businessid",
+            "gameid",
+            "recipeid",
+            "articleid",
+            "restaurantid",
+            "id",
+        ),
+        "title": (
+            "title",
+            "name",
+            "booktitle",
+            "movietitle",
+            "producttitle",
+            "albumtitle",
+            "tracktitle",
+            "originaltitle",
+            "album",
+            "song",
+        ),
         "year": ("year", "releaseyear", "yearofpublication", "publicationyear", "publicationdate", "released"),
         "genres": ("genres", "genre", "categories", "category", "class", "style", "styles", "shelves", "tags"),
         "text": ("overview", "description", "summary", "text", "about", "plot"),
     },
     "users": {
-        "id": ("userid", "user", "uid", "reviewerid", "customerid", "memberid", "listenerid", "listener", "readerid", "reader", "viewerid", "playerid", "accountid", "id"),
-        "age": ("age",), "gender": ("gender", "sex"), "occupation": ("occupation", "job", "profession"),
+        "id": (
+            "userid",
+            "user",
+            "uid",
+            "reviewerid",
+            "customerid",
+            "memberid",
+            "listenerid",
+            "listener",
+            "readerid",
+            "reader",
+            "viewerid",
+            "playerid",
+            "accountid",
+            "id",
+        ),
+        "age": ("age",),
+        "gender": ("gender", "sex"),
+        "occupation": ("occupation", "job", "profession"),
         "zip_code": ("zipcode", "zip", "postcode", "location", "country"),
     },
-}  # fmt: skip
+}
 """What each table's columns can be, and the names that they mostly have (letters and digits alone)."""
 NEEDED = {"ratings": ("user", "item", "rating"), "items": ("id", "title"), "users": ("id",)}
 SEPARATORS = ("|", ";", ",", " ")
@@ -110,13 +191,23 @@ def from_json(said: Any) -> Recipe:
         if parts["ratings"] is None:
             raise ValueError("no table of ratings")
         made = Recipe(
-            str(said["title"]), parts["ratings"], parts["items"], parts["users"], str(said["one"]), str(said["many"]),
-            scale, str(said["unit"]), str(said["separator"]),
-        )  # fmt: skip
+            str(said["title"]),
+            parts["ratings"],
+            parts["items"],
+            parts["users"],
+            str(said["one"]),
+            str(said["many"]),
+            scale,
+            str(said["unit"]),
+            str(said["separator"]),
+        )
         check(made)
         return made
     except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"The mapping can't be read ({type(error).__name__}: {error}).", "Make it anew: python -m lusifer data map NAME.") from None  # fmt: skip
+        raise DatasetError(
+            f"The mapping can't be read ({type(error).__name__}: {error}).",
+            "Make it anew: python -m lusifer data map NAME.",
+        ) from None
 
 
 def check(recipe: Recipe) -> None:
@@ -131,21 +222,24 @@ def check(recipe: Recipe) -> None:
                 raise BadRequest("There is no table of ratings.", "Say which file it is.")
             continue
         if Path(part.file).name != part.file:
-            raise BadRequest(
-                f"{part.file!r} is no file of the folder.", "Name a table that lies in it."
-            )
+            raise BadRequest(f"{part.file!r} is no file of the folder.", "Name a table that lies in it.")
         missing = [r for r in needed if not part.columns.get(r)]
         if missing:
-            raise BadRequest(f"The table of {name} ({part.file}) has no column for {', '.join(missing)}.", "Say which column it is.")  # fmt: skip
+            raise BadRequest(
+                f"The table of {name} ({part.file}) has no column for {', '.join(missing)}.", "Say which column it is."
+            )
         strange = set(part.columns) - set(ROLES[name])
         if strange:
-            raise BadRequest(f"A column of {name} can't be {min(strange)}.", f"Known: {', '.join(ROLES[name])}.")  # fmt: skip
+            raise BadRequest(f"A column of {name} can't be {min(strange)}.", f"Known: {', '.join(ROLES[name])}.")
     if recipe.unit not in {*UNITS, "date"}:
         raise BadRequest(f"Times can't be in {recipe.unit!r}.", f"Known: {', '.join(UNITS)}, date.")
     if recipe.scale is not None:
         low, high, step = recipe.scale
         if not (low < high and 0 < step <= high - low and (high - low) / step <= 100.5):
-            raise BadRequest(f"{low:g} to {high:g} by {step:g} is no rating scale.", "Give lowest, highest and step, such as 1, 5, 1.")  # fmt: skip
+            raise BadRequest(
+                f"{low:g} to {high:g} by {step:g} is no rating scale.",
+                "Give lowest, highest and step, such as 1, 5, 1.",
+            )
 
 
 def kept(folder: Path) -> Recipe | None:
@@ -160,7 +254,9 @@ def kept(folder: Path) -> Recipe | None:
     try:
         return from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, BadRequest) as error:
-        raise DatasetError(f"{path} can't be read ({error}).", "Make it anew: python -m lusifer data map NAME.") from None  # fmt: skip
+        raise DatasetError(
+            f"{path} can't be read ({error}).", "Make it anew: python -m lusifer data map NAME."
+        ) from None
 
 
 def keep(folder: Path, recipe: Recipe) -> None:
@@ -175,9 +271,9 @@ def keep(folder: Path, recipe: Recipe) -> None:
         if not (folder / name).is_file() or Path(name).name != name:
             raise DatasetError(f"{folder / name} is not there.", "Put the table into the folder.")
     try:
-        (folder / FILE).write_text(json.dumps(recipe.to_json(), ensure_ascii=False, indent=1), encoding="utf-8")  # fmt: skip
+        (folder / FILE).write_text(json.dumps(recipe.to_json(), ensure_ascii=False, indent=1), encoding="utf-8")
     except OSError as error:
-        raise DatasetError(f"{folder} can't be written ({error.strerror}).", "Give yourself write access.") from None  # fmt: skip
+        raise DatasetError(f"{folder} can't be written ({error.strerror}).", "Give yourself write access.") from None
 
 
 # ---- guessing -------------------------------------------------------------------------------------------
@@ -187,7 +283,9 @@ def tables_in(folder: Path) -> list[Path]:
     """Files of a folder that may be tables."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in (*TABULAR, ".inter", ".item", ".user") and p.name != FILE)  # fmt: skip
+    return sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in (*TABULAR, ".inter", ".item", ".user") and p.name != FILE
+    )
 
 
 def columns_of(path: Path) -> dict[str, list[Any]]:
@@ -202,7 +300,7 @@ def columns_of(path: Path) -> dict[str, list[Any]]:
                 raise DatasetError(f"{path.name} names a column twice.", "Rename one of them.")
             return {str(n): block[n].slice(0, 200).to_pylist() for n in block.column_names}
     except (ValueError, pa.ArrowException) as error:
-        raise DatasetError(f"{path.name} can't be read ({str(error)[:100]}).", "Check the file.") from None  # fmt: skip
+        raise DatasetError(f"{path.name} can't be read ({str(error)[:100]}).", "Check the file.") from None
     return {}
 
 
@@ -242,9 +340,7 @@ def propose(folder: Path) -> Recipe:
             seen[path.name] = columns_of(path)
         except DatasetError:
             continue
-    guesses = {
-        table: {n: _guess(list(c), ROLES[table]) for n, c in seen.items()} for table in ROLES
-    }
+    guesses = {table: {n: _guess(list(c), ROLES[table]) for n, c in seen.items()} for table in ROLES}
     able = [n for n, g in guesses["ratings"].items() if all(r in g for r in NEEDED["ratings"])]
     if not able:
         named = "; ".join(f"{n}: {', '.join(c)}" for n, c in seen.items()) or "no table"
@@ -255,7 +351,9 @@ def propose(folder: Path) -> Recipe:
     ratings = max(able, key=lambda n: (folder / n).stat().st_size)
     others = [n for n in seen if n != ratings]
     items = next((n for n in others if {"id", "title"} <= set(guesses["items"][n])), None)
-    users = next((n for n in others if n != items and "id" in guesses["users"][n] and len(guesses["users"][n]) > 1), None)  # fmt: skip
+    users = next(
+        (n for n in others if n != items and "id" in guesses["users"][n] and len(guesses["users"][n]) > 1), None
+    )
     mine = guesses["ratings"][ratings]
     unit = unit_of(seen[ratings].get(mine.get("time", ""), []))
     separator = "|"
@@ -265,9 +363,16 @@ def propose(folder: Path) -> Recipe:
         separator = max(SEPARATORS, key=lambda s: (counts[s], -SEPARATORS.index(s)))
     one, many = word_of(mine["item"], items or "")
     return Recipe(
-        folder.name, Part(ratings, mine), Part(items, guesses["items"][items]) if items else None,
-        Part(users, guesses["users"][users]) if users else None, one, many, None, unit, separator,
-    )  # fmt: skip
+        folder.name,
+        Part(ratings, mine),
+        Part(items, guesses["items"][items]) if items else None,
+        Part(users, guesses["users"][users]) if users else None,
+        one,
+        many,
+        None,
+        unit,
+        separator,
+    )
 
 
 def unit_of(values: Sequence[Any]) -> str:
@@ -286,9 +391,18 @@ def unit_of(values: Sequence[Any]) -> str:
 
 
 WORDS = {
-    "movie": "movies", "book": "books", "album": "albums", "song": "songs", "track": "tracks", "artist": "artists",
-    "product": "products", "game": "games", "restaurant": "restaurants", "recipe": "recipes", "article": "articles",
-}  # fmt: skip
+    "movie": "movies",
+    "book": "books",
+    "album": "albums",
+    "song": "songs",
+    "track": "tracks",
+    "artist": "artists",
+    "product": "products",
+    "game": "games",
+    "restaurant": "restaurants",
+    "recipe": "recipes",
+    "article": "articles",
+}
 
 
 def word_of(column: str, file: str) -> tuple[str, str]:
@@ -305,9 +419,13 @@ def word_of(column: str, file: str) -> tuple[str, str]:
 
 
 def read(
-    folder: Path, recipe: Recipe, report: Report, *, progress: Progress = silent,
+    folder: Path,
+    recipe: Recipe,
+    report: Report,
+    *,
+    progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, RatingScale]:  # fmt: skip
+) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, RatingScale]:
     """Users, items, ratings and scale by a recipe.
 
     Raises:
@@ -321,19 +439,25 @@ def read(
             there = columns_of(folder / part.file)
             missing = [c for c in part.columns.values() if c and c not in there]
             if missing:
-                raise DatasetError(f"{part.file} has no column {missing[0]!r}.", f"It has {', '.join(there)[:200]}.")  # fmt: skip
+                raise DatasetError(f"{part.file} has no column {missing[0]!r}.", f"It has {', '.join(there)[:200]}.")
     c = recipe.ratings.columns
     columns = Columns(c["user"], c["item"], c["rating"], c.get("time", ""), recipe.unit)
     users, items = Ids(), Ids()
     scale = RatingScale(*recipe.scale) if recipe.scale else None
     ratings = read_ratings(
-        _source(folder / recipe.ratings.file, report), columns, report, users, items, scale=scale, progress=progress,
+        _source(folder / recipe.ratings.file, report),
+        columns,
+        report,
+        users,
+        items,
+        scale=scale,
+        progress=progress,
         cancelled=cancelled,
-    )  # fmt: skip
+    )
     scale = scale or scale_of(np.unique(ratings.rating))
     described = _items(folder, recipe, items, report)
     described = with_unknown(described, np.unique(ratings.item), report, recipe.one.capitalize())
-    people = _users(folder, recipe.users, users, report) if recipe.users else nobody(ratings.user_ids)  # fmt: skip
+    people = _users(folder, recipe.users, users, report) if recipe.users else nobody(ratings.user_ids)
     people = with_unknown_users(people, ratings.user_ids, report)
     for frame, ids in ((described, items), (people, users)):
         if ids.names is not None:
@@ -346,16 +470,14 @@ def read(
 def _rows(path: Path, columns: Mapping[str, str], report: Report) -> Any:
     """(line, role → text) of a table."""
     wanted = {role: name for role, name in columns.items() if name}
-    for line, block in blocks(
-        _source(path, report), report, names=list(dict.fromkeys(wanted.values()))
-    ):
+    for line, block in blocks(_source(path, report), report, names=list(dict.fromkeys(wanted.values()))):
         lists = {role: _texts(block[name]) for role, name in wanted.items()}
         for at in range(block.num_rows):
             yield line + at, {role: values[at] for role, values in lists.items()}
 
 
 def _texts(column: pa.ChunkedArray) -> list[Any]:
-    return [v if isinstance(v, list) else "" if v is None else str(v).strip() for v in column.to_pylist()]  # fmt: skip
+    return [v if isinstance(v, list) else "" if v is None else str(v).strip() for v in column.to_pylist()]
 
 
 def _items(folder: Path, recipe: Recipe, ids: Ids, report: Report) -> pd.DataFrame:
@@ -375,7 +497,7 @@ def _items(folder: Path, recipe: Recipe, ids: Ids, report: Report) -> pd.DataFra
             continue
         found = re.search(r"\b(1[5-9]\d\d|20\d\d)\b", str(row.get("year", "")))
         genres = row.get("genres") or ""
-        parts = genres if isinstance(genres, list) else str(genres).strip("[]").split(recipe.separator)  # fmt: skip
+        parts = genres if isinstance(genres, list) else str(genres).strip("[]").split(recipe.separator)
         named = tuple(sorted({str(g).strip(" '\"") for g in parts} - {""}))
         if "genres" in row and not named:
             report.add("genres", 1, file, line, title)
@@ -400,9 +522,11 @@ def _users(folder: Path, part: Part, ids: Ids, report: Report) -> pd.DataFrame:
             continue
         age = re.fullmatch(r"(\d{1,3})(?:\.0+)?", str(row.get("age", "")))
         rows[number] = (
-            int(age.group(1)) if age else None, str(row.get("gender", "")), str(row.get("occupation", "")),
+            int(age.group(1)) if age else None,
+            str(row.get("gender", "")),
+            str(row.get("occupation", "")),
             str(row.get("zip_code", "")),
-        )  # fmt: skip
+        )
     return users_frame(rows)
 
 
@@ -416,6 +540,6 @@ def changed(recipe: Recipe, said: Mapping[str, str]) -> Recipe:
         table, _, role = key.partition(".")
         part = getattr(recipe, table, None) if table in ROLES else None
         if part is None or role not in ROLES[table]:
-            raise BadRequest(f"There is no role {key!r}.", "Such as ratings.user, items.title, users.age.")  # fmt: skip
+            raise BadRequest(f"There is no role {key!r}.", "Such as ratings.user, items.title, users.age.")
         recipe = replace(recipe, **{table: replace(part, columns={**part.columns, role: column})})  # type: ignore[arg-type]
     return recipe

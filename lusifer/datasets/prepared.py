@@ -55,15 +55,11 @@ def statistics(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
     flags, genres = _flags(parsed)
     start = 0
     while start < len(ids):
-        stop = max(
-            int(np.searchsorted(offsets, offsets[start] + STRETCH, side="right")) - 1, start + 1
-        )
+        stop = max(int(np.searchsorted(offsets, offsets[start] + STRETCH, side="right")) - 1, start + 1)
         stop = min(stop, len(ids))
         rows = table.slice(int(offsets[start]), int(offsets[stop]))
         at = items.add(rows)
-        parts.append(
-            _of_users(rows, offsets[start : stop + 1] - offsets[start], levels, at, flags, genres)
-        )
+        parts.append(_of_users(rows, offsets[start : stop + 1] - offsets[start], levels, at, flags, genres))
         start = stop
     users = pd.concat(parts) if parts else pd.DataFrame()
     users.index = pd.Index(ids.astype("int64"), name="user_id")
@@ -76,14 +72,20 @@ def _levels(table: RatingTable) -> NDArray[np.float32]:
 
 
 def _of_users(
-    rows: RatingTable, offsets: NDArray[np.int64], levels: NDArray[np.float32], at: NDArray[np.int64],
-    flags: NDArray[np.float32], genres: list[str],
-) -> pd.DataFrame:  # fmt: skip
+    rows: RatingTable,
+    offsets: NDArray[np.int64],
+    levels: NDArray[np.float32],
+    at: NDArray[np.int64],
+    flags: NDArray[np.float32],
+    genres: list[str],
+) -> pd.DataFrame:
     count = len(offsets) - 1
     n = np.diff(offsets)
     position = np.repeat(np.arange(count), n)
     rating = rows.rating.astype(float)
-    histogram = np.bincount(position * len(levels) + np.searchsorted(levels, rows.rating), minlength=count * len(levels))  # fmt: skip
+    histogram = np.bincount(
+        position * len(levels) + np.searchsorted(levels, rows.rating), minlength=count * len(levels)
+    )
     total = np.add.reduceat(rating, offsets[:-1])
     squares = np.add.reduceat(rating**2, offsets[:-1])
     mean = total / n
@@ -97,7 +99,7 @@ def _of_users(
             "favourite_genre": _favourite_genres(rating - mean[position], position, count, at, flags, genres),
             "histogram": list(histogram.reshape(count, -1).astype(np.int32)),
         }
-    )  # fmt: skip
+    )
 
 
 class _ItemSums:
@@ -133,9 +135,13 @@ def _flags(parsed: Parsed) -> tuple[NDArray[np.float32], list[str]]:
 
 
 def _favourite_genres(
-    above: NDArray[np.float64], position: NDArray[np.int64], users: int, at: NDArray[np.int64],
-    flags: NDArray[np.float32], genres: list[str],
-) -> list[str]:  # fmt: skip
+    above: NDArray[np.float64],
+    position: NDArray[np.int64],
+    users: int,
+    at: NDArray[np.int64],
+    flags: NDArray[np.float32],
+    genres: list[str],
+) -> list[str]:
     """The genre each user rates highest above their own mean, shrunk by how often they saw it."""
     if not genres:
         return [""] * users
@@ -165,9 +171,7 @@ def save(folder: Path, parsed: Parsed, stats: tuple[Any, Any], meta: dict[str, A
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
         try:
-            table = pa.table(
-                {n: getattr(parsed.ratings, n) for n in ("user", "item", "rating", "timestamp")}
-            )
+            table = pa.table({n: getattr(parsed.ratings, n) for n in ("user", "item", "rating", "timestamp")})
             with pa.OSFile(str(partial / "ratings.arrow"), "wb") as sink:
                 with pa.ipc.new_file(sink, table.schema) as writer:
                     writer.write_table(table, max_chunksize=max(len(parsed.ratings), 1))
@@ -203,8 +207,7 @@ def load(
             table = pa.ipc.open_file(source).read_all()
         columns = [table[n].chunk(0).to_numpy(zero_copy_only=True) for n in table.column_names]
         frames = [
-            pq.read_table(folder / f"{n}.parquet").to_pandas()
-            for n in ("users", "items", "user_stats", "item_stats")
+            pq.read_table(folder / f"{n}.parquet").to_pandas() for n in ("users", "items", "user_stats", "item_stats")
         ]
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return None
@@ -233,5 +236,15 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError, zlib.error, zipfile.BadZipFile):  # fmt: skip
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ):
         return None

@@ -24,17 +24,38 @@ NAMES = ("user_id", "item_id", "rating", "timestamp")
 AGES = {1: 17, 18: 21, 25: 30, 35: 40, 45: 47, 50: 53, 56: 60}
 """1M tells an age by the lower end of its class (its README): the middle of each class stands for it."""
 TRADES = (
-    "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
-    "doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student", "lawyer", "programmer",
-    "retired", "sales/marketing", "scientist", "self-employed", "technician/engineer", "tradesman/craftsman",
-    "unemployed", "writer",
-)  # fmt: skip
+    "other",
+    "academic/educator",
+    "artist",
+    "clerical/admin",
+    "college/grad student",
+    "customer service",
+    "doctor/health care",
+    "executive/managerial",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "sales/marketing",
+    "scientist",
+    "self-employed",
+    "technician/engineer",
+    "tradesman/craftsman",
+    "unemployed",
+    "writer",
+)
 """Occupations of 1M by number (its README)."""
 RELEASES = {
-    (6040, 1_000_209): "MovieLens 1M", (69_878, 10_000_054): "MovieLens 10M", (138_493, 20_000_263): "MovieLens 20M",
-    (162_541, 25_000_095): "MovieLens 25M", (200_948, 32_000_204): "MovieLens 32M", (610, 100_836): "MovieLens latest-small",
+    (6040, 1_000_209): "MovieLens 1M",
+    (69_878, 10_000_054): "MovieLens 10M",
+    (138_493, 20_000_263): "MovieLens 20M",
+    (162_541, 25_000_095): "MovieLens 25M",
+    (200_948, 32_000_204): "MovieLens 32M",
+    (610, 100_836): "MovieLens latest-small",
     (943, 100_000): "MovieLens 100K",
-}  # fmt: skip
+}
 """Releases by users and ratings, as their READMEs count them."""
 
 
@@ -67,11 +88,16 @@ def recognise(folder: Path) -> Found | None:
     ratings, movies = folder / "ratings.dat", folder / "movies.dat"
     if _first_line(ratings).count("::") == 3 and _first_line(movies).count("::") >= 2:
         users = folder / "users.dat"
-        people = Source(users, "::", ("user_id", "gender", "age", "occupation", "zip_code"), quoted=False) if users.is_file() else None  # fmt: skip
+        people = (
+            Source(users, "::", ("user_id", "gender", "age", "occupation", "zip_code"), quoted=False)
+            if users.is_file()
+            else None
+        )
         return Found(
             Source(ratings, "::", NAMES, quoted=False),
-            Source(movies, "::", ("item_id", "title", "genres"), quoted=False), people,
-        )  # fmt: skip
+            Source(movies, "::", ("item_id", "title", "genres"), quoted=False),
+            people,
+        )
     ratings, movies = folder / "ratings.csv", folder / "movies.csv"
     if _named(ratings, "userId,movieId,rating") and _named(movies, "movieId,title,genres"):
         links = folder / "links.csv"
@@ -84,9 +110,13 @@ def _named(path: Path, columns: str) -> bool:
 
 
 def read(
-    folder: Path, found: Found, report: Report, *, progress: Progress = silent,
+    folder: Path,
+    found: Found,
+    report: Report,
+    *,
+    progress: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, str]:  # fmt: skip
+) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, str]:
     """Users, items and ratings of a release, and its title.
 
     Raises:
@@ -96,9 +126,15 @@ def read(
     dat = found.users is not None or found.ratings.separator == "::"
     columns = Columns() if dat else Columns("userId", "movieId", "rating", "timestamp")
     ratings = read_ratings(
-        found.ratings, columns, report, Ids(), Ids(), scale=RatingScale(0.5, 5.0, 0.5), progress=progress,
+        found.ratings,
+        columns,
+        report,
+        Ids(),
+        Ids(),
+        scale=RatingScale(0.5, 5.0, 0.5),
+        progress=progress,
         cancelled=cancelled,
-    )  # fmt: skip
+    )
     items = read_items(found.movies, report)
     items = with_unknown(items, np.unique(ratings.item), report)
     if found.links is not None:
@@ -168,7 +204,7 @@ def items_frame(rows: dict[int, tuple[str, int | None, tuple[str, ...]]]) -> pd.
     return frame.sort_index()
 
 
-def with_unknown(items: pd.DataFrame, rated: np.ndarray, report: Report, one: str = "Movie") -> pd.DataFrame:  # fmt: skip
+def with_unknown(items: pd.DataFrame, rated: np.ndarray, report: Report, one: str = "Movie") -> pd.DataFrame:
     """Items that are rated but not described get a title of their id."""
     unknown = np.setdiff1d(rated, items.index.to_numpy())
     if not len(unknown):
@@ -184,17 +220,23 @@ def nobody(ids: np.ndarray) -> pd.DataFrame:
     """Users of whom nothing but the id is known."""
     count = len(ids)
     return pd.DataFrame(
-        {"age": pd.array([pd.NA] * count, dtype="Int16"), "gender": [""] * count, "occupation": [""] * count, "zip_code": [""] * count},
+        {
+            "age": pd.array([pd.NA] * count, dtype="Int16"),
+            "gender": [""] * count,
+            "occupation": [""] * count,
+            "zip_code": [""] * count,
+        },
         index=pd.Index(ids.astype("int64"), name="user_id"),
-    )  # fmt: skip
+    )
 
 
 def users_frame(rows: dict[int, tuple[int | None, str, str, str]]) -> pd.DataFrame:
     """Users as every data set has them: age, gender, occupation, zip code by id."""
     frame = pd.DataFrame(
-        list(rows.values()), columns=["age", "gender", "occupation", "zip_code"],
+        list(rows.values()),
+        columns=["age", "gender", "occupation", "zip_code"],
         index=pd.Index(list(rows), name="user_id", dtype="int64"),
-    )  # fmt: skip
+    )
     frame["age"] = pd.array(frame["age"].tolist(), dtype="Int16")
     return frame.sort_index()
 

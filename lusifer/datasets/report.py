@@ -42,7 +42,7 @@ class Problem:
         first = ""
         if self.examples:
             file, line, said = self.examples[0]
-            first = f" (first: {file}" + (f", line {line}" if line else "") + (f": {said}" if said else "") + ")"  # fmt: skip
+            first = f" (first: {file}" + (f", line {line}" if line else "") + (f": {said}" if said else "") + ")"
         return f"{self.count:,} {what}: {done}{first}"
 
 
@@ -54,9 +54,7 @@ class Report:
     kept: int = 0
     problems: dict[str, Problem] = field(default_factory=dict)
 
-    def add(
-        self, kind: str, count: int = 1, file: str = "", line: int = 0, said: object = ""
-    ) -> None:
+    def add(self, kind: str, count: int = 1, file: str = "", line: int = 0, said: object = "") -> None:
         """Count some dirt; the first few places are kept."""
         if not count:
             return
@@ -67,7 +65,7 @@ class Report:
 
     def places(self, file: str) -> list[tuple[Problem, int]]:
         """Where the examples in a file are kept: (problem, position among its examples)."""
-        return [(p, at) for p in self.problems.values() for at, e in enumerate(p.examples) if e[0] == file]  # fmt: skip
+        return [(p, at) for p in self.problems.values() for at, e in enumerate(p.examples) if e[0] == file]
 
     @property
     def lines(self) -> list[str]:
@@ -76,7 +74,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for `from_json`."""
-        return {"read": self.read, "kept": self.kept, "problems": [asdict(p) for p in self.problems.values()]}  # fmt: skip
+        return {"read": self.read, "kept": self.kept, "problems": [asdict(p) for p in self.problems.values()]}
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Report:

@@ -91,13 +91,10 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
         DatasetError: the files of a fixed split are damaged.
     """
     if name in dataset.fixed_splits:
-        return from_files(
-            dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name
-        )
+        return from_files(dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name)
     if re.fullmatch(r"u[1-5]", name):
         raise BadRequest(
-            f"This copy of {dataset.title} has no split {name}: its files come only with "
-            "GroupLens' own archive.",
+            f"This copy of {dataset.title} has no split {name}: its files come only with GroupLens' own archive.",
             f"Use {', '.join(names(dataset))}, or put GroupLens' ml-100k folder into data/.",
         )
     match = re.fullmatch(r"(last|cold|random|global-time)(?:-(\d{1,9}))?", name)
@@ -132,9 +129,7 @@ def held_out(user_ids: NDArray[Any], seed: int = SEED) -> NDArray[Any]:
 def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
     if tested.all() or not tested.any():
         part = "training" if tested.all() else "test"
-        raise BadRequest(
-            f"With {name} no rating is left for the {part} part.", "Use another split."
-        )
+        raise BadRequest(f"With {name} no rating is left for the {part} part.", "Use another split.")
     return Split(name, table.select(~tested), table.select(tested))
 
 

@@ -99,7 +99,7 @@ def source_of(path: Path, report: Report | None = None) -> Source:
     if ending in {".parquet", ".jsonl", ".ndjson", ".json"}:
         return Source(path)
     if ending not in {".csv", ".tsv", ".dat", ".txt"}:
-        raise DatasetError(f"{path.name} is no table that can be read here.", "Give CSV, TSV, Parquet or JSON lines.")  # fmt: skip
+        raise DatasetError(f"{path.name} is no table that can be read here.", "Give CSV, TSV, Parquet or JSON lines.")
     encoding = encoding_of(path, report) if report is not None else _encoding_at_first(path)
     with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
         first = file.readline()
@@ -108,7 +108,7 @@ def source_of(path: Path, report: Report | None = None) -> Source:
     return Source(path, separator if counts[separator] else ",", encoding=encoding)
 
 
-def blocks(source: Source, report: Report, *, names: Sequence[str] | None = None) -> Iterator[tuple[int, pa.Table]]:  # fmt: skip
+def blocks(source: Source, report: Report, *, names: Sequence[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
     """(line of the first row, rows) of a file, in order.
 
     Args:
@@ -129,7 +129,9 @@ def blocks(source: Source, report: Report, *, names: Sequence[str] | None = None
     except FileNotFoundError:
         raise DatasetError(f"{path} is not there.", "Check the path.") from None
     except (pa.ArrowException, OSError, KeyError) as error:
-        raise DatasetError(f"{path} can't be read: {str(error)[:200]}.", "Check the file; it may be cut short.") from None  # fmt: skip
+        raise DatasetError(
+            f"{path} can't be read: {str(error)[:200]}.", "Check the file; it may be cut short."
+        ) from None
 
 
 def _parquet(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
@@ -140,9 +142,7 @@ def _parquet(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.
             row += batch.num_rows
 
 
-def _json(
-    path: Path, report: Report, names: Sequence[str] | None
-) -> Iterator[tuple[int, pa.Table]]:
+def _json(path: Path, report: Report, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
     row = 1
     try:
         first = pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK))
@@ -157,9 +157,7 @@ def _json(
     options = pjson.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
     wanted = list(names) if names else schema.names
     try:
-        with pjson.open_json(
-            path, read_options=pjson.ReadOptions(block_size=BLOCK), parse_options=options
-        ) as reader:
+        with pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK), parse_options=options) as reader:
             for batch in reader:
                 yield row, pa.Table.from_batches([batch]).select(wanted)
                 row += batch.num_rows
@@ -186,7 +184,7 @@ def _record(line: str) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def _json_slowly(path: Path, report: Report, names: Sequence[str], done: int) -> Iterator[tuple[int, pa.Table]]:  # fmt: skip
+def _json_slowly(path: Path, report: Report, names: Sequence[str], done: int) -> Iterator[tuple[int, pa.Table]]:
     """The records behind the first ``done``, one by one and as texts: for a file where a field is now one kind of
     value and now another (4, 4.5, "4"), or where a line is no JSON. Arrow reads neither.
 
@@ -234,11 +232,11 @@ def _column(values: Sequence[Any]) -> pa.Array:
 
     known = [v for v in values if v is not None]
     if known and all(isinstance(v, list) for v in known):
-        return pa.array([None if v is None else [text(x) or "" for x in v] for v in values], pa.list_(pa.string()))  # fmt: skip
+        return pa.array([None if v is None else [text(x) or "" for x in v] for v in values], pa.list_(pa.string()))
     return pa.array([text(v) for v in values], pa.string())
 
 
-def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:  # fmt: skip
+def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
     path = source.path
     known = list(source.columns) if source.columns else _header(source)
     wanted = list(names) if names else known
@@ -253,19 +251,30 @@ def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterat
 
     two = len(source.separator) > 1
     options = {
-        "read_options": pcsv.ReadOptions(column_names=known, skip_rows=header, block_size=BLOCK, use_threads=False, encoding=source.encoding if source.encoding != "utf-8" else "utf8"),
+        "read_options": pcsv.ReadOptions(
+            column_names=known,
+            skip_rows=header,
+            block_size=BLOCK,
+            use_threads=False,
+            encoding=source.encoding if source.encoding != "utf-8" else "utf8",
+        ),
         "parse_options": pcsv.ParseOptions(
-            delimiter="\t" if two else source.separator, quote_char='"' if source.quoted else False, invalid_row_handler=wrong,
+            delimiter="\t" if two else source.separator,
+            quote_char='"' if source.quoted else False,
+            invalid_row_handler=wrong,
             newlines_in_values=source.quoted and not two,
         ),
         "convert_options": pcsv.ConvertOptions(
-            column_types=dict.fromkeys(known, pa.string()), include_columns=wanted, strings_can_be_null=False, check_utf8=False,
+            column_types=dict.fromkeys(known, pa.string()),
+            include_columns=wanted,
+            strings_can_be_null=False,
+            check_utf8=False,
         ),
-    }  # fmt: skip
+    }
     line = 1 + header
     before = report.places(path.name)
     with path.open("rb") as raw:
-        file = pa.PythonFile(_Translated(raw, source.separator.encode()), mode="r") if two else raw  # fmt: skip
+        file = pa.PythonFile(_Translated(raw, source.separator.encode()), mode="r") if two else raw
         for batch in pcsv.open_csv(file, **options):
             yield line, pa.Table.from_batches([batch])
             line += batch.num_rows
@@ -301,7 +310,7 @@ def _true_lines(source: Source, told: Sequence[tuple[Problem, int]]) -> None:
     with source.path.open(encoding=encoding, newline="", errors="replace") as file:
         rows = csv.reader(
             file, delimiter=source.separator[:1], quoting=csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE
-        )  # fmt: skip
+        )
         record, before = 0, 0
         try:
             for row in rows:

@@ -117,9 +117,7 @@ class Client:
 
     def details(self, tmdb_id: int) -> Details | None:
         """One movie, or ``None`` if TMDB has no such id."""
-        data = self._ask(
-            lambda: self._movie.details(tmdb_id, append_to_response="credits,keywords")
-        )
+        data = self._ask(lambda: self._movie.details(tmdb_id, append_to_response="credits,keywords"))
         if not data or not data.get("id"):
             return None
         credits = data.get("credits") or {}
@@ -201,16 +199,12 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
                 type(self).last = time.monotonic()
                 problem, wait = "", FIRST_WAIT * 2**attempt
                 try:
-                    answer = super().request(
-                        method, url, timeout=TIMEOUT_SECONDS, headers=headers, **more
-                    )
+                    answer = super().request(method, url, timeout=TIMEOUT_SECONDS, headers=headers, **more)
                 except requests.RequestException as error:
                     problem = f"TMDB can't be reached ({type(error).__name__})."
                 else:
                     if answer.status_code in {401, 403}:
-                        raise DatasetError(
-                            "TMDB did not accept the key.", "Check TMDB_API_KEY."
-                        ) from None
+                        raise DatasetError("TMDB did not accept the key.", "Check TMDB_API_KEY.") from None
                     if answer.status_code == 429 or answer.status_code >= 500:
                         problem = f"TMDB answered {answer.status_code}."
                         wait = max(wait, _seconds(answer.headers.get("Retry-After")))
@@ -221,9 +215,7 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
                         except ValueError:
                             problem = "TMDB answered what can't be read."
                 if attempt == ATTEMPTS or wait > 120:
-                    raise DatasetError(
-                        problem, "Try again later; what was found is kept."
-                    ) from None
+                    raise DatasetError(problem, "Try again later; what was found is kept.") from None
                 self._wait(wait)
             raise AssertionError("unreachable")
 

@@ -36,9 +36,7 @@ class Words(NamedTuple):
                 word = word[:1].upper() + word[1:]
             if article is None:
                 return word
-            fitting = (
-                "an" if word[:1].lower() in "aeiou" and not word.lower().startswith("use") else "a"
-            )
+            fitting = "an" if word[:1].lower() in "aeiou" and not word.lower().startswith("use") else "a"
             return (fitting.capitalize() if article[0].isupper() else fitting) + space + word
 
         return _NOUN.sub(instead, text)

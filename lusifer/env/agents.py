@@ -77,13 +77,11 @@ class Popularity(_Still):
 class Predicting(_Still):
     """The highest predicted ratings of a baseline (`lusifer.baselines`) fitted on the agents' half."""
 
-    def __init__(
-        self, world: World, seed: int, method: str = "fm", train: RatingTable | None = None
-    ) -> None:
+    def __init__(self, world: World, seed: int, method: str = "fm", train: RatingTable | None = None) -> None:
         self.name = method
         side = SideInformation.of(world.dataset)
         predictor = baselines.create(method, side)
-        self.predictor = predictor.fit(train if train is not None else world.agents, world.dataset.scale, seed=seed)  # fmt: skip
+        self.predictor = predictor.fit(train if train is not None else world.agents, world.dataset.scale, seed=seed)
         self.item_ids = world.item_ids.astype(np.int32)
         self._scores: dict[int, NDArray[np.float64]] = {}
 
@@ -92,7 +90,7 @@ class Predicting(_Still):
         found = self._scores.get(user)
         if found is None:
             users = np.full(len(self.item_ids), user, dtype=np.int32)
-            found = self._scores[user] = np.asarray(self.predictor.predict(users, self.item_ids), dtype=float)  # fmt: skip
+            found = self._scores[user] = np.asarray(self.predictor.predict(users, self.item_ids), dtype=float)
         return found
 
     def act(self, observation: Observation, user: int, known: NDArray[np.bool_], k: int) -> Rows:
@@ -144,7 +142,7 @@ class EpsilonGreedy(_Arms):
     def act(self, observation: Observation, user: int, known: NDArray[np.bool_], k: int) -> Rows:
         """See `Agent`."""
         any_ = self.rng.random() < self.epsilon
-        scores = self.rng.random(len(known)) if any_ else self.means() + 1e-9 * self.rng.random(len(known))  # fmt: skip
+        scores = self.rng.random(len(known)) if any_ else self.means() + 1e-9 * self.rng.random(len(known))
         return _best(scores, self.closed(known), k)
 
 
@@ -160,7 +158,7 @@ class UCB(_Arms):
     def act(self, observation: Observation, user: int, known: NDArray[np.bool_], k: int) -> Rows:
         """See `Agent`."""
         bonus = self.width * np.sqrt(2 * np.log(self.turns + 2) / (self.tried + 1))
-        return _best(self.means() + bonus + 1e-9 * self.rng.random(len(known)), self.closed(known), k)  # fmt: skip
+        return _best(self.means() + bonus + 1e-9 * self.rng.random(len(known)), self.closed(known), k)
 
 
 class _Linear:
@@ -175,10 +173,12 @@ class _Linear:
         popular = np.log1p(world.popularity)
         self.base = np.column_stack(
             [
-                np.ones(len(popular)), world.item_means - world.item_means.mean(),
-                (popular - popular.mean()) / max(float(popular.std()), 1e-9), world.genres,
+                np.ones(len(popular)),
+                world.item_means - world.item_means.mean(),
+                (popular - popular.mean()) / max(float(popular.std()), 1e-9),
+                world.genres,
             ]
-        )  # fmt: skip
+        )
         self.genres = world.genres
         size = self.base.shape[1] + self.genres.shape[1]
         self.inverse = np.eye(size) / ridge
@@ -237,16 +237,21 @@ class Thompson(_Linear):
         return _best(x @ drawn, known, k)
 
 
-AGENTS: dict[str, Any] = {
-    a.name: a for a in (Random, Popularity, EpsilonGreedy, UCB, LinUCB, Thompson)
-}  # fmt: skip
+AGENTS: dict[str, Any] = {a.name: a for a in (Random, Popularity, EpsilonGreedy, UCB, LinUCB, Thompson)}
 PREDICTING = ("item-mean", "bias", "als", "fm")
 """Baselines that are offered as agents."""
 TITLES = {
-    "random": "Random", "popularity": "Popularity", "item-mean": "Item mean", "bias": "User + item bias",
-    "als": "ALS", "fm": "Factorisation machine", "epsilon-greedy": "ε-greedy", "ucb": "UCB",
-    "linucb": "LinUCB", "thompson": "Thompson sampling",
-}  # fmt: skip
+    "random": "Random",
+    "popularity": "Popularity",
+    "item-mean": "Item mean",
+    "bias": "User + item bias",
+    "als": "ALS",
+    "fm": "Factorisation machine",
+    "epsilon-greedy": "ε-greedy",
+    "ucb": "UCB",
+    "linucb": "LinUCB",
+    "thompson": "Thompson sampling",
+}
 """How agents are named to people."""
 
 

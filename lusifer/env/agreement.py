@@ -53,13 +53,17 @@ def variants() -> list[Variant]:
         return [Variant(f"{name}, {share:.0%} of the data", make, share) for share in SHARES]
 
     return [
-        *of("Item mean", lambda w: ItemMean()), *of("Bias", lambda w: Bias()),
-        *of("Bias, damped by 25", lambda w: Bias(25.0, 25.0)), *of("Bias, not damped", lambda w: Bias(0.1, 0.1)),
-        *of("Item kNN, 40", lambda w: ItemKNN()), *of("Item kNN, 5", lambda w: ItemKNN(5, 10)),
-        *of("ALS, 10 factors", lambda w: ALS()), *of("ALS, 40 factors", lambda w: ALS(40, 2.0)),
+        *of("Item mean", lambda w: ItemMean()),
+        *of("Bias", lambda w: Bias()),
+        *of("Bias, damped by 25", lambda w: Bias(25.0, 25.0)),
+        *of("Bias, not damped", lambda w: Bias(0.1, 0.1)),
+        *of("Item kNN, 40", lambda w: ItemKNN()),
+        *of("Item kNN, 5", lambda w: ItemKNN(5, 10)),
+        *of("ALS, 10 factors", lambda w: ALS()),
+        *of("ALS, 40 factors", lambda w: ALS(40, 2.0)),
         *of("SVD++", lambda w: SVDpp(epochs=10)),
         *of("FM", lambda w: FactorisationMachine(SideInformation.of(w.dataset), iterations=60, kept=40)),
-    ]  # fmt: skip
+    ]
 
 
 class _Fitted(Predicting):
@@ -81,7 +85,7 @@ def lift(world: World, scores: Scores, users: Sequence[int]) -> NDArray[np.float
     found = []
     for user in users:
         rows = world.split.test.of_user(user)
-        order = np.argsort(-np.asarray(scores(user, rows.item.astype(np.int64)), dtype=float), kind="stable")  # fmt: skip
+        order = np.argsort(-np.asarray(scores(user, rows.item.astype(np.int64)), dtype=float), kind="stable")
         first = order[: max(len(rows) // 3, 1)]
         expected = world.opening(user)[0][[world.row(int(i)) for i in rows.item]]
         found.append([float(v[first].mean() - v.mean()) for v in (rows.rating, expected)])
@@ -89,9 +93,15 @@ def lift(world: World, scores: Scores, users: Sequence[int]) -> NDArray[np.float
 
 
 def measure(
-    world: World, *, chosen: Sequence[Variant] | None = None, steps: int = STEPS, seeds: int = SEEDS, seed: int = 0,
-    progress: Progress = silent, cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[dict[str, Any], pd.DataFrame]:  # fmt: skip
+    world: World,
+    *,
+    chosen: Sequence[Variant] | None = None,
+    steps: int = STEPS,
+    seeds: int = SEEDS,
+    seed: int = 0,
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[dict[str, Any], pd.DataFrame]:
     """Tau with its interval, and one row a variant: held_out, environment, with intervals.
 
     Raises:
@@ -99,9 +109,9 @@ def measure(
         Cancelled: ``cancelled`` said so.
     """
     test = world.split.test
-    users = [int(u) for u, n in zip(test.user_ids, test.counts, strict=True) if n >= LEAST and u in world.users]  # fmt: skip
+    users = [int(u) for u, n in zip(test.user_ids, test.counts, strict=True) if n >= LEAST and u in world.users]
     if len(users) < 10:
-        raise BadRequest(f"{len(users)} users with {LEAST} test ratings are too few.", "Use a split such as last-10.")  # fmt: skip
+        raise BadRequest(f"{len(users)} users with {LEAST} test ratings are too few.", "Use a split such as last-10.")
     tried = list(chosen) if chosen is not None else variants()
     names = [*(v.name for v in tried), "Popularity", "Random"]
     held: list[NDArray[np.float64]] = []
@@ -116,14 +126,22 @@ def measure(
             part = world.agents.select(order < tried[at].share)
             fitted = tried[at].make(world).fit(part, world.dataset.scale, seed=seed)
             agent = _Fitted(world, fitted)
-            held.append(lift(world, lambda u, items, f=fitted: f.predict(np.full(len(items), u, dtype=np.int32), items.astype(np.int32)), users))  # type: ignore[misc]  # fmt: skip
+            held.append(
+                lift(
+                    world,
+                    lambda u, items, f=fitted: f.predict(
+                        np.full(len(items), u, dtype=np.int32), items.astype(np.int32)
+                    ),
+                    users,
+                )
+            )  # type: ignore[misc]
             make = lambda s, a=agent: a  # type: ignore[misc]  # noqa: E731
         elif name == "Popularity":
-            held.append(lift(world, lambda u, items: world.popularity[[world.row(int(i)) for i in items]], users))  # fmt: skip
+            held.append(lift(world, lambda u, items: world.popularity[[world.row(int(i)) for i in items]], users))
             make = lambda s: Popularity(world, s)  # noqa: E731
         else:
             rng = np.random.default_rng((seed, 92))
-            held.append(lift(world, lambda u, items, r=rng: r.random(len(items)), users))  # type: ignore[misc]  # fmt: skip
+            held.append(lift(world, lambda u, items, r=rng: r.random(len(items)), users))  # type: ignore[misc]
             make = lambda s: Random(world, s)  # noqa: E731
         runs = []
         for s in range(seeds):
@@ -138,7 +156,7 @@ def measure(
 
 def _agree(
     names: Sequence[str], held: NDArray[np.float64], played: NDArray[np.float64], users: int, seed: int
-) -> tuple[dict[str, Any], pd.DataFrame]:  # fmt: skip
+) -> tuple[dict[str, Any], pd.DataFrame]:
     """Tau on the same choices and over episodes, and what they are when users, seeds and variants are drawn anew.
 
     Args:
@@ -164,9 +182,9 @@ def _agree(
         taus["tau_episodes"].append(tau(both[some, 0], whole[some]))
     frame = pd.DataFrame({"agent": names})
     average = held.mean(axis=1)
-    for column, values in zip(means, (average[:, 0], average[:, 1], played.mean(axis=1)), strict=True):  # fmt: skip
+    for column, values in zip(means, (average[:, 0], average[:, 1], played.mean(axis=1)), strict=True):
         frame[column] = values
-        frame[f"{column}_low"], frame[f"{column}_high"] = np.percentile(np.stack(means[column]), [2.5, 97.5], axis=0)  # fmt: skip
+        frame[f"{column}_low"], frame[f"{column}_high"] = np.percentile(np.stack(means[column]), [2.5, 97.5], axis=0)
     found: dict[str, Any] = {"variants": len(names), "users": users}
     for name, column in (("tau", "same_choices"), ("tau_episodes", "environment")):
         low, high = np.nanpercentile(taus[name], [2.5, 97.5])

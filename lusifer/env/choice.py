@@ -11,9 +11,7 @@ RELUCTANCE = 1.0
 """Stars below the user's own level at which an item is as likely to be skipped as to be taken."""
 
 
-def logit(
-    expected: NDArray[np.float64], level: float, known: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def logit(expected: NDArray[np.float64], level: float, known: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Chances of each of k shown items to be taken, and last of none: a multinomial logit with a null option.
 
     The conditional logit of McFadden 1974 as recommender simulators use it (RecSim, Ie et al. 2019,

@@ -78,11 +78,11 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         render_mode: str | None = None,
     ) -> None:
         if slate < 1 or length < 1 or evolve_every < 1 or patience <= 0:
-            raise BadRequest("Slate, length, evolve_every and patience must be positive.", "Give 1 or more.")  # fmt: skip
+            raise BadRequest("Slate, length, evolve_every and patience must be positive.", "Give 1 or more.")
         if render_mode not in {None, "ansi"}:
             raise BadRequest(f"There is no render mode {render_mode!r}.", "Use ansi.")
         if embedder is not None and embedder.length != EMBEDDING:
-            raise BadRequest(f"The embedder gives {embedder.length} numbers.", f"Make it with length={EMBEDDING}.")  # fmt: skip
+            raise BadRequest(f"The embedder gives {embedder.length} numbers.", f"Make it with length={EMBEDDING}.")
         self.embedder = embedder
         self.world = world_ or world(dataset, split, world_seed)
         if isinstance(model, str) and model != BUILTIN:
@@ -96,7 +96,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         self.users = np.asarray(w.users if users is None else sorted(users), dtype=np.int64)
         strangers = np.setdiff1d(self.users, w.users)
         if len(strangers) or not len(self.users):
-            raise BadRequest(f"User {strangers[0] if len(strangers) else '?'} can't be simulated here.", "Choose among World.users.")  # fmt: skip
+            raise BadRequest(
+                f"User {strangers[0] if len(strangers) else '?'} can't be simulated here.", "Choose among World.users."
+            )
         self.slate, self.length, self.evolve_every = slate, length, evolve_every
         self.reward, self.patience_at_start, self.explain = (
             rewards.reward(reward),
@@ -105,7 +107,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         )
         self.render_mode = render_mode
         count, high = len(w.item_ids), w.dataset.scale.highest
-        self.action_space: spaces.Space[Any] = spaces.Discrete(count) if slate == 1 else spaces.MultiDiscrete(np.full(slate, count))  # fmt: skip
+        self.action_space: spaces.Space[Any] = (
+            spaces.Discrete(count) if slate == 1 else spaces.MultiDiscrete(np.full(slate, count))
+        )
         width = high - w.dataset.scale.lowest
         self.observation_space: spaces.Space[Any] = spaces.Dict(
             {
@@ -134,7 +138,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         asked = (options or {}).get("user")
         if asked is not None and asked not in self.users:
             raise BadRequest(f"User {asked} can't be simulated here.", "Choose among World.users.")
-        user = int(asked if asked is not None else self.users[self.np_random.integers(len(self.users))])  # fmt: skip
+        user = int(asked if asked is not None else self.users[self.np_random.integers(len(self.users))])
         self._begin(user)
         return self._observation(), self._info(None, None, None, evolved=False)
 
@@ -181,9 +185,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             self._expected, self._chances = self.world.distribution(self._context)
         self._embedding = (self.embedder or self.world.embed)(self._context.profile.text)
 
-    def step(
-        self, action: Any
-    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         """Show an item (or a slate); the user takes one and rates it, or takes none.
 
         Raises:
@@ -194,7 +196,10 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             raise BadRequest("No episode has begun.", "Call reset first.")
         shown = np.atleast_1d(np.asarray(action, dtype=np.int64))
         if shown.shape != (self.slate,) or shown.min() < 0 or shown.max() >= len(self._known):
-            raise BadRequest(f"The action {action!r} is no {'item' if self.slate == 1 else 'slate'} of this environment.", f"Give {self.slate} rows between 0 and {len(self._known) - 1}.")  # fmt: skip
+            raise BadRequest(
+                f"The action {action!r} is no {'item' if self.slate == 1 else 'slate'} of this environment.",
+                f"Give {self.slate} rows between 0 and {len(self._known) - 1}.",
+            )
         expected = self._expected_of(shown)
         level = float(np.mean(self._ratings))
         known = self._known[shown] | np.isnan(expected)
@@ -205,16 +210,18 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         taken = int(shown[at]) if at < self.slate else None
         rating: float | None = None
         if taken is not None:
-            at_level = int(
-                np.searchsorted(np.cumsum(self._chances_of(taken)), self.np_random.random())
-            )
+            at_level = int(np.searchsorted(np.cumsum(self._chances_of(taken)), self.np_random.random()))
             rating = float(self.world.levels[min(at_level, len(self.world.levels) - 1)])
         return self._after(shown, taken, rating, expected, level)
 
     def _after(
-        self, shown: NDArray[np.int64], taken: int | None, rating: float | None, expected: NDArray[Any],
+        self,
+        shown: NDArray[np.int64],
+        taken: int | None,
+        rating: float | None,
+        expected: NDArray[Any],
         level: float,
-    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:  # fmt: skip
+    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         w = self.world
         best = float(np.nanmax(expected)) if np.isfinite(expected).any() else level
         item = taken if taken is not None else int(shown[0])
@@ -228,7 +235,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             self._patience -= SKIP_COST
         else:
             self._take(taken, rating)
-            self._patience = min(self._patience + (GOOD_GAIN if rating >= level else -POOR_COST), self.patience_at_start)  # fmt: skip
+            self._patience = min(
+                self._patience + (GOOD_GAIN if rating >= level else -POOR_COST), self.patience_at_start
+            )
             if len(self._batch) >= self.evolve_every:
                 self._evolve()
                 evolved = True
@@ -268,7 +277,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         if self.builtin:
             return self._expected[shown]
         assert self._context is not None
-        missing = [int(r) for r in dict.fromkeys(shown.tolist()) if r not in self._said and not self._known[r]]  # fmt: skip
+        missing = [int(r) for r in dict.fromkeys(shown.tolist()) if r not in self._said and not self._known[r]]
         if missing:
             items = self.world.dataset.items_of(self.world.item_ids[missing])
             for row, said in zip(missing, self.model.rate(self._present(), items), strict=True):
@@ -319,9 +328,11 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             "item_id": -1 if taken is None else int(self.world.item_ids[taken]),
             "rating": np.nan if rating is None else rating,
             "expected": np.nan if expected is None else expected,
-            "skipped": taken is None and self._steps > 0, "evolved": evolved,
-            "profile": self._context.profile.text, "explanation": self.explanation,
-        }  # fmt: skip
+            "skipped": taken is None and self._steps > 0,
+            "evolved": evolved,
+            "profile": self._context.profile.text,
+            "explanation": self.explanation,
+        }
 
     def known(self) -> NDArray[np.bool_]:
         """Which items this user has met: recommending one again is a skip."""
@@ -338,15 +349,28 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
     # ---- state and price ---------------------------------------------------------------------------
 
     KEPT = (
-        "_context", "_batch", "_steps", "_patience", "_known", "_ratings", "_total", "_count", "_recent",
-        "_recent_ratings", "_met", "_said", "explanation", "_embedding", "_expected", "_chances", "_of",
-    )  # fmt: skip
+        "_context",
+        "_batch",
+        "_steps",
+        "_patience",
+        "_known",
+        "_ratings",
+        "_total",
+        "_count",
+        "_recent",
+        "_recent_ratings",
+        "_met",
+        "_said",
+        "explanation",
+        "_embedding",
+        "_expected",
+        "_chances",
+        "_of",
+    )
 
     def save_state(self) -> dict[str, Any]:
         """Everything that decides how the episode goes on, its randomness too; it pickles."""
-        kept = {
-            name: copy.deepcopy(getattr(self, name)) for name in self.KEPT if hasattr(self, name)
-        }
+        kept = {name: copy.deepcopy(getattr(self, name)) for name in self.KEPT if hasattr(self, name)}
         return {**kept, "rng": copy.deepcopy(self.np_random.bit_generator.state)}
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -356,9 +380,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
                 setattr(self, name, copy.deepcopy(value))
         self.np_random.bit_generator.state = copy.deepcopy(state["rng"])
 
-    def estimate(
-        self, user: int, store: Any = None, *, steps: int | None = None, episodes: int = 1
-    ) -> Estimate:
+    def estimate(self, user: int, store: Any = None, *, steps: int | None = None, episodes: int = 1) -> Estimate:
         """What episodes with this user cost at most: the first profiles, their rewritings, every slate.
 
         Args:

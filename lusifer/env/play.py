@@ -58,12 +58,21 @@ def play(
         taken = None if info["skipped"] else env.world.row(info["item_id"])
         agent.learn(shown, taken, reward)
         row = {
-            "seed": seed, "agent": agent.name, "episode": episode, "step": step,
-            "user_id": info["user_id"], "item_ids": info["shown"].tolist(), "item_id": None if info["skipped"] else info["item_id"],
-            "rating": info["rating"], "expected": info["expected"], "reward": reward,
-            "skipped": info["skipped"], "evolved": info["evolved"], "terminated": terminated,
+            "seed": seed,
+            "agent": agent.name,
+            "episode": episode,
+            "step": step,
+            "user_id": info["user_id"],
+            "item_ids": info["shown"].tolist(),
+            "item_id": None if info["skipped"] else info["item_id"],
+            "rating": info["rating"],
+            "expected": info["expected"],
+            "reward": reward,
+            "skipped": info["skipped"],
+            "evolved": info["evolved"],
+            "terminated": terminated,
             "truncated": truncated,
-        }  # fmt: skip
+        }
         if observations:
             row |= {f"observation_{k}": v.tolist() for k, v in observation.items()}
             row |= {f"next_{k}": v.tolist() for k, v in after.items()}
@@ -137,9 +146,7 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, float("nan"), float("nan")
-    width = float(
-        special.stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(len(values))
-    )
+    width = float(special.stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return mean, mean - width, mean + width
 
 
@@ -160,20 +167,19 @@ def summary(log: pd.DataFrame, world: World) -> pd.DataFrame:
             shown = {int(i) for items in run["item_ids"] for i in items}
             by_seed.append(
                 {
-                    "reward": run["reward"].mean(), "rating": taken["rating"].astype(float).mean(),
+                    "reward": run["reward"].mean(),
+                    "rating": taken["rating"].astype(float).mean(),
                     "skipped": run["skipped"].mean(),
                     "diversity": _diversity(world, at, taken["episode"].to_numpy()),
                     "novelty": float(-np.log2(share[at]).mean()) if len(at) else np.nan,
                     "coverage": len(shown) / len(world.item_ids),
                     "length": len(run) / (run["episode"].max() + 1),
                 }
-            )  # fmt: skip
+            )
         frame = pd.DataFrame(by_seed)
         row: dict[str, Any] = {"agent": agent}
         for name in map(str, frame):
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(
-                frame[name].to_numpy(float)
-            )
+            row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(frame[name].to_numpy(float))
         rows.append(row)
     return pd.DataFrame(rows)
 

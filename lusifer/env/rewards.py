@@ -54,9 +54,12 @@ def _diversity(i: Interaction) -> float:
 
 
 REWARDS: dict[str, Reward] = {
-    "sample": _sample, "expected": _expected, "centred": _centred, "click": _click,
+    "sample": _sample,
+    "expected": _expected,
+    "centred": _centred,
+    "click": _click,
     "diversity": _diversity,
-}  # fmt: skip
+}
 """``sample``: the drawn rating; ``expected``: its mean; ``centred``: the drawn rating above the user's own mean;
 ``click``: 1 for anything taken; ``diversity``: the drawn rating less up to a star for more of the same. A skip is
 worth 0 in each."""
@@ -71,7 +74,9 @@ def reward(name_or_callable: str | Reward) -> Reward:
     if callable(name_or_callable):
         return name_or_callable
     if name_or_callable not in REWARDS:
-        raise BadRequest(f"There is no reward {name_or_callable!r}.", f"Known: {', '.join(REWARDS)}; or give a callable.")  # fmt: skip
+        raise BadRequest(
+            f"There is no reward {name_or_callable!r}.", f"Known: {', '.join(REWARDS)}; or give a callable."
+        )
     return REWARDS[name_or_callable]
 
 

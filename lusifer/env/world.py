@@ -118,9 +118,10 @@ class World:
         others = max(1 - n / max(float(found["user_count"][0]), 1.0), 0.0) * self.community.forward
         size = len(answers.said)
         return {
-            **found, "recent": np.full(size, total / (n + bias.user_damping)),
+            **found,
+            "recent": np.full(size, total / (n + bias.user_damping)),
             "drift": np.full(size, float(drift[0]) * others),
-        }  # fmt: skip
+        }
 
     def start(self, user: int) -> tuple[list[Step], Context]:
         """A user's evolution on the reward's half, and the context after it; computed once."""
@@ -149,9 +150,7 @@ class World:
         vectoriser, svd, words = self._embedding
         # What the two would do, without their checks of shapes and types, which take ten times as long.
         counts = Counter(words(text))
-        known = [
-            (vectoriser.vocabulary_[w], n) for w, n in counts.items() if w in vectoriser.vocabulary_
-        ]
+        known = [(vectoriser.vocabulary_[w], n) for w, n in counts.items() if w in vectoriser.vocabulary_]
         found = np.zeros(EMBEDDING, dtype=np.float32)
         if known:
             at = np.array([i for i, _ in known])
@@ -190,9 +189,7 @@ def _opening(w: World, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
 
 @lru_cache(maxsize=256)
 def _evidence(w: World, user: int) -> Columns:
-    return w.community.whole.of(
-        np.full(len(w.item_ids), user, dtype=np.int32), w.item_ids.astype(np.int32)
-    )
+    return w.community.whole.of(np.full(len(w.item_ids), user, dtype=np.int32), w.item_ids.astype(np.int32))
 
 
 def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None = None) -> World:
@@ -209,10 +206,12 @@ def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None 
     ids, counts = half.train.user_ids, half.train.counts
     users = ids[counts >= LEAST_HISTORY].astype(np.int64)
     if not len(users):
-        raise BadRequest(f"Nobody has {LEAST_HISTORY} ratings on the reward's side of {split.name}.", "Use a larger data set.")  # fmt: skip
+        raise BadRequest(
+            f"Nobody has {LEAST_HISTORY} ratings on the reward's side of {split.name}.", "Use a larger data set."
+        )
     names = dataset.genres
     item_ids = np.sort(dataset.items.index.to_numpy()).astype(np.int64)
-    genres = np.array([[g in dataset.item(int(i)).genres for g in names] for i in item_ids], dtype=float)  # fmt: skip
+    genres = np.array([[g in dataset.item(int(i)).genres for g in names] for i in item_ids], dtype=float)
     genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-9)
     light = communities.light(dataset, half)
     learned = calibrator(
@@ -221,9 +220,7 @@ def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None 
         dataset,
         evidence=False,
     )
-    return World(
-        dataset, half, split.train.select(~mine), users, item_ids, genres, light, learned, seed
-    )
+    return World(dataset, half, split.train.select(~mine), users, item_ids, genres, light, learned, seed)
 
 
 @lru_cache(maxsize=4)

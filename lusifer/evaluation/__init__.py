@@ -18,7 +18,23 @@ from lusifer.evaluation.protocol import (
 from lusifer.evaluation.simulated import Forecasts, Simulated, simulate, teachers
 
 __all__ = [
-    "CALIBRATED", "METRICS", "SIMULATOR", "WITH_EVIDENCE", "Calibration", "Evaluation", "Forecasts", "Interval",
-    "Prediction", "Simulated", "calibrate", "evaluate", "intervals", "predict_baseline",
-    "rmse_difference", "sample_users", "scores", "simulate", "teachers",
-]  # fmt: skip
+    "CALIBRATED",
+    "METRICS",
+    "SIMULATOR",
+    "WITH_EVIDENCE",
+    "Calibration",
+    "Evaluation",
+    "Forecasts",
+    "Interval",
+    "Prediction",
+    "Simulated",
+    "calibrate",
+    "evaluate",
+    "intervals",
+    "predict_baseline",
+    "rmse_difference",
+    "sample_users",
+    "scores",
+    "simulate",
+    "teachers",
+]

@@ -41,7 +41,7 @@ _DOWN = (
 )
 _HABIT_UP = r"generous|high|kind(?:er)?|lenient|up(?:wards?)?|positive"
 _HABIT_DOWN = r"strict(?:er|ly)?|harsh\w*|low|down(?:wards?)?|severe|critical|negative"
-_HABIT_WIDE, _HABIT_NARROW = r"whole scale|full (?:scale|range)|extremes|wide", r"hardly var|narrow|plain|same mark"  # fmt: skip
+_HABIT_WIDE, _HABIT_NARROW = r"whole scale|full (?:scale|range)|extremes|wide", r"hardly var|narrow|plain|same mark"
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,12 @@ class Audit:
 
     def __add__(self, other: Audit) -> Audit:
         return Audit(
-            self.claims + other.claims, self.kept + other.kept, self.rewritten + other.rewritten,
-            self.steps + other.steps, self.repeats + other.repeats,
-        )  # fmt: skip
+            self.claims + other.claims,
+            self.kept + other.kept,
+            self.rewritten + other.rewritten,
+            self.steps + other.steps,
+            self.repeats + other.repeats,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,9 +140,15 @@ def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
         seen.extend(step.batch)
         mean = user_mean(seen, 0.0)
         known = _Known(
-            dataset, names_of(dataset, [r.item for r in seen]), {r.item.id: r for r in step.batch},
-            {r.item.id: r for r in seen}, old, mean, tastes(seen, mean), step.number,
-        )  # fmt: skip
+            dataset,
+            names_of(dataset, [r.item for r in seen]),
+            {r.item.id: r for r in step.batch},
+            {r.item.id: r for r in seen},
+            old,
+            mean,
+            tastes(seen, mean),
+            step.number,
+        )
         claims = [_change(c, step.profile, known) for c in step.changes]
         claims.append(_explanation(step.explanation, known))
         kept = rewritten = 0
@@ -150,7 +159,7 @@ def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
             if line.status == "kept":
                 against = _contradiction(_find(step.profile, line.new), line.section, known)
                 claims += [against] if against else []
-            if line.status != "added" and before.bullets and not _is_touched(line.old or line.new, touched, known):  # fmt: skip
+            if line.status != "added" and before.bullets and not _is_touched(line.old or line.new, touched, known):
                 kept += line.status == "kept"
                 rewritten += line.status != "kept" and line.section != "rating_habits"
         repeats = int(step.number > 1 and repetition(steps, step.number).flagged)
@@ -174,7 +183,10 @@ def _change(change: Change, profile: Profile, known: _Known) -> Claim:
 
     strangers = [i for i in change.item_ids if i not in known.batch]
     if strangers or not change.item_ids:
-        return claim("not borne out", known.say("It cites movies that are not in this batch." if strangers else "It cites no movie."))  # fmt: skip
+        return claim(
+            "not borne out",
+            known.say("It cites movies that are not in this batch." if strangers else "It cites no movie."),
+        )
     cited = [known.batch[i] for i in change.item_ids]
     habit = _habit_claim(change.aspect, known)
     polarity = change.polarity or _polarity(change.aspect, profile, known)
@@ -187,19 +199,14 @@ def _change(change: Change, profile: Profile, known: _Known) -> Claim:
         return claim("borne out" if true else "not borne out", why)
     up = (change.direction in {"gained", "strengthened"}) == (polarity > 0)
     shown = float(np.mean([r.rating for r in cited]))
-    why = (
-        known.say("The cited movies")
-        + f" got {shown:.1f} on average, against {known.mean:.1f} over all so far"
-    )
+    why = known.say("The cited movies") + f" got {shown:.1f} on average, against {known.mean:.1f} over all so far"
     if (shown - known.mean) * (1 if up else -1) <= 0:
         return claim("not borne out", f"{why}: that speaks {'against' if up else 'for'} it.")
     named = [m.aspect for m in known.names.mentions(change.aspect) if m.aspect]
     for aspect in named[:1]:
         lacking = [r for r in cited if aspect not in {a.key for a in aspects_of(r.item)}]
         if len(lacking) * 2 > len(cited):
-            return claim(
-                "not borne out", f"{wording.short(lacking[0])} is none of what it is about."
-            )
+            return claim("not borne out", f"{wording.short(lacking[0])} is none of what it is about.")
     return claim("borne out", f"{why}.")
 
 
@@ -215,9 +222,7 @@ def _polarity(text: str, profile: Profile, known: _Known) -> int:
     for section, sign in (("likes", 1), ("dislikes", -1)):
         for bullet in profile.section(section):  # type: ignore[arg-type]
             about = {m.aspect for m in known.names.mentions(bullet.text) if m.aspect}
-            if named & about or (
-                words and words <= set(re.findall(r"\w{4,}", bullet.text.lower()))
-            ):
+            if named & about or (words and words <= set(re.findall(r"\w{4,}", bullet.text.lower()))):
                 return sign
     return 0
 
@@ -250,16 +255,13 @@ def _bullet(bullet: Bullet, section: Section, known: _Known) -> Claim:
         ids = [r.item.id for r in found.rated]
         count = known.say("one movie" if found.count == 1 else f"{found.count} movies")
         why = f"{count} of it: {found.difference:+.1f} against the user's mean"
-        return claim("borne out" if found.difference * side > 0 else "not borne out", f"{wording.capital(why)}.", ids)  # fmt: skip
+        return claim("borne out" if found.difference * side > 0 else "not borne out", f"{wording.capital(why)}.", ids)
     if any(m.aspect for m in mentions):
         return claim("not borne out", "The user has rated nothing of it.")
     if titles:
         shown = float(np.mean([known.rated[i].rating for i in titles]))
-        why = (
-            known.say("The movies it names")
-            + f" got {shown:.1f} on average, against {known.mean:.1f} over all"
-        )
-        return claim("borne out" if (shown - known.mean) * side >= 0 else "not borne out", f"{why}.", titles)  # fmt: skip
+        why = known.say("The movies it names") + f" got {shown:.1f} on average, against {known.mean:.1f} over all"
+        return claim("borne out" if (shown - known.mean) * side >= 0 else "not borne out", f"{why}.", titles)
     return claim("can't be told", "It names nothing that the ratings could show.")
 
 
@@ -283,11 +285,8 @@ def _contradiction(bullet: Bullet, section: Section, known: _Known) -> Claim | N
     found = known.evidence.get(about)
     if found is None or found.count < 3 or found.effect * _side(bullet, section) > -AGAINST:
         return None
-    why = (
-        known.say(f"By now {found.count} movies")
-        + f" of it lie {found.difference:+.1f} against the user's mean."
-    )
-    return Claim(known.step, "bullet", bullet.text, "not borne out", why, tuple(r.item.id for r in found.rated))  # fmt: skip
+    why = known.say(f"By now {found.count} movies") + f" of it lie {found.difference:+.1f} against the user's mean."
+    return Claim(known.step, "bullet", bullet.text, "not borne out", why, tuple(r.item.id for r in found.rated))
 
 
 def _explanation(text: str, known: _Known) -> Claim:
@@ -298,9 +297,7 @@ def _explanation(text: str, known: _Known) -> Claim:
         why = known.say("There is no movie called ") + f"{unknown[0]}."
         return Claim(known.step, "explanation", text, "not borne out", why)
     if not mentions:
-        return Claim(
-            known.step, "explanation", text, "can't be told", known.say("It names no movie.")
-        )
+        return Claim(known.step, "explanation", text, "can't be told", known.say("It names no movie."))
     wrong = _wrong_title(mentions, known.batch, "in this batch")
     if wrong:
         return Claim(known.step, "explanation", text, "not borne out", *wrong)
@@ -311,7 +308,9 @@ def _explanation(text: str, known: _Known) -> Claim:
         if felt and mine and (mine[0] - known.mean) * felt < 0:
             why = f"{m.text} got {mine[0]:g}, against a mean of {known.mean:.1f}."
             return Claim(known.step, "explanation", text, "not borne out", why, m.item_ids)
-    return Claim(known.step, "explanation", text, "borne out", known.say("The movies that it names are in this batch."), ids)  # fmt: skip
+    return Claim(
+        known.step, "explanation", text, "borne out", known.say("The movies that it names are in this batch."), ids
+    )
 
 
 _WARM = r"lov(?:ed|es|ing)|ador(?:ed|es|ing)|enjoy(?:ed|s|ing)|liked|likes|prais(?:ed|es|ing)|delighted (?:in|by)|high marks for"
@@ -337,7 +336,7 @@ def _wrong_title(
         if not mine:
             return f"{m.text} is not {where}.", m.item_ids
         if m.said is not None and all(abs(r.rating - m.said) > 1e-6 for r in mine):
-            return f"It says {m.said:g} for {m.text}; the rating was {mine[0].rating:g}.", (mine[0].item.id,)  # fmt: skip
+            return f"It says {m.said:g} for {m.text}; the rating was {mine[0].rating:g}.", (mine[0].item.id,)
     return None
 
 
@@ -358,7 +357,7 @@ def _habit_claim(text: str, known: _Known) -> tuple[bool, str] | None:
         up = bool(re.search(rf"\b(?:{_HABIT_UP})\b", lead, re.I))
         return (new > old) == up, f"This batch averages {new:.1f}, what was before {old:.1f}."
     if re.search(_HABIT_WIDE, lead, re.I):
-        both = marks.max() >= scale.highest - scale.step / 2 and marks.min() <= scale.lowest + scale.step / 2  # fmt: skip
+        both = marks.max() >= scale.highest - scale.step / 2 and marks.min() <= scale.lowest + scale.step / 2
         return bool(both), f"The ratings go from {marks.min():g} to {marks.max():g}."
     if re.search(_HABIT_NARROW, lead, re.I):
         return bool(marks.std() <= 0.22 * width), f"The ratings spread by {marks.std():.1f}."
@@ -451,8 +450,8 @@ def predictive_validity(
     others = [g.others for g in gains]
     if not any(stated) or not any(others):
         return None
-    sums = np.array([[sum(s), len(s), sum(o), len(o)] for s, o in zip(stated, others, strict=True)], dtype=float)  # fmt: skip
-    weights = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)  # fmt: skip
+    sums = np.array([[sum(s), len(s), sum(o), len(o)] for s, o in zip(stated, others, strict=True)], dtype=float)
+    weights = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
 
     def means(rows: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -467,9 +466,7 @@ def predictive_validity(
     return Validity(a, b, both, (int(sums[:, 1].sum()), int(sums[:, 3].sum())))
 
 
-def _gains(
-    dataset: Dataset, split: Split, model: UserModel, user: int, steps: Sequence[Step]
-) -> _Gains:
+def _gains(dataset: Dataset, split: Split, model: UserModel, user: int, steps: Sequence[Step]) -> _Gains:
     found = _Gains()
     context = start(dataset, split, user)
     for step, coming in pairwise(steps):

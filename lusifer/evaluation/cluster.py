@@ -66,9 +66,15 @@ class Recipe:
             BadRequest: as `lusifer.simulator.user_model`.
         """
         return user_model(
-            self.spec, store, run=self.run or None, budget=self.budget, samples=self.samples,
-            evidence=self.evidence, prompt_set=self.prompt_set, cancelled=cancelled,
-        )  # fmt: skip
+            self.spec,
+            store,
+            run=self.run or None,
+            budget=self.budget,
+            samples=self.samples,
+            evidence=self.evidence,
+            prompt_set=self.prompt_set,
+            cancelled=cancelled,
+        )
 
 
 @dataclass(frozen=True)
@@ -159,9 +165,12 @@ class WorkerStore(Store):
         self._send("drop_answer", key, reason)
 
     def set_aside(
-        self, names: dict[str, str], tokens: int, dollars: float | None,
+        self,
+        names: dict[str, str],
+        tokens: int,
+        dollars: float | None,
         limits: Mapping[str, tuple[str, float | None]],
-    ) -> int | tuple[str, float, float]:  # fmt: skip
+    ) -> int | tuple[str, float, float]:
         """See `Store`; counted at home, for all workers together."""
         found = self._hear(self._tell("set_aside", names, tokens, dollars, dict(limits)))
         return found if isinstance(found, int) else tuple(found)
@@ -186,9 +195,7 @@ class WorkerStore(Store):
         """See `Store`."""
         self._send("keep_ratings", evolution, step, list(ratings))
 
-    def ratings(
-        self, evolution: str, step: int, item_ids: Sequence[int]
-    ) -> dict[int, dict[str, Any]]:
+    def ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """See `Store`."""
         return dict(self._hear(self._tell("ratings", evolution, step, list(item_ids))))
 
@@ -233,9 +240,15 @@ class Worker:
             self._busy += 1
         try:
             return simulate(
-                self.work.dataset, self.work.split, self.model, test, self.store, forecasts=self.work.forecasts,
-                community=self.work.community, cancelled=self.stopped.is_set,
-            )  # fmt: skip
+                self.work.dataset,
+                self.work.split,
+                self.model,
+                test,
+                self.store,
+                forecasts=self.work.forecasts,
+                community=self.work.community,
+                cancelled=self.stopped.is_set,
+            )
         finally:
             try:
                 if self.store is not None:
@@ -295,9 +308,15 @@ class Cluster:
     """
 
     def __init__(
-        self, recipe: Recipe, work: Work, store: Store, *, workers: int | None = None, threads: int = 1,
+        self,
+        recipe: Recipe,
+        work: Work,
+        store: Store,
+        *,
+        workers: int | None = None,
+        threads: int = 1,
         address: str | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if (workers is not None and workers < 1) or threads < 1:
             raise BadRequest(
                 "A cluster needs at least one worker, with one user at a time.",
@@ -314,7 +333,10 @@ class Cluster:
         except ValueError:
             found = None
         if found is None:
-            raise BadRequest("The engine ray needs Ray, which is not installed.", "pip install -r requirements-scale.txt (about 250 MB)")  # fmt: skip
+            raise BadRequest(
+                "The engine ray needs Ray, which is not installed.",
+                "pip install -r requirements-scale.txt (about 250 MB)",
+            )
         self._ray: Any = None
         self.recipe, self.work, self.store = recipe, work, store
         self.asking = recipe.spec != BUILTIN
@@ -340,7 +362,7 @@ class Cluster:
         import ray
 
         self._ray = ray
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}  # fmt: skip
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
         try:
             if self.address is not None:
                 package = Path(__file__).resolve().parents[1]
@@ -370,26 +392,30 @@ class Cluster:
         have = int(ray.cluster_resources().get("CPU", 0))
         count = self.count or max(have, 1)
         if count > have:
-            raise BadRequest(f"{count} workers are asked for, and the cluster has {have} cores.", f"Ask for {have} at most." if have else "Add a machine with cores to it.")  # fmt: skip
+            raise BadRequest(
+                f"{count} workers are asked for, and the cluster has {have} cores.",
+                f"Ask for {have} at most." if have else "Add a machine with cores to it.",
+            )
         recipe = self.recipe
         budget = None if recipe.budget is None else replace(recipe.budget, run_id=run)
         recipe, home = replace(recipe, run=run, budget=budget), None
         if self.asking:
-            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # fmt: skip
-            made = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)(Home)  # fmt: skip
+            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+            made = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)(Home)
             home = made.remote(str(self.store.path.resolve()))
         self._home = home
         self._folder = Path(tempfile.gettempdir()) / f"lusifer-{run}"
         self._sent = [ray.put(self.work)]  # held on to: a worker that starts anew needs it again
         hired = ray.remote(num_cpus=1, max_restarts=-1, max_concurrency=self.threads + 1)(Worker)
-        self.workers = [
-            hired.remote(self._sent, recipe, home, str(self._folder)) for _ in range(count)
-        ]
+        self.workers = [hired.remote(self._sent, recipe, home, str(self._folder)) for _ in range(count)]
         asked = [w.pid.remote() for w in self.workers]
         there, missing = ray.wait(asked, num_returns=count, timeout=START)
         if missing:
             idle = int(ray.available_resources().get("CPU", 0))
-            raise BadRequest(f"{len(missing)} of {count} workers did not start: {idle} of the cluster's {have} cores are free.", "Wait for who uses the others, or ask for fewer workers.")  # fmt: skip
+            raise BadRequest(
+                f"{len(missing)} of {count} workers did not start: {idle} of the cluster's {have} cores are free.",
+                "Wait for who uses the others, or ask for fewer workers.",
+            )
         try:
             ray.get(there)
         except ray.exceptions.RayError as error:
@@ -400,9 +426,11 @@ class Cluster:
         return list(self._ray.get([w.pid.remote() for w in self.workers]))
 
     def parts(
-        self, wanted: Sequence[tuple[int, Sequence[int]]], told: Callable[[int], None],
+        self,
+        wanted: Sequence[tuple[int, Sequence[int]]],
+        told: Callable[[int], None],
         cancelled: Callable[[], bool],
-    ) -> Generator[tuple[int, Simulated], None, None]:  # fmt: skip
+    ) -> Generator[tuple[int, Simulated], None, None]:
         """Simulate parts of a population, given as (number, users); the first of them first, the others as they are done.
 
         Args:
@@ -416,9 +444,8 @@ class Cluster:
         ray = self._ray
         size = 1 if self.asking else AT_A_TIME
         todo: deque[tuple[int, tuple[int, ...]]] = deque(
-            (number, tuple(users[at : at + size]))
-            for number, users in wanted for at in range(0, len(users), size)
-        )  # fmt: skip
+            (number, tuple(users[at : at + size])) for number, users in wanted for at in range(0, len(users), size)
+        )
         sizes = dict(wanted)
         gathered: dict[int, list[Simulated]] = {number: [] for number, _ in wanted}
         whole: dict[int, Simulated] = {}
@@ -433,7 +460,10 @@ class Cluster:
                     raise Cancelled("The simulation was stopped.", "What was answered is kept.")
                 free.extend(lost.found(ray))
                 if not busy and not free and lost.since() > GONE:
-                    raise LusiferError("No worker of the cluster answers any more.", "Look at: ray status. Finished parts and all answers are kept: go on with --resume.")  # fmt: skip
+                    raise LusiferError(
+                        "No worker of the cluster answers any more.",
+                        "Look at: ray status. Finished parts and all answers are kept: go on with --resume.",
+                    )
                 while todo and free:
                     worker, (number, users) = free.popleft(), todo.popleft()
                     busy[worker.simulate.remote(users)] = (worker, number, users)
@@ -452,7 +482,10 @@ class Cluster:
                         todo.appendleft((number, users))
                         ended[users] = ended.get(users, 0) + 1
                         if ended[users] >= PATIENCE:
-                            raise LusiferError(f"{ended[users]} workers ended while they simulated {_named(users)}.", "Look at the memory of the machines; finished parts are kept.") from None  # fmt: skip
+                            raise LusiferError(
+                                f"{ended[users]} workers ended while they simulated {_named(users)}.",
+                                "Look at the memory of the machines; finished parts are kept.",
+                            ) from None
                         continue
                     except ray.exceptions.RayError as error:
                         raise _ours(error, f"A worker failed at {_named(users)}") from None
@@ -528,11 +561,7 @@ class _Lost:
             self.later.remove(due)
             self.asked[due[1].pid.remote()] = due[1]
         back = []
-        ready = (
-            ray.wait(list(self.asked), num_returns=len(self.asked), timeout=0)[0]
-            if self.asked
-            else ()
-        )
+        ready = ray.wait(list(self.asked), num_returns=len(self.asked), timeout=0)[0] if self.asked else ()
         for promise in ready:
             worker = self.asked.pop(promise)
             try:
@@ -578,4 +607,7 @@ def _ours(error: BaseException, what: str) -> LusiferError:
             return made if isinstance(made, LusiferError) else cause
         cause = getattr(cause, "cause", None) or cause.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return LusiferError(f"{what} ({lines[-1][:200] if lines else type(error).__name__}).", "Finished parts are kept: go on with --resume.")  # fmt: skip
+    return LusiferError(
+        f"{what} ({lines[-1][:200] if lines else type(error).__name__}).",
+        "Finished parts are kept: go on with --resume.",
+    )

@@ -42,13 +42,18 @@ def summary(found: Evaluation, seed: int) -> dict[str, Any]:
             if row in rows:
                 rows[row]["faithfulness"] = plain(checked.faithfulness)
     return {
-        "rows": found.rows, "asked": len(found.test), "predictors": rows, "notes": list(found.notes),
-        "simulator_minus": differences(found, seed), "adds": adds(found, seed),
-        "audit": {n: as_json(a) for n, a in checked_all.items()}, "trust": trusted(found, by_user, seed),
-    }  # fmt: skip
+        "rows": found.rows,
+        "asked": len(found.test),
+        "predictors": rows,
+        "notes": list(found.notes),
+        "simulator_minus": differences(found, seed),
+        "adds": adds(found, seed),
+        "audit": {n: as_json(a) for n, a in checked_all.items()},
+        "trust": trusted(found, by_user, seed),
+    }
 
 
-def trusted(found: Evaluation, by_user: Mapping[str, Mapping[int, Audit]], seed: int) -> dict[str, list[float | None]]:  # fmt: skip
+def trusted(found: Evaluation, by_user: Mapping[str, Mapping[int, Audit]], seed: int) -> dict[str, list[float | None]]:
     """Of the simulator alone: faithfulness, and the share of ratings that it failed to give; value, low, high."""
     if SIMULATOR not in found.simulated:
         return {}
@@ -77,11 +82,13 @@ def audits(found: Evaluation) -> dict[str, dict[int, Audit]]:
 def as_json(checked: Audit) -> dict[str, Any]:
     """The totals of an audit."""
     return {
-        "faithfulness": plain(checked.faithfulness), "stability": plain(checked.stability),
+        "faithfulness": plain(checked.faithfulness),
+        "stability": plain(checked.stability),
         "repetition": plain(checked.repetition),
-        "borne_out": checked.count("borne out"), "not_borne_out": checked.count("not borne out"),
+        "borne_out": checked.count("borne out"),
+        "not_borne_out": checked.count("not borne out"),
         "untold": checked.count("can't be told"),
-    }  # fmt: skip
+    }
 
 
 def differences(found: Evaluation, seed: int) -> dict[str, list[float | None]]:
@@ -112,13 +119,18 @@ def adds(found: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
         if not given.any():
             continue
         d = rmse_difference(
-            found.test.user[given], made.found.expected[given], made.without.expected[given],
-            found.test.rating[given], seed=seed,
-        )  # fmt: skip
+            found.test.user[given],
+            made.found.expected[given],
+            made.without.expected[given],
+            found.test.rating[given],
+            seed=seed,
+        )
         result[over] = {
-            "difference": [plain(x) for x in (d.value, d.low, d.high)], "partial": plain(made.by.partial),
-            "forecasts": made.by.rows, "say": [plain(float(x)) for x in made.by.say],
-        }  # fmt: skip
+            "difference": [plain(x) for x in (d.value, d.low, d.high)],
+            "partial": plain(made.by.partial),
+            "forecasts": made.by.rows,
+            "say": [plain(float(x)) for x in made.by.say],
+        }
     return result
 
 
@@ -141,13 +153,13 @@ def table(found: Evaluation, split: Split) -> pd.DataFrame:
     train, test = split.train, found.test
     frame["activity"] = _counts(train.user, int(test.user.max()) + 1)[test.user[mask]]
     frame["popularity"] = _counts(train.item, int(test.item.max()) + 1)[test.item[mask]]
-    years = found.dataset.items["year"].reindex(test.item[mask]).to_numpy(dtype=float, na_value=np.nan)  # fmt: skip
+    years = found.dataset.items["year"].reindex(test.item[mask]).to_numpy(dtype=float, na_value=np.nan)
     rated = pd.to_datetime(frame["timestamp"], unit="s").dt.year.to_numpy(dtype=float)
     frame["age"] = rated - years
     offsets = test._index[1]
     frame["position"] = (np.arange(len(test)) - np.repeat(offsets[:-1], np.diff(offsets)) + 1)[mask]
     reasons = next((s.reasons for s in found.simulated.values()), {})
-    frame["reason"] = [reasons.get((u, i), "") for u, i in zip(frame["user_id"], frame["item_id"], strict=True)]  # fmt: skip
+    frame["reason"] = [reasons.get((u, i), "") for u, i in zip(frame["user_id"], frame["item_id"], strict=True)]
     for name, made in found.calibrations.items():
         for part in PARTS:
             frame[f"{name}:{part}"] = getattr(made.found, part)[mask]
@@ -177,9 +189,13 @@ def board(
     result = {}
     for name in names:
         found = intervals(
-            frame["user_id"].to_numpy(), frame[name].to_numpy(), frame["rating"].to_numpy(float),
-            scale, draws=draws, seed=seed,
-        )  # fmt: skip
+            frame["user_id"].to_numpy(),
+            frame[name].to_numpy(),
+            frame["rating"].to_numpy(float),
+            scale,
+            draws=draws,
+            seed=seed,
+        )
         result[name] = {
             **{m: found[m].value for m in METRICS},
             **{f"{m}_low": found[m].low for m in METRICS},
@@ -199,9 +215,7 @@ GROUPINGS = {
 """What errors can be broken down by, and where the bins begin."""
 
 
-def breakdown(
-    frame: pd.DataFrame, names: Sequence[str], by: str, dataset: Dataset, *, least: int = 20
-) -> pd.DataFrame:
+def breakdown(frame: pd.DataFrame, names: Sequence[str], by: str, dataset: Dataset, *, least: int = 20) -> pd.DataFrame:
     """RMSE of predictors by group: columns group, order, predictor, rmse, rows. Groups with fewer than
     ``least`` rows are left out; a movie counts in each of its genres."""
     grouped: Mapping[str, pd.DataFrame]
@@ -226,15 +240,7 @@ def _binned(frame: pd.DataFrame, by: str, edges: Sequence[int]) -> Mapping[str, 
     for low, high in zip(edges, [*edges[1:], math.inf], strict=True):
         rows = frame[(frame[by] >= low) & (frame[by] < high)]
         last = int(high) - 1 if high < math.inf else None
-        label = (
-            "before"
-            if low < 0
-            else f"{low}+"
-            if last is None
-            else f"{low}"
-            if last == low
-            else f"{low}–{last}"
-        )
+        label = "before" if low < 0 else f"{low}+" if last is None else f"{low}" if last == low else f"{low}–{last}"
         if len(rows):
             found[label] = rows
     return found

@@ -21,22 +21,35 @@ from lusifer.errors import BadRequest
 
 Floats = NDArray[np.float64]
 NAIVE = {
-    "user-noise": "User mean + noise", "bias-noise": "User and item bias + noise",
+    "user-noise": "User mean + noise",
+    "bias-noise": "User and item bias + noise",
     "resampled": "The user's own ratings, drawn again",
-}  # fmt: skip
+}
 MEASURES: dict[str, tuple[str, int, str]] = {
-    "histogram_user": ("Histogram per user", -1, "Mean distance (total variation) of each user's histogram from their real one."),
+    "histogram_user": (
+        "Histogram per user",
+        -1,
+        "Mean distance (total variation) of each user's histogram from their real one.",
+    ),
     "histogram": ("Histogram of all", -1, "Distance (total variation) of all ratings' histogram from the real one."),
     "user_mean": ("Per-user mean", 1, "Correlation of the users' means with their real ones."),
     "user_spread": ("Per-user spread", 1, "Correlation of the users' standard deviations with their real ones."),
     "item_mean": ("Item means", 1, "Correlation of item means with real ones, items with five or more ratings."),
-    "genre": ("Genre preferences", 1, "Correlation of each user's genre means, against their own mean, with the real ones."),
+    "genre": (
+        "Genre preferences",
+        1,
+        "Correlation of each user's genre means, against their own mean, with the real ones.",
+    ),
     "popularity": ("Popularity bias", -1, "How far the correlation of rating and log popularity is from the real one."),
     "autocorrelation": ("Autocorrelation", -1, "How far the lag-one correlation within users is from the real one."),
     "drift": ("Drift", 1, "Correlation of the users' slopes over time with their real ones."),
     "repeated": ("Repeated values", -1, "How far the share of ratings equal to the one before is from the real one."),
-    "auc": ("Told apart (AUC)", -1, "Area under the curve of a classifier that tells simulated users from real ones: .5 is by chance."),
-}  # fmt: skip
+    "auc": (
+        "Told apart (AUC)",
+        -1,
+        "Area under the curve of a classifier that tells simulated users from real ones: .5 is by chance.",
+    ),
+}
 """Each measure: its name, whether more is better (1) or less (−1), and what it is."""
 LEAST_ITEM, LEAST_GENRE, LEAST_ROWS = 5, 2, 3
 DRAWS = 300
@@ -84,9 +97,7 @@ def on_scale(values: Floats, scale: RatingScale) -> Floats:
     return np.clip(scale.lowest + scale.step * steps, scale.lowest, scale.highest)
 
 
-def measure(
-    found: Histories, seed: int = 0, tick: Callable[[str], None] = lambda name: None
-) -> dict[str, Any]:
+def measure(found: Histories, seed: int = 0, tick: Callable[[str], None] = lambda name: None) -> dict[str, Any]:
     """Every measure of `MEASURES` for each simulator with a 95 % interval by a bootstrap over users, and what
     gives it away.
 
@@ -127,11 +138,17 @@ def measure(
     for name in result.keys() - NAIVE.keys():
         result[name]["minus_naive"] = _against_naive(result, spreads, name)
     real_said = {
-        "popularity": _plain(_mean_of(truth["popularity"])), "autocorrelation": _plain(_mean_of(truth["autocorrelation"])),
-        "repeated": _plain(_mean_of(truth["repeated"])), "mean": _plain(float(real.mean())), "spread": _plain(float(real.std())),
-    }  # fmt: skip
-    histograms = {n: _shares(v[mask], found.dataset.scale) for n, v in [("real", np.where(mask, found.table.rating, np.nan)), *found.ratings.items()]}  # fmt: skip
-    return {"users": len(users), "rows": len(table), "simulators": result, "real": real_said, "histograms": histograms}  # fmt: skip
+        "popularity": _plain(_mean_of(truth["popularity"])),
+        "autocorrelation": _plain(_mean_of(truth["autocorrelation"])),
+        "repeated": _plain(_mean_of(truth["repeated"])),
+        "mean": _plain(float(real.mean())),
+        "spread": _plain(float(real.std())),
+    }
+    histograms = {
+        n: _shares(v[mask], found.dataset.scale)
+        for n, v in [("real", np.where(mask, found.table.rating, np.nan)), *found.ratings.items()]
+    }
+    return {"users": len(users), "rows": len(table), "simulators": result, "real": real_said, "histograms": histograms}
 
 
 def _against_naive(
@@ -147,11 +164,12 @@ def _against_naive(
             continue
         best = max(values, key=lambda n: values[n] * side)
         drawn = [
-            side * (a[key] - b[key]) for a, b in zip(spreads[name], spreads[best], strict=True)
+            side * (a[key] - b[key])
+            for a, b in zip(spreads[name], spreads[best], strict=True)
             if key in a and key in b and np.isfinite(a[key] - b[key])
-        ]  # fmt: skip
+        ]
         low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > 10 else (np.nan, np.nan)
-        found[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]  # fmt: skip
+        found[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]
     return found
 
 
@@ -188,9 +206,7 @@ class _Context:
         of = {int(i): dataset.item(int(i)).genres for i in items}
         genres = np.array([[g in of[int(i)] for g in names] for i in table.item], dtype=float)
         starts = np.flatnonzero(np.diff(table.user, prepend=table.user[:1] - 1))
-        return cls(
-            rows_of, len(users), starts, popularity, item_rows, len(items), genres, dataset.scale
-        )
+        return cls(rows_of, len(users), starts, popularity, item_rows, len(items), genres, dataset.scale)
 
 
 def _statistics(values: Floats, c: _Context) -> dict[str, Floats]:
@@ -208,29 +224,50 @@ def _statistics(values: Floats, c: _Context) -> dict[str, Floats]:
     here = np.flatnonzero(follows)
     pairs = np.bincount(c.rows_of[here], minlength=c.count)
     with np.errstate(invalid="ignore", divide="ignore"):
-        auto = np.bincount(c.rows_of[here], off[here] * off[here - 1], c.count) / pairs / np.where(spread > 1e-9, spread, np.nan) ** 2  # fmt: skip
-        repeated = np.bincount(c.rows_of[here], (values[here] == values[here - 1]) * 1.0, c.count) / pairs  # fmt: skip
+        auto = (
+            np.bincount(c.rows_of[here], off[here] * off[here - 1], c.count)
+            / pairs
+            / np.where(spread > 1e-9, spread, np.nan) ** 2
+        )
+        repeated = np.bincount(c.rows_of[here], (values[here] == values[here - 1]) * 1.0, c.count) / pairs
         order = np.arange(len(values)) - c.starts[c.rows_of] - (n[c.rows_of] - 1) / 2
-        slope = np.bincount(c.rows_of, off * order, c.count) / np.bincount(c.rows_of, order**2, c.count)  # fmt: skip
+        slope = np.bincount(c.rows_of, off * order, c.count) / np.bincount(c.rows_of, order**2, c.count)
         p_mean = np.bincount(c.rows_of, c.popularity, c.count) / n
         p_off = c.popularity - p_mean[c.rows_of]
         p_spread = np.sqrt(np.bincount(c.rows_of, p_off**2, c.count) / n)
-        popular = np.bincount(c.rows_of, off * p_off, c.count) / n / np.where(spread * p_spread > 1e-9, spread * p_spread, np.nan)  # fmt: skip
+        popular = (
+            np.bincount(c.rows_of, off * p_off, c.count)
+            / n
+            / np.where(spread * p_spread > 1e-9, spread * p_spread, np.nan)
+        )
         per_genre = np.zeros((c.count, c.genres.shape[1]))
         number = np.zeros_like(per_genre)
         np.add.at(per_genre, c.rows_of, c.genres * off[:, None])
         np.add.at(number, c.rows_of, c.genres)
         tastes = np.where(number >= LEAST_GENRE, per_genre / number, np.nan)
     return {
-        "n": n, "mean": mean, "spread": spread, "shares": shares, "autocorrelation": auto, "repeated": repeated,
-        "drift": slope, "popularity": popular, "genre": tastes,
-    }  # fmt: skip
+        "n": n,
+        "mean": mean,
+        "spread": spread,
+        "shares": shares,
+        "autocorrelation": auto,
+        "repeated": repeated,
+        "drift": slope,
+        "popularity": popular,
+        "genre": tastes,
+    }
 
 
 def _compare(
-    real: Mapping[str, Floats], mine: Mapping[str, Floats], users: NDArray[Any], c: _Context, values: Floats,
-    truth: Floats, *, items: bool = True,
-) -> dict[str, float]:  # fmt: skip
+    real: Mapping[str, Floats],
+    mine: Mapping[str, Floats],
+    users: NDArray[Any],
+    c: _Context,
+    values: Floats,
+    truth: Floats,
+    *,
+    items: bool = True,
+) -> dict[str, float]:
     """The measures over some users (each may count several times). Item means are of the whole sample."""
     a = {k: v[users] for k, v in real.items()}
     b = {k: v[users] for k, v in mine.items()}
@@ -239,9 +276,11 @@ def _compare(
     found = {
         "histogram_user": float(0.5 * np.abs(a["shares"] - b["shares"]).sum(axis=1).mean()),
         "histogram": float(0.5 * np.abs(both[0] - both[1]).sum()),
-        "user_mean": _correlation(a["mean"], b["mean"]), "user_spread": _correlation(a["spread"], b["spread"]),
-        "genre": _correlation(a["genre"].ravel(), b["genre"].ravel()), "drift": _correlation(a["drift"], b["drift"]),
-    }  # fmt: skip
+        "user_mean": _correlation(a["mean"], b["mean"]),
+        "user_spread": _correlation(a["spread"], b["spread"]),
+        "genre": _correlation(a["genre"].ravel(), b["genre"].ravel()),
+        "drift": _correlation(a["drift"], b["drift"]),
+    }
     for name in ("popularity", "autocorrelation", "repeated"):
         found[name] = abs(_mean_of(b[name]) - _mean_of(a[name]))
     if items:
@@ -317,9 +356,7 @@ def told_apart(
     said, lost = np.zeros(len(y)), np.zeros(x.shape[1])
     folds = GroupKFold(5, shuffle=True, random_state=seed)
     for train, test in folds.split(x, y, groups):
-        model = HistGradientBoostingClassifier(
-            max_iter=60, max_depth=3, learning_rate=0.1, random_state=seed
-        )
+        model = HistGradientBoostingClassifier(max_iter=60, max_depth=3, learning_rate=0.1, random_state=seed)
         model.fit(x.iloc[train], y[train])
         said[test] = model.predict_proba(x.iloc[test])[:, 1]
         usual = _auc(y[test], said[test])

@@ -58,9 +58,7 @@ def _correlation(n: Floats, p: Floats, t: Floats, pp: Floats, tt: Floats, pt: Fl
     return np.where((var_p > _TINY) & (var_t > _TINY), np.clip(r, -1, 1), np.nan)
 
 
-def _per_user(
-    users: NDArray[Any], p: Floats, t: Floats, scale: RatingScale | None, *, within: bool = True
-) -> Floats:
+def _per_user(users: NDArray[Any], p: Floats, t: Floats, scale: RatingScale | None, *, within: bool = True) -> Floats:
     """Per user, what every measure can be computed from once it is added up (users × 18).
 
     Spearman's correlation is Pearson's of the ranks among all rows, which are not ranked anew in each
@@ -75,13 +73,17 @@ def _per_user(
         exact, near = (np.abs(off) < 1e-6).astype(float), (np.abs(off) < scale.step + 1e-6) * 1.0
         rounded = off**2
     rows = [
-        np.ones_like(p), error**2, np.abs(error), *_moments(p, t),
-        *_moments(_ranks(p), _ranks(t)), exact, near, rounded,
-    ]  # fmt: skip
+        np.ones_like(p),
+        error**2,
+        np.abs(error),
+        *_moments(p, t),
+        *_moments(_ranks(p), _ranks(t)),
+        exact,
+        near,
+        rounded,
+    ]
     ids, inverse = np.unique(users, return_inverse=True)
-    found: Floats = np.stack([np.bincount(inverse, r, len(ids)) for r in rows], axis=1).astype(
-        float
-    )
+    found: Floats = np.stack([np.bincount(inverse, r, len(ids)) for r in rows], axis=1).astype(float)
     own = _correlation(found[:, 0], *found[:, 3:8].T)
     counts = np.isfinite(own) & (found[:, 0] >= LEAST_ROWS) & within
     return np.column_stack([found, np.where(counts, own, 0.0), counts.astype(float)])
@@ -95,11 +97,16 @@ def _from_sums(s: Floats) -> dict[str, Floats]:
         r2 = np.where(var_t > _TINY, 1 - (squared / n) / var_t, np.nan)
         within = np.where(s[:, 17] > 0, s[:, 16] / s[:, 17], np.nan)
     return {
-        "rmse": np.sqrt(squared / n), "mae": absolute / n, "r2": r2,
-        "pearson": _correlation(n, *s[:, 3:8].T), "spearman": _correlation(n, *s[:, 8:13].T),
-        "within_user": within, "exact": s[:, 13] / n, "off_by_one": s[:, 14] / n,
+        "rmse": np.sqrt(squared / n),
+        "mae": absolute / n,
+        "r2": r2,
+        "pearson": _correlation(n, *s[:, 3:8].T),
+        "spearman": _correlation(n, *s[:, 8:13].T),
+        "within_user": within,
+        "exact": s[:, 13] / n,
+        "off_by_one": s[:, 14] / n,
         "rmse_rounded": np.sqrt(s[:, 15] / n),
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True)
@@ -164,9 +171,7 @@ def rmse_difference(
     t = np.asarray(true, dtype=float)
     ids, inverse = np.unique(users, return_inverse=True)
     count = len(ids)
-    n, a, b = (
-        np.bincount(inverse, v, count) for v in (np.ones_like(t), (p - t) ** 2, (q - t) ** 2)
-    )
+    n, a, b = (np.bincount(inverse, v, count) for v in (np.ones_like(t), (p - t) ** 2, (q - t) ** 2))
     if not count:
         return Interval(np.nan, np.nan, np.nan)
     whole = np.sqrt(a.sum() / n.sum()) - np.sqrt(b.sum() / n.sum())

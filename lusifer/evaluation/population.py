@@ -42,11 +42,19 @@ PART = 200
 """Users in a part."""
 SCHEMA = pa.schema(
     [
-        ("user_id", pa.int64()), ("item_id", pa.int64()), ("timestamp", pa.int64()), ("rating", pa.float32()),
-        ("raw", pa.float32()), ("expected", pa.float32()), ("calibrated", pa.float32()), ("spread", pa.float32()),
-        ("reason", pa.string()), ("failure", pa.string()), ("step", pa.int16()),
+        ("user_id", pa.int64()),
+        ("item_id", pa.int64()),
+        ("timestamp", pa.int64()),
+        ("rating", pa.float32()),
+        ("raw", pa.float32()),
+        ("expected", pa.float32()),
+        ("calibrated", pa.float32()),
+        ("spread", pa.float32()),
+        ("reason", pa.string()),
+        ("failure", pa.string()),
+        ("step", pa.int16()),
     ]
-)  # fmt: skip
+)
 """One row a test rating: the true rating; the simulated one on the scale, its expected value, the calibrated value and
 the spread (null where there is none); why; and after how many steps of the profile it was given."""
 
@@ -67,9 +75,7 @@ def chosen(split: Split, count: int | None, seed: int = 0) -> list[int]:
         return everybody
     if count < 1:
         raise BadRequest("A population needs at least one user.", "Ask for more, or for all.")
-    return sorted(
-        np.random.default_rng((seed, 88)).choice(everybody, count, replace=False).tolist()
-    )
+    return sorted(np.random.default_rng((seed, 88)).choice(everybody, count, replace=False).tolist())
 
 
 def parts_of(users: Sequence[int]) -> list[list[int]]:
@@ -85,10 +91,22 @@ Engine = Callable[
 
 
 def run_population(
-    dataset: Dataset, split: Split, model: UserModel, users: Sequence[int], folder: Path, store: Store | None, *,
-    community: Community | None = None, light: Community | None = None, workers: int = 1, seed: int = 0, memory: Path | None = None,
-    progress: Progress = silent, cancelled: Callable[[], bool] = lambda: False, by_engine: Engine | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    dataset: Dataset,
+    split: Split,
+    model: UserModel,
+    users: Sequence[int],
+    folder: Path,
+    store: Store | None,
+    *,
+    community: Community | None = None,
+    light: Community | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    memory: Path | None = None,
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
+    by_engine: Engine | None = None,
+) -> dict[str, Any]:
     """Simulate everybody; the parts lie in a folder afterwards. What is known of the run as plain values.
 
     Args:
@@ -116,10 +134,10 @@ def run_population(
 
     def here(
         wanted: Sequence[tuple[int, Sequence[int]]], told: Callable[[int], None], cancelled: Callable[[], bool]
-    ) -> Generator[tuple[int, Simulated], None, None]:  # fmt: skip
+    ) -> Generator[tuple[int, Simulated], None, None]:
         for number, part in wanted:
             if cancelled():
-                raise Cancelled("The simulation was stopped.", "Finished parts are kept: start it again to go on.")  # fmt: skip
+                raise Cancelled("The simulation was stopped.", "Finished parts are kept: start it again to go on.")
             before = [0]
 
             def count(now: int, _: int, __: str, before: list[int] = before) -> None:
@@ -128,19 +146,37 @@ def run_population(
                     before[0] = now
 
             test = split.test.of_users(list(part))
-            yield number, simulate(
-                dataset, split, model, test, store if asking else None, forecasts=forecasts, community=community,
-                progress=count, cancelled=cancelled, workers=workers,
-            )  # fmt: skip
+            yield (
+                number,
+                simulate(
+                    dataset,
+                    split,
+                    model,
+                    test,
+                    store if asking else None,
+                    forecasts=forecasts,
+                    community=community,
+                    progress=count,
+                    cancelled=cancelled,
+                    workers=workers,
+                ),
+            )
 
     by: Calibrator | None = None
     told(0)
     if light is not None and missing and missing[0][0] and model.spec != BUILTIN:
         # gone on with: the same calibration as before the stop, from what is stored of the first part
         first = simulate(
-            dataset, split, model, split.test.of_users(cut[0]), store, forecasts=True, community=community,
-            cancelled=cancelled, workers=workers,
-        )  # fmt: skip
+            dataset,
+            split,
+            model,
+            split.test.of_users(cut[0]),
+            store,
+            forecasts=True,
+            community=community,
+            cancelled=cancelled,
+            workers=workers,
+        )
         by = _calibrator(dataset, split, model, first, light, seed, memory, cancelled)
         learned = True
     else:
@@ -162,26 +198,30 @@ def run_population(
         lost = table.filter(pa.compute.is_null(table["expected"]))["user_id"].unique()
         whole = table.filter(pa.compute.is_valid(table["expected"]))["user_id"].unique()
         failed += len(set(lost.to_pylist()) - set(whole.to_pylist()))
-    return {"users": len(users), "failed_users": failed, "ratings": asked, "given": given, "parts": len(cut)}  # fmt: skip
+    return {"users": len(users), "failed_users": failed, "ratings": asked, "given": given, "parts": len(cut)}
 
 
 def _calibrator(
-    dataset: Dataset, split: Split, model: UserModel, said: Simulated, light: Community, seed: int,
-    memory: Path | None, cancelled: Callable[[], bool],
-) -> Calibrator | None:  # fmt: skip
+    dataset: Dataset,
+    split: Split,
+    model: UserModel,
+    said: Simulated,
+    light: Community,
+    seed: int,
+    memory: Path | None,
+    cancelled: Callable[[], bool],
+) -> Calibrator | None:
     """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
     forecasts: Forecasts = said.forecasts
     if model.spec == BUILTIN:
-        forecasts = teachers(
-            dataset, split, model, community=light, seed=seed, folder=memory, cancelled=cancelled
-        )
+        forecasts = teachers(dataset, split, model, community=light, seed=seed, folder=memory, cancelled=cancelled)
     try:
         return calibrator(forecasts, light, dataset, evidence=light.full)
     except BadRequest:  # too few forecasts
         return None
 
 
-def frame(dataset: Dataset, said: Simulated, by: Calibrator | None, light: Community | None) -> pd.DataFrame:  # fmt: skip
+def frame(dataset: Dataset, said: Simulated, by: Calibrator | None, light: Community | None) -> pd.DataFrame:
     """Rows of `SCHEMA`."""
     answers = said.answers
     found = said.test.frame()
@@ -198,7 +238,7 @@ def frame(dataset: Dataset, said: Simulated, by: Calibrator | None, light: Commu
     found["failure"] = ["The evolution failed." if r is None else r.failure for r in each]
     steps = {u: len(s) for u, s in said.evolutions.items()}
     found["step"] = [steps.get(int(u), 0) for u in found["user_id"]]
-    return found[SCHEMA.names].astype({"raw": "float32", "expected": "float32", "spread": "float32"})  # fmt: skip
+    return found[SCHEMA.names].astype({"raw": "float32", "expected": "float32", "spread": "float32"})
 
 
 def _write(path: Path, found: pd.DataFrame) -> None:
@@ -207,7 +247,9 @@ def _write(path: Path, found: pd.DataFrame) -> None:
         pq.write_table(pa.Table.from_pandas(found, SCHEMA, preserve_index=False), partial)
         partial.replace(path)
     except OSError as error:
-        raise LusiferError(f"{path} can't be written ({error.strerror}).", "Give yourself write access to the data folder.") from None  # fmt: skip
+        raise LusiferError(
+            f"{path} can't be written ({error.strerror}).", "Give yourself write access to the data folder."
+        ) from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -228,9 +270,7 @@ def join(run: str, count: int) -> Path:
     parts = [folder / f"part-{number:05d}.parquet" for number in range(count)]
     lost = [p.name for p in parts if not p.is_file()]
     if lost:
-        raise LusiferError(
-            f"{lost[0]} of run {run} is gone.", "Go on with the run: it is made again."
-        )
+        raise LusiferError(f"{lost[0]} of run {run} is gone.", "Go on with the run: it is made again.")
     with pq.ParquetWriter(partial, SCHEMA) as out:
         for part in parts:
             out.write_table(pq.read_table(part, schema=SCHEMA))
@@ -265,13 +305,14 @@ def to_recbole(
     with path.open("w", encoding="utf-8") as out:
         out.write("user_id:token\titem_id:token\trating:float\ttimestamp:float\n")
         for batch in _batches(source):
-            given = (
-                batch[column].fillna(batch["expected"]) if column == "calibrated" else batch[column]
-            )
+            given = batch[column].fillna(batch["expected"]) if column == "calibrated" else batch[column]
             kept = batch.assign(given=given)[given.notna()]
             for name_of, old in before.items():
                 kept = kept.assign(**{name_of: kept[name_of].map(old)})
-            out.writelines(f"{u}\t{i}\t{r:g}\t{t}\n" for u, i, r, t in zip(kept["user_id"], kept["item_id"], kept["given"], kept["timestamp"], strict=True))  # fmt: skip
+            out.writelines(
+                f"{u}\t{i}\t{r:g}\t{t}\n"
+                for u, i, r, t in zip(kept["user_id"], kept["item_id"], kept["given"], kept["timestamp"], strict=True)
+            )
     return path
 
 
@@ -297,10 +338,20 @@ def summary(source: Path) -> dict[str, Any]:
 
 
 def record(
-    dataset: Dataset, split: Split, make: Callable[[str], UserModel], users: Sequence[int], store: Store, *,
-    seed: int = 0, asked_with: str = "", samples: int = 1, resume: str | None = None,
-    before: Callable[[str, UserModel], None] = lambda run, model: None, engine: str = "local", **more: Any,
-) -> str:  # fmt: skip
+    dataset: Dataset,
+    split: Split,
+    make: Callable[[str], UserModel],
+    users: Sequence[int],
+    store: Store,
+    *,
+    seed: int = 0,
+    asked_with: str = "",
+    samples: int = 1,
+    resume: str | None = None,
+    before: Callable[[str, UserModel], None] = lambda run, model: None,
+    engine: str = "local",
+    **more: Any,
+) -> str:
     """Simulate a population as a recorded run; its id.
 
     Args:
@@ -316,38 +367,58 @@ def record(
     bare = make("")
     if resume is None:
         run = store.start_run(
-            KIND, f"{len(users):,} users, {label(bare.spec)}", dataset=dataset.name, dataset_hash=dataset.hash, split=split.id,
-            model=bare.spec, model_version=bare.version, seed=seed,
+            KIND,
+            f"{len(users):,} users, {label(bare.spec)}",
+            dataset=dataset.name,
+            dataset_hash=dataset.hash,
+            split=split.id,
+            model=bare.spec,
+            model_version=bare.version,
+            seed=seed,
             params={
-                "users": list(users), "prompts": asked_with, "samples": samples, "part": PART, "engine": engine,
+                "users": list(users),
+                "prompts": asked_with,
+                "samples": samples,
+                "part": PART,
+                "engine": engine,
                 "evidence": bare.evidence,
             },
-        )  # fmt: skip
+        )
     else:
         found = store.run(resume)
         now = (dataset.hash, split.id, bare.spec, bare.version, seed, list(users))
         if found is None or found["kind"] != KIND or found["status"] == "done":
-            raise BadRequest(f"There is no stopped simulation {resume!r}.", "See the runs that were stopped.")  # fmt: skip
+            raise BadRequest(f"There is no stopped simulation {resume!r}.", "See the runs that were stopped.")
         if found["params"].get("part", PART) != PART:
-            raise BadRequest("The run was cut into parts of another size.", "Start a new one: what was answered is not asked again.")  # fmt: skip
+            raise BadRequest(
+                "The run was cut into parts of another size.", "Start a new one: what was answered is not asked again."
+            )
         if found["params"].get("engine", "local") != engine:
-            raise BadRequest(f"The run was made by the engine {found['params']['engine']}.", "Go on with that one: python -m lusifer simulate --resume " + resume)  # fmt: skip
-        was = (*(found[k] for k in ("dataset_hash", "split", "model", "model_version", "seed")), found["params"]["users"])  # fmt: skip
+            raise BadRequest(
+                f"The run was made by the engine {found['params']['engine']}.",
+                "Go on with that one: python -m lusifer simulate --resume " + resume,
+            )
+        was = (
+            *(found[k] for k in ("dataset_hash", "split", "model", "model_version", "seed")),
+            found["params"]["users"],
+        )
         if now != was:
-            raise BadRequest("The run was made with other data, split, model, prompts, seed or users.", "Start a new one.")  # fmt: skip
+            raise BadRequest(
+                "The run was made with other data, split, model, prompts, seed or users.", "Start a new one."
+            )
         run = resume
     lock = FileLock(rows.path(run).with_suffix(".lock"))
     try:
         rows.path(run).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
-        raise BadRequest(f"Run {run} is under way elsewhere.", "Wait for it, or stop it there.") from None  # fmt: skip
+        raise BadRequest(f"Run {run} is under way elsewhere.", "Wait for it, or stop it there.") from None
     try:
         if resume is not None:
             store.reopen_run(run)
         model = make(run)
         before(run, model)
-        made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)  # fmt: skip
+        made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)
         made |= summary(join(run, made["parts"]))
         store.finish_run(run, "done", {**made, "usage": store.run_usage(run)})
     except BaseException as error:

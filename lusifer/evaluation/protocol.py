@@ -91,26 +91,27 @@ class Evaluation:
         mask = self.compared
         true, users = self.test.rating[mask].astype(float), self.test.user[mask]
         return {
-            name: intervals(
-                users, p.values[mask], true, self.dataset.scale, draws=draws, seed=seed
-            )
+            name: intervals(users, p.values[mask], true, self.dataset.scale, draws=draws, seed=seed)
             for name, p in self.predictions.items()
-        }  # fmt: skip
+        }
 
     def scores(self) -> dict[str, dict[str, float]]:
         """Per predictor: every measure of `METRICS`, coverage (share of rows with a number), seconds."""
         mask = self.compared
         if not mask.any():
             nothing = dict.fromkeys(METRICS, float("nan"))
-            return {n: {**nothing, "coverage": self.coverage(n), "seconds": p.seconds} for n, p in self.predictions.items()}  # fmt: skip
+            return {
+                n: {**nothing, "coverage": self.coverage(n), "seconds": p.seconds} for n, p in self.predictions.items()
+            }
         true, users = self.test.rating[mask].astype(float), self.test.user[mask]
         return {
             name: {
                 **scores(p.values[mask], true, users, self.dataset.scale),
-                "coverage": self.coverage(name), "seconds": p.seconds,
+                "coverage": self.coverage(name),
+                "seconds": p.seconds,
             }
             for name, p in self.predictions.items()
-        }  # fmt: skip
+        }
 
     def coverage(self, name: str) -> float:
         """Share of the test rows that a predictor gave a number for."""
@@ -125,9 +126,7 @@ class Evaluation:
         return frame
 
 
-def sample_users(
-    split: Split, count: int, seed: int, among: NDArray[np.int64] | None = None
-) -> list[int]:
+def sample_users(split: Split, count: int, seed: int, among: NDArray[np.int64] | None = None) -> list[int]:
     """Users with a test rating and a history, drawn without replacement; ascending.
 
     Args:
@@ -170,9 +169,7 @@ def predict_baseline(
         BadRequest: no such predictor.
         Cancelled: somebody stopped it.
     """
-    values, seconds = kept.test_values(
-        name, dataset, split, folder, seed=seed, tick=tick, cancelled=cancelled
-    )
+    values, seconds = kept.test_values(name, dataset, split, folder, seed=seed, tick=tick, cancelled=cancelled)
     rows = np.isin(split.test.user, test.user_ids)
     return Prediction(name, dataset.scale.clip(values[rows]), seconds)
 
@@ -201,9 +198,15 @@ def calibrate(
     forecasts = found.forecasts
     if model.spec == BUILTIN:
         forecasts = teachers(
-            dataset, split, model, community=community, seed=seed, folder=folder, progress=progress,
+            dataset,
+            split,
+            model,
+            community=community,
+            seed=seed,
+            folder=folder,
+            progress=progress,
             cancelled=cancelled,
-        )  # fmt: skip
+        )
     by = calibrator(forecasts, community, dataset, evidence=community.full)
     with_say = calibrated(found.answers, by, community)
     return Calibration(by, with_say, calibrated(found.answers, by, community, say=False), forecasts)
@@ -273,32 +276,43 @@ def evaluate(
             raise Cancelled("The comparison was stopped.")
         progress(done, total, name)
 
-        def tick(part: int, of: int, _: str = "", name: str = name, done: int = done, size: int = size) -> None:  # fmt: skip
+        def tick(part: int, of: int, _: str = "", name: str = name, done: int = done, size: int = size) -> None:
             progress(done + round(size * part / max(of, 1)), total, name)
 
         if name in ways:
             way = ways[name]
             behind[name] = said = simulate(
-                dataset, split, way.model, test, None if name == BUILTIN else store,
-                forecasts=calibrating and name != BUILTIN, community=way.community, progress=tick,
-                cancelled=cancelled, workers=1 if name == BUILTIN else workers,
-            )  # fmt: skip
+                dataset,
+                split,
+                way.model,
+                test,
+                None if name == BUILTIN else store,
+                forecasts=calibrating and name != BUILTIN,
+                community=way.community,
+                progress=tick,
+                cancelled=cancelled,
+                workers=1 if name == BUILTIN else workers,
+            )
             if name in {SIMULATOR, BUILTIN}:
                 found[name] = Prediction(name, said.answers.said, said.seconds, said.reasons)
             if way.calibrated and way.community is not None:
                 try:
                     now = calibrate(
-                        dataset, split, way.model, said, way.community, seed=seed, folder=folder,
+                        dataset,
+                        split,
+                        way.model,
+                        said,
+                        way.community,
+                        seed=seed,
+                        folder=folder,
                         progress=lambda *_, d=done + size: progress(d, total, "calibration"),  # type: ignore[misc]
                         cancelled=cancelled,
-                    )  # fmt: skip
+                    )
                 except BadRequest as error:  # too few forecasts: the model alone is compared
                     notes.append(f"No {way.calibrated}: {error}")
                 else:
                     made[way.calibrated] = now
-                    found[way.calibrated] = Prediction(
-                        way.calibrated, now.found.expected, said.seconds, said.reasons
-                    )
+                    found[way.calibrated] = Prediction(way.calibrated, now.found.expected, said.seconds, said.reasons)
         else:
             found[name] = predict_baseline(
                 name, dataset, split, test, seed=seed, folder=folder, tick=tick, cancelled=cancelled

@@ -106,7 +106,7 @@ class Forecasts(Answers):
                 newest.append(newest_of(seen))
                 for guess, truth in zip(step.forecast, step.batch, strict=False):
                     said = np.nan if guess.expected is None else guess.expected
-                    rows.append((user, truth.item.id, said, len(seen), len(newest) - 1, truth.rating))  # fmt: skip
+                    rows.append((user, truth.item.id, said, len(seen), len(newest) - 1, truth.rating))
                 seen.extend(step.batch)
         table = np.array(rows, dtype=float).reshape(-1, 6)
         users, items = table[:, 0].astype(np.int32), table[:, 1].astype(np.int32)
@@ -118,10 +118,16 @@ class Forecasts(Answers):
         cuts = np.cumsum([0, *(len(items) for items, _ in self.newest)])
         items, ratings = zip(*self.newest, strict=True) if self.newest else ((), ())
         return {
-            "user": self.user, "item": self.item, "said": self.said, "seen": self.seen, "moment": self.moment,
-            "rating": self.rating, "cuts": cuts, "newest_items": np.concatenate([np.zeros(0, np.int32), *items]),
+            "user": self.user,
+            "item": self.item,
+            "said": self.said,
+            "seen": self.seen,
+            "moment": self.moment,
+            "rating": self.rating,
+            "cuts": cuts,
+            "newest_items": np.concatenate([np.zeros(0, np.int32), *items]),
             "newest_ratings": np.concatenate([np.zeros(0), *ratings]),
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_arrays(cls, given: Mapping[str, NDArray[Any]]) -> Forecasts:
@@ -133,9 +139,14 @@ class Forecasts(Answers):
             strict=True,
         )
         return cls(
-            given["user"], given["item"], given["said"], given["seen"], given["moment"],
-            list(newest) if len(given["cuts"]) > 1 else [], given["rating"],
-        )  # fmt: skip
+            given["user"],
+            given["item"],
+            given["said"],
+            given["seen"],
+            given["moment"],
+            list(newest) if len(given["cuts"]) > 1 else [],
+            given["rating"],
+        )
 
 
 def newest_of(seen: Sequence[Rated]) -> tuple[NDArray[np.int32], Floats]:
@@ -211,9 +222,15 @@ def simulate(
     def one(at: int) -> None:
         user, rows = int(ids[at]), slice(int(offsets[at]), int(offsets[at + 1]))
         what_plan = plan(
-            dataset, split, user, model, history=history, batch_size=batch_size,
-            forecasts=forecasts, community=community,
-        )  # fmt: skip
+            dataset,
+            split,
+            user,
+            model,
+            history=history,
+            batch_size=batch_size,
+            forecasts=forecasts,
+            community=community,
+        )
         items = dataset.items_of(test.item[rows])
         steps: list[Step] = []
         try:
@@ -253,9 +270,7 @@ def simulate(
     ordered = {int(u): evolutions[int(u)] for u in ids}  # whoever was first: the same every time
     answers = Answers(test.user, test.item, said, seen, moment, newest)
     seconds = time.perf_counter() - began
-    return Simulated(
-        answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered, test, given
-    )
+    return Simulated(answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered, test, given)
 
 
 def joined(pieces: Sequence[Simulated], test: RatingTable) -> Simulated:
@@ -281,9 +296,15 @@ def joined(pieces: Sequence[Simulated], test: RatingTable) -> Simulated:
     ordered = {int(u): evolutions[int(u)] for u in ids}
     moment = np.repeat(np.arange(len(ids)), np.diff(offsets))
     return Simulated(
-        Answers(test.user, test.item, said, seen, moment, newest), sum(p.seconds for p in pieces),
-        Forecasts.of(ordered), reasons, sum(p.failed for p in pieces), ordered, test, given,
-    )  # fmt: skip
+        Answers(test.user, test.item, said, seen, moment, newest),
+        sum(p.seconds for p in pieces),
+        Forecasts.of(ordered),
+        reasons,
+        sum(p.failed for p in pieces),
+        ordered,
+        test,
+        given,
+    )
 
 
 def teachers(
@@ -313,12 +334,20 @@ def teachers(
     path = None
     if folder is not None:
         said = [
-            FORMAT, dataset.hash, split.train.hash, repr(dataset.scale), model.spec, model.version, len(users),
-            seed if len(split.train.user_ids) > TEACHERS else 0, NEWEST,
+            FORMAT,
+            dataset.hash,
+            split.train.hash,
+            repr(dataset.scale),
+            model.spec,
+            model.version,
+            len(users),
+            seed if len(split.train.user_ids) > TEACHERS else 0,
+            NEWEST,
             community.id if community is not None and model.evidence else "",
-            history or model.history, batch_size or model.batch_size,
+            history or model.history,
+            batch_size or model.batch_size,
             [(i, dataset.details[i].hash) for i in sorted(dataset.details)],
-        ]  # fmt: skip
+        ]
         key = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
         path = folder / f"forecasts-{key}.npz"
         known = load_arrays(path)
@@ -330,9 +359,7 @@ def teachers(
         if cancelled():
             raise Cancelled("The calibration was stopped.")
         progress(at, len(users), "calibration")
-        what = plan(
-            dataset, split, user, model, history=history, batch_size=batch_size, community=community
-        )
+        what = plan(dataset, split, user, model, history=history, batch_size=batch_size, community=community)
         evolutions[user] = list(evolve(dataset, split, model, what, community=community))
     found = Forecasts.of(evolutions)
     if path is not None:
@@ -355,9 +382,7 @@ def stored_forecasts(
     return Forecasts.of(evolutions)
 
 
-def calibrator(
-    forecasts: Forecasts, community: Community, dataset: Dataset, *, evidence: bool
-) -> Calibrator:
+def calibrator(forecasts: Forecasts, community: Community, dataset: Dataset, *, evidence: bool) -> Calibrator:
     """What the forecasts teach.
 
     Raises:
@@ -366,14 +391,16 @@ def calibrator(
     known = ~np.isin(pair_keys(forecasts.user, forecasts.item), community.older)
     columns = {k: v[known] for k, v in forecasts.columns(community).items()}
     return Calibrator.fit(
-        columns, forecasts.said[known], forecasts.seen[known], forecasts.rating[known],
-        dataset.scale, evidence=evidence,
-    )  # fmt: skip
+        columns,
+        forecasts.said[known],
+        forecasts.seen[known],
+        forecasts.rating[known],
+        dataset.scale,
+        evidence=evidence,
+    )
 
 
-def calibrated(
-    answers: Answers, by: Calibrator, community: Community, *, say: bool = True
-) -> Calibrated:
+def calibrated(answers: Answers, by: Calibrator, community: Community, *, say: bool = True) -> Calibrated:
     """Answers calibrated; without ``say`` by the same stack without the model."""
     return by.apply(answers.columns(community), answers.said, answers.seen, say=say)
 

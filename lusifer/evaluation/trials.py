@@ -30,17 +30,44 @@ DRAWS = 1000
 POWER = 2.8
 """Standard errors of a difference that is found four times of five at the 5 % level (1.96 + 0.84)."""
 MEASURES: dict[str, tuple[str, int]] = {
-    "rmse": ("RMSE", -1), "mae": ("MAE", -1), "pearson": ("Pearson", 1), "bias": ("Mean error", 0),
-    "forecast": ("Forecast RMSE", -1), "faithfulness": ("Faithfulness", 1),
-    "repetition": ("Repetition", -1), "missing": ("Missing ratings", -1),
-    "failed": ("Failed calls a user", -1), "tokens": ("Tokens a user", -1),
-    "seconds": ("Seconds a user", -1), "price": ("Price a user", -1),
-}  # fmt: skip
+    "rmse": ("RMSE", -1),
+    "mae": ("MAE", -1),
+    "pearson": ("Pearson", 1),
+    "bias": ("Mean error", 0),
+    "forecast": ("Forecast RMSE", -1),
+    "faithfulness": ("Faithfulness", 1),
+    "repetition": ("Repetition", -1),
+    "missing": ("Missing ratings", -1),
+    "failed": ("Failed calls a user", -1),
+    "tokens": ("Tokens a user", -1),
+    "seconds": ("Seconds a user", -1),
+    "price": ("Price a user", -1),
+}
 """What is measured: its name, and whether more is better (1), less is (−1), or nearer to zero is (0)."""
 _COLUMNS = (
-    "n", "error", "absolute", "squared", "p", "t", "pp", "tt", "pt", "fn", "fsquared", "borne", "told",
-    "repeats", "later", "missing", "asked", "failed", "tokens", "seconds", "price", "unpriced",
-)  # fmt: skip
+    "n",
+    "error",
+    "absolute",
+    "squared",
+    "p",
+    "t",
+    "pp",
+    "tt",
+    "pt",
+    "fn",
+    "fsquared",
+    "borne",
+    "told",
+    "repeats",
+    "later",
+    "missing",
+    "asked",
+    "failed",
+    "tokens",
+    "seconds",
+    "price",
+    "unpriced",
+)
 
 
 @dataclass(frozen=True)
@@ -68,9 +95,14 @@ UNKNOWN = dict.fromkeys(("calls", "failed", "tokens", "seconds", "price", "unpri
 
 
 def draw(
-    dataset: Dataset, split: Split, users: int, movies: int, *, seed: int = 0,
+    dataset: Dataset,
+    split: Split,
+    users: int,
+    movies: int,
+    *,
+    seed: int = 0,
     among: NDArray[Any] | None = None,
-) -> Split:  # fmt: skip
+) -> Split:
     """A split whose test part is a sample: one user of each of ``users`` equal classes of activity, and at
     most ``movies`` test ratings of each. The training part is the whole one.
 
@@ -129,17 +161,22 @@ def try_out(
             progress(at * count + done, len(candidates) * count, name)
 
         said = simulate(
-            dataset, sample, candidate.model, sample.test, store, forecasts=True,
-            community=candidate.community, progress=told, cancelled=cancelled, workers=workers,
-        )  # fmt: skip
+            dataset,
+            sample,
+            candidate.model,
+            sample.test,
+            store,
+            forecasts=True,
+            community=candidate.community,
+            progress=told,
+            cancelled=cancelled,
+            workers=workers,
+        )
         audits = {u: audit(dataset, steps) for u, steps in said.evolutions.items() if steps}
         usage: dict[int, Mapping[str, float]] = {}
         if store is not None and isinstance(candidate.model, LLMUserModel):
             users = sample.test.user_ids.tolist()
-            plans = {
-                u: plan(dataset, sample, u, candidate.model, community=candidate.community).id
-                for u in users
-            }
+            plans = {u: plan(dataset, sample, u, candidate.model, community=candidate.community).id for u in users}
             used = store.usage_of(list(plans.values()))
             usage = {u: used.get(p, UNKNOWN) for u, p in plans.items()}
         found.append(Trial(candidate, said, audits, usage))
@@ -156,7 +193,7 @@ def table(sample: Split, trials: Sequence[Trial]) -> pd.DataFrame:
     return frame
 
 
-def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int = 0) -> dict[str, Any]:  # fmt: skip
+def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int = 0) -> dict[str, Any]:
     """Every measure of `MEASURES` for each candidate, its difference from the base with a 95 % interval,
     and the smallest difference that this sample finds four times of five; plain JSON values."""
     users = sample.test.user_ids
@@ -170,7 +207,7 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     sums = [_sums(sample, t, users, compared, common, evolved) for t in trials]
     count = len(users)
     draws = DRAWS if count >= LEAST_USERS else 0
-    weights = np.random.default_rng((seed, 77)).multinomial(count, np.full(count, 1 / count), size=draws)  # fmt: skip
+    weights = np.random.default_rng((seed, 77)).multinomial(count, np.full(count, 1 / count), size=draws)
     whole = [_measures(s.sum(axis=0, keepdims=True), count) for s in sums]
     drawn = [_measures(weights @ s, count) for s in sums]
     rows: dict[str, Any] = {}
@@ -190,10 +227,13 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
         row["users_failed"] = trial.simulated.failed
         rows[trial.candidate.name] = row
     return {
-        "candidates": rows, "base": trials[base].candidate.name, "rows": int(compared.sum()),
-        "asked": len(sample.test), "users": count,
+        "candidates": rows,
+        "base": trials[base].candidate.name,
+        "rows": int(compared.sum()),
+        "asked": len(sample.test),
+        "users": count,
         "forecasts": len(common),
-    }  # fmt: skip
+    }
 
 
 def changed(frame: pd.DataFrame, at: int, base: int = 0) -> pd.DataFrame:
@@ -213,9 +253,7 @@ def changed(frame: pd.DataFrame, at: int, base: int = 0) -> pd.DataFrame:
     return found.sort_values("change", ascending=False, kind="stable").reset_index()
 
 
-def front(
-    rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", cost: str = "price"
-) -> set[str]:
+def front(rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", cost: str = "price") -> set[str]:
     """The candidates that no other one beats in both quality and cost (less is better in both)."""
     points = {
         n: (r[quality]["value"], r[cost]["value"])
@@ -223,9 +261,10 @@ def front(
         if r[quality]["value"] is not None and r[cost]["value"] is not None
     }
     return {
-        n for n, (q, c) in points.items()
+        n
+        for n, (q, c) in points.items()
         if not any((q2 <= q and c2 <= c) and (q2 < q or c2 < c) for q2, c2 in points.values())
-    }  # fmt: skip
+    }
 
 
 def at_temperature(model: Any, temperature: float) -> Any:
@@ -243,9 +282,13 @@ def _given(trial: Trial) -> NDArray[np.int64]:
 
 
 def _sums(
-    sample: Split, trial: Trial, users: NDArray[Any], compared: NDArray[np.bool_],
-    forecast: NDArray[np.int64], evolved: Set[int],
-) -> Floats:  # fmt: skip
+    sample: Split,
+    trial: Trial,
+    users: NDArray[Any],
+    compared: NDArray[np.bool_],
+    forecast: NDArray[np.int64],
+    evolved: Set[int],
+) -> Floats:
     """Users × `_COLUMNS`: what every measure can be computed from once it is added up."""
     at = np.searchsorted(users, sample.test.user)
     said, true = trial.simulated.answers.said, sample.test.rating.astype(float)
@@ -256,9 +299,16 @@ def _sums(
 
     p, t, where = said[compared], true[compared], at[compared]
     for name, values in {
-        "n": np.ones_like(p), "error": p - t, "absolute": abs(p - t), "squared": (p - t) ** 2, "p": p,
-        "t": t, "pp": p * p, "tt": t * t, "pt": p * t,
-    }.items():  # fmt: skip
+        "n": np.ones_like(p),
+        "error": p - t,
+        "absolute": abs(p - t),
+        "squared": (p - t) ** 2,
+        "p": p,
+        "t": t,
+        "pp": p * p,
+        "tt": t * t,
+        "pt": p * t,
+    }.items():
         add(name, where, values)
     add("missing", at, (~np.isfinite(said)).astype(float))
     add("asked", at, np.ones(len(said)))
@@ -289,15 +339,19 @@ def _measures(sums: Floats, users: int) -> dict[str, Floats]:
         var_t = c["tt"] / c["n"] - (c["t"] / c["n"]) ** 2
         alike = (var_p < 1e-9) | (var_t < 1e-9)
         return {
-            "rmse": np.sqrt(c["squared"] / c["n"]), "mae": c["absolute"] / c["n"],
+            "rmse": np.sqrt(c["squared"] / c["n"]),
+            "mae": c["absolute"] / c["n"],
             "bias": c["error"] / c["n"],
             "pearson": np.where(alike, np.nan, covariance / np.sqrt(np.where(alike, 1, var_p * var_t))),
-            "forecast": np.sqrt(c["fsquared"] / c["fn"]), "faithfulness": c["borne"] / c["told"],
-            "repetition": c["repeats"] / c["later"], "missing": c["missing"] / c["asked"],
-            "failed": c["failed"] / users, "tokens": c["tokens"] / users,
+            "forecast": np.sqrt(c["fsquared"] / c["fn"]),
+            "faithfulness": c["borne"] / c["told"],
+            "repetition": c["repeats"] / c["later"],
+            "missing": c["missing"] / c["asked"],
+            "failed": c["failed"] / users,
+            "tokens": c["tokens"] / users,
             "seconds": c["seconds"] / users,
             "price": np.where(c["unpriced"] > 0, np.nan, c["price"] / users),
-        }  # fmt: skip
+        }
 
 
 def _bounds(values: Floats) -> tuple[float | None, float | None]:

@@ -28,7 +28,9 @@ LEAST_USERS = 20
 """Users that a run needs to be on a card."""
 LEAST_OPTIONS = {"loop": {"rounds": 5}, "repeat": {"draws": 3}}
 """Options that an experiment needs at least: a loop of one round drifts little."""
-NOT_FOR_MODELS = "nothing yet for a language model: the check plays thousands of interactions, and is made with the built-in alone"
+NOT_FOR_MODELS = (
+    "nothing yet for a language model: the check plays thousands of interactions, and is made with the built-in alone"
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,12 @@ class Card:
 
     def to_markdown(self) -> str:
         """The card as a page of text."""
-        lines = [f"# Trust card: {label(self.model)}", "", f"Version {self.version}, {self.dataset}, split {self.split}.", ""]  # fmt: skip
+        lines = [
+            f"# Trust card: {label(self.model)}",
+            "",
+            f"Version {self.version}, {self.dataset}, split {self.split}.",
+            "",
+        ]
         for v in self.verdicts:
             lines.append(f"- **Fit for {v.use}: {'yes' if v.fit else 'no'}**, because {v.because}")
         lines += ["", "| Measure | Value (95 % interval) | Asked | Run |", "|---|---|---|---|"]
@@ -144,32 +151,120 @@ class _Rule:
 
 
 RULES = (
-    _Rule("over_bias", "What its say adds over user and item bias (RMSE, below zero helps)", "all of the interval below zero", lambda v, lo, hi: hi < 0, "a comparison on the Errors page"),
-    _Rule("over_fm", "What its say adds over the factorisation machine (RMSE, below zero helps)", "all of the interval below zero", lambda v, lo, hi: hi < 0, "a comparison on the Errors page with community evidence on"),
-    _Rule("faithfulness", "Faithfulness: statements that the ratings bear out", f"all of the interval above {FAITHFUL:.2f}", lambda v, lo, hi: lo >= FAITHFUL, "a comparison on the Errors page"),
-    _Rule("missing", "Ratings that it failed to give", f"all of the interval below {LOST:.2f}", lambda v, lo, hi: hi <= LOST, "a comparison on the Errors page"),
-    _Rule("histogram", "Fidelity of calibrated draws: histogram per user, closer than the best naive simulator by", "all of the interval above zero", lambda v, lo, hi: lo > 0, "a run on the Fidelity page"),
-    _Rule("auc", "Fidelity of calibrated draws: told apart from real users (AUC, .5 is by chance)", "", None, "a run on the Fidelity page"),
-    _Rule("agreement_same", "Agents rank alike here and by held-out ratings, choosing among the same movies (Kendall's tau)", "", None, "the sanity check on the Playground"),
-    _Rule("agreement", "Agents rank alike here and by held-out ratings, over whole episodes (Kendall's tau)", "all of the interval above zero", lambda v, lo, hi: lo > 0, "the sanity check on the Playground"),
-    _Rule("recited", "Contamination: recites more of a user's ratings than of another's", f"the interval reaches down to zero and not above {RECITED:.2f}", lambda v, lo, hi: lo <= 0 and hi <= RECITED, "the experiment Contamination"),
-    _Rule("masked", "Contamination: change of the correlation with real ratings when titles are masked", "", None, "the experiment Contamination"),
-    _Rule("drift", "Drift of the mean in a closed loop (stars)", f"all of the interval within {DRIFT:.2f} of zero", lambda v, lo, hi: max(abs(lo), abs(hi)) <= DRIFT, "the experiment Closed loop"),
-    _Rule("spread_kept", "Spread that is left after a closed loop (1: all)", f"all of the interval above {SPREAD_KEPT:.2f}", lambda v, lo, hi: lo >= SPREAD_KEPT, "the experiment Closed loop"),
-    _Rule("repeat", "Repeatability: spread of a rating when asked again (stars)", f"all of the interval below {REPEAT:.2f}", lambda v, lo, hi: hi <= REPEAT, "the experiment Repeatability"),
+    _Rule(
+        "over_bias",
+        "What its say adds over user and item bias (RMSE, below zero helps)",
+        "all of the interval below zero",
+        lambda v, lo, hi: hi < 0,
+        "a comparison on the Errors page",
+    ),
+    _Rule(
+        "over_fm",
+        "What its say adds over the factorisation machine (RMSE, below zero helps)",
+        "all of the interval below zero",
+        lambda v, lo, hi: hi < 0,
+        "a comparison on the Errors page with community evidence on",
+    ),
+    _Rule(
+        "faithfulness",
+        "Faithfulness: statements that the ratings bear out",
+        f"all of the interval above {FAITHFUL:.2f}",
+        lambda v, lo, hi: lo >= FAITHFUL,
+        "a comparison on the Errors page",
+    ),
+    _Rule(
+        "missing",
+        "Ratings that it failed to give",
+        f"all of the interval below {LOST:.2f}",
+        lambda v, lo, hi: hi <= LOST,
+        "a comparison on the Errors page",
+    ),
+    _Rule(
+        "histogram",
+        "Fidelity of calibrated draws: histogram per user, closer than the best naive simulator by",
+        "all of the interval above zero",
+        lambda v, lo, hi: lo > 0,
+        "a run on the Fidelity page",
+    ),
+    _Rule(
+        "auc",
+        "Fidelity of calibrated draws: told apart from real users (AUC, .5 is by chance)",
+        "",
+        None,
+        "a run on the Fidelity page",
+    ),
+    _Rule(
+        "agreement_same",
+        "Agents rank alike here and by held-out ratings, choosing among the same movies (Kendall's tau)",
+        "",
+        None,
+        "the sanity check on the Playground",
+    ),
+    _Rule(
+        "agreement",
+        "Agents rank alike here and by held-out ratings, over whole episodes (Kendall's tau)",
+        "all of the interval above zero",
+        lambda v, lo, hi: lo > 0,
+        "the sanity check on the Playground",
+    ),
+    _Rule(
+        "recited",
+        "Contamination: recites more of a user's ratings than of another's",
+        f"the interval reaches down to zero and not above {RECITED:.2f}",
+        lambda v, lo, hi: lo <= 0 and hi <= RECITED,
+        "the experiment Contamination",
+    ),
+    _Rule(
+        "masked",
+        "Contamination: change of the correlation with real ratings when titles are masked",
+        "",
+        None,
+        "the experiment Contamination",
+    ),
+    _Rule(
+        "drift",
+        "Drift of the mean in a closed loop (stars)",
+        f"all of the interval within {DRIFT:.2f} of zero",
+        lambda v, lo, hi: max(abs(lo), abs(hi)) <= DRIFT,
+        "the experiment Closed loop",
+    ),
+    _Rule(
+        "spread_kept",
+        "Spread that is left after a closed loop (1: all)",
+        f"all of the interval above {SPREAD_KEPT:.2f}",
+        lambda v, lo, hi: lo >= SPREAD_KEPT,
+        "the experiment Closed loop",
+    ),
+    _Rule(
+        "repeat",
+        "Repeatability: spread of a rating when asked again (stars)",
+        f"all of the interval below {REPEAT:.2f}",
+        lambda v, lo, hi: hi <= REPEAT,
+        "the experiment Repeatability",
+    ),
     _Rule("price", "Price a user (dollars)", "", None, "a comparison on the Errors page"),
-)  # fmt: skip
+)
 """Every line of a card: what is asked of its interval, and how it is measured."""
 USES: dict[str, tuple[str, ...]] = {
     "demonstration": ("faithfulness", "missing"),
     "ranking agents": ("missing", "histogram", "recited", "agreement"),
-    "training": ("missing", "histogram", "recited", "agreement", "over_bias", "over_fm", "drift", "spread_kept", "repeat"),
-}  # fmt: skip
+    "training": (
+        "missing",
+        "histogram",
+        "recited",
+        "agreement",
+        "over_bias",
+        "over_fm",
+        "drift",
+        "spread_kept",
+        "repeat",
+    ),
+}
 """What each use asks for. Training asks for a gain over the factorisation machine: without one, that is the cheaper
 and better world to train in."""
 
 
-def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, version: str) -> Card:  # fmt: skip
+def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, version: str) -> Card:
     """The card of a model and prompt version on a split, from the recorded runs."""
     found = _measured(store, dataset_hash, split, model, version)
     lines = []
@@ -187,8 +282,22 @@ def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, 
         which, when = (run or {}).get("id", ""), (run or {}).get("created_at", "")
         how = NOT_FOR_MODELS if rule.key.startswith("agreement") and model != BUILTIN else rule.how
         lines.append(
-            Line(rule.key, rule.title, value, low, high, rule.rule, passes, which, when, count, how, note, _setting_of(run))
-        )  # fmt: skip
+            Line(
+                rule.key,
+                rule.title,
+                value,
+                low,
+                high,
+                rule.rule,
+                passes,
+                which,
+                when,
+                count,
+                how,
+                note,
+                _setting_of(run),
+            )
+        )
     by_key = {x.key: x for x in lines}
     verdicts = tuple(_verdict(use, [by_key[k] for k in keys]) for use, keys in USES.items())
     return Card(model, version, dataset, split, tuple(lines), verdicts)
@@ -200,7 +309,7 @@ def _verdict(use: str, asked: Sequence[Line]) -> Verdict:
     unknown = [x for x in asked if x.passes is None and x.value is None]
     parts = []
     if failed:
-        parts.append("not met: " + "; ".join(f"{_short(x)} is {x.text}, asked is {x.rule}" for x in failed))  # fmt: skip
+        parts.append("not met: " + "; ".join(f"{_short(x)} is {x.text}, asked is {x.rule}" for x in failed))
     if few:
         parts.append("too few users to tell: " + ", ".join(_short(x) for x in few))
     if unknown:
@@ -211,9 +320,12 @@ def _verdict(use: str, asked: Sequence[Line]) -> Verdict:
 
 
 SHORT = {
-    "histogram": "closeness to real histograms", "recited": "memory of the data set", "over_bias": "gain over bias",
-    "over_fm": "gain over the factorisation machine", "agreement": "rank agreement of agents",
-}  # fmt: skip
+    "histogram": "closeness to real histograms",
+    "recited": "memory of the data set",
+    "over_bias": "gain over bias",
+    "over_fm": "gain over the factorisation machine",
+    "agreement": "rank agreement of agents",
+}
 """What a line is called in a verdict, where its title's beginning does not say it."""
 
 
@@ -224,7 +336,7 @@ def _short(line: Line) -> str:
 Entry = tuple[list[float | None] | None, Mapping[str, Any] | None, str]
 
 
-def _measured(store: Store, dataset_hash: str, split: str, model: str, version: str) -> dict[str, Entry]:  # fmt: skip
+def _measured(store: Store, dataset_hash: str, split: str, model: str, version: str) -> dict[str, Entry]:
     """By line: value with interval, the run, and a note where there is nothing to measure."""
 
     mine = {
@@ -256,15 +368,24 @@ def _measured(store: Store, dataset_hash: str, split: str, model: str, version: 
     take("over_fm", COMPARISON, lambda r: r["summary"]["adds"]["over_fm"]["difference"])
     for key in ("faithfulness", "missing", "price"):
         take(key, COMPARISON, lambda r, key=key: r["summary"]["trust"][key])  # type: ignore[misc]
-    take("histogram", FIDELITY, lambda r: r["summary"]["simulators"]["calibrated"]["minus_naive"]["histogram_user"])  # fmt: skip
+    take("histogram", FIDELITY, lambda r: r["summary"]["simulators"]["calibrated"]["minus_naive"]["histogram_user"])
     take("auc", FIDELITY, lambda r: r["summary"]["simulators"]["calibrated"]["auc"])
     take("agreement_same", AGREEMENT, lambda r: r["summary"]["tau"])
     take("agreement", AGREEMENT, lambda r: r["summary"]["tau_episodes"])
     for key, name, figure in (
-        ("recited", "contamination", "recited"), ("masked", "contamination", "masked_correlation"), ("drift", "loop", "mean"),
-        ("spread_kept", "loop", "spread_ratio"), ("repeat", "repeat", "spread"),
-    ):  # fmt: skip
-        take(key, EXPERIMENT, lambda r, name=name, figure=figure: r["summary"]["figures"][figure] if r["params"]["name"] == name else None)  # type: ignore[misc]  # fmt: skip
+        ("recited", "contamination", "recited"),
+        ("masked", "contamination", "masked_correlation"),
+        ("drift", "loop", "mean"),
+        ("spread_kept", "loop", "spread_ratio"),
+        ("repeat", "repeat", "spread"),
+    ):
+        take(
+            key,
+            EXPERIMENT,
+            lambda r, name=name, figure=figure: (
+                r["summary"]["figures"][figure] if r["params"]["name"] == name else None
+            ),
+        )  # type: ignore[misc]
     if model == BUILTIN:
         found["recited"] = (None, None, "by its making: it has read nothing but the training part")
     return found
@@ -277,9 +398,7 @@ def _enough(run: Mapping[str, Any]) -> bool:
     count = len(users) if isinstance(users, list) else users
     given = params.get("options") or {}
     least = LEAST_OPTIONS.get(params.get("name", ""), {})
-    return (count is None or count >= LEAST_USERS) and all(
-        given.get(k, v) >= v for k, v in least.items()
-    )
+    return (count is None or count >= LEAST_USERS) and all(given.get(k, v) >= v for k, v in least.items())
 
 
 def _read(read: Callable[[Mapping[str, Any]], Any], run: Mapping[str, Any]) -> Any:
@@ -289,13 +408,13 @@ def _read(read: Callable[[Mapping[str, Any]], Any], run: Mapping[str, Any]) -> A
         return None
 
 
-def price_a_user(store: Store, plans: Mapping[int, str], builtin: bool, seed: int = 0) -> list[float | None]:  # fmt: skip
+def price_a_user(store: Store, plans: Mapping[int, str], builtin: bool, seed: int = 0) -> list[float | None]:
     """Dollars a user, with interval: what their answers cost, whoever asked first; unknown where a call has no
     price. ``plans``: the evolution's id by user."""
     if builtin:
         return [0.0, 0.0, 0.0]
     used = store.usage_of(list(plans.values()))
-    spent = {u: math.nan if used[p]["unpriced"] else used[p]["price"] for u, p in plans.items() if p in used}  # fmt: skip
+    spent = {u: math.nan if used[p]["unpriced"] else used[p]["price"] for u, p in plans.items() if p in used}
     if not spent or any(math.isnan(v) for v in spent.values()):
         return [None, None, None]
     boot = Bootstrap(spent, seed)

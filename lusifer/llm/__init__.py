@@ -9,6 +9,18 @@ from lusifer.llm.recorded import Recorded
 from lusifer.llm.stack import connect, stack
 
 __all__ = [
-    "LLM", "Budget", "Completion", "Endpoint", "Limit", "Message", "Note", "Options", "Recorded",
-    "Token", "Wrapper", "connect", "endpoints", "stack",
-]  # fmt: skip
+    "LLM",
+    "Budget",
+    "Completion",
+    "Endpoint",
+    "Limit",
+    "Message",
+    "Note",
+    "Options",
+    "Recorded",
+    "Token",
+    "Wrapper",
+    "connect",
+    "endpoints",
+    "stack",
+]

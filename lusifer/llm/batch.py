@@ -74,12 +74,12 @@ class Batches:
                 self.budget = inner
             inner = inner.inner
         if not isinstance(inner, OpenAICompatible):
-            raise BadRequest(f"{self.llm.spec} knows no batches.", "Take openai:MODEL, or an endpoint that speaks its protocol.")  # fmt: skip
+            raise BadRequest(
+                f"{self.llm.spec} knows no batches.", "Take openai:MODEL, or an endpoint that speaks its protocol."
+            )
         self.model = inner
         try:
-            self.pending = [
-                Pending(**p) for p in json.loads(self.state.read_text(encoding="utf-8"))
-            ]
+            self.pending = [Pending(**p) for p in json.loads(self.state.read_text(encoding="utf-8"))]
         except (OSError, ValueError, TypeError):
             self.pending = []
 
@@ -97,10 +97,7 @@ class Batches:
             ModelError: the service can't be asked, or the budget does not allow it.
             Cancelled: ``cancelled`` said so. Batches go on at the service and are collected the next time.
         """
-        asked = {
-            self.llm.key(messages, **options): (messages, options)
-            for messages, options in questions
-        }
+        asked = {self.llm.key(messages, **options): (messages, options) for messages, options in questions}
         found = self._collect_all(asked)  # what an earlier process submitted
         missing = set(asked) - self.llm.store.has_answers(list(asked))
         for keys in self._cut([k for k in asked if k in missing], asked):
@@ -137,9 +134,7 @@ class Batches:
         content = b"".join(self._line(k, asked[k]) for k in keys)
         self.progress(0, len(keys), f"Submitting a batch of {len(keys):,} questions")
         try:
-            file = client.files.create(
-                file=("questions.jsonl", io.BytesIO(content)), purpose="batch"
-            )
+            file = client.files.create(file=("questions.jsonl", io.BytesIO(content)), purpose="batch")
         except Exception as error:
             if booking is not None:
                 self.llm.store.settle(booking, 0, 0.0)
@@ -186,9 +181,7 @@ class Batches:
             return None
         given = taken = 0
         for messages, options in questions:
-            characters = sum(len(m.content) for m in messages) + len(
-                str(options.get("schema") or "")
-            )
+            characters = sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
             given += int(characters / FEWEST_CHARACTERS)
             taken += options.get("max_tokens") or 4096
         dollars = price(self.llm.identity, given, 0, taken)
@@ -215,7 +208,9 @@ class Batches:
             self._resolve(client, pending)
         while True:
             if self.cancelled():
-                raise Cancelled("Stopped while a batch was under way.", "It goes on at the service: start again to collect it.")  # fmt: skip
+                raise Cancelled(
+                    "Stopped while a batch was under way.", "It goes on at the service: start again to collect it."
+                )
             try:
                 batch = client.batches.retrieve(pending.batch)
                 failures = 0
@@ -230,9 +225,7 @@ class Batches:
                 time.sleep(self.pause)
                 continue
             counts = getattr(batch, "request_counts", None)
-            done = int(getattr(counts, "completed", 0) or 0) + int(
-                getattr(counts, "failed", 0) or 0
-            )
+            done = int(getattr(counts, "completed", 0) or 0) + int(getattr(counts, "failed", 0) or 0)
             self.progress(done, len(pending.keys), f"A batch is {batch.status.replace('_', ' ')}")
             if batch.status in ENDED:
                 break
@@ -246,9 +239,7 @@ class Batches:
             if not file:
                 continue
             try:
-                lines = (
-                    client.files.content(file).read().decode("utf-8", errors="replace").split("\n")
-                )
+                lines = client.files.content(file).read().decode("utf-8", errors="replace").split("\n")
             except Exception as error:
                 raise self.model._explain(error) from None
             for line in lines:
@@ -280,25 +271,19 @@ class Batches:
         if pending.booking is not None:
             self.llm.store.settle(pending.booking, tokens, dollars)
 
-    def _take(
-        self, line: str, keys: set[str], asked: dict[str, Question]
-    ) -> tuple[int, float | None] | None:
+    def _take(self, line: str, keys: set[str], asked: dict[str, Question]) -> tuple[int, float | None] | None:
         """Store one line's answer; its tokens and price, or ``None`` where it is no answer."""
         try:
             said = json.loads(line)
             key, response = said["custom_id"], said.get("response") or {}
             if key not in keys or response.get("status_code") != 200:
                 return None
-            body = json.loads(
-                json.dumps(response["body"]), object_hook=lambda d: SimpleNamespace(**d)
-            )
+            body = json.loads(json.dumps(response["body"]), object_hook=lambda d: SimpleNamespace(**d))
             answer = self.model._completion(body, 0.0)
         except (ValueError, KeyError, TypeError, AttributeError, ModelError):
             return None  # asked by itself later, where failures are recorded and repaired
         messages, options = asked.get(key, ([], {}))
-        again = bool(
-            self.llm.store.has_answers([key])
-        )  # collected before, by a process that was killed then
+        again = bool(self.llm.store.has_answers([key]))  # collected before, by a process that was killed then
         used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
         full = price(self.llm.identity, *used)
         cost = None if full is None else full * DISCOUNT

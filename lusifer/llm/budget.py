@@ -145,11 +145,7 @@ class Budgeted(Wrapper):
             return booked
         scope, used, most = booked
         unit = counted[scope][0]
-        said = (
-            f"${used:.2f} of ${most:.2f}"
-            if unit == "dollars"
-            else f"{used:,.0f} of {most:,.0f} tokens"
-        )
+        said = f"${used:.2f} of ${most:.2f}" if unit == "dollars" else f"{used:,.0f} of {most:,.0f} tokens"
         raise ModelError(
             f"The budget of this {scope} would be passed: {said} are spent or set aside.",
             "Raise the budget, or wait for a new one; what was answered is kept.",

@@ -40,10 +40,8 @@ class OpenAIEmbeddings(OpenAICompatible):
         client = self._connect()
         began = time.perf_counter()
         try:
-            made = client.embeddings.create(
-                model=self.model, input=messages[-1].content, encoding_format="float"
-            )
-            return _completion(made.data[0].embedding, getattr(made.usage, "prompt_tokens", 0), began)  # fmt: skip
+            made = client.embeddings.create(model=self.model, input=messages[-1].content, encoding_format="float")
+            return _completion(made.data[0].embedding, getattr(made.usage, "prompt_tokens", 0), began)
         except Exception as error:
             raise self._explain(error) from None
 
@@ -55,9 +53,7 @@ class OllamaEmbeddings(Ollama):
         """The vector of the last message; see `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
         try:
-            made = connect_ollama(self.endpoint.url).embed(
-                model=self.model, input=messages[-1].content
-            )
+            made = connect_ollama(self.endpoint.url).embed(model=self.model, input=messages[-1].content)
             return _completion(made.embeddings[0], made.prompt_eval_count, began)
         except Exception as error:
             raise explain_ollama(error, self.endpoint, self.model) from None
@@ -68,9 +64,7 @@ def _completion(vector: Sequence[float], tokens: int | None, began: float) -> Co
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ModelError("The server gave no vector.", "Choose an embedding model.", kind="invalid")
     text = json.dumps([round(float(v), DIGITS) for v in values], separators=(",", ":"))
-    return Completion(
-        text, input_tokens=int(tokens or 0), latency_ms=(time.perf_counter() - began) * 1000
-    )
+    return Completion(text, input_tokens=int(tokens or 0), latency_ms=(time.perf_counter() - began) * 1000)
 
 
 class Embedder:
@@ -88,19 +82,22 @@ class Embedder:
     """
 
     def __init__(
-        self, spec: str, store: Store, *, length: int, keys: Mapping[str, str] | None = None,
-        budget: Budget | None = None, cancelled: Callable[[], bool] = lambda: False, run: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        spec: str,
+        store: Store,
+        *,
+        length: int,
+        keys: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        run: str | None = None,
+    ) -> None:
         endpoint, model = resolve(spec, keys)
         if endpoint.kind == "file":
-            raise BadRequest("A file on this machine gives no embeddings here.", "Give ollama:NAME or openai:MODEL.")  # fmt: skip
-        bare = (
-            OllamaEmbeddings(endpoint, model)
-            if endpoint.kind == "ollama"
-            else OpenAIEmbeddings(endpoint, model)
-        )
+            raise BadRequest("A file on this machine gives no embeddings here.", "Give ollama:NAME or openai:MODEL.")
+        bare = OllamaEmbeddings(endpoint, model) if endpoint.kind == "ollama" else OpenAIEmbeddings(endpoint, model)
         limited = Limited(bare, gate_of(endpoint), cancelled=cancelled)
-        self.llm = Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)  # fmt: skip
+        self.llm = Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)
         self.spec, self.length, self.run = spec, length, run
         self._known: dict[str, NDArray[np.float32]] = {}
 
@@ -124,7 +121,7 @@ class Embedder:
             if text.strip():
                 messages, options = self.question(text)
                 wide = np.array(json.loads(self.llm.complete(messages, **options).text))
-                mixed = np.random.default_rng((len(wide), 1984)).standard_normal((self.length, len(wide))) @ wide  # fmt: skip
+                mixed = np.random.default_rng((len(wide), 1984)).standard_normal((self.length, len(wide))) @ wide
                 found = (mixed / max(float(np.linalg.norm(mixed)), 1e-9)).astype(np.float32)
             self._known[text] = found
         return found

@@ -74,7 +74,7 @@ def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
             (os.environ.get("OPENAI_BASE_URL") or secrets.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/"),
             os.environ.get("OPENAI_API_KEY") or str(secrets.get("OPENAI_API_KEY") or ""),
         )
-    }  # fmt: skip
+    }
     for name, fields in {**_from_file(secrets), **_from_environment()}.items():
         url = str(fields.get("url") or "").strip().rstrip("/")
         if not url.startswith(("http://", "https://")):
@@ -84,11 +84,13 @@ def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
                 f"(LUSIFER_ENDPOINT_{name.upper()}_URL, or url in secrets.toml).",
             )
         found[name] = Endpoint(
-            name, url, str(fields.get("key") or os.environ.get(str(fields.get("key_env")), "")),
+            name,
+            url,
+            str(fields.get("key") or os.environ.get(str(fields.get("key_env")), "")),
             workers=_count(name, "workers", fields) or 64,
             rpm=_count(name, "requests_a_minute", fields),
             tpm=_count(name, "tokens_a_minute", fields),
-        )  # fmt: skip
+        )
     # Ollama works one or a few requests at a time and queues the rest.
     found["ollama"] = Endpoint("ollama", ollama_url(), kind="ollama", workers=8)
     found["file"] = Endpoint("file", "", kind="file", workers=4)
@@ -146,8 +148,7 @@ def _from_file(secrets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _from_environment() -> dict[str, dict[str, Any]]:
-    names = {"URL": "url", "KEY": "key", "WORKERS": "workers", "RPM": "requests_a_minute",
-             "TPM": "tokens_a_minute"}  # fmt: skip
+    names = {"URL": "url", "KEY": "key", "WORKERS": "workers", "RPM": "requests_a_minute", "TPM": "tokens_a_minute"}
     found: dict[str, dict[str, Any]] = {}
     for variable, value in os.environ.items():
         match = _VARIABLE.match(variable)

@@ -97,9 +97,7 @@ def gate_of(endpoint: Endpoint) -> Gate:
 class Limited(Wrapper):
     """Passes each call through a gate."""
 
-    def __init__(
-        self, inner: LLM, gate: Gate, *, cancelled: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, inner: LLM, gate: Gate, *, cancelled: Callable[[], bool] = lambda: False) -> None:
         super().__init__(inner)
         self.gate, self.cancelled = gate, cancelled
 

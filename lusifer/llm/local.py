@@ -102,9 +102,12 @@ def _start(path: Path) -> _Running:
     env = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     process = subprocess.Popen(
         [sys.executable, "-m", "lusifer.llm.local_server", str(path), str(SLOTS)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=env,
         cwd=settings.project_dir(),
-    )  # fmt: skip
+    )
     atexit.register(process.kill)
     assert process.stdout
     url = ""

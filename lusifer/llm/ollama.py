@@ -126,15 +126,19 @@ class Ollama:
         """See `lusifer.llm.protocol.LLM`."""
         settings: dict[str, Any] = {"num_ctx": CONTEXT}
         for ours, theirs in (
-            ("temperature", "temperature"), ("seed", "seed"), ("max_tokens", "num_predict"),
-        ):  # fmt: skip
+            ("temperature", "temperature"),
+            ("seed", "seed"),
+            ("max_tokens", "num_predict"),
+        ):
             value = options.get(ours)
             if value is not None:
                 settings[theirs] = value
         asked: dict[str, Any] = {
-            "model": self.model, "messages": [m.to_json() for m in messages],
-            "options": settings, "keep_alive": KEEP_ALIVE,
-        }  # fmt: skip
+            "model": self.model,
+            "messages": [m.to_json() for m in messages],
+            "options": settings,
+            "keep_alive": KEEP_ALIVE,
+        }
         if options.get("schema") is not None:
             asked["format"] = options["schema"]
         if options.get("logprobs"):
@@ -152,14 +156,17 @@ class Ollama:
         content = (answer.message.content or "") if text is None else text
         if not answer.done:
             raise ModelError(
-                f"{redact(self.endpoint.url)} broke off in the middle of its answer.", "Ask again.",
-                kind="reset", text=content,
-            )  # fmt: skip
+                f"{redact(self.endpoint.url)} broke off in the middle of its answer.",
+                "Ask again.",
+                kind="reset",
+                text=content,
+            )
         if answer.done_reason in {"load", "unload"}:
             raise ModelError(
-                f"{self.spec} was only {answer.done_reason}ed and gave no answer.", "Ask again.",
+                f"{self.spec} was only {answer.done_reason}ed and gave no answer.",
+                "Ask again.",
                 kind="invalid",
-            )  # fmt: skip
+            )
         return Completion(
             text=content,
             finish_reason=answer.done_reason or "stop",
@@ -203,8 +210,7 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
         if "context size" in said or "context length" in said:
             return ModelError(
                 f"The question is too long for ollama:{model}.",
-                "Rate fewer items a call, read a shorter history, or choose a model with a longer "
-                "context.",
+                "Rate fewer items a call, read a shorter history, or choose a model with a longer context.",
                 kind="context",
             )
         if status == 429:
@@ -212,9 +218,10 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
         if status >= 500 or status == -1:
             return ModelError(f"Ollama failed: {said}", "Look into its log.", kind="server")
         return ModelError(
-            f"Ollama answered {status}: {said}", "Choose another model or settings.",
+            f"Ollama answered {status}: {said}",
+            "Choose another model or settings.",
             kind="bad-request",
-        )  # fmt: skip
+        )
     names = kinds_of(error)
     if "TimeoutException" in names:
         return ModelError(

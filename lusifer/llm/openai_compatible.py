@@ -99,14 +99,14 @@ class OpenAICompatible:
                 import openai  # half a second to import, and the built-in never needs it
 
                 _clients[name] = openai.OpenAI(
-                    api_key=self.endpoint.key or "none", base_url=self.endpoint.url,
-                    timeout=openai.Timeout(TIMEOUT_SECONDS, connect=10.0), max_retries=0,
-                )  # fmt: skip
+                    api_key=self.endpoint.key or "none",
+                    base_url=self.endpoint.url,
+                    timeout=openai.Timeout(TIMEOUT_SECONDS, connect=10.0),
+                    max_retries=0,
+                )
             return _clients[name]
 
-    def _request(
-        self, messages: Sequence[Message], options: Options, without: set[str]
-    ) -> dict[str, Any]:
+    def _request(self, messages: Sequence[Message], options: Options, without: set[str]) -> dict[str, Any]:
         sent = [m.to_json() for m in messages]
         asked: dict[str, Any] = {"model": self.model, "messages": sent}
         schema = options.get("schema")
@@ -164,29 +164,31 @@ class OpenAICompatible:
                         tell(piece)
         if not reason:
             raise ModelError(
-                f"{self._server} broke off in the middle of its answer.", "Ask again.",
-                kind="reset", text="".join(text),
-            )  # fmt: skip
+                f"{self._server} broke off in the middle of its answer.",
+                "Ask again.",
+                kind="reset",
+                text="".join(text),
+            )
         message = SimpleNamespace(content="".join(text), refusal=refusal or None)
-        choice = SimpleNamespace(
-            message=message, finish_reason=reason, logprobs=SimpleNamespace(content=content)
-        )
+        choice = SimpleNamespace(message=message, finish_reason=reason, logprobs=SimpleNamespace(content=content))
         return SimpleNamespace(choices=[choice], usage=usage)
 
     def _completion(self, answer: Any, latency: float) -> Completion:
         choices = getattr(answer, "choices", None)
         if not choices or getattr(choices[0], "message", None) is None:
             raise ModelError(
-                f"{self.spec} answered without a choice.", "Ask again, or try another model.",
+                f"{self.spec} answered without a choice.",
+                "Ask again, or try another model.",
                 kind="invalid",
-            )  # fmt: skip
+            )
         choice, usage = choices[0], getattr(answer, "usage", None)
         if getattr(choice.message, "refusal", None) or choice.finish_reason == "content_filter":
             said = redact(choice.message.refusal or "its content filter", self.endpoint.key)[:200]
             raise ModelError(
-                f"{self.spec} refused: {said}", "Change the prompt or try another model.",
+                f"{self.spec} refused: {said}",
+                "Change the prompt or try another model.",
                 kind="refused",
-            )  # fmt: skip
+            )
         details = getattr(usage, "prompt_tokens_details", None)
         content = getattr(getattr(choice, "logprobs", None), "content", None)
         return Completion(
@@ -261,28 +263,28 @@ class OpenAICompatible:
             )
         if isinstance(error, openai.APIStatusError):
             return self._status(error.status_code, said, error.response.headers)
-        return ModelError(
-            f"{server} answered what can't be read: {said}", "Ask again.", kind="invalid"
-        )
+        return ModelError(f"{server} answered what can't be read: {said}", "Ask again.", kind="invalid")
 
     def _status(self, status: int, said: str, headers: Any) -> ModelError:
         server = self._server
         if status >= 500 or status in {408, 409, 425}:
             return ModelError(
-                f"{server} answered {status}: {said}", "Try again later.", kind="server",
+                f"{server} answered {status}: {said}",
+                "Try again later.",
+                kind="server",
                 retry_after=retry_after(headers),
-            )  # fmt: skip
+            )
         if status == 413 or ("context" in said.lower() and ("exceed" in said or "length" in said)):
             return ModelError(
                 f"The question is too long for {self.spec}: {said}",
-                "Rate fewer items a call, read a shorter history, or choose a model with a longer "
-                "context.",
+                "Rate fewer items a call, read a shorter history, or choose a model with a longer context.",
                 kind="context",
             )
         return ModelError(
-            f"{server} answered {status}: {said}", "Choose another model or settings.",
+            f"{server} answered {status}: {said}",
+            "Choose another model or settings.",
             kind="bad-request",
-        )  # fmt: skip
+        )
 
 
 def _plainly(raw: Any) -> Any:

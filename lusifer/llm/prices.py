@@ -38,9 +38,7 @@ def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: i
         return None
     import genai_prices  # a third of a second to import
 
-    usage = genai_prices.Usage(
-        input_tokens=input_tokens, cache_read_tokens=cached_tokens, output_tokens=output_tokens
-    )
+    usage = genai_prices.Usage(input_tokens=input_tokens, cache_read_tokens=cached_tokens, output_tokens=output_tokens)
     try:
         found = genai_prices.calc_price(usage, model, provider_api_url=address)
     except LookupError:

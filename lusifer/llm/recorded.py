@@ -54,10 +54,15 @@ class Recorded(Wrapper):
     def key(self, messages: Sequence[Message], **options: Unpack[Options]) -> str:
         """The name that the answer to this question has in the store."""
         return answer_key(
-            self.identity, messages, options.get("schema"), options.get("temperature"),
-            options.get("seed"), options.get("max_tokens"), options.get("draw") or 0,
+            self.identity,
+            messages,
+            options.get("schema"),
+            options.get("temperature"),
+            options.get("seed"),
+            options.get("max_tokens"),
+            options.get("draw") or 0,
             options.get("logprobs") or 0,
-        )  # fmt: skip
+        )
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
@@ -68,18 +73,22 @@ class Recorded(Wrapper):
             # The messages stand with the call that asked; a hit only counts.
             self.store.keep_call({**call, "status": "cached"})
             return Completion(
-                stored["text"], stored["finish_reason"], stored["input_tokens"],
-                stored["cached_tokens"], stored["output_tokens"], key=key, cached=True,
+                stored["text"],
+                stored["finish_reason"],
+                stored["input_tokens"],
+                stored["cached_tokens"],
+                stored["output_tokens"],
+                key=key,
+                cached=True,
                 tokens=tokens_from_json(stored["tokens"]),
-            )  # fmt: skip
+            )
         call |= _asked(messages, options)
         try:
             answer = self.inner.complete(messages, **options)
         except ModelError as error:
             self.store.keep_call(
-                {**call, "status": "failed", "error_kind": error.kind, "error": str(error),
-                 "attempts": error.attempts}
-            )  # fmt: skip
+                {**call, "status": "failed", "error_kind": error.kind, "error": str(error), "attempts": error.attempts}
+            )
             raise
         used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
         counts = dict(zip(("input_tokens", "cached_tokens", "output_tokens"), used, strict=True))
@@ -97,16 +106,23 @@ class Recorded(Wrapper):
     def _call(self, key: str, options: Options) -> dict[str, Any]:
         note = options.get("note") or Note()
         return {
-            "key": key, "run_id": note.run, "purpose": note.purpose, "user_id": note.user,
-            "step": note.step, "model": self.spec, "prompt_version": note.prompt_version,
+            "key": key,
+            "run_id": note.run,
+            "purpose": note.purpose,
+            "user_id": note.user,
+            "step": note.step,
+            "model": self.spec,
+            "prompt_version": note.prompt_version,
             "evolution": note.evolution,
-        }  # fmt: skip
+        }
 
     def _store(self, key: str, answer: Completion, call: dict[str, Any]) -> Completion:
         kept = {
-            "model": self.spec, "text": answer.text, "finish_reason": answer.finish_reason,
+            "model": self.spec,
+            "text": answer.text,
+            "finish_reason": answer.finish_reason,
             "tokens": tokens_to_json(answer.tokens),
-        }  # fmt: skip
+        }
         counts = {k: getattr(answer, k) for k in ("input_tokens", "cached_tokens", "output_tokens")}
         self.store.keep_answer(key, {**kept, **counts}, {**call, "status": "ok"})
         # What is given now is what a later hit gives.
@@ -115,7 +131,7 @@ class Recorded(Wrapper):
 
     def keep(
         self, key: str, messages: Sequence[Message], options: Options, answer: Completion, cost: float | None
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Store an answer that came by another way (a batch), with what it cost there; one that was cut off only as a call."""
         call = {**self._call(key, options), **_asked(messages, options)}
         used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
@@ -129,9 +145,13 @@ class Recorded(Wrapper):
         if answer.finish_reason in {"stop", "tool_calls"}:
             return False
         self.store.keep_call(
-            {**call, "status": "invalid", "error_kind": "truncated",
-             "error": f"The answer ended with {answer.finish_reason!r}."}
-        )  # fmt: skip
+            {
+                **call,
+                "status": "invalid",
+                "error_kind": "truncated",
+                "error": f"The answer ended with {answer.finish_reason!r}.",
+            }
+        )
         return True
 
     def reject(self, key: str, reason: str) -> None:

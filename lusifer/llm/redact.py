@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-_LOOKS_SECRET = re.compile(
-    r"\b(?:sk|pk|gsk|xai|hf|key)[-_][\w*.\-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}", re.IGNORECASE
-)
+_LOOKS_SECRET = re.compile(r"\b(?:sk|pk|gsk|xai|hf|key)[-_][\w*.\-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}", re.IGNORECASE)
 _IN_URL = re.compile(r"(://)[^/@\s]+@")
 
 

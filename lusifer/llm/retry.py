@@ -35,7 +35,7 @@ class Retrying(Wrapper):
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(inner)
-        self.attempts, self.first, self.patience, self.cancelled = attempts, first, patience, cancelled  # fmt: skip
+        self.attempts, self.first, self.patience, self.cancelled = attempts, first, patience, cancelled
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`.
@@ -72,8 +72,6 @@ class Retrying(Wrapper):
         tried = f"Tried {attempts} times in {seconds:.0f} seconds."
         if error.retry_after:
             tried += f" The server asks to wait {error.retry_after:.0f} seconds."
-        made = ModelError(
-            f"{error.message} {tried}", error.fix, kind=error.kind, retry_after=error.retry_after
-        )
+        made = ModelError(f"{error.message} {tried}", error.fix, kind=error.kind, retry_after=error.retry_after)
         made.attempts = attempts
         return made

@@ -48,4 +48,4 @@ def stack(
     """
     model, endpoint = connect(spec, keys)
     limited = Limited(model, gate_of(endpoint), cancelled=cancelled)
-    return Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)  # fmt: skip
+    return Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)

@@ -34,4 +34,4 @@ __all__ = [
     "from_json",
     "load",
     "to_json",
-]  # fmt: skip
+]

@@ -39,7 +39,7 @@ def static(name: str, text: str, known: Iterable[str]) -> list[Mistake]:
     unknown = meta.find_undeclared_variables(tree) - set(known) - ALWAYS
     lines = {n.name: n.lineno for n in list(tree.find_all(nodes.Name))[::-1] if n.name in unknown}
     choice = ", ".join(sorted(known))
-    return [Mistake(name, line, f"there is no variable {v}; known here: {choice}") for v, line in sorted(lines.items())]  # fmt: skip
+    return [Mistake(name, line, f"there is no variable {v}; known here: {choice}") for v, line in sorted(lines.items())]
 
 
 def running(name: str, text: str, values: Mapping[str, Any]) -> list[Mistake]:

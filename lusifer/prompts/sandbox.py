@@ -36,25 +36,137 @@ BITS = 256
 BRIEF = 8
 """Lines that the filter ``brief`` keeps."""
 FILTERS = (
-    "abs", "capitalize", "count", "default", "d", "first", "float", "int", "join", "last", "length",
-    "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select",
-    "selectattr", "sort", "string", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount",
-)  # fmt: skip
+    "abs",
+    "capitalize",
+    "count",
+    "default",
+    "d",
+    "first",
+    "float",
+    "int",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "string",
+    "sum",
+    "title",
+    "trim",
+    "truncate",
+    "unique",
+    "upper",
+    "wordcount",
+)
 TESTS = (
-    "defined", "undefined", "none", "number", "string", "sequence", "mapping", "iterable", "odd",
-    "even", "divisibleby", "eq", "==", "equalto", "ne", "!=", "lt", "<", "lessthan", "le", "<=", "gt",
-    ">", "greaterthan", "ge", ">=", "in", "true", "false", "boolean", "integer", "float",
-)  # fmt: skip
+    "defined",
+    "undefined",
+    "none",
+    "number",
+    "string",
+    "sequence",
+    "mapping",
+    "iterable",
+    "odd",
+    "even",
+    "divisibleby",
+    "eq",
+    "==",
+    "equalto",
+    "ne",
+    "!=",
+    "lt",
+    "<",
+    "lessthan",
+    "le",
+    "<=",
+    "gt",
+    ">",
+    "greaterthan",
+    "ge",
+    ">=",
+    "in",
+    "true",
+    "false",
+    "boolean",
+    "integer",
+    "float",
+)
 DATA = frozenset(
-    ["lowest", "highest", "step", "item", "rating", "timestamp", "id", "title", "name", "year", "genres", "details", "overview", "tagline", "keywords", "directors", "cast"]
-)  # fmt: skip
+    [
+        "lowest",
+        "highest",
+        "step",
+        "item",
+        "rating",
+        "timestamp",
+        "id",
+        "title",
+        "name",
+        "year",
+        "genres",
+        "details",
+        "overview",
+        "tagline",
+        "keywords",
+        "directors",
+        "cast",
+    ]
+)
 """What a template may read of the objects that it is given: plain data, nothing that computes."""
 LOOP = frozenset(
-    ["index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem", "cycle", "changed"]
-)  # fmt: skip
+    [
+        "index",
+        "index0",
+        "revindex",
+        "revindex0",
+        "first",
+        "last",
+        "length",
+        "depth",
+        "depth0",
+        "previtem",
+        "nextitem",
+        "cycle",
+        "changed",
+    ]
+)
 METHODS = frozenset(
-    ["upper", "lower", "title", "capitalize", "strip", "lstrip", "rstrip", "startswith", "endswith", "split", "rsplit", "splitlines", "find", "count", "index", "isdigit", "items", "keys", "values", "get", "removeprefix", "removesuffix"]
-)  # fmt: skip
+    [
+        "upper",
+        "lower",
+        "title",
+        "capitalize",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "startswith",
+        "endswith",
+        "split",
+        "rsplit",
+        "splitlines",
+        "find",
+        "count",
+        "index",
+        "isdigit",
+        "items",
+        "keys",
+        "values",
+        "get",
+        "removeprefix",
+        "removesuffix",
+    ]
+)
 """Methods of texts and built-in collections: none makes more than it is given."""
 
 
@@ -284,9 +396,7 @@ def _measured(node: Any) -> Any:
             setattr(node, name, _measured(value))
     if isinstance(node, nodes.Concat):
         return _call("_joined", node.lineno, *node.nodes)
-    made = isinstance(node, nodes.List | nodes.Dict) or (
-        isinstance(node, nodes.Tuple) and node.ctx == "load"
-    )
+    made = isinstance(node, nodes.List | nodes.Dict) or (isinstance(node, nodes.Tuple) and node.ctx == "load")
     return _call("_bounded", node.lineno, node) if made else node
 
 
@@ -303,9 +413,12 @@ def _environment() -> _Environment:
     # Nothing is escaped: the result is a prompt, never HTML. Constants are not folded while compiling,
     # where no meter runs.
     made = _Environment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=False, optimized=False,
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=False,
+        optimized=False,
         finalize=_printed,
-    )  # fmt: skip
+    )
     # What Jinja hands some of them first (its environment) is marked on the function, and goes along.
     given: Any = made.filters
     made.filters = {n: _metered(f) for n, f in given.items() if n in FILTERS}
@@ -367,7 +480,7 @@ def render(text: str, values: Mapping[str, Any]) -> str:
     except TemplateError:
         raise
     except RecursionError as error:
-        raise SecurityError("it calls itself without end").with_traceback(error.__traceback__) from None  # fmt: skip
+        raise SecurityError("it calls itself without end").with_traceback(error.__traceback__) from None
     except Exception as error:  # a template may divide by nothing or add a text to a number
         said = f"{type(error).__name__}: {error}"
         raise TemplateError(said).with_traceback(error.__traceback__) from None

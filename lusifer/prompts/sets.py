@@ -32,7 +32,7 @@ TITLES = {
     "grounded": "Facts, cited changes, forecasts; ten movies a call.",
     "paper": "The published procedure's shape: profile text alone, one movie a call.",
     "concise": "The same facts in half the tokens.",
-}  # fmt: skip
+}
 FORMAT, FIRST_FORMAT = 2, 1
 """Format of a prompt file; the first had no template for the first profile."""
 
@@ -86,7 +86,7 @@ class PromptSet:
 
     def shows(self, template: str, text: str) -> PromptSet:
         """The same set with another text for one template."""
-        return replace(self, templates=tuple((t, text if t == template else x) for t, x in self.templates))  # fmt: skip
+        return replace(self, templates=tuple((t, text if t == template else x) for t, x in self.templates))
 
 
 @lru_cache(maxsize=8)
@@ -138,15 +138,20 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
     try:
         said = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(
-            f"The prompt file is no JSON ({error}).", "Export one and change that."
-        ) from None
+        raise BadRequest(f"The prompt file is no JSON ({error}).", "Export one and change that.") from None
     if not isinstance(said, dict) or said.get("format") not in {FORMAT, FIRST_FORMAT}:
-        raise BadRequest("The prompt file has no format number that is known here.", f"This version reads {FIRST_FORMAT} and {FORMAT}.")  # fmt: skip
+        raise BadRequest(
+            "The prompt file has no format number that is known here.",
+            f"This version reads {FIRST_FORMAT} and {FORMAT}.",
+        )
     templates = said.pop("templates", None)
     if said.pop("format") == FIRST_FORMAT and isinstance(templates, dict) and "update" in templates:
         templates = {"first": templates["update"], **templates}
-    if not isinstance(templates, dict) or set(templates) != set(TEMPLATES) or not all(isinstance(t, str) for t in templates.values()):  # fmt: skip
+    if (
+        not isinstance(templates, dict)
+        or set(templates) != set(TEMPLATES)
+        or not all(isinstance(t, str) for t in templates.values())
+    ):
         raise BadRequest("The prompt file lacks templates.", f"It needs {', '.join(TEMPLATES)}.")
     if isinstance(said.get("metadata"), list):
         said["metadata"] = tuple(m if isinstance(m, str) else "?" for m in said["metadata"])
@@ -158,15 +163,21 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         try:
             sandbox.compiled(template)
         except TemplateSyntaxError as error:
-            raise BadRequest(f"Template {name}, line {error.lineno}: {error.message}", "Mend the template.") from None  # fmt: skip
+            raise BadRequest(f"Template {name}, line {error.lineno}: {error.message}", "Mend the template.") from None
     ordered = tuple((t, templates[t]) for t in TEMPLATES)
     return PromptSet(**{"name": "own", **said, "templates": ordered})
 
 
 LARGEST = {
-    "temperature": 2, "items_per_call": 50, "recent": 200, "samples": 20, "rating_tokens": 2000,
-    "update_tokens": 20_000, "history": 500, "batch_size": 100,
-}  # fmt: skip
+    "temperature": 2,
+    "items_per_call": 50,
+    "recent": 200,
+    "samples": 20,
+    "rating_tokens": 2000,
+    "update_tokens": 20_000,
+    "history": 500,
+    "batch_size": 100,
+}
 """The most that a parameter may be; the least is 1, and 0 of temperature and recent."""
 
 
@@ -181,13 +192,17 @@ def check_parameters(said: Mapping[str, Any]) -> None:
     for name, value in said.items():
         usual: Any = getattr(load(), name, None) if name in known else None
         kind: Any = float | int if isinstance(usual, float) else type(usual)
-        if name not in known or isinstance(value, bool) != isinstance(usual, bool) or not isinstance(value, kind):  # fmt: skip
-            raise BadRequest(f"The prompt set's {name} can't be {value!r}.", f"Known: {', '.join(sorted(known))}.")  # fmt: skip
+        if name not in known or isinstance(value, bool) != isinstance(usual, bool) or not isinstance(value, kind):
+            raise BadRequest(f"The prompt set's {name} can't be {value!r}.", f"Known: {', '.join(sorted(known))}.")
         if name in LARGEST:
             least = 0 if name in {"temperature", "recent"} else 1
             if not least <= value <= LARGEST[name]:
-                raise BadRequest(f"The prompt set's {name} can't be {value}.", f"Give {least} to {LARGEST[name]}.")  # fmt: skip
+                raise BadRequest(f"The prompt set's {name} can't be {value}.", f"Give {least} to {LARGEST[name]}.")
         if name == "metadata" and not set(value) <= set(METADATA):
-            raise BadRequest(f"The prompt set's metadata can't be {', '.join(map(str, value))}.", f"Known: {', '.join(METADATA)}.")  # fmt: skip
+            raise BadRequest(
+                f"The prompt set's metadata can't be {', '.join(map(str, value))}.", f"Known: {', '.join(METADATA)}."
+            )
         if name == "name" and not re.fullmatch(r"[\w .+-]{1,40}", value):
-            raise BadRequest(f"A prompt set can't be called {value[:60]!r}.", "Use at most 40 letters, digits, spaces and . + - _.")  # fmt: skip
+            raise BadRequest(
+                f"A prompt set can't be called {value[:60]!r}.", "Use at most 40 letters, digits, spaces and . + - _."
+            )

@@ -72,7 +72,10 @@ def get(store: Store, number: int) -> Version:
     """
     row = store.prompt(number)
     if row is None:
-        raise BadRequest(f"There is no prompt version v{number} in this database.", "The list on the Prompts page says which there are.")  # fmt: skip
+        raise BadRequest(
+            f"There is no prompt version v{number} in this database.",
+            "The list on the Prompts page says which there are.",
+        )
     return Version(number, _read(row["data"]), row["parent"], row["note"] or "", row["created_at"])
 
 
@@ -125,7 +128,7 @@ def find(name: str, store: Store | None, *, files: bool = False) -> PromptSet:
         return load()
     if files and (Path(name).suffix or Path(name).exists()):
         return find_file(name)
-    raise BadRequest(f"There are no prompts called {name!r}.", f"Known: {', '.join(names(store, 20))}.")  # fmt: skip
+    raise BadRequest(f"There are no prompts called {name!r}.", f"Known: {', '.join(names(store, 20))}.")
 
 
 def check_label(label: str) -> None:
@@ -135,7 +138,9 @@ def check_label(label: str) -> None:
         BadRequest: it may not, and why.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", label) or re.fullmatch(r"v\d+", label):
-        raise BadRequest(f"A label can't be called {label[:40]!r}.", "Use small letters, digits and hyphens, a letter first.")  # fmt: skip
+        raise BadRequest(
+            f"A label can't be called {label[:40]!r}.", "Use small letters, digits and hyphens, a letter first."
+        )
     if label in SHIPPED:
         raise BadRequest(f"{label} is a shipped set.", "Give the label another name.")
 
@@ -186,9 +191,7 @@ def diff(one: PromptSet, other: PromptSet) -> list[Difference]:
     a, b = dict(one.templates), dict(other.templates)
     for name in TEMPLATES:
         if a[name] != b[name]:
-            lines = difflib.unified_diff(
-                a[name].splitlines(), b[name].splitlines(), lineterm="", n=2
-            )
+            lines = difflib.unified_diff(a[name].splitlines(), b[name].splitlines(), lineterm="", n=2)
             found.append(Difference(name, tuple(list(lines)[2:])))
     return found
 
@@ -196,4 +199,4 @@ def diff(one: PromptSet, other: PromptSet) -> list[Difference]:
 def _said(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(str, value)) or "none"
-    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)  # fmt: skip
+    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -30,4 +30,4 @@ __all__ = [
     "steps_wanted",
     "stored_steps",
     "user_model",
-]  # fmt: skip
+]

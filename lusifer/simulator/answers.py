@@ -132,9 +132,11 @@ def find_json(text: str) -> dict[str, Any]:
             return found
         break
     raise ModelError(
-        "The model did not answer with JSON.", "Ask again, or choose another model.",
-        kind="invalid", text=text,
-    )  # fmt: skip
+        "The model did not answer with JSON.",
+        "Ask again, or choose another model.",
+        kind="invalid",
+        text=text,
+    )
 
 
 def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
@@ -191,8 +193,7 @@ def read_ratings(
             found[item_id] = _rating(item_id, row, scale, chances.get(item_id))
     missing = "The model's answer left this {} out."
     return tuple(
-        found.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.words.one))
-        for i in items
+        found.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.words.one)) for i in items
     )
 
 
@@ -211,9 +212,11 @@ def _rows(text: str) -> list[dict[str, Any]]:
                 found.append(row)
     if not found:
         raise ModelError(
-            "The model's answer has no list of ratings.", "Ask again, or choose another model.",
-            kind="invalid", text=text,
-        )  # fmt: skip
+            "The model's answer has no list of ratings.",
+            "Ask again, or choose another model.",
+            kind="invalid",
+            text=text,
+        )
     return found
 
 
@@ -238,15 +241,11 @@ def _number(value: Any, highest: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _rating(
-    item_id: int, row: dict[str, Any], scale: RatingScale, chances: Chances | None
-) -> SimulatedRating:
+def _rating(item_id: int, row: dict[str, Any], scale: RatingScale, chances: Chances | None) -> SimulatedRating:
     rating, stated = (_number(row.get(k), scale.highest) for k in ("rating", "expected"))
     if rating is None or not scale.contains(rating):
         said = str(row.get("rating"))[:20]
-        return SimulatedRating(
-            item_id, None, None, failure=f"The model answered {said!r}, which is not on the scale."
-        )
+        return SimulatedRating(item_id, None, None, failure=f"The model answered {said!r}, which is not on the scale.")
     reason = " ".join(str(row.get("reason") or "").split())
     if chances is not None and chances.mass >= LEAST_MASS:
         return SimulatedRating(
@@ -258,12 +257,8 @@ def _rating(
             mass=chances.mass,
             how="tokens",
         )
-    if (
-        chances is not None
-    ):  # the model meant something else than a rating there: what it wrote holds
-        return SimulatedRating(
-            item_id, rating, rating, None, reason, mass=chances.mass, how="rating"
-        )
+    if chances is not None:  # the model meant something else than a rating there: what it wrote holds
+        return SimulatedRating(item_id, rating, rating, None, reason, mass=chances.mass, how="rating")
     if stated is None:
         return SimulatedRating(item_id, rating, rating, None, reason, how="rating")
     return SimulatedRating(item_id, rating, float(scale.clip(stated)), None, reason, how="stated")

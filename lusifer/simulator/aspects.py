@@ -11,14 +11,26 @@ from lusifer.datasets import MOVIES, Item, Words
 from lusifer.simulator.types import Section
 
 GENRE_WORDS = {
-    "Action": "action films", "Adventure": "adventure films", "Animation": "animated films",
-    "Children": "children's films", "Comedy": "comedies", "Crime": "crime films",
-    "Documentary": "documentaries", "Drama": "dramas", "Fantasy": "fantasy films",
-    "Film-Noir": "film noir", "Horror": "horror films", "IMAX": "IMAX films",
-    "Musical": "musicals", "Mystery": "mysteries", "Romance": "romances",
-    "Sci-Fi": "science fiction", "Thriller": "thrillers", "War": "war films",
+    "Action": "action films",
+    "Adventure": "adventure films",
+    "Animation": "animated films",
+    "Children": "children's films",
+    "Comedy": "comedies",
+    "Crime": "crime films",
+    "Documentary": "documentaries",
+    "Drama": "dramas",
+    "Fantasy": "fantasy films",
+    "Film-Noir": "film noir",
+    "Horror": "horror films",
+    "IMAX": "IMAX films",
+    "Musical": "musicals",
+    "Mystery": "mysteries",
+    "Romance": "romances",
+    "Sci-Fi": "science fiction",
+    "Thriller": "thrillers",
+    "War": "war films",
     "Western": "westerns",
-}  # fmt: skip
+}
 THEMES = {
     ("Comedy", "Romance"): "romantic comedies",
     ("Drama", "Romance"): "love stories told straight",

@@ -154,27 +154,21 @@ class Calibrator:
         community = np.zeros(0)
         if evidence:
             said_by_all = _said_by_all(columns)
-            community = _ridge(
-                said_by_all, rest, np.array([1 - weights[0], 1 - weights[3], 1.0, 0.0])
-            )
+            community = _ridge(said_by_all, rest, np.array([1 - weights[0], 1 - weights[3], 1.0, 0.0]))
             rest = rest - said_by_all @ community
         design = _design(columns, seen, evidence)
-        usual = np.linalg.solve(design.T @ design + np.eye(design.shape[1]), design.T @ (said - base))  # fmt: skip
+        usual = np.linalg.solve(design.T @ design + np.eye(design.shape[1]), design.T @ (said - base))
         own = said - base - design @ usual
         say = _ridge(_own_design(own, seen, columns), rest, np.zeros(2))
         spread = float(own.std() * rest.std())
-        partial = float(np.mean((own - own.mean()) * (rest - rest.mean())) / spread) if spread > 1e-9 else 0.0  # fmt: skip
+        partial = float(np.mean((own - own.mean()) * (rest - rest.mean())) / spread) if spread > 1e-9 else 0.0
         expected = scale.clip(rating - rest + _own_design(own, seen, columns) @ say)
         cuts = _fit_cuts(expected, rating, scale)
         shape = np.array([1.0, 0.5])
-        made = cls(
-            scale, evidence, weights, community, usual, say, cuts, shape, len(rating), partial
-        )
+        made = cls(scale, evidence, weights, community, usual, say, cuts, shape, len(rating), partial)
         return replace(made, shape=made._fit_shape(columns, expected, rating))
 
-    def _fit_shape(
-        self, columns: Mapping[str, NDArray[Any]], expected: Floats, rating: Floats
-    ) -> Floats:
+    def _fit_shape(self, columns: Mapping[str, NDArray[Any]], expected: Floats, rating: Floats) -> Floats:
         """`shape` by maximum likelihood on some thousand forecasts."""
         some = np.random.default_rng(0).permutation(len(rating))[:SHAPE_ROWS]
         part = {k: v[some] for k, v in columns.items()}
@@ -187,12 +181,10 @@ class Calibrator:
             held = 1e-3 * (x[0] ** 2 + (x[1] - 0.5) ** 2)
             return -float(np.log(chances[np.arange(len(level)), level]).mean()) + held
 
-        found = optimize.minimize(loss, [0.0, 0.5], method="Nelder-Mead", options={"xatol": 0.01, "fatol": 1e-5})  # fmt: skip
+        found = optimize.minimize(loss, [0.0, 0.5], method="Nelder-Mead", options={"xatol": 0.01, "fatol": 1e-5})
         return np.array([np.exp(found.x[0]), found.x[1]])
 
-    def apply(
-        self, columns: Mapping[str, NDArray[Any]], said: Floats, seen: Floats, *, say: bool = True
-    ) -> Calibrated:
+    def apply(self, columns: Mapping[str, NDArray[Any]], said: Floats, seen: Floats, *, say: bool = True) -> Calibrated:
         """Calibrate n answers of a model.
 
         Args:
@@ -210,9 +202,7 @@ class Calibrator:
         missing = ~np.isfinite(said) & say
         logs = self.shape[0] * self._prior(columns, expected) + self.shape[1] * columns["habit"]
         chances = _tilted(logs, expected, self.scale)
-        found = Calibrated(
-            base, user, movie, community, persona, expected - total, expected, chances
-        )
+        found = Calibrated(base, user, movie, community, persona, expected - total, expected, chances)
         if not missing.any():
             return found
         return Calibrated(

@@ -99,9 +99,12 @@ class View:
     """All evidence from one set of training ratings."""
 
     def __init__(
-        self, side: SideInformation, train: RatingTable, scale: RatingScale,
+        self,
+        side: SideInformation,
+        train: RatingTable,
+        scale: RatingScale,
         machines: Sequence[Samples] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         """``machines``: draws of the regression and of the ordinal machine, or none."""
         self.side, self.scale = side, scale
         self.bias = Bias().fit(train, scale)
@@ -115,7 +118,7 @@ class View:
         level = np.rint((train.rating - scale.lowest) / scale.step).astype(int)
         given = np.zeros((len(side.users) + 1, len(scale.values)))  # the last row: a user unknown
         np.add.at(given, (side.user_rows(train.user), level), 1.0)
-        usual = (np.bincount(level, minlength=len(scale.values)) + 1.0) / (len(train) + len(scale.values))  # fmt: skip
+        usual = (np.bincount(level, minlength=len(scale.values)) + 1.0) / (len(train) + len(scale.values))
         total_given = given.sum(axis=1, keepdims=True)
         own = (given + HABIT_DAMPING * usual) / (total_given + HABIT_DAMPING)
         self.habit = np.log(own / usual)
@@ -128,20 +131,22 @@ class View:
         if machines:
             residual = train.rating - self.bias.predict(train.user, train.item)
             self.neighbours = Neighbours(side, train, residual)
-            self.machines = [_machine(side, scale, *m) for m in zip((False, True), machines, strict=True)]  # fmt: skip
+            self.machines = [_machine(side, scale, *m) for m in zip((False, True), machines, strict=True)]
 
     def of(self, users: NDArray[Any], items: NDArray[Any]) -> Columns:
         """Evidence on pairs, see `Columns`."""
         users, items = np.asarray(users, dtype=np.int32), np.asarray(items, dtype=np.int32)
         item = self.side.item_rows(items)
         found: Columns = {
-            "base": np.full(len(users), self.base), "user": self.bias.user_offset(users),
+            "base": np.full(len(users), self.base),
+            "user": self.bias.user_offset(users),
             "item": self.bias.item_offset(items),
             "habit": self.habit[self.side.user_rows(users)],
             "user_count": self.user_count[self.side.user_rows(users)].astype(float),
             "item_count": self.count[item].astype(float),
-            "item_mean": self.mean[item], "item_spread": self.spread[item],
-        }  # fmt: skip
+            "item_mean": self.mean[item],
+            "item_spread": self.spread[item],
+        }
         if self.neighbours is not None:
             found |= self.neighbours.of(users, items)
             plain, ordinal = self.machines
@@ -175,7 +180,7 @@ class Community:
     history: int
     forward: bool
 
-    def of(self, users: Sequence[int] | NDArray[Any], items: Sequence[int] | NDArray[Any]) -> Columns:  # fmt: skip
+    def of(self, users: Sequence[int] | NDArray[Any], items: Sequence[int] | NDArray[Any]) -> Columns:
         """Evidence on n pairs, each without its own rating where that is in the training part."""
         user, item = np.asarray(users, dtype=np.int32), np.asarray(items, dtype=np.int32)
         keys = pair_keys(user, item)
@@ -211,12 +216,15 @@ class Community:
 
         return {
             int(i): Crowd(
-                float(found["item_mean"][row]), int(found["item_count"][row]),
-                number("item_spread", row), number("near_mean", row),
-                int(found["near_count"][row]) if self.full else 0, number("machine", row),
+                float(found["item_mean"][row]),
+                int(found["item_count"][row]),
+                number("item_spread", row),
+                number("near_mean", row),
+                int(found["near_count"][row]) if self.full else 0,
+                number("machine", row),
             )
             for row, i in enumerate(items)
-        }  # fmt: skip
+        }
 
 
 def pair_keys(users: NDArray[Any], items: NDArray[Any]) -> NDArray[np.int64]:
@@ -231,9 +239,7 @@ def contains(ordered: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[n
     return ordered[np.clip(np.searchsorted(ordered, wanted), 0, len(ordered) - 1)] == wanted
 
 
-def _machine(
-    side: SideInformation, scale: RatingScale, ordinal: bool, samples: Samples
-) -> FactorisationMachine:
+def _machine(side: SideInformation, scale: RatingScale, ordinal: bool, samples: Samples) -> FactorisationMachine:
     made = FactorisationMachine(side, ordinal=ordinal)
     made.load(samples, scale)
     return made
@@ -268,13 +274,24 @@ def light(dataset: Dataset, split: Split, *, history: int = HISTORY, seed: int =
 def identity(dataset: Dataset, split: Split, history: int = HISTORY, seed: int = 0) -> str:
     """Names what `full` computes: data, training part, seed, settings."""
     said = [
-        VERSION, dataset.hash, split.train.hash, split.forward, history, seed, FOLDS, WHOLE, PART, NEIGHBOURS,
-        SIMILARITY_DOUBT, NEIGHBOUR_DOUBT, STORED_DRAWS,
-    ]  # fmt: skip
+        VERSION,
+        dataset.hash,
+        split.train.hash,
+        split.forward,
+        history,
+        seed,
+        FOLDS,
+        WHOLE,
+        PART,
+        NEIGHBOURS,
+        SIMILARITY_DOUBT,
+        NEIGHBOUR_DOUBT,
+        STORED_DRAWS,
+    ]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
 
 
-def kept(dataset: Dataset, split: Split, folder: Path, *, history: int = HISTORY, seed: int = 0) -> bool:  # fmt: skip
+def kept(dataset: Dataset, split: Split, folder: Path, *, history: int = HISTORY, seed: int = 0) -> bool:
     """Whether `full` would find its work done."""
     path = folder / f"{identity(dataset, split, history, seed)}.npz"
     return path.is_file() and zipfile.is_zipfile(path)  # half a file is none
@@ -311,9 +328,15 @@ def full(
 
 
 def _assemble(
-    side: SideInformation, split: Split, scale: RatingScale, history: int, seed: int,
-    machines: Sequence[Samples], stored: dict[str, NDArray[Any]] | None, name: str,
-) -> Community:  # fmt: skip
+    side: SideInformation,
+    split: Split,
+    scale: RatingScale,
+    history: int,
+    seed: int,
+    machines: Sequence[Samples],
+    stored: dict[str, NDArray[Any]] | None,
+    name: str,
+) -> Community:
     train, fold = split.train, folds_of(split, history, seed)
     keys = pair_keys(train.user, train.item)
     columns: Columns = {}
@@ -327,20 +350,23 @@ def _assemble(
         for column, values in part.items():
             columns.setdefault(column, np.zeros((len(rows), *values.shape[1:])))[of_fold] = values
     if stored is not None:
-        columns |= {k.removeprefix("apart-"): v for k, v in stored.items() if k.startswith("apart-")}  # fmt: skip
+        columns |= {k.removeprefix("apart-"): v for k, v in stored.items() if k.startswith("apart-")}
     order = np.argsort(keys[rows])
     ordered = {k: v[order] for k, v in columns.items()}
     whole = View(side, train, scale, machines)
     older = np.sort(keys[fold < 0])
-    return Community(
-        whole, keys[rows][order], ordered, older, bool(machines), name, history, split.forward
-    )
+    return Community(whole, keys[rows][order], ordered, older, bool(machines), name, history, split.forward)
 
 
 def _compute(
-    side: SideInformation, split: Split, scale: RatingScale, history: int, seed: int,
-    tick: Tick, cancelled: Callable[[], bool],
-) -> dict[str, NDArray[Any]]:  # fmt: skip
+    side: SideInformation,
+    split: Split,
+    scale: RatingScale,
+    history: int,
+    seed: int,
+    tick: Tick,
+    cancelled: Callable[[], bool],
+) -> dict[str, NDArray[Any]]:
     """Both kinds of machine on the whole training part and on all but each fold, in two processes."""
     rounds = 2 * (WHOLE[0] + FOLDS * PART[0])
     train, fold = split.train, folds_of(split, history, seed)
@@ -352,9 +378,18 @@ def _compute(
 
         try:
             return apart.run(
-                fit_machines, side, split.train, scale, fold, seed, ordinal, WHOLE, PART, tick=told,
+                fit_machines,
+                side,
+                split.train,
+                scale,
+                fold,
+                seed,
+                ordinal,
+                WHOLE,
+                PART,
+                tick=told,
                 cancelled=lambda: stop.is_set() or cancelled(),
-            )  # fmt: skip
+            )
         except BaseException:
             stop.set()  # the other one need not go on
             raise
@@ -379,12 +414,10 @@ def _compute(
         "apart-machine": scale.clip((numbers + chances @ scale.values) / 2),
         "apart-chances": chances,
         **{f"apart-{k}": v for k, v in _near(side, train, scale, fold).items()},
-    }  # fmt: skip
+    }
 
 
-def _near(
-    side: SideInformation, train: RatingTable, scale: RatingScale, fold: NDArray[np.int8]
-) -> Columns:
+def _near(side: SideInformation, train: RatingTable, scale: RatingScale, fold: NDArray[np.int8]) -> Columns:
     """What neighbours say of each fold's pairs, without that fold."""
     rows = np.flatnonzero(fold >= 0)
     found: Columns = {}
@@ -402,9 +435,17 @@ def _near(
 
 
 def fit_machines(
-    side: SideInformation, train: RatingTable, scale: RatingScale, fold: NDArray[np.int8],
-    seed: int, ordinal: bool, whole_size: tuple[int, int], part_size: tuple[int, int], *, tick: Tick = silent,
-) -> dict[str, NDArray[Any]]:  # fmt: skip
+    side: SideInformation,
+    train: RatingTable,
+    scale: RatingScale,
+    fold: NDArray[np.int8],
+    seed: int,
+    ordinal: bool,
+    whole_size: tuple[int, int],
+    part_size: tuple[int, int],
+    *,
+    tick: Tick = silent,
+) -> dict[str, NDArray[Any]]:
     """One kind of machine on everything and on all but each fold; runs in a child process.
 
     Returns:

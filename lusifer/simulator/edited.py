@@ -27,7 +27,7 @@ def profile_of(profile: Profile, texts: Mapping[str, Sequence[str]]) -> Profile:
     parts = {
         name: tuple(known.get(t, Bullet(t)) for t in (" ".join(x.split()) for x in texts.get(name, ())) if t)
         for name in SECTIONS
-    }  # fmt: skip
+    }
     return replace(profile, **parts)  # type: ignore[arg-type]
 
 
@@ -73,8 +73,10 @@ def rate_edited(
         expected = float(context.scale.clip(rating.expected - less + more))
         answers.append(
             replace(
-                rating, expected=expected, rating=context.scale.nearest(expected),
+                rating,
+                expected=expected,
+                rating=context.scale.nearest(expected),
                 reason=f"Edited: {'; '.join(why)}. {rating.reason}",
             )
-        )  # fmt: skip
+        )
     return tuple(answers)

@@ -51,14 +51,15 @@ class Estimate:
     def __add__(self, other: Estimate) -> Estimate:
         known = self.dollars is not None and other.dollars is not None
         return Estimate(
-            self.calls + other.calls, self.input_tokens + other.input_tokens,
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             (self.dollars or 0.0) + (other.dollars or 0.0) if known else None,
             self.cached + other.cached,
-        )  # fmt: skip
+        )
 
 
-def estimate(spec: str, store: Store | None, questions: Iterable[tuple[Question, int]], cached: int = 0) -> Estimate:  # fmt: skip
+def estimate(spec: str, store: Store | None, questions: Iterable[tuple[Question, int]], cached: int = 0) -> Estimate:
     """The sum over questions, each with the answer tokens that it takes."""
     rate = (store.tokens_a_character(spec) if store else None) or TOKENS_A_CHARACTER
     calls, characters, taken = 0, 0, 0
@@ -74,9 +75,15 @@ def estimate(spec: str, store: Store | None, questions: Iterable[tuple[Question,
 
 
 def for_evolution(
-    dataset: Dataset, split: Split, what: Plan, model: UserModel, store: Store | None,
-    done: Sequence[Step] = (), *, community: CommunityEvidence | None = None,
-) -> Estimate:  # fmt: skip
+    dataset: Dataset,
+    split: Split,
+    what: Plan,
+    model: UserModel,
+    store: Store | None,
+    done: Sequence[Step] = (),
+    *,
+    community: CommunityEvidence | None = None,
+) -> Estimate:
     """The steps that are not done: a forecast and an update each."""
     if not isinstance(model, LLMUserModel):
         return Estimate(dollars=0.0)
@@ -85,9 +92,12 @@ def for_evolution(
 
 
 def for_rating(
-    model: UserModel, store: Store | None, context: Context, items: Sequence[Item],
+    model: UserModel,
+    store: Store | None,
+    context: Context,
+    items: Sequence[Item],
     purpose: str = "rate",
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """Rating (or forecasting) items from a context, ``items_per_call`` at a time."""
     if not isinstance(model, LLMUserModel):
         return Estimate(dollars=0.0)
@@ -102,9 +112,14 @@ def for_update(model: UserModel, store: Store | None, context: Context) -> Estim
 
 
 def for_users(
-    dataset: Dataset, split: Split, plans: Sequence[Plan], model: UserModel, store: Store | None,
-    *, community: CommunityEvidence | None = None,
-) -> Estimate:  # fmt: skip
+    dataset: Dataset,
+    split: Split,
+    plans: Sequence[Plan],
+    model: UserModel,
+    store: Store | None,
+    *,
+    community: CommunityEvidence | None = None,
+) -> Estimate:
     """Evolving users as planned and rating their test part, less the steps that are stored."""
     if not isinstance(model, LLMUserModel):
         return Estimate(dollars=0.0)
@@ -125,9 +140,13 @@ def for_users(
 
 
 def _evolution(
-    dataset: Dataset, split: Split, what: Plan, model: LLMUserModel, done: Sequence[Step],
+    dataset: Dataset,
+    split: Split,
+    what: Plan,
+    model: LLMUserModel,
+    done: Sequence[Step],
     community: CommunityEvidence | None,
-) -> Iterable[tuple[Question, int]]:  # fmt: skip
+) -> Iterable[tuple[Question, int]]:
     cut = batches(history_of(dataset, split, what.user, what.history), what.batch_size)
     context = context_after(dataset, split, what.user, done)
     for batch in cut[len(done) :]:
@@ -171,9 +190,7 @@ def _ratings(
             yield question, count * RATING_TOKENS + 20
 
 
-def _less_stored(
-    model: LLMUserModel, store: Store | None, questions: list[tuple[Question, int]]
-) -> Estimate:
+def _less_stored(model: LLMUserModel, store: Store | None, questions: list[tuple[Question, int]]) -> Estimate:
     if store is None or not isinstance(model.llm, Recorded):
         return estimate(model.spec, store, questions)
     keys = [model.llm.key(messages, **options) for (messages, options), _ in questions]
@@ -182,9 +199,7 @@ def _less_stored(
     return estimate(model.spec, store, missing, len(questions) - len(missing))
 
 
-def for_question(
-    model: LLMUserModel, store: Store | None, question: Question, ratings: int = 0
-) -> Estimate:
+def for_question(model: LLMUserModel, store: Store | None, question: Question, ratings: int = 0) -> Estimate:
     """One call that answers with some ratings, or with a profile where there are none."""
     taken = ratings * RATING_TOKENS + 20 if ratings else UPDATE_TOKENS
     return _less_stored(model, store, [(question, taken)])

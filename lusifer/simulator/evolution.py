@@ -44,9 +44,7 @@ class Step:
     def errors(self) -> list[float]:
         """Expected minus true rating of each forecast that was given."""
         return [
-            f.expected - r.rating
-            for f, r in zip(self.forecast, self.batch, strict=False)
-            if f.expected is not None
+            f.expected - r.rating for f, r in zip(self.forecast, self.batch, strict=False) if f.expected is not None
         ]
 
     @property
@@ -75,8 +73,7 @@ def step_from_json(data: dict[str, Any], dataset: Dataset) -> Step:
         profile=Profile.from_json(data["profile"]),
         explanation=data["explanation"],
         changes=tuple(
-            Change(c["aspect"], c["direction"], tuple(c["item_ids"]), c["polarity"])
-            for c in data["changes"]
+            Change(c["aspect"], c["direction"], tuple(c["item_ids"]), c["polarity"]) for c in data["changes"]
         ),
     )
 
@@ -163,10 +160,18 @@ def plan(
         )
     dataset.user(user)
     return Plan(
-        dataset.name, dataset.hash, split.id, user, model.spec, model.version, history,
-        batch_size, forecasts, _details_hash(dataset, split, user, history),
+        dataset.name,
+        dataset.hash,
+        split.id,
+        user,
+        model.spec,
+        model.version,
+        history,
+        batch_size,
+        forecasts,
+        _details_hash(dataset, split, user, history),
         community.id if community is not None and model.evidence else "",
-    )  # fmt: skip
+    )
 
 
 def _details_hash(dataset: Dataset, split: Split, user: int, history: int) -> str:
@@ -187,8 +192,7 @@ def history_of(dataset: Dataset, split: Split, user: int, n: int) -> tuple[Rated
     rows = split.train.of_user(user)
     if not len(rows):
         raise EmptyHistory(
-            f"User {user} has no rating in the training part of {split.name}, so there is no "
-            "history to read.",
+            f"User {user} has no rating in the training part of {split.name}, so there is no history to read.",
             "Choose another user or another split.",
         )
     return rated_rows(dataset, rows.slice(max(0, len(rows) - n), len(rows)))
@@ -198,9 +202,7 @@ def rated_rows(dataset: Dataset, rows: RatingTable) -> tuple[Rated, ...]:
     """Rows of one user as `Rated` values."""
     return tuple(
         Rated(dataset.item(i), r, t)
-        for i, r, t in zip(
-            rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True
-        )
+        for i, r, t in zip(rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True)
     )
 
 
@@ -266,7 +268,5 @@ def context_after(dataset: Dataset, split: Split, user: int, steps: Sequence[Ste
     """The context that a rating is given from: the profile and history after these steps."""
     context = start(dataset, split, user)
     for step in steps:
-        context = context.reading(step.batch).after(
-            Update(step.profile, step.explanation, step.changes)
-        )
+        context = context.reading(step.batch).after(Update(step.profile, step.explanation, step.changes))
     return context

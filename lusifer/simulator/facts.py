@@ -13,9 +13,7 @@ ASPECTS = {"genres": {"genre"}, "people": {"director", "actor"}}
 """Which aspects rest on which metadata; a decade stands in the title."""
 
 
-def facts(
-    seen: Sequence[Rated], usual: float, limit: int = 12, metadata: Sequence[str] = METADATA
-) -> str:
+def facts(seen: Sequence[Rated], usual: float, limit: int = 12, metadata: Sequence[str] = METADATA) -> str:
     """Lines for a prompt: the user's mean, genres, decades and people against it with counts, extremes.
     What is not among the metadata shown is not told of either."""
     if not seen:
@@ -23,11 +21,7 @@ def facts(
     mean = user_mean(seen, usual)
     told = {"era"}.union(*(ASPECTS.get(m, set()) for m in metadata))
     lines = [f"mean rating {mean:.2f} over {len(seen)} ratings (all users: {usual:.2f})"]
-    found = [
-        e
-        for e in tastes(seen, mean).values()
-        if e.aspect.key.split(":")[0] in told and e.count >= 2
-    ]
+    found = [e for e in tastes(seen, mean).values() if e.aspect.key.split(":")[0] in told and e.count >= 2]
     found.sort(key=lambda e: -abs(e.effect))
     for e in found[:limit]:
         lines.append(f"{e.aspect.words}: {e.difference:+.2f} against the user's mean ({e.count})")

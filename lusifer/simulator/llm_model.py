@@ -83,17 +83,13 @@ class LLMUserModel:
                     options["max_tokens"] = 2 * self.prompts.update_tokens
         raise AssertionError("unreachable")
 
-    def rate_questions(
-        self, context: Context, items: Sequence[Item], purpose: str = "rate"
-    ) -> list[Question]:
+    def rate_questions(self, context: Context, items: Sequence[Item], purpose: str = "rate") -> list[Question]:
         """What `rate` or `forecast` would ask first, call by call."""
         size = self.prompts.items_per_call
         parts = [tuple(items[at : at + size]) for at in range(0, len(items), size)]
         return [self._rate_question(context, p, purpose, 0) for p in parts]
 
-    def draw_questions(
-        self, context: Context, items: Sequence[Item], purpose: str = "rate"
-    ) -> list[Question]:
+    def draw_questions(self, context: Context, items: Sequence[Item], purpose: str = "rate") -> list[Question]:
         """What `rate` or `forecast` would ask after its first draw: the others, of what has no token probabilities."""
         size, found = self.prompts.items_per_call, list[Question]()
         for at in range(0, len(items) if self.prompts.samples > 1 else 0, size):
@@ -110,9 +106,7 @@ class LLMUserModel:
         schema = answers.update_schema(context.batch)
         return messages, self._options(context, schema, "update", self.prompts.update_tokens)
 
-    def _rate_question(
-        self, context: Context, items: tuple[Item, ...], purpose: str, draw: int
-    ) -> Question:
+    def _rate_question(self, context: Context, items: tuple[Item, ...], purpose: str, draw: int) -> Question:
         messages = questions.rate(self.prompts, context, items)
         schema = answers.ratings_schema(items, context.scale)
         return messages, self._options(context, schema, purpose, self._most(items), draw)
@@ -122,9 +116,7 @@ class LLMUserModel:
 
     # ---- asking -----------------------------------------------------------------------------------
 
-    def _rate(
-        self, context: Context, items: tuple[Item, ...], purpose: str
-    ) -> tuple[SimulatedRating, ...]:
+    def _rate(self, context: Context, items: tuple[Item, ...], purpose: str) -> tuple[SimulatedRating, ...]:
         size, samples = self.prompts.items_per_call, self.prompts.samples
         done: list[SimulatedRating] = []
         for at in range(0, len(items), size):
@@ -165,9 +157,7 @@ class LLMUserModel:
                 wrong = [r for r in ratings if r.failure]
                 if wrong:
                     problem = " ".join(dict.fromkeys(r.failure for r in wrong))
-                    self._reject(
-                        said, ModelError(f"{len(wrong)} of {len(asked)} ratings: {problem}")
-                    )
+                    self._reject(said, ModelError(f"{len(wrong)} of {len(asked)} ratings: {problem}"))
             found |= {r.item_id: r for r in ratings}
             asked = tuple(i for i in asked if found[i.id].failure)
             if last or not asked or not repairable:
@@ -178,9 +168,7 @@ class LLMUserModel:
         return tuple(found[i.id] for i in items)
 
     @staticmethod
-    def _salvage(
-        error: ModelError, items: tuple[Item, ...], context: Context
-    ) -> tuple[SimulatedRating, ...]:
+    def _salvage(error: ModelError, items: tuple[Item, ...], context: Context) -> tuple[SimulatedRating, ...]:
         """What an answer that was cut off holds; for every other item the reason why it has none."""
         found: dict[int, SimulatedRating] = {}
         if error.kind == "truncated":
@@ -189,9 +177,7 @@ class LLMUserModel:
                 found = {r.item_id: r for r in read if not r.failure}
             except ModelError:
                 pass
-        return tuple(
-            found.get(i.id) or SimulatedRating(i.id, None, None, failure=str(error)) for i in items
-        )
+        return tuple(found.get(i.id) or SimulatedRating(i.id, None, None, failure=str(error)) for i in items)
 
     def _options(
         self, context: Context, schema: dict[str, Any], purpose: str, max_tokens: int, draw: int = 0
@@ -202,10 +188,14 @@ class LLMUserModel:
             temperature = temperature or SAMPLING_TEMPERATURE
         note = Note(purpose, self.run, context.user.id, context.step, self.version, self.evolution)
         return {
-            "schema": schema, "temperature": temperature, "max_tokens": max_tokens,
-            "logprobs": LOGPROBS if rating else 0, "draw": draw + DRAWS_APART * self.draw, "note": note,
+            "schema": schema,
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "logprobs": LOGPROBS if rating else 0,
+            "draw": draw + DRAWS_APART * self.draw,
+            "note": note,
             "on_text": self.on_text,
-        }  # fmt: skip
+        }
 
     def _reject(self, answer: Completion, error: ModelError) -> None:
         if isinstance(self.llm, Recorded):

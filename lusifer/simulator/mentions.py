@@ -16,14 +16,25 @@ from lusifer.datasets import Dataset, Item
 from lusifer.simulator.aspects import GENRE_WORDS, MOODS, THEMES, aspects_of
 
 _ALSO = {
-    "Action": ("action",), "Adventure": ("adventure", "adventures"), "Animation": ("animation", "animated", "cartoons"),
-    "Children": ("children's", "family films", "kids"), "Comedy": ("comedy", "comedic", "funny"),
-    "Crime": ("crime", "gangster"), "Documentary": ("documentary",), "Drama": ("drama", "dramatic"),
-    "Fantasy": ("fantasy",), "Film-Noir": ("film-noir", "noir"), "Horror": ("horror",),
-    "Musical": ("musical",), "Mystery": ("mystery",), "Romance": ("romance", "romantic"),
-    "Sci-Fi": ("sci-fi", "science-fiction", "scifi"), "Thriller": ("thriller", "thrillers", "suspense"),
-    "War": ("war",), "Western": ("western",),
-}  # fmt: skip
+    "Action": ("action",),
+    "Adventure": ("adventure", "adventures"),
+    "Animation": ("animation", "animated", "cartoons"),
+    "Children": ("children's", "family films", "kids"),
+    "Comedy": ("comedy", "comedic", "funny"),
+    "Crime": ("crime", "gangster"),
+    "Documentary": ("documentary",),
+    "Drama": ("drama", "dramatic"),
+    "Fantasy": ("fantasy",),
+    "Film-Noir": ("film-noir", "noir"),
+    "Horror": ("horror",),
+    "Musical": ("musical",),
+    "Mystery": ("mystery",),
+    "Romance": ("romance", "romantic"),
+    "Sci-Fi": ("sci-fi", "science-fiction", "scifi"),
+    "Thriller": ("thriller", "thrillers", "suspense"),
+    "War": ("war",),
+    "Western": ("western",),
+}
 _WORD = re.compile(r"[\w'’&:.!?-]+|[(),;]")
 _QUOTED = re.compile(r'"([^"]{3,60})"|“([^”]{3,60})”|«([^»]{3,60})»')
 _DATED = re.compile(r"([A-Z][^.;:(),\"“”]{1,60}?)\s\((?:18|19|20)\d{2}\)")
@@ -90,9 +101,12 @@ class Names:
 
 
 def _with_mark(
-    mention: Mention, start: int, end: int, words: Sequence[str],
+    mention: Mention,
+    start: int,
+    end: int,
+    words: Sequence[str],
     found: Sequence[tuple[int, int, Mention]],
-) -> Mention:  # fmt: skip
+) -> Mention:
     """The mention with the rating said of it: ``Heat (5)``, ``a 5 for Heat``, ``5s for Heat and Seven``."""
     if not mention.item_ids:
         return mention
@@ -136,9 +150,7 @@ def _all_titles(dataset: Dataset) -> Titles:
 def _forms(item: Item) -> tuple[tuple[str, ...], ...]:
     """A movie's title as words, with and without what stands in brackets."""
     names = dict.fromkeys((item.name, re.sub(r"\s*\([^()]*\)", "", item.name)))
-    keys = (
-        tuple(w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(n)) for n in names
-    )
+    keys = (tuple(w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(n)) for n in names)
     return tuple(k for k in keys if k)
 
 

@@ -59,6 +59,4 @@ def user_model(
         )
     chosen = prompt_set or prompts.load()
     llm = stack(spec, store, keys=keys, budget=budget, cancelled=cancelled)
-    return LLMUserModel(
-        llm, replace(chosen, samples=max(samples, chosen.samples), evidence=evidence), run=run
-    )
+    return LLMUserModel(llm, replace(chosen, samples=max(samples, chosen.samples), evidence=evidence), run=run)

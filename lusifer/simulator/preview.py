@@ -42,9 +42,7 @@ class Preview:
     mistakes: tuple[Mistake, ...]
 
 
-def context_at(
-    dataset: Dataset, split: Split, user: int, steps: Sequence[Step], template: str, step: int
-) -> Context:
+def context_at(dataset: Dataset, split: Split, user: int, steps: Sequence[Step], template: str, step: int) -> Context:
     """What a template is filled in with at a step: before it for ``first`` and ``update`` (with its batch to
     read), after it for all others."""
     if template in {"first", "update"}:
@@ -54,9 +52,14 @@ def context_at(
 
 
 def preview(
-    prompts: PromptSet, template: str, context: Context, items: Sequence[Item], spec: str = "",
-    tokens_a_character: float = 0.25, others: Sequence[tuple[Context, Sequence[Item]]] = (),
-) -> Preview:  # fmt: skip
+    prompts: PromptSet,
+    template: str,
+    context: Context,
+    items: Sequence[Item],
+    spec: str = "",
+    tokens_a_character: float = 0.25,
+    others: Sequence[tuple[Context, Sequence[Item]]] = (),
+) -> Preview:
     """The question of one template, and the mistakes of all.
 
     Args:
@@ -66,17 +69,13 @@ def preview(
         others: contexts of other templates (with what is to be rated), in which these are tried too.
     """
     texts = dict(prompts.templates)
-    found = [m for name, text in texts.items() for m in static(name, text, questions.VARIABLES[name])]  # fmt: skip
+    found = [m for name, text in texts.items() for m in static(name, text, questions.VARIABLES[name])]
     updating = template in {"first", "update"} and bool(context.batch)
     part = items[: prompts.items_per_call]
-    schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(part, context.scale)  # fmt: skip
-    values = (
-        questions.update_values(prompts, context)
-        if updating
-        else questions.rate_values(prompts, context, part)
-    )
+    schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(part, context.scale)
+    values = questions.update_values(prompts, context) if updating else questions.rate_values(prompts, context, part)
     asks = ("update" if context.seen else "first") if updating else "rate"
-    values_of: dict[str, Mapping[str, Any]] = {"system": questions.system_values(context), asks: values}  # fmt: skip
+    values_of: dict[str, Mapping[str, Any]] = {"system": questions.system_values(context), asks: values}
     if asks == "first":
         values_of["first"] = {k: v for k, v in values.items() if k in questions.VARIABLES["first"]}
     if template == "repair":
@@ -109,7 +108,9 @@ def preview(
     tokens = round(sum(sizes.values()) * tokens_a_character)
     limit = _limit(spec)
     if limit is not None and tokens + most > limit:
-        text = f"about {tokens:,} tokens and an answer of at most {most:,} are more than the {limit:,} that {spec} takes"  # fmt: skip
+        text = (
+            f"about {tokens:,} tokens and an answer of at most {most:,} are more than the {limit:,} that {spec} takes"
+        )
         return Preview(tuple(messages), shown, sizes, most, (Mistake(template, None, text),))
     return Preview(tuple(messages), shown, sizes, most, ())
 

@@ -68,9 +68,7 @@ def objects(text: str) -> Iterator[tuple[int, int]]:
         yield opened[-1][0], len(text)
 
 
-def chances_of_ratings(
-    text: str, tokens: Sequence[Token], scale: RatingScale
-) -> dict[int, Chances]:
+def chances_of_ratings(text: str, tokens: Sequence[Token], scale: RatingScale) -> dict[int, Chances]:
     """The distribution of each item's rating in an answer to the ratings schema, by item id.
 
     Only items whose rating's token is found are there; the first object of an id counts.

@@ -137,9 +137,7 @@ def sizes(messages: Sequence[Message], values: Mapping[str, Any]) -> dict[str, i
     return {**found, "wording": len(left)}
 
 
-def _messages(
-    prompts: PromptSet, context: Context, name: str, values: Mapping[str, Any]
-) -> list[Message]:
+def _messages(prompts: PromptSet, context: Context, name: str, values: Mapping[str, Any]) -> list[Message]:
     system = prompts.render("system", **system_values(context))
     return [Message("system", system), Message("user", prompts.render(name, **values))]
 

@@ -29,10 +29,14 @@ def question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[I
     )
     note = Note("recite", model.run, user, 0, model.version, None)
     return [Message("system", SYSTEM), Message("user", text)], {
-        "schema": answers.ratings_schema(tuple(items), scale), "temperature": 0.0,
-        "max_tokens": 200 + model.prompts.rating_tokens * len(items), "logprobs": 0, "draw": 0, "note": note,
+        "schema": answers.ratings_schema(tuple(items), scale),
+        "temperature": 0.0,
+        "max_tokens": 200 + model.prompts.rating_tokens * len(items),
+        "logprobs": 0,
+        "draw": 0,
+        "note": note,
         "on_text": None,
-    }  # fmt: skip
+    }
 
 
 def questions(
@@ -43,9 +47,7 @@ def questions(
     return [(part, question(model, dataset, user, part)) for part in parts]
 
 
-def recite(
-    model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]
-) -> tuple[SimulatedRating, ...]:
+def recite(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]) -> tuple[SimulatedRating, ...]:
     """What the model says that the data set holds; of a failed answer every rating is missing, and it is not
     served again.
 

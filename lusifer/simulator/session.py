@@ -121,10 +121,7 @@ def rate_items(
             store.keep_ratings(
                 what.id,
                 at,
-                [
-                    {**asdict(r), "details": _details(i)}
-                    for r, i in zip(fresh, missing, strict=True)
-                ],
+                [{**asdict(r), "details": _details(i)} for r, i in zip(fresh, missing, strict=True)],
             )
         known |= {r.item_id: r for r in fresh}
     return tuple(known[i.id] for i in items)

@@ -32,8 +32,12 @@ from lusifer.simulator.types import (
 )
 
 LIMITS: dict[Section, int] = {
-    "likes": 5, "dislikes": 4, "people_and_themes": 4, "mood": 2, "rating_habits": 3,
-}  # fmt: skip
+    "likes": 5,
+    "dislikes": 4,
+    "people_and_themes": 4,
+    "mood": 2,
+    "rating_habits": 3,
+}
 NOTICEABLE, STRONG, MARGIN = 0.25, 0.6, 0.08
 TELLING = 0.12
 """Effects (in stars) from which an aspect is said, is said to be strong, and by how much it must
@@ -90,11 +94,7 @@ class StatisticalUserModel:
                 about = _with_crowd(crowd, drift, sum(parts.values()))
                 reason = wording.leaning(crowd, reason, item.words)
             expected = float(context.scale.clip(about))
-            answers.append(
-                SimulatedRating(
-                    item.id, context.scale.nearest(expected), expected, now.spread, reason
-                )
-            )
+            answers.append(SimulatedRating(item.id, context.scale.nearest(expected), expected, now.spread, reason))
         return tuple(answers)
 
     def update(self, context: Context) -> Update:
@@ -221,9 +221,7 @@ def _apply(profile: Profile, shift: Shift, mean: float, user: int) -> Profile:
     if shift.after and shift.evidence:
         side = 1 if shift.after > 0 else -1
         shown = _examples(shift, mean, side, profile)
-        against = [
-            r for r in shift.evidence.rated if (r.rating - mean) * side <= -1 and r not in shown
-        ]
+        against = [r for r in shift.evidence.rated if (r.rating - mean) * side <= -1 and r not in shown]
         if abs(shift.after) == 2:
             against = []
         bullet = Bullet(
@@ -285,9 +283,7 @@ def _as_change(shift: Shift) -> Change:
 # ---- rating habits --------------------------------------------------------------------------------
 
 
-def _habits(
-    profile: Profile, context: Context, seen: tuple[Rated, ...]
-) -> tuple[Profile, list[Change]]:
+def _habits(profile: Profile, context: Context, seen: tuple[Rated, ...]) -> tuple[Profile, list[Change]]:
     """How the scale is used: generosity, range, and whether that has shifted lately."""
     scale = context.scale
     ratings = np.array([r.rating for r in seen])
@@ -326,12 +322,16 @@ def _habits(
 
 
 _HABIT_NAMES = {
-    "very-generous": "very generous marking", "generous": "generous marking",
-    "balanced": "marks around the middle", "strict": "strict marking",
-    "very-strict": "very strict marking", "wide": "use of the whole scale",
-    "narrow": "marks that hardly vary", "stricter": "marks drifting down",
+    "very-generous": "very generous marking",
+    "generous": "generous marking",
+    "balanced": "marks around the middle",
+    "strict": "strict marking",
+    "very-strict": "very strict marking",
+    "wide": "use of the whole scale",
+    "narrow": "marks that hardly vary",
+    "stricter": "marks drifting down",
     "kinder": "marks drifting up",
-}  # fmt: skip
+}
 
 
 def _place_habits(
@@ -355,9 +355,7 @@ def _place_habits(
             changes.append(Change(_HABIT_NAMES[kind], direction, _telling(context, kind)))
         elif before:
             was = before.aspect.rsplit("=", 1)[1]
-            changes.append(
-                Change(_HABIT_NAMES[was], "dropped", _telling(context, was, against=True))
-            )
+            changes.append(Change(_HABIT_NAMES[was], "dropped", _telling(context, was, against=True)))
     return replace(profile, rating_habits=tuple(bullets)), changes
 
 
@@ -365,11 +363,14 @@ def _telling(context: Context, kind: str, *, against: bool = False) -> tuple[int
     """Up to three movies of the batch that show a habit best (or, with ``against``, worst)."""
     middle = float(np.mean([r.rating for r in context.batch]))
     distance = {
-        "very-generous": lambda r: -r.rating, "generous": lambda r: -r.rating,
-        "kinder": lambda r: -r.rating, "strict": lambda r: r.rating,
-        "very-strict": lambda r: r.rating, "stricter": lambda r: r.rating,
+        "very-generous": lambda r: -r.rating,
+        "generous": lambda r: -r.rating,
+        "kinder": lambda r: -r.rating,
+        "strict": lambda r: r.rating,
+        "very-strict": lambda r: r.rating,
+        "stricter": lambda r: r.rating,
         "wide": lambda r: -abs(r.rating - middle),
-    }.get(kind, lambda r: abs(r.rating - middle))  # fmt: skip
+    }.get(kind, lambda r: abs(r.rating - middle))
     order = sorted(context.batch, key=distance, reverse=against)
     return tuple(r.item.id for r in order[:3])
 
@@ -388,9 +389,14 @@ def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
         else:
             span = f"from {wording.movies([best])} down to {wording.movies([worst])}"
         lead = wording.pick(
-            ("Nothing in these ratings contradicts the profile", "These ratings fit what was known",
-             "No taste moved this time"), user, step,
-        )  # fmt: skip
+            (
+                "Nothing in these ratings contradicts the profile",
+                "These ratings fit what was known",
+                "No taste moved this time",
+            ),
+            user,
+            step,
+        )
         tail = "; only the marking habits shifted" if habits else ""
         return wording.sentence(f"{lead}: {span}{tail}")
     clauses: list[str] = []
@@ -401,9 +407,7 @@ def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
             continue  # the same movies again would say the same thing twice
         told.update(r.item.id for r in (fresh or shift.cited)[:2])
         change = _as_change(shift)
-        clauses.append(
-            wording.change_clause(change, shift.aspect.words, fresh or shift.cited, user, step)
-        )
+        clauses.append(wording.change_clause(change, shift.aspect.words, fresh or shift.cited, user, step))
         if len(clauses) == 2:
             break
     if step == 1 and not context.seen:
@@ -420,13 +424,9 @@ def _reason(
 ) -> str:
     """One sentence: the aspects of this movie that weighed most, with movies that show it."""
     if not context.seen:
-        return (
-            f"Nothing is known yet beyond {context.user.description}, so this is the usual rating."
-        )
+        return f"Nothing is known yet beyond {context.user.description}, so this is the usual rating."
     total = sum(parts.values())
-    common = {
-        k for k in parts if k.startswith("era:") and evidence[k].count * 2 > len(context.seen)
-    }
+    common = {k for k in parts if k.startswith("era:") and evidence[k].count * 2 > len(context.seen)}
     telling = sorted(
         ((k, v) for k, v in parts.items() if abs(v) >= TELLING and k not in common),
         key=lambda p: -abs(p[1]),
@@ -438,9 +438,7 @@ def _reason(
     family = evidence.get(next(a.key for a in aspects_of(item) if a.key.startswith("series:")))
     if family:
         earlier = family.rated[-1]
-        text = (
-            f"Of a series with {wording.short(earlier)}, which got a {wording.mark(earlier.rating)}"
-        )
+        text = f"Of a series with {wording.short(earlier)}, which got a {wording.mark(earlier.rating)}"
         if main:
             text += f"; {_spoke(evidence[main[0]], side, user, item, mean)}"
         return wording.sentence(text)
@@ -464,9 +462,7 @@ def _reason(
     return wording.sentence(text)
 
 
-def _spoke(
-    found: Evidence, side: int, user: int, item: Item, mean: float, *, short: bool = False
-) -> str:
+def _spoke(found: Evidence, side: int, user: int, item: Item, mean: float, *, short: bool = False) -> str:
     """``crime films have done well here (5 for Heat, 4 for Seven)``."""
     fitting = [r for r in found.rated if (r.rating - mean) * side > 0]
     ordered = sorted(enumerate(fitting), key=lambda p: (-p[1].rating * side, -p[0]))

@@ -76,9 +76,7 @@ class Profile:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Profile:
         """The inverse of `to_json`."""
-        parts: dict[str, Any] = {
-            name: tuple(Bullet(**b) for b in data.get(name, ())) for name in SECTIONS
-        }
+        parts: dict[str, Any] = {name: tuple(Bullet(**b) for b in data.get(name, ())) for name in SECTIONS}
         return cls(about=data.get("about", ""), **parts)
 
 
@@ -178,9 +176,13 @@ class Context:
     def after(self, update: Update) -> Context:
         """The context once the batch has been read."""
         return replace(
-            self, profile=update.profile, seen=self.seen + self.batch, batch=(), step=self.step + 1,
+            self,
+            profile=update.profile,
+            seen=self.seen + self.batch,
+            batch=(),
+            step=self.step + 1,
             crowd={},
-        )  # fmt: skip
+        )
 
 
 class UserModel(Protocol):

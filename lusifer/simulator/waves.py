@@ -28,9 +28,16 @@ Ask = Callable[[Sequence[Question], str], None]
 
 
 def by_waves(
-    dataset: Dataset, split: Split, model: LLMUserModel, users: Sequence[int], store: Store, ask: Ask, *,
-    forecasts: bool = True, community: CommunityEvidence | None = None,
-) -> None:  # fmt: skip
+    dataset: Dataset,
+    split: Split,
+    model: LLMUserModel,
+    users: Sequence[int],
+    store: Store,
+    ask: Ask,
+    *,
+    forecasts: bool = True,
+    community: CommunityEvidence | None = None,
+) -> None:
     """Bring everybody's evolution and ratings into the store: first the questions of each wave by ``ask``, then the
     steps themselves, which find the answers there. A step's forecast and update are asked in one wave: both rest on the
     profile before it.
@@ -39,9 +46,7 @@ def by_waves(
         ModelError: a hopeless one.
         Cancelled: ``ask`` said so.
     """
-    plans = {
-        u: plan(dataset, split, u, model, forecasts=forecasts, community=community) for u in users
-    }
+    plans = {u: plan(dataset, split, u, model, forecasts=forecasts, community=community) for u in users}
     broken: set[int] = set()
     number = 0
     while True:
@@ -62,9 +67,7 @@ def by_waves(
                 if user in broken:
                     continue
                 try:
-                    context, items = _before(
-                        dataset, split, model, plans[user], steps, cut, community
-                    )
+                    context, items = _before(dataset, split, model, plans[user], steps, cut, community)
                     mine = replace(model, evolution=plans[user].id)
                     again += mine.draw_questions(context, items, "forecast")
                 except (ModelError, BadRequest) as error:
@@ -86,9 +89,7 @@ def by_waves(
         wanted: list[Question] = []
         for user in [u for u in users if u not in broken]:
             try:
-                wanted += _of_ratings(
-                    dataset, split, model, plans[user], store, community, further=further
-                )
+                wanted += _of_ratings(dataset, split, model, plans[user], store, community, further=further)
             except (ModelError, BadRequest) as error:
                 if isinstance(error, ModelError) and error.hopeless:
                     raise
@@ -111,9 +112,14 @@ def _unfinished(
 
 
 def _of_step(
-    dataset: Dataset, split: Split, model: LLMUserModel, what: Plan, steps: list[Step], cut: list[tuple],
+    dataset: Dataset,
+    split: Split,
+    model: LLMUserModel,
+    what: Plan,
+    steps: list[Step],
+    cut: list[tuple],
     community: CommunityEvidence | None,
-) -> list[Question]:  # fmt: skip
+) -> list[Question]:
     mine = replace(model, evolution=what.id)
     context, items = _before(dataset, split, model, what, steps, cut, community)
     found = mine.rate_questions(context, items, "forecast") if what.forecasts else []
@@ -121,9 +127,14 @@ def _of_step(
 
 
 def _before(
-    dataset: Dataset, split: Split, model: LLMUserModel, what: Plan, steps: list[Step], cut: list[tuple],
+    dataset: Dataset,
+    split: Split,
+    model: LLMUserModel,
+    what: Plan,
+    steps: list[Step],
+    cut: list[tuple],
     community: CommunityEvidence | None,
-) -> tuple[Context, list[Item]]:  # fmt: skip
+) -> tuple[Context, list[Item]]:
     """What a step's batch is forecast from, and its items."""
     context = context_after(dataset, split, what.user, steps)
     items = [r.item for r in cut[len(steps)]]
@@ -133,9 +144,15 @@ def _before(
 
 
 def _of_ratings(
-    dataset: Dataset, split: Split, model: LLMUserModel, what: Plan, store: Store,
-    community: CommunityEvidence | None, *, further: bool = False,
-) -> list[Question]:  # fmt: skip
+    dataset: Dataset,
+    split: Split,
+    model: LLMUserModel,
+    what: Plan,
+    store: Store,
+    community: CommunityEvidence | None,
+    *,
+    further: bool = False,
+) -> list[Question]:
     steps = stored_steps(dataset, what, store)
     items = dataset.items_of(split.test.of_user(what.user).item)
     known = store.ratings(what.id, len(steps), [i.id for i in items])

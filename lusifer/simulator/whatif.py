@@ -42,15 +42,18 @@ def replaced(split: Split, own: Mapping[int, RatingTable], how: str) -> Split:
     """The split in which some users have other training ratings, in the order of their tables; ``how`` is
     part of its name, as are the ratings."""
     names = hashlib.sha256("".join(f"{u}:{_name(t)}" for u, t in sorted(own.items())).encode())
-    return Split(
-        f"{split.id}+{how}-{names.hexdigest()[:10]}", WithUsers(split.train, own), split.test
-    )
+    return Split(f"{split.id}+{how}-{names.hexdigest()[:10]}", WithUsers(split.train, own), split.test)
 
 
 def altered(
-    dataset: Dataset, split: Split, user: int, *, history: int, ratings: Mapping[int, float] | None = None,
+    dataset: Dataset,
+    split: Split,
+    user: int,
+    *,
+    history: int,
+    ratings: Mapping[int, float] | None = None,
     without: Set[int] = frozenset(),
-) -> Split:  # fmt: skip
+) -> Split:
     """The split in which a user gave some movies of the training part other ratings, or never rated them.
 
     Only the newest ``history`` ratings of the user are left: an older one would move in where one is left
@@ -75,7 +78,9 @@ def altered(
         )
     for value in given.values():
         if not dataset.scale.contains(value):
-            raise BadRequest(f"{value:g} is not on the scale.", f"Give {dataset.scale.lowest:g} to {dataset.scale.highest:g}.")  # fmt: skip
+            raise BadRequest(
+                f"{value:g} is not on the scale.", f"Give {dataset.scale.lowest:g} to {dataset.scale.highest:g}."
+            )
     kept = own.select(~np.isin(own.item, list(without)))
     if not len(kept):
         raise BadRequest("Nothing would be left to read.", "Leave fewer ratings out.")
@@ -132,15 +137,17 @@ class Consequence:
     @property
     def moved_ratings(self) -> int:
         """Ratings that moved by a hundredth of a star or more."""
-        return sum(
-            a is not None and b is not None and abs(a - b) >= 0.01 for _, a, b in self.ratings
-        )
+        return sum(a is not None and b is not None and abs(a - b) >= 0.01 for _, a, b in self.ratings)
 
 
 def consequence(
-    real: Sequence[Step], other: Sequence[Step], touched: Set[int], titles: Mapping[int, str],
-    before: Sequence[SimulatedRating] = (), after: Sequence[SimulatedRating] = (),
-) -> Consequence:  # fmt: skip
+    real: Sequence[Step],
+    other: Sequence[Step],
+    touched: Set[int],
+    titles: Mapping[int, str],
+    before: Sequence[SimulatedRating] = (),
+    after: Sequence[SimulatedRating] = (),
+) -> Consequence:
     """Hold an altered evolution against the real one.
 
     Args:
@@ -156,17 +163,18 @@ def consequence(
         for change in step.changes:
             if touched & set(change.item_ids):
                 explained.append((step.number, f"{change.aspect}: {change.direction}"))
-                words = (
-                    change.aspect.lower().removeprefix("liking for ").removeprefix("dislike of ")
-                )
+                words = change.aspect.lower().removeprefix("liking for ").removeprefix("dislike of ")
                 spoken |= {b.text for b in first.bullets if words and words in b.text.lower()}
-    named = {
-        b.text for b in first.bullets if any(titles[i] in b.text for i in touched if i in titles)
-    }
+    named = {b.text for b in first.bullets if any(titles[i] in b.text for i in touched if i in titles)}
     cited = spoken | named
     others = [b.text for b in first.bullets if b.text not in cited]
     pairs = tuple((a.item_id, a.expected, b.expected) for a, b in zip(before, after, strict=True))
     return Consequence(
-        lines, len(cited), sum(t not in stayed for t in cited), len(others),
-        sum(t not in stayed for t in others), tuple(explained), pairs,
-    )  # fmt: skip
+        lines,
+        len(cited),
+        sum(t not in stayed for t in cited),
+        len(others),
+        sum(t not in stayed for t in others),
+        tuple(explained),
+        pairs,
+    )

@@ -15,15 +15,29 @@ from lusifer.simulator.aspects import Aspect
 from lusifer.simulator.types import Change, Crowd, Rated
 
 LEADS: dict[int, tuple[str, ...]] = {
-    2: ("Loves {x}", "Keeps the best marks for {x}", "Lights up at {x}", "Is most at home with {x}",
-        "Finds favourites among {x}"),
-    1: ("Enjoys {x}", "Has a soft spot for {x}", "Warms to {x}", "Leans towards {x}",
-        "Is usually well served by {x}"),
-    -1: ("Is lukewarm about {x}", "Is rarely won over by {x}", "Has limited patience for {x}",
-         "Tends to be let down by {x}", "Holds back on {x}"),
-    -2: ("Marks down {x} hard", "Has little time for {x}", "Is put off by {x}",
-         "Hardly ever gets along with {x}", "Finds little to like in {x}"),
-}  # fmt: skip
+    2: (
+        "Loves {x}",
+        "Keeps the best marks for {x}",
+        "Lights up at {x}",
+        "Is most at home with {x}",
+        "Finds favourites among {x}",
+    ),
+    1: ("Enjoys {x}", "Has a soft spot for {x}", "Warms to {x}", "Leans towards {x}", "Is usually well served by {x}"),
+    -1: (
+        "Is lukewarm about {x}",
+        "Is rarely won over by {x}",
+        "Has limited patience for {x}",
+        "Tends to be let down by {x}",
+        "Holds back on {x}",
+    ),
+    -2: (
+        "Marks down {x} hard",
+        "Has little time for {x}",
+        "Is put off by {x}",
+        "Hardly ever gets along with {x}",
+        "Finds little to like in {x}",
+    ),
+}
 MOOD_LEADS: dict[str, dict[int, tuple[str, ...]]] = {
     "dark": {
         1: ("Comes for tension and the darker side", "Likes an evening to be tense and dark"),
@@ -96,9 +110,7 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def taste(
-    aspect: Aspect, strength: int, shown: Sequence[Rated], against: Sequence[Rated], user: int
-) -> str:
+def taste(aspect: Aspect, strength: int, shown: Sequence[Rated], against: Sequence[Rated], user: int) -> str:
     """A bullet on a liking or dislike, with the movies that show it and one that does not."""
     if aspect.section == "mood":
         leads = MOOD_LEADS[aspect.key.removeprefix("mood:")][1 if strength > 0 else -1]
@@ -133,10 +145,9 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
         "narrow": "Hardly varies: {most} of the first {n} ratings are a plain {mode}",
         "stricter": "Has grown stricter: the newest {batch} average {recent}, the ones before {before}",
         "kinder": "Has grown kinder: the newest {batch} average {recent}, the ones before {before}",
-    }  # fmt: skip
+    }
     shown: dict[str, object] = {
-        k: (f"{v:.1f}" if k in {"mean", "recent", "before"} else mark(v))
-        for k, v in numbers.items()
+        k: (f"{v:.1f}" if k in {"mean", "recent", "before"} else mark(v)) for k, v in numbers.items()
     }
     shown["n"] = n
     top = int(numbers.get("top", 0))
@@ -148,10 +159,11 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
     good = [r for r in newest if r.rating >= numbers["good"]] or newest
     poor = [r for r in newest if r.rating <= numbers["poor"]] or newest
     shown |= {
-        "good_one": short(good[0]), "poor_one": short(poor[0]),
+        "good_one": short(good[0]),
+        "poor_one": short(poor[0]),
         "best": marks_for([max(newest, key=lambda r: r.rating)]),
         "worst": marks_for([min(newest, key=lambda r: r.rating)]),
-    }  # fmt: skip
+    }
     return sentence(of[kind].format(**shown))
 
 
@@ -179,7 +191,7 @@ _CHANGE: dict[tuple[str, int], tuple[str, ...]] = {
     ("strengthened", -1): ("{m} hardened the dislike of {x}", "{m} made things worse for {x}"),
     ("weakened", -1): ("{m} softened the dislike of {x}", "{m} won back some ground for {x}"),
     ("dropped", -1): ("{m} cleared {x} of the earlier dislike", "{m} ended the dislike of {x}"),
-}  # fmt: skip
+}
 
 
 def change_clause(change: Change, words: str, cited: Sequence[Rated], user: int, step: int) -> str:

@@ -59,8 +59,7 @@ class Budgets(Connected):
         row = (
             self._open()
             .execute(
-                f"select coalesce(sum(tokens), 0), coalesce(sum(dollars), 0.0) from spending"
-                f" where {scope} = ?",
+                f"select coalesce(sum(tokens), 0), coalesce(sum(dollars), 0.0) from spending where {scope} = ?",
                 [name],
             )
             .fetchone()

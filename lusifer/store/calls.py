@@ -65,8 +65,14 @@ class Calls(Connected):
             .fetchone()
         )
         names = (
-            "made", "cached", "failed", "input_tokens", "output_tokens", "price", "unpriced",
-        )  # fmt: skip
+            "made",
+            "cached",
+            "failed",
+            "input_tokens",
+            "output_tokens",
+            "price",
+            "unpriced",
+        )
         return dict(zip(names, row, strict=True))
 
     @explained
@@ -121,9 +127,14 @@ class Calls(Connected):
         long = json.loads(call["messages"] or "[]")[2:]
         before = after = None
         if long:
-            before = db.execute(f"select max(id) from calls where id < :id and {same} and status = 'invalid'", values).fetchone()[0]  # fmt: skip
+            before = db.execute(
+                f"select max(id) from calls where id < :id and {same} and status = 'invalid'", values
+            ).fetchone()[0]
         if call["status"] == "invalid":
-            row = db.execute(f"select id, messages from calls where id > :id and {same} and messages is not null order by id limit 1", values).fetchone()  # fmt: skip
+            row = db.execute(
+                f"select id, messages from calls where id > :id and {same} and messages is not null order by id limit 1",
+                values,
+            ).fetchone()
             after = row[0] if row and json.loads(row[1])[2:] else None
         return before, after
 
@@ -165,8 +176,7 @@ class Calls(Connected):
         if column not in CALL_COLUMNS:
             raise ValueError(column)
         rows = self._open().execute(
-            f"select {column} from calls where {column} is not null group by 1 order by count(*) desc"
-            " limit 200"
+            f"select {column} from calls where {column} is not null group by 1 order by count(*) desc limit 200"
         )
         return [r[0] for r in rows]
 
@@ -192,9 +202,13 @@ class Calls(Connected):
 
     @explained
     def prune_calls(
-        self, *, before: str | None = None, run: str | None = None, keep: int | None = None,
+        self,
+        *,
+        before: str | None = None,
+        run: str | None = None,
+        keep: int | None = None,
         preview: bool = False,
-    ) -> tuple[int, int]:  # fmt: skip
+    ) -> tuple[int, int]:
         """Forget calls older than a time, of a run, or beyond the newest so many characters; answers stay.
         How many, and their characters.
 
@@ -227,9 +241,7 @@ class Calls(Connected):
     @explained
     def tables(self) -> list[str]:
         """The tables that hold anything a person would take out, by name."""
-        rows = self._open().execute(
-            "select name from sqlite_master where type = 'table' order by 1"
-        )
+        rows = self._open().execute("select name from sqlite_master where type = 'table' order by 1")
         return [r[0] for r in rows if not r[0].startswith(("call_search", "sqlite_", "_"))]
 
     @explained
@@ -253,9 +265,7 @@ class Calls(Connected):
         found: set[str] = set()
         for at in range(0, len(keys), 500):
             part = list(keys[at : at + 500])
-            rows = self._open().execute(
-                f"select key from answers where key in ({','.join('?' * len(part))})", part
-            )
+            rows = self._open().execute(f"select key from answers where key in ({','.join('?' * len(part))})", part)
             found |= {r[0] for r in rows}
         return found
 
@@ -276,8 +286,17 @@ class Calls(Connected):
         """Some answers with the call that brought each, as `keep_answer` takes them."""
         db = self._open()
         found = []
-        for answer in list(db.query("select * from answers where key in (select key from calls where status = 'ok') limit ?", [limit])):  # fmt: skip
-            call = next(iter(db.query("select * from calls where key = ? and status = 'ok' order by id desc limit 1", [answer["key"]])), None)  # fmt: skip
+        for answer in list(
+            db.query("select * from answers where key in (select key from calls where status = 'ok') limit ?", [limit])
+        ):
+            call = next(
+                iter(
+                    db.query(
+                        "select * from calls where key = ? and status = 'ok' order by id desc limit 1", [answer["key"]]
+                    )
+                ),
+                None,
+            )
             if call is not None:
                 key = answer.pop("key")
                 for row, names in ((answer, ("created_at",)), (call, ("id", "key", "created_at"))):

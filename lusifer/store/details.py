@@ -12,9 +12,7 @@ class MovieDetails(Connected):
     """What is known of movies beyond the data set."""
 
     @explained
-    def keep_details(
-        self, dataset_hash: str, rows: Iterable[tuple[int, str | None, str, float]]
-    ) -> None:
+    def keep_details(self, dataset_hash: str, rows: Iterable[tuple[int, str | None, str, float]]) -> None:
         """Store what is known of items: id, JSON (``None``: looked for and not found), source,
         confidence (0–1)."""
         at = now()
@@ -22,20 +20,22 @@ class MovieDetails(Connected):
             db["movie_details"].insert_all(
                 (
                     {
-                        "dataset_hash": dataset_hash, "item_id": item, "data": data,
-                        "source": source, "confidence": confidence, "created_at": at,
+                        "dataset_hash": dataset_hash,
+                        "item_id": item,
+                        "data": data,
+                        "source": source,
+                        "confidence": confidence,
+                        "created_at": at,
                     }
                     for item, data, source, confidence in rows
                 ),
                 replace=True,
-            )  # fmt: skip
+            )
 
     @explained
     def details(self, dataset_hash: str) -> list[dict[str, Any]]:
         """Every row of `keep_details`, by item id."""
-        rows = self._open()["movie_details"].rows_where(
-            "dataset_hash = ?", [dataset_hash], order_by="item_id"
-        )
+        rows = self._open()["movie_details"].rows_where("dataset_hash = ?", [dataset_hash], order_by="item_id")
         return list(rows)
 
     @explained

@@ -70,22 +70,25 @@ class Evolutions(Connected):
         """Store simulated ratings given from the profile after a step."""
         with self.writing() as db:
             db["ratings"].insert_all(
-                (
-                    {"evolution_id": evolution, "step": step, **r, "created_at": now()}
-                    for r in ratings
-                ),
+                ({"evolution_id": evolution, "step": step, **r, "created_at": now()} for r in ratings),
                 replace=True,
             )
 
     @explained
-    def ratings(
-        self, evolution: str, step: int, item_ids: Sequence[int]
-    ) -> dict[int, dict[str, Any]]:
+    def ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Stored ratings of some items from the profile after a step, by item id."""
         wanted = set(item_ids)
         columns = (
-            "item_id", "rating", "expected", "spread", "reason", "failure", "mass", "how", "details",
-        )  # fmt: skip
+            "item_id",
+            "rating",
+            "expected",
+            "spread",
+            "reason",
+            "failure",
+            "mass",
+            "how",
+            "details",
+        )
         # In SQL: asked for hundreds of users at a time, and a table object looks at the schema first.
         rows = self._open().query(
             f"select {', '.join(columns)} from ratings where evolution_id = ? and step = ?",

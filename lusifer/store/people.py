@@ -47,9 +47,7 @@ class People(Connected):
         with self.writing() as db:
             row = db.execute("select max(id) from local_users").fetchone()
             number = max(int(row[0] or 0) + 1, FIRST_LOCAL)
-            db["local_users"].insert(
-                {"id": number, "dataset_hash": dataset_hash, "name": name, "created_at": now()}
-            )
+            db["local_users"].insert({"id": number, "dataset_hash": dataset_hash, "name": name, "created_at": now()})
             return number
 
     @explained
@@ -97,9 +95,12 @@ class People(Connected):
         before stays as it was."""
         with self.writing() as db:
             db["local_predictions"].insert_all(
-                ({"user_id": user, "item_id": i, "predicted": p, "reason": why, "made_at": now()} for i, p, why in rows),
+                (
+                    {"user_id": user, "item_id": i, "predicted": p, "reason": why, "made_at": now()}
+                    for i, p, why in rows
+                ),
                 ignore=True,
-            )  # fmt: skip
+            )
 
     @explained
     def local_predictions(self, user: int) -> dict[int, tuple[float, str, bool]]:
@@ -127,7 +128,11 @@ class People(Connected):
                 [user, user],
             )
             for table, column in (
-                ("evolutions", "user_id"), ("calls", "user_id"), ("answer_notes", "user_id"),
-                ("local_ratings", "user_id"), ("local_predictions", "user_id"), ("local_users", "id"),
-            ):  # fmt: skip
+                ("evolutions", "user_id"),
+                ("calls", "user_id"),
+                ("answer_notes", "user_id"),
+                ("local_ratings", "user_id"),
+                ("local_predictions", "user_id"),
+                ("local_users", "id"),
+            ):
                 db[table].delete_where(f"{column} = ?", [user])

@@ -18,15 +18,12 @@ class PromptVersions(Connected):
     def keep_prompt(self, hash_: str, name: str, data: str, parent: int | None, note: str) -> int:
         """Store a version, or find the one of this content; its number."""
         with self.writing() as db:
-            row = db.execute(
-                "select number from prompt_versions where hash = ?", [hash_]
-            ).fetchone()
+            row = db.execute("select number from prompt_versions where hash = ?", [hash_]).fetchone()
             if row:
                 return int(row[0])
             made = db["prompt_versions"].insert(
-                {"hash": hash_, "name": name, "data": data, "parent": parent, "note": note,
-                 "created_at": now()}
-            )  # fmt: skip
+                {"hash": hash_, "name": name, "data": data, "parent": parent, "note": note, "created_at": now()}
+            )
             return int(made.last_pk)  # type: ignore[arg-type]
 
     @explained
@@ -39,8 +36,7 @@ class PromptVersions(Connected):
         """All versions without their content, newest first."""
         return list(
             self._open().query(
-                "select number, hash, name, parent, note, created_at from prompt_versions"
-                " order by number desc"
+                "select number, hash, name, parent, note, created_at from prompt_versions order by number desc"
             )
         )
 
@@ -51,9 +47,7 @@ class PromptVersions(Connected):
         return {r[0]: int(r[1]) for r in rows}
 
     @explained
-    def move_label(
-        self, label: str, number: int | None, *, unless_there: bool = False
-    ) -> int | None:
+    def move_label(self, label: str, number: int | None, *, unless_there: bool = False) -> int | None:
         """Point a label at a version, or take it away; where it pointed before.
 
         Args:
@@ -67,20 +61,14 @@ class PromptVersions(Connected):
             if number is None:
                 db["prompt_labels"].delete_where("label = ?", [label])
             else:
-                db["prompt_labels"].upsert(
-                    {"label": label, "number": number, "moved_at": now()}, pk="label"
-                )
-            db["prompt_moves"].insert(
-                {"label": label, "before": before, "after": number, "moved_at": now()}
-            )
+                db["prompt_labels"].upsert({"label": label, "number": number, "moved_at": now()}, pk="label")
+            db["prompt_moves"].insert({"label": label, "before": before, "after": number, "moved_at": now()})
             return before
 
     @explained
     def label_moves(self, label: str, limit: int = 20) -> list[dict[str, Any]]:
         """Where a label has pointed, newest move first."""
-        rows = self._open()["prompt_moves"].rows_where(
-            "label = ?", [label], order_by="id desc", limit=limit
-        )
+        rows = self._open()["prompt_moves"].rows_where("label = ?", [label], order_by="id desc", limit=limit)
         return list(rows)
 
     # ---- drafts ---------------------------------------------------------------------------------
@@ -102,10 +90,9 @@ class PromptVersions(Connected):
             if row and int(row[0]) != revision:
                 draft, revision = secrets.token_hex(8), 0
             db["prompt_drafts"].upsert(
-                {"id": draft, "base": base, "data": data, "revision": revision + 1,
-                 "updated_at": now()},
+                {"id": draft, "base": base, "data": data, "revision": revision + 1, "updated_at": now()},
                 pk="id",
-            )  # fmt: skip
+            )
             db.execute(
                 "delete from prompt_drafts where id not in"
                 f" (select id from prompt_drafts order by updated_at desc limit {KEPT_DRAFTS})"
@@ -121,8 +108,4 @@ class PromptVersions(Connected):
     @explained
     def drafts(self) -> list[dict[str, Any]]:
         """All drafts without their content, newest first."""
-        return list(
-            self._open().query(
-                "select id, base, updated_at from prompt_drafts order by updated_at desc"
-            )
-        )
+        return list(self._open().query("select id, base, updated_at from prompt_drafts order by updated_at desc"))

@@ -46,9 +46,7 @@ class Runs(Connected):
             db["runs"].update(run, {"status": "running", "summary": "{}", "finished_at": None})
 
     @explained
-    def runs(
-        self, kind: str, limit: int = 50, where: Mapping[str, str] | None = None
-    ) -> list[dict[str, Any]]:
+    def runs(self, kind: str, limit: int = 50, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """The newest runs of a kind, with ``params`` and ``summary`` as dicts.
 
         Args:
@@ -56,9 +54,11 @@ class Runs(Connected):
         """
         wanted = {k: v for k, v in (where or {}).items() if k in WANTED}
         rows = self._open()["runs"].rows_where(
-            " and ".join(["kind = ?", *(f"{k} = ?" for k in wanted)]), [kind, *wanted.values()],
-            order_by="created_at desc", limit=limit,
-        )  # fmt: skip
+            " and ".join(["kind = ?", *(f"{k} = ?" for k in wanted)]),
+            [kind, *wanted.values()],
+            order_by="created_at desc",
+            limit=limit,
+        )
         return [_run(r) for r in rows]
 
     @explained

@@ -13,40 +13,79 @@ def m001_first(db: sqlite_utils.Database) -> None:
     """Runs, answers, calls, evolutions with their steps, simulated ratings."""
     db["runs"].create(
         {
-            "id": str, "kind": str, "title": str, "status": str, "dataset": str,
-            "dataset_hash": str, "split": str, "model": str, "model_version": str, "seed": int,
-            "params": str, "summary": str, "created_at": str, "finished_at": str,
+            "id": str,
+            "kind": str,
+            "title": str,
+            "status": str,
+            "dataset": str,
+            "dataset_hash": str,
+            "split": str,
+            "model": str,
+            "model_version": str,
+            "seed": int,
+            "params": str,
+            "summary": str,
+            "created_at": str,
+            "finished_at": str,
         },
         pk="id",
-    )  # fmt: skip
+    )
     db["runs"].create_index(["kind", "created_at"])
     db["answers"].create(
         {
-            "key": str, "model": str, "text": str, "finish_reason": str, "input_tokens": int,
-            "cached_tokens": int, "output_tokens": int, "created_at": str,
+            "key": str,
+            "model": str,
+            "text": str,
+            "finish_reason": str,
+            "input_tokens": int,
+            "cached_tokens": int,
+            "output_tokens": int,
+            "created_at": str,
         },
         pk="key",
-    )  # fmt: skip
+    )
     db["calls"].create(
         {
-            "id": int, "created_at": str, "run_id": str, "key": str, "purpose": str,
-            "user_id": int, "step": int, "model": str, "prompt_version": str, "status": str,
-            "error_kind": str, "error": str, "input_tokens": int, "cached_tokens": int,
-            "output_tokens": int, "latency_ms": float, "price": float, "messages": str,
+            "id": int,
+            "created_at": str,
+            "run_id": str,
+            "key": str,
+            "purpose": str,
+            "user_id": int,
+            "step": int,
+            "model": str,
+            "prompt_version": str,
+            "status": str,
+            "error_kind": str,
+            "error": str,
+            "input_tokens": int,
+            "cached_tokens": int,
+            "output_tokens": int,
+            "latency_ms": float,
+            "price": float,
+            "messages": str,
             "text": str,
         },
         pk="id",
-    )  # fmt: skip
+    )
     db["calls"].create_index(["key"])
     db["calls"].create_index(["run_id"])
     db["evolutions"].create(
         {
-            "id": str, "dataset": str, "dataset_hash": str, "split": str, "user_id": int,
-            "model": str, "model_version": str, "history": int, "batch_size": int,
-            "forecasts": int, "created_at": str,
+            "id": str,
+            "dataset": str,
+            "dataset_hash": str,
+            "split": str,
+            "user_id": int,
+            "model": str,
+            "model_version": str,
+            "history": int,
+            "batch_size": int,
+            "forecasts": int,
+            "created_at": str,
         },
         pk="id",
-    )  # fmt: skip
+    )
     db["evolutions"].create_index(["dataset_hash", "split", "user_id"])
     db["steps"].create(
         {"evolution_id": str, "number": int, "data": str, "created_at": str},
@@ -55,12 +94,19 @@ def m001_first(db: sqlite_utils.Database) -> None:
     )
     db["ratings"].create(
         {
-            "evolution_id": str, "step": int, "item_id": int, "rating": float, "expected": float,
-            "spread": float, "reason": str, "failure": str, "created_at": str,
+            "evolution_id": str,
+            "step": int,
+            "item_id": int,
+            "rating": float,
+            "expected": float,
+            "spread": float,
+            "reason": str,
+            "failure": str,
+            "created_at": str,
         },
         pk=("evolution_id", "step", "item_id"),
         foreign_keys=[("evolution_id", "evolutions", "id")],
-    )  # fmt: skip
+    )
 
 
 @migrations()  # type: ignore[untyped-decorator]
@@ -73,20 +119,30 @@ def m002_outside_world(db: sqlite_utils.Database) -> None:
     db["evolutions"].add_column("details", str)
     db["spending"].create(
         {
-            "id": int, "created_at": str, "run": str, "session": str, "day": str, "tokens": int,
-            "dollars": float, "settled": int,
+            "id": int,
+            "created_at": str,
+            "run": str,
+            "session": str,
+            "day": str,
+            "tokens": int,
+            "dollars": float,
+            "settled": int,
         },
         pk="id",
-    )  # fmt: skip
+    )
     for scope in ("run", "session", "day"):
         db["spending"].create_index([scope])
     db["movie_details"].create(
         {
-            "dataset_hash": str, "item_id": int, "data": str, "source": str, "confidence": float,
+            "dataset_hash": str,
+            "item_id": int,
+            "data": str,
+            "source": str,
+            "confidence": float,
             "created_at": str,
         },
         pk=("dataset_hash", "item_id"),
-    )  # fmt: skip
+    )
 
 
 @migrations()  # type: ignore[untyped-decorator]
@@ -110,33 +166,41 @@ def m005_prompt_lab(db: sqlite_utils.Database) -> None:
     over calls, and sums over them without reading their texts."""
     db["prompt_versions"].create(
         {
-            "number": int, "hash": str, "name": str, "data": str, "parent": int, "note": str,
+            "number": int,
+            "hash": str,
+            "name": str,
+            "data": str,
+            "parent": int,
+            "note": str,
             "created_at": str,
         },
-        pk="number", not_null={"hash", "data"},
-    )  # fmt: skip
+        pk="number",
+        not_null={"hash", "data"},
+    )
     db["prompt_versions"].create_index(["hash"], unique=True)
     db["prompt_labels"].create({"label": str, "number": int, "moved_at": str}, pk="label")
-    db["prompt_moves"].create(
-        {"id": int, "label": str, "before": int, "after": int, "moved_at": str}, pk="id"
-    )
-    db["prompt_drafts"].create(
-        {"id": str, "base": int, "data": str, "revision": int, "updated_at": str}, pk="id"
-    )
+    db["prompt_moves"].create({"id": int, "label": str, "before": int, "after": int, "moved_at": str}, pk="id")
+    db["prompt_drafts"].create({"id": str, "base": int, "data": str, "revision": int, "updated_at": str}, pk="id")
     db["answer_notes"].create(
         {
-            "run_id": str, "candidate": str, "user_id": int, "item_id": int, "step": int,
-            "prompt_version": str, "model": str, "thumb": int, "note": str, "created_at": str,
+            "run_id": str,
+            "candidate": str,
+            "user_id": int,
+            "item_id": int,
+            "step": int,
+            "prompt_version": str,
+            "model": str,
+            "thumb": int,
+            "note": str,
+            "created_at": str,
         },
         pk=("run_id", "candidate", "user_id", "item_id", "step"),
-    )  # fmt: skip
-    db["local_users"].create(
-        {"id": int, "dataset_hash": str, "name": str, "created_at": str}, pk="id"
     )
+    db["local_users"].create({"id": int, "dataset_hash": str, "name": str, "created_at": str}, pk="id")
     db["local_ratings"].create(
         {"user_id": int, "item_id": int, "rating": float, "timestamp": int, "predicted": float},
         pk=("user_id", "item_id"),
-    )  # fmt: skip
+    )
     db["calls"].add_column("evolution", str)
     db.execute("create index calls_evolution on calls (evolution) where evolution is not null")
     db["local_predictions"].create(
@@ -147,15 +211,23 @@ def m005_prompt_lab(db: sqlite_utils.Database) -> None:
     for column in ("created_at", "model", "status"):
         db.execute(f"drop index if exists idx_calls_{column}")
     db["calls"].create_index(
-        ["model", "prompt_version", "purpose", "status", "error_kind", "created_at",
-         "input_tokens", "output_tokens", "price", "latency_ms"],
+        [
+            "model",
+            "prompt_version",
+            "purpose",
+            "status",
+            "error_kind",
+            "created_at",
+            "input_tokens",
+            "output_tokens",
+            "price",
+            "latency_ms",
+        ],
         index_name="calls_sums",
-    )  # fmt: skip
+    )
     # A line break in the stored JSON is a backslash and an n, which would begin the next word.
     words = "replace({0}messages, char(92) || 'n', ' '), coalesce({0}text, '')"
-    db.execute(
-        f"create view call_words (id, messages, text) as select id, {words.format('')} from calls"
-    )
+    db.execute(f"create view call_words (id, messages, text) as select id, {words.format('')} from calls")
     db.execute(
         "create virtual table call_search using fts5 (messages, text, content='call_words',"
         " content_rowid='id', detail=none, columnsize=0)"

@@ -21,7 +21,7 @@ class Transfer(Connected):
     """Runs as files."""
 
     @explained
-    def export_run(self, run: str, file: Path, files: Mapping[str, bytes] | None = None) -> dict[str, int]:  # fmt: skip
+    def export_run(self, run: str, file: Path, files: Mapping[str, bytes] | None = None) -> dict[str, int]:
         """Write a run with all that it stands on into a new SQLite file; rows written, by table.
 
         Those are the run, its calls and the answers to them; the evolutions of its models and users on its
@@ -36,9 +36,11 @@ class Transfer(Connected):
         """
         db = self._open().conn
         row = self._rows(db, "select * from runs where id = ?", [run])
-        called = self._rows(db, "select distinct model, prompt_version from calls where run_id = ?", [run])  # fmt: skip
+        called = self._rows(db, "select distinct model, prompt_version from calls where run_id = ?", [run])
         if not row and not called:
-            raise BadRequest(f"There is no run {run!r} in {self.path}.", "The Calls page lists the runs that have calls.")  # fmt: skip
+            raise BadRequest(
+                f"There is no run {run!r} in {self.path}.", "The Calls page lists the runs that have calls."
+            )
         if file.exists():
             raise BadRequest(f"{file} is there already.", "Give another name, or move it away.")
         if not file.parent.is_dir():
@@ -51,7 +53,7 @@ class Transfer(Connected):
             pairs.add((about["model"], about["model_version"]))
         users = params.get("users") if isinstance(params.get("users"), list) else None
         if users is None:
-            mine = self._rows(db, "select distinct user_id from calls where run_id = ? and user_id is not null", [run])  # fmt: skip
+            mine = self._rows(db, "select distinct user_id from calls where run_id = ? and user_id is not null", [run])
             users = [r["user_id"] for r in mine]
         evolutions = self._evolutions(db, about, pairs, users, run)
         ids = [e["id"] for e in evolutions]
@@ -60,26 +62,30 @@ class Transfer(Connected):
         for model, version in sorted(pairs, key=str):
             for part in _parts(users):
                 calls += [
-                    c for c in self._rows(
+                    c
+                    for c in self._rows(
                         db,
                         "select * from calls where model = ? and prompt_version = ? and status in ('ok', 'cached')"
                         f" and user_id in ({_marks(part)})",
                         [model, version, *part],
-                    ) if c["id"] not in seen
-                ]  # fmt: skip
+                    )
+                    if c["id"] not in seen
+                ]
                 seen |= {c["id"] for c in calls}
         keys = sorted({c["key"] for c in calls if c["key"]})
         have = {c["key"] for c in calls if c["messages"]}
         for part in _parts([k for k in keys if k not in have]):  # asked for by another run first
-            calls += self._rows(db, f"select * from calls where status = 'ok' and key in ({_marks(part)})", part)  # fmt: skip
+            calls += self._rows(db, f"select * from calls where status = 'ok' and key in ({_marks(part)})", part)
         found: dict[str, list[dict[str, Any]]] = {
-            "runs": row, "evolutions": evolutions, "calls": list({c["id"]: c for c in calls}.values()),
+            "runs": row,
+            "evolutions": evolutions,
+            "calls": list({c["id"]: c for c in calls}.values()),
             "answers": self._among(db, "answers", "key", keys),
             "steps": self._among(db, "steps", "evolution_id", ids),
             "ratings": self._among(db, "ratings", "evolution_id", ids),
             "answer_notes": self._rows(db, "select * from answer_notes where run_id = ?", [run]),
             "prompt_versions": self._prompts(db, params, pairs),
-        }  # fmt: skip
+        }
         self._write(file, run, found, files or {})
         return {name: len(rows) for name, rows in found.items()}
 
@@ -102,19 +108,20 @@ class Transfer(Connected):
                 t: [dict(r) for r in source.execute(f"select * from {t}")]
                 for t in (*TABLES, "calls", "prompt_versions")
             }
-            files = {
-                r["name"]: bytes(r["content"]) for r in source.execute("select * from export_files")
-            }
+            files = {r["name"]: bytes(r["content"]) for r in source.execute("select * from export_files")}
         except sqlite3.Error as error:
-            raise BadRequest(f"{file} is no exported run ({error}).", "Export one with: python -m lusifer cache export RUN FILE") from None  # fmt: skip
+            raise BadRequest(
+                f"{file} is no exported run ({error}).", "Export one with: python -m lusifer cache export RUN FILE"
+            ) from None
         finally:
             source.close()
         if head is None:
-            raise BadRequest(
-                f"{file} holds no run.", "Export one with: python -m lusifer cache export RUN FILE"
-            )
+            raise BadRequest(f"{file} holds no run.", "Export one with: python -m lusifer cache export RUN FILE")
         if head["version"] != VERSION:
-            raise BadRequest(f"{file} was written by another version (format {head['version']}).", f"This one reads format {VERSION}.")  # fmt: skip
+            raise BadRequest(
+                f"{file} was written by another version (format {head['version']}).",
+                f"This one reads format {VERSION}.",
+            )
         made: dict[str, int] = {}
         with self.writing() as db:
             conn = db.conn
@@ -126,11 +133,15 @@ class Transfer(Connected):
                 _renumbered(old, numbers)
             for table in TABLES:
                 made[table] = _insert(conn, table, found[table])
-            known = {tuple(r) for r in conn.execute("select created_at, coalesce(key, ''), coalesce(run_id, ''), status from calls")}  # fmt: skip
+            known = {
+                tuple(r)
+                for r in conn.execute("select created_at, coalesce(key, ''), coalesce(run_id, ''), status from calls")
+            }
             fresh = [
-                {k: v for k, v in c.items() if k != "id"} for c in found["calls"]
+                {k: v for k, v in c.items() if k != "id"}
+                for c in found["calls"]
                 if (c["created_at"], c["key"] or "", c["run_id"] or "", c["status"]) not in known
-            ]  # fmt: skip
+            ]
             made["calls"] = _insert(conn, "calls", fresh)
             now_there = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
             made["prompt_versions"] = now_there - had
@@ -144,19 +155,23 @@ class Transfer(Connected):
         names = [d[0] for d in cursor.description]
         return [dict(zip(names, r, strict=True)) for r in cursor]
 
-    def _among(self, db: sqlite3.Connection, table: str, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:  # fmt: skip
+    def _among(self, db: sqlite3.Connection, table: str, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         found = []
         for part in _parts(values):
-            found += self._rows(
-                db, f"select * from {table} where {column} in ({_marks(part)})", part
-            )
+            found += self._rows(db, f"select * from {table} where {column} in ({_marks(part)})", part)
         return found
 
     def _evolutions(
-        self, db: sqlite3.Connection, about: Mapping[str, Any], pairs: Iterable[tuple[Any, Any]],
-        users: Sequence[int], run: str,
-    ) -> list[dict[str, Any]]:  # fmt: skip
-        found = self._among(db, "evolutions", "id", [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else [])  # fmt: skip
+        self,
+        db: sqlite3.Connection,
+        about: Mapping[str, Any],
+        pairs: Iterable[tuple[Any, Any]],
+        users: Sequence[int],
+        run: str,
+    ) -> list[dict[str, Any]]:
+        found = self._among(
+            db, "evolutions", "id", [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else []
+        )
         for model, version in pairs:
             for part in _parts(users):
                 found += self._rows(
@@ -168,7 +183,9 @@ class Transfer(Connected):
         split = about.get("split")
         return list({e["id"]: e for e in found if split in {None, e["split"]}}.values())
 
-    def _prompts(self, db: sqlite3.Connection, params: Mapping[str, Any], pairs: Iterable[tuple[Any, Any]]) -> list[dict[str, Any]]:  # fmt: skip
+    def _prompts(
+        self, db: sqlite3.Connection, params: Mapping[str, Any], pairs: Iterable[tuple[Any, Any]]
+    ) -> list[dict[str, Any]]:
         wanted = {c["number"] for c in params.get("candidates", []) if c.get("number")}
         short = {v.rpartition("-")[2] for _, v in pairs if isinstance(v, str)}
         rows = self._rows(db, "select * from prompt_versions", [])
@@ -176,18 +193,16 @@ class Transfer(Connected):
 
     @staticmethod
     def _take_prompt(conn: sqlite3.Connection, old: dict[str, Any]) -> int:
-        row = conn.execute("select number from prompt_versions where hash = ?", [old["hash"]]).fetchone()  # fmt: skip
+        row = conn.execute("select number from prompt_versions where hash = ?", [old["hash"]]).fetchone()
         if row:
             return int(row[0])
         kept = {**old, "parent": None, "number": None}
         names = ", ".join(kept)
-        made = conn.execute(
-            f"insert into prompt_versions ({names}) values ({_marks(kept)})", list(kept.values())
-        )
+        made = conn.execute(f"insert into prompt_versions ({names}) values ({_marks(kept)})", list(kept.values()))
         return int(made.lastrowid or 0)
 
     @staticmethod
-    def _write(file: Path, run: str, found: Mapping[str, list[dict[str, Any]]], files: Mapping[str, bytes]) -> None:  # fmt: skip
+    def _write(file: Path, run: str, found: Mapping[str, list[dict[str, Any]]], files: Mapping[str, bytes]) -> None:
         import sqlite_utils
 
         target = sqlite_utils.Database(sqlite3.connect(file))
@@ -198,9 +213,7 @@ class Transfer(Connected):
                     _insert(target.conn, table, rows)
                 target["export"].insert({"run": run, "version": VERSION, "exported_at": now()})
                 target["export_files"].create({"name": str, "content": bytes}, pk="name")
-                target["export_files"].insert_all(
-                    {"name": n, "content": c} for n, c in files.items()
-                )
+                target["export_files"].insert_all({"name": n, "content": c} for n, c in files.items())
         except BaseException:
             target.close()
             file.unlink(missing_ok=True)
@@ -250,4 +263,4 @@ def _renumbered(run: dict[str, Any], numbers: Mapping[int, int]) -> None:
         summary["base"] = names.get(summary.get("base"), summary.get("base"))
     if names and run.get("title"):
         run["title"] = ", ".join(names.get(part, part) for part in run["title"].split(", "))
-    run["params"], run["summary"] = (json.dumps(x, sort_keys=k) for x, k in ((params, True), (summary, False)))  # fmt: skip
+    run["params"], run["summary"] = (json.dumps(x, sort_keys=k) for x, k in ((params, True), (summary, False)))

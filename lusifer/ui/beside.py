@@ -20,21 +20,38 @@ def other_side(picked: Chosen, user: int) -> tuple[Chosen, int] | None:
     """The fields for the second side; ``None`` while they mean the first one again, or nobody."""
     store = state.store()
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
-        number = st.number_input(
-            "Other user", 0, value=user, key="other-user", bind="query-params", width=150
-        )
+        number = st.number_input("Other user", 0, value=user, key="other-user", bind="query-params", width=150)
         offered = trials.models_offered(picked)
         # A bound list puts what it shows into the address: specs are shown as they are.
         asked = st.query_params.get("other-model")
         options = list(dict.fromkeys([*offered, *([asked] if asked else [])]))
-        spec = st.selectbox("Other model", options, index=0, key="other-model", bind="query-params",
-                            accept_new_options=True, width=240) or BUILTIN  # fmt: skip
+        spec = (
+            st.selectbox(
+                "Other model",
+                options,
+                index=0,
+                key="other-model",
+                bind="query-params",
+                accept_new_options=True,
+                width=240,
+            )
+            or BUILTIN
+        )
         name, prompts = picked.prompts, picked.asked_with
         if spec != BUILTIN and store is not None:
             names = versions.names(store)
             first = picked.prompts if picked.prompts in names else names[0]
-            name = st.selectbox("Other prompts", names, index=names.index(first), key="other-prompts",
-                                bind="query-params", width=180) or first  # fmt: skip
+            name = (
+                st.selectbox(
+                    "Other prompts",
+                    names,
+                    index=names.index(first),
+                    key="other-prompts",
+                    bind="query-params",
+                    width=180,
+                )
+                or first
+            )
             prompts = versions.find(name, store)
     try:
         other = picked.dataset.user(int(number)).id
@@ -51,9 +68,7 @@ def other_side(picked: Chosen, user: int) -> tuple[Chosen, int] | None:
     return chosen, other
 
 
-def draw(
-    first: tuple[Chosen, int], second: tuple[Chosen, int], history: int | None, size: int | None
-) -> None:
+def draw(first: tuple[Chosen, int], second: tuple[Chosen, int], history: int | None, size: int | None) -> None:
     """Both sides at the same step."""
     sides: list[tuple[Chosen, int, list[Step], int]] = []
     for at, (chosen, user) in enumerate((first, second)):
@@ -93,11 +108,7 @@ def _name(chosen: Chosen, user: int) -> str:
 
 def _side(chosen: Chosen, user: int, steps: Sequence[Step], number: int) -> None:
     step = steps[number - 1]
-    before = (
-        steps[number - 2].profile
-        if number > 1
-        else start(chosen.dataset, chosen.split, user).profile
-    )
+    before = steps[number - 2].profile if number > 1 else start(chosen.dataset, chosen.split, user).profile
     st.markdown(literal(step.explanation))
     errors = step.errors
     if errors:

@@ -30,9 +30,13 @@ from lusifer.ui.state import Chosen
 from lusifer.ui.text import literal
 
 PART_NAMES = {
-    "base": "Everybody's mean", "user": "This user", "movie": "This movie",
-    "community": "Community", "persona": "The model's own say", "limit": "End of the scale",
-}  # fmt: skip
+    "base": "Everybody's mean",
+    "user": "This user",
+    "movie": "This movie",
+    "community": "Community",
+    "persona": "The model's own say",
+    "limit": "End of the scale",
+}
 
 
 def learned(picked: Chosen) -> tuple[Calibrator, Community] | None:
@@ -54,9 +58,7 @@ def learned(picked: Chosen) -> tuple[Calibrator, Community] | None:
     key_ = f"calibration:{community.id}:{model.spec}:{model.version}:{count}"
     job = state.jobs().get(key_)
     if job is None:
-        job = state.jobs().start(
-            key_, "Calibration", lambda j: _work(j, picked, community, database), store=database
-        )
+        job = state.jobs().start(key_, "Calibration", lambda j: _work(j, picked, community, database), store=database)
         job.wait(0.3)
     if job.active:
         st.caption("Learning the calibration from forecasts of the training part …")
@@ -78,10 +80,14 @@ def _work(job: Job, picked: Chosen, community: Community, database: Store | None
     model = picked.user_model(database, cancelled=job.cancelled)
     if picked.builtin:
         forecasts = teachers(
-            picked.dataset, picked.split, model, community=community, folder=settings.kept_dir(),
+            picked.dataset,
+            picked.split,
+            model,
+            community=community,
+            folder=settings.kept_dir(),
             cancelled=job.cancelled,
             progress=lambda done, total, _: job.progress(done, total, "Forecasts of everybody"),
-        )  # fmt: skip
+        )
     elif database is None:
         raise LusiferError("Nothing is stored, so there are no forecasts to learn from.")
     else:
@@ -90,9 +96,13 @@ def _work(job: Job, picked: Chosen, community: Community, database: Store | None
 
 
 def frame(
-    picked: Chosen, user: int, steps: Sequence[Step], ratings: Sequence[SimulatedRating],
-    by: Calibrator, community: Community,
-) -> pd.DataFrame:  # fmt: skip
+    picked: Chosen,
+    user: int,
+    steps: Sequence[Step],
+    ratings: Sequence[SimulatedRating],
+    by: Calibrator,
+    community: Community,
+) -> pd.DataFrame:
     """Calibrated ratings of movies outside the training part: index item id, ``calibrated``, ``high``
     (probability of a rating in the top quarter of the scale) and every part."""
     trained = set(picked.split.train.of_user(user).item.tolist())
@@ -101,10 +111,13 @@ def frame(
     read = [r for s in steps for r in s.batch]
     n = len(rows)
     answers = Answers(
-        np.full(n, user, dtype=np.int32), np.array([r.item_id for r in rows], dtype=np.int32),
-        np.array([r.expected for r in rows], dtype=float), np.full(n, float(len(read))),
-        np.zeros(n, dtype=np.int64), [newest_of(read)],
-    )  # fmt: skip
+        np.full(n, user, dtype=np.int32),
+        np.array([r.item_id for r in rows], dtype=np.int32),
+        np.array([r.expected for r in rows], dtype=float),
+        np.full(n, float(len(read))),
+        np.zeros(n, dtype=np.int64),
+        [newest_of(read)],
+    )
     if not n:
         return pd.DataFrame(columns=["calibrated", "high", *PARTS])
     found = calibrated(answers, by, community)

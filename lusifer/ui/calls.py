@@ -29,16 +29,22 @@ from lusifer.ui.text import literal, money, safe_csv
 PAGE = 100
 """Calls shown at a time."""
 STATUS = {
-    "ok": "Answered", "cached": "From cache", "failed": "Failed", "invalid": "Not usable",
-}  # fmt: skip
+    "ok": "Answered",
+    "cached": "From cache",
+    "failed": "Failed",
+    "invalid": "Not usable",
+}
 PURPOSE = {"forecast": "Forecast", "update": "Profile", "rate": "Rating", "test": "Connection test"}
 TOTALS = {
-    "day": "Day", "model": "Model", "prompt_version": "Prompt version", "purpose": "Purpose",
+    "day": "Day",
+    "model": "Model",
+    "prompt_version": "Prompt version",
+    "purpose": "Purpose",
     "error_kind": "Kind of failure",
-}  # fmt: skip
+}
 
 
-def choices(store: Store, column: str, names: dict[str, str] | None = None) -> tuple[list[Any], dict[Any, str]]:  # fmt: skip
+def choices(store: Store, column: str, names: dict[str, str] | None = None) -> tuple[list[Any], dict[Any, str]]:
     """The values that a filter offers, and how each is shown."""
     values = store.call_values(column)
     return values, {v: (names or {}).get(v, str(v)) for v in values}
@@ -222,9 +228,13 @@ def detail(call: dict[str, Any]) -> None:
         else:
             st.markdown(token_strip(call["tokens"]))
             st.dataframe(
-                found_tokens, hide_index=True, alt="Token probabilities of the numbers in the answer",
-                column_config={"Probability": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")},
-            )  # fmt: skip
+                found_tokens,
+                hide_index=True,
+                alt="Token probabilities of the numbers in the answer",
+                column_config={
+                    "Probability": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
+                },
+            )
     with again:
         if settings.public():
             st.caption("The operator's addresses are not shown here.")
@@ -268,9 +278,7 @@ def _ask_again(call: dict[str, Any]) -> None:
         help="A new draw: the stored answer stays.",
     ):
         keys, limits = dict(st.session_state.get("_keys", {})), state.budget()
-        note = Note(
-            call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or ""
-        )
+        note = Note(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
 
         def work(job: Job) -> str:
             llm = stack(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
@@ -295,9 +303,7 @@ def export_control(store: Store) -> None:
     """Any table as CSV or Parquet."""
     with st.popover("Export a table", icon=":material/table:"):
         name = st.selectbox("Table", store.tables(), key="export-table")
-        form = st.segmented_control(
-            "As", ["CSV", "Parquet"], default="CSV", required=True, key="export-form"
-        )
+        form = st.segmented_control("As", ["CSV", "Parquet"], default="CSV", required=True, key="export-form")
         if name is None:
             return
 
@@ -322,37 +328,24 @@ def export_control(store: Store) -> None:
 
 def prune_control(store: Store) -> None:
     """Forget calls by age, run or size, with a preview; their answers stay."""
-    with st.popover(
-        "Prune", icon=":material/delete_sweep:", help="Forget old calls; their answers stay."
-    ):
-        by = st.segmented_control(
-            "By", ["Age", "Run", "Size"], default="Age", required=True, key="prune-by"
-        )
+    with st.popover("Prune", icon=":material/delete_sweep:", help="Forget old calls; their answers stay."):
+        by = st.segmented_control("By", ["Age", "Run", "Size"], default="Age", required=True, key="prune-by")
         chosen: dict[str, Any] = {}
         if by == "Age":
             days = st.number_input("Older than (days)", 0, 3650, 30, key="prune-days")
             before = datetime.now(UTC) - timedelta(days=int(days))
             chosen = {"before": before.isoformat(timespec="milliseconds")}
         elif by == "Run":
-            chosen = {
-                "run": st.selectbox("Run", store.call_values("run_id"), key="prune-run") or ""
-            }
+            chosen = {"run": st.selectbox("Run", store.call_values("run_id"), key="prune-run") or ""}
         else:
             chosen = {
                 "keep": int(
-                    st.number_input(
-                        "Keep the newest (MB of text)", 0, 100_000, 100, 10, key="prune-size"
-                    )
-                    * 1e6
+                    st.number_input("Keep the newest (MB of text)", 0, 100_000, 100, 10, key="prune-size") * 1e6
                 )
             }
         count, size = store.prune_calls(**chosen, preview=True)
-        st.caption(
-            f"{count:,} calls, about {size / 1e6:.1f} MB of text. Stored answers stay and go on saving money."
-        )
-        if st.button(
-            f"Forget {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"
-        ):
+        st.caption(f"{count:,} calls, about {size / 1e6:.1f} MB of text. Stored answers stay and go on saving money.")
+        if st.button(f"Forget {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"):
             store.prune_calls(**chosen)
             was, now = store.vacuum()
             st.session_state["_pruned"] = (

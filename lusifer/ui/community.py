@@ -21,11 +21,15 @@ def control(data: Dataset, split: Split, asked: bool = False) -> bool:
     ``asked``: the chosen prompts want it.
     """
     wanted = st.toggle(
-        "Community evidence", key="evidence", bind="query-params",
-        help=say("Tell the model, for each movie it rates, what others gave it: their mean, the most similar "
-        "users, a factorisation machine's estimate; all from the training part, without this user's "
-        "rating. Off: the model alone."),
-    )  # fmt: skip
+        "Community evidence",
+        key="evidence",
+        bind="query-params",
+        help=say(
+            "Tell the model, for each movie it rates, what others gave it: their mean, the most similar "
+            "users, a factorisation machine's estimate; all from the training part, without this user's "
+            "rating. Off: the model alone."
+        ),
+    )
     if asked and not wanted:
         st.caption("These prompts tell the model what others gave, so it is on.")
     elif not wanted:

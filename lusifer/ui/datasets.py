@@ -34,10 +34,14 @@ def waiting() -> list[Path]:
     if not root.is_dir():
         return []
     return [
-        p for p in sorted(root.iterdir())
-        if p.is_dir() and not p.name.startswith(".") and p.name not in {"runs", "kept", "models"}
-        and datasets.kind_of(p) is None and own.tables_in(p)
-    ]  # fmt: skip
+        p
+        for p in sorted(root.iterdir())
+        if p.is_dir()
+        and not p.name.startswith(".")
+        and p.name not in {"runs", "kept", "models"}
+        and datasets.kind_of(p) is None
+        and own.tables_in(p)
+    ]
 
 
 def to_read(name: str) -> bool:
@@ -61,9 +65,7 @@ def reading(name: str) -> None:
 
 
 def _read(job: Job, name: str) -> str:
-    datasets.load(
-        name, progress=lambda text, share: _tell(job, text, share), cancelled=job.cancelled
-    )
+    datasets.load(name, progress=lambda text, share: _tell(job, text, share), cancelled=job.cancelled)
     return name
 
 
@@ -78,15 +80,11 @@ def _tell(job: Job, text: str, share: float | None) -> None:
 def about(name: str) -> None:
     """What the chosen data set is, and what was found wrong in its files."""
     data = state.dataset(name)
-    st.caption(
-        f"{literal(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {literal(data.words[1])}."
-    )
+    st.caption(f"{literal(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {literal(data.words[1])}.")
     if data.report.lines:
         with st.popover(f"{len(data.report.lines)} remarks on its files", icon=":material/rule:"):
             for line in data.report.lines:
-                text = (
-                    line.split(" (first:")[0] if settings.public() else line
-                )  # strangers see no rows
+                text = line.split(" (first:")[0] if settings.public() else line  # strangers see no rows
                 st.markdown(f"- {literal(text)}")
 
 
@@ -105,9 +103,7 @@ def control() -> None:
                 key="release",
                 format_func=lambda n: f"{RELEASES[n].title} (about {RELEASES[n].megabytes} MB)",
             )
-            if parts.job_ended(key, "_fetched") and st.button(
-                "Fetch it from GroupLens", icon=":material/download:"
-            ):
+            if parts.job_ended(key, "_fetched") and st.button("Fetch it from GroupLens", icon=":material/download:"):
                 state.jobs().start(key, f"Fetching {title_of(name)}", lambda j: _fetch(j, name))
                 st.rerun()
         st.markdown(
@@ -129,9 +125,7 @@ def mapping(folder: Path) -> None:
     try:
         guess = own.propose(folder)
         columns = {
-            p.file: list(own.columns_of(folder / p.file))
-            for p in (guess.ratings, guess.items, guess.users)
-            if p
+            p.file: list(own.columns_of(folder / p.file)) for p in (guess.ratings, guess.items, guess.users) if p
         }
     except LusiferError as error:
         state.show_error(error)
@@ -149,18 +143,19 @@ def mapping(folder: Path) -> None:
             options = ["", *columns[part.file]]
             found = part.columns.get(role, "")
             said[f"{table}.{role}"] = st.selectbox(
-                role.replace("_", " ").capitalize(), options, options.index(found), key=f"{key}-{table}-{role}",
+                role.replace("_", " ").capitalize(),
+                options,
+                options.index(found),
+                key=f"{key}-{table}-{role}",
                 format_func=lambda c: c or "(none)",
-            )  # fmt: skip
+            )
     unit = st.selectbox(
         "Times are in",
         [*UNITS, "date"],
         [*UNITS, "date"].index(guess.unit),
         key=f"{key}-unit",
     )
-    scale = st.text_input(
-        "Scale: lowest, highest, step", placeholder="told from the ratings", key=f"{key}-scale"
-    )
+    scale = st.text_input("Scale: lowest, highest, step", placeholder="told from the ratings", key=f"{key}-scale")
     if st.button("Accept", icon=":material/check:", key=f"{key}-accept", type="primary"):
         try:
             recipe = replace(
@@ -186,7 +181,5 @@ def _scale(text: str) -> tuple[float, float, float] | None:
     try:
         low, high, step = (float(x) for x in text.split(","))
     except ValueError:
-        raise BadRequest(
-            f"{text!r} is no scale.", "Give lowest, highest, step, such as 1, 5, 1."
-        ) from None
+        raise BadRequest(f"{text!r} is no scale.", "Give lowest, highest, step, such as 1, 5, 1.") from None
     return low, high, step

@@ -26,23 +26,38 @@ from lusifer.ui import runs, state
 from lusifer.ui.state import Chosen
 
 TITLES = {
-    SIMULATOR: "Simulator, model alone", CALIBRATED: "Simulator, calibrated",
-    WITH_EVIDENCE: "Simulator, with evidence", BUILTIN: "Built-in, alone (no LLM)", "fm": "Factorisation machine", "svdpp": "SVD++",
-    "als": "ALS", "ncf": "NCF (MLP tower)", "rnn4rec": "RNN4Rec (GRU)", "item-knn": "Item kNN",
-    "bias": "User + item bias", "item-mean": "Item mean", "user-mean": "User mean",
+    SIMULATOR: "Simulator, model alone",
+    CALIBRATED: "Simulator, calibrated",
+    WITH_EVIDENCE: "Simulator, with evidence",
+    BUILTIN: "Built-in, alone (no LLM)",
+    "fm": "Factorisation machine",
+    "svdpp": "SVD++",
+    "als": "ALS",
+    "ncf": "NCF (MLP tower)",
+    "rnn4rec": "RNN4Rec (GRU)",
+    "item-knn": "Item kNN",
+    "bias": "User + item bias",
+    "item-mean": "Item mean",
+    "user-mean": "User mean",
     "constant": "Constant",
-}  # fmt: skip
+}
 SIMULATORS = (SIMULATOR, CALIBRATED, WITH_EVIDENCE)
 GROUPS = {
-    n: "Simulator" if n in {*SIMULATORS, BUILTIN}
-    else "Trivial" if n in baselines.TRIVIAL else "Collaborative filtering" for n in TITLES
-}  # fmt: skip
+    n: "Simulator"
+    if n in {*SIMULATORS, BUILTIN}
+    else "Trivial"
+    if n in baselines.TRIVIAL
+    else "Collaborative filtering"
+    for n in TITLES
+}
 ORDER = list(TITLES)
 CHOICES = [SIMULATOR, BUILTIN, *(n for n in ORDER if n in baselines.METHODS)]
 """What may be compared; with the built-in chosen it is the simulator already."""
 AMONG = {
-    "development": "Development users", "held-out": "Held-out users", "all": "All users",
-}  # fmt: skip
+    "development": "Development users",
+    "held-out": "Held-out users",
+    "all": "All users",
+}
 """Whom a sample is drawn from: tuning looks at development users, final figures at the others."""
 WORKERS = 16
 """Users at a time; how many calls go out at once is decided by the endpoint's gate."""
@@ -70,17 +85,13 @@ def able_users(picked: Chosen, which: str = "all") -> int:
 def sample_fields(picked: Chosen, key: str) -> tuple[str, int, int]:
     """The fields that say whom a run looks at: the group, how many of it, and the seed. Ends the page where nobody
     of the group can be tested."""
-    which = st.selectbox(
-        "Of", list(AMONG), format_func=AMONG.__getitem__, key=f"{key}-among", width=220
-    )
+    which = st.selectbox("Of", list(AMONG), format_func=AMONG.__getitem__, key=f"{key}-among", width=220)
     able = able_users(picked, which)
     if not able:
         st.info("No user of this group has a test rating on this split.", icon=":material/info:")
         st.stop()
     usual = min(able, 100 if picked.builtin else 20)
-    count = st.number_input(
-        "Users", 1, able, usual, 10, key=f"{key}-users-{which}-{picked.builtin}", width=130
-    )
+    count = st.number_input("Users", 1, able, usual, 10, key=f"{key}-users-{which}-{picked.builtin}", width=130)
     seed = st.number_input("Seed", 0, 10**6, 0, key=f"{key}-seed", width=110)
     return which, int(count), int(seed)
 
@@ -89,16 +100,32 @@ def cost(picked: Chosen, count: int, seed: int, which: str, store: Store | None)
     """What the simulator's part of a comparison costs, less what is stored."""
     calls = int(store.usage()["made"]) if store else 0
     return _cost(
-        picked, picked.dataset.hash, picked.split.id, picked.model, count, seed, which,
-        picked.evidence, picked.prompts, calls,
-    )  # fmt: skip
+        picked,
+        picked.dataset.hash,
+        picked.split.id,
+        picked.model,
+        count,
+        seed,
+        which,
+        picked.evidence,
+        picked.prompts,
+        calls,
+    )
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
 def _cost(
-    _picked: Chosen, data: str, split: str, spec: str, count: int, seed: int, which: str,
-    evidence: bool, prompts: str, calls: int,
-) -> Estimate:  # fmt: skip
+    _picked: Chosen,
+    data: str,
+    split: str,
+    spec: str,
+    count: int,
+    seed: int,
+    which: str,
+    evidence: bool,
+    prompts: str,
+    calls: int,
+) -> Estimate:
     picked, store = _picked, state.store()
     users = sample_users(picked.split, count, seed, among(picked.dataset, which))
     total = Estimate(dollars=0.0)
@@ -108,39 +135,52 @@ def _cost(
     return total
 
 
-def _variants(
-    picked: Chosen, store: Store | None, **more: Any
-) -> list[tuple[UserModel, Community | None]]:
+def _variants(picked: Chosen, store: Store | None, **more: Any) -> list[tuple[UserModel, Community | None]]:
     """The model alone, and told what others gave where evidence is on; each with what it is told."""
     made = [(picked.alone().user_model(store, **more), None)]
-    return made + (
-        [(picked.user_model(store, **more), picked.community)] if picked.evidence else []
-    )  # type: ignore[return-value]
+    return made + ([(picked.user_model(store, **more), picked.community)] if picked.evidence else [])  # type: ignore[return-value]
 
 
 def work(
-    job: Job, picked: Chosen, names: list[str], count: int, seed: int, which: str,
-    store: Store | None, label: str, light: Community | None, full: Community | None,
-) -> dict[str, Any]:  # fmt: skip
+    job: Job,
+    picked: Chosen,
+    names: list[str],
+    count: int,
+    seed: int,
+    which: str,
+    store: Store | None,
+    label: str,
+    light: Community | None,
+    full: Community | None,
+) -> dict[str, Any]:
     """Compare predictors on a sample of users and record the run, which is returned.
 
     Runs in a worker thread: no call to streamlit here.
     """
     users = sample_users(picked.split, count, seed, among(picked.dataset, which))
     params = {
-        "users": len(users), "predictors": names, "among": which, "evidence": full is not None,
-    }  # fmt: skip
+        "users": len(users),
+        "predictors": names,
+        "among": which,
+        "evidence": full is not None,
+    }
     alone = picked.alone()
     model = alone.user_model(store)
     run = (
         store.start_run(
-            "comparison", label, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
-            split=picked.split.id, model=model.spec, model_version=model.version, seed=seed,
+            "comparison",
+            label,
+            dataset=picked.dataset.name,
+            dataset_hash=picked.dataset.hash,
+            split=picked.split.id,
+            model=model.spec,
+            model_version=model.version,
+            seed=seed,
             params=params,
         )
         if store
         else f"unstored-{id(job):x}"
-    )  # fmt: skip
+    )
     job.run = run
     model = alone.user_model(store, run=run, cancelled=job.cancelled)
     told = None
@@ -148,11 +188,20 @@ def work(
         told = picked.user_model(store, run=run, cancelled=job.cancelled), full
     try:
         found = evaluate(
-            picked.dataset, picked.split, names, users=users, model=model, store=store, seed=seed,
-            community=light, told=told, folder=settings.kept_dir(),
+            picked.dataset,
+            picked.split,
+            names,
+            users=users,
+            model=model,
+            store=store,
+            seed=seed,
+            community=light,
+            told=told,
+            folder=settings.kept_dir(),
             progress=lambda done, total, what: job.progress(done, total, TITLES.get(what, what)),
-            cancelled=job.cancelled, workers=1 if picked.builtin else WORKERS,
-        )  # fmt: skip
+            cancelled=job.cancelled,
+            workers=1 if picked.builtin else WORKERS,
+        )
         job.progress(job.total, job.total, "Intervals and audit")
         made = summary(found, seed)
         runs.keep(run, table(found, picked.split))
@@ -166,9 +215,15 @@ def work(
         made["trust"]["price"] = trust.price_a_user(store, plans, picked.builtin, seed)
         store.finish_run(run, "done", made)
     return {
-        "id": run, "split": picked.split.id, "model": model.spec, "seed": seed, "params": params,
-        "model_version": model.version, "summary": made, "title": label,
-    }  # fmt: skip
+        "id": run,
+        "split": picked.split.id,
+        "model": model.spec,
+        "seed": seed,
+        "params": params,
+        "model_version": model.version,
+        "summary": made,
+        "title": label,
+    }
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -176,17 +231,18 @@ def predictions(run: str) -> pd.DataFrame | None:
     """The single predictions of a run, or ``None`` if their file is gone or of an older version."""
     found = runs.rows(run)
     return (
-        found
-        if found is not None
-        and {"activity", "popularity", "age", "position", "reason"} <= set(found)
-        else None
+        found if found is not None and {"activity", "popularity", "age", "position", "reason"} <= set(found) else None
     )
 
 
 def filtered(
-    rows: pd.DataFrame, picked: Chosen, activity: tuple[int, int], popularity: tuple[int, int],
-    genres: Sequence[str], true: Sequence[float],
-) -> pd.DataFrame:  # fmt: skip
+    rows: pd.DataFrame,
+    picked: Chosen,
+    activity: tuple[int, int],
+    popularity: tuple[int, int],
+    genres: Sequence[str],
+    true: Sequence[float],
+) -> pd.DataFrame:
     """The rows that every filter lets through."""
     kept = rows[rows["activity"].between(*activity) & rows["popularity"].between(*popularity)]
     if genres:
@@ -197,14 +253,14 @@ def filtered(
 
 
 @st.cache_data(max_entries=30, show_spinner=False)
-def measured(_rows: pd.DataFrame, run: str, key: str, names: Sequence[str], _picked: Chosen, seed: int) -> dict[str, Any]:  # fmt: skip
+def measured(
+    _rows: pd.DataFrame, run: str, key: str, names: Sequence[str], _picked: Chosen, seed: int
+) -> dict[str, Any]:
     """Measures of the filtered rows; ``key`` names the filter."""
     return measures(_rows, names, _picked.dataset.scale, seed=seed)
 
 
-def board(
-    shown: dict[str, Any], values: dict[str, dict[str, float]], model_label: str
-) -> pd.DataFrame:
+def board(shown: dict[str, Any], values: dict[str, dict[str, float]], model_label: str) -> pd.DataFrame:
     """The leaderboard: simulators first, then collaborative filtering, then trivial."""
     made = shown["summary"]["predictors"]
     rows = []
@@ -213,7 +269,7 @@ def board(
         if name == SIMULATOR:
             title = f"{title}: {model_label}"
         kept = {k: made.get(name, {}).get(k) for k in ("coverage", "seconds", "faithfulness")}
-        rows.append({"name": name, "predictor": title, "group": GROUPS.get(name, "Trivial"), **values[name], **kept})  # fmt: skip
+        rows.append({"name": name, "predictor": title, "group": GROUPS.get(name, "Trivial"), **values[name], **kept})
     frame = pd.DataFrame(rows)
     numbers = [c for c in frame.columns if c not in {"name", "predictor", "group"}]
     frame[numbers] = frame[numbers].astype(float)
@@ -223,7 +279,11 @@ def board(
 def short(name: str) -> str:
     """A predictor's name that fits beside a small chart."""
     title = TITLES.get(name, name)
-    return title.replace("Simulator, ", "").replace("User + item b", "B").capitalize() if name in {*SIMULATORS, "bias"} else title.split(" (")[0]  # fmt: skip
+    return (
+        title.replace("Simulator, ", "").replace("User + item b", "B").capitalize()
+        if name in {*SIMULATORS, "bias"}
+        else title.split(" (")[0]
+    )
 
 
 def with_interval(row: pd.Series, metric: str) -> str:
@@ -236,9 +296,7 @@ def with_interval(row: pd.Series, metric: str) -> str:
 def verdict(made: dict[str, Any]) -> str:
     """One sentence on where the best-informed simulator stands, from the paired differences in RMSE."""
     differences = made.get("simulator_minus") or {}
-    sides: dict[str, list[str]] = {
-        "has a lower error than": [], "can't be told apart from": [], "loses to": []
-    }  # fmt: skip
+    sides: dict[str, list[str]] = {"has a lower error than": [], "can't be told apart from": [], "loses to": []}
     for name, (value, low, high) in differences.items():
         if name in SIMULATORS:
             continue
@@ -273,9 +331,7 @@ def adds(made: dict[str, Any]) -> list[tuple[str, str, str]]:
         elif low > 0:
             words = "Its say raises the error."
         else:
-            words = (
-                "Zero lies in the interval: its say is worth nothing that this sample could show."
-            )
+            words = "Zero lies in the interval: its say is worth nothing that this sample could show."
         partial = entry.get("partial")
         if partial is not None:
             words += f" Partial correlation on {entry['forecasts']:,} forecasts: {partial:.3f}."
@@ -302,16 +358,19 @@ def evolutions(picked: Chosen, users: Sequence[int]) -> dict[int, list[Step]]:
 def validity_cost(picked: Chosen, steps: dict[int, list[Step]], store: Store | None) -> Estimate:
     """What predictive validity costs: each batch after the first forecast once more."""
     calls = int(store.usage()["made"]) if store else 0
-    return _validity_cost(
-        picked, steps, store, repr(sorted(steps)), picked.model, picked.prompts, calls
-    )
+    return _validity_cost(picked, steps, store, repr(sorted(steps)), picked.model, picked.prompts, calls)
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
 def _validity_cost(
-    _picked: Chosen, _steps: dict[int, list[Step]], _store: Store | None, users: str, spec: str,
-    prompts: str, calls: int,
-) -> Estimate:  # fmt: skip
+    _picked: Chosen,
+    _steps: dict[int, list[Step]],
+    _store: Store | None,
+    users: str,
+    spec: str,
+    prompts: str,
+    calls: int,
+) -> Estimate:
     picked, steps, store = _picked, _steps, _store
     model, total = picked.alone().user_model(store), Estimate(dollars=0.0)
     for user, made in steps.items():
@@ -329,6 +388,10 @@ def validity_work(
     job.run = f"validity-{of}"
     model = picked.alone().user_model(store, run=job.run, cancelled=job.cancelled)
     return predictive_validity(
-        picked.dataset, picked.split, model, steps, cancelled=job.cancelled,
+        picked.dataset,
+        picked.split,
+        model,
+        steps,
+        cancelled=job.cancelled,
         progress=lambda done, total: job.progress(done, total, "Forecasts from the profile before"),
-    )  # fmt: skip
+    )

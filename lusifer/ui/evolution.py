@@ -44,9 +44,7 @@ def steps_of(picked: Chosen, what: Plan) -> tuple[list[Step], int]:
     if len(found) < wanted and picked.builtin:
         model = picked.user_model()
         found = list(
-            run_evolution(
-                picked.dataset, picked.split, model, what, state.store(), community=picked.community
-            )
+            run_evolution(picked.dataset, picked.split, model, what, state.store(), community=picked.community)
         )
     return found, wanted
 
@@ -66,17 +64,17 @@ def offer(picked: Chosen, what: Plan, done: int, wanted: int) -> None:
     store = state.store()
     model = picked.user_model()
     steps = picked.stored(what)
-    cost = for_evolution(
-        picked.dataset, picked.split, what, model, store, steps, community=picked.community
-    )
+    cost = for_evolution(picked.dataset, picked.split, what, model, store, steps, community=picked.community)
     missing = wanted - done
     text = f"Compute {missing} step{'s' * (missing != 1)} ({price_tag(cost)})"
     if st.button(text, icon=":material/play_circle:", type="primary"):
         told = picked.community  # looked up here: a thread calls nothing of streamlit
         state.jobs().start(
-            key, "Profile evolution",
-            lambda job: _work(job, picked, what, store, wanted, told), store=store,
-        )  # fmt: skip
+            key,
+            "Profile evolution",
+            lambda job: _work(job, picked, what, store, wanted, told),
+            store=store,
+        )
         st.rerun()
 
 
@@ -90,9 +88,7 @@ def price_tag(cost: Estimate) -> str:
     return f"{calls}, about {cost.tokens:,} tokens, {price}{stored}".replace("$", "\\$")
 
 
-def _work(
-    job: Job, picked: Chosen, what: Plan, store: Store | None, wanted: int, told: Community | None
-) -> int:
+def _work(job: Job, picked: Chosen, what: Plan, store: Store | None, wanted: int, told: Community | None) -> int:
     """Runs in a worker thread: no call to streamlit here."""
     count = 0
     job.run = f"evolve-{what.id}"
@@ -142,20 +138,36 @@ def step_control(count: int, presenting: bool) -> int:
         st.session_state["step"] = min(max(1, st.session_state.pop("_step")), count)
     elif isinstance(st.session_state.get("step"), int) and st.session_state["step"] > count:
         st.session_state["step"] = count
-    now = state.guarded_input(
-        st.session_state.get("step", st.query_params.get("step", 1)), 1, count, 1
-    )
+    now = state.guarded_input(st.session_state.get("step", st.query_params.get("step", 1)), 1, count, 1)
     with st.container(horizontal=True, vertical_alignment="bottom", key="step-control"):
-        st.button("Previous", icon=":material/skip_previous:", shortcut="Left", disabled=now <= 1,
-                  on_click=_move, args=(now - 1,), key="previous")  # fmt: skip
+        st.button(
+            "Previous",
+            icon=":material/skip_previous:",
+            shortcut="Left",
+            disabled=now <= 1,
+            on_click=_move,
+            args=(now - 1,),
+            key="previous",
+        )
         playing = st.session_state.get("playing", False)
         st.button(
-            "Pause" if playing else "Play", icon=f":material/{'pause' if playing else 'play_arrow'}:",
-            shortcut="Space", on_click=_play, args=(not playing, now, count), key="play",
+            "Pause" if playing else "Play",
+            icon=f":material/{'pause' if playing else 'play_arrow'}:",
+            shortcut="Space",
+            on_click=_play,
+            args=(not playing, now, count),
+            key="play",
             disabled=count < 2,
-        )  # fmt: skip
-        st.button("Next", icon=":material/skip_next:", shortcut="Right", disabled=now >= count,
-                  on_click=_move, args=(now + 1,), key="next")  # fmt: skip
+        )
+        st.button(
+            "Next",
+            icon=":material/skip_next:",
+            shortcut="Right",
+            disabled=now >= count,
+            on_click=_move,
+            args=(now + 1,),
+            key="next",
+        )
         if count > 1:
             now = st.slider("Step", 1, count, key="step", bind="query-params", width=320)
         else:
@@ -196,9 +208,7 @@ def _advance(now: int, count: int) -> None:
     st.rerun()
 
 
-def claims(
-    picked: Chosen, what: Plan, steps: Sequence[Step], number: int
-) -> tuple[dict[str, Claim], float]:
+def claims(picked: Chosen, what: Plan, steps: Sequence[Step], number: int) -> tuple[dict[str, Claim], float]:
     """The audit's claims of one step by their text, and the faithfulness of the whole evolution."""
     found = _audit(picked.dataset, steps, what.id, len(steps))
     return {c.text: c for c in found.claims if c.step == number}, found.faithfulness
@@ -227,9 +237,7 @@ def repeats(said: Repetition) -> str:
 
 def as_json(picked: Chosen, what: Plan, steps: Sequence[Step]) -> str:
     """All steps with what they were computed from, for a file."""
-    return json.dumps(
-        {"plan": asdict(what), "steps": [s.to_json() for s in steps]}, ensure_ascii=False, indent=1
-    )
+    return json.dumps({"plan": asdict(what), "steps": [s.to_json() for s in steps]}, ensure_ascii=False, indent=1)
 
 
 def presenting() -> bool:

@@ -24,15 +24,28 @@ from lusifer.ui.state import Chosen
 from lusifer.ui.text import literal, money, safe_csv, say
 
 ICONS = {
-    "batches": "layers", "cold": "ac_unit", "shift": "alt_route", "order": "swap_vert", "repeat": "replay",
-    "ablation": "content_cut", "contamination": "masks", "loop": "all_inclusive",
-}  # fmt: skip
+    "batches": "layers",
+    "cold": "ac_unit",
+    "shift": "alt_route",
+    "order": "swap_vert",
+    "repeat": "replay",
+    "ablation": "content_cut",
+    "contamination": "masks",
+    "loop": "all_inclusive",
+}
 
 
 def setting(
-    picked: Chosen, users: tuple[int, ...], seed: int, options: Mapping[str, int], store: Store | None,
-    told: Community | None, *, run: str = "", job: Job | None = None,
-) -> Setting:  # fmt: skip
+    picked: Chosen,
+    users: tuple[int, ...],
+    seed: int,
+    options: Mapping[str, int],
+    store: Store | None,
+    told: Community | None,
+    *,
+    run: str = "",
+    job: Job | None = None,
+) -> Setting:
     """What an experiment is run with by these choices. Called by workers too: no call to streamlit here."""
     cancelled = job.cancelled if job else lambda: False
     model = picked.alone().user_model(store, run=run or None, cancelled=cancelled)
@@ -40,9 +53,19 @@ def setting(
     if told is not None:
         hears = picked.user_model(store, run=run or None, cancelled=cancelled), told
     return Setting(
-        picked.dataset, picked.split, model, users, store, hears, settings.kept_dir(), seed,
-        1 if picked.builtin else errors.WORKERS, job.progress if job else (lambda *_: None), cancelled, dict(options),
-    )  # fmt: skip
+        picked.dataset,
+        picked.split,
+        model,
+        users,
+        store,
+        hears,
+        settings.kept_dir(),
+        seed,
+        1 if picked.builtin else errors.WORKERS,
+        job.progress if job else (lambda *_: None),
+        cancelled,
+        dict(options),
+    )
 
 
 def sample(picked: Chosen, count: int, seed: int, which: str) -> tuple[int, ...]:
@@ -56,9 +79,18 @@ def sample(picked: Chosen, count: int, seed: int, which: str) -> tuple[int, ...]
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
 def _cost(
-    _made: Setting, name: str, data: str, split: str, spec: str, version: str, users: tuple[int, ...], seed: int,
-    options: tuple[tuple[str, int], ...], evidence: bool, calls: int,
-) -> Estimate:  # fmt: skip
+    _made: Setting,
+    name: str,
+    data: str,
+    split: str,
+    spec: str,
+    version: str,
+    users: tuple[int, ...],
+    seed: int,
+    options: tuple[tuple[str, int], ...],
+    evidence: bool,
+    calls: int,
+) -> Estimate:
     return EXPERIMENTS[name].estimate(_made)
 
 
@@ -70,18 +102,35 @@ def cost(experiment: Experiment, made: Setting) -> Estimate:
     """
     calls = int(made.store.usage()["made"]) if made.store else 0
     return _cost(
-        made, experiment.name, made.dataset.hash, made.split.id, made.model.spec, made.model.version, made.users,
-        made.seed, tuple(sorted(made.options.items())), made.told is not None, calls,
-    )  # fmt: skip
+        made,
+        experiment.name,
+        made.dataset.hash,
+        made.split.id,
+        made.model.spec,
+        made.model.version,
+        made.users,
+        made.seed,
+        tuple(sorted(made.options.items())),
+        made.told is not None,
+        calls,
+    )
 
 
 def work(
-    job: Job, names: list[str], picked: Chosen, users: tuple[int, ...], seed: int, which: str,
-    options: Mapping[str, int], store: Store | None, told: Community | None, resume: str | None = None,
-) -> str:  # fmt: skip
+    job: Job,
+    names: list[str],
+    picked: Chosen,
+    users: tuple[int, ...],
+    seed: int,
+    which: str,
+    options: Mapping[str, int],
+    store: Store | None,
+    told: Community | None,
+    resume: str | None = None,
+) -> str:
     """One experiment, or several after each other; the last run's id. Runs in a worker thread."""
     if store is None:
-        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")  # fmt: skip
+        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")
     run, refused = "", None
     for at, name in enumerate(names):
         experiment = EXPERIMENTS[name]
@@ -102,12 +151,8 @@ def work(
             return made
 
         try:
-            run = record(
-                experiment, make, store, among=which, asked_with=picked.prompts, resume=resume
-            )
-        except (
-            BadRequest
-        ) as error:  # too few users for this one: the others can be answered all the same
+            run = record(experiment, make, store, among=which, asked_with=picked.prompts, resume=resume)
+        except BadRequest as error:  # too few users for this one: the others can be answered all the same
             refused = error
             if len(names) == 1:
                 raise
@@ -134,10 +179,14 @@ def stopped(picked: Chosen, store: Store | None, name: str, version: str) -> dic
     if store is None:
         return None
     mine = [
-        r for r in store.runs(KIND, limit=100)
-        if r["params"].get("name") == name and r["model"] == picked.model and r["model_version"] == version
-        and r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id
-    ]  # fmt: skip
+        r
+        for r in store.runs(KIND, limit=100)
+        if r["params"].get("name") == name
+        and r["model"] == picked.model
+        and r["model_version"] == version
+        and r["dataset_hash"] == picked.dataset.hash
+        and r["split"] == picked.split.id
+    ]
     if not mine or mine[0]["status"] == "done":
         return None
     # One that says it runs and has no job any more died with its process.
@@ -154,7 +203,9 @@ def who(run: dict[str, Any]) -> str:
     """Model, users, seed, run and cost of a run in a line, to go on behind."""
     used = run["summary"].get("usage") or {}
     whom = errors.AMONG.get(run["params"].get("among", "all"), "Users").lower()
-    spent = f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {money(used['price'])}." if used.get("made") else ""  # fmt: skip
+    spent = (
+        f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {money(used['price'])}." if used.get("made") else ""
+    )
     return (
         f"{literal(label(run['model']))}, version {literal(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
         f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users; "
@@ -174,9 +225,10 @@ def drawn(run: dict[str, Any], at: int) -> None:
     panel = run["summary"]["panels"][at]
     frame = points(panel)
     st.plotly_chart(
-        charts.panel(frame, panel["kind"], panel["x"], panel["y"]), key=f"panel-{run['id']}-{at}",
+        charts.panel(frame, panel["kind"], panel["x"], panel["y"]),
+        key=f"panel-{run['id']}-{at}",
         alt=described(panel, frame),
-    )  # fmt: skip
+    )
 
 
 def result(run: dict[str, Any]) -> None:
@@ -193,9 +245,7 @@ def result(run: dict[str, Any]) -> None:
                 st.markdown(f"**{literal(panel['title'])}**")
                 drawn(run, at)
     with st.expander("The figures as a table", icon=":material/table:"):
-        table = pd.concat(
-            [points(p).assign(panel=p["title"]) for p in made["panels"]], ignore_index=True
-        )
+        table = pd.concat([points(p).assign(panel=p["title"]) for p in made["panels"]], ignore_index=True)
         table = table[["panel", "series", "x", "value", "low", "high"]].astype({"x": str})
         st.dataframe(table, hide_index=True, alt="Every figure of the charts with its interval")
     export(run, table)
@@ -207,11 +257,11 @@ def export(run: dict[str, Any], table: pd.DataFrame) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Figures as CSV", safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:"
-        )  # fmt: skip
+        )
         if rows is not None:
             st.download_button(
                 "Single rows as Parquet", lambda: parquet(rows), f"{run['id']}.parquet", icon=":material/download:"
-            )  # fmt: skip
+            )
 
 
 def parquet(rows: pd.DataFrame) -> bytes:
@@ -234,5 +284,5 @@ def described(panel: Mapping[str, Any], frame: pd.DataFrame) -> str:
         f"{name}: {rows['value'].iloc[0]:.3f} at {rows['x'].iloc[0]}"
         + (f", {rows['value'].iloc[-1]:.3f} at {rows['x'].iloc[-1]}" if len(rows) > 1 else "")
         for name, rows in frame.groupby("series", sort=False)
-    ]  # fmt: skip
+    ]
     return f"{panel['title']}, {panel['y']}. " + "; ".join(ends)

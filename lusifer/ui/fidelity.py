@@ -27,25 +27,49 @@ TITLES = {
 
 
 def work(
-    job: Job, picked: Chosen, count: int, seed: int, which: str, store: Store | None, light: Community | None,
-) -> str:  # fmt: skip
+    job: Job,
+    picked: Chosen,
+    count: int,
+    seed: int,
+    which: str,
+    store: Store | None,
+    light: Community | None,
+) -> str:
     """Simulate, measure, record; the run's id. Runs in a worker thread: no call to streamlit here."""
     users = sample_users(picked.split, count, seed, errors.among(picked.dataset, which))
     alone = picked.alone()
     bare = alone.user_model(store)
-    run = store.start_run(
-        KIND, f"{label(bare.spec)}, {len(users)} users", dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
-        split=picked.split.id, model=bare.spec, model_version=bare.version, seed=seed,
-        params={"users": users, "among": which},
-    ) if store else f"unstored-{id(job):x}"  # fmt: skip
+    run = (
+        store.start_run(
+            KIND,
+            f"{label(bare.spec)}, {len(users)} users",
+            dataset=picked.dataset.name,
+            dataset_hash=picked.dataset.hash,
+            split=picked.split.id,
+            model=bare.spec,
+            model_version=bare.version,
+            seed=seed,
+            params={"users": users, "among": which},
+        )
+        if store
+        else f"unstored-{id(job):x}"
+    )
     job.run = run
     try:
         model = alone.user_model(store, run=run, cancelled=job.cancelled)
         found = evaluate(
-            picked.dataset, picked.split, [SIMULATOR], users=users, model=model, store=None if picked.builtin else store,
-            community=light, seed=seed, progress=lambda d, n, what: job.progress(d, n, "Simulating"),
-            cancelled=job.cancelled, workers=1 if picked.builtin else errors.WORKERS,
-        )  # fmt: skip
+            picked.dataset,
+            picked.split,
+            [SIMULATOR],
+            users=users,
+            model=model,
+            store=None if picked.builtin else store,
+            community=light,
+            seed=seed,
+            progress=lambda d, n, what: job.progress(d, n, "Simulating"),
+            cancelled=job.cancelled,
+            workers=1 if picked.builtin else errors.WORKERS,
+        )
         scale = picked.dataset.scale
         said = {"alone": fidelity.on_scale(found.predictions[SIMULATOR].values, scale)}
         if CALIBRATED in found.calibrations:
@@ -55,18 +79,17 @@ def work(
             }
         said |= fidelity.naive(picked.split, found.test, scale, seed)
         made = fidelity.measure(
-            fidelity.Histories(picked.dataset, picked.split, found.test, said), seed,
+            fidelity.Histories(picked.dataset, picked.split, found.test, said),
+            seed,
             lambda name: job.progress(job.total, job.total, f"Measuring: {TITLES.get(name, name)}"),
-        )  # fmt: skip
+        )
         made["notes"] = list(found.notes)
     except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
         raise
     if store is None:
-        raise BadRequest(
-            "There is no database, so the result could not be kept.", "The sidebar says why."
-        )
+        raise BadRequest("There is no database, so the result could not be kept.", "The sidebar says why.")
     store.finish_run(run, "done", made)
     return run
 
@@ -100,23 +123,13 @@ def board(made: dict[str, Any]) -> pd.DataFrame:
     """One row a measure, a column a simulator; the best of each row says so."""
     rows = []
     for key, (title, side, _) in fidelity.MEASURES.items():
-        values = {
-            n: r[key][0]
-            for n, r in made["simulators"].items()
-            if r.get(key) and r[key][0] is not None
-        }
+        values = {n: r[key][0] for n, r in made["simulators"].items() if r.get(key) and r[key][0] is not None}
         best = (max if side > 0 else min)(values.values(), default=None)
         row = {"Measure": f"{title} {'↑' if side > 0 else '↓'}"}
         for name, found in made["simulators"].items():
             value, low, high = found.get(key, [None, None, None])
-            text = (
-                "–"
-                if value is None
-                else f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
-            )
-            row[TITLES.get(name, name)] = (
-                f"★ {text}" if value is not None and value == best else text
-            )
+            text = "–" if value is None else f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
+            row[TITLES.get(name, name)] = f"★ {text}" if value is not None and value == best else text
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -132,37 +145,30 @@ def result(picked: Chosen, run: dict[str, Any]) -> None:
     for note in made.get("notes", []):
         st.caption(literal(note))
     table = board(made)
-    st.dataframe(table, hide_index=True, height="content", alt="Fidelity by measure and simulator",
-                 column_config={"Measure": st.column_config.TextColumn(pinned=True)})  # fmt: skip
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        alt="Fidelity by measure and simulator",
+        column_config={"Measure": st.column_config.TextColumn(pinned=True)},
+    )
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
             st.markdown("**Ratings given**")
             levels = [f"{v:g}" for v in picked.dataset.scale.values]
-            frame = pd.DataFrame(made["histograms"], index=levels).rename(
-                columns={"real": "Real people", **TITLES}
-            )
-            st.plotly_chart(
-                charts.shares(frame), alt="Share of each rating, real people and simulators"
-            )
+            frame = pd.DataFrame(made["histograms"], index=levels).rename(columns={"real": "Real people", **TITLES})
+            st.plotly_chart(charts.shares(frame), alt="Share of each rating, real people and simulators")
         with st.container():
             st.markdown("**What gives them away**")
             st.caption(
                 "A classifier sees one row a user and tells simulated from real ones; .5 is by chance. Features that it leans on most:"
             )
             for name, row in made["simulators"].items():
-                clues = (
-                    ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "nothing in particular"
-                )
-                st.markdown(
-                    f"- **{TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {literal(clues)}"
-                )
+                clues = ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "nothing in particular"
+                st.markdown(f"- **{TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {literal(clues)}")
     with st.expander("What is measured", icon=":material/help:"):
-        st.markdown(
-            "\n".join(f"- **{title}**: {what}" for title, _, what in fidelity.MEASURES.values())
-        )
-    st.download_button(
-        "Table as CSV", safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:"
-    )
+        st.markdown("\n".join(f"- **{title}**: {what}" for title, _, what in fidelity.MEASURES.values()))
+    st.download_button("Table as CSV", safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:")
 
 
 def recorded(picked: Chosen, store: Store | None) -> list[dict[str, Any]]:

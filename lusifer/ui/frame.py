@@ -24,7 +24,9 @@ from lusifer.ui.text import literal, money, say, speak
 ICON = Path(__file__).parent / "assets" / "icon.png"
 
 _BUTTON = '[data-testid^="stBaseButton-primary"]:enabled'
-_FILLED = f':is({_BUTTON}, {_BUTTON} :is(p, span), [data-baseweb="tag"] span, [data-testid="stMultiSelect"] span[title])'
+_FILLED = (
+    f':is({_BUTTON}, {_BUTTON} :is(p, span), [data-baseweb="tag"] span, [data-testid="stMultiSelect"] span[title])'
+)
 DARK = f"<style>{_FILLED} {{color: #04191a !important}}</style>"
 """White on a colour that is light enough to be read on a dark page can't be read itself."""
 READABLE = f"""<style>
@@ -59,60 +61,81 @@ def pages() -> dict[str, list[Any]]:
     return {
         "Persona": [
             st.Page(
-                "pages/persona/users.py", title="Users", icon=":material/group:", default=True,
+                "pages/persona/users.py",
+                title="Users",
+                icon=":material/group:",
+                default=True,
                 help="Find a user and see how they rate: history, distribution, genre taste.",
             ),
             st.Page(
-                "pages/persona/evolution.py", title="Evolution", icon=":material/timeline:",
+                "pages/persona/evolution.py",
+                title="Evolution",
+                icon=":material/timeline:",
                 url_path="evolution",
                 help="Watch a profile form batch by batch, with forecast, changes and reasons.",
             ),
             st.Page(
-                "pages/persona/rate.py", title=say("Rate movies"), icon=":material/star_half:",
+                "pages/persona/rate.py",
+                title=say("Rate movies"),
+                icon=":material/star_half:",
                 url_path="rate",
                 help=say("Have chosen movies rated from a profile and compare with the true ratings."),
             ),
             st.Page(
-                "pages/persona/hands.py", title="Hands on", icon=":material/touch_app:",
+                "pages/persona/hands.py",
+                title="Hands on",
+                icon=":material/touch_app:",
                 url_path="hands",
                 help="Edit a profile, turn a rating round, or become a simulated user yourself.",
             ),
         ],
         "Evidence": [
             st.Page(
-                "pages/evidence/errors.py", title="Errors", icon=":material/query_stats:",
+                "pages/evidence/errors.py",
+                title="Errors",
+                icon=":material/query_stats:",
                 url_path="errors",
                 help="How far predictions are from the truth: simulator against baselines.",
             ),
             st.Page(
-                "pages/evidence/experiments.py", title="Experiments", icon=":material/experiment:",
+                "pages/evidence/experiments.py",
+                title="Experiments",
+                icon=":material/experiment:",
                 url_path="experiments",
                 help="Cold start, order, taste shift, contamination and more: open questions, answered by runs.",
             ),
             st.Page(
-                "pages/evidence/fidelity.py", title="Fidelity", icon=":material/fingerprint:",
+                "pages/evidence/fidelity.py",
+                title="Fidelity",
+                icon=":material/fingerprint:",
                 url_path="fidelity",
                 help="Do simulated people rate like real ones: histograms, means, tastes, time.",
             ),
         ],
         "Workshop": [
             st.Page(
-                "pages/workshop/prompts.py", title="Prompts", icon=":material/edit_note:",
+                "pages/workshop/prompts.py",
+                title="Prompts",
+                icon=":material/edit_note:",
                 url_path="prompts",
                 help="Write prompt versions, try them on a user, compare them on the same users.",
             ),
             st.Page(
-                "pages/workshop/playground.py", title="Playground", icon=":material/sports_esports:",
+                "pages/workshop/playground.py",
+                title="Playground",
+                icon=":material/sports_esports:",
                 url_path="playground",
                 help="Recommenders recommend, simulated users rate or skip, profiles change.",
             ),
             st.Page(
-                "pages/workshop/calls.py", title="Calls", icon=":material/receipt_long:",
+                "pages/workshop/calls.py",
+                title="Calls",
+                icon=":material/receipt_long:",
                 url_path="calls",
                 help="Every question to a language model, its answer, its price, and what went wrong.",
             ),
         ],
-    }  # fmt: skip
+    }
 
 
 def configure() -> None:
@@ -161,15 +184,13 @@ def run() -> None:
         state.show_error(error)
         return
     picked = st.session_state["_chosen"]
-    if (
-        not picked.builtin
-        and picked.asked_with.evidence
-        and not picked.evidence
-        and page.url_path in ASKING
-    ):
+    if not picked.builtin and picked.asked_with.evidence and not picked.evidence and page.url_path in ASKING:
         # Asked without what they want told, they would be other prompts.
-        st.info("These prompts tell the model what others gave, and that is not prepared for this split. Prepare it in the sidebar, "
-                "or choose other prompts there.", icon=":material/groups:")  # fmt: skip
+        st.info(
+            "These prompts tell the model what others gave, and that is not prepared for this split. Prepare it in the sidebar, "
+            "or choose other prompts there.",
+            icon=":material/groups:",
+        )
         return
     page.run()
 
@@ -178,9 +199,12 @@ def _choices(data: datasets.Dataset) -> state.Chosen:
     options = splits.names(data)
     asked = st.query_params.get("split")
     rule = st.selectbox(
-        "Split", options, key="split", bind="query-params",
+        "Split",
+        options,
+        key="split",
+        bind="query-params",
         help="Which ratings the simulator may see (training) and which it is measured on (test).",
-    )  # fmt: skip
+    )
     if asked and asked not in options:
         st.warning(f"This data has no split {literal(asked)}; {rule} is used.")
     st.caption(splits.describe(rule or splits.DEFAULT))
@@ -229,23 +253,36 @@ def _spend() -> None:
 def _about() -> None:
     with st.popover("About and credits", icon=":material/info:", type="tertiary"):
         st.markdown(ABOUT)
-    st.button("Reset the demonstration", icon=":material/restart_alt:", type="tertiary", on_click=_reset,
-              help="Back to a clean start: choices, filters, drafts on screen and this session's keys are forgotten. Runs, "
-              "answers and versions stay.")  # fmt: skip
+    st.button(
+        "Reset the demonstration",
+        icon=":material/restart_alt:",
+        type="tertiary",
+        on_click=_reset,
+        help="Back to a clean start: choices, filters, drafts on screen and this session's keys are forgotten. Runs, "
+        "answers and versions stay.",
+    )
 
 
 def _reset() -> None:
     """Forget what this session holds and what the address says. Before the script runs: what a widget is
     bound to in the address can only be set through it, and then follows."""
     bound = {
-        "model": BUILTIN, "split": splits.DEFAULT, "evidence": False, "present": False, "beside": False, "step": 1,
-        "history": None, "batch": None, "view": "Edit", "hands": "Edit a profile", "template": "update",
-        "call-search": "", "prompts": "active",
-    }  # fmt: skip
+        "model": BUILTIN,
+        "split": splits.DEFAULT,
+        "evidence": False,
+        "present": False,
+        "beside": False,
+        "step": 1,
+        "history": None,
+        "batch": None,
+        "view": "Edit",
+        "hands": "Edit a profile",
+        "template": "update",
+        "call-search": "",
+        "prompts": "active",
+    }
     there = set(st.session_state) | set(st.query_params)
-    first = (
-        st.session_state["_chosen"].dataset.user_ids[0] if "_chosen" in st.session_state else None
-    )
+    first = st.session_state["_chosen"].dataset.user_ids[0] if "_chosen" in st.session_state else None
     # The session's name stays: what it has spent counts on, a reset is no new budget.
     for key in set(st.session_state) - {*bound, "user", "dataset", "_session"}:
         del st.session_state[key]
@@ -257,9 +294,7 @@ def _reset() -> None:
     for key in ("draft", "trial", "version", "run", "call"):  # written by pages, bound to no field
         if key in st.query_params:
             del st.query_params[key]
-    st.toast(
-        "Back to a clean start. Nothing that was stored is lost.", icon=":material/restart_alt:"
-    )
+    st.toast("Back to a clean start. Nothing that was stored is lost.", icon=":material/restart_alt:")
 
 
 def welcome(name: str) -> None:
@@ -290,9 +325,7 @@ def damaged(name: str, error: DatasetError) -> None:
     state.show_error(error)
     if name not in KNOWN:
         return
-    st.markdown(
-        "A fresh copy can be fetched; the present folder is kept beside it under a new name."
-    )
+    st.markdown("A fresh copy can be fetched; the present folder is kept beside it under a new name.")
     _fetch_control(name, f"Get {KNOWN[name].title} again", replace=True)
 
 

@@ -28,9 +28,14 @@ from lusifer.ui.text import literal, say
 
 
 def free_or_asked(
-    picked: Chosen, key: str, title: str, label: str, cost: Callable[[], Estimate],
-    work: Callable[[Job], Any], store: Store | None,
-) -> Any | None:  # fmt: skip
+    picked: Chosen,
+    key: str,
+    title: str,
+    label: str,
+    cost: Callable[[], Estimate],
+    work: Callable[[Job], Any],
+    store: Store | None,
+) -> Any | None:
     """What a piece of work gives: at once where it costs nothing, else after a button that names the price."""
     if picked.builtin:
         return work(Job(key, title))
@@ -42,9 +47,7 @@ def free_or_asked(
         return job.result
     if job is not None:
         st.error(literal(job.error), icon=":material/error:")
-    if st.button(
-        f"{label} ({evolution.price_tag(cost())})", icon=":material/play_circle:", type="primary"
-    ):
+    if st.button(f"{label} ({evolution.price_tag(cost())})", icon=":material/play_circle:", type="primary"):
         state.jobs().start(key, title, work, store=store)
         st.rerun()
     return None
@@ -75,17 +78,30 @@ def edit_profile(picked: Chosen, user: int) -> None:
     real = steps[-1].profile
     st.caption(
         "Change, add or remove statements; the ratings below are given anew from the edited profile. "
-        + ("The built-in does not read sentences: it takes a removed statement for a taste that is not there, and a new one "
-           "for a taste of 0.6 stars in the genre, decade, mood or person that it names." if picked.builtin else "")
-    )  # fmt: skip
+        + (
+            "The built-in does not read sentences: it takes a removed statement for a taste that is not there, and a new one "
+            "for a taste of 0.6 stars in the genre, decade, mood or person that it names."
+            if picked.builtin
+            else ""
+        )
+    )
     epoch = st.session_state.setdefault(f"_edit-epoch-{user}", 0)
     headings = list(SECTIONS.values())
-    rows = pd.DataFrame([(SECTIONS[s], b.text) for s in SECTIONS for b in real.section(s)], columns=["Section", "Statement"])  # fmt: skip
+    rows = pd.DataFrame(
+        [(SECTIONS[s], b.text) for s in SECTIONS for b in real.section(s)], columns=["Section", "Statement"]
+    )
     edited_rows = st.data_editor(
-        rows, num_rows="dynamic", hide_index=True, key=f"edit-{user}-{picked.model}-{picked.prompts}-{epoch}",
-        column_config={"Section": st.column_config.SelectboxColumn(options=headings, required=True, default=headings[0], width="small"),
-                       "Statement": st.column_config.TextColumn(required=True, max_chars=300, width="large")},
-    )  # fmt: skip
+        rows,
+        num_rows="dynamic",
+        hide_index=True,
+        key=f"edit-{user}-{picked.model}-{picked.prompts}-{epoch}",
+        column_config={
+            "Section": st.column_config.SelectboxColumn(
+                options=headings, required=True, default=headings[0], width="small"
+            ),
+            "Statement": st.column_config.TextColumn(required=True, max_chars=300, width="large"),
+        },
+    )
     with st.container(horizontal=True):
         if st.button("Start over", icon=":material/undo:"):
             st.session_state[f"_edit-epoch-{user}"] = epoch + 1
@@ -116,9 +132,7 @@ def edit_profile(picked: Chosen, user: int) -> None:
         first = [i.id for i in lab.movies_of(picked, user)]
         more = [
             i
-            for i in rate.popularity(picked, picked.dataset.hash, picked.split.name)
-            .index[:400]
-            .tolist()
+            for i in rate.popularity(picked, picked.dataset.hash, picked.split.name).index[:400].tolist()
             if i not in first
         ]
         ids = st.multiselect(
@@ -148,7 +162,9 @@ def _rated_twice(
 
     def cost() -> Estimate:
         model = alone.user_model()
-        return for_rating(model, store, context, items) + for_rating(model, store, replace(context, profile=edited), items)  # fmt: skip
+        return for_rating(model, store, context, items) + for_rating(
+            model, store, replace(context, profile=edited), items
+        )
 
     def work(job: Job) -> tuple[Sequence[SimulatedRating], Sequence[SimulatedRating]]:
         job.run = f"edit-{digest}"
@@ -157,8 +173,14 @@ def _rated_twice(
         return before, rate_edited(alone.dataset, model, context, edited, items)
 
     return free_or_asked(
-        alone, f"edit:{what.id}:{digest}:{hash(tuple(i.id for i in items))}", "Ratings from the edited profile", say(f"Rate {len(items)} movies again"), cost, work, store,
-    )  # fmt: skip
+        alone,
+        f"edit:{what.id}:{digest}:{hash(tuple(i.id for i in items))}",
+        "Ratings from the edited profile",
+        say(f"Rate {len(items)} movies again"),
+        cost,
+        work,
+        store,
+    )
 
 
 def before_after(
@@ -178,18 +200,29 @@ def before_after(
             for i, a, b in zip(items, before, after, strict=True)
         ],
         columns=[say("Movie"), "Before", word, "True", "Reason now"],
-    )  # fmt: skip
+    )
     frame[["Before", word]] = frame[["Before", word]].astype(float)
     frame.insert(3, "Moved", frame[word] - frame["Before"])
     moved = int((frame["Moved"].abs() >= 0.01).sum())
     st.markdown(f"**{moved} of {len(frame)} ratings moved**")
-    st.plotly_chart(charts.moved(frame.rename(columns={say("Movie"): "title", "Before": "before", word: "after"}), (picked.dataset.scale.lowest, picked.dataset.scale.highest)),
-                    alt=say("Expected rating of each movie before and after"))  # fmt: skip
+    st.plotly_chart(
+        charts.moved(
+            frame.rename(columns={say("Movie"): "title", "Before": "before", word: "after"}),
+            (picked.dataset.scale.lowest, picked.dataset.scale.highest),
+        ),
+        alt=say("Expected rating of each movie before and after"),
+    )
     st.dataframe(
-        frame, hide_index=True, alt="Ratings before and after",
-        column_config={"Before": st.column_config.NumberColumn(format="%.2f"), word: st.column_config.NumberColumn(format="%.2f"),
-                       "Moved": st.column_config.NumberColumn(format="%+.2f"), "True": st.column_config.NumberColumn(format="%.3g")},
-    )  # fmt: skip
+        frame,
+        hide_index=True,
+        alt="Ratings before and after",
+        column_config={
+            "Before": st.column_config.NumberColumn(format="%.2f"),
+            word: st.column_config.NumberColumn(format="%.2f"),
+            "Moved": st.column_config.NumberColumn(format="%+.2f"),
+            "True": st.column_config.NumberColumn(format="%.3g"),
+        },
+    )
 
 
 # ---- what if ----------------------------------------------------------------------------------------
@@ -212,8 +245,13 @@ def what_if(picked: Chosen, user: int) -> None:
     history = [r for s in steps for r in s.batch]
     cited = {i for s in steps for c in s.changes for i in c.item_ids}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = st.segmented_control("What if …", ["a rating were another", "a batch were missing"], default="a rating were another",
-                                    key="whatif-kind", required=True)  # fmt: skip
+        kind = st.segmented_control(
+            "What if …",
+            ["a rating were another", "a batch were missing"],
+            default="a rating were another",
+            key="whatif-kind",
+            required=True,
+        )
         ratings: dict[int, float] = {}
         without: set[int] = set()
         if kind == "a batch were missing":
@@ -243,16 +281,20 @@ def what_if(picked: Chosen, user: int) -> None:
             real = by_id[int(item)].rating if item is not None else scale.lowest
             values = [float(v) for v in scale.values]
             other = scale.highest + scale.lowest - real
-            value = st.select_slider("Rating", values, other if other in values else values[0], key=f"whatif-value-{item}", width=220,
-                                     format_func=lambda v: f"{v:g}")  # fmt: skip
+            value = st.select_slider(
+                "Rating",
+                values,
+                other if other in values else values[0],
+                key=f"whatif-value-{item}",
+                width=220,
+                format_func=lambda v: f"{v:g}",
+            )
             if value == real:
                 st.caption("That is what they gave.")
                 return
             ratings = {int(item): float(value)} if item is not None else {}
     touched = set(ratings) | without
-    split = altered(
-        alone.dataset, alone.split, user, history=alone.usual[0], ratings=ratings, without=without
-    )
+    split = altered(alone.dataset, alone.split, user, history=alone.usual[0], ratings=ratings, without=without)
     other_choice = replace(alone, split=split)
     store, items = state.store(), lab.movies_of(picked, user)
     what, what_real = other_choice.plan(user), alone.plan(user)
@@ -260,19 +302,17 @@ def what_if(picked: Chosen, user: int) -> None:
     def cost() -> Estimate:
         model = other_choice.user_model()
         total = for_evolution(alone.dataset, split, what, model, store, other_choice.stored(what))
-        total += for_rating(
-            model, store, context_after(alone.dataset, alone.split, user, steps), items
+        total += for_rating(model, store, context_after(alone.dataset, alone.split, user, steps), items)
+        return total + for_rating(
+            model, store, replace(context_after(alone.dataset, split, user, ()), seen=tuple(history)), items
         )
-        return total + for_rating(model, store, replace(context_after(alone.dataset, split, user, ()), seen=tuple(history)), items)  # fmt: skip
 
     def work(job: Job) -> _Otherwise:
         job.run = f"whatif-{what.id}"
         model = other_choice.user_model(store, run=job.run, cancelled=job.cancelled)
-        made = list(
-            run_evolution(alone.dataset, split, model, what, store, cancelled=job.cancelled)
-        )
+        made = list(run_evolution(alone.dataset, split, model, what, store, cancelled=job.cancelled))
         after = rate_items(alone.dataset, split, model, what, made, items, store)
-        return _Otherwise(made, after, rate_items(alone.dataset, alone.split, model, what_real, steps, items, store))  # fmt: skip
+        return _Otherwise(made, after, rate_items(alone.dataset, alone.split, model, what_real, steps, items, store))
 
     found = free_or_asked(alone, f"whatif:{what.id}", "What if", "Find out", cost, work, store)
     if found is None:
@@ -316,9 +356,7 @@ def _verdict(said: Consequence) -> None:
                 ":orange-badge[:material/warning: The reason that was given is not what the profile rests on here.]"
             )
         elif said.cited:
-            st.markdown(
-                ":green-badge[:material/check: What was said to rest on it does move with it.]"
-            )
+            st.markdown(":green-badge[:material/check: What was said to rest on it does move with it.]")
 
 
 def _steps_table(real: Sequence[Step], other: Sequence[Step]) -> pd.DataFrame:
@@ -326,9 +364,7 @@ def _steps_table(real: Sequence[Step], other: Sequence[Step]) -> pd.DataFrame:
     for at in range(max(len(real), len(other))):
         a = {f"{c.aspect}: {c.direction}" for c in real[at].changes} if at < len(real) else set()
         b = {f"{c.aspect}: {c.direction}" for c in other[at].changes} if at < len(other) else set()
-        rows += [(at + 1, t, "only really") for t in sorted(a - b)] + [
-            (at + 1, t, "only then") for t in sorted(b - a)
-        ]
+        rows += [(at + 1, t, "only really") for t in sorted(a - b)] + [(at + 1, t, "only then") for t in sorted(b - a)]
     return pd.DataFrame(rows, columns=["Step", "Change", "Where"])
 
 

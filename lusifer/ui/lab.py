@@ -27,14 +27,25 @@ from lusifer.ui.state import Chosen
 from lusifer.ui.text import literal, say
 
 TITLES = {
-    "system": "System", "first": "First profile", "update": "Profile update",
-    "rate": "Forecast and rating", "repair": "Repair",
-}  # fmt: skip
+    "system": "System",
+    "first": "First profile",
+    "update": "Profile update",
+    "rate": "Forecast and rating",
+    "repair": "Repair",
+}
 PARTS = {
-    "system": "System message", "wording": "Wording of the template", "about": "Demographics",
-    "profile": "Profile", "facts": "Facts", "recent": "Newest ratings", "batch": "New ratings",
-    "items": "Movies to rate", "others": "What others say", "schema": "Answer schema", "repair": "Repair message",
-}  # fmt: skip
+    "system": "System message",
+    "wording": "Wording of the template",
+    "about": "Demographics",
+    "profile": "Profile",
+    "facts": "Facts",
+    "recent": "Newest ratings",
+    "batch": "New ratings",
+    "items": "Movies to rate",
+    "others": "What others say",
+    "schema": "Answer schema",
+    "repair": "Repair message",
+}
 
 
 @dataclass
@@ -56,7 +67,9 @@ def opened(store: Store, base: Version) -> Draft:
         return held
     row = store.draft(asked) if asked and not settings.public() else None
     if row is not None:
-        held = Draft(asked, int(row["base"] or base.number), prompts.from_json(row["data"], draft=True), row["revision"])  # fmt: skip
+        held = Draft(
+            asked, int(row["base"] or base.number), prompts.from_json(row["data"], draft=True), row["revision"]
+        )
     else:
         if asked:
             st.warning(
@@ -83,9 +96,12 @@ def keep(store: Store, draft: Draft, edited: PromptSet) -> None:
         return  # a stranger's draft stays in their session
     if edited == draft.prompts == versions.get(store, draft.base).prompts:
         return
-    found, revision = store.keep_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)  # fmt: skip
+    found, revision = store.keep_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)
     if found != draft.id:
-        st.toast("Another tab changed this draft meanwhile. Yours goes on as a draft of its own.", icon=":material/call_split:")  # fmt: skip
+        st.toast(
+            "Another tab changed this draft meanwhile. Yours goes on as a draft of its own.",
+            icon=":material/call_split:",
+        )
     draft.id, draft.revision, draft.prompts = found, revision, edited
     st.query_params["draft"] = found
 
@@ -106,8 +122,9 @@ def base_control(store: Store, picked: Chosen) -> Draft:
         named = [x for x, of in labels.items() if of == n]
         return f"{listed[n]} ({', '.join(named)})" if named else listed[n]
 
-    base = st.selectbox("Begin as", numbers, index=numbers.index(draft.base), format_func=shown,
-                        key=f"lab-base-{draft.id}", width=240)  # fmt: skip
+    base = st.selectbox(
+        "Begin as", numbers, index=numbers.index(draft.base), format_func=shown, key=f"lab-base-{draft.id}", width=240
+    )
     if base is not None and base != draft.base:
         fresh(versions.get(store, base))
         st.rerun()
@@ -144,43 +161,90 @@ def parameters(draft: Draft) -> PromptSet:
     most = prompts.LARGEST
     with st.grid(3, min_column_width=150):
         name = st.text_input("Name", p.name, max_chars=40, key=f"{key}name")
-        temperature = st.number_input("Temperature", 0.0, float(most["temperature"]), float(p.temperature), 0.1, key=f"{key}temperature")  # fmt: skip
-        items = st.number_input(say("Movies a call"), 1, most["items_per_call"], p.items_per_call, key=f"{key}items")  # fmt: skip
-        history = st.number_input("Ratings to read", 1, most["history"], p.history, 10, key=f"{key}history")  # fmt: skip
-        batch = st.number_input("Ratings a batch", 1, most["batch_size"], p.batch_size, 5, key=f"{key}batch")  # fmt: skip
-        recent = st.number_input("Newest ratings shown", 0, most["recent"], p.recent, key=f"{key}recent",
-                                 help="How many of the newest ratings a rating prompt shows beside the profile.")  # fmt: skip
-        samples = st.number_input("Draws a rating", 1, most["samples"], p.samples, key=f"{key}samples",
-                                  help="Where the server gives no token probabilities: the mean of so many draws.")  # fmt: skip
-        rating = st.number_input(say("Longest answer, a movie"), 1, most["rating_tokens"], p.rating_tokens, 10,
-                                 key=f"{key}rating_tokens", help="Tokens.")  # fmt: skip
-        update = st.number_input("Longest answer, a profile", 1, most["update_tokens"], p.update_tokens, 100,
-                                 key=f"{key}update_tokens", help="Tokens.")  # fmt: skip
-    shown = st.pills(say("Shown of a movie beside its title"), prompts.METADATA, selection_mode="multi",
-                     default=list(p.metadata), key=f"{key}metadata",
-                     help="People and overview only where they are known. What is not shown is not among the facts either.")  # fmt: skip
-    told = st.toggle("Tell what others gave", p.evidence, key=f"{key}evidence",
-                     help=say("Community evidence on each movie that is asked about."))  # fmt: skip
+        temperature = st.number_input(
+            "Temperature", 0.0, float(most["temperature"]), float(p.temperature), 0.1, key=f"{key}temperature"
+        )
+        items = st.number_input(say("Movies a call"), 1, most["items_per_call"], p.items_per_call, key=f"{key}items")
+        history = st.number_input("Ratings to read", 1, most["history"], p.history, 10, key=f"{key}history")
+        batch = st.number_input("Ratings a batch", 1, most["batch_size"], p.batch_size, 5, key=f"{key}batch")
+        recent = st.number_input(
+            "Newest ratings shown",
+            0,
+            most["recent"],
+            p.recent,
+            key=f"{key}recent",
+            help="How many of the newest ratings a rating prompt shows beside the profile.",
+        )
+        samples = st.number_input(
+            "Draws a rating",
+            1,
+            most["samples"],
+            p.samples,
+            key=f"{key}samples",
+            help="Where the server gives no token probabilities: the mean of so many draws.",
+        )
+        rating = st.number_input(
+            say("Longest answer, a movie"),
+            1,
+            most["rating_tokens"],
+            p.rating_tokens,
+            10,
+            key=f"{key}rating_tokens",
+            help="Tokens.",
+        )
+        update = st.number_input(
+            "Longest answer, a profile",
+            1,
+            most["update_tokens"],
+            p.update_tokens,
+            100,
+            key=f"{key}update_tokens",
+            help="Tokens.",
+        )
+    shown = st.pills(
+        say("Shown of a movie beside its title"),
+        prompts.METADATA,
+        selection_mode="multi",
+        default=list(p.metadata),
+        key=f"{key}metadata",
+        help="People and overview only where they are known. What is not shown is not among the facts either.",
+    )
+    told = st.toggle(
+        "Tell what others gave",
+        p.evidence,
+        key=f"{key}evidence",
+        help=say("Community evidence on each movie that is asked about."),
+    )
     ordered = tuple(m for m in prompts.METADATA if m in (shown or []))
     return replace(
-        p, name=name.strip() or p.name, temperature=float(temperature), items_per_call=int(items),
-        history=int(history), batch_size=int(batch), recent=int(recent), samples=int(samples),
-        rating_tokens=int(rating), update_tokens=int(update), metadata=ordered, evidence=told,
-    )  # fmt: skip
+        p,
+        name=name.strip() or p.name,
+        temperature=float(temperature),
+        items_per_call=int(items),
+        history=int(history),
+        batch_size=int(batch),
+        recent=int(recent),
+        samples=int(samples),
+        rating_tokens=int(rating),
+        update_tokens=int(update),
+        metadata=ordered,
+        evidence=told,
+    )
 
 
 def editor(draft: Draft, template: str) -> str:
     """The text of one template, monospaced."""
     text = dict(draft.prompts.templates)[template]
     with st.container(key="lab-editor"):
-        st.html(
-            "<style>.st-key-lab-editor textarea {font-family: monospace; font-size: 0.85rem}</style>"
-        )
+        st.html("<style>.st-key-lab-editor textarea {font-family: monospace; font-size: 0.85rem}</style>")
         return st.text_area(
-            f"Template: {TITLES[template]}", text, height=380, key=f"lab-{draft.id}-{template}",
+            f"Template: {TITLES[template]}",
+            text,
+            height=380,
+            key=f"lab-{draft.id}-{template}",
             help="Jinja2. What you type is taken over when you leave the field or press Ctrl+Enter, and is kept as a "
             "draft. Ctrl+Z undoes while you are in it.",
-        )  # fmt: skip
+        )
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -201,7 +265,7 @@ def steps_for(picked: Chosen, draft: Draft, user: int, store: Store) -> tuple[li
     """
     p = draft.prompts
     base = versions.get(store, draft.base)
-    if not picked.builtin and (base.prompts.history, base.prompts.batch_size) == (p.history, p.batch_size):  # fmt: skip
+    if not picked.builtin and (base.prompts.history, base.prompts.batch_size) == (p.history, p.batch_size):
         chosen = replace(picked.alone(), prompts=base.name, asked_with=base.prompts)
         found = chosen.stored(chosen.plan(user))
         wanted = -(-len(history_of(picked.dataset, picked.split, user, p.history)) // p.batch_size)
@@ -212,7 +276,7 @@ def steps_for(picked: Chosen, draft: Draft, user: int, store: Store) -> tuple[li
             picked.dataset, picked.split, picked.dataset.hash, picked.split.id, user, p.history, p.batch_size
         ),
         "as the built-in writes it",
-    )  # fmt: skip
+    )
 
 
 def movies_of(picked: Chosen, user: int) -> tuple[Item, ...]:
@@ -222,9 +286,14 @@ def movies_of(picked: Chosen, user: int) -> tuple[Item, ...]:
 
 
 def context_for(
-    picked: Chosen, draft: Draft, user: int, steps: Sequence[Step], template: str, step: int,
+    picked: Chosen,
+    draft: Draft,
+    user: int,
+    steps: Sequence[Step],
+    template: str,
+    step: int,
     items: Sequence[Item],
-) -> tuple[Context, str]:  # fmt: skip
+) -> tuple[Context, str]:
     """What the template is filled in with, and what is to be said of it."""
     context = context_at(picked.dataset, picked.split, user, steps, template, step)
     if not draft.prompts.evidence or template not in {"rate", "repair"}:
@@ -287,18 +356,26 @@ def look(
 def mistakes(found: Preview) -> None:
     """What is wrong, one line a mistake."""
     st.error(
-        "\n".join(f"- {literal(TITLES[m.template])}{f', line {m.line}' if m.line else ''}: {literal(m.message)}"
-                  for m in found.mistakes),
-        title="Nothing can be sent yet", icon=":material/error:",
-    )  # fmt: skip
+        "\n".join(
+            f"- {literal(TITLES[m.template])}{f', line {m.line}' if m.line else ''}: {literal(m.message)}"
+            for m in found.mistakes
+        ),
+        title="Nothing can be sent yet",
+        icon=":material/error:",
+    )
 
 
 def questions_shown(found: Preview, per_character: float) -> None:
     """The messages as they would be sent, and how long each part is."""
     total = round(sum(found.sizes.values()) * per_character)
     st.caption(f"About {total:,} tokens in, at most {found.most:,} out.")
-    st.dataframe(sizes(found, per_character), hide_index=True, height="content", alt="Estimated tokens by part",
-                 column_config={"Tokens": st.column_config.ProgressColumn(format="%d", max_value=max(total, 1))})  # fmt: skip
+    st.dataframe(
+        sizes(found, per_character),
+        hide_index=True,
+        height="content",
+        alt="Estimated tokens by part",
+        column_config={"Tokens": st.column_config.ProgressColumn(format="%d", max_value=max(total, 1))},
+    )
     for message in found.messages:
         st.caption(literal(message.role.capitalize()))
         st.code(message.content, language=None, wrap_lines=True, line_numbers=True, height=260)
@@ -307,17 +384,18 @@ def questions_shown(found: Preview, per_character: float) -> None:
 def save_control(store: Store, draft: Draft, sound: bool) -> None:
     """A note and the button that makes a version of the draft."""
     if settings.public():
-        st.caption(
-            "Versions are kept by the operator of this server; what you write here can be tried."
-        )
+        st.caption("Versions are kept by the operator of this server; what you write here can be tried.")
         return
     base = versions.get(store, draft.base)
     same = draft.prompts == base.prompts
-    note = st.text_input(
-        "Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why"
-    )
-    if st.button("Save as a version", icon=":material/save:", type="primary", disabled=same or not sound,
-                 help="Nothing differs from the version that it began as." if same else None):  # fmt: skip
+    note = st.text_input("Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why")
+    if st.button(
+        "Save as a version",
+        icon=":material/save:",
+        type="primary",
+        disabled=same or not sound,
+        help="Nothing differs from the version that it began as." if same else None,
+    ):
         try:
             prompts.check_parameters({"name": draft.prompts.name})
             made = versions.save(store, draft.prompts, draft.base, note)

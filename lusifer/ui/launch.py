@@ -22,18 +22,21 @@ def run(port: int, *, browser: bool = True) -> None:
     """
     app = settings.project_dir() / "app.py"
     if not app.is_file():
-        raise BadRequest(
-            f"There is no app.py in {app.parent}.", "Run this in the project's folder."
-        )
+        raise BadRequest(f"There is no app.py in {app.parent}.", "Run this in the project's folder.")
     with socket.socket() as probe:
         if probe.connect_ex(("localhost", port)) == 0:
-            raise BadRequest(
-                f"Port {port} is taken.", f"Stop what uses it, or give another: PORT={port + 1}."
-            )
+            raise BadRequest(f"Port {port} is taken.", f"Stop what uses it, or give another: PORT={port + 1}.")
     command = [
-        sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port),
-        "--server.headless", "true",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(app),
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+    ]
     child = subprocess.Popen(command, cwd=app.parent)
     threading.Thread(target=_open, args=(port, child, browser), daemon=True).start()
     try:
@@ -52,9 +55,7 @@ def _open(port: int, child: subprocess.Popen[bytes], browser: bool) -> None:
         webbrowser.open(f"http://localhost:{port}")
 
 
-def wait_ready(
-    port: int, child: subprocess.Popen[bytes] | None = None, seconds: float = 60
-) -> bool:
+def wait_ready(port: int, child: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> bool:
     """Wait until the server answers; whether it does."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and (child is None or child.poll() is None):

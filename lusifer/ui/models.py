@@ -29,16 +29,18 @@ def choose() -> str:
     typed = st.session_state.get("model") or st.query_params.get("model")
     options = list(dict.fromkeys([BUILTIN, *listed, *([typed] if typed else [])]))
     model = st.selectbox(
-        "Model", options, format_func=_shown, key="model", bind="query-params",
+        "Model",
+        options,
+        format_func=_shown,
+        key="model",
+        bind="query-params",
         accept_new_options=True,
         help="The built-in needs no key. Connect a model below, or type ENDPOINT:MODEL, such as "
         "openai:NAME or ollama:NAME.",
-    )  # fmt: skip
+    )
     model = model or BUILTIN
     if model == BUILTIN:
-        st.caption(
-            "Statistics with sentences: no key, no network, and prompt wording has no effect."
-        )
+        st.caption("Statistics with sentences: no key, no network, and prompt wording has no effect.")
         _offer()
     with st.popover("Connect a model", icon=":material/cable:", type="tertiary"):
         _connection(model)
@@ -71,10 +73,13 @@ def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
         except BadRequest as error:
             st.warning(literal(str(error)), icon=":material/warning:")
     name = st.selectbox(
-        "Prompts", listed, key="prompts", bind="query-params",
+        "Prompts",
+        listed,
+        key="prompts",
+        bind="query-params",
         help="A label (active, baseline, your own) points at a version and moves; a shipped set or a "
         "number is always the same. Each version's evolutions and ratings are stored apart.",
-    )  # fmt: skip
+    )
     found = versions.find(name, database)
     exact, said = name, prompts.TITLES.get(name, "")
     if database is not None and name not in prompts.SHIPPED:
@@ -105,8 +110,9 @@ def _offer() -> None:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         if st.button(
             f"Ollama with {literal(names[0])}{more} is running here: use it",
-            icon=":material/bolt:", type="tertiary",
-        ):  # fmt: skip
+            icon=":material/bolt:",
+            type="tertiary",
+        ):
             _take([f"ollama:{n}" for n in names], f"ollama:{names[0]}")
     elif files.available() and (found := files.files()):
         name = found[0].relative_to(files.models_dir()).as_posix()
@@ -129,10 +135,12 @@ def _connection(model: str) -> None:
     first = model.partition(":")[0]
     names = list(known)
     name = st.selectbox(
-        "Endpoint", names, index=names.index(first) if first in names else 0, key="_endpoint",
-        format_func=lambda n: {"openai": "OpenAI protocol", "ollama": "Ollama", "file": "Model file"}
-        .get(n, n),
-    )  # fmt: skip
+        "Endpoint",
+        names,
+        index=names.index(first) if first in names else 0,
+        key="_endpoint",
+        format_func=lambda n: {"openai": "OpenAI protocol", "ollama": "Ollama", "file": "Model file"}.get(n, n),
+    )
     endpoint = known[name]
     if endpoint.kind == "file":
         _file()
@@ -146,10 +154,12 @@ def _connection(model: str) -> None:
             _list(endpoint)
         chosen = model.startswith(f"{endpoint.name}:")
         if st.button(
-            "Test connection", icon=":material/network_check:",
+            "Test connection",
+            icon=":material/network_check:",
             help=f"Asks {literal(model)} for one word: about 30 tokens, counted against the budget."
-            if chosen else "Asks for the list of models, which is free.",
-        ):  # fmt: skip
+            if chosen
+            else "Asks for the list of models, which is free.",
+        ):
             _test(endpoint, model if chosen else None)
     if st.session_state.get("_models_error"):
         st.warning(literal(st.session_state["_models_error"]))
@@ -167,11 +177,14 @@ def _connection(model: str) -> None:
 def _key(endpoint: Endpoint) -> None:
     own = bool(keys().get(endpoint.name))
     entered = st.text_input(
-        "Key for this session", type="password", key=f"_key_{endpoint.name}", autocomplete="off",
+        "Key for this session",
+        type="password",
+        key=f"_key_{endpoint.name}",
+        autocomplete="off",
         placeholder="in use" if own else ("set by the environment" if endpoint.key else "none"),
         help="Kept in this session's memory alone: never stored, logged or shown. It goes before a "
         "key that the environment sets.",
-    )  # fmt: skip
+    )
     stored = dict(st.session_state.get("_keys", {}))
     if entered and stored.get(endpoint.name) != entered.strip():
         stored[endpoint.name] = entered.strip()
@@ -216,8 +229,10 @@ def _test(endpoint: Endpoint, model: str | None) -> None:
         asked = Recorded(Budgeted(connect(model, keys())[0], database, state.budget()), database)
         answer = asked.complete(
             [Message("user", "Answer with the word yes.")],
-            max_tokens=16, draw=time.time_ns(), note=Note("test"),
-        )  # fmt: skip
+            max_tokens=16,
+            draw=time.time_ns(),
+            note=Note("test"),
+        )
     except ModelError as error:
         if error.kind != "truncated":  # one that thinks at length answers all the same
             _say(error=str(error))
@@ -259,9 +274,10 @@ def _file() -> None:
     found = [f.relative_to(files.models_dir()).as_posix() for f in files.files()]
     if not found:
         st.caption(
-            "No file yet." if settings.public()
+            "No file yet."
+            if settings.public()
             else f"Put a .gguf file into {literal(str(files.models_dir()))}, or type file:PATH as the model."
-        )  # fmt: skip
+        )
         return
     name = st.selectbox("File", found, key="_file_name")
     if st.button("Use it", icon=":material/check:"):
@@ -283,18 +299,20 @@ def budget_control() -> None:
     most = f"{money(limit.dollars or 0)}".replace("$", "\\$")
     with st.popover(f"Budget of this session: {most}", icon=":material/savings:", type="tertiary"):
         st.number_input(
-            "Dollars", min_value=0.0, max_value=ceiling, step=0.5, key="_session_dollars",
+            "Dollars",
+            min_value=0.0,
+            max_value=ceiling,
+            step=0.5,
+            key="_session_dollars",
             value=min(state.SESSION_DOLLARS, state.SESSION_DOLLARS if ceiling is None else ceiling),
             help="No call is made that could pass it. Where a price is not known, a dollar counts as a "
             "million tokens. An operator's lower limit goes before it.",
-        )  # fmt: skip
+        )
         st.caption(f"Spent or set aside: {money(dollars)}, {tokens:,} tokens.".replace("$", "\\$"))
         day = state.budget().day
         if day.given:
             used = database.spent("day", state.budget().names()["day"])
-            st.caption(
-                f"Today, everybody: {money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$")
-            )
+            st.caption(f"Today, everybody: {money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
 
 
 def _most_dollars() -> float | None:

@@ -39,8 +39,8 @@ def control(dataset: Dataset) -> None:
                 "about people, and lists show posters. Everything works without."
             )
         if tmdb.configured():
-            if st.button("Get from TMDB", icon=":material/download:", help="Some minutes; goes on where it stopped."):  # fmt: skip
-                state.jobs().start(key, "Movie details", lambda j: _work(j, dataset, database), store=database)  # fmt: skip
+            if st.button("Get from TMDB", icon=":material/download:", help="Some minutes; goes on where it stopped."):
+                state.jobs().start(key, "Movie details", lambda j: _work(j, dataset, database), store=database)
                 st.rerun()
         elif have < all_ and not settings.public():
             st.caption("For TMDB set `TMDB_API_KEY` (free at themoviedb.org) and start again.")
@@ -73,9 +73,12 @@ def _tables(dataset: Dataset, database: Store) -> None:
         st.info(literal(st.session_state["_details_said"]))
     if dataset.details:
         st.download_button(
-            "Export as CSV", lambda: _exported(dataset, database), f"{dataset.name}-details.csv",
-            "text/csv", icon=":material/upload:",
-        )  # fmt: skip
+            "Export as CSV",
+            lambda: _exported(dataset, database),
+            f"{dataset.name}-details.csv",
+            "text/csv",
+            icon=":material/upload:",
+        )
 
 
 def _exported(dataset: Dataset, database: Store) -> bytes:

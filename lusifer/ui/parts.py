@@ -36,15 +36,19 @@ DIRECTION_BADGES = {
 def user_input() -> int | None:
     """The field for a user id, bound to ``user`` in the address; ``None`` after saying what is wrong."""
     data = state.chosen().dataset
-    if (
-        "_user" in st.session_state
-    ):  # set by a click elsewhere on the page, before this field exists
+    if "_user" in st.session_state:  # set by a click elsewhere on the page, before this field exists
         st.session_state["user"] = st.session_state.pop("_user")
     first = int(data.user_ids[0])
     entered = st.number_input(
-        "User id", min_value=0, value=first, step=1, key="user", bind="query-params",
-        on_change=restart, width=150,
-    )  # fmt: skip
+        "User id",
+        min_value=0,
+        value=first,
+        step=1,
+        key="user",
+        bind="query-params",
+        on_change=restart,
+        width=150,
+    )
     try:
         return data.user(int(entered)).id
     except UnknownId as error:
@@ -68,8 +72,10 @@ def address(user: int | None = None, step: int | None = None) -> dict[str, str]:
     """Query parameters that bring another page up with the same choices."""
     picked = state.chosen()
     parts = {
-        "dataset": picked.dataset.name, "split": picked.split.name, "model": picked.model,
-    }  # fmt: skip
+        "dataset": picked.dataset.name,
+        "split": picked.split.name,
+        "model": picked.model,
+    }
     if user is not None:
         parts["user"] = str(user)
     if picked.prompts != DEFAULT_PROMPTS and not picked.builtin:
@@ -128,8 +134,10 @@ VERDICTS = {
 
 
 VERDICT_ICONS = {
-    "borne out": "check_circle", "not borne out": "cancel", "can't be told": "help",
-}  # fmt: skip
+    "borne out": "check_circle",
+    "not borne out": "cancel",
+    "can't be told": "help",
+}
 
 
 def verdict(claim: Claim | None) -> str:
@@ -169,9 +177,13 @@ def _calls_of(run: str) -> None:
 
 
 def profile(
-    before: Profile | None, after: Profile, *, show_changes: bool = True,
-    claims: Mapping[str, Claim] | None = None, only_changes: bool = False,
-) -> None:  # fmt: skip
+    before: Profile | None,
+    after: Profile,
+    *,
+    show_changes: bool = True,
+    claims: Mapping[str, Claim] | None = None,
+    only_changes: bool = False,
+) -> None:
     """A profile by sections (with ``only_changes``, what differs alone); with ``before``, what changed since is marked bullet by bullet; with
     ``claims``, statements that the ratings do not bear out are marked too.
 
@@ -263,13 +275,16 @@ def batch_table(step: Step) -> None:
                 min_value=0, max_value=scale.highest, format="%.3g", width="small"
             ),
             "Forecast": st.column_config.ProgressColumn(
-                min_value=0, max_value=scale.highest, format="%.2f", width="small",
+                min_value=0,
+                max_value=scale.highest,
+                format="%.2f",
+                width="small",
                 help="Expected rating, given before the true one was shown.",
             ),
             "Off by": st.column_config.NumberColumn(format="%+.2f", width="small"),
         },
         alt=f"Ratings and forecasts of batch {step.number}",
-    )  # fmt: skip
+    )
 
 
 def change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> None:
@@ -281,9 +296,7 @@ def change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> None:
     for change in step.changes:
         count = len(change.item_ids)
         name = literal(change.aspect[:1].upper() + change.aspect[1:])
-        claim = (claims or {}).get(
-            f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}"
-        )
+        claim = (claims or {}).get(f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}")
         mark = f" :material/{VERDICT_ICONS[claim.verdict]}:" if claim else ""
         head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {say('movies' if count != 1 else 'movie')})]{mark}"
         with st.expander(head):

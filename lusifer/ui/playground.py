@@ -30,9 +30,12 @@ from lusifer.ui.text import literal, safe_csv, say
 KIND = "playground"
 DEFAULT = ["random", "popularity", "bias", "linucb"]
 REWARD_WORDS = {
-    "sample": "a drawn rating", "expected": "the expected rating", "centred": "the rating above the user's mean",
-    "click": "1 for anything taken", "diversity": "the rating, less for more of the same",
-}  # fmt: skip
+    "sample": "a drawn rating",
+    "expected": "the expected rating",
+    "centred": "the rating above the user's mean",
+    "click": "1 for anything taken",
+    "diversity": "the rating, less for more of the same",
+}
 STEPS_A_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson": 500}
 """Rough rates for the estimate before a run, by agent; others about as fast as a fitted baseline."""
 USUAL_RATE = 1500
@@ -70,20 +73,24 @@ def some(w: World, count: int) -> list[int]:
 
 def cost(
     picked: Chosen, names: list[str], steps: int, seeds: int, options: dict[str, Any], count: int, store: Store | None
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """What a run with a language model costs at most: nobody's patience lasts less than five interactions."""
     w = world(picked.dataset, picked.split)
     env = MovieLensEnv(world_=w, model=picked.alone().user_model(store), **options)
     total = steps * seeds * len(names)
-    return env.estimate(
-        some(w, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0
-    )
+    return env.estimate(some(w, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0)
 
 
 def work(
-    job: Job, picked: Chosen, names: list[str], steps: int, seeds: int, options: dict[str, Any], store: Store | None,
+    job: Job,
+    picked: Chosen,
+    names: list[str],
+    steps: int,
+    seeds: int,
+    options: dict[str, Any],
+    store: Store | None,
     users: int | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """Play and record the run, whose id is returned. Runs in a worker thread: no call to streamlit here.
 
     Args:
@@ -102,19 +109,32 @@ def work(
         **options,
     }
     title = f"{', '.join(agents.TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
-    run = store.start_run(
-        KIND, title, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash, split=picked.split.id,
-        model=bare.spec, model_version=bare.version, seed=w.seed, params=params,
-    ) if store else f"unstored-{id(job):x}"  # fmt: skip
+    run = (
+        store.start_run(
+            KIND,
+            title,
+            dataset=picked.dataset.name,
+            dataset_hash=picked.dataset.hash,
+            split=picked.split.id,
+            model=bare.spec,
+            model_version=bare.version,
+            seed=w.seed,
+            params=params,
+        )
+        if store
+        else f"unstored-{id(job):x}"
+    )
     job.run = "" if picked.builtin else run
     try:
         model = alone.user_model(store, run=run, cancelled=job.cancelled)
         log = play.compare(
             lambda: MovieLensEnv(world_=w, model=model, users=chosen, **options),
             {n: (lambda seed, n=n: agents.create(n, w, seed)) for n in names},  # type: ignore[misc]
-            steps, range(seeds), progress=lambda d, n, what: job.progress(d, n, agents.TITLES.get(what, what)),
+            steps,
+            range(seeds),
+            progress=lambda d, n, what: job.progress(d, n, agents.TITLES.get(what, what)),
             cancelled=job.cancelled,
-        )  # fmt: skip
+        )
         runs.keep(run, log)
         made = play.summary(log, w).to_dict("records")
     except BaseException as error:
@@ -122,10 +142,7 @@ def work(
             store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
         raise
     if store:
-        plain = [
-            {k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()}
-            for row in made
-        ]
+        plain = [{k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()} for row in made]
         store.finish_run(run, "done", {"agents": plain})
     return run
 
@@ -133,14 +150,21 @@ def work(
 def sanity_work(job: Job, picked: Chosen, store: Store | None) -> str:
     """Hold agents' ranks against held-out ratings; the run's id. Runs in a worker thread."""
     if store is None:
-        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")  # fmt: skip
+        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")
     job.progress(0, 0, "Building the world")
     w = world(picked.dataset, picked.split)
     model = StatisticalUserModel()
     run = store.start_run(
-        AGREEMENT, "Rank agreement of agents", dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
-        split=picked.split.id, model=model.spec, model_version=model.version, seed=0, params={"steps": agreement.STEPS, "seeds": agreement.SEEDS},
-    )  # fmt: skip
+        AGREEMENT,
+        "Rank agreement of agents",
+        dataset=picked.dataset.name,
+        dataset_hash=picked.dataset.hash,
+        split=picked.split.id,
+        model=model.spec,
+        model_version=model.version,
+        seed=0,
+        params={"steps": agreement.STEPS, "seeds": agreement.SEEDS},
+    )
     try:
         made, rows = agreement.measure(w, progress=job.progress, cancelled=job.cancelled)
         runs.keep(run, rows)
@@ -170,13 +194,16 @@ def sanity(run: dict[str, Any]) -> None:
     )
     frame = pd.DataFrame(made["rows"])
     with st.grid(2, min_column_width=420, gap="medium"):
-        for column, title in (("same_choices", "Same choices: gain in expected rating"), ("environment", "Episodes: mean expected reward")):  # fmt: skip
+        for column, title in (
+            ("same_choices", "Same choices: gain in expected rating"),
+            ("environment", "Episodes: mean expected reward"),
+        ):
             with st.container():
                 st.plotly_chart(
                     charts.agreement(frame, column, title),
                     alt=f"{title} against the gain in held-out ratings, a point an agent",
                 )
-    st.download_button("Agents as CSV", safe_csv(frame), f"{run['id']}.csv", "text/csv", icon=":material/download:")  # fmt: skip
+    st.download_button("Agents as CSV", safe_csv(frame), f"{run['id']}.csv", "text/csv", icon=":material/download:")
 
 
 def result(run: dict[str, Any]) -> None:
@@ -195,16 +222,19 @@ def result(run: dict[str, Any]) -> None:
     shown = pd.DataFrame(run["summary"]["agents"]).astype({"reward": float})
     table = pd.DataFrame({"Agent": shown["agent"].map(lambda a: agents.TITLES.get(a, a))})
     for column, title, digits in (
-        ("reward", "Reward", 3), ("rating", "Mean rating", 2), ("skipped", "Skipped", 3), ("diversity", "Diversity", 3),
-        ("novelty", "Novelty", 2), ("coverage", "Coverage", 3), ("length", "Episode length", 1),
-    ):  # fmt: skip
+        ("reward", "Reward", 3),
+        ("rating", "Mean rating", 2),
+        ("skipped", "Skipped", 3),
+        ("diversity", "Diversity", 3),
+        ("novelty", "Novelty", 2),
+        ("coverage", "Coverage", 3),
+        ("length", "Episode length", 1),
+    ):
         three = [column, f"{column}_low", f"{column}_high"]
         shown[three] = shown[three].astype(float)
         table[title] = [
             _with(v, lo, hi, digits)
-            for v, lo, hi in zip(
-                shown[column], shown[f"{column}_low"], shown[f"{column}_high"], strict=True
-            )
+            for v, lo, hi in zip(shown[column], shown[f"{column}_low"], shown[f"{column}_high"], strict=True)
         ]
     st.dataframe(table, hide_index=True, alt="What each agent reached, with intervals over seeds")
     st.caption(
@@ -217,15 +247,11 @@ def result(run: dict[str, Any]) -> None:
         value, low, high = play.better(log, best[0], best[1])
         first, second = (agents.TITLES.get(a, a) for a in best[:2])
         words = "which is beyond chance" if low > 0 else "which may be chance"
-        st.markdown(
-            f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}."
-        )
+        st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
     with st.container(horizontal=True):
         buffer = io.BytesIO()
         log.to_parquet(buffer, index=False)
-        st.download_button(
-            "Log as Parquet", buffer.getvalue(), f"{run['id']}.parquet", icon=":material/download:"
-        )
+        st.download_button("Log as Parquet", buffer.getvalue(), f"{run['id']}.parquet", icon=":material/download:")
         st.download_button(
             "Summary as CSV",
             safe_csv(shown),
@@ -242,9 +268,7 @@ def _with(value: float, low: float, high: float, digits: int) -> str:
     return text if low != low else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def episode(
-    w: World, name: str, user: int | None, seed: int, options: dict[str, Any]
-) -> list[dict[str, Any]]:
+def episode(w: World, name: str, user: int | None, seed: int, options: dict[str, Any]) -> list[dict[str, Any]]:
     """One episode of an agent: what was shown, what came back, and how the profile changed."""
     env = MovieLensEnv(world_=w, explain=True, **options)
     agent = agents.create(name, w, seed)
@@ -255,9 +279,7 @@ def episode(
         action = int(shown[0]) if env.slate == 1 else shown
         observation, reward, terminated, truncated, info = env.step(action)
         agent.learn(shown, None if info["skipped"] else w.row(info["item_id"]), reward)
-        talk.append(
-            {**info, "shown": info["shown"].tolist(), "reward": reward, "terminated": terminated}
-        )
+        talk.append({**info, "shown": info["shown"].tolist(), "reward": reward, "terminated": terminated})
         if terminated or truncated:
             return talk
 
@@ -277,13 +299,9 @@ def conversation(data: Dataset, talk: list[dict[str, Any]], most: int = 40) -> N
             else:
                 title = data.item(turn["item_id"]).title
                 which = f"{literal(title)}: " if len(titles) > 1 else ""
-                st.markdown(
-                    f"{which}**{turn['rating']:g}** :small[{literal(turn.get('reason', ''))}]"
-                )
+                st.markdown(f"{which}**{turn['rating']:g}** :small[{literal(turn.get('reason', ''))}]")
             if turn["evolved"]:
-                st.markdown(
-                    f":blue-badge[:material/edit: The profile changed] {literal(turn['explanation'])}"
-                )
+                st.markdown(f":blue-badge[:material/edit: The profile changed] {literal(turn['explanation'])}")
     if talk[-1].get("terminated"):
         st.caption("The user's patience was used up.")
 

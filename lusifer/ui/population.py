@@ -26,12 +26,17 @@ MOST_PRICED = 500
 
 
 def work(
-    job: Job, picked: Chosen, users: Sequence[int], store: Store | None, told: Community | None, light: Community | None,
+    job: Job,
+    picked: Chosen,
+    users: Sequence[int],
+    store: Store | None,
+    told: Community | None,
+    light: Community | None,
     resume: str | None,
-) -> str:  # fmt: skip
+) -> str:
     """Simulate and record; the run's id. Runs in a worker thread: no call to streamlit here."""
     if store is None:
-        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")  # fmt: skip
+        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")
 
     def make(run: str) -> Any:
         if run:
@@ -39,10 +44,20 @@ def work(
         return picked.user_model(store, run=run or None, cancelled=job.cancelled)
 
     return population.record(
-        picked.dataset, picked.split, make, users, store, asked_with=picked.prompts, resume=resume, community=told,
-        light=told or light, memory=settings.kept_dir(), workers=1 if picked.builtin else errors.WORKERS, progress=job.progress,
+        picked.dataset,
+        picked.split,
+        make,
+        users,
+        store,
+        asked_with=picked.prompts,
+        resume=resume,
+        community=told,
+        light=told or light,
+        memory=settings.kept_dir(),
+        workers=1 if picked.builtin else errors.WORKERS,
+        progress=job.progress,
         cancelled=job.cancelled,
-    )  # fmt: skip
+    )
 
 
 def cost(picked: Chosen, users: Sequence[int], store: Store | None) -> Estimate:
@@ -56,9 +71,12 @@ def cost(picked: Chosen, users: Sequence[int], store: Store | None) -> Estimate:
         return found
     dollars = None if found.dollars is None else found.dollars * times
     return Estimate(
-        round(found.calls * times), round(found.input_tokens * times), round(found.output_tokens * times), dollars,
+        round(found.calls * times),
+        round(found.input_tokens * times),
+        round(found.output_tokens * times),
+        dollars,
         round(found.cached * times),
-    )  # fmt: skip
+    )
 
 
 def section(picked: Chosen, store: Store | None) -> None:
@@ -88,18 +106,12 @@ def section(picked: Chosen, store: Store | None) -> None:
     if parts.job_ended(key, "_population"):
         users = population.chosen(picked.split, count)
         try:
-            tag = (
-                "costs nothing"
-                if picked.builtin
-                else evolution.price_tag(cost(picked, users, store))
-            )
+            tag = "costs nothing" if picked.builtin else evolution.price_tag(cost(picked, users, store))
         except LusiferError as error:
             state.show_error(error)
             return
         stopped = None if settings.public() else _stopped(picked, store, users)
-        text = (
-            f"Go on with run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
-        )
+        text = f"Go on with run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
         if st.button(text, icon=":material/groups:"):
             told, light = (
                 picked.community,
@@ -145,9 +157,7 @@ def _stopped(picked: Chosen, store: Store | None, users: Sequence[int]) -> str |
     for run in store.runs(population.KIND, limit=5, where=where):
         if run["status"] == "done":
             return None
-        local = (
-            run["params"].get("engine", "local") == "local"
-        )  # a batch run is gone on with by the command
+        local = run["params"].get("engine", "local") == "local"  # a batch run is gone on with by the command
         if local and run["params"]["users"] == list(users) and run["id"] not in alive:
             return str(run["id"])
     return None

@@ -31,6 +31,8 @@ def cards(items: Sequence[Item], most: int = 12) -> None:
     with st.container(horizontal=True, gap="small"):
         for item in shown:
             st.image(
-                poster(item, MEDIUM) or "", width=92, alt=f"Poster of {item.title}",
+                poster(item, MEDIUM) or "",
+                width=92,
+                alt=f"Poster of {item.title}",
                 caption=literal(item.title),
-            )  # fmt: skip
+            )

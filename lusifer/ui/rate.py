@@ -19,9 +19,11 @@ from lusifer.ui.state import Chosen
 
 MOST = 200
 HOW = {
-    "tokens": "token probabilities", "samples": "mean of several draws",
-    "stated": "the model's own number", "rating": "the rating itself",
-}  # fmt: skip
+    "tokens": "token probabilities",
+    "samples": "mean of several draws",
+    "stated": "the model's own number",
+    "rating": "the rating itself",
+}
 """Where an expected rating is from, in words."""
 
 
@@ -86,9 +88,14 @@ def popular_unseen(picked: Chosen, user: int, count: int = 10) -> list[int]:
 
 
 def work(
-    job: Job, picked: Chosen, what: Plan, steps: Sequence[Step], ids: Sequence[int],
-    store: Store | None, told: Community | None = None,
-) -> tuple[SimulatedRating, ...]:  # fmt: skip
+    job: Job,
+    picked: Chosen,
+    what: Plan,
+    steps: Sequence[Step],
+    ids: Sequence[int],
+    store: Store | None,
+    told: Community | None = None,
+) -> tuple[SimulatedRating, ...]:
     """Rate in portions of ten, so that progress shows and cancel keeps what was answered."""
     done: list[SimulatedRating] = []
     job.run = f"rate-{what.id}"
@@ -96,9 +103,7 @@ def work(
     for at in range(0, len(ids), 10):
         job.progress(at, len(ids), f"Rating number {at + 1} and on")
         items = picked.dataset.items_of(ids[at : at + 10])
-        done.extend(
-            rate_items(picked.dataset, picked.split, model, what, steps, items, store, told)
-        )
+        done.extend(rate_items(picked.dataset, picked.split, model, what, steps, items, store, told))
     return tuple(done)
 
 

@@ -20,23 +20,24 @@ def recorded(picked: Chosen, store: Store | None, kind: str = "comparison") -> l
     if store is None:
         return []
     return [
-        r for r in store.runs(kind, limit=200)
+        r
+        for r in store.runs(kind, limit=200)
         if r["status"] == "done" and r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id
-    ]  # fmt: skip
+    ]
 
 
 def titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
     """How runs are listed, by id. No two alike: a list tells its entries apart by what it shows."""
-    return {
-        r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']} · {r['id'][-4:]}"
-        for r in runs
-    }
+    return {r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']} · {r['id'][-4:]}" for r in runs}
 
 
 def choose(
-    found: Sequence[dict[str, Any]], key: str, parameter: str, slot: str,
+    found: Sequence[dict[str, Any]],
+    key: str,
+    parameter: str,
+    slot: str,
     mark: Callable[[str], str] = lambda run: "",
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The list of results: a new one (its id in the session's ``slot``) first, else the link's, else the one
     that was chosen; kept in the address.
 

@@ -43,7 +43,7 @@ class Scratch:
     about: tuple[int, int, str] = (0, 0, "")
 
 
-def _model(picked: Chosen, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:  # fmt: skip
+def _model(picked: Chosen, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
     chosen = replace(
         picked,
         asked_with=draft.prompts,
@@ -60,9 +60,9 @@ def _model(picked: Chosen, draft: Draft, store: Store, run: str, job: Job | None
     return replace(model, on_text=heard if job is not None else None, draw=draw)
 
 
-def _cost(picked: Chosen, draft: Draft, store: Store, context: Context, items: Sequence[Item], draw: int) -> Estimate:  # fmt: skip
+def _cost(picked: Chosen, draft: Draft, store: Store, context: Context, items: Sequence[Item], draw: int) -> Estimate:
     model = _model(picked, draft, store, "", None, draw)
-    return for_update(model, store, context) if context.batch else for_rating(model, store, context, items)  # fmt: skip
+    return for_update(model, store, context) if context.batch else for_rating(model, store, context, items)
 
 
 def _work(
@@ -86,9 +86,15 @@ def _work(
         if all(r.failure for r in ratings):
             raise ModelError(ratings[0].failure)
     return Scratch(
-        model.version, model.spec, context.profile, update, ratings, items,
-        time.monotonic() - began, store.run_usage(job.run),
-    )  # fmt: skip
+        model.version,
+        model.spec,
+        context.profile,
+        update,
+        ratings,
+        items,
+        time.monotonic() - began,
+        store.run_usage(job.run),
+    )
 
 
 @st.fragment(run_every=0.4)
@@ -130,13 +136,9 @@ def control(
         else:
             st.error(literal(job.error), icon=":material/error:")
         state.jobs().forget(key)
-    again = st.checkbox(
-        "A new draw", key="scratch-again", help="Ask anew even where the answer is stored."
-    )
+    again = st.checkbox("A new draw", key="scratch-again", help="Ask anew even where the answer is stored.")
     # A number that no session has used: what is stored is under the small ones.
-    draw = (
-        st.session_state.setdefault("_scratch-draw", secrets.randbelow(10**6) + 1) if again else 0
-    )
+    draw = st.session_state.setdefault("_scratch-draw", secrets.randbelow(10**6) + 1) if again else 0
     try:
         tag = price_tag(_cost(picked, draft, store, context, items, draw))
     except LusiferError as error:
@@ -148,8 +150,11 @@ def control(
             del st.session_state["_scratch-draw"]
         mine_now = replace(draft)  # what is typed from here on is another question
         state.jobs().start(
-            key, "Scratch run", lambda j: replace(_work(j, picked, mine_now, store, context, items, draw), about=about), store=store
-        )  # fmt: skip
+            key,
+            "Scratch run",
+            lambda j: replace(_work(j, picked, mine_now, store, context, items, draw), about=about),
+            store=store,
+        )
         st.rerun()
     done = kept.get(about, [])
     if done:
@@ -158,24 +163,23 @@ def control(
 
 def _shown(new: Scratch, old: Scratch | None, picked: Chosen, user: int) -> None:
     columns = st.columns(2 if old is not None else 1, gap="medium")
-    for place, one, title in zip(columns, [new, old], ["This answer", "The answer before"], strict=False):  # fmt: skip
+    for place, one, title in zip(columns, [new, old], ["This answer", "The answer before"], strict=False):
         if one is None:
             continue
         with place:
             cost = money(one.usage["price"]) if not one.usage["unpriced"] else "price unknown"
-            spent = (
-                f"{one.usage['tokens']:,.0f} tokens, {cost}"
-                if one.usage["made"]
-                else "from the store"
-            )
+            spent = f"{one.usage['tokens']:,.0f} tokens, {cost}" if one.usage["made"] else "from the store"
             st.markdown(f"**{title}**: {literal(one.version)}, {literal(one.model)}")
             st.caption(f"{one.seconds:.1f} s, {spent}".replace("$", "\\$"))
             if one.update is not None:
                 st.markdown(literal(one.update.explanation))
                 other = (old if one is new else new) if old is not None else None
-                against = other.update.profile if other is not None and other.update and one is new else one.before  # fmt: skip
+                against = other.update.profile if other is not None and other.update and one is new else one.before
                 parts.profile(against, one.update.profile)
-                st.caption("Marked against " + ("the answer before." if against is not one.before else "the profile before this step."))  # fmt: skip
+                st.caption(
+                    "Marked against "
+                    + ("the answer before." if against is not one.before else "the profile before this step.")
+                )
             else:
                 _ratings(one, picked, user)
 
@@ -188,8 +192,11 @@ def _ratings(one: Scratch, picked: Chosen, user: int) -> None:
         for i, r in zip(one.items, one.ratings, strict=True)
     ]
     st.dataframe(
-        pd.DataFrame(rows, columns=[say("Movie"), "Expected", "True", "Reason"]), hide_index=True,
+        pd.DataFrame(rows, columns=[say("Movie"), "Expected", "True", "Reason"]),
+        hide_index=True,
         alt="Ratings of the scratch run",
-        column_config={"Expected": st.column_config.NumberColumn(format="%.2f"),
-                       "True": st.column_config.NumberColumn(format="%.3g")},
-    )  # fmt: skip
+        column_config={
+            "Expected": st.column_config.NumberColumn(format="%.2f"),
+            "True": st.column_config.NumberColumn(format="%.3g"),
+        },
+    )

@@ -53,9 +53,7 @@ def dataset(name: str) -> Dataset:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _with_details(
-    _bare: Dataset, _database: Store | None, dataset_hash: str, path: str, stamp: str
-) -> Dataset:
+def _with_details(_bare: Dataset, _database: Store | None, dataset_hash: str, path: str, stamp: str) -> Dataset:
     found = load_details(_bare, _database) if _database else {}
     return _bare.with_details(found) if found else _bare
 
@@ -153,9 +151,15 @@ class Chosen:
         """
         budget = replace(self.budget, run_id=run or "")
         return user_model(
-            self.model, store() if database == "ask" else database, run=run, keys=self.keys, budget=budget,
-            evidence=self.evidence, prompt_set=self.asked_with, cancelled=cancelled,
-        )  # fmt: skip
+            self.model,
+            store() if database == "ask" else database,
+            run=run,
+            keys=self.keys,
+            budget=budget,
+            evidence=self.evidence,
+            prompt_set=self.asked_with,
+            cancelled=cancelled,
+        )
 
     def alone(self) -> Chosen:
         """The same choices without evidence: the model alone."""
@@ -170,9 +174,14 @@ class Chosen:
         """The evolution of a user by these choices; history and batches as the prompts have them unless
         said otherwise."""
         return plan(
-            self.dataset, self.split, user, self.user_model(), history=history,
-            batch_size=batch_size, community=self.community,
-        )  # fmt: skip
+            self.dataset,
+            self.split,
+            user,
+            self.user_model(),
+            history=history,
+            batch_size=batch_size,
+            community=self.community,
+        )
 
     def stored(self, what: Plan) -> list[Step]:
         """The steps of an evolution that are stored."""
@@ -223,5 +232,4 @@ def show_error(error: LusiferError) -> None:
     """An error with its way out."""
     from lusifer.ui.text import literal
 
-    st.error(literal(error.fix) if error.fix else "", title=literal(error.message),
-             icon=":material/error:")  # fmt: skip
+    st.error(literal(error.fix) if error.fix else "", title=literal(error.message), icon=":material/error:")

@@ -43,8 +43,11 @@ def say(text: str) -> str:
 def duration(seconds: float) -> str:
     """A time span in its largest fitting unit: ``40 seconds``, ``12 minutes``, ``3 weeks``."""
     for size, unit in (
-        (7 * 86400, "week"), (86400, "day"), (3600, "hour"), (60, "minute"),
-    ):  # fmt: skip
+        (7 * 86400, "week"),
+        (86400, "day"),
+        (3600, "hour"),
+        (60, "minute"),
+    ):
         if seconds >= 2 * size or (seconds >= size and unit != "week"):
             count = round(seconds / size)
             return f"{count} {unit}{'s' if count != 1 else ''}"
@@ -73,8 +76,4 @@ def safe_csv(frame: pd.DataFrame) -> str:
 
 
 def _held(value: object) -> object:
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t"))
-        else value
-    )
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value

@@ -44,9 +44,7 @@ class Entry:
     prompts: PromptSet
 
 
-def entries(
-    store: Store, names: Sequence[str], specs: Sequence[str], temperatures: Sequence[str]
-) -> list[Entry]:
+def entries(store: Store, names: Sequence[str], specs: Sequence[str], temperatures: Sequence[str]) -> list[Entry]:
     """Versions × models × temperatures; the built-in once, since it knows neither.
 
     Raises:
@@ -101,21 +99,27 @@ def sample(picked: Chosen, users: int, movies: int, seed: int, *, final: bool) -
     return trials.draw(picked.dataset, picked.split, users, movies, seed=seed, among=group)
 
 
-def cost(
-    picked: Chosen, found: Sequence[Entry], drawn: Split, store: Store, full: Community | None
-) -> Estimate:
+def cost(picked: Chosen, found: Sequence[Entry], drawn: Split, store: Store, full: Community | None) -> Estimate:
     """What the candidates cost together, less what is stored."""
     total = Estimate(dollars=0.0)
     for c in _candidates(picked, found, store, full):
-        plans = [plan(picked.dataset, drawn, u, c.model, community=c.community) for u in drawn.test.user_ids.tolist()]  # fmt: skip
+        plans = [plan(picked.dataset, drawn, u, c.model, community=c.community) for u in drawn.test.user_ids.tolist()]
         total += for_users(picked.dataset, drawn, plans, c.model, store, community=c.community)
     return total
 
 
 def work(
-    job: Job, picked: Chosen, found: Sequence[Entry], drawn: Split, seed: int, store: Store,
-    full: Community | None, *, final: bool, title: str,
-) -> str:  # fmt: skip
+    job: Job,
+    picked: Chosen,
+    found: Sequence[Entry],
+    drawn: Split,
+    seed: int,
+    store: Store,
+    full: Community | None,
+    *,
+    final: bool,
+    title: str,
+) -> str:
     """Try the candidates on the sample and record the run, whose id is returned.
 
     Runs in a worker thread: no call to streamlit here.
@@ -123,30 +127,46 @@ def work(
     users = drawn.test.user_ids.tolist()
     params: dict[str, Any] = {
         "candidates": [
-            {"name": e.name, "spec": e.spec, "version": e.version, "number": e.number,
-             "temperature": e.prompts.temperature} for e in found
+            {
+                "name": e.name,
+                "spec": e.spec,
+                "version": e.version,
+                "number": e.number,
+                "temperature": e.prompts.temperature,
+            }
+            for e in found
         ],
-        "users": users, "among": "held-out" if final else "development",
+        "users": users,
+        "among": "held-out" if final else "development",
         "items": {str(u): drawn.test.of_user(u).item.tolist() for u in users},
-    }  # fmt: skip
+    }
     bare = _candidates(picked, found, store, full)
     for entry, c in zip(params["candidates"], bare, strict=True):
         entry["prompt_version"] = c.model.version
-        entry["plans"] = {
-            str(u): plan(picked.dataset, drawn, u, c.model, community=c.community).id for u in users
-        }
+        entry["plans"] = {str(u): plan(picked.dataset, drawn, u, c.model, community=c.community).id for u in users}
     run = store.start_run(
-        FINAL if final else KIND, title, dataset=picked.dataset.name, dataset_hash=picked.dataset.hash,
-        split=picked.split.id, model=", ".join(dict.fromkeys(e.spec for e in found)), model_version="",
-        seed=seed, params=params,
-    )  # fmt: skip
+        FINAL if final else KIND,
+        title,
+        dataset=picked.dataset.name,
+        dataset_hash=picked.dataset.hash,
+        split=picked.split.id,
+        model=", ".join(dict.fromkeys(e.spec for e in found)),
+        model_version="",
+        seed=seed,
+        params=params,
+    )
     job.run = run
     try:
         candidates = _candidates(picked, found, store, full, run=run, cancelled=job.cancelled)
         done = trials.try_out(
-            picked.dataset, drawn, candidates, store, progress=lambda d, n, what: job.progress(d, n, what),
-            cancelled=job.cancelled, workers=WORKERS,
-        )  # fmt: skip
+            picked.dataset,
+            drawn,
+            candidates,
+            store,
+            progress=lambda d, n, what: job.progress(d, n, what),
+            cancelled=job.cancelled,
+            workers=WORKERS,
+        )
         job.progress(job.total, job.total, "Intervals and audit")
         made = _summary(drawn, done, seed, store, run)
         runs.keep(run, trials.table(drawn, done))
@@ -157,7 +177,7 @@ def work(
     return run
 
 
-def _summary(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: str) -> dict[str, Any]:  # fmt: skip
+def _summary(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: str) -> dict[str, Any]:
     made = trials.summary(drawn, done, seed=seed)
     fresh = store.run_usage_by_version(run)
     for trial in done:
@@ -165,12 +185,15 @@ def _summary(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: 
         row = made["candidates"][trial.candidate.name]
         all_ = [u for u in trial.usage.values() if u["calls"] == u["calls"]]
         row["spend"] = {
-            "new_calls": spent["calls"] if spent else 0, "new_price": spent["price"] if spent else 0.0,
+            "new_calls": spent["calls"] if spent else 0,
+            "new_price": spent["price"] if spent else 0.0,
             "new_tokens": spent["tokens"] if spent else 0,
-            "all_calls": sum(u["calls"] for u in all_), "all_price": sum(u["price"] for u in all_),
-            "all_tokens": sum(u["tokens"] for u in all_), "unpriced": sum(u["unpriced"] for u in all_),
+            "all_calls": sum(u["calls"] for u in all_),
+            "all_price": sum(u["price"] for u in all_),
+            "all_tokens": sum(u["tokens"] for u in all_),
+            "unpriced": sum(u["unpriced"] for u in all_),
             "pruned": len(trial.usage) - len(all_),
-        }  # fmt: skip
+        }
     return made
 
 
@@ -214,7 +237,7 @@ def cell(entry: dict[str, Any], side: int, measure: str) -> str:
     moved = f"{sign}{number(abs(delta), measure)}"
     if low is None or high is None:
         return f"{text}  ({moved})"
-    return f"{text}  {verdict(delta, low, high, side)} {moved} ({number(low, measure)} to {number(high, measure)})"  # fmt: skip
+    return f"{text}  {verdict(delta, low, high, side)} {moved} ({number(low, measure)} to {number(high, measure)})"
 
 
 def verdict(delta: float, low: float, high: float, side: int) -> str:
@@ -251,11 +274,14 @@ def spend(made: dict[str, Any]) -> pd.DataFrame:
         unknown = " + unpriced" if s["unpriced"] else ""
         rows.append(
             {
-                "Candidate": name, "New calls": s["new_calls"], "New spend": money(s["new_price"]) + (unknown if s["new_calls"] else ""),
-                "Calls in all": s["all_calls"], "Tokens in all": s["all_tokens"],
+                "Candidate": name,
+                "New calls": s["new_calls"],
+                "New spend": money(s["new_price"]) + (unknown if s["new_calls"] else ""),
+                "Calls in all": s["all_calls"],
+                "Tokens in all": s["all_tokens"],
                 "Price in all": money(s["all_price"]) + unknown,
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows)
 
 
@@ -267,8 +293,11 @@ def steps_of(picked: Chosen, store: Store, run: dict[str, Any], at: int, user: i
 
 def final_checks(picked: Chosen, store: Store) -> list[dict[str, Any]]:
     """Final checks on held-out users of this data set and split, newest first."""
-    return [r for r in store.runs(FINAL, limit=500)
-            if r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id]  # fmt: skip
+    return [
+        r
+        for r in store.runs(FINAL, limit=500)
+        if r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id
+    ]
 
 
 def models_offered(picked: Chosen) -> list[str]:

@@ -33,18 +33,28 @@ def compare(picked: Chosen, store: Store) -> None:
     first = usual + ([] if picked.builtin else [picked.prompts]) + newest
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            names = st.multiselect("Versions", exact, [n for n in dict.fromkeys(first) if n in exact], key="trial-versions",
-                                   width=320, help="The first one is what the others are held against.")  # fmt: skip
-            specs = st.multiselect("Models", trials.models_offered(picked), [picked.model], key="trial-models",
-                                   format_func=label, width=260)  # fmt: skip
+            names = st.multiselect(
+                "Versions",
+                exact,
+                [n for n in dict.fromkeys(first) if n in exact],
+                key="trial-versions",
+                width=320,
+                help="The first one is what the others are held against.",
+            )
+            specs = st.multiselect(
+                "Models",
+                trials.models_offered(picked),
+                [picked.model],
+                key="trial-models",
+                format_func=label,
+                width=260,
+            )
             temperatures = st.multiselect(
                 "Temperatures", TEMPERATURES, [trials.AS_SAID], key="trial-temperatures", width=240
             )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             users = st.number_input("Users", 1, 500, trials.USERS, 5, key="trial-users", width=110)
-            movies = st.number_input(
-                say("Movies each"), 1, 200, trials.MOVIES, 5, key="trial-movies", width=130
-            )
+            movies = st.number_input(say("Movies each"), 1, 200, trials.MOVIES, 5, key="trial-movies", width=130)
             seed = st.number_input("Seed", 0, 10**6, 0, key="trial-seed", width=110)
         st.caption(
             say(
@@ -69,9 +79,17 @@ def _exact(store: Store, number: int) -> str:
 
 
 def _start(
-    picked: Chosen, store: Store, names: list[str], specs: list[str], temperatures: list[str],
-    users: int, movies: int, seed: int, *, final: bool = False,
-) -> None:  # fmt: skip
+    picked: Chosen,
+    store: Store,
+    names: list[str],
+    specs: list[str],
+    temperatures: list[str],
+    users: int,
+    movies: int,
+    seed: int,
+    *,
+    final: bool = False,
+) -> None:
     key = f"trial:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}:{final}"
     if not parts.job_ended(key, "_trial"):
         return
@@ -90,14 +108,18 @@ def _start(
     said = "Check on held-out users" if final else said
     title = ", ".join(e.name for e in found)
     if st.button(
-        f"{said}{tag}", type="secondary" if final else "primary", disabled=len(found) < least,
+        f"{said}{tag}",
+        type="secondary" if final else "primary",
+        disabled=len(found) < least,
         icon=":material/verified:" if final else ":material/compare:",
         help=None if len(found) >= least else "Choose at least two.",
-    ):  # fmt: skip
+    ):
         state.jobs().start(
-            key, "Comparison of prompts",
-            lambda j: trials.work(j, picked, found, drawn, seed, store, full, final=final, title=title), store=store,
-        )  # fmt: skip
+            key,
+            "Comparison of prompts",
+            lambda j: trials.work(j, picked, found, drawn, seed, store, full, final=final, title=title),
+            store=store,
+        )
         st.rerun()
 
 
@@ -120,13 +142,16 @@ def result(picked: Chosen, store: Store, run: dict[str, Any]) -> None:
         f"compared, seed {run['seed']}, split {literal(run['split'])}. Differences are against {literal(made['base'])}; in "
         f"brackets their 95 % intervals over users."
     )
-    st.dataframe(trials.board(made), hide_index=True, height="content", alt="Measures by candidate",
-                 column_config={"Measure": st.column_config.TextColumn(pinned=True)})  # fmt: skip
+    st.dataframe(
+        trials.board(made),
+        hide_index=True,
+        height="content",
+        alt="Measures by candidate",
+        column_config={"Measure": st.column_config.TextColumn(pinned=True)},
+    )
     st.caption(literal(trials.detectable(made)))
     with st.expander("What it cost", icon=":material/payments:"):
-        st.dataframe(
-            trials.spend(made), hide_index=True, alt="New spend and stored answers by candidate"
-        )
+        st.dataframe(trials.spend(made), hide_index=True, alt="New spend and stored answers by candidate")
         st.caption(
             "In all: what these evolutions and their ratings took, whenever they were asked for; new: what this run asked for."
         )
@@ -136,21 +161,24 @@ def result(picked: Chosen, store: Store, run: dict[str, Any]) -> None:
         if cost == "tokens":
             best = measured.front(made["candidates"], cost="tokens")
         frame = pd.DataFrame(
-            [(n, made["candidates"][n]["rmse"]["value"], made["candidates"][n][cost]["value"], n in best) for n in names],
+            [
+                (n, made["candidates"][n]["rmse"]["value"], made["candidates"][n][cost]["value"], n in best)
+                for n in names
+            ],
             columns=["name", "rmse", "cost", "front"],
-        ).dropna()  # fmt: skip
+        ).dropna()
         st.markdown("**Quality against cost**")
-        st.plotly_chart(charts.quality_against_cost(frame, "Price a user, dollars" if cost == "price" else "Tokens a user"),
-                        alt="RMSE of each candidate against its cost; the best front is marked by diamonds")  # fmt: skip
+        st.plotly_chart(
+            charts.quality_against_cost(frame, "Price a user, dollars" if cost == "price" else "Tokens a user"),
+            alt="RMSE of each candidate against its cost; the best front is marked by diamonds",
+        )
     _winner(picked, store, run, found)
     rows = runs.rows(run["id"])
     if rows is None:
         st.caption("The single ratings of this run are not on this machine.")
         return
     _look_closer(picked, store, run, found, rows, names)
-    st.download_button(
-        "Ratings as CSV", safe_csv(rows), f"{run['id']}.csv", "text/csv", icon=":material/download:"
-    )
+    st.download_button("Ratings as CSV", safe_csv(rows), f"{run['id']}.csv", "text/csv", icon=":material/download:")
 
 
 def _winner(picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[str, Any]]) -> None:
@@ -174,9 +202,7 @@ def _winner(picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[
         elif here:
             st.markdown(f":green-badge[:material/check: {literal(str(name))} is active]")
         elif st.button("Make active", icon=":material/flag:", key="make-active"):
-            made = versions.save(
-                store, mine, able[str(name)]["number"], f"From the comparison {run['id']}"
-            )
+            made = versions.save(store, mine, able[str(name)]["number"], f"From the comparison {run['id']}")
             versions.move(store, versions.ACTIVE, made.number)
             st.toast(
                 f"{literal(made.name)} is active now. Versions has the way back.",
@@ -192,24 +218,30 @@ def _winner(picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[
             "changed after one has seen them."
         )
         for row in checks[:10]:
-            st.caption(
-                f"{row['created_at'][:16].replace('T', ' ')}: {literal(row['title'])}, {row['status']}"
-            )
+            st.caption(f"{row['created_at'][:16].replace('T', ' ')}: {literal(row['title'])}, {row['status']}")
         chosen = able[str(name)]
-        temperature = (
-            f"{chosen['temperature']:g}"
-            if chosen["temperature"] != asked.temperature
-            else trials.AS_SAID
-        )
+        temperature = f"{chosen['temperature']:g}" if chosen["temperature"] != asked.temperature else trials.AS_SAID
         _start(
-            picked, store, [chosen["version"]], [chosen["spec"]], [temperature], len(run["params"]["users"]), trials.MOVIES,
-               int(run["seed"]), final=True)  # fmt: skip
+            picked,
+            store,
+            [chosen["version"]],
+            [chosen["spec"]],
+            [temperature],
+            len(run["params"]["users"]),
+            trials.MOVIES,
+            int(run["seed"]),
+            final=True,
+        )
 
 
 def _look_closer(
-    picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[str, Any]], rows: pd.DataFrame,
+    picked: Chosen,
+    store: Store,
+    run: dict[str, Any],
+    found: list[dict[str, Any]],
+    rows: pd.DataFrame,
     names: list[str],
-) -> None:  # fmt: skip
+) -> None:
     st.subheader("User by user", icon=":material/group:")
     other = 1
     if len(names) > 2:
@@ -227,17 +259,28 @@ def _look_closer(
             return
         table = pd.DataFrame(
             {
-                "User": moved["user_id"], "": ["▲ worse" if c > 0 else "▼ better" if c < 0 else "= same" for c in moved["change"].round(6)],
-                "Change in RMSE": moved["change"], names[0]: moved["before"], names[other]: moved["after"], "Ratings": moved["rows"],
+                "User": moved["user_id"],
+                "": ["▲ worse" if c > 0 else "▼ better" if c < 0 else "= same" for c in moved["change"].round(6)],
+                "Change in RMSE": moved["change"],
+                names[0]: moved["before"],
+                names[other]: moved["after"],
+                "Ratings": moved["rows"],
             }
-        )  # fmt: skip
+        )
         st.caption("The most worsened first. Choose a row to see both profiles and every rating.")
         taken = st.dataframe(
-            table, hide_index=True, height=250, on_select="rerun", selection_mode="single-row", key=f"moved-{run['id']}-{other}",
+            table,
+            hide_index=True,
+            height=250,
+            on_select="rerun",
+            selection_mode="single-row",
+            key=f"moved-{run['id']}-{other}",
             alt="Users by how much their error changed",
-            column_config={c: st.column_config.NumberColumn(format="%+.3f" if c.startswith("Change") else "%.3f")
-                           for c in ("Change in RMSE", names[0], names[other])},
-        )  # fmt: skip
+            column_config={
+                c: st.column_config.NumberColumn(format="%+.3f" if c.startswith("Change") else "%.3f")
+                for c in ("Change in RMSE", names[0], names[other])
+            },
+        )
         at = taken.selection.rows[0] if taken.selection.rows else 0
         user = int(moved["user_id"].iloc[at])
         shown = list(range(len(names))) if len(names) <= trials.SIDE_BY_SIDE else [0, other]
@@ -249,9 +292,14 @@ def _look_closer(
 
 
 def _profiles(
-    picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[str, Any]], user: int, shown: list[int],
+    picked: Chosen,
+    store: Store,
+    run: dict[str, Any],
+    found: list[dict[str, Any]],
+    user: int,
+    shown: list[int],
     names: list[str],
-) -> None:  # fmt: skip
+) -> None:
     steps = [trials.steps_of(picked, store, run, at, user) for at in shown]
     most = max(map(len, steps), default=0)
     if not most:
@@ -286,25 +334,28 @@ def _profiles(
 
 
 def _answers(
-    picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[str, Any]], rows: pd.DataFrame, shown: list[int],
+    picked: Chosen,
+    store: Store,
+    run: dict[str, Any],
+    found: list[dict[str, Any]],
+    rows: pd.DataFrame,
+    shown: list[int],
     names: list[str],
-) -> None:  # fmt: skip
-    table = pd.DataFrame({say("Movie"): [picked.dataset.item(int(i)).title for i in rows["item_id"]], "True": rows["rating"].to_numpy()})  # fmt: skip
+) -> None:
+    table = pd.DataFrame(
+        {say("Movie"): [picked.dataset.item(int(i)).title for i in rows["item_id"]], "True": rows["rating"].to_numpy()}
+    )
     for at in shown:
         table[names[at]] = rows[f"said_{at}"].to_numpy()
     if len(shown) > 1:
-        off = np.stack(
-            [np.abs(rows[f"said_{at}"].to_numpy() - rows["rating"].to_numpy()) for at in shown]
-        )
+        off = np.stack([np.abs(rows[f"said_{at}"].to_numpy() - rows["rating"].to_numpy()) for at in shown])
         spread = off.max(axis=0) - off.min(axis=0)
         same = spread < 0.005
         best = [
-            names[shown[int(np.nanargmin(off[:, n]))]] if np.isfinite(off[:, n]).any() else ""
-            for n in range(len(rows))
+            names[shown[int(np.nanargmin(off[:, n]))]] if np.isfinite(off[:, n]).any() else "" for n in range(len(rows))
         ]
         table["Nearest"] = [
-            "–" if not np.isfinite(spread[n]) else "= same" if same[n] else best[n]
-            for n in range(len(rows))
+            "–" if not np.isfinite(spread[n]) else "= same" if same[n] else best[n] for n in range(len(rows))
         ]
         if st.session_state.get("trial-only"):
             table = table[table["Nearest"] != "= same"]
@@ -315,15 +366,17 @@ def _answers(
             else rows[f"reason_{at}"].to_numpy()
         )
     st.dataframe(
-        table, hide_index=True, height="content", alt="Ratings of one user by candidate",
-        column_config={names[at]: st.column_config.NumberColumn(format="%.2f") for at in shown} | {"True": st.column_config.NumberColumn(format="%.3g")},
-    )  # fmt: skip
+        table,
+        hide_index=True,
+        height="content",
+        alt="Ratings of one user by candidate",
+        column_config={names[at]: st.column_config.NumberColumn(format="%.2f") for at in shown}
+        | {"True": st.column_config.NumberColumn(format="%.3g")},
+    )
     with st.popover("Note on an answer", icon=":material/rate_review:"):
         items = [int(i) for i in rows["item_id"]]
         at = (
-            st.selectbox(
-                "Candidate", shown, format_func=names.__getitem__, key=f"note-of-{run['id']}"
-            )
+            st.selectbox("Candidate", shown, format_func=names.__getitem__, key=f"note-of-{run['id']}")
             if len(shown) > 1
             else shown[0]
         )
@@ -337,15 +390,11 @@ def _answers(
             _note(store, run, found[at], int(rows["user_id"].iloc[0]), item, 0)
 
 
-def _note(
-    store: Store, run: dict[str, Any], candidate: dict[str, Any], user: int, item: int, step: int
-) -> None:
+def _note(store: Store, run: dict[str, Any], candidate: dict[str, Any], user: int, item: int, step: int) -> None:
     """Thumbs and a note on one answer, kept with the run; strangers give none."""
     if settings.public():
         return
-    kept = {
-        (n["candidate"], n["user_id"], n["item_id"], n["step"]): n for n in store.notes(run["id"])
-    }
+    kept = {(n["candidate"], n["user_id"], n["item_id"], n["step"]): n for n in store.notes(run["id"])}
     old = kept.get((candidate["name"], user, item, step), {})
     key = f"note-{run['id']}-{candidate['name']}-{user}-{item}-{step}"
     given = {1: 1, -1: 0}.get(old.get("thumb") or 0)
@@ -359,18 +408,30 @@ def _note(
             args=(store, run["id"], candidate, user, item, step, key),
         )
         st.text_input(
-            "Note", old.get("note") or "", key=f"{key}-text", on_change=_keep_note,
-            args=(store, run["id"], candidate, user, item, step, key), max_chars=300, label_visibility="collapsed",
-                             placeholder="A note on this answer")  # fmt: skip
+            "Note",
+            old.get("note") or "",
+            key=f"{key}-text",
+            on_change=_keep_note,
+            args=(store, run["id"], candidate, user, item, step, key),
+            max_chars=300,
+            label_visibility="collapsed",
+            placeholder="A note on this answer",
+        )
 
 
-def _keep_note(
-    store: Store, run: str, candidate: dict[str, Any], user: int, item: int, step: int, key: str
-) -> None:
+def _keep_note(store: Store, run: str, candidate: dict[str, Any], user: int, item: int, step: int, key: str) -> None:
     """Keep what was just given; nothing is written while nobody changes anything."""
     thumb = st.session_state.get(f"{key}-thumb")
     store.keep_note(
-        {"run_id": run, "candidate": candidate["name"], "user_id": user, "item_id": item, "step": step,
-         "prompt_version": candidate["prompt_version"], "model": candidate["spec"],
-         "thumb": 0 if thumb is None else (1 if thumb else -1), "note": st.session_state.get(f"{key}-text") or ""}
-    )  # fmt: skip
+        {
+            "run_id": run,
+            "candidate": candidate["name"],
+            "user_id": user,
+            "item_id": item,
+            "step": step,
+            "prompt_version": candidate["prompt_version"],
+            "model": candidate["spec"],
+            "thumb": 0 if thumb is None else (1 if thumb else -1),
+            "note": st.session_state.get(f"{key}-text") or "",
+        }
+    )

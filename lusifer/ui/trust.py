@@ -26,9 +26,7 @@ def card(picked: Chosen, store: Store | None) -> None:
     except LusiferError as error:
         state.show_error(error)
         return
-    made = trust.card(
-        store, picked.dataset.name, picked.dataset.hash, picked.split.id, model.spec, model.version
-    )
+    made = trust.card(store, picked.dataset.name, picked.dataset.hash, picked.split.id, model.spec, model.version)
     st.subheader("Trust card", icon=":material/verified_user:")
     st.caption(
         f"What the recorded runs say of {literal(label(made.model))}, version {literal(made.version)}, on {literal(made.split)}: "
@@ -37,26 +35,32 @@ def card(picked: Chosen, store: Store | None) -> None:
     with st.grid(3, min_column_width=280, gap="small"):
         for verdict in made.verdicts:
             with st.container(border=True):
-                mark = ":green-badge[:material/check: Yes]" if verdict.fit else ":red-badge[:material/close: No]"  # fmt: skip
+                mark = ":green-badge[:material/check: Yes]" if verdict.fit else ":red-badge[:material/close: No]"
                 st.markdown(f"**Fit for {verdict.use}** {mark}")
                 st.caption(f"Because {literal(verdict.because)}")
     with st.expander("Every measure, its rule and its run", icon=":material/rule:"):
         st.dataframe(
-            table(made), hide_index=True, height="content", row_height=40,
+            table(made),
+            hide_index=True,
+            height="content",
+            row_height=40,
             column_config={"Measure": st.column_config.TextColumn(pinned=True, width="large")},
             alt="Measures of the trust card with values, rules and runs",
-        )  # fmt: skip
+        )
         st.caption(
             "Fit means that every measure which a use asks for has been taken and meets its rule; the whole interval counts, not the value."
         )
     with st.container(horizontal=True):
         st.download_button(
             "Card as Markdown", made.to_markdown(), "trust-card.md", "text/markdown", icon=":material/download:"
-        )  # fmt: skip
+        )
         st.download_button(
-            "Card as JSON", json.dumps(made.to_json(), ensure_ascii=False, indent=1), "trust-card.json", "application/json",
+            "Card as JSON",
+            json.dumps(made.to_json(), ensure_ascii=False, indent=1),
+            "trust-card.json",
+            "application/json",
             icon=":material/download:",
-        )  # fmt: skip
+        )
 
 
 def table(made: Card) -> pd.DataFrame:
@@ -64,12 +68,18 @@ def table(made: Card) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Measure": say(x.title), "Value (95 % interval)": x.text, "Rule": _rule(x),
-                "Run": f"{x.run} ({x.setting}, {x.when[:10]})" if x.run else "" if x.note else f"to be measured by {x.how}",
+                "Measure": say(x.title),
+                "Value (95 % interval)": x.text,
+                "Rule": _rule(x),
+                "Run": f"{x.run} ({x.setting}, {x.when[:10]})"
+                if x.run
+                else ""
+                if x.note
+                else f"to be measured by {x.how}",
             }
             for x in made.lines
         ]
-    )  # fmt: skip
+    )
 
 
 def _rule(line: Line) -> str:

@@ -30,10 +30,7 @@ def with_histograms(picked: Chosen, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of `table` with each user's share of every rating."""
     found = picked.dataset.user_stats["histogram"].reindex(rows["user_id"])
     shares = [
-        list(np.round(np.asarray(h) / max(np.sum(h), 1), 3))
-        if isinstance(h, np.ndarray | list)
-        else []
-        for h in found
+        list(np.round(np.asarray(h) / max(np.sum(h), 1), 3)) if isinstance(h, np.ndarray | list) else [] for h in found
     ]
     return rows.assign(histogram=pd.Series(shares, index=rows.index, dtype=object))
 
@@ -54,9 +51,13 @@ def demographics(_picked: Chosen, dataset_hash: str) -> list[str]:
 
 
 def filtered(
-    frame: pd.DataFrame, genders: list[str], trades: list[str], genres: list[str], least: int,
+    frame: pd.DataFrame,
+    genders: list[str],
+    trades: list[str],
+    genres: list[str],
+    least: int,
     days: int,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """The rows that fit; an empty choice fits all."""
     mask = (frame["ratings"] >= least) & (frame["days"] >= days)
     for column, wanted in (

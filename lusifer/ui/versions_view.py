@@ -26,23 +26,33 @@ def listing(store: Store) -> None:
     table = pd.DataFrame(
         [
             {
-                "Version": f"v{r['number']}", "Name": r["name"], "Labels": ", ".join(x for x, n in labels.items() if n == r["number"]),
-                "Note": r["note"] or "", "From": f"v{r['parent']}" if r["parent"] else "", "Made": pd.Timestamp(r["created_at"]),
-                "Thumbs": _thumbs(scores, r["name"], r["hash"]), "Hash": r["hash"][:8],
+                "Version": f"v{r['number']}",
+                "Name": r["name"],
+                "Labels": ", ".join(x for x, n in labels.items() if n == r["number"]),
+                "Note": r["note"] or "",
+                "From": f"v{r['parent']}" if r["parent"] else "",
+                "Made": pd.Timestamp(r["created_at"]),
+                "Thumbs": _thumbs(scores, r["name"], r["hash"]),
+                "Hash": r["hash"][:8],
             }
             for r in rows
         ]
-    )  # fmt: skip
-    st.caption(
-        f"{len(rows)} versions, newest first. A version never changes; a label moves. Choose a row."
     )
+    st.caption(f"{len(rows)} versions, newest first. A version never changes; a label moves. Choose a row.")
     taken = st.dataframe(
-        table, hide_index=True, height=min(38 * len(rows) + 40, 320), on_select="rerun", selection_mode="single-row",
-        key="versions-table", alt="Prompt versions, newest first",
-        column_config={"Version": st.column_config.TextColumn(width="small", pinned=True),
-                       "Made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
-                       "Note": st.column_config.TextColumn(width="large")},
-    )  # fmt: skip
+        table,
+        hide_index=True,
+        height=min(38 * len(rows) + 40, 320),
+        on_select="rerun",
+        selection_mode="single-row",
+        key="versions-table",
+        alt="Prompt versions, newest first",
+        column_config={
+            "Version": st.column_config.TextColumn(width="small", pinned=True),
+            "Made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Note": st.column_config.TextColumn(width="large"),
+        },
+    )
     asked = st.query_params.get("version", "")
     numbers = [r["number"] for r in rows]
     at = labels.get(versions.ACTIVE, numbers[0])
@@ -87,9 +97,13 @@ def _actions(store: Store, chosen: Version, labels: dict[str, int]) -> None:
             st.session_state["_lab-view"] = "Edit"
             st.rerun()
         st.download_button(
-            "Export", prompts.to_json(chosen.prompts), f"{chosen.prompts.name}-v{chosen.number}.json", "application/json",
-            icon=":material/download:", help="One file; `--prompts FILE` takes it on the command line.",
-        )  # fmt: skip
+            "Export",
+            prompts.to_json(chosen.prompts),
+            f"{chosen.prompts.name}-v{chosen.number}.json",
+            "application/json",
+            icon=":material/download:",
+            help="One file; `--prompts FILE` takes it on the command line.",
+        )
 
 
 def _differences(store: Store, chosen: Version, numbers: list[int]) -> None:
@@ -97,8 +111,14 @@ def _differences(store: Store, chosen: Version, numbers: list[int]) -> None:
     if not others:
         return
     usual = chosen.parent if chosen.parent in others else others[0]
-    other = st.selectbox("Differences from", others, index=others.index(usual), format_func=lambda n: f"v{n}",
-                         key=f"diff-{chosen.number}", width=160)  # fmt: skip
+    other = st.selectbox(
+        "Differences from",
+        others,
+        index=others.index(usual),
+        format_func=lambda n: f"v{n}",
+        key=f"diff-{chosen.number}",
+        width=160,
+    )
     if other is None:
         return
     found = versions.diff(versions.get(store, other).prompts, chosen.prompts)
@@ -106,8 +126,13 @@ def _differences(store: Store, chosen: Version, numbers: list[int]) -> None:
         st.caption("Nothing differs.")
     changed = [d for d in found if not d.lines]
     if changed:
-        st.dataframe(pd.DataFrame([(d.what, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{chosen.number}"]),
-                     hide_index=True, alt="Parameters that differ")  # fmt: skip
+        st.dataframe(
+            pd.DataFrame(
+                [(d.what, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{chosen.number}"]
+            ),
+            hide_index=True,
+            alt="Parameters that differ",
+        )
     for d in found:
         if d.lines:
             st.caption(f"{lab.TITLES[d.what]}: − v{other}, + v{chosen.number}")
@@ -119,10 +144,7 @@ def _labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
         for label, number in labels.items():
             moves = [m for m in store.label_moves(label, 5) if m["before"]]
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(
-                    f"**{label}**: v{number}"
-                    + (f" :small[before: v{moves[0]['before']}]" if moves else "")
-                )
+                st.markdown(f"**{label}**: v{number}" + (f" :small[before: v{moves[0]['before']}]" if moves else ""))
                 if (
                     moves
                     and moves[0]["before"] != number
@@ -148,9 +170,7 @@ def _labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
 
 
 def _import(store: Store) -> None:
-    given = st.file_uploader(
-        "Import a prompt file", type="json", key="prompt-file", max_upload_size=2
-    )
+    given = st.file_uploader("Import a prompt file", type="json", key="prompt-file", max_upload_size=2)
     if given is None:
         return
     mark = f"_imported-{given.file_id}"

@@ -64,16 +64,12 @@ def _who(picked: Chosen, store: Store) -> int | None:
                 st.session_state["you"] = st.session_state.pop("_you", ids[0])
             elif "_you" in st.session_state:
                 st.session_state["you"] = st.session_state.pop("_you")
-            user = st.selectbox(
-                "You are", ids, key="you", format_func=lambda i: names.get(i, "?"), width=260
-            )
+            user = st.selectbox("You are", ids, key="you", format_func=lambda i: names.get(i, "?"), width=260)
         else:
             user = None
         with st.popover("Somebody new", icon=":material/person_add:"):
             with st.form("new-person", clear_on_submit=True, border=False):
-                name = st.text_input(
-                    "Name or nickname", max_chars=40, help="Stays in the database of this machine."
-                )
+                name = st.text_input("Name or nickname", max_chars=40, help="Stays in the database of this machine.")
                 if st.form_submit_button("Begin") and name.strip():
                     made = store.add_local_user(picked.dataset.hash, name.strip())
                     st.session_state["_you"] = made
@@ -118,9 +114,7 @@ def _offer(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.subheader("Rate what you know", icon=":material/star:", width="stretch")
-            text = st.text_input(
-                "Search titles", key="you-search", type="search", width=240, live=True
-            )
+            text = st.text_input("Search titles", key="you-search", type="search", width=240, live=True)
             skip = st.session_state.setdefault("_you-skip", 0)
             if st.button(
                 "Others",
@@ -142,9 +136,7 @@ def _offer(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
         if not ids:
             st.caption(say("No movie of that name."))
         given = {i: r for i, r, *_ in rated}
-        predicted: dict[int, float | None] = {
-            i: p for i, (p, *_) in store.local_predictions(user).items()
-        }
+        predicted: dict[int, float | None] = {i: p for i, (p, *_) in store.local_predictions(user).items()}
         _cards(picked, store, user, "offer", ids, given, predicted)
         if rated:
             with st.expander(f"Your {len(rated)} ratings", icon=":material/list:"):
@@ -177,16 +169,18 @@ def _cards(
                 picture = posters.poster(item, posters.MEDIUM)
                 if picture:
                     st.image(picture, width=92, alt=f"Poster of {item.title}")
-                st.markdown(
-                    f"**{literal(item.title)}**  \n:small[{literal(', '.join(item.genres))}]"
-                )
+                st.markdown(f"**{literal(item.title)}**  \n:small[{literal(', '.join(item.genres))}]")
                 key = f"you-{user}-{place}-{item_id}"
                 st.session_state[key] = given.get(item_id)
                 st.segmented_control(
-                    f"Your rating of {item.title}", values, key=key, format_func=lambda v: f"{v:g}",
-                    label_visibility="collapsed", on_change=_take,
+                    f"Your rating of {item.title}",
+                    values,
+                    key=key,
+                    format_func=lambda v: f"{v:g}",
+                    label_visibility="collapsed",
+                    on_change=_take,
                     args=(store, user, item_id, key, predicted.get(item_id)),
-                )  # fmt: skip
+                )
 
 
 def _take(store: Store, user: int, item: int, key: str, predicted: float | None) -> None:
@@ -216,9 +210,7 @@ def _profile(mine: Chosen, user: int) -> list[Step]:
         key=f"you-step-{user}-{len(steps)}",
     )
     step = steps[number - 1]
-    before = (
-        steps[number - 2].profile if number > 1 else start(mine.dataset, mine.split, user).profile
-    )
+    before = steps[number - 2].profile if number > 1 else start(mine.dataset, mine.split, user).profile
     st.markdown(f"**Why it changed:** {literal(step.explanation)}")
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
@@ -230,31 +222,25 @@ def _profile(mine: Chosen, user: int) -> list[Step]:
     return steps if len(steps) == wanted else []
 
 
-def _predictions(
-    mine: Chosen, store: Store, user: int, steps: list[Step], rated: list[Any]
-) -> None:
+def _predictions(mine: Chosen, store: Store, user: int, steps: list[Step], rated: list[Any]) -> None:
     """What you would give the next ten, said before you say it."""
     st.subheader("What you will give next", icon=":material/online_prediction:")
     done = {i for i, *_ in rated}
     made = store.local_predictions(user)
-    waiting = {
-        i: (p, why)
-        for i, (p, why, rated_since) in made.items()
-        if not rated_since and i not in done
-    }
+    waiting = {i: (p, why) for i, (p, why, rated_since) in made.items() if not rated_since and i not in done}
     if waiting:
-        st.caption(
-            "Each was predicted before you rated it. Rate it, and the two are held against each other below."
-        )
+        st.caption("Each was predicted before you rated it. Rate it, and the two are held against each other below.")
         table = pd.DataFrame(
             [(mine.dataset.item(i).title, p, why) for i, (p, why) in waiting.items()],
             columns=[say("Movie"), "Predicted", "Reason"],
         )
-        st.dataframe(table, hide_index=True, alt=say("Predicted ratings of movies you have not rated"),
-                     column_config={"Predicted": st.column_config.NumberColumn(format="%.2f")})  # fmt: skip
-        _cards(
-            mine, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()}
+        st.dataframe(
+            table,
+            hide_index=True,
+            alt=say("Predicted ratings of movies you have not rated"),
+            column_config={"Predicted": st.column_config.NumberColumn(format="%.2f")},
         )
+        _cards(mine, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()})
     elif steps:
         _predict(mine, store, user, steps, done | set(made))
     else:
@@ -273,8 +259,15 @@ def _predictions(
             st.caption(
                 f"RMSE {error['rmse']:.2f}; always saying {usual:.2f}, everybody's mean, would have {naive:.2f}."
             )
-        st.dataframe(table, hide_index=True, alt="Predictions and your ratings",
-                     column_config={"Predicted": st.column_config.NumberColumn(format="%.2f"), "Off by": st.column_config.NumberColumn(format="%+.2f")})  # fmt: skip
+        st.dataframe(
+            table,
+            hide_index=True,
+            alt="Predictions and your ratings",
+            column_config={
+                "Predicted": st.column_config.NumberColumn(format="%.2f"),
+                "Off by": st.column_config.NumberColumn(format="%+.2f"),
+            },
+        )
 
 
 def _predict(mine: Chosen, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
@@ -294,10 +287,14 @@ def _predict(mine: Chosen, store: Store, user: int, steps: list[Step], met: set[
         return rate_items(mine.dataset, mine.split, model, what, made, items, store)
 
     found = hands.free_or_asked(
-        mine, f"you:{what.id}:{ids[0]}", "Your next ten", "Predict my next ten",
+        mine,
+        f"you:{what.id}:{ids[0]}",
+        "Your next ten",
+        "Predict my next ten",
         lambda: for_rating(mine.user_model(), store, context_after(mine.dataset, mine.split, user, steps), items),
-        work, store,
-    )  # fmt: skip
+        work,
+        store,
+    )
     if found is None:
         return
     given = [(r.item_id, r.expected, r.reason) for r in found if r.expected is not None]
@@ -313,11 +310,21 @@ def _end(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
     name = next((p["name"] for p in store.local_users(picked.dataset.hash) if p["id"] == user), "")
     with st.container(horizontal=True):
         made = {
-            "format": FORMAT, "name": name, "dataset": picked.dataset.name,
-            "ratings": [{"item_id": i, "title": picked.dataset.item(i).title, "rating": r, "timestamp": t, "predicted": p} for i, r, t, p in rated],
-        }  # fmt: skip
-        st.download_button("Export my ratings", json.dumps(made, ensure_ascii=False, indent=1), "my-ratings.json", "application/json",
-                           icon=":material/download:")  # fmt: skip
+            "format": FORMAT,
+            "name": name,
+            "dataset": picked.dataset.name,
+            "ratings": [
+                {"item_id": i, "title": picked.dataset.item(i).title, "rating": r, "timestamp": t, "predicted": p}
+                for i, r, t, p in rated
+            ],
+        }
+        st.download_button(
+            "Export my ratings",
+            json.dumps(made, ensure_ascii=False, indent=1),
+            "my-ratings.json",
+            "application/json",
+            icon=":material/download:",
+        )
         with st.popover("Erase me", icon=":material/delete_forever:"):
             st.markdown(
                 "Your ratings, profiles and every question that was asked about you are removed from this database. There is no way back but your export."
@@ -329,9 +336,7 @@ def _end(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
                 key=f"erase-{user}",
             ):
                 store.erase_local_user(user)
-                with suppress(
-                    StoreError
-                ):  # another process is writing: the pages go with the next vacuum
+                with suppress(StoreError):  # another process is writing: the pages go with the next vacuum
                     store.vacuum()
                 for key in [k for k in st.session_state if str(k).startswith(f"you-{user}-")]:
                     del st.session_state[key]
@@ -346,20 +351,13 @@ def _import(picked: Chosen, store: Store) -> None:
     try:
         said = json.loads(given.getvalue().decode("utf-8", "replace"))
         rows = [
-            (int(r["item_id"]), float(r["rating"]), int(r["timestamp"]), r.get("predicted"))
-            for r in said["ratings"]
+            (int(r["item_id"]), float(r["rating"]), int(r["timestamp"]), r.get("predicted")) for r in said["ratings"]
         ]
-        wrong = [
-            i
-            for i, r, *_ in rows
-            if i not in picked.dataset.items.index or not picked.dataset.scale.contains(r)
-        ]
+        wrong = [i for i, r, *_ in rows if i not in picked.dataset.items.index or not picked.dataset.scale.contains(r)]
         name = str(said["name"]).strip()[:40] or "imported"
         if said.get("format") != FORMAT or wrong:
             raise ValueError(
-                say(f"movie {wrong[0]} is not in this data set")
-                if wrong
-                else "its format is not known here"
+                say(f"movie {wrong[0]} is not in this data set") if wrong else "its format is not known here"
             )
     except (ValueError, KeyError, TypeError) as error:
         st.error(literal(f"The file can't be taken: {error}."), icon=":material/error:")
@@ -367,8 +365,6 @@ def _import(picked: Chosen, store: Store) -> None:
     user = store.add_local_user(picked.dataset.hash, name)
     st.session_state.setdefault("_own-people", set()).add(user)
     for item, rating, timestamp, predicted in rows:
-        store.keep_local_rating(
-            user, item, rating, timestamp, predicted if isinstance(predicted, float) else None
-        )
+        store.keep_local_rating(user, item, rating, timestamp, predicted if isinstance(predicted, float) else None)
     st.session_state["_you"] = user
     st.rerun()

@@ -20,21 +20,46 @@ st.caption(
 
 with st.container(border=True):
     names = st.pills(
-        "Predictors", [n for n in errors.CHOICES if not (picked.builtin and n == BUILTIN)], selection_mode="multi", key="predictors", wrap=True,
-        default=[SIMULATOR, *([] if picked.builtin else [BUILTIN]), "fm", "svdpp", "als", "bias", "item-mean", "user-mean", "constant"],
+        "Predictors",
+        [n for n in errors.CHOICES if not (picked.builtin and n == BUILTIN)],
+        selection_mode="multi",
+        key="predictors",
+        wrap=True,
+        default=[
+            SIMULATOR,
+            *([] if picked.builtin else [BUILTIN]),
+            "fm",
+            "svdpp",
+            "als",
+            "bias",
+            "item-mean",
+            "user-mean",
+            "constant",
+        ],
         format_func=lambda n: errors.TITLES[n] if n != SIMULATOR else "Simulator (alone, calibrated)",
-    )  # fmt: skip
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         which = st.selectbox(
-            "Users", list(errors.AMONG), key="among", format_func=errors.AMONG.get, width=200,
+            "Users",
+            list(errors.AMONG),
+            key="among",
+            format_func=errors.AMONG.get,
+            width=200,
             help="Half of the users, drawn once, are for development: prompts and settings are tuned on "
             "them. The held-out half is only for final figures.",
-        )  # fmt: skip
+        )
         able = errors.able_users(picked, which)
-        count = st.number_input("Users in the sample", 1, max(able, 1), min(100, max(able, 1)), 50, key="sample",
-                                help=f"Drawn from {able} users with a test rating.", width=180)  # fmt: skip
-        seed = st.number_input("Seed", 0, 10_000, 0, key="seed", width=110,
-                               help="The same seed draws the same users.")  # fmt: skip
+        count = st.number_input(
+            "Users in the sample",
+            1,
+            max(able, 1),
+            min(100, max(able, 1)),
+            50,
+            key="sample",
+            help=f"Drawn from {able} users with a test rating.",
+            width=180,
+        )
+        seed = st.number_input("Seed", 0, 10_000, 0, key="seed", width=110, help="The same seed draws the same users.")
         choice = f"{picked.prompts}:{count}:{seed}:{which}:{picked.evidence}:{'+'.join(names)}"
         key = f"errors:{data.hash[:8]}:{picked.split.id}:{picked.model}:{choice}"
         job = state.jobs().get(key)
@@ -47,10 +72,11 @@ with st.container(border=True):
             title = f"{len(order)} predictors, {count} users, {label(picked.model)}"
             light, told = state.community(data, picked.split, full=False), picked.community
             state.jobs().start(
-                key, "Comparison",
+                key,
+                "Comparison",
                 lambda j: errors.work(j, picked, order, int(count), int(seed), which, store, title, light, told),
                 store=store,
-            )  # fmt: skip
+            )
             st.session_state["_started"] = key
             st.rerun()
     if running:
@@ -82,8 +108,9 @@ if runs:
         # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
         if st.session_state.get("run") not in titles:
             st.session_state["run"] = asked if asked in titles else next(iter(titles))
-        run = st.selectbox("Recorded comparison", list(titles), key="run",
-                           format_func=lambda i: titles.get(i, i), width=620)  # fmt: skip
+        run = st.selectbox(
+            "Recorded comparison", list(titles), key="run", format_func=lambda i: titles.get(i, i), width=620
+        )
         st.query_params["run"] = run
         errors_views.manage(store, run, titles)
     shown = next((r for r in runs if r["id"] == run), shown)
@@ -107,8 +134,10 @@ for note in summary.get("notes", ()):
 found = errors.adds(summary)
 if found:
     with st.container(border=True):
-        st.subheader("What the language model adds" if shown["model"] != "builtin" else "What the model adds",
-                     icon=":material/add_chart:")  # fmt: skip
+        st.subheader(
+            "What the language model adds" if shown["model"] != "builtin" else "What the model adds",
+            icon=":material/add_chart:",
+        )
         st.caption(
             "RMSE of the calibrated simulator minus that of the same stack without the model's own say, on "
             "the same ratings, with a 95 % interval over users. Below zero it helps."
@@ -144,16 +173,24 @@ errors_views.leaderboard(frame, summary)
 with st.grid(3, min_column_width=270, gap="medium"):
     small = frame.assign(predictor=[errors.short(n) for n in frame["name"]])
     for metric, title, note in (
-        ("rmse", "RMSE (lower is better)", "RMSE"), ("mae", "MAE (lower is better)", "MAE"),
+        ("rmse", "RMSE (lower is better)", "RMSE"),
+        ("mae", "MAE (lower is better)", "MAE"),
         ("pearson", "Pearson (higher is better)", "Pearson correlation"),
-    ):  # fmt: skip
-        st.plotly_chart(charts.leaderboard(small, metric, title), key=f"chart-{metric}",
-                        alt=f"{note} of all predictors with 95 percent intervals")  # fmt: skip
+    ):
+        st.plotly_chart(
+            charts.leaderboard(small, metric, title),
+            key=f"chart-{metric}",
+            alt=f"{note} of all predictors with 95 percent intervals",
+        )
 
 view = st.segmented_control(
-    "Look closer", list(errors_views.VIEWS), default="distribution", key="view", required=True,
+    "Look closer",
+    list(errors_views.VIEWS),
+    default="distribution",
+    key="view",
+    required=True,
     format_func=lambda v: errors_views.VIEWS[v],
-)  # fmt: skip
+)
 if view == "groups":
     errors_views.groups(picked, kept, names)
 elif view == "calibration":
@@ -171,11 +208,15 @@ elif view == "runs":
 else:
     errors_views.distribution(picked, kept, names)
 with st.container(horizontal=True):
-    st.download_button("Predictions as CSV", safe_csv(kept), f"run-{shown['id']}.csv", "text/csv",
-                       icon=":material/download:")  # fmt: skip
     st.download_button(
-        "Report as HTML", lambda: errors_views.html(picked, shown, frame, kept, names),
-        f"run-{shown['id']}.html", "text/html", icon=":material/description:",
-    )  # fmt: skip
+        "Predictions as CSV", safe_csv(kept), f"run-{shown['id']}.csv", "text/csv", icon=":material/download:"
+    )
+    st.download_button(
+        "Report as HTML",
+        lambda: errors_views.html(picked, shown, frame, kept, names),
+        f"run-{shown['id']}.html",
+        "text/html",
+        icon=":material/description:",
+    )
 
 trust.card(picked, store)

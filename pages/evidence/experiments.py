@@ -13,9 +13,16 @@ st.caption("Open questions about simulated users, each answered by a run that an
 
 if "experiment" not in st.session_state and st.query_params.get("experiment") in EXPERIMENTS:
     st.session_state["experiment"] = st.query_params["experiment"]
-name = st.pills("Experiment", list(EXPERIMENTS), key="experiment", required=True, wrap=True,
-                default=None if "experiment" in st.session_state else next(iter(EXPERIMENTS)),
-                format_func=lambda n: f":material/{experiments.ICONS[n]}: {EXPERIMENTS[n].title}", label_visibility="collapsed")  # fmt: skip
+name = st.pills(
+    "Experiment",
+    list(EXPERIMENTS),
+    key="experiment",
+    required=True,
+    wrap=True,
+    default=None if "experiment" in st.session_state else next(iter(EXPERIMENTS)),
+    format_func=lambda n: f":material/{experiments.ICONS[n]}: {EXPERIMENTS[n].title}",
+    label_visibility="collapsed",
+)
 st.query_params["experiment"] = name
 chosen = EXPERIMENTS[name]
 st.subheader(chosen.question)
@@ -39,32 +46,46 @@ with st.container(border=True):
 
             def start(names: list[str], resume: str | None = None) -> None:
                 state.jobs().start(
-                    key, "Experiment",
+                    key,
+                    "Experiment",
                     lambda j: experiments.work(j, names, picked, users, seed, which, options, store, told, resume),
                     store=store,
-                )  # fmt: skip
+                )
                 st.rerun()
 
             with st.container(horizontal=True):
                 if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
                     start([name])
-                if picked.builtin and st.button("Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"):
+                if picked.builtin and st.button(
+                    "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
+                ):
                     start(list(EXPERIMENTS))
             before = experiments.stopped(picked, store, name, made.model.version)
-            if before and before["params"]["asked"] == list(users) and before["seed"] == seed and before["params"]["options"] == options:
+            if (
+                before
+                and before["params"]["asked"] == list(users)
+                and before["seed"] == seed
+                and before["params"]["options"] == options
+            ):
                 st.caption(f"Run {before['id']} of this experiment was stopped. What was answered is kept.")
                 if st.button(f"Go on with it ({tag})", icon=":material/resume:"):
                     start([name], before["id"])
 
 found = experiments.recorded(picked, store, name)
-if st.session_state.get("_experiment") not in {None, *(r["id"] for r in found)}:  # all were run: the newest of each is shown
+if st.session_state.get("_experiment") not in {
+    None,
+    *(r["id"] for r in found),
+}:  # all were run: the newest of each is shown
     del st.session_state["_experiment"]
     for other in EXPERIMENTS:
         st.session_state.pop(f"experiment-run-{other}", None)
     st.query_params["run"] = found[0]["id"] if found else ""
 if not found:
-    st.info("This has not been run on this split yet. Press Run above; with the built-in it takes seconds (the cold start, "
-            "which fits every baseline, about a minute and a half).", icon=":material/experiment:")  # fmt: skip
+    st.info(
+        "This has not been run on this split yet. Press Run above; with the built-in it takes seconds (the cold start, "
+        "which fits every baseline, about a minute and a half).",
+        icon=":material/experiment:",
+    )
 else:
     experiments.result(runs.choose(found, f"experiment-run-{name}", "run", "_experiment"))
 population.section(picked, store)

@@ -23,19 +23,40 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     history = size = None
     if not presenting:
         with st.popover("History", icon=":material/tune:", help="How much is read, and in what portions"):
-            history = st.number_input("Ratings to read", 1, 500, None, 10, key="history", bind="query-params",
-                                      placeholder=f"{picked.usual[0]}, as usual")
-            size = st.number_input("Ratings a batch", 1, 100, None, 5, key="batch", bind="query-params",
-                                   placeholder=f"{picked.usual[1]}, as usual")  # fmt: skip
+            history = st.number_input(
+                "Ratings to read",
+                1,
+                500,
+                None,
+                10,
+                key="history",
+                bind="query-params",
+                placeholder=f"{picked.usual[0]}, as usual",
+            )
+            size = st.number_input(
+                "Ratings a batch",
+                1,
+                100,
+                None,
+                5,
+                key="batch",
+                bind="query-params",
+                placeholder=f"{picked.usual[1]}, as usual",
+            )
     else:
         history = state.guarded_input(st.query_params.get("history"), 1, 500, None)
         size = state.guarded_input(st.query_params.get("batch"), 1, 100, None)
-    presenting = st.toggle("Present mode", key="present", bind="query-params",
-                           help="Only profile, batch and why it changed, large.")  # fmt: skip
+    presenting = st.toggle(
+        "Present mode", key="present", bind="query-params", help="Only profile, batch and why it changed, large."
+    )
 if user is None:
     st.stop()
-if not presenting and st.toggle("Two side by side", key="beside", bind="query-params",
-                                help="Another user, model or prompt version beside this one, at the same step."):  # fmt: skip
+if not presenting and st.toggle(
+    "Two side by side",
+    key="beside",
+    bind="query-params",
+    help="Another user, model or prompt version beside this one, at the same step.",
+):
     other = beside.other_side(picked, user)
     if other is not None:
         beside.draw((picked, user), other, history, size)
@@ -103,10 +124,13 @@ with st.grid(2, min_column_width=420, gap="medium"):
         parts.profile(before, step.profile, claims=checked)
         parts.legend()
         st.download_button(
-            "Download all steps", evolution.as_json(picked, what, steps),
-            f"user-{user}-{picked.split.name}.json", "application/json",
-            icon=":material/download:", type="tertiary",
-        )  # fmt: skip
+            "Download all steps",
+            evolution.as_json(picked, what, steps),
+            f"user-{user}-{picked.split.name}.json",
+            "application/json",
+            icon=":material/download:",
+            type="tertiary",
+        )
 
 usual = picked.split.train.mean
 with st.grid(2, min_column_width=420, gap="medium"):

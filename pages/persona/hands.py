@@ -8,12 +8,24 @@ EDIT, WHAT_IF, YOU = "Edit a profile", "What if", "You"
 picked, store = state.chosen(), state.store()
 
 st.title("Hands on", icon=":material/touch_app:")
-st.caption("Is the profile what the ratings rest on, and are the reasons the reasons? Change one thing and see what moves.")
-view = st.segmented_control("View", [EDIT, WHAT_IF, YOU], default=EDIT, key="hands", bind="query-params", required=True,
-                            label_visibility="collapsed")  # fmt: skip
+st.caption(
+    "Is the profile what the ratings rest on, and are the reasons the reasons? Change one thing and see what moves."
+)
+view = st.segmented_control(
+    "View",
+    [EDIT, WHAT_IF, YOU],
+    default=EDIT,
+    key="hands",
+    bind="query-params",
+    required=True,
+    label_visibility="collapsed",
+)
 if view == YOU:
     if store is None:
-        st.info("There is no database, so your ratings could not be kept. The sidebar says why.", icon=":material/database_off:")
+        st.info(
+            "There is no database, so your ratings could not be kept. The sidebar says why.",
+            icon=":material/database_off:",
+        )
         st.stop()
     hands.guarded(lambda: you.draw(picked, store))
     st.stop()

@@ -28,11 +28,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         state.show_error(error)
         st.stop()
     if steps:
-        number = st.selectbox(
-            "Profile after step", list(range(len(steps), 0, -1)), key="from_step", width=160
-        )
-    st.page_link("pages/persona/evolution.py", label="See this profile", icon=":material/timeline:",
-                 query_params=parts.address(user, int(number) if steps else 1))  # fmt: skip
+        number = st.selectbox("Profile after step", list(range(len(steps), 0, -1)), key="from_step", width=160)
+    st.page_link(
+        "pages/persona/evolution.py",
+        label="See this profile",
+        icon=":material/timeline:",
+        query_params=parts.address(user, int(number) if steps else 1),
+    )
 if len(steps) < wanted:
     st.info(
         f"{len(steps)} of {wanted} profile steps exist for this model. Compute the rest to rate from "
@@ -56,39 +58,58 @@ def _set(ids: list[int]) -> None:
 with st.container(border=True):
     st.subheader(say("Choose movies"), icon=":material/view_list:")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Search titles", placeholder=data.items["title"].iloc[0][:20].lower(), width=240, key="movie_search",
-                             type="search", live=True)  # fmt: skip
+        text = st.text_input(
+            "Search titles",
+            placeholder=data.items["title"].iloc[0][:20].lower(),
+            width=240,
+            key="movie_search",
+            type="search",
+            live=True,
+        )
         genres = st.multiselect("With genres", data.genres, width=280, key="movie_genres")
         years = data.items["year"].dropna()
         low, high = (int(years.min()), int(years.max())) if len(years) else (0, 0)
         span = st.slider("Years", low, high, (low, high), width=220, key="movie_years") if low < high else (low, high)
     with st.container(horizontal=True):
-        st.button(say("The user's held-out movies"), icon=":material/visibility_off:", on_click=_set,
-                  args=(rate.held_out(picked, user)[: rate.MOST],))  # fmt: skip
-        st.button("Popular and unseen", icon=":material/trending_up:", on_click=_set,
-                  args=(rate.popular_unseen(picked, user),))  # fmt: skip
+        st.button(
+            say("The user's held-out movies"),
+            icon=":material/visibility_off:",
+            on_click=_set,
+            args=(rate.held_out(picked, user)[: rate.MOST],),
+        )
+        st.button(
+            "Popular and unseen",
+            icon=":material/trending_up:",
+            on_click=_set,
+            args=(rate.popular_unseen(picked, user),),
+        )
         found = rate.matching(picked, text, genres, span if span != (low, high) else None)
         searching = bool(text or genres or span != (low, high))
         st.button(
-            f"Add the first {min(10, len(found))} found", icon=":material/playlist_add:",
-            on_click=_set, disabled=not (searching and found),
+            f"Add the first {min(10, len(found))} found",
+            icon=":material/playlist_add:",
+            on_click=_set,
+            disabled=not (searching and found),
             args=(list(dict.fromkeys([*st.session_state[chosen_key], *found[:10]]))[: rate.MOST],),
-        )  # fmt: skip
+        )
         st.button("Clear", icon=":material/backspace:", on_click=_set, args=([],))
     if searching and not found:
         st.caption(say("No movie fits. Try fewer words, or other genres or years."))
     options = list(dict.fromkeys([*st.session_state[chosen_key], *found]))
     ids = st.multiselect(
-        say("Movies to rate"), options, key=chosen_key, format_func=lambda i: rate.listed(picked, i),
-        max_selections=rate.MOST, persist_state="session",
+        say("Movies to rate"),
+        options,
+        key=chosen_key,
+        format_func=lambda i: rate.listed(picked, i),
+        max_selections=rate.MOST,
+        persist_state="session",
         placeholder="Choose from what the search found",
-    )  # fmt: skip
+    )
 
     posters.cards(list(data.items_of(ids)))
 
 if not ids:
-    st.info(say("Choose at least one movie above: search, or press one of the buttons."),
-            icon=":material/view_list:")  # fmt: skip
+    st.info(say("Choose at least one movie above: search, or press one of the buttons."), icon=":material/view_list:")
     st.stop()
 
 key = f"rate:{what.id}:{number}:{hash(tuple(ids))}"
@@ -103,9 +124,7 @@ if job is not None and job.active:
     parts.job_progress(key)
 elif st.button(label, icon=":material/auto_awesome:", type="primary"):
     store, told = state.store(), picked.community
-    job = state.jobs().start(
-        key, "Rating", lambda j: rate.work(j, picked, what, upto, ids, store, told), store=store
-    )
+    job = state.jobs().start(key, "Rating", lambda j: rate.work(j, picked, what, upto, ids, store, told), store=store)
     job.wait(0.6)  # the built-in is done by then, and nothing flickers
     st.rerun()
 if job is None:
@@ -129,38 +148,50 @@ if total:
         st.metric(say("Held-out movies"), f"{total['n']:.0f}")
         st.metric("RMSE", f"{total['rmse']:.2f}", help="Root of the mean squared error; lower is better.")
         st.metric("MAE", f"{total['mae']:.2f}", help="Mean absolute error; lower is better.")
-        st.metric("Pearson", f"{total['pearson']:.2f}" if np.isfinite(total["pearson"]) else "–",
-                  help="Correlation of expected and true; needs at least two different ratings.")  # fmt: skip
+        st.metric(
+            "Pearson",
+            f"{total['pearson']:.2f}" if np.isfinite(total["pearson"]) else "–",
+            help="Correlation of expected and true; needs at least two different ratings.",
+        )
 else:
     st.caption(say("None of these movies is in this user's test part, so there is no error to sum up."))
 if failed:
-    st.warning(f"{failed} ratings are missing; the reason column says why. They are not replaced.",
-               icon=":material/warning:")  # fmt: skip
+    st.warning(
+        f"{failed} ratings are missing; the reason column says why. They are not replaced.", icon=":material/warning:"
+    )
 seen = int((rows["part"] == "training").sum())
 if seen:
-    st.caption(f"{seen} of them are in the training part: the simulator may have read their ratings, so they do not count.")
+    st.caption(
+        f"{seen} of them are in the training part: the simulator may have read their ratings, so they do not count."
+    )
 
 with st.grid(2, min_column_width=420, gap="medium"):
     st.dataframe(
-        rate.shown(rows, picked.builtin), hide_index=True, alt="Simulated ratings with reasons",
+        rate.shown(rows, picked.builtin),
+        hide_index=True,
+        alt="Simulated ratings with reasons",
         height="auto" if len(rows) <= 15 else 560,
         column_config={
             "poster": st.column_config.ImageColumn("", width=45),
-            "spread": st.column_config.NumberColumn("Spread", format="%.2f", width="small",
-                                                    help="Standard deviation of the answer."),
+            "spread": st.column_config.NumberColumn(
+                "Spread", format="%.2f", width="small", help="Standard deviation of the answer."
+            ),
             "how": st.column_config.TextColumn("Expected from", help="What the expected rating is."),
             "title": st.column_config.TextColumn(say("Movie"), pinned=True, width="medium"),
             "rating": st.column_config.NumberColumn("Rating", format="%.3g", width="small"),
             "expected": st.column_config.NumberColumn("Expected", format="%.2f", width="small"),
             "calibrated": st.column_config.NumberColumn(
-                "Calibrated", format="%.2f", width="small",
-                help=say("Corrected by what the training part says of user, movie and model; below, part by part.")),
+                "Calibrated",
+                format="%.2f",
+                width="small",
+                help=say("Corrected by what the training part says of user, movie and model; below, part by part."),
+            ),
             "true": st.column_config.NumberColumn("True", format="%.3g", width="small"),
             "part": st.column_config.TextColumn("Part", width="small"),
             "off": st.column_config.NumberColumn("Off by", format="%+.2f", width="small"),
             "reason": st.column_config.TextColumn("Reason", width="large"),
         },
-    )  # fmt: skip
+    )
     st.plotly_chart(
         charts.expected_against_true(rows.head(40), (data.scale.lowest, data.scale.highest)),
         alt=say("Expected and true rating of each movie"),
@@ -168,14 +199,22 @@ with st.grid(2, min_column_width=420, gap="medium"):
 if corrected is not None and len(corrected):
     with st.container(border=True):
         st.subheader("Where a calibrated rating comes from", icon=":material/waterfall_chart:")
-        movie = st.selectbox(say("Movie"), [int(i) for i in corrected.index], key="taken_apart",
-                             format_func=lambda i: rate.listed(picked, i))  # fmt: skip
+        movie = st.selectbox(
+            say("Movie"),
+            [int(i) for i in corrected.index],
+            key="taken_apart",
+            format_func=lambda i: rate.listed(picked, i),
+        )
         movie = movie if movie in corrected.index else int(corrected.index[0])
         one = corrected.loc[movie]
-        named = {say(calibration.PART_NAMES[p]): float(one[p]) for p in calibration.PARTS
-                 if p in {"base", "user", "movie", "persona"} or abs(one[p]) > 1e-9}  # fmt: skip
-        st.plotly_chart(charts.waterfall(named, "Calibrated"),
-                        alt=f"Parts of the calibrated rating of {data.item(movie).title}")  # fmt: skip
+        named = {
+            say(calibration.PART_NAMES[p]): float(one[p])
+            for p in calibration.PARTS
+            if p in {"base", "user", "movie", "persona"} or abs(one[p]) > 1e-9
+        }
+        st.plotly_chart(
+            charts.waterfall(named, "Calibrated"), alt=f"Parts of the calibrated rating of {data.item(movie).title}"
+        )
         st.caption(
             f"Probability of {threshold(data.scale):g} or more: {one['high']:.0%}. The parts add up exactly. "
             f"Learned from {learned[0].rows:,} forecasts of the training part; community evidence is "
@@ -187,6 +226,9 @@ for row in rows.head(20).itertuples():
     truth = f", truly {row.true:g}" if np.isfinite(row.true) else ""
     st.markdown(f"**{literal(row.title)}** · {given}{truth}  \n{literal(row.reason)}")
 st.download_button(
-    "Download as CSV", safe_csv(rows.drop(columns="poster")), f"user-{user}-ratings.csv", "text/csv",
+    "Download as CSV",
+    safe_csv(rows.drop(columns="poster")),
+    f"user-{user}-ratings.csv",
+    "text/csv",
     icon=":material/download:",
-)  # fmt: skip
+)

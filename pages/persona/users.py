@@ -39,23 +39,38 @@ if user is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(f"User {user}: {literal(person.description)}", width="stretch")
             st.page_link(
-                "pages/persona/evolution.py", label="Watch the profile form",
-                icon=":material/timeline:", query_params=parts.address(user),
+                "pages/persona/evolution.py",
+                label="Watch the profile form",
+                icon=":material/timeline:",
+                query_params=parts.address(user),
             )
             st.page_link(
-                "pages/persona/rate.py", label=say("Have movies rated"), icon=":material/star_half:",
+                "pages/persona/rate.py",
+                label=say("Have movies rated"),
+                icon=":material/star_half:",
                 query_params=parts.address(user),
-            )  # fmt: skip
+            )
         with st.grid(4, min_column_width=150):
             st.metric("Ratings", f"{stats['ratings']:,.0f}")
-            st.metric("Mean rating", f"{stats['mean']:.2f}",
-                      f"{stats['mean'] - data.ratings.mean:+.2f} against all", delta_color="off",
-                      delta_arrow="off")  # fmt: skip
-            st.metric("Favourite genre", stats["favourite_genre"] or "–",
-                      help="Rated highest above the user's own mean, with doubt for few ratings.")
-            st.metric("Active for", duration(stats["last"] - stats["first"]),
-                      f"{day(stats['first'])} to {day(stats['last'])}", delta_color="off",
-                      delta_arrow="off")  # fmt: skip
+            st.metric(
+                "Mean rating",
+                f"{stats['mean']:.2f}",
+                f"{stats['mean'] - data.ratings.mean:+.2f} against all",
+                delta_color="off",
+                delta_arrow="off",
+            )
+            st.metric(
+                "Favourite genre",
+                stats["favourite_genre"] or "–",
+                help="Rated highest above the user's own mean, with doubt for few ratings.",
+            )
+            st.metric(
+                "Active for",
+                duration(stats["last"] - stats["first"]),
+                f"{day(stats['first'])} to {day(stats['last'])}",
+                delta_color="off",
+                delta_arrow="off",
+            )
         if len(train):
             newest = train.timestamp[-40:]
             st.caption(
@@ -74,7 +89,7 @@ if user is not None:
                 st.plotly_chart(
                     charts.history(users.history(picked, user), (data.scale.lowest, data.scale.highest)),
                     alt=f"Ratings of user {user} over time, held-out ones marked by diamonds",
-                )  # fmt: skip
+                )
             with st.container():
                 st.markdown("**Ratings against everybody's**")
                 st.plotly_chart(
@@ -96,10 +111,12 @@ st.subheader("Everybody")
 known = users.demographics(picked, data.hash)
 with st.popover("Filter", icon=":material/filter_list:"):
     genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender") if "gender" in known else []
-    trades = st.multiselect("Occupation", users.values(picked, data.hash, "occupation"), key="f_trade") if "occupation" in known else []
-    genres = st.multiselect(
-        "Favourite genre", users.values(picked, data.hash, "favourite_genre"), key="f_genre"
+    trades = (
+        st.multiselect("Occupation", users.values(picked, data.hash, "occupation"), key="f_trade")
+        if "occupation" in known
+        else []
     )
+    genres = st.multiselect("Favourite genre", users.values(picked, data.hash, "favourite_genre"), key="f_genre")
     least = st.number_input("At least so many ratings", 0, value=0, step=10, key="f_least")
     days = st.number_input("Active for at least so many days", 0, value=0, step=7, key="f_days")
 rows = users.filtered(everyone, genders, trades, genres, int(least), int(days))
@@ -119,8 +136,13 @@ else:
     rows = users.with_histograms(picked, rows.head(users.MOST))
     rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
     st.dataframe(
-        rows, key="people", hide_index=True, height=420, on_select=_open,
-        selection_mode="single-row", alt="All users with demographics and activity",
+        rows,
+        key="people",
+        hide_index=True,
+        height=420,
+        on_select=_open,
+        selection_mode="single-row",
+        alt="All users with demographics and activity",
         column_config={
             "user_id": st.column_config.NumberColumn("User", format="%d", width="small", pinned=True),
             "age": st.column_config.NumberColumn("Age", width="small"),
@@ -136,4 +158,4 @@ else:
                 "Ratings 1 to 5" if data.scale.highest == 5 else "Ratings", y_min=0, y_max=1
             ),
         },
-    )  # fmt: skip
+    )

@@ -7,7 +7,9 @@ from lusifer.ui import calls, parts, state
 from lusifer.ui.text import safe_csv, say
 
 st.title("Calls", icon=":material/receipt_long:")
-st.caption("Every question to a language model: who asked, what came back, what it cost. Answers stay when calls are pruned.")
+st.caption(
+    "Every question to a language model: who asked, what came back, what it cost. Answers stay when calls are pruned."
+)
 store = state.store()
 if store is None:
     st.info("There is no database, so no call is recorded. The sidebar says why.", icon=":material/database_off:")
@@ -15,22 +17,37 @@ if store is None:
 models, model_names = calls.choices(store, "model")
 if not models:
     st.info(
-        say("No model has been called yet. The built-in asks nobody; connect a model in the sidebar, then compute an "
-        "evolution or have movies rated."),
+        say(
+            "No model has been called yet. The built-in asks nobody; connect a model in the sidebar, then compute an "
+            "evolution or have movies rated."
+        ),
         icon=":material/receipt_long:",
     )
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    search = st.text_input("Search messages and answers", key="call-search", type="search", width=280, bind="query-params")
+    search = st.text_input(
+        "Search messages and answers", key="call-search", type="search", width=280, bind="query-params"
+    )
     chosen = {}
     for column, title, names in (
-        ("model", "Model", None), ("purpose", "For", calls.PURPOSE), ("status", "Status", calls.STATUS),
-        ("prompt_version", "Prompt version", None), ("user_id", "User", None), ("run_id", "Run", None),
-    ):  # fmt: skip
+        ("model", "Model", None),
+        ("purpose", "For", calls.PURPOSE),
+        ("status", "Status", calls.STATUS),
+        ("prompt_version", "Prompt version", None),
+        ("user_id", "User", None),
+        ("run_id", "Run", None),
+    ):
         values, shown = calls.choices(store, column, names)
-        chosen[column] = st.selectbox(title, values, index=None, key=f"call-{column}", placeholder="all", width=150,
-                                      format_func=lambda v, shown=shown: shown.get(v, str(v)))  # fmt: skip
+        chosen[column] = st.selectbox(
+            title,
+            values,
+            index=None,
+            key=f"call-{column}",
+            placeholder="all",
+            width=150,
+            format_func=lambda v, shown=shown: shown.get(v, str(v)),
+        )
 start = 0
 rows, total = store.calls(chosen, search=search or "", limit=calls.PAGE, local=not settings.public())
 if total > calls.PAGE:
@@ -38,21 +55,30 @@ if total > calls.PAGE:
     page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
     start = (int(page) - 1) * calls.PAGE
     if start:
-        rows, total = store.calls(chosen, search=search or "", limit=calls.PAGE, offset=start, local=not settings.public())
+        rows, total = store.calls(
+            chosen, search=search or "", limit=calls.PAGE, offset=start, local=not settings.public()
+        )
 if not rows:
     st.info("No call fits. Clear a filter or the search.", icon=":material/filter_alt_off:")
 else:
     table = calls.frame(rows)
-    st.caption(f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Choose a row to see it whole.")
+    st.caption(
+        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Choose a row to see it whole."
+    )
     picked = st.dataframe(
-        table, hide_index=True, on_select="rerun", selection_mode="single-row", key="call-table", height=330,
+        table,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="call-table",
+        height=330,
         alt="Calls, newest first",
         column_config={
             "When": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True),
             "Seconds": st.column_config.NumberColumn(format="%.2f"),
             "Price": st.column_config.NumberColumn(format="$%.5f", help="Empty: not known."),
         },
-    )  # fmt: skip
+    )
     numbers = table.index[picked.selection.rows].tolist()
     asked = st.query_params.get("call", "")
     number = int(numbers[0]) if numbers else (int(asked) if asked.isdigit() else None)
@@ -63,32 +89,40 @@ else:
             calls.detail(found)
             if found["user_id"] is not None and found["step"]:
                 st.page_link(
-                    "pages/persona/evolution.py", label=f"User {found['user_id']}, step {found['step']}",
+                    "pages/persona/evolution.py",
+                    label=f"User {found['user_id']}, step {found['step']}",
                     icon=":material/timeline:",
                     query_params={**parts.address(int(found["user_id"]), int(found["step"])), "model": found["model"]},
-                )  # fmt: skip
+                )
 
 st.subheader("Totals", icon=":material/functions:")
-by = st.segmented_control("By", list(calls.TOTALS), default="model", key="call-totals", required=True,
-                          format_func=lambda b: calls.TOTALS[b])  # fmt: skip
+by = st.segmented_control(
+    "By", list(calls.TOTALS), default="model", key="call-totals", required=True, format_func=lambda b: calls.TOTALS[b]
+)
 summed = calls.totals(store, by)
 if summed.empty:
     st.caption("Nothing to sum up here.")
 else:
     st.dataframe(
-        summed, hide_index=True, alt=f"Calls by {calls.TOTALS[by].lower()}",
+        summed,
+        hide_index=True,
+        alt=f"Calls by {calls.TOTALS[by].lower()}",
         column_config={
             "Hit rate": st.column_config.NumberColumn(format="percent"),
             "Price": st.column_config.NumberColumn(format="$%.4f"),
             "Seconds a call": st.column_config.NumberColumn(format="%.2f"),
         },
-    )  # fmt: skip
+    )
 with st.container(horizontal=True):
     st.download_button(
         "These calls as CSV",
-        lambda: safe_csv(calls.frame(store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.public())[0])),
-        "calls.csv", "text/csv", icon=":material/download:",
-    )  # fmt: skip
+        lambda: safe_csv(
+            calls.frame(store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.public())[0])
+        ),
+        "calls.csv",
+        "text/csv",
+        icon=":material/download:",
+    )
     if settings.public():
         st.stop()  # what strangers may see is not theirs to delete
     calls.export_control(store)

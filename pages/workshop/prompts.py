@@ -11,16 +11,28 @@ EDIT, COMPARE, VERSIONS = "Edit", "Compare", "Versions"
 picked, store = state.chosen(), state.store()
 
 st.title("Prompts", icon=":material/edit_note:")
-st.caption("Change a sentence, see what would be asked, try it on one user, compare it on the same users, and never lose a version that was better.")
+st.caption(
+    "Change a sentence, see what would be asked, try it on one user, compare it on the same users, and never lose a version that was better."
+)
 if store is None:
     st.info("There is no database, so no version can be kept. The sidebar says why.", icon=":material/database_off:")
     st.stop()
 if "_lab-view" in st.session_state:
     st.session_state["view"] = st.session_state.pop("_lab-view")
-view = st.segmented_control("View", [EDIT, COMPARE, VERSIONS], default=EDIT, key="view", bind="query-params",
-                            required=True, label_visibility="collapsed")  # fmt: skip
+view = st.segmented_control(
+    "View",
+    [EDIT, COMPARE, VERSIONS],
+    default=EDIT,
+    key="view",
+    bind="query-params",
+    required=True,
+    label_visibility="collapsed",
+)
 if picked.builtin and view != VERSIONS:
-    st.info("The built-in ignores wording: you can write and save versions, but trying one needs a language model. Choose or connect one in the sidebar.", icon=":material/info:")
+    st.info(
+        "The built-in ignores wording: you can write and save versions, but trying one needs a language model. Choose or connect one in the sidebar.",
+        icon=":material/info:",
+    )
 try:
     if view == COMPARE:
         trials_views.compare(picked, store)
@@ -34,7 +46,10 @@ except LusiferError as error:
 
 if "_saved" in st.session_state:
     name = st.session_state.pop("_saved")
-    st.success(f"Saved as {literal(name)}. Compare holds it against another one; Versions makes it active.", icon=":material/save:")
+    st.success(
+        f"Saved as {literal(name)}. Compare holds it against another one; Versions makes it active.",
+        icon=":material/save:",
+    )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     try:
         draft = lab.base_control(store, picked)
@@ -42,8 +57,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         state.show_error(error)
         st.stop()
     user = parts.user_input()
-    template = st.segmented_control("Template", list(prompts.TEMPLATES), default="update", key="template", bind="query-params",
-                                    required=True)
+    template = st.segmented_control(
+        "Template", list(prompts.TEMPLATES), default="update", key="template", bind="query-params", required=True
+    )
     lab.drafts_control(store)
 if user is None:
     st.stop()
@@ -76,7 +92,9 @@ with right:
         lab.mistakes(found)
     else:
         with st.container(border=True):
-            st.markdown(f"**What would be asked** :small[user {user}, step {min(int(step), count)}; the profile {literal(whose)}]")
+            st.markdown(
+                f"**What would be asked** :small[user {user}, step {min(int(step), count)}; the profile {literal(whose)}]"
+            )
             lab.questions_shown(found, rate_)
 with left:
     with st.expander("Variables and their values here", icon=":material/data_object:"):

@@ -15,15 +15,29 @@ from lusifer.evaluation import evaluate, predict_baseline, scores
 
 NAMES = list(baselines.METHODS)
 LAST10 = {
-    "constant": (1.15, 1.22), "user-mean": (1.14, 1.19), "item-mean": (1.03, 1.12),
-    "bias": (1.01, 1.04), "item-knn": (1.00, 1.04), "als": (0.99, 1.025), "svdpp": (0.99, 1.03),
-    "ncf": (0.99, 1.03), "rnn4rec": (0.99, 1.025), "fm": (0.96, 0.983),
-}  # fmt: skip
+    "constant": (1.15, 1.22),
+    "user-mean": (1.14, 1.19),
+    "item-mean": (1.03, 1.12),
+    "bias": (1.01, 1.04),
+    "item-knn": (1.00, 1.04),
+    "als": (0.99, 1.025),
+    "svdpp": (0.99, 1.03),
+    "ncf": (0.99, 1.03),
+    "rnn4rec": (0.99, 1.025),
+    "fm": (0.96, 0.983),
+}
 U1 = {
-    "constant": (1.14, 1.17), "user-mean": (1.05, 1.08), "item-mean": (1.02, 1.05),
-    "bias": (0.94, 0.960), "item-knn": (0.91, 0.945), "als": (0.91, 0.935), "svdpp": (0.91, 0.932),
-    "ncf": (0.91, 0.932), "rnn4rec": (0.91, 0.942), "fm": (0.87, 0.890),
-}  # fmt: skip
+    "constant": (1.14, 1.17),
+    "user-mean": (1.05, 1.08),
+    "item-mean": (1.02, 1.05),
+    "bias": (0.94, 0.960),
+    "item-knn": (0.91, 0.945),
+    "als": (0.91, 0.935),
+    "svdpp": (0.91, 0.932),
+    "ncf": (0.91, 0.932),
+    "rnn4rec": (0.91, 0.942),
+    "fm": (0.87, 0.890),
+}
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +123,7 @@ def test_bias_is_what_its_definition_says(ml100k, last10) -> None:
         return float((given - mean).sum() / (len(given) + 5))
 
     mine = train.of_user(user)
-    left = [
-        r - mean - offset(i) for r, i in zip(mine.rating.tolist(), mine.item.tolist(), strict=True)
-    ]
+    left = [r - mean - offset(i) for r, i in zip(mine.rating.tolist(), mine.item.tolist(), strict=True)]
     expected = mean + offset(item) + sum(left) / (len(left) + 5)
     assert predictor.predict(np.array([user]), np.array([item]))[0] == pytest.approx(expected)
 

@@ -40,10 +40,14 @@ def running(data: Path, **env: str) -> Iterator[App]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     child = subprocess.Popen(
-        [sys.executable, "-m", "lusifer", "app", "--port", str(port), "--no-browser"], cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        [sys.executable, "-m", "lusifer", "app", "--port", str(port), "--no-browser"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
         env={**os.environ, "LUSIFER_DATA": str(data), **env},
-    )  # fmt: skip
+    )
     app = App(f"http://localhost:{port}")
     ready = threading.Event()
 
@@ -95,10 +99,11 @@ class Watch:
     def check(self) -> None:
         """Nothing beyond loopback, and no error of ours."""
         beyond = [
-            u for u in self.requests
+            u
+            for u in self.requests
             if urlsplit(u).scheme not in {"data", "blob", "about"}
             and urlsplit(u).hostname not in {"localhost", "127.0.0.1"}
-        ]  # fmt: skip
+        ]
         assert not beyond, f"requests beyond loopback: {beyond}"
         assert not self.errors, self.errors
 

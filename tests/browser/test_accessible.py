@@ -79,7 +79,7 @@ def walked(page: Page) -> list[str]:
         left = page.evaluate("() => keyboard.left()")
         if not left:
             break
-    return [f"never reached: {n}" for n in left] + [f"not seen: {n}" for n in page.evaluate("() => keyboard.dim()")]  # fmt: skip
+    return [f"never reached: {n}" for n in left] + [f"not seen: {n}" for n in page.evaluate("() => keyboard.dim()")]
 
 
 def serious(page: Page, *rules: str) -> list[str]:
@@ -91,9 +91,7 @@ def serious(page: Page, *rules: str) -> list[str]:
             continue
         nodes = [n for n in rule["nodes"] if not _streamlits(rule["id"], n)]
         if nodes:
-            found.append(
-                f"{rule['id']}, {len(nodes)} places: {nodes[0]['html'][:160]} {nodes[0]['any'][:1]}"
-            )
+            found.append(f"{rule['id']}, {len(nodes)} places: {nodes[0]['html'][:160]} {nodes[0]['any'][:1]}")
     return found
 
 
@@ -111,9 +109,12 @@ def app(lay: Lay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         ["experiment", "loop", "--users", "24"],
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "lusifer", *command], cwd=ROOT, capture_output=True, text=True,
+            [sys.executable, "-m", "lusifer", *command],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
             env={**os.environ, "LUSIFER_DATA": str(data)},
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stderr
     with running(data) as found:
         yield found
@@ -153,7 +154,9 @@ def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
     def to(name: str) -> None:
         for _ in range(150):
             page.keyboard.press("Tab")
-            text = page.evaluate("() => { const e = document.activeElement; return e.matches('main') ? '' : (e.getAttribute('aria-label') || e.textContent || '').trim(); }")  # fmt: skip
+            text = page.evaluate(
+                "() => { const e = document.activeElement; return e.matches('main') ? '' : (e.getAttribute('aria-label') || e.textContent || '').trim(); }"
+            )
             if re.search(name, text):
                 return
         raise AssertionError(f"Tab never came to {name}")

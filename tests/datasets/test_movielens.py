@@ -42,10 +42,7 @@ def test_second_load_maps_the_columnar_copy(source: Path, tmp_path: Path):
     assert first.hash == second.hash and first.items.equals(second.items)
     assert np.array_equal(first.ratings.rating, second.ratings.rating)
     assert not second.ratings.rating.flags.writeable  # mapped from the file, not read into memory
-    assert (
-        first.user_stats["favourite_genre"].tolist()
-        == second.user_stats["favourite_genre"].tolist()
-    )
+    assert first.user_stats["favourite_genre"].tolist() == second.user_stats["favourite_genre"].tolist()
 
 
 def test_an_unwritable_data_folder_only_costs_time(source: Path, tmp_path: Path):
@@ -146,10 +143,11 @@ def test_an_altered_ml100k_is_refused(source: Path, tmp_path: Path):
 
 
 rows = st.lists(
-    st.tuples(st.integers(1, 50), st.integers(1, 50), st.sampled_from([0.5, 1, 3, 4.5, 5]),
-              st.integers(0, 10**9)),
-    min_size=1, max_size=60, unique_by=lambda r: (r[0], r[1]),
-)  # fmt: skip
+    st.tuples(st.integers(1, 50), st.integers(1, 50), st.sampled_from([0.5, 1, 3, 4.5, 5]), st.integers(0, 10**9)),
+    min_size=1,
+    max_size=60,
+    unique_by=lambda r: (r[0], r[1]),
+)
 
 
 @given(rows, st.randoms())
@@ -189,14 +187,18 @@ def test_nearest_is_on_the_scale(value: float, scale: RatingScale):
         ("Usual Suspects, The", "1995", "The Usual Suspects (1995)"),
         ("Heidi Fleiss: Hollywood Madam (1995) ", None, "Heidi Fleiss: Hollywood Madam (1995)"),
         ("Postino, Il", 1994, "Il Postino (1994)"),
-        ("Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)", None,
-         "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)"),
+        (
+            "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)",
+            None,
+            "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)",
+        ),
         ("Land Before Time III (1995) (V)", None, "Land Before Time III (1995)"),
         ("Avventura, L' (L'Avventura) (1960)", None, "L'Avventura (L'Avventura) (1960)"),
-        ("unkonwn", "unkonwn", "unknown"), ("unknown", None, "unknown"),
+        ("unkonwn", "unkonwn", "unknown"),
+        ("unknown", None, "unknown"),
         ("1-900 (1994)", None, "1-900 (1994)"),
     ],
-)  # fmt: skip
+)
 def test_titles(raw: str, year, title: str):
     assert canonical(raw, year)[0] == title
 

@@ -21,15 +21,19 @@ from lusifer.errors import BadRequest, Cancelled, DatasetError
 from tests.conftest import TEST_DATA
 
 RATINGS = [(1, 10, 4, 100), (1, 20, 3, 200), (2, 10, 5, 50), (2, 30, 1, 60), (3, 20, 2, 70)]
-MOVIES = [(10, "Usual Suspects, The (1995)", "Crime|Thriller"), (20, "Am\u00e9lie (2001)", "Comedy"), (30, 'Say "Cheese", Please (1999)', "(no genres listed)")]  # fmt: skip
+MOVIES = [
+    (10, "Usual Suspects, The (1995)", "Crime|Thriller"),
+    (20, "Am\u00e9lie (2001)", "Comedy"),
+    (30, 'Say "Cheese", Please (1999)', "(no genres listed)"),
+]
 
 
 def one_m(folder: Path, rows=RATINGS) -> Path:
     """A folder as 1M comes: ``::``, latin-1, users with classes of age."""
     folder.mkdir(parents=True)
     (folder / "ratings.dat").write_text("".join("::".join(map(str, r)) + "\n" for r in rows))
-    (folder / "movies.dat").write_text("".join(f"{i}::{t}::{g}\n" for i, t, g in MOVIES), encoding="latin-1")  # fmt: skip
-    (folder / "users.dat").write_text("1::F::1::10::48067\n2::M::56::16::70072\n3::M::25::0::55117\n")  # fmt: skip
+    (folder / "movies.dat").write_text("".join(f"{i}::{t}::{g}\n" for i, t, g in MOVIES), encoding="latin-1")
+    (folder / "users.dat").write_text("1::F::1::10::48067\n2::M::56::16::70072\n3::M::25::0::55117\n")
     return folder
 
 
@@ -39,7 +43,7 @@ def big(folder: Path, rows=RATINGS, *, bom: bool = False, end: str = "\n") -> Pa
     text = end.join(["userId,movieId,rating,timestamp", *(",".join(map(str, r)) for r in rows), ""])
     (folder / "ratings.csv").write_bytes((b"\xef\xbb\xbf" if bom else b"") + text.encode())
     quoted = [f'{i},"{t.replace(chr(34), chr(34) * 2)}",{g}' for i, t, g in MOVIES]
-    (folder / "movies.csv").write_text("\n".join(["movieId,title,genres", *quoted]), encoding="utf-8")  # fmt: skip
+    (folder / "movies.csv").write_text("\n".join(["movieId,title,genres", *quoted]), encoding="utf-8")
     (folder / "links.csv").write_text("movieId,imdbId,tmdbId\n10,0114814,629\n20,0211915,\n")
     return folder
 
@@ -65,7 +69,7 @@ def test_all_formats_say_the_same(root: Path) -> None:
         assert data.item(30).title == 'Say "Cheese", Please (1999)'
         assert data.ratings.of_user(1).item.tolist() == [10, 20]
         assert any("without a genre" in x for x in data.report.lines)
-    assert first.user(1).age == 17 and first.user(1).occupation == "K-12 student" and first.user(3).occupation == ""  # fmt: skip
+    assert first.user(1).age == 17 and first.user(1).occupation == "K-12 student" and first.user(3).occupation == ""
     assert any("latin-1" in x for x in first.report.lines)
     assert found[1].items.loc[10, "tmdb_id"] == 629 and np.isnan(found[1].items.loc[20, "tmdb_id"])
     again = datasets.load("whatever")
@@ -80,15 +84,29 @@ def test_half_stars_are_told_from_the_ratings(root: Path) -> None:
 
 def test_dirt_is_counted_located_and_never_dropped_in_silence(root: Path) -> None:
     rows = [
-        *RATINGS, (1, 10, 2, 900), (4, 10, 9, 1), (4, 20, 3.3, 1), (4, 10, "five", 2), (5, 99, 4, 3), (6, 20, 4, ""),
-        ("", 20, 4, 5), (7, 20, 4, 5, "and more"),
-    ]  # fmt: skip
+        *RATINGS,
+        (1, 10, 2, 900),
+        (4, 10, 9, 1),
+        (4, 20, 3.3, 1),
+        (4, 10, "five", 2),
+        (5, 99, 4, 3),
+        (6, 20, 4, ""),
+        ("", 20, 4, 5),
+        (7, 20, 4, 5, "and more"),
+    ]
     big(root / "dirty", rows)
     data = datasets.load("dirty")
     found = {k: p.count for k, p in data.report.problems.items()}
     assert found == {
-        "twice": 1, "scale": 2, "number": 1, "unknown-item": 1, "time": 1, "id": 1, "shape": 1, "genres": 1,
-    }  # fmt: skip
+        "twice": 1,
+        "scale": 2,
+        "number": 1,
+        "unknown-item": 1,
+        "time": 1,
+        "id": 1,
+        "shape": 1,
+        "genres": 1,
+    }
     assert data.report.read == len(rows) - 1 and data.report.kept == len(data.ratings) == 7
     assert data.ratings.of_user(1).rating.tolist() == [3, 2], "the newest of a pair"
     assert data.item(99).title == "Movie 99" and data.ratings.of_user(6).timestamp.tolist() == [0]
@@ -109,7 +127,7 @@ def test_a_file_that_holds_nothing_says_so(root: Path) -> None:
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_separator_cut_by_a_block_is_put_together(tmp_path: Path, monkeypatch, rows: int) -> None:
-    folder = one_m(tmp_path / "x", [(u, i, 1 + (u + i) % 5, u * i) for u in range(1, 40) for i in range(1, 40)])  # fmt: skip
+    folder = one_m(tmp_path / "x", [(u, i, 1 + (u + i) % 5, u * i) for u in range(1, 40) for i in range(1, 40)])
     monkeypatch.setattr(tables, "BLOCK", 1024 + rows)
     from lusifer.datasets.report import Report
 
@@ -171,13 +189,11 @@ def pack(folder: Path, name: str, source: Path) -> bytes:
 
 def test_a_release_is_fetched_checked_and_read(root: Path, shelf: Path, tmp_path: Path) -> None:
     content = pack(shelf, "ml-latest-small", big(tmp_path / "x"))
-    (shelf / "ml-latest-small.zip.md5").write_text(f"MD5 (ml-latest-small.zip) = {md5(content).hexdigest()}\n")  # fmt: skip
+    (shelf / "ml-latest-small.zip.md5").write_text(f"MD5 (ml-latest-small.zip) = {md5(content).hexdigest()}\n")
     told: list[str] = []
     folder = fetching.fetch("ml-latest-small", progress=lambda text, share: told.append(text))
     assert sorted(p.name for p in folder.iterdir()) == ["links.csv", "movies.csv", "ratings.csv"]
-    assert len(datasets.load("ml-latest-small").ratings) == 5 and any(
-        "MB a second" in t for t in told
-    )
+    assert len(datasets.load("ml-latest-small").ratings) == 5 and any("MB a second" in t for t in told)
     assert not list(root.glob(".fetch-*")) and not (root / "outside.csv").exists()
     assert fetching.fetch("ml-latest-small") == folder
 
@@ -200,23 +216,33 @@ def test_a_wrong_archive_is_not_taken(root: Path, shelf: Path, tmp_path: Path) -
 # ---- own tables ------------------------------------------------------------------------------------------------
 
 
-ALBUMS = [("B-1", "Kind of Blue", 1959, "Jazz; Modal"), ("B-2", "Blue Train", 1958, "Jazz"), ("B-3", "OK Computer", 1997, "Rock")]  # fmt: skip
-HEARD = [("ann", "B-1", 10, "2024-05-01 10:00:00"), ("ann", "B-3", 2, "2024-05-02"), ("bob", "B-1", 8, "2023-01-01"), ("bob", "B-2", 6, "2023-01-02"), ("cy", "B-9", 4, "nonsense")]  # fmt: skip
+ALBUMS = [
+    ("B-1", "Kind of Blue", 1959, "Jazz; Modal"),
+    ("B-2", "Blue Train", 1958, "Jazz"),
+    ("B-3", "OK Computer", 1997, "Rock"),
+]
+HEARD = [
+    ("ann", "B-1", 10, "2024-05-01 10:00:00"),
+    ("ann", "B-3", 2, "2024-05-02"),
+    ("bob", "B-1", 8, "2023-01-01"),
+    ("bob", "B-2", 6, "2023-01-02"),
+    ("cy", "B-9", 4, "nonsense"),
+]
 
 
 def write_albums(folder: Path, form: str) -> Path:
     folder.mkdir(parents=True)
     frames = {
         "listens": pd.DataFrame(HEARD, columns=["listener", "album_id", "stars", "date"]),
-        "albums": pd.DataFrame(ALBUMS, columns=["album_id", "album", "released", "style"]).assign(description="A record."),
-    }  # fmt: skip
+        "albums": pd.DataFrame(ALBUMS, columns=["album_id", "album", "released", "style"]).assign(
+            description="A record."
+        ),
+    }
     for name, frame in frames.items():
         if form == "csv":
             frame.to_csv(folder / f"{name}.csv", index=False)
         elif form == "semicolon":
-            frame.to_csv(
-                folder / f"{name}.csv", index=False, sep=";" if name == "listens" else "\t"
-            )
+            frame.to_csv(folder / f"{name}.csv", index=False, sep=";" if name == "listens" else "\t")
         elif form == "jsonl":
             frame.to_json(folder / f"{name}.jsonl", orient="records", lines=True)
         else:
@@ -231,7 +257,7 @@ def test_tables_of_another_domain_are_guessed_accepted_and_read(root: Path, form
         datasets.load("music")
     assert "music" not in datasets.available()
     guess = own.propose(folder)
-    assert guess.ratings.columns == {"user": "listener", "item": "album_id", "rating": "stars", "time": "date"}  # fmt: skip
+    assert guess.ratings.columns == {"user": "listener", "item": "album_id", "rating": "stars", "time": "date"}
     assert guess.items is not None and guess.items.columns["title"] == "album"
     assert (guess.one, guess.many, guess.unit, guess.separator) == ("album", "albums", "date", ";")
     own.keep(folder, guess)
@@ -271,14 +297,25 @@ def test_a_recipe_is_checked_and_changed(root: Path) -> None:
 
 
 def test_times_are_told_by_their_size() -> None:
-    assert [own.unit_of([x]) for x in (1.7e9, 1.7e12, 1.7e15, 1.7e18, "2024-01-01", "")] == ["s", "ms", "us", "ns", "date", "s"]  # fmt: skip
+    assert [own.unit_of([x]) for x in (1.7e9, 1.7e12, 1.7e15, 1.7e18, "2024-01-01", "")] == [
+        "s",
+        "ms",
+        "us",
+        "ns",
+        "date",
+        "s",
+    ]
 
 
 def test_recbole_files_of_another_domain_need_no_mapping(root: Path) -> None:
     folder = root / "books"
     folder.mkdir()
-    (folder / "books.inter").write_text("user_id:token\titem_id:token\trating:float\ttimestamp:float\nu1\tb1\t5.0\t10\nu1\tb2\t3.0\t20\nu2\tb1\t4.0\t30\n")  # fmt: skip
-    (folder / "books.item").write_text("item_id:token\ttitle:token_seq\tcategories:token_seq\nb1\tDune\tScience Fiction\nb2\tEmma\tClassics\n")  # fmt: skip
+    (folder / "books.inter").write_text(
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu1\tb1\t5.0\t10\nu1\tb2\t3.0\t20\nu2\tb1\t4.0\t30\n"
+    )
+    (folder / "books.item").write_text(
+        "item_id:token\ttitle:token_seq\tcategories:token_seq\nb1\tDune\tScience Fiction\nb2\tEmma\tClassics\n"
+    )
     data = datasets.load("books")
     assert {data.item(int(i)).title for i in data.items.index} == {"Dune", "Emma"}
     assert len(data.ratings) == 3 and data.scale.values.tolist() == [3, 4, 5]
@@ -287,12 +324,10 @@ def test_recbole_files_of_another_domain_need_no_mapping(root: Path) -> None:
 def test_lines_of_items_and_hard_ids_are_not_dropped_in_silence(root: Path) -> None:
     folder = root / "odd"
     folder.mkdir()
-    pd.DataFrame(
-        {"user_id": [-5, 7, 7], "item_id": [1, 1, 2], "rating": [4, 5, 3], "timestamp": [1, 2, 3]}
-    ).to_parquet(folder / "ratings.parquet")
-    (folder / "items.csv").write_text(
-        'item_id,title\n1,"A title\nover two lines"\n2,Good, Bad\n3,\n'
+    pd.DataFrame({"user_id": [-5, 7, 7], "item_id": [1, 1, 2], "rating": [4, 5, 3], "timestamp": [1, 2, 3]}).to_parquet(
+        folder / "ratings.parquet"
     )
+    (folder / "items.csv").write_text('item_id,title\n1,"A title\nover two lines"\n2,Good, Bad\n3,\n')
     own.keep(folder, own.propose(folder))
     data = datasets.load("odd")
     assert len(data.ratings) == 3 and set(data.users["external_id"]) == {"-5", "7"}
@@ -324,19 +359,13 @@ def test_hopeless_tables_say_why(root: Path, text: str) -> None:
 def test_a_time_in_the_wrong_unit_is_told(root: Path) -> None:
     big(root / "late", [*RATINGS, (4, 10, 4, 10**18)])
     data = datasets.load("late")
-    assert data.report.problems["time"].count == 1 and data.ratings.of_user(
-        4
-    ).timestamp.tolist() == [0]
+    assert data.report.problems["time"].count == 1 and data.ratings.of_user(4).timestamp.tolist() == [0]
 
 
 def test_fields_that_come_later_in_json_lines_are_no_error(root: Path, monkeypatch) -> None:
     folder = root / "later"
     folder.mkdir()
-    lines = [
-        {"user_id": u, "item_id": i, "rating": 1 + (u + i) % 5}
-        for u in range(40)
-        for i in range(20)
-    ]
+    lines = [{"user_id": u, "item_id": i, "rating": 1 + (u + i) % 5} for u in range(40) for i in range(20)]
     lines[-1]["vote"] = 7
     (folder / "ratings.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
     monkeypatch.setattr(tables, "BLOCK", 4096)
@@ -360,7 +389,7 @@ def test_lines_are_those_of_the_file(root: Path, end: str, last: bool) -> None:
         (folder / "listens.csv").write_bytes((end.join(lines) + end * last).encode())
         own.keep(folder, replace(own.propose(folder), scale=(1, 5, 1)))
         problems = datasets.load("music").report.problems
-        told = {k: [e[1] for e in p.examples] for k, p in problems.items() if p.examples and p.examples[0][1]}  # fmt: skip
+        told = {k: [e[1] for e in p.examples] for k, p in problems.items() if p.examples and p.examples[0][1]}
         assert told == places
 
 
@@ -369,7 +398,7 @@ def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> N
     monkeypatch.setattr(tables, "BLOCK", 2000)
     folder = root / "music"
     folder.mkdir(parents=True)
-    said = [{"listener": f"u{n % 41}", "album_id": n % 50, "stars": 1 + n % 5, "tags": ["a", "b"]} for n in range(400)]  # fmt: skip
+    said = [{"listener": f"u{n % 41}", "album_id": n % 50, "stars": 1 + n % 5, "tags": ["a", "b"]} for n in range(400)]
     said[300]["stars"] = 2.5
     said[301]["stars"] = "3.5"
     said[302] |= {"album_id": "forty", "tags": "c"}
@@ -379,7 +408,9 @@ def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> N
     guess = own.propose(folder)
     own.keep(folder, replace(guess, scale=(0.5, 5, 0.5)))
     data = datasets.load("music")
-    assert data.report.read == 399 and data.report.problems["shape"].examples == [("listens.jsonl", 304, lines[303][:60])]  # fmt: skip
+    assert data.report.read == 399 and data.report.problems["shape"].examples == [
+        ("listens.jsonl", 304, lines[303][:60])
+    ]
     ratings = data.ratings.rating.tolist()
     assert 2.5 in ratings and 3.5 in ratings
     assert "forty" in set(data.items["external_id"])
@@ -399,7 +430,10 @@ def test_json_lines_keep_their_ids_whatever_kind_they_are(root: Path, monkeypatc
     folder = root / "music"
     folder.mkdir(parents=True)
     kinds = (int, float, str)
-    said = [{"listener": kinds[n // 100 % 3](n % 41), "album_id": kinds[n // 150 % 3](n % 50), "stars": 1 + n % 5} for n in range(400)]  # fmt: skip
+    said = [
+        {"listener": kinds[n // 100 % 3](n % 41), "album_id": kinds[n // 150 % 3](n % 50), "stars": 1 + n % 5}
+        for n in range(400)
+    ]
     lines = [json.dumps(s) for s in said]
     lines[390] = '{"listener": "\\ud83d", "album_id": 3, "stars": 2}'
     lines[391] = '{"listener": ' + "[" * 100_000

@@ -48,9 +48,7 @@ def tiny(tmp_path: Path):
 
 
 def _csv(path: Path, rows) -> Path:
-    path.write_text(
-        "user_id,item_id,rating,timestamp\n" + "\n".join(",".join(map(str, r)) for r in rows)
-    )
+    path.write_text("user_id,item_id,rating,timestamp\n" + "\n".join(",".join(map(str, r)) for r in rows))
     return path
 
 
@@ -140,10 +138,7 @@ def test_no_test_rating_reaches_a_baseline(ml100k, last10, name: str):
     some = last10.train.user_ids[::4].tolist()
     few = splits.Split(last10.name, last10.train.of_users(some), last10.test.of_users(some))
     flipped = _swap_test(few, 6 - few.test.rating)
-    numbers = [
-        create(name).fit(s.train, ml100k.scale).predict(s.test.user, s.test.item)
-        for s in (few, flipped)
-    ]
+    numbers = [create(name).fit(s.train, ml100k.scale).predict(s.test.user, s.test.item) for s in (few, flipped)]
     assert np.array_equal(*numbers)
 
 
@@ -167,9 +162,13 @@ def test_no_test_rating_reaches_evidence_or_calibration(ml100k, name: str, monke
     for s in (split, flipped):
         told = community.light(ml100k, s)
         made = evaluate(
-            ml100k, s, ["simulator", "bias"], users=users, model=StatisticalUserModel(),
+            ml100k,
+            s,
+            ["simulator", "bias"],
+            users=users,
+            model=StatisticalUserModel(),
             community=told,
-        )  # fmt: skip
+        )
         found.append((made, told))
     for label in ("simulator", "simulator-calibrated", "bias"):
         values = [f.predictions[label].values for f, _ in found]
@@ -181,9 +180,7 @@ def test_no_test_rating_reaches_evidence_or_calibration(ml100k, name: str, monke
 def test_every_rule_divides_all_ratings(ml100k, name: str):
     """No rating in both parts, none made up; what is left out is only what a cold start does not know."""
     split = splits.make(ml100k, name)
-    keys = [
-        set(zip(p.user.tolist(), p.item.tolist(), strict=True)) for p in (split.train, split.test)
-    ]
+    keys = [set(zip(p.user.tolist(), p.item.tolist(), strict=True)) for p in (split.train, split.test)]
     everything = set(zip(ml100k.ratings.user.tolist(), ml100k.ratings.item.tolist(), strict=True))
     assert not keys[0] & keys[1] and keys[0] | keys[1] <= everything
     assert name.startswith("cold") or keys[0] | keys[1] == everything

@@ -55,17 +55,13 @@ def collection(folder: Path) -> Path:
         "Action",
         "Animation",
     ]
-    albums = [
-        (n, f"Record {n} (19{60 + n % 40})", "|".join(chance.sample(genres, 3)))
-        for n in range(1, 81)
-    ]
+    albums = [(n, f"Record {n} (19{60 + n % 40})", "|".join(chance.sample(genres, 3))) for n in range(1, 81)]
     rows = [
         (u, a, max(1, min(5, 3 + (a % 5) - 2 + chance.choice((-1, 0, 1)))), 1_600_000_000 + 1000 * t)
-        for u in range(1, 9) for t, a in enumerate(chance.sample(range(1, 81), 50))
-    ]  # fmt: skip
-    pd.DataFrame(albums, columns=["album_id", "title", "genres"]).to_csv(
-        folder / "albums.csv", index=False
-    )
+        for u in range(1, 9)
+        for t, a in enumerate(chance.sample(range(1, 81), 50))
+    ]
+    pd.DataFrame(albums, columns=["album_id", "title", "genres"]).to_csv(folder / "albums.csv", index=False)
     pd.DataFrame(rows, columns=["listener_id", "album_id", "rating", "timestamp"]).to_csv(
         folder / "ratings.csv", index=False
     )
@@ -82,9 +78,7 @@ def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
         what = plan(data, split, user, model)
         steps = list(evolve(data, split, model, what))
         items = data.items_of(split.test.of_user(user).item)
-        said = [
-            s.profile.text + s.explanation + "".join(c.aspect for c in s.changes) for s in steps
-        ]
+        said = [s.profile.text + s.explanation + "".join(c.aspect for c in s.changes) for s in steps]
         said += [r.reason for r in rate_items(data, split, model, what, steps, items, None)]
         said += [c.why for c in audit(data, steps).claims]
         assert not ABOUT_MOVIES.search("\n".join(said)), said
@@ -106,8 +100,10 @@ def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
 
 
 SAID = {
-    "grounded": "a4456b42b5fc4d90", "concise": "62e9f33258b8a9bf", "paper": "37426253452ec55e",
-}  # fmt: skip
+    "grounded": "a4456b42b5fc4d90",
+    "concise": "62e9f33258b8a9bf",
+    "paper": "37426253452ec55e",
+}
 """Hashes of what is asked about one user of MovieLens 100K, as before prompts had nouns."""
 
 
@@ -121,9 +117,11 @@ def test_shipped_prompts_about_movies_read_as_before(ml100k, last10, name: str) 
     empty = context_after(ml100k, last10, 405, []).reading(steps[0].batch)
     full = context_after(ml100k, last10, 405, steps)
     asked = [
-        *questions.update(chosen, empty), *questions.update(chosen, full.reading(steps[0].batch)),
-        *questions.rate(chosen, full, items), *questions.rate(chosen, full.hearing(crowd), items),
-    ]  # fmt: skip
+        *questions.update(chosen, empty),
+        *questions.update(chosen, full.reading(steps[0].batch)),
+        *questions.rate(chosen, full, items),
+        *questions.rate(chosen, full.hearing(crowd), items),
+    ]
     text = "\n".join(m.content for m in asked) + chosen.render(
         "repair", problem="x", items=items, schema="{}", **questions.nouns(ml100k.words)
     )

@@ -21,14 +21,14 @@ class Oracle:
 
     def __init__(self, split, sign: float) -> None:
         test = split.test
-        self.known = {(int(u), int(i)): float(r) for u, i, r in zip(test.user, test.item, test.rating, strict=True)}  # fmt: skip
+        self.known = {(int(u), int(i)): float(r) for u, i, r in zip(test.user, test.item, test.rating, strict=True)}
         self.sign = sign
 
     def fit(self, train, scale, *, seed=0):
         return self
 
     def predict(self, users, items):
-        return np.array([self.sign * self.known.get((int(u), int(i)), 3.0) for u, i in zip(users, items, strict=True)])  # fmt: skip
+        return np.array([self.sign * self.known.get((int(u), int(i)), 3.0) for u, i in zip(users, items, strict=True)])
 
 
 def test_there_are_thirty_different_ones() -> None:
@@ -39,12 +39,12 @@ def test_there_are_thirty_different_ones() -> None:
 
 def test_better_agents_stand_higher_and_the_figures_are_seeded(world) -> None:
     chosen = [v for v in agreement.variants() if v.name.startswith(("Bias,", "Item mean"))][:4]
-    chosen += [Variant("right", lambda w: Oracle(w.split, 1)), Variant("wrong", lambda w: Oracle(w.split, -1))]  # fmt: skip
+    chosen += [Variant("right", lambda w: Oracle(w.split, 1)), Variant("wrong", lambda w: Oracle(w.split, -1))]
     told = []
-    made, rows = agreement.measure(world, chosen=chosen, steps=60, seeds=2, progress=lambda *a: told.append(a))  # fmt: skip
+    made, rows = agreement.measure(world, chosen=chosen, steps=60, seeds=2, progress=lambda *a: told.append(a))
     by = rows.set_index("agent")
     assert by["held_out"].idxmax() == "right" and by["held_out"].idxmin() == "wrong"
-    assert by.loc["right", "same_choices"] > by.loc["Random", "same_choices"] > by.loc["wrong", "same_choices"]  # fmt: skip
+    assert by.loc["right", "same_choices"] > by.loc["Random", "same_choices"] > by.loc["wrong", "same_choices"]
     assert made["variants"] == len(rows) == 8 and told[-1][:2] == (8, 8)
     for name in ("tau", "tau_episodes"):
         value, low, high = made[name]

@@ -25,9 +25,7 @@ def embedder(store, openai_server, monkeypatch) -> Embedder:
 
 
 def test_texts_alike_are_near_and_are_asked_once(embedder, store, openai_server) -> None:
-    one, near, far = (
-        embedder(t) for t in ("likes crime films a lot", "likes crime films", "horror leaves them cold")
-    )  # fmt: skip
+    one, near, far = (embedder(t) for t in ("likes crime films a lot", "likes crime films", "horror leaves them cold"))
     assert one.shape == (EMBEDDING,) and one.dtype == np.float32
     assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5) and one @ near > one @ far
     asked = len(openai_server.requests)
@@ -42,11 +40,7 @@ def test_ollama_embeds(store, monkeypatch) -> None:
     with OllamaServer() as server:
         monkeypatch.setenv("OLLAMA_HOST", server.url)
         made = Embedder("ollama:qwen05", store, length=8)("crime films")
-        assert (
-            made.shape == (8,)
-            and np.isfinite(made).all()
-            and server.requests[-1]["input"] == "crime films"
-        )
+        assert made.shape == (8,) and np.isfinite(made).all() and server.requests[-1]["input"] == "crime films"
 
 
 def test_a_server_that_fails_says_so_and_a_file_is_refused(embedder, store, openai_server) -> None:
@@ -62,9 +56,7 @@ def test_a_server_that_fails_says_so_and_a_file_is_refused(embedder, store, open
 
 
 def test_the_environment_shows_it(world, embedder, store, openai_server) -> None:
-    env = MovieLensEnv(
-        world_=world, embedder=embedder, evolve_every=3, patience=float("inf"), length=12
-    )
+    env = MovieLensEnv(world_=world, embedder=embedder, evolve_every=3, patience=float("inf"), length=12)
     cost = env.estimate(13, store)
     assert not openai_server.requests and cost.calls == 5
     observation, info = env.reset(seed=0, options={"user": 13})
@@ -75,6 +67,4 @@ def test_the_environment_shows_it(world, embedder, store, openai_server) -> None
         assert np.array_equal(observation["profile"], embedder(info["profile"]))
     assert 0 < len(openai_server.requests) <= cost.calls
     with pytest.raises(BadRequest, match="length=32"):
-        MovieLensEnv(
-            world_=world, embedder=Embedder("openai:e", store, length=8, keys={"openai": KEY})
-        )
+        MovieLensEnv(world_=world, embedder=Embedder("openai:e", store, length=8, keys={"openai": KEY}))

@@ -76,11 +76,7 @@ def test_a_saved_state_goes_on_as_it_would_have(world) -> None:
     other.load_state(state)
     for a in actions[15:]:
         x, y = one.step(int(a)), other.step(int(a))
-        assert (
-            x[1] == y[1]
-            and repr(x[4]["rating"]) == repr(y[4]["rating"])
-            and x[4]["profile"] == y[4]["profile"]
-        )
+        assert x[1] == y[1] and repr(x[4]["rating"]) == repr(y[4]["rating"]) and x[4]["profile"] == y[4]["profile"]
         assert all(np.array_equal(x[0][k], y[0][k]) for k in x[0])
 
 
@@ -115,13 +111,8 @@ def test_the_built_in_s_tables_say_what_it_says(world) -> None:
     assert np.allclose(world.embed(text)[: len(slow)], slow / np.linalg.norm(slow), atol=1e-5)
 
 
-def test_nothing_of_a_test_rating_and_nothing_of_the_agents_half_is_in_the_reward(
-    ml100k, last10, world
-) -> None:
-    mine = {
-        (int(u), int(i))
-        for u, i in zip(world.split.train.user, world.split.train.item, strict=True)
-    }
+def test_nothing_of_a_test_rating_and_nothing_of_the_agents_half_is_in_the_reward(ml100k, last10, world) -> None:
+    mine = {(int(u), int(i)) for u, i in zip(world.split.train.user, world.split.train.item, strict=True)}
     theirs = {(int(u), int(i)) for u, i in zip(world.agents.user, world.agents.item, strict=True)}
     tested = {(int(u), int(i)) for u, i in zip(last10.test.user, last10.test.item, strict=True)}
     assert not mine & theirs and not mine & tested and len(mine | theirs) == len(last10.train)
@@ -173,8 +164,12 @@ def test_rewards_by_name_and_by_callable(world) -> None:
     i = rewards.Interaction(4.0, 3.5, 3.0, 0.5)
     skip = rewards.Interaction(None, 3.5, 3.0, 0.5)
     assert {n: r(i) for n, r in rewards.REWARDS.items()} == {
-        "sample": 4.0, "expected": 3.5, "centred": 1.0, "click": 1.0, "diversity": 3.5,
-    }  # fmt: skip
+        "sample": 4.0,
+        "expected": 3.5,
+        "centred": 1.0,
+        "click": 1.0,
+        "diversity": 3.5,
+    }
     assert not any(r(skip) for r in rewards.REWARDS.values())
     e = env(world, reward=lambda i: -7.0)
     e.reset(seed=0)
@@ -195,9 +190,18 @@ def test_a_slate_offers_a_choice(world) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"slate": 0}, {"length": 0}, {"patience": 0}, {"reward": "love"}, {"users": [10**6]}, {"users": []},
-     {"model": "openai:x"}, {"render_mode": "human"}, {"evolve_every": 0}],
-)  # fmt: skip
+    [
+        {"slate": 0},
+        {"length": 0},
+        {"patience": 0},
+        {"reward": "love"},
+        {"users": [10**6]},
+        {"users": []},
+        {"model": "openai:x"},
+        {"render_mode": "human"},
+        {"evolve_every": 0},
+    ],
+)
 def test_what_can_not_be_meant_is_refused(world, wrong) -> None:
     with pytest.raises(BadRequest):
         env(world, **wrong)
@@ -232,9 +236,7 @@ def test_a_language_model_plays_through_the_store(world, store, openai_server, m
 
     first = run()
     asked = len(openai_server.requests)
-    assert asked >= 6 and repr(run()) == repr(first) and len(openai_server.requests) == asked, (
-        "the store answers"
-    )
+    assert asked >= 6 and repr(run()) == repr(first) and len(openai_server.requests) == asked, "the store answers"
 
 
 # ---- agents -------------------------------------------------------------------------------------
@@ -272,9 +274,11 @@ def test_sherman_and_morrison_is_ridge_regression(world) -> None:
 
 def test_linucb_learns_what_random_does_not(world) -> None:
     log = play.compare(
-        lambda: env(world), {n: (lambda s, n=n: agents.create(n, world, s)) for n in ("random", "popularity", "linucb")},
-        600, range(4),
-    )  # fmt: skip
+        lambda: env(world),
+        {n: (lambda s, n=n: agents.create(n, world, s)) for n in ("random", "popularity", "linucb")},
+        600,
+        range(4),
+    )
     assert len(log) == 3 * 4 * 600 and log["item_id"].isna().equals(log["skipped"])
     value, low, _ = play.better(log, "linucb", "random")
     assert value > 0.3 and low > 0
@@ -297,9 +301,7 @@ def test_a_log_is_a_replay_buffer_in_parquet(world, tmp_path) -> None:
     inside = ~(back["terminated"] | back["truncated"]).iloc[:-1].to_numpy()
     nxt = [
         list(a) == list(b)
-        for a, b in zip(
-            back["next_taste"].iloc[:-1], back["observation_taste"].iloc[1:], strict=True
-        )
+        for a, b in zip(back["next_taste"].iloc[:-1], back["observation_taste"].iloc[1:], strict=True)
     ]
     assert np.array(nxt)[inside].all()
     with pytest.raises(BadRequest):

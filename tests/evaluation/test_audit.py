@@ -105,9 +105,14 @@ def test_titles_and_marks_that_a_bullet_names(ml100k, steps) -> None:
     unseen = "The Shawshank Redemption"
     assert not [r for s in steps for r in s.batch if r.item.name == unseen]
     found = _bullets(
-        ml100k, steps, "likes", f"Thinks much of {title} ({mark})", f"Thinks much of {title} (2)",
-        f"Thinks much of {unseen}", "Thinks much of moral doubt",
-    )  # fmt: skip
+        ml100k,
+        steps,
+        "likes",
+        f"Thinks much of {title} ({mark})",
+        f"Thinks much of {title} (2)",
+        f"Thinks much of {unseen}",
+        "Thinks much of moral doubt",
+    )
     verdicts = [c.verdict for c in found.values()]
     assert verdicts == ["borne out", "not borne out", "not borne out", "can't be told"]
     assert "rating was" in found[f"Thinks much of {title} (2)"].why
@@ -135,13 +140,15 @@ def test_the_side_a_bullet_takes(ml100k, steps) -> None:
 
 def test_habits(ml100k, steps) -> None:
     found = _bullets(
-        ml100k, steps, "rating_habits", "Uses the whole scale", "Marks strictly",
+        ml100k,
+        steps,
+        "rating_habits",
+        "Uses the whole scale",
+        "Marks strictly",
         "Likes to watch at night",
-    )  # fmt: skip
-    marks = [r.rating for s in steps for r in s.batch]
-    assert (found["Uses the whole scale"].verdict == "borne out") == (
-        min(marks) == 1 and max(marks) == 5
     )
+    marks = [r.rating for s in steps for r in s.batch]
+    assert (found["Uses the whole scale"].verdict == "borne out") == (min(marks) == 1 and max(marks) == 5)
     share = (np.mean(marks) - 1) / 4
     assert (found["Marks strictly"].verdict == "borne out") == (share <= 0.57)
     assert found["Likes to watch at night"].verdict == "can't be told"
@@ -163,11 +170,13 @@ def test_explanations(ml100k, steps) -> None:
 
 def test_what_is_rewritten_without_a_change_counts(ml100k, steps) -> None:
     quiet = replace(
-        steps[1], changes=(), profile=replace(
+        steps[1],
+        changes=(),
+        profile=replace(
             steps[0].profile,
             likes=tuple(Bullet(f"{b.text} And so on.") for b in steps[0].profile.likes),
         ),
-    )  # fmt: skip
+    )
     found = audit(ml100k, [steps[0], quiet])
     kept = audit(ml100k, [steps[0], replace(quiet, profile=steps[0].profile)])
     assert kept.stability == 1 and found.rewritten == len(steps[0].profile.likes) > 0
@@ -245,14 +254,13 @@ def test_what_an_explanation_says_of_a_movie(ml100k, steps) -> None:
     assert best.rating > 4 and worst.rating < 3
 
     def verdict(text: str) -> str:
-        return next(
-            c for c in _one(ml100k, steps, explanation=text) if c.kind == "explanation"
-        ).verdict
+        return next(c for c in _one(ml100k, steps, explanation=text) if c.kind == "explanation").verdict
 
     assert verdict(f"This user adored {worst.item.name}.") == "not borne out"
     assert verdict(f"{worst.item.name} was a clear favourite.") == "not borne out"
     assert verdict(f"This user was disappointed by {best.item.name}.") == "not borne out"
     assert verdict(f"This user adored {best.item.name}, and disliked {worst.item.name}.") in {
-        "borne out", "not borne out",
-    }  # fmt: skip
+        "borne out",
+        "not borne out",
+    }
     assert verdict(f"This user was bored by {worst.item.name}.") == "borne out"

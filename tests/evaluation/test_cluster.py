@@ -48,27 +48,35 @@ def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
     hooks = {} if on is None else {"before": lambda r, m: on.start(r), "by_engine": on.parts}
     try:
         return population.record(
-            data, split, lambda r: recipe.make(store), users, store, engine="local" if on is None else "ray",
-            **hooks, **more,
-        )  # fmt: skip
+            data,
+            split,
+            lambda r: recipe.make(store),
+            users,
+            store,
+            engine="local" if on is None else "ray",
+            **hooks,
+            **more,
+        )
     finally:
         if on is not None:
             on.close()
 
 
-def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, kept, monkeypatch) -> None:  # fmt: skip
+def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 40)
-    users, recipe = population.chosen(last10, 100), Recipe("builtin")  # fmt: skip
+    users, recipe = population.chosen(last10, 100), Recipe("builtin")
     on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2)
     seen: list[tuple[int, int]] = []
-    there = run(ml100k, last10, recipe, users, store, on, progress=lambda d, n, _: seen.append((d, n)))  # fmt: skip
+    there = run(ml100k, last10, recipe, users, store, on, progress=lambda d, n, _: seen.append((d, n)))
     here = run(ml100k, last10, recipe, users, store, None)
-    pd.testing.assert_frame_equal(pd.read_parquet(rows.path(there)), pd.read_parquet(rows.path(here)))  # fmt: skip
+    pd.testing.assert_frame_equal(pd.read_parquet(rows.path(there)), pd.read_parquet(rows.path(here)))
     assert seen[0] == (0, 100) and seen[-1] == (100, 100) and seen == sorted(seen)
     assert store.run(there)["params"]["engine"] == "ray"
 
 
-def test_a_worker_that_is_killed_loses_nothing(ml100k, last10, store, kept, openai_server, tmp_path, monkeypatch) -> None:  # fmt: skip
+def test_a_worker_that_is_killed_loses_nothing(
+    ml100k, last10, store, kept, openai_server, tmp_path, monkeypatch
+) -> None:
     openai_server.delay = 0.03
     monkeypatch.setattr(population, "PART", 10)
     light = community.light(ml100k, last10)
@@ -91,9 +99,16 @@ def test_a_worker_that_is_killed_loses_nothing(ml100k, last10, store, kept, open
 
     try:
         there = population.record(
-            ml100k, last10, lambda r: recipe.make(store), users, store, engine="ray",
-            before=start, by_engine=on.parts, light=light,
-        )  # fmt: skip
+            ml100k,
+            last10,
+            lambda r: recipe.make(store),
+            users,
+            store,
+            engine="ray",
+            before=start,
+            by_engine=on.parts,
+            light=light,
+        )
         assert killed and killed[0] < 110, "it was killed halfway"
     finally:
         on.close()
@@ -112,7 +127,9 @@ def test_a_worker_that_is_killed_loses_nothing(ml100k, last10, store, kept, open
     assert not any(KEY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
 
 
-def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(ml100k, last10, store, kept, openai_server, tmp_path) -> None:  # fmt: skip
+def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
+    ml100k, last10, store, kept, openai_server, tmp_path
+) -> None:
     openai_server.delay = 0.2
     recipe, users = Recipe("openai:a", prompts.load()), population.chosen(last10, 16)
     on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2, threads=2)
@@ -155,8 +172,25 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
         return None  # it was killed before this arrived
 
     left = WorkerStore(tmp_path / "left" / "a.db", lost, lambda said: said)
-    answer = {"model": "m", "text": "{}", "finish_reason": "stop", "tokens": None, "input_tokens": 3, "cached_tokens": 0, "output_tokens": 2}  # fmt: skip
-    call = {"run_id": "r", "purpose": "rate", "model": "m", "status": "ok", "messages": "[]", "options": "{}", "text": "{}", "attempts": 1}  # fmt: skip
+    answer = {
+        "model": "m",
+        "text": "{}",
+        "finish_reason": "stop",
+        "tokens": None,
+        "input_tokens": 3,
+        "cached_tokens": 0,
+        "output_tokens": 2,
+    }
+    call = {
+        "run_id": "r",
+        "purpose": "rate",
+        "model": "m",
+        "status": "ok",
+        "messages": "[]",
+        "options": "{}",
+        "text": "{}",
+        "attempts": 1,
+    }
     for key in "kl":
         left.keep_answer(key, answer, call)
     store.keep_answer("l", answer, call)

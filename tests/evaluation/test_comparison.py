@@ -41,10 +41,15 @@ def told(ml100k, last10, folder):
 @pytest.fixture(scope="module")
 def found(ml100k, last10, folder, told):
     return evaluate(
-        ml100k, last10, [SIMULATOR, "bias", "item-mean"], users=last10.test.user_ids[::12].tolist(),
-        model=StatisticalUserModel(), community=community.light(ml100k, last10),
-        told=(StatisticalUserModel(evidence=True), told), folder=folder,
-    )  # fmt: skip
+        ml100k,
+        last10,
+        [SIMULATOR, "bias", "item-mean"],
+        users=last10.test.user_ids[::12].tolist(),
+        model=StatisticalUserModel(),
+        community=community.light(ml100k, last10),
+        told=(StatisticalUserModel(evidence=True), told),
+        folder=folder,
+    )
 
 
 def test_three_ways_of_the_simulator(found) -> None:
@@ -109,7 +114,7 @@ def test_reliability_against_scikit_learn() -> None:
     true, said = calibration_curve(happened, chance, n_bins=10)
     np.testing.assert_allclose(made["true"], true)
     np.testing.assert_allclose(made["said"], said)
-    assert made.attrs["error"] == pytest.approx(np.average(np.abs(true - said), weights=made["rows"]))  # fmt: skip
+    assert made.attrs["error"] == pytest.approx(np.average(np.abs(true - said), weights=made["rows"]))
 
 
 def test_threshold(ml100k) -> None:
@@ -136,9 +141,13 @@ def test_a_cold_user_is_rated_from_demographics(ml100k) -> None:
     split = splits.make(ml100k, "cold-0")
     users = split.test.user_ids[:30].tolist()
     found = evaluate(
-        ml100k, split, [SIMULATOR, "bias"], users=users, model=StatisticalUserModel(),
+        ml100k,
+        split,
+        [SIMULATOR, "bias"],
+        users=users,
+        model=StatisticalUserModel(),
         community=community.light(ml100k, split),
-    )  # fmt: skip
+    )
     assert found.rows == 300 and found.coverage(SIMULATOR) == 1
     assert found.predictions[SIMULATOR].values.std() < 1e-6  # it knows nothing yet
 
@@ -157,9 +166,14 @@ class Flaky(StatisticalUserModel):
 def test_what_a_model_failed_to_give_stays_missing(ml100k, last10, store) -> None:
     users = list(range(1, 13))
     found = evaluate(
-        ml100k, last10, [SIMULATOR, "bias"], users=users, model=Flaky(), store=store,
+        ml100k,
+        last10,
+        [SIMULATOR, "bias"],
+        users=users,
+        model=Flaky(),
+        store=store,
         community=community.light(ml100k, last10),
-    )  # fmt: skip
+    )
     assert found.coverage(SIMULATOR) == found.coverage(CALIBRATED) == pytest.approx(8 / 12)
     assert found.rows == 80 and found.simulated[SIMULATOR].failed == 4
     assert np.isnan(found.calibrations[CALIBRATED].found.expected).sum() == 40
@@ -170,14 +184,16 @@ def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
         spec = "openai:silent"
 
         def forecast(self, context, items):
-            return tuple(
-                replace(r, expected=None, rating=None) for r in super().forecast(context, items)
-            )
+            return tuple(replace(r, expected=None, rating=None) for r in super().forecast(context, items))
 
     found = evaluate(
-        ml100k, last10, [SIMULATOR, "bias"], users=[1, 2], model=Silent(),
+        ml100k,
+        last10,
+        [SIMULATOR, "bias"],
+        users=[1, 2],
+        model=Silent(),
         community=community.light(ml100k, last10),
-    )  # fmt: skip
+    )
     assert CALIBRATED not in found.predictions and "too few" in found.notes[0]
     assert summary(found, 0)["notes"] == list(found.notes)
 
@@ -187,16 +203,18 @@ def test_a_model_that_answers_nothing_is_summed_up_too(ml100k, last10) -> None:
         spec = "openai:mute"
 
         def rate(self, context, items):
-            return tuple(
-                replace(r, expected=None, rating=None) for r in super().rate(context, items)
-            )
+            return tuple(replace(r, expected=None, rating=None) for r in super().rate(context, items))
 
         forecast = rate
 
     found = evaluate(
-        ml100k, last10, [SIMULATOR, "bias"], users=[1, 2, 3], model=Mute(),
+        ml100k,
+        last10,
+        [SIMULATOR, "bias"],
+        users=[1, 2, 3],
+        model=Mute(),
         community=community.light(ml100k, last10),
-    )  # fmt: skip
+    )
     made = json.loads(json.dumps(summary(found, 0)))
     assert made["rows"] == 0 and made["predictors"]["bias"]["rmse"] is None
     assert made["simulator_minus"]["bias"] == [None, None, None]
@@ -205,9 +223,14 @@ def test_a_model_that_answers_nothing_is_summed_up_too(ml100k, last10) -> None:
 
 def test_one_user_is_no_evidence_of_anything(ml100k, last10, folder) -> None:
     found = evaluate(
-        ml100k, last10, [SIMULATOR, "bias"], users=[13], model=StatisticalUserModel(),
-        community=community.light(ml100k, last10), folder=folder,
-    )  # fmt: skip
+        ml100k,
+        last10,
+        [SIMULATOR, "bias"],
+        users=[13],
+        model=StatisticalUserModel(),
+        community=community.light(ml100k, last10),
+        folder=folder,
+    )
     made = summary(found, 0)
     assert made["adds"]["over_bias"]["difference"][1:] == [None, None]
     from lusifer.ui import errors
@@ -222,9 +245,7 @@ def test_the_builtin_is_a_baseline_of_a_language_model(ml100k, last10) -> None:
     assert list(found.predictions) == [SIMULATOR, "builtin", "bias"]
     assert found.coverage("builtin") == 1 > found.coverage(SIMULATOR)
     alone = evaluate(ml100k, last10, [SIMULATOR], users=users, model=StatisticalUserModel())
-    np.testing.assert_array_equal(
-        found.predictions["builtin"].values, alone.predictions[SIMULATOR].values
-    )
+    np.testing.assert_array_equal(found.predictions["builtin"].values, alone.predictions[SIMULATOR].values)
 
 
 def test_longer_histories_teach_no_calibration(ml100k, last10, store) -> None:
@@ -238,7 +259,7 @@ def test_longer_histories_teach_no_calibration(ml100k, last10, store) -> None:
     found = stored_forecasts(ml100k, last10, model, store, light)
     assert sorted(np.bincount(found.user)[[1, 2, 4]].tolist()) == [40, 40, 40] or len(found) <= 120
     assert not np.isin(pair_keys(found.user, found.item), light.older).any()
-    long = Forecasts.of({1: list(evolve(ml100k, last10, model, plan(ml100k, last10, 1, model, history=120)))})  # fmt: skip
+    long = Forecasts.of({1: list(evolve(ml100k, last10, model, plan(ml100k, last10, 1, model, history=120)))})
     assert np.isin(pair_keys(long.user, long.item), light.older).sum() == 80
     assert calibrator(long, light, ml100k, evidence=False).rows == 40
 
@@ -258,8 +279,9 @@ def test_a_data_set_that_says_little(tmp_path) -> None:
     rows = [(u, i, 1 + (u * i) % 5, 100 + i) for u in range(1, 13) for i in range(1, 22)]
     data = datasets.load(str(write_tiny(tmp_path / "set", rows, 12, 21)), tmp_path)
     bare = replace(
-        data, users=data.users.assign(age=None, gender="", occupation="", zip_code=""),
+        data,
+        users=data.users.assign(age=None, gender="", occupation="", zip_code=""),
         items=data.items.assign(genres=[()] * len(data.items), year=pd.NA),
-    )  # fmt: skip
+    )
     machine = create("fm", SideInformation.of(bare)).fit(data.ratings, data.scale)
     assert np.isfinite(machine.predict(data.ratings.user, data.ratings.item)).all()

@@ -72,7 +72,7 @@ def test_a_bootstrap_measures_what_it_says() -> None:
     same = boot.mean(users, a) - boot.mean(users, a)
     assert same.value == 0 and same.bounds == (0, 0) and not same.sure
     few = Bootstrap([1, 2]).mean(np.array([1, 2]), [1.0, 2.0])
-    assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in base.chance(few)  # fmt: skip
+    assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in base.chance(few)
     assert few.json == [1.5, None, None]
 
 
@@ -142,7 +142,7 @@ def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
         for group, known in enumerate((0, 2)):
             copy = first + group * len(users) + at
             assert len(split.train.of_user(copy)) == known
-            assert split.test.of_user(copy).item.tolist() == setting.split.test.of_user(user).item.tolist()  # fmt: skip
+            assert split.test.of_user(copy).item.tolist() == setting.split.test.of_user(user).item.tolist()
             assert data.user(copy).occupation == setting.dataset.user(user).occupation
     assert not np.isin(split.train.user, users).any()
 
@@ -254,7 +254,7 @@ def test_a_stance_is_read_from_text(ml100k) -> None:
         likes=(Bullet("Enjoys crime films, more than comedies."),),
         dislikes=(Bullet("Horror films leave this user cold."), Bullet("Avoids musicals.")),
     )
-    said = {g: shift.stance(profile, g, names) for g in ("Crime", "Comedy", "Horror", "Musical", "War")}  # fmt: skip
+    said = {g: shift.stance(profile, g, names) for g in ("Crime", "Comedy", "Horror", "Musical", "War")}
     assert said == {"Crime": 1, "Comedy": 0, "Horror": -1, "Musical": -1, "War": 0}
 
 
@@ -282,13 +282,17 @@ def test_masked_titles_tell_nothing_and_change_nothing_else(setting) -> None:
             first, second = setting.dataset.item(a), hidden.dataset.item(b)
             assert (first.genres, first.year) == (second.genres, second.year)
             assert first.name not in second.title and a != b and second.title.startswith("Film ")
-    assert hidden.dataset.hash != known.dataset.hash and hidden.split.train.mean == known.split.train.mean  # fmt: skip
+    assert hidden.dataset.hash != known.dataset.hash and hidden.split.train.mean == known.split.train.mean
 
 
 def test_a_loop_feeds_itself_what_it_said_and_nothing_known(setting, made) -> None:
     rows = made["loop"].rows
     fed = rows[(rows["kind"] == "fed") & (rows["way"] == loop.FED)]
-    known = {(u, i) for t in (setting.split.train, setting.split.test) for u, i in zip(t.user.tolist(), t.item.tolist(), strict=True)}  # fmt: skip
+    known = {
+        (u, i)
+        for t in (setting.split.train, setting.split.test)
+        for u, i in zip(t.user.tolist(), t.item.tolist(), strict=True)
+    }
     assert not known & set(zip(fed["user_id"], fed["item_id"], strict=True))
     assert (fed.groupby(["user_id", "round"]).size() == loop.SHOWN).all()
     assert fed["round"].max() == loop.ROUNDS and set(fed["said"]) <= {1, 2, 3, 4, 5}
@@ -325,7 +329,7 @@ def test_prices_are_upper_bounds_and_what_is_stored_is_free(paid, openai_server)
 
 def test_recitation_tells_nothing_but_the_id(paid, openai_server) -> None:
     find("contamination").run(replace(paid, users=paid.users[:2]))
-    asked = [str(r["messages"]) for r in openai_server.requests if "user with id" in str(r["messages"])]  # fmt: skip
+    asked = [str(r["messages"]) for r in openai_server.requests if "user with id" in str(r["messages"])]
     assert len(asked) == 4
     for text in asked:
         assert "MovieLens 100K" in text and "PROFILE" not in text and "year-old" not in text
@@ -378,14 +382,18 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
     found = {name: text(p) for name, p in ablation.variants(paid.model, details=False).items()}
     assert bullet in whole and bullet not in found["Without the profile"]
     assert "Without people" not in found, "nothing is known of people here"
-    assert {"Without genres", "Without people", "Without overviews"} <= set(
-        ablation.variants(paid.model)
-    )
+    assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(paid.model))
     fact = questions.rate_values(paid.model.prompts, context, items)["facts"].splitlines()[0]
     assert fact in whole and fact not in found["Without facts"]
     newest = context.seen[-1].item.title
-    assert newest in whole.split("NEWEST RATINGS")[1] and newest not in found["Without recent items"].split("NEWEST RATINGS")[1]  # fmt: skip
-    assert "Action" in whole.split("MOVIES TO RATE")[1] and "Action" not in found["Without metadata"].split("MOVIES TO RATE")[1]  # fmt: skip
+    assert (
+        newest in whole.split("NEWEST RATINGS")[1]
+        and newest not in found["Without recent items"].split("NEWEST RATINGS")[1]
+    )
+    assert (
+        "Action" in whole.split("MOVIES TO RATE")[1]
+        and "Action" not in found["Without metadata"].split("MOVIES TO RATE")[1]
+    )
 
 
 def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
@@ -395,7 +403,7 @@ def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
         return len(openai_server.requests) >= stop_after[0]
 
     def make(run: str) -> Setting:
-        return replace(paid, model=replace(paid.model, run=run or None), cancelled=cancelled, workers=1)  # fmt: skip
+        return replace(paid, model=replace(paid.model, run=run or None), cancelled=cancelled, workers=1)
 
     with pytest.raises(Cancelled):
         record(find("order"), make, store)

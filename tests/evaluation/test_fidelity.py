@@ -20,9 +20,7 @@ def table(last10):
 
 def test_real_people_are_like_themselves_and_a_constant_is_nobody(ml100k, last10, table) -> None:
     real = table.rating.astype(float)
-    found = measure(
-        Histories(ml100k, last10, table, {"real": real, "constant": np.full(len(table), 4.0)})
-    )
+    found = measure(Histories(ml100k, last10, table, {"real": real, "constant": np.full(len(table), 4.0)}))
     same, constant = found["simulators"]["real"], found["simulators"]["constant"]
     for key in ("histogram_user", "histogram", "popularity", "autocorrelation", "repeated"):
         assert same[key][0] == pytest.approx(0, abs=1e-9), key
@@ -30,10 +28,7 @@ def test_real_people_are_like_themselves_and_a_constant_is_nobody(ml100k, last10
         assert same[key][0] == pytest.approx(1), key
     assert abs(same["auc"][0] - 0.5) < 0.15 and constant["auc"][0] > 0.98
     assert constant["user_mean"][0] is None, "a correlation with a constant is not defined"
-    assert (
-        constant["histogram"][0] == pytest.approx(1 - np.mean(real == 4))
-        and constant["repeated"][0] > 0.4
-    )
+    assert constant["histogram"][0] == pytest.approx(1 - np.mean(real == 4)) and constant["repeated"][0] > 0.4
     assert {c[0] for c in constant["clues"]} & {"spread", "repeated", "share of rating 4"}
     assert found["users"] == 120 and found["rows"] == len(table)
     json.dumps(found, allow_nan=False)
@@ -45,10 +40,7 @@ def test_figures_by_hand(ml100k, last10, table) -> None:
     row = measure(Histories(ml100k, last10, table, {"shifted": shifted}))["simulators"]["shifted"]
     users = table.user_ids
     shares = lambda v: np.array([np.mean(v == x) for x in ml100k.scale.values])  # noqa: E731
-    by_user = [
-        0.5 * np.abs(shares(real[table.user == u]) - shares(shifted[table.user == u])).sum()
-        for u in users
-    ]
+    by_user = [0.5 * np.abs(shares(real[table.user == u]) - shares(shifted[table.user == u])).sum() for u in users]
     assert row["histogram_user"][0] == pytest.approx(np.mean(by_user))
     means = [(real[table.user == u].mean(), shifted[table.user == u].mean()) for u in users]
     assert row["user_mean"][0] == pytest.approx(np.corrcoef(np.array(means).T)[0, 1])
@@ -63,9 +55,7 @@ def test_naive_simulators_know_the_training_part_alone(ml100k, last10, table) ->
     other = naive(last10, replace(table, rating=np.ones_like(table.rating)), ml100k.scale, seed=3)
     assert set(made) == set(fidelity.NAIVE)
     for name, values in made.items():
-        assert np.isin(values, ml100k.scale.values).all() and np.array_equal(values, other[name]), (
-            name
-        )
+        assert np.isin(values, ml100k.scale.values).all() and np.array_equal(values, other[name]), name
     user = int(table.user_ids[0])
     own = set(last10.train.of_user(user).rating.tolist())
     assert set(made["resampled"][table.user == user].tolist()) <= own

@@ -50,9 +50,10 @@ def test_more_measures_against_definitions(p, t) -> None:
     if t.std() > 0.01 and p.std() > 0.01:
         assert made["spearman"] == pytest.approx(stats.spearmanr(p, t).statistic, abs=1e-6)
     own = [
-        stats.pearsonr(p[users == u], t[users == u]).statistic for u in (1, 2, 3)
+        stats.pearsonr(p[users == u], t[users == u]).statistic
+        for u in (1, 2, 3)
         if p[users == u].std() > 0.01 and t[users == u].std() > 0.01
-    ]  # fmt: skip
+    ]
     if len(own) == 3:
         assert made["within_user"] == pytest.approx(np.mean(own), abs=1e-5)
     assert np.isnan(scores(p, t)["within_user"]) and np.isnan(scores(p, t)["exact"])
@@ -132,9 +133,7 @@ def test_all_predictors_are_compared_on_the_same_rows(ml100k, last10) -> None:
             lost = replace(made[0], rating=None, expected=None, failure="lost")
             return (lost, *made[1:])
 
-    found = evaluate(
-        ml100k, last10, ["constant", SIMULATOR], users=[1, 2, 3], model=Forgetful(), seed=0
-    )
+    found = evaluate(ml100k, last10, ["constant", SIMULATOR], users=[1, 2, 3], model=Forgetful(), seed=0)
     assert len(found.test) == 30 and found.rows == 27 == len(found.frame())
     whole = evaluate(ml100k, last10, ["constant"], users=[1, 2, 3])
     assert whole.rows == 30 and whole.scores()["constant"] != found.scores()["constant"]
@@ -166,9 +165,13 @@ def test_bad_requests_and_cancel(ml100k, last10) -> None:
     asked = []
     with pytest.raises(Cancelled):
         evaluate(
-            ml100k, last10, [SIMULATOR], model=StatisticalUserModel(),
-            progress=lambda d, n, w: asked.append(d), cancelled=lambda: len(asked) > 4,
-        )  # fmt: skip
+            ml100k,
+            last10,
+            [SIMULATOR],
+            model=StatisticalUserModel(),
+            progress=lambda d, n, w: asked.append(d),
+            cancelled=lambda: len(asked) > 4,
+        )
     assert len(asked) < 10
 
 

@@ -24,33 +24,27 @@ def kept(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_everybody_is_simulated_as_in_a_comparison(
-    ml100k, last10, store, kept, monkeypatch
-) -> None:
+def test_everybody_is_simulated_as_in_a_comparison(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 7)
     users, light = population.chosen(last10, 20), community.light(ml100k, last10)
-    run = population.record(
-        ml100k, last10, lambda r: StatisticalUserModel(), users, store, light=light
-    )
+    run = population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, light=light)
     found = pd.read_parquet(rows.path(run))
-    assert list(found) == population.SCHEMA.names and pq.read_schema(rows.path(run)) == population.SCHEMA  # fmt: skip
-    same = evaluate(ml100k, last10, ["simulator"], users=users, model=StatisticalUserModel(), community=light)  # fmt: skip
+    assert list(found) == population.SCHEMA.names and pq.read_schema(rows.path(run)) == population.SCHEMA
+    same = evaluate(ml100k, last10, ["simulator"], users=users, model=StatisticalUserModel(), community=light)
     frame = same.frame()
     assert found["user_id"].tolist() == frame["user_id"].tolist()
     assert np.allclose(found["expected"], frame["simulator"], atol=1e-5)
     assert np.allclose(found["calibrated"], frame["simulator-calibrated"], atol=1e-5)
-    assert set(found["raw"]) <= {1, 2, 3, 4, 5} and (found["spread"] > 0).all() and (found["step"] >= 1).all()  # fmt: skip
+    assert set(found["raw"]) <= {1, 2, 3, 4, 5} and (found["spread"] > 0).all() and (found["step"] >= 1).all()
     assert found["reason"].str.len().min() > 10 and not population.folder_of(run).exists()
     made = store.run(run)["summary"]
-    assert (
-        made["users"] == 20
-        and made["parts"] == 3
-        and made["given"] == made["ratings"] == len(found)
+    assert made["users"] == 20 and made["parts"] == 3 and made["given"] == made["ratings"] == len(found)
+    assert made["rmse_expected"] == pytest.approx(
+        np.sqrt(((found["expected"] - found["rating"]) ** 2).mean()), abs=1e-5
     )
-    assert made["rmse_expected"] == pytest.approx(np.sqrt(((found["expected"] - found["rating"]) ** 2).mean()), abs=1e-5)  # fmt: skip
 
 
-def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store, kept, monkeypatch) -> None:  # fmt: skip
+def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 5)
     users = population.chosen(last10, 20)
     seen: list[int] = []
@@ -62,12 +56,14 @@ def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store
         seen.append(done)
 
     with pytest.raises(Cancelled):
-        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, progress=progress, cancelled=cancelled)  # fmt: skip
+        population.record(
+            ml100k, last10, lambda r: StatisticalUserModel(), users, store, progress=progress, cancelled=cancelled
+        )
     (run,) = store.runs(population.KIND)
     parts = {p.name: p.stat().st_mtime_ns for p in population.folder_of(run["id"]).iterdir()}
     assert run["status"] == "cancelled" and 0 < len(parts) < 4
     with pytest.raises(BadRequest, match="other data"):
-        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users[:3], store, resume=run["id"])  # fmt: skip
+        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users[:3], store, resume=run["id"])
     touched = {}
     join = population.join
 
@@ -76,31 +72,31 @@ def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store
         return join(name, count)
 
     monkeypatch.setattr(population, "join", looking)
-    assert population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"]) == run["id"]  # fmt: skip
+    assert (
+        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"]) == run["id"]
+    )
     assert parts.items() <= touched.items() and len(touched) == 4
     assert len(pd.read_parquet(rows.path(run["id"]))) == 200
     with pytest.raises(BadRequest, match="no stopped"):
-        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"])  # fmt: skip
+        population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"])
 
 
-def test_a_language_model_simulates_and_failures_say_why(ml100k, last10, store, kept, openai_server, monkeypatch) -> None:  # fmt: skip
+def test_a_language_model_simulates_and_failures_say_why(
+    ml100k, last10, store, kept, openai_server, monkeypatch
+) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load())
     users = population.chosen(last10, 6)
-    run = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)  # fmt: skip
+    run = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)
     found = pd.read_parquet(rows.path(run))
     assert found["expected"].notna().all() and found["calibrated"].isna().all()
     asked = len(openai_server.requests)
-    again = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)  # fmt: skip
-    assert (
-        len(openai_server.requests) == asked and store.run(again)["summary"]["usage"]["made"] == 0
-    )
+    again = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)
+    assert len(openai_server.requests) == asked and store.run(again)["summary"]["usage"]["made"] == 0
     pd.testing.assert_frame_equal(pd.read_parquet(rows.path(again)), found)
     openai_server.always = "refusal"
     other = population.chosen(last10, 6, seed=9)
-    broken = population.record(
-        ml100k, last10, lambda r: replace(model, run=r or None), other, store
-    )
+    broken = population.record(ml100k, last10, lambda r: replace(model, run=r or None), other, store)
     lost = pd.read_parquet(rows.path(broken))
     fresh = ~lost["user_id"].isin(users)
     assert lost["expected"][fresh].isna().all() and (lost["failure"][fresh].str.len() > 0).all()
@@ -124,21 +120,19 @@ def test_recbole_reads_it_as_it_is(ml100k, last10, store, kept, tmp_path) -> Non
     own = population.to_recbole(rows.path(run), tmp_path / "own", "sim", "raw", numbered)
     first = own.read_text().splitlines()[1].split("\t")
     assert first[:2] == [f"u-{found['user_id'][0]}", f"i-{found['item_id'][0]}"]
-    assert len(table) == len(found) and sorted(table.rating.tolist()) == sorted(found["raw"].tolist())  # fmt: skip
+    assert len(table) == len(found) and sorted(table.rating.tolist()) == sorted(found["raw"].tolist())
     with pytest.raises(BadRequest):
         population.to_recbole(rows.path(run), tmp_path, "x", "nonsense")
 
 
 def test_a_population_is_drawn_by_its_seed(last10) -> None:
     assert population.chosen(last10, None) == population.able(last10)
-    assert population.chosen(last10, 10, 1) == population.chosen(last10, 10, 1) != population.chosen(last10, 10, 2)  # fmt: skip
+    assert population.chosen(last10, 10, 1) == population.chosen(last10, 10, 1) != population.chosen(last10, 10, 2)
     with pytest.raises(BadRequest):
         population.chosen(last10, 0)
 
 
-def test_one_run_has_one_worker_and_one_way_of_being_cut(
-    ml100k, last10, store, kept, monkeypatch
-) -> None:
+def test_one_run_has_one_worker_and_one_way_of_being_cut(ml100k, last10, store, kept, monkeypatch) -> None:
     from filelock import FileLock
 
     users = population.chosen(last10, 4)
@@ -180,7 +174,7 @@ def test_a_run_that_was_stopped_is_calibrated_as_one_that_was_not(
     pd.testing.assert_frame_equal(one, other)
 
 
-def test_ctrl_c_begins_no_further_user(ml100k, last10, store, kept, openai_server, monkeypatch) -> None:  # fmt: skip
+def test_ctrl_c_begins_no_further_user(ml100k, last10, store, kept, openai_server, monkeypatch) -> None:
     """A bug of old: the pool went on with everybody who was waiting."""
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     openai_server.delay = 0.1

@@ -77,9 +77,7 @@ def test_figures_are_those_of_the_same_rows(made) -> None:
         got = summary["candidates"][name]
         for m in ("rmse", "mae", "pearson"):
             assert got[m]["value"] == pytest.approx(want[m], abs=1e-6)
-        assert got["bias"]["value"] == pytest.approx(
-            (both[f"said_{at}"] - both["rating"]).mean(), abs=1e-6
-        )
+        assert got["bias"]["value"] == pytest.approx((both[f"said_{at}"] - both["rating"]).mean(), abs=1e-6)
     shifted = summary["candidates"]["shifted"]
     assert shifted["bias"]["delta"] == pytest.approx(0.5, abs=1e-6)
     assert shifted["bias"]["delta_low"] == pytest.approx(0.5, abs=1e-6)
@@ -89,9 +87,7 @@ def test_figures_are_those_of_the_same_rows(made) -> None:
         shifted["forecast"]["value"] - summary["candidates"]["plain"]["forecast"]["value"]
     )
     assert shifted["rmse"]["delta_low"] <= shifted["rmse"]["delta"] <= shifted["rmse"]["delta_high"]
-    assert (
-        shifted["rmse"]["detectable"] > 0 and "delta" not in summary["candidates"]["plain"]["rmse"]
-    )
+    assert shifted["rmse"]["detectable"] > 0 and "delta" not in summary["candidates"]["plain"]["rmse"]
     assert summary["candidates"]["plain"]["faithfulness"]["value"] > 0.9
     json.dumps(summary, allow_nan=False)
 
@@ -105,9 +101,7 @@ def test_the_most_worsened_come_first(made) -> None:
 
 def test_one_user_has_no_interval(ml100k, last10) -> None:
     sample = trials.draw(ml100k, last10, 1, 5)
-    found = trials.try_out(
-        ml100k, sample, [Candidate("a", StatisticalUserModel()), Candidate("b", Shifted())], None
-    )
+    found = trials.try_out(ml100k, sample, [Candidate("a", StatisticalUserModel()), Candidate("b", Shifted())], None)
     row = trials.summary(sample, found)["candidates"]["b"]["rmse"]
     assert row["value"] is not None and row["delta_low"] is None and row["detectable"] is None
 
@@ -121,9 +115,7 @@ def test_candidates_must_differ(ml100k, last10) -> None:
         trials.try_out(ml100k, sample, [Candidate("a", one), Candidate("b", one)], None)
 
 
-def test_an_answer_that_two_versions_share_counts_for_both(
-    ml100k, last10, store, openai_server, monkeypatch
-) -> None:
+def test_an_answer_that_two_versions_share_counts_for_both(ml100k, last10, store, openai_server, monkeypatch) -> None:
     """A version that changes the update alone asks the same first forecast: paid once, used twice."""
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -143,10 +135,7 @@ def test_an_answer_that_two_versions_share_counts_for_both(
     fresh = store.run_usage_by_version("r")
     assert fresh["openai:a", other.version]["calls"] < fresh["openai:a", one.version]["calls"]
     assert fresh["openai:a", other.version]["cached"] > 0
-    calls = {
-        n: sum(u["calls"] - u["failed"] for u in t.usage.values())
-        for n, t in zip(summary, found, strict=True)
-    }
+    calls = {n: sum(u["calls"] - u["failed"] for u in t.usage.values()) for n, t in zip(summary, found, strict=True)}
     assert calls["one"] == calls["other"] > 0
     assert summary["one"]["failed"]["value"] > 0 == summary["other"]["failed"]["value"]
     assert summary["other"]["tokens"]["value"] == pytest.approx(160 * calls["other"] / 3)
@@ -204,14 +193,10 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
     failing = trials.try_out(ml100k, sample, [whole, Candidate("failing", Failing())], None)
     rows = trials.summary(sample, failing)["candidates"]
     assert rows["failing"]["users_failed"] > 0
-    assert rows["failing"]["faithfulness"]["delta"] == pytest.approx(0), (
-        "the same users are looked at"
-    )
+    assert rows["failing"]["faithfulness"]["delta"] == pytest.approx(0), "the same users are looked at"
 
 
-def test_usage_that_has_been_pruned_is_not_zero(
-    ml100k, last10, store, openai_server, monkeypatch
-) -> None:
+def test_usage_that_has_been_pruned_is_not_zero(ml100k, last10, store, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     sample = trials.draw(ml100k, last10, 2, 2)
@@ -239,11 +224,7 @@ def test_a_template_that_fails_for_a_user_fails_for_that_user(
     age = ml100k.user(user).description
     odd = prompts.load().shows(
         "rate",
-        "{% if '"
-        + age[3:20]
-        + "' in about %}{{ nobody }}{% endif %}{% for i in items %}{{ i.id }}{% endfor %}",
+        "{% if '" + age[3:20] + "' in about %}{{ nobody }}{% endif %}{% for i in items %}{{ i.id }}{% endfor %}",
     )
-    (trial,) = trials.try_out(
-        ml100k, sample, [Candidate("odd", LLMUserModel(stack("openai:a", store), odd))], store
-    )
+    (trial,) = trials.try_out(ml100k, sample, [Candidate("odd", LLMUserModel(stack("openai:a", store), odd))], store)
     assert trial.simulated.failed >= 1 and np.isfinite(trial.simulated.answers.said).any()

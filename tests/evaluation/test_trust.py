@@ -14,16 +14,16 @@ GOOD = {
             "over_fm": {"difference": [-0.01, -0.02, -0.001]},
         },
         "trust": {
-            "faithfulness": [0.95, 0.93, 0.97], "missing": [0.0, 0.0, 0.0], "price": [0.02, 0.01, 0.03],
+            "faithfulness": [0.95, 0.93, 0.97],
+            "missing": [0.0, 0.0, 0.0],
+            "price": [0.02, 0.01, 0.03],
         },
     },
     "fidelity": {
-        "simulators": {
-            "calibrated": {"minus_naive": {"histogram_user": [0.02, 0.01, 0.03]}, "auc": [0.6, 0.5, 0.7]}
-        }
+        "simulators": {"calibrated": {"minus_naive": {"histogram_user": [0.02, 0.01, 0.03]}, "auc": [0.6, 0.5, 0.7]}}
     },
     "agreement": {"tau": [0.8, 0.6, 0.9], "tau_episodes": [0.5, 0.2, 0.7]},
-}  # fmt: skip
+}
 FIGURES = {
     "contamination": {"recited": [0.01, -0.02, 0.04], "masked_correlation": [-0.1, -0.2, 0.0]},
     "loop": {"mean": [0.02, -0.05, 0.09], "spread_ratio": [0.9, 0.8, 1.0]},
@@ -33,9 +33,16 @@ FIGURES = {
 
 def kept(store: Store, kind: str, summary: dict, name: str = "", **fields: str) -> str:
     run = store.start_run(
-        kind, "t", dataset="d", dataset_hash="h", split="s", model="openai:m", seed=0,
-        params={"users": 50, "name": name}, **{"model_version": "v", **fields},
-    )  # fmt: skip
+        kind,
+        "t",
+        dataset="d",
+        dataset_hash="h",
+        split="s",
+        model="openai:m",
+        seed=0,
+        params={"users": 50, "name": name},
+        **{"model_version": "v", **fields},
+    )
     store.finish_run(run, "done", summary)
     return run
 
@@ -79,7 +86,7 @@ def test_all_met_is_fit_for_all_and_names_its_runs(store) -> None:
         ("experiment", "contamination", {"figures": {"recited": [0.1, 0.02, 0.2]}}, {"ranking agents", "training"}),
         ("experiment", "loop", {"figures": {"mean": [-0.2, -0.3, -0.1]}}, {"training"}),
     ],
-)  # fmt: skip
+)
 def test_one_rule_broken_takes_its_uses_with_it(store, kind, name, summary, uses) -> None:
     everything(store)
     kept(store, kind, summary, name)  # a newer run counts
@@ -97,9 +104,15 @@ def test_few_users_and_weak_options_tell_nothing(store) -> None:
     drift = next(x for x in card(store).lines if x.key == "drift")
     for params in ({"users": 50, "options": {"rounds": 1}}, {"users": 3}):
         run = store.start_run(
-            "experiment", "t", dataset_hash="h", split="s", model="openai:m", model_version="v", seed=0,
+            "experiment",
+            "t",
+            dataset_hash="h",
+            split="s",
+            model="openai:m",
+            model_version="v",
+            seed=0,
             params={"name": "loop", **params},
-        )  # fmt: skip
+        )
         store.finish_run(run, "done", {"figures": {"mean": [0.9, 0.8, 1.0]}})
         assert next(x for x in card(store).lines if x.key == "drift").run == drift.run
 
@@ -118,7 +131,7 @@ def test_other_versions_splits_and_unfinished_runs_do_not_count(store) -> None:
 
 
 def test_the_builtin_has_nothing_to_recite(store) -> None:
-    line = next(x for x in trust.card(store, "d", "h", "s", "builtin", "3").lines if x.key == "recited")  # fmt: skip
+    line = next(x for x in trust.card(store, "d", "h", "s", "builtin", "3").lines if x.key == "recited")
     assert line.passes and "nothing but the training part" in line.text
 
 

@@ -36,9 +36,7 @@ def batches(model: LLMUserModel, tmp_path, **more) -> Batches:
     return Batches(model.llm, tmp_path / "state.json", 0.01, **more)
 
 
-def test_everybody_by_waves_asks_in_batches_alone(
-    ml100k, last10, store, model, openai_server, tmp_path
-) -> None:
+def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, openai_server, tmp_path) -> None:
     users = population.chosen(last10, 4)
     told: list[str] = []
 
@@ -70,23 +68,17 @@ def questions_of(ml100k, last10, model, users):
     return [q for u in users for q in model.rate_questions(start(ml100k, last10, u), items)]
 
 
-def test_what_a_batch_leaves_out_is_asked_later(
-    ml100k, last10, store, model, openai_server, tmp_path
-) -> None:
+def test_what_a_batch_leaves_out_is_asked_later(ml100k, last10, store, model, openai_server, tmp_path) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2, 3, 5])
     openai_server.behave("ok", "skip", "500", "ok")  # half of them is enough
     assert batches(model, tmp_path).fill(asked) == 2
     keys = [model.llm.key(m, **o) for m, o in asked]
     assert len(store.has_answers(keys)) == 2
     assert batches(model, tmp_path).fill(asked) == 2 and len(store.has_answers(keys)) == 4
-    assert (
-        len(openai_server.batches) == 2 and json.loads((tmp_path / "state.json").read_text()) == []
-    )
+    assert len(openai_server.batches) == 2 and json.loads((tmp_path / "state.json").read_text()) == []
 
 
-def test_a_killed_process_collects_what_it_submitted(
-    ml100k, last10, store, model, openai_server, tmp_path
-) -> None:
+def test_a_killed_process_collects_what_it_submitted(ml100k, last10, store, model, openai_server, tmp_path) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2])
     openai_server.batch_looks = 10**9
     looks = iter([False] * 2 + [True] * 9)
@@ -98,13 +90,9 @@ def test_a_killed_process_collects_what_it_submitted(
     assert len(openai_server.batches) == 1, "not submitted again"
 
 
-def test_a_batch_that_is_gone_is_submitted_again(
-    ml100k, last10, model, openai_server, tmp_path
-) -> None:
+def test_a_batch_that_is_gone_is_submitted_again(ml100k, last10, model, openai_server, tmp_path) -> None:
     asked = questions_of(ml100k, last10, model, [1])
-    (tmp_path / "state.json").write_text(
-        json.dumps([{"batch": "batch-77", "keys": ["x"], "booking": None}])
-    )
+    (tmp_path / "state.json").write_text(json.dumps([{"batch": "batch-77", "keys": ["x"], "booking": None}]))
     assert batches(model, tmp_path).fill(asked) == 1 and len(openai_server.batches) == 1
     (tmp_path / "state.json").write_text("damaged")
     assert batches(model, tmp_path).fill(asked) == 0
@@ -135,9 +123,7 @@ def test_a_wrong_key_says_so(ml100k, last10, store, model, openai_server, tmp_pa
     assert "sk-wrong" not in str(error.value) and "did not accept the key" in str(error.value)
 
 
-def test_a_batch_that_failed_is_not_asked_one_by_one(
-    ml100k, last10, store, model, openai_server, tmp_path
-) -> None:
+def test_a_batch_that_failed_is_not_asked_one_by_one(ml100k, last10, store, model, openai_server, tmp_path) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2, 3])
     openai_server.always = "400"
     with pytest.raises(ModelError, match="answered 0 of 3"):
@@ -154,9 +140,7 @@ def test_a_batch_is_booked_once_however_often_it_is_collected(
     assert batches(model, tmp_path).fill(asked) == 2
     before = store.usage()
     keys = [model.llm.key(m, **o) for m, o in asked]
-    (tmp_path / "state.json").write_text(
-        json.dumps([{"batch": "batch-0", "keys": keys, "booking": None}])
-    )
+    (tmp_path / "state.json").write_text(json.dumps([{"batch": "batch-0", "keys": keys, "booking": None}]))
     batches(model, tmp_path).fill(asked)
     assert store.usage() == before and len(openai_server.batches) == 1
 
@@ -168,7 +152,7 @@ def test_who_is_killed_while_a_batch_is_created_pays_once(
     create = Batches._create
 
     def killed(self, client, pending) -> None:
-        client.batches.create(input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h")  # fmt: skip
+        client.batches.create(input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h")
         raise KeyboardInterrupt  # before the answer arrived
 
     monkeypatch.setattr(Batches, "_create", killed)
@@ -176,9 +160,7 @@ def test_who_is_killed_while_a_batch_is_created_pays_once(
         batches(model, tmp_path).fill(asked)
     monkeypatch.setattr(Batches, "_create", create)
     assert batches(model, tmp_path).fill(asked) == 2 and len(openai_server.batches) == 1
-    (tmp_path / "state.json").write_text(
-        json.dumps([{"batch": "", "keys": [], "booking": None, "file": "file-0"}])
-    )
+    (tmp_path / "state.json").write_text(json.dumps([{"batch": "", "keys": [], "booking": None, "file": "file-0"}]))
     more = questions_of(ml100k, last10, model, [1, 2, 3])
     assert batches(model, tmp_path).fill(more) == 1, "one that was never created is created then"
 
@@ -195,9 +177,7 @@ def test_an_answer_that_was_cut_off_is_a_call_and_no_answer(
 
 
 @pytest.mark.parametrize("mass", [0.0, 0.9])
-def test_further_draws_go_into_batches_too(
-    ml100k, last10, store, model, openai_server, tmp_path, mass
-) -> None:
+def test_further_draws_go_into_batches_too(ml100k, last10, store, model, openai_server, tmp_path, mass) -> None:
     sampling = replace(model, prompts=replace(prompts.load(), samples=3))
     openai_server.mass = mass
     told: list[str] = []

@@ -30,8 +30,7 @@ def test_three_are_there_from_the_start(project) -> None:
 
 def test_named_ones_from_variables_and_secrets(project, monkeypatch) -> None:
     (project / ".streamlit" / "secrets.toml").write_text(
-        '[endpoints.vllm]\nurl = "http://a:1/v1/"\nkey_env = "THE_KEY"\nworkers = 4\n'
-        "requests_a_minute = 60\n"
+        '[endpoints.vllm]\nurl = "http://a:1/v1/"\nkey_env = "THE_KEY"\nworkers = 4\nrequests_a_minute = 60\n'
     )
     monkeypatch.setenv("THE_KEY", KEY)
     monkeypatch.setenv("LUSIFER_ENDPOINT_LM_STUDIO_URL", "http://localhost:1234/v1")
@@ -72,9 +71,16 @@ def test_every_variable_is_documented(file) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[endpoints.x]\nworkers = 3\n", "[endpoints.x]\nurl = 'ftp://x'\n", "endpoints = {", "[endpoints]\n'A B' = 1\n",
-     "[endpoints.x]\nurl = 'http://x'\nrequests_a_minute = '5oo'\n", "[endpoints.x]\nurl = 'http://x'\nworkers = 0\n"]
-)  # fmt: skip
+    "text",
+    [
+        "[endpoints.x]\nworkers = 3\n",
+        "[endpoints.x]\nurl = 'ftp://x'\n",
+        "endpoints = {",
+        "[endpoints]\n'A B' = 1\n",
+        "[endpoints.x]\nurl = 'http://x'\nrequests_a_minute = '5oo'\n",
+        "[endpoints.x]\nurl = 'http://x'\nworkers = 0\n",
+    ],
+)
 def test_what_cant_be_meant_is_named(project, text) -> None:
     (project / ".streamlit" / "secrets.toml").write_text(text)
     with pytest.raises(BadRequest):
@@ -84,10 +90,13 @@ def test_what_cant_be_meant_is_named(project, text) -> None:
 @pytest.mark.parametrize(
     ("host", "url"),
     [
-        ("", "http://127.0.0.1:11434"), ("0.0.0.0", "http://127.0.0.1:11434"),
-        ("box", "http://box:11434"), ("box:99", "http://box:99"), ("https://o.example:1/", "https://o.example:1"),
+        ("", "http://127.0.0.1:11434"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("box", "http://box:11434"),
+        ("box:99", "http://box:99"),
+        ("https://o.example:1/", "https://o.example:1"),
     ],
-)  # fmt: skip
+)
 def test_where_ollama_is(monkeypatch, host, url) -> None:
     monkeypatch.setenv("OLLAMA_HOST", host)
     assert ollama_url() == url
@@ -122,9 +131,7 @@ def test_a_file_that_is_none(project, tmp_path, monkeypatch) -> None:
 def test_own_prices_go_first(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
     (tmp_path / "prices.toml").write_text('["my-model"]\ninput = 1.0\noutput = 2.0\ncached = 0.5\n')
-    assert price("http://localhost:1/v1|my-model", 1_000_000, 400_000, 500_000) == pytest.approx(
-        1.8
-    )
+    assert price("http://localhost:1/v1|my-model", 1_000_000, 400_000, 500_000) == pytest.approx(1.8)
     assert price("http://localhost:1/v1|other", 1, 0, 1) is None
     (tmp_path / "prices.toml").write_text('["my-model"]\ninput = "free"\n')
     with pytest.raises(BadRequest, match="prices.toml"):

@@ -112,9 +112,7 @@ def test_the_server_ends_with_its_parent_however_that_ends(spec) -> None:
         f"e = local.serve(Path({str(FILE)!r})); r = next(iter(local._servers.values()))\n"
         "print(r.process.pid, flush=True); time.sleep(60)"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert parent.stdout
     child = int(parent.stdout.readline())
     assert _alive(child)

@@ -60,9 +60,15 @@ def test_streaming_and_log_probabilities(server, schema) -> None:
 
 @pytest.mark.parametrize(
     ("way", "kind"),
-    [("500", "server"), ("429", "rate-limit"), ("400", "bad-request"), ("context", "context"),
-     ("reset", "reset"), ("html", "invalid")],
-)  # fmt: skip
+    [
+        ("500", "server"),
+        ("429", "rate-limit"),
+        ("400", "bad-request"),
+        ("context", "context"),
+        ("reset", "reset"),
+        ("html", "invalid"),
+    ],
+)
 def test_failures_have_a_kind_and_a_way_out(server, schema, way, kind) -> None:
     server.always = way
     with pytest.raises(ModelError) as failed:
@@ -165,9 +171,10 @@ def test_the_server_is_like_a_real_one(server) -> None:
         if "num_ctx" in body.get("options", {}):
             server.behave("context")
         request = urllib.request.Request(
-            server.url + said["path"], json.dumps(body).encode() if said["body"] else None,
+            server.url + said["path"],
+            json.dumps(body).encode() if said["body"] else None,
             method=said["method"],
-        )  # fmt: skip
+        )
         try:
             with urllib.request.urlopen(request) as answer:
                 status, kind, text = answer.status, answer.headers["Content-Type"], answer.read()
@@ -189,5 +196,5 @@ def _shape(value):
     if isinstance(value, dict):
         return {k: _shape(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_shape(value[0])] if value and isinstance(value[0], dict) else [type(v).__name__ for v in value[:1]]  # fmt: skip
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__  # fmt: skip
+        return [_shape(value[0])] if value and isinstance(value[0], dict) else [type(v).__name__ for v in value[:1]]
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__

@@ -28,9 +28,7 @@ def _model(server: OpenAIServer, key: str = KEY) -> OpenAICompatible:
 
 
 def test_an_answer_with_its_counts(openai_server, schema) -> None:
-    answer = _model(openai_server).complete(
-        ASK, schema=schema, temperature=0, seed=3, max_tokens=99
-    )
+    answer = _model(openai_server).complete(ASK, schema=schema, temperature=0, seed=3, max_tokens=99)
     assert '"ratings"' in answer.text and answer.finish_reason == "stop"
     assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens) == (120, 20, 40)
     sent = openai_server.requests[0]
@@ -47,12 +45,22 @@ def test_models_are_listed(openai_server) -> None:
 @pytest.mark.parametrize(
     ("way", "kind"),
     [
-        ("400", "bad-request"), ("404", "not-found"), ("429", "rate-limit"), ("500", "server"),
-        ("reset", "reset"), ("half", "reset"), ("no-choices", "invalid"), ("refusal", "refused"),
-        ("html", "invalid"), ("context", "context"), ("408", "server"), ("409", "server"),
-        ("413", "context"), ("503:7", "server"),
+        ("400", "bad-request"),
+        ("404", "not-found"),
+        ("429", "rate-limit"),
+        ("500", "server"),
+        ("reset", "reset"),
+        ("half", "reset"),
+        ("no-choices", "invalid"),
+        ("refusal", "refused"),
+        ("html", "invalid"),
+        ("context", "context"),
+        ("408", "server"),
+        ("409", "server"),
+        ("413", "context"),
+        ("503:7", "server"),
     ],
-)  # fmt: skip
+)
 def test_lasting_failures_have_a_kind_and_a_way_out(openai_server, schema, way, kind) -> None:
     openai_server.always = way
     with pytest.raises(ModelError) as failed:
@@ -80,10 +88,8 @@ def test_a_slow_answer_is_waited_for(openai_server, schema) -> None:
     "unknown",
     [{"response_format"}, {"logprobs"}, {"seed"}, {"temperature"}, {"response_format", "seed"}],
     ids=lambda parts: "+".join(sorted(parts)),
-)  # fmt: skip
-def test_what_a_server_does_not_know_is_left_out(
-    openai_server, schema, monkeypatch, unknown
-) -> None:
+)
+def test_what_a_server_does_not_know_is_left_out(openai_server, schema, monkeypatch, unknown) -> None:
     monkeypatch.setattr(openai_compatible, "_unknown", {})
     openai_server.unknown = unknown
     model = _model(openai_server)
@@ -119,11 +125,14 @@ def test_log_probabilities_lie_on_the_text(openai_server, schema) -> None:
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
-        ({"retry-after": "3"}, 3), ({"retry-after": "0.5"}, 0.5), ({"retry-after-ms": "250"}, 0.25),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0), ({"retry-after": "soon"}, None),
+        ({"retry-after": "3"}, 3),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+        ({"retry-after": "soon"}, None),
         ({}, None),
     ],
-)  # fmt: skip
+)
 def test_retry_after(headers, seconds) -> None:
     assert retry_after(headers) == seconds
 
@@ -177,10 +186,13 @@ def test_the_planted_key_is_nowhere(openai_server, schema, store) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        f"Incorrect API key provided: {KEY}.", "Bearer abcdefghijkl", "https://me:pw12@host/x",
-        "sk-proj-****abcd is wrong", "AIzaSyA1234567890abc",
+        f"Incorrect API key provided: {KEY}.",
+        "Bearer abcdefghijkl",
+        "https://me:pw12@host/x",
+        "sk-proj-****abcd is wrong",
+        "AIzaSyA1234567890abc",
     ],
-)  # fmt: skip
+)
 def test_redaction(text: str) -> None:
     clean = redact(text)
     assert "[hidden]" in clean
@@ -195,9 +207,7 @@ def test_prices_are_known_or_unknown_never_zero() -> None:
     assert price("http://localhost:8000/v1|gpt-4o-mini", 10, 0, 10) is None
 
 
-@pytest.mark.parametrize(
-    "key", ["planted\nsecret-999", "planted-secret-9\u00e9", "planted\x00secret-999"]
-)
+@pytest.mark.parametrize("key", ["planted\nsecret-999", "planted-secret-9\u00e9", "planted\x00secret-999"])
 def test_a_key_that_fits_no_header_is_named_and_not_sent(openai_server, key, caplog) -> None:
     """The HTTP library would put it into its debug log, and the retries would ask six times."""
     caplog.set_level("DEBUG")

@@ -213,8 +213,9 @@ def _spend(path, url: str, made) -> None:
     store = Store(path)
     llm = Budgeted(
         OpenAICompatible(Endpoint("openai", url, KEY), "m"),
-        store, Budget(day=Limit(tokens=20_000)),
-    )  # fmt: skip
+        store,
+        Budget(day=Limit(tokens=20_000)),
+    )
 
     def work() -> None:
         while True:
@@ -239,9 +240,7 @@ def test_a_budget_holds_across_threads_and_processes(tmp_path, openai_server) ->
     made = context.Value("i", 0)
     path = tmp_path / "b.db"
     Store(path)
-    workers = [
-        context.Process(target=_spend, args=(path, openai_server.url, made)) for _ in range(2)
-    ]
+    workers = [context.Process(target=_spend, args=(path, openai_server.url, made)) for _ in range(2)]
     for w in workers:
         w.start()
     for w in workers:

@@ -19,9 +19,7 @@ def fresh_caches() -> None:
 
 
 @pytest.fixture
-def server(
-    data_dir: Path, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
-) -> OpenAIServer:
+def server(data_dir: Path, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> OpenAIServer:
     """A local server that the app asks as if it were OpenAI's, over a data folder of this test's own."""
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)

@@ -10,11 +10,7 @@ from lusifer.datasets import own
 from tests.datasets.test_releases import big, write_albums
 from tests.pages.test_pages import finish, open_page, press, texts
 
-MANY = [
-    (u, 10 * (1 + i % 3) if i < 3 else 100 + i, 1 + (u * i) % 5, 100 * i)
-    for u in range(1, 6)
-    for i in range(14)
-]
+MANY = [(u, 10 * (1 + i % 3) if i < 3 else 100 + i, 1 + (u * i) % 5, 100 * i) for u in range(1, 6) for i in range(14)]
 
 
 def test_a_dropped_in_release_is_read_once_and_shown(data_dir: Path) -> None:
@@ -47,20 +43,20 @@ def test_own_tables_are_mapped_and_their_words_used(data_dir: Path) -> None:
     for page in ("evolution", "rate", "errors", "experiments", "fidelity", "playground"):
         opened = open_page(page, dataset="music", user="1")
         assert not opened.exception, page
-        said = texts(opened) + "".join(str(w.label) for k in ("selectbox", "multiselect", "metric", "number_input") for w in getattr(opened, k))  # fmt: skip
-        assert not re.search(r"(?i)\b(movies?|films?|viewers?)\b", said.replace("MovieLens", "")), (
-            page
+        said = texts(opened) + "".join(
+            str(w.label) for k in ("selectbox", "multiselect", "metric", "number_input") for w in getattr(opened, k)
         )
+        assert not re.search(r"(?i)\b(movies?|films?|viewers?)\b", said.replace("MovieLens", "")), page
 
 
 def test_items_without_years_are_rated_too(data_dir: Path) -> None:
     folder = data_dir / "shop"
     folder.mkdir()
-    rows = [
-        (u, i, 1 + (u * i) % 5, 1_600_000_000 + 60 * i) for u in range(1, 6) for i in range(1, 31)
-    ]
-    (folder / "ratings.csv").write_text("user_id,product_id,rating,timestamp\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, r, t in rows))  # fmt: skip
-    (folder / "products.csv").write_text("product_id,title\n" + "".join(f"{i},Thing {i}\n" for i in range(1, 31)))  # fmt: skip
+    rows = [(u, i, 1 + (u * i) % 5, 1_600_000_000 + 60 * i) for u in range(1, 6) for i in range(1, 31)]
+    (folder / "ratings.csv").write_text(
+        "user_id,product_id,rating,timestamp\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, r, t in rows)
+    )
+    (folder / "products.csv").write_text("product_id,title\n" + "".join(f"{i},Thing {i}\n" for i in range(1, 31)))
     own.keep(folder, own.propose(folder))
     datasets.load("shop", data_dir)
     for page in ("users", "evolution", "rate", "hands"):
@@ -79,10 +75,6 @@ def test_strangers_simulate_few_and_read_nothing_new(data_dir: Path, monkeypatch
     monkeypatch.setenv("LUSIFER_PUBLIC", "1")
     big(data_dir / "mine", MANY)
     app = open_page("users", dataset="mine")
-    assert (
-        not app.exception
-        and "not read it yet" in texts(app)
-        and "Read it" not in [b.label for b in app.button]
-    )
+    assert not app.exception and "not read it yet" in texts(app) and "Read it" not in [b.label for b in app.button]
     page = open_page("experiments")
     assert page.number_input(key="population-True").max == 50

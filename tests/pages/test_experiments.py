@@ -32,7 +32,7 @@ def test_an_experiment_is_run_shown_and_linked(data_dir: Path) -> None:
     assert not app.exception and not app.error
     assert "newest first" in texts(app) and "95 %" in texts(app)
     (run,) = runs_of(data_dir)
-    assert run["status"] == "done" and run["params"]["name"] == "order" and run["params"]["users"] == 12  # fmt: skip
+    assert run["status"] == "done" and run["params"]["name"] == "order" and run["params"]["users"] == 12
     assert len(runs.rows(run["id"])) == 120
     table = next(d.value for d in app.dataframe if "series" in d.value)
     assert len(table) == sum(len(p["points"]) for p in run["summary"]["panels"])
@@ -119,7 +119,7 @@ def test_a_model_plays_on_the_playground_at_a_price(data_dir: Path, server) -> N
     assert 0 < len(server.requests) <= most
     (run,) = Store(data_dir / "lusifer.db").runs("playground")
     assert run["model"] == "openai:a" and len(run["params"]["users"]) == 2
-    assert run["status"] == "done" and set(runs.rows(run["id"])["user_id"]) <= set(run["params"]["users"])  # fmt: skip
+    assert run["status"] == "done" and set(runs.rows(run["id"])["user_id"]) <= set(run["params"]["users"])
 
 
 def test_a_population_is_simulated_and_offered_as_a_file(data_dir: Path) -> None:

@@ -46,9 +46,7 @@ def test_what_if_says_what_rests_on_a_rating(data_dir: Path) -> None:
     assert not app.exception and "It was given as a reason for" in said and "others moved" in said
     app.segmented_control(key="whatif-kind").set_value("a batch were missing").run()
     assert not app.exception and "of 10 ratings moved" in texts(app)
-    assert len(table(app, "What if")) == 10 and {"Step", "Change", "Where"} <= set(
-        table(app, "Where")
-    )
+    assert len(table(app, "What if")) == 10 and {"Step", "Change", "Where"} <= set(table(app, "Where"))
     assert "5 ratings" not in texts(open_page("evolution", user="13")), "the real one is as it was"
     assert not open_page("hands", user="99999", hands="What if").exception
 
@@ -64,9 +62,7 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
     (person,) = store.local_users(datasets.load("ml-100k").hash)
     user = person["id"]
     for n in range(12):
-        fields = [
-            c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-offer-")
-        ]
+        fields = [c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-offer-")]
         fields[0].set_value(float(1 + n % 5)).run()
         assert not app.exception
     assert len(store.local_ratings(user)) == 12 and "How your profile formed" in texts(app)
@@ -75,25 +71,25 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
     nxt = [c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")]
     assert len(nxt) == 10
     for _ in range(2):
-        field = next(
-            c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")
-        )
+        field = next(c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-"))
         field.set_value(4.0).run()
     answered = table(app, "You gave")
     assert list(answered["You gave"]) == [4.0, 4.0] and answered["Predicted"].notna().all()
     assert "everybody's mean" in texts(app)
     again = open_page("hands", hands="You")
     assert not again.exception and "Ada (14 ratings)" in again.selectbox(key="you").options[0]
-    mine = next(
-        c
-        for c in again.segmented_control
-        if c.key == f"you-{user}-given-{store.local_ratings(user)[0][0]}"
-    )
+    mine = next(c for c in again.segmented_control if c.key == f"you-{user}-given-{store.local_ratings(user)[0][0]}")
     assert mine.value == store.local_ratings(user)[0][1]
     mine.set_value(None).run()
     assert len(store.local_ratings(user)) == 13, "a rating is taken back"
-    made = json.dumps({"format": 1, "name": "Bob", "dataset": "ml-100k",
-                       "ratings": [{"item_id": 50, "rating": 5, "timestamp": 1, "predicted": None}]})  # fmt: skip
+    made = json.dumps(
+        {
+            "format": 1,
+            "name": "Bob",
+            "dataset": "ml-100k",
+            "ratings": [{"item_id": 50, "rating": 5, "timestamp": 1, "predicted": None}],
+        }
+    )
     again.get("file_uploader")[0].upload("bob.json", made.encode()).run()
     assert {p["name"] for p in store.local_users(person["dataset_hash"])} == {"Ada", "Bob"}
     broken = made.replace("50", "999999")
@@ -101,9 +97,7 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
     assert not again.exception and "can't be taken" in texts(again)
     again.selectbox(key="you").set_value(user).run()
     again.button(key=f"erase-{user}").click().run()
-    assert not again.exception and [
-        p["name"] for p in store.local_users(person["dataset_hash"])
-    ] == ["Bob"]
+    assert not again.exception and [p["name"] for p in store.local_users(person["dataset_hash"])] == ["Bob"]
 
 
 def test_two_side_by_side_share_their_step(data_dir: Path, server) -> None:
@@ -153,15 +147,10 @@ def test_predictions_wait_while_the_profile_changes(data_dir: Path, server) -> N
     finish(app)
     assert not app.exception and len(store.local_predictions(user)) == 10
     for _ in range(3):
-        field = next(
-            c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")
-        )
+        field = next(c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-"))
         field.set_value(4.0).run()
     assert not app.exception and list(table(app, "You gave")["You gave"]) == [4.0] * 3
-    assert (
-        len([c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")])
-        == 7
-    )
+    assert len([c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")]) == 7
 
 
 def test_strangers_see_nobody_but_themselves(data_dir: Path, monkeypatch) -> None:

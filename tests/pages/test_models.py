@@ -46,9 +46,7 @@ def calls(data_dir: Path) -> list[tuple]:
     return db.execute("select purpose, status from calls").fetchall()
 
 
-def test_a_fresh_start_is_on_the_built_in_and_offers_what_answers(
-    data_dir, ollama, monkeypatch
-) -> None:
+def test_a_fresh_start_is_on_the_built_in_and_offers_what_answers(data_dir, ollama, monkeypatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", ollama.url)
     app = open_page("users", user="405")
     assert app.selectbox(key="model").value == "builtin"
@@ -76,9 +74,7 @@ def test_a_model_is_pulled(data_dir, ollama, monkeypatch) -> None:
     assert "gemma3 is installed" in said(app) and "gemma3" in ollama.models_there
 
 
-def test_a_key_for_this_session_is_in_its_memory_alone(
-    data_dir, openai_server, monkeypatch, caplog
-) -> None:
+def test_a_key_for_this_session_is_in_its_memory_alone(data_dir, openai_server, monkeypatch, caplog) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     app = open_page("users", user="405", model="openai:small")
     app.text_input(key="_key_openai").set_value(KEY).run()

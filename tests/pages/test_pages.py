@@ -27,12 +27,18 @@ PAGES = [
     "playground",
     "calls",
 ]
-PATHS = {"users": "pages/persona/users.py", "evolution": "pages/persona/evolution.py",
-         "rate": "pages/persona/rate.py", "errors": "pages/evidence/errors.py",
-         "calls": "pages/workshop/calls.py",
-         "hands": "pages/persona/hands.py", "prompts": "pages/workshop/prompts.py", "fidelity": "pages/evidence/fidelity.py",
-         "experiments": "pages/evidence/experiments.py",
-         "playground": "pages/workshop/playground.py"}  # fmt: skip
+PATHS = {
+    "users": "pages/persona/users.py",
+    "evolution": "pages/persona/evolution.py",
+    "rate": "pages/persona/rate.py",
+    "errors": "pages/evidence/errors.py",
+    "calls": "pages/workshop/calls.py",
+    "hands": "pages/persona/hands.py",
+    "prompts": "pages/workshop/prompts.py",
+    "fidelity": "pages/evidence/fidelity.py",
+    "experiments": "pages/evidence/experiments.py",
+    "playground": "pages/workshop/playground.py",
+}
 
 
 def open_page(page: str, **query: str) -> AppTest:
@@ -59,9 +65,7 @@ def finish(app: AppTest) -> AppTest:
 def texts(app: AppTest) -> str:
     kinds = ("title", "header", "subheader", "markdown", "caption", "error", "warning", "info")
     found = [str(x.value) for kind in kinds for x in getattr(app, kind)]
-    found += [
-        str(getattr(x, "title", "")) for k in ("error", "warning", "info") for x in getattr(app, k)
-    ]
+    found += [str(getattr(x, "title", "")) for k in ("error", "warning", "info") for x in getattr(app, k)]
     return "\n".join(found + [b.label for b in app.button]).replace("\\", "")
 
 
@@ -73,9 +77,7 @@ def test_opens_without_error(data_dir: Path, page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_without_data_every_page_is_the_welcome_page(
-    tmp_path: Path, monkeypatch, page: str
-) -> None:
+def test_without_data_every_page_is_the_welcome_page(tmp_path: Path, monkeypatch, page: str) -> None:
     monkeypatch.setenv("LUSIFER_DATA", str(tmp_path / "data"))
     app = open_page(page)
     assert not app.exception and "Welcome" in app.title[0].value
@@ -101,9 +103,18 @@ def test_an_unknown_user_is_named_and_the_page_stays_usable(data_dir: Path, page
 
 @pytest.mark.parametrize(
     "query",
-    [{"user": "x"}, {"user": "-3"}, {"step": "99"}, {"step": "x"}, {"split": "u9"},
-     {"dataset": "none"}, {"model": "gpt"}, {"history": "0"}, {"batch": "-1"}],
-)  # fmt: skip
+    [
+        {"user": "x"},
+        {"user": "-3"},
+        {"step": "99"},
+        {"step": "x"},
+        {"split": "u9"},
+        {"dataset": "none"},
+        {"model": "gpt"},
+        {"history": "0"},
+        {"batch": "-1"},
+    ],
+)
 def test_a_link_may_hold_anything(data_dir: Path, query: dict[str, str]) -> None:
     app = open_page("evolution", **{"user": "405", **query})
     assert not app.exception
@@ -151,9 +162,7 @@ def test_rate_the_held_out_movies(data_dir: Path) -> None:
     assert table["reason"].str.len().min() > 10
 
 
-def test_opening_a_page_with_a_model_asks_nobody(
-    data_dir: Path, openai_server, monkeypatch
-) -> None:
+def test_opening_a_page_with_a_model_asks_nobody(data_dir: Path, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for page in PAGES:
@@ -163,9 +172,7 @@ def test_opening_a_page_with_a_model_asks_nobody(
     assert not openai_server.requests
 
 
-def test_a_model_computes_after_the_priced_button(
-    data_dir: Path, openai_server, monkeypatch
-) -> None:
+def test_a_model_computes_after_the_priced_button(data_dir: Path, openai_server, monkeypatch) -> None:
     from lusifer.ui import state
 
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
@@ -200,9 +207,7 @@ def test_a_wrong_key_is_said_on_the_page(data_dir: Path, openai_server, monkeypa
     assert any(b.label.startswith("Compute") for b in app.button), "and can be tried again"
 
 
-def test_an_unwritable_database_is_said_and_the_app_goes_on(
-    data_dir: Path, tmp_path: Path, monkeypatch
-) -> None:
+def test_an_unwritable_database_is_said_and_the_app_goes_on(data_dir: Path, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LUSIFER_DB", str(tmp_path / "file" / "lusifer.db"))
     for page in PAGES:
@@ -254,9 +259,7 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     assert run["status"] == "done" and run["summary"]["predictors"]["bias"]["rmse"]
     json.dumps(run["summary"])
     again = open_page("errors")
-    assert not again.exception and len(again.dataframe) >= 1, (
-        "a recorded run is shown when reopened"
-    )
+    assert not again.exception and len(again.dataframe) >= 1, "a recorded run is shown when reopened"
 
 
 def _wait() -> None:
@@ -295,8 +298,9 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     said = texts(app)
     assert "What the model adds" in said and "Partial correlation" in said
     assert {m.label for m in app.metric} >= {
-        "Over the user + item bias", "Over the factorisation machine",
-    }  # fmt: skip
+        "Over the user + item bias",
+        "Over the factorisation machine",
+    }
     assert "development users" in said
     app.button_group(key="view").set_value("audit").run(timeout=60)
     next(b for b in app.button if b.label.startswith("Measure predictive")).click().run()
@@ -345,9 +349,7 @@ def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -
     monkeypatch.setattr(baselines, "METHODS", light)
     monkeypatch.setattr(baselines, "HEAVY", ())
     create = baselines.create  # the machine is told by its name; here it is one that takes no time
-    monkeypatch.setattr(
-        baselines, "create", lambda n, side=None: create("bias" if n == "fm" else n)
-    )
+    monkeypatch.setattr(baselines, "create", lambda n, side=None: create("bias" if n == "fm" else n))
     app = open_page("errors")
     app.button_group(key="predictors").set_value(["bias", "constant"])
     app = _compare(app)
@@ -418,9 +420,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     again.click().run()
     _wait()
     app.run()
-    assert not app.exception and len(openai_server.requests) == asked + 1, (
-        "a new draw, not the stored answer"
-    )
+    assert not app.exception and len(openai_server.requests) == asked + 1, "a new draw, not the stored answer"
     assert "The new answer" in texts(app)
     openai_server.requests.pop()
     app.selectbox(key="export-table").set_value("steps").run()
@@ -465,9 +465,7 @@ def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
     run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
     import pandas as pd
 
-    old = pd.read_parquet(recorded_runs.path(run))[
-        ["user_id", "item_id", "rating", "timestamp", "bias"]
-    ]
+    old = pd.read_parquet(recorded_runs.path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
     old.to_parquet(recorded_runs.path(run))
     st.cache_data.clear()
     again = open_page("errors", run=run)

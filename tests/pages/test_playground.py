@@ -33,9 +33,7 @@ def test_agents_play_and_an_episode_is_a_talk(data_dir: Path) -> None:
     assert not app.exception and "can't be simulated" in texts(app)
 
 
-def test_a_language_model_is_not_played_by_a_click(
-    data_dir: Path, openai_server, monkeypatch
-) -> None:
+def test_a_language_model_is_not_played_by_a_click(data_dir: Path, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     app = open_page("playground", model="openai:small")
     assert not app.exception and "costs nothing)" in texts(app) and not openai_server.requests

@@ -59,9 +59,7 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     asked = len(server.requests)
     press(app, "Write this profile (1 call")
     finish(app)
-    assert len(server.requests) == asked + 1 and "The answer before" in texts(app), (
-        "a new draw asks anew"
-    )
+    assert len(server.requests) == asked + 1 and "The answer before" in texts(app), "a new draw asks anew"
     next(t for t in app.text_input if t.label == "Note").set_value("two movies").run()
     press(app, "Save as a version")
     assert not app.exception and store_of(data_dir).prompts()[0]["note"] == "two movies"
@@ -85,9 +83,7 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     assert "4 development users" in texts(app) and "User by user" in texts(app)
     run = param(app, "trial")
     # a note with a thumb stays
-    next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value(
-        "sounds right"
-    ).run()
+    next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value("sounds right").run()
     assert [n["note"] for n in store_of(data_dir).notes(run)] == ["sounds right"]
     # make it active
     app.selectbox(key=f"winner-{run}").set_value("v4").run()
@@ -100,9 +96,7 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     app.button(key="roll-active").click().run()
     assert not app.exception and store_of(data_dir).prompt_labels()["active"] == 1
     link = open_page("prompts", model=MODEL, view="Compare", trial=run)
-    assert not link.exception and link.selectbox(key="trial-run").value == run, (
-        "a comparison has a link"
-    )
+    assert not link.exception and link.selectbox(key="trial-run").value == run, "a comparison has a link"
 
 
 def test_the_final_check_is_counted_and_dated(data_dir: Path, server) -> None:
@@ -120,9 +114,7 @@ def test_the_final_check_is_counted_and_dated(data_dir: Path, server) -> None:
     from lusifer.datasets.splits import held_out
 
     group = held_out(datasets.load("ml-100k").user_ids)
-    assert (
-        set(row["params"]["users"]) <= set(group.tolist()) and len(row["params"]["candidates"]) == 1
-    )
+    assert set(row["params"]["users"]) <= set(group.tolist()) and len(row["params"]["candidates"]) == 1
     assert any(row["created_at"][:10] in c.value for c in app.caption)
 
 
@@ -168,15 +160,14 @@ def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> N
 def test_a_half_written_template_and_a_hostile_one_break_nothing(data_dir: Path, server) -> None:
     app = open_page("prompts", user="405", model=MODEL, template="rate")
     for text, says in (
-        ("{% for x in", "line 1"), ("{{ ''.__class__ }}", "unsafe"),
+        ("{% for x in", "line 1"),
+        ("{{ ''.__class__ }}", "unsafe"),
         ("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "longer than 1 s"),
         ("{{ 'x' * 10**9 }}", "more than"),
-    ):  # fmt: skip
+    ):
         template(app).set_value(text).run()
         assert not app.exception and says in texts(app), text
-        again = open_page(
-            "prompts", user="405", model=MODEL, template="rate", draft=param(app, "draft")
-        )
+        again = open_page("prompts", user="405", model=MODEL, template="rate", draft=param(app, "draft"))
         assert not again.exception and template(again).value == text, "a broken draft is kept too"
     assert not server.requests
 
@@ -237,17 +228,11 @@ def test_a_real_model_answers_a_scratch_run(data_dir: Path) -> None:
 
     versions.prepare(store)
     made = versions.save(store, prompts.from_json(json.dumps(said)))
-    app = open_page(
-        "prompts", user="405", model=f"file:{FILE}", prompts=made.name, template="first"
-    )
+    app = open_page("prompts", user="405", model=f"file:{FILE}", prompts=made.name, template="first")
     press(app, "Write this profile")
     finish(app)
     assert not app.exception and ("This answer" in texts(app) or app.error)
-    rows = (
-        sqlite3.connect(data_dir / "lusifer.db")
-        .execute("select status, prompt_version from calls")
-        .fetchall()
-    )
+    rows = sqlite3.connect(data_dir / "lusifer.db").execute("select status, prompt_version from calls").fetchall()
     assert rows and all(v.startswith("tiny-") for _, v in rows)
 
 
@@ -268,10 +253,7 @@ def test_an_odd_name_and_an_odd_link_break_no_draft(data_dir: Path, server) -> N
     next(t for t in app.text_input if t.label == "Name").set_value("mine (v2)").run()
     assert not app.exception
     again = open_page("prompts", user="405", model=MODEL, draft=param(app, "draft"))
-    assert (
-        not again.exception
-        and next(t for t in again.text_input if t.label == "Name").value == "mine (v2)"
-    )
+    assert not again.exception and next(t for t in again.text_input if t.label == "Name").value == "mine (v2)"
     press(again, "Save as a version")
     assert not again.exception and "can't be called" in texts(again)
     for link in (
@@ -299,11 +281,7 @@ def test_another_result_can_be_chosen(data_dir: Path, server) -> None:
     )
     assert new != old
     app.selectbox(key="trial-run").set_value(old).run()
-    assert (
-        app.selectbox(key="trial-run").value == old
-        and param(app, "trial") == old
-        and "seed 0" in texts(app)
-    )
+    assert app.selectbox(key="trial-run").value == old and param(app, "trial") == old and "seed 0" in texts(app)
 
 
 def test_two_tabs_keep_each_other_s_notes(data_dir: Path, server) -> None:
@@ -315,9 +293,7 @@ def test_two_tabs_keep_each_other_s_notes(data_dir: Path, server) -> None:
     finish(one)
     run = param(one, "trial")
     two = open_page("prompts", model=MODEL, view="Compare", trial=run)
-    next(t for t in two.text_input if t.placeholder == "A note on this answer").set_value(
-        "kept?"
-    ).run()
+    next(t for t in two.text_input if t.placeholder == "A note on this answer").set_value("kept?").run()
     one.run()
     assert [n["note"] for n in store_of(data_dir).notes(run)] == ["kept?"]
 

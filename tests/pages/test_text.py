@@ -26,9 +26,21 @@ def test_every_mark_is_escaped_and_nothing_else_changes(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["![x](http://a.invalid/x.png)", "[a](http://b.invalid)", "<img src=x>", "$x$", ":material/home:",
-     ":red[x]", ":smile:", "https://c.invalid", "**b**", "`c`", "# d", ":red-badge[x]"],
-)  # fmt: skip
+    [
+        "![x](http://a.invalid/x.png)",
+        "[a](http://b.invalid)",
+        "<img src=x>",
+        "$x$",
+        ":material/home:",
+        ":red[x]",
+        ":smile:",
+        "https://c.invalid",
+        "**b**",
+        "`c`",
+        "# d",
+        ":red-badge[x]",
+    ],
+)
 def test_no_markdown_directive_survives(text: str) -> None:
     made = literal(text)
     assert not re.search(r"(?<!\\)[!\[\]<>$*`#()]", made)
@@ -37,17 +49,29 @@ def test_no_markdown_directive_survives(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "says"),
-    [(0, "0 seconds"), (1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (7200, "2 hours"),
-     (86400, "1 day"), (13 * 86400, "13 days"), (21 * 86400, "3 weeks")],
-)  # fmt: skip
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (7200, "2 hours"),
+        (86400, "1 day"),
+        (13 * 86400, "13 days"),
+        (21 * 86400, "3 weeks"),
+    ],
+)
 def test_durations(seconds: int, says: str) -> None:
     assert duration(seconds) == says
 
 
 def test_money_and_days() -> None:
     assert [money(x) for x in (None, 0, 0.00042, 0.1, 12.345)] == [
-        "unknown", "$0.00", "$0.0004", "$0.10", "$12.35",
-    ]  # fmt: skip
+        "unknown",
+        "$0.00",
+        "$0.0004",
+        "$0.10",
+        "$12.35",
+    ]
     assert day(887732400) == "17 Feb 1998"
 
 

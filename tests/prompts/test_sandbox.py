@@ -18,18 +18,39 @@ from lusifer.simulator.evolution import context_after
 
 WRITING = "/tmp/lusifer-written-by-a-template"
 REACHING = [
-    '{{ scale.values.tofile("' + WRITING + '", "x") }}', "{{ scale.values }}", "{{ scale.clip(3) }}",
-    "{{ scale.values.repeat(100000000).size }}", "{{ seen|sum(attribute='__class__') }}",
-    "{{ items|join(attribute='__class__') }}", "{{ items[0].details.hash }}", "{{ line.func }}",
-    "{% block b %}x{% endblock %}", "{{ self.b() }}", "{{ batch[0].item.__init__ }}",
-    "{{ ''.__class__.__mro__ }}", "{{ line.__globals__ }}", "{{ line.func.__globals__ }}",
-    "{{ items|map(attribute='__class__')|map('string')|join }}{{ items.__class__ }}", "{{ batch|sum(attribute='item') }}",
-    "{{ cycler.__init__.__globals__ }}", "{{ lipsum.__globals__ }}", "{{ self.__init__ }}",
-    "{{ self._TemplateReference__context }}", "{{ namespace.__init__ }}", "{{ items|attr('__class__') }}",
-    "{{ items|selectattr('__class__')|list }}", "{% include '/etc/passwd' %}", "{% import 'os' as os %}",
-    "{% extends 'x' %}", "{{ [].append(1) }}", "{{ '{0.__class__}'.format(1) }}", "{{ dict(a=1) }}",
-    "{{ _tick.__globals__ }}", "{{ loop }}", "{{ caller() }}",
-]  # fmt: skip
+    '{{ scale.values.tofile("' + WRITING + '", "x") }}',
+    "{{ scale.values }}",
+    "{{ scale.clip(3) }}",
+    "{{ scale.values.repeat(100000000).size }}",
+    "{{ seen|sum(attribute='__class__') }}",
+    "{{ items|join(attribute='__class__') }}",
+    "{{ items[0].details.hash }}",
+    "{{ line.func }}",
+    "{% block b %}x{% endblock %}",
+    "{{ self.b() }}",
+    "{{ batch[0].item.__init__ }}",
+    "{{ ''.__class__.__mro__ }}",
+    "{{ line.__globals__ }}",
+    "{{ line.func.__globals__ }}",
+    "{{ items|map(attribute='__class__')|map('string')|join }}{{ items.__class__ }}",
+    "{{ batch|sum(attribute='item') }}",
+    "{{ cycler.__init__.__globals__ }}",
+    "{{ lipsum.__globals__ }}",
+    "{{ self.__init__ }}",
+    "{{ self._TemplateReference__context }}",
+    "{{ namespace.__init__ }}",
+    "{{ items|attr('__class__') }}",
+    "{{ items|selectattr('__class__')|list }}",
+    "{% include '/etc/passwd' %}",
+    "{% import 'os' as os %}",
+    "{% extends 'x' %}",
+    "{{ [].append(1) }}",
+    "{{ '{0.__class__}'.format(1) }}",
+    "{{ dict(a=1) }}",
+    "{{ _tick.__globals__ }}",
+    "{{ loop }}",
+    "{{ caller() }}",
+]
 ENDLESS = [
     "{% set L=('a '*200000).split() %}{{ range(10000)|select('in', L)|list|length }}",
     "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
@@ -42,26 +63,40 @@ ENDLESS = [
     "{% set ns=namespace(a=[1],b=[1]) %}{% for i in range(60) %}{% set ns.a=[ns.a,ns.a] %}{% set ns.b=[ns.b,ns.b] %}"
     "{% endfor %}{{ ns.a == ns.b }}",
     "{% set x=[1]*9999 %}{% set l=([0]*9999)|map('default', x, true)|list %}{{ l == l }}",
-]  # fmt: skip
+]
 HUGE = [
-    "{{ 1.5|round(30000000, 'floor') }}", "{% set ns=namespace(a='x'*400000) %}{{ ([ns]*4000)|string|length }}",
-    "{{ a" + "<a" * 20_000 + " }}", "{{ " + "items[0]," * 3000 + " }}",
-    "{{ 'x' * 10**10 }}", "{{ 'x' * 10000000000 }}", "{{ 10**10**10 }}", "{{ [1] * 10**9 }}",
+    "{{ 1.5|round(30000000, 'floor') }}",
+    "{% set ns=namespace(a='x'*400000) %}{{ ([ns]*4000)|string|length }}",
+    "{{ a" + "<a" * 20_000 + " }}",
+    "{{ " + "items[0]," * 3000 + " }}",
+    "{{ 'x' * 10**10 }}",
+    "{{ 'x' * 10000000000 }}",
+    "{{ 10**10**10 }}",
+    "{{ [1] * 10**9 }}",
     "{% set ns = namespace(x='xxxxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
     "{% set ns = namespace(x='xxxxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
     "{% set ns = namespace(x=3) %}{% for i in range(60) %}{% set ns.x = ns.x * ns.x %}{% endfor %}{{ ns.x }}",
-    "{{ 'x'|center(1000000000) }}", "{{ '%9999999999d'|format(1) }}", "{{ '%9999999999d' % 1 }}",
-    "{{ '{:>1000000000}'.format(1) }}", "{{ 'x'.ljust(10000000000) }}", "{{ 'a'.replace('', 'b' * 1000) }}",
-    "{{ range(10**9) }}", "{{ range(10000000)|list }}", "{{ ([[1]*9999]*9999)|sum(start=[]) }}",
-    "{{ ('ab'.split('a')*5000)|join('x'*300000) }}", "{{ ([('x'*399999)]*9999)|string|length }}",
-    "{{ ([('x'*399999)]*9999) ~ 'x' }}", "{% set l = ['x'*399999]*9999 %}{{ l }}",
+    "{{ 'x'|center(1000000000) }}",
+    "{{ '%9999999999d'|format(1) }}",
+    "{{ '%9999999999d' % 1 }}",
+    "{{ '{:>1000000000}'.format(1) }}",
+    "{{ 'x'.ljust(10000000000) }}",
+    "{{ 'a'.replace('', 'b' * 1000) }}",
+    "{{ range(10**9) }}",
+    "{{ range(10000000)|list }}",
+    "{{ ([[1]*9999]*9999)|sum(start=[]) }}",
+    "{{ ('ab'.split('a')*5000)|join('x'*300000) }}",
+    "{{ ([('x'*399999)]*9999)|string|length }}",
+    "{{ ([('x'*399999)]*9999) ~ 'x' }}",
+    "{% set l = ['x'*399999]*9999 %}{{ l }}",
     "{% for a in range(9999) %}{% for b in range(9999) %}hello hello hello hello hello{% endfor %}{% endfor %}",
     "{% macro m() %}{% for b in range(9999) %}hello hello hello{% endfor %}{% endmacro %}"
     "{% for a in range(9999) %}{% set x = m() %}{% endfor %}",
     "{% set x %}{% for i in range(9999) %}{% for j in range(999) %}aaaaaaaaaaaaaaaa{% endfor %}{% endfor %}{% endset %}",
-    "{% for i in range(9999) %}{{ range(9999)|list }}{% endfor %}", "x" * 60_000,
+    "{% for i in range(9999) %}{{ range(9999)|list }}{% endfor %}",
+    "x" * 60_000,
     "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +105,20 @@ def values(ml100k, last10) -> dict:
     steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model)))
     context = context_after(ml100k, last10, 405, steps[:2]).reading(steps[2].batch)
     return {
-        **questions.system_values(context), **questions.update_values(p, context),
+        **questions.system_values(context),
+        **questions.update_values(p, context),
         **questions.rate_values(p, context, ml100k.items_of([50, 181])),
-    }  # fmt: skip
+    }
 
 
 UNCOMPILABLE = [
-    "{% for a in [1] %}" * 21 + "{% endfor %}" * 21, "{% if 1 %}" * 101 + "{% endif %}" * 101,
-    "{{ a" + ".b" * 250 + " }}", "{{ " + "1+" * 250 + "1 }}", "{{ range(a=1,a=2) }}",
+    "{% for a in [1] %}" * 21 + "{% endfor %}" * 21,
+    "{% if 1 %}" * 101 + "{% endif %}" * 101,
+    "{{ a" + ".b" * 250 + " }}",
+    "{{ " + "1+" * 250 + "1 }}",
+    "{{ range(a=1,a=2) }}",
     "{% macro a(x,x) %}{% endmacro %}",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("text", UNCOMPILABLE)
@@ -115,7 +154,7 @@ def test_what_a_template_may_not_do(text: str, values) -> None:
         ("{% for w in words if w == 'b' %}{{ w }}{% else %}none{% endfor %}", "b"),
         ("{% filter upper %}loud{% endfilter %} {{ ' x '.strip() }}", "LOUD x"),
     ],
-)  # fmt: skip
+)
 def test_what_it_may(text: str, made: str) -> None:
     assert sandbox.render(text, {"words": ("a", "b")}) == made
 
@@ -130,9 +169,7 @@ def test_an_error_has_its_line() -> None:
         with pytest.raises(TemplateError) as failed:
             sandbox.render(text, {})
         assert sandbox.line_of(failed.value) == at
-    with pytest.raises(
-        BadRequest, match=r"Template rate of grounded, line 2: 'nobody' is undefined"
-    ):
+    with pytest.raises(BadRequest, match=r"Template rate of grounded, line 2: 'nobody' is undefined"):
         prompts.load().shows("rate", "x\n{{ nobody }}").render("rate")
 
 

@@ -31,9 +31,7 @@ def test_the_shipped_sets_differ_as_they_say(ml100k, last10) -> None:
     # one movie a call: forecasts of 40, four updates, ratings of 10
     assert len(users["paper"]) == 40 + 4 + 10 and len(users["grounded"]) == 4 + 4 + 1
     assert not [t for t in paper if "mean rating" in t or "FACTS" in t]
-    assert [t for t in grounded if "mean rating" in t] and [
-        t for t in concise if "mean rating" in t
-    ]
+    assert [t for t in grounded if "mean rating" in t] and [t for t in concise if "mean rating" in t]
     size = {n: sum(map(len, h)) for n, h in heard.items()}
     assert size["concise"] < 0.6 * size["grounded"] < size["paper"]
     assert len({prompts.load(n).version for n in prompts.SHIPPED}) == len(prompts.SHIPPED)

@@ -47,10 +47,7 @@ def test_labels_move_and_roll_back(store) -> None:
         versions.move(store, "active", 99)
     with pytest.raises(BadRequest, match="no prompts called 'gone'"):
         versions.find("gone", store)
-    assert (
-        versions.names(None) == list(prompts.SHIPPED)
-        and versions.find("active", None) == prompts.load()
-    )
+    assert versions.names(None) == list(prompts.SHIPPED) and versions.find("active", None) == prompts.load()
 
 
 def test_differences_of_parameters_and_templates() -> None:
@@ -75,10 +72,15 @@ def test_a_file_of_the_first_format_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"history": 0}, "history can't be 0"), ({"metadata": ["plot"]}, "metadata can't be plot"),
-     ({"name": "<b>"}, "can't be called"), ({"items_per_call": 51}, "Give 1 to 50"),
-     ({"temperature": 2.5}, "temperature can't be"), ({"metadata": "genres"}, "metadata can't be")],
-)  # fmt: skip
+    [
+        ({"history": 0}, "history can't be 0"),
+        ({"metadata": ["plot"]}, "metadata can't be plot"),
+        ({"name": "<b>"}, "can't be called"),
+        ({"items_per_call": 51}, "Give 1 to 50"),
+        ({"temperature": 2.5}, "temperature can't be"),
+        ({"metadata": "genres"}, "metadata can't be"),
+    ],
+)
 def test_parameters_have_bounds(change: dict, says: str) -> None:
     said = json.loads(prompts.to_json(prompts.load())) | change
     with pytest.raises(BadRequest, match=says):
@@ -97,10 +99,7 @@ def test_a_mistake_is_at_its_line() -> None:
     assert one.line == 2 and "profle" in one.message and "profile" in one.message
     (two,) = mistakes.static("rate", "{% for x in items %}\n{{ x.id }}", known)
     assert "endfor" in two.message
-    assert (
-        mistakes.static("rate", "{% for x in items %}{{ loop.index }}{{ x }}{% endfor %}", known)
-        == []
-    )
+    assert mistakes.static("rate", "{% for x in items %}{{ loop.index }}{{ x }}{% endfor %}", known) == []
     (three,) = mistakes.running("rate", "a\n\n{{ about.nothing }}", {"about": "x"})
     assert three.line == 3 and three.text.startswith("rate, line 3: ")
 
@@ -110,9 +109,7 @@ def test_drafts_of_two_tabs_lose_nothing(store) -> None:
     assert store.keep_draft("d1", 1, "second", 1) == ("d1", 2)
     other, revision = store.keep_draft("d1", 1, "from the other tab", 1)
     assert other != "d1" and revision == 1
-    assert (
-        store.draft("d1")["data"] == "second" and store.draft(other)["data"] == "from the other tab"
-    )
+    assert store.draft("d1")["data"] == "second" and store.draft(other)["data"] == "from the other tab"
     assert {d["id"] for d in store.drafts()} == {"d1", other}
     store.drop_draft("d1")
     assert store.draft("d1") is None

@@ -21,9 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def running(delay: float = 0.0) -> Iterator[str]:
     """The address of a server that answers every question after so many seconds."""
     command = [sys.executable, "-m", "tests.servers.apart", str(delay)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdin and process.stdout
         url = process.stdout.readline().strip()
         if not url:

@@ -63,16 +63,25 @@ class OllamaServer(OpenAIServer):
             return self._json(handler, {"models": []})
         models = [
             {
-                "name": n, "model": n, "modified_at": STAMP, "size": 491400218, "digest": self.digest,
+                "name": n,
+                "model": n,
+                "modified_at": STAMP,
+                "size": 491400218,
+                "digest": self.digest,
                 "details": {
-                    "parent_model": "", "format": "gguf", "family": "qwen2", "families": ["qwen2"],
-                    "parameter_size": "630.17M", "quantization_level": "Q4_K_M",
-                    "context_length": 32768, "embedding_length": 896,
+                    "parent_model": "",
+                    "format": "gguf",
+                    "family": "qwen2",
+                    "families": ["qwen2"],
+                    "parameter_size": "630.17M",
+                    "quantization_level": "Q4_K_M",
+                    "context_length": 32768,
+                    "embedding_length": 896,
                 },
                 "capabilities": ["completion"],
             }
             for n in self.models_there
-        ]  # fmt: skip
+        ]
         return self._json(handler, {"models": models})
 
     def pull(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
@@ -95,39 +104,53 @@ class OllamaServer(OpenAIServer):
             return self._json(handler, {"error": "top_logprobs must be between 0 and 20"}, 400)
         kind = body.get("format")
         if isinstance(kind, str) and kind not in {"", "json"}:
-            text = f'invalid format: {json.dumps(json.dumps(kind))}; expected "json" or a valid JSON Schema object'  # fmt: skip
+            text = f'invalid format: {json.dumps(json.dumps(kind))}; expected "json" or a valid JSON Schema object'
             return self._json(handler, {"error": text}, 500)
         if isinstance(kind, dict) and kind.get("type") == "nonsense":
-            return self._json(handler, {"error": '{"error":{"code":400,"message":"JSON schema error"}}'}, 400)  # fmt: skip
+            return self._json(handler, {"error": '{"error":{"code":400,"message":"JSON schema error"}}'}, 400)
         if way == "context":
-            text = '{"error":{"code":400,"message":"request (6030 tokens) exceeds the available context size (2048 tokens), try increasing it"}}'  # fmt: skip
+            text = '{"error":{"code":400,"message":"request (6030 tokens) exceeds the available context size (2048 tokens), try increasing it"}}'
             return self._json(handler, {"error": text}, 400)
         if way.isdigit():
             return self._json(handler, {"error": f"planned {way}"}, int(way))
         if self.broken(handler, way):
             return None
         if not body.get("messages"):
-            return self._json(handler, {"model": model, "created_at": STAMP, "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "unload"})  # fmt: skip
+            return self._json(
+                handler,
+                {
+                    "model": model,
+                    "created_at": STAMP,
+                    "message": {"role": "assistant", "content": ""},
+                    "done": True,
+                    "done_reason": "unload",
+                },
+            )
         content = self.content(body, way)
         whole: dict[str, Any] = {
-            "model": model, "created_at": STAMP,
-            "message": {"role": "assistant", "content": content}, "done": True,
+            "model": model,
+            "created_at": STAMP,
+            "message": {"role": "assistant", "content": content},
+            "done": True,
             "done_reason": "length" if way == "truncated" else "stop",
-        }  # fmt: skip
+        }
         counts = {
-            "total_duration": 739579197, "load_duration": 905017, "prompt_eval_count": 27,
-            "prompt_eval_duration": 121262000, "eval_count": 10, "eval_duration": 611282000,
-        }  # fmt: skip
+            "total_duration": 739579197,
+            "load_duration": 905017,
+            "prompt_eval_count": 27,
+            "prompt_eval_duration": 121262000,
+            "eval_count": 10,
+            "eval_duration": 611282000,
+        }
         if body.get("logprobs") and self.mass:
             whole["logprobs"] = self.logprobs(content, way)
         if body.get("stream") is False:
             return self._json(handler, {**whole, **counts})
         pieces = [content[at : at + 20] for at in range(0, len(content), 20)]
         lines = [
-            {"model": model, "created_at": STAMP, "message": {"role": "assistant", "content": p},
-             "done": False}
+            {"model": model, "created_at": STAMP, "message": {"role": "assistant", "content": p}, "done": False}
             for p in pieces
-        ]  # fmt: skip
+        ]
         last = {**whole, "message": {"role": "assistant", "content": ""}, **counts}
         return self._lines(handler, lines if way == "not-done" else [*lines, last])
 

@@ -159,9 +159,16 @@ class OpenAIServer:
         count = self.files[self.batches[name]["file"]].count(b"\n") + 1
         counts = {"total": count, "completed": count if status == "completed" else 0, "failed": 0}
         return {
-            "id": name, "object": "batch", "completion_window": "24h", "created_at": 1, "endpoint": "/v1/chat/completions",
-            "input_file_id": self.batches[name]["file"], "status": status, "request_counts": counts, **more,
-        }  # fmt: skip
+            "id": name,
+            "object": "batch",
+            "completion_window": "24h",
+            "created_at": 1,
+            "endpoint": "/v1/chat/completions",
+            "input_file_id": self.batches[name]["file"],
+            "status": status,
+            "request_counts": counts,
+            **more,
+        }
 
     def batch_state(self, handler: BaseHTTPRequestHandler) -> None:
         """How a batch stands (ready at the second look), or a file of answers. Each question is answered as
@@ -188,9 +195,7 @@ class OpenAIServer:
         if "output" not in batch:
             lines = [json.loads(x) for x in self.files[batch["file"]].splitlines()]
             batch["output"] = f"out-{name}"
-            self.files[batch["output"]] = b"\n".join(
-                filter(None, (self._batch_line(x) for x in lines))
-            )
+            self.files[batch["output"]] = b"\n".join(filter(None, (self._batch_line(x) for x in lines)))
         self._send(handler, 200, self._batch(name, "completed", output_file_id=batch["output"]))
 
     def _batch_line(self, line: dict[str, Any]) -> bytes:
@@ -201,18 +206,25 @@ class OpenAIServer:
             return b""
         status = int(way) if way.isdigit() else 200
         body = {
-            "id": "x", "object": "chat.completion", "created": 1, "model": line["body"]["model"],
-            "choices": [{"index": 0, "finish_reason": "length" if way == "truncated" else "stop", "message": {"role": "assistant", "content": self.content(line["body"], way)}}],
+            "id": "x",
+            "object": "chat.completion",
+            "created": 1,
+            "model": line["body"]["model"],
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "length" if way == "truncated" else "stop",
+                    "message": {"role": "assistant", "content": self.content(line["body"], way)},
+                }
+            ],
             "usage": {"prompt_tokens": 40, "completion_tokens": 10, "total_tokens": 50},
-        }  # fmt: skip
+        }
         response = {
             "status_code": status,
             "request_id": "r",
             "body": body if status == 200 else {"error": {"message": "no"}},
         }
-        return json.dumps(
-            {"id": "b", "custom_id": line["custom_id"], "response": response, "error": None}
-        ).encode()
+        return json.dumps({"id": "b", "custom_id": line["custom_id"], "response": response, "error": None}).encode()
 
     @staticmethod
     def _raw_text(handler: BaseHTTPRequestHandler, content: bytes) -> None:
@@ -247,9 +259,7 @@ class OpenAIServer:
             }
         ]
         used = {"prompt_tokens": 7, "total_tokens": 7}
-        self._send(
-            handler, 200, {"object": "list", "data": data, "model": body["model"], "usage": used}
-        )
+        self._send(handler, 200, {"object": "list", "data": data, "model": body["model"], "usage": used})
 
     def _answer(self, handler: BaseHTTPRequestHandler, body: dict[str, Any], way: str) -> None:
         if self._denied(handler):
@@ -260,14 +270,12 @@ class OpenAIServer:
         status, _, wait = way.partition(":")
         if status.isdigit():
             headers = {"Retry-After": wait} if wait else {}
-            return self._send(
-                handler, int(status), {"error": {"message": f"planned {way}"}}, headers
-            )
+            return self._send(handler, int(status), {"error": {"message": f"planned {way}"}}, headers)
         if self.broken(handler, way):
             return None
         if way == "context":
             text = "This model's maximum context length is 8192 tokens, exceed it you did."
-            return self._send(handler, 400, {"error": {"message": text, "code": "context_length_exceeded"}})  # fmt: skip
+            return self._send(handler, 400, {"error": {"message": text, "code": "context_length_exceeded"}})
         if way == "no-choices":
             return self._send(handler, 200, {"id": "x", "object": "chat.completion", "choices": []})
         content = self.content(body, way)
@@ -277,19 +285,25 @@ class OpenAIServer:
         if way == "refusal":
             message = {"role": "assistant", "content": None, "refusal": "I would rather not."}
         choice = {
-            "index": 0, "message": message,
+            "index": 0,
+            "message": message,
             "finish_reason": "length" if way == "truncated" else "stop",
-        }  # fmt: skip
+        }
         if body.get("logprobs") and self.mass:
             choice["logprobs"] = {"content": self.logprobs(content, way)}
         reply = {
-            "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body["model"],
             "choices": [choice],
             "usage": {
-                "prompt_tokens": 120, "completion_tokens": 40, "total_tokens": 160,
+                "prompt_tokens": 120,
+                "completion_tokens": 40,
+                "total_tokens": 160,
                 "prompt_tokens_details": {"cached_tokens": 20},
             },
-        }  # fmt: skip
+        }
         whole = json.dumps(reply).encode()
         if way == "half":
             handler.send_response(200)
@@ -361,14 +375,15 @@ class OpenAIServer:
                 top += [(" maybe", 1 - self.mass)] if self.mass < 1 else []
             if way == "wrong-logprobs":
                 token = token.upper() + "?"
-            entries = [
-                {"token": t, "logprob": math.log(max(p, 1e-9)), "bytes": list(t.encode())}
-                for t, p in top
-            ]
+            entries = [{"token": t, "logprob": math.log(max(p, 1e-9)), "bytes": list(t.encode())} for t, p in top]
             found.append(
-                {"token": token, "logprob": math.log(max(top[0][1], 1e-9)),
-                 "bytes": list(token.encode()), "top_logprobs": entries}
-            )  # fmt: skip
+                {
+                    "token": token,
+                    "logprob": math.log(max(top[0][1], 1e-9)),
+                    "bytes": list(token.encode()),
+                    "top_logprobs": entries,
+                }
+            )
         return found
 
     @staticmethod
@@ -394,11 +409,13 @@ class OpenAIServer:
             values = rating["rating"]["enum"]
             rows = [
                 {
-                    "item_id": i, "reason": f"Reason for movie {i}.",
-                    "rating": values[i % len(values)], "expected": 3.25,
+                    "item_id": i,
+                    "reason": f"Reason for movie {i}.",
+                    "rating": values[i % len(values)],
+                    "expected": 3.25,
                 }
                 for i in rating["item_id"]["enum"]
-            ]  # fmt: skip
+            ]
             if way == "missing":
                 rows = rows[1:]
             if way == "off-scale":
@@ -410,18 +427,18 @@ class OpenAIServer:
             if way == "duplicates":
                 rows = [r for r in rows for _ in range(2)]
             if way == "strings":
-                rows = [
-                    {**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows
-                ]
+                rows = [{**r, "item_id": str(r["item_id"]), "rating": f"{r['rating']}/5"} for r in rows]
             text = json.dumps({"ratings": rows})
         else:
             ids = schema["$defs"]["_Change"]["properties"]["item_ids"]["items"]["enum"]
             text = json.dumps(
                 {
                     "profile": {
-                        "likes": ["Enjoys films that the server made up."], "dislikes": [],
+                        "likes": ["Enjoys films that the server made up."],
+                        "dislikes": [],
                         "people_and_themes": ["![x](http://example.invalid/x.png) [a](http://e.invalid)"],
-                        "mood": [], "rating_habits": [f"Has rated movie {ids[0]}."],
+                        "mood": [],
+                        "rating_habits": [f"Has rated movie {ids[0]}."],
                     },
                     "explanation": f"Movie {ids[0]} made the difference.",
                     "changes": [
@@ -429,7 +446,7 @@ class OpenAIServer:
                         {"aspect": "nothing cited", "direction": "dropped", "item_ids": []},
                     ],
                 }
-            )  # fmt: skip
+            )
         if way == "fenced":
             return f"Here you are:\n```json\n{text}\n```\nAnything else?"
         if way == "truncated":

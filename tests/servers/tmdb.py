@@ -14,13 +14,14 @@ TOKEN = "eyJhbGciOi.eyJhdWQiOiJwbGFudGVk.c2lnbmF0dXJl"
 MOVIES: dict[int, dict[str, Any]] = {
     862: {"title": "Toy Story", "original_title": "Toy Story", "release_date": "1995-11-22"},
     902: {
-        "title": "The City of Lost Children", "original_title": "La Cité des enfants perdus",
+        "title": "The City of Lost Children",
+        "original_title": "La Cité des enfants perdus",
         "release_date": "1995-05-16",
     },
     11: {"title": "Star Wars", "original_title": "Star Wars", "release_date": "1977-05-25"},
     5: {"title": "Four Rooms", "original_title": "Four Rooms", "release_date": "1995-12-09"},
     12: {"title": "Finding Something Else", "original_title": "x", "release_date": "2003-01-01"},
-}  # fmt: skip
+}
 
 
 class TMDBServer(OpenAIServer):
@@ -76,12 +77,14 @@ class TMDBServer(OpenAIServer):
             return self._send(handler, 404, body)
         number = int(parts.path.rsplit("/", 1)[1])
         more = {
-            "id": number, "overview": f"The story of {movie['title']}.", "tagline": None,
+            "id": number,
+            "overview": f"The story of {movie['title']}.",
+            "tagline": None,
             "poster_path": f"/poster{number}.jpg",
             "credits": {
                 "cast": [{"name": f"Actor {n}"} for n in range(9)],
                 "crew": [{"name": "A Writer", "job": "Writer"}, {"name": "A Director", "job": "Director"}],
             },
             "keywords": {"keywords": [{"name": "toy"}, {"name": "friendship"}]},
-        }  # fmt: skip
+        }
         return self._send(handler, 200, {**movie, **more})

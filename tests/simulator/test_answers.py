@@ -20,9 +20,7 @@ from lusifer.simulator.evolution import history_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
 
@@ -130,9 +128,12 @@ def test_no_text_crashes_the_update_reader(ml100k, last10, text: str) -> None:
 
 def _update(**changes: object) -> str:
     profile = {
-        "likes": [" Likes\n crime. ", "  "], "dislikes": [], "people_and_themes": [], "mood": [],
+        "likes": [" Likes\n crime. ", "  "],
+        "dislikes": [],
+        "people_and_themes": [],
+        "mood": [],
         "rating_habits": [],
-    }  # fmt: skip
+    }
     return json.dumps({"profile": profile, "explanation": "It\nmoved.", "changes": [], **changes})
 
 
@@ -152,18 +153,19 @@ def test_an_update_and_its_changes(ml100k, last10) -> None:
     )
     assert [b.text for b in made.profile.likes] == ["Likes crime."]
     assert made.profile.about == "A person." and made.explanation == "It moved."
-    assert [(c.aspect, c.direction, c.item_ids) for c in made.changes] == [
-        ("crime", "gained", (known,))
-    ]
+    assert [(c.aspect, c.direction, c.item_ids) for c in made.changes] == [("crime", "gained", (known,))]
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"profile": None}, {"explanation": 3}, {"changes": "none"}, {"extra": 1},
+        {"profile": None},
+        {"explanation": 3},
+        {"changes": "none"},
+        {"extra": 1},
         {"changes": [{"aspect": "a", "direction": "sideways", "item_ids": []}]},
     ],
-)  # fmt: skip
+)
 def test_an_update_of_another_shape_says_where(ml100k, last10, wrong: dict) -> None:
     batch = history_of(ml100k, last10, 1, 10)
     with pytest.raises(ModelError, match=f"does not fit: {next(iter(wrong))}"):

@@ -32,9 +32,7 @@ def test_all_users_have_steps(everybody, ml100k) -> None:
 
 
 def test_no_two_users_have_the_same_text(everybody) -> None:
-    profiles = Counter(
-        "\n".join(b.text for b in steps[-1].profile.bullets) for steps in everybody.values()
-    )
+    profiles = Counter("\n".join(b.text for b in steps[-1].profile.bullets) for steps in everybody.values())
     assert max(profiles.values()) == 1, profiles.most_common(2)
     explanations = Counter(s.explanation for steps in everybody.values() for s in steps)
     assert max(explanations.values()) <= 3, explanations.most_common(3)
@@ -89,9 +87,7 @@ def test_sentences_read_like_sentences(everybody) -> None:
             for text in texts:
                 assert text[0].isupper() or text[0] in "\"'“‘0123456789", text
                 assert text.rstrip("”\"’'")[-1] in ".!?", text
-                assert (
-                    "  " not in text and " ," not in text and ".." not in text.replace("...", "")
-                ), text
+                assert "  " not in text and " ," not in text and ".." not in text.replace("...", ""), text
                 assert not re.search(r"\d\.\d{3,}|\bNone\b|\bnan\b|\{|\}|genre:|_", text), text
             assert 1 <= len(re.findall(r"[.!?](?:\s|$)", step.explanation)) <= 6
 

@@ -27,15 +27,20 @@ def world(n: int, seed: int, *, evidence: bool = False):
     exact = 3.4 + user + item + taste + rng.normal(0, 0.7, n)
     rating = np.clip(np.rint(exact), 1, 5)
     columns = {
-        "base": np.full(n, 3.4), "user": user, "item": item, "recent": user,
-        "drift": np.zeros(n), "user_count": np.full(n, 120.0), "habit": np.zeros((n, 5)),
-    }  # fmt: skip
+        "base": np.full(n, 3.4),
+        "user": user,
+        "item": item,
+        "recent": user,
+        "drift": np.zeros(n),
+        "user_count": np.full(n, 120.0),
+        "habit": np.zeros((n, 5)),
+    }
     if evidence:
         columns |= {
             "machine": np.clip(3.4 + user + item + 0.5 * taste + rng.normal(0, 0.4, n), 1, 5),
             "near": 0.3 * taste + rng.normal(0, 0.4, n),
             "chances": np.tile([0.06, 0.11, 0.27, 0.34, 0.22], (n, 1)),
-        }  # fmt: skip
+        }
     return columns, seen, taste, rating
 
 
@@ -59,9 +64,7 @@ def test_a_useless_model_does_no_harm(evidence: bool) -> None:
 def test_a_useful_model_is_used(evidence: bool) -> None:
     columns, seen, taste, rating = world(6000, 1, evidence=evidence)
     rng = np.random.default_rng(2)
-    by = Calibrator.fit(
-        columns, 3 + taste + rng.normal(0, 0.5, 6000), seen, rating, SCALE, evidence=evidence
-    )
+    by = Calibrator.fit(columns, 3 + taste + rng.normal(0, 0.5, 6000), seen, rating, SCALE, evidence=evidence)
     new, seen, taste, truth = world(6000, 3, evidence=evidence)
     said = 3 + taste + rng.normal(0, 0.5, 6000)
     with_say, without = (by.apply(new, said, seen, say=s).expected for s in (True, False))
@@ -106,9 +109,7 @@ def test_parts_add_up_and_chances_fit(evidence: bool) -> None:
     assert (rest.expected >= 1).all() and (rest.expected <= 5).all()
     np.testing.assert_allclose(rest.chances.sum(axis=1), 1)
     inside = (rest.expected > 1.03) & (rest.expected < 4.97)
-    np.testing.assert_allclose(
-        (rest.chances @ SCALE.values)[inside], rest.expected[inside], atol=1e-6
-    )
+    np.testing.assert_allclose((rest.chances @ SCALE.values)[inside], rest.expected[inside], atol=1e-6)
     if not evidence:
         assert (rest.community == 0).all()
     drawn = found.sample(SCALE, 3)
@@ -134,7 +135,7 @@ def test_too_few_forecasts() -> None:
         Calibrator.fit(columns, 3 + taste, seen, rating, SCALE, evidence=False)
 
 
-def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tmp_path, monkeypatch) -> None:  # fmt: skip
+def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tmp_path, monkeypatch) -> None:
     """Read back they are the same; other details, another seed or other training ratings are others."""
     monkeypatch.setattr(simulated, "TEACHERS", 40)
     model = StatisticalUserModel()
@@ -158,10 +159,15 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
     few = last10.train.user_ids[:30].tolist()
     short = splits.Split("few", last10.train.of_users(few), last10.test)
     for data, split, by, more in (
-        (ml100k, last10, model, {"seed": 1}), (ml100k, cut, model, {}), (ml100k.with_details(known), last10, model, {}),
-        (scale, last10, model, {}), (ml100k, last10, other, {}), (ml100k, last10, model, {"history": 20}),
-        (ml100k, last10, model, {"batch_size": 5}), (ml100k, short, model, {}),
-    ):  # fmt: skip
+        (ml100k, last10, model, {"seed": 1}),
+        (ml100k, cut, model, {}),
+        (ml100k.with_details(known), last10, model, {}),
+        (scale, last10, model, {}),
+        (ml100k, last10, other, {}),
+        (ml100k, last10, model, {"history": 20}),
+        (ml100k, last10, model, {"batch_size": 5}),
+        (ml100k, short, model, {}),
+    ):
         with pytest.raises(TypeError):
             simulated.teachers(data, split, by, folder=tmp_path, **more)
     whole = file.read_bytes()

@@ -71,9 +71,10 @@ def test_evidence_on_a_training_pair_does_not_know_its_rating(small, tmp_path, q
 def test_evidence_does_not_know_a_test_rating(small, tmp_path, quick) -> None:
     split = splits.make(small, "last-5")
     flipped = Split(
-        split.name, split.train,
+        split.name,
+        split.train,
         RatingTable(split.test.user, split.test.item, 6 - split.test.rating, split.test.timestamp),
-    )  # fmt: skip
+    )
     a, b = (evidence.full(small, s, tmp_path / str(n)) for n, s in enumerate((split, flipped)))
     assert _same(a.of(split.test.user, split.test.item), b.of(split.test.user, split.test.item))
     light = evidence.light(small, split), evidence.light(small, flipped)
@@ -104,9 +105,11 @@ def test_cancel_keeps_nothing_half_made(small, tmp_path, monkeypatch) -> None:
     asked = []
     with pytest.raises(Cancelled):
         evidence.full(
-            small, splits.make(small, "last-5"), tmp_path,
+            small,
+            splits.make(small, "last-5"),
+            tmp_path,
             cancelled=lambda: asked.append(1) or len(asked) > 4,
-        )  # fmt: skip
+        )
     assert not list(tmp_path.iterdir())
 
 

@@ -55,9 +55,7 @@ def test_forty_newest_oldest_first_and_forecast_before_update(ml100k, last10) ->
         assert len(step.errors) == len(step.batch)
 
 
-@pytest.mark.parametrize(
-    ("history", "size", "shape"), [(40, 10, [10] * 4), (25, 10, [10, 10, 5]), (7, 3, [3, 3, 1])]
-)
+@pytest.mark.parametrize(("history", "size", "shape"), [(40, 10, [10] * 4), (25, 10, [10, 10, 5]), (7, 3, [3, 3, 1])])
 def test_history_and_batch_size_are_adjustable(ml100k, last10, history, size, shape) -> None:
     model = StatisticalUserModel()
     what = plan(ml100k, last10, 405, model, history=history, batch_size=size)
@@ -78,9 +76,7 @@ def tiny(tmp_path: Path):
     rows += [(3, 4, 5, 50)]
     folder = write_tiny(tmp_path / "tiny", rows, 4, 15)
     data = datasets.load(str(folder), tmp_path)
-    train = "user_id,item_id,rating,timestamp\n" + "\n".join(
-        ",".join(map(str, r)) for r in rows if r[0] != 3
-    )
+    train = "user_id,item_id,rating,timestamp\n" + "\n".join(",".join(map(str, r)) for r in rows if r[0] != 3)
     (tmp_path / "train.csv").write_text(train)
     (tmp_path / "test.csv").write_text("user_id,item_id,rating,timestamp\n3,4,5,50\n")
     return data, splits.from_files(data, tmp_path / "train.csv", tmp_path / "test.csv")
@@ -111,9 +107,7 @@ def test_kept_steps_are_not_computed_again(ml100k, last10, store) -> None:
     what = plan(ml100k, last10, 13, first)
     whole = []
     with pytest.raises(Cancelled):
-        for step in run_evolution(
-            ml100k, last10, first, what, store, cancelled=lambda: len(first.calls) >= 4
-        ):
+        for step in run_evolution(ml100k, last10, first, what, store, cancelled=lambda: len(first.calls) >= 4):
             whole.append(step)
     assert len(whole) == 2 and len(stored_steps(ml100k, what, store)) == 2
     second = Counting()
@@ -134,10 +128,18 @@ def test_a_step_survives_the_store(ml100k, last10) -> None:
 def test_the_plan_names_everything_that_decides_the_result(ml100k, last10) -> None:
     base = plan(ml100k, last10, 1, StatisticalUserModel())
     other = {
-        "dataset": "x", "dataset_hash": "x", "split": "u1", "user": 2, "model": "openai:x",
-        "model_version": "x", "history": 20, "batch_size": 5, "forecasts": False,
-        "details": "x", "evidence": "x",
-    }  # fmt: skip
+        "dataset": "x",
+        "dataset_hash": "x",
+        "split": "u1",
+        "user": 2,
+        "model": "openai:x",
+        "model_version": "x",
+        "history": 20,
+        "batch_size": 5,
+        "forecasts": False,
+        "details": "x",
+        "evidence": "x",
+    }
     assert set(other) == {f.name for f in dataclasses.fields(base)}
     ids = {dataclasses.replace(base, **{k: v}).id for k, v in other.items()}
     assert len(ids | {base.id}) == len(other) + 1

@@ -28,9 +28,7 @@ def _evolve(ml100k, last10, model, store, user=405):
     return what, list(run_evolution(ml100k, last10, model, what, store))
 
 
-def test_evolution_and_rating_and_no_call_the_second_time(
-    ml100k, last10, model, store, openai_server
-) -> None:
+def test_evolution_and_rating_and_no_call_the_second_time(ml100k, last10, model, store, openai_server) -> None:
     what, steps = _evolve(ml100k, last10, model, store)
     assert len(openai_server.requests) == 8, "a forecast and an update a step"
     assert [len(s.forecast) for s in steps] == [10] * 4
@@ -55,9 +53,7 @@ def test_what_the_model_is_told(ml100k, last10, model, store, openai_server) -> 
     forecast, update = texts[2], texts[3]
     for rated in steps[1].batch:
         assert rated.item.title in forecast and rated.item.title in update
-    later = {r.item.title for r in steps[2].batch} - {
-        r.item.title for s in steps[:2] for r in s.batch
-    }
+    later = {r.item.title for r in steps[2].batch} - {r.item.title for s in steps[:2] for r in s.batch}
     assert not any(title in update for title in later)
     assert "Enjoys films that the server made up." in forecast, "the profile of step 1"
     assert "mean rating" in update and "best rated" in update
@@ -65,9 +61,7 @@ def test_what_the_model_is_told(ml100k, last10, model, store, openai_server) -> 
     assert len(starts) == 1, "what never changes comes first, so that servers can cache it"
 
 
-def test_a_failed_update_keeps_the_steps_before_it(
-    ml100k, last10, model, store, openai_server
-) -> None:
+def test_a_failed_update_keeps_the_steps_before_it(ml100k, last10, model, store, openai_server) -> None:
     openai_server.behave("ok", "ok", "ok", "garbage", "garbage")
     what = plan(ml100k, last10, 405, model)
     found = []
@@ -98,11 +92,20 @@ def test_a_bad_update_is_repaired_once(ml100k, last10, model, store, openai_serv
 @pytest.mark.parametrize(
     ("way", "asked_again"),
     [
-        ("garbage", 10), ("missing", 1), ("off-scale", 1), ("null", 1), ("foreign-ids", 1),
-        ("refusal", 10), ("no-choices", 10), ("html", 10), ("truncated", 6),
-        ("strings", 0), ("fenced", 0), ("duplicates", 0),
+        ("garbage", 10),
+        ("missing", 1),
+        ("off-scale", 1),
+        ("null", 1),
+        ("foreign-ids", 1),
+        ("refusal", 10),
+        ("no-choices", 10),
+        ("html", 10),
+        ("truncated", 6),
+        ("strings", 0),
+        ("fenced", 0),
+        ("duplicates", 0),
     ],
-)  # fmt: skip
+)
 def test_one_repair_asks_for_what_is_missing_and_no_more(
     ml100k, last10, model, store, openai_server, way, asked_again
 ) -> None:
@@ -123,7 +126,7 @@ def test_one_repair_asks_for_what_is_missing_and_no_more(
 @pytest.mark.parametrize(
     ("way", "missing"),
     [("garbage", 10), ("missing", 1), ("off-scale", 1), ("refusal", 10), ("400", 10), ("context", 10)],
-)  # fmt: skip
+)
 def test_what_no_repair_mends_stays_missing_and_is_asked_again_the_next_time(
     ml100k, last10, model, store, openai_server, way, missing
 ) -> None:
@@ -139,9 +142,7 @@ def test_what_no_repair_mends_stays_missing_and_is_asked_again_the_next_time(
     assert not any(m.failure for m in again)
 
 
-def test_expected_ratings_from_token_probabilities(
-    ml100k, last10, model, store, openai_server
-) -> None:
+def test_expected_ratings_from_token_probabilities(ml100k, last10, model, store, openai_server) -> None:
     """At each digit d the server gives d two thirds and d-1 one third of the mass on the scale."""
     openai_server.mass = 0.9
     what, steps = _evolve(ml100k, last10, model, store)
@@ -162,18 +163,14 @@ def test_expected_ratings_from_token_probabilities(
     assert len(openai_server.requests) == asked, "probabilities are stored with the answer"
 
 
-def test_little_mass_on_the_scale_is_not_trusted(
-    ml100k, last10, model, store, openai_server
-) -> None:
+def test_little_mass_on_the_scale_is_not_trusted(ml100k, last10, model, store, openai_server) -> None:
     openai_server.mass = 0.3
     what, steps = _evolve(ml100k, last10, model, store)
     for m in rate_items(ml100k, last10, model, what, steps, ml100k.items_of([2, 3]), store):
         assert m.how == "rating" and m.expected == m.rating and m.mass < 0.5
 
 
-def test_samples_are_drawn_where_there_are_no_probabilities(
-    ml100k, last10, store, openai_server, monkeypatch
-) -> None:
+def test_samples_are_drawn_where_there_are_no_probabilities(ml100k, last10, store, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     model = user_model("openai:small", store, samples=3)
@@ -187,9 +184,7 @@ def test_samples_are_drawn_where_there_are_no_probabilities(
 
 
 @pytest.mark.parametrize(("way", "kind"), [("404", "not-found"), ("401", "auth")])
-def test_what_a_person_must_mend_ends_the_work(
-    ml100k, last10, model, store, openai_server, way, kind
-) -> None:
+def test_what_a_person_must_mend_ends_the_work(ml100k, last10, model, store, openai_server, way, kind) -> None:
     what, steps = _evolve(ml100k, last10, model, store)
     openai_server.always = way
     with pytest.raises(ModelError) as failed:
@@ -209,9 +204,7 @@ def test_the_simulator_row_counts_what_failed(ml100k, last10, model, store, open
 def test_many_users_at_a_time_give_the_same(ml100k, last10, model, store, openai_server) -> None:
     users = [1, 2, 3, 4, 5, 6]
     openai_server.delay = 0.02
-    at_once = evaluate(
-        ml100k, last10, [SIMULATOR], users=users, model=model, store=store, workers=6
-    )
+    at_once = evaluate(ml100k, last10, [SIMULATOR], users=users, model=model, store=store, workers=6)
     assert openai_server.most > 2
     asked = len(openai_server.requests)
     again = evaluate(ml100k, last10, [SIMULATOR], users=users, model=model, store=store)
@@ -222,9 +215,7 @@ def test_many_users_at_a_time_give_the_same(ml100k, last10, model, store, openai
 def test_a_wrong_key_stops_all_workers(ml100k, last10, model, store, openai_server) -> None:
     openai_server.always = "401"
     with pytest.raises(ModelError) as failed:
-        evaluate(
-            ml100k, last10, [SIMULATOR], users=range(1, 200), model=model, store=store, workers=4
-        )
+        evaluate(ml100k, last10, [SIMULATOR], users=range(1, 200), model=model, store=store, workers=4)
     assert failed.value.kind == "auth" and len(openai_server.requests) <= 8
 
 

@@ -26,13 +26,9 @@ def test_the_preview_is_what_is_asked(ml100k, last10, steps, name, template) -> 
     items = ml100k.items_of(last10.test.of_user(405).item)
     context = context_at(ml100k, last10, 405, steps, template, 2)
     found = preview(p, template, context, items)
-    assert not found.mistakes and set(found.values) >= set(questions.VARIABLES[template]) - {
-        "profile"
-    }
+    assert not found.mistakes and set(found.values) >= set(questions.VARIABLES[template]) - {"profile"}
     model = LLMUserModel(Listener(), p)
-    asked = (
-        model.update_question(context) if context.batch else model.rate_questions(context, items)[0]
-    )
+    asked = model.update_question(context) if context.batch else model.rate_questions(context, items)[0]
     assert list(found.messages[:2]) == asked[0] and found.most == asked[1]["max_tokens"]
     said = sum(len(m.content) for m in found.messages)
     assert sum(found.sizes.values()) - found.sizes["schema"] == pytest.approx(said, abs=5)
@@ -40,11 +36,7 @@ def test_the_preview_is_what_is_asked(ml100k, last10, steps, name, template) -> 
 
 
 def test_the_first_profile_has_a_template_of_its_own(ml100k, last10, steps) -> None:
-    p = (
-        prompts.load()
-        .shows("first", "FIRST {{ batch|length }}")
-        .shows("update", "LATER {{ batch|length }}")
-    )
+    p = prompts.load().shows("first", "FIRST {{ batch|length }}").shows("update", "LATER {{ batch|length }}")
     listener = Listener()
     model = LLMUserModel(listener, p)
     list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model, history=20)))
@@ -76,7 +68,5 @@ def test_too_long_for_the_model_is_a_mistake(ml100k, last10, steps, monkeypatch)
     p = prompts.load().shows("update", "word " * 3_500 + "{{ facts }}")
     context = context_at(ml100k, last10, 405, steps, "update", 2)
     assert not preview(p, "update", context, (), "openai:gpt-4o-mini").mistakes
-    (one,) = preview(
-        p, "update", context, (), "openai:gpt-4o-mini", tokens_a_character=9.0
-    ).mistakes
+    (one,) = preview(p, "update", context, (), "openai:gpt-4o-mini", tokens_a_character=9.0).mistakes
     assert "128,000" in one.message and one.template == "update"

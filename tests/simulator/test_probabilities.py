@@ -17,9 +17,7 @@ from lusifer.simulator.probabilities import chances_of_ratings, objects
 FIVE, HALVES = RatingScale(1, 5, 1), RatingScale(0.5, 5, 0.5)
 
 
-def tokens(
-    text: str, tops: dict[int, dict[str, float]], pattern: str = r"\d|\.|[^\d.]+"
-) -> list[Token]:
+def tokens(text: str, tops: dict[int, dict[str, float]], pattern: str = r"\d|\.|[^\d.]+") -> list[Token]:
     """The text cut into tokens; ``tops`` gives the alternatives at a place of the text."""
     found = []
     for match in re.finditer(pattern, text):
@@ -36,9 +34,7 @@ def answer(*rows: dict) -> str:
 def test_whole_steps() -> None:
     text = answer({"item_id": 7, "reason": 'He said "rating": 1', "rating": 4, "expected": 3.9})
     at = text.rindex('"rating": ') + 10
-    found = chances_of_ratings(
-        text, tokens(text, {at: {"4": 0.6, "5": 0.2, "7": 0.1, "x": 0.1}}), FIVE
-    )
+    found = chances_of_ratings(text, tokens(text, {at: {"4": 0.6, "5": 0.2, "7": 0.1, "x": 0.1}}), FIVE)
     assert found[7].chances == pytest.approx({4: 0.75, 5: 0.25})
     assert found[7].mass == pytest.approx(0.8) and found[7].expected == pytest.approx(4.25)
     assert found[7].spread == pytest.approx(math.sqrt(0.75 * 0.25))
@@ -65,9 +61,7 @@ def test_half_steps_need_two_tokens() -> None:
     }
     found = chances_of_ratings(text, tokens(text, tops), HALVES)[7].chances
     half, whole = 0.75 * 0.9, 0.25 + 0.75 * 0.1
-    assert found == pytest.approx(
-        {3: 0.8 * whole, 3.5: 0.8 * half, 4: 0.2 * whole, 4.5: 0.2 * half}
-    )
+    assert found == pytest.approx({3: 0.8 * whole, 3.5: 0.8 * half, 4: 0.2 * whole, 4.5: 0.2 * half})
 
 
 def test_half_steps_where_a_whole_number_was_written() -> None:
@@ -88,9 +82,7 @@ def test_one_token_that_is_the_whole_number() -> None:
 
 
 def test_ids_in_any_order_as_strings_and_twice() -> None:
-    text = answer(
-        {"rating": 2, "item_id": "8"}, {"item_id": 9, "rating": "5"}, {"item_id": 9, "rating": 1}
-    )
+    text = answer({"rating": 2, "item_id": "8"}, {"item_id": 9, "rating": "5"}, {"item_id": 9, "rating": 1})
     found = chances_of_ratings(text, tokens(text, {}), FIVE)
     assert {k: v.expected for k, v in found.items()} == {8: 2, 9: 5}
 
@@ -103,9 +95,7 @@ def test_nothing_without_tokens_or_a_number() -> None:
 
 @given(
     st.lists(
-        st.fixed_dictionaries(
-            {"item_id": st.integers(1, 99), "reason": st.text(), "rating": st.integers(1, 5)}
-        ),
+        st.fixed_dictionaries({"item_id": st.integers(1, 99), "reason": st.text(), "rating": st.integers(1, 5)}),
         max_size=5,
     ),
     st.integers(0, 400),

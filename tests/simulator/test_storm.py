@@ -26,10 +26,32 @@ from tests.conftest import ROOT
 from tests.servers.openai import KEY
 
 TROUBLE = (
-    "429", "429:0.01", "500", "503", "502", "408", "reset", "half", "drip", "html", "no-choices",
-    "garbage", "truncated", "refusal", "missing", "off-scale", "null", "foreign-ids", "duplicates",
-    "strings", "fenced", "wrong-logprobs", "400", "context", "hang",
-)  # fmt: skip
+    "429",
+    "429:0.01",
+    "500",
+    "503",
+    "502",
+    "408",
+    "reset",
+    "half",
+    "drip",
+    "html",
+    "no-choices",
+    "garbage",
+    "truncated",
+    "refusal",
+    "missing",
+    "off-scale",
+    "null",
+    "foreign-ids",
+    "duplicates",
+    "strings",
+    "fenced",
+    "wrong-logprobs",
+    "400",
+    "context",
+    "hang",
+)
 
 
 @pytest.fixture
@@ -66,9 +88,7 @@ def test_two_thousand_calls_with_faults(ml100k, last10, model, store, openai_ser
     ways = tuple(w for w in TROUBLE if w != "hang")
     openai_server.faults = (0.3, ways)
     users = last10.test.user_ids[:460].tolist()
-    found = evaluate(
-        ml100k, last10, [SIMULATOR, "bias"], users=users, model=model, store=store, workers=16
-    )
+    found = evaluate(ml100k, last10, [SIMULATOR, "bias"], users=users, model=model, store=store, workers=16)
     assert len(openai_server.requests) >= 2000
     faults = sum(n for way, n in openai_server.seen.items() if way != "ok")
     assert faults > 0.25 * len(openai_server.requests)
@@ -88,9 +108,7 @@ def test_two_thousand_calls_with_faults(ml100k, last10, model, store, openai_ser
         json.loads(text[text.index("{") : text.rindex("}") + 1])
     # Who has no rating has failed calls that say so.
     missing = set(found.test.user[~given].tolist())
-    blamed = {
-        u for (u,) in db.execute("select user_id from calls where status in ('failed', 'invalid')")
-    }
+    blamed = {u for (u,) in db.execute("select user_id from calls where status in ('failed', 'invalid')")}
     assert missing <= blamed
 
     openai_server.faults = (0.0, ())
@@ -102,9 +120,23 @@ def test_two_thousand_calls_with_faults(ml100k, last10, model, store, openai_ser
 
 def _command(server, *more: str) -> list[str]:
     return [
-        sys.executable, "-m", "lusifer", "evaluate", "--dataset", "ml-100k", "--predictors",
-        "simulator", "--model", "openai:small", "--users", "24", "--workers", "4", "--json", *more,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "lusifer",
+        "evaluate",
+        "--dataset",
+        "ml-100k",
+        "--predictors",
+        "simulator",
+        "--model",
+        "openai:small",
+        "--users",
+        "24",
+        "--workers",
+        "4",
+        "--json",
+        *more,
+    ]
 
 
 def _env(data: Path, server) -> dict[str, str]:
@@ -130,9 +162,7 @@ def test_killed_at_any_moment_it_goes_on_without_repeating(data_dir, openai_serv
         )
         goal = len(openai_server.requests) + 25
         until = time.monotonic() + 60
-        while (
-            len(openai_server.requests) < goal and time.monotonic() < until and child.poll() is None
-        ):
+        while len(openai_server.requests) < goal and time.monotonic() < until and child.poll() is None:
             time.sleep(0.01)
         if child.poll() is None:
             os.kill(child.pid, signal.SIGKILL)
@@ -140,17 +170,13 @@ def test_killed_at_any_moment_it_goes_on_without_repeating(data_dir, openai_serv
         child.wait()
         child.communicate()
     assert killed == 3
-    done = subprocess.run(
-        _command(openai_server), cwd=ROOT, env=env, capture_output=True, text=True
-    )
+    done = subprocess.run(_command(openai_server), cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["rows"] == 240
     db = sqlite3.connect(data_dir / "lusifer.db")
     assert db.execute("pragma integrity_check").fetchone() == ("ok",)
-    finished, different = db.execute(
-        "select count(*), count(distinct key) from calls where status = 'ok'"
-    ).fetchone()
+    finished, different = db.execute("select count(*), count(distinct key) from calls where status = 'ok'").fetchone()
     assert finished == different, "no finished call is repeated"
     lost = len(openai_server.requests) - finished
     assert 0 <= lost <= 3 * 4, "at most the calls in flight are lost"
@@ -161,11 +187,15 @@ def test_two_processes_use_one_database(data_dir, openai_server) -> None:
     env = _env(data_dir, openai_server)
     children = [
         subprocess.Popen(
-            _command(openai_server, "--seed", str(seed)), cwd=ROOT, env=env, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
+            _command(openai_server, "--seed", str(seed)),
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for seed in (0, 1)
-    ]  # fmt: skip
+    ]
     for child in children:
         out, err = child.communicate(timeout=120)
         assert child.returncode == 0, err
@@ -174,9 +204,7 @@ def test_two_processes_use_one_database(data_dir, openai_server) -> None:
 
 def test_a_budget_ends_the_work_and_what_is_done_is_kept(data_dir, openai_server) -> None:
     env = {**_env(data_dir, openai_server), "LUSIFER_BUDGET_RUN_TOKENS": "20000"}
-    done = subprocess.run(
-        _command(openai_server), cwd=ROOT, env=env, capture_output=True, text=True
-    )
+    done = subprocess.run(_command(openai_server), cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 2 and "The budget of this run would be passed" in done.stderr
     db = sqlite3.connect(data_dir / "lusifer.db")
     assert 0 < db.execute("select sum(tokens) from spending").fetchone()[0] <= 20_000
@@ -185,9 +213,7 @@ def test_a_budget_ends_the_work_and_what_is_done_is_kept(data_dir, openai_server
 
 def test_the_planted_key_is_in_no_file_and_no_output(data_dir, openai_server) -> None:
     openai_server.faults = (0.3, ("401", "400", "500", "refusal", "garbage"))
-    done = subprocess.run(
-        _command(openai_server), cwd=ROOT, env=_env(data_dir, openai_server), capture_output=True
-    )
+    done = subprocess.run(_command(openai_server), cwd=ROOT, env=_env(data_dir, openai_server), capture_output=True)
     secret = KEY.encode()[:12]
     assert secret not in done.stdout + done.stderr
     for file in data_dir.glob("lusifer.db*"):

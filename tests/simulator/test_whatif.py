@@ -33,16 +33,10 @@ def test_only_the_one_user_is_otherwise(ml100k, last10) -> None:
     assert np.array_equal(flipped.train.of_user(14).rating, last10.train.of_user(14).rating)
     assert flipped.train.mean == last10.train.mean and flipped.test is last10.test
     assert flipped.train.user is last10.train.user, "nothing is copied"
-    assert (
-        flipped.id
-        != last10.id
-        == altered(ml100k, last10, 13, history=40, ratings={}).name.split("+")[0]
-    )
+    assert flipped.id != last10.id == altered(ml100k, last10, 13, history=40, ratings={}).name.split("+")[0]
     batch = own.item[-20:-10]
     gone = altered(ml100k, last10, 13, history=40, without=set(batch.tolist())).train.of_user(13)
-    assert set(gone.item.tolist()) == set(own.item[-40:].tolist()) - set(batch.tolist()), (
-        "no older one moves in"
-    )
+    assert set(gone.item.tolist()) == set(own.item[-40:].tolist()) - set(batch.tolist()), "no older one moves in"
     again = altered(ml100k, last10, 13, history=40, ratings={item: 5.0})
     assert again.id == flipped.id, "the same change has the same name"
     without = altered(ml100k, last10, 13, history=40, without={item})

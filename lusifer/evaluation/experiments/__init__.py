@@ -56,19 +56,38 @@ class Experiment:
 EXPERIMENTS = {
     e.name: e
     for e in (
-        Experiment("batches", "Batch size and history", "How many ratings should be read, and how many at a time?", batches),
-        Experiment("cold", "Cold start", "Does it help while little is known of a user?", cold,
-                   {"apart": ("Fit each length apart", 0, 0, 1)}),
+        Experiment(
+            "batches", "Batch size and history", "How many ratings should be read, and how many at a time?", batches
+        ),
+        Experiment(
+            "cold",
+            "Cold start",
+            "Does it help while little is known of a user?",
+            cold,
+            {"apart": ("Fit each length apart", 0, 0, 1)},
+        ),
         Experiment("shift", "Taste shift", "Does it follow a sudden change of taste?", shift),
         Experiment("order", "Order", "Is the evolution real, or only more data?", order),
-        Experiment("repeat", "Repeatability", "How much differs when everything is asked again?", repeat,
-                   {"draws": ("Draws", repeat.DRAWS, 2, 10)}),
+        Experiment(
+            "repeat",
+            "Repeatability",
+            "How much differs when everything is asked again?",
+            repeat,
+            {"draws": ("Draws", repeat.DRAWS, 2, 10)},
+        ),
         Experiment("ablation", "Ablation", "What does each part of what the model is told contribute?", ablation),
-        Experiment("contamination", "Contamination", "How much of the skill is memory of a public data set?", contamination),
-        Experiment("loop", "Closed loop", "What happens when a profile is fed with its own ratings?", loop,
-                   {"rounds": ("Rounds", loop.ROUNDS, 1, 20)}),
+        Experiment(
+            "contamination", "Contamination", "How much of the skill is memory of a public data set?", contamination
+        ),
+        Experiment(
+            "loop",
+            "Closed loop",
+            "What happens when a profile is fed with its own ratings?",
+            loop,
+            {"rounds": ("Rounds", loop.ROUNDS, 1, 20)},
+        ),
     )
-}  # fmt: skip
+}
 """All experiments, by name."""
 
 

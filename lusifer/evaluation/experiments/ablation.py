@@ -43,13 +43,17 @@ def variants(model: LLMUserModel, *, details: bool = True) -> dict[str, PromptSe
     shown = [m for m in prompts.metadata if m == "genres" or details]
     found: dict[str, PromptSet | None] = {
         "Without the profile": silenced(prompts, "profile", ("rate",)),
-        "Without recent items": replace(prompts, recent=0) if prompts.recent and "recent" in variables_of(dict(prompts.templates)["rate"]) else None,
+        "Without recent items": replace(prompts, recent=0)
+        if prompts.recent and "recent" in variables_of(dict(prompts.templates)["rate"])
+        else None,
         "Without facts": silenced(prompts, "facts", ("first", "update", "rate")),
         "Without metadata": replace(prompts, metadata=()) if shown else None,
-    }  # fmt: skip
+    }
     if len(shown) > 1:
         for name in shown:
-            found[f"Without {FIELDS[name]}"] = replace(prompts, metadata=tuple(m for m in prompts.metadata if m != name))  # fmt: skip
+            found[f"Without {FIELDS[name]}"] = replace(
+                prompts, metadata=tuple(m for m in prompts.metadata if m != name)
+            )
     return {name: p for name, p in found.items() if p is not None}
 
 
@@ -67,20 +71,21 @@ class Without(StatisticalUserModel):
         now = level(seen, usual)
         start = user_mean(seen, usual, LEVEL_DOUBT) if self.part == "recency" else now.now
         model = TasteModel.fit(seen, user_mean(seen, usual, 2.0))
-        kept = {"tastes": (), "genres": ("era:",), "years": ("genre:",)}.get(self.part, ("genre:", "era:"))  # fmt: skip
+        kept = {"tastes": (), "genres": ("era:",), "years": ("genre:",)}.get(self.part, ("genre:", "era:"))
         answers = []
         for item in items:
             parts = {k: v for k, v in model.contributions(item).items() if k.startswith(kept)}
             about = float(context.scale.clip(start + sum(parts.values())))
-            answers.append(
-                SimulatedRating(item.id, context.scale.nearest(about), about, now.spread)
-            )
+            answers.append(SimulatedRating(item.id, context.scale.nearest(about), about, now.spread))
         return tuple(answers)
 
 
 BUILTIN_PARTS = {
-    "Without recency": "recency", "Without tastes": "tastes", "Without genres": "genres", "Without years": "years",
-}  # fmt: skip
+    "Without recency": "recency",
+    "Without tastes": "tastes",
+    "Without genres": "genres",
+    "Without years": "years",
+}
 
 
 def arms(setting: Setting) -> list[Arm]:
@@ -117,11 +122,25 @@ def run(setting: Setting) -> Result:
     deltas = {n: f - rmse[WHOLE] for n, f in rmse.items() if n != WHOLE}
     forecast = {n: boot.rmse(*pair) for n, pair in base.same_forecasts(found).items()}
     panels = [
-        Panel("What leaving it out costs", "", "RMSE minus that with everything", "points",
-              tuple(d.point("Final rating", n) for n, d in deltas.items())),
-        Panel("Error of every arm", "", "RMSE", "points",
-              tuple(f.point(title, n) for title, by in (("Final rating", rmse), ("Forecasts", forecast)) for n, f in by.items())),
-    ]  # fmt: skip
+        Panel(
+            "What leaving it out costs",
+            "",
+            "RMSE minus that with everything",
+            "points",
+            tuple(d.point("Final rating", n) for n, d in deltas.items()),
+        ),
+        Panel(
+            "Error of every arm",
+            "",
+            "RMSE",
+            "points",
+            tuple(
+                f.point(title, n)
+                for title, by in (("Final rating", rmse), ("Forecasts", forecast))
+                for n, f in by.items()
+            ),
+        ),
+    ]
     spent = []
     for arm in ways:
         users, used = base.tokens(setting, arm)
@@ -132,16 +151,18 @@ def run(setting: Setting) -> Result:
     left_out = {n: d for n, d in deltas.items() if n != EVIDENCE and np.isfinite(d.value)}
     first, second = _said(left_out)
     if EVIDENCE in deltas:
-        second += f" Community evidence changes it by {base.words(deltas[EVIDENCE], signed=True)}, {base.chance(deltas[EVIDENCE])}."  # fmt: skip
+        second += f" Community evidence changes it by {base.words(deltas[EVIDENCE], signed=True)}, {base.chance(deltas[EVIDENCE])}."
     notes = []
     if not isinstance(setting.model, LLMUserModel):
-        notes.append("The built-in rates by measured tastes; its profile only words them, so there is no profile to leave out.")  # fmt: skip
-    if setting.told is None:
         notes.append(
-            "Community evidence is off, or not prepared for this split, so that arm was left out."
+            "The built-in rates by measured tastes; its profile only words them, so there is no profile to leave out."
         )
+    if setting.told is None:
+        notes.append("Community evidence is off, or not prepared for this split, so that arm was left out.")
     figures = {n: d.json for n, d in deltas.items()}
-    return Result((first, second), tuple(panels), figures, base.rows_of(found, test), (*notes, *dead, *base.missing(found)))  # fmt: skip
+    return Result(
+        (first, second), tuple(panels), figures, base.rows_of(found, test), (*notes, *dead, *base.missing(found))
+    )
 
 
 def _said(left_out: dict[str, base.Figure]) -> tuple[str, str]:
@@ -153,12 +174,12 @@ def _said(left_out: dict[str, base.Figure]) -> tuple[str, str]:
         )
     order = sorted(left_out, key=lambda n: -abs(left_out[n].value))
     most = left_out[order[0]]
-    first = f"{order[0]} the final RMSE changes most, by {base.words(most, signed=True)}, {base.chance(most)}."  # fmt: skip
+    first = f"{order[0]} the final RMSE changes most, by {base.words(most, signed=True)}, {base.chance(most)}."
     groups = {
         "it rises beyond chance": [n for n in order if left_out[n].sure and left_out[n].value > 0],
         "it falls beyond chance": [n for n in order if left_out[n].sure and left_out[n].value < 0],
         "no difference is shown": [n for n in order if not left_out[n].sure],
     }
-    parts = [f"{what} {', '.join(n[:1].lower() + n[1:] for n in names)}" for what, names in groups.items() if names]  # fmt: skip
+    parts = [f"{what} {', '.join(n[:1].lower() + n[1:] for n in names)}" for what, names in groups.items() if names]
     text = "; ".join(parts)
     return first, f"{text[:1].upper()}{text[1:]}."

@@ -74,7 +74,7 @@ class Setting:
             Cancelled: somebody asked for the end.
         """
         if self.cancelled():
-            raise Cancelled("The experiment was stopped.", "What was answered is kept: run it again to go on.")  # fmt: skip
+            raise Cancelled("The experiment was stopped.", "What was answered is kept: run it again to go on.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,15 +132,17 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Everything but the rows, as plain values."""
         return {
-            "sentences": list(self.sentences), "panels": [asdict(p) for p in self.panels],
-            "figures": dict(self.figures), "notes": list(self.notes),
-        }  # fmt: skip
+            "sentences": list(self.sentences),
+            "panels": [asdict(p) for p in self.panels],
+            "figures": dict(self.figures),
+            "notes": list(self.notes),
+        }
 
 
 # ---- simulating --------------------------------------------------------------------------------------
 
 
-def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, Simulated]:  # fmt: skip
+def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, Simulated]:
     """Every arm simulated, by name.
 
     Args:
@@ -160,10 +162,19 @@ def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int 
             setting.progress(done + now, total, name)
 
         found[arm.name] = simulate(
-            arm.dataset or setting.dataset, arm.split, arm.model, arm.split.test, _kept(setting, arm),
-            forecasts=True, community=arm.community, history=arm.history, batch_size=arm.batch_size, progress=told,
-            cancelled=setting.cancelled, workers=setting.workers,
-        )  # fmt: skip
+            arm.dataset or setting.dataset,
+            arm.split,
+            arm.model,
+            arm.split.test,
+            _kept(setting, arm),
+            forecasts=True,
+            community=arm.community,
+            history=arm.history,
+            batch_size=arm.batch_size,
+            progress=told,
+            cancelled=setting.cancelled,
+            workers=setting.workers,
+        )
         done += size
     return found
 
@@ -179,11 +190,18 @@ def cost(setting: Setting, arms: Sequence[Arm]) -> Estimate:
     for arm in arms:
         dataset = arm.dataset or setting.dataset
         plans = [
-            plan(dataset, arm.split, int(u), arm.model, history=arm.history, batch_size=arm.batch_size,
-                 community=arm.community)
+            plan(
+                dataset,
+                arm.split,
+                int(u),
+                arm.model,
+                history=arm.history,
+                batch_size=arm.batch_size,
+                community=arm.community,
+            )
             for u in arm.split.test.user_ids
-        ]  # fmt: skip
-        total += for_users(dataset, arm.split, plans, arm.model, setting.store, community=arm.community)  # fmt: skip
+        ]
+        total += for_users(dataset, arm.split, plans, arm.model, setting.store, community=arm.community)
     return total
 
 
@@ -193,10 +211,17 @@ def tokens(setting: Setting, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
         return np.zeros(0, dtype=np.int64), np.zeros(0)
     dataset = arm.dataset or setting.dataset
     ids = {
-        int(u): plan(dataset, arm.split, int(u), arm.model, history=arm.history, batch_size=arm.batch_size,
-                     community=arm.community).id
+        int(u): plan(
+            dataset,
+            arm.split,
+            int(u),
+            arm.model,
+            history=arm.history,
+            batch_size=arm.batch_size,
+            community=arm.community,
+        ).id
         for u in arm.split.test.user_ids
-    }  # fmt: skip
+    }
     used = setting.store.usage_of(list(ids.values()))
     known = {u: used[p]["tokens"] for u, p in ids.items() if p in used}
     return np.array(list(known), dtype=np.int64), np.array(list(known.values()), dtype=float)
@@ -268,7 +293,7 @@ class Bootstrap:
         at = np.searchsorted(self.users, users)
         return np.stack([np.bincount(at, v, len(self.users)) for v in values], axis=1)
 
-    def of(self, users: NDArray[Any], values: Sequence[Floats], measure: Callable[[Floats], Floats]) -> Figure:  # fmt: skip
+    def of(self, users: NDArray[Any], values: Sequence[Floats], measure: Callable[[Floats], Floats]) -> Figure:
         """A measure of sums over rows: it is given (draws × values) and gives a number a draw. Rows with a NaN
         count for nothing."""
         kept = np.all([np.isfinite(v) for v in values], axis=0)
@@ -282,20 +307,20 @@ class Bootstrap:
     def mean(self, users: NDArray[Any], values: ArrayLike) -> Figure:
         """The mean over rows."""
         v = np.asarray(values, dtype=float)
-        return self.of(
-            users, [v, np.where(np.isfinite(v), 1.0, np.nan)], lambda s: s[:, 0] / s[:, 1]
-        )
+        return self.of(users, [v, np.where(np.isfinite(v), 1.0, np.nan)], lambda s: s[:, 0] / s[:, 1])
 
     def rmse(self, users: NDArray[Any], errors: ArrayLike) -> Figure:
         """The root of the mean square over rows."""
         e = np.asarray(errors, dtype=float)
-        return self.of(users, [e * e, np.where(np.isfinite(e), 1.0, np.nan)], lambda s: np.sqrt(s[:, 0] / s[:, 1]))  # fmt: skip
+        return self.of(users, [e * e, np.where(np.isfinite(e), 1.0, np.nan)], lambda s: np.sqrt(s[:, 0] / s[:, 1]))
 
     def spread(self, users: NDArray[Any], values: ArrayLike) -> Figure:
         """The standard deviation over rows."""
         v = np.asarray(values, dtype=float)
         one = np.where(np.isfinite(v), 1.0, np.nan)
-        return self.of(users, [v, v * v, one], lambda s: np.sqrt(np.maximum(s[:, 1] / s[:, 2] - (s[:, 0] / s[:, 2]) ** 2, 0)))  # fmt: skip
+        return self.of(
+            users, [v, v * v, one], lambda s: np.sqrt(np.maximum(s[:, 1] / s[:, 2] - (s[:, 0] / s[:, 2]) ** 2, 0))
+        )
 
     def correlation(self, users: NDArray[Any], a: ArrayLike, b: ArrayLike) -> Figure:
         """Pearson's correlation over rows."""
@@ -305,7 +330,9 @@ class Bootstrap:
         def measure(s: Floats) -> Floats:
             n = s[:, 5]
             var = (s[:, 2] / n - (s[:, 0] / n) ** 2) * (s[:, 3] / n - (s[:, 1] / n) ** 2)
-            return np.where(var > 1e-12, (s[:, 4] / n - s[:, 0] * s[:, 1] / n**2) / np.sqrt(np.maximum(var, 1e-300)), np.nan)  # fmt: skip
+            return np.where(
+                var > 1e-12, (s[:, 4] / n - s[:, 0] * s[:, 1] / n**2) / np.sqrt(np.maximum(var, 1e-300)), np.nan
+            )
 
         return self.of(users, [x, y, x * x, y * y, x * y, one], measure)
 
@@ -321,7 +348,7 @@ def forecast_errors(found: Simulated) -> tuple[NDArray[Any], Floats, Floats]:
     return f.user, f.said - f.rating, f.seen
 
 
-def by_seen(boot: Bootstrap, name: str, found: Simulated, width: int = 10, most: int = 80) -> list[Point]:  # fmt: skip
+def by_seen(boot: Bootstrap, name: str, found: Simulated, width: int = 10, most: int = 80) -> list[Point]:
     """RMSE of forecasts by how many ratings had been seen, in stretches."""
     users, errors, seen = forecast_errors(found)
     points = []
@@ -332,9 +359,7 @@ def by_seen(boot: Bootstrap, name: str, found: Simulated, width: int = 10, most:
     return points
 
 
-def alive(
-    found: Mapping[str, Simulated], first: str
-) -> tuple[dict[str, Simulated], tuple[str, ...]]:
+def alive(found: Mapping[str, Simulated], first: str) -> tuple[dict[str, Simulated], tuple[str, ...]]:
     """The arms that gave at least half of their ratings, and a note on the others: one dead arm would leave no row
     on which all can be compared. The first, which the others are held against, always stays."""
     dead = [n for n, s in found.items() if n != first and np.isfinite(s.answers.said).mean() < 0.5]
@@ -368,7 +393,7 @@ def missing(found: Mapping[str, Simulated]) -> tuple[str, ...]:
 def likeness(one: Profile, other: Profile) -> float:
     """How much two profiles say the same: shared words over all words (Jaccard), from 0 to 1; 1 for two
     empty ones."""
-    first, second = ({w.strip(".,;:()").lower() for b in p.bullets for w in b.text.split()} for p in (one, other))  # fmt: skip
+    first, second = ({w.strip(".,;:()").lower() for b in p.bullets for w in b.text.split()} for p in (one, other))
     together = first | second
     return len(first & second) / len(together) if together else 1.0
 

@@ -44,20 +44,11 @@ def run(setting: Setting) -> Result:
     boot = Bootstrap(test.user_ids, setting.seed)
     true = test.rating.astype(float)
     same = base.common(*(s.answers.said for s in found.values()))
-    rmse = {
-        pair: boot.rmse(test.user[same], (found[_name(*pair)].answers.said - true)[same])
-        for pair in tried
-    }
+    rmse = {pair: boot.rmse(test.user[same], (found[_name(*pair)].answers.said - true)[same]) for pair in tried}
     usual = rmse[USUAL]
-    final = [
-        rmse[USUAL[0], b].point("Batch size, 40 ratings", str(b))
-        for b in BATCHES
-        if (USUAL[0], b) in rmse
-    ]
+    final = [rmse[USUAL[0], b].point("Batch size, 40 ratings", str(b)) for b in BATCHES if (USUAL[0], b) in rmse]
     length = [
-        rmse[h, USUAL[1]].point("Ratings read, batches of 10", str(h))
-        for h in HISTORIES
-        if (h, USUAL[1]) in rmse
+        rmse[h, USUAL[1]].point("Ratings read, batches of 10", str(h)) for h in HISTORIES if (h, USUAL[1]) in rmse
     ]
     spent = []
     for arm in ways:
@@ -68,23 +59,34 @@ def run(setting: Setting) -> Result:
         Panel("Final error by batch size", "Ratings in a batch", "RMSE", "points", tuple(final)),
         Panel("Final error by history length", "Ratings read", "RMSE", "points", tuple(length)),
         Panel(
-            "Forecast error on the way (each arm on what it forecast)", "Ratings seen before", "RMSE of forecasts", "line",
-            tuple(p for pair in tried if pair[0] in {40, 80}
-                  for p in base.by_seen(boot, _name(*pair), found[_name(*pair)])),
+            "Forecast error on the way (each arm on what it forecast)",
+            "Ratings seen before",
+            "RMSE of forecasts",
+            "line",
+            tuple(
+                p
+                for pair in tried
+                if pair[0] in {40, 80}
+                for p in base.by_seen(boot, _name(*pair), found[_name(*pair)])
+            ),
         ),
-    ]  # fmt: skip
+    ]
     if spent:
         panels.append(Panel("Tokens", "", "Tokens a user", "points", tuple(spent)))
     read = np.array([len(setting.split.train.of_user(int(u))) for u in setting.users])
-    notes = [f"{int((read >= max(HISTORIES)).sum())} of {len(read)} users have {max(HISTORIES)} ratings or more; the others' longest history is shorter."]  # fmt: skip
+    notes = [
+        f"{int((read >= max(HISTORIES)).sum())} of {len(read)} users have {max(HISTORIES)} ratings or more; the others' longest history is shorter."
+    ]
     if not spent:
         notes.append("No tokens were used, or the server counts none.")
     deltas = {pair: rmse[pair] - usual for pair in tried if pair != USUAL}
     return Result(
-        (_batches(deltas), _lengths(deltas)), tuple(panels),
+        (_batches(deltas), _lengths(deltas)),
+        tuple(panels),
         {"usual": usual.json, **{f"{h}x{b}": d.json for (h, b), d in deltas.items()}},
-        base.rows_of(found, test), (*notes, *dead, *base.missing(found)),
-    )  # fmt: skip
+        base.rows_of(found, test),
+        (*notes, *dead, *base.missing(found)),
+    )
 
 
 def _batches(deltas: dict[tuple[int, int], base.Figure]) -> str:

@@ -75,7 +75,7 @@ def run(setting: Setting) -> Result:
     heavy = len(baselines.HEAVY) * groups * UNITS
     found = {int(k): s for k, s in base.run_arms(setting, ways, after=heavy).items()}
     test = ways[0].split.test
-    said: dict[int, dict[str, np.ndarray]] = {k: {SIMULATOR: s.answers.said} for k, s in found.items()}  # fmt: skip
+    said: dict[int, dict[str, np.ndarray]] = {k: {SIMULATOR: s.answers.said} for k, s in found.items()}
     notes = list(base.missing({f"{k} known": s for k, s in found.items()}))
     try:
         for known, values in _calibrated(setting, splits, found).items():
@@ -87,30 +87,42 @@ def run(setting: Setting) -> Result:
     boot, true = Bootstrap(test.user_ids, setting.seed), test.rating.astype(float)
     rmse = {
         (k, name): boot.rmse(test.user[same], (values - true)[same])
-        for k, by in said.items() for name, values in by.items()
-    }  # fmt: skip
+        for k, by in said.items()
+        for name, values in by.items()
+    }
     names = list(said[0])
     panel = Panel(
-        "Error by ratings known", "Ratings known of a user", "RMSE", "steps",
+        "Error by ratings known",
+        "Ratings known of a user",
+        "RMSE",
+        "steps",
         tuple(rmse[k, n].point(n, str(k)) for n in names for k in LENGTHS),
-    )  # fmt: skip
+    )
     mine = CALIBRATED if CALIBRATED in names else SIMULATOR
     over = {(k, n): rmse[k, mine] - rmse[k, n] for k in LENGTHS for n in ("bias", "fm")}
-    rows = pd.concat([
-        test.frame().drop(columns="timestamp").assign(known=k, **by) for k, by in said.items()
-    ])  # fmt: skip
+    rows = pd.concat([test.frame().drop(columns="timestamp").assign(known=k, **by) for k, by in said.items()])
     figures = {f"{n}-{k}": rmse[k, n].json for k in LENGTHS for n in names}
     figures |= {f"minus-{n}-{k}": over[k, n].json for k in LENGTHS for n in ("bias", "fm")}
     return Result(
-        (_first(rmse, over, mine), _second(rmse, over, mine, names)), (panel,), figures, rows.reset_index(drop=True),
-        (*(() if setting.options.get("apart") else ("Baselines are fitted to neighbouring lengths at once, see the documentation; the switch fits each apart.",)),
-         f"{len(test.user_ids)} of {len(setting.users)} users have {max(LENGTHS)} training ratings and were looked at.", *notes),
-    )  # fmt: skip
+        (_first(rmse, over, mine), _second(rmse, over, mine, names)),
+        (panel,),
+        figures,
+        rows.reset_index(drop=True),
+        (
+            *(
+                ()
+                if setting.options.get("apart")
+                else (
+                    "Baselines are fitted to neighbouring lengths at once, see the documentation; the switch fits each apart.",
+                )
+            ),
+            f"{len(test.user_ids)} of {len(setting.users)} users have {max(LENGTHS)} training ratings and were looked at.",
+            *notes,
+        ),
+    )
 
 
-def _calibrated(
-    setting: Setting, splits: dict[int, Split], found: dict[int, Simulated]
-) -> dict[int, np.ndarray]:
+def _calibrated(setting: Setting, splits: dict[int, Split], found: dict[int, Simulated]) -> dict[int, np.ndarray]:
     """Expected ratings by length, calibrated by the forecasts of everybody else (the built-in) or, for a model
     that costs, by the longest arm's forecasts of the other half of the users."""
     lights = {k: communities.light(setting.dataset, splits[k], seed=setting.seed) for k in found}
@@ -118,9 +130,14 @@ def _calibrated(
     folds: list[tuple[NDArray[Any], Forecasts, Community]] = []
     if setting.model.spec == BUILTIN:
         forecasts = teachers(
-            setting.dataset, splits[0], setting.model, community=lights[0], seed=setting.seed,
-            folder=setting.folder, cancelled=setting.cancelled,
-        )  # fmt: skip
+            setting.dataset,
+            splits[0],
+            setting.model,
+            community=lights[0],
+            seed=setting.seed,
+            folder=setting.folder,
+            cancelled=setting.cancelled,
+        )
         folds.append((users, forecasts, lights[0]))
     else:  # each half of the users by the other half: nobody is calibrated by ratings that are not known of them
         longest = found[max(LENGTHS)].forecasts
@@ -139,12 +156,17 @@ def _without(forecasts: Forecasts, users: NDArray[Any]) -> Forecasts:
     """The forecasts of everybody else."""
     rows = ~np.isin(forecasts.user, users)
     return Forecasts(
-        forecasts.user[rows], forecasts.item[rows], forecasts.said[rows], forecasts.seen[rows], forecasts.moment[rows],
-        forecasts.newest, forecasts.rating[rows],
-    )  # fmt: skip
+        forecasts.user[rows],
+        forecasts.item[rows],
+        forecasts.said[rows],
+        forecasts.seen[rows],
+        forecasts.moment[rows],
+        forecasts.newest,
+        forecasts.rating[rows],
+    )
 
 
-def together(setting: Setting, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:  # fmt: skip
+def together(setting: Setting, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:
     """A data set and split in which each user stands once for every length, as people of their own with nothing
     but the known ratings: the users' copies for the first length come first, in the users' order.
 
@@ -166,21 +188,19 @@ def together(setting: Setting, users: tuple[int, ...], lengths: Sequence[int]) -
     copies = pd.concat(people)
     copies.index = pd.RangeIndex(first, first + len(copies), name=data.users.index.name)
     joined = [
-        RatingTable.from_arrays(*(np.concatenate([getattr(t, c) for t in tables]) for c in ("user", "item", "rating", "timestamp")))
+        RatingTable.from_arrays(
+            *(np.concatenate([getattr(t, c) for t in tables]) for c in ("user", "item", "rating", "timestamp"))
+        )
         for tables in (parts, tested)
-    ]  # fmt: skip
+    ]
     name = f"{setting.split.id}+known-{'-'.join(map(str, lengths))}"
-    more = replace(data, users=pd.concat([data.users, copies]), hash=f"{data.hash}-copies", _cache={})  # fmt: skip
+    more = replace(data, users=pd.concat([data.users, copies]), hash=f"{data.hash}-copies", _cache={})
     return more, Split(name, joined[0], joined[1], files=True)
 
 
-def _baselines(
-    setting: Setting, users: tuple[int, ...], said: dict[int, dict[str, np.ndarray]], done: int
-) -> None:
+def _baselines(setting: Setting, users: tuple[int, ...], said: dict[int, dict[str, np.ndarray]], done: int) -> None:
     """Every baseline at every length, some at a time; the heavy ones in processes of their own."""
-    groups: Sequence[tuple[int, ...]] = (
-        [(k,) for k in LENGTHS] if setting.options.get("apart") else GROUPS
-    )
+    groups: Sequence[tuple[int, ...]] = [(k,) for k in LENGTHS] if setting.options.get("apart") else GROUPS
     made = {lengths: together(setting, users, lengths) for lengths in groups}
     jobs = [(n, lengths) for n in baselines.METHODS for lengths in groups]
     jobs.sort(key=lambda j: j[0] not in baselines.HEAVY)
@@ -191,9 +211,14 @@ def _baselines(
         name, lengths = job
         dataset, split = made[lengths]
         values = predict_baseline(
-            name, dataset, split, split.test, seed=setting.seed, folder=setting.folder,
+            name,
+            dataset,
+            split,
+            split.test,
+            seed=setting.seed,
+            folder=setting.folder,
             cancelled=setting.cancelled,
-        ).values  # fmt: skip
+        ).values
         return name, lengths, values
 
     with ThreadPoolExecutor(FITS, thread_name_prefix="lusifer-fit") as pool:
@@ -217,9 +242,15 @@ def _baselines(
         said[known] = {n: said[known][n] for n in order}
 
 
-def _first(rmse: dict[tuple[int, str], Figure], over: dict[tuple[int, str], Figure], mine: str) -> str:  # fmt: skip
+def _first(rmse: dict[tuple[int, str], Figure], over: dict[tuple[int, str], Figure], mine: str) -> str:
     better = [k for k in LENGTHS if over[k, "bias"].sure and over[k, "bias"].value < 0]
-    found = f"from {better[0]} on" if better and better == [k for k in LENGTHS if k >= better[0]] else f"with {', '.join(map(str, better))}" if better else "with no number of known ratings"  # fmt: skip
+    found = (
+        f"from {better[0]} on"
+        if better and better == [k for k in LENGTHS if k >= better[0]]
+        else f"with {', '.join(map(str, better))}"
+        if better
+        else "with no number of known ratings"
+    )
     which = "calibrated simulator" if mine == CALIBRATED else "simulator"
     return (
         f"The {which} is better than user and item bias beyond chance {found}; with 5 known ratings it differs by "
@@ -229,10 +260,10 @@ def _first(rmse: dict[tuple[int, str], Figure], over: dict[tuple[int, str], Figu
 
 def _second(
     rmse: dict[tuple[int, str], Figure], over: dict[tuple[int, str], Figure], mine: str, names: list[str]
-) -> str:  # fmt: skip
+) -> str:
     others = [n for n in names if n not in {SIMULATOR, CALIBRATED}]
     best = {k: min(others, key=lambda n: rmse[k, n].value) for k in (0, 5, 20)}
-    said = ", ".join(f"{k}: {baselines.METHODS[n].title} ({rmse[k, n].value:.3f})" for k, n in best.items())  # fmt: skip
+    said = ", ".join(f"{k}: {baselines.METHODS[n].title} ({rmse[k, n].value:.3f})" for k, n in best.items())
     return (
         f"The best baseline by known ratings is {said}; against the factorisation machine the difference is "
         f"{base.words(over[0, 'fm'], signed=True)} with none known and {base.words(over[20, 'fm'], signed=True)} with 20."

@@ -32,18 +32,21 @@ def masked(dataset: Dataset, seed: int) -> tuple[Dataset, dict[int, int]]:
     renamed = dict(zip(ids.tolist(), new.tolist(), strict=True))
     items = dataset.items.copy()
     years = items["year"].astype("Int64")
-    items["title"] = [f"{dataset.words.say('Film')} {n}" + ("" if y is None else f" ({y})") for n, y in zip(new, [None if v is None else int(v) for v in years.astype(object).where(years.notna(), None)], strict=True)]  # fmt: skip
+    items["title"] = [
+        f"{dataset.words.say('Film')} {n}" + ("" if y is None else f" ({y})")
+        for n, y in zip(
+            new, [None if v is None else int(v) for v in years.astype(object).where(years.notna(), None)], strict=True
+        )
+    ]
     items.index = items.index.map(renamed)
-    return replace(
-        dataset, items=items, details={}, hash=f"{dataset.hash}-masked-{seed}", _cache={}
-    ), renamed
+    return replace(dataset, items=items, details={}, hash=f"{dataset.hash}-masked-{seed}", _cache={}), renamed
 
 
 def _renamed(table: RatingTable, ids: dict[int, int]) -> RatingTable:
     """The table under other item ids, its rows in the same order."""
     old = np.array(sorted(ids))
     new = np.array([ids[i] for i in old.tolist()], dtype=np.int32)
-    made = RatingTable(table.user, new[np.searchsorted(old, table.item)], table.rating, table.timestamp)  # fmt: skip
+    made = RatingTable(table.user, new[np.searchsorted(old, table.item)], table.rating, table.timestamp)
     made.__dict__["mean"] = table.mean
     return made
 
@@ -53,7 +56,7 @@ def arms(setting: Setting) -> list[Arm]:
     plain = setting.dataset.with_details({}) if setting.dataset.details else setting.dataset
     other, ids = masked(setting.dataset, setting.seed)
     sample = setting.sample
-    hidden = Split(f"{sample.id}+masked-{setting.seed}", _renamed(sample.train, ids), _renamed(sample.test, ids))  # fmt: skip
+    hidden = Split(f"{sample.id}+masked-{setting.seed}", _renamed(sample.train, ids), _renamed(sample.test, ids))
     return [
         Arm(KNOWN, sample, setting.model, dataset=plain),
         Arm(MASKED, hidden, setting.model, dataset=other),
@@ -95,38 +98,52 @@ def run(setting: Setting) -> Result:
     first = (
         f"With titles masked the correlation with real ratings goes from {base.words(alike[KNOWN], 2)} to {base.words(alike[MASKED], 2)}, "
         f"{base.chance(lost)}, and the RMSE changes by {base.words(costs, signed=True)}."
-    )  # fmt: skip
+    )
     panels = [
-        Panel("Titles known and masked", "", "Correlation with real ratings", "points",
-              tuple(f.point("Correlation", n) for n, f in alike.items())),
+        Panel(
+            "Titles known and masked",
+            "",
+            "Correlation with real ratings",
+            "points",
+            tuple(f.point("Correlation", n) for n, f in alike.items()),
+        ),
         Panel("What masking costs", "", "RMSE", "points", tuple(f.point("RMSE", n) for n, f in rmse.items())),
-    ]  # fmt: skip
+    ]
     figures = {"masked_rmse": costs.json, "masked_correlation": lost.json}
     rows = base.rows_of(found, test)
     notes = list(base.missing(found))
     if isinstance(setting.model, LLMUserModel):
         recited = _recite(setting, setting.model, test, len(test.user_ids) * 2, count)
         both = base.common(*recited.values())
-        hit = {n: boot.mean(test.user[both], (np.abs(v[both] - true[both]) < 1e-6) * 1.0) for n, v in recited.items()}  # fmt: skip
+        hit = {n: boot.mean(test.user[both], (np.abs(v[both] - true[both]) < 1e-6) * 1.0) for n, v in recited.items()}
         more = hit[RIGHT] - hit[WRONG]
         figures["recited"] = more.json
-        panels.append(Panel("Recited from memory", "", "Share of ratings recited exactly", "points",
-                            tuple(f.point("Recited", n) for n, f in hit.items())))  # fmt: skip
+        panels.append(
+            Panel(
+                "Recited from memory",
+                "",
+                "Share of ratings recited exactly",
+                "points",
+                tuple(f.point("Recited", n) for n, f in hit.items()),
+            )
+        )
         second = (
             f"Asked to recite, it names {base.words(hit[RIGHT], 2)} of the ratings with the right user id and {base.words(hit[WRONG], 2)} with another's: "
             f"a difference of {base.words(more, 3, signed=True)}, {base.chance(more)}"
-            + (", so it remembers this data set." if more.sure and more.value > 0 else ", so no memory of single users is shown.")
-        )  # fmt: skip
+            + (
+                ", so it remembers this data set."
+                if more.sure and more.value > 0
+                else ", so no memory of single users is shown."
+            )
+        )
         rows = rows.assign(**{f"recited: {n}": v for n, v in recited.items()})
         notes.append(f"{int((~both).sum())} of {len(both)} recitations are missing.")
     else:
-        second = "The built-in has read nothing but the training part, so it has nothing to recite; what masking changes is that it can't tell series of films."  # fmt: skip
+        second = "The built-in has read nothing but the training part, so it has nothing to recite; what masking changes is that it can't tell series of films."
     return Result((first, second), tuple(panels), figures, rows, tuple(notes))
 
 
-def _recite(
-    setting: Setting, model: LLMUserModel, test: RatingTable, before: int, count: int
-) -> dict[str, np.ndarray]:
+def _recite(setting: Setting, model: LLMUserModel, test: RatingTable, before: int, count: int) -> dict[str, np.ndarray]:
     """Recited ratings of the test rows with the right and with another user's id."""
     ids, offsets = test._index
     wrong = _decoys(setting)

@@ -54,7 +54,7 @@ def shown(setting: Setting, user: int) -> list[tuple[Item, ...]]:
     open_ = ~np.isin(ids, mine)
     ids, chances = ids[open_], counts[open_] / counts[open_].sum()
     count = min(SHOWN * _rounds(setting), len(ids))
-    drawn = np.random.default_rng((setting.seed, 41, user)).choice(ids, count, replace=False, p=chances)  # fmt: skip
+    drawn = np.random.default_rng((setting.seed, 41, user)).choice(ids, count, replace=False, p=chances)
     return [setting.dataset.items_of(drawn[at : at + SHOWN]) for at in range(0, count, SHOWN)]
 
 
@@ -62,7 +62,9 @@ def estimate(setting: Setting) -> Estimate:
     """What it will ask: the histories, and each round a rating of ten movies, an update, and the panel."""
     model = setting.model
     users = able(setting)
-    total = base.cost(replace(setting, users=tuple(users)), [Arm("start", replace(setting, users=tuple(users)).sample, model)])  # fmt: skip
+    total = base.cost(
+        replace(setting, users=tuple(users)), [Arm("start", replace(setting, users=tuple(users)).sample, model)]
+    )
     if not isinstance(model, LLMUserModel):
         return total
     for user in users:
@@ -72,7 +74,7 @@ def estimate(setting: Setting) -> Estimate:
         context = start.reading(history).after(Update(profile, "", ()))
         panel = setting.dataset.items_of(setting.test.of_user(user).item)
         for items in shown(setting, user):
-            batch = tuple(Rated(i, setting.dataset.scale.nearest(context.usual_rating), 0) for i in items)  # fmt: skip
+            batch = tuple(Rated(i, setting.dataset.scale.nearest(context.usual_rating), 0) for i in items)
             total += for_rating(model, setting.store, context, items)
             total += for_update(model, setting.store, context.reading(batch))
             total += for_rating(model, setting.store, context, panel)
@@ -108,30 +110,43 @@ def run(setting: Setting) -> Result:
     setting.progress(0, total, names[0])
     each(one, total, setting.workers, setting.cancelled, setting.store)
     if not rows:
-        raise BadRequest("No user's loop came to an end: the model failed for all.", "Look at the calls on the Calls page.")  # fmt: skip
+        raise BadRequest(
+            "No user's loop came to an end: the model failed for all.", "Look at the calls on the Calls page."
+        )
     frame = pd.DataFrame(rows).sort_values(["way", "user_id", "round", "kind"], kind="stable")
     alike = pd.DataFrame(profiles, columns=["way", "user_id", "round", "likeness"])
     return _result(setting, frame.reset_index(drop=True), alike, names, lost)
 
 
-def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:  # fmt: skip
+def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:
     """One user's rounds: rows of ratings (kind: real, fed, panel), and how alike the profile stays."""
     model, data, split = setting.model, setting.dataset, setting.split
     what = plan(data, split, user, model)
     kept = setting.store if isinstance(model, LLMUserModel) else None
-    steps = list(run_evolution(data, split, model, what, kept, cancelled=setting.cancelled)) if kept else list(evolve(data, split, model, what))  # fmt: skip
+    steps = (
+        list(run_evolution(data, split, model, what, kept, cancelled=setting.cancelled))
+        if kept
+        else list(evolve(data, split, model, what))
+    )
     if isinstance(model, LLMUserModel):
-        model = replace(
-            model, evolution=f"{what.id}-loop"
-        )  # no part of what the usual evolution costs
+        model = replace(model, evolution=f"{what.id}-loop")  # no part of what the usual evolution costs
     context = context_after(data, split, user, steps)
     test = setting.test.of_user(user)
     panel = data.items_of(test.item)
     rng = np.random.default_rng((setting.seed, 42, user))
     rows = [
-        {"way": way, "user_id": user, "round": s.number - len(steps), "kind": "real", "item_id": r.item.id, "said": r.rating, "true": r.rating}
-        for s in steps for r in s.batch
-    ]  # fmt: skip
+        {
+            "way": way,
+            "user_id": user,
+            "round": s.number - len(steps),
+            "kind": "real",
+            "item_id": r.item.id,
+            "said": r.rating,
+            "true": r.rating,
+        }
+        for s in steps
+        for r in s.batch
+    ]
     rows += _panel(model.rate(context, panel), test.rating.tolist(), way, user, 0)
     first, alike = context.profile, [(way, user, 0, 1.0)]
     rows += _tastes(context, way, user, 0)
@@ -141,9 +156,17 @@ def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]
         if not batch:
             raise ModelError("Every rating of a round failed.")
         rows += [
-            {"way": way, "user_id": user, "round": number, "kind": "fed", "item_id": r.item.id, "said": r.rating, "true": np.nan}
+            {
+                "way": way,
+                "user_id": user,
+                "round": number,
+                "kind": "fed",
+                "item_id": r.item.id,
+                "said": r.rating,
+                "true": np.nan,
+            }
             for r in batch
-        ]  # fmt: skip
+        ]
         reading = context.reading(batch)
         context = reading.after(model.update(reading))
         rows += _panel(model.rate(context, panel), test.rating.tolist(), way, user, number)
@@ -154,7 +177,7 @@ def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]
 
 def _batch(
     said: Sequence[SimulatedRating], items: Sequence[Item], context: Context, way: str, rng: np.random.Generator
-) -> tuple[Rated, ...]:  # fmt: skip
+) -> tuple[Rated, ...]:
     """The ratings that are fed back, on the scale; failed ones are left out."""
     moment = context.seen[-1].timestamp if context.seen else 0
     batch = []
@@ -163,7 +186,7 @@ def _batch(
             continue
         value = rating.rating
         if way == DRAWN:
-            value = context.scale.nearest(rating.expected + (rating.spread or 0.0) * rng.standard_normal())  # fmt: skip
+            value = context.scale.nearest(rating.expected + (rating.spread or 0.0) * rng.standard_normal())
         batch.append(Rated(item, value, moment + 1))
     return tuple(batch)
 
@@ -172,22 +195,41 @@ def _tastes(context: Context, way: str, user: int, number: int) -> list[dict[str
     """The user's genre effects after all that was read: real ratings and those fed back."""
     mean = user_mean(context.seen, context.usual_rating)
     return [
-        {"way": way, "user_id": user, "round": number, "kind": "taste", "item_id": -1, "genre": key.partition(":")[2], "said": e.effect, "true": np.nan}
-        for key, e in tastes(context.seen, mean).items() if key.startswith("genre:")
-    ]  # fmt: skip
+        {
+            "way": way,
+            "user_id": user,
+            "round": number,
+            "kind": "taste",
+            "item_id": -1,
+            "genre": key.partition(":")[2],
+            "said": e.effect,
+            "true": np.nan,
+        }
+        for key, e in tastes(context.seen, mean).items()
+        if key.startswith("genre:")
+    ]
 
 
-def _panel(said: Sequence[SimulatedRating], true: Sequence[float], way: str, user: int, number: int) -> list[dict[str, object]]:  # fmt: skip
+def _panel(
+    said: Sequence[SimulatedRating], true: Sequence[float], way: str, user: int, number: int
+) -> list[dict[str, object]]:
     return [
-        {"way": way, "user_id": user, "round": number, "kind": "panel", "item_id": r.item_id,
-         "said": np.nan if r.expected is None else r.expected, "true": t}
+        {
+            "way": way,
+            "user_id": user,
+            "round": number,
+            "kind": "panel",
+            "item_id": r.item_id,
+            "said": np.nan if r.expected is None else r.expected,
+            "true": t,
+        }
         for r, t in zip(said, true, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _result(
     setting: Setting, frame: pd.DataFrame, alike: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
-) -> Result:  # fmt: skip
+) -> Result:
     boot = Bootstrap(frame["user_id"].unique(), setting.seed)
     last = int(frame["round"].max())
     frame, gone = _complete(frame)
@@ -200,7 +242,7 @@ def _result(
         return points
 
     def panel(number: int, measure: str) -> base.Figure:
-        part = frame[(frame["kind"] == "panel") & (frame["round"] == number) & (frame["way"] == names[0])]  # fmt: skip
+        part = frame[(frame["kind"] == "panel") & (frame["round"] == number) & (frame["way"] == names[0])]
         return _measured(boot, part, measure)
 
     drift = {m: panel(last, m) - panel(0, m) for m in ("mean", "spread", "rmse")}
@@ -214,40 +256,60 @@ def _result(
     taste_points = [
         boot.correlation(part["user_id"].to_numpy(), part["start"], part["said"]).point(str(way), float(str(number)))
         for (way, number), part in compared.groupby(["way", "round"])
-    ]  # fmt: skip
+    ]
     words_kept = boot.mean(stays["user_id"].to_numpy(), stays["likeness"])
     points = [
         boot.mean(part["user_id"].to_numpy(), part["likeness"]).point(str(way), float(str(number)))
         for (way, number), part in alike.groupby(["way", "round"])
-    ]  # fmt: skip
+    ]
     panels = (
-        Panel("Mean of what is fed in (rounds up to 0 are real)", "Round", "Mean rating", "line", tuple(line(("real", "fed"), "mean"))),
-        Panel("Spread of what is fed in (rounds up to 0 are real)", "Round", "Standard deviation", "line", tuple(line(("real", "fed"), "spread"))),
+        Panel(
+            "Mean of what is fed in (rounds up to 0 are real)",
+            "Round",
+            "Mean rating",
+            "line",
+            tuple(line(("real", "fed"), "mean")),
+        ),
+        Panel(
+            "Spread of what is fed in (rounds up to 0 are real)",
+            "Round",
+            "Standard deviation",
+            "line",
+            tuple(line(("real", "fed"), "spread")),
+        ),
         Panel("Error on the panel", "Round", "RMSE", "line", tuple(line(("panel",), "rmse"))),
-        Panel("Tastes: correlation of genre effects with those before", "Round", "Correlation", "line", tuple(taste_points)),
+        Panel(
+            "Tastes: correlation of genre effects with those before",
+            "Round",
+            "Correlation",
+            "line",
+            tuple(taste_points),
+        ),
         Panel("What the profile keeps of its words", "Round", "Shared words", "line", tuple(points)),
-    )  # fmt: skip
+    )
     first = (
         f"After {last} rounds on its own ratings the mean of the panel has moved by {base.words(drift['mean'], 2, signed=True)} stars, {base.chance(drift['mean'])}, "
         f"and its spread is {base.words(ratio, 2)} times what it was."
-    )  # fmt: skip
+    )
     second = (
         f"What it feeds itself spreads by {base.words(fed, 2)} stars, the real ratings before by {base.words(real, 2)}; the RMSE on the panel changes by "
         f"{base.words(drift['rmse'], signed=True)}, {base.chance(drift['rmse'])}, and its genre tastes correlate by {base.words(same_tastes, 2)} with those before."
-    )  # fmt: skip
+    )
     figures = {
-        "mean": drift["mean"].json, "spread": drift["spread"].json, "spread_ratio": ratio.json, "rmse": drift["rmse"].json,
-        "likeness": words_kept.json, "tastes": same_tastes.json, "fed_spread": fed.json, "real_spread": real.json,
-    }  # fmt: skip
+        "mean": drift["mean"].json,
+        "spread": drift["spread"].json,
+        "spread_ratio": ratio.json,
+        "rmse": drift["rmse"].json,
+        "likeness": words_kept.json,
+        "tastes": same_tastes.json,
+        "fed_spread": fed.json,
+        "real_spread": real.json,
+    }
     notes = []
     if lost:
-        notes.append(
-            f"{len(set(lost))} users' loops broke off because the model failed; they are left out."
-        )
+        notes.append(f"{len(set(lost))} users' loops broke off because the model failed; they are left out.")
     if gone:
-        notes.append(
-            f"{gone} movies of the panel lack a rating in some round and are left out of all."
-        )
+        notes.append(f"{gone} movies of the panel lack a rating in some round and are left out of all.")
     return Result((first, second), panels, figures, frame, tuple(notes))
 
 
@@ -265,7 +327,7 @@ def _complete(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 def _against_start(frame: pd.DataFrame) -> pd.DataFrame:
     """Genre effects by round with those before the loop (``start``), of genres that were there then."""
     effects = frame[frame["kind"] == "taste"]
-    start = effects[effects["round"] == 0][["way", "user_id", "genre", "said"]].rename(columns={"said": "start"})  # fmt: skip
+    start = effects[effects["round"] == 0][["way", "user_id", "genre", "said"]].rename(columns={"said": "start"})
     return effects.merge(start, on=["way", "user_id", "genre"])
 
 

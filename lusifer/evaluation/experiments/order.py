@@ -24,7 +24,7 @@ def _ordered(setting: Setting, how: str) -> Split:
         order = np.arange(len(rows))[::-1]
         if how == SHUFFLED:
             order = np.random.default_rng((setting.seed, 31, user)).permutation(len(rows))
-        own[user] = RatingTable(rows.user[order], rows.item[order], rows.rating[order], rows.timestamp[order])  # fmt: skip
+        own[user] = RatingTable(rows.user[order], rows.item[order], rows.rating[order], rows.timestamp[order])
     return replaced(setting.sample, own, how.lower().replace(" ", "-"))
 
 
@@ -53,25 +53,37 @@ def run(setting: Setting) -> Result:
     by_user = dict(zip(test.user_ids.tolist(), span.tolist(), strict=True))
     long = np.array([by_user[int(u)] > edge for u in test.user])
     groups = {
-        "All users": same, f"Span up to {_days(edge)}": same & ~long, f"Span over {_days(edge)}": same & long,
-    }  # fmt: skip
+        "All users": same,
+        f"Span up to {_days(edge)}": same & ~long,
+        f"Span over {_days(edge)}": same & long,
+    }
     rmse = {
         (group, arm): boot.rmse(test.user[mask], (s.answers.said - true)[mask])
-        for group, mask in groups.items() for arm, s in found.items()
-    }  # fmt: skip
-    deltas = {
-        (group, arm): rmse[group, arm] - rmse[group, OLDEST] for group in groups for arm in (NEWEST, SHUFFLED)
-    }  # fmt: skip
+        for group, mask in groups.items()
+        for arm, s in found.items()
+    }
+    deltas = {(group, arm): rmse[group, arm] - rmse[group, OLDEST] for group in groups for arm in (NEWEST, SHUFFLED)}
     users, alike = _alike(found)
     likeness = {arm: boot.mean(users, alike[arm]) for arm in (NEWEST, SHUFFLED)}
     panels = (
-        Panel("Final error by order", "", "RMSE", "points",
-              tuple(rmse[g, a].point(a, g) for a in found for g in groups)),
-        Panel("What another order changes", "", "RMSE minus that of oldest first", "points",
-              tuple(deltas[g, a].point(a, g) for a in (NEWEST, SHUFFLED) for g in groups)),
-        Panel("Forecast error on the way (each order on what it met then)", "Ratings seen before", "RMSE of forecasts", "line",
-              tuple(p for a, s in found.items() for p in base.by_seen(boot, a, s))),
-    )  # fmt: skip
+        Panel(
+            "Final error by order", "", "RMSE", "points", tuple(rmse[g, a].point(a, g) for a in found for g in groups)
+        ),
+        Panel(
+            "What another order changes",
+            "",
+            "RMSE minus that of oldest first",
+            "points",
+            tuple(deltas[g, a].point(a, g) for a in (NEWEST, SHUFFLED) for g in groups),
+        ),
+        Panel(
+            "Forecast error on the way (each order on what it met then)",
+            "Ratings seen before",
+            "RMSE of forecasts",
+            "line",
+            tuple(p for a, s in found.items() for p in base.by_seen(boot, a, s)),
+        ),
+    )
     new, shuffled = deltas["All users", NEWEST], deltas["All users", SHUFFLED]
     real = _reading(new, shuffled)
     short_name, long_name = list(groups)[1:]
@@ -79,17 +91,20 @@ def run(setting: Setting) -> Result:
     first = (
         f"Read newest first instead of oldest first, the same ratings change the final RMSE by {base.words(new, signed=True)}, "
         f"shuffled by {base.words(shuffled, signed=True)}: {real}."
-    )  # fmt: skip
+    )
     second = (
         f"Reading backwards costs users whose history spans over {_days(edge)} {base.words(gap, signed=True)} more than the others, "
         f"{base.chance(gap)}; profiles read newest first share {base.words(likeness[NEWEST], 2)} of their words with those read oldest first."
-    )  # fmt: skip
+    )
     figures = {
-        "newest": new.json, "shuffled": shuffled.json, "long_minus_short": gap.json,
-        "likeness_newest": likeness[NEWEST].json, "likeness_shuffled": likeness[SHUFFLED].json,
-    }  # fmt: skip
-    notes = ("Many MovieLens histories were typed in within minutes, so order within them means little.",)  # fmt: skip
-    return Result((first, second), panels, figures, base.rows_of(found, test), (*notes, *base.missing(found)))  # fmt: skip
+        "newest": new.json,
+        "shuffled": shuffled.json,
+        "long_minus_short": gap.json,
+        "likeness_newest": likeness[NEWEST].json,
+        "likeness_shuffled": likeness[SHUFFLED].json,
+    }
+    notes = ("Many MovieLens histories were typed in within minutes, so order within them means little.",)
+    return Result((first, second), panels, figures, base.rows_of(found, test), (*notes, *base.missing(found)))
 
 
 MARGIN = 0.05
@@ -122,7 +137,7 @@ def _days(seconds: float) -> str:
 
 def _alike(found: dict[str, Simulated]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Users, and how alike each one's last profile is to the one read oldest first, by arm."""
-    users = [u for u, s in found[OLDEST].evolutions.items() if s and all(f.evolutions.get(u) for f in found.values())]  # fmt: skip
+    users = [u for u, s in found[OLDEST].evolutions.items() if s and all(f.evolutions.get(u) for f in found.values())]
     last = {a: {u: s.evolutions[u][-1].profile for u in users} for a, s in found.items()}
     return np.array(users, dtype=np.int64), {
         a: np.array([base.likeness(last[OLDEST][u], last[a][u]) for u in users]) for a in found

@@ -15,9 +15,15 @@ KIND = "experiment"
 
 
 def record(
-    experiment: Experiment, make: Callable[[str], Setting], store: Store, *, among: str = "all",
-    asked_with: str = "", samples: int = 1, resume: str | None = None,
-) -> str:  # fmt: skip
+    experiment: Experiment,
+    make: Callable[[str], Setting],
+    store: Store,
+    *,
+    among: str = "all",
+    asked_with: str = "",
+    samples: int = 1,
+    resume: str | None = None,
+) -> str:
     """Run an experiment and record it; the run's id.
 
     Args:
@@ -35,15 +41,26 @@ def record(
     first = make("")
     model = first.model
     params: dict[str, Any] = {
-        "name": experiment.name, "users": len(first.users), "among": among, "options": dict(first.options),
-        "prompts": asked_with, "samples": samples, "asked": list(first.users),
-    }  # fmt: skip
+        "name": experiment.name,
+        "users": len(first.users),
+        "among": among,
+        "options": dict(first.options),
+        "prompts": asked_with,
+        "samples": samples,
+        "asked": list(first.users),
+    }
     if resume is None:
         run = store.start_run(
-            KIND, f"{experiment.title}, {label(model.spec)}, {len(first.users)} users", dataset=first.dataset.name,
-            dataset_hash=first.dataset.hash, split=first.split.id, model=model.spec, model_version=model.version,
-            seed=first.seed, params=params,
-        )  # fmt: skip
+            KIND,
+            f"{experiment.title}, {label(model.spec)}, {len(first.users)} users",
+            dataset=first.dataset.name,
+            dataset_hash=first.dataset.hash,
+            split=first.split.id,
+            model=model.spec,
+            model_version=model.version,
+            seed=first.seed,
+            params=params,
+        )
     else:
         run = resume
         same(store.run(run), experiment, first)
@@ -66,7 +83,7 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: Setting
         BadRequest: it is not, and why.
     """
     if run is None or run["kind"] != KIND or run["params"].get("name") != experiment.name:
-        raise BadRequest("There is no such run of this experiment.", "See the runs on the Experiments page.")  # fmt: skip
+        raise BadRequest("There is no such run of this experiment.", "See the runs on the Experiments page.")
     now = (
         setting.dataset.hash,
         setting.split.id,
@@ -76,7 +93,7 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: Setting
     )
     was = tuple(run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed"))
     known = run["params"]
-    if now != was or known["asked"] != list(setting.users) or known["options"] != dict(setting.options):  # fmt: skip
+    if now != was or known["asked"] != list(setting.users) or known["options"] != dict(setting.options):
         raise BadRequest(
             "The run was made with other data, another split, model, prompt version, seed, sample or options.",
             "Choose what it was made with, or start a new run.",

@@ -50,34 +50,50 @@ def run(setting: Setting) -> Result:
     spread = boot.mean(users, said[:, same].std(axis=0, ddof=1))
     mean_user = _mean_spread(users, said[:, same])
     level = boot.mean(*mean_user)
-    evolved = [u for u, s in found["Draw 1"].evolutions.items() if s and all(f.evolutions.get(u) for f in found.values())]  # fmt: skip
+    evolved = [
+        u for u, s in found["Draw 1"].evolutions.items() if s and all(f.evolutions.get(u) for f in found.values())
+    ]
     last = [{u: s.evolutions[u][-1].profile for u in evolved} for s in found.values()]
-    alike = np.array([np.mean([base.likeness(a[u], b[u]) for a, b in combinations(last, 2)]) for u in evolved])  # fmt: skip
+    alike = np.array([np.mean([base.likeness(a[u], b[u]) for a, b in combinations(last, 2)]) for u in evolved])
     likeness = boot.mean(np.array(evolved, dtype=np.int64), alike)
     rmse = {name: boot.rmse(users, s.answers.said[same] - true[same]) for name, s in found.items()}
     pooled = boot.rmse(users, said[:, same].mean(axis=0) - true[same])
     gain = pooled - rmse["Draw 1"]
     panels = (
-        Panel("Error of each draw", "", "RMSE", "points",
-              (*(f.point("One draw", n) for n, f in rmse.items()), pooled.point("Mean of the draws", "Mean"))),
-        Panel("What differs from draw to draw", "", "Stars", "points",
-              (spread.point("Spread over draws", "One rating"), level.point("Spread over draws", "A user's mean"))),
-    )  # fmt: skip
+        Panel(
+            "Error of each draw",
+            "",
+            "RMSE",
+            "points",
+            (*(f.point("One draw", n) for n, f in rmse.items()), pooled.point("Mean of the draws", "Mean")),
+        ),
+        Panel(
+            "What differs from draw to draw",
+            "",
+            "Stars",
+            "points",
+            (spread.point("Spread over draws", "One rating"), level.point("Spread over draws", "A user's mean")),
+        ),
+    )
     first = (
         f"Asked {len(found)} times, one rating spreads by {base.words(spread, 2)} stars and a user's mean by {base.words(level, 2)}; "
         f"the profiles share {base.words(likeness, 2)} of their words."
-    )  # fmt: skip
-    second = f"The mean of the draws changes the RMSE of the first by {base.words(gain, signed=True)}, {base.chance(gain)}."  # fmt: skip
+    )
+    second = (
+        f"The mean of the draws changes the RMSE of the first by {base.words(gain, signed=True)}, {base.chance(gain)}."
+    )
     notes = []
     if not isinstance(setting.model, LLMUserModel):
-        second = "The built-in is a function of what it reads, so nothing differs: this is the reference that a language model is held against."  # fmt: skip
+        second = "The built-in is a function of what it reads, so nothing differs: this is the reference that a language model is held against."
     elif setting.model.prompts.temperature == 0:
         notes.append("The prompts ask at temperature 0, so what differs is the server's own doing.")
     return Result(
-        (first, second), panels,
+        (first, second),
+        panels,
         {"spread": spread.json, "user_mean": level.json, "likeness": likeness.json, "pooled": gain.json},
-        base.rows_of(found, test), (*notes, *dead, *base.missing(found)),
-    )  # fmt: skip
+        base.rows_of(found, test),
+        (*notes, *dead, *base.missing(found)),
+    )
 
 
 def _mean_spread(users: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

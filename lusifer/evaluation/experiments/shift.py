@@ -53,23 +53,24 @@ def _rated(setting: Setting, rows: RatingTable) -> list[Rated]:
     return [
         Rated(setting.dataset.item(i), r, t)
         for i, r, t in zip(rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _effects(rated: Sequence[Rated]) -> dict[str, float]:
     """Shrunk genre effects, of genres with enough ratings."""
     mean = user_mean(rated, 0.0)
     return {
-        k.removeprefix("genre:"): e.effect for k, e in tastes(rated, mean).items()
+        k.removeprefix("genre:"): e.effect
+        for k, e in tastes(rated, mean).items()
         if k.startswith("genre:") and e.count >= LEAST_OF_GENRE
-    }  # fmt: skip
+    }
 
 
 def _tail(rows: RatingTable, n: int) -> RatingTable:
     return rows.slice(max(0, len(rows) - n), len(rows))
 
 
-def plant(setting: Setting) -> tuple[list[Shift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:  # fmt: skip
+def plant(setting: Setting) -> tuple[list[Shift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
     """The planted changes; by user the joined histories and the undisturbed ones; the test ratings of the
     joined (those of the second person).
 
@@ -89,7 +90,7 @@ def plant(setting: Setting) -> tuple[list[Shift], dict[int, RatingTable], dict[i
             if len(before) < BEFORE:
                 break
             first, theirs = _effects(_rated(setting, before)), late[second]
-            opposed = [(theirs[g] - first[g], g) for g in first.keys() & theirs.keys() if first[g] * theirs[g] < 0]  # fmt: skip
+            opposed = [(theirs[g] - first[g], g) for g in first.keys() & theirs.keys() if first[g] * theirs[g] < 0]
             if not opposed:
                 break
             gap, genre = max(opposed, key=lambda p: (abs(p[0]), p[1]))
@@ -102,15 +103,15 @@ def plant(setting: Setting) -> tuple[list[Shift], dict[int, RatingTable], dict[i
             own[user] = _joined(user, before, newest[user])
             test = setting.split.test.of_user(second)
             test = test.select(~np.isin(test.item, joined[user].item))
-            tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))  # fmt: skip
+            tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))
             shifts.append(change)
     base.enough(setting, 5, "oppose another user in some genre", [s.user for s in shifts])
     shifts.sort(key=lambda s: s.user)
-    together = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]  # fmt: skip
+    together = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]
     return shifts, joined, own, RatingTable.from_arrays(*together)
 
 
-def _pairs(users: Sequence[int], tastes_of: Mapping[int, Mapping[str, float]]) -> list[tuple[int, int]]:  # fmt: skip
+def _pairs(users: Sequence[int], tastes_of: Mapping[int, Mapping[str, float]]) -> list[tuple[int, int]]:
     """Users in pairs, each once, the most opposed first."""
     gaps = []
     for at, one in enumerate(users):
@@ -139,8 +140,9 @@ def _joined(user: int, before: RatingTable, after: RatingTable) -> RatingTable:
     start = max(int(before.timestamp[-1]) + 86_400, int(after.timestamp[0]))
     moved = after.timestamp - after.timestamp[0] + start
     items, ratings, times = (
-        np.concatenate(part) for part in ([before.item, after.item], [before.rating, after.rating], [before.timestamp, moved])
-    )  # fmt: skip
+        np.concatenate(part)
+        for part in ([before.item, after.item], [before.rating, after.rating], [before.timestamp, moved])
+    )
     return RatingTable(np.full(len(items), user, dtype=np.int32), items, ratings, times)
 
 
@@ -154,7 +156,7 @@ def real(setting: Setting) -> list[Shift]:
         halves = rated[: REAL // 2], rated[REAL // 2 :]
         best: tuple[float, str, int] | None = None
         for genre in setting.dataset.genres:
-            a, b = ([r.rating - user_mean(h, 0.0) for r in h if genre in r.item.genres] for h in halves)  # fmt: skip
+            a, b = ([r.rating - user_mean(h, 0.0) for r in h if genre in r.item.genres] for h in halves)
             if min(len(a), len(b)) < LEAST_OF_GENRE:
                 continue
             width = np.sqrt((np.var(a) + 0.5) / len(a) + (np.var(b) + 0.5) / len(b))
@@ -195,7 +197,7 @@ def stance(profile: Profile, genre: str, names: Names) -> int:
     said = 0
     for sign, bullets in ((1, profile.likes), (-1, profile.dislikes)):
         for bullet in bullets:
-            first = next((m.aspect for m in names.mentions(bullet.text) if m.aspect.startswith("genre:")), "")  # fmt: skip
+            first = next((m.aspect for m in names.mentions(bullet.text) if m.aspect.startswith("genre:")), "")
             said += sign * (first == f"genre:{genre}")
     return int(np.sign(said))
 
@@ -213,11 +215,11 @@ def steps_until(steps: Sequence[Step], shift: Shift, dataset: Dataset, count: in
     return float(later[0]) if later else float("inf")
 
 
-def _whole(seen: Sequence[Rated], batch: Sequence[Rated], usual: float, dataset: Dataset) -> list[float]:  # fmt: skip
+def _whole(seen: Sequence[Rated], batch: Sequence[Rated], usual: float, dataset: Dataset) -> list[float]:
     """What a model that weighs the whole history alike expects of a batch: own level and joint genre effects."""
     now = user_mean(seen, usual, LEVEL_DOUBT)
     model = TasteModel.fit(seen, user_mean(seen, usual, 2.0))
-    return [float(dataset.scale.clip(now + sum(model.contributions(r.item).values()))) for r in batch]  # fmt: skip
+    return [float(dataset.scale.clip(now + sum(model.contributions(r.item).values()))) for r in batch]
 
 
 def _errors(setting: Setting, found: Simulated, users: Sequence[int]) -> pd.DataFrame:
@@ -246,8 +248,10 @@ def _errors(setting: Setting, found: Simulated, users: Sequence[int]) -> pd.Data
 
 
 SERIES = {
-    "simulator": "Simulator", "whole": "Model of the whole history", "anew": "Model that starts anew there",
-}  # fmt: skip
+    "simulator": "Simulator",
+    "whole": "Model of the whole history",
+    "anew": "Model that starts anew there",
+}
 
 
 def _lines(boot: Bootstrap, errors: pd.DataFrame, which: Mapping[str, str] = SERIES) -> list[Point]:
@@ -256,7 +260,7 @@ def _lines(boot: Bootstrap, errors: pd.DataFrame, which: Mapping[str, str] = SER
         for place, part in errors.groupby("step"):
             if column == "anew" and float(str(place)) < 1:
                 continue
-            points.append(boot.rmse(part["user_id"].to_numpy(), part[column]).point(title, float(str(place))))  # fmt: skip
+            points.append(boot.rmse(part["user_id"].to_numpy(), part[column]).point(title, float(str(place))))
     return points
 
 
@@ -270,14 +274,14 @@ def run(setting: Setting) -> Result:
     waits = {
         arm: np.array([steps_until(found[arm].evolutions.get(s.user, []), s, setting.dataset, steps) for s in shifts])
         for arm in (PLANTED, CONTROL)
-    }  # fmt: skip
+    }
     pairs = np.array([pair_of[s.user] for s in shifts])
     last = AFTER // BATCH
     known = ~np.isnan(waits[PLANTED]) & ~np.isnan(waits[CONTROL])  # the same users in both
     told = {
         (arm, k): boot.mean(pairs[known], (w[known] <= k) * 1.0) for arm, w in waits.items() for k in range(1, last + 1)
-    }  # fmt: skip
-    errors = {arm: _errors(setting, found[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}  # fmt: skip
+    }
+    errors = {arm: _errors(setting, found[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}
     around = _around(errors, {s.user: s.other for s in shifts}, pair_of)
 
     def at(place: int, column: str) -> base.Figure:
@@ -292,39 +296,67 @@ def run(setting: Setting) -> Result:
     real_errors = _errors(setting, found[OWN], [s.user for s in strong])
     own = Bootstrap([s.user for s in strong], setting.seed)
     count = REAL // BATCH
-    real_waits = np.array([steps_until(found[OWN].evolutions.get(s.user, []), s, setting.dataset, count) for s in strong])  # fmt: skip
-    noticed = own.mean(np.array([s.user for s in strong], dtype=np.int64), np.where(np.isnan(real_waits), np.nan, np.isfinite(real_waits) * 1.0))  # fmt: skip
+    real_waits = np.array(
+        [steps_until(found[OWN].evolutions.get(s.user, []), s, setting.dataset, count) for s in strong]
+    )
+    noticed = own.mean(
+        np.array([s.user for s in strong], dtype=np.int64),
+        np.where(np.isnan(real_waits), np.nan, np.isfinite(real_waits) * 1.0),
+    )
     titles = {**SERIES, "undisturbed": "Simulator, the same ratings undisturbed"}
     panels = (
-        Panel("The profile's stance has moved", "Steps after the change", "Share of users", "line",
-              tuple(told[arm, k].point(arm, float(k)) for arm in waits for k in range(1, last + 1))),
-        Panel("Forecast error after a planted change", "Step after the change", "RMSE of forecasts", "line",
-              tuple(at(k, c).point(title, float(k)) for c, title in titles.items() for k in range(1, last + 1))),
-        Panel("Forecast error around the strongest real changes", "Step (1 is the first after it)", "RMSE of forecasts", "line",
-              tuple(_lines(own, real_errors))),
-    )  # fmt: skip
+        Panel(
+            "The profile's stance has moved",
+            "Steps after the change",
+            "Share of users",
+            "line",
+            tuple(told[arm, k].point(arm, float(k)) for arm in waits for k in range(1, last + 1)),
+        ),
+        Panel(
+            "Forecast error after a planted change",
+            "Step after the change",
+            "RMSE of forecasts",
+            "line",
+            tuple(at(k, c).point(title, float(k)) for c, title in titles.items() for k in range(1, last + 1)),
+        ),
+        Panel(
+            "Forecast error around the strongest real changes",
+            "Step (1 is the first after it)",
+            "RMSE of forecasts",
+            "line",
+            tuple(_lines(own, real_errors)),
+        ),
+    )
     first = (
         f"Three steps after a planted change the profile's stance on that genre has moved with it for {base.words(told[PLANTED, last], 2)} of the users, "
         f"against {base.words(told[CONTROL, last], 2)} where nothing was planted: a difference of {base.words(says, 2, signed=True)}, {base.chance(says)}."
-    )  # fmt: skip
+    )
     second = (
         f"On the same ratings the change costs {base.words(jump, signed=True)} of forecast RMSE at once and {base.words(left, signed=True)} two steps later; "
         f"then the simulator differs from a model of the whole history by {base.words(against, signed=True)}, {base.chance(against)}."
-    )  # fmt: skip
+    )
     rows = pd.concat([around.assign(arm=PLANTED), real_errors.assign(arm=OWN)], ignore_index=True)
     notes = [
         f"{len(shifts)} users were joined, in pairs; of {int((~known).sum())} the profile stood at that end before the change, or an evolution broke off.",
         f"{len(strong)} users with the strongest real change; of those the stance has moved for {base.words(noticed, 2)} ({int(np.isnan(real_waits).sum())} can't be told; chosen after the fact, so part of their change is chance).",
-    ]  # fmt: skip
+    ]
     return Result(
-        (first, second), panels,
-        {"noticed": told[PLANTED, last].json, "false_alarm": told[CONTROL, last].json, "jump": jump.json, "left": left.json,
-         "against_whole": against.json, "noticed_real": noticed.json},
-        rows, tuple(notes),
-    )  # fmt: skip
+        (first, second),
+        panels,
+        {
+            "noticed": told[PLANTED, last].json,
+            "false_alarm": told[CONTROL, last].json,
+            "jump": jump.json,
+            "left": left.json,
+            "against_whole": against.json,
+            "noticed_real": noticed.json,
+        },
+        rows,
+        tuple(notes),
+    )
 
 
-def _around(errors: Mapping[str, pd.DataFrame], other: Mapping[int, int], pair_of: Mapping[int, int]) -> pd.DataFrame:  # fmt: skip
+def _around(errors: Mapping[str, pd.DataFrame], other: Mapping[int, int], pair_of: Mapping[int, int]) -> pd.DataFrame:
     """Forecast errors after a planted change beside those of the same ratings where their own giver's history
     came before them (column ``undisturbed``)."""
     planted = errors[PLANTED][errors[PLANTED]["step"] >= 1].copy()
