@@ -58,7 +58,7 @@ test: $(VENV)/.test $(TEST_DATA)/ml-100k
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.test
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check lusifer tests benchmarks app.py && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 pictures: $(VENV)/.test
 	@$(BIN)/python -m lusifer data fetch ml-100k

@@ -18,7 +18,7 @@ from tests.conftest import ROOT
     "command",
     [
         ["ruff", "check", "."],
-        ["ruff", "format", "--check", "lusifer", "tests", "benchmarks", "app.py"],
+        ["ruff", "format", "--check", "."],
         ["mypy"],
         ["importlinter.cli", "lint"],
     ],
@@ -27,13 +27,9 @@ from tests.conftest import ROOT
 def test_checks(command: list[str]) -> None:
     if command[0] == "importlinter.cli":
         code = "from importlinter.cli import lint_imports_command as c; c()"
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
-        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     else:
-        done = subprocess.run(
-            [sys.executable, "-m", *command], capture_output=True, text=True, cwd=ROOT
-        )
+        done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -62,9 +58,7 @@ def test_no_data_and_no_secret_is_tracked() -> None:
     for path in _tracked():
         if not path.is_file():
             continue
-        assert not re.search(
-            r"(^|/)(u\.(data|item|user)|u[1-5]\.(base|test)|ratings\.(csv|dat))$", str(path)
-        )
+        assert not re.search(r"(^|/)(u\.(data|item|user)|u[1-5]\.(base|test)|ratings\.(csv|dat))$", str(path))
         assert path.suffix not in {".inter", ".db", ".gguf", ".parquet"} and path.name != ".env"
         assert path.stat().st_size < 2_000_000
         content = path.read_bytes()
