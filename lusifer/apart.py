@@ -16,9 +16,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, BinaryIO
 
+from lusifer import settings
 from lusifer.errors import Cancelled, LusiferError
 
 POLL_SECONDS = 0.1
@@ -40,14 +40,12 @@ def run(
         LusiferError: the work raised it.
         RuntimeError: the child failed in any other way; its last words are in the text.
     """
-    root = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     child = subprocess.Popen(
         [sys.executable, "-m", "lusifer.apart"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
+        env=settings.child_environment(),
     )
     assert child.stdin and child.stdout and child.stderr
     said: list[Any] = []

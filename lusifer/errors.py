@@ -84,5 +84,9 @@ class BadRequest(LusiferError):
     """Input that can't be meant: an unknown predictor, split, model spec or number out of range."""
 
 
+class MissingLibrary(BadRequest):
+    """A method needs a package that this machine does not have."""
+
+
 class Cancelled(LusiferError):
     """Work that a person stopped."""

@@ -5,21 +5,69 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import platformdirs
 
-def project_dir() -> Path:
-    """The checkout (where ``app.py`` is), else the current folder (installed as a package)."""
-    root = Path(__file__).resolve().parent.parent
-    return root if (root / "app.py").is_file() else Path.cwd()
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def checkout_dir() -> Path | None:
+    """The checkout that this code runs from; ``None`` for an installed package.
+
+    Known by the project file beside the package: whatever else lies around an installed package, an ``app.py`` of
+    somebody else's included, is none of ours.
+    """
+    root = _PACKAGE.parent
+    return root if (root / "pyproject.toml").is_file() and (root / "app.py").is_file() else None
+
+
+def app_file() -> Path:
+    """The script that Streamlit runs: the checkout's, or the one that an installed package carries."""
+    return (checkout_dir() or _PACKAGE / "_app") / "app.py"
+
+
+def home_dir() -> Path:
+    """Folder of ``.env`` and ``.streamlit/secrets.toml``: the checkout, else the platform's user folder.
+
+    The current folder is never looked into: the program is started from folders that belong to something else.
+    """
+    return checkout_dir() or Path(platformdirs.user_data_dir("lusifer", appauthor=False))
 
 
 def data_dir() -> Path:
-    """Folder of the data sets and the database: ``LUSIFER_DATA``, else ``data/`` of the project."""
-    return Path(os.environ.get("LUSIFER_DATA") or project_dir() / "data")
+    """Folder of the datasets and the database: ``LUSIFER_DATA``, else ``data/`` of the checkout, else the platform's
+    user folder."""
+    if named := os.environ.get("LUSIFER_DATA"):
+        return Path(named)
+    root = checkout_dir()
+    return root / "data" if root else home_dir()
 
 
 def database_path() -> Path:
     """The SQLite file: ``LUSIFER_DB``, else ``lusifer.db`` in the data folder."""
     return Path(os.environ.get("LUSIFER_DB") or data_dir() / "lusifer.db")
+
+
+def command_name() -> str:
+    """How a person starts the command line: ``python -m lusifer`` in a checkout, ``lusifer`` where it is installed."""
+    return "python -m lusifer" if checkout_dir() else "lusifer"
+
+
+def install_extra(extra: str) -> str:
+    """The command that installs an optional part (``local``, ``scale``, ``rl``)."""
+    return f"pip install -r requirements-{extra}.txt" if checkout_dir() else f'pip install "lusifer[{extra}]"'
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """The environment for a child process of ours that may run in another folder.
+
+    It finds this package, and paths that were given relative to the current folder are absolute.
+    """
+    if root := checkout_dir():  # an installed package is found by itself
+        more["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
+    absolute = {
+        name: str(Path(value).absolute()) for name in ("LUSIFER_DATA", "LUSIFER_DB") if (value := os.environ.get(name))
+    }
+    return {**os.environ, **absolute, **more}
 
 
 def kept_dir() -> Path:
@@ -38,7 +86,7 @@ def load_env_file(path: Path | None = None) -> None:
     Only plain lines are read (no interpolation): the file exists so that a key need not be typed
     into a shell. A missing file is fine.
     """
-    file = path or project_dir() / ".env"
+    file = path or home_dir() / ".env"
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -6,15 +6,16 @@ from typing import Any
 
 from lusifer.baselines.als import ALS
 from lusifer.baselines.bias import Bias
-from lusifer.baselines.fm import FactorisationMachine
+from lusifer.baselines.fm import FactorisationMachine, load_myfm
 from lusifer.baselines.item_knn import ItemKNN
 from lusifer.baselines.means import Constant, ItemMean, UserMean
 from lusifer.baselines.ncf import NCF
 from lusifer.baselines.protocol import Predictor, Tick, silent
 from lusifer.baselines.rnn4rec import RNN4Rec
 from lusifer.baselines.side import SideInformation
+from lusifer.baselines.surprise_data import load_surprise
 from lusifer.baselines.svdpp import SVDpp
-from lusifer.errors import BadRequest
+from lusifer.errors import BadRequest, MissingLibrary
 
 __all__ = [
     "ALS",
@@ -32,7 +33,9 @@ __all__ = [
     "SideInformation",
     "Tick",
     "UserMean",
+    "available",
     "create",
+    "missing_library",
     "settings_of",
     "silent",
 ]
@@ -57,6 +60,25 @@ TRIVIAL = ("constant", "user-mean", "item-mean")
 """Methods that personalise nothing or know one side alone; a bias is the least of filtering."""
 HEAVY = ("item-knn", "svdpp", "ncf", "rnn4rec", "fm")
 """Methods that take seconds: worth a process of their own, and worth keeping what they predicted."""
+
+
+_LIBRARIES = {"item-knn": load_surprise, "svdpp": load_surprise, "fm": load_myfm}
+"""What loads the library of a method that has one of its own."""
+
+
+def missing_library(name: str) -> str:
+    """Why a method can't be used on this machine, with the way out; empty where it can."""
+    try:
+        if name in _LIBRARIES:
+            _LIBRARIES[name]()
+    except MissingLibrary as error:
+        return str(error)
+    return ""
+
+
+def available() -> list[str]:
+    """Names of the methods that can be used on this machine, the simplest first."""
+    return [name for name in METHODS if not missing_library(name)]
 
 
 def create(name: str, side: SideInformation | None = None) -> Predictor:

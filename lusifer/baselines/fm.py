@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
 
+from lusifer.baselines.libraries import load_library
 from lusifer.baselines.protocol import Ids, Scores, Tick, silent
 from lusifer.baselines.side import Matrix, SideInformation, unit_rows
 from lusifer.datasets import RatingScale, RatingTable
@@ -72,6 +74,15 @@ class Samples:
         return self.start + self.user[user] + self.item[item] + both
 
 
+def load_myfm() -> ModuleType:
+    """The library, imported where it is first needed.
+
+    Raises:
+        MissingLibrary: it can't be imported.
+    """
+    return load_library("myfm", "myfm", "Factorisation machines")
+
+
 class FactorisationMachine:
     """Users and items with all that is known of them, and each one's ratings as features of it.
 
@@ -99,8 +110,7 @@ class FactorisationMachine:
         self.iterations, self.kept = iterations, kept
 
     def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
-        import myfm  # only this method needs it
-
+        myfm = load_myfm()
         if not isinstance(myfm.base.tqdm, partial):  # its progress bar; ours is ``tick``
             myfm.base.tqdm = partial(myfm.base.tqdm, disable=True)
         self._scale = scale

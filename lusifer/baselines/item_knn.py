@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from lusifer.baselines.protocol import Ids, Scores, Tick, silent
-from lusifer.baselines.surprise_data import trainset
+from lusifer.baselines.surprise_data import load_surprise, trainset
 from lusifer.datasets import RatingScale, RatingTable
 
 
@@ -23,7 +23,7 @@ class ItemKNN:
         self.neighbours, self.shrinkage = neighbours, shrinkage
 
     def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
-        import surprise
+        surprise = load_surprise()
 
         tick(0, 1)
         options = {"name": "pearson_baseline", "user_based": False, "shrinkage": self.shrinkage}

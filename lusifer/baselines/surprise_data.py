@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from lusifer.baselines.libraries import load_library
 from lusifer.datasets import RatingScale, RatingTable
+
+
+def load_surprise() -> ModuleType:
+    """The library, imported where it is first needed (0.1 s).
+
+    Raises:
+        MissingLibrary: it is not installed.
+    """
+    return load_library("surprise", "scikit-surprise", "Item kNN and SVD++")
 
 
 def trainset(train: RatingTable, scale: RatingScale, seed: int) -> Any:
@@ -15,7 +26,7 @@ def trainset(train: RatingTable, scale: RatingScale, seed: int) -> Any:
     In time order each user's pass would end on the newest items, which gradient descent then remembers
     best (SVD++ on u1: .932 instead of .926): a shuffle takes the order out.
     """
-    import surprise  # 0.1 s to import, and only two methods need it
+    surprise = load_surprise()
 
     order = np.random.default_rng(seed).permutation(len(train))
     frame = train.frame()[["user_id", "item_id", "rating"]].iloc[order]

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from lusifer.baselines.protocol import Ids, Scores, Tick, silent
-from lusifer.baselines.surprise_data import trainset
+from lusifer.baselines.surprise_data import load_surprise, trainset
 from lusifer.datasets import RatingScale, RatingTable
 
 
@@ -24,7 +24,7 @@ class SVDpp:
         self.rate, self.regularisation = rate, regularisation
 
     def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
-        import surprise
+        surprise = load_surprise()
 
         self._model = surprise.SVDpp(
             n_factors=self.factors,

@@ -180,9 +180,9 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
         try:
             run_id = record(
                 experiment,
-                lambda run, name=name: make(run, name),
+                lambda run, name=name: make(run, name),  # type: ignore[misc]
                 store,
-                among=options.among,  # type: ignore[misc]
+                among=options.among,
                 asked_with=options.prompts if paid else "",
                 samples=options.samples,
                 resume=options.resume,

@@ -1,7 +1,7 @@
 """The columnar copy of a data set, made once: ratings as one Arrow file that is mapped, not read.
 
-``DATA/.prepared/NAME/`` holds ``ratings.arrow`` (user, item, rating, timestamp in DESIGN order),
-``users.parquet``, ``items.parquet`` (each with its statistics) and ``meta.json``. It is rebuilt when
+``DATA/.prepared/NAME/`` holds ``ratings-STAMP.arrow`` (user, item, rating, timestamp in DESIGN order), users and items
+with their statistics as ``*-STAMP.parquet``, and ``meta.json``, which names the stamp. It is rebuilt when
 a source file's size or time changes, and a data folder that can't be written only costs the time to
 parse again.
 """
@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
-import shutil
+import secrets
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -29,7 +31,9 @@ from numpy.typing import NDArray
 from lusifer.datasets.model import RatingTable
 from lusifer.datasets.movielens import Parsed
 
-VERSION = 1
+VERSION = 2
+
+log = logging.getLogger(__name__)
 
 
 def fingerprint(files: Sequence[Path]) -> list[list[Any]]:
@@ -165,31 +169,77 @@ def content_hash(parsed: Parsed) -> str:
     return digest.hexdigest()
 
 
+TABLES = ("users", "items", "user_stats", "item_stats")
+
+
 def save(folder: Path, parsed: Parsed, stats: tuple[Any, Any], meta: dict[str, Any]) -> None:
-    """Write the columnar copy; all of it or nothing (a failed write is given up in silence)."""
+    """Write the columnar copy; all of it or nothing. A folder that can't be written only costs the time to parse again.
+
+    New files stand beside the old ones under names of their own until ``meta.json``, which names them, is replaced.
+    So it does not matter that somebody still reads the old ones, which Windows does not let go of then.
+    """
+    stamp, before = secrets.token_hex(4), _stamp_of(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pa.table({n: getattr(parsed.ratings, n) for n in ("user", "item", "rating", "timestamp")})
+        with pa.OSFile(str(folder / f"ratings-{stamp}.arrow"), "wb") as sink:
+            with pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table, max_chunksize=max(len(parsed.ratings), 1))
+        for name, frame in zip(TABLES, (parsed.users, parsed.items, *stats), strict=True):
+            frame.to_parquet(folder / f"{name}-{stamp}.parquet")
+        partial = folder / f"meta-{stamp}.json"
+        partial.write_text(json.dumps({**meta, "version": VERSION, "stamp": stamp}), encoding="utf-8")
+        replace_file(partial, folder / "meta.json")
+    except (OSError, pa.ArrowException) as error:
+        log.warning("The prepared copy in %s can't be written, so the files are read anew each time: %s", folder, error)
+        _remove(folder, stamp)
+    else:
+        _remove(folder, before)
+
+
+def _stamp_of(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "meta.json").read_text(encoding="utf-8"))["stamp"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _remove(folder: Path, stamp: str) -> None:
+    """Remove the files of one copy, and what a process that was killed left behind an hour ago or longer.
+
+    What Windows does not let go of, because somebody reads it, is removed the next time.
+    """
+    current, old = _stamp_of(folder), time.time() - 3600
     with contextlib.suppress(OSError):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+        for file in folder.iterdir():
+            of_current = file.name == "meta.json" or (current and f"-{current}." in file.name)
+            with contextlib.suppress(OSError):
+                if not of_current and ((stamp and f"-{stamp}." in file.name) or file.stat().st_mtime < old):
+                    file.unlink()
+
+
+def replace_file(new: Path, old: Path, attempts: int = 10) -> None:
+    """Put a whole new file in the place of another.
+
+    Windows refuses while a virus scanner or an indexer looks at one of them, for a moment: tried again for a second.
+
+    Raises:
+        OSError: it could not be replaced.
+    """
+    for attempt in range(attempts):
         try:
-            table = pa.table({n: getattr(parsed.ratings, n) for n in ("user", "item", "rating", "timestamp")})
-            with pa.OSFile(str(partial / "ratings.arrow"), "wb") as sink:
-                with pa.ipc.new_file(sink, table.schema) as writer:
-                    writer.write_table(table, max_chunksize=max(len(parsed.ratings), 1))
-            for name, frame in (("users", parsed.users), ("items", parsed.items)):
-                frame.to_parquet(partial / f"{name}.parquet")
-            for name, frame in zip(("user_stats", "item_stats"), stats, strict=True):
-                frame.to_parquet(partial / f"{name}.parquet")
-            (partial / "meta.json").write_text(json.dumps({**meta, "version": VERSION}))
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.replace(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            new.replace(old)
+            return
+        except PermissionError:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(0.02 * (attempt + 1))
 
 
 def fits(folder: Path, files: Sequence[Path]) -> bool:
     """Whether there is a columnar copy of these source files."""
     try:
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         return bool(meta.get("version") == VERSION and meta.get("files") == fingerprint(files))
     except (OSError, ValueError):
         return False
@@ -200,16 +250,15 @@ def load(
 ) -> tuple[Parsed, tuple[pd.DataFrame, pd.DataFrame], dict[str, Any]] | None:
     """The columnar copy, or ``None`` if there is none that fits these source files."""
     try:
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         if meta.get("version") != VERSION or meta.get("files") != fingerprint(files):
             return None
-        with pa.memory_map(str(folder / "ratings.arrow")) as source:
+        stamp = meta["stamp"]
+        with pa.memory_map(str(folder / f"ratings-{stamp}.arrow")) as source:
             table = pa.ipc.open_file(source).read_all()
         columns = [table[n].chunk(0).to_numpy(zero_copy_only=True) for n in table.column_names]
-        frames = [
-            pq.read_table(folder / f"{n}.parquet").to_pandas() for n in ("users", "items", "user_stats", "item_stats")
-        ]
-    except (OSError, ValueError, KeyError, pa.ArrowException):
+        frames = [pq.read_table(folder / f"{name}-{stamp}.parquet").to_pandas() for name in TABLES]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
         return None
     users, items, user_stats, item_stats = frames
     items["genres"] = [tuple(g) for g in items["genres"]]
@@ -225,7 +274,7 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
-            Path(partial).replace(path)
+            replace_file(Path(partial), path)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 Path(partial).unlink()

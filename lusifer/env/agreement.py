@@ -129,7 +129,7 @@ def measure(
             held.append(
                 lift(
                     world,
-                    lambda u, items, f=fitted: f.predict(
+                    lambda u, items, f=fitted: f.predict(  # type: ignore[misc]
                         np.full(len(items), u, dtype=np.int32), items.astype(np.int32)
                     ),
                     users,

@@ -24,6 +24,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from lusifer import settings
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import BadRequest, Cancelled, LusiferError, StoreError
@@ -335,7 +336,7 @@ class Cluster:
         if found is None:
             raise BadRequest(
                 "The engine ray needs Ray, which is not installed.",
-                "pip install -r requirements-scale.txt (about 250 MB)",
+                f"{settings.install_extra('scale')} (about 250 MB)",
             )
         self._ray: Any = None
         self.recipe, self.work, self.store = recipe, work, store

@@ -263,6 +263,10 @@ def evaluate(
             ways[WITH_EVIDENCE] = _Way(*told, WITH_EVIDENCE)
     if BUILTIN in predictors:
         ways[BUILTIN] = _Way(StatisticalUserModel(), None, "")
+    notes = [f"{name} is left out. {why}" for name in predictors if (why := _missing(name))]
+    predictors = [name for name in predictors if not _missing(name)]
+    if not predictors:
+        raise BadRequest(" ".join(notes))
     simulators = [w for w in ways if w != BUILTIN]
     order = [w for n in predictors for w in (simulators if n == SIMULATOR else [n])]
     units = [len(test.user_ids) if n in ways else BASELINE_UNITS for n in order]
@@ -270,7 +274,6 @@ def evaluate(
     found: dict[str, Prediction] = {}
     behind: dict[str, Simulated] = {}
     made: dict[str, Calibration] = {}
-    notes: list[str] = []
     for name, size in zip(order, units, strict=True):
         if cancelled():
             raise Cancelled("The comparison was stopped.")
@@ -320,6 +323,10 @@ def evaluate(
         done += size
     progress(total, total, "done")
     return Evaluation(dataset, test, found, behind, made, tuple(notes))
+
+
+def _missing(name: str) -> str:
+    return baselines.missing_library(name) if name in baselines.METHODS else ""
 
 
 @dataclass(frozen=True)

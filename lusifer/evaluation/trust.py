@@ -382,10 +382,10 @@ def _measured(store: Store, dataset_hash: str, split: str, model: str, version: 
         take(
             key,
             EXPERIMENT,
-            lambda r, name=name, figure=figure: (
+            lambda r, name=name, figure=figure: (  # type: ignore[misc]
                 r["summary"]["figures"][figure] if r["params"]["name"] == name else None
             ),
-        )  # type: ignore[misc]
+        )
     if model == BUILTIN:
         found["recited"] = (None, None, "by its making: it has read nothing but the training part")
     return found

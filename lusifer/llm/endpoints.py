@@ -126,7 +126,7 @@ def resolve(spec: str, keys: Mapping[str, str] | None = None) -> tuple[Endpoint,
 
 
 def _secrets() -> dict[str, Any]:
-    file = settings.project_dir() / ".streamlit" / "secrets.toml"
+    file = settings.home_dir() / ".streamlit" / "secrets.toml"
     try:
         return tomllib.loads(Path(file).read_text(encoding="utf-8"))
     except FileNotFoundError:

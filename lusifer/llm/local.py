@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
-import os
 import subprocess
 import sys
 import threading
@@ -99,14 +98,13 @@ def serve(path: Path) -> Endpoint:
 
 def _start(path: Path) -> _Running:
     # Without "passive" the threads of OpenMP spin while they wait, and a busy machine crawls.
-    env = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+    env = settings.child_environment(OMP_WAIT_POLICY="passive")
     process = subprocess.Popen(
         [sys.executable, "-m", "lusifer.llm.local_server", str(path), str(SLOTS)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=env,
-        cwd=settings.project_dir(),
     )
     atexit.register(process.kill)
     assert process.stdout

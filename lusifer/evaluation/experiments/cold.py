@@ -202,7 +202,8 @@ def _baselines(setting: Setting, users: tuple[int, ...], said: dict[int, dict[st
     """Every baseline at every length, some at a time; the heavy ones in processes of their own."""
     groups: Sequence[tuple[int, ...]] = [(k,) for k in LENGTHS] if setting.options.get("apart") else GROUPS
     made = {lengths: together(setting, users, lengths) for lengths in groups}
-    jobs = [(n, lengths) for n in baselines.METHODS for lengths in groups]
+    names = baselines.available()
+    jobs = [(n, lengths) for n in names for lengths in groups]
     jobs.sort(key=lambda j: j[0] not in baselines.HEAVY)
     total = done + UNITS * len(baselines.HEAVY) * len(groups)
 
@@ -238,7 +239,7 @@ def _baselines(setting: Setting, users: tuple[int, ...], said: dict[int, dict[st
                 future.cancel()
             raise
     for known in said:  # in the order of the methods, whoever was first
-        order = [n for n in (SIMULATOR, CALIBRATED) if n in said[known]] + list(baselines.METHODS)
+        order = [n for n in (SIMULATOR, CALIBRATED) if n in said[known]] + names
         said[known] = {n: said[known][n] for n in order}
 
 
