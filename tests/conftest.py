@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import shutil
@@ -96,9 +95,9 @@ def warm(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "warm"
     folder.mkdir(exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        (folder / "ml-100k").symlink_to(source, target_is_directory=True)
     with FileLock(folder / "lock"):  # two workers come at once
+        if not (folder / "ml-100k").exists():
+            link(folder / "ml-100k", source)
         datasets.load("ml-100k", folder)
     return folder
 
@@ -108,11 +107,21 @@ def lay(source: Path, warm: Path) -> Lay:
     """Lays MovieLens 100K into a folder as it is at an app's second start: read, with what was fitted before."""
 
     def make(folder: Path) -> None:
-        (folder / "ml-100k").symlink_to(source, target_is_directory=True)
+        link(folder / "ml-100k", source)
         shutil.copytree(warm / ".prepared" / "ml-100k", folder / ".prepared" / "ml-100k")
         _bring(warm, folder)
 
     return make
+
+
+def link(there: Path, source: Path) -> None:
+    """Make a folder stand somewhere else too; where links need a right of their own (Windows), by copying it."""
+    try:
+        there.symlink_to(source, target_is_directory=True)
+    except OSError:
+        if os.name == "posix":
+            raise
+        shutil.copytree(source, there)
 
 
 def _bring(one: Path, other: Path) -> None:
@@ -130,7 +139,7 @@ def _bring(one: Path, other: Path) -> None:
 def shared_data(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with MovieLens 100K in it, for tests that only read."""
     folder = tmp_path_factory.mktemp("data")
-    (folder / "ml-100k").symlink_to(source, target_is_directory=True)
+    link(folder / "ml-100k", source)
     return folder
 
 

@@ -34,7 +34,7 @@ def forever(path, *, tick):
     from pathlib import Path
 
     while True:
-        Path(path).write_text(str(time.time()))
+        Path(path).write_text(str(time.time()), encoding="utf-8")
         tick(0, 1)
         time.sleep(0.05)
 

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import ROOT
 
 
+@pytest.mark.style
 @pytest.mark.parametrize(
     "command",
     [
@@ -80,7 +81,7 @@ def test_requirements_are_what_is_imported() -> None:
         re.split(r"[<>=\[;~ ]", line.strip())[0]
         for line in (ROOT / "requirements.txt").read_text().splitlines()
         if line.strip() and not line.startswith("#")
-    }
+    } - {"setuptools"}  # myfm 0.4 imports what only older versions of it have
     imported: set[str] = set()
     for path in [
         *(ROOT / "lusifer").rglob("*.py"),

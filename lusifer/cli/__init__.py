@@ -7,6 +7,7 @@ and one line that says what is wrong. Heavy imports stay inside the commands: ``
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import math
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lusifer import __version__, settings
-from lusifer.cli import cache, experiment, prompts, simulate
+from lusifer.cli import cache, experiment, folders, prompts, simulate
 from lusifer.cli import datasets as datasets_of
 from lusifer.errors import BadRequest, LusiferError, StoreError
 
@@ -36,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m lusifer",
+        prog=settings.command_name(),
         description="Simulate the users of a recommender system, and see inside the simulation.",
     )
     parser.add_argument("--version", action="version", version=f"lusifer {__version__}")
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 
     app = commands.add_parser("app", help="open the explorer in a browser")
     app.add_argument("--port", type=int, default=8501)
+    app.add_argument("--host", default="localhost", help="where it answers; 0.0.0.0 lets other machines in")
     app.add_argument("--no-browser", action="store_true", help="only start the server")
     app.set_defaults(run=_app)
 
@@ -138,9 +140,12 @@ def _parser() -> argparse.ArgumentParser:
         *cache.register(commands),
         *experiment.register(commands),
         *simulate.register(commands),
+        *folders.register(commands),
     ]
+    folders.add_option(app)
     for command in (fetch, info, listing, mapping, enrich, evolve, rate, evaluate, *leaves):
         command.add_argument("--json", action="store_true", help="JSON alone on stdout")
+        folders.add_option(command)
     return parser
 
 
@@ -208,8 +213,10 @@ def _budget(options: argparse.Namespace) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    folders.use_utf8()
     settings.load_env_file()
     options = _parser().parse_args(arguments)
+    folders.apply(options)
     try:
         result = options.run(options)
     except LusiferError as error:
@@ -218,9 +225,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("lusifer: stopped; what was finished is kept.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader (head, less) has had enough
+    except OSError as error:
+        # The reader (head, less) has had enough; Windows calls that an invalid argument.
+        if not isinstance(error, BrokenPipeError) and error.errno != errno.EINVAL:
+            raise
         sys.stderr.close()
         return 0
+    if isinstance(result, int):
+        return result
     if result is not None and getattr(options, "json", False):
         print(json.dumps(_finite(result), ensure_ascii=False))
     return 0
@@ -261,10 +273,10 @@ def _with_details(dataset: Dataset, store: Store | None) -> Dataset:
     return dataset.with_details(load_details(dataset, store)) if store else dataset
 
 
-def _app(options: argparse.Namespace) -> None:
+def _app(options: argparse.Namespace) -> int:
     from lusifer.ui import launch
 
-    launch.run(options.port, browser=not options.no_browser)
+    return launch.run(options.port, host=options.host, browser=not options.no_browser)
 
 
 def _fetch(options: argparse.Namespace) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -68,14 +70,14 @@ def running(data: Path, **env: str) -> Iterator[App]:
 
 def stop(child: subprocess.Popen[str]) -> None:
     """End the launcher and the server that it started."""
-    import signal
-
-    os.killpg(child.pid, signal.SIGINT)
-    try:
+    family = psutil.Process(child.pid).children(recursive=True) if child.poll() is None else []
+    child.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(15)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    for process in [*family, child]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    child.wait()
 
 
 @pytest.fixture(scope="session")

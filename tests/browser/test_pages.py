@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import App, running, settled
 from tests.conftest import Lay
+from tests.conftest import link as link_folder
 from tests.servers.openai import KEY, OpenAIServer
 
 pytestmark = pytest.mark.browser
@@ -57,7 +58,7 @@ class ColdServers:
         data = self.folder / (link or "users")
         data.mkdir()
         if link == "evolution":
-            (data / "ml-100k").symlink_to(self.source, target_is_directory=True)
+            link_folder(data / "ml-100k", self.source)
         else:
             self.lay(data)
         stack = ExitStack()

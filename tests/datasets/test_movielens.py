@@ -15,7 +15,7 @@ from lusifer.datasets import movielens
 from lusifer.datasets.model import RatingScale, RatingTable
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import BadRequest, DatasetError, DatasetMissing, UnknownId
-from tests.conftest import write_tiny
+from tests.conftest import link, write_tiny
 
 
 def test_ml100k_is_whole(ml100k):
@@ -35,7 +35,7 @@ def test_both_sources_give_the_same_data(grouplens: Path, recbole: Path):
 
 
 def test_second_load_maps_the_columnar_copy(source: Path, tmp_path: Path):
-    (tmp_path / "ml-100k").symlink_to(source)
+    link(tmp_path / "ml-100k", source)
     first = datasets.load("ml-100k", tmp_path)
     second = datasets.load("ml-100k", tmp_path)
     assert len(list((tmp_path / ".prepared" / "ml-100k").glob("ratings-*.arrow"))) == 1
@@ -46,7 +46,7 @@ def test_second_load_maps_the_columnar_copy(source: Path, tmp_path: Path):
 
 
 def test_an_unwritable_data_folder_only_costs_time(source: Path, tmp_path: Path):
-    (tmp_path / "ml-100k").symlink_to(source)
+    link(tmp_path / "ml-100k", source)
     (tmp_path / ".prepared").write_text("a file where the folder should be")
     assert len(datasets.load("ml-100k", tmp_path).ratings) == 100_000
 

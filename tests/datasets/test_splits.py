@@ -14,7 +14,7 @@ from lusifer.datasets.model import RatingTable
 from lusifer.errors import BadRequest, DatasetError
 from lusifer.simulator import plan
 from lusifer.simulator.evolution import evolve, history_of
-from tests.conftest import write_tiny
+from tests.conftest import link, write_tiny
 
 
 def test_last10_is_each_users_newest(ml100k, last10):
@@ -32,7 +32,7 @@ def test_u1_is_grouplens_own(grouplens: Path, ml100k):
 
 
 def test_fixed_splits_need_their_files(recbole: Path, tmp_path: Path):
-    (tmp_path / "ml-100k").symlink_to(recbole)
+    link(tmp_path / "ml-100k", recbole)
     data = datasets.load("ml-100k", tmp_path)
     assert not [n for n in splits.names(data) if n.startswith("u")]
     with pytest.raises(BadRequest, match="no split u1: its files come only"):
@@ -48,7 +48,9 @@ def tiny(tmp_path: Path):
 
 
 def _csv(path: Path, rows) -> Path:
-    path.write_text("user_id,item_id,rating,timestamp\n" + "\n".join(",".join(map(str, r)) for r in rows))
+    path.write_text(
+        "user_id,item_id,rating,timestamp\n" + "\n".join(",".join(map(str, r)) for r in rows), encoding="utf-8"
+    )
     return path
 
 

@@ -18,7 +18,7 @@ def _local(host):
 
 def _refuse(host):
     if _LOG:
-        with open(_LOG, "a") as log:
+        with open(_LOG, "a", encoding="utf-8") as log:
             log.write(f"{host} {' '.join(sys.argv)}\n")
     raise OSError(f"The tests allow no request beyond loopback: {host}")
 

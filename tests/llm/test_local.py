@@ -128,6 +128,6 @@ def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat")
-        return not state.is_file() or state.read_text().split(")")[-1].split()[0] != "Z"
+        return not state.is_file() or state.read_text(encoding="utf-8").split(")")[-1].split()[0] != "Z"
     except OSError:
         return False
