@@ -192,6 +192,7 @@ def test_the_app_from_a_folder_of_somebody_else(installed: Installed, recbole: P
                 "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
             )
             assert background == "rgb(251, 251, 249)", "our light theme, not the folder's dark one"
+            page.context.close()
     finally:
         child.terminate()
         child.wait(60)
