@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lusifer import apart
+from lusifer import subprocess_runner
 from lusifer.errors import BadRequest, Cancelled
 
 
@@ -41,24 +41,24 @@ def forever(path, *, tick):
 
 def test_the_result_comes_back_and_progress_on_the_way() -> None:
     told = []
-    total, pid = apart.run(add, 2, 3, tick=lambda *at: told.append(at))
+    total, pid = subprocess_runner.run(add, 2, 3, tick=lambda *at: told.append(at))
     assert total == 5 and pid != os.getpid() and told[-1] == (2, 2)
 
 
 def test_errors_come_back_as_what_they_are() -> None:
     with pytest.raises(BadRequest, match="Not like this") as failed:
-        apart.run(refuse)
+        subprocess_runner.run(refuse)
     assert failed.value.fix == "Do it otherwise."
     with pytest.raises(RuntimeError, match="a bug of ours"):
-        apart.run(break_down)
+        subprocess_runner.run(break_down)
     with pytest.raises(RuntimeError, match="without a result"):
-        apart.run(end)
+        subprocess_runner.run(end)
 
 
 def test_cancel_ends_the_child(tmp_path) -> None:
     beat = tmp_path / "beat"
     with pytest.raises(Cancelled):
-        apart.run(forever, str(beat), cancelled=beat.exists)
+        subprocess_runner.run(forever, str(beat), cancelled=beat.exists)
     last = beat.read_text()
     time.sleep(0.3)
     assert beat.read_text() == last, "it still runs"
@@ -69,4 +69,4 @@ def test_a_tick_that_raises_ends_the_child(tmp_path) -> None:
         raise Cancelled("Stopped.")
 
     with pytest.raises(Cancelled):
-        apart.run(forever, str(tmp_path / "beat"), tick=stop)
+        subprocess_runner.run(forever, str(tmp_path / "beat"), tick=stop)

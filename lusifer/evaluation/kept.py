@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer import apart, baselines
+from lusifer import baselines, subprocess_runner
 from lusifer.baselines import SideInformation, Tick, silent
 from lusifer.baselines.fitting import fit_and_predict
 from lusifer.datasets import Dataset
@@ -55,6 +55,6 @@ def test_values(
     known = load_arrays(path)
     if known is not None:
         return known["values"], float(known["seconds"])
-    values, seconds = apart.run(fit_and_predict, *given, tick=tick, cancelled=cancelled)
+    values, seconds = subprocess_runner.run(fit_and_predict, *given, tick=tick, cancelled=cancelled)
     save_arrays(path, {"values": values, "seconds": np.array(seconds)})
     return values, seconds

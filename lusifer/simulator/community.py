@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lusifer import apart
+from lusifer import subprocess_runner
 from lusifer.baselines import Bias, FactorisationMachine, SideInformation, Tick, silent
 from lusifer.baselines.fm import Samples
 from lusifer.datasets import Dataset, RatingScale, RatingTable
@@ -377,7 +377,7 @@ def _compute(
             done[ordinal] = now
 
         try:
-            return apart.run(
+            return subprocess_runner.run(
                 fit_machines,
                 side,
                 split.train,

@@ -128,7 +128,7 @@ def test_what_a_baseline_predicted_is_kept(ml100k, last10, tmp_path, monkeypatch
     def again(*_, **__):
         raise AssertionError("fitted a second time")
 
-    monkeypatch.setattr(kept.apart, "run", again)
+    monkeypatch.setattr(kept.subprocess_runner, "run", again)
     second, same = kept.test_values("ncf", ml100k, last10, tmp_path, seed=3)
     assert np.array_equal(first, second) and same == seconds
     with pytest.raises(AssertionError, match="second time"):

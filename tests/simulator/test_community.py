@@ -92,7 +92,7 @@ def test_what_is_kept_is_what_was_computed(small, tmp_path, quick, monkeypatch) 
     def again(*_, **__):
         raise AssertionError("computed a second time")
 
-    monkeypatch.setattr(evidence.apart, "run", again)
+    monkeypatch.setattr(evidence.subprocess_runner, "run", again)
     second = evidence.full(small, split, tmp_path)
     assert _same(first.of([1, 2, 3], [4, 5, 6]), second.of([1, 2, 3], [4, 5, 6]))
     (next(tmp_path.glob("*.npz"))).write_bytes(b"half a file")
