@@ -28,15 +28,15 @@ class DatasetError(LusiferError):
     """A data set is missing, damaged, or can't be written or fetched."""
 
 
-class DatasetMissing(DatasetError):
+class DatasetMissingError(DatasetError):
     """The data set is not on this machine yet (it can be fetched)."""
 
 
-class UnknownId(LusiferError):
+class UnknownIdError(LusiferError):
     """A user or item id that the data set does not have."""
 
 
-class EmptyHistory(LusiferError):
+class EmptyHistoryError(LusiferError):
     """A user without one rating in the training part."""
 
 
@@ -80,9 +80,9 @@ class ModelError(LusiferError):
         return self.kind in {"rate-limit", "server", "timeout", "reset"}
 
 
-class BadRequest(LusiferError):
+class InvalidInputError(LusiferError):
     """Input that can't be meant: an unknown predictor, split, model spec or number out of range."""
 
 
-class Cancelled(LusiferError):
+class CancelledError(LusiferError):
     """Work that a person stopped."""

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lusifer.errors import Cancelled, LusiferError
+from lusifer.errors import CancelledError, LusiferError
 from lusifer.store import Store
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -68,11 +68,11 @@ class Job:
         """Called by the work; stops it if a person asked for that.
 
         Raises:
-            Cancelled: somebody pressed cancel.
+            CancelledError: somebody pressed cancel.
         """
         self.done, self.total, self.message = done, total, message
         if self._stop.is_set():
-            raise Cancelled("Stopped.", "What was finished is kept.")
+            raise CancelledError("Stopped.", "What was finished is kept.")
 
     def cancelled(self) -> bool:
         """Whether somebody asked for the end."""
@@ -138,7 +138,7 @@ class Jobs:
             job.progress(0, 0)
             job.result = work(job)
             state = "done"
-        except Cancelled as error:
+        except CancelledError as error:
             job.error, state = str(error), "cancelled"
         except LusiferError as error:
             job.error = str(error)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lusifer.errors import Cancelled, LusiferError
+from lusifer.errors import CancelledError, LusiferError
 
 POLL_SECONDS = 0.1
 
@@ -36,14 +36,14 @@ def run(
     calls of ``tick``. All arguments and the result must pickle.
 
     Raises:
-        Cancelled: ``cancelled`` said so, or ``tick`` raised it; the child is killed.
+        CancelledError: ``cancelled`` said so, or ``tick`` raised it; the child is killed.
         LusiferError: the work raised it.
         RuntimeError: the child failed in any other way; its last words are in the text.
     """
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     child = subprocess.Popen(
-        [sys.executable, "-m", "lusifer.apart"],
+        [sys.executable, "-m", "lusifer.subprocess_runner"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -77,7 +77,7 @@ def run(
                 else:
                     raise value
             if cancelled():
-                raise Cancelled("Stopped.", "What was finished is kept.")
+                raise CancelledError("Stopped.", "What was finished is kept.")
             if not alive:
                 break
             time.sleep(POLL_SECONDS)

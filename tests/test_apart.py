@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lusifer import subprocess_runner
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 
 
 def add(a, b, *, tick):
@@ -19,7 +19,7 @@ def add(a, b, *, tick):
 
 
 def refuse(*, tick):
-    raise BadRequest("Not like this.", "Do it otherwise.")
+    raise InvalidInputError("Not like this.", "Do it otherwise.")
 
 
 def break_down(*, tick):
@@ -46,7 +46,7 @@ def test_the_result_comes_back_and_progress_on_the_way() -> None:
 
 
 def test_errors_come_back_as_what_they_are() -> None:
-    with pytest.raises(BadRequest, match="Not like this") as failed:
+    with pytest.raises(InvalidInputError, match="Not like this") as failed:
         subprocess_runner.run(refuse)
     assert failed.value.fix == "Do it otherwise."
     with pytest.raises(RuntimeError, match="a bug of ours"):
@@ -57,7 +57,7 @@ def test_errors_come_back_as_what_they_are() -> None:
 
 def test_cancel_ends_the_child(tmp_path) -> None:
     beat = tmp_path / "beat"
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         subprocess_runner.run(forever, str(beat), cancelled=beat.exists)
     last = beat.read_text()
     time.sleep(0.3)
@@ -66,7 +66,7 @@ def test_cancel_ends_the_child(tmp_path) -> None:
 
 def test_a_tick_that_raises_ends_the_child(tmp_path) -> None:
     def stop(done: int, total: int) -> None:
-        raise Cancelled("Stopped.")
+        raise CancelledError("Stopped.")
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         subprocess_runner.run(forever, str(tmp_path / "beat"), tick=stop)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.jobs import KEEP, Job, Jobs
 
 
@@ -60,7 +60,7 @@ def test_cancel_really_stops(jobs: Jobs) -> None:
 
 def test_failures_are_told_apart(jobs: Jobs) -> None:
     def expected(job: Job) -> None:
-        raise BadRequest("Wrong.", "Do this.")
+        raise InvalidInputError("Wrong.", "Do this.")
 
     def bug(job: Job) -> None:
         raise ZeroDivisionError("secret detail")

@@ -17,7 +17,7 @@ import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
 from lusifer import store as storing
-from lusifer.errors import BadRequest, StoreError
+from lusifer.errors import InvalidInputError, StoreError
 from lusifer.store import Store
 
 
@@ -454,9 +454,9 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
     assert other.has_answers(["k1", "k2", "k3"]) == {"k1", "k3"}
     assert other.calls({}, search="m3")[1] == 1 and other.call(1)["messages"]
     assert not any(other.import_run(file)[1].values()), "a second time changes nothing"
-    with pytest.raises(BadRequest, match="is there already"):
+    with pytest.raises(InvalidInputError, match="is there already"):
         store.export_run(run, file)
-    with pytest.raises(BadRequest, match="no run"):
+    with pytest.raises(InvalidInputError, match="no run"):
         store.export_run("nothing", tmp_path / "x.db")
     (tmp_path / "no.db").write_text("not ours")
     for wrong, says in (
@@ -464,7 +464,7 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
         (tmp_path / "none", "no file"),
         (store.path, "no exported run"),
     ):
-        with pytest.raises(BadRequest, match=says):
+        with pytest.raises(InvalidInputError, match=says):
             other.import_run(wrong)
 
 

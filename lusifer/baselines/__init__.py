@@ -14,7 +14,7 @@ from lusifer.baselines.protocol import Predictor, Tick, silent
 from lusifer.baselines.rnn4rec import RNN4Rec
 from lusifer.baselines.side import SideInformation
 from lusifer.baselines.svdpp import SVDpp
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 __all__ = [
     "ALS",
@@ -66,13 +66,13 @@ def create(name: str, side: SideInformation | None = None) -> Predictor:
         side: what is known of users and items; ``fm`` needs it.
 
     Raises:
-        BadRequest: there is no such method, or it lacks what it needs.
+        InvalidInputError: there is no such method, or it lacks what it needs.
     """
     if name not in METHODS:
-        raise BadRequest(f"There is no predictor {name!r}.", f"Choose from {', '.join(METHODS)}.")
+        raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(METHODS)}.")
     if name == FactorisationMachine.name:
         if side is None:
-            raise BadRequest(
+            raise InvalidInputError(
                 "The factorisation machine needs the users' and items' descriptions.",
                 "Give the side information.",
             )

@@ -27,7 +27,7 @@ def fit_and_predict(
     """Fit one method and predict pairs; how long both took, in seconds.
 
     Raises:
-        BadRequest: no such predictor.
+        InvalidInputError: no such predictor.
     """
     began = time.perf_counter()
     fitted = baselines.create(name, side).fit(train, scale, seed=seed, tick=tick)

@@ -18,7 +18,7 @@ from scipy import sparse, special
 from lusifer.baselines.protocol import Ids, Scores, Tick, silent
 from lusifer.baselines.side import Matrix, SideInformation, unit_rows
 from lusifer.datasets import RatingScale, RatingTable
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 AXES = (0, 1, 1, 1, 1, 0)
 """Along which axis of each of `Samples`' arrays one draw follows the other."""
@@ -94,7 +94,7 @@ class FactorisationMachine:
         ordinal: bool = False,
     ) -> None:
         if not 0 < kept <= iterations:
-            raise BadRequest(f"{kept} of {iterations} draws can't be kept.", "Keep fewer.")
+            raise InvalidInputError(f"{kept} of {iterations} draws can't be kept.", "Keep fewer.")
         self.side, self.rank, self.ordinal = side, rank, ordinal
         self.iterations, self.kept = iterations, kept
 
@@ -106,7 +106,7 @@ class FactorisationMachine:
         self._scale = scale
         user, item = self.side.user_rows(train.user), self.side.item_rows(train.item)
         if (user < 0).any() or (item < 0).any():
-            raise BadRequest(
+            raise InvalidInputError(
                 "A training rating is of a user or item without side information.",
                 "Fit with the data set's own users and items.",
             )

@@ -13,7 +13,7 @@ from lusifer.datasets import RatingScale, RatingTable
 Ids = NDArray[np.int32]
 Scores = NDArray[np.float64]
 Tick = Callable[[int, int], None]
-"""Called with rounds done and rounds in all; may raise `lusifer.errors.Cancelled` to stop a fit."""
+"""Called with rounds done and rounds in all; may raise `lusifer.errors.CancelledError` to stop a fit."""
 
 
 def silent(done: int, total: int) -> None:

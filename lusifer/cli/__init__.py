@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lusifer import __version__, settings
 from lusifer.cli import cache, experiment, prompts, simulate
 from lusifer.cli import datasets as datasets_of
-from lusifer.errors import BadRequest, LusiferError, StoreError
+from lusifer.errors import InvalidInputError, LusiferError, StoreError
 
 if TYPE_CHECKING:
     from lusifer.datasets import Dataset
@@ -200,7 +200,7 @@ def _budget(options: argparse.Namespace) -> Any:
     from lusifer.llm.budget import Limit, operators
 
     if options.budget is not None and not 0 <= options.budget < math.inf:
-        raise BadRequest(f"A budget of {options.budget} is no amount.", "Give dollars, such as 5.")
+        raise InvalidInputError(f"A budget of {options.budget} is no amount.", "Give dollars, such as 5.")
     limits = operators(run_id=f"cli-{secrets.token_hex(6)}", session_id=f"cli-{secrets.token_hex(6)}")
     own = Limit(options.budget)  # of the command, however many runs it makes
     return replace(limits, run=limits.run.under(own), session=limits.session.under(own))
@@ -372,7 +372,7 @@ def _evolution(
     what = plan(dataset, split, options.user, model, history=options.history, batch_size=options.batch_size)
     wanted = steps_wanted(dataset, split, what)
     if steps is not None and not 0 <= steps <= wanted:
-        raise BadRequest(f"There is no step {steps}.", f"User {options.user} has steps 0 to {wanted}.")
+        raise InvalidInputError(f"There is no step {steps}.", f"User {options.user} has steps 0 to {wanted}.")
     found: list[Step] = []
     for step in run_evolution(dataset, split, model, what, store):
         found.append(step)
@@ -429,9 +429,11 @@ def _rate(options: argparse.Namespace) -> dict[str, Any]:
     try:
         ids = [int(x) for x in options.items.split(",") if x.strip()]
     except ValueError:
-        raise BadRequest(f"--items {options.items!r} is no list of ids.", "Give numbers, such as 50,172.") from None
+        raise InvalidInputError(
+            f"--items {options.items!r} is no list of ids.", "Give numbers, such as 50,172."
+        ) from None
     if not ids:
-        raise BadRequest("--items names no movie.", "Give numbers, such as 50,172.")
+        raise InvalidInputError("--items names no movie.", "Give numbers, such as 50,172.")
     dataset, split, model, what, steps, store = _evolution(options, steps=options.step)
     items = dataset.items_of(ids)
     ratings = rate_items(dataset, split, model, what, steps, items, store)
@@ -488,7 +490,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.evaluation import SIMULATOR, evaluate, sample_users
 
     if bool(options.train) != bool(options.test) or (options.train and options.split):
-        raise BadRequest("Give either --split, or both --train and --test.")
+        raise InvalidInputError("Give either --split, or both --train and --test.")
     names = [n.strip() for n in options.predictors.split(",") if n.strip()]
     store = _store(options.model) if SIMULATOR in names else None
     dataset = _with_details(load(options.dataset), store)

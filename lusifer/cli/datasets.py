@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lusifer import settings
-from lusifer.errors import BadRequest, DatasetError
+from lusifer.errors import DatasetError, InvalidInputError
 
 
 def listing(options: argparse.Namespace) -> dict[str, Any]:
     """What lies in the data folder, what waits for a mapping, what can be fetched."""
-    from lusifer.datasets import KNOWN, available, kind_of, own
+    from lusifer.datasets import KNOWN, available, custom_tables, kind_of
     from lusifer.datasets.fetch import RELEASES
 
     root = settings.data_dir()
@@ -24,7 +24,7 @@ def listing(options: argparse.Namespace) -> dict[str, Any]:
             for p in sorted(root.iterdir())
             if p.is_dir()
             and kind_of(p) is None
-            and own.tables_in(p)
+            and custom_tables.tables_in(p)
             and not p.name.startswith(".")
             and p.name not in {"runs", "kept", "models"}
         ]
@@ -45,19 +45,19 @@ def listing(options: argparse.Namespace) -> dict[str, Any]:
 
 def mapping(options: argparse.Namespace) -> dict[str, Any]:
     """The guess (or what was accepted before) with changes, and with ``--accept`` what reading it found."""
-    from lusifer.datasets import load, own
+    from lusifer.datasets import custom_tables, load
 
     folder = settings.data_dir() / options.name
     if not options.name or Path(options.name).name != options.name or not folder.is_dir():
-        raise BadRequest(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")
+        raise InvalidInputError(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")
     try:
-        recipe = own.kept(folder) or own.propose(folder)
+        recipe = custom_tables.kept(folder) or custom_tables.propose(folder)
     except DatasetError:
-        if not (folder / own.FILE).is_file():
+        if not (folder / custom_tables.FILE).is_file():
             raise
-        recipe = own.propose(folder)  # the mapping that is there can't be read: here it is made anew
+        recipe = custom_tables.propose(folder)  # the mapping that is there can't be read: here it is made anew
     said = dict(x.partition("=")[::2] for x in options.set)
-    recipe = own.changed(recipe, said)
+    recipe = custom_tables.changed(recipe, said)
     for name in ("title", "one", "many", "unit"):
         if getattr(options, name):
             recipe = replace(recipe, **{name: getattr(options, name)})
@@ -65,9 +65,11 @@ def mapping(options: argparse.Namespace) -> dict[str, Any]:
         try:
             low, high, step = (float(x) for x in options.scale.split(","))
         except ValueError:
-            raise BadRequest(f"{options.scale!r} is no scale.", "Give lowest,highest,step, such as 1,5,1.") from None
+            raise InvalidInputError(
+                f"{options.scale!r} is no scale.", "Give lowest,highest,step, such as 1,5,1."
+            ) from None
         recipe = replace(recipe, scale=(low, high, step))
-    own.check(recipe)
+    custom_tables.check(recipe)
     result: dict[str, Any] = {"mapping": recipe.to_json(), "accepted": bool(options.accept)}
     if not options.accept:
         if not options.json:
@@ -75,17 +77,17 @@ def mapping(options: argparse.Namespace) -> dict[str, Any]:
             print("Nothing has been read. Change roles with --set, then --accept.")
         return result
     try:
-        before = own.kept(folder)
+        before = custom_tables.kept(folder)
     except DatasetError:
         before = None
-    own.keep(folder, recipe)
+    custom_tables.keep(folder, recipe)
     try:
         dataset = load(options.name)
     except DatasetError:
         if before is None:
-            (folder / own.FILE).unlink(missing_ok=True)
+            (folder / custom_tables.FILE).unlink(missing_ok=True)
         else:
-            own.keep(folder, before)
+            custom_tables.keep(folder, before)
         raise
     result |= {
         "ratings": len(dataset.ratings),

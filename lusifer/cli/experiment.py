@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from lusifer import settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 NAMES = ("batches", "cold", "shift", "order", "repeat", "ablation", "contamination", "loop")
 
@@ -75,10 +75,10 @@ def _options(given: list[str], names: list[str]) -> dict[str, int]:
     for text in given:
         name, _, value = text.partition("=")
         if name not in known:
-            raise BadRequest(f"There is no option {name!r} here.", f"Known: {', '.join(known) or 'none'}.")
+            raise InvalidInputError(f"There is no option {name!r} here.", f"Known: {', '.join(known) or 'none'}.")
         low, high = known[name]
         if not value.isdigit() or not low <= int(value) <= high:
-            raise BadRequest(f"{name} can't be {value!r}.", f"Give {low} to {high}.")
+            raise InvalidInputError(f"{name} can't be {value!r}.", f"Give {low} to {high}.")
         found[name] = int(value)
     return found
 
@@ -99,9 +99,11 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
     if options.resume:
         run = store.run(options.resume)
         if options.name == "all" or run is None or run["kind"] != KIND:
-            raise BadRequest(f"There is no experiment run {options.resume!r}.", "Name the experiment and a run of it.")
+            raise InvalidInputError(
+                f"There is no experiment run {options.resume!r}.", "Name the experiment and a run of it."
+            )
         if run["status"] == "done":
-            raise BadRequest(f"Run {options.resume} is done.", "There is nothing to go on with.")
+            raise InvalidInputError(f"Run {options.resume} is done.", "There is nothing to go on with.")
         options.dataset, options.seed = run["dataset"], run["seed"]
         options.split = run["split"].partition("#")[0]  # behind it stands a hash of files, checked below
         options.samples = run["params"].get("samples", 1)
@@ -152,7 +154,7 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
         if options.estimate or paid:
             try:
                 cost = experiment.estimate(make("", name))
-            except BadRequest as error:
+            except InvalidInputError as error:
                 if len(names) == 1:
                     raise
                 cli._say(f"{experiment.title}: left out. {error}")
@@ -173,7 +175,7 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
                 )
                 continue
             if cost.calls and options.budget is None and not options.yes:
-                raise BadRequest(
+                raise InvalidInputError(
                     "Nothing has been asked yet.",
                     "Give --budget DOLLARS, or --yes to spend what it costs.",
                 )
@@ -187,7 +189,7 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
                 samples=options.samples,
                 resume=options.resume,
             )
-        except BadRequest as error:
+        except InvalidInputError as error:
             if len(names) == 1:
                 raise
             cli._say(f"{experiment.title}: left out. {error}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lusifer import settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 
 def register(commands: Any) -> list[argparse.ArgumentParser]:
@@ -51,7 +51,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(
+        raise InvalidInputError(
             f"{file} can't be read ({type(error).__name__}).",
             "Give the path of an exported prompt file.",
         ) from None
@@ -73,11 +73,11 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
 
     found = versions.find(options.name, _open())
     if options.file.exists():
-        raise BadRequest(f"{options.file} is there already.", "Give another name, or move it away.")
+        raise InvalidInputError(f"{options.file} is there already.", "Give another name, or move it away.")
     try:
         options.file.write_text(prompts.to_json(found), encoding="utf-8")
     except OSError as error:
-        raise BadRequest(f"{options.file} can't be written ({error.strerror}).", "Give another path.") from None
+        raise InvalidInputError(f"{options.file} can't be written ({error.strerror}).", "Give another path.") from None
     if not options.json:
         print(f"{found.version} is in {options.file}")
     return {"version": found.version, "file": str(options.file)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lusifer import settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 
 def register(commands: Any) -> list[argparse.ArgumentParser]:
@@ -69,7 +69,7 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
     if options.resume:
         run = store.run(options.resume)
         if run is None or run["kind"] != population.KIND:
-            raise BadRequest(f"There is no simulation {options.resume!r}.", "Name a run that was stopped.")
+            raise InvalidInputError(f"There is no simulation {options.resume!r}.", "Name a run that was stopped.")
         options.dataset, options.seed, options.model = run["dataset"], run["seed"], run["model"]
         options.split = run["split"].partition("#")[0]
         options.prompts = run["params"]["prompts"] or options.prompts
@@ -77,7 +77,7 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
         options.evidence = "on" if run["params"].get("evidence") else "off"
         options.engine = run["params"].get("engine", "local")
     if options.users != "all" and not options.users.isdigit():
-        raise BadRequest(f"--users {options.users!r} is no number.", "Give a number, or all.")
+        raise InvalidInputError(f"--users {options.users!r} is no number.", "Give a number, or all.")
     dataset = cli._with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
     if users is None:
@@ -118,14 +118,14 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
                 "stored": cost.cached,
             }
         if cost.calls and options.budget is None and not options.yes:
-            raise BadRequest(
+            raise InvalidInputError(
                 "Nothing has been asked yet.",
                 "Give --budget DOLLARS, or --yes to spend what it costs.",
             )
     elif options.estimate:
         return {"users": len(users), "calls": 0, "tokens": 0, "dollars": 0.0, "stored": 0}
     elif options.engine == "openai-batch":
-        raise BadRequest(
+        raise InvalidInputError(
             "The built-in asks nobody, so there is nothing to batch.",
             "Leave --engine out, or give a --model.",
         )

@@ -14,12 +14,12 @@ import pandas as pd
 import pyarrow as pa
 
 from lusifer import settings
-from lusifer.datasets import movielens, own, prepared, releases, splits
+from lusifer.datasets import columnar_cache, custom_tables, movielens, releases, splits
 from lusifer.datasets.ingest import Progress, silent
+from lusifer.datasets.item_nouns import MOVIES, Words
 from lusifer.datasets.model import Dataset, Details, Item, RatingScale, RatingTable, User
 from lusifer.datasets.report import Report
-from lusifer.datasets.words import MOVIES, Words
-from lusifer.errors import BadRequest, DatasetError, DatasetMissing
+from lusifer.errors import DatasetError, DatasetMissingError, InvalidInputError
 
 __all__ = [
     "KNOWN",
@@ -87,7 +87,7 @@ def _set_aside(folder: Path) -> bool:
 def kind_of(folder: Path) -> str | None:
     """What a folder holds, told by its files: ``100k`` (MovieLens 100K in either layout), ``release`` (a larger
     one), ``own`` (tables with an accepted mapping); ``None`` for nothing that can be loaded."""
-    if (folder / own.FILE).is_file():
+    if (folder / custom_tables.FILE).is_file():
         return "own"
     if (folder / "u.data").is_file():
         return "100k"
@@ -124,10 +124,10 @@ def load(
         progress, cancelled: of the first time, when the files are read; later a prepared copy is mapped.
 
     Raises:
-        BadRequest: the name is neither known nor a folder.
-        DatasetMissing: it is known but has not been fetched.
+        InvalidInputError: the name is neither known nor a folder.
+        DatasetMissingError: it is known but has not been fetched.
         DatasetError: its files are damaged, or nobody has said how they are to be read.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     root = data_dir or settings.data_dir()
     known = KNOWN.get(name)
@@ -136,19 +136,19 @@ def load(
     )
     folder = root / name if inside else Path(name)
     if known is None and (not name or (not inside and (os.sep not in name or not folder.is_dir()))):
-        raise BadRequest(
+        raise InvalidInputError(
             f"There is no data set {name!r}.",
             f"There are {', '.join(available(root)) or 'none'}; or give the path of a folder.",
         )
     if known and kind_of(folder) is None:
-        raise DatasetMissing(
+        raise DatasetMissingError(
             f"{known.title} is not in {root} yet.",
             f"Fetch it: python -m lusifer data fetch {name}",
         )
     place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     key = name if inside else f"{folder.name}-{place}"
     kind, recipe, files = _files(folder, name)
-    copy = prepared.load(root / ".prepared" / key, files)
+    copy = columnar_cache.load(root / ".prepared" / key, files)
     if copy is None:
         try:
             parsed, meta = _parse(folder, kind, recipe, progress, cancelled)
@@ -160,12 +160,12 @@ def load(
         if known:
             check_whole(parsed, known, folder)
         progress("Counting.", None)
-        stats = prepared.statistics(parsed)
+        stats = columnar_cache.statistics(parsed)
         meta |= {
-            "files": prepared.fingerprint(files),
-            "hash": prepared.content_hash(parsed),
+            "files": columnar_cache.fingerprint(files),
+            "hash": columnar_cache.content_hash(parsed),
         }
-        prepared.save(root / ".prepared" / key, parsed, stats, meta)
+        columnar_cache.save(root / ".prepared" / key, parsed, stats, meta)
         copy = parsed, stats, meta
     parsed, (user_stats, item_stats), meta = copy
     scale = RatingScale(*meta["scale"]) if meta.get("scale") else _movielens_scale(parsed.ratings)
@@ -197,7 +197,7 @@ def is_prepared(name: str, data_dir: Path | None = None) -> bool:
     root = data_dir or settings.data_dir()
     try:
         _, _, files = _files(root / name, name)
-        return prepared.fits(root / ".prepared" / name, files)
+        return columnar_cache.fits(root / ".prepared" / name, files)
     except (DatasetError, OSError):
         return True
 
@@ -210,23 +210,23 @@ def _own_texts(items: pd.DataFrame) -> dict[int, Details]:
     return {int(i): Details(overview=str(t)) for i, t in pairs if t}
 
 
-def _files(folder: Path, name: str) -> tuple[str, own.Recipe | None, list[Path]]:
+def _files(folder: Path, name: str) -> tuple[str, custom_tables.Recipe | None, list[Path]]:
     """What a folder holds, how its own tables are read, and the files behind it.
 
     Raises:
         DatasetError: nothing that can be loaded, or nobody has said how its tables are to be read.
     """
     kind = kind_of(folder)
-    recipe = own.kept(folder)
+    recipe = custom_tables.kept(folder)
     if kind == "own":
-        recipe = recipe or own.propose(folder)  # RecBole's files say what their columns are
-        mapping = [folder / own.FILE] if (folder / own.FILE).is_file() else []
+        recipe = recipe or custom_tables.propose(folder)  # RecBole's files say what their columns are
+        mapping = [folder / custom_tables.FILE] if (folder / custom_tables.FILE).is_file() else []
         return kind, recipe, [*(folder / f for f in recipe.files), *mapping]
     if kind == "release":
         found = releases.recognise(folder)
         assert found is not None
         return kind, None, found.files
-    if kind is None and own.tables_in(folder):
+    if kind is None and custom_tables.tables_in(folder):
         raise DatasetError(
             f"{folder} holds tables, and nobody has said yet which column is what.",
             f"Look at the guess and accept it: python -m lusifer data map {name}",
@@ -235,12 +235,14 @@ def _files(folder: Path, name: str) -> tuple[str, own.Recipe | None, list[Path]]
 
 
 def _parse(
-    folder: Path, kind: str, recipe: own.Recipe | None, progress: Progress, cancelled: Callable[[], bool]
+    folder: Path, kind: str, recipe: custom_tables.Recipe | None, progress: Progress, cancelled: Callable[[], bool]
 ) -> tuple[movielens.Parsed, dict[str, Any]]:
     report = Report()
     if kind == "own":
         assert recipe is not None
-        users, items, ratings, scale = own.read(folder, recipe, report, progress=progress, cancelled=cancelled)
+        users, items, ratings, scale = custom_tables.read(
+            folder, recipe, report, progress=progress, cancelled=cancelled
+        )
         meta = {
             "title": recipe.title,
             "one": recipe.one,

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from lusifer import settings
 from lusifer.datasets import KNOWN, check_whole, load, movielens, releases
-from lusifer.errors import BadRequest, Cancelled, DatasetError
+from lusifer.errors import CancelledError, DatasetError, InvalidInputError
 
 GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 GROUPLENS_SHA256 = "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
@@ -88,18 +88,18 @@ def fetch(
         url: another address of GroupLens' archive (``LUSIFER_ML100K_URL`` does the same).
 
     Raises:
-        BadRequest: unknown name or source.
+        InvalidInputError: unknown name or source.
         DatasetError: the folder can't be written, no source can be reached, or what arrived is not
             the data set.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     if name in RELEASES:
         return _fetch_release(name, data_dir or settings.data_dir(), progress, cancelled, replace, url)
     known = KNOWN.get(name)
     if known is None:
-        raise BadRequest(f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*KNOWN, *RELEASES])}.")
+        raise InvalidInputError(f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*KNOWN, *RELEASES])}.")
     if source not in {"auto", "grouplens", "pypi"}:
-        raise BadRequest(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
+        raise InvalidInputError(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
     root = data_dir or settings.data_dir()
     target = root / name
     if target.exists() and not replace:
@@ -183,7 +183,7 @@ def _download(address: str, archive: Path, release: Release, progress: Progress,
             done = 0
             while block := answer.read(1 << 18):
                 if cancelled():
-                    raise Cancelled("The download was stopped.", "Nothing was kept of it.")
+                    raise CancelledError("The download was stopped.", "Nothing was kept of it.")
                 out.write(block)
                 digest.update(block)
                 done += len(block)
@@ -257,7 +257,7 @@ def _from_grouplens(work: Path, progress: Progress, cancelled: Callable[[], bool
             done = 0
             while block := answer.read(65536):
                 if cancelled():
-                    raise Cancelled("The download was stopped.", "Nothing was kept of it.")
+                    raise CancelledError("The download was stopped.", "Nothing was kept of it.")
                 out.write(block)
                 digest.update(block)
                 done += len(block)
@@ -296,7 +296,7 @@ def _from_pypi(work: Path, progress: Progress, cancelled: Callable[[], bool]) ->
         try:
             while child.poll() is None:
                 if cancelled():
-                    raise Cancelled("The download was stopped.", "Nothing was kept of it.")
+                    raise CancelledError("The download was stopped.", "Nothing was kept of it.")
                 time.sleep(0.1)
         finally:
             if child.poll() is None:

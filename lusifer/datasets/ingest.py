@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lusifer.datasets.model import RatingScale, RatingTable
 from lusifer.datasets.report import Report
 from lusifer.datasets.tables import Source, blocks
-from lusifer.errors import Cancelled, DatasetError
+from lusifer.errors import CancelledError, DatasetError
 
 Progress = Callable[[str, float | None], None]
 LATEST = 2.5e11
@@ -111,7 +111,7 @@ def read_ratings(
 
     Raises:
         DatasetError: the file can't be read, lacks a column, or holds no rating.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     fresh = Report()
     while True:
@@ -170,7 +170,7 @@ def _read(
     file = source.path.name
     for line, block in blocks(source, report, names=names):
         if cancelled():
-            raise Cancelled("The data set was not read to its end.", "Nothing was kept of it.")
+            raise CancelledError("The data set was not read to its end.", "Nothing was kept of it.")
         user, item = users.of(block[columns.user]), items.of(block[columns.item])
         rating = _numbers(block[columns.rating])
         time = _times(block[columns.time], columns.unit) if columns.time else np.zeros(len(rating))

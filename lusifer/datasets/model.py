@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from lusifer.datasets.item_nouns import MOVIES, Words
 from lusifer.datasets.report import Report
-from lusifer.datasets.words import MOVIES, Words
-from lusifer.errors import UnknownId
+from lusifer.errors import UnknownIdError
 
 
 @dataclass(frozen=True)
@@ -269,10 +269,10 @@ class Dataset:
         """Demographics of one user.
 
         Raises:
-            UnknownId: the data set has no such user.
+            UnknownIdError: the data set has no such user.
         """
         if user_id not in self.users.index:
-            raise UnknownId(
+            raise UnknownIdError(
                 f"There is no user {user_id} in {self.title}.",
                 f"User ids run from {self.user_ids[0]} to {self.user_ids[-1]}.",
             )
@@ -284,12 +284,12 @@ class Dataset:
         """One item.
 
         Raises:
-            UnknownId: the data set has no such item.
+            UnknownIdError: the data set has no such item.
         """
         found = self._cache.get(item_id)
         if found is None:
             if item_id not in self.items.index:
-                raise UnknownId(
+                raise UnknownIdError(
                     self.words.say(f"There is no movie {item_id} in ") + f"{self.title}.",
                     self.words.say("Movie ids run from ") + f"{self.items.index[0]} to {self.items.index[-1]}.",
                 )

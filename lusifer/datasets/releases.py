@@ -121,7 +121,7 @@ def read(
 
     Raises:
         DatasetError: a file can't be read or holds nothing that can be used.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     dat = found.users is not None or found.ratings.separator == "::"
     columns = Columns() if dat else Columns("userId", "movieId", "rating", "timestamp")

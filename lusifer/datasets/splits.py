@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lusifer.datasets.model import Dataset, RatingTable
 from lusifer.datasets.movielens import read_ratings
-from lusifer.errors import BadRequest, DatasetError
+from lusifer.errors import DatasetError, InvalidInputError
 
 DEFAULT = "last-10"
 COLD = (0, 1, 2, 3, 5, 10)
@@ -87,13 +87,13 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
     where the files are there, ``u1`` … ``u5``.
 
     Raises:
-        BadRequest: no such rule, or this copy of the data has no such files.
+        InvalidInputError: no such rule, or this copy of the data has no such files.
         DatasetError: the files of a fixed split are damaged.
     """
     if name in dataset.fixed_splits:
         return from_files(dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name)
     if re.fullmatch(r"u[1-5]", name):
-        raise BadRequest(
+        raise InvalidInputError(
             f"This copy of {dataset.title} has no split {name}: its files come only with GroupLens' own archive.",
             f"Use {', '.join(names(dataset))}, or put GroupLens' ml-100k folder into data/.",
         )
@@ -109,7 +109,7 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
         return _cut(table, rng.random(len(table)) >= TIME_SHARE, name)
     if name == "global-time":
         return _by_time(table, name)
-    raise BadRequest(f"There is no split {name!r}.", f"Choose one of {', '.join(names(dataset))}.")
+    raise InvalidInputError(f"There is no split {name!r}.", f"Choose one of {', '.join(names(dataset))}.")
 
 
 def development(user_ids: NDArray[Any], seed: int = SEED) -> NDArray[Any]:
@@ -129,7 +129,7 @@ def held_out(user_ids: NDArray[Any], seed: int = SEED) -> NDArray[Any]:
 def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
     if tested.all() or not tested.any():
         part = "training" if tested.all() else "test"
-        raise BadRequest(f"With {name} no rating is left for the {part} part.", "Use another split.")
+        raise InvalidInputError(f"With {name} no rating is left for the {part} part.", "Use another split.")
     return Split(name, table.select(~tested), table.select(tested))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from lusifer.datasets.details import CAST, normalised, to_json
 from lusifer.datasets.model import Dataset, Details, Item
-from lusifer.errors import Cancelled, DatasetError
+from lusifer.errors import CancelledError, DatasetError
 from lusifer.store import Store
 
 API = "https://api.themoviedb.org/3"
@@ -58,7 +58,7 @@ def enrich(
 
     Raises:
         DatasetError: no key, a wrong one, or TMDB can't be reached; what was found before is kept.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     wanted = [int(i) for i in (dataset.items.index if items is None else items)]
     known = {r["item_id"] for r in store.details(dataset.hash)}
@@ -72,7 +72,7 @@ def enrich(
         item = dataset.item(item_id)
         progress(at, len(missing), item.title)
         if cancelled():
-            raise Cancelled("Stopped.", "What was found is kept.")
+            raise CancelledError("Stopped.", "What was found is kept.")
         tmdb_id = ids.get(item_id)
         found = client.details(int(tmdb_id)) if tmdb_id and tmdb_id == tmdb_id else None
         likeness = 1.0 if found else 0.0
@@ -224,7 +224,7 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
             until = time.monotonic() + seconds
             while (left := until - time.monotonic()) > 0:
                 if cancelled():
-                    raise Cancelled("Stopped.", "What was found is kept.")
+                    raise CancelledError("Stopped.", "What was found is kept.")
                 time.sleep(min(left, 0.2))
 
     return Patient()

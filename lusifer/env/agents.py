@@ -15,7 +15,7 @@ from lusifer import baselines
 from lusifer.baselines import SideInformation
 from lusifer.datasets import RatingTable
 from lusifer.env.world import World
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 Rows = NDArray[np.int64]
 Observation = dict[str, NDArray[Any]]
@@ -259,11 +259,11 @@ def create(name: str, world: World, seed: int = 0) -> Agent:
     """An agent by name.
 
     Raises:
-        BadRequest: there is none of that name.
+        InvalidInputError: there is none of that name.
     """
     if name in AGENTS:
         made: Agent = AGENTS[name](world, seed)
         return made
     if name in baselines.METHODS:
         return Predicting(world, seed, name)
-    raise BadRequest(f"There is no agent {name!r}.", f"Known: {', '.join(TITLES)}.")
+    raise InvalidInputError(f"There is no agent {name!r}.", f"Known: {', '.join(TITLES)}.")

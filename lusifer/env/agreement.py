@@ -28,7 +28,7 @@ from lusifer.env.agents import Agent, Popularity, Predicting, Random
 from lusifer.env.movielens import MovieLensEnv
 from lusifer.env.play import Progress, play, silent
 from lusifer.env.world import World
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 
 SHARES = (0.05, 0.25, 1.0)
 STEPS, SEEDS = 300, 4
@@ -105,13 +105,15 @@ def measure(
     """Tau with its interval, and one row a variant: held_out, environment, with intervals.
 
     Raises:
-        BadRequest: too few users with test ratings.
-        Cancelled: ``cancelled`` said so.
+        InvalidInputError: too few users with test ratings.
+        CancelledError: ``cancelled`` said so.
     """
     test = world.split.test
     users = [int(u) for u, n in zip(test.user_ids, test.counts, strict=True) if n >= LEAST and u in world.users]
     if len(users) < 10:
-        raise BadRequest(f"{len(users)} users with {LEAST} test ratings are too few.", "Use a split such as last-10.")
+        raise InvalidInputError(
+            f"{len(users)} users with {LEAST} test ratings are too few.", "Use a split such as last-10."
+        )
     tried = list(chosen) if chosen is not None else variants()
     names = [*(v.name for v in tried), "Popularity", "Random"]
     held: list[NDArray[np.float64]] = []
@@ -119,7 +121,7 @@ def measure(
     order = np.random.default_rng((seed, 91)).random(len(world.agents))
     for at, name in enumerate(names):
         if cancelled():
-            raise Cancelled("The check was stopped.", "Nothing of it is kept.")
+            raise CancelledError("The check was stopped.", "Nothing of it is kept.")
         progress(at, len(names), name)
         make: Callable[[int], Agent]
         if at < len(tried):
@@ -146,7 +148,7 @@ def measure(
         runs = []
         for s in range(seeds):
             if cancelled():
-                raise Cancelled("The check was stopped.", "Nothing of it is kept.")
+                raise CancelledError("The check was stopped.", "Nothing of it is kept.")
             log = play(MovieLensEnv(world_=world, reward="expected"), make(s), steps, seed=seed + s)
             runs.append(float(log["reward"].mean()))
         played.append(runs)

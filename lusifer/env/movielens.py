@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lusifer.env import choice, rewards
 from lusifer.env.world import EMBEDDING, World, world
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.llm.embeddings import Embedder
 from lusifer.simulator import BUILTIN, UserModel
 from lusifer.simulator.estimate import PROFILE, Estimate, estimate, for_rating, for_update
@@ -78,15 +78,17 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         render_mode: str | None = None,
     ) -> None:
         if slate < 1 or length < 1 or evolve_every < 1 or patience <= 0:
-            raise BadRequest("Slate, length, evolve_every and patience must be positive.", "Give 1 or more.")
+            raise InvalidInputError("Slate, length, evolve_every and patience must be positive.", "Give 1 or more.")
         if render_mode not in {None, "ansi"}:
-            raise BadRequest(f"There is no render mode {render_mode!r}.", "Use ansi.")
+            raise InvalidInputError(f"There is no render mode {render_mode!r}.", "Use ansi.")
         if embedder is not None and embedder.length != EMBEDDING:
-            raise BadRequest(f"The embedder gives {embedder.length} numbers.", f"Make it with length={EMBEDDING}.")
+            raise InvalidInputError(
+                f"The embedder gives {embedder.length} numbers.", f"Make it with length={EMBEDDING}."
+            )
         self.embedder = embedder
         self.world = world_ or world(dataset, split, world_seed)
         if isinstance(model, str) and model != BUILTIN:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{model} is a language model: give it as a user model with its store and budget.",
                 "model=lusifer.simulator.user_model(SPEC, Store(...), budget=...).",
             )
@@ -96,7 +98,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         self.users = np.asarray(w.users if users is None else sorted(users), dtype=np.int64)
         strangers = np.setdiff1d(self.users, w.users)
         if len(strangers) or not len(self.users):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"User {strangers[0] if len(strangers) else '?'} can't be simulated here.", "Choose among World.users."
             )
         self.slate, self.length, self.evolve_every = slate, length, evolve_every
@@ -131,13 +133,13 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         """Begin with a user: ``options={"user": ID}``, else one drawn.
 
         Raises:
-            BadRequest: a user that can't be simulated.
+            InvalidInputError: a user that can't be simulated.
             ModelError: a language model can't be asked.
         """
         super().reset(seed=seed)
         asked = (options or {}).get("user")
         if asked is not None and asked not in self.users:
-            raise BadRequest(f"User {asked} can't be simulated here.", "Choose among World.users.")
+            raise InvalidInputError(f"User {asked} can't be simulated here.", "Choose among World.users.")
         user = int(asked if asked is not None else self.users[self.np_random.integers(len(self.users))])
         self._begin(user)
         return self._observation(), self._info(None, None, None, evolved=False)
@@ -189,14 +191,14 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         """Show an item (or a slate); the user takes one and rates it, or takes none.
 
         Raises:
-            BadRequest: an action that is no item, or no episode has begun.
+            InvalidInputError: an action that is no item, or no episode has begun.
             ModelError: a language model can't be asked.
         """
         if self._context is None:
-            raise BadRequest("No episode has begun.", "Call reset first.")
+            raise InvalidInputError("No episode has begun.", "Call reset first.")
         shown = np.atleast_1d(np.asarray(action, dtype=np.int64))
         if shown.shape != (self.slate,) or shown.min() < 0 or shown.max() >= len(self._known):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"The action {action!r} is no {'item' if self.slate == 1 else 'slate'} of this environment.",
                 f"Give {self.slate} rows between 0 and {len(self._known) - 1}.",
             )

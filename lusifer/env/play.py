@@ -13,7 +13,7 @@ from scipy import special
 from lusifer.env.agents import Agent
 from lusifer.env.movielens import MovieLensEnv
 from lusifer.env.world import World
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 
 BINS = 20
 """Points of a learning curve."""
@@ -38,14 +38,14 @@ def play(
     Args:
         observations: also keep what the agent saw, as list columns: with actions, rewards and ends that is a
             replay buffer for offline reinforcement learning.
-        tick: called now and then with the interactions so far; may raise `Cancelled`.
+        tick: called now and then with the interactions so far; may raise `CancelledError`.
 
     Returns:
         One row an interaction: seed, agent, episode, step (of the run), user_id, item_ids (shown), item_id
         (taken; missing for a skip), rating, expected, reward, skipped, evolved, terminated, truncated.
     """
     if steps < 1:
-        raise BadRequest(f"A run of {steps} interactions is none.", "Give 1 or more.")
+        raise InvalidInputError(f"A run of {steps} interactions is none.", "Give 1 or more.")
     rows: list[dict[str, Any]] = []
     observation, info = env.reset(seed=seed)
     episode = 0
@@ -103,7 +103,7 @@ def compare(
         agents: by name, a fresh agent for a seed.
 
     Raises:
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     total = len(agents) * len(seeds) * steps
     done = 0
@@ -113,7 +113,7 @@ def compare(
 
             def tick(now: int, done: int = done, name: str = name) -> None:
                 if cancelled():
-                    raise Cancelled("The run was stopped.", "Nothing of it is kept.")
+                    raise CancelledError("The run was stopped.", "Nothing of it is kept.")
                 progress(done + now, total, name)
 
             frame = play(make(), create(seed), steps, seed=seed, tick=tick)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def reward(name_or_callable: str | Reward) -> Reward:
     """A reward by name, or one of your own.
 
     Raises:
-        BadRequest: there is none of that name.
+        InvalidInputError: there is none of that name.
     """
     if callable(name_or_callable):
         return name_or_callable
     if name_or_callable not in REWARDS:
-        raise BadRequest(
+        raise InvalidInputError(
             f"There is no reward {name_or_callable!r}.", f"Known: {', '.join(REWARDS)}; or give a callable."
         )
     return REWARDS[name_or_callable]

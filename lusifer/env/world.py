@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lusifer import datasets, settings
 from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation.simulated import Answers, calibrator, newest_of, teachers
 from lusifer.simulator import Step, evolve, plan
 from lusifer.simulator import community as communities
@@ -199,14 +199,14 @@ def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None 
         folder: where the built-in's forecasts are kept for the next time.
 
     Raises:
-        BadRequest: nobody has `LEAST_HISTORY` ratings on the reward's side.
+        InvalidInputError: nobody has `LEAST_HISTORY` ratings on the reward's side.
     """
     mine = np.random.default_rng((seed, 606)).random(len(split.train)) < 0.5
     half = Split(f"{split.id}+reward-{seed}", split.train.select(mine), split.test)
     ids, counts = half.train.user_ids, half.train.counts
     users = ids[counts >= LEAST_HISTORY].astype(np.int64)
     if not len(users):
-        raise BadRequest(
+        raise InvalidInputError(
             f"Nobody has {LEAST_HISTORY} ratings on the reward's side of {split.name}.", "Use a larger data set."
         )
     names = dataset.genres
@@ -229,7 +229,7 @@ def world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int = 0) 
 
     Raises:
         DatasetError: it is missing or damaged.
-        BadRequest: no such split, or nobody to simulate.
+        InvalidInputError: no such split, or nobody to simulate.
     """
     found = datasets.load(dataset)
     return build(found, splits.make(found, split), seed=seed, folder=settings.kept_dir())

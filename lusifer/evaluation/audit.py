@@ -18,7 +18,7 @@ import numpy as np
 
 from lusifer.datasets import Dataset, RatingScale
 from lusifer.datasets.splits import Split
-from lusifer.errors import Cancelled
+from lusifer.errors import CancelledError
 from lusifer.evaluation.metrics import Interval
 from lusifer.simulator import Step, UserModel, wording
 from lusifer.simulator.aspects import aspects_of
@@ -438,12 +438,12 @@ def predictive_validity(
 
     Raises:
         ModelError: the model could not be asked.
-        Cancelled: ``cancelled`` said so, between two users.
+        CancelledError: ``cancelled`` said so, between two users.
     """
     gains: list[_Gains] = []
     for at, (user, steps) in enumerate(evolutions.items()):
         if cancelled():
-            raise Cancelled("The audit was stopped.")
+            raise CancelledError("The audit was stopped.")
         progress(at, len(evolutions))
         gains.append(_gains(dataset, split, model, user, steps))
     stated = [g.stated for g in gains]

@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled, LusiferError, StoreError
+from lusifer.errors import CancelledError, InvalidInputError, LusiferError, StoreError
 from lusifer.evaluation.simulated import Simulated, joined, simulate
 from lusifer.llm import Budget
 from lusifer.prompts import PromptSet
@@ -63,7 +63,7 @@ class Recipe:
         """The model.
 
         Raises:
-            BadRequest: as `lusifer.simulator.user_model`.
+            InvalidInputError: as `lusifer.simulator.user_model`.
         """
         return user_model(
             self.spec,
@@ -233,7 +233,7 @@ class Worker:
 
         Raises:
             ModelError: a hopeless one.
-            Cancelled: after `stop`.
+            CancelledError: after `stop`.
         """
         test = self.work.split.test.of_users(users)
         with self._counting:
@@ -304,7 +304,7 @@ class Cluster:
             ``RAY_ADDRESS`` says, else one on this machine for as long as the work takes.
 
     Raises:
-        BadRequest: Ray is missing, can't be reached, or has too few cores.
+        InvalidInputError: Ray is missing, can't be reached, or has too few cores.
     """
 
     def __init__(
@@ -318,13 +318,13 @@ class Cluster:
         address: str | None = None,
     ) -> None:
         if (workers is not None and workers < 1) or threads < 1:
-            raise BadRequest(
+            raise InvalidInputError(
                 "A cluster needs at least one worker, with one user at a time.",
                 "Give larger numbers.",
             )
         address = address or os.environ.get("RAY_ADDRESS") or None
         if address and address.startswith("ray://"):
-            raise BadRequest(
+            raise InvalidInputError(
                 "Ray's client can't be used: the database must lie on a machine of the cluster.",
                 "Run the command on such a machine, with --ray-address auto.",
             )
@@ -333,7 +333,7 @@ class Cluster:
         except ValueError:
             found = None
         if found is None:
-            raise BadRequest(
+            raise InvalidInputError(
                 "The engine ray needs Ray, which is not installed.",
                 "pip install -r requirements-scale.txt (about 250 MB)",
             )
@@ -349,7 +349,7 @@ class Cluster:
         """Start the workers of a run.
 
         Raises:
-            BadRequest: as the class, or a machine lacks what the model needs (a key).
+            InvalidInputError: as the class, or a machine lacks what the model needs (a key).
         """
         # Ray reads these when it is imported: no word to anybody about our use, and a cluster of our own stays on this machine.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -375,7 +375,7 @@ class Cluster:
                 finally:
                     os.umask(mask)
         except Exception as error:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"Ray could not be started or reached ({_first(error)}).",
                 "Look at: ray status. Or use --engine local.",
             ) from None
@@ -392,7 +392,7 @@ class Cluster:
         have = int(ray.cluster_resources().get("CPU", 0))
         count = self.count or max(have, 1)
         if count > have:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{count} workers are asked for, and the cluster has {have} cores.",
                 f"Ask for {have} at most." if have else "Add a machine with cores to it.",
             )
@@ -412,7 +412,7 @@ class Cluster:
         there, missing = ray.wait(asked, num_returns=count, timeout=START)
         if missing:
             idle = int(ray.available_resources().get("CPU", 0))
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{len(missing)} of {count} workers did not start: {idle} of the cluster's {have} cores are free.",
                 "Wait for who uses the others, or ask for fewer workers.",
             )
@@ -438,7 +438,7 @@ class Cluster:
 
         Raises:
             ModelError: a hopeless one.
-            Cancelled: ``cancelled`` said so, after the calls under way have ended.
+            CancelledError: ``cancelled`` said so, after the calls under way have ended.
             LusiferError: some users end every worker that takes them.
         """
         ray = self._ray
@@ -457,7 +457,7 @@ class Cluster:
         try:
             while todo or busy:
                 if cancelled():
-                    raise Cancelled("The simulation was stopped.", "What was answered is kept.")
+                    raise CancelledError("The simulation was stopped.", "What was answered is kept.")
                 free.extend(lost.found(ray))
                 if not busy and not free and lost.since() > GONE:
                     raise LusiferError(
@@ -576,7 +576,7 @@ def _reach(address: str) -> None:
     """Knock before Ray does, which waits for minutes.
 
     Raises:
-        BadRequest: nobody is there.
+        InvalidInputError: nobody is there.
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
@@ -584,7 +584,7 @@ def _reach(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except OSError as error:
-        raise BadRequest(
+        raise InvalidInputError(
             f"No Ray cluster answers at {address} ({error.strerror or 'no answer in time'}).",
             "Look at: ray status. Or leave the address out to start one here.",
         ) from None

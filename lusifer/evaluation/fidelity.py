@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lusifer.baselines import Bias
 from lusifer.datasets import Dataset, RatingScale, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
 NAIVE = {
@@ -104,7 +104,7 @@ def measure(found: Histories, seed: int = 0, tick: Callable[[str], None] = lambd
     Compared are the rows for which every simulator gave a rating, of users with `LEAST_ROWS` such rows.
 
     Raises:
-        BadRequest: fewer than ten users are left.
+        InvalidInputError: fewer than ten users are left.
     """
     mask = np.all([np.isfinite(v) for v in found.ratings.values()], axis=0)
     ids, counts = np.unique(found.table.user[mask], return_counts=True)
@@ -112,7 +112,7 @@ def measure(found: Histories, seed: int = 0, tick: Callable[[str], None] = lambd
     table = found.table.select(mask)
     users, rows_of = np.unique(table.user, return_inverse=True)
     if len(users) < 10:
-        raise BadRequest(f"{len(users)} users are too few to compare with.", "Draw at least 10.")
+        raise InvalidInputError(f"{len(users)} users are too few to compare with.", "Draw at least 10.")
     real = table.rating.astype(float)
     context = _Context.of(found.dataset, found.split, table, users, rows_of)
     truth = _statistics(real, context)

@@ -17,7 +17,7 @@ from lusifer import baselines, subprocess_runner
 from lusifer.baselines import SideInformation, Tick, silent
 from lusifer.baselines.fitting import fit_and_predict
 from lusifer.datasets import Dataset
-from lusifer.datasets.prepared import load_arrays, save_arrays
+from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
 
 VERSION = 1
@@ -41,8 +41,8 @@ def test_values(
         folder: where predictions are kept; ``None`` computes in this process and keeps nothing.
 
     Raises:
-        BadRequest: no such predictor.
-        Cancelled: ``cancelled`` or ``tick`` said so.
+        InvalidInputError: no such predictor.
+        CancelledError: ``cancelled`` or ``tick`` said so.
     """
     side = SideInformation.of(dataset)
     settings = baselines.settings_of(baselines.create(name, side))

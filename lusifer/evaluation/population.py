@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled, LusiferError
+from lusifer.errors import CancelledError, InvalidInputError, LusiferError
 from lusifer.evaluation import rows
 from lusifer.evaluation.simulated import (
     Forecasts,
@@ -68,13 +68,13 @@ def chosen(split: Split, count: int | None, seed: int = 0) -> list[int]:
     """All users with test ratings, or some drawn by a seed; ascending.
 
     Raises:
-        BadRequest: fewer than one.
+        InvalidInputError: fewer than one.
     """
     everybody = able(split)
     if count is None or count >= len(everybody):
         return everybody
     if count < 1:
-        raise BadRequest("A population needs at least one user.", "Ask for more, or for all.")
+        raise InvalidInputError("A population needs at least one user.", "Ask for more, or for all.")
     return sorted(np.random.default_rng((seed, 88)).choice(everybody, count, replace=False).tolist())
 
 
@@ -118,7 +118,7 @@ def run_population(
 
     Raises:
         ModelError: a hopeless one.
-        Cancelled: ``cancelled`` said so; finished parts stay.
+        CancelledError: ``cancelled`` said so; finished parts stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cut = parts_of(users)
@@ -137,7 +137,7 @@ def run_population(
     ) -> Generator[tuple[int, Simulated], None, None]:
         for number, part in wanted:
             if cancelled():
-                raise Cancelled("The simulation was stopped.", "Finished parts are kept: start it again to go on.")
+                raise CancelledError("The simulation was stopped.", "Finished parts are kept: start it again to go on.")
             before = [0]
 
             def count(now: int, _: int, __: str, before: list[int] = before) -> None:
@@ -217,7 +217,7 @@ def _calibrator(
         forecasts = teachers(dataset, split, model, community=light, seed=seed, folder=memory, cancelled=cancelled)
     try:
         return calibrator(forecasts, light, dataset, evidence=light.full)
-    except BadRequest:  # too few forecasts
+    except InvalidInputError:  # too few forecasts
         return None
 
 
@@ -292,10 +292,10 @@ def to_recbole(
         dataset: whose own ids are written where they were numbered at reading; none: the numbers.
 
     Raises:
-        BadRequest: no such column.
+        InvalidInputError: no such column.
     """
     if column not in {"raw", "expected", "calibrated"}:
-        raise BadRequest(f"Ratings can't be of {column!r}.", "Choose raw, expected or calibrated.")
+        raise InvalidInputError(f"Ratings can't be of {column!r}.", "Choose raw, expected or calibrated.")
     name = Path(name).name  # a data set may be named by its path
     place = folder / name
     place.mkdir(parents=True, exist_ok=True)
@@ -361,8 +361,8 @@ def record(
         more: as `run_population`.
 
     Raises:
-        BadRequest: that run can't go on.
-        Cancelled: somebody stopped it; finished parts are kept.
+        InvalidInputError: that run can't go on.
+        CancelledError: somebody stopped it; finished parts are kept.
     """
     bare = make("")
     if resume is None:
@@ -388,13 +388,13 @@ def record(
         found = store.run(resume)
         now = (dataset.hash, split.id, bare.spec, bare.version, seed, list(users))
         if found is None or found["kind"] != KIND or found["status"] == "done":
-            raise BadRequest(f"There is no stopped simulation {resume!r}.", "See the runs that were stopped.")
+            raise InvalidInputError(f"There is no stopped simulation {resume!r}.", "See the runs that were stopped.")
         if found["params"].get("part", PART) != PART:
-            raise BadRequest(
+            raise InvalidInputError(
                 "The run was cut into parts of another size.", "Start a new one: what was answered is not asked again."
             )
         if found["params"].get("engine", "local") != engine:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"The run was made by the engine {found['params']['engine']}.",
                 "Go on with that one: python -m lusifer simulate --resume " + resume,
             )
@@ -403,7 +403,7 @@ def record(
             found["params"]["users"],
         )
         if now != was:
-            raise BadRequest(
+            raise InvalidInputError(
                 "The run was made with other data, split, model, prompts, seed or users.", "Start a new one."
             )
         run = resume
@@ -412,7 +412,7 @@ def record(
         rows.path(run).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
-        raise BadRequest(f"Run {run} is under way elsewhere.", "Wait for it, or stop it there.") from None
+        raise InvalidInputError(f"Run {run} is under way elsewhere.", "Wait for it, or stop it there.") from None
     try:
         if resume is not None:
             store.reopen_run(run)
@@ -422,7 +422,7 @@ def record(
         made |= summary(join(run, made["parts"]))
         store.finish_run(run, "done", {**made, "usage": store.run_usage(run)})
     except BaseException as error:
-        stopped = isinstance(error, Cancelled | KeyboardInterrupt)
+        stopped = isinstance(error, CancelledError | KeyboardInterrupt)
         store.finish_run(run, "cancelled" if stopped else "failed")
         raise
     finally:

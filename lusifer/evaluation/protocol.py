@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import kept
 from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
 from lusifer.evaluation.simulated import (
@@ -133,17 +133,17 @@ def sample_users(split: Split, count: int, seed: int, among: NDArray[np.int64] |
         among: only of these (development or held-out users).
 
     Raises:
-        BadRequest: fewer than one is asked for, or nobody fits.
+        InvalidInputError: fewer than one is asked for, or nobody fits.
     """
     if count < 1:
-        raise BadRequest("A sample needs at least one user.", "Ask for more.")
+        raise InvalidInputError("A sample needs at least one user.", "Ask for more.")
     able = np.intersect1d(split.test.user_ids, split.train.user_ids)
     if not len(able):
         able = split.test.user_ids  # a cold start without any rating: everybody is without
     if among is not None:
         able = np.intersect1d(able, among)
     if not len(able):
-        raise BadRequest(f"No user of {split.name} has a test rating here.", "Use another split.")
+        raise InvalidInputError(f"No user of {split.name} has a test rating here.", "Use another split.")
     chosen = np.random.default_rng(seed).choice(able, size=min(count, len(able)), replace=False)
     return sorted(chosen.tolist())
 
@@ -166,8 +166,8 @@ def predict_baseline(
         folder: where predictions are kept for the next time, see `lusifer.evaluation.kept`.
 
     Raises:
-        BadRequest: no such predictor.
-        Cancelled: somebody stopped it.
+        InvalidInputError: no such predictor.
+        CancelledError: somebody stopped it.
     """
     values, seconds = kept.test_values(name, dataset, split, folder, seed=seed, tick=tick, cancelled=cancelled)
     rows = np.isin(split.test.user, test.user_ids)
@@ -192,8 +192,8 @@ def calibrate(
     forecasts of the users that were simulated.
 
     Raises:
-        BadRequest: too few forecasts.
-        Cancelled: somebody stopped it.
+        InvalidInputError: too few forecasts.
+        CancelledError: somebody stopped it.
     """
     forecasts = found.forecasts
     if model.spec == BUILTIN:
@@ -241,20 +241,20 @@ def evaluate(
         folder: where heavy baselines' predictions and the built-in's forecasts are kept.
 
     Raises:
-        BadRequest: an unknown name, a name twice, none at all, or no test row left.
-        Cancelled: ``cancelled`` said so.
+        InvalidInputError: an unknown name, a name twice, none at all, or no test row left.
+        CancelledError: ``cancelled`` said so.
     """
     known = [*baselines.METHODS, SIMULATOR, BUILTIN]
     for name in predictors:
         if name not in known:
-            raise BadRequest(f"There is no predictor {name!r}.", f"Choose from {', '.join(known)}.")
+            raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(known)}.")
     if not predictors or len(set(predictors)) < len(predictors):
-        raise BadRequest("Name at least one predictor, each once.", f"Known: {', '.join(known)}.")
+        raise InvalidInputError("Name at least one predictor, each once.", f"Known: {', '.join(known)}.")
     test = split.test if users is None else split.test.of_users(users)
     if not len(test):
-        raise BadRequest("There is no test rating to compare on.", "Choose other users or split.")
+        raise InvalidInputError("There is no test rating to compare on.", "Choose other users or split.")
     if SIMULATOR in predictors and model is None:
-        raise BadRequest("The simulator needs a model.", "Give one, such as builtin.")
+        raise InvalidInputError("The simulator needs a model.", "Give one, such as builtin.")
     calibrating = calibration and community is not None
     ways: dict[str, _Way] = {}
     if model is not None and SIMULATOR in predictors:
@@ -273,7 +273,7 @@ def evaluate(
     notes: list[str] = []
     for name, size in zip(order, units, strict=True):
         if cancelled():
-            raise Cancelled("The comparison was stopped.")
+            raise CancelledError("The comparison was stopped.")
         progress(done, total, name)
 
         def tick(part: int, of: int, _: str = "", name: str = name, done: int = done, size: int = size) -> None:
@@ -308,7 +308,7 @@ def evaluate(
                         progress=lambda *_, d=done + size: progress(d, total, "calibration"),  # type: ignore[misc]
                         cancelled=cancelled,
                     )
-                except BadRequest as error:  # too few forecasts: the model alone is compared
+                except InvalidInputError as error:  # too few forecasts: the model alone is compared
                     notes.append(f"No {way.calibrated}: {error}")
                 else:
                     made[way.calibrated] = now

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusifer.datasets import Dataset, RatingTable
-from lusifer.datasets.prepared import load_arrays, save_arrays
+from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled, EmptyHistory, ModelError
+from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError
 from lusifer.simulator import (
     Step,
     UserModel,
@@ -207,7 +207,7 @@ def simulate(
 
     Raises:
         ModelError: a hopeless one (`ModelError.hopeless`).
-        Cancelled: ``cancelled`` said so, between two users.
+        CancelledError: ``cancelled`` said so, between two users.
     """
     said, seen = np.full(len(test), np.nan), np.zeros(len(test))
     ids, offsets = test._index
@@ -245,10 +245,10 @@ def simulate(
                     community=community,
                 ):
                     steps.append(step)
-            except EmptyHistory:
+            except EmptyHistoryError:
                 pass  # a cold start: nothing to read, and the demographics to go by
             ratings = rate_items(dataset, split, model, what_plan, steps, items, store, community)
-        except (ModelError, BadRequest) as error:
+        except (ModelError, InvalidInputError) as error:
             # A template may fail for one user alone: that user has no ratings.
             if isinstance(error, ModelError) and error.hopeless:
                 raise
@@ -326,7 +326,7 @@ def teachers(
         folder: where they are kept for the next time, by everything that decides them; ``None`` keeps nothing.
 
     Raises:
-        Cancelled: ``cancelled`` said so, between two users.
+        CancelledError: ``cancelled`` said so, between two users.
     """
     users = split.train.user_ids
     if len(users) > TEACHERS:
@@ -357,7 +357,7 @@ def teachers(
     evolutions: dict[int, Sequence[Step]] = {}
     for at, user in enumerate(users.tolist()):
         if cancelled():
-            raise Cancelled("The calibration was stopped.")
+            raise CancelledError("The calibration was stopped.")
         progress(at, len(users), "calibration")
         what = plan(dataset, split, user, model, history=history, batch_size=batch_size, community=community)
         evolutions[user] = list(evolve(dataset, split, model, what, community=community))
@@ -386,7 +386,7 @@ def calibrator(forecasts: Forecasts, community: Community, dataset: Dataset, *, 
     """What the forecasts teach.
 
     Raises:
-        BadRequest: they are too few.
+        InvalidInputError: they are too few.
     """
     known = ~np.isin(pair_keys(forecasts.user, forecasts.item), community.older)
     columns = {k: v[known] for k, v in forecasts.columns(community).items()}
@@ -415,9 +415,9 @@ def each(
     """Call ``work`` with 0 … count−1, some at a time; the first error stops what has not begun.
 
     Raises:
-        Cancelled: ``cancelled`` said so before all was begun.
+        CancelledError: ``cancelled`` said so before all was begun.
     """
-    stop = Cancelled("The comparison was stopped.", "What was answered is kept.")
+    stop = CancelledError("The comparison was stopped.", "What was answered is kept.")
     if workers <= 1:
         for at in range(count):
             if cancelled():
@@ -451,5 +451,5 @@ def each(
             raise
         list(pool.map(leave, range(workers)))
     errors = [f.exception() for f in futures if f.exception() is not None]
-    for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):
+    for error in sorted(errors, key=lambda e: isinstance(e, CancelledError)):
         raise error  # type: ignore[misc]

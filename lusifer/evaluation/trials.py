@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.metrics import LEAST_USERS
 from lusifer.evaluation.simulated import Progress, Simulated, silent, simulate
@@ -107,15 +107,15 @@ def draw(
     most ``movies`` test ratings of each. The training part is the whole one.
 
     Raises:
-        BadRequest: nobody fits, or less than one is asked for.
+        InvalidInputError: nobody fits, or less than one is asked for.
     """
     if users < 1 or movies < 1:
-        raise BadRequest("A sample needs at least one user and one item.", "Ask for more.")
+        raise InvalidInputError("A sample needs at least one user and one item.", "Ask for more.")
     able = np.intersect1d(split.test.user_ids, split.train.user_ids)
     if among is not None:
         able = np.intersect1d(able, among)
     if not len(able):
-        raise BadRequest(
+        raise InvalidInputError(
             f"No user of {split.name} has both a history and a test rating here.",
             "Use another split.",
         )
@@ -144,15 +144,15 @@ def try_out(
     """Evolve the sample's users and rate its movies with each candidate, one after the other.
 
     Raises:
-        BadRequest: two candidates of one name, or that ask the same.
+        InvalidInputError: two candidates of one name, or that ask the same.
         ModelError: a hopeless one.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     if len({c.name for c in candidates}) < len(candidates):
-        raise BadRequest("Two candidates have the same name.", "Choose each once.")
+        raise InvalidInputError("Two candidates have the same name.", "Choose each once.")
     asks = {(c.model.spec, c.model.version) for c in candidates}
     if len(asks) < len(candidates):
-        raise BadRequest("Two candidates ask the same model the same.", "Choose each once.")
+        raise InvalidInputError("Two candidates ask the same model the same.", "Choose each once.")
     count = len(sample.test.user_ids)
     found = []
     for at, candidate in enumerate(candidates):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lusifer.llm.budget import Budget, Limit
+from lusifer.llm.cached import Recorded
 from lusifer.llm.endpoints import Endpoint, endpoints
+from lusifer.llm.factory import connect, stack
 from lusifer.llm.protocol import LLM, Completion, Message, Note, Options, Token, Wrapper
-from lusifer.llm.recorded import Recorded
-from lusifer.llm.stack import connect, stack
 
 __all__ = [
     "LLM",

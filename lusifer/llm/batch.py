@@ -17,13 +17,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from lusifer.errors import BadRequest, Cancelled, ModelError
+from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm.budget import FEWEST_CHARACTERS, Budgeted
-from lusifer.llm.limits import Limited
+from lusifer.llm.cached import Recorded
 from lusifer.llm.openai_compatible import OpenAICompatible, _unknown
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import Message, Options
-from lusifer.llm.recorded import Recorded
+from lusifer.llm.rate_limit import Limited
 from lusifer.llm.redact import redact
 from lusifer.llm.retry import Retrying
 
@@ -74,7 +74,7 @@ class Batches:
                 self.budget = inner
             inner = inner.inner
         if not isinstance(inner, OpenAICompatible):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{self.llm.spec} knows no batches.", "Take openai:MODEL, or an endpoint that speaks its protocol."
             )
         self.model = inner
@@ -95,7 +95,7 @@ class Batches:
 
         Raises:
             ModelError: the service can't be asked, or the budget does not allow it.
-            Cancelled: ``cancelled`` said so. Batches go on at the service and are collected the next time.
+            CancelledError: ``cancelled`` said so. Batches go on at the service and are collected the next time.
         """
         asked = {self.llm.key(messages, **options): (messages, options) for messages, options in questions}
         found = self._collect_all(asked)  # what an earlier process submitted
@@ -128,7 +128,7 @@ class Batches:
 
     def _submit(self, keys: list[str], asked: dict[str, Question]) -> None:
         if self.cancelled():
-            raise Cancelled("Stopped before a batch was submitted.", "What was answered is kept.")
+            raise CancelledError("Stopped before a batch was submitted.", "What was answered is kept.")
         booking = self._book([asked[k] for k in keys])
         client = self.model._connect()
         content = b"".join(self._line(k, asked[k]) for k in keys)
@@ -208,7 +208,7 @@ class Batches:
             self._resolve(client, pending)
         while True:
             if self.cancelled():
-                raise Cancelled(
+                raise CancelledError(
                     "Stopped while a batch was under way.", "It goes on at the service: start again to collect it."
                 )
             try:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, Completion, Message, Options, Wrapper
 from lusifer.store import Store
@@ -77,7 +77,7 @@ def operators(run_id: str = "", session_id: str = "") -> Budget:
     with ``_TOKENS`` behind.
 
     Raises:
-        BadRequest: one is no number.
+        InvalidInputError: one is no number.
     """
     limits = {s: Limit(_number(s, ""), _whole(_number(s, "_TOKENS"))) for s in SCOPES}
     return Budget(**limits, run_id=run_id, session_id=session_id)
@@ -91,7 +91,7 @@ def _number(scope: str, unit: str) -> float | None:
     except ValueError:
         value = -1.0
     if value is not None and not 0 <= value < float("inf"):
-        raise BadRequest(f"{name} is {text!r}, which is no amount.", "Give a number, such as 5.")
+        raise InvalidInputError(f"{name} is {text!r}, which is no amount.", "Give a number, such as 5.")
     return value
 
 

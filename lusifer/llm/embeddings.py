@@ -14,16 +14,16 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.budget import Budget, Budgeted
+from lusifer.llm.cached import Recorded
 from lusifer.llm.endpoints import resolve
-from lusifer.llm.limits import Limited, gate_of
 from lusifer.llm.ollama import Ollama
 from lusifer.llm.ollama import _explain as explain_ollama
 from lusifer.llm.ollama import connect as connect_ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import Completion, Message, Note, Options
-from lusifer.llm.recorded import Recorded
+from lusifer.llm.rate_limit import Limited, gate_of
 from lusifer.llm.retry import Retrying
 from lusifer.store import Store
 
@@ -78,7 +78,7 @@ class Embedder:
         keys, budget, cancelled: as `lusifer.llm.stack`.
 
     Raises:
-        BadRequest: the spec names no server.
+        InvalidInputError: the spec names no server.
     """
 
     def __init__(
@@ -94,7 +94,9 @@ class Embedder:
     ) -> None:
         endpoint, model = resolve(spec, keys)
         if endpoint.kind == "file":
-            raise BadRequest("A file on this machine gives no embeddings here.", "Give ollama:NAME or openai:MODEL.")
+            raise InvalidInputError(
+                "A file on this machine gives no embeddings here.", "Give ollama:NAME or openai:MODEL."
+            )
         bare = OllamaEmbeddings(endpoint, model) if endpoint.kind == "ollama" else OpenAIEmbeddings(endpoint, model)
         limited = Limited(bare, gate_of(endpoint), cancelled=cancelled)
         self.llm = Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lusifer import settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://127.0.0.1:11434"
@@ -65,7 +65,7 @@ def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
         keys: keys by endpoint name that go before the configured ones (a session's own).
 
     Raises:
-        BadRequest: ``secrets.toml`` can't be read, or declares an endpoint without an address.
+        InvalidInputError: ``secrets.toml`` can't be read, or declares an endpoint without an address.
     """
     secrets = _secrets()
     found: dict[str, Endpoint] = {
@@ -78,7 +78,7 @@ def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
     for name, fields in {**_from_file(secrets), **_from_environment()}.items():
         url = str(fields.get("url") or "").strip().rstrip("/")
         if not url.startswith(("http://", "https://")):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"The endpoint {name!r} has no address.",
                 f"Give it a url that starts with http:// or https:// "
                 f"(LUSIFER_ENDPOINT_{name.upper()}_URL, or url in secrets.toml).",
@@ -113,12 +113,12 @@ def resolve(spec: str, keys: Mapping[str, str] | None = None) -> tuple[Endpoint,
     """The endpoint and the model that a spec names (``ENDPOINT:MODEL``).
 
     Raises:
-        BadRequest: it names none.
+        InvalidInputError: it names none.
     """
     name, _, model = spec.partition(":")
     known = endpoints(keys)
     if name not in known or not model.strip():
-        raise BadRequest(
+        raise InvalidInputError(
             f"{spec!r} names no model.",
             f"Give builtin, or ENDPOINT:MODEL with one of the endpoints {', '.join(known)}.",
         )
@@ -133,14 +133,14 @@ def _secrets() -> dict[str, Any]:
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         # The text of a TOML error names line and column and nothing of what stands there.
-        raise BadRequest(f"{file} can't be read: {error}.", "Mend it, or move it away.") from None
+        raise InvalidInputError(f"{file} can't be read: {error}.", "Mend it, or move it away.") from None
 
 
 def _from_file(secrets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found = secrets.get("endpoints") or {}
     for name, fields in found.items() if isinstance(found, dict) else ():
         if not _NAME.match(str(name)) or not isinstance(fields, dict):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"secrets.toml has an endpoint named {name!r}.",
                 "A name has small letters, digits, points and dashes; its settings are a table.",
             )
@@ -164,7 +164,7 @@ def _count(endpoint: str, what: str, fields: Mapping[str, Any]) -> int | None:
     text = str(value).strip()
     # A limit that is mistyped and so ignored would be paid for.
     if not text.isdecimal() or int(text) < 1:
-        raise BadRequest(
+        raise InvalidInputError(
             f"The endpoint {endpoint!r} has {text!r} for {what}.",
             "Give a whole number from 1, or leave it out.",
         )

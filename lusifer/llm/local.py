@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Unpack
 
 from lusifer import settings
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import Completion, Message, Options
@@ -60,7 +60,7 @@ def find(name: str) -> Path:
     """A model file by its path, or by its name below `models_dir` (in public mode by that alone).
 
     Raises:
-        BadRequest: there is no such file, or it is no GGUF file.
+        InvalidInputError: there is no such file, or it is no GGUF file.
     """
     inside = models_dir() / name
     places = [inside] if inside.resolve().is_relative_to(models_dir().resolve()) else []
@@ -71,9 +71,9 @@ def find(name: str) -> Path:
             with path.open("rb") as file:
                 if file.read(4) == b"GGUF":
                     return path.resolve()
-            raise BadRequest(f"{name} is no GGUF file.", "Choose a file that ends with .gguf.")
+            raise InvalidInputError(f"{name} is no GGUF file.", "Choose a file that ends with .gguf.")
     fix = f"Put it into {models_dir()}, or give its whole path."
-    raise BadRequest(f"There is no model file {name!r}.", "" if settings.public() else fix)
+    raise InvalidInputError(f"There is no model file {name!r}.", "" if settings.public() else fix)
 
 
 def identity(path: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
-from lusifer.errors import Cancelled, ModelError
+from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.openai_compatible import kinds_of, tokens_of
 from lusifer.llm.protocol import Completion, Message, Options
@@ -75,15 +75,15 @@ def pull(
 
     Raises:
         ModelError: no such model, or no server.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     try:
         parts: Iterator[Any] = connect(endpoint.url).pull(model, stream=True)
         for part in parts:
             progress(part.status or "", part.completed or 0, part.total or 0)
             if cancelled():
-                raise Cancelled("Stopped.", "What is downloaded is kept by Ollama.")
-    except Cancelled:
+                raise CancelledError("Stopped.", "What is downloaded is kept by Ollama.")
+    except CancelledError:
         raise
     except Exception as error:
         raise _explain(error, endpoint, model) from None

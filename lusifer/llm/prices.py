@@ -16,7 +16,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from lusifer import settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 
 def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: int) -> float | None:
@@ -80,7 +80,7 @@ def _read(file: str, changed: int) -> dict[str, dict[str, float]]:
             for model, prices in found.items()
         }
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise BadRequest(
+        raise InvalidInputError(
             f"{file} can't be read: {error}.",
             'Each model is a table such as ["my-model"] with input and output, dollars a million tokens.',
         ) from None

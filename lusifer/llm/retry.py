@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Unpack
 
-from lusifer.errors import Cancelled, ModelError
+from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.protocol import LLM, Completion, Message, Options, Wrapper
 
 
@@ -41,7 +41,7 @@ class Retrying(Wrapper):
         """See `lusifer.llm.protocol.LLM`.
 
         Raises:
-            Cancelled: somebody cancelled while it waited.
+            CancelledError: somebody cancelled while it waited.
         """
         began = time.monotonic()
         for attempt in range(1, self.attempts + 1):
@@ -64,7 +64,7 @@ class Retrying(Wrapper):
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if self.cancelled():
-                raise Cancelled("Stopped while waiting for the server.", "What was done is kept.")
+                raise CancelledError("Stopped while waiting for the server.", "What was done is kept.")
             time.sleep(min(left, 0.2))
 
     @staticmethod

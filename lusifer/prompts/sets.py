@@ -14,7 +14,7 @@ from typing import Any
 
 from jinja2 import TemplateError, TemplateSyntaxError
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.prompts import sandbox
 
 TEMPLATES = ("system", "first", "update", "rate", "repair")
@@ -75,14 +75,14 @@ class PromptSet:
         """One template with its variables filled in.
 
         Raises:
-            BadRequest: it names an unknown variable, or reaches for what it may not.
+            InvalidInputError: it names an unknown variable, or reaches for what it may not.
         """
         try:
             return sandbox.render(dict(self.templates)[template], values)
         except TemplateError as error:
             line = sandbox.line_of(error)
             where = f"Template {template} of {self.name}" + (f", line {line}" if line else "")
-            raise BadRequest(f"{where}: {error}", "Mend the template.") from None
+            raise InvalidInputError(f"{where}: {error}", "Mend the template.") from None
 
     def shows(self, template: str, text: str) -> PromptSet:
         """The same set with another text for one template."""
@@ -94,10 +94,10 @@ def load(name: str = DEFAULT) -> PromptSet:
     """A shipped prompt set.
 
     Raises:
-        BadRequest: there is no such set.
+        InvalidInputError: there is no such set.
     """
     if name not in SHIPPED:
-        raise BadRequest(f"There is no prompt set {name!r}.", f"Known: {', '.join(SHIPPED)}.")
+        raise InvalidInputError(f"There is no prompt set {name!r}.", f"Known: {', '.join(SHIPPED)}.")
     folder = resources.files("lusifer.prompts") / "templates" / name
     texts = tuple((t, (folder / f"{t}.j2").read_text(encoding="utf-8")) for t in TEMPLATES)
     return PromptSet(name, texts, **SHIPPED[name])
@@ -107,7 +107,7 @@ def find(name_or_file: str) -> PromptSet:
     """A shipped set by name, or one from a file that `to_json` wrote.
 
     Raises:
-        BadRequest: neither, or the file is none of ours.
+        InvalidInputError: neither, or the file is none of ours.
     """
     if name_or_file in SHIPPED:
         return load(name_or_file)
@@ -115,7 +115,7 @@ def find(name_or_file: str) -> PromptSet:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(
+        raise InvalidInputError(
             f"{name_or_file!r} is no prompt set and no file that can be read ({type(error).__name__}).",
             f"Known sets: {', '.join(SHIPPED)}; or give the path of an exported one.",
         ) from None
@@ -133,14 +133,14 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
     not in a draft, which may be half written).
 
     Raises:
-        BadRequest: what is wrong, and where.
+        InvalidInputError: what is wrong, and where.
     """
     try:
         said = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"The prompt file is no JSON ({error}).", "Export one and change that.") from None
+        raise InvalidInputError(f"The prompt file is no JSON ({error}).", "Export one and change that.") from None
     if not isinstance(said, dict) or said.get("format") not in {FORMAT, FIRST_FORMAT}:
-        raise BadRequest(
+        raise InvalidInputError(
             "The prompt file has no format number that is known here.",
             f"This version reads {FIRST_FORMAT} and {FORMAT}.",
         )
@@ -152,7 +152,7 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         or set(templates) != set(TEMPLATES)
         or not all(isinstance(t, str) for t in templates.values())
     ):
-        raise BadRequest("The prompt file lacks templates.", f"It needs {', '.join(TEMPLATES)}.")
+        raise InvalidInputError("The prompt file lacks templates.", f"It needs {', '.join(TEMPLATES)}.")
     if isinstance(said.get("metadata"), list):
         said["metadata"] = tuple(m if isinstance(m, str) else "?" for m in said["metadata"])
     if isinstance(said.get("temperature"), int) and not isinstance(said["temperature"], bool):
@@ -163,7 +163,9 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         try:
             sandbox.compiled(template)
         except TemplateSyntaxError as error:
-            raise BadRequest(f"Template {name}, line {error.lineno}: {error.message}", "Mend the template.") from None
+            raise InvalidInputError(
+                f"Template {name}, line {error.lineno}: {error.message}", "Mend the template."
+            ) from None
     ordered = tuple((t, templates[t]) for t in TEMPLATES)
     return PromptSet(**{"name": "own", **said, "templates": ordered})
 
@@ -185,7 +187,7 @@ def check_parameters(said: Mapping[str, Any]) -> None:
     """Whether values are ones that a prompt set can have.
 
     Raises:
-        BadRequest: which is not, and what can be.
+        InvalidInputError: which is not, and what can be.
     """
     known = {f.name for f in fields(PromptSet)} - {"templates"}
     value: Any
@@ -193,16 +195,20 @@ def check_parameters(said: Mapping[str, Any]) -> None:
         usual: Any = getattr(load(), name, None) if name in known else None
         kind: Any = float | int if isinstance(usual, float) else type(usual)
         if name not in known or isinstance(value, bool) != isinstance(usual, bool) or not isinstance(value, kind):
-            raise BadRequest(f"The prompt set's {name} can't be {value!r}.", f"Known: {', '.join(sorted(known))}.")
+            raise InvalidInputError(
+                f"The prompt set's {name} can't be {value!r}.", f"Known: {', '.join(sorted(known))}."
+            )
         if name in LARGEST:
             least = 0 if name in {"temperature", "recent"} else 1
             if not least <= value <= LARGEST[name]:
-                raise BadRequest(f"The prompt set's {name} can't be {value}.", f"Give {least} to {LARGEST[name]}.")
+                raise InvalidInputError(
+                    f"The prompt set's {name} can't be {value}.", f"Give {least} to {LARGEST[name]}."
+                )
         if name == "metadata" and not set(value) <= set(METADATA):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"The prompt set's metadata can't be {', '.join(map(str, value))}.", f"Known: {', '.join(METADATA)}."
             )
         if name == "name" and not re.fullmatch(r"[\w .+-]{1,40}", value):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"A prompt set can't be called {value[:60]!r}.", "Use at most 40 letters, digits, spaces and . + - _."
             )

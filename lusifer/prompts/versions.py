@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.prompts.sets import (
     DEFAULT,
     SHIPPED,
@@ -68,11 +68,11 @@ def get(store: Store, number: int) -> Version:
     """A version by its number.
 
     Raises:
-        BadRequest: there is none.
+        InvalidInputError: there is none.
     """
     row = store.prompt(number)
     if row is None:
-        raise BadRequest(
+        raise InvalidInputError(
             f"There is no prompt version v{number} in this database.",
             "The list on the Prompts page says which there are.",
         )
@@ -113,7 +113,7 @@ def find(name: str, store: Store | None, *, files: bool = False) -> PromptSet:
     """A set by label, shipped name or number; with ``files`` also from a file.
 
     Raises:
-        BadRequest: there is none of that name.
+        InvalidInputError: there is none of that name.
     """
     if name in SHIPPED:
         return load(name)
@@ -128,28 +128,28 @@ def find(name: str, store: Store | None, *, files: bool = False) -> PromptSet:
         return load()
     if files and (Path(name).suffix or Path(name).exists()):
         return find_file(name)
-    raise BadRequest(f"There are no prompts called {name!r}.", f"Known: {', '.join(names(store, 20))}.")
+    raise InvalidInputError(f"There are no prompts called {name!r}.", f"Known: {', '.join(names(store, 20))}.")
 
 
 def check_label(label: str) -> None:
     """Whether a label may be called that.
 
     Raises:
-        BadRequest: it may not, and why.
+        InvalidInputError: it may not, and why.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", label) or re.fullmatch(r"v\d+", label):
-        raise BadRequest(
+        raise InvalidInputError(
             f"A label can't be called {label[:40]!r}.", "Use small letters, digits and hyphens, a letter first."
         )
     if label in SHIPPED:
-        raise BadRequest(f"{label} is a shipped set.", "Give the label another name.")
+        raise InvalidInputError(f"{label} is a shipped set.", "Give the label another name.")
 
 
 def move(store: Store, label: str, number: int) -> int | None:
     """Point a label at a version; where it pointed before.
 
     Raises:
-        BadRequest: no such version, or no name for a label.
+        InvalidInputError: no such version, or no name for a label.
     """
     check_label(label)
     get(store, number)
@@ -162,11 +162,11 @@ def rollback(store: Store, label: str = ACTIVE) -> int:
     Two rollbacks in a row are there and back again: a rollback is a move like any other.
 
     Raises:
-        BadRequest: it has pointed at nothing else.
+        InvalidInputError: it has pointed at nothing else.
     """
     moves = [m for m in store.label_moves(label) if m["before"] is not None]
     if not moves or moves[0]["before"] == store.prompt_labels().get(label):
-        raise BadRequest(f"The label {label} has pointed at nothing else.", "Move it to a version.")
+        raise InvalidInputError(f"The label {label} has pointed at nothing else.", "Move it to a version.")
     store.move_label(label, int(moves[0]["before"]))
     return int(moves[0]["before"])
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from lusifer.datasets import RatingScale
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
 PARTS = ("base", "user", "movie", "community", "persona", "limit")
@@ -136,11 +136,11 @@ class Calibrator:
             rating: the truth.
 
         Raises:
-            BadRequest: fewer than `LEAST` forecasts were given.
+            InvalidInputError: fewer than `LEAST` forecasts were given.
         """
         given = np.isfinite(said)
         if given.sum() < LEAST:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{int(given.sum())} forecasts are too few to learn a calibration from.",
                 f"Evolve more users with forecasts on: at least {LEAST} ratings are needed.",
             )

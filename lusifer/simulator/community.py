@@ -26,9 +26,9 @@ from lusifer import subprocess_runner
 from lusifer.baselines import Bias, FactorisationMachine, SideInformation, Tick, silent
 from lusifer.baselines.fm import Samples
 from lusifer.datasets import Dataset, RatingScale, RatingTable
-from lusifer.datasets.prepared import load_arrays, save_arrays
+from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
-from lusifer.errors import Cancelled
+from lusifer.errors import CancelledError
 from lusifer.simulator.evolution import BATCH, HISTORY
 from lusifer.simulator.types import Crowd
 
@@ -314,7 +314,7 @@ def full(
         tick: told rounds of sampling done, and in all.
 
     Raises:
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     side, scale = SideInformation.of(dataset), dataset.scale
     name = identity(dataset, split, history, seed)
@@ -404,7 +404,7 @@ def _compute(
             stop.set()
             raise
     errors = [e for f in futures if (e := f.exception()) is not None]
-    for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):
+    for error in sorted(errors, key=lambda e: isinstance(e, CancelledError)):
         raise error
     plain, ordinal = (f.result() for f in futures)
     numbers, chances = plain.pop("apart"), ordinal.pop("apart")

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, EmptyHistory
+from lusifer.errors import EmptyHistoryError, InvalidInputError
 from lusifer.simulator.types import (
     Change,
     Context,
@@ -137,24 +137,24 @@ def plan(
         history, batch_size: ratings to read, and how many at a time; none: as the model has it.
 
     Raises:
-        UnknownId: no such user.
-        BadRequest: a history or batch size below 1, or a model that must be told what others gave
+        UnknownIdError: no such user.
+        InvalidInputError: a history or batch size below 1, or a model that must be told what others gave
             while there is no community evidence, or none for a history of this length.
     """
     history = model.history if history is None else history
     batch_size = model.batch_size if batch_size is None else batch_size
     if history < 1 or batch_size < 1:
-        raise BadRequest(
+        raise InvalidInputError(
             f"A history of {history} ratings in batches of {batch_size} can't be read.",
             "Both must be at least 1.",
         )
     if model.evidence and community is None:
-        raise BadRequest(
+        raise InvalidInputError(
             "This model is told what others gave, and that has not been computed.",
             "Prepare the community evidence, or switch evidence off.",
         )
     if model.evidence and community is not None and history > community.history:
-        raise BadRequest(
+        raise InvalidInputError(
             f"The community evidence was prepared for histories of {community.history} ratings.",
             f"Read at most that many, or prepare it for {history}.",
         )
@@ -187,11 +187,11 @@ def history_of(dataset: Dataset, split: Split, user: int, n: int) -> tuple[Rated
     """The newest ``n`` ratings of a user's training part, oldest first.
 
     Raises:
-        EmptyHistory: the training part has none.
+        EmptyHistoryError: the training part has none.
     """
     rows = split.train.of_user(user)
     if not len(rows):
-        raise EmptyHistory(
+        raise EmptyHistoryError(
             f"User {user} has no rating in the training part of {split.name}, so there is no history to read.",
             "Choose another user or another split.",
         )
@@ -243,7 +243,7 @@ def evolve(
         community: what others say of a batch, for a model that is told; without the user's own ratings.
 
     Raises:
-        EmptyHistory: nothing to read.
+        EmptyHistoryError: nothing to read.
         ModelError: a step failed; the steps before it have been kept.
     """
     cut = batches(history_of(dataset, split, what.user, what.history), what.batch_size)

@@ -9,12 +9,12 @@ from typing import Any
 
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.llm import Message
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import context_window
 from lusifer.prompts import PromptSet
-from lusifer.prompts.mistakes import Mistake, running, static
+from lusifer.prompts.validation import Mistake, running, static
 from lusifer.simulator import answers, questions
 from lusifer.simulator.evolution import Step, context_after
 from lusifer.simulator.types import Context
@@ -138,6 +138,6 @@ def _limit(spec: str) -> int | None:
         return None
     try:
         endpoint, model = resolve(spec)
-    except BadRequest:
+    except InvalidInputError:
         return None
     return context_window(f"{endpoint.url}|{model}") if endpoint.kind == "openai" else None

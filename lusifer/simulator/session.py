@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled, ModelError
+from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.simulator.evolution import (
     CommunityEvidence,
     Plan,
@@ -34,7 +34,7 @@ def steps_wanted(dataset: Dataset, split: Split, what: Plan) -> int:
     """How many steps an evolution has when it is complete.
 
     Raises:
-        EmptyHistory: nothing to read.
+        EmptyHistoryError: nothing to read.
     """
     return len(batches(history_of(dataset, split, what.user, what.history), what.batch_size))
 
@@ -52,7 +52,7 @@ def run_evolution(
     """Yield all steps: stored ones first, new ones as they are made, each committed at once.
 
     Raises:
-        Cancelled: between two steps, after ``cancelled`` said so.
+        CancelledError: between two steps, after ``cancelled`` said so.
     """
     done = stored_steps(dataset, what, store)
     model = _recorded_under(model, what)
@@ -66,7 +66,7 @@ def run_evolution(
     for step in evolve(dataset, split, model, what, done=done, keep=keep, community=community):
         yield step
         if cancelled():
-            raise Cancelled("The evolution was stopped.", "The steps that were done are kept.")
+            raise CancelledError("The evolution was stopped.", "The steps that were done are kept.")
 
 
 def rate_items(
@@ -84,11 +84,11 @@ def rate_items(
     Failed ratings are asked again each time; where the model can't be asked, they stay failed.
 
     Raises:
-        BadRequest: an item is asked for twice.
+        InvalidInputError: an item is asked for twice.
         ModelError: the model can't be asked at all.
     """
     if len({i.id for i in items}) < len(items):
-        raise BadRequest("An item is asked for twice.", "Give each id once.")
+        raise InvalidInputError("An item is asked for twice.", "Give each id once.")
     known: dict[int, SimulatedRating] = {}
     failed: dict[int, SimulatedRating] = {}
     at = len(steps)

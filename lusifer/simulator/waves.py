@@ -8,7 +8,7 @@ from itertools import islice
 
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, EmptyHistory, ModelError
+from lusifer.errors import EmptyHistoryError, InvalidInputError, ModelError
 from lusifer.simulator.evolution import (
     CommunityEvidence,
     Plan,
@@ -44,7 +44,7 @@ def by_waves(
 
     Raises:
         ModelError: a hopeless one.
-        Cancelled: ``ask`` said so.
+        CancelledError: ``ask`` said so.
     """
     plans = {u: plan(dataset, split, u, model, forecasts=forecasts, community=community) for u in users}
     broken: set[int] = set()
@@ -58,7 +58,7 @@ def by_waves(
         for user, (steps, cut) in waiting.items():
             try:
                 asked += _of_step(dataset, split, model, plans[user], steps, cut, community)
-            except BadRequest:
+            except InvalidInputError:
                 broken.add(user)
         ask(asked, f"Step {number} of {len(waiting):,} users")
         if model.prompts.samples > 1 and any(w.forecasts for w in plans.values()):
@@ -70,7 +70,7 @@ def by_waves(
                     context, items = _before(dataset, split, model, plans[user], steps, cut, community)
                     mine = replace(model, evolution=plans[user].id)
                     again += mine.draw_questions(context, items, "forecast")
-                except (ModelError, BadRequest) as error:
+                except (ModelError, InvalidInputError) as error:
                     if isinstance(error, ModelError) and error.hopeless:
                         raise
                     broken.add(user)
@@ -81,7 +81,7 @@ def by_waves(
             try:
                 one = run_evolution(dataset, split, model, plans[user], store, community=community)
                 list(islice(one, len(steps) + 1))
-            except (ModelError, BadRequest) as error:
+            except (ModelError, InvalidInputError) as error:
                 if isinstance(error, ModelError) and error.hopeless:
                     raise
                 broken.add(user)  # a template may fail for one user alone
@@ -90,7 +90,7 @@ def by_waves(
         for user in [u for u in users if u not in broken]:
             try:
                 wanted += _of_ratings(dataset, split, model, plans[user], store, community, further=further)
-            except (ModelError, BadRequest) as error:
+            except (ModelError, InvalidInputError) as error:
                 if isinstance(error, ModelError) and error.hopeless:
                     raise
                 broken.add(user)
@@ -104,7 +104,7 @@ def _unfinished(
     for user, what in plans.items():
         try:
             cut = batches(history_of(dataset, split, user, what.history), what.batch_size)
-        except EmptyHistory:
+        except EmptyHistoryError:
             continue
         steps = stored_steps(dataset, what, store)
         if len(steps) < len(cut):

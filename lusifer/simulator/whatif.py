@@ -15,7 +15,7 @@ import pandas as pd
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.evolution import Step
 from lusifer.simulator.types import Profile, SimulatedRating
@@ -64,7 +64,7 @@ def altered(
         without: items that are left out.
 
     Raises:
-        BadRequest: a movie that the user has not rated there, a rating off the scale, or nothing left.
+        InvalidInputError: a movie that the user has not rated there, a rating off the scale, or nothing left.
     """
     own = split.train.of_user(user)
     own = own.slice(max(0, len(own) - history), len(own))
@@ -72,18 +72,18 @@ def altered(
     known = set(own.item.tolist())
     strange = (set(given) | set(without)) - known
     if strange:
-        raise BadRequest(
+        raise InvalidInputError(
             f"User {user} has no rating of {dataset.words.one} {min(strange)} in the training part.",
             "Choose one of their history.",
         )
     for value in given.values():
         if not dataset.scale.contains(value):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{value:g} is not on the scale.", f"Give {dataset.scale.lowest:g} to {dataset.scale.highest:g}."
             )
     kept = own.select(~np.isin(own.item, list(without)))
     if not len(kept):
-        raise BadRequest("Nothing would be left to read.", "Leave fewer ratings out.")
+        raise InvalidInputError("Nothing would be left to read.", "Leave fewer ratings out.")
     changed = kept.rating.copy()
     for item, value in given.items():
         changed[kept.item == item] = value

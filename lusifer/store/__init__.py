@@ -13,7 +13,7 @@ from lusifer.store.calls import CALL_COLUMNS, Calls
 from lusifer.store.core import FIRST_LOCAL, now
 from lusifer.store.details import MovieDetails
 from lusifer.store.evolutions import Evolutions
-from lusifer.store.people import People
+from lusifer.store.local_users import People
 from lusifer.store.prompts import PromptVersions
 from lusifer.store.runs import Runs
 from lusifer.store.transfer import Transfer

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.store.core import Connected, explained, now
 from lusifer.store.schema import migrations
 
@@ -32,19 +32,19 @@ class Transfer(Connected):
             files: other content that belongs to the run, by name.
 
         Raises:
-            BadRequest: there is no such run, or the file is there already.
+            InvalidInputError: there is no such run, or the file is there already.
         """
         db = self._open().conn
         row = self._rows(db, "select * from runs where id = ?", [run])
         called = self._rows(db, "select distinct model, prompt_version from calls where run_id = ?", [run])
         if not row and not called:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"There is no run {run!r} in {self.path}.", "The Calls page lists the runs that have calls."
             )
         if file.exists():
-            raise BadRequest(f"{file} is there already.", "Give another name, or move it away.")
+            raise InvalidInputError(f"{file} is there already.", "Give another name, or move it away.")
         if not file.parent.is_dir():
-            raise BadRequest(f"There is no folder {file.parent}.", "Make it, or give another path.")
+            raise InvalidInputError(f"There is no folder {file.parent}.", "Make it, or give another path.")
         about = row[0] if row else {}
         params = json.loads(about.get("params") or "{}")
         pairs = {(c["model"], c["prompt_version"]) for c in called}
@@ -96,10 +96,10 @@ class Transfer(Connected):
         What is here already stays as it is, so a second import changes nothing.
 
         Raises:
-            BadRequest: the file is not there, or is none of ours.
+            InvalidInputError: the file is not there, or is none of ours.
         """
         if not file.is_file():
-            raise BadRequest(f"There is no file {file}.", "Give the path of an exported run.")
+            raise InvalidInputError(f"There is no file {file}.", "Give the path of an exported run.")
         source = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
         source.row_factory = sqlite3.Row
         try:
@@ -110,15 +110,15 @@ class Transfer(Connected):
             }
             files = {r["name"]: bytes(r["content"]) for r in source.execute("select * from export_files")}
         except sqlite3.Error as error:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{file} is no exported run ({error}).", "Export one with: python -m lusifer cache export RUN FILE"
             ) from None
         finally:
             source.close()
         if head is None:
-            raise BadRequest(f"{file} holds no run.", "Export one with: python -m lusifer cache export RUN FILE")
+            raise InvalidInputError(f"{file} holds no run.", "Export one with: python -m lusifer cache export RUN FILE")
         if head["version"] != VERSION:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{file} was written by another version (format {head['version']}).",
                 f"This one reads format {VERSION}.",
             )

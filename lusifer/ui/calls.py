@@ -16,9 +16,9 @@ import streamlit as st
 from lusifer import settings
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
-from lusifer.llm import Message, Note, stack
+from lusifer.llm import Message, Note, factory
+from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
-from lusifer.llm.recorded import tokens_from_json
 from lusifer.simulator.estimate import estimate
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import state
@@ -155,7 +155,7 @@ def as_curl(call: dict[str, Any]) -> str:
     """The call as a shell command; the key is named, never written.
 
     Raises:
-        BadRequest: the model's endpoint is no longer known.
+        InvalidInputError: the model's endpoint is no longer known.
     """
     address, body = _request(call)
     text = json.dumps(body, ensure_ascii=False, indent=1)
@@ -169,7 +169,7 @@ def as_python(call: dict[str, Any]) -> str:
     """The call as a Python program; the key is taken from the environment.
 
     Raises:
-        BadRequest: the model's endpoint is no longer known.
+        InvalidInputError: the model's endpoint is no longer known.
     """
     address, body = _request(call)
     base = address.removesuffix("/chat/completions")
@@ -281,7 +281,7 @@ def _ask_again(call: dict[str, Any]) -> None:
         note = Note(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
 
         def work(job: Job) -> str:
-            llm = stack(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
+            llm = factory(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
             return llm.complete(messages, **{**options, "draw": time.time_ns(), "note": note}).text
 
         state.jobs().start(key, "Ask again", work, store=store)

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from lusifer import datasets, settings
-from lusifer.datasets import KNOWN, own
+from lusifer.datasets import KNOWN, custom_tables
 from lusifer.datasets.fetch import RELEASES, fetch
 from lusifer.datasets.ingest import UNITS
 from lusifer.errors import LusiferError
@@ -40,7 +40,7 @@ def waiting() -> list[Path]:
         and not p.name.startswith(".")
         and p.name not in {"runs", "kept", "models"}
         and datasets.kind_of(p) is None
-        and own.tables_in(p)
+        and custom_tables.tables_in(p)
     ]
 
 
@@ -123,9 +123,11 @@ def _fetch(job: Job, name: str) -> str:
 def mapping(folder: Path) -> None:
     """The guess which column is what, to be changed and accepted."""
     try:
-        guess = own.propose(folder)
+        guess = custom_tables.propose(folder)
         columns = {
-            p.file: list(own.columns_of(folder / p.file)) for p in (guess.ratings, guess.items, guess.users) if p
+            p.file: list(custom_tables.columns_of(folder / p.file))
+            for p in (guess.ratings, guess.items, guess.users)
+            if p
         }
     except LusiferError as error:
         state.show_error(error)
@@ -134,12 +136,12 @@ def mapping(folder: Path) -> None:
     one = st.text_input("One item is called", guess.one, key=f"{key}-one")
     many = st.text_input("Several are called", guess.many, key=f"{key}-many")
     said: dict[str, str] = {}
-    for table in own.ROLES:
+    for table in custom_tables.ROLES:
         part = getattr(guess, table)
         if part is None:
             continue
         st.markdown(f"**{table.capitalize()}**: {literal(part.file)}")
-        for role in own.ROLES[table]:
+        for role in custom_tables.ROLES[table]:
             options = ["", *columns[part.file]]
             found = part.columns.get(role, "")
             said[f"{table}.{role}"] = st.selectbox(
@@ -159,13 +161,13 @@ def mapping(folder: Path) -> None:
     if st.button("Accept", icon=":material/check:", key=f"{key}-accept", type="primary"):
         try:
             recipe = replace(
-                own.changed(guess, said),
+                custom_tables.changed(guess, said),
                 one=one or "item",
                 many=many or "items",
                 unit=unit,
                 scale=_scale(scale),
             )
-            own.keep(folder, recipe)
+            custom_tables.keep(folder, recipe)
         except LusiferError as error:
             state.show_error(error)
             return
@@ -174,12 +176,12 @@ def mapping(folder: Path) -> None:
 
 
 def _scale(text: str) -> tuple[float, float, float] | None:
-    from lusifer.errors import BadRequest
+    from lusifer.errors import InvalidInputError
 
     if not text.strip():
         return None
     try:
         low, high, step = (float(x) for x in text.split(","))
     except ValueError:
-        raise BadRequest(f"{text!r} is no scale.", "Give lowest, highest, step, such as 1, 5, 1.") from None
+        raise InvalidInputError(f"{text!r} is no scale.", "Give lowest, highest, step, such as 1, 5, 1.") from None
     return low, high, step

@@ -11,7 +11,7 @@ import streamlit as st
 
 from lusifer import baselines, settings
 from lusifer.datasets import Dataset, splits
-from lusifer.errors import Cancelled, LusiferError
+from lusifer.errors import CancelledError, LusiferError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, sample_users, trust
 from lusifer.evaluation.audit import Validity, predictive_validity
 from lusifer.evaluation.comparison import board as measures
@@ -207,7 +207,7 @@ def work(
         runs.keep(run, table(found, picked.split))
     except BaseException as error:
         if store:
-            store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store:
         made["usage"] = store.run_usage(run)

@@ -36,7 +36,7 @@ def steps_of(picked: Chosen, what: Plan) -> tuple[list[Step], int]:
     arrive, the stored ones are returned.
 
     Raises:
-        EmptyHistory: nothing to read.
+        EmptyHistoryError: nothing to read.
         LusiferError: the built-in's result can't be stored.
     """
     wanted = steps_wanted(picked.dataset, picked.split, what)

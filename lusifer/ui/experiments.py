@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import charts, settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation import sample_users
 from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, Setting
 from lusifer.evaluation.experiments.recorded import KIND, record
@@ -72,7 +72,7 @@ def sample(picked: Chosen, count: int, seed: int, which: str) -> tuple[int, ...]
     """The users.
 
     Raises:
-        BadRequest: nobody fits.
+        InvalidInputError: nobody fits.
     """
     return tuple(sample_users(picked.split, count, seed, errors.among(picked.dataset, which)))
 
@@ -98,7 +98,7 @@ def cost(experiment: Experiment, made: Setting) -> Estimate:
     """What an experiment will ask, less what is stored; counted anew once calls have been made.
 
     Raises:
-        BadRequest: too few users fit.
+        InvalidInputError: too few users fit.
     """
     calls = int(made.store.usage()["made"]) if made.store else 0
     return _cost(
@@ -130,7 +130,7 @@ def work(
 ) -> str:
     """One experiment, or several after each other; the last run's id. Runs in a worker thread."""
     if store is None:
-        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")
+        raise InvalidInputError("There is no database, so a result could not be kept.", "The sidebar says why.")
     run, refused = "", None
     for at, name in enumerate(names):
         experiment = EXPERIMENTS[name]
@@ -152,7 +152,7 @@ def work(
 
         try:
             run = record(experiment, make, store, among=which, asked_with=picked.prompts, resume=resume)
-        except BadRequest as error:  # too few users for this one: the others can be answered all the same
+        except InvalidInputError as error:  # too few users for this one: the others can be answered all the same
             refused = error
             if len(names) == 1:
                 raise

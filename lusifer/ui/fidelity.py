@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import charts
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, evaluate, fidelity, sample_users
 from lusifer.jobs import Job
 from lusifer.simulator import label
@@ -86,10 +86,10 @@ def work(
         made["notes"] = list(found.notes)
     except BaseException as error:
         if store:
-            store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store is None:
-        raise BadRequest("There is no database, so the result could not be kept.", "The sidebar says why.")
+        raise InvalidInputError("There is no database, so the result could not be kept.", "The sidebar says why.")
     store.finish_run(run, "done", made)
     return run
 

@@ -11,7 +11,7 @@ import streamlit as st
 from lusifer import __version__, datasets, settings
 from lusifer.datasets import KNOWN, splits
 from lusifer.datasets.details import ATTRIBUTION
-from lusifer.errors import DatasetError, DatasetMissing, LusiferError
+from lusifer.errors import DatasetError, DatasetMissingError, LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator import BUILTIN
 from lusifer.ui import community, models, movies, state
@@ -163,7 +163,7 @@ def run() -> None:
         return
     try:
         data = state.dataset(name or names[0])
-    except DatasetMissing:
+    except DatasetMissingError:
         welcome(name or names[0])
         return
     except DatasetError as error:

@@ -261,7 +261,7 @@ def steps_for(picked: Chosen, draft: Draft, user: int, store: Store) -> tuple[li
     the version that the draft began as, else the built-in's, which cost nothing.
 
     Raises:
-        EmptyHistory: the user has nothing to read.
+        EmptyHistoryError: the user has nothing to read.
     """
     p = draft.prompts
     base = versions.get(store, draft.base)

@@ -11,21 +11,21 @@ import urllib.request
 import webbrowser
 
 from lusifer import settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 
 def run(port: int, *, browser: bool = True) -> None:
     """Run the app on localhost until it is interrupted.
 
     Raises:
-        BadRequest: the port is taken, or ``app.py`` is not here.
+        InvalidInputError: the port is taken, or ``app.py`` is not here.
     """
     app = settings.project_dir() / "app.py"
     if not app.is_file():
-        raise BadRequest(f"There is no app.py in {app.parent}.", "Run this in the project's folder.")
+        raise InvalidInputError(f"There is no app.py in {app.parent}.", "Run this in the project's folder.")
     with socket.socket() as probe:
         if probe.connect_ex(("localhost", port)) == 0:
-            raise BadRequest(f"Port {port} is taken.", f"Stop what uses it, or give another: PORT={port + 1}.")
+            raise InvalidInputError(f"Port {port} is taken.", f"Stop what uses it, or give another: PORT={port + 1}.")
     command = [
         sys.executable,
         "-m",

@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from lusifer import prompts, settings
-from lusifer.errors import BadRequest, LusiferError, ModelError
+from lusifer.errors import InvalidInputError, LusiferError, ModelError
 from lusifer.jobs import Job
 from lusifer.llm import Endpoint, Message, Note, Recorded, connect, endpoints
 from lusifer.llm import local as files
@@ -57,7 +57,7 @@ def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
     any.
 
     Raises:
-        BadRequest: a version that is not there any more.
+        InvalidInputError: a version that is not there any more.
     """
     if model == BUILTIN:
         return prompts.DEFAULT, prompts.load()
@@ -70,7 +70,7 @@ def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
         try:
             versions.find(asked, database)
             listed.append(asked)  # an old one, which the list does not reach back to
-        except BadRequest as error:
+        except InvalidInputError as error:
             st.warning(literal(str(error)), icon=":material/warning:")
     name = st.selectbox(
         "Prompts",
@@ -224,7 +224,7 @@ def _test(endpoint: Endpoint, model: str | None) -> None:
             return
         database = state.store()
         if database is None:
-            raise BadRequest("A model can't be asked while nothing can be stored.")
+            raise InvalidInputError("A model can't be asked while nothing can be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
         asked = Recorded(Budgeted(connect(model, keys())[0], database, state.budget()), database)
         answer = asked.complete(

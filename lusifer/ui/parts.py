@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pandas as pd
 import streamlit as st
 
-from lusifer.errors import UnknownId
+from lusifer.errors import UnknownIdError
 from lusifer.evaluation.audit import Claim
 from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.simulator import Step
@@ -51,7 +51,7 @@ def user_input() -> int | None:
     )
     try:
         return data.user(int(entered)).id
-    except UnknownId as error:
+    except UnknownIdError as error:
         state.show_error(error)
         return None
 

@@ -17,7 +17,7 @@ from lusifer.env import agents, agreement, play
 from lusifer.env.movielens import PATIENCE, MovieLensEnv
 from lusifer.env.rewards import REWARDS
 from lusifer.env.world import World, build
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation.trust import AGREEMENT
 from lusifer.jobs import Job
 from lusifer.simulator import StatisticalUserModel
@@ -139,7 +139,7 @@ def work(
         made = play.summary(log, w).to_dict("records")
     except BaseException as error:
         if store:
-            store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store:
         plain = [{k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()} for row in made]
@@ -150,7 +150,7 @@ def work(
 def sanity_work(job: Job, picked: Chosen, store: Store | None) -> str:
     """Hold agents' ranks against held-out ratings; the run's id. Runs in a worker thread."""
     if store is None:
-        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")
+        raise InvalidInputError("There is no database, so a result could not be kept.", "The sidebar says why.")
     job.progress(0, 0, "Building the world")
     w = world(picked.dataset, picked.split)
     model = StatisticalUserModel()
@@ -169,7 +169,7 @@ def sanity_work(job: Job, picked: Chosen, store: Store | None) -> str:
         made, rows = agreement.measure(w, progress=job.progress, cancelled=job.cancelled)
         runs.keep(run, rows)
     except BaseException as error:
-        store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+        store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     store.finish_run(run, "done", {**made, "rows": rows.to_dict("records")})
     return run

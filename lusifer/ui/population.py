@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from lusifer import settings
-from lusifer.errors import BadRequest, LusiferError
+from lusifer.errors import InvalidInputError, LusiferError
 from lusifer.evaluation import population, rows
 from lusifer.jobs import Job
 from lusifer.simulator import plan
@@ -36,7 +36,7 @@ def work(
 ) -> str:
     """Simulate and record; the run's id. Runs in a worker thread: no call to streamlit here."""
     if store is None:
-        raise BadRequest("There is no database, so a result could not be kept.", "The sidebar says why.")
+        raise InvalidInputError("There is no database, so a result could not be kept.", "The sidebar says why.")
 
     def make(run: str) -> Any:
         if run:

@@ -147,7 +147,7 @@ class Chosen:
         where there is none: it may not ask streamlit for it.
 
         Raises:
-            BadRequest: the spec can't be read or needs the store.
+            InvalidInputError: the spec can't be read or needs the store.
         """
         budget = replace(self.budget, run_id=run or "")
         return user_model(
@@ -207,7 +207,7 @@ def budget() -> Budget:
     """What this session may spend: the operator's limits, and the person's own within them.
 
     Raises:
-        BadRequest: an operator's limit is no number.
+        InvalidInputError: an operator's limit is no number.
     """
     limits = operators(session_id=session_id())
     own = Limit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))

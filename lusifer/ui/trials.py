@@ -12,7 +12,7 @@ import streamlit as st
 from lusifer import prompts
 from lusifer.datasets.splits import Split, held_out
 from lusifer.datasets.splits import development as development_users
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import trials
 from lusifer.evaluation.trials import Candidate, Trial
 from lusifer.jobs import Job
@@ -48,7 +48,7 @@ def entries(store: Store, names: Sequence[str], specs: Sequence[str], temperatur
     """Versions × models × temperatures; the built-in once, since it knows neither.
 
     Raises:
-        BadRequest: too many, or a version that is not there.
+        InvalidInputError: too many, or a version that is not there.
     """
     found: list[Entry] = []
     several = len(specs) > 1
@@ -66,7 +66,7 @@ def entries(store: Store, names: Sequence[str], specs: Sequence[str], temperatur
                     shown += f" · t {float(text):g}"
                 found.append(Entry(shown, spec, name, version.number, asked))
     if len(found) > MOST:
-        raise BadRequest(f"{len(found)} candidates are too many.", f"Choose at most {MOST}.")
+        raise InvalidInputError(f"{len(found)} candidates are too many.", f"Choose at most {MOST}.")
     return found
 
 
@@ -84,7 +84,7 @@ def _candidates(
     for e in found:
         told = full if e.prompts.evidence and e.spec != BUILTIN else None
         if e.prompts.evidence and e.spec != BUILTIN and full is None:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{e.name} tells the model what others gave, and that is not prepared for this split.",
                 "Switch community evidence on in the sidebar and prepare it, or leave this version out.",
             )
@@ -171,7 +171,7 @@ def work(
         made = _summary(drawn, done, seed, store, run)
         runs.keep(run, trials.table(drawn, done))
     except BaseException as error:
-        store.finish_run(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+        store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     store.finish_run(run, "done", made)
     return run

@@ -10,7 +10,7 @@ from lusifer import baselines
 from lusifer.baselines import rnn4rec
 from lusifer.baselines.fm import FactorisationMachine
 from lusifer.datasets import splits
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import evaluate, predict_baseline, scores
 
 NAMES = list(baselines.METHODS)
@@ -92,9 +92,9 @@ def test_progress_is_told_and_a_fit_can_be_stopped(ml100k, last10, side, name: s
     assert told[-1][0] == told[-1][1] and told == sorted(told)
 
     def stop(done: int, total: int) -> None:
-        raise Cancelled("Stopped.")
+        raise CancelledError("Stopped.")
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         baselines.create(name, side).fit(rows, ml100k.scale, tick=stop)
 
 
@@ -204,9 +204,9 @@ def test_the_machine_s_folded_scores_are_the_library_s_own(ml100k, last10, side)
 
 
 def test_unknown_baseline(ml100k, last10, side) -> None:
-    with pytest.raises(BadRequest, match="no predictor"):
+    with pytest.raises(InvalidInputError, match="no predictor"):
         baselines.create("oracle")
-    with pytest.raises(BadRequest, match="needs the users' and items' descriptions"):
+    with pytest.raises(InvalidInputError, match="needs the users' and items' descriptions"):
         baselines.create("fm")
-    with pytest.raises(BadRequest, match="draws can't be kept"):
+    with pytest.raises(InvalidInputError, match="draws can't be kept"):
         FactorisationMachine(side, iterations=3, kept=4)

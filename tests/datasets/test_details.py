@@ -13,7 +13,7 @@ import pytest
 from lusifer.cli import main
 from lusifer.datasets import Details, Item, tmdb
 from lusifer.datasets.details import export_csv, import_csv, load_details, normalised, same_title
-from lusifer.errors import Cancelled, DatasetError
+from lusifer.errors import CancelledError, DatasetError
 from lusifer.simulator import StatisticalUserModel, evolve, plan
 from lusifer.simulator.facts import line
 from tests.conftest import TEST_DATA
@@ -113,7 +113,7 @@ def test_keys(ml100k, store, server, monkeypatch, caplog) -> None:
 
 
 def test_cancel(ml100k, store, server) -> None:
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         tmdb.enrich(ml100k, store, items=[1, 50], cancelled=lambda: len(server.asked) >= 2)
     assert len(load_details(ml100k, store)) == 1
 

@@ -13,7 +13,7 @@ import pytest
 from lusifer import datasets
 from lusifer.datasets import fetch as fetching
 from lusifer.datasets.fetch import fetch
-from lusifer.errors import BadRequest, Cancelled, DatasetError
+from lusifer.errors import CancelledError, DatasetError, InvalidInputError
 from tests.servers.files import FileServer, wheel_of, zip_of
 
 
@@ -91,7 +91,7 @@ def test_cancel_leaves_nothing(server: FileServer, source: Path, tmp_path: Path)
         if share:
             stop.set()
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         fetch(
             "ml-100k",
             tmp_path,
@@ -104,7 +104,7 @@ def test_cancel_leaves_nothing(server: FileServer, source: Path, tmp_path: Path)
 
 
 def test_cancel_stops_pip(index: FileServer, tmp_path: Path) -> None:
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         fetch("ml-100k", tmp_path, source="pypi", cancelled=lambda: True)
     assert _left(tmp_path) == []
 
@@ -149,5 +149,5 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{"name": "netflix"}, {"source": "torrent"}])
 def test_unknown_names(tmp_path: Path, wrong: dict[str, str]) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         fetch(**{"name": "ml-100k", "data_dir": tmp_path, **wrong})

@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from lusifer import datasets
+from lusifer.datasets import custom_tables, splits, tables
 from lusifer.datasets import fetch as fetching
-from lusifer.datasets import own, splits, tables
-from lusifer.errors import BadRequest, Cancelled, DatasetError
+from lusifer.errors import CancelledError, DatasetError, InvalidInputError
 from tests.conftest import TEST_DATA
 
 RATINGS = [(1, 10, 4, 100), (1, 20, 3, 200), (2, 10, 5, 50), (2, 30, 1, 60), (3, 20, 2, 70)]
@@ -119,9 +119,9 @@ def test_a_file_that_holds_nothing_says_so(root: Path) -> None:
     big(root / "empty", [])
     with pytest.raises(DatasetError, match="no rating"):
         datasets.load("empty")
-    with pytest.raises(BadRequest, match="no data set"):
+    with pytest.raises(InvalidInputError, match="no data set"):
         datasets.load("nowhere")
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         datasets.load(str(big(root / "stopped")), cancelled=lambda: True)
 
 
@@ -208,7 +208,7 @@ def test_a_wrong_archive_is_not_taken(root: Path, shelf: Path, tmp_path: Path) -
         fetching.fetch("ml-latest")
     with pytest.raises(DatasetError, match="could not be reached"):
         fetching.fetch("ml-32m")
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         fetching.fetch("ml-latest", cancelled=lambda: True)
     assert not list(root.iterdir()), "nothing half-made is left"
 
@@ -256,11 +256,11 @@ def test_tables_of_another_domain_are_guessed_accepted_and_read(root: Path, form
     with pytest.raises(DatasetError, match="which column is what"):
         datasets.load("music")
     assert "music" not in datasets.available()
-    guess = own.propose(folder)
+    guess = custom_tables.propose(folder)
     assert guess.ratings.columns == {"user": "listener", "item": "album_id", "rating": "stars", "time": "date"}
     assert guess.items is not None and guess.items.columns["title"] == "album"
     assert (guess.one, guess.many, guess.unit, guess.separator) == ("album", "albums", "date", ";")
-    own.keep(folder, guess)
+    custom_tables.keep(folder, guess)
     data = datasets.load("music")
     assert datasets.available() == ["music"] and data.words == ("album", "albums")
     assert data.scale.values.tolist() == [2, 4, 6, 8, 10]
@@ -278,26 +278,26 @@ def test_tables_of_another_domain_are_guessed_accepted_and_read(root: Path, form
 
 def test_a_recipe_is_checked_and_changed(root: Path) -> None:
     folder = write_albums(root / "music", "csv")
-    guess = own.propose(folder)
-    with pytest.raises(BadRequest, match="no column for rating"):
-        own.keep(folder, own.changed(guess, {"ratings.rating": ""}))
-    with pytest.raises(BadRequest, match="no role"):
-        own.changed(guess, {"ratings.colour": "x"})
-    own.keep(folder, own.changed(guess, {"ratings.time": "", "items.genres": ""}))
+    guess = custom_tables.propose(folder)
+    with pytest.raises(InvalidInputError, match="no column for rating"):
+        custom_tables.keep(folder, custom_tables.changed(guess, {"ratings.rating": ""}))
+    with pytest.raises(InvalidInputError, match="no role"):
+        custom_tables.changed(guess, {"ratings.colour": "x"})
+    custom_tables.keep(folder, custom_tables.changed(guess, {"ratings.time": "", "items.genres": ""}))
     data = datasets.load("music")
     assert data.ratings.timestamp.tolist() == [0] * 5 and data.genres == ()
-    own.keep(folder, own.changed(guess, {"ratings.rating": "nowhere"}))
+    custom_tables.keep(folder, custom_tables.changed(guess, {"ratings.rating": "nowhere"}))
     with pytest.raises(DatasetError, match="no column 'nowhere'"):
         datasets.load("music")
-    (folder / own.FILE).write_text(json.dumps({"format": 9}))
+    (folder / custom_tables.FILE).write_text(json.dumps({"format": 9}))
     with pytest.raises(DatasetError, match="can't be read"):
         datasets.load("music")
     with pytest.raises(DatasetError, match="users, items and ratings"):
-        own.propose(root)
+        custom_tables.propose(root)
 
 
 def test_times_are_told_by_their_size() -> None:
-    assert [own.unit_of([x]) for x in (1.7e9, 1.7e12, 1.7e15, 1.7e18, "2024-01-01", "")] == [
+    assert [custom_tables.unit_of([x]) for x in (1.7e9, 1.7e12, 1.7e15, 1.7e18, "2024-01-01", "")] == [
         "s",
         "ms",
         "us",
@@ -328,7 +328,7 @@ def test_lines_of_items_and_hard_ids_are_not_dropped_in_silence(root: Path) -> N
         folder / "ratings.parquet"
     )
     (folder / "items.csv").write_text('item_id,title\n1,"A title\nover two lines"\n2,Good, Bad\n3,\n')
-    own.keep(folder, own.propose(folder))
+    custom_tables.keep(folder, custom_tables.propose(folder))
     data = datasets.load("odd")
     assert len(data.ratings) == 3 and set(data.users["external_id"]) == {"-5", "7"}
     assert data.item(1).title == "A title over two lines"
@@ -349,7 +349,7 @@ def test_hopeless_tables_say_why(root: Path, text: str) -> None:
     folder.mkdir()
     (folder / "ratings.csv").write_text(text, encoding="utf-8")
     try:
-        own.keep(folder, own.propose(folder))
+        custom_tables.keep(folder, custom_tables.propose(folder))
         datasets.load("bad")
     except DatasetError as error:
         assert error.fix
@@ -369,7 +369,7 @@ def test_fields_that_come_later_in_json_lines_are_no_error(root: Path, monkeypat
     lines[-1]["vote"] = 7
     (folder / "ratings.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
     monkeypatch.setattr(tables, "BLOCK", 4096)
-    own.keep(folder, own.propose(folder))
+    custom_tables.keep(folder, custom_tables.propose(folder))
     assert len(datasets.load("later").ratings) == 800
 
 
@@ -387,7 +387,7 @@ def test_lines_are_those_of_the_file(root: Path, end: str, last: bool) -> None:
         (fine + more, {"shape": [3, 11], "number": [4, 8], "scale": [12]}),
     ):
         (folder / "listens.csv").write_bytes((end.join(lines) + end * last).encode())
-        own.keep(folder, replace(own.propose(folder), scale=(1, 5, 1)))
+        custom_tables.keep(folder, replace(custom_tables.propose(folder), scale=(1, 5, 1)))
         problems = datasets.load("music").report.problems
         told = {k: [e[1] for e in p.examples] for k, p in problems.items() if p.examples and p.examples[0][1]}
         assert told == places
@@ -405,8 +405,8 @@ def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> N
     lines = [json.dumps(s) for s in said]
     lines[303] = '{"listener": "u3", "al'
     (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
-    guess = own.propose(folder)
-    own.keep(folder, replace(guess, scale=(0.5, 5, 0.5)))
+    guess = custom_tables.propose(folder)
+    custom_tables.keep(folder, replace(guess, scale=(0.5, 5, 0.5)))
     data = datasets.load("music")
     assert data.report.read == 399 and data.report.problems["shape"].examples == [
         ("listens.jsonl", 304, lines[303][:60])
@@ -438,7 +438,7 @@ def test_json_lines_keep_their_ids_whatever_kind_they_are(root: Path, monkeypatc
     lines[390] = '{"listener": "\\ud83d", "album_id": 3, "stars": 2}'
     lines[391] = '{"listener": ' + "[" * 100_000
     (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
-    own.keep(folder, replace(own.propose(folder), scale=(1, 5, 1)))
+    custom_tables.keep(folder, replace(custom_tables.propose(folder), scale=(1, 5, 1)))
     data = datasets.load("music")
     assert len(data.users) == 42 and len(data.items) == 50
     assert data.report.problems["shape"].count == 1

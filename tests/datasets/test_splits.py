@@ -11,7 +11,7 @@ from lusifer import datasets, prompts
 from lusifer.baselines import METHODS, create
 from lusifer.datasets import splits
 from lusifer.datasets.model import RatingTable
-from lusifer.errors import BadRequest, DatasetError
+from lusifer.errors import DatasetError, InvalidInputError
 from lusifer.simulator import plan
 from lusifer.simulator.evolution import evolve, history_of
 from tests.conftest import write_tiny
@@ -35,9 +35,9 @@ def test_fixed_splits_need_their_files(recbole: Path, tmp_path: Path):
     (tmp_path / "ml-100k").symlink_to(recbole)
     data = datasets.load("ml-100k", tmp_path)
     assert not [n for n in splits.names(data) if n.startswith("u")]
-    with pytest.raises(BadRequest, match="no split u1: its files come only"):
+    with pytest.raises(InvalidInputError, match="no split u1: its files come only"):
         splits.make(data, "u1")
-    with pytest.raises(BadRequest, match="no split 'later'"):
+    with pytest.raises(InvalidInputError, match="no split 'later'"):
         splits.make(data, "later")
 
 
@@ -236,7 +236,7 @@ def test_history_is_the_newest_training_part_oldest_first(ml100k, last10):
 @pytest.mark.parametrize("name", ["last-1000", "cold-1000"])
 def test_a_part_without_a_rating_is_said(ml100k, name: str):
     if name == "last-1000":
-        with pytest.raises(BadRequest, match="no rating is left for the training part"):
+        with pytest.raises(InvalidInputError, match="no rating is left for the training part"):
             splits.make(ml100k, name)
     else:
         assert len(splits.make(ml100k, name).test) == 1880

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from lusifer import datasets, prompts
-from lusifer.datasets import MOVIES, Words, own, splits
+from lusifer.datasets import MOVIES, Words, custom_tables, splits
 from lusifer.evaluation.audit import audit
 from lusifer.simulator import StatisticalUserModel, evolve, plan, questions, rate_items
 from lusifer.simulator.evolution import context_after
@@ -69,7 +69,7 @@ def collection(folder: Path) -> Path:
 
 
 def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
-    own.keep(collection(tmp_path / "music"), own.propose(tmp_path / "music"))
+    custom_tables.keep(collection(tmp_path / "music"), custom_tables.propose(tmp_path / "music"))
     data = datasets.load("music", tmp_path)
     split = splits.make(data, "last-10")
     model = StatisticalUserModel()

@@ -8,7 +8,7 @@ import pytest
 from lusifer.env import agreement
 from lusifer.env.agreement import Variant
 from lusifer.env.world import build
-from lusifer.errors import Cancelled
+from lusifer.errors import CancelledError
 
 
 @pytest.fixture(scope="module")
@@ -54,5 +54,5 @@ def test_better_agents_stand_higher_and_the_figures_are_seeded(world) -> None:
 
 
 def test_it_stops(world) -> None:
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         agreement.measure(world, cancelled=lambda: True)

@@ -7,7 +7,7 @@ import pytest
 
 from lusifer.env import MovieLensEnv
 from lusifer.env.world import EMBEDDING, build
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.embeddings import Embedder
 from tests.servers.ollama import OllamaServer
 from tests.servers.openai import KEY
@@ -51,7 +51,7 @@ def test_a_server_that_fails_says_so_and_a_file_is_refused(embedder, store, open
     with pytest.raises(ModelError, match="no vector"):
         embedder("x")
     assert embedder("x").any(), "what failed is not kept"
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         Embedder("file:/nowhere.gguf", store, length=8)
 
 
@@ -66,5 +66,5 @@ def test_the_environment_shows_it(world, embedder, store, openai_server) -> None
         observation, *_, info = env.step(int(np.flatnonzero(~env.known())[action]))
         assert np.array_equal(observation["profile"], embedder(info["profile"]))
     assert 0 < len(openai_server.requests) <= cost.calls
-    with pytest.raises(BadRequest, match="length=32"):
+    with pytest.raises(InvalidInputError, match="length=32"):
         MovieLensEnv(world_=world, embedder=Embedder("openai:e", store, length=8, keys={"openai": KEY}))

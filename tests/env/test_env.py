@@ -16,8 +16,8 @@ from lusifer.datasets import splits
 from lusifer.datasets.splits import Split
 from lusifer.env import MovieLensEnv, agents, choice, play, rewards
 from lusifer.env.world import build
-from lusifer.errors import BadRequest
-from lusifer.llm import stack
+from lusifer.errors import InvalidInputError
+from lusifer.llm import factory
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
 from tests.servers.openai import KEY
 
@@ -203,26 +203,26 @@ def test_a_slate_offers_a_choice(world) -> None:
     ],
 )
 def test_what_can_not_be_meant_is_refused(world, wrong) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         env(world, **wrong)
 
 
 def test_an_action_that_is_no_item_is_refused(world) -> None:
     e = env(world)
-    with pytest.raises(BadRequest, match="No episode"):
+    with pytest.raises(InvalidInputError, match="No episode"):
         e.step(0)
     e.reset(seed=0)
     for wrong in (-1, len(world.item_ids), [1, 2]):
-        with pytest.raises(BadRequest, match="no item"):
+        with pytest.raises(InvalidInputError, match="no item"):
             e.step(wrong)
-    with pytest.raises(BadRequest, match="can't be simulated"):
+    with pytest.raises(InvalidInputError, match="can't be simulated"):
         e.reset(options={"user": 10**6})
 
 
 def test_a_language_model_plays_through_the_store(world, store, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    model = LLMUserModel(stack("openai:a", store), prompts.load())
+    model = LLMUserModel(factory("openai:a", store), prompts.load())
     user = int(world.users[0])
 
     def run() -> list:
@@ -252,7 +252,7 @@ def test_agents_never_show_what_is_known_and_fill_their_slate(world) -> None:
             assert len(set(rows.tolist())) == k and not e.known()[rows].any(), name
             agent.learn(rows, int(rows[0]), 4.0)
             agent.learn(rows, None, 0.0)
-    with pytest.raises(BadRequest, match="no agent"):
+    with pytest.raises(InvalidInputError, match="no agent"):
         agents.create("oracle", world)
 
 
@@ -304,12 +304,12 @@ def test_a_log_is_a_replay_buffer_in_parquet(world, tmp_path) -> None:
         for a, b in zip(back["next_taste"].iloc[:-1], back["observation_taste"].iloc[1:], strict=True)
     ]
     assert np.array(nxt)[inside].all()
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         play.play(e, agents.create("random", world, 0), 0)
 
 
 def test_a_world_needs_histories(ml100k) -> None:
     thin = splits.make(ml100k, "last-10")
     few = Split("thin", thin.train.slice(0, 3), thin.test)
-    with pytest.raises(BadRequest, match="Nobody has"):
+    with pytest.raises(InvalidInputError, match="Nobody has"):
         build(ml100k, few)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation import cluster, population, rows
 from lusifer.evaluation.cluster import Cluster, Home, Recipe, Work, WorkerStore
 from lusifer.llm import Budget
@@ -204,18 +204,18 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
 
 def test_what_is_missing_is_said(ml100k, last10, store, kept, monkeypatch) -> None:
     work = Work(ml100k, last10, None, False)
-    with pytest.raises(BadRequest, match="at least one worker"):
+    with pytest.raises(InvalidInputError, match="at least one worker"):
         Cluster(Recipe("builtin"), work, store, workers=0)
-    with pytest.raises(BadRequest, match="Ray's client"):
+    with pytest.raises(InvalidInputError, match="Ray's client"):
         Cluster(Recipe("builtin"), work, store, address="ray://somewhere:10001")
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(BadRequest, match=r"requirements-scale\.txt"):
+    with pytest.raises(InvalidInputError, match=r"requirements-scale\.txt"):
         Cluster(Recipe("builtin"), work, store)
 
 
 def test_nobody_is_there(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     on = Cluster(Recipe("builtin"), Work(ml100k, last10, None, False), store)
-    with pytest.raises(BadRequest, match="No Ray cluster answers at 127"):
+    with pytest.raises(InvalidInputError, match="No Ray cluster answers at 127"):
         on.start("r")
     assert isinstance(store, Store)

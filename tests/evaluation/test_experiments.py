@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import sample_users
 from lusifer.evaluation.experiments import (
     EXPERIMENTS,
@@ -27,7 +27,7 @@ from lusifer.evaluation.experiments import (
 )
 from lusifer.evaluation.experiments.base import Bootstrap
 from lusifer.evaluation.experiments.recorded import record
-from lusifer.llm import stack
+from lusifer.llm import factory
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
 from lusifer.simulator.types import Bullet, Profile
 from tests.servers.openai import KEY
@@ -48,7 +48,7 @@ def made(setting):
 def paid(ml100k, last10, store, openai_server, monkeypatch):
     """The same with a language model on a local server, for a few users."""
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
-    model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+    model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
     users = [int(u) for u in last10.train.user_ids if len(last10.train.of_user(int(u))) >= 50][:5]
     return Setting(ml100k, last10, model, tuple(users), store, workers=4)
 
@@ -302,9 +302,9 @@ def test_a_loop_feeds_itself_what_it_said_and_nothing_known(setting, made) -> No
 
 
 def test_too_few_users_are_said(setting) -> None:
-    with pytest.raises(BadRequest, match="at least 5"):
+    with pytest.raises(InvalidInputError, match="at least 5"):
         find("shift").run(replace(setting, users=setting.users[:3]))
-    with pytest.raises(BadRequest, match="no experiment"):
+    with pytest.raises(InvalidInputError, match="no experiment"):
         find("nonsense")
 
 
@@ -405,15 +405,15 @@ def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
     def make(run: str) -> Setting:
         return replace(paid, model=replace(paid.model, run=run or None), cancelled=cancelled, workers=1)
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         record(find("order"), make, store)
     (run,) = store.runs("experiment")
     assert run["status"] == "cancelled"
     asked = len(openai_server.requests)
     stop_after[0] = 10**9
-    with pytest.raises(BadRequest, match="seed"):
+    with pytest.raises(InvalidInputError, match="seed"):
         record(find("order"), lambda r: replace(make(r), seed=9), store, resume=run["id"])
-    with pytest.raises(BadRequest, match="no such run"):
+    with pytest.raises(InvalidInputError, match="no such run"):
         record(find("loop"), make, store, resume=run["id"])
     assert record(find("order"), make, store, resume=run["id"]) == run["id"]
     (done,) = store.runs("experiment")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lusifer.datasets import splits
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation import fidelity
 from lusifer.evaluation.fidelity import Histories, measure, naive, on_scale
 
@@ -68,7 +68,7 @@ def test_rows_that_somebody_left_out_count_for_nobody(ml100k, last10, table) -> 
     found = measure(Histories(ml100k, last10, table, {"real": real, "holes": holes}))
     assert found["users"] == 119 and found["rows"] == len(table) - 10
     few = last10.test.of_users(last10.test.user_ids[:5].tolist())
-    with pytest.raises(BadRequest, match="too few"):
+    with pytest.raises(InvalidInputError, match="too few"):
         measure(Histories(ml100k, last10, few, {"real": few.rating.astype(float)}))
 
 

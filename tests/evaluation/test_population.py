@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import evaluate, population, rows
-from lusifer.llm import stack
+from lusifer.llm import factory
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, community
 from tests.servers.openai import KEY
 
@@ -55,14 +55,14 @@ def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store
     def progress(done: int, total: int, what: str) -> None:
         seen.append(done)
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         population.record(
             ml100k, last10, lambda r: StatisticalUserModel(), users, store, progress=progress, cancelled=cancelled
         )
     (run,) = store.runs(population.KIND)
     parts = {p.name: p.stat().st_mtime_ns for p in population.folder_of(run["id"]).iterdir()}
     assert run["status"] == "cancelled" and 0 < len(parts) < 4
-    with pytest.raises(BadRequest, match="other data"):
+    with pytest.raises(InvalidInputError, match="other data"):
         population.record(ml100k, last10, lambda r: StatisticalUserModel(), users[:3], store, resume=run["id"])
     touched = {}
     join = population.join
@@ -77,7 +77,7 @@ def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store
     )
     assert parts.items() <= touched.items() and len(touched) == 4
     assert len(pd.read_parquet(rows.path(run["id"]))) == 200
-    with pytest.raises(BadRequest, match="no stopped"):
+    with pytest.raises(InvalidInputError, match="no stopped"):
         population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"])
 
 
@@ -85,7 +85,7 @@ def test_a_language_model_simulates_and_failures_say_why(
     ml100k, last10, store, kept, openai_server, monkeypatch
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
-    model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load())
+    model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load())
     users = population.chosen(last10, 6)
     run = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)
     found = pd.read_parquet(rows.path(run))
@@ -121,14 +121,14 @@ def test_recbole_reads_it_as_it_is(ml100k, last10, store, kept, tmp_path) -> Non
     first = own.read_text().splitlines()[1].split("\t")
     assert first[:2] == [f"u-{found['user_id'][0]}", f"i-{found['item_id'][0]}"]
     assert len(table) == len(found) and sorted(table.rating.tolist()) == sorted(found["raw"].tolist())
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         population.to_recbole(rows.path(run), tmp_path, "x", "nonsense")
 
 
 def test_a_population_is_drawn_by_its_seed(last10) -> None:
     assert population.chosen(last10, None) == population.able(last10)
     assert population.chosen(last10, 10, 1) == population.chosen(last10, 10, 1) != population.chosen(last10, 10, 2)
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         population.chosen(last10, 0)
 
 
@@ -137,7 +137,7 @@ def test_one_run_has_one_worker_and_one_way_of_being_cut(ml100k, last10, store, 
 
     users = population.chosen(last10, 4)
     stop = {"cancelled": lambda: True}
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, **stop)
     (run,) = store.runs(population.KIND)
     with FileLock(rows.path(run["id"]).with_suffix(".lock")).acquire(blocking=False):
@@ -145,13 +145,13 @@ def test_one_run_has_one_worker_and_one_way_of_being_cut(ml100k, last10, store, 
     again = (ml100k, last10, lambda r: StatisticalUserModel(), users, store)
     with (
         FileLock(rows.path(run["id"]).with_suffix(".lock")),
-        pytest.raises(BadRequest, match="under way"),
+        pytest.raises(InvalidInputError, match="under way"),
     ):
         population.record(*again, resume=run["id"])
-    with pytest.raises(BadRequest, match="engine"):
+    with pytest.raises(InvalidInputError, match="engine"):
         population.record(*again, resume=run["id"], engine="openai-batch")
     monkeypatch.setattr(population, "PART", 3)
-    with pytest.raises(BadRequest, match="another size"):
+    with pytest.raises(InvalidInputError, match="another size"):
         population.record(*again, resume=run["id"])
     monkeypatch.setattr(population, "PART", run["params"]["part"])
     assert population.record(*again, resume=run["id"]) == run["id"]
@@ -162,7 +162,7 @@ def test_a_run_that_was_stopped_is_calibrated_as_one_that_was_not(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setattr(population, "PART", 8)
-    model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load())
+    model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load())
     users, light = population.chosen(last10, 16), community.light(ml100k, last10)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for folder in (whole, cut):
@@ -178,7 +178,7 @@ def test_ctrl_c_begins_no_further_user(ml100k, last10, store, kept, openai_serve
     """A bug of old: the pool went on with everybody who was waiting."""
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     openai_server.delay = 0.1
-    model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load())
+    model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load())
     test = last10.test.of_users(population.chosen(last10, 60))
     from concurrent import futures
 

@@ -11,11 +11,11 @@ import pytest
 from lusifer import prompts
 from lusifer.datasets import splits
 from lusifer.datasets.splits import development, held_out
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation import trials
 from lusifer.evaluation.metrics import scores
 from lusifer.evaluation.trials import Candidate
-from lusifer.llm import stack
+from lusifer.llm import factory
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
 from lusifer.simulator.community import pair_keys
 from tests.servers.openai import KEY
@@ -50,9 +50,9 @@ def test_the_sample_is_seeded_stratified_and_of_its_group(ml100k, last10) -> Non
     of_class = np.bincount(np.searchsorted(edges, counts), minlength=4)
     assert of_class.min() >= 4, "a user of each class of activity"
     for users_, movies in ((0, 5), (5, 0)):
-        with pytest.raises(BadRequest):
+        with pytest.raises(InvalidInputError):
             trials.draw(ml100k, last10, users_, movies)
-    with pytest.raises(BadRequest, match="No user"):
+    with pytest.raises(InvalidInputError, match="No user"):
         trials.draw(ml100k, last10, 5, 5, among=np.array([10**6]))
 
 
@@ -109,9 +109,9 @@ def test_one_user_has_no_interval(ml100k, last10) -> None:
 def test_candidates_must_differ(ml100k, last10) -> None:
     sample = trials.draw(ml100k, last10, 2, 2)
     one = StatisticalUserModel()
-    with pytest.raises(BadRequest, match="same name"):
+    with pytest.raises(InvalidInputError, match="same name"):
         trials.try_out(ml100k, sample, [Candidate("a", one), Candidate("a", Shifted())], None)
-    with pytest.raises(BadRequest, match="the same"):
+    with pytest.raises(InvalidInputError, match="the same"):
         trials.try_out(ml100k, sample, [Candidate("a", one), Candidate("b", one)], None)
 
 
@@ -122,7 +122,7 @@ def test_an_answer_that_two_versions_share_counts_for_both(ml100k, last10, store
     one = prompts.load()
     other = one.shows("update", dict(one.templates)["update"] + "\nBe brief.")
     sample = trials.draw(ml100k, last10, 3, 4)
-    models = [LLMUserModel(stack("openai:a", store), p, run="r") for p in (one, other)]
+    models = [LLMUserModel(factory("openai:a", store), p, run="r") for p in (one, other)]
     openai_server.behave("garbage", "503")
     found = trials.try_out(
         ml100k,
@@ -157,7 +157,7 @@ def test_the_best_front() -> None:
 
 
 def test_a_temperature_is_another_version(store) -> None:
-    model = LLMUserModel(stack("openai:a", store), prompts.load())
+    model = LLMUserModel(factory("openai:a", store), prompts.load())
     warm = trials.at_temperature(model, 0.7)
     assert warm.version != model.version and warm.prompts.temperature == 0.7
     assert LLMUserModel(model.llm, model.prompts, draw=2).version == f"{model.version}~2"
@@ -200,8 +200,8 @@ def test_usage_that_has_been_pruned_is_not_zero(ml100k, last10, store, openai_se
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     sample = trials.draw(ml100k, last10, 2, 2)
-    model = LLMUserModel(stack("openai:a", store), prompts.load(), run="r")
-    other = LLMUserModel(stack("openai:b", store), prompts.load(), run="r")
+    model = LLMUserModel(factory("openai:a", store), prompts.load(), run="r")
+    other = LLMUserModel(factory("openai:b", store), prompts.load(), run="r")
     first = trials.try_out(ml100k, sample, [Candidate("a", model), Candidate("b", other)], store)
     tokens = trials.summary(sample, first)["candidates"]["a"]["tokens"]["value"]
     # the same version on another split does not count here
@@ -226,5 +226,5 @@ def test_a_template_that_fails_for_a_user_fails_for_that_user(
         "rate",
         "{% if '" + age[3:20] + "' in about %}{{ nobody }}{% endif %}{% for i in items %}{{ i.id }}{% endfor %}",
     )
-    (trial,) = trials.try_out(ml100k, sample, [Candidate("odd", LLMUserModel(stack("openai:a", store), odd))], store)
+    (trial,) = trials.try_out(ml100k, sample, [Candidate("odd", LLMUserModel(factory("openai:a", store), odd))], store)
     assert trial.simulated.failed >= 1 and np.isfinite(trial.simulated.answers.said).any()

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest, Cancelled, ModelError
+from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.evaluation import population, rows
-from lusifer.llm import Budget, stack
+from lusifer.llm import Budget, factory
 from lusifer.llm.batch import Batches
 from lusifer.llm.budget import Limit
 from lusifer.simulator import LLMUserModel
@@ -29,7 +29,7 @@ def model(store, openai_server, monkeypatch, tmp_path) -> LLMUserModel:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
     (tmp_path / "prices.toml").write_text(PRICES)
-    return LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+    return LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
 
 
 def batches(model: LLMUserModel, tmp_path, **more) -> Batches:
@@ -82,7 +82,7 @@ def test_a_killed_process_collects_what_it_submitted(ml100k, last10, store, mode
     asked = questions_of(ml100k, last10, model, [1, 2])
     openai_server.batch_looks = 10**9
     looks = iter([False] * 2 + [True] * 9)
-    with pytest.raises(Cancelled, match="goes on at the service"):
+    with pytest.raises(CancelledError, match="goes on at the service"):
         batches(model, tmp_path, cancelled=lambda: next(looks)).fill(asked)
     assert len(openai_server.batches) == 1 and (tmp_path / "state.json").exists()
     openai_server.batch_looks = 1
@@ -102,7 +102,7 @@ def test_a_budget_holds_for_batches(ml100k, last10, store, openai_server, model,
     asked = questions_of(ml100k, last10, model, [1, 2, 3])
     for dollars, refused in ((0.000001, True), (1.0, False)):
         budget = Budget(run=Limit(dollars), run_id=f"run-{dollars}")
-        held = replace(model, llm=stack("openai:a", store, keys={"openai": KEY}, budget=budget))
+        held = replace(model, llm=factory("openai:a", store, keys={"openai": KEY}, budget=budget))
         if refused:
             with pytest.raises(ModelError, match="budget"):
                 batches(held, tmp_path).fill(asked)
@@ -112,12 +112,12 @@ def test_a_budget_holds_for_batches(ml100k, last10, store, openai_server, model,
 
 
 def test_only_servers_of_that_protocol_know_batches(store, tmp_path, monkeypatch) -> None:
-    with pytest.raises(BadRequest, match="no batches"):
-        Batches(stack("ollama:x", store), tmp_path / "s.json")
+    with pytest.raises(InvalidInputError, match="no batches"):
+        Batches(factory("ollama:x", store), tmp_path / "s.json")
 
 
 def test_a_wrong_key_says_so(ml100k, last10, store, model, openai_server, tmp_path) -> None:
-    wrong = replace(model, llm=stack("openai:a", store, keys={"openai": "sk-wrong-000000000"}))
+    wrong = replace(model, llm=factory("openai:a", store, keys={"openai": "sk-wrong-000000000"}))
     with pytest.raises(ModelError) as error:
         batches(wrong, tmp_path).fill(questions_of(ml100k, last10, model, [1]))
     assert "sk-wrong" not in str(error.value) and "did not accept the key" in str(error.value)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lusifer import settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.llm import connect, endpoints
 from lusifer.llm.endpoints import OPENAI_URL, ollama_url, resolve
 from lusifer.llm.prices import price
@@ -83,7 +83,7 @@ def test_every_variable_is_documented(file) -> None:
 )
 def test_what_cant_be_meant_is_named(project, text) -> None:
     (project / ".streamlit" / "secrets.toml").write_text(text)
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         endpoints()
 
 
@@ -105,9 +105,9 @@ def test_where_ollama_is(monkeypatch, host, url) -> None:
 def test_specs(project) -> None:
     assert resolve("ollama:gemma3:4b")[1] == "gemma3:4b"
     for wrong in ("", "x", "openai:", "nowhere:m"):
-        with pytest.raises(BadRequest, match="names no model"):
+        with pytest.raises(InvalidInputError, match="names no model"):
             resolve(wrong)
-    with pytest.raises(BadRequest, match="no model file"):
+    with pytest.raises(InvalidInputError, match="no model file"):
         connect("file:nothing.gguf")
 
 
@@ -116,14 +116,14 @@ def test_a_file_that_is_none(project, tmp_path, monkeypatch) -> None:
     models = tmp_path / "models"
     models.mkdir()
     (models / "a.gguf").write_bytes(b"not a model")
-    with pytest.raises(BadRequest, match="no GGUF file"):
+    with pytest.raises(InvalidInputError, match="no GGUF file"):
         connect("file:a.gguf")
     outside = tmp_path / "b.gguf"
     outside.write_bytes(b"GGUF....")
     assert connect(f"file:{outside}")[0].identity.startswith("file|b.gguf@8-")
     monkeypatch.setenv("LUSIFER_PUBLIC", "1")
     for path in (str(outside), "../b.gguf"):
-        with pytest.raises(BadRequest, match="no model file") as refused:
+        with pytest.raises(InvalidInputError, match="no model file") as refused:
             connect(f"file:{path}")
         assert str(models) not in str(refused.value)
 
@@ -134,5 +134,5 @@ def test_own_prices_go_first(tmp_path, monkeypatch) -> None:
     assert price("http://localhost:1/v1|my-model", 1_000_000, 400_000, 500_000) == pytest.approx(1.8)
     assert price("http://localhost:1/v1|other", 1, 0, 1) is None
     (tmp_path / "prices.toml").write_text('["my-model"]\ninput = "free"\n')
-    with pytest.raises(BadRequest, match="prices.toml"):
+    with pytest.raises(InvalidInputError, match="prices.toml"):
         price("http://localhost:1/v1|my-model", 1, 0, 1)

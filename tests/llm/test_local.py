@@ -16,7 +16,7 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import ModelError
-from lusifer.llm import Message, connect, local, stack
+from lusifer.llm import Message, connect, factory, local
 from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution
 from tests.conftest import ROOT
 from tests.get_model import FILE
@@ -75,7 +75,7 @@ def test_four_at_a_time(spec) -> None:
 def test_a_short_user_end_to_end(spec, ml100k, last10, store) -> None:
     """One batch of two ratings, then a movie: whatever 135M parameters say, it is accounted for."""
     templates = dataclasses.replace(prompts.load(), recent=2, rating_tokens=20, update_tokens=120)
-    model = LLMUserModel(stack(spec, store), templates)
+    model = LLMUserModel(factory(spec, store), templates)
     what = plan(ml100k, last10, 405, model, history=2, batch_size=2, forecasts=False)
     steps = []
     try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lusifer.errors import Cancelled, ModelError
+from lusifer.errors import CancelledError, ModelError
 from lusifer.llm import Endpoint, Message
 from lusifer.llm import ollama as client
 from lusifer.llm.ollama import Ollama
@@ -135,7 +135,7 @@ def test_pulling(server) -> None:
     assert "gemma3" in client.installed(endpoint)
     with pytest.raises(ModelError):
         client.pull(endpoint, "nope", lambda *said: None)
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         client.pull(endpoint, "other", lambda *said: None, lambda: True)
 
 

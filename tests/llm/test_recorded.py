@@ -8,7 +8,7 @@ import pytest
 
 from lusifer.errors import ModelError
 from lusifer.llm import Completion, Message, Note, Recorded
-from lusifer.llm.recorded import answer_key
+from lusifer.llm.cached import answer_key
 
 ASK = [Message("user", "hello")]
 

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from lusifer.errors import BadRequest, Cancelled, ModelError
+from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm import Budget, Completion, Endpoint, Limit, Message
 from lusifer.llm.budget import Budgeted, operators
-from lusifer.llm.limits import Gate, Limited, gate_of
 from lusifer.llm.openai_compatible import OpenAICompatible
+from lusifer.llm.rate_limit import Gate, Limited, gate_of
 from lusifer.llm.retry import Retrying
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
@@ -88,7 +88,7 @@ def test_cancel_does_not_wait_with_it(openai_server) -> None:
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()
     began = time.monotonic()
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         Retrying(client(openai_server), cancelled=stop.is_set).complete(ASK)
     assert time.monotonic() - began < 5
 
@@ -139,7 +139,7 @@ def test_requests_and_tokens_a_minute(monkeypatch) -> None:
 def test_waiting_for_a_turn_can_be_cancelled() -> None:
     gate = Gate(1)
     gate.enter(1, lambda: False)
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         gate.enter(1, lambda: True)
     gate.leave("ok")
     gate.enter(1, lambda: True)
@@ -205,7 +205,7 @@ def test_the_operators_limits(monkeypatch) -> None:
     assert set(budget.limits()) == {"day", "run"}
     for wrong in ("five", "-1", "nan", "inf"):
         monkeypatch.setenv("LUSIFER_BUDGET_DAY", wrong)
-        with pytest.raises(BadRequest, match="no amount"):
+        with pytest.raises(InvalidInputError, match="no amount"):
             operators()
 
 

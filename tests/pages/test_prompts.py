@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.store import Store
 from lusifer.ui import trials
 from tests.llm.test_local import FILE
@@ -133,7 +133,7 @@ def test_a_grid_marks_its_best_front(data_dir: Path, server) -> None:
     assert "Quality against cost" in texts(app) and len(app.get("plotly_chart")) == 1
     temperatures = {r["temperature"] for r in server.requests}
     assert temperatures == {0, 0.7}
-    with pytest.raises(BadRequest, match="27 candidates are too many"):
+    with pytest.raises(InvalidInputError, match="27 candidates are too many"):
         specs = ["openai:a", "openai:b", "openai:c"]
         trials.entries(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
 

@@ -11,8 +11,8 @@ import pytest
 from jinja2 import TemplateError
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
-from lusifer.prompts import mistakes, sandbox
+from lusifer.errors import InvalidInputError
+from lusifer.prompts import sandbox, validation
 from lusifer.simulator import StatisticalUserModel, evolve, plan, questions
 from lusifer.simulator.evolution import context_after
 
@@ -125,7 +125,7 @@ UNCOMPILABLE = [
 def test_what_python_can_not_compile_is_a_mistake_like_any_other(text: str) -> None:
     with pytest.raises(TemplateError):
         sandbox.render(text, {})
-    assert mistakes.static("rate", text, ["a"])
+    assert validation.static("rate", text, ["a"])
 
 
 @pytest.mark.parametrize("text", REACHING + ENDLESS + HUGE)
@@ -169,7 +169,7 @@ def test_an_error_has_its_line() -> None:
         with pytest.raises(TemplateError) as failed:
             sandbox.render(text, {})
         assert sandbox.line_of(failed.value) == at
-    with pytest.raises(BadRequest, match=r"Template rate of grounded, line 2: 'nobody' is undefined"):
+    with pytest.raises(InvalidInputError, match=r"Template rate of grounded, line 2: 'nobody' is undefined"):
         prompts.load().shows("rate", "x\n{{ nobody }}").render("rate")
 
 

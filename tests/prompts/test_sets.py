@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.simulator import LLMUserModel, evolve, plan, rate_items
 from tests.datasets.test_splits import Listener
 
@@ -59,24 +59,24 @@ def test_a_set_survives_a_file(tmp_path: Path) -> None:
 )
 def test_mistakes_in_a_file_are_named(change: dict, says: str) -> None:
     said = json.loads(prompts.to_json(prompts.load())) | change
-    with pytest.raises(BadRequest, match=says):
+    with pytest.raises(InvalidInputError, match=says):
         prompts.from_json(json.dumps(said))
 
 
 def test_mistakes_in_a_template_are_named() -> None:
     said = json.loads(prompts.to_json(prompts.load()))
     said["templates"]["rate"] = "one\n{% for x in %}"
-    with pytest.raises(BadRequest, match="Template rate, line 2"):
+    with pytest.raises(InvalidInputError, match="Template rate, line 2"):
         prompts.from_json(json.dumps(said))
     for text, says in (
         ("{{ nobody }}", "'nobody' is undefined"),
         ("{{ ''.__class__.__mro__ }}", "unsafe"),
     ):
         said["templates"]["rate"] = text
-        with pytest.raises(BadRequest, match=says):
+        with pytest.raises(InvalidInputError, match=says):
             prompts.from_json(json.dumps(said)).render("rate")
     for text in ("no json", "[]", "{}"):
-        with pytest.raises(BadRequest):
+        with pytest.raises(InvalidInputError):
             prompts.from_json(text)
-    with pytest.raises(BadRequest, match="no prompt set and no file"):
+    with pytest.raises(InvalidInputError, match="no prompt set and no file"):
         prompts.find("nowhere.json")

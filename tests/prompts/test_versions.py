@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
-from lusifer.prompts import mistakes, versions
+from lusifer.errors import InvalidInputError
+from lusifer.prompts import validation, versions
 from lusifer.simulator.questions import VARIABLES
 
 
@@ -31,7 +31,7 @@ def test_labels_move_and_roll_back(store) -> None:
     versions.prepare(store)
     assert versions.find("active", store) == versions.find("baseline", store) == prompts.load()
     own = versions.save(store, replace(prompts.load(), recent=3))
-    with pytest.raises(BadRequest, match="pointed at nothing else"):
+    with pytest.raises(InvalidInputError, match="pointed at nothing else"):
         versions.rollback(store)
     assert versions.move(store, "active", own.number) == 1
     assert versions.find("active", store).recent == 3
@@ -41,11 +41,11 @@ def test_labels_move_and_roll_back(store) -> None:
     assert versions.names(store)[:3] == ["active", "baseline", "for-the-board"]
     assert "v4" in versions.names(store)
     for wrong in ("v3", "grounded", "Big", "", "a b", "-x"):
-        with pytest.raises(BadRequest):
+        with pytest.raises(InvalidInputError):
             versions.move(store, wrong, 1)
-    with pytest.raises(BadRequest, match="no prompt version v99"):
+    with pytest.raises(InvalidInputError, match="no prompt version v99"):
         versions.move(store, "active", 99)
-    with pytest.raises(BadRequest, match="no prompts called 'gone'"):
+    with pytest.raises(InvalidInputError, match="no prompts called 'gone'"):
         versions.find("gone", store)
     assert versions.names(None) == list(prompts.SHIPPED) and versions.find("active", None) == prompts.load()
 
@@ -83,24 +83,24 @@ def test_a_file_of_the_first_format_is_read() -> None:
 )
 def test_parameters_have_bounds(change: dict, says: str) -> None:
     said = json.loads(prompts.to_json(prompts.load())) | change
-    with pytest.raises(BadRequest, match=says):
+    with pytest.raises(InvalidInputError, match=says):
         prompts.from_json(json.dumps(said))
 
 
 def test_every_shipped_template_names_what_is_there() -> None:
     for name in prompts.SHIPPED:
         for template, text in prompts.load(name).templates:
-            assert mistakes.static(template, text, VARIABLES[template]) == [], (name, template)
+            assert validation.static(template, text, VARIABLES[template]) == [], (name, template)
 
 
 def test_a_mistake_is_at_its_line() -> None:
     known = VARIABLES["rate"]
-    (one,) = mistakes.static("rate", "fine\n{{ profle }}", known)
+    (one,) = validation.static("rate", "fine\n{{ profle }}", known)
     assert one.line == 2 and "profle" in one.message and "profile" in one.message
-    (two,) = mistakes.static("rate", "{% for x in items %}\n{{ x.id }}", known)
+    (two,) = validation.static("rate", "{% for x in items %}\n{{ x.id }}", known)
     assert "endfor" in two.message
-    assert mistakes.static("rate", "{% for x in items %}{{ loop.index }}{{ x }}{% endfor %}", known) == []
-    (three,) = mistakes.running("rate", "a\n\n{{ about.nothing }}", {"about": "x"})
+    assert validation.static("rate", "{% for x in items %}{{ loop.index }}{{ x }}{% endfor %}", known) == []
+    (three,) = validation.running("rate", "a\n\n{{ about.nothing }}", {"about": "x"})
     assert three.line == 3 and three.text.startswith("rate, line 3: ")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lusifer.datasets import RatingScale, splits
 from lusifer.datasets.model import Details
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation import scores, simulated
 from lusifer.simulator import StatisticalUserModel, community
 from lusifer.simulator.calibration import PARTS, Calibrator
@@ -131,7 +131,7 @@ def test_half_stars() -> None:
 
 def test_too_few_forecasts() -> None:
     columns, seen, taste, rating = world(29, 12)
-    with pytest.raises(BadRequest, match="29 forecasts are too few"):
+    with pytest.raises(InvalidInputError, match="29 forecasts are too few"):
         Calibrator.fit(columns, 3 + taste, seen, rating, SCALE, evidence=False)
 
 

@@ -12,7 +12,7 @@ from lusifer import datasets, prompts
 from lusifer.datasets import splits
 from lusifer.datasets.model import RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan, rate_items
 from lusifer.simulator import community as evidence
 from tests.conftest import write_tiny
@@ -103,7 +103,7 @@ def test_what_is_kept_is_what_was_computed(small, tmp_path, quick, monkeypatch) 
 def test_cancel_keeps_nothing_half_made(small, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(evidence, "WHOLE", (5000, 8))
     asked = []
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         evidence.full(
             small,
             splits.make(small, "last-5"),
@@ -173,10 +173,10 @@ def test_a_model_is_told_the_crowd_and_says_so(small, tmp_path, quick) -> None:
 def test_evidence_that_is_not_there_is_asked_for(small, tmp_path) -> None:
     split = splits.make(small, "last-5")
     model = StatisticalUserModel(evidence=True)
-    with pytest.raises(BadRequest, match="has not been computed"):
+    with pytest.raises(InvalidInputError, match="has not been computed"):
         plan(small, split, 9, model)
     light = evidence.light(small, split)
-    with pytest.raises(BadRequest, match="histories of 40"):
+    with pytest.raises(InvalidInputError, match="histories of 40"):
         plan(small, split, 9, model, history=80, community=light)
 
 

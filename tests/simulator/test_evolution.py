@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lusifer import datasets
 from lusifer.datasets import splits
-from lusifer.errors import BadRequest, Cancelled, EmptyHistory, UnknownId
+from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, UnknownIdError
 from lusifer.simulator import StatisticalUserModel, plan, run_evolution, stored_steps
 from lusifer.simulator.evolution import batches, context_after, evolve, history_of, step_from_json
 from tests.conftest import write_tiny
@@ -93,12 +93,12 @@ def test_three_ratings_make_one_short_step(tiny) -> None:
 def test_no_ratings_is_a_clear_error(tiny) -> None:
     data, split = tiny
     model = StatisticalUserModel()
-    with pytest.raises(EmptyHistory, match="User 3 has no rating in the training part"):
+    with pytest.raises(EmptyHistoryError, match="User 3 has no rating in the training part"):
         list(evolve(data, split, model, plan(data, split, 3, model)))
-    with pytest.raises(UnknownId):
+    with pytest.raises(UnknownIdError):
         plan(data, split, 77, model)
     for wrong in ({"history": 0}, {"batch_size": 0}):
-        with pytest.raises(BadRequest):
+        with pytest.raises(InvalidInputError):
             plan(data, split, 1, model, **wrong)
 
 
@@ -106,7 +106,7 @@ def test_kept_steps_are_not_computed_again(ml100k, last10, store) -> None:
     first = Counting()
     what = plan(ml100k, last10, 13, first)
     whole = []
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         for step in run_evolution(ml100k, last10, first, what, store, cancelled=lambda: len(first.calls) >= 4):
             whole.append(step)
     assert len(whole) == 2 and len(stored_steps(ml100k, what, store)) == 2

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation import SIMULATOR, evaluate
 from lusifer.llm import Endpoint, Recorded
 from lusifer.llm.openai_compatible import OpenAICompatible
@@ -249,8 +249,8 @@ def test_estimates_learn_from_what_calls_used(ml100k, last10, model, store, open
 def test_specs(store) -> None:
     assert user_model("builtin", None).spec == "builtin"
     for wrong in ("", "openai:", "openai: ", "gpt-4", "ollama", "nowhere:x"):
-        with pytest.raises(BadRequest, match="names no model"):
+        with pytest.raises(InvalidInputError, match="names no model"):
             user_model(wrong, store)
-    with pytest.raises(BadRequest, match="need the database"):
+    with pytest.raises(InvalidInputError, match="need the database"):
         user_model("openai:x", None)
     assert user_model("ollama:gemma3:4b", store).spec == "ollama:gemma3:4b"

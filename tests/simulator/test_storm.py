@@ -18,8 +18,8 @@ from lusifer import prompts
 from lusifer.errors import ModelError
 from lusifer.evaluation import SIMULATOR, evaluate
 from lusifer.llm import Endpoint, Recorded, openai_compatible
-from lusifer.llm.limits import Gate, Limited
 from lusifer.llm.openai_compatible import OpenAICompatible
+from lusifer.llm.rate_limit import Gate, Limited
 from lusifer.llm.retry import Retrying
 from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution
 from tests.conftest import ROOT

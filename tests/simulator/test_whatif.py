@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.simulator import StatisticalUserModel, evolve, plan, rate_items
 from lusifer.simulator.edited import TASTE, profile_of, rate_edited
 from lusifer.simulator.evolution import context_after
@@ -46,7 +46,7 @@ def test_only_the_one_user_is_otherwise(ml100k, last10) -> None:
         {"ratings": {item: 7.0}},
         {"without": set(own.item.tolist())},
     ):
-        with pytest.raises(BadRequest):
+        with pytest.raises(InvalidInputError):
             altered(ml100k, last10, 13, history=40, **wrong)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from dataclasses import dataclass, field
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation.experiments import (
     ablation,
     batches,
@@ -36,7 +36,7 @@ class Experiment:
         """What it will ask of a language model, less what is stored.
 
         Raises:
-            BadRequest: too few users fit.
+            InvalidInputError: too few users fit.
         """
         found: Estimate = self.module.estimate(setting)
         return found
@@ -45,9 +45,9 @@ class Experiment:
         """Do it.
 
         Raises:
-            BadRequest: too few users fit.
+            InvalidInputError: too few users fit.
             ModelError: the model can't be asked.
-            Cancelled: somebody stopped it; what was answered is kept.
+            CancelledError: somebody stopped it; what was answered is kept.
         """
         found: Result = self.module.run(setting)
         return found
@@ -95,8 +95,8 @@ def find(name: str) -> Experiment:
     """An experiment by name.
 
     Raises:
-        BadRequest: there is none.
+        InvalidInputError: there is none.
     """
     if name not in EXPERIMENTS:
-        raise BadRequest(f"There is no experiment {name!r}.", f"Known: {', '.join(EXPERIMENTS)}.")
+        raise InvalidInputError(f"There is no experiment {name!r}.", f"Known: {', '.join(EXPERIMENTS)}.")
     return EXPERIMENTS[name]

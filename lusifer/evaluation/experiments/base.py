@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation.simulated import Progress, Simulated, silent, simulate
 from lusifer.simulator import LLMUserModel, UserModel, plan
 from lusifer.simulator.community import Community, pair_keys
@@ -71,10 +71,10 @@ class Setting:
     def stop(self) -> None:
         """
         Raises:
-            Cancelled: somebody asked for the end.
+            CancelledError: somebody asked for the end.
         """
         if self.cancelled():
-            raise Cancelled("The experiment was stopped.", "What was answered is kept: run it again to go on.")
+            raise CancelledError("The experiment was stopped.", "What was answered is kept: run it again to go on.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int 
 
     Raises:
         ModelError: a hopeless one.
-        Cancelled: somebody stopped it.
+        CancelledError: somebody stopped it.
     """
     sizes = [len(a.split.test.user_ids) for a in arms]
     total, done = before + sum(sizes) + after, before
@@ -424,10 +424,10 @@ def chance(figure: Figure) -> str:
 def enough(setting: Setting, least: int, what: str, able: Sequence[int]) -> None:
     """
     Raises:
-        BadRequest: too few users can be looked at.
+        InvalidInputError: too few users can be looked at.
     """
     if len(able) < least:
-        raise BadRequest(
+        raise InvalidInputError(
             f"{len(able)} of the {len(setting.users)} users {what}; at least {least} are needed.",
             "Draw more users, or another seed.",
         )

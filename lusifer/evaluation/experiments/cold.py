@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Figure, Panel, Result, Setting
 from lusifer.evaluation.protocol import predict_baseline
@@ -80,7 +80,7 @@ def run(setting: Setting) -> Result:
     try:
         for known, values in _calibrated(setting, splits, found).items():
             said[known][CALIBRATED] = values
-    except BadRequest as error:
+    except InvalidInputError as error:
         notes.append(f"Not calibrated: {error}")
     _baselines(setting, able(setting), said, sum(len(a.split.test.user_ids) for a in ways))
     same = base.common(*(v for by in said.values() for v in by.values()))

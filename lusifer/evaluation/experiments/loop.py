@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lusifer.datasets import Item
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, Setting
 from lusifer.evaluation.simulated import each
@@ -95,7 +95,7 @@ def run(setting: Setting) -> Result:
         user, way = users[at // len(names)], names[at % len(names)]
         try:
             mine, alike = _loop(setting, user, way)
-        except (ModelError, BadRequest) as error:
+        except (ModelError, InvalidInputError) as error:
             if isinstance(error, ModelError) and error.hopeless:
                 raise
             with lock:
@@ -110,7 +110,7 @@ def run(setting: Setting) -> Result:
     setting.progress(0, total, names[0])
     each(one, total, setting.workers, setting.cancelled, setting.store)
     if not rows:
-        raise BadRequest(
+        raise InvalidInputError(
             "No user's loop came to an end: the model failed for all.", "Look at the calls on the Calls page."
         )
     frame = pd.DataFrame(rows).sort_values(["way", "user_id", "round", "kind"], kind="stable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import rows
 from lusifer.evaluation.experiments import Experiment, Setting
 from lusifer.simulator import label
@@ -34,9 +34,9 @@ def record(
         resume: a run that was stopped. What it had asked is not asked again.
 
     Raises:
-        BadRequest: too few users fit, or that run can't go on.
+        InvalidInputError: too few users fit, or that run can't go on.
         ModelError: the model can't be asked.
-        Cancelled: somebody stopped it; the run is kept as ``cancelled``.
+        CancelledError: somebody stopped it; the run is kept as ``cancelled``.
     """
     first = make("")
     model = first.model
@@ -69,7 +69,7 @@ def record(
         result = experiment.run(make(run))
         rows.keep(run, result.rows)
     except BaseException as error:
-        stopped = isinstance(error, Cancelled | KeyboardInterrupt)
+        stopped = isinstance(error, CancelledError | KeyboardInterrupt)
         store.finish_run(run, "cancelled" if stopped else "failed")
         raise
     store.finish_run(run, "done", {**result.to_json(), "usage": store.run_usage(run)})
@@ -80,10 +80,10 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: Setting
     """Whether a run that was stopped is this experiment on this setting.
 
     Raises:
-        BadRequest: it is not, and why.
+        InvalidInputError: it is not, and why.
     """
     if run is None or run["kind"] != KIND or run["params"].get("name") != experiment.name:
-        raise BadRequest("There is no such run of this experiment.", "See the runs on the Experiments page.")
+        raise InvalidInputError("There is no such run of this experiment.", "See the runs on the Experiments page.")
     now = (
         setting.dataset.hash,
         setting.split.id,
@@ -94,7 +94,7 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: Setting
     was = tuple(run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed"))
     known = run["params"]
     if now != was or known["asked"] != list(setting.users) or known["options"] != dict(setting.options):
-        raise BadRequest(
+        raise InvalidInputError(
             "The run was made with other data, another split, model, prompt version, seed, sample or options.",
             "Choose what it was made with, or start a new run.",
         )

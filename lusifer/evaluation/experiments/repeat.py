@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
 from lusifer.simulator import LLMUserModel
@@ -38,7 +38,7 @@ def run(setting: Setting) -> Result:
     """Spread of ratings over the draws, likeness of profiles, error of each draw and of their mean."""
     found, dead = base.alive(base.run_arms(setting, arms(setting)), "Draw 1")
     if len(found) < 2:
-        raise BadRequest(
+        raise InvalidInputError(
             "The model failed for every draw but one, so nothing can be compared.",
             "Look at the calls.",
         )

@@ -75,7 +75,7 @@ def plant(setting: Setting) -> tuple[list[Shift], dict[int, RatingTable], dict[i
     joined (those of the second person).
 
     Raises:
-        BadRequest: fewer than five users have enough ratings and an opposite.
+        InvalidInputError: fewer than five users have enough ratings and an opposite.
     """
     train = setting.split.train
     able = [u for u in setting.users if len(train.of_user(u)) >= BEFORE + AFTER]

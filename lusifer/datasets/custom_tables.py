@@ -27,7 +27,7 @@ from lusifer.datasets.releases import (
 )
 from lusifer.datasets.report import Report
 from lusifer.datasets.tables import TABULAR, blocks, source_of
-from lusifer.errors import BadRequest, DatasetError
+from lusifer.errors import DatasetError, InvalidInputError
 
 FILE = "mapping.json"
 FORMAT = 1
@@ -213,30 +213,30 @@ def from_json(said: Any) -> Recipe:
 def check(recipe: Recipe) -> None:
     """
     Raises:
-        BadRequest: a needed role has no column, a role is unknown, or the scale is none.
+        InvalidInputError: a needed role has no column, a role is unknown, or the scale is none.
     """
     for name, needed in NEEDED.items():
         part: Part | None = getattr(recipe, name)
         if part is None:
             if name == "ratings":
-                raise BadRequest("There is no table of ratings.", "Say which file it is.")
+                raise InvalidInputError("There is no table of ratings.", "Say which file it is.")
             continue
         if Path(part.file).name != part.file:
-            raise BadRequest(f"{part.file!r} is no file of the folder.", "Name a table that lies in it.")
+            raise InvalidInputError(f"{part.file!r} is no file of the folder.", "Name a table that lies in it.")
         missing = [r for r in needed if not part.columns.get(r)]
         if missing:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"The table of {name} ({part.file}) has no column for {', '.join(missing)}.", "Say which column it is."
             )
         strange = set(part.columns) - set(ROLES[name])
         if strange:
-            raise BadRequest(f"A column of {name} can't be {min(strange)}.", f"Known: {', '.join(ROLES[name])}.")
+            raise InvalidInputError(f"A column of {name} can't be {min(strange)}.", f"Known: {', '.join(ROLES[name])}.")
     if recipe.unit not in {*UNITS, "date"}:
-        raise BadRequest(f"Times can't be in {recipe.unit!r}.", f"Known: {', '.join(UNITS)}, date.")
+        raise InvalidInputError(f"Times can't be in {recipe.unit!r}.", f"Known: {', '.join(UNITS)}, date.")
     if recipe.scale is not None:
         low, high, step = recipe.scale
         if not (low < high and 0 < step <= high - low and (high - low) / step <= 100.5):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{low:g} to {high:g} by {step:g} is no rating scale.",
                 "Give lowest, highest and step, such as 1, 5, 1.",
             )
@@ -253,7 +253,7 @@ def kept(folder: Path) -> Recipe | None:
         return None
     try:
         return from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, BadRequest) as error:
+    except (OSError, ValueError, InvalidInputError) as error:
         raise DatasetError(
             f"{path} can't be read ({error}).", "Make it anew: python -m lusifer data map NAME."
         ) from None
@@ -263,7 +263,7 @@ def keep(folder: Path, recipe: Recipe) -> None:
     """Accept a recipe.
 
     Raises:
-        BadRequest: it is none.
+        InvalidInputError: it is none.
         DatasetError: the folder can't be written, or a file is not there.
     """
     check(recipe)
@@ -430,8 +430,8 @@ def read(
 
     Raises:
         DatasetError: a table can't be read, lacks a column, or no scale can be told.
-        BadRequest: the recipe is none.
-        Cancelled: ``cancelled`` said so.
+        InvalidInputError: the recipe is none.
+        CancelledError: ``cancelled`` said so.
     """
     check(recipe)
     for part in (recipe.ratings, recipe.items, recipe.users):
@@ -534,12 +534,12 @@ def changed(recipe: Recipe, said: Mapping[str, str]) -> Recipe:
     """A recipe with some roles on other columns: ``ratings.user=reader``, ``items.title=`` (none).
 
     Raises:
-        BadRequest: there is no such table or role.
+        InvalidInputError: there is no such table or role.
     """
     for key, column in said.items():
         table, _, role = key.partition(".")
         part = getattr(recipe, table, None) if table in ROLES else None
         if part is None or role not in ROLES[table]:
-            raise BadRequest(f"There is no role {key!r}.", "Such as ratings.user, items.title, users.age.")
+            raise InvalidInputError(f"There is no role {key!r}.", "Such as ratings.user, items.title, users.age.")
         recipe = replace(recipe, **{table: replace(part, columns={**part.columns, role: column})})  # type: ignore[arg-type]
     return recipe

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Unpack
 
-from lusifer.errors import Cancelled, ModelError
+from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.protocol import LLM, Completion, Message, Options, Wrapper
 
@@ -37,7 +37,7 @@ class Gate:
         """Wait until a call of about so many tokens may start.
 
         Raises:
-            Cancelled: somebody cancelled while it waited.
+            CancelledError: somebody cancelled while it waited.
         """
         with self._changed:
             while True:
@@ -46,7 +46,7 @@ class Gate:
                     break
                 self._changed.wait(min(wait, 0.2))
                 if cancelled():
-                    raise Cancelled("Stopped while waiting for its turn.", "What was done is kept.")
+                    raise CancelledError("Stopped while waiting for its turn.", "What was done is kept.")
             self._inside += 1
             if self.rpm or self.tpm:
                 self._window.append((time.monotonic(), tokens))
@@ -105,7 +105,7 @@ class Limited(Wrapper):
         """See `lusifer.llm.protocol.LLM`.
 
         Raises:
-            Cancelled: somebody cancelled while it waited.
+            CancelledError: somebody cancelled while it waited.
         """
         tokens = sum(len(m.content) for m in messages) // 4 + (options.get("max_tokens") or 0) // 2
         self.gate.enter(tokens, self.cancelled)

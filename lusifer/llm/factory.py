@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lusifer.llm.budget import Budget, Budgeted
+from lusifer.llm.cached import Recorded
 from lusifer.llm.endpoints import Endpoint, resolve
-from lusifer.llm.limits import Limited, gate_of
 from lusifer.llm.local import LocalFile
 from lusifer.llm.ollama import Ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import LLM
-from lusifer.llm.recorded import Recorded
+from lusifer.llm.rate_limit import Limited, gate_of
 from lusifer.llm.retry import Retrying
 from lusifer.store import Store
 
@@ -23,7 +23,7 @@ def connect(spec: str, keys: Mapping[str, str] | None = None) -> tuple[LLM, Endp
         keys: keys by endpoint name, before the configured ones.
 
     Raises:
-        BadRequest: the spec names no model.
+        InvalidInputError: the spec names no model.
     """
     endpoint, model = resolve(spec, keys)
     if endpoint.kind == "ollama":
@@ -44,7 +44,7 @@ def stack(
     """A model with cache, budget, retries and limits around it, from the outside in.
 
     Raises:
-        BadRequest: the spec names no model.
+        InvalidInputError: the spec names no model.
     """
     model, endpoint = connect(spec, keys)
     limited = Limited(model, gate_of(endpoint), cancelled=cancelled)
