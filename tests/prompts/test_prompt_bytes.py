@@ -26,7 +26,7 @@ from lusifer.datasets import Dataset, Details, splits
 from lusifer.evaluation.experiments.ablation import variants
 from lusifer.evaluation.experiments.contamination import _renamed, masked
 from lusifer.llm import Completion, Recorded
-from lusifer.simulator import LLMUserModel, evolve, plan, rate_items
+from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan, rate_items
 from lusifer.simulator.recite import recite
 from lusifer.simulator.types import Crowd
 from tests.servers.openai import OpenAIServer
@@ -197,8 +197,28 @@ def cases(ml100k: Dataset, last10: Any, records: Dataset) -> dict[str, Case]:
     return found
 
 
+def stored_names(ml100k: Dataset, last10: Any) -> dict[str, str]:
+    """What names prompt sets and evolutions in the store."""
+    dataset = replace(ml100k, hash="the same from every source", _cache={})
+    models: dict[str, Any] = {
+        "builtin": StatisticalUserModel(),
+        "builtin, evidence": StatisticalUserModel(evidence=True),
+    }
+    for name in prompts.SHIPPED:
+        models[name] = LLMUserModel(FlawedLLM(), prompts.load(name))
+        models[f"{name}, evidence"] = LLMUserModel(FlawedLLM(), replace(prompts.load(name), evidence=True))
+        models[f"{name}, second draw"] = LLMUserModel(FlawedLLM(), prompts.load(name), draw=1)
+    found = {}
+    for name, model in models.items():
+        for place, described in (("", dataset), (", details", with_details(dataset))):
+            spec = plan(described, last10, 405, model, history=HISTORY, community=Evidence())
+            found[f"{name}{place}"] = f"{model.version} {spec.id}"
+    return found
+
+
 def test_prompts_and_answer_keys_stay_as_they_are(ml100k, last10, records: Dataset) -> None:
-    now = {name: hashes(case()) for name, case in cases(ml100k, last10, records).items()}
+    now: dict[str, Any] = {name: hashes(case()) for name, case in cases(ml100k, last10, records).items()}
+    now["versions and evolutions"] = stored_names(ml100k, last10)
     if os.environ.get("LUSIFER_RENEW_PROMPT_HASHES"):
         FILE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
     before = json.loads(FILE.read_text(encoding="utf-8"))
