@@ -10,7 +10,8 @@ from lusifer.baselines.fm import FactorisationMachine
 from lusifer.baselines.item_knn import ItemKNN
 from lusifer.baselines.means import Constant, ItemMean, UserMean
 from lusifer.baselines.ncf import NCF
-from lusifer.baselines.protocol import Predictor, Tick, silent
+from lusifer.baselines.protocol import Predictor
+from lusifer.progress import Progress, ignore_progress
 from lusifer.baselines.rnn4rec import RNN4Rec
 from lusifer.baselines.side import SideInformation
 from lusifer.baselines.svdpp import SVDpp
@@ -30,11 +31,9 @@ __all__ = [
     "RNN4Rec",
     "SVDpp",
     "SideInformation",
-    "Tick",
     "UserMean",
     "create",
     "settings_of",
-    "silent",
 ]
 
 METHODS: dict[str, type[Predictor]] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Self
 
 from lusifer.baselines.means import Lookup, group_mean
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.protocol import Ids, Scores
+from lusifer.progress import Progress, ignore_progress
 from lusifer.datasets import RatingScale, RatingTable
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusifer import baselines
-from lusifer.baselines import SideInformation, Tick, silent
+from lusifer.baselines import SideInformation
+from lusifer.progress import Progress, ignore_progress
 from lusifer.datasets import RatingScale, RatingTable
 
 

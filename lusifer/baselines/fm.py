@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
 
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.protocol import Ids, Scores
+from lusifer.progress import Progress, ignore_progress
 from lusifer.baselines.side import Matrix, SideInformation, unit_rows
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.errors import InvalidInputError

@@ -6,7 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.protocol import Ids, Scores
+from lusifer.progress import Progress, ignore_progress
 from lusifer.datasets import RatingScale, RatingTable
 
 

@@ -9,7 +9,8 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.bias import Bias
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.protocol import Ids, Scores
+from lusifer.progress import Progress, ignore_progress
 from lusifer.datasets import RatingScale, RatingTable
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 Ids = NDArray[np.int32]
 Scores = NDArray[np.float64]
-Tick = Callable[[int, int], None]
-"""Called with rounds done and rounds in all; may raise `lusifer.errors.CancelledError` to stop a fit."""
-
-
-def silent(done: int, total: int) -> None:
-    """A `Tick` that nobody watches."""
 
 
 class Predictor(Protocol):

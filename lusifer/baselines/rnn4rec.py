@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.als import ALS
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.protocol import Ids, Scores
+from lusifer.progress import Progress, ignore_progress
 from lusifer.datasets import RatingScale, RatingTable
 
 Array = NDArray[np.float64]

@@ -24,10 +24,10 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def _export(options: argparse.Namespace) -> dict[str, Any]:
-    from lusifer.evaluation import rows
+    from lusifer.evaluation import tables
     from lusifer.store import Store
 
-    kept = rows.path(options.run_id)
+    kept = tables.path(options.run_id)
     files = {kept.name: kept.read_bytes()} if kept.is_file() else {}
     made = Store(settings.database_path()).export_run(options.run_id, options.file, files)
     if not options.json:
@@ -37,12 +37,12 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _import(options: argparse.Namespace) -> dict[str, Any]:
-    from lusifer.evaluation import rows
+    from lusifer.evaluation import tables
     from lusifer.store import Store
 
     run, made, files = Store(settings.database_path()).import_run(options.file)
     for name, content in files.items():
-        target = rows.path(run).parent / Path(name).name
+        target = tables.path(run).parent / Path(name).name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)

@@ -13,7 +13,7 @@ from lusifer.errors import DatasetError, InvalidInputError
 
 def listing(options: argparse.Namespace) -> dict[str, Any]:
     """What lies in the data folder, what waits for a mapping, what can be fetched."""
-    from lusifer.datasets import KNOWN, available, custom_tables, kind_of
+    from lusifer.datasets import DATASET_SPECS, available, custom_tables, kind_of
     from lusifer.datasets.fetch import RELEASES
 
     root = settings.data_dir()
@@ -31,7 +31,7 @@ def listing(options: argparse.Namespace) -> dict[str, Any]:
         if root.is_dir()
         else []
     )
-    titles = {n: k.title for n, k in KNOWN.items()} | {n: r.title for n, r in RELEASES.items()}
+    titles = {n: k.title for n, k in DATASET_SPECS.items()} | {n: r.title for n, r in RELEASES.items()}
     fetchable = {n: t for n, t in titles.items() if n not in there}
     if not options.json:
         for name in there:

@@ -88,7 +88,7 @@ def _experiment(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, splits
     from lusifer.evaluation import sample_users
     from lusifer.evaluation.experiments import Setting, find
-    from lusifer.evaluation.experiments.recorded import KIND, record
+    from lusifer.evaluation.experiments.recording import KIND, record
     from lusifer.simulator import community
     from lusifer.store import Store
 

@@ -55,13 +55,13 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
 def _simulate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer import cli
     from lusifer.datasets import load, splits
-    from lusifer.evaluation import population, rows
+    from lusifer.evaluation import population, tables
     from lusifer.evaluation.cluster import Cluster, Recipe, Work
     from lusifer.llm.batch import DISCOUNT, Batches
     from lusifer.prompts import versions
     from lusifer.simulator import community, plan, user_model
+    from lusifer.simulator.batch_planner import by_waves
     from lusifer.simulator.estimate import for_users
-    from lusifer.simulator.waves import by_waves
     from lusifer.store import Store
 
     store = Store(settings.database_path())
@@ -196,13 +196,13 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
     made = (store.run(run_id) or {})["summary"]
     result = {
         "run": run_id,
-        "file": str(rows.path(run_id)),
+        "file": str(tables.path(run_id)),
         "seconds": time.monotonic() - began,
         **made,
     }
     if options.recbole:
         result["recbole"] = str(
-            population.to_recbole(rows.path(run_id), options.recbole, dataset.name, dataset=dataset)
+            population.to_recbole(tables.path(run_id), options.recbole, dataset.name, dataset=dataset)
         )
     if not options.json:
         print(

@@ -15,24 +15,24 @@ import pyarrow as pa
 
 from lusifer import settings
 from lusifer.datasets import columnar_cache, custom_tables, movielens, releases, splits
-from lusifer.datasets.ingest import Progress, silent
-from lusifer.datasets.item_nouns import MOVIES, Words
+from lusifer.datasets.item_nouns import MOVIES, ItemNouns
 from lusifer.datasets.model import Dataset, Details, Item, RatingScale, RatingTable, User
 from lusifer.datasets.report import Report
 from lusifer.errors import DatasetError, DatasetMissingError, InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 __all__ = [
-    "KNOWN",
+    "DATASET_SPECS",
     "MOVIES",
     "Dataset",
     "Details",
     "Item",
-    "Known",
+    "DatasetSpec",
     "RatingScale",
     "RatingTable",
     "Report",
     "User",
-    "Words",
+    "ItemNouns",
     "available",
     "is_prepared",
     "kind_of",
@@ -42,7 +42,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Known:
+class DatasetSpec:
     """A data set that can be fetched: what it must hold when it has arrived whole."""
 
     title: str
@@ -53,8 +53,8 @@ class Known:
     attribution: str
 
 
-KNOWN = {
-    "ml-100k": Known(
+DATASET_SPECS = {
+    "ml-100k": DatasetSpec(
         "MovieLens 100K",
         943,
         1682,
@@ -70,12 +70,12 @@ def available(data_dir: Path | None = None) -> list[str]:
     """Names of the data sets that lie in the data folder, whole or not, told by their content: the known one
     first, then the others by name."""
     root = data_dir or settings.data_dir()
-    known = [n for n in KNOWN if movielens.layout_of(root / n) is not None]
+    known = [n for n in DATASET_SPECS if movielens.layout_of(root / n) is not None]
     try:
         folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     except OSError:
         folders = []
-    others = [p.name for p in folders if p.name not in KNOWN and not _set_aside(p) and kind_of(p)]
+    others = [p.name for p in folders if p.name not in DATASET_SPECS and not _set_aside(p) and kind_of(p)]
     return known + others
 
 
@@ -130,7 +130,7 @@ def load(
         CancelledError: ``cancelled`` said so.
     """
     root = data_dir or settings.data_dir()
-    known = KNOWN.get(name)
+    known = DATASET_SPECS.get(name)
     inside = known is not None or (
         bool(name) and os.sep not in name and name not in {".", ".."} and (root / name).is_dir()
     )
@@ -159,7 +159,7 @@ def load(
             ) from None
         if known:
             check_whole(parsed, known, folder)
-        progress("Counting.", None)
+        progress(0, 0, "Counting.")
         stats = columnar_cache.statistics(parsed)
         meta |= {
             "files": columnar_cache.fingerprint(files),
@@ -186,7 +186,7 @@ def load(
         fixed_splits=fixed,
         attribution=known.attribution if known else "",
         details=_own_texts(parsed.items),
-        words=Words(meta.get("one", "movie"), meta.get("many", "movies")),
+        words=ItemNouns(meta.get("one", "movie"), meta.get("many", "movies")),
         report=Report.from_json(meta.get("report", {})),
     )
 
@@ -210,7 +210,7 @@ def _own_texts(items: pd.DataFrame) -> dict[int, Details]:
     return {int(i): Details(overview=str(t)) for i, t in pairs if t}
 
 
-def _files(folder: Path, name: str) -> tuple[str, custom_tables.Recipe | None, list[Path]]:
+def _files(folder: Path, name: str) -> tuple[str, custom_tables.TableMapping | None, list[Path]]:
     """What a folder holds, how its own tables are read, and the files behind it.
 
     Raises:
@@ -235,7 +235,11 @@ def _files(folder: Path, name: str) -> tuple[str, custom_tables.Recipe | None, l
 
 
 def _parse(
-    folder: Path, kind: str, recipe: custom_tables.Recipe | None, progress: Progress, cancelled: Callable[[], bool]
+    folder: Path,
+    kind: str,
+    recipe: custom_tables.TableMapping | None,
+    progress: Progress,
+    cancelled: Callable[[], bool],
 ) -> tuple[movielens.Parsed, dict[str, Any]]:
     report = Report()
     if kind == "own":
@@ -267,7 +271,7 @@ def _movielens_scale(ratings: RatingTable) -> RatingScale:
     return RatingScale(1.0, 5.0, 1.0)
 
 
-def check_whole(parsed: movielens.Parsed, known: Known, folder: Path) -> None:
+def check_whole(parsed: movielens.Parsed, known: DatasetSpec, folder: Path) -> None:
     """Hold a known data set against its published counts and its ratings' hash.
 
     Raises:

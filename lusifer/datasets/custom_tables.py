@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lusifer.datasets.ingest import UNITS, Columns, Ids, Progress, read_ratings, scale_of, silent
+from lusifer.datasets.ingest import UNITS, Columns, Ids, read_ratings, scale_of
 from lusifer.datasets.model import RatingScale, RatingTable
 from lusifer.datasets.releases import (
     items_frame,
@@ -28,6 +28,7 @@ from lusifer.datasets.releases import (
 from lusifer.datasets.report import Report
 from lusifer.datasets.tables import TABULAR, blocks, source_of
 from lusifer.errors import DatasetError, InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 FILE = "mapping.json"
 FORMAT = 1
@@ -138,7 +139,7 @@ SEPARATORS = ("|", ";", ",", " ")
 
 
 @dataclass(frozen=True)
-class Part:
+class TableSpec:
     """One table: its file's name in the folder, and role → column."""
 
     file: str
@@ -146,7 +147,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TableMapping:
     """How a folder's tables are read.
 
     Attributes:
@@ -157,9 +158,9 @@ class Recipe:
     """
 
     title: str
-    ratings: Part
-    items: Part | None = None
-    users: Part | None = None
+    ratings: TableSpec
+    items: TableSpec | None = None
+    users: TableSpec | None = None
     one: str = "item"
     many: str = "items"
     scale: tuple[float, float, float] | None = None
@@ -176,8 +177,8 @@ class Recipe:
         return [p.file for p in (self.ratings, self.items, self.users) if p is not None]
 
 
-def from_json(said: Any) -> Recipe:
-    """The inverse of `Recipe.to_json`.
+def from_json(said: Any) -> TableMapping:
+    """The inverse of `TableMapping.to_json`.
 
     Raises:
         DatasetError: it is none.
@@ -185,12 +186,12 @@ def from_json(said: Any) -> Recipe:
     try:
         if said["format"] != FORMAT:
             raise ValueError(f"format {said['format']!r}")
-        parts = {n: Part(**said[n]) if said.get(n) else None for n in ("ratings", "items", "users")}
+        parts = {n: TableSpec(**said[n]) if said.get(n) else None for n in ("ratings", "items", "users")}
         low, high, step = said.get("scale") or (0, 0, 0)
         scale = (float(low), float(high), float(step)) if said.get("scale") else None
         if parts["ratings"] is None:
             raise ValueError("no table of ratings")
-        made = Recipe(
+        made = TableMapping(
             str(said["title"]),
             parts["ratings"],
             parts["items"],
@@ -210,13 +211,13 @@ def from_json(said: Any) -> Recipe:
         ) from None
 
 
-def check(recipe: Recipe) -> None:
+def check(recipe: TableMapping) -> None:
     """
     Raises:
         InvalidInputError: a needed role has no column, a role is unknown, or the scale is none.
     """
     for name, needed in NEEDED.items():
-        part: Part | None = getattr(recipe, name)
+        part: TableSpec | None = getattr(recipe, name)
         if part is None:
             if name == "ratings":
                 raise InvalidInputError("There is no table of ratings.", "Say which file it is.")
@@ -242,7 +243,7 @@ def check(recipe: Recipe) -> None:
             )
 
 
-def kept(folder: Path) -> Recipe | None:
+def kept(folder: Path) -> TableMapping | None:
     """The accepted recipe of a folder, or ``None``.
 
     Raises:
@@ -259,7 +260,7 @@ def kept(folder: Path) -> Recipe | None:
         ) from None
 
 
-def keep(folder: Path, recipe: Recipe) -> None:
+def keep(folder: Path, recipe: TableMapping) -> None:
     """Accept a recipe.
 
     Raises:
@@ -328,7 +329,7 @@ def _guess(columns: Sequence[str], roles: Mapping[str, tuple[str, ...]]) -> dict
     return found
 
 
-def propose(folder: Path) -> Recipe:
+def propose(folder: Path) -> TableMapping:
     """A guess at how a folder's tables are to be read; a person looks at it before anything is.
 
     Raises:
@@ -362,11 +363,11 @@ def propose(folder: Path) -> Recipe:
         counts = {s: sum(s in t for t in texts) for s in SEPARATORS}
         separator = max(SEPARATORS, key=lambda s: (counts[s], -SEPARATORS.index(s)))
     one, many = word_of(mine["item"], items or "")
-    return Recipe(
+    return TableMapping(
         folder.name,
-        Part(ratings, mine),
-        Part(items, guesses["items"][items]) if items else None,
-        Part(users, guesses["users"][users]) if users else None,
+        TableSpec(ratings, mine),
+        TableSpec(items, guesses["items"][items]) if items else None,
+        TableSpec(users, guesses["users"][users]) if users else None,
         one,
         many,
         None,
@@ -420,7 +421,7 @@ def word_of(column: str, file: str) -> tuple[str, str]:
 
 def read(
     folder: Path,
-    recipe: Recipe,
+    recipe: TableMapping,
     report: Report,
     *,
     progress: Progress = silent,
@@ -480,7 +481,7 @@ def _texts(column: pa.ChunkedArray) -> list[Any]:
     return [v if isinstance(v, list) else "" if v is None else str(v).strip() for v in column.to_pylist()]
 
 
-def _items(folder: Path, recipe: Recipe, ids: Ids, report: Report) -> pd.DataFrame:
+def _items(folder: Path, recipe: TableMapping, ids: Ids, report: Report) -> pd.DataFrame:
     if recipe.items is None:
         return items_frame({})
     rows: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
@@ -510,7 +511,7 @@ def _items(folder: Path, recipe: Recipe, ids: Ids, report: Report) -> pd.DataFra
     return frame
 
 
-def _users(folder: Path, part: Part, ids: Ids, report: Report) -> pd.DataFrame:
+def _users(folder: Path, part: TableSpec, ids: Ids, report: Report) -> pd.DataFrame:
     rows: dict[int, tuple[int | None, str, str, str]] = {}
     for line, row in _rows(folder / part.file, part.columns, report):
         number = ids.number(str(row["id"]))
@@ -530,7 +531,7 @@ def _users(folder: Path, part: Part, ids: Ids, report: Report) -> pd.DataFrame:
     return users_frame(rows)
 
 
-def changed(recipe: Recipe, said: Mapping[str, str]) -> Recipe:
+def changed(recipe: TableMapping, said: Mapping[str, str]) -> TableMapping:
     """A recipe with some roles on other columns: ``ratings.user=reader``, ``items.title=`` (none).
 
     Raises:

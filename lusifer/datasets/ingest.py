@@ -18,16 +18,12 @@ from lusifer.datasets.model import RatingScale, RatingTable
 from lusifer.datasets.report import Report
 from lusifer.datasets.tables import Source, blocks
 from lusifer.errors import CancelledError, DatasetError
+from lusifer.progress import Progress, ignore_progress
 
-Progress = Callable[[str, float | None], None]
 LATEST = 2.5e11
 """Seconds that a time can be from 1970: the year 9892. What is further off was read in the wrong unit."""
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """What one of a time column's numbers is in seconds."""
-
-
-def silent(message: str, share: float | None) -> None:
-    """A `Progress` that nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ def read_ratings(
         raise DatasetError(
             f"{source.path} holds no rating that can be used.", " ".join(report.lines[:3]) or "Check the file."
         )
-    progress("Putting ratings in order.", None)
+    progress(0, 0, "Putting ratings in order.")
     ordered = _once(_in_order(parts), report)
     report.kept = len(ordered)
     return ordered
@@ -196,7 +192,7 @@ def _read(
         )
         for part, values in zip(parts, found, strict=True):
             part.append(values[keep])
-        progress(f"{report.read:,} ratings read.", None)
+        progress(0, 0, f"{report.read:,} ratings read.")
     kinds = (np.int32, np.int32, np.float32, np.int64)
     return [_joined(part, kind) for part, kind in zip(parts, kinds, strict=True)]
 

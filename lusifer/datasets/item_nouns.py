@@ -8,7 +8,7 @@ from typing import NamedTuple
 _NOUN = re.compile(r"(?<![/\w:])(?:(an?)(\s+))?(movie|film|viewer)(s?)(?![\w:]|[- ]noir)", re.I)
 
 
-class Words(NamedTuple):
+class ItemNouns(NamedTuple):
     """What one item is called, and several: ``album``, ``albums``."""
 
     one: str = "movie"
@@ -42,4 +42,4 @@ class Words(NamedTuple):
         return _NOUN.sub(instead, text)
 
 
-MOVIES = Words()
+MOVIES = ItemNouns()

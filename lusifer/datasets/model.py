@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from lusifer.datasets.item_nouns import MOVIES, Words
+from lusifer.datasets.item_nouns import MOVIES, ItemNouns
 from lusifer.datasets.report import Report
 from lusifer.errors import UnknownIdError
 
@@ -81,7 +81,7 @@ class Item:
     year: int | None
     genres: tuple[str, ...]
     details: Details | None = None
-    words: Words = MOVIES
+    words: ItemNouns = MOVIES
 
     @property
     def name(self) -> str:
@@ -251,7 +251,7 @@ class Dataset:
     fixed_splits: tuple[str, ...] = ()
     attribution: str = ""
     details: Mapping[int, Details] = field(default_factory=dict, repr=False)
-    words: Words = MOVIES
+    words: ItemNouns = MOVIES
     report: Report = field(default_factory=Report, repr=False)
     _cache: dict[int, Item] = field(default_factory=dict, repr=False)
 

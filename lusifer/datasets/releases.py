@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lusifer.datasets.ingest import Columns, Ids, Progress, read_ratings, silent
+from lusifer.datasets.ingest import Columns, Ids, read_ratings
 from lusifer.datasets.model import RatingScale, RatingTable
 from lusifer.datasets.report import Report
 from lusifer.datasets.tables import Source, encoding_of
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
+from lusifer.progress import Progress, ignore_progress
 
 NAMES = ("user_id", "item_id", "rating", "timestamp")
 AGES = {1: 17, 18: 21, 25: 30, 35: 40, 45: 47, 50: 53, 56: 60}

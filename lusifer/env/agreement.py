@@ -26,7 +26,8 @@ from lusifer.baselines import (
 )
 from lusifer.env.agents import Agent, Popularity, Predicting, Random
 from lusifer.env.movielens import MovieLensEnv
-from lusifer.env.play import Progress, play, silent
+from lusifer.env.play import play
+from lusifer.progress import Progress, ignore_progress
 from lusifer.env.world import World
 from lusifer.errors import CancelledError, InvalidInputError
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from lusifer.progress import Progress, ignore_progress
 from lusifer.env.agents import Agent
 from lusifer.env.movielens import MovieLensEnv
 from lusifer.env.world import World
@@ -17,11 +18,6 @@ from lusifer.errors import CancelledError, InvalidInputError
 
 BINS = 20
 """Points of a learning curve."""
-Progress = Callable[[int, int, str], None]
-
-
-def silent(done: int, total: int, message: str) -> None:
-    """A `Progress` that nobody watches."""
 
 
 def play(

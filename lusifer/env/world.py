@@ -19,7 +19,7 @@ from lusifer import datasets, settings
 from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation.simulated import Answers, calibrator, newest_of, teachers
+from lusifer.evaluation.simulation import Answers, calibrator, newest_of, teachers
 from lusifer.simulator import Step, evolve, plan
 from lusifer.simulator import community as communities
 from lusifer.simulator.calibration import Calibrator

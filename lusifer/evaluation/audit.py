@@ -23,8 +23,8 @@ from lusifer.evaluation.metrics import Interval
 from lusifer.simulator import Step, UserModel, wording
 from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.diff import diff
+from lusifer.simulator.entity_matching import Mention, Names, names_of
 from lusifer.simulator.evolution import start
-from lusifer.simulator.mentions import Mention, Names, names_of
 from lusifer.simulator.repetition import repetition
 from lusifer.simulator.taste import Evidence, tastes, user_mean
 from lusifer.simulator.types import Bullet, Change, Profile, Rated, Section, Update

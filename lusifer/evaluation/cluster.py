@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError, LusiferError, StoreError
-from lusifer.evaluation.simulated import Simulated, joined, simulate
+from lusifer.evaluation.simulation import Simulated, joined, simulate
 from lusifer.llm import Budget
 from lusifer.prompts import PromptSet
 from lusifer.simulator import BUILTIN, UserModel, user_model

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from lusifer.datasets import Dataset, RatingScale
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.audit import Audit, audit
+from lusifer.evaluation.evaluator import CALIBRATED, SIMULATOR, WITH_EVIDENCE, Evaluation
 from lusifer.evaluation.experiments.base import Bootstrap
 from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference
-from lusifer.evaluation.protocol import CALIBRATED, SIMULATOR, WITH_EVIDENCE, Evaluation
 from lusifer.simulator import BUILTIN
 from lusifer.simulator.calibration import PARTS
 

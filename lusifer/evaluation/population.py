@@ -21,17 +21,16 @@ from filelock import FileLock, Timeout
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError, LusiferError
-from lusifer.evaluation import rows
-from lusifer.evaluation.simulated import (
+from lusifer.evaluation import tables
+from lusifer.evaluation.simulation import (
     Forecasts,
-    Progress,
     Simulated,
     calibrated,
     calibrator,
-    silent,
     simulate,
     teachers,
 )
+from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import BUILTIN, LLMUserModel, UserModel, label
 from lusifer.simulator.calibration import Calibrator
 from lusifer.simulator.community import Community
@@ -113,7 +112,7 @@ def run_population(
         folder: where parts are kept; those that are there are not computed again.
         community: what a model with evidence is told.
         light: evidence that ratings are calibrated with; none: not calibrated.
-        memory: where the built-in's forecasts are kept, see `lusifer.evaluation.simulated.teachers`.
+        memory: where the built-in's forecasts are kept, see `lusifer.evaluation.simulation.teachers`.
         by_engine: who simulates; none: this process.
 
     Raises:
@@ -256,7 +255,7 @@ def _write(path: Path, found: pd.DataFrame) -> None:
 
 def folder_of(run: str) -> Path:
     """Where a run's parts lie while it is under way."""
-    return rows.path(run).with_suffix("")
+    return tables.path(run).with_suffix("")
 
 
 def join(run: str, count: int) -> Path:
@@ -265,7 +264,7 @@ def join(run: str, count: int) -> Path:
     Raises:
         LusiferError: a part is not there.
     """
-    folder, target = folder_of(run), rows.path(run)
+    folder, target = folder_of(run), tables.path(run)
     partial = target.with_suffix(".partial")
     parts = [folder / f"part-{number:05d}.parquet" for number in range(count)]
     lost = [p.name for p in parts if not p.is_file()]
@@ -407,9 +406,9 @@ def record(
                 "The run was made with other data, split, model, prompts, seed or users.", "Start a new one."
             )
         run = resume
-    lock = FileLock(rows.path(run).with_suffix(".lock"))
+    lock = FileLock(tables.path(run).with_suffix(".lock"))
     try:
-        rows.path(run).parent.mkdir(parents=True, exist_ok=True)
+        tables.path(run).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
         raise InvalidInputError(f"Run {run} is under way elsewhere.", "Wait for it, or stop it there.") from None

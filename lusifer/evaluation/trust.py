@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lusifer.evaluation.experiments.base import Bootstrap
-from lusifer.evaluation.experiments.recorded import KIND as EXPERIMENT
+from lusifer.evaluation.experiments.recording import KIND as EXPERIMENT
 from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
 

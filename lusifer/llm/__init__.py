@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lusifer.llm.budget import Budget, Limit
-from lusifer.llm.cached import Recorded
+from lusifer.llm.cached import CachedLLM
 from lusifer.llm.endpoints import Endpoint, endpoints
 from lusifer.llm.factory import connect, stack
-from lusifer.llm.protocol import LLM, Completion, Message, Note, Options, Token, Wrapper
+from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
 
 __all__ = [
     "LLM",
@@ -15,11 +15,11 @@ __all__ = [
     "Endpoint",
     "Limit",
     "Message",
-    "Note",
+    "CallMetadata",
     "Options",
-    "Recorded",
+    "CachedLLM",
     "Token",
-    "Wrapper",
+    "LLMWrapper",
     "connect",
     "endpoints",
     "stack",

@@ -18,14 +18,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
-from lusifer.llm.budget import FEWEST_CHARACTERS, Budgeted
-from lusifer.llm.cached import Recorded
+from lusifer.llm.budget import FEWEST_CHARACTERS, BudgetedLLM
+from lusifer.llm.cached import CachedLLM
 from lusifer.llm.openai_compatible import OpenAICompatible, _unknown
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import Message, Options
-from lusifer.llm.rate_limit import Limited
+from lusifer.llm.rate_limit import RateLimitedLLM
 from lusifer.llm.redact import redact
-from lusifer.llm.retry import Retrying
+from lusifer.llm.retry import RetryingLLM
 
 DISCOUNT = 0.5
 """What a call in a batch costs of the usual price (OpenAI's pricing page)."""
@@ -59,7 +59,7 @@ class Batches:
         pause: seconds between two looks at a batch.
     """
 
-    llm: Recorded
+    llm: CachedLLM
     state: Path
     pause: float = 30.0
     progress: Callable[[int, int, str], None] = lambda done, total, what: None
@@ -68,9 +68,9 @@ class Batches:
 
     def __post_init__(self) -> None:
         inner: Any = self.llm
-        self.budget: Budgeted | None = None
-        while isinstance(inner, Recorded | Budgeted | Retrying | Limited):
-            if isinstance(inner, Budgeted):
+        self.budget: BudgetedLLM | None = None
+        while isinstance(inner, CachedLLM | BudgetedLLM | RetryingLLM | RateLimitedLLM):
+            if isinstance(inner, BudgetedLLM):
                 self.budget = inner
             inner = inner.inner
         if not isinstance(inner, OpenAICompatible):

@@ -15,7 +15,7 @@ from typing import Unpack
 
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.prices import price
-from lusifer.llm.protocol import LLM, Completion, Message, Options, Wrapper
+from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
 from lusifer.store import Store
 
 FEWEST_CHARACTERS = 2.0
@@ -99,7 +99,7 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
-class Budgeted(Wrapper):
+class BudgetedLLM(LLMWrapper):
     """Sets a call's highest price aside, asks, and then books what it did cost."""
 
     def __init__(self, inner: LLM, store: Store, budget: Budget) -> None:

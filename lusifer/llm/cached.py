@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from lusifer.errors import ModelError
 from lusifer.llm.prices import price
-from lusifer.llm.protocol import LLM, Completion, Message, Note, Options, Token, Wrapper
+from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
 from lusifer.store import Store
 
 ASKED = ("schema", "temperature", "seed", "max_tokens", "logprobs", "draw")
@@ -40,7 +40,7 @@ def answer_key(
     return hashlib.sha256(b"lusifer-answer-1" + text.encode()).hexdigest()
 
 
-class Recorded(Wrapper):
+class CachedLLM(LLMWrapper):
     """An LLM that answers from the store where it can, and keeps what it had to ask for.
 
     Refusals, truncations and failures are recorded as calls and never served again. An answer that
@@ -104,7 +104,7 @@ class Recorded(Wrapper):
         return self._store(key, answer, call)
 
     def _call(self, key: str, options: Options) -> dict[str, Any]:
-        note = options.get("note") or Note()
+        note = options.get("note") or CallMetadata()
         return {
             "key": key,
             "run_id": note.run,

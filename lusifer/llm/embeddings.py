@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusifer.errors import InvalidInputError, ModelError
-from lusifer.llm.budget import Budget, Budgeted
-from lusifer.llm.cached import Recorded
+from lusifer.llm.budget import Budget, BudgetedLLM
+from lusifer.llm.cached import CachedLLM
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.ollama import Ollama
 from lusifer.llm.ollama import _explain as explain_ollama
 from lusifer.llm.ollama import connect as connect_ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
-from lusifer.llm.protocol import Completion, Message, Note, Options
-from lusifer.llm.rate_limit import Limited, gate_of
-from lusifer.llm.retry import Retrying
+from lusifer.llm.protocol import CallMetadata, Completion, Message, Options
+from lusifer.llm.rate_limit import RateLimitedLLM, limiter_for
+from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 
 ASKED: dict[str, Any] = {"type": "embedding"}
@@ -98,8 +98,8 @@ class Embedder:
                 "A file on this machine gives no embeddings here.", "Give ollama:NAME or openai:MODEL."
             )
         bare = OllamaEmbeddings(endpoint, model) if endpoint.kind == "ollama" else OpenAIEmbeddings(endpoint, model)
-        limited = Limited(bare, gate_of(endpoint), cancelled=cancelled)
-        self.llm = Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)
+        limited = RateLimitedLLM(bare, limiter_for(endpoint), cancelled=cancelled)
+        self.llm = CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)
         self.spec, self.length, self.run = spec, length, run
         self._known: dict[str, NDArray[np.float32]] = {}
 
@@ -108,7 +108,7 @@ class Embedder:
         return [Message("user", text)], {
             "schema": ASKED,
             "max_tokens": 1,
-            "note": Note("embed", self.run),
+            "note": CallMetadata("embed", self.run),
         }
 
     def __call__(self, text: str) -> NDArray[np.float32]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lusifer.llm.budget import Budget, Budgeted
-from lusifer.llm.cached import Recorded
+from lusifer.llm.budget import Budget, BudgetedLLM
+from lusifer.llm.cached import CachedLLM
 from lusifer.llm.endpoints import Endpoint, resolve
 from lusifer.llm.local import LocalFile
 from lusifer.llm.ollama import Ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import LLM
-from lusifer.llm.rate_limit import Limited, gate_of
-from lusifer.llm.retry import Retrying
+from lusifer.llm.rate_limit import RateLimitedLLM, limiter_for
+from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 
 
@@ -40,12 +40,12 @@ def stack(
     keys: Mapping[str, str] | None = None,
     budget: Budget | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Recorded:
+) -> CachedLLM:
     """A model with cache, budget, retries and limits around it, from the outside in.
 
     Raises:
         InvalidInputError: the spec names no model.
     """
     model, endpoint = connect(spec, keys)
-    limited = Limited(model, gate_of(endpoint), cancelled=cancelled)
-    return Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)
+    limited = RateLimitedLLM(model, limiter_for(endpoint), cancelled=cancelled)
+    return CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)

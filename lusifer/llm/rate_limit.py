@@ -13,14 +13,14 @@ from typing import Unpack
 
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.endpoints import Endpoint
-from lusifer.llm.protocol import LLM, Completion, Message, Options, Wrapper
+from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
 
 MINUTE = 60.0
 FIRST = 16
 """Calls at a time before anything is known of a server: it doubles with each round that goes well."""
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Lets calls through. The number at a time starts small, grows while all goes well (by one a
     call until the first refusal, then by one a full round), and halves when the server says 429."""
 
@@ -83,21 +83,21 @@ class Gate:
             self._changed.notify_all()
 
 
-_gates: dict[tuple[str, str, int, int | None, int | None], Gate] = {}
+_gates: dict[tuple[str, str, int, int | None, int | None], ConcurrencyLimiter] = {}
 _lock = threading.Lock()
 
 
-def gate_of(endpoint: Endpoint) -> Gate:
+def limiter_for(endpoint: Endpoint) -> ConcurrencyLimiter:
     """The gate that everybody in this process shares for an endpoint."""
     key = (endpoint.name, endpoint.url, endpoint.workers, endpoint.rpm, endpoint.tpm)
     with _lock:
-        return _gates.setdefault(key, Gate(endpoint.workers, endpoint.rpm, endpoint.tpm))
+        return _gates.setdefault(key, ConcurrencyLimiter(endpoint.workers, endpoint.rpm, endpoint.tpm))
 
 
-class Limited(Wrapper):
+class RateLimitedLLM(LLMWrapper):
     """Passes each call through a gate."""
 
-    def __init__(self, inner: LLM, gate: Gate, *, cancelled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, inner: LLM, gate: ConcurrencyLimiter, *, cancelled: Callable[[], bool] = lambda: False) -> None:
         super().__init__(inner)
         self.gate, self.cancelled = gate, cancelled
 

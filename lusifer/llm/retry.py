@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Unpack
 
 from lusifer.errors import CancelledError, ModelError
-from lusifer.llm.protocol import LLM, Completion, Message, Options, Wrapper
+from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
 
 
-class Retrying(Wrapper):
+class RetryingLLM(LLMWrapper):
     """Repeats a call that met a rate limit, a server error, a reset or a timeout.
 
     The wait doubles from ``first`` seconds with full jitter (so that many workers do not come back at

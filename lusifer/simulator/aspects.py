@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lusifer.datasets import MOVIES, Item, Words
+from lusifer.datasets import MOVIES, Item, ItemNouns
 from lusifer.simulator.types import Section
 
 GENRE_WORDS = {
@@ -69,13 +69,13 @@ class Aspect:
     parents: tuple[str, ...] = ()
 
 
-def genre(name: str, words: Words = MOVIES) -> Aspect:
+def genre(name: str, words: ItemNouns = MOVIES) -> Aspect:
     """The aspect of one genre."""
     known, others = GENRE_WORDS.get(name), "titles" if words == MOVIES else words.many
     return Aspect(f"genre:{name}", words.say(known) if known else f"{name.lower()} {others}", None)
 
 
-def era(year: int, words: Words = MOVIES) -> Aspect:
+def era(year: int, words: ItemNouns = MOVIES) -> Aspect:
     """The aspect of the decade a movie is from; all before 1960 are one."""
     if year < 1960:
         return Aspect("era:before-1960", words.say("films from before 1960"), "people_and_themes")
@@ -92,12 +92,12 @@ def series_of(item: Item) -> str:
     return _NUMBER.sub("", base)
 
 
-def series(name: str, words: Words = MOVIES) -> Aspect:
+def series(name: str, words: ItemNouns = MOVIES) -> Aspect:
     """The aspect of belonging to a series of films."""
     return Aspect(f"series:{name}", f"the {name} {words.say('films')}", "people_and_themes")
 
 
-def person(name: str, *, directs: bool, words: Words = MOVIES) -> Aspect:
+def person(name: str, *, directs: bool, words: ItemNouns = MOVIES) -> Aspect:
     """The aspect of a director or of one of the leading actors."""
     if directs:
         return Aspect(f"director:{name}", f"{words.say('films')} by {name}", "people_and_themes")

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lusifer import subprocess_runner
-from lusifer.baselines import Bias, FactorisationMachine, SideInformation, Tick, silent
+from lusifer.baselines import Bias, FactorisationMachine, SideInformation
+from lusifer.progress import Progress, ignore_progress
 from lusifer.baselines.fm import Samples
 from lusifer.datasets import Dataset, RatingScale, RatingTable
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lusifer.datasets import Dataset, Item
 from lusifer.simulator.aspects import aspects_of
-from lusifer.simulator.mentions import names_of
+from lusifer.simulator.entity_matching import names_of
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.taste import TasteModel, user_mean
 from lusifer.simulator.types import SECTIONS, Bullet, Context, Profile, SimulatedRating, UserModel

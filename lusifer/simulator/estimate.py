@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
-from lusifer.llm import Recorded
+from lusifer.llm import CachedLLM
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import price
 from lusifer.simulator.evolution import (
@@ -191,7 +191,7 @@ def _ratings(
 
 
 def _less_stored(model: LLMUserModel, store: Store | None, questions: list[tuple[Question, int]]) -> Estimate:
-    if store is None or not isinstance(model.llm, Recorded):
+    if store is None or not isinstance(model.llm, CachedLLM):
         return estimate(model.spec, store, questions)
     keys = [model.llm.key(messages, **options) for (messages, options), _ in questions]
     stored = store.has_answers(keys)

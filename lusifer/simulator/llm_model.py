@@ -10,9 +10,9 @@ from typing import Any
 
 from lusifer.datasets import Item
 from lusifer.errors import ModelError
-from lusifer.llm import LLM, Completion, Message, Note, Options, Recorded
+from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Options
 from lusifer.prompts import PromptSet
-from lusifer.simulator import answers, questions
+from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
 REPAIRABLE = {"invalid", "truncated", "refused"}
@@ -102,12 +102,12 @@ class LLMUserModel:
 
     def update_question(self, context: Context) -> Question:
         """What `update` would ask first."""
-        messages = questions.update(self.prompts, context)
+        messages = prompt_rendering.update(self.prompts, context)
         schema = answers.update_schema(context.batch)
         return messages, self._options(context, schema, "update", self.prompts.update_tokens)
 
     def _rate_question(self, context: Context, items: tuple[Item, ...], purpose: str, draw: int) -> Question:
-        messages = questions.rate(self.prompts, context, items)
+        messages = prompt_rendering.rate(self.prompts, context, items)
         schema = answers.ratings_schema(items, context.scale)
         return messages, self._options(context, schema, purpose, self._most(items), draw)
 
@@ -186,7 +186,7 @@ class LLMUserModel:
         temperature = self.prompts.temperature
         if rating and self.prompts.samples > 1:
             temperature = temperature or SAMPLING_TEMPERATURE
-        note = Note(purpose, self.run, context.user.id, context.step, self.version, self.evolution)
+        note = CallMetadata(purpose, self.run, context.user.id, context.step, self.version, self.evolution)
         return {
             "schema": schema,
             "temperature": temperature,
@@ -198,7 +198,7 @@ class LLMUserModel:
         }
 
     def _reject(self, answer: Completion, error: ModelError) -> None:
-        if isinstance(self.llm, Recorded):
+        if isinstance(self.llm, CachedLLM):
             self.llm.reject(answer.key, error.message)
 
     # ---- repairing ---------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class LLMUserModel:
             problem=problem,
             items=items,
             schema=json.dumps(schema, separators=(",", ":"), ensure_ascii=False),
-            **questions.nouns(context.words),
+            **prompt_rendering.nouns(context.words),
         )
         if not said.strip():  # many chat templates take no two messages of one role in a row
             return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]

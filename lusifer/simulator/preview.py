@@ -15,7 +15,7 @@ from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import context_window
 from lusifer.prompts import PromptSet
 from lusifer.prompts.validation import Mistake, running, static
-from lusifer.simulator import answers, questions
+from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.evolution import Step, context_after
 from lusifer.simulator.types import Context
 
@@ -69,22 +69,26 @@ def preview(
         others: contexts of other templates (with what is to be rated), in which these are tried too.
     """
     texts = dict(prompts.templates)
-    found = [m for name, text in texts.items() for m in static(name, text, questions.VARIABLES[name])]
+    found = [m for name, text in texts.items() for m in static(name, text, prompt_rendering.VARIABLES[name])]
     updating = template in {"first", "update"} and bool(context.batch)
     part = items[: prompts.items_per_call]
     schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(part, context.scale)
-    values = questions.update_values(prompts, context) if updating else questions.rate_values(prompts, context, part)
+    values = (
+        prompt_rendering.update_values(prompts, context)
+        if updating
+        else prompt_rendering.rate_values(prompts, context, part)
+    )
     asks = ("update" if context.seen else "first") if updating else "rate"
-    values_of: dict[str, Mapping[str, Any]] = {"system": questions.system_values(context), asks: values}
+    values_of: dict[str, Mapping[str, Any]] = {"system": prompt_rendering.system_values(context), asks: values}
     if asks == "first":
-        values_of["first"] = {k: v for k, v in values.items() if k in questions.VARIABLES["first"]}
+        values_of["first"] = {k: v for k, v in values.items() if k in prompt_rendering.VARIABLES["first"]}
     if template == "repair":
         compact = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
         values_of["repair"] = {
             "problem": PROBLEM,
             "items": part[:2],
             "schema": compact,
-            **questions.nouns(context.words),
+            **prompt_rendering.nouns(context.words),
         }
     broken = {m.template for m in found}
     for name, given in [*values_of.items(), *_elsewhere(prompts, others)]:
@@ -97,10 +101,10 @@ def preview(
     if found:
         return Preview((), shown, {}, most, tuple(found))
     if updating:
-        messages = questions.update(prompts, context)
+        messages = prompt_rendering.update(prompts, context)
     else:
-        messages = questions.rate(prompts, context, part)
-    sizes = questions.sizes(messages, values)
+        messages = prompt_rendering.rate(prompts, context, part)
+    sizes = prompt_rendering.sizes(messages, values)
     sizes["schema"] = len(json.dumps(schema, separators=(",", ":")))
     if template == "repair":
         messages = [*messages, Message("user", prompts.render("repair", **values_of["repair"]))]
@@ -122,13 +126,13 @@ def _elsewhere(
     for context, items in others:
         if context.batch:
             name = "update" if context.seen else "first"
-            values = questions.update_values(prompts, context)
-            yield name, {k: v for k, v in values.items() if k in questions.VARIABLES[name]}
+            values = prompt_rendering.update_values(prompts, context)
+            yield name, {k: v for k, v in values.items() if k in prompt_rendering.VARIABLES[name]}
         else:
             part = items[: prompts.items_per_call]
-            yield "rate", questions.rate_values(prompts, context, part)
+            yield "rate", prompt_rendering.rate_values(prompts, context, part)
             schema = json.dumps(answers.ratings_schema(part, context.scale))
-            given = {"problem": PROBLEM, "schema": schema, **questions.nouns(context.words)}
+            given = {"problem": PROBLEM, "schema": schema, **prompt_rendering.nouns(context.words)}
             yield "repair", {**given, "items": part[:2]}
             yield "repair", {**given, "items": ()}
 

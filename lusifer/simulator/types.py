@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from lusifer.datasets import MOVIES, Item, RatingScale, User, Words
+from lusifer.datasets import MOVIES, Item, ItemNouns, RatingScale, User
 
 Section = Literal["likes", "dislikes", "people_and_themes", "mood", "rating_habits"]
 SECTIONS: dict[Section, str] = {
@@ -163,7 +163,7 @@ class Context:
     batch: tuple[Rated, ...] = ()
     step: int = 1
     crowd: Mapping[int, Crowd] = field(default_factory=dict)
-    words: Words = MOVIES
+    words: ItemNouns = MOVIES
 
     def hearing(self, crowd: Mapping[int, Crowd]) -> Context:
         """The context with what others say of the items that are asked about next."""

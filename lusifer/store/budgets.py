@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lusifer.store.core import Connected, explained, insert, now
+from lusifer.store.core import SQLiteBase, explained, insert, now
 
 
-class Budgets(Connected):
+class Budgets(SQLiteBase):
     """What is spent or set aside, by run, session and day."""
 
     @explained

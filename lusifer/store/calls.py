@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlite_utils
 
-from lusifer.store.core import FIRST_LOCAL, Connected, explained, insert, now
+from lusifer.store.core import FIRST_LOCAL, SQLiteBase, explained, insert, now
 
 
-class Calls(Connected):
+class Calls(SQLiteBase):
     """Answers by key, and the calls that asked for them."""
 
     @explained

@@ -77,7 +77,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-class Connected:
+class SQLiteBase:
     """A database file, open in any number of threads: each has a connection of its own."""
 
     def __init__(self, path: Path | str) -> None:

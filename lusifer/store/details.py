@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lusifer.store.core import Connected, explained, now
+from lusifer.store.core import SQLiteBase, explained, now
 
 
-class MovieDetails(Connected):
+class MovieDetails(SQLiteBase):
     """What is known of movies beyond the data set."""
 
     @explained

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lusifer.store.core import Connected, explained, now
+from lusifer.store.core import SQLiteBase, explained, now
 
 
-class Evolutions(Connected):
+class Evolutions(SQLiteBase):
     """Steps of evolutions, and the ratings given from their profiles."""
 
     @explained

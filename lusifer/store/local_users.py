@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lusifer.store.core import FIRST_LOCAL, Connected, explained, now
+from lusifer.store.core import FIRST_LOCAL, SQLiteBase, explained, now
 
 
-class People(Connected):
+class LocalUsers(SQLiteBase):
     """Thumbs and notes on answers; local users with their ratings."""
 
     @explained

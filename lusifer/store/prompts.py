@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from lusifer.store.core import Connected, explained, now
+from lusifer.store.core import SQLiteBase, explained, now
 
 KEPT_DRAFTS = 200
 """Drafts kept; older ones go, since a tab that was closed never says so."""
 
 
-class PromptVersions(Connected):
+class PromptVersions(SQLiteBase):
     """Prompt versions (never changed), labels (moved at will) and drafts."""
 
     @explained

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lusifer.store.core import Connected, explained, now
+from lusifer.store.core import SQLiteBase, explained, now
 
 WANTED = ("dataset_hash", "split", "model", "model_version", "status")
 """Columns that runs may be looked up by."""
 
 
-class Runs(Connected):
+class Runs(SQLiteBase):
     """Recorded computations and what came out of them."""
 
     @explained

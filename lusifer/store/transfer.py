@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lusifer.errors import InvalidInputError
-from lusifer.store.core import Connected, explained, now
+from lusifer.store.core import SQLiteBase, explained, now
 from lusifer.store.schema import migrations
 
 VERSION = 1
@@ -17,7 +17,7 @@ TABLES = ("runs", "answers", "evolutions", "steps", "ratings", "answer_notes")
 """Tables whose rows are copied as they are; calls and prompt versions get new numbers on the other side."""
 
 
-class Transfer(Connected):
+class Transfer(SQLiteBase):
     """Runs as files."""
 
     @explained

@@ -11,7 +11,7 @@ import streamlit as st
 from lusifer import settings
 from lusifer.errors import LusiferError
 from lusifer.evaluation.comparison import threshold
-from lusifer.evaluation.simulated import (
+from lusifer.evaluation.simulation import (
     Answers,
     calibrated,
     calibrator,

@@ -16,7 +16,7 @@ import streamlit as st
 from lusifer import settings
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
-from lusifer.llm import Message, Note, factory
+from lusifer.llm import CallMetadata, Message, factory
 from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
 from lusifer.simulator.estimate import estimate
@@ -278,7 +278,7 @@ def _ask_again(call: dict[str, Any]) -> None:
         help="A new draw: the stored answer stays.",
     ):
         keys, limits = dict(st.session_state.get("_keys", {})), state.budget()
-        note = Note(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
+        note = CallMetadata(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
 
         def work(job: Job) -> str:
             llm = factory(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)

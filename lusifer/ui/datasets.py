@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from lusifer import datasets, settings
-from lusifer.datasets import KNOWN, custom_tables
+from lusifer.datasets import DATASET_SPECS, custom_tables
 from lusifer.datasets.fetch import RELEASES, fetch
 from lusifer.datasets.ingest import UNITS
 from lusifer.errors import LusiferError
@@ -19,12 +19,12 @@ from lusifer.ui.text import literal
 
 def names() -> list[str]:
     """What can be chosen: the known one first, whether it is there or not, then what lies in the data folder."""
-    return list(dict.fromkeys([*KNOWN, *datasets.available()]))
+    return list(dict.fromkeys([*DATASET_SPECS, *datasets.available()]))
 
 
 def title_of(name: str) -> str:
     """How a data set is called before it is open."""
-    known = KNOWN.get(name) or RELEASES.get(name)
+    known = DATASET_SPECS.get(name) or RELEASES.get(name)
     return known.title if known else name
 
 
@@ -46,7 +46,7 @@ def waiting() -> list[Path]:
 
 def to_read(name: str) -> bool:
     """Whether a data set's files must be read first, which takes a while for a large one."""
-    return name not in KNOWN and not datasets.is_prepared(name)
+    return name not in DATASET_SPECS and not datasets.is_prepared(name)
 
 
 def reading(name: str) -> None:

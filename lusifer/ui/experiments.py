@@ -13,7 +13,7 @@ from lusifer import charts, settings
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import sample_users
 from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, Setting
-from lusifer.evaluation.experiments.recorded import KIND, record
+from lusifer.evaluation.experiments.recording import KIND, record
 from lusifer.jobs import Job
 from lusifer.simulator import label
 from lusifer.simulator.community import Community

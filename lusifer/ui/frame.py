@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from lusifer import __version__, datasets, settings
-from lusifer.datasets import KNOWN, splits
+from lusifer.datasets import DATASET_SPECS, splits
 from lusifer.datasets.details import ATTRIBUTION
 from lusifer.errors import DatasetError, DatasetMissingError, LusiferError
 from lusifer.jobs import Job
@@ -299,7 +299,7 @@ def _reset() -> None:
 
 def welcome(name: str) -> None:
     """What a person sees before there is data: what this is, and the one button that goes on."""
-    known = KNOWN[name]
+    known = DATASET_SPECS[name]
     st.title("Welcome to Lusifer Explorer", icon=":material/theater_comedy:")
     st.markdown(
         "Watch a simulated person take shape: a real MovieLens user's ratings are read ten at a time, "
@@ -323,10 +323,10 @@ def damaged(name: str, error: DatasetError) -> None:
     """The data is there but can't be used."""
     st.title("The data set can't be opened", icon=":material/error:")
     state.show_error(error)
-    if name not in KNOWN:
+    if name not in DATASET_SPECS:
         return
     st.markdown("A fresh copy can be fetched; the present folder is kept beside it under a new name.")
-    _fetch_control(name, f"Get {KNOWN[name].title} again", replace=True)
+    _fetch_control(name, f"Get {DATASET_SPECS[name].title} again", replace=True)
 
 
 def _fetch_control(name: str, text: str, *, replace: bool) -> None:
@@ -336,7 +336,7 @@ def _fetch_control(name: str, text: str, *, replace: bool) -> None:
         if job is not None and job.state in {"failed", "cancelled"}:
             st.warning(literal(job.error), icon=":material/error:")
         if st.button(text, icon=":material/download:", type="primary"):
-            jobs.start(key, f"Fetching {KNOWN[name].title}", lambda j: _fetch(j, name, replace))
+            jobs.start(key, f"Fetching {DATASET_SPECS[name].title}", lambda j: _fetch(j, name, replace))
             st.rerun()
         return
     job_progress(key)

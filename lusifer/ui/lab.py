@@ -16,7 +16,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
 from lusifer.prompts import PromptSet, versions
 from lusifer.prompts.versions import Version
-from lusifer.simulator import Step, evolve, plan, questions
+from lusifer.simulator import Step, evolve, plan, prompt_rendering
 from lusifer.simulator.evolution import history_of
 from lusifer.simulator.preview import Preview, context_at, preview
 from lusifer.simulator.statistical import StatisticalUserModel
@@ -307,7 +307,7 @@ def context_for(
 def shown_values(found: Preview, template: str) -> pd.DataFrame:
     """The variables of a template, what each is, and its value here."""
     rows = []
-    for name, what in questions.VARIABLES[template].items():
+    for name, what in prompt_rendering.VARIABLES[template].items():
         value = found.values.get(name, "")
         rows.append((name, what, _value(value)))
     return pd.DataFrame(rows, columns=["Variable", "What it is", "Here"])

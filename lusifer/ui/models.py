@@ -9,10 +9,10 @@ import streamlit as st
 from lusifer import prompts, settings
 from lusifer.errors import InvalidInputError, LusiferError, ModelError
 from lusifer.jobs import Job
-from lusifer.llm import Endpoint, Message, Note, Recorded, connect, endpoints
+from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, connect, endpoints
 from lusifer.llm import local as files
 from lusifer.llm import ollama as ollama_server
-from lusifer.llm.budget import Budgeted, operators
+from lusifer.llm.budget import BudgetedLLM, operators
 from lusifer.llm.redact import redact
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
@@ -226,12 +226,12 @@ def _test(endpoint: Endpoint, model: str | None) -> None:
         if database is None:
             raise InvalidInputError("A model can't be asked while nothing can be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
-        asked = Recorded(Budgeted(connect(model, keys())[0], database, state.budget()), database)
+        asked = CachedLLM(BudgetedLLM(connect(model, keys())[0], database, state.budget()), database)
         answer = asked.complete(
             [Message("user", "Answer with the word yes.")],
             max_tokens=16,
             draw=time.time_ns(),
-            note=Note("test"),
+            note=CallMetadata("test"),
         )
     except ModelError as error:
         if error.kind != "truncated":  # one that thinks at length answers all the same

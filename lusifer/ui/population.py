@@ -9,7 +9,7 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError, LusiferError
-from lusifer.evaluation import population, rows
+from lusifer.evaluation import population, tables
 from lusifer.jobs import Job
 from lusifer.simulator import plan
 from lusifer.simulator.community import Community
@@ -126,7 +126,7 @@ def section(picked: Chosen, store: Store | None) -> None:
             st.rerun()
     found = runs.recorded(picked, store, population.KIND)
     for run in found[:5]:
-        made, path = run["summary"], rows.path(run["id"])
+        made, path = run["summary"], tables.path(run["id"])
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
                 f"{literal(run['title'])}: {made['given']:,} of {made['ratings']:,} ratings, RMSE {made['rmse_expected'] or 0:.3f} :small[run {run['id']}]",

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from lusifer.evaluation.rows import keep, path
-from lusifer.evaluation.rows import read as rows
+from lusifer.evaluation.tables import keep, path
+from lusifer.evaluation.tables import read as rows
 from lusifer.store import Store
 from lusifer.ui.state import Chosen
 

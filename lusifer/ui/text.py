@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from lusifer.datasets import MOVIES, Words
+from lusifer.datasets import MOVIES, ItemNouns
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _ADDRESS = re.compile(r"(?<=[Hh][Tt][Tt][Pp])(?=s?:)|(?<=[Ww][Ww][Ww])(?=\.)|(?<=\S)(?=@\S)")
@@ -27,7 +27,7 @@ def literal(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", broken)
 
 
-def speak(words: Words) -> bool:
+def speak(words: ItemNouns) -> bool:
     """Let `say` speak of such items in this session; whether that is new."""
     before = st.session_state.get("_words", MOVIES)
     st.session_state["_words"] = words
@@ -36,7 +36,7 @@ def speak(words: Words) -> bool:
 
 def say(text: str) -> str:
     """A text of ours about movies, about what the chosen data set holds. Not for workers' threads, nor for titles."""
-    words: Words = st.session_state.get("_words", MOVIES)
+    words: ItemNouns = st.session_state.get("_words", MOVIES)
     return words.say(text)
 
 

@@ -13,8 +13,8 @@ from lusifer import prompts
 from lusifer.datasets.splits import Split, held_out
 from lusifer.datasets.splits import development as development_users
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import trials
-from lusifer.evaluation.trials import Candidate, Trial
+from lusifer.evaluation import prompt_comparison
+from lusifer.evaluation.prompt_comparison import Candidate, Trial
 from lusifer.jobs import Job
 from lusifer.prompts import PromptSet, versions
 from lusifer.simulator import BUILTIN, Step, label, plan
@@ -96,7 +96,7 @@ def _candidates(
 def sample(picked: Chosen, users: int, movies: int, seed: int, *, final: bool) -> Split:
     """The sample of development users; for the final check, of held-out ones."""
     group = (held_out if final else development_users)(picked.dataset.user_ids)
-    return trials.draw(picked.dataset, picked.split, users, movies, seed=seed, among=group)
+    return prompt_comparison.draw(picked.dataset, picked.split, users, movies, seed=seed, among=group)
 
 
 def cost(picked: Chosen, found: Sequence[Entry], drawn: Split, store: Store, full: Community | None) -> Estimate:
@@ -158,7 +158,7 @@ def work(
     job.run = run
     try:
         candidates = _candidates(picked, found, store, full, run=run, cancelled=job.cancelled)
-        done = trials.try_out(
+        done = prompt_comparison.try_out(
             picked.dataset,
             drawn,
             candidates,
@@ -169,7 +169,7 @@ def work(
         )
         job.progress(job.total, job.total, "Intervals and audit")
         made = _summary(drawn, done, seed, store, run)
-        runs.keep(run, trials.table(drawn, done))
+        runs.keep(run, prompt_comparison.table(drawn, done))
     except BaseException as error:
         store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
@@ -178,7 +178,7 @@ def work(
 
 
 def _summary(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: str) -> dict[str, Any]:
-    made = trials.summary(drawn, done, seed=seed)
+    made = prompt_comparison.summary(drawn, done, seed=seed)
     fresh = store.run_usage_by_version(run)
     for trial in done:
         spent = fresh.get((trial.candidate.model.spec, trial.candidate.model.version))
@@ -206,7 +206,7 @@ def board(made: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for name, row in made["candidates"].items():
         shown: dict[str, Any] = {"Candidate": name}
-        for measure, (title, side) in trials.MEASURES.items():
+        for measure, (title, side) in prompt_comparison.MEASURES.items():
             entry = row[measure]
             shown[title] = cell(entry, side, measure)
         rows.append(shown)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from lusifer import charts, prompts, settings
 from lusifer.errors import LusiferError
-from lusifer.evaluation import trials as measured
+from lusifer.evaluation import prompt_comparison as measured
 from lusifer.prompts import versions
 from lusifer.simulator import label
 from lusifer.store import Store

@@ -15,7 +15,7 @@ from lusifer.datasets import Details, Item, tmdb
 from lusifer.datasets.details import export_csv, import_csv, load_details, normalised, same_title
 from lusifer.errors import CancelledError, DatasetError
 from lusifer.simulator import StatisticalUserModel, evolve, plan
-from lusifer.simulator.facts import line
+from lusifer.simulator.taste_facts import line
 from tests.conftest import TEST_DATA
 from tests.servers.tmdb import KEY, TOKEN, TMDBServer
 

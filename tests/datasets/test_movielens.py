@@ -29,7 +29,7 @@ def test_ml100k_is_whole(ml100k):
 
 def test_both_sources_give_the_same_data(grouplens: Path, recbole: Path):
     a, b = movielens.read(grouplens), movielens.read(recbole)
-    assert a.ratings.hash == b.ratings.hash == datasets.KNOWN["ml-100k"].ratings_hash
+    assert a.ratings.hash == b.ratings.hash == datasets.DATASET_SPECS["ml-100k"].ratings_hash
     assert a.items.equals(b.items)
     assert a.users.equals(b.users)
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from lusifer import datasets, prompts
-from lusifer.datasets import MOVIES, Words, custom_tables, splits
+from lusifer.datasets import MOVIES, ItemNouns, custom_tables, splits
 from lusifer.evaluation.audit import audit
-from lusifer.simulator import StatisticalUserModel, evolve, plan, questions, rate_items
+from lusifer.simulator import StatisticalUserModel, evolve, plan, prompt_rendering, rate_items
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.preview import preview
 from lusifer.simulator.types import Crowd
@@ -35,8 +35,8 @@ ABOUT_MOVIES = re.compile(r"\b(movies?|films?|viewers?)\b", re.I)
     ],
 )
 def test_nouns_are_replaced_with_their_articles(said: str, albums: str) -> None:
-    assert Words("album", "albums").say(said) == albums
-    assert MOVIES.say(said) == said and Words("movie", "movies").say(said) == said
+    assert ItemNouns("album", "albums").say(said) == albums
+    assert MOVIES.say(said) == said and ItemNouns("movie", "movies").say(said) == said
 
 
 def collection(folder: Path) -> Path:
@@ -92,7 +92,7 @@ def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
                 text = "\n".join(m.content for m in found.messages)
                 assert "album" in text and not ABOUT_MOVIES.search(text), (name, template)
                 asked += 1
-    assert asked and questions.nouns(data.words) == {
+    assert asked and prompt_rendering.nouns(data.words) == {
         "noun": "album",
         "nouns": "albums",
         "a_noun": "an album",
@@ -117,12 +117,12 @@ def test_shipped_prompts_about_movies_read_as_before(ml100k, last10, name: str) 
     empty = context_after(ml100k, last10, 405, []).reading(steps[0].batch)
     full = context_after(ml100k, last10, 405, steps)
     asked = [
-        *questions.update(chosen, empty),
-        *questions.update(chosen, full.reading(steps[0].batch)),
-        *questions.rate(chosen, full, items),
-        *questions.rate(chosen, full.hearing(crowd), items),
+        *prompt_rendering.update(chosen, empty),
+        *prompt_rendering.update(chosen, full.reading(steps[0].batch)),
+        *prompt_rendering.rate(chosen, full, items),
+        *prompt_rendering.rate(chosen, full.hearing(crowd), items),
     ]
     text = "\n".join(m.content for m in asked) + chosen.render(
-        "repair", problem="x", items=items, schema="{}", **questions.nouns(ml100k.words)
+        "repair", problem="x", items=items, schema="{}", **prompt_rendering.nouns(ml100k.words)
     )
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == SAID[name]

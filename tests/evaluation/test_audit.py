@@ -10,7 +10,7 @@ import pytest
 
 from lusifer.evaluation.audit import Audit, audit, predictive_validity
 from lusifer.simulator import StatisticalUserModel, evolve, plan
-from lusifer.simulator.mentions import names_of
+from lusifer.simulator.entity_matching import names_of
 from lusifer.simulator.types import Bullet, Change, Profile
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import cluster, population, rows
+from lusifer.evaluation import cluster, population, tables
 from lusifer.evaluation.cluster import Cluster, Home, Recipe, Work, WorkerStore
 from lusifer.llm import Budget
 from lusifer.llm.budget import Limit
@@ -69,7 +69,7 @@ def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, ke
     seen: list[tuple[int, int]] = []
     there = run(ml100k, last10, recipe, users, store, on, progress=lambda d, n, _: seen.append((d, n)))
     here = run(ml100k, last10, recipe, users, store, None)
-    pd.testing.assert_frame_equal(pd.read_parquet(rows.path(there)), pd.read_parquet(rows.path(here)))
+    pd.testing.assert_frame_equal(pd.read_parquet(tables.path(there)), pd.read_parquet(tables.path(here)))
     assert seen[0] == (0, 100) and seen[-1] == (100, 100) and seen == sorted(seen)
     assert store.run(there)["params"]["engine"] == "ray"
 
@@ -116,11 +116,11 @@ def test_a_worker_that_is_killed_loses_nothing(
     twice = Counter(json.dumps(r["messages"]) for r in openai_server.requests)
     assert sum(twice.values()) - len(twice) <= threads, "what was under way alone is asked again"
     assert store.spent("run", there)[0] >= 50 * len(twice), "all workers' calls are booked at home"
-    found = pd.read_parquet(rows.path(there))
+    found = pd.read_parquet(tables.path(there))
     assert found["calibrated"].notna().all() and len(found) == 160
     here = run(ml100k, last10, recipe, users, store, None, light=light)
     assert len(openai_server.requests) == asked, "all answers were gathered into the one database"
-    pd.testing.assert_frame_equal(pd.read_parquet(rows.path(here)), found)
+    pd.testing.assert_frame_equal(pd.read_parquet(tables.path(here)), found)
     calls, _ = store.calls({"status": "ok"}, limit=2000)
     assert len(calls) == len(twice)
     assert not list(tmp_path.glob(f"lusifer-{there}/*.db"))

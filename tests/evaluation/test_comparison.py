@@ -14,9 +14,9 @@ from lusifer import datasets
 from lusifer.baselines import SideInformation, create
 from lusifer.datasets import splits
 from lusifer.errors import ModelError
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, kept
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, prediction_cache
 from lusifer.evaluation.comparison import board, breakdown, reliability, summary, table, threshold
-from lusifer.evaluation.simulated import Forecasts, calibrator, stored_forecasts
+from lusifer.evaluation.simulation import Forecasts, calibrator, stored_forecasts
 from lusifer.simulator import StatisticalUserModel, community, evolve, plan, run_evolution
 from lusifer.simulator.calibration import PARTS
 from lusifer.simulator.community import pair_keys
@@ -122,19 +122,19 @@ def test_threshold(ml100k) -> None:
 
 
 def test_what_a_baseline_predicted_is_kept(ml100k, last10, tmp_path, monkeypatch) -> None:
-    first, seconds = kept.test_values("ncf", ml100k, last10, tmp_path, seed=3)
+    first, seconds = prediction_cache.test_values("ncf", ml100k, last10, tmp_path, seed=3)
     assert len(first) == len(last10.test) and seconds > 0
 
     def again(*_, **__):
         raise AssertionError("fitted a second time")
 
-    monkeypatch.setattr(kept.subprocess_runner, "run", again)
-    second, same = kept.test_values("ncf", ml100k, last10, tmp_path, seed=3)
+    monkeypatch.setattr(prediction_cache.subprocess_runner, "run", again)
+    second, same = prediction_cache.test_values("ncf", ml100k, last10, tmp_path, seed=3)
     assert np.array_equal(first, second) and same == seconds
     with pytest.raises(AssertionError, match="second time"):
-        kept.test_values("ncf", ml100k, last10, tmp_path, seed=4)
+        prediction_cache.test_values("ncf", ml100k, last10, tmp_path, seed=4)
     with pytest.raises(AssertionError, match="second time"):
-        kept.test_values("ncf", ml100k, splits.make(ml100k, "last-9"), tmp_path, seed=3)
+        prediction_cache.test_values("ncf", ml100k, splits.make(ml100k, "last-9"), tmp_path, seed=3)
 
 
 def test_a_cold_user_is_rated_from_demographics(ml100k) -> None:

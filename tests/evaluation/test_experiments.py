@@ -17,16 +17,16 @@ from lusifer.evaluation.experiments import (
     Setting,
     ablation,
     base,
-    batches,
-    cold,
+    batch_size,
+    closed_loop,
+    cold_start,
     contamination,
     find,
-    loop,
-    order,
-    shift,
+    rating_order,
+    taste_shift,
 )
 from lusifer.evaluation.experiments.base import Bootstrap
-from lusifer.evaluation.experiments.recorded import record
+from lusifer.evaluation.experiments.recording import record
 from lusifer.llm import factory
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
 from lusifer.simulator.types import Bullet, Profile
@@ -96,19 +96,19 @@ def test_a_seed_gives_the_same_again(setting, made) -> None:
 def test_no_arm_sees_a_test_rating(setting) -> None:
     test = setting.split.test
     tested = {(int(u), int(i)) for u, i in zip(test.user, test.item, strict=True)}
-    for module in (batches, order, shift, ablation, cold):
+    for module in (batch_size, rating_order, taste_shift, ablation, cold_start):
         for arm in module.arms(setting):
             for user in arm.split.test.user_ids.tolist():
                 mine = arm.split.train.of_user(user)
                 rated = arm.split.test.of_user(user)
                 assert not set(mine.item.tolist()) & set(rated.item.tolist()), (module, arm.name)
-            if module is not shift:  # there somebody else's test ratings are the joined one's
+            if module is not taste_shift:  # there somebody else's test ratings are the joined one's
                 whole = arm.split.train
                 assert not tested & set(zip(whole.user.tolist(), whole.item.tolist(), strict=True))
 
 
 def test_orders_hold_the_same_ratings(setting) -> None:
-    arms = order.arms(setting)
+    arms = rating_order.arms(setting)
     for user in setting.users:
         rows = [a.split.train.of_user(user) for a in arms]
         rows = [r.slice(max(0, len(r) - 40), len(r)) for r in rows]
@@ -119,11 +119,11 @@ def test_orders_hold_the_same_ratings(setting) -> None:
 
 
 def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
-    users = cold.able(setting)
+    users = cold_start.able(setting)
     others = ~np.isin(setting.split.train.user, users)
     tests = []
-    for known in cold.LENGTHS:
-        split = cold.cut(setting, users, known)
+    for known in cold_start.LENGTHS:
+        split = cold_start.cut(setting, users, known)
         tests.append(split.test.hash)
         for user in users:
             newest = setting.split.train.of_user(user).item[-known:] if known else np.zeros(0)
@@ -134,8 +134,8 @@ def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
 
 
 def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
-    users = cold.able(setting)[:4]
-    data, split = cold.together(setting, users, (0, 2))
+    users = cold_start.able(setting)[:4]
+    data, split = cold_start.together(setting, users, (0, 2))
     first = int(setting.dataset.user_ids.max()) + 1
     assert len(split.test) == 2 * len(setting.split.test.of_users(users))
     for at, user in enumerate(users):
@@ -154,9 +154,9 @@ def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatc
     monkeypatch.setattr(baselines, "METHODS", light)
     create = baselines.create  # what is compared is told by name; here nothing takes ten seconds
     monkeypatch.setattr(baselines, "create", lambda n, side=None: create("als" if n == "fm" else n))
-    result = cold.run(setting)
+    result = cold_start.run(setting)
     names = {"simulator", "simulator-calibrated", "constant", "bias", "als", "fm"}
-    assert names <= set(result.rows) and sorted(result.rows["known"].unique()) == list(cold.LENGTHS)
+    assert names <= set(result.rows) and sorted(result.rows["known"].unique()) == list(cold_start.LENGTHS)
     assert result.rows.groupby("known").size().nunique() == 1
     nothing = result.rows[result.rows["known"] == 0]
     assert nothing.groupby("user_id")["simulator"].nunique().max() == 1, "one number: the usual"
@@ -164,21 +164,21 @@ def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatc
 
 
 def test_planted_changes_are_what_they_say(setting) -> None:
-    shifts, joined, own, test = shift.plant(setting)
+    shifts, joined, own, test = taste_shift.plant(setting)
     train, partner = setting.split.train, {s.user: s.other for s in shifts}
     assert all(partner[partner[u]] == u for u in partner), "pairs, each user in one"
     for change in shifts:
         rows, control = joined[change.user], own[change.user]
         theirs, mine = train.of_user(change.other), train.of_user(change.user)
-        assert len(rows) == shift.BEFORE + shift.AFTER and len(set(rows.item.tolist())) == len(rows)
-        assert rows.item[shift.BEFORE :].tolist() == theirs.item[-shift.AFTER :].tolist()
-        assert control.item[shift.BEFORE :].tolist() == mine.item[-shift.AFTER :].tolist()
-        before = rows.item[: shift.BEFORE].tolist()
-        assert before == control.item[: shift.BEFORE].tolist()
-        assert set(before) <= set(mine.item[: -shift.AFTER].tolist())
+        assert len(rows) == taste_shift.BEFORE + taste_shift.AFTER and len(set(rows.item.tolist())) == len(rows)
+        assert rows.item[taste_shift.BEFORE :].tolist() == theirs.item[-taste_shift.AFTER :].tolist()
+        assert control.item[taste_shift.BEFORE :].tolist() == mine.item[-taste_shift.AFTER :].tolist()
+        before = rows.item[: taste_shift.BEFORE].tolist()
+        assert before == control.item[: taste_shift.BEFORE].tolist()
+        assert set(before) <= set(mine.item[: -taste_shift.AFTER].tolist())
         assert (np.diff(rows.timestamp) >= 0).all()
-        late = shift._effects(shift._rated(setting, theirs.slice(len(theirs) - 30, len(theirs))))
-        early = shift._effects(shift._rated(setting, rows.slice(0, 20)))
+        late = taste_shift._effects(taste_shift._rated(setting, theirs.slice(len(theirs) - 30, len(theirs))))
+        early = taste_shift._effects(taste_shift._rated(setting, rows.slice(0, 20)))
         assert early[change.genre] * late[change.genre] < 0
         assert (late[change.genre] > 0) == (change.direction == 1)
         of_other = setting.split.test.of_user(change.other).item.tolist()
@@ -187,9 +187,9 @@ def test_planted_changes_are_what_they_say(setting) -> None:
 
 def test_a_change_is_priced_on_the_same_ratings(made) -> None:
     rows = made["shift"].rows
-    planted = rows[rows["arm"] == shift.PLANTED]
+    planted = rows[rows["arm"] == taste_shift.PLANTED]
     assert planted["undisturbed"].notna().all() and planted["giver"].notna().all()
-    assert (planted.groupby(["user_id", "step"]).size() == shift.BATCH).all()
+    assert (planted.groupby(["user_id", "step"]).size() == taste_shift.BATCH).all()
     step = planted[planted["step"] == 1]
     gap = np.sqrt((step["simulator"] ** 2).mean()) - np.sqrt((step["undisturbed"] ** 2).mean())
     assert made["shift"].figures["jump"][0] == pytest.approx(gap)
@@ -200,8 +200,8 @@ def test_an_evolution_that_broke_off_tells_nothing(ml100k, last10, setting) -> N
 
     user, builtin = setting.users[0], StatisticalUserModel()
     steps = list(evolve(ml100k, last10, builtin, plan(ml100k, last10, user, builtin)))
-    change = shift.Shift(user, "Drama", 1)
-    assert math.isnan(shift.steps_until(steps[:3], change, ml100k, 4))
+    change = taste_shift.Shift(user, "Drama", 1)
+    assert math.isnan(taste_shift.steps_until(steps[:3], change, ml100k, 4))
 
 
 def test_an_interval_needs_users_with_rows() -> None:
@@ -211,7 +211,7 @@ def test_an_interval_needs_users_with_rows() -> None:
 
 
 def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> None:
-    from lusifer.evaluation import simulated
+    from lusifer.evaluation import simulation
 
     real = base.simulate
 
@@ -222,7 +222,7 @@ def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> No
         return found
 
     monkeypatch.setattr(base, "simulate", failing)
-    assert simulated.simulate is real
+    assert simulation.simulate is real
     result = find("ablation").run(paid)
     assert any("this arm is left out" in n for n in result.notes)
     assert "Without metadata" not in result.figures
@@ -231,7 +231,7 @@ def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> No
 
 def test_nothing_measured_claims_nothing() -> None:
     none = base.Figure(float("nan"), np.zeros(0))
-    assert "can't be told" in order._reading(none, none)
+    assert "can't be told" in rating_order._reading(none, none)
     assert "No part" in ablation._said({})[0]
     sure = base.Figure(-0.2, np.full(100, -0.2))
     small = base.Figure(0.01, np.linspace(-0.1, 0.1, 100))
@@ -247,14 +247,14 @@ def test_a_planted_change_is_noticed_and_hurts(made) -> None:
 
 
 def test_a_stance_is_read_from_text(ml100k) -> None:
-    from lusifer.simulator.mentions import names_of
+    from lusifer.simulator.entity_matching import names_of
 
     names = names_of(ml100k, ml100k.items_of([1, 50]))
     profile = Profile(
         likes=(Bullet("Enjoys crime films, more than comedies."),),
         dislikes=(Bullet("Horror films leave this user cold."), Bullet("Avoids musicals.")),
     )
-    said = {g: shift.stance(profile, g, names) for g in ("Crime", "Comedy", "Horror", "Musical", "War")}
+    said = {g: taste_shift.stance(profile, g, names) for g in ("Crime", "Comedy", "Horror", "Musical", "War")}
     assert said == {"Crime": 1, "Comedy": 0, "Horror": -1, "Musical": -1, "War": 0}
 
 
@@ -287,15 +287,15 @@ def test_masked_titles_tell_nothing_and_change_nothing_else(setting) -> None:
 
 def test_a_loop_feeds_itself_what_it_said_and_nothing_known(setting, made) -> None:
     rows = made["loop"].rows
-    fed = rows[(rows["kind"] == "fed") & (rows["way"] == loop.FED)]
+    fed = rows[(rows["kind"] == "fed") & (rows["way"] == closed_loop.FED)]
     known = {
         (u, i)
         for t in (setting.split.train, setting.split.test)
         for u, i in zip(t.user.tolist(), t.item.tolist(), strict=True)
     }
     assert not known & set(zip(fed["user_id"], fed["item_id"], strict=True))
-    assert (fed.groupby(["user_id", "round"]).size() == loop.SHOWN).all()
-    assert fed["round"].max() == loop.ROUNDS and set(fed["said"]) <= {1, 2, 3, 4, 5}
+    assert (fed.groupby(["user_id", "round"]).size() == closed_loop.SHOWN).all()
+    assert fed["round"].max() == closed_loop.ROUNDS and set(fed["said"]) <= {1, 2, 3, 4, 5}
     assert made["loop"].figures["fed_spread"][2] < made["loop"].figures["real_spread"][1]
     one = find("loop").run(replace(setting, options={"rounds": 1}))
     assert one.rows["round"].max() == 1
@@ -336,7 +336,7 @@ def test_recitation_tells_nothing_but_the_id(paid, openai_server) -> None:
 
 
 def test_a_recitation_that_is_no_answer_is_not_served_again(paid, openai_server) -> None:
-    from lusifer.simulator.recite import recite
+    from lusifer.simulator.memorization_probe import recite
 
     items = paid.dataset.items_of([1, 2])
     openai_server.behave("garbage")
@@ -366,7 +366,7 @@ def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:
 
 
 def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
-    from lusifer.simulator import questions
+    from lusifer.simulator import prompt_rendering
     from lusifer.simulator.evolution import context_after, evolve, plan
 
     builtin = StatisticalUserModel()
@@ -376,14 +376,14 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
     items = ml100k.items_of([50, 100])
 
     def text(p) -> str:
-        return questions.rate(p, context, items)[1].content
+        return prompt_rendering.rate(p, context, items)[1].content
 
     whole, bullet = text(paid.model.prompts), context.profile.bullets[0].text
     found = {name: text(p) for name, p in ablation.variants(paid.model, details=False).items()}
     assert bullet in whole and bullet not in found["Without the profile"]
     assert "Without people" not in found, "nothing is known of people here"
     assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(paid.model))
-    fact = questions.rate_values(paid.model.prompts, context, items)["facts"].splitlines()[0]
+    fact = prompt_rendering.rate_values(paid.model.prompts, context, items)["facts"].splitlines()[0]
     assert fact in whole and fact not in found["Without facts"]
     newest = context.seen[-1].item.title
     assert (

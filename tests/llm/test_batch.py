@@ -10,12 +10,12 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
-from lusifer.evaluation import population, rows
+from lusifer.evaluation import population, tables
 from lusifer.llm import Budget, factory
 from lusifer.llm.batch import Batches
 from lusifer.llm.budget import Limit
 from lusifer.simulator import LLMUserModel
-from lusifer.simulator.waves import by_waves
+from lusifer.simulator.batch_planner import by_waves
 from tests.servers.openai import KEY
 
 PRICES = """["a"]
@@ -50,7 +50,7 @@ def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, 
     assert told[-1] == "Ratings of 4 users" and len(told) <= 5
     run = population.record(ml100k, last10, lambda r: model, users, store)
     assert not openai_server.requests
-    found = pd.read_parquet(rows.path(run))
+    found = pd.read_parquet(tables.path(run))
     assert found["expected"].notna().all() and len(found) == 40
     calls, _ = store.calls({"status": "ok"}, limit=1000)
     assert len(calls) == len(openai_server.batched)

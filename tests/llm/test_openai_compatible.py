@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from lusifer.errors import ModelError
-from lusifer.llm import Endpoint, Message, Note, Recorded, openai_compatible
+from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, openai_compatible
 from lusifer.llm.endpoints import OPENAI_URL
 from lusifer.llm.openai_compatible import OpenAICompatible, retry_after
 from lusifer.llm.prices import price
@@ -172,8 +172,8 @@ def test_the_planted_key_is_nowhere(openai_server, schema, store) -> None:
     for way, key in (("ok", KEY), ("refusal", KEY), ("400", KEY), ("ok", "sk-other-0123456789ab")):
         openai_server.behave(way)
         try:
-            Recorded(_model(openai_server, key), store).complete(
-                [*ASK, Message("user", way)], schema=schema, note=Note("rate")
+            CachedLLM(_model(openai_server, key), store).complete(
+                [*ASK, Message("user", way)], schema=schema, note=CallMetadata("rate")
             )
         except ModelError as error:
             assert key not in str(error)

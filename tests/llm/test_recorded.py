@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from lusifer.errors import ModelError
-from lusifer.llm import Completion, Message, Note, Recorded
+from lusifer.llm import CachedLLM, CallMetadata, Completion, Message
 from lusifer.llm.cached import answer_key
 
 ASK = [Message("user", "hello")]
@@ -31,9 +31,9 @@ class Answering:
 
 def test_the_second_time_nobody_is_asked(store) -> None:
     inner = Answering()
-    llm = Recorded(inner, store)
-    first = llm.complete(ASK, note=Note("rate", run="r1"))
-    again = llm.complete(ASK, note=Note("update", run="r2", user=3))
+    llm = CachedLLM(inner, store)
+    first = llm.complete(ASK, note=CallMetadata("rate", run="r1"))
+    again = llm.complete(ASK, note=CallMetadata("update", run="r2", user=3))
     assert inner.asked == 1 and again.text == first.text == "answer 1"
     assert again.cached and not first.cached and again.key == first.key
     used = store.usage()
@@ -56,7 +56,7 @@ def test_exactly_what_can_change_an_answer_is_in_the_key() -> None:
     assert answer_key("id", ASK, {"b": 1, "a": 2}, None, None, None, 0) == answer_key(
         "id", ASK, {"a": 2, "b": 1}, None, None, None, 0
     )
-    assert {f.name for f in dataclasses.fields(Note)} == {
+    assert {f.name for f in dataclasses.fields(CallMetadata)} == {
         "purpose",
         "evolution",
         "run",
@@ -67,7 +67,7 @@ def test_exactly_what_can_change_an_answer_is_in_the_key() -> None:
 
 
 def test_a_new_draw_asks_again(store) -> None:
-    llm = Recorded(Answering(), store)
+    llm = CachedLLM(Answering(), store)
     assert [llm.complete(ASK, draw=d).text for d in (0, 1, 0)] == [
         "answer 1",
         "answer 2",
@@ -79,7 +79,7 @@ def test_a_new_draw_asks_again(store) -> None:
 def test_failures_are_recorded_and_asked_again(store, kind: str) -> None:
     inner = Answering()
     inner.error = kind
-    llm = Recorded(inner, store)
+    llm = CachedLLM(inner, store)
     for _ in range(2):
         with pytest.raises(ModelError):
             llm.complete(ASK)
@@ -91,7 +91,7 @@ def test_failures_are_recorded_and_asked_again(store, kind: str) -> None:
 def test_truncated_answers_are_paid_recorded_and_never_served(store) -> None:
     inner = Answering()
     inner.finish = "length"
-    llm = Recorded(inner, store)
+    llm = CachedLLM(inner, store)
     with pytest.raises(ModelError) as failed:
         llm.complete(ASK)
     assert failed.value.kind == "truncated"
@@ -103,7 +103,7 @@ def test_truncated_answers_are_paid_recorded_and_never_served(store) -> None:
 
 def test_a_rejected_answer_is_never_served(store) -> None:
     inner = Answering()
-    llm = Recorded(inner, store)
+    llm = CachedLLM(inner, store)
     llm.reject(llm.complete(ASK).key, "No JSON.")
     assert llm.complete(ASK).text == "answer 2"
     assert store.usage()["failed"] == 1

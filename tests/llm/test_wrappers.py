@@ -10,10 +10,10 @@ import pytest
 
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm import Budget, Completion, Endpoint, Limit, Message
-from lusifer.llm.budget import Budgeted, operators
+from lusifer.llm.budget import BudgetedLLM, operators
 from lusifer.llm.openai_compatible import OpenAICompatible
-from lusifer.llm.rate_limit import Gate, Limited, gate_of
-from lusifer.llm.retry import Retrying
+from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM, limiter_for
+from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
 
@@ -48,7 +48,7 @@ class Answering:
 )
 def test_what_passes_is_tried_again(openai_server, ways) -> None:
     openai_server.behave(*ways)
-    answer = Retrying(client(openai_server), first=0.01).complete(ASK)
+    answer = RetryingLLM(client(openai_server), first=0.01).complete(ASK)
     assert answer.text == "yes" and answer.attempts == len(ways) + 1
     assert len(openai_server.requests) == len(ways) + 1
 
@@ -57,21 +57,21 @@ def test_what_passes_is_tried_again(openai_server, ways) -> None:
 def test_what_does_not_pass_is_not_tried_again(openai_server, way) -> None:
     openai_server.always = way
     with pytest.raises(ModelError) as failed:
-        Retrying(client(openai_server), first=0.01).complete(ASK)
+        RetryingLLM(client(openai_server), first=0.01).complete(ASK)
     assert len(openai_server.requests) == failed.value.attempts == 1
 
 
 def test_giving_up_says_how_long_it_was_tried(openai_server) -> None:
     openai_server.always = "500"
     with pytest.raises(ModelError, match=r"Tried 3 times in \d+ seconds") as failed:
-        Retrying(client(openai_server), attempts=3, first=0.01).complete(ASK)
+        RetryingLLM(client(openai_server), attempts=3, first=0.01).complete(ASK)
     assert failed.value.attempts == 3 and failed.value.kind == "server"
 
 
 def test_what_the_server_asks_for_is_waited(openai_server) -> None:
     openai_server.behave("429:0.4")
     began = time.monotonic()
-    Retrying(client(openai_server), first=0.001).complete(ASK)
+    RetryingLLM(client(openai_server), first=0.001).complete(ASK)
     assert time.monotonic() - began >= 0.4
 
 
@@ -79,7 +79,7 @@ def test_a_wait_beyond_patience_is_given_up_at_once(openai_server) -> None:
     openai_server.always = "429:3600"
     began = time.monotonic()
     with pytest.raises(ModelError, match="asks to wait 3600 seconds"):
-        Retrying(client(openai_server)).complete(ASK)
+        RetryingLLM(client(openai_server)).complete(ASK)
     assert time.monotonic() - began < 5 and len(openai_server.requests) == 1
 
 
@@ -89,7 +89,7 @@ def test_cancel_does_not_wait_with_it(openai_server) -> None:
     threading.Timer(0.3, stop.set).start()
     began = time.monotonic()
     with pytest.raises(CancelledError):
-        Retrying(client(openai_server), cancelled=stop.is_set).complete(ASK)
+        RetryingLLM(client(openai_server), cancelled=stop.is_set).complete(ASK)
     assert time.monotonic() - began < 5
 
 
@@ -98,8 +98,8 @@ def test_cancel_does_not_wait_with_it(openai_server) -> None:
 
 def test_the_gate_never_lets_more_than_its_most_through(openai_server) -> None:
     openai_server.delay = 0.02
-    gate = Gate(3)
-    limited = Limited(client(openai_server), gate)
+    gate = ConcurrencyLimiter(3)
+    limited = RateLimitedLLM(client(openai_server), gate)
     threads = [threading.Thread(target=limited.complete, args=(ASK,)) for _ in range(24)]
     for t in threads:
         t.start()
@@ -109,8 +109,8 @@ def test_the_gate_never_lets_more_than_its_most_through(openai_server) -> None:
 
 
 def test_it_shrinks_when_refused_and_grows_back() -> None:
-    gate, inner = Gate(32), Answering()
-    limited = Limited(inner, gate)
+    gate, inner = ConcurrencyLimiter(32), Answering()
+    limited = RateLimitedLLM(inner, gate)
     for _ in range(30):
         limited.complete(ASK)
     assert gate.limit == 32, "one more a call until the first refusal"
@@ -129,15 +129,15 @@ def test_it_shrinks_when_refused_and_grows_back() -> None:
 
 def test_requests_and_tokens_a_minute(monkeypatch) -> None:
     monkeypatch.setattr("lusifer.llm.limits.MINUTE", 0.6)
-    for gate in (Gate(8, rpm=2), Gate(8, tpm=250)):
-        limited, began = Limited(Answering(), gate), time.monotonic()
+    for gate in (ConcurrencyLimiter(8, rpm=2), ConcurrencyLimiter(8, tpm=250)):
+        limited, began = RateLimitedLLM(Answering(), gate), time.monotonic()
         for _ in range(4):  # 100 tokens each
             limited.complete(ASK)
         assert 0.5 < time.monotonic() - began < 3
 
 
 def test_waiting_for_a_turn_can_be_cancelled() -> None:
-    gate = Gate(1)
+    gate = ConcurrencyLimiter(1)
     gate.enter(1, lambda: False)
     with pytest.raises(CancelledError):
         gate.enter(1, lambda: True)
@@ -147,8 +147,8 @@ def test_waiting_for_a_turn_can_be_cancelled() -> None:
 
 def test_one_gate_an_endpoint() -> None:
     a = Endpoint("x", "http://a/v1", "key one")
-    assert gate_of(a) is gate_of(Endpoint("x", "http://a/v1", "key two"))
-    assert gate_of(a) is not gate_of(Endpoint("x", "http://b/v1"))
+    assert limiter_for(a) is limiter_for(Endpoint("x", "http://a/v1", "key two"))
+    assert limiter_for(a) is not limiter_for(Endpoint("x", "http://b/v1"))
 
 
 # ---- budget ---------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_one_gate_an_endpoint() -> None:
 
 def test_a_call_that_could_pass_the_budget_is_not_made(store) -> None:
     inner = Answering()
-    llm = Budgeted(inner, store, Budget(run=Limit(tokens=1000), run_id="r"))
+    llm = BudgetedLLM(inner, store, Budget(run=Limit(tokens=1000), run_id="r"))
     made = 0
     with pytest.raises(ModelError, match="The budget of this run would be passed") as failed:
         for _ in range(100):
@@ -170,11 +170,11 @@ def test_a_call_that_could_pass_the_budget_is_not_made(store) -> None:
 def test_dollars_where_the_price_is_known_and_tokens_where_not(store, openai_server) -> None:
     known = Answering()
     known.identity = "https://api.openai.com:/v1|gpt-4o-mini"
-    llm = Budgeted(known, store, Budget(session=Limit(dollars=1e-4), session_id="s"))
+    llm = BudgetedLLM(known, store, Budget(session=Limit(dollars=1e-4), session_id="s"))
     with pytest.raises(ModelError, match=r"\$0\.00 of \$0\.00"):
         llm.complete(ASK, max_tokens=5000)
     assert known.asked == 0 and store.spent("session", "s") == (0, 0.0)
-    unknown = Budgeted(Answering(), store, Budget(session=Limit(dollars=0.001), session_id="t"))
+    unknown = BudgetedLLM(Answering(), store, Budget(session=Limit(dollars=0.001), session_id="t"))
     unknown.complete(ASK, max_tokens=500)
     with pytest.raises(ModelError, match="of 1,000 tokens"):
         unknown.complete(ASK, max_tokens=900)
@@ -182,7 +182,7 @@ def test_dollars_where_the_price_is_known_and_tokens_where_not(store, openai_ser
 
 def test_what_failed_is_given_back_and_what_may_be_paid_is_not(store) -> None:
     refused, lost = ModelError("no", kind="auth"), ModelError("no", kind="timeout")
-    llm = Budgeted(Answering(refused, lost), store, Budget(run=Limit(tokens=10_000), run_id="r"))
+    llm = BudgetedLLM(Answering(refused, lost), store, Budget(run=Limit(tokens=10_000), run_id="r"))
     with pytest.raises(ModelError):
         llm.complete(ASK, max_tokens=500)
     assert store.spent("run", "r")[0] == 0
@@ -192,7 +192,7 @@ def test_what_failed_is_given_back_and_what_may_be_paid_is_not(store) -> None:
 
 
 def test_without_a_limit_nothing_is_booked(store) -> None:
-    Budgeted(Answering(), store, Budget(run_id="r")).complete(ASK)
+    BudgetedLLM(Answering(), store, Budget(run_id="r")).complete(ASK)
     assert store.spent("run", "r") == (0, 0.0)
 
 
@@ -211,7 +211,7 @@ def test_the_operators_limits(monkeypatch) -> None:
 
 def _spend(path, url: str, made) -> None:
     store = Store(path)
-    llm = Budgeted(
+    llm = BudgetedLLM(
         OpenAICompatible(Endpoint("openai", url, KEY), "m"),
         store,
         Budget(day=Limit(tokens=20_000)),

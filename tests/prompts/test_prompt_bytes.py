@@ -25,9 +25,9 @@ from lusifer import datasets, prompts
 from lusifer.datasets import Dataset, Details, splits
 from lusifer.evaluation.experiments.ablation import variants
 from lusifer.evaluation.experiments.contamination import _renamed, masked
-from lusifer.llm import Completion, Recorded
+from lusifer.llm import CachedLLM, Completion
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan, rate_items
-from lusifer.simulator.recite import recite
+from lusifer.simulator.memorization_probe import recite
 from lusifer.simulator.types import Crowd
 from tests.servers.openai import OpenAIServer
 
@@ -49,7 +49,7 @@ class FlawedLLM:
         purpose = options["note"].purpose
         if len(messages) > 2 or "by this schema:" in messages[-1].content:
             purpose += " repair"
-        key = Recorded(self, None).key(messages, **options)  # type: ignore[arg-type]
+        key = CachedLLM(self, None).key(messages, **options)  # type: ignore[arg-type]
         told = json.dumps([m.to_json() for m in messages], ensure_ascii=False)
         self.asked.append((purpose, told, key))
         body = {"response_format": {"json_schema": {"schema": options["schema"]}}}

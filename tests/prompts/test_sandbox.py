@@ -13,7 +13,7 @@ from jinja2 import TemplateError
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
 from lusifer.prompts import sandbox, validation
-from lusifer.simulator import StatisticalUserModel, evolve, plan, questions
+from lusifer.simulator import StatisticalUserModel, evolve, plan, prompt_rendering
 from lusifer.simulator.evolution import context_after
 
 WRITING = "/tmp/lusifer-written-by-a-template"
@@ -105,9 +105,9 @@ def values(ml100k, last10) -> dict:
     steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model)))
     context = context_after(ml100k, last10, 405, steps[:2]).reading(steps[2].batch)
     return {
-        **questions.system_values(context),
-        **questions.update_values(p, context),
-        **questions.rate_values(p, context, ml100k.items_of([50, 181])),
+        **prompt_rendering.system_values(context),
+        **prompt_rendering.update_values(p, context),
+        **prompt_rendering.rate_values(p, context, ml100k.items_of([50, 181])),
     }
 
 

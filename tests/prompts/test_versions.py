@@ -10,7 +10,7 @@ import pytest
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
 from lusifer.prompts import validation, versions
-from lusifer.simulator.questions import VARIABLES
+from lusifer.simulator.prompt_rendering import VARIABLES
 
 
 def test_a_version_is_its_content(store) -> None:

@@ -10,7 +10,7 @@ import pytest
 from lusifer.datasets import RatingScale, splits
 from lusifer.datasets.model import Details
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import scores, simulated
+from lusifer.evaluation import scores, simulation
 from lusifer.simulator import StatisticalUserModel, community
 from lusifer.simulator.calibration import PARTS, Calibrator
 
@@ -137,13 +137,13 @@ def test_too_few_forecasts() -> None:
 
 def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tmp_path, monkeypatch) -> None:
     """Read back they are the same; other details, another seed or other training ratings are others."""
-    monkeypatch.setattr(simulated, "TEACHERS", 40)
+    monkeypatch.setattr(simulation, "TEACHERS", 40)
     model = StatisticalUserModel()
-    made = simulated.teachers(ml100k, last10, model, folder=tmp_path)
+    made = simulation.teachers(ml100k, last10, model, folder=tmp_path)
     (file,) = tmp_path.iterdir()
-    plain = simulated.teachers(ml100k, last10, model)
-    monkeypatch.setattr(simulated, "evolve", None)  # nobody forecasts again
-    again = simulated.teachers(ml100k, last10, model, folder=tmp_path)
+    plain = simulation.teachers(ml100k, last10, model)
+    monkeypatch.setattr(simulation, "evolve", None)  # nobody forecasts again
+    again = simulation.teachers(ml100k, last10, model, folder=tmp_path)
     for found in (made, again):
         for name, values in plain.arrays().items():
             np.testing.assert_array_equal(values, found.arrays()[name], err_msg=name)
@@ -169,11 +169,11 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
         (ml100k, short, model, {}),
     ):
         with pytest.raises(TypeError):
-            simulated.teachers(data, split, by, folder=tmp_path, **more)
+            simulation.teachers(data, split, by, folder=tmp_path, **more)
     whole = file.read_bytes()
     damaged = [b"PK torn", whole[: len(whole) // 2], whole.replace(b"cuts", b"cats")]
     np.save(tmp_path / "plain.npy", np.zeros(3))
     for said in (*damaged, (tmp_path / "plain.npy").read_bytes()):
         file.write_bytes(said)
         with pytest.raises(TypeError):
-            simulated.teachers(ml100k, last10, model, folder=tmp_path)
+            simulation.teachers(ml100k, last10, model, folder=tmp_path)

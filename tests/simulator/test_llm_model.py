@@ -9,7 +9,7 @@ import pytest
 from lusifer import prompts
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation import SIMULATOR, evaluate
-from lusifer.llm import Endpoint, Recorded
+from lusifer.llm import CachedLLM, Endpoint
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution, user_model
 from lusifer.simulator.estimate import for_evolution, for_rating, for_users
@@ -19,7 +19,7 @@ from tests.servers.openai import KEY
 
 @pytest.fixture
 def model(openai_server, store):
-    llm = Recorded(OpenAICompatible(Endpoint("openai", openai_server.url, KEY), "small"), store)
+    llm = CachedLLM(OpenAICompatible(Endpoint("openai", openai_server.url, KEY), "small"), store)
     return LLMUserModel(llm, prompts.load())
 
 

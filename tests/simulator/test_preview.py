@@ -8,7 +8,7 @@ import pytest
 
 from lusifer import prompts
 from lusifer.llm import prices
-from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan, questions
+from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan, prompt_rendering
 from lusifer.simulator.preview import context_at, preview
 from tests.datasets.test_splits import Listener
 
@@ -26,7 +26,7 @@ def test_the_preview_is_what_is_asked(ml100k, last10, steps, name, template) -> 
     items = ml100k.items_of(last10.test.of_user(405).item)
     context = context_at(ml100k, last10, 405, steps, template, 2)
     found = preview(p, template, context, items)
-    assert not found.mistakes and set(found.values) >= set(questions.VARIABLES[template]) - {"profile"}
+    assert not found.mistakes and set(found.values) >= set(prompt_rendering.VARIABLES[template]) - {"profile"}
     model = LLMUserModel(Listener(), p)
     asked = model.update_question(context) if context.batch else model.rate_questions(context, items)[0]
     assert list(found.messages[:2]) == asked[0] and found.most == asked[1]["max_tokens"]

@@ -17,10 +17,10 @@ import pytest
 from lusifer import prompts
 from lusifer.errors import ModelError
 from lusifer.evaluation import SIMULATOR, evaluate
-from lusifer.llm import Endpoint, Recorded, openai_compatible
+from lusifer.llm import CachedLLM, Endpoint, openai_compatible
 from lusifer.llm.openai_compatible import OpenAICompatible
-from lusifer.llm.rate_limit import Gate, Limited
-from lusifer.llm.retry import Retrying
+from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM
+from lusifer.llm.retry import RetryingLLM
 from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution
 from tests.conftest import ROOT
 from tests.servers.openai import KEY
@@ -59,7 +59,7 @@ def model(openai_server, store, monkeypatch):
     monkeypatch.setattr(openai_compatible, "TIMEOUT_SECONDS", 1.0)
     monkeypatch.setattr(openai_compatible, "_clients", {})
     client = OpenAICompatible(Endpoint("openai", openai_server.url, KEY), "small")
-    llm = Recorded(Retrying(Limited(client, Gate(32)), first=0.01), store)
+    llm = CachedLLM(RetryingLLM(RateLimitedLLM(client, ConcurrencyLimiter(32)), first=0.01), store)
     return LLMUserModel(llm, prompts.load())
 
 

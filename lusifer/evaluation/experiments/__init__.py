@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.experiments import (
     ablation,
-    batches,
-    cold,
+    batch_size,
+    closed_loop,
+    cold_start,
     contamination,
-    loop,
-    order,
-    repeat,
-    shift,
+    rating_order,
+    repeatability,
+    taste_shift,
 )
 from lusifer.evaluation.experiments.base import Panel, Point, Result, Setting
 from lusifer.simulator.estimate import Estimate
@@ -57,23 +57,23 @@ EXPERIMENTS = {
     e.name: e
     for e in (
         Experiment(
-            "batches", "Batch size and history", "How many ratings should be read, and how many at a time?", batches
+            "batches", "Batch size and history", "How many ratings should be read, and how many at a time?", batch_size
         ),
         Experiment(
             "cold",
             "Cold start",
             "Does it help while little is known of a user?",
-            cold,
+            cold_start,
             {"apart": ("Fit each length apart", 0, 0, 1)},
         ),
-        Experiment("shift", "Taste shift", "Does it follow a sudden change of taste?", shift),
-        Experiment("order", "Order", "Is the evolution real, or only more data?", order),
+        Experiment("shift", "Taste shift", "Does it follow a sudden change of taste?", taste_shift),
+        Experiment("order", "Order", "Is the evolution real, or only more data?", rating_order),
         Experiment(
             "repeat",
             "Repeatability",
             "How much differs when everything is asked again?",
-            repeat,
-            {"draws": ("Draws", repeat.DRAWS, 2, 10)},
+            repeatability,
+            {"draws": ("Draws", repeatability.DRAWS, 2, 10)},
         ),
         Experiment("ablation", "Ablation", "What does each part of what the model is told contribute?", ablation),
         Experiment(
@@ -83,8 +83,8 @@ EXPERIMENTS = {
             "loop",
             "Closed loop",
             "What happens when a profile is fed with its own ratings?",
-            loop,
-            {"rounds": ("Rounds", loop.ROUNDS, 1, 20)},
+            closed_loop,
+            {"rounds": ("Rounds", closed_loop.ROUNDS, 1, 20)},
         ),
     )
 }

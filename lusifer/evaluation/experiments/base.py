@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation.simulated import Progress, Simulated, silent, simulate
+from lusifer.evaluation.simulation import Simulated, simulate
+from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import LLMUserModel, UserModel, plan
 from lusifer.simulator.community import Community, pair_keys
 from lusifer.simulator.estimate import Estimate, for_users

@@ -16,10 +16,10 @@ from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
-from lusifer.evaluation.simulated import each
+from lusifer.evaluation.simulation import each
 from lusifer.simulator import LLMUserModel
 from lusifer.simulator.estimate import Estimate, for_question
-from lusifer.simulator.recite import questions, recite
+from lusifer.simulator.memorization_probe import questions, recite
 
 KNOWN, MASKED = "Titles known", "Titles masked"
 RIGHT, WRONG = "Right user id", "Another user's id"

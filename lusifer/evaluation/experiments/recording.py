@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import rows
+from lusifer.evaluation import tables
 from lusifer.evaluation.experiments import Experiment, Setting
 from lusifer.simulator import label
 from lusifer.store import Store
@@ -67,7 +67,7 @@ def record(
         store.reopen_run(run)
     try:
         result = experiment.run(make(run))
-        rows.keep(run, result.rows)
+        tables.keep(run, result.rows)
     except BaseException as error:
         stopped = isinstance(error, CancelledError | KeyboardInterrupt)
         store.finish_run(run, "cancelled" if stopped else "failed")

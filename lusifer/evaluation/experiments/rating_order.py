@@ -8,7 +8,7 @@ from lusifer.datasets import RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
-from lusifer.evaluation.simulated import Simulated
+from lusifer.evaluation.simulation import Simulated
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.whatif import replaced
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusifer import baselines, subprocess_runner
-from lusifer.baselines import SideInformation, Tick, silent
+from lusifer.baselines import SideInformation
+from lusifer.progress import Progress, ignore_progress
 from lusifer.baselines.fitting import fit_and_predict
 from lusifer.datasets import Dataset
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays

@@ -14,18 +14,17 @@ from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import kept
+from lusifer.evaluation import prediction_cache
 from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
-from lusifer.evaluation.simulated import (
+from lusifer.evaluation.simulation import (
     Forecasts,
-    Progress,
     Simulated,
     calibrated,
     calibrator,
-    silent,
     simulate,
     teachers,
 )
+from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
 from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Community
@@ -156,20 +155,22 @@ def predict_baseline(
     *,
     seed: int = 0,
     folder: Path | None = None,
-    tick: baselines.Tick = baselines.silent,
+    tick: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Prediction:
     """Fit one baseline on the training part and predict test rows, clipped to the scale.
 
     Args:
         test: the split's test part, or the rows of some of its users.
-        folder: where predictions are kept for the next time, see `lusifer.evaluation.kept`.
+        folder: where predictions are kept for the next time, see `lusifer.evaluation.prediction_cache`.
 
     Raises:
         InvalidInputError: no such predictor.
         CancelledError: somebody stopped it.
     """
-    values, seconds = kept.test_values(name, dataset, split, folder, seed=seed, tick=tick, cancelled=cancelled)
+    values, seconds = prediction_cache.test_values(
+        name, dataset, split, folder, seed=seed, tick=tick, cancelled=cancelled
+    )
     rows = np.isin(split.test.user, test.user_ids)
     return Prediction(name, dataset.scale.clip(values[rows]), seconds)
 

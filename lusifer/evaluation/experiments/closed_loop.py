@@ -17,7 +17,7 @@ from lusifer.datasets import Item
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, Setting
-from lusifer.evaluation.simulated import each
+from lusifer.evaluation.simulation import each
 from lusifer.simulator import LLMUserModel, evolve, plan, run_evolution
 from lusifer.simulator.estimate import Estimate, for_rating, for_update
 from lusifer.simulator.evolution import context_after, history_of

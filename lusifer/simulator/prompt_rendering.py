@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from lusifer.datasets import Item, Words
+from lusifer.datasets import Item, ItemNouns
 from lusifer.llm import Message
 from lusifer.prompts import PromptSet
-from lusifer.simulator.facts import facts, line, others, shown_fields
+from lusifer.simulator.taste_facts import facts, line, others, shown_fields
 from lusifer.simulator.types import Context
 
 VARIABLES = {
@@ -69,7 +69,7 @@ def rate(prompts: PromptSet, context: Context, items: Sequence[Item]) -> list[Me
     return _messages(prompts, context, "rate", rate_values(prompts, context, items))
 
 
-def nouns(words: Words) -> dict[str, str]:
+def nouns(words: ItemNouns) -> dict[str, str]:
     """The variables that say what items are called."""
     return {"noun": words.one, "nouns": words.many, "a_noun": words.say("a movie")}
 

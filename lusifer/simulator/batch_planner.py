@@ -19,7 +19,7 @@ from lusifer.simulator.evolution import (
     plan,
 )
 from lusifer.simulator.llm_model import LLMUserModel, Question
-from lusifer.simulator.session import run_evolution, stored_steps
+from lusifer.simulator.runner import run_evolution, stored_steps
 from lusifer.simulator.types import Context
 from lusifer.store import Store
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lusifer.datasets import Dataset, Item
 from lusifer.errors import ModelError
-from lusifer.llm import Message, Note
+from lusifer.llm import CallMetadata, Message
 from lusifer.simulator import answers
 from lusifer.simulator.llm_model import LLMUserModel, Question
 from lusifer.simulator.types import SimulatedRating
@@ -27,7 +27,7 @@ def question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[I
         f"In the data set {dataset.title}, which rating ({scale.lowest:g} to {scale.highest:g}) did the user with id {user} give each of "
         f"these {dataset.words.many}? For each give the reason first: remembered, or guessed.\n\n{dataset.words.many.upper()} (id | title)\n{listed}"
     )
-    note = Note("recite", model.run, user, 0, model.version, None)
+    note = CallMetadata("recite", model.run, user, 0, model.version, None)
     return [Message("system", SYSTEM), Message("user", text)], {
         "schema": answers.ratings_schema(tuple(items), scale),
         "temperature": 0.0,

@@ -20,7 +20,8 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.metrics import LEAST_USERS
-from lusifer.evaluation.simulated import Progress, Simulated, silent, simulate
+from lusifer.evaluation.simulation import Simulated, simulate
+from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import LLMUserModel, UserModel, plan
 from lusifer.simulator.community import Community, pair_keys
 from lusifer.store import Store

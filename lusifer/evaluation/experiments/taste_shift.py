@@ -17,10 +17,10 @@ import pandas as pd
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, Setting
-from lusifer.evaluation.simulated import Simulated
+from lusifer.evaluation.simulation import Simulated
 from lusifer.simulator import Step
+from lusifer.simulator.entity_matching import Names, names_of
 from lusifer.simulator.estimate import Estimate
-from lusifer.simulator.mentions import Names, names_of
 from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, tastes, user_mean
 from lusifer.simulator.types import Profile, Rated
 from lusifer.simulator.whatif import replaced

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
+from lusifer.progress import Progress, ignore_progress
 from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError
 from lusifer.simulator import (
     Step,
@@ -35,18 +36,12 @@ from lusifer.simulator.types import Rated, SimulatedRating
 from lusifer.store import Store
 
 Floats = NDArray[np.float64]
-Progress = Callable[[int, int, str], None]
-"""Called with units done, units in all, and what is being done."""
 NEWEST = 10
 """Ratings that a user's present level is told from."""
 FORMAT = 1
 """Of kept forecasts."""
 TEACHERS = 2000
 """Users whose forecasts a calibration of the built-in is learned from, at most."""
-
-
-def silent(done: int, total: int, message: str) -> None:
-    """A `Progress` that nobody watches."""
 
 
 @dataclass(frozen=True, eq=False)

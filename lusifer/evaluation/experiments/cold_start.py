@@ -16,10 +16,10 @@ from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
+from lusifer.evaluation.evaluator import predict_baseline
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Figure, Panel, Result, Setting
-from lusifer.evaluation.protocol import predict_baseline
-from lusifer.evaluation.simulated import Forecasts, Simulated, calibrated, calibrator, teachers
+from lusifer.evaluation.simulation import Forecasts, Simulated, calibrated, calibrator, teachers
 from lusifer.simulator import BUILTIN
 from lusifer.simulator import community as communities
 from lusifer.simulator.community import Community
