@@ -46,9 +46,9 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
     bias = scores(predict_baseline("bias", dataset, split, split.test).values, true)
     print(line("bias", bias))
     began = time.perf_counter()
-    full = community.full(dataset, split, folder)
+    full = community.with_factorization(dataset, split, folder)
     prepared = time.perf_counter() - began
-    light = community.light(dataset, split)
+    light = community.offsets_only(dataset, split)
     level = np.rint((true - dataset.scale.lowest) / dataset.scale.step).astype(int)
     rows = np.arange(len(true))
     for told, by in ((False, light), (True, full)):

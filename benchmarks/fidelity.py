@@ -17,7 +17,7 @@ def main() -> None:
     split = splits.make(dataset, "last-10")
     began = time.perf_counter()
     found = evaluate(
-        dataset, split, [SIMULATOR], model=StatisticalUserModel(), community=community.light(dataset, split)
+        dataset, split, [SIMULATOR], model=StatisticalUserModel(), community=community.offsets_only(dataset, split)
     )
     simulated = time.perf_counter() - began
     scale = dataset.scale

@@ -16,7 +16,7 @@ from pathlib import Path
 from lusifer import prompts
 from lusifer.datasets import load, splits
 from lusifer.evaluation import population
-from lusifer.evaluation.cluster import Cluster, Recipe, Work
+from lusifer.evaluation.cluster import Cluster, SharedInputs, UserModelConfig
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
 
@@ -40,7 +40,7 @@ def main() -> None:
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
     users = population.chosen(split, given.users)
-    recipe = Recipe("openai:a", prompts.load())
+    recipe = UserModelConfig("openai:a", prompts.load())
     rates: dict[int, float] = {}
     for workers in (1, 2):
         ours, theirs = multiprocessing.get_context("spawn").Pipe()
@@ -49,7 +49,9 @@ def main() -> None:
         os.environ.update(OPENAI_BASE_URL=ours.recv(), OPENAI_API_KEY=KEY)
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder) / "x.db")
-            on = Cluster(recipe, Work(dataset, split, None, False), store, workers=workers, threads=given.threads)
+            on = Cluster(
+                recipe, SharedInputs(dataset, split, None, False), store, workers=workers, threads=given.threads
+            )
             try:
                 on.start(f"benchmark-{workers}")
                 began = time.perf_counter()

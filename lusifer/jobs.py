@@ -64,7 +64,7 @@ class Job:
         """Estimate from the rate so far."""
         return (self.total - self.done) / self.rate if self.rate and self.total else None
 
-    def progress(self, done: int, total: int, message: str = "") -> None:
+    def report_progress(self, done: int, total: int, message: str = "") -> None:
         """Called by the work; stops it if a person asked for that.
 
         Raises:
@@ -135,7 +135,7 @@ class Jobs:
         job.state, job.began = "running", time.monotonic()
         state: State = "failed"
         try:
-            job.progress(0, 0)
+            job.report_progress(0, 0)
             job.result = work(job)
             state = "done"
         except CancelledError as error:

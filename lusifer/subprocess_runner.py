@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lusifer.errors import CancelledError, LusiferError
+from lusifer.progress import Progress, ignore_progress
 
 POLL_SECONDS = 0.1
 
@@ -27,16 +28,16 @@ POLL_SECONDS = 0.1
 def run(
     work: Callable[..., Any],
     *given: Any,
-    tick: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Any:
     """Call a module-level function in a child process and return what it returns.
 
-    ``work`` is called with ``given`` and a keyword ``tick(done, total)``, whose calls arrive here as
-    calls of ``tick``. All arguments and the result must pickle.
+    ``work`` is called with ``given`` and a keyword ``on_progress(done, total, message)``, whose calls arrive here as
+    calls of ``on_progress``. All arguments and the result must pickle.
 
     Raises:
-        CancelledError: ``cancelled`` said so, or ``tick`` raised it; the child is killed.
+        CancelledError: ``cancelled`` said so, or ``on_progress`` raised it; the child is killed.
         LusiferError: the work raised it.
         RuntimeError: the child failed in any other way; its last words are in the text.
     """
@@ -70,8 +71,8 @@ def run(
             while heard < len(said):
                 kind, value = said[heard]
                 heard += 1
-                if kind == "tick":
-                    tick(*value)
+                if kind == "progress":
+                    on_progress(*value)
                 elif kind == "result":
                     return value
                 else:
@@ -111,13 +112,13 @@ def main() -> None:
     work = getattr(importlib.import_module(module), name)
     last = [0.0]
 
-    def tick(done: int, total: int) -> None:
+    def on_progress(done: int, total: int, message: str = "") -> None:
         if done >= total or time.monotonic() - last[0] >= POLL_SECONDS:
             last[0] = time.monotonic()
-            say("tick", (done, total))
+            say("progress", (done, total, message))
 
     try:
-        say("result", work(*given, tick=tick))
+        say("result", work(*given, on_progress=on_progress))
     except LusiferError as error:
         say("error", error)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lusifer import cli, store
+from lusifer import settings, store
+from lusifer.cli.main import main
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
 
@@ -41,11 +42,11 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
-        patch.setattr(cli.settings, "load_env_file", lambda: None)  # a developer's .env is no test's
+        patch.setattr(settings, "load_env_file", lambda: None)  # a developer's .env is no test's
         for name, value in env.items():
             patch.setenv(name, value)
         try:
-            code = cli.main(arguments)
+            code = main(arguments)
         except SystemExit as end:  # argparse's
             code = int(end.code or 0)
     return subprocess.CompletedProcess(list(arguments), code, out.getvalue(), err.getvalue())
@@ -331,7 +332,7 @@ def test_a_taken_port(data_dir: Path) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, lusifer.cli as c\n"
+        "import sys, lusifer.cli.main as c\n"
         "try: c.main(['--help'])\nexcept SystemExit: pass\n"
         "heavy = {'numpy', 'pandas', 'streamlit', 'openai', 'plotly', 'pyarrow', 'surprise'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"

@@ -21,7 +21,7 @@ def test_progress_rate_and_result(jobs: Jobs) -> None:
 
     def work(job: Job) -> str:
         time.sleep(0.05)
-        job.progress(5, 20, "five")
+        job.report_progress(5, 20, "five")
         shown.set()
         go.wait(5)
         return "result"
@@ -44,7 +44,7 @@ def test_cancel_really_stops(jobs: Jobs) -> None:
 
     def work(job: Job) -> None:
         for n in range(10_000):
-            job.progress(n, 10_000)
+            job.report_progress(n, 10_000)
             counted.append(n)
             time.sleep(0.005)
 

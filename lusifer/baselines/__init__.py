@@ -6,12 +6,11 @@ from typing import Any
 
 from lusifer.baselines.als import ALS
 from lusifer.baselines.bias import Bias
-from lusifer.baselines.fm import FactorisationMachine
+from lusifer.baselines.fm import FactorizationMachine
 from lusifer.baselines.item_knn import ItemKNN
 from lusifer.baselines.means import Constant, ItemMean, UserMean
 from lusifer.baselines.ncf import NCF
 from lusifer.baselines.protocol import Predictor
-from lusifer.progress import Progress, ignore_progress
 from lusifer.baselines.rnn4rec import RNN4Rec
 from lusifer.baselines.side import SideInformation
 from lusifer.baselines.svdpp import SVDpp
@@ -24,7 +23,7 @@ __all__ = [
     "TRIVIAL",
     "Bias",
     "Constant",
-    "FactorisationMachine",
+    "FactorizationMachine",
     "ItemKNN",
     "ItemMean",
     "Predictor",
@@ -48,7 +47,7 @@ METHODS: dict[str, type[Predictor]] = {
         SVDpp,
         NCF,
         RNN4Rec,
-        FactorisationMachine,
+        FactorizationMachine,
     )
 }
 """Every method by name, the simplest first."""
@@ -69,13 +68,13 @@ def create(name: str, side: SideInformation | None = None) -> Predictor:
     """
     if name not in METHODS:
         raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(METHODS)}.")
-    if name == FactorisationMachine.name:
+    if name == FactorizationMachine.name:
         if side is None:
             raise InvalidInputError(
                 "The factorisation machine needs the users' and items' descriptions.",
                 "Give the side information.",
             )
-        return FactorisationMachine(side)
+        return FactorizationMachine(side)
     return METHODS[name]()
 
 

@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.bias import Bias
 from lusifer.baselines.protocol import Ids, Scores
-from lusifer.progress import Progress, ignore_progress
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 class ALS:
@@ -25,7 +25,9 @@ class ALS:
     def __init__(self, factors: int = 10, regularisation: float = 10.0, iterations: int = 10) -> None:
         self.factors, self.regularisation, self.iterations = factors, regularisation, iterations
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         self.bias = Bias().fit(train, scale, seed=seed)
         residual = train.rating - self.bias.predict(train.user, train.item)
         self.user_ids, user = np.unique(train.user, return_inverse=True)
@@ -38,7 +40,7 @@ class ALS:
             for at in range(self.iterations):
                 self._solve(by_user, self.items, self.users)
                 self._solve(by_item, self.users, self.items)
-                tick(at + 1, self.iterations)
+                on_progress(at + 1, self.iterations)
         return self
 
     def _solve(self, groups: list[Any], fixed: NDArray[Any], wanted: NDArray[Any]) -> None:

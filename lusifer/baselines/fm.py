@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy import sparse, special
 
 from lusifer.baselines.protocol import Ids, Scores
-from lusifer.progress import Progress, ignore_progress
 from lusifer.baselines.side import Matrix, SideInformation, unit_rows
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.errors import InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 AXES = (0, 1, 1, 1, 1, 0)
 """Along which axis of each of `Samples`' arrays one draw follows the other."""
@@ -73,7 +73,7 @@ class Samples:
         return self.start + self.user[user] + self.item[item] + both
 
 
-class FactorisationMachine:
+class FactorizationMachine:
     """Users and items with all that is known of them, and each one's ratings as features of it.
 
     Args:
@@ -99,10 +99,12 @@ class FactorisationMachine:
         self.side, self.rank, self.ordinal = side, rank, ordinal
         self.iterations, self.kept = iterations, kept
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         import myfm  # only this method needs it
 
-        if not isinstance(myfm.base.tqdm, partial):  # its progress bar; ours is ``tick``
+        if not isinstance(myfm.base.tqdm, partial):  # its progress bar; ours is ``on_progress``
             myfm.base.tqdm = partial(myfm.base.tqdm, disable=True)
         self._scale = scale
         user, item = self.side.user_rows(train.user), self.side.item_rows(train.item)
@@ -124,7 +126,7 @@ class FactorisationMachine:
         def callback(at: int, machine: Any, *_: Any) -> tuple[bool, None]:
             if at >= self.iterations - self.kept:
                 draws.append(_fold(machine, x, z, self.ordinal))
-            tick(at + 1, self.iterations)
+            on_progress(at + 1, self.iterations)
             return False, None
 
         made = myfm.MyFMOrderedProbit if self.ordinal else myfm.MyFMRegressor

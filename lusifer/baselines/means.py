@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 
 from lusifer.baselines.protocol import Ids, Scores
-from lusifer.progress import Progress, ignore_progress
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 class Lookup:
@@ -35,7 +35,9 @@ class Constant:
 
     name, title = "constant", "Constant"
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         self._mean = train.mean
         return self
 
@@ -48,7 +50,9 @@ class UserMean:
 
     name, title = "user-mean", "User mean"
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         self._of = Lookup(*group_mean(train.user, train.rating.astype(float)), train.mean)
         return self
 
@@ -61,7 +65,9 @@ class ItemMean:
 
     name, title = "item-mean", "Item mean"
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         self._of = Lookup(*group_mean(train.item, train.rating.astype(float)), train.mean)
         return self
 

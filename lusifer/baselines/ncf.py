@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.bias import Bias
 from lusifer.baselines.protocol import Ids, Scores
-from lusifer.progress import Progress, ignore_progress
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 class NCF:
@@ -34,7 +34,9 @@ class NCF:
         self.hidden, self.alpha, self.batch = hidden, alpha, batch
         self.rate, self.epochs = rate, epochs
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         from sklearn.neural_network import MLPRegressor  # 0.5 s to import
 
         self.bias = Bias().fit(train, scale, seed=seed)
@@ -51,7 +53,7 @@ class NCF:
         with threadpool_limits(1):
             for at in range(self.epochs):  # one call is one epoch; between them it can be stopped
                 self._model.partial_fit(x, y)
-                tick(at + 1, self.epochs)
+                on_progress(at + 1, self.epochs)
         return self
 
     def _features(self, users: Ids, items: Ids) -> Any:

@@ -17,7 +17,7 @@ Scores = NDArray[np.float64]
 class Predictor(Protocol):
     """A method that gives a number for any pair of ids, known or not.
 
-    ``fit`` sees the training part alone, and calls ``tick`` between its rounds. ``predict`` takes two
+    ``fit`` sees the training part alone, and calls ``on_progress`` between its rounds. ``predict`` takes two
     arrays of one length n and returns n finite numbers, not rounded, not necessarily inside the scale:
     the evaluation clips them. The same seed gives the same numbers, bit by bit.
     """
@@ -25,6 +25,8 @@ class Predictor(Protocol):
     name: str
     title: str
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self: ...
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self: ...
 
     def predict(self, users: Ids, items: Ids) -> Scores: ...

@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.als import ALS
 from lusifer.baselines.protocol import Ids, Scores
-from lusifer.progress import Progress, ignore_progress
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]
@@ -122,7 +122,9 @@ class RNN4Rec:
         self.hidden, self.window, self.epochs, self.rate = hidden, window, epochs, rate
         self.dropout, self.factors, self.batch, self.average = dropout, factors, batch, average
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         rng = np.random.default_rng(seed)
         self.als = ALS(factors=self.factors).fit(train, scale, seed=seed)
         residual = train.rating - self.als.bias.predict(train.user, train.item)
@@ -150,7 +152,7 @@ class RNN4Rec:
                 held_out = sum(loss(w, *p)[0] * p[3].sum() for p in parts[True])
                 if held_out < best:
                     best, self.weights = held_out, {k: v.copy() for k, v in w.items()}
-                tick(epoch + 1, self.epochs)
+                on_progress(epoch + 1, self.epochs)
             self._read(train, inputs)
         return self
 

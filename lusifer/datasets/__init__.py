@@ -25,14 +25,14 @@ __all__ = [
     "DATASET_SPECS",
     "MOVIES",
     "Dataset",
+    "DatasetSpec",
     "Details",
     "Item",
-    "DatasetSpec",
+    "ItemNouns",
     "RatingScale",
     "RatingTable",
     "Report",
     "User",
-    "ItemNouns",
     "available",
     "is_prepared",
     "kind_of",
@@ -113,7 +113,7 @@ def load(
     name: str = "ml-100k",
     data_dir: Path | None = None,
     *,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Dataset:
     """Load a data set by name from the data folder, or any folder by path.
@@ -151,7 +151,7 @@ def load(
     copy = columnar_cache.load(root / ".prepared" / key, files)
     if copy is None:
         try:
-            parsed, meta = _parse(folder, kind, recipe, progress, cancelled)
+            parsed, meta = _parse(folder, kind, recipe, on_progress, cancelled)
         except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
             raise DatasetError(
                 f"{folder} can't be read ({type(error).__name__}: {str(error)[:150]}).",
@@ -159,7 +159,7 @@ def load(
             ) from None
         if known:
             check_whole(parsed, known, folder)
-        progress(0, 0, "Counting.")
+        on_progress(0, 0, "Counting.")
         stats = columnar_cache.statistics(parsed)
         meta |= {
             "files": columnar_cache.fingerprint(files),
@@ -238,14 +238,14 @@ def _parse(
     folder: Path,
     kind: str,
     recipe: custom_tables.TableMapping | None,
-    progress: Progress,
+    on_progress: Progress,
     cancelled: Callable[[], bool],
 ) -> tuple[movielens.Parsed, dict[str, Any]]:
     report = Report()
     if kind == "own":
         assert recipe is not None
         users, items, ratings, scale = custom_tables.read(
-            folder, recipe, report, progress=progress, cancelled=cancelled
+            folder, recipe, report, on_progress=on_progress, cancelled=cancelled
         )
         meta = {
             "title": recipe.title,
@@ -256,7 +256,9 @@ def _parse(
     elif kind == "release":
         found = releases.recognise(folder)
         assert found is not None
-        users, items, ratings, title = releases.read(folder, found, report, progress=progress, cancelled=cancelled)
+        users, items, ratings, title = releases.read(
+            folder, found, report, on_progress=on_progress, cancelled=cancelled
+        )
         meta = {"title": title}
     else:
         return movielens.read(folder), {}

@@ -424,7 +424,7 @@ def read(
     recipe: TableMapping,
     report: Report,
     *,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, RatingScale]:
     """Users, items, ratings and scale by a recipe.
@@ -452,7 +452,7 @@ def read(
         users,
         items,
         scale=scale,
-        progress=progress,
+        on_progress=on_progress,
         cancelled=cancelled,
     )
     scale = scale or scale_of(np.unique(ratings.rating))

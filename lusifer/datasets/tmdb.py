@@ -19,6 +19,7 @@ from typing import Any
 from lusifer.datasets.details import CAST, normalised, to_json
 from lusifer.datasets.model import Dataset, Details, Item
 from lusifer.errors import CancelledError, DatasetError
+from lusifer.progress import Progress, ignore_progress
 from lusifer.store import Store
 
 API = "https://api.themoviedb.org/3"
@@ -51,7 +52,7 @@ def enrich(
     store: Store,
     *,
     items: Iterable[int] | None = None,
-    progress: Callable[[int, int, str], None] = lambda done, total, text: None,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Enriched:
     """Look up every movie (or some) that the database knows nothing of yet.
@@ -70,7 +71,7 @@ def enrich(
     ids: Any = dataset.items["tmdb_id"] if "tmdb_id" in dataset.items.columns else {}
     for at, item_id in enumerate(missing):
         item = dataset.item(item_id)
-        progress(at, len(missing), item.title)
+        on_progress(at, len(missing), item.title)
         if cancelled():
             raise CancelledError("Stopped.", "What was found is kept.")
         tmdb_id = ids.get(item_id)
@@ -85,7 +86,7 @@ def enrich(
         else:
             store.keep_details(dataset.hash, [(item_id, to_json(found), "tmdb", likeness)])
             done.found += 1
-    progress(len(missing), len(missing), "")
+    on_progress(len(missing), len(missing), "")
     return done
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lusifer.baselines import (
     ALS,
     Bias,
-    FactorisationMachine,
+    FactorizationMachine,
     ItemKNN,
     ItemMean,
     SideInformation,
@@ -27,9 +27,9 @@ from lusifer.baselines import (
 from lusifer.env.agents import Agent, Popularity, Predicting, Random
 from lusifer.env.movielens import MovieLensEnv
 from lusifer.env.play import play
-from lusifer.progress import Progress, ignore_progress
 from lusifer.env.world import World
 from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 SHARES = (0.05, 0.25, 1.0)
 STEPS, SEEDS = 300, 4
@@ -63,7 +63,7 @@ def variants() -> list[Variant]:
         *of("ALS, 10 factors", lambda w: ALS()),
         *of("ALS, 40 factors", lambda w: ALS(40, 2.0)),
         *of("SVD++", lambda w: SVDpp(epochs=10)),
-        *of("FM", lambda w: FactorisationMachine(SideInformation.of(w.dataset), iterations=60, kept=40)),
+        *of("FM", lambda w: FactorizationMachine(SideInformation.of(w.dataset), iterations=60, kept=40)),
     ]
 
 
@@ -100,7 +100,7 @@ def measure(
     steps: int = STEPS,
     seeds: int = SEEDS,
     seed: int = 0,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Tau with its interval, and one row a variant: held_out, environment, with intervals.
@@ -123,7 +123,7 @@ def measure(
     for at, name in enumerate(names):
         if cancelled():
             raise CancelledError("The check was stopped.", "Nothing of it is kept.")
-        progress(at, len(names), name)
+        on_progress(at, len(names), name)
         make: Callable[[int], Agent]
         if at < len(tried):
             part = world.agents.select(order < tried[at].share)
@@ -153,7 +153,7 @@ def measure(
             log = play(MovieLensEnv(world_=world, reward="expected"), make(s), steps, seed=seed + s)
             runs.append(float(log["reward"].mean()))
         played.append(runs)
-    progress(len(names), len(names), "done")
+    on_progress(len(names), len(names), "done")
     return _agree(names, np.stack(held), np.array(played), len(users), seed)
 
 

@@ -176,9 +176,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
     def _written(self, user: int, usual: Context) -> Context:
         """The context with a profile that the language model writes from the whole history at once."""
         context = start(self.world.dataset, self.world.split, user)
-        update = self.model.update(context.reading(usual.seen))
+        update = self.model.update(context.with_batch(usual.seen))
         self.explanation = update.explanation
-        return context.reading(usual.seen).after(Update(update.profile, update.explanation, ()))
+        return context.with_batch(usual.seen).after_update(Update(update.profile, update.explanation, ()))
 
     def _look(self) -> None:
         """Tables and embedding of the present profile."""
@@ -266,9 +266,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
 
     def _evolve(self) -> None:
         assert self._context is not None
-        context = self._context.reading(tuple(self._batch))
+        context = self._context.with_batch(tuple(self._batch))
         update = self.model.update(context)
-        self._context = context.after(update)
+        self._context = context.after_update(update)
         self.explanation = update.explanation
         self._batch, self._said = [], {}
         self._look()
@@ -397,14 +397,14 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         if self.builtin:
             return embedded
         _, context = self.world.start(user)
-        first = start(self.world.dataset, self.world.split, user).reading(context.seen)
+        first = start(self.world.dataset, self.world.split, user).with_batch(context.seen)
         filled = replace(context, profile=Profile(context.profile.about, (Bullet("x" * PROFILE),)))
         items = self.world.dataset.items_of(self.world.item_ids[: self.slate])
         total = embedded + for_update(self.model, store, first)
         again = for_update(self.model, None, first)
         for _ in range(episodes - 1):
             total += again
-        one = for_update(self.model, None, filled.reading(context.seen[: self.evolve_every]))
+        one = for_update(self.model, None, filled.with_batch(context.seen[: self.evolve_every]))
         for _ in range(steps // self.evolve_every):
             total += one
         rating = for_rating(self.model, None, filled, items)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from lusifer.progress import Progress, ignore_progress
 from lusifer.env.agents import Agent
 from lusifer.env.movielens import MovieLensEnv
 from lusifer.env.world import World
 from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 BINS = 20
 """Points of a learning curve."""
@@ -27,14 +27,14 @@ def play(
     *,
     seed: int = 0,
     observations: bool = False,
-    tick: Callable[[int], None] = lambda done: None,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> pd.DataFrame:
     """Let an agent recommend for a number of interactions, over as many episodes as that takes.
 
     Args:
         observations: also keep what the agent saw, as list columns: with actions, rewards and ends that is a
             replay buffer for offline reinforcement learning.
-        tick: called now and then with the interactions so far; may raise `CancelledError`.
+        on_progress: called now and then with the interactions so far; may raise `CancelledError`.
 
     Returns:
         One row an interaction: seed, agent, episode, step (of the run), user_id, item_ids (shown), item_id
@@ -47,7 +47,7 @@ def play(
     episode = 0
     for step in range(steps):
         if step % 200 == 0 or not env.builtin:  # a language model may take seconds a step
-            tick(step)
+            on_progress(step)
         shown = agent.act(observation, info["user_id"], env.known(), env.slate)
         action = int(shown[0]) if env.slate == 1 else shown
         after, reward, terminated, truncated, info = env.step(action)
@@ -89,7 +89,7 @@ def compare(
     steps: int,
     seeds: Sequence[int],
     *,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> pd.DataFrame:
     """Every agent on the same seeds: the same users in the same order.
@@ -107,16 +107,16 @@ def compare(
     for name, create in agents.items():
         for seed in seeds:
 
-            def tick(now: int, done: int = done, name: str = name) -> None:
+            def report_steps(now: int, done: int = done, name: str = name) -> None:
                 if cancelled():
                     raise CancelledError("The run was stopped.", "Nothing of it is kept.")
-                progress(done + now, total, name)
+                on_progress(done + now, total, name)
 
-            frame = play(make(), create(seed), steps, seed=seed, tick=tick)
+            frame = play(make(), create(seed), steps, seed=seed, on_progress=report_steps)
             frame["agent"] = name
             found.append(frame)
             done += steps
-    progress(total, total, "done")
+    on_progress(total, total, "done")
     return pd.concat(found, ignore_index=True)
 
 

@@ -19,7 +19,7 @@ from lusifer import datasets, settings
 from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation.simulation import Answers, calibrator, newest_of, teachers
+from lusifer.evaluation.simulation import Answers, fit_calibrator, newest_of, teacher_forecasts
 from lusifer.simulator import Step, evolve, plan
 from lusifer.simulator import community as communities
 from lusifer.simulator.calibration import Calibrator
@@ -213,9 +213,9 @@ def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None 
     item_ids = np.sort(dataset.items.index.to_numpy()).astype(np.int64)
     genres = np.array([[g in dataset.item(int(i)).genres for g in names] for i in item_ids], dtype=float)
     genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-9)
-    light = communities.light(dataset, half)
-    learned = calibrator(
-        teachers(dataset, half, StatisticalUserModel(), folder=folder),
+    light = communities.offsets_only(dataset, half)
+    learned = fit_calibrator(
+        teacher_forecasts(dataset, half, StatisticalUserModel(), folder=folder),
         light,
         dataset,
         evidence=False,

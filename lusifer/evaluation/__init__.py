@@ -15,7 +15,7 @@ from lusifer.evaluation.evaluator import (
     sample_users,
 )
 from lusifer.evaluation.metrics import METRICS, Interval, intervals, rmse_difference, scores
-from lusifer.evaluation.simulation import Forecasts, Simulated, simulate, teachers
+from lusifer.evaluation.simulation import Forecasts, SimulationResult, simulate, teacher_forecasts
 
 __all__ = [
     "CALIBRATED",
@@ -27,7 +27,7 @@ __all__ = [
     "Forecasts",
     "Interval",
     "Prediction",
-    "Simulated",
+    "SimulationResult",
     "calibrate",
     "evaluate",
     "intervals",
@@ -36,5 +36,5 @@ __all__ = [
     "sample_users",
     "scores",
     "simulate",
-    "teachers",
+    "teacher_forecasts",
 ]

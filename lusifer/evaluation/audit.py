@@ -20,6 +20,7 @@ from lusifer.datasets import Dataset, RatingScale
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError
 from lusifer.evaluation.metrics import Interval
+from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import Step, UserModel, wording
 from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.diff import diff
@@ -425,7 +426,7 @@ def predictive_validity(
     *,
     draws: int = 1000,
     seed: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Validity | None:
     """Forecast each next batch again from the profile *before* the change, and compare with the forecast
@@ -444,7 +445,7 @@ def predictive_validity(
     for at, (user, steps) in enumerate(evolutions.items()):
         if cancelled():
             raise CancelledError("The audit was stopped.")
-        progress(at, len(evolutions))
+        on_progress(at, len(evolutions))
         gains.append(_gains(dataset, split, model, user, steps))
     stated = [g.stated for g in gains]
     others = [g.others for g in gains]
@@ -470,8 +471,8 @@ def _gains(dataset: Dataset, split: Split, model: UserModel, user: int, steps: S
     found = _Gains()
     context = start(dataset, split, user)
     for step, coming in pairwise(steps):
-        read = context.reading(step.batch)
-        after = read.after(Update(step.profile, step.explanation, step.changes))
+        read = context.with_batch(step.batch)
+        after = read.after_update(Update(step.profile, step.explanation, step.changes))
         names = names_of(dataset, [r.item for r in after.seen])
         said = {m.aspect for c in step.changes for m in names.mentions(c.aspect) if m.aspect}
         items = tuple(r.item for r in coming.batch)

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError, LusiferError, StoreError
-from lusifer.evaluation.simulation import Simulated, joined, simulate
+from lusifer.evaluation.simulation import SimulationResult, merge_simulations, simulate
 from lusifer.llm import Budget
 from lusifer.prompts import PromptSet
 from lusifer.simulator import BUILTIN, UserModel, user_model
@@ -49,7 +49,7 @@ PATIENCE = 3
 
 
 @dataclass(frozen=True)
-class Recipe:
+class UserModelConfig:
     """What a worker makes its user model of. It holds no key: every machine has its own."""
 
     spec: str
@@ -78,7 +78,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Work:
+class SharedInputs:
     """What all workers need, sent to each machine once."""
 
     dataset: Dataset
@@ -87,7 +87,7 @@ class Work:
     forecasts: bool
 
 
-class Home:
+class StoreActor:
     """The database, for workers; runs on the machine that has its file."""
 
     def __init__(self, path: str) -> None:
@@ -204,15 +204,15 @@ class Worker:
     """Simulates users, on whatever machine it was put.
 
     Args:
-        work: a promise of the `Work`.
+        work: a promise of the `SharedInputs`.
         home: the actor beside the database; none where nobody is asked.
         folder: where answers are kept on this machine.
     """
 
-    def __init__(self, work: list[Any], recipe: Recipe, home: Any, folder: str) -> None:
+    def __init__(self, work: list[Any], recipe: UserModelConfig, home: Any, folder: str) -> None:
         import ray
 
-        self.work: Work = ray.get(work[0])
+        self.work: SharedInputs = ray.get(work[0])
         self.stopped, self._counting, self._busy = threading.Event(), threading.Lock(), 0
         self.store: WorkerStore | None = None
         if home is not None:
@@ -228,7 +228,7 @@ class Worker:
         """The process that this worker is."""
         return os.getpid()
 
-    def simulate(self, users: Sequence[int]) -> Simulated:
+    def simulate(self, users: Sequence[int]) -> SimulationResult:
         """Simulate some users.
 
         Raises:
@@ -309,8 +309,8 @@ class Cluster:
 
     def __init__(
         self,
-        recipe: Recipe,
-        work: Work,
+        recipe: UserModelConfig,
+        work: SharedInputs,
         store: Store,
         *,
         workers: int | None = None,
@@ -401,7 +401,7 @@ class Cluster:
         recipe, home = replace(recipe, run=run, budget=budget), None
         if self.asking:
             here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-            made = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)(Home)
+            made = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)(StoreActor)
             home = made.remote(str(self.store.path.resolve()))
         self._home = home
         self._folder = Path(tempfile.gettempdir()) / f"lusifer-{run}"
@@ -430,7 +430,7 @@ class Cluster:
         wanted: Sequence[tuple[int, Sequence[int]]],
         told: Callable[[int], None],
         cancelled: Callable[[], bool],
-    ) -> Generator[tuple[int, Simulated], None, None]:
+    ) -> Generator[tuple[int, SimulationResult], None, None]:
         """Simulate parts of a population, given as (number, users); the first of them first, the others as they are done.
 
         Args:
@@ -447,12 +447,12 @@ class Cluster:
             (number, tuple(users[at : at + size])) for number, users in wanted for at in range(0, len(users), size)
         )
         sizes = dict(wanted)
-        gathered: dict[int, list[Simulated]] = {number: [] for number, _ in wanted}
-        whole: dict[int, Simulated] = {}
+        gathered: dict[int, list[SimulationResult]] = {number: [] for number, _ in wanted}
+        whole: dict[int, SimulationResult] = {}
         ended: dict[tuple[int, ...], int] = {}
         free = deque(w for _ in range(self.threads) for w in self.workers)
         busy: dict[Any, tuple[Any, int, tuple[int, ...]]] = {}
-        lost = _Lost()
+        lost = _LostWorkers()
         first = wanted[0][0] if wanted else None
         try:
             while todo or busy:
@@ -493,7 +493,7 @@ class Cluster:
                     told(len(users))
                     if sum(len(s.evolutions) for s in gathered[number]) == len(sizes[number]):
                         test = self.work.split.test.of_users(list(sizes[number]))
-                        whole[number] = joined(gathered.pop(number), test)
+                        whole[number] = merge_simulations(gathered.pop(number), test)
                 if first is not None and first in whole:
                     yield first, whole.pop(first)
                     first = None
@@ -526,7 +526,7 @@ class Cluster:
             self.workers = []
             ray.shutdown()
             if self._folder is not None and self._folder.is_dir():
-                _hand_in(self._folder, Home(str(self.store.path)).adopt)
+                _hand_in(self._folder, StoreActor(str(self.store.path)).adopt)
                 if self._clean(self._folder):
                     shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -536,7 +536,7 @@ class Cluster:
         return not list(folder.glob("*.db"))
 
 
-class _Lost:
+class _LostWorkers:
     """Workers that ended, until they answer again."""
 
     def __init__(self) -> None:

@@ -18,11 +18,11 @@ from lusifer.evaluation import prediction_cache
 from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
 from lusifer.evaluation.simulation import (
     Forecasts,
-    Simulated,
-    calibrated,
-    calibrator,
+    SimulationResult,
+    apply_calibration,
+    fit_calibrator,
     simulate,
-    teachers,
+    teacher_forecasts,
 )
 from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
@@ -68,7 +68,7 @@ class Evaluation:
     dataset: Dataset
     test: RatingTable
     predictions: dict[str, Prediction]
-    simulated: dict[str, Simulated] = field(default_factory=dict)
+    simulated: dict[str, SimulationResult] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -155,7 +155,7 @@ def predict_baseline(
     *,
     seed: int = 0,
     folder: Path | None = None,
-    tick: Progress = ignore_progress,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Prediction:
     """Fit one baseline on the training part and predict test rows, clipped to the scale.
@@ -169,7 +169,7 @@ def predict_baseline(
         CancelledError: somebody stopped it.
     """
     values, seconds = prediction_cache.test_values(
-        name, dataset, split, folder, seed=seed, tick=tick, cancelled=cancelled
+        name, dataset, split, folder, seed=seed, on_progress=on_progress, cancelled=cancelled
     )
     rows = np.isin(split.test.user, test.user_ids)
     return Prediction(name, dataset.scale.clip(values[rows]), seconds)
@@ -179,12 +179,12 @@ def calibrate(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    found: Simulated,
+    found: SimulationResult,
     community: Community,
     *,
     seed: int = 0,
     folder: Path | None = None,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Calibration:
     """Learn from forecasts and calibrate the test rows.
@@ -198,19 +198,19 @@ def calibrate(
     """
     forecasts = found.forecasts
     if model.spec == BUILTIN:
-        forecasts = teachers(
+        forecasts = teacher_forecasts(
             dataset,
             split,
             model,
             community=community,
             seed=seed,
             folder=folder,
-            progress=progress,
+            on_progress=on_progress,
             cancelled=cancelled,
         )
-    by = calibrator(forecasts, community, dataset, evidence=community.full)
-    with_say = calibrated(found.answers, by, community)
-    return Calibration(by, with_say, calibrated(found.answers, by, community, say=False), forecasts)
+    by = fit_calibrator(forecasts, community, dataset, evidence=community.full)
+    with_say = apply_calibration(found.answers, by, community)
+    return Calibration(by, with_say, apply_calibration(found.answers, by, community, say=False), forecasts)
 
 
 def evaluate(
@@ -226,7 +226,7 @@ def evaluate(
     told: tuple[UserModel, Community] | None = None,
     seed: int = 0,
     folder: Path | None = None,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
     workers: int = 1,
 ) -> Evaluation:
@@ -257,28 +257,28 @@ def evaluate(
     if SIMULATOR in predictors and model is None:
         raise InvalidInputError("The simulator needs a model.", "Give one, such as builtin.")
     calibrating = calibration and community is not None
-    ways: dict[str, _Way] = {}
+    ways: dict[str, SimulatorVariant] = {}
     if model is not None and SIMULATOR in predictors:
-        ways[SIMULATOR] = _Way(model, community, CALIBRATED if calibrating else "")
+        ways[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "")
         if told is not None:
-            ways[WITH_EVIDENCE] = _Way(*told, WITH_EVIDENCE)
+            ways[WITH_EVIDENCE] = SimulatorVariant(*told, WITH_EVIDENCE)
     if BUILTIN in predictors:
-        ways[BUILTIN] = _Way(StatisticalUserModel(), None, "")
+        ways[BUILTIN] = SimulatorVariant(StatisticalUserModel(), None, "")
     simulators = [w for w in ways if w != BUILTIN]
     order = [w for n in predictors for w in (simulators if n == SIMULATOR else [n])]
     units = [len(test.user_ids) if n in ways else BASELINE_UNITS for n in order]
     total, done = sum(units), 0
     found: dict[str, Prediction] = {}
-    behind: dict[str, Simulated] = {}
+    behind: dict[str, SimulationResult] = {}
     made: dict[str, Calibration] = {}
     notes: list[str] = []
     for name, size in zip(order, units, strict=True):
         if cancelled():
             raise CancelledError("The comparison was stopped.")
-        progress(done, total, name)
+        on_progress(done, total, name)
 
-        def tick(part: int, of: int, _: str = "", name: str = name, done: int = done, size: int = size) -> None:
-            progress(done + round(size * part / max(of, 1)), total, name)
+        def report_part(part: int, of: int, _: str = "", name: str = name, done: int = done, size: int = size) -> None:
+            on_progress(done + round(size * part / max(of, 1)), total, name)
 
         if name in ways:
             way = ways[name]
@@ -290,7 +290,7 @@ def evaluate(
                 None if name == BUILTIN else store,
                 forecasts=calibrating and name != BUILTIN,
                 community=way.community,
-                progress=tick,
+                on_progress=report_part,
                 cancelled=cancelled,
                 workers=1 if name == BUILTIN else workers,
             )
@@ -306,7 +306,7 @@ def evaluate(
                         way.community,
                         seed=seed,
                         folder=folder,
-                        progress=lambda *_, d=done + size: progress(d, total, "calibration"),  # type: ignore[misc]
+                        on_progress=lambda *_, d=done + size: on_progress(d, total, "calibration"),  # type: ignore[misc]
                         cancelled=cancelled,
                     )
                 except InvalidInputError as error:  # too few forecasts: the model alone is compared
@@ -316,15 +316,15 @@ def evaluate(
                     found[way.calibrated] = Prediction(way.calibrated, now.found.expected, said.seconds, said.reasons)
         else:
             found[name] = predict_baseline(
-                name, dataset, split, test, seed=seed, folder=folder, tick=tick, cancelled=cancelled
+                name, dataset, split, test, seed=seed, folder=folder, on_progress=on_progress, cancelled=cancelled
             )
         done += size
-    progress(total, total, "done")
+    on_progress(total, total, "done")
     return Evaluation(dataset, test, found, behind, made, tuple(notes))
 
 
 @dataclass(frozen=True)
-class _Way:
+class SimulatorVariant:
     """One way of the simulator: the model, what it is told or calibrated by, and its calibrated name."""
 
     model: UserModel

@@ -97,7 +97,7 @@ def on_scale(values: Floats, scale: RatingScale) -> Floats:
     return np.clip(scale.lowest + scale.step * steps, scale.lowest, scale.highest)
 
 
-def measure(found: Histories, seed: int = 0, tick: Callable[[str], None] = lambda name: None) -> dict[str, Any]:
+def measure(found: Histories, seed: int = 0, on_progress: Callable[[str], None] = lambda name: None) -> dict[str, Any]:
     """Every measure of `MEASURES` for each simulator with a 95 % interval by a bootstrap over users, and what
     gives it away.
 
@@ -121,7 +121,7 @@ def measure(found: Histories, seed: int = 0, tick: Callable[[str], None] = lambd
     rng = np.random.default_rng((seed, 12))
     draws = rng.integers(len(users), size=(DRAWS, len(users)))
     for name, values in found.ratings.items():
-        tick(name)
+        on_progress(name)
         mine = _statistics(values[mask], context)
         whole = _compare(truth, mine, np.arange(len(users)), context, values[mask], real)
         drawn = [_compare(truth, mine, d, context, values[mask], real, items=False) for d in draws]

@@ -24,11 +24,11 @@ from lusifer.errors import CancelledError, InvalidInputError, LusiferError
 from lusifer.evaluation import tables
 from lusifer.evaluation.simulation import (
     Forecasts,
-    Simulated,
-    calibrated,
-    calibrator,
+    SimulationResult,
+    apply_calibration,
+    fit_calibrator,
     simulate,
-    teachers,
+    teacher_forecasts,
 )
 from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import BUILTIN, LLMUserModel, UserModel, label
@@ -84,7 +84,7 @@ def parts_of(users: Sequence[int]) -> list[list[int]]:
 
 Engine = Callable[
     [Sequence[tuple[int, Sequence[int]]], Callable[[int], None], Callable[[], bool]],
-    Generator[tuple[int, Simulated], None, None],
+    Generator[tuple[int, SimulationResult], None, None],
 ]
 """Simulates parts, given as (number, users), and yields each when it is whole, the first of them first; told how many users more are done."""
 
@@ -102,7 +102,7 @@ def run_population(
     workers: int = 1,
     seed: int = 0,
     memory: Path | None = None,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
     by_engine: Engine | None = None,
 ) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def run_population(
         folder: where parts are kept; those that are there are not computed again.
         community: what a model with evidence is told.
         light: evidence that ratings are calibrated with; none: not calibrated.
-        memory: where the built-in's forecasts are kept, see `lusifer.evaluation.simulation.teachers`.
+        memory: where the built-in's forecasts are kept, see `lusifer.evaluation.simulation.teacher_forecasts`.
         by_engine: who simulates; none: this process.
 
     Raises:
@@ -129,11 +129,11 @@ def run_population(
 
     def told(more: int) -> None:
         done[0] += more
-        progress(done[0], len(users), "Simulating")
+        on_progress(done[0], len(users), "Simulating")
 
     def here(
         wanted: Sequence[tuple[int, Sequence[int]]], told: Callable[[int], None], cancelled: Callable[[], bool]
-    ) -> Generator[tuple[int, Simulated], None, None]:
+    ) -> Generator[tuple[int, SimulationResult], None, None]:
         for number, part in wanted:
             if cancelled():
                 raise CancelledError("The simulation was stopped.", "Finished parts are kept: start it again to go on.")
@@ -155,7 +155,7 @@ def run_population(
                     store if asking else None,
                     forecasts=forecasts,
                     community=community,
-                    progress=count,
+                    on_progress=count,
                     cancelled=cancelled,
                     workers=workers,
                 ),
@@ -204,7 +204,7 @@ def _calibrator(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    said: Simulated,
+    said: SimulationResult,
     light: Community,
     seed: int,
     memory: Path | None,
@@ -213,14 +213,16 @@ def _calibrator(
     """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
     forecasts: Forecasts = said.forecasts
     if model.spec == BUILTIN:
-        forecasts = teachers(dataset, split, model, community=light, seed=seed, folder=memory, cancelled=cancelled)
+        forecasts = teacher_forecasts(
+            dataset, split, model, community=light, seed=seed, folder=memory, cancelled=cancelled
+        )
     try:
-        return calibrator(forecasts, light, dataset, evidence=light.full)
+        return fit_calibrator(forecasts, light, dataset, evidence=light.full)
     except InvalidInputError:  # too few forecasts
         return None
 
 
-def frame(dataset: Dataset, said: Simulated, by: Calibrator | None, light: Community | None) -> pd.DataFrame:
+def frame(dataset: Dataset, said: SimulationResult, by: Calibrator | None, light: Community | None) -> pd.DataFrame:
     """Rows of `SCHEMA`."""
     answers = said.answers
     found = said.test.frame()
@@ -230,7 +232,7 @@ def frame(dataset: Dataset, said: Simulated, by: Calibrator | None, light: Commu
     found["expected"] = [None if r is None else r.expected for r in each]
     found["calibrated"] = np.nan
     if by is not None and light is not None:
-        found["calibrated"] = calibrated(answers, by, light).expected
+        found["calibrated"] = apply_calibration(answers, by, light).expected
     found.loc[found["expected"].isna(), "calibrated"] = np.nan
     found["spread"] = [None if r is None else r.spread for r in each]
     found["reason"] = ["" if r is None else r.reason for r in each]

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from lusifer import baselines, subprocess_runner
 from lusifer.baselines import SideInformation
-from lusifer.progress import Progress, ignore_progress
 from lusifer.baselines.fitting import fit_and_predict
 from lusifer.datasets import Dataset
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
+from lusifer.progress import Progress, ignore_progress
 
 VERSION = 1
 """To be raised when a method's code changes what it predicts."""
@@ -32,7 +32,7 @@ def test_values(
     folder: Path | None,
     *,
     seed: int = 0,
-    tick: Tick = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[NDArray[np.float64], float]:
     """A baseline's numbers for every row of the test part, not clipped, and the seconds that fitting
@@ -43,19 +43,19 @@ def test_values(
 
     Raises:
         InvalidInputError: no such predictor.
-        CancelledError: ``cancelled`` or ``tick`` said so.
+        CancelledError: ``cancelled`` or ``on_progress`` said so.
     """
     side = SideInformation.of(dataset)
     settings = baselines.settings_of(baselines.create(name, side))
     given = (name, side, split.train, dataset.scale, seed, split.test.user, split.test.item)
     if folder is None or name not in baselines.HEAVY:
-        return fit_and_predict(*given, tick=tick)
+        return fit_and_predict(*given, on_progress=on_progress)
     said = [VERSION, dataset.hash, split.train.hash, split.test.hash, name, settings, seed]
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
     path = folder / f"{name}-{key}.npz"
     known = load_arrays(path)
     if known is not None:
         return known["values"], float(known["seconds"])
-    values, seconds = subprocess_runner.run(fit_and_predict, *given, tick=tick, cancelled=cancelled)
+    values, seconds = subprocess_runner.run(fit_and_predict, *given, on_progress=on_progress, cancelled=cancelled)
     save_arrays(path, {"values": values, "seconds": np.array(seconds)})
     return values, seconds

@@ -20,7 +20,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.metrics import LEAST_USERS
-from lusifer.evaluation.simulation import Simulated, simulate
+from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import LLMUserModel, UserModel, plan
 from lusifer.simulator.community import Community, pair_keys
@@ -86,7 +86,7 @@ class Trial:
     `lusifer.store.Store.usage_of`."""
 
     candidate: Candidate
-    simulated: Simulated
+    simulated: SimulationResult
     audits: dict[int, Audit] = field(default_factory=dict)
     usage: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
@@ -138,7 +138,7 @@ def try_out(
     candidates: Sequence[Candidate],
     store: Store | None,
     *,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
     workers: int = 1,
 ) -> list[Trial]:
@@ -159,7 +159,7 @@ def try_out(
     for at, candidate in enumerate(candidates):
 
         def told(done: int, _: int, __: str, at: int = at, name: str = candidate.name) -> None:
-            progress(at * count + done, len(candidates) * count, name)
+            on_progress(at * count + done, len(candidates) * count, name)
 
         said = simulate(
             dataset,
@@ -169,7 +169,7 @@ def try_out(
             store,
             forecasts=True,
             community=candidate.community,
-            progress=told,
+            on_progress=told,
             cancelled=cancelled,
             workers=workers,
         )

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
-from lusifer.progress import Progress, ignore_progress
 from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError
+from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import (
     Step,
     UserModel,
@@ -152,7 +152,7 @@ def newest_of(seen: Sequence[Rated]) -> tuple[NDArray[np.int32], Floats]:
 
 
 @dataclass(frozen=True, eq=False)
-class Simulated:
+class SimulationResult:
     """What a user model said of the test rows, in their order.
 
     Attributes:
@@ -186,11 +186,11 @@ def simulate(
     community: Community | None = None,
     history: int | None = None,
     batch_size: int | None = None,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
     workers: int = 1,
     what: str = "simulator",
-) -> Simulated:
+) -> SimulationResult:
     """Evolve every user of the test rows and rate those rows.
 
     A user without a history is rated from demographics alone. A user whose evolution fails has no
@@ -258,17 +258,17 @@ def simulate(
             read = [r for s in steps for r in s.batch]
             seen[rows], newest[at] = len(read), newest_of(read)
             done[0] += 1
-            progress(done[0], len(ids), what)
+            on_progress(done[0], len(ids), what)
 
-    progress(0, len(ids), what)
-    each(one, len(ids), workers, cancelled, store)
+    on_progress(0, len(ids), what)
+    run_threaded(one, len(ids), workers, cancelled, store)
     ordered = {int(u): evolutions[int(u)] for u in ids}  # whoever was first: the same every time
     answers = Answers(test.user, test.item, said, seen, moment, newest)
     seconds = time.perf_counter() - began
-    return Simulated(answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered, test, given)
+    return SimulationResult(answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered, test, given)
 
 
-def joined(pieces: Sequence[Simulated], test: RatingTable) -> Simulated:
+def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> SimulationResult:
     """Simulations of different users as one of all of them, whose rows are ``test``."""
     said, seen = np.full(len(test), np.nan), np.zeros(len(test))
     ids, offsets = test._index
@@ -290,7 +290,7 @@ def joined(pieces: Sequence[Simulated], test: RatingTable) -> Simulated:
         reasons |= piece.reasons
     ordered = {int(u): evolutions[int(u)] for u in ids}
     moment = np.repeat(np.arange(len(ids)), np.diff(offsets))
-    return Simulated(
+    return SimulationResult(
         Answers(test.user, test.item, said, seen, moment, newest),
         sum(p.seconds for p in pieces),
         Forecasts.of(ordered),
@@ -302,7 +302,7 @@ def joined(pieces: Sequence[Simulated], test: RatingTable) -> Simulated:
     )
 
 
-def teachers(
+def teacher_forecasts(
     dataset: Dataset,
     split: Split,
     model: UserModel,
@@ -312,7 +312,7 @@ def teachers(
     batch_size: int | None = None,
     seed: int = 0,
     folder: Path | None = None,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Forecasts:
     """Forecasts of many users by a model that costs nothing to ask (the built-in).
@@ -353,7 +353,7 @@ def teachers(
     for at, user in enumerate(users.tolist()):
         if cancelled():
             raise CancelledError("The calibration was stopped.")
-        progress(at, len(users), "calibration")
+        on_progress(at, len(users), "calibration")
         what = plan(dataset, split, user, model, history=history, batch_size=batch_size, community=community)
         evolutions[user] = list(evolve(dataset, split, model, what, community=community))
     found = Forecasts.of(evolutions)
@@ -377,7 +377,7 @@ def stored_forecasts(
     return Forecasts.of(evolutions)
 
 
-def calibrator(forecasts: Forecasts, community: Community, dataset: Dataset, *, evidence: bool) -> Calibrator:
+def fit_calibrator(forecasts: Forecasts, community: Community, dataset: Dataset, *, evidence: bool) -> Calibrator:
     """What the forecasts teach.
 
     Raises:
@@ -395,12 +395,12 @@ def calibrator(forecasts: Forecasts, community: Community, dataset: Dataset, *, 
     )
 
 
-def calibrated(answers: Answers, by: Calibrator, community: Community, *, say: bool = True) -> Calibrated:
+def apply_calibration(answers: Answers, by: Calibrator, community: Community, *, say: bool = True) -> Calibrated:
     """Answers calibrated; without ``say`` by the same stack without the model."""
     return by.apply(answers.columns(community), answers.said, answers.seen, say=say)
 
 
-def each(
+def run_threaded(
     work: Callable[[int], None],
     count: int,
     workers: int,

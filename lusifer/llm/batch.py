@@ -26,6 +26,7 @@ from lusifer.llm.protocol import Message, Options
 from lusifer.llm.rate_limit import RateLimitedLLM
 from lusifer.llm.redact import redact
 from lusifer.llm.retry import RetryingLLM
+from lusifer.progress import Progress, ignore_progress
 
 DISCOUNT = 0.5
 """What a call in a batch costs of the usual price (OpenAI's pricing page)."""
@@ -62,7 +63,7 @@ class Batches:
     llm: CachedLLM
     state: Path
     pause: float = 30.0
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None
+    on_progress: Progress = ignore_progress
     cancelled: Callable[[], bool] = lambda: False
     pending: list[Pending] = field(default_factory=list)
 
@@ -132,7 +133,7 @@ class Batches:
         booking = self._book([asked[k] for k in keys])
         client = self.model._connect()
         content = b"".join(self._line(k, asked[k]) for k in keys)
-        self.progress(0, len(keys), f"Submitting a batch of {len(keys):,} questions")
+        self.on_progress(0, len(keys), f"Submitting a batch of {len(keys):,} questions")
         try:
             file = client.files.create(file=("questions.jsonl", io.BytesIO(content)), purpose="batch")
         except Exception as error:
@@ -226,7 +227,7 @@ class Batches:
                 continue
             counts = getattr(batch, "request_counts", None)
             done = int(getattr(counts, "completed", 0) or 0) + int(getattr(counts, "failed", 0) or 0)
-            self.progress(done, len(pending.keys), f"A batch is {batch.status.replace('_', ' ')}")
+            self.on_progress(done, len(pending.keys), f"A batch is {batch.status.replace('_', ' ')}")
             if batch.status in ENDED:
                 break
             waited = 0.0

@@ -14,6 +14,7 @@ from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.openai_compatible import kinds_of, tokens_of
 from lusifer.llm.protocol import Completion, Message, Options
 from lusifer.llm.redact import redact
+from lusifer.progress import Progress
 
 TIMEOUT_SECONDS = 300.0
 """The SDK has none. Long, because a model may have to be loaded from disk first."""
@@ -65,13 +66,13 @@ def running(endpoint: Endpoint) -> list[str]:
 def pull(
     endpoint: Endpoint,
     model: str,
-    progress: Callable[[str, int, int], None],
+    on_progress: Progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> None:
     """Have the server download a model. What is there of it after a cancel is used the next time.
 
     Args:
-        progress: called with what is done, bytes done and bytes in all (of the present layer).
+        on_progress: called with bytes done and bytes in all (of the present layer), and what is being done.
 
     Raises:
         ModelError: no such model, or no server.
@@ -80,7 +81,7 @@ def pull(
     try:
         parts: Iterator[Any] = connect(endpoint.url).pull(model, stream=True)
         for part in parts:
-            progress(part.status or "", part.completed or 0, part.total or 0)
+            on_progress(part.completed or 0, part.total or 0, part.status or "")
             if cancelled():
                 raise CancelledError("Stopped.", "What is downloaded is kept by Ollama.")
     except CancelledError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lusifer.simulator.evolution import Plan, Step, evolve, history_of, plan
+from lusifer.simulator.evolution import EvolutionSpec, Step, evolve, history_of, plan
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.models import BUILTIN, BUILTIN_LABEL, label, user_model
 from lusifer.simulator.runner import rate_items, run_evolution, steps_wanted, stored_steps
@@ -14,8 +14,8 @@ __all__ = [
     "BUILTIN_LABEL",
     "Change",
     "Context",
+    "EvolutionSpec",
     "LLMUserModel",
-    "Plan",
     "Profile",
     "SimulatedRating",
     "StatisticalUserModel",

@@ -11,7 +11,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import EmptyHistoryError, InvalidInputError, ModelError
 from lusifer.simulator.evolution import (
     CommunityEvidence,
-    Plan,
+    EvolutionSpec,
     Step,
     batches,
     context_after,
@@ -98,7 +98,7 @@ def by_waves(
 
 
 def _unfinished(
-    dataset: Dataset, split: Split, plans: dict[int, Plan], store: Store
+    dataset: Dataset, split: Split, plans: dict[int, EvolutionSpec], store: Store
 ) -> Iterator[tuple[int, tuple[list[Step], list[tuple]]]]:
     """Users whose evolution is not complete, with the steps that are there and all batches."""
     for user, what in plans.items():
@@ -115,7 +115,7 @@ def _of_step(
     dataset: Dataset,
     split: Split,
     model: LLMUserModel,
-    what: Plan,
+    what: EvolutionSpec,
     steps: list[Step],
     cut: list[tuple],
     community: CommunityEvidence | None,
@@ -123,14 +123,14 @@ def _of_step(
     mine = replace(model, evolution=what.id)
     context, items = _before(dataset, split, model, what, steps, cut, community)
     found = mine.rate_questions(context, items, "forecast") if what.forecasts else []
-    return [*found, mine.update_question(context.reading(cut[len(steps)]))]
+    return [*found, mine.update_question(context.with_batch(cut[len(steps)]))]
 
 
 def _before(
     dataset: Dataset,
     split: Split,
     model: LLMUserModel,
-    what: Plan,
+    what: EvolutionSpec,
     steps: list[Step],
     cut: list[tuple],
     community: CommunityEvidence | None,
@@ -139,7 +139,7 @@ def _before(
     context = context_after(dataset, split, what.user, steps)
     items = [r.item for r in cut[len(steps)]]
     if model.evidence and community is not None:
-        context = context.hearing(community.crowd(what.user, [i.id for i in items]))
+        context = context.with_evidence(community.crowd(what.user, [i.id for i in items]))
     return context, items
 
 
@@ -147,7 +147,7 @@ def _of_ratings(
     dataset: Dataset,
     split: Split,
     model: LLMUserModel,
-    what: Plan,
+    what: EvolutionSpec,
     store: Store,
     community: CommunityEvidence | None,
     *,
@@ -161,6 +161,6 @@ def _of_ratings(
         return []
     context = context_after(dataset, split, what.user, steps)
     if model.evidence and community is not None:
-        context = context.hearing(community.crowd(what.user, [i.id for i in missing]))
+        context = context.with_evidence(community.crowd(what.user, [i.id for i in missing]))
     mine = replace(model, evolution=what.id)
     return (mine.draw_questions if further else mine.rate_questions)(context, missing)

@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lusifer import subprocess_runner
-from lusifer.baselines import Bias, FactorisationMachine, SideInformation
-from lusifer.progress import Progress, ignore_progress
+from lusifer.baselines import Bias, FactorizationMachine, SideInformation
 from lusifer.baselines.fm import Samples
 from lusifer.datasets import Dataset, RatingScale, RatingTable
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError
+from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator.evolution import BATCH, HISTORY
-from lusifer.simulator.types import Crowd
+from lusifer.simulator.types import ItemEvidence
 
 VERSION = 2
 FOLDS = 4
@@ -96,7 +96,7 @@ class Neighbours:
         return {"near": near, "near_count": count, "near_mean": mean}
 
 
-class View:
+class EvidenceModel:
     """All evidence from one set of training ratings."""
 
     def __init__(
@@ -128,7 +128,7 @@ class View:
             spread = np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0))
         self.spread = np.where(n > 1, spread, np.nan)
         self.neighbours: Neighbours | None = None
-        self.machines: list[FactorisationMachine] = []
+        self.machines: list[FactorizationMachine] = []
         if machines:
             residual = train.rating - self.bias.predict(train.user, train.item)
             self.neighbours = Neighbours(side, train, residual)
@@ -172,7 +172,7 @@ class Community:
         forward: whether what is asked about comes after the training part in time.
     """
 
-    whole: View
+    whole: EvidenceModel
     keys: NDArray[np.int64]
     apart: Columns
     older: NDArray[np.int64]
@@ -198,7 +198,7 @@ class Community:
             both[name][~known], both[name][known] = values, self.apart[name][at[known]]
         return both
 
-    def crowd(self, user: int, items: Sequence[int]) -> dict[int, Crowd]:
+    def crowd(self, user: int, items: Sequence[int]) -> dict[int, ItemEvidence]:
         """What others say of items, for one user, by item id.
 
         Of an item that the user rated before any history that is read there is nothing: everything here
@@ -216,7 +216,7 @@ class Community:
             return float(value) if np.isfinite(value) else None
 
         return {
-            int(i): Crowd(
+            int(i): ItemEvidence(
                 float(found["item_mean"][row]),
                 int(found["item_count"][row]),
                 number("item_spread", row),
@@ -240,8 +240,8 @@ def contains(ordered: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[n
     return ordered[np.clip(np.searchsorted(ordered, wanted), 0, len(ordered) - 1)] == wanted
 
 
-def _machine(side: SideInformation, scale: RatingScale, ordinal: bool, samples: Samples) -> FactorisationMachine:
-    made = FactorisationMachine(side, ordinal=ordinal)
+def _machine(side: SideInformation, scale: RatingScale, ordinal: bool, samples: Samples) -> FactorizationMachine:
+    made = FactorizationMachine(side, ordinal=ordinal)
     made.load(samples, scale)
     return made
 
@@ -264,16 +264,16 @@ def folds_of(split: Split, history: int, seed: int) -> NDArray[np.int8]:
     return np.where(from_end < history, fold, -1).astype(np.int8)
 
 
-def light(dataset: Dataset, split: Split, *, history: int = HISTORY, seed: int = 0) -> Community:
+def offsets_only(dataset: Dataset, split: Split, *, history: int = HISTORY, seed: int = 0) -> Community:
     """Offsets alone, without neighbours and machines: computed in a moment, for a calibration that
     leans on no crowd beyond the movie's own mean."""
     side = SideInformation.of(dataset)
-    name = f"light-{identity(dataset, split, history, seed)}"
+    name = f"light-{cache_key(dataset, split, history, seed)}"
     return _assemble(side, split, dataset.scale, history, seed, (), None, name)
 
 
-def identity(dataset: Dataset, split: Split, history: int = HISTORY, seed: int = 0) -> str:
-    """Names what `full` computes: data, training part, seed, settings."""
+def cache_key(dataset: Dataset, split: Split, history: int = HISTORY, seed: int = 0) -> str:
+    """Names what `with_factorization` computes: data, training part, seed, settings."""
     said = [
         VERSION,
         dataset.hash,
@@ -292,37 +292,37 @@ def identity(dataset: Dataset, split: Split, history: int = HISTORY, seed: int =
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
 
 
-def kept(dataset: Dataset, split: Split, folder: Path, *, history: int = HISTORY, seed: int = 0) -> bool:
-    """Whether `full` would find its work done."""
-    path = folder / f"{identity(dataset, split, history, seed)}.npz"
+def is_cached(dataset: Dataset, split: Split, folder: Path, *, history: int = HISTORY, seed: int = 0) -> bool:
+    """Whether `with_factorization` would find its work done."""
+    path = folder / f"{cache_key(dataset, split, history, seed)}.npz"
     return path.is_file() and zipfile.is_zipfile(path)  # half a file is none
 
 
-def full(
+def with_factorization(
     dataset: Dataset,
     split: Split,
     folder: Path,
     *,
     history: int = HISTORY,
     seed: int = 0,
-    tick: Tick = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Community:
     """Everything, factorisation machines in and out of fold included: about a minute for 100,000
     ratings on two cores, and kept in ``folder`` for the next time.
 
     Args:
-        tick: told rounds of sampling done, and in all.
+        on_progress: told rounds of sampling done, and in all.
 
     Raises:
         CancelledError: ``cancelled`` said so.
     """
     side, scale = SideInformation.of(dataset), dataset.scale
-    name = identity(dataset, split, history, seed)
+    name = cache_key(dataset, split, history, seed)
     path = folder / f"{name}.npz"
     stored = load_arrays(path)
     if stored is None:
-        stored = _compute(side, split, scale, history, seed, tick, cancelled)
+        stored = _compute(side, split, scale, history, seed, on_progress, cancelled)
         save_arrays(path, stored)
     machines = [Samples(*(stored[f"{m}-{at}"] for at in range(6))) for m in ("plain", "ordinal")]
     return _assemble(side, split, scale, history, seed, machines, stored, name)
@@ -347,14 +347,14 @@ def _assemble(
         if not len(of_fold):
             continue
         at = rows[of_fold]
-        part = View(side, train.select(fold != number), scale).of(train.user[at], train.item[at])
+        part = EvidenceModel(side, train.select(fold != number), scale).of(train.user[at], train.item[at])
         for column, values in part.items():
             columns.setdefault(column, np.zeros((len(rows), *values.shape[1:])))[of_fold] = values
     if stored is not None:
         columns |= {k.removeprefix("apart-"): v for k, v in stored.items() if k.startswith("apart-")}
     order = np.argsort(keys[rows])
     ordered = {k: v[order] for k, v in columns.items()}
-    whole = View(side, train, scale, machines)
+    whole = EvidenceModel(side, train, scale, machines)
     older = np.sort(keys[fold < 0])
     return Community(whole, keys[rows][order], ordered, older, bool(machines), name, history, split.forward)
 
@@ -365,7 +365,7 @@ def _compute(
     scale: RatingScale,
     history: int,
     seed: int,
-    tick: Tick,
+    on_progress: Progress,
     cancelled: Callable[[], bool],
 ) -> dict[str, NDArray[Any]]:
     """Both kinds of machine on the whole training part and on all but each fold, in two processes."""
@@ -374,7 +374,7 @@ def _compute(
     done, stop = {False: 0, True: 0}, threading.Event()
 
     def one(ordinal: bool) -> dict[str, NDArray[Any]]:
-        def told(now: int, _: int) -> None:
+        def told(now: int, _: int, message: str = "") -> None:
             done[ordinal] = now
 
         try:
@@ -388,7 +388,7 @@ def _compute(
                 ordinal,
                 WHOLE,
                 PART,
-                tick=told,
+                on_progress=told,
                 cancelled=lambda: stop.is_set() or cancelled(),
             )
         except BaseException:
@@ -399,7 +399,7 @@ def _compute(
         futures = [pool.submit(one, ordinal) for ordinal in (False, True)]
         try:
             while not all(f.done() for f in futures):
-                tick(sum(done.values()), rounds)
+                on_progress(sum(done.values()), rounds)
                 time.sleep(0.2)
         except BaseException:
             stop.set()
@@ -445,7 +445,7 @@ def fit_machines(
     whole_size: tuple[int, int],
     part_size: tuple[int, int],
     *,
-    tick: Tick = silent,
+    on_progress: Progress = ignore_progress,
 ) -> dict[str, NDArray[Any]]:
     """One kind of machine on everything and on all but each fold; runs in a child process.
 
@@ -456,12 +456,12 @@ def fit_machines(
     rows = np.flatnonzero(fold >= 0)
     total, before = whole_size[0] + FOLDS * part_size[0], [0]
 
-    def told(done: int, _: int) -> None:
-        tick(before[0] + done, total)
+    def told(done: int, _: int, message: str = "") -> None:
+        on_progress(before[0] + done, total)
 
-    def fit(part: RatingTable, size: tuple[int, int]) -> FactorisationMachine:
-        made = FactorisationMachine(side, iterations=size[0], kept=size[1], ordinal=ordinal)
-        made.fit(part, scale, seed=seed, tick=told)
+    def fit(part: RatingTable, size: tuple[int, int]) -> FactorizationMachine:
+        made = FactorizationMachine(side, iterations=size[0], kept=size[1], ordinal=ordinal)
+        made.fit(part, scale, seed=seed, on_progress=told)
         before[0] += size[0]
         return made
 

@@ -17,7 +17,7 @@ from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import price
 from lusifer.simulator.evolution import (
     CommunityEvidence,
-    Plan,
+    EvolutionSpec,
     Step,
     batches,
     context_after,
@@ -77,7 +77,7 @@ def estimate(spec: str, store: Store | None, questions: Iterable[tuple[Question,
 def for_evolution(
     dataset: Dataset,
     split: Split,
-    what: Plan,
+    what: EvolutionSpec,
     model: UserModel,
     store: Store | None,
     done: Sequence[Step] = (),
@@ -114,7 +114,7 @@ def for_update(model: UserModel, store: Store | None, context: Context) -> Estim
 def for_users(
     dataset: Dataset,
     split: Split,
-    plans: Sequence[Plan],
+    plans: Sequence[EvolutionSpec],
     model: UserModel,
     store: Store | None,
     *,
@@ -142,7 +142,7 @@ def for_users(
 def _evolution(
     dataset: Dataset,
     split: Split,
-    what: Plan,
+    what: EvolutionSpec,
     model: LLMUserModel,
     done: Sequence[Step],
     community: CommunityEvidence | None,
@@ -154,10 +154,10 @@ def _evolution(
         if what.forecasts:
             context = _hearing(context, model, items, community)
             yield from _ratings(model, context, items, "forecast")
-        context = context.reading(batch)
+        context = context.with_batch(batch)
         yield model.update_question(context), UPDATE_TOKENS
         filler = (Bullet("x" * PROFILE),)
-        context = context.after(Update(Profile(context.profile.about, filler), "", ()))
+        context = context.after_update(Update(Profile(context.profile.about, filler), "", ()))
 
 
 def _hearing(
@@ -168,16 +168,16 @@ def _hearing(
 ) -> Context:
     if not model.evidence or community is None or not items:
         return context
-    return context.hearing(community.crowd(context.user.id, [i.id for i in items]))
+    return context.with_evidence(community.crowd(context.user.id, [i.id for i in items]))
 
 
-def _after_all(dataset: Dataset, split: Split, what: Plan) -> Context:
+def _after_all(dataset: Dataset, split: Split, what: EvolutionSpec) -> Context:
     context = context_after(dataset, split, what.user, ())
     if not len(split.train.of_user(what.user)):
         return context
     history = history_of(dataset, split, what.user, what.history)
     profile = Profile(context.profile.about, (Bullet("x" * PROFILE),))
-    return context.reading(history).after(Update(profile, "", ()))
+    return context.with_batch(history).after_update(Update(profile, "", ()))
 
 
 def _ratings(

@@ -18,7 +18,7 @@ from lusifer.errors import EmptyHistoryError, InvalidInputError
 from lusifer.simulator.types import (
     Change,
     Context,
-    Crowd,
+    ItemEvidence,
     Profile,
     Rated,
     SimulatedRating,
@@ -87,11 +87,11 @@ class CommunityEvidence(Protocol):
     @property
     def history(self) -> int: ...
 
-    def crowd(self, user: int, items: Sequence[int]) -> Mapping[int, Crowd]: ...
+    def crowd(self, user: int, items: Sequence[int]) -> Mapping[int, ItemEvidence]: ...
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvolutionSpec:
     """Which evolution is meant: everything that decides its result. ``id`` names it in the store.
 
     ``details`` names what is known of the history's movies beyond the data set, ``evidence`` what others
@@ -130,7 +130,7 @@ def plan(
     batch_size: int | None = None,
     forecasts: bool = True,
     community: CommunityEvidence | None = None,
-) -> Plan:
+) -> EvolutionSpec:
     """Name an evolution, checking what can be checked before anything is computed.
 
     Args:
@@ -159,7 +159,7 @@ def plan(
             f"Read at most that many, or prepare it for {history}.",
         )
     dataset.user(user)
-    return Plan(
+    return EvolutionSpec(
         dataset.name,
         dataset.hash,
         split.id,
@@ -228,7 +228,7 @@ def evolve(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    what: Plan,
+    what: EvolutionSpec,
     *,
     done: Sequence[Step] = (),
     keep: Callable[[Step], None] = lambda step: None,
@@ -254,13 +254,13 @@ def evolve(
         else:
             items = tuple(r.item for r in batch)
             if model.evidence and community is not None:
-                context = context.hearing(community.crowd(what.user, [i.id for i in items]))
+                context = context.with_evidence(community.crowd(what.user, [i.id for i in items]))
             forecast = model.forecast(context, items) if what.forecasts else ()
-            context = context.reading(batch)
+            context = context.with_batch(batch)
             update = model.update(context)
             step = Step(number, batch, forecast, update.profile, update.explanation, update.changes)
             keep(step)
-        context = context.reading(batch).after(Update(step.profile, step.explanation, step.changes))
+        context = context.with_batch(batch).after_update(Update(step.profile, step.explanation, step.changes))
         yield step
 
 
@@ -268,5 +268,5 @@ def context_after(dataset: Dataset, split: Split, user: int, steps: Sequence[Ste
     """The context that a rating is given from: the profile and history after these steps."""
     context = start(dataset, split, user)
     for step in steps:
-        context = context.reading(step.batch).after(Update(step.profile, step.explanation, step.changes))
+        context = context.with_batch(step.batch).after_update(Update(step.profile, step.explanation, step.changes))
     return context

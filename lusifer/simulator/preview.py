@@ -47,7 +47,7 @@ def context_at(dataset: Dataset, split: Split, user: int, steps: Sequence[Step],
     read), after it for all others."""
     if template in {"first", "update"}:
         done = 0 if template == "first" else max(step, min(2, len(steps))) - 1
-        return context_after(dataset, split, user, steps[:done]).reading(steps[done].batch)
+        return context_after(dataset, split, user, steps[:done]).with_batch(steps[done].batch)
     return context_after(dataset, split, user, steps[:step])
 
 

@@ -10,7 +10,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.simulator.evolution import (
     CommunityEvidence,
-    Plan,
+    EvolutionSpec,
     Step,
     batches,
     context_after,
@@ -23,14 +23,14 @@ from lusifer.simulator.types import SimulatedRating, UserModel
 from lusifer.store import Store
 
 
-def stored_steps(dataset: Dataset, what: Plan, store: Store | None) -> list[Step]:
+def stored_steps(dataset: Dataset, what: EvolutionSpec, store: Store | None) -> list[Step]:
     """The steps of an evolution that are in the store, oldest first."""
     if store is None:
         return []
     return [step_from_json(s, dataset) for s in store.steps(what.id)]
 
 
-def steps_wanted(dataset: Dataset, split: Split, what: Plan) -> int:
+def steps_wanted(dataset: Dataset, split: Split, what: EvolutionSpec) -> int:
     """How many steps an evolution has when it is complete.
 
     Raises:
@@ -43,7 +43,7 @@ def run_evolution(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    what: Plan,
+    what: EvolutionSpec,
     store: Store | None,
     *,
     cancelled: Callable[[], bool] = lambda: False,
@@ -73,7 +73,7 @@ def rate_items(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    what: Plan,
+    what: EvolutionSpec,
     steps: Sequence[Step],
     items: Sequence[Item],
     store: Store | None,
@@ -107,7 +107,7 @@ def rate_items(
     if missing:
         context = context_after(dataset, split, what.user, steps)
         if model.evidence and community is not None:
-            context = context.hearing(community.crowd(what.user, [i.id for i in missing]))
+            context = context.with_evidence(community.crowd(what.user, [i.id for i in missing]))
         try:
             fresh = _recorded_under(model, what).rate(context, missing)
         except ModelError:
@@ -127,7 +127,7 @@ def rate_items(
     return tuple(known[i.id] for i in items)
 
 
-def _recorded_under(model: UserModel, what: Plan) -> UserModel:
+def _recorded_under(model: UserModel, what: EvolutionSpec) -> UserModel:
     """A language model whose calls are recorded as this evolution's."""
     return replace(model, evolution=what.id) if isinstance(model, LLMUserModel) else model
 
@@ -137,7 +137,7 @@ def _details(item: Item) -> str:
     return item.details.hash if item.details else ""
 
 
-def _fields(what: Plan) -> dict[str, object]:
+def _fields(what: EvolutionSpec) -> dict[str, object]:
     fields: dict[str, object] = asdict(what)
     fields["user_id"] = fields.pop("user")
     fields["forecasts"] = int(what.forecasts)

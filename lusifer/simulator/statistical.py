@@ -22,8 +22,8 @@ from lusifer.simulator.types import (
     Bullet,
     Change,
     Context,
-    Crowd,
     Direction,
+    ItemEvidence,
     Profile,
     Rated,
     Section,
@@ -120,7 +120,7 @@ OWN_TASTE, OWN_DRIFT = 0.25, 0.1
 on forecasts of the training part (``benchmarks/builtin_settings.py``)."""
 
 
-def _with_crowd(crowd: Crowd, drift: float, taste: float) -> float:
+def _with_crowd(crowd: ItemEvidence, drift: float, taste: float) -> float:
     """The expected rating that starts from what others say of a movie."""
     start = crowd.estimate if crowd.estimate is not None else crowd.mean
     return start + OWN_TASTE * taste + OWN_DRIFT * drift

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from lusifer.datasets import Item
 from lusifer.prompts import METADATA
 from lusifer.simulator.taste import tastes, user_mean
-from lusifer.simulator.types import Crowd, Rated
+from lusifer.simulator.types import ItemEvidence, Rated
 
 ASPECTS = {"genres": {"genre"}, "people": {"director", "actor"}}
 """Which aspects rest on which metadata; a decade stands in the title."""
@@ -31,7 +31,7 @@ def facts(seen: Sequence[Rated], usual: float, limit: int = 12, metadata: Sequen
     return "\n".join(lines)
 
 
-def others(crowd: Crowd) -> str:
+def others(crowd: ItemEvidence) -> str:
     """What others say of one movie, as a column of a prompt's list."""
     if not crowd.count:
         return "nobody else rated it"

@@ -123,7 +123,7 @@ class Update:
 
 
 @dataclass(frozen=True)
-class Crowd:
+class ItemEvidence:
     """What others say of one item: community evidence, for a prompt or a reason.
 
     ``mean`` is damped by five usual ratings over ``count`` ratings; ``spread`` a standard deviation
@@ -162,18 +162,18 @@ class Context:
     seen: tuple[Rated, ...] = ()
     batch: tuple[Rated, ...] = ()
     step: int = 1
-    crowd: Mapping[int, Crowd] = field(default_factory=dict)
+    crowd: Mapping[int, ItemEvidence] = field(default_factory=dict)
     words: ItemNouns = MOVIES
 
-    def hearing(self, crowd: Mapping[int, Crowd]) -> Context:
+    def with_evidence(self, crowd: Mapping[int, ItemEvidence]) -> Context:
         """The context with what others say of the items that are asked about next."""
         return replace(self, crowd=crowd)
 
-    def reading(self, batch: tuple[Rated, ...]) -> Context:
+    def with_batch(self, batch: tuple[Rated, ...]) -> Context:
         """The context with a batch to read."""
         return replace(self, batch=batch)
 
-    def after(self, update: Update) -> Context:
+    def after_update(self, update: Update) -> Context:
         """The context once the batch has been read."""
         return replace(
             self,

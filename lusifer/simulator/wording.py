@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from lusifer.datasets import MOVIES, ItemNouns
 from lusifer.simulator.aspects import Aspect
-from lusifer.simulator.types import Change, Crowd, Rated
+from lusifer.simulator.types import Change, ItemEvidence, Rated
 
 LEADS: dict[int, tuple[str, ...]] = {
     2: (
@@ -167,7 +167,7 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
     return sentence(of[kind].format(**shown))
 
 
-def leaning(crowd: Crowd, reason: str, words: ItemNouns = MOVIES) -> str:
+def leaning(crowd: ItemEvidence, reason: str, words: ItemNouns = MOVIES) -> str:
     """A reason that says first how far it leans on others."""
     ratings = "one rating" if crowd.count == 1 else f"{crowd.count:,} ratings"
     if not crowd.count:

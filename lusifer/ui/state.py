@@ -20,7 +20,15 @@ from lusifer.llm.budget import Limit, operators
 from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.prompts import PromptSet
 from lusifer.prompts import load as usual_prompts
-from lusifer.simulator import BUILTIN, Plan, Step, UserModel, plan, stored_steps, user_model
+from lusifer.simulator import (
+    BUILTIN,
+    EvolutionSpec,
+    Step,
+    UserModel,
+    plan,
+    stored_steps,
+    user_model,
+)
 from lusifer.simulator import community as evidence
 from lusifer.simulator.community import Community
 from lusifer.simulator.evolution import BATCH, HISTORY
@@ -97,15 +105,15 @@ def suggestions(_data: Dataset, _split: Split, dataset_hash: str, name: str) -> 
 @st.cache_resource(max_entries=6, show_spinner="Opening the community evidence …")
 def _community(_data: Dataset, _split: Split, name: str, full: bool, folder: str) -> Community:
     if full:
-        return evidence.full(_data, _split, settings.kept_dir())
-    return evidence.light(_data, _split)
+        return evidence.with_factorization(_data, _split, settings.kept_dir())
+    return evidence.offsets_only(_data, _split)
 
 
 def community(data: Dataset, split: Split, *, full: bool) -> Community | None:
     """Community evidence on a split; the full one only where it has been prepared."""
-    if full and not evidence.kept(data, split, settings.kept_dir()):
+    if full and not evidence.is_cached(data, split, settings.kept_dir()):
         return None
-    name = evidence.identity(data, split)
+    name = evidence.cache_key(data, split)
     return _community(data, split, name, full, str(settings.kept_dir()))
 
 
@@ -170,7 +178,7 @@ class Chosen:
         """What the model is told, if it is."""
         return community(self.dataset, self.split, full=True) if self.evidence else None
 
-    def plan(self, user: int, history: int | None = None, batch_size: int | None = None) -> Plan:
+    def plan(self, user: int, history: int | None = None, batch_size: int | None = None) -> EvolutionSpec:
         """The evolution of a user by these choices; history and batches as the prompts have them unless
         said otherwise."""
         return plan(
@@ -183,12 +191,12 @@ class Chosen:
             community=self.community,
         )
 
-    def stored(self, what: Plan) -> list[Step]:
+    def stored(self, what: EvolutionSpec) -> list[Step]:
         """The steps of an evolution that are stored."""
         return _steps(self.dataset, what, store())
 
 
-def _steps(data: Dataset, what: Plan, database: Store | None) -> list[Step]:
+def _steps(data: Dataset, what: EvolutionSpec, database: Store | None) -> list[Step]:
     return stored_steps(data, what, database)
 
 
@@ -230,6 +238,14 @@ def guarded_input(value: object, low: int, high: int, default: Default) -> int |
 
 def show_error(error: LusiferError) -> None:
     """An error with its way out."""
-    from lusifer.ui.text import literal
+    from lusifer.ui.formatting import literal
 
     st.error(literal(error.fix) if error.fix else "", title=literal(error.message), icon=":material/error:")
+
+
+def guarded(work: Callable[[], None]) -> None:
+    """Draw, or say what is wrong."""
+    try:
+        work()
+    except LusiferError as error:
+        show_error(error)

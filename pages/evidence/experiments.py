@@ -4,7 +4,9 @@ import streamlit as st
 
 from lusifer.errors import LusiferError
 from lusifer.evaluation.experiments import EXPERIMENTS
-from lusifer.ui import errors, evolution, experiments, parts, population, runs, state
+from lusifer.ui import formatting, state
+from lusifer.ui.components import job_panel, run_picker, user_sample
+from lusifer.ui.pages.experiments import experiment_view, population_section
 
 picked, store = state.chosen(), state.store()
 
@@ -20,7 +22,7 @@ name = st.pills(
     required=True,
     wrap=True,
     default=None if "experiment" in st.session_state else next(iter(EXPERIMENTS)),
-    format_func=lambda n: f":material/{experiments.ICONS[n]}: {EXPERIMENTS[n].title}",
+    format_func=lambda n: f":material/{experiment_view.ICONS[n]}: {EXPERIMENTS[n].title}",
     label_visibility="collapsed",
 )
 st.query_params["experiment"] = name
@@ -29,26 +31,26 @@ st.subheader(chosen.question)
 
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which, count, seed = errors.sample_fields(picked, "experiment")
-        options = {key: experiments.option(name, key, said) for key, said in chosen.options.items()}
-    key = experiments.key_of(picked)
-    if parts.job_ended(key, "_experiment"):
+        which, count, seed = user_sample.sample_fields(picked, "experiment")
+        options = {key: experiment_view.option(name, key, said) for key, said in chosen.options.items()}
+    key = experiment_view.key_of(picked)
+    if job_panel.job_ended(key, "_experiment"):
         told = picked.community
         try:
-            users = experiments.sample(picked, count, seed, which)
-            made = experiments.setting(picked, users, seed, options, store, told)
-            cost = experiments.cost(chosen, made)
+            users = experiment_view.sample(picked, count, seed, which)
+            made = experiment_view.setting(picked, users, seed, options, store, told)
+            cost = experiment_view.cost(chosen, made)
         except LusiferError as error:
             state.show_error(error)
             cost = None
         if cost is not None:
-            tag = "costs nothing" if picked.builtin else evolution.price_tag(cost)
+            tag = "costs nothing" if picked.builtin else formatting.price_tag(cost)
 
             def start(names: list[str], resume: str | None = None) -> None:
                 state.jobs().start(
                     key,
                     "Experiment",
-                    lambda j: experiments.work(j, names, picked, users, seed, which, options, store, told, resume),
+                    lambda j: experiment_view.work(j, names, picked, users, seed, which, options, store, told, resume),
                     store=store,
                 )
                 st.rerun()
@@ -60,7 +62,7 @@ with st.container(border=True):
                     "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
                 ):
                     start(list(EXPERIMENTS))
-            before = experiments.stopped(picked, store, name, made.model.version)
+            before = experiment_view.stopped(picked, store, name, made.model.version)
             if (
                 before
                 and before["params"]["asked"] == list(users)
@@ -71,7 +73,7 @@ with st.container(border=True):
                 if st.button(f"Go on with it ({tag})", icon=":material/resume:"):
                     start([name], before["id"])
 
-found = experiments.recorded(picked, store, name)
+found = experiment_view.recorded(picked, store, name)
 if st.session_state.get("_experiment") not in {
     None,
     *(r["id"] for r in found),
@@ -87,5 +89,5 @@ if not found:
         icon=":material/experiment:",
     )
 else:
-    experiments.result(runs.choose(found, f"experiment-run-{name}", "run", "_experiment"))
-population.section(picked, store)
+    experiment_view.result(run_picker.choose(found, f"experiment-run-{name}", "run", "_experiment"))
+population_section.section(picked, store)

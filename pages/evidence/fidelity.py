@@ -3,7 +3,9 @@
 import streamlit as st
 
 from lusifer.errors import LusiferError
-from lusifer.ui import errors, evolution, fidelity, parts, runs, state, trust
+from lusifer.ui import formatting, state
+from lusifer.ui.components import job_panel, run_picker, trust_card, user_sample
+from lusifer.ui.pages.realism import realism_view
 
 picked, store = state.chosen(), state.store()
 
@@ -14,14 +16,14 @@ st.caption(
 
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which, count, seed = errors.sample_fields(picked, "fidelity")
+        which, count, seed = user_sample.sample_fields(picked, "fidelity")
     key = f"fidelity:{picked.dataset.hash[:8]}:{picked.split.id}:{picked.model}:{state.session_id()}"
-    if parts.job_ended(key, "_fidelity"):
+    if job_panel.job_ended(key, "_fidelity"):
         try:
             tag = (
                 "costs nothing"
                 if picked.builtin
-                else evolution.price_tag(errors.cost(picked.alone(), count, seed, which, store))
+                else formatting.price_tag(user_sample.cost(picked.alone(), count, seed, which, store))
             )
         except LusiferError as error:
             state.show_error(error)
@@ -29,17 +31,17 @@ with st.container(border=True):
         if st.button(f"Simulate and measure ({tag})", icon=":material/fingerprint:", type="primary"):
             light = state.community(picked.dataset, picked.split, full=False)
             state.jobs().start(
-                key, "Fidelity", lambda j: fidelity.work(j, picked, count, seed, which, store, light), store=store
+                key, "Fidelity", lambda j: realism_view.work(j, picked, count, seed, which, store, light), store=store
             )
             st.rerun()
 
-found = fidelity.recorded(picked, store)
+found = realism_view.recorded(picked, store)
 if not found:
     st.info(
         "Nothing has been measured on this split yet. Press the button above; with the built-in it takes seconds.",
         icon=":material/fingerprint:",
     )
-    trust.card(picked, store)
+    trust_card.card(picked, store)
     st.stop()
-fidelity.result(picked, runs.choose(found, "fidelity-run", "run", "_fidelity"))
-trust.card(picked, store)
+realism_view.result(picked, run_picker.choose(found, "fidelity-run", "run", "_fidelity"))
+trust_card.card(picked, store)

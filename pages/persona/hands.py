@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from lusifer.ui import hands, parts, state, you
+from lusifer.ui import state
+from lusifer.ui.components import user_picker
+from lusifer.ui.pages.what_if_lab import local_user, profile_editor, what_if
 
 EDIT, WHAT_IF, YOU = "Edit a profile", "What if", "You"
 picked, store = state.chosen(), state.store()
@@ -27,12 +29,12 @@ if view == YOU:
             icon=":material/database_off:",
         )
         st.stop()
-    hands.guarded(lambda: you.draw(picked, store))
+    state.guarded(lambda: local_user.draw(picked, store))
     st.stop()
-user = parts.user_input()
+user = user_picker.user_input()
 if user is None:
     st.stop()
 if view == WHAT_IF:
-    hands.guarded(lambda: hands.what_if(picked, user))
+    state.guarded(lambda: what_if.what_if(picked, user))
 else:
-    hands.guarded(lambda: hands.edit_profile(picked, user))
+    state.guarded(lambda: profile_editor.edit_profile(picked, user))

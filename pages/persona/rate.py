@@ -3,13 +3,15 @@
 import numpy as np
 import streamlit as st
 
-from lusifer import charts
+from lusifer.charts import rating_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation.comparison import threshold
 from lusifer.simulator.estimate import for_rating
 from lusifer.simulator.evolution import context_after
-from lusifer.ui import calibration, evolution, parts, posters, rate, state
-from lusifer.ui.text import literal, safe_csv, say
+from lusifer.ui import formatting, state
+from lusifer.ui.components import evolution_runner, item_picker, job_panel, posters, user_picker
+from lusifer.ui.formatting import literal, safe_csv, say
+from lusifer.ui.pages.rate import calibration_view, rating_results
 
 picked = state.chosen()
 data = picked.dataset
@@ -18,12 +20,12 @@ st.title(say("Rate movies"), icon=":material/star_half:")
 st.caption("How would this user rate them? The simulator knows the profile and the newest ratings, no more.")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    user = parts.user_input()
+    user = user_picker.user_input()
     if user is None:
         st.stop()
     try:
         what = picked.plan(user)
-        steps, wanted = evolution.steps_of(picked, what)
+        steps, wanted = evolution_runner.steps_of(picked, what)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
@@ -33,7 +35,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         "pages/persona/evolution.py",
         label="See this profile",
         icon=":material/timeline:",
-        query_params=parts.address(user, int(number) if steps else 1),
+        query_params=user_picker.address(user, int(number) if steps else 1),
     )
 if len(steps) < wanted:
     st.info(
@@ -41,13 +43,13 @@ if len(steps) < wanted:
         "the whole history.",
         icon=":material/hourglass_empty:",
     )
-    evolution.offer(picked, what, len(steps), wanted)
+    evolution_runner.offer(picked, what, len(steps), wanted)
 if not steps:
     st.stop()
 
 chosen_key = "movies"
 if st.session_state.get("_movies_for") != (data.name, picked.split.id, user):
-    st.session_state[chosen_key] = rate.held_out(picked, user)[:20]
+    st.session_state[chosen_key] = item_picker.held_out(picked, user)[:20]
     st.session_state["_movies_for"] = (data.name, picked.split.id, user)
 
 
@@ -75,22 +77,22 @@ with st.container(border=True):
             say("The user's held-out movies"),
             icon=":material/visibility_off:",
             on_click=_set,
-            args=(rate.held_out(picked, user)[: rate.MOST],),
+            args=(item_picker.held_out(picked, user)[: item_picker.MOST],),
         )
         st.button(
             "Popular and unseen",
             icon=":material/trending_up:",
             on_click=_set,
-            args=(rate.popular_unseen(picked, user),),
+            args=(item_picker.popular_unseen(picked, user),),
         )
-        found = rate.matching(picked, text, genres, span if span != (low, high) else None)
+        found = item_picker.matching(picked, text, genres, span if span != (low, high) else None)
         searching = bool(text or genres or span != (low, high))
         st.button(
             f"Add the first {min(10, len(found))} found",
             icon=":material/playlist_add:",
             on_click=_set,
             disabled=not (searching and found),
-            args=(list(dict.fromkeys([*st.session_state[chosen_key], *found[:10]]))[: rate.MOST],),
+            args=(list(dict.fromkeys([*st.session_state[chosen_key], *found[:10]]))[: item_picker.MOST],),
         )
         st.button("Clear", icon=":material/backspace:", on_click=_set, args=([],))
     if searching and not found:
@@ -100,8 +102,8 @@ with st.container(border=True):
         say("Movies to rate"),
         options,
         key=chosen_key,
-        format_func=lambda i: rate.listed(picked, i),
-        max_selections=rate.MOST,
+        format_func=lambda i: item_picker.listed(picked, i),
+        max_selections=item_picker.MOST,
         persist_state="session",
         placeholder="Choose from what the search found",
     )
@@ -117,14 +119,16 @@ label = say(f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}")
 job = state.jobs().get(key)
 upto = steps[: int(number)]
 if not picked.builtin:
-    context = rate.hearing(picked, context_after(data, picked.split, user, upto), ids)
+    context = rating_results.hearing(picked, context_after(data, picked.split, user, upto), ids)
     cost = for_rating(picked.user_model(), state.store(), context, data.items_of(ids))
-    label += f" ({evolution.price_tag(cost)})"
+    label += f" ({formatting.price_tag(cost)})"
 if job is not None and job.active:
-    parts.job_progress(key)
+    job_panel.job_progress(key)
 elif st.button(label, icon=":material/auto_awesome:", type="primary"):
     store, told = state.store(), picked.community
-    job = state.jobs().start(key, "Rating", lambda j: rate.work(j, picked, what, upto, ids, store, told), store=store)
+    job = state.jobs().start(
+        key, "Rating", lambda j: rating_results.work(j, picked, what, upto, ids, store, told), store=store
+    )
     job.wait(0.6)  # the built-in is done by then, and nothing flickers
     st.rerun()
 if job is None:
@@ -136,12 +140,12 @@ if job.state in {"failed", "cancelled"}:
 if job.result is None:
     st.stop()
 
-rows = rate.frame(picked, user, job.result)
-learned = calibration.learned(picked)
-corrected = calibration.frame(picked, user, upto, job.result, *learned) if learned else None
+rows = rating_results.frame(picked, user, job.result)
+learned = calibration_view.learned(picked)
+corrected = calibration_view.frame(picked, user, upto, job.result, *learned) if learned else None
 if corrected is not None and len(corrected):
     rows.insert(5, "calibrated", rows["item_id"].map(corrected["calibrated"]))
-total = rate.summary(rows)
+total = rating_results.summary(rows)
 failed = int(rows["expected"].isna().sum())
 if total:
     with st.grid(4, min_column_width=140):
@@ -167,7 +171,7 @@ if seen:
 
 with st.grid(2, min_column_width=420, gap="medium"):
     st.dataframe(
-        rate.shown(rows, picked.builtin),
+        rating_results.shown(rows, picked.builtin),
         hide_index=True,
         alt="Simulated ratings with reasons",
         height="auto" if len(rows) <= 15 else 560,
@@ -193,7 +197,7 @@ with st.grid(2, min_column_width=420, gap="medium"):
         },
     )
     st.plotly_chart(
-        charts.expected_against_true(rows.head(40), (data.scale.lowest, data.scale.highest)),
+        rating_charts.expected_against_true(rows.head(40), (data.scale.lowest, data.scale.highest)),
         alt=say("Expected and true rating of each movie"),
     )
 if corrected is not None and len(corrected):
@@ -203,17 +207,18 @@ if corrected is not None and len(corrected):
             say("Movie"),
             [int(i) for i in corrected.index],
             key="taken_apart",
-            format_func=lambda i: rate.listed(picked, i),
+            format_func=lambda i: item_picker.listed(picked, i),
         )
         movie = movie if movie in corrected.index else int(corrected.index[0])
         one = corrected.loc[movie]
         named = {
-            say(calibration.PART_NAMES[p]): float(one[p])
-            for p in calibration.PARTS
+            say(calibration_view.PART_NAMES[p]): float(one[p])
+            for p in calibration_view.PARTS
             if p in {"base", "user", "movie", "persona"} or abs(one[p]) > 1e-9
         }
         st.plotly_chart(
-            charts.waterfall(named, "Calibrated"), alt=f"Parts of the calibrated rating of {data.item(movie).title}"
+            rating_charts.waterfall(named, "Calibrated"),
+            alt=f"Parts of the calibrated rating of {data.item(movie).title}",
         )
         st.caption(
             f"Probability of {threshold(data.scale):g} or more: {one['high']:.0%}. The parts add up exactly. "

@@ -3,13 +3,15 @@
 import numpy as np
 import streamlit as st
 
-from lusifer import charts
-from lusifer.ui import parts, state, users
-from lusifer.ui.text import day, duration, literal, say
+from lusifer.charts import user_charts
+from lusifer.ui import state
+from lusifer.ui.components import user_picker
+from lusifer.ui.formatting import day, duration, literal, say
+from lusifer.ui.pages.users import user_tables
 
 picked = state.chosen()
 data = picked.dataset
-everyone = users.table(picked, data.hash)
+everyone = user_tables.table(picked, data.hash)
 
 st.title("Users", icon=":material/group:")
 st.caption(
@@ -18,9 +20,9 @@ st.caption(
 )
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    user = parts.user_input()
+    user = user_picker.user_input()
     if st.button("Surprise me", icon=":material/casino:"):
-        parts.go_to(int(np.random.default_rng().choice(everyone["user_id"])))
+        user_picker.go_to(int(np.random.default_rng().choice(everyone["user_id"])))
         st.rerun()
     found = state.suggestions(data, picked.split, data.hash, picked.split.name)
     if found:
@@ -29,7 +31,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             for s in found:
                 text = f"User {s.user}: {duration(s.seconds)}, {s.changes} changes of taste"
                 if st.button(text, key=f"demo-{s.user}", width="stretch"):
-                    parts.go_to(s.user)
+                    user_picker.go_to(s.user)
                     st.rerun()
 
 if user is not None:
@@ -42,13 +44,13 @@ if user is not None:
                 "pages/persona/evolution.py",
                 label="Watch the profile form",
                 icon=":material/timeline:",
-                query_params=parts.address(user),
+                query_params=user_picker.address(user),
             )
             st.page_link(
                 "pages/persona/rate.py",
                 label=say("Have movies rated"),
                 icon=":material/star_half:",
-                query_params=parts.address(user),
+                query_params=user_picker.address(user),
             )
         with st.grid(4, min_column_width=150):
             st.metric("Ratings", f"{stats['ratings']:,.0f}")
@@ -87,53 +89,53 @@ if user is not None:
             with st.container():
                 st.markdown("**History over time**")
                 st.plotly_chart(
-                    charts.history(users.history(picked, user), (data.scale.lowest, data.scale.highest)),
+                    user_charts.history(user_tables.history(picked, user), (data.scale.lowest, data.scale.highest)),
                     alt=f"Ratings of user {user} over time, held-out ones marked by diamonds",
                 )
             with st.container():
                 st.markdown("**Ratings against everybody's**")
                 st.plotly_chart(
-                    charts.distribution(users.distribution(picked, user)),
+                    user_charts.distribution(user_tables.distribution(picked, user)),
                     alt=f"Share of each rating for user {user} and for everybody",
                 )
             with st.container():
                 st.markdown("**Genre taste**")
-                taste = users.genre_tastes(picked, user)
+                taste = user_tables.genre_tastes(picked, user)
                 if taste.empty:
                     st.caption("Too few ratings to tell.")
                 else:
                     st.plotly_chart(
-                        charts.tastes(taste),
+                        user_charts.tastes(taste),
                         alt=f"Genres above and below user {user}'s mean, {taste['genre'].iloc[0]} first",
                     )
 
 st.subheader("Everybody")
-known = users.demographics(picked, data.hash)
+known = user_tables.demographics(picked, data.hash)
 with st.popover("Filter", icon=":material/filter_list:"):
     genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender") if "gender" in known else []
     trades = (
-        st.multiselect("Occupation", users.values(picked, data.hash, "occupation"), key="f_trade")
+        st.multiselect("Occupation", user_tables.values(picked, data.hash, "occupation"), key="f_trade")
         if "occupation" in known
         else []
     )
-    genres = st.multiselect("Favourite genre", users.values(picked, data.hash, "favourite_genre"), key="f_genre")
+    genres = st.multiselect("Favourite genre", user_tables.values(picked, data.hash, "favourite_genre"), key="f_genre")
     least = st.number_input("At least so many ratings", 0, value=0, step=10, key="f_least")
     days = st.number_input("Active for at least so many days", 0, value=0, step=7, key="f_days")
-rows = users.filtered(everyone, genders, trades, genres, int(least), int(days))
+rows = user_tables.filtered(everyone, genders, trades, genres, int(least), int(days))
 
 
 def _open() -> None:
     chosen = st.session_state["people"].selection.rows
     if chosen:
-        parts.go_to(int(rows["user_id"].iloc[chosen[0]]))
+        user_picker.go_to(int(rows["user_id"].iloc[chosen[0]]))
 
 
 if rows.empty:
     st.info("Nobody fits these filters. Loosen one of them.", icon=":material/filter_list_off:")
 else:
-    shown = f" The first {users.MOST:,} are listed: filter to see others." if len(rows) > users.MOST else ""
+    shown = f" The first {user_tables.MOST:,} are listed: filter to see others." if len(rows) > user_tables.MOST else ""
     st.caption(f"{len(rows):,} of {len(everyone):,} users. Click a row to open it; click a heading to sort.{shown}")
-    rows = users.with_histograms(picked, rows.head(users.MOST))
+    rows = user_tables.with_histograms(picked, rows.head(user_tables.MOST))
     rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
     st.dataframe(
         rows,

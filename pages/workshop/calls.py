@@ -3,8 +3,10 @@
 import streamlit as st
 
 from lusifer import settings
-from lusifer.ui import calls, parts, state
-from lusifer.ui.text import safe_csv, say
+from lusifer.ui import state
+from lusifer.ui.components import user_picker
+from lusifer.ui.formatting import safe_csv, say
+from lusifer.ui.pages.llm_calls import call_log
 
 st.title("Calls", icon=":material/receipt_long:")
 st.caption(
@@ -14,7 +16,7 @@ store = state.store()
 if store is None:
     st.info("There is no database, so no call is recorded. The sidebar says why.", icon=":material/database_off:")
     st.stop()
-models, model_names = calls.choices(store, "model")
+models, model_names = call_log.choices(store, "model")
 if not models:
     st.info(
         say(
@@ -32,13 +34,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = {}
     for column, title, names in (
         ("model", "Model", None),
-        ("purpose", "For", calls.PURPOSE),
-        ("status", "Status", calls.STATUS),
+        ("purpose", "For", call_log.PURPOSE),
+        ("status", "Status", call_log.STATUS),
         ("prompt_version", "Prompt version", None),
         ("user_id", "User", None),
         ("run_id", "Run", None),
     ):
-        values, shown = calls.choices(store, column, names)
+        values, shown = call_log.choices(store, column, names)
         chosen[column] = st.selectbox(
             title,
             values,
@@ -49,19 +51,19 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             format_func=lambda v, shown=shown: shown.get(v, str(v)),
         )
 start = 0
-rows, total = store.calls(chosen, search=search or "", limit=calls.PAGE, local=not settings.public())
-if total > calls.PAGE:
-    last = -(-total // calls.PAGE)
+rows, total = store.calls(chosen, search=search or "", limit=call_log.PAGE, local=not settings.public())
+if total > call_log.PAGE:
+    last = -(-total // call_log.PAGE)
     page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
-    start = (int(page) - 1) * calls.PAGE
+    start = (int(page) - 1) * call_log.PAGE
     if start:
         rows, total = store.calls(
-            chosen, search=search or "", limit=calls.PAGE, offset=start, local=not settings.public()
+            chosen, search=search or "", limit=call_log.PAGE, offset=start, local=not settings.public()
         )
 if not rows:
     st.info("No call fits. Clear a filter or the search.", icon=":material/filter_alt_off:")
 else:
-    table = calls.frame(rows)
+    table = call_log.frame(rows)
     st.caption(
         f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Choose a row to see it whole."
     )
@@ -82,31 +84,39 @@ else:
     numbers = table.index[picked.selection.rows].tolist()
     asked = st.query_params.get("call", "")
     number = int(numbers[0]) if numbers else (int(asked) if asked.isdigit() else None)
-    found = calls.shown(store, number)
+    found = call_log.shown(store, number)
     if found is not None:
         st.query_params["call"] = str(number)
         with st.container(border=True):
-            calls.detail(found)
+            call_log.detail(found)
             if found["user_id"] is not None and found["step"]:
                 st.page_link(
                     "pages/persona/evolution.py",
                     label=f"User {found['user_id']}, step {found['step']}",
                     icon=":material/timeline:",
-                    query_params={**parts.address(int(found["user_id"]), int(found["step"])), "model": found["model"]},
+                    query_params={
+                        **user_picker.address(int(found["user_id"]), int(found["step"])),
+                        "model": found["model"],
+                    },
                 )
 
 st.subheader("Totals", icon=":material/functions:")
 by = st.segmented_control(
-    "By", list(calls.TOTALS), default="model", key="call-totals", required=True, format_func=lambda b: calls.TOTALS[b]
+    "By",
+    list(call_log.TOTALS),
+    default="model",
+    key="call-totals",
+    required=True,
+    format_func=lambda b: call_log.TOTALS[b],
 )
-summed = calls.totals(store, by)
+summed = call_log.totals(store, by)
 if summed.empty:
     st.caption("Nothing to sum up here.")
 else:
     st.dataframe(
         summed,
         hide_index=True,
-        alt=f"Calls by {calls.TOTALS[by].lower()}",
+        alt=f"Calls by {call_log.TOTALS[by].lower()}",
         column_config={
             "Hit rate": st.column_config.NumberColumn(format="percent"),
             "Price": st.column_config.NumberColumn(format="$%.4f"),
@@ -117,7 +127,7 @@ with st.container(horizontal=True):
     st.download_button(
         "These calls as CSV",
         lambda: safe_csv(
-            calls.frame(store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.public())[0])
+            call_log.frame(store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.public())[0])
         ),
         "calls.csv",
         "text/csv",
@@ -125,5 +135,5 @@ with st.container(horizontal=True):
     )
     if settings.public():
         st.stop()  # what strangers may see is not theirs to delete
-    calls.export_control(store)
-    calls.prune_control(store)
+    call_log.export_control(store)
+    call_log.prune_control(store)

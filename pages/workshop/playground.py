@@ -7,8 +7,10 @@ import streamlit as st
 from lusifer.env import agents
 from lusifer.errors import LusiferError
 from lusifer.simulator import label
-from lusifer.ui import evolution, parts, playground, runs, state, trust
-from lusifer.ui.text import duration
+from lusifer.ui import formatting, state
+from lusifer.ui.components import job_panel, run_picker, trust_card
+from lusifer.ui.formatting import duration
+from lusifer.ui.pages.environment import environment_view
 
 picked, store = state.chosen(), state.store()
 data = picked.dataset
@@ -38,7 +40,7 @@ with st.container(border=True):
         "Agents",
         list(agents.TITLES),
         selection_mode="multi",
-        default=playground.DEFAULT,
+        default=environment_view.DEFAULT,
         key="play-agents",
         format_func=agents.TITLES.__getitem__,
     )
@@ -75,17 +77,17 @@ with st.container(border=True):
         slate = st.number_input("Items shown", 1, 20, 1, key="play-slate", width=120)
         length = st.number_input("Longest episode", 5, 500, 50, 5, key="play-length", width=140)
         evolve = st.number_input("Profile changes after", 1, 100, 10, key="play-evolve", width=160)
-        reward = st.selectbox("Reward", playground.reward_names(), key="play-reward", width=150)
-    st.caption(f"Reward: {playground.REWARD_WORDS[reward]}; a skip is worth nothing.")
+        reward = st.selectbox("Reward", environment_view.reward_names(), key="play-reward", width=150)
+    st.caption(f"Reward: {environment_view.REWARD_WORDS[reward]}; a skip is worth nothing.")
     options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
-    key = playground.job_of(picked)
-    if parts.job_ended(key, "_play"):
-        tag = f"about {duration(playground.seconds(list(names or []), int(steps), int(seeds)))}, costs nothing"
+    key = environment_view.job_of(picked)
+    if job_panel.job_ended(key, "_play"):
+        tag = f"about {duration(environment_view.seconds(list(names or []), int(steps), int(seeds)))}, costs nothing"
         if not plays.builtin:
             try:
                 with st.spinner("Counting calls …"):
-                    tag = evolution.price_tag(
-                        playground.cost(
+                    tag = formatting.price_tag(
+                        environment_view.cost(
                             plays, list(names or []), int(steps), int(seeds), options, int(people or 5), store
                         )
                     )
@@ -96,21 +98,21 @@ with st.container(border=True):
             state.jobs().start(
                 key,
                 "Playground",
-                lambda j: playground.work(
+                lambda j: environment_view.work(
                     j, plays, list(names), int(steps), int(seeds), options, store, int(people) if people else None
                 ),
                 store=store,
             )
             st.rerun()
 
-found = runs.recorded(picked, store, playground.KIND)
+found = run_picker.recorded(picked, store, environment_view.KIND)
 if not found:
     st.info(
         "Nothing has been played on this split yet. Choose agents above and press Play.",
         icon=":material/sports_esports:",
     )
 else:
-    playground.result(runs.choose(found, "play-run", "run", "_play"))
+    environment_view.result(run_picker.choose(found, "play-run", "run", "_play"))
 
 st.subheader("One episode, as a talk", icon=":material/forum:")
 if not picked.builtin:
@@ -132,31 +134,31 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 if go:
     try:
         with st.spinner("Building the world …"):
-            world = playground.world(picked.dataset, picked.split)
-        talk = playground.episode(
+            world = environment_view.world(picked.dataset, picked.split)
+        talk = environment_view.episode(
             world, name, int(who) if who is not None else None, int(seed), {**options, "length": 20}
         )
         st.session_state["_talk"] = (picked.dataset.hash, talk)
     except LusiferError as error:
         state.show_error(error)
 if st.session_state.get("_talk", ("",))[0] == picked.dataset.hash:
-    playground.conversation(picked.dataset, st.session_state["_talk"][1])
+    environment_view.conversation(picked.dataset, st.session_state["_talk"][1])
 
 st.subheader("Sanity check", icon=":material/fact_check:")
 st.caption(
     "Do agents that are better on held-out real ratings rank higher in this environment? Thirty recommenders (methods, settings, shares of the "
     "data) and two simple ones are scored in both. The built-in plays the users."
 )
-checking = playground.job_of(picked).replace("play:", "agree:")
-if parts.job_ended(checking, "_agree") and st.button(
+checking = environment_view.job_of(picked).replace("play:", "agree:")
+if job_panel.job_ended(checking, "_agree") and st.button(
     "Check (about a minute, costs nothing)", icon=":material/fact_check:"
 ):
-    state.jobs().start(checking, "Sanity check", lambda j: playground.sanity_work(j, picked, store), store=store)
+    state.jobs().start(checking, "Sanity check", lambda j: environment_view.sanity_work(j, picked, store), store=store)
     st.rerun()
-checks = runs.recorded(picked, store, playground.AGREEMENT)
+checks = run_picker.recorded(picked, store, environment_view.AGREEMENT)
 if checks:
-    playground.sanity(checks[0])
+    environment_view.sanity(checks[0])
 else:
     st.info("Not checked on this split yet.", icon=":material/fact_check:")
 
-trust.card(picked, store)
+trust_card.card(picked, store)

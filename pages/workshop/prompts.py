@@ -4,8 +4,10 @@ import streamlit as st
 
 from lusifer import prompts
 from lusifer.errors import LusiferError
-from lusifer.ui import lab, parts, scratch, state, trials_views, versions_view
-from lusifer.ui.text import literal, say
+from lusifer.ui import state
+from lusifer.ui.components import user_picker
+from lusifer.ui.formatting import literal, say
+from lusifer.ui.pages.prompts import draft_run, prompt_comparison_views, prompt_editor, version_list
 
 EDIT, COMPARE, VERSIONS = "Edit", "Compare", "Versions"
 picked, store = state.chosen(), state.store()
@@ -35,10 +37,10 @@ if picked.builtin and view != VERSIONS:
     )
 try:
     if view == COMPARE:
-        trials_views.compare(picked, store)
+        prompt_comparison_views.compare(picked, store)
         st.stop()
     if view == VERSIONS:
-        versions_view.listing(store)
+        version_list.listing(store)
         st.stop()
 except LusiferError as error:
     state.show_error(error)
@@ -52,26 +54,26 @@ if "_saved" in st.session_state:
     )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     try:
-        draft = lab.base_control(store, picked)
+        draft = prompt_editor.base_control(store, picked)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
-    user = parts.user_input()
+    user = user_picker.user_input()
     template = st.segmented_control(
         "Template", list(prompts.TEMPLATES), default="update", key="template", bind="query-params", required=True
     )
-    lab.drafts_control(store)
+    prompt_editor.drafts_control(store)
 if user is None:
     st.stop()
 with st.grid(2, min_column_width=420, gap="large"):
     left, right = st.container(), st.container()
 with left:
-    text = lab.editor(draft, template)
+    text = prompt_editor.editor(draft, template)
     with st.expander("Parameters", icon=":material/tune:"):
-        edited = lab.parameters(draft)
+        edited = prompt_editor.parameters(draft)
     edited = edited.shows(template, text)
     try:
-        lab.keep(store, draft, edited)
+        prompt_editor.keep(store, draft, edited)
     except LusiferError as error:
         state.show_error(error)
     draft.prompts = edited
@@ -83,25 +85,25 @@ with right:
         if template != "first":
             most = -(-draft.prompts.history // draft.prompts.batch_size)
             step = st.slider("Step", 1, most, min(2, most), key="lab-step") if most > 1 else 1
-        found, context, whose, count = lab.look(picked, draft, user, template, int(step), store)
+        found, context, whose, count = prompt_editor.look(picked, draft, user, template, int(step), store)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
     rate_ = store.tokens_a_character(picked.model) or 0.25
     if found.mistakes:
-        lab.mistakes(found)
+        prompt_editor.mistakes(found)
     else:
         with st.container(border=True):
             st.markdown(
                 f"**What would be asked** :small[user {user}, step {min(int(step), count)}; the profile {literal(whose)}]"
             )
-            lab.questions_shown(found, rate_)
+            prompt_editor.questions_shown(found, rate_)
 with left:
     with st.expander("Variables and their values here", icon=":material/data_object:"):
-        st.dataframe(lab.shown_values(found, template), hide_index=True, alt="Variables of this template")
-    lab.save_control(store, draft, not found.mistakes)
+        st.dataframe(prompt_editor.shown_values(found, template), hide_index=True, alt="Variables of this template")
+    prompt_editor.save_control(store, draft, not found.mistakes)
 if not picked.builtin and not found.mistakes:
     st.subheader("Try it", icon=":material/science:")
     if template in {"system", "repair"}:
         st.caption(say("Tried with the ratings of ten movies. Choose the profile's template to try that."))
-    scratch.control(picked, draft, store, context, lab.movies_of(picked, user), user, int(step))
+    draft_run.control(picked, draft, store, context, prompt_editor.movies_of(picked, user), user, int(step))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lusifer.cli import main
+from lusifer.cli.main import main
 from lusifer.datasets import Details, Item, tmdb
 from lusifer.datasets.details import export_csv, import_csv, load_details, normalised, same_title
 from lusifer.errors import CancelledError, DatasetError

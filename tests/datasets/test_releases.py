@@ -191,7 +191,7 @@ def test_a_release_is_fetched_checked_and_read(root: Path, shelf: Path, tmp_path
     content = pack(shelf, "ml-latest-small", big(tmp_path / "x"))
     (shelf / "ml-latest-small.zip.md5").write_text(f"MD5 (ml-latest-small.zip) = {md5(content).hexdigest()}\n")
     told: list[str] = []
-    folder = fetching.fetch("ml-latest-small", progress=lambda text, share: told.append(text))
+    folder = fetching.fetch("ml-latest-small", on_progress=lambda done, total, text: told.append(text))
     assert sorted(p.name for p in folder.iterdir()) == ["links.csv", "movies.csv", "ratings.csv"]
     assert len(datasets.load("ml-latest-small").ratings) == 5 and any("MB a second" in t for t in told)
     assert not list(root.glob(".fetch-*")) and not (root / "outside.csv").exists()

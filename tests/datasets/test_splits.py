@@ -160,7 +160,7 @@ def test_no_test_rating_reaches_evidence_or_calibration(ml100k, name: str, monke
     users = split.test.user_ids[::40].tolist()
     found = []
     for s in (split, flipped):
-        told = community.light(ml100k, s)
+        told = community.offsets_only(ml100k, s)
         made = evaluate(
             ml100k,
             s,

@@ -16,7 +16,7 @@ from lusifer.evaluation.audit import audit
 from lusifer.simulator import StatisticalUserModel, evolve, plan, prompt_rendering, rate_items
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.preview import preview
-from lusifer.simulator.types import Crowd
+from lusifer.simulator.types import ItemEvidence
 
 ABOUT_MOVIES = re.compile(r"\b(movies?|films?|viewers?)\b", re.I)
 
@@ -86,7 +86,7 @@ def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
             for template in ("update", "rate", "repair"):
                 context = context_after(data, split, user, steps)
                 if template == "update":
-                    context = context_after(data, split, user, []).reading(steps[0].batch)
+                    context = context_after(data, split, user, []).with_batch(steps[0].batch)
                 found = preview(prompts.load(name), template, context, items)
                 assert not found.mistakes
                 text = "\n".join(m.content for m in found.messages)
@@ -113,14 +113,14 @@ def test_shipped_prompts_about_movies_read_as_before(ml100k, last10, name: str) 
     chosen, model = prompts.load(name), StatisticalUserModel()
     steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model)))
     items = ml100k.items_of([50, 172])
-    crowd = {50: Crowd(4.3, 580, 0.9, 4.6, 12, 4.4)}
-    empty = context_after(ml100k, last10, 405, []).reading(steps[0].batch)
+    crowd = {50: ItemEvidence(4.3, 580, 0.9, 4.6, 12, 4.4)}
+    empty = context_after(ml100k, last10, 405, []).with_batch(steps[0].batch)
     full = context_after(ml100k, last10, 405, steps)
     asked = [
         *prompt_rendering.update(chosen, empty),
-        *prompt_rendering.update(chosen, full.reading(steps[0].batch)),
+        *prompt_rendering.update(chosen, full.with_batch(steps[0].batch)),
         *prompt_rendering.rate(chosen, full, items),
-        *prompt_rendering.rate(chosen, full.hearing(crowd), items),
+        *prompt_rendering.rate(chosen, full.with_evidence(crowd), items),
     ]
     text = "\n".join(m.content for m in asked) + chosen.render(
         "repair", problem="x", items=items, schema="{}", **prompt_rendering.nouns(ml100k.words)

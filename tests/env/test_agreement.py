@@ -41,7 +41,7 @@ def test_better_agents_stand_higher_and_the_figures_are_seeded(world) -> None:
     chosen = [v for v in agreement.variants() if v.name.startswith(("Bias,", "Item mean"))][:4]
     chosen += [Variant("right", lambda w: Oracle(w.split, 1)), Variant("wrong", lambda w: Oracle(w.split, -1))]
     told = []
-    made, rows = agreement.measure(world, chosen=chosen, steps=60, seeds=2, progress=lambda *a: told.append(a))
+    made, rows = agreement.measure(world, chosen=chosen, steps=60, seeds=2, on_progress=lambda *a: told.append(a))
     by = rows.set_index("agent")
     assert by["held_out"].idxmax() == "right" and by["held_out"].idxmin() == "wrong"
     assert by.loc["right", "same_choices"] > by.loc["Random", "same_choices"] > by.loc["wrong", "same_choices"]

@@ -16,7 +16,7 @@ import pytest
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import cluster, population, tables
-from lusifer.evaluation.cluster import Cluster, Home, Recipe, Work, WorkerStore
+from lusifer.evaluation.cluster import Cluster, SharedInputs, StoreActor, UserModelConfig, WorkerStore
 from lusifer.llm import Budget
 from lusifer.llm.budget import Limit
 from lusifer.simulator import community
@@ -64,10 +64,10 @@ def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
 
 def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 40)
-    users, recipe = population.chosen(last10, 100), Recipe("builtin")
-    on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2)
+    users, recipe = population.chosen(last10, 100), UserModelConfig("builtin")
+    on = Cluster(recipe, SharedInputs(ml100k, last10, None, False), store, workers=2)
     seen: list[tuple[int, int]] = []
-    there = run(ml100k, last10, recipe, users, store, on, progress=lambda d, n, _: seen.append((d, n)))
+    there = run(ml100k, last10, recipe, users, store, on, on_progress=lambda d, n, _: seen.append((d, n)))
     here = run(ml100k, last10, recipe, users, store, None)
     pd.testing.assert_frame_equal(pd.read_parquet(tables.path(there)), pd.read_parquet(tables.path(here)))
     assert seen[0] == (0, 100) and seen[-1] == (100, 100) and seen == sorted(seen)
@@ -79,10 +79,10 @@ def test_a_worker_that_is_killed_loses_nothing(
 ) -> None:
     openai_server.delay = 0.03
     monkeypatch.setattr(population, "PART", 10)
-    light = community.light(ml100k, last10)
-    recipe = Recipe("openai:a", prompts.load(), budget=Budget(run=Limit(tokens=100_000_000)))
+    light = community.offsets_only(ml100k, last10)
+    recipe = UserModelConfig("openai:a", prompts.load(), budget=Budget(run=Limit(tokens=100_000_000)))
     users, threads = population.chosen(last10, 16), 2
-    on = Cluster(recipe, Work(ml100k, last10, None, True), store, workers=2, threads=threads)
+    on = Cluster(recipe, SharedInputs(ml100k, last10, None, True), store, workers=2, threads=threads)
     killed: list[int] = []
 
     def start(name: str, model) -> None:
@@ -131,15 +131,15 @@ def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
     ml100k, last10, store, kept, openai_server, tmp_path
 ) -> None:
     openai_server.delay = 0.2
-    recipe, users = Recipe("openai:a", prompts.load()), population.chosen(last10, 16)
-    on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2, threads=2)
+    recipe, users = UserModelConfig("openai:a", prompts.load()), population.chosen(last10, 16)
+    on = Cluster(recipe, SharedInputs(ml100k, last10, None, False), store, workers=2, threads=2)
 
-    def progress(done: int, total: int, what: str) -> None:
+    def on_progress(done: int, total: int, what: str = "") -> None:
         if done >= 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(ml100k, last10, recipe, users, store, on, progress=progress)
+        run(ml100k, last10, recipe, users, store, on, on_progress=on_progress)
     (row,) = store.runs(population.KIND)
     calls, _ = store.calls({"status": "ok"}, limit=1000)
     assert row["status"] == "cancelled" and len(calls) == len(openai_server.requests) < 60
@@ -151,7 +151,7 @@ def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
 
 
 def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
-    home = Home(str(store.path))
+    home = StoreActor(str(store.path))
     workers = [WorkerStore(tmp_path / f"{n}.db", home.do, lambda said: said) for n in "ab"]
     names = {"run": "r", "session": "", "day": "2026-11-25"}
     limits = {"run": ("tokens", 1000.0)}
@@ -164,7 +164,7 @@ def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
 
 
 def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
-    home = Home(str(store.path))
+    home = StoreActor(str(store.path))
 
     def lost(method: str, *values):
         if method == "answer":
@@ -203,19 +203,19 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
 
 
 def test_what_is_missing_is_said(ml100k, last10, store, kept, monkeypatch) -> None:
-    work = Work(ml100k, last10, None, False)
+    work = SharedInputs(ml100k, last10, None, False)
     with pytest.raises(InvalidInputError, match="at least one worker"):
-        Cluster(Recipe("builtin"), work, store, workers=0)
+        Cluster(UserModelConfig("builtin"), work, store, workers=0)
     with pytest.raises(InvalidInputError, match="Ray's client"):
-        Cluster(Recipe("builtin"), work, store, address="ray://somewhere:10001")
+        Cluster(UserModelConfig("builtin"), work, store, address="ray://somewhere:10001")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InvalidInputError, match=r"requirements-scale\.txt"):
-        Cluster(Recipe("builtin"), work, store)
+        Cluster(UserModelConfig("builtin"), work, store)
 
 
 def test_nobody_is_there(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    on = Cluster(Recipe("builtin"), Work(ml100k, last10, None, False), store)
+    on = Cluster(UserModelConfig("builtin"), SharedInputs(ml100k, last10, None, False), store)
     with pytest.raises(InvalidInputError, match="No Ray cluster answers at 127"):
         on.start("r")
     assert isinstance(store, Store)

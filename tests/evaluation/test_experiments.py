@@ -14,7 +14,7 @@ from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import sample_users
 from lusifer.evaluation.experiments import (
     EXPERIMENTS,
-    Setting,
+    RunContext,
     ablation,
     base,
     batch_size,
@@ -34,8 +34,8 @@ from tests.servers.openai import KEY
 
 
 @pytest.fixture(scope="module")
-def setting(ml100k, last10) -> Setting:
-    return Setting(ml100k, last10, StatisticalUserModel(), tuple(sample_users(last10, 30, 1)))
+def setting(ml100k, last10) -> RunContext:
+    return RunContext(ml100k, last10, StatisticalUserModel(), tuple(sample_users(last10, 30, 1)))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def paid(ml100k, last10, store, openai_server, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
     users = [int(u) for u in last10.train.user_ids if len(last10.train.of_user(int(u))) >= 50][:5]
-    return Setting(ml100k, last10, model, tuple(users), store, workers=4)
+    return RunContext(ml100k, last10, model, tuple(users), store, workers=4)
 
 
 # ---- figures -----------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> No
 
     def failing(*given, **named):
         found = real(*given, **named)
-        if "metadata" in str(named.get("progress").__defaults__):
+        if "metadata" in str(named.get("on_progress").__defaults__):
             found.answers.said[:] = np.nan
         return found
 
@@ -402,7 +402,7 @@ def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
     def cancelled() -> bool:
         return len(openai_server.requests) >= stop_after[0]
 
-    def make(run: str) -> Setting:
+    def make(run: str) -> RunContext:
         return replace(paid, model=replace(paid.model, run=run or None), cancelled=cancelled, workers=1)
 
     with pytest.raises(CancelledError):
@@ -432,6 +432,6 @@ def test_failures_are_counted_and_left_out(paid, openai_server) -> None:
 
 
 def test_the_command_names_every_experiment() -> None:
-    from lusifer.cli.experiment import NAMES
+    from lusifer.cli.experiment_command import NAMES
 
     assert tuple(EXPERIMENTS) == NAMES, "the command lists them without importing them"

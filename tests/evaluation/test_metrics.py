@@ -169,7 +169,7 @@ def test_bad_requests_and_cancel(ml100k, last10) -> None:
             last10,
             [SIMULATOR],
             model=StatisticalUserModel(),
-            progress=lambda d, n, w: asked.append(d),
+            on_progress=lambda d, n, w: asked.append(d),
             cancelled=lambda: len(asked) > 4,
         )
     assert len(asked) < 10

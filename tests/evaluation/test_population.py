@@ -26,7 +26,7 @@ def kept(tmp_path, monkeypatch):
 
 def test_everybody_is_simulated_as_in_a_comparison(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 7)
-    users, light = population.chosen(last10, 20), community.light(ml100k, last10)
+    users, light = population.chosen(last10, 20), community.offsets_only(ml100k, last10)
     run = population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, light=light)
     found = pd.read_parquet(tables.path(run))
     assert list(found) == population.SCHEMA.names and pq.read_schema(tables.path(run)) == population.SCHEMA
@@ -52,12 +52,12 @@ def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store
     def cancelled() -> bool:
         return len(seen) > 12
 
-    def progress(done: int, total: int, what: str) -> None:
+    def on_progress(done: int, total: int, what: str = "") -> None:
         seen.append(done)
 
     with pytest.raises(CancelledError):
         population.record(
-            ml100k, last10, lambda r: StatisticalUserModel(), users, store, progress=progress, cancelled=cancelled
+            ml100k, last10, lambda r: StatisticalUserModel(), users, store, on_progress=on_progress, cancelled=cancelled
         )
     (run,) = store.runs(population.KIND)
     parts = {p.name: p.stat().st_mtime_ns for p in population.folder_of(run["id"]).iterdir()}
@@ -163,7 +163,7 @@ def test_a_run_that_was_stopped_is_calibrated_as_one_that_was_not(
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setattr(population, "PART", 8)
     model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load())
-    users, light = population.chosen(last10, 16), community.light(ml100k, last10)
+    users, light = population.chosen(last10, 16), community.offsets_only(ml100k, last10)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for folder in (whole, cut):
         population.run_population(ml100k, last10, model, users, folder, store, light=light)

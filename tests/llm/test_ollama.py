@@ -131,7 +131,7 @@ def test_pulling(server) -> None:
     endpoint = Endpoint("ollama", server.url, kind="ollama")
     seen: list[tuple] = []
     client.pull(endpoint, "gemma3", lambda *said: seen.append(said))
-    assert seen[0][0] == "pulling manifest" and ("pulling abc", 60, 100) in seen
+    assert seen[0][2] == "pulling manifest" and (60, 100, "pulling abc") in seen
     assert "gemma3" in client.installed(endpoint)
     with pytest.raises(ModelError):
         client.pull(endpoint, "nope", lambda *said: None)

@@ -9,7 +9,7 @@ import pytest
 
 from lusifer.evaluation.experiments import EXPERIMENTS
 from lusifer.store import Store
-from lusifer.ui import runs
+from lusifer.ui.components import run_picker
 from tests.pages.test_pages import finish, open_page, press, texts
 
 PAID = {"model": "openai:a"}
@@ -33,7 +33,7 @@ def test_an_experiment_is_run_shown_and_linked(data_dir: Path) -> None:
     assert "newest first" in texts(app) and "95 %" in texts(app)
     (run,) = runs_of(data_dir)
     assert run["status"] == "done" and run["params"]["name"] == "order" and run["params"]["users"] == 12
-    assert len(runs.rows(run["id"])) == 120
+    assert len(run_picker.rows(run["id"])) == 120
     table = next(d.value for d in app.dataframe if "series" in d.value)
     assert len(table) == sum(len(p["points"]) for p in run["summary"]["panels"])
     link = open_page("experiments", experiment="order", run=run["id"])
@@ -119,7 +119,7 @@ def test_a_model_plays_on_the_playground_at_a_price(data_dir: Path, server) -> N
     assert 0 < len(server.requests) <= most
     (run,) = Store(data_dir / "lusifer.db").runs("playground")
     assert run["model"] == "openai:a" and len(run["params"]["users"]) == 2
-    assert run["status"] == "done" and set(runs.rows(run["id"])["user_id"]) <= set(run["params"]["users"])
+    assert run["status"] == "done" and set(run_picker.rows(run["id"])["user_id"]) <= set(run["params"]["users"])
 
 
 def test_a_population_is_simulated_and_offered_as_a_file(data_dir: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_population_is_simulated_and_offered_as_a_file(data_dir: Path) -> None
     app = finish(press(app, "Simulate 12 users (costs nothing)"))
     assert not app.exception and not app.error
     (run,) = Store(data_dir / "lusifer.db").runs("population")
-    assert run["id"] in texts(app) and len(runs.rows(run["id"])) == run["summary"]["ratings"] == 120
+    assert run["id"] in texts(app) and len(run_picker.rows(run["id"])) == run["summary"]["ratings"] == 120
 
 
 def test_a_population_of_a_model_has_a_price_and_goes_on(data_dir: Path, server) -> None:

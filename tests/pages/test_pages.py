@@ -279,7 +279,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     """With community evidence prepared, all three ways of the simulator, every closer look, filters, a
     report; then the run is renamed and deleted."""
     from lusifer.simulator import community
-    from lusifer.ui import runs as recorded_runs
+    from lusifer.ui.components import run_picker
 
     monkeypatch.setattr(community, "WHOLE", (4, 3))
     monkeypatch.setattr(community, "PART", (3, 2))
@@ -323,17 +323,17 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     app.checkbox(key=f"sure-{run['id']}").check().run()
     next(b for b in app.button if b.label == "Delete").click().run()
     assert not app.exception and store.run(run["id"]) is None
-    assert not recorded_runs.path(run["id"]).exists()
+    assert not run_picker.path(run["id"]).exists()
 
 
 def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
-    from lusifer.ui import report
+    from lusifer.ui.pages.accuracy import html_report
 
     figure = __import__("plotly.graph_objects").graph_objects.Figure()
     evil = "<script>alert(1)</script>"
     import pandas as pd
 
-    made = report.page(evil, [evil], {evil: pd.DataFrame({evil: [evil]})}, {evil: figure})
+    made = html_report.page(evil, [evil], {evil: pd.DataFrame({evil: [evil]})}, {evil: figure})
     assert evil not in made and "&lt;script&gt;" in made
     outside = made.split("</script>")[-1]  # what is ours, behind the chart library
     assert "http" not in outside and "<link" not in made
@@ -342,9 +342,9 @@ def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
 def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -> None:
     """What the experiment found, with a link to it; without one, the way there."""
     from lusifer import baselines
-    from lusifer.ui import errors
+    from lusifer.ui.components import predictor_titles
 
-    assert errors.CHOICES  # read from all methods, before they are made few
+    assert predictor_titles.CHOICES  # read from all methods, before they are made few
     light = {n: m for n, m in baselines.METHODS.items() if n in {"constant", "bias", "fm"}}
     monkeypatch.setattr(baselines, "METHODS", light)
     monkeypatch.setattr(baselines, "HEAVY", ())
@@ -457,7 +457,7 @@ def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
 
 
 def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
-    from lusifer.ui import runs as recorded_runs
+    from lusifer.ui.components import run_picker
 
     app = open_page("errors")
     app.button_group(key="predictors").set_value(["bias", "constant"])
@@ -465,8 +465,8 @@ def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
     run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
     import pandas as pd
 
-    old = pd.read_parquet(recorded_runs.path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
-    old.to_parquet(recorded_runs.path(run))
+    old = pd.read_parquet(run_picker.path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
+    old.to_parquet(run_picker.path(run))
     st.cache_data.clear()
     again = open_page("errors", run=run)
     assert not again.exception and "only its summary is left" in texts(again)

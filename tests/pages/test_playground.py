@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lusifer.store import Store
-from lusifer.ui import runs, state
+from lusifer.ui import state
+from lusifer.ui.components import run_picker
 from tests.pages.test_pages import open_page, texts
 
 
@@ -22,7 +23,7 @@ def test_agents_play_and_an_episode_is_a_talk(data_dir: Path) -> None:
     board = next(d.value for d in app.dataframe if "Agent" in d.value)
     assert set(board["Agent"]) == {"Random", "Popularity", "User + item bias", "LinUCB"}
     (run,) = Store(data_dir / "lusifer.db").runs("playground")
-    assert run["params"]["seeds"] == [0, 1] and len(runs.rows(run["id"])) == 4 * 2 * 200
+    assert run["params"]["seeds"] == [0, 1] and len(run_picker.rows(run["id"])) == 4 * 2 * 200
     link = open_page("playground", run=run["id"])
     assert not link.exception and link.selectbox(key="play-run").value == run["id"]
     app.number_input(key="talk-user").set_value(13)

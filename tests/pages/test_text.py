@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusifer.ui.text import day, duration, literal, money
+from lusifer.ui.formatting import day, duration, literal, money
 
 MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
@@ -78,7 +78,7 @@ def test_money_and_days() -> None:
 def test_a_formula_in_a_csv_is_a_text() -> None:
     import pandas as pd
 
-    from lusifer.ui.text import safe_csv
+    from lusifer.ui.formatting import safe_csv
 
     made = safe_csv(pd.DataFrame({"n": [-1.5, 2], "t": ["=HYPERLINK(1)", "fine"]}))
     assert made.splitlines() == ["n,t", "-1.5,'=HYPERLINK(1)", "2.0,fine"]

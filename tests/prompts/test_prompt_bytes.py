@@ -28,7 +28,7 @@ from lusifer.evaluation.experiments.contamination import _renamed, masked
 from lusifer.llm import CachedLLM, Completion
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan, rate_items
 from lusifer.simulator.memorization_probe import recite
-from lusifer.simulator.types import Crowd
+from lusifer.simulator.types import ItemEvidence
 from tests.servers.openai import OpenAIServer
 
 FILE = Path(__file__).with_name("prompt_hashes.json")
@@ -70,9 +70,11 @@ class Evidence:
 
     id, history = "by-rule", 40
 
-    def crowd(self, user: int, items: Sequence[int]) -> Mapping[int, Crowd]:
+    def crowd(self, user: int, items: Sequence[int]) -> Mapping[int, ItemEvidence]:
         made = {
-            i: Crowd(1 + i % 4, i % 50, 0.5, 2 + i % 3 if i % 5 else None, i % 5, 1 + i % 7 / 2 if i % 3 else None)
+            i: ItemEvidence(
+                1 + i % 4, i % 50, 0.5, 2 + i % 3 if i % 5 else None, i % 5, 1 + i % 7 / 2 if i % 3 else None
+            )
             for i in items
         }
         return {i: e for i, e in made.items() if i % 11}

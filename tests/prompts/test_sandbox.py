@@ -103,7 +103,7 @@ HUGE = [
 def values(ml100k, last10) -> dict:
     model, p = StatisticalUserModel(), prompts.load()
     steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model)))
-    context = context_after(ml100k, last10, 405, steps[:2]).reading(steps[2].batch)
+    context = context_after(ml100k, last10, 405, steps[:2]).with_batch(steps[2].batch)
     return {
         **prompt_rendering.system_values(context),
         **prompt_rendering.update_values(p, context),

@@ -139,16 +139,16 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
     """Read back they are the same; other details, another seed or other training ratings are others."""
     monkeypatch.setattr(simulation, "TEACHERS", 40)
     model = StatisticalUserModel()
-    made = simulation.teachers(ml100k, last10, model, folder=tmp_path)
+    made = simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)
     (file,) = tmp_path.iterdir()
-    plain = simulation.teachers(ml100k, last10, model)
+    plain = simulation.teacher_forecasts(ml100k, last10, model)
     monkeypatch.setattr(simulation, "evolve", None)  # nobody forecasts again
-    again = simulation.teachers(ml100k, last10, model, folder=tmp_path)
+    again = simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)
     for found in (made, again):
         for name, values in plain.arrays().items():
             np.testing.assert_array_equal(values, found.arrays()[name], err_msg=name)
             assert values.dtype == found.arrays()[name].dtype
-    columns = [f.columns(community.light(ml100k, last10)) for f in (plain, again)]
+    columns = [f.columns(community.offsets_only(ml100k, last10)) for f in (plain, again)]
     for name, values in columns[0].items():
         np.testing.assert_array_equal(values, columns[1][name], err_msg=name)
     known = {1: Details(1, overview="Toys.")}
@@ -169,11 +169,11 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
         (ml100k, short, model, {}),
     ):
         with pytest.raises(TypeError):
-            simulation.teachers(data, split, by, folder=tmp_path, **more)
+            simulation.teacher_forecasts(data, split, by, folder=tmp_path, **more)
     whole = file.read_bytes()
     damaged = [b"PK torn", whole[: len(whole) // 2], whole.replace(b"cuts", b"cats")]
     np.save(tmp_path / "plain.npy", np.zeros(3))
     for said in (*damaged, (tmp_path / "plain.npy").read_bytes()):
         file.write_bytes(said)
         with pytest.raises(TypeError):
-            simulation.teachers(ml100k, last10, model, folder=tmp_path)
+            simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)

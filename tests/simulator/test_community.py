@@ -57,10 +57,10 @@ def _same(a: evidence.Columns, b: evidence.Columns) -> bool:
 def test_evidence_on_a_training_pair_does_not_know_its_rating(small, tmp_path, quick) -> None:
     split = splits.make(small, "last-5")
     rows = np.flatnonzero(split.train.user == 7)[-3:]
-    whole = evidence.full(small, split, tmp_path)
+    whole = evidence.with_factorization(small, split, tmp_path)
     for row in rows.tolist():
         was = float(split.train.rating[row])
-        other = evidence.full(small, _with(split, "train", row, 1.0 if was > 2 else 5.0), tmp_path)
+        other = evidence.with_factorization(small, _with(split, "train", row, 1.0 if was > 2 else 5.0), tmp_path)
         pair = split.train.user[row : row + 1], split.train.item[row : row + 1]
         assert other.id != whole.id
         assert _same(whole.of(*pair), other.of(*pair)), "it knows the rating it is asked about"
@@ -75,36 +75,36 @@ def test_evidence_does_not_know_a_test_rating(small, tmp_path, quick) -> None:
         split.train,
         RatingTable(split.test.user, split.test.item, 6 - split.test.rating, split.test.timestamp),
     )
-    a, b = (evidence.full(small, s, tmp_path / str(n)) for n, s in enumerate((split, flipped)))
+    a, b = (evidence.with_factorization(small, s, tmp_path / str(n)) for n, s in enumerate((split, flipped)))
     assert _same(a.of(split.test.user, split.test.item), b.of(split.test.user, split.test.item))
-    light = evidence.light(small, split), evidence.light(small, flipped)
+    light = evidence.offsets_only(small, split), evidence.offsets_only(small, flipped)
     for part in (split.train, split.test):
         assert _same(*(c.of(part.user, part.item) for c in light))
 
 
 def test_what_is_kept_is_what_was_computed(small, tmp_path, quick, monkeypatch) -> None:
     split = splits.make(small, "last-5")
-    assert not evidence.kept(small, split, tmp_path)
+    assert not evidence.is_cached(small, split, tmp_path)
     told: list[tuple[int, int]] = []
-    first = evidence.full(small, split, tmp_path, tick=lambda *at: told.append(at))
-    assert evidence.kept(small, split, tmp_path) and told[-1][1] == 2 * (12 + 4 * 8)
+    first = evidence.with_factorization(small, split, tmp_path, on_progress=lambda *at: told.append(at))
+    assert evidence.is_cached(small, split, tmp_path) and told[-1][1] == 2 * (12 + 4 * 8)
 
     def again(*_, **__):
         raise AssertionError("computed a second time")
 
     monkeypatch.setattr(evidence.subprocess_runner, "run", again)
-    second = evidence.full(small, split, tmp_path)
+    second = evidence.with_factorization(small, split, tmp_path)
     assert _same(first.of([1, 2, 3], [4, 5, 6]), second.of([1, 2, 3], [4, 5, 6]))
     (next(tmp_path.glob("*.npz"))).write_bytes(b"half a file")
     with pytest.raises(AssertionError, match="second time"):
-        evidence.full(small, split, tmp_path)
+        evidence.with_factorization(small, split, tmp_path)
 
 
 def test_cancel_keeps_nothing_half_made(small, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(evidence, "WHOLE", (5000, 8))
     asked = []
     with pytest.raises(CancelledError):
-        evidence.full(
+        evidence.with_factorization(
             small,
             splits.make(small, "last-5"),
             tmp_path,
@@ -150,7 +150,7 @@ def test_folds_lie_in_time_as_the_test_part_does(ml100k, last10) -> None:
 
 def test_a_model_is_told_the_crowd_and_says_so(small, tmp_path, quick) -> None:
     split = splits.make(small, "last-5")
-    told = evidence.full(small, split, tmp_path)
+    told = evidence.with_factorization(small, split, tmp_path)
     listener = Listener()
     model = LLMUserModel(listener, replace(prompts.load(), evidence=True))
     what = plan(small, split, 9, model, community=told)
@@ -175,13 +175,13 @@ def test_evidence_that_is_not_there_is_asked_for(small, tmp_path) -> None:
     model = StatisticalUserModel(evidence=True)
     with pytest.raises(InvalidInputError, match="has not been computed"):
         plan(small, split, 9, model)
-    light = evidence.light(small, split)
+    light = evidence.offsets_only(small, split)
     with pytest.raises(InvalidInputError, match="histories of 40"):
         plan(small, split, 9, model, history=80, community=light)
 
 
 def test_the_crowd_of_one_movie(ml100k, last10) -> None:
-    light = evidence.light(ml100k, last10)
+    light = evidence.offsets_only(ml100k, last10)
     item = int(last10.test.of_user(405).item[0])
     crowd = light.crowd(405, [item])[item]
     ratings = last10.train.rating[last10.train.item == item].astype(float)
@@ -191,14 +191,14 @@ def test_the_crowd_of_one_movie(ml100k, last10) -> None:
 
 
 def test_a_folder_that_cant_be_written(small, quick) -> None:
-    made = evidence.full(small, splits.make(small, "last-5"), Path("/proc/nothing"))
+    made = evidence.with_factorization(small, splits.make(small, "last-5"), Path("/proc/nothing"))
     assert made.full
 
 
 def test_there_is_no_crowd_for_an_old_rating_of_the_users_own(small, tmp_path, quick) -> None:
     """What was rated before any history that is read is in everything that is fitted."""
     split = splits.make(small, "last-5")
-    told = evidence.full(small, split, tmp_path, history=5)
+    told = evidence.with_factorization(small, split, tmp_path, history=5)
     mine = split.train.of_user(9).item.tolist()
     old, read = mine[:-5], mine[-5:]
     crowd = told.crowd(9, [*old, *read, int(split.test.of_user(9).item[0])])
@@ -213,7 +213,7 @@ def test_there_is_no_crowd_for_an_old_rating_of_the_users_own(small, tmp_path, q
 
 def test_half_a_file_is_not_taken_for_prepared(small, tmp_path, quick) -> None:
     split = splits.make(small, "last-5")
-    evidence.full(small, split, tmp_path)
+    evidence.with_factorization(small, split, tmp_path)
     file = next(tmp_path.glob("*.npz"))
     file.write_bytes(file.read_bytes()[:5000])
-    assert not evidence.kept(small, split, tmp_path)
+    assert not evidence.is_cached(small, split, tmp_path)

@@ -16,10 +16,10 @@ from lusifer.evaluation.experiments import (
     repeatability,
     taste_shift,
 )
-from lusifer.evaluation.experiments.base import Panel, Point, Result, Setting
+from lusifer.evaluation.experiments.base import Panel, Point, Result, RunContext
 from lusifer.simulator.estimate import Estimate
 
-__all__ = ["EXPERIMENTS", "Experiment", "Panel", "Point", "Result", "Setting", "find"]
+__all__ = ["EXPERIMENTS", "Experiment", "Panel", "Point", "Result", "RunContext", "find"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Experiment:
     module: types.ModuleType
     options: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
 
-    def estimate(self, setting: Setting) -> Estimate:
+    def estimate(self, setting: RunContext) -> Estimate:
         """What it will ask of a language model, less what is stored.
 
         Raises:
@@ -41,7 +41,7 @@ class Experiment:
         found: Estimate = self.module.estimate(setting)
         return found
 
-    def run(self, setting: Setting) -> Result:
+    def run(self, setting: RunContext) -> Result:
         """Do it.
 
         Raises:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lusifer.datasets import Item
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
 from lusifer.prompts import PromptSet
 from lusifer.prompts.sandbox import variables_of
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, UserModel
@@ -88,7 +88,7 @@ BUILTIN_PARTS = {
 }
 
 
-def arms(setting: Setting) -> list[Arm]:
+def arms(setting: RunContext) -> list[Arm]:
     """Everything, each part left out, and with community evidence where that is prepared."""
     model: Any = setting.model
     ways: dict[str, UserModel] = {WHOLE: model}
@@ -106,12 +106,12 @@ def arms(setting: Setting) -> list[Arm]:
     return made
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
     return base.cost(setting, arms(setting))
 
 
-def run(setting: Setting) -> Result:
+def run(setting: RunContext) -> Result:
     """Final and forecast error of every arm against everything."""
     ways = arms(setting)
     found, dead = base.alive(base.run_arms(setting, ways), WHOLE)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation.simulation import Simulated, simulate
+from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import LLMUserModel, UserModel, plan
 from lusifer.simulator.community import Community, pair_keys
@@ -35,7 +35,7 @@ LEAST = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class RunContext:
     """What an experiment is run with.
 
     Attributes:
@@ -55,7 +55,7 @@ class Setting:
     folder: Path | None = None
     seed: int = 0
     workers: int = 1
-    progress: Progress = silent
+    on_progress: Progress = ignore_progress
     cancelled: Callable[[], bool] = lambda: False
     options: Mapping[str, int] = field(default_factory=dict)
 
@@ -143,7 +143,7 @@ class Result:
 # ---- simulating --------------------------------------------------------------------------------------
 
 
-def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, Simulated]:
+def run_arms(setting: RunContext, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, SimulationResult]:
     """Every arm simulated, by name.
 
     Args:
@@ -160,7 +160,7 @@ def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int 
         setting.stop()
 
         def told(now: int, _: int, __: str, done: int = done, name: str = arm.name) -> None:
-            setting.progress(done + now, total, name)
+            setting.on_progress(done + now, total, name)
 
         found[arm.name] = simulate(
             arm.dataset or setting.dataset,
@@ -172,7 +172,7 @@ def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int 
             community=arm.community,
             history=arm.history,
             batch_size=arm.batch_size,
-            progress=told,
+            on_progress=told,
             cancelled=setting.cancelled,
             workers=setting.workers,
         )
@@ -180,12 +180,12 @@ def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int 
     return found
 
 
-def _kept(setting: Setting, arm: Arm) -> Store | None:
+def _kept(setting: RunContext, arm: Arm) -> Store | None:
     """The built-in is computed anew each time: that is faster than reading it."""
     return setting.store if isinstance(arm.model, LLMUserModel) else None
 
 
-def cost(setting: Setting, arms: Sequence[Arm]) -> Estimate:
+def cost(setting: RunContext, arms: Sequence[Arm]) -> Estimate:
     """What the arms will ask, less what is stored. An answer that two arms share is counted twice."""
     total = Estimate(dollars=0.0)
     for arm in arms:
@@ -206,7 +206,7 @@ def cost(setting: Setting, arms: Sequence[Arm]) -> Estimate:
     return total
 
 
-def tokens(setting: Setting, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
+def tokens(setting: RunContext, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
     """Users and the tokens that their calls took in an arm; nobody for the built-in."""
     if setting.store is None or not isinstance(arm.model, LLMUserModel):
         return np.zeros(0, dtype=np.int64), np.zeros(0)
@@ -228,7 +228,7 @@ def tokens(setting: Setting, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
     return np.array(list(known), dtype=np.int64), np.array(list(known.values()), dtype=float)
 
 
-def rows_of(found: Mapping[str, Simulated], test: RatingTable) -> pd.DataFrame:
+def rows_of(found: Mapping[str, SimulationResult], test: RatingTable) -> pd.DataFrame:
     """One row a test rating, a column an arm; all arms must have the same test ratings."""
     frame = test.frame().drop(columns="timestamp")
     for name, said in found.items():
@@ -343,13 +343,13 @@ def common(*arrays: Floats) -> NDArray[np.bool_]:
     return np.all([np.isfinite(a) for a in arrays], axis=0)
 
 
-def forecast_errors(found: Simulated) -> tuple[NDArray[Any], Floats, Floats]:
+def forecast_errors(found: SimulationResult) -> tuple[NDArray[Any], Floats, Floats]:
     """Of an arm's forecasts: users, errors, and how many ratings had been seen."""
     f = found.forecasts
     return f.user, f.said - f.rating, f.seen
 
 
-def by_seen(boot: Bootstrap, name: str, found: Simulated, width: int = 10, most: int = 80) -> list[Point]:
+def by_seen(boot: Bootstrap, name: str, found: SimulationResult, width: int = 10, most: int = 80) -> list[Point]:
     """RMSE of forecasts by how many ratings had been seen, in stretches."""
     users, errors, seen = forecast_errors(found)
     points = []
@@ -360,7 +360,7 @@ def by_seen(boot: Bootstrap, name: str, found: Simulated, width: int = 10, most:
     return points
 
 
-def alive(found: Mapping[str, Simulated], first: str) -> tuple[dict[str, Simulated], tuple[str, ...]]:
+def alive(found: Mapping[str, SimulationResult], first: str) -> tuple[dict[str, SimulationResult], tuple[str, ...]]:
     """The arms that gave at least half of their ratings, and a note on the others: one dead arm would leave no row
     on which all can be compared. The first, which the others are held against, always stays."""
     dead = [n for n, s in found.items() if n != first and np.isfinite(s.answers.said).mean() < 0.5]
@@ -368,7 +368,7 @@ def alive(found: Mapping[str, Simulated], first: str) -> tuple[dict[str, Simulat
     return {n: s for n, s in found.items() if n not in dead}, notes
 
 
-def same_forecasts(found: Mapping[str, Simulated]) -> dict[str, tuple[NDArray[Any], Floats]]:
+def same_forecasts(found: Mapping[str, SimulationResult]) -> dict[str, tuple[NDArray[Any], Floats]]:
     """Users and forecast errors by arm, of the pairs that every arm forecast."""
     keys = {n: pair_keys(s.forecasts.user, s.forecasts.item) for n, s in found.items()}
     shared: Any = None
@@ -382,7 +382,7 @@ def same_forecasts(found: Mapping[str, Simulated]) -> dict[str, tuple[NDArray[An
     return result
 
 
-def missing(found: Mapping[str, Simulated]) -> tuple[str, ...]:
+def missing(found: Mapping[str, SimulationResult]) -> tuple[str, ...]:
     """A note on ratings that a model failed to give."""
     lost = {n: int((~np.isfinite(s.answers.said)).sum()) for n, s in found.items()}
     if not any(lost.values()):
@@ -422,7 +422,7 @@ def chance(figure: Figure) -> str:
     return "beyond chance" if figure.sure else "which may be chance"
 
 
-def enough(setting: Setting, least: int, what: str, able: Sequence[int]) -> None:
+def enough(setting: RunContext, least: int, what: str, able: Sequence[int]) -> None:
     """
     Raises:
         InvalidInputError: too few users can be looked at.

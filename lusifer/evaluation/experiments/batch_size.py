@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
 from lusifer.simulator.estimate import Estimate
 
 USUAL = (40, 10)
@@ -25,17 +25,17 @@ def pairs() -> list[tuple[int, int]]:
     return list(dict.fromkeys(found))
 
 
-def arms(setting: Setting) -> list[Arm]:
+def arms(setting: RunContext) -> list[Arm]:
     """One arm a (history, batch size)."""
     return [Arm(_name(h, b), setting.sample, setting.model, h, b) for h, b in pairs()]
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
     return base.cost(setting, arms(setting))
 
 
-def run(setting: Setting) -> Result:
+def run(setting: RunContext) -> Result:
     """Final error and tokens of every arm, forecast error by ratings seen."""
     ways = arms(setting)
     found, dead = base.alive(base.run_arms(setting, ways), _name(*USUAL))

@@ -16,8 +16,8 @@ import pandas as pd
 from lusifer.datasets import Item
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, Setting
-from lusifer.evaluation.simulation import each
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, RunContext
+from lusifer.evaluation.simulation import run_threaded
 from lusifer.simulator import LLMUserModel, evolve, plan, run_evolution
 from lusifer.simulator.estimate import Estimate, for_rating, for_update
 from lusifer.simulator.evolution import context_after, history_of
@@ -30,23 +30,23 @@ SHOWN = 10
 FED, DRAWN = "Its rating fed back", "A draw fed back"
 
 
-def _rounds(setting: Setting) -> int:
+def _rounds(setting: RunContext) -> int:
     return max(int(setting.options.get("rounds", ROUNDS)), 1)
 
 
-def ways(setting: Setting) -> tuple[str, ...]:
+def ways(setting: RunContext) -> tuple[str, ...]:
     """The built-in, which costs nothing, is also fed with draws of its own distribution."""
     return (FED,) if isinstance(setting.model, LLMUserModel) else (FED, DRAWN)
 
 
-def able(setting: Setting) -> list[int]:
+def able(setting: RunContext) -> list[int]:
     """Users with a history to begin with."""
     found = [u for u in setting.users if len(setting.split.train.of_user(u)) >= SHOWN]
     base.enough(setting, 2, f"have {SHOWN} training ratings", found)
     return found
 
 
-def shown(setting: Setting, user: int) -> list[tuple[Item, ...]]:
+def shown(setting: RunContext, user: int) -> list[tuple[Item, ...]]:
     """The movies of each round: none that the user has rated, drawn by how often others rated them."""
     train = setting.split.train
     ids, counts = np.unique(train.item, return_counts=True)
@@ -58,7 +58,7 @@ def shown(setting: Setting, user: int) -> list[tuple[Item, ...]]:
     return [setting.dataset.items_of(drawn[at : at + SHOWN]) for at in range(0, count, SHOWN)]
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(setting: RunContext) -> Estimate:
     """What it will ask: the histories, and each round a rating of ten movies, an update, and the panel."""
     model = setting.model
     users = able(setting)
@@ -71,18 +71,18 @@ def estimate(setting: Setting) -> Estimate:
         history = history_of(setting.dataset, setting.split, user, model.history)
         start = context_after(setting.dataset, setting.split, user, ())
         profile = Profile(start.profile.about, (Bullet("x" * 1200),))
-        context = start.reading(history).after(Update(profile, "", ()))
+        context = start.with_batch(history).after_update(Update(profile, "", ()))
         panel = setting.dataset.items_of(setting.test.of_user(user).item)
         for items in shown(setting, user):
             batch = tuple(Rated(i, setting.dataset.scale.nearest(context.usual_rating), 0) for i in items)
             total += for_rating(model, setting.store, context, items)
-            total += for_update(model, setting.store, context.reading(batch))
+            total += for_update(model, setting.store, context.with_batch(batch))
             total += for_rating(model, setting.store, context, panel)
-            context = context.reading(batch).after(Update(profile, "", ()))
+            context = context.with_batch(batch).after_update(Update(profile, "", ()))
     return total
 
 
-def run(setting: Setting) -> Result:
+def run(setting: RunContext) -> Result:
     """Mean, spread, error and taste by round."""
     users, names = able(setting), ways(setting)
     rows: list[dict[str, object]] = []
@@ -105,10 +105,10 @@ def run(setting: Setting) -> Result:
             rows.extend(mine)
             profiles.extend(alike)
             done[0] += 1
-            setting.progress(done[0], total, way)
+            setting.on_progress(done[0], total, way)
 
-    setting.progress(0, total, names[0])
-    each(one, total, setting.workers, setting.cancelled, setting.store)
+    setting.on_progress(0, total, names[0])
+    run_threaded(one, total, setting.workers, setting.cancelled, setting.store)
     if not rows:
         raise InvalidInputError(
             "No user's loop came to an end: the model failed for all.", "Look at the calls on the Calls page."
@@ -118,7 +118,9 @@ def run(setting: Setting) -> Result:
     return _result(setting, frame.reset_index(drop=True), alike, names, lost)
 
 
-def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:
+def _loop(
+    setting: RunContext, user: int, way: str
+) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:
     """One user's rounds: rows of ratings (kind: real, fed, panel), and how alike the profile stays."""
     model, data, split = setting.model, setting.dataset, setting.split
     what = plan(data, split, user, model)
@@ -167,8 +169,8 @@ def _loop(setting: Setting, user: int, way: str) -> tuple[list[dict[str, object]
             }
             for r in batch
         ]
-        reading = context.reading(batch)
-        context = reading.after(model.update(reading))
+        reading = context.with_batch(batch)
+        context = reading.after_update(model.update(reading))
         rows += _panel(model.rate(context, panel), test.rating.tolist(), way, user, number)
         rows += _tastes(context, way, user, number)
         alike.append((way, user, number, base.likeness(first, context.profile)))
@@ -228,7 +230,7 @@ def _panel(
 
 
 def _result(
-    setting: Setting, frame: pd.DataFrame, alike: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
+    setting: RunContext, frame: pd.DataFrame, alike: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
 ) -> Result:
     boot = Bootstrap(frame["user_id"].unique(), setting.seed)
     last = int(frame["round"].max())

@@ -18,8 +18,14 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.evaluator import predict_baseline
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Figure, Panel, Result, Setting
-from lusifer.evaluation.simulation import Forecasts, Simulated, calibrated, calibrator, teachers
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Figure, Panel, Result, RunContext
+from lusifer.evaluation.simulation import (
+    Forecasts,
+    SimulationResult,
+    apply_calibration,
+    fit_calibrator,
+    teacher_forecasts,
+)
 from lusifer.simulator import BUILTIN
 from lusifer.simulator import community as communities
 from lusifer.simulator.community import Community
@@ -35,14 +41,14 @@ UNITS = 5
 """Units of progress of one heavy fit."""
 
 
-def able(setting: Setting) -> tuple[int, ...]:
+def able(setting: RunContext) -> tuple[int, ...]:
     """Users with as many training ratings as the longest history."""
     found = [u for u in setting.users if len(setting.split.train.of_user(u)) >= max(LENGTHS)]
     base.enough(setting, 2, f"have {max(LENGTHS)} training ratings", found)
     return tuple(found)
 
 
-def cut(setting: Setting, users: tuple[int, ...], known: int) -> Split:
+def cut(setting: RunContext, users: tuple[int, ...], known: int) -> Split:
     """The split in which of these users only the newest ``known`` training ratings are left; all others keep
     theirs."""
     train = setting.split.train
@@ -55,19 +61,19 @@ def cut(setting: Setting, users: tuple[int, ...], known: int) -> Split:
     return Split(f"{setting.split.id}+known-{known}", train.select(stays), test, files=True)
 
 
-def arms(setting: Setting) -> list[Arm]:
+def arms(setting: RunContext) -> list[Arm]:
     """The simulator with each length, ten ratings at a time."""
     users = able(setting)
     size = max(LENGTHS)
     return [Arm(str(k), cut(setting, users, k), setting.model, size, size // 2) for k in LENGTHS]
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
     return base.cost(setting, arms(setting))
 
 
-def run(setting: Setting) -> Result:
+def run(setting: RunContext) -> Result:
     """RMSE by ratings known, of the simulator (alone and calibrated) and of every baseline, on the same rows."""
     ways = arms(setting)
     splits = {int(a.name): a.split for a in ways}
@@ -122,14 +128,16 @@ def run(setting: Setting) -> Result:
     )
 
 
-def _calibrated(setting: Setting, splits: dict[int, Split], found: dict[int, Simulated]) -> dict[int, np.ndarray]:
+def _calibrated(
+    setting: RunContext, splits: dict[int, Split], found: dict[int, SimulationResult]
+) -> dict[int, np.ndarray]:
     """Expected ratings by length, calibrated by the forecasts of everybody else (the built-in) or, for a model
     that costs, by the longest arm's forecasts of the other half of the users."""
-    lights = {k: communities.light(setting.dataset, splits[k], seed=setting.seed) for k in found}
+    lights = {k: communities.offsets_only(setting.dataset, splits[k], seed=setting.seed) for k in found}
     users = np.unique(splits[0].test.user)
     folds: list[tuple[NDArray[Any], Forecasts, Community]] = []
     if setting.model.spec == BUILTIN:
-        forecasts = teachers(
+        forecasts = teacher_forecasts(
             setting.dataset,
             splits[0],
             setting.model,
@@ -145,10 +153,10 @@ def _calibrated(setting: Setting, splits: dict[int, Split], found: dict[int, Sim
             folds.append((part, _without(longest, part), lights[max(LENGTHS)]))
     result = {k: np.full(len(s.answers.said), np.nan) for k, s in found.items()}
     for part, forecasts, light in folds:
-        by = calibrator(forecasts, light, setting.dataset, evidence=False)
+        by = fit_calibrator(forecasts, light, setting.dataset, evidence=False)
         for k, s in found.items():
             mine = np.isin(s.answers.user, part)
-            result[k][mine] = calibrated(s.answers, by, lights[k]).expected[mine]
+            result[k][mine] = apply_calibration(s.answers, by, lights[k]).expected[mine]
     return result
 
 
@@ -166,7 +174,7 @@ def _without(forecasts: Forecasts, users: NDArray[Any]) -> Forecasts:
     )
 
 
-def together(setting: Setting, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:
+def together(setting: RunContext, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:
     """A data set and split in which each user stands once for every length, as people of their own with nothing
     but the known ratings: the users' copies for the first length come first, in the users' order.
 
@@ -198,7 +206,7 @@ def together(setting: Setting, users: tuple[int, ...], lengths: Sequence[int]) -
     return more, Split(name, joined[0], joined[1], files=True)
 
 
-def _baselines(setting: Setting, users: tuple[int, ...], said: dict[int, dict[str, np.ndarray]], done: int) -> None:
+def _baselines(setting: RunContext, users: tuple[int, ...], said: dict[int, dict[str, np.ndarray]], done: int) -> None:
     """Every baseline at every length, some at a time; the heavy ones in processes of their own."""
     groups: Sequence[tuple[int, ...]] = [(k,) for k in LENGTHS] if setting.options.get("apart") else GROUPS
     made = {lengths: together(setting, users, lengths) for lengths in groups}
@@ -232,7 +240,7 @@ def _baselines(setting: Setting, users: tuple[int, ...], said: dict[int, dict[st
                         said[known][name] = part
                     if name in baselines.HEAVY:
                         done += UNITS
-                    setting.progress(min(done, total), total, name)
+                    setting.on_progress(min(done, total), total, name)
         except BaseException:
             for future in futures:
                 future.cancel()

@@ -15,8 +15,8 @@ import numpy as np
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
-from lusifer.evaluation.simulation import each
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.evaluation.simulation import run_threaded
 from lusifer.simulator import LLMUserModel
 from lusifer.simulator.estimate import Estimate, for_question
 from lusifer.simulator.memorization_probe import questions, recite
@@ -51,7 +51,7 @@ def _renamed(table: RatingTable, ids: dict[int, int]) -> RatingTable:
     return made
 
 
-def arms(setting: Setting) -> list[Arm]:
+def arms(setting: RunContext) -> list[Arm]:
     """Titles known and masked."""
     plain = setting.dataset.with_details({}) if setting.dataset.details else setting.dataset
     other, ids = masked(setting.dataset, setting.seed)
@@ -63,14 +63,14 @@ def arms(setting: Setting) -> list[Arm]:
     ]
 
 
-def _decoys(setting: Setting) -> dict[int, int]:
+def _decoys(setting: RunContext) -> dict[int, int]:
     """Another user's id for each."""
     users = setting.dataset.user_ids
     rng = np.random.default_rng((setting.seed, 78))
     return {u: int(rng.choice(users[users != u])) for u in setting.users}
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
     total = base.cost(setting, arms(setting))
     if isinstance(setting.model, LLMUserModel):
@@ -83,7 +83,7 @@ def estimate(setting: Setting) -> Estimate:
     return total
 
 
-def run(setting: Setting) -> Result:
+def run(setting: RunContext) -> Result:
     """What masked titles cost, and what the model can recite."""
     count = 2 * len(setting.users) if isinstance(setting.model, LLMUserModel) else 0
     found = base.run_arms(setting, arms(setting), after=count)
@@ -143,7 +143,9 @@ def run(setting: Setting) -> Result:
     return Result((first, second), tuple(panels), figures, rows, tuple(notes))
 
 
-def _recite(setting: Setting, model: LLMUserModel, test: RatingTable, before: int, count: int) -> dict[str, np.ndarray]:
+def _recite(
+    setting: RunContext, model: LLMUserModel, test: RatingTable, before: int, count: int
+) -> dict[str, np.ndarray]:
     """Recited ratings of the test rows with the right and with another user's id."""
     ids, offsets = test._index
     wrong = _decoys(setting)
@@ -158,7 +160,7 @@ def _recite(setting: Setting, model: LLMUserModel, test: RatingTable, before: in
         ratings = recite(model, setting.dataset, asked, items)
         said[name][rows] = [np.nan if r.rating is None else r.rating for r in ratings]
         done[0] += 1
-        setting.progress(before + done[0], before + count, "Reciting")
+        setting.on_progress(before + done[0], before + count, "Reciting")
 
-    each(one, 2 * len(ids), setting.workers, setting.cancelled, setting.store)
+    run_threaded(one, 2 * len(ids), setting.workers, setting.cancelled, setting.store)
     return said

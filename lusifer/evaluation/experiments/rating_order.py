@@ -7,15 +7,15 @@ import numpy as np
 from lusifer.datasets import RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
-from lusifer.evaluation.simulation import Simulated
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.evaluation.simulation import SimulationResult
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.whatif import replaced
 
 OLDEST, NEWEST, SHUFFLED = "Oldest first", "Newest first", "Shuffled"
 
 
-def _ordered(setting: Setting, how: str) -> Split:
+def _ordered(setting: RunContext, how: str) -> Split:
     """The sample with each user's history (and no older rating) in another order."""
     own = {}
     for user in setting.users:
@@ -28,7 +28,7 @@ def _ordered(setting: Setting, how: str) -> Split:
     return replaced(setting.sample, own, how.lower().replace(" ", "-"))
 
 
-def arms(setting: Setting) -> list[Arm]:
+def arms(setting: RunContext) -> list[Arm]:
     """One arm an order."""
     return [
         Arm(OLDEST, setting.sample, setting.model),
@@ -37,12 +37,12 @@ def arms(setting: Setting) -> list[Arm]:
     ]
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
     return base.cost(setting, arms(setting))
 
 
-def run(setting: Setting) -> Result:
+def run(setting: RunContext) -> Result:
     """Final error by order, for histories of long and of short span, and how alike the profiles end."""
     found = base.run_arms(setting, arms(setting))
     test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
@@ -121,7 +121,7 @@ def _reading(*deltas: base.Figure) -> str:
     return "whether the order matters can't be told from this sample"
 
 
-def _span(setting: Setting, user: int) -> float:
+def _span(setting: RunContext, user: int) -> float:
     rows = setting.split.train.of_user(user)
     rows = rows.slice(max(0, len(rows) - setting.model.history), len(rows))
     return float(rows.timestamp[-1] - rows.timestamp[0]) if len(rows) else 0.0
@@ -135,7 +135,7 @@ def _days(seconds: float) -> str:
     return f"{round(seconds)} seconds"
 
 
-def _alike(found: dict[str, Simulated]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _alike(found: dict[str, SimulationResult]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Users, and how alike each one's last profile is to the one read oldest first, by arm."""
     users = [u for u, s in found[OLDEST].evolutions.items() if s and all(f.evolutions.get(u) for f in found.values())]
     last = {a: {u: s.evolutions[u][-1].profile for u in users} for a, s in found.items()}

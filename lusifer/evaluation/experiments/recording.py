@@ -7,7 +7,7 @@ from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import tables
-from lusifer.evaluation.experiments import Experiment, Setting
+from lusifer.evaluation.experiments import Experiment, RunContext
 from lusifer.simulator import label
 from lusifer.store import Store
 
@@ -16,7 +16,7 @@ KIND = "experiment"
 
 def record(
     experiment: Experiment,
-    make: Callable[[str], Setting],
+    make: Callable[[str], RunContext],
     store: Store,
     *,
     among: str = "all",
@@ -76,7 +76,7 @@ def record(
     return run
 
 
-def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: Setting) -> None:
+def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: RunContext) -> None:
     """Whether a run that was stopped is this experiment on this setting.
 
     Raises:

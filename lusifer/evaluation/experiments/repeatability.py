@@ -9,7 +9,7 @@ import numpy as np
 
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
 from lusifer.simulator import LLMUserModel
 from lusifer.simulator.estimate import Estimate
 
@@ -17,7 +17,7 @@ DRAWS = 3
 """Times that everything is asked, unless said otherwise (option ``draws``)."""
 
 
-def arms(setting: Setting) -> list[Arm]:
+def arms(setting: RunContext) -> list[Arm]:
     """One arm a draw; the first is the stored one."""
     count = max(int(setting.options.get("draws", DRAWS)), 2)
     made = []
@@ -29,12 +29,12 @@ def arms(setting: Setting) -> list[Arm]:
     return made
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
     return base.cost(setting, arms(setting))
 
 
-def run(setting: Setting) -> Result:
+def run(setting: RunContext) -> Result:
     """Spread of ratings over the draws, likeness of profiles, error of each draw and of their mean."""
     found, dead = base.alive(base.run_arms(setting, arms(setting)), "Draw 1")
     if len(found) < 2:

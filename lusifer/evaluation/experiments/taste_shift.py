@@ -16,8 +16,8 @@ import pandas as pd
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, Setting
-from lusifer.evaluation.simulation import Simulated
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, RunContext
+from lusifer.evaluation.simulation import SimulationResult
 from lusifer.simulator import Step
 from lusifer.simulator.entity_matching import Names, names_of
 from lusifer.simulator.estimate import Estimate
@@ -49,7 +49,7 @@ class Shift:
 # ---- making changes ------------------------------------------------------------------------------------
 
 
-def _rated(setting: Setting, rows: RatingTable) -> list[Rated]:
+def _rated(setting: RunContext, rows: RatingTable) -> list[Rated]:
     return [
         Rated(setting.dataset.item(i), r, t)
         for i, r, t in zip(rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True)
@@ -70,7 +70,7 @@ def _tail(rows: RatingTable, n: int) -> RatingTable:
     return rows.slice(max(0, len(rows) - n), len(rows))
 
 
-def plant(setting: Setting) -> tuple[list[Shift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
+def plant(setting: RunContext) -> tuple[list[Shift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
     """The planted changes; by user the joined histories and the undisturbed ones; the test ratings of the
     joined (those of the second person).
 
@@ -146,7 +146,7 @@ def _joined(user: int, before: RatingTable, after: RatingTable) -> RatingTable:
     return RatingTable(np.full(len(items), user, dtype=np.int32), items, ratings, times)
 
 
-def real(setting: Setting) -> list[Shift]:
+def real(setting: RunContext) -> list[Shift]:
     """Users by how much their marks for one genre changed between the halves, strongest first."""
     found = []
     for user in setting.users:
@@ -168,7 +168,7 @@ def real(setting: Setting) -> list[Shift]:
     return sorted(found, key=lambda s: (-s.strength, s.user))
 
 
-def arms(setting: Setting) -> list[Arm]:
+def arms(setting: RunContext) -> list[Arm]:
     """The joined histories, the undisturbed ones of the same users, and everybody's own."""
     _, joined, own, test = plant(setting)
     train = setting.split.train
@@ -183,7 +183,7 @@ def arms(setting: Setting) -> list[Arm]:
     ]
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
     return base.cost(setting, arms(setting))
 
@@ -222,7 +222,7 @@ def _whole(seen: Sequence[Rated], batch: Sequence[Rated], usual: float, dataset:
     return [float(dataset.scale.clip(now + sum(model.contributions(r.item).values()))) for r in batch]
 
 
-def _errors(setting: Setting, found: Simulated, users: Sequence[int]) -> pd.DataFrame:
+def _errors(setting: RunContext, found: SimulationResult, users: Sequence[int]) -> pd.DataFrame:
     """One row a forecast: user_id, step (−1 is the last before the change, 1 the first after it), error of the
     simulator, of the whole history's model, and of one that starts anew at the change."""
     rows, usual = [], setting.split.train.mean
@@ -264,7 +264,7 @@ def _lines(boot: Bootstrap, errors: pd.DataFrame, which: Mapping[str, str] = SER
     return points
 
 
-def run(setting: Setting) -> Result:
+def run(setting: RunContext) -> Result:
     """Steps until the profile says so, and forecast errors around the change."""
     shifts, _, _, _ = plant(setting)
     found = base.run_arms(setting, arms(setting))

@@ -1,0 +1,33 @@
+"""Charts of the Realism page."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from lusifer.charts.style import QUIET, series_style, with_layout
+
+
+def shares(frame: pd.DataFrame) -> go.Figure:
+    """Shares of each rating (index), a line a column; the first column, the truth, as bars."""
+    figure = go.Figure()
+    first, *others = frame.columns
+    figure.add_bar(
+        x=frame.index,
+        y=frame[first],
+        name=first,
+        marker={"color": QUIET, "pattern": {"shape": "/"}},
+        hovertemplate="%{x}: %{y:.0%}<extra>" + str(first) + "</extra>",
+    )
+    for at, name in enumerate(others):
+        figure.add_scatter(
+            x=frame.index,
+            y=frame[name],
+            name=name,
+            mode="lines+markers",
+            hovertemplate="%{x}: %{y:.0%}<extra>" + str(name) + "</extra>",
+            **series_style(at),
+        )
+    figure.update_xaxes(title="Rating", type="category")
+    figure.update_yaxes(title="Share of ratings", tickformat=".0%", rangemode="tozero")
+    return with_layout(figure, 380)

@@ -1,0 +1,52 @@
+"""``cache``: a run with its answers as a file, and back."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lusifer import settings
+
+
+def register(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command; its leaves."""
+    cache = commands.add_parser("cache", help="carry a run with its answers to another machine")
+    actions = cache.add_subparsers(dest="action", required=True, metavar="ACTION")
+    out = actions.add_parser("export", help="write a run with all that it stands on into a file")
+    out.add_argument("run_id", metavar="RUN")
+    out.add_argument("file", type=Path)
+    out.set_defaults(run=_run_export)
+    back = actions.add_parser("import", help="take such a file in")
+    back.add_argument("file", type=Path)
+    back.set_defaults(run=_run_import)
+    return [out, back]
+
+
+def _run_export(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.evaluation import tables
+    from lusifer.store import Store
+
+    kept = tables.path(options.run_id)
+    files = {kept.name: kept.read_bytes()} if kept.is_file() else {}
+    made = Store(settings.database_path()).export_run(options.run_id, options.file, files)
+    if not options.json:
+        said = ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in made.items() if n)
+        print(f"{options.file}: {said}")
+    return {"run": options.run_id, "file": str(options.file), "rows": made}
+
+
+def _run_import(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.evaluation import tables
+    from lusifer.store import Store
+
+    run, made, files = Store(settings.database_path()).import_run(options.file)
+    for name, content in files.items():
+        target = tables.path(run).parent / Path(name).name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+    if not options.json:
+        said = ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in made.items() if n) or "nothing new"
+        print(f"run {run}: {said}")
+    return {"run": run, "rows": made}

@@ -1,0 +1,22 @@
+"""What commands print: progress on stderr, JSON on stdout."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+
+def nan_to_null(value: Any) -> Any:
+    """The value with NaN as null: JSON has no NaN."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {k: nan_to_null(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [nan_to_null(v) for v in value]
+    return value
+
+
+def log(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

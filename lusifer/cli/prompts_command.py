@@ -1,0 +1,128 @@
+"""``prompts``: versions, labels and files without a browser."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lusifer import settings
+from lusifer.errors import InvalidInputError
+
+
+def register(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command; its leaves."""
+    prompts = commands.add_parser("prompts", help="prompt versions and their labels")
+    actions = prompts.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="all versions, newest first, and the labels")
+    listing.set_defaults(run=_run_list)
+    show = actions.add_parser("export", help="write a version as a file")
+    show.add_argument("name", help="a label, a shipped set or a version (v4)")
+    show.add_argument("file", type=Path)
+    show.set_defaults(run=_run_export)
+    take = actions.add_parser("import", help="make a version of a file")
+    take.add_argument("file", type=Path)
+    take.add_argument("--note", default="")
+    take.set_defaults(run=_run_import)
+    label = actions.add_parser("label", help="point a label at a version")
+    label.add_argument("label")
+    label.add_argument("name", help="a label, a shipped set or a version (v4)")
+    label.set_defaults(run=_run_label)
+    back = actions.add_parser("rollback", help="move a label back to where it was")
+    back.add_argument("label", nargs="?", default="active")
+    back.set_defaults(run=_run_rollback)
+    diff = actions.add_parser("diff", help="how two versions differ")
+    diff.add_argument("one")
+    diff.add_argument("other")
+    diff.set_defaults(run=_run_diff)
+    return [listing, show, take, label, back, diff]
+
+
+def _open_versions() -> Any:
+    from lusifer.prompts import versions
+    from lusifer.store import Store
+
+    store = Store(settings.database_path())
+    versions.prepare(store)
+    return store
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(
+            f"{file} can't be read ({type(error).__name__}).",
+            "Give the path of an exported prompt file.",
+        ) from None
+
+
+def _run_list(options: argparse.Namespace) -> dict[str, Any]:
+    store = _open_versions()
+    rows, labels = store.prompts(), store.prompt_labels()
+    if not options.json:
+        for row in rows:
+            named = ", ".join(x for x, n in labels.items() if n == row["number"])
+            print(f"v{row['number']:<4} {row['name']:16} {row['hash'][:8]}  {named:18} {row['note'] or ''}")
+    return {"versions": rows, "labels": labels}
+
+
+def _run_export(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer import prompts
+    from lusifer.prompts import versions
+
+    found = versions.find(options.name, _open_versions())
+    if options.file.exists():
+        raise InvalidInputError(f"{options.file} is there already.", "Give another name, or move it away.")
+    try:
+        options.file.write_text(prompts.to_json(found), encoding="utf-8")
+    except OSError as error:
+        raise InvalidInputError(f"{options.file} can't be written ({error.strerror}).", "Give another path.") from None
+    if not options.json:
+        print(f"{found.version} is in {options.file}")
+    return {"version": found.version, "file": str(options.file)}
+
+
+def _run_import(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer import prompts
+    from lusifer.prompts import versions
+
+    store = _open_versions()
+    note = options.note or f"Imported from {options.file.name}"
+    made = versions.save(store, prompts.from_json(_read_text(options.file)), None, note)
+    if not options.json:
+        print(f"{made.prompts.version} is {made.name}")
+    return {"number": made.number, "name": made.name}
+
+
+def _run_label(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.prompts import versions
+
+    store = _open_versions()
+    number = versions.save(store, versions.find(options.name, store)).number
+    before = versions.move(store, options.label, number)
+    if not options.json:
+        print(f"{options.label} points at v{number}" + (f", before at v{before}" if before else ""))
+    return {"label": options.label, "number": number, "before": before}
+
+
+def _run_rollback(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.prompts import versions
+
+    number = versions.rollback(_open_versions(), options.label)
+    if not options.json:
+        print(f"{options.label} points at v{number} again")
+    return {"label": options.label, "number": number}
+
+
+def _run_diff(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.prompts import versions
+
+    store = _open_versions()
+    found = versions.diff(versions.find(options.one, store), versions.find(options.other, store))
+    if not options.json:
+        for d in found:
+            print(f"{d.what}: {d.before} → {d.after}" if not d.lines else "\n".join([f"{d.what}:", *d.lines]))
+    return {
+        "differences": [{"what": d.what, "before": d.before, "after": d.after, "lines": list(d.lines)} for d in found]
+    }

@@ -1,0 +1,221 @@
+"""``simulate``: profiles and ratings for a whole population."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lusifer import settings
+from lusifer.cli import common_options, output
+from lusifer.cli.common_options import add_model_options
+from lusifer.errors import InvalidInputError
+
+
+def register(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+
+    one = commands.add_parser("simulate", help="profiles and ratings for a whole population")
+    one.add_argument("--dataset", default="ml-100k")
+    one.add_argument("--split", default="last-10")
+    one.add_argument("--users", default="all", help="how many (drawn by the seed), or all")
+    add_model_options(one)
+    one.add_argument("--evidence", choices=("on", "off"), default="off", help="tell the model what others gave")
+    one.add_argument(
+        "--workers",
+        type=int,
+        default=8,
+        help="users at a time, for a model (on ray: of each worker)",
+    )
+    one.add_argument("--seed", type=int, default=0)
+    one.add_argument(
+        "--engine",
+        choices=("local", "openai-batch", "ray"),
+        default="local",
+        help="openai-batch: half price, answers within a day (OpenAI's Batch protocol); ray: spread over a Ray cluster",
+    )
+    one.add_argument(
+        "--ray-workers", type=int, metavar="N", help="workers on the cluster; none: as many as it has cores"
+    )
+    one.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="a cluster that runs (auto: the one of this machine); none: RAY_ADDRESS, else one is started here",
+    )
+    one.add_argument("--pause", type=float, default=30.0, help="seconds between two looks at a batch")
+    one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    one.add_argument("--recbole", type=Path, metavar="FOLDER", help="also write RecBole's atomic file there")
+    one.add_argument("--estimate", action="store_true", help="only say what it would cost")
+    one.add_argument("--yes", action="store_true", help="spend what it costs without a --budget")
+    one.set_defaults(run=_run_simulate)
+    return [one]
+
+
+def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.datasets import load, splits
+    from lusifer.evaluation import population, tables
+    from lusifer.evaluation.cluster import Cluster, SharedInputs, UserModelConfig
+    from lusifer.llm.batch import DISCOUNT, Batches
+    from lusifer.prompts import versions
+    from lusifer.simulator import community, plan, user_model
+    from lusifer.simulator.batch_planner import by_waves
+    from lusifer.simulator.estimate import for_users
+    from lusifer.store import Store
+
+    store = Store(settings.database_path())
+    users = None
+    if options.resume:
+        run = store.run(options.resume)
+        if run is None or run["kind"] != population.KIND:
+            raise InvalidInputError(f"There is no simulation {options.resume!r}.", "Name a run that was stopped.")
+        options.dataset, options.seed, options.model = run["dataset"], run["seed"], run["model"]
+        options.split = run["split"].partition("#")[0]
+        options.prompts = run["params"]["prompts"] or options.prompts
+        options.samples, users = run["params"]["samples"], run["params"]["users"]
+        options.evidence = "on" if run["params"].get("evidence") else "off"
+        options.engine = run["params"].get("engine", "local")
+    if options.users != "all" and not options.users.isdigit():
+        raise InvalidInputError(f"--users {options.users!r} is no number.", "Give a number, or all.")
+    dataset = common_options.with_details(load(options.dataset), store)
+    split = splits.make(dataset, options.split)
+    if users is None:
+        users = population.chosen(split, None if options.users == "all" else int(options.users), options.seed)
+    paid = options.model != "builtin"
+    budget = common_options.build_budget(options)
+    asked = versions.find(options.prompts, store, files=True) if paid else None
+
+    def make(run: str) -> Any:
+        return user_model(
+            options.model,
+            store,
+            run=run or None,
+            budget=replace(budget, run_id=run or budget.run_id),
+            samples=options.samples,
+            prompt_set=asked,
+            evidence=options.evidence == "on",
+        )
+
+    told = community.with_factorization(dataset, split, settings.kept_dir()) if options.evidence == "on" else None
+    light = told or community.offsets_only(dataset, split)
+    if paid:
+        model = make("")
+        plans = [plan(dataset, split, u, model, community=told) for u in users]
+        cost = for_users(dataset, split, plans, model, store, community=told)
+        if options.engine == "openai-batch" and cost.dollars is not None:
+            cost = replace(cost, dollars=cost.dollars * DISCOUNT)
+        dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
+        output.log(
+            f"{len(users):,} users: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are stored"
+        )
+        if options.estimate:
+            return {
+                "users": len(users),
+                "calls": cost.calls,
+                "tokens": cost.tokens,
+                "dollars": cost.dollars,
+                "stored": cost.cached,
+            }
+        if cost.calls and options.budget is None and not options.yes:
+            raise InvalidInputError(
+                "Nothing has been asked yet.",
+                "Give --budget DOLLARS, or --yes to spend what it costs.",
+            )
+    elif options.estimate:
+        return {"users": len(users), "calls": 0, "tokens": 0, "dollars": 0.0, "stored": 0}
+    elif options.engine == "openai-batch":
+        raise InvalidInputError(
+            "The built-in asks nobody, so there is nothing to batch.",
+            "Leave --engine out, or give a --model.",
+        )
+    began, last = time.monotonic(), [0.0]
+
+    def batched(run: str, model: Any) -> None:
+        state = population.folder_of(run) / "batches.json"
+        batches = Batches(
+            model.llm,
+            state,
+            options.pause,
+            on_progress=lambda d, n, what="": output.log(f"{what}: {d:,} of {n:,}"),
+        )
+
+        def ask(questions: Any, what: str) -> None:
+            output.log(f"{what}: {len(questions):,} questions")
+            batches.fill(questions)
+
+        by_waves(dataset, split, model, users, store, ask, forecasts=light is not None, community=told)
+
+    cluster: Cluster | None = None
+    hooks: dict[str, Any] = {}
+    if options.engine == "openai-batch":
+        hooks = {"before": batched}
+    elif options.engine == "ray":
+        recipe = UserModelConfig(
+            options.model, asked, options.samples, options.evidence == "on", budget if paid else None
+        )
+        cluster = Cluster(
+            recipe,
+            SharedInputs(dataset, split, told, light is not None and paid),
+            store,
+            workers=options.ray_workers,
+            threads=options.workers,
+            address=options.ray_address,
+        )
+        hooks = {"before": lambda run, model: cluster.start(run), "by_engine": cluster.parts}
+
+    def on_progress(done: int, total: int, what: str = "") -> None:
+        now = time.monotonic()
+        if done < total and now - last[0] < 2:
+            return
+        last[0] = now
+        rate = done / max(now - began, 1e-9)
+        left = f", about {(total - done) / rate:.0f} s left" if done else ""
+        output.log(f"{done:,}/{total:,} users ({rate:.1f} a second{left})")
+
+    try:
+        run_id = population.record(
+            dataset,
+            split,
+            make,
+            users,
+            store,
+            seed=options.seed,
+            asked_with=options.prompts if paid else "",
+            samples=options.samples,
+            resume=options.resume,
+            engine=options.engine,
+            community=told,
+            light=light,
+            memory=settings.kept_dir(),
+            workers=options.workers if paid else 1,
+            on_progress=on_progress,
+            **hooks,
+        )
+    finally:
+        if cluster is not None:
+            cluster.close()
+    made = (store.run(run_id) or {})["summary"]
+    result = {
+        "run": run_id,
+        "file": str(tables.path(run_id)),
+        "seconds": time.monotonic() - began,
+        **made,
+    }
+    if options.recbole:
+        result["recbole"] = str(
+            population.to_recbole(tables.path(run_id), options.recbole, dataset.name, dataset=dataset)
+        )
+    if not options.json:
+        print(
+            f"{made['users']:,} users, {made['given']:,} of {made['ratings']:,} ratings, {made['failed_users']} users failed: {result['file']}"
+        )
+        print(
+            "RMSE "
+            + ", ".join(
+                f"{n} {made['rmse_' + n]:.4f}"
+                for n in ("raw", "expected", "calibrated")
+                if made["rmse_" + n] is not None
+            )
+        )
+    return result

@@ -1,0 +1,187 @@
+"""Which data set: the list in the sidebar, fetching another release, and saying how own tables are read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from lusifer import datasets, settings
+from lusifer.datasets import DATASET_SPECS, custom_tables
+from lusifer.datasets.fetch import RELEASES, fetch
+from lusifer.datasets.ingest import UNITS
+from lusifer.errors import LusiferError
+from lusifer.jobs import Job
+from lusifer.ui import state
+from lusifer.ui.components import job_panel
+from lusifer.ui.formatting import literal
+
+
+def names() -> list[str]:
+    """What can be chosen: the known one first, whether it is there or not, then what lies in the data folder."""
+    return list(dict.fromkeys([*DATASET_SPECS, *datasets.available()]))
+
+
+def title_of(name: str) -> str:
+    """How a data set is called before it is open."""
+    known = DATASET_SPECS.get(name) or RELEASES.get(name)
+    return known.title if known else name
+
+
+def waiting() -> list[Path]:
+    """Folders with tables of which nobody has said yet how they are read."""
+    root = settings.data_dir()
+    if not root.is_dir():
+        return []
+    return [
+        p
+        for p in sorted(root.iterdir())
+        if p.is_dir()
+        and not p.name.startswith(".")
+        and p.name not in {"runs", "kept", "models"}
+        and datasets.kind_of(p) is None
+        and custom_tables.tables_in(p)
+    ]
+
+
+def to_read(name: str) -> bool:
+    """Whether a data set's files must be read first, which takes a while for a large one."""
+    return name not in DATASET_SPECS and not datasets.is_prepared(name)
+
+
+def reading(name: str) -> None:
+    """The page while a data set is read for the first time."""
+    st.title(literal(title_of(name)), icon=":material/database:")
+    key = f"read:{name}"
+    if job_panel.job_ended(key, "_read"):
+        st.markdown(
+            "Its files have not been read yet. That is done once, and takes from a second to some minutes, as large as they are."
+        )
+        if settings.public():
+            st.info("The operator has not read it yet.", icon=":material/info:")
+        elif st.button("Read it", icon=":material/play_arrow:", type="primary"):
+            state.jobs().start(key, f"Reading {name}", lambda j: _read(j, name))
+            st.rerun()
+
+
+def _read(job: Job, name: str) -> str:
+    datasets.load(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
+    return name
+
+
+def _set_progress(job: Job, done: int, total: int, message: str = "") -> None:
+    job.done, job.total, job.message = done, total, message
+
+
+def about(name: str) -> None:
+    """What the chosen data set is, and what was found wrong in its files."""
+    data = state.dataset(name)
+    st.caption(f"{literal(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {literal(data.words[1])}.")
+    if data.report.lines:
+        with st.popover(f"{len(data.report.lines)} remarks on its files", icon=":material/rule:"):
+            for line in data.report.lines:
+                text = line.split(" (first:")[0] if settings.public() else line  # strangers see no rows
+                st.markdown(f"- {literal(text)}")
+
+
+def control() -> None:
+    """Other data: what can be fetched, and tables that wait for a mapping. Not on a public server."""
+    if settings.public():
+        return
+    with st.popover("Other data", icon=":material/add_circle:"):
+        there = set(names())
+        able = [n for n in RELEASES if n not in there]
+        key = "fetch:release"
+        if able:
+            name = st.selectbox(
+                "A larger MovieLens",
+                able,
+                key="release",
+                format_func=lambda n: f"{RELEASES[n].title} (about {RELEASES[n].megabytes} MB)",
+            )
+            if job_panel.job_ended(key, "_fetched") and st.button(
+                "Fetch it from GroupLens", icon=":material/download:"
+            ):
+                state.jobs().start(key, f"Fetching {title_of(name)}", lambda j: _fetch(j, name))
+                st.rerun()
+        st.markdown(
+            "**Your own tables** (books, music, shops): put CSV, TSV, Parquet or JSON lines into a folder of "
+            f"`{str(settings.data_dir()).replace(chr(96), '')}` and open this again."
+        )
+        for folder in waiting():
+            with st.expander(literal(folder.name), icon=":material/table:"):
+                mapping(folder)
+
+
+def _fetch(job: Job, name: str) -> str:
+    fetch(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
+    return name
+
+
+def mapping(folder: Path) -> None:
+    """The guess which column is what, to be changed and accepted."""
+    try:
+        guess = custom_tables.propose(folder)
+        columns = {
+            p.file: list(custom_tables.columns_of(folder / p.file))
+            for p in (guess.ratings, guess.items, guess.users)
+            if p
+        }
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    key = f"map-{folder.name}"
+    one = st.text_input("One item is called", guess.one, key=f"{key}-one")
+    many = st.text_input("Several are called", guess.many, key=f"{key}-many")
+    said: dict[str, str] = {}
+    for table in custom_tables.ROLES:
+        part = getattr(guess, table)
+        if part is None:
+            continue
+        st.markdown(f"**{table.capitalize()}**: {literal(part.file)}")
+        for role in custom_tables.ROLES[table]:
+            options = ["", *columns[part.file]]
+            found = part.columns.get(role, "")
+            said[f"{table}.{role}"] = st.selectbox(
+                role.replace("_", " ").capitalize(),
+                options,
+                options.index(found),
+                key=f"{key}-{table}-{role}",
+                format_func=lambda c: c or "(none)",
+            )
+    unit = st.selectbox(
+        "Times are in",
+        [*UNITS, "date"],
+        [*UNITS, "date"].index(guess.unit),
+        key=f"{key}-unit",
+    )
+    scale = st.text_input("Scale: lowest, highest, step", placeholder="told from the ratings", key=f"{key}-scale")
+    if st.button("Accept", icon=":material/check:", key=f"{key}-accept", type="primary"):
+        try:
+            recipe = replace(
+                custom_tables.changed(guess, said),
+                one=one or "item",
+                many=many or "items",
+                unit=unit,
+                scale=_scale(scale),
+            )
+            custom_tables.keep(folder, recipe)
+        except LusiferError as error:
+            state.show_error(error)
+            return
+        st.session_state["_dataset"] = folder.name
+        st.rerun()
+
+
+def _scale(text: str) -> tuple[float, float, float] | None:
+    from lusifer.errors import InvalidInputError
+
+    if not text.strip():
+        return None
+    try:
+        low, high, step = (float(x) for x in text.split(","))
+    except ValueError:
+        raise InvalidInputError(f"{text!r} is no scale.", "Give lowest, highest, step, such as 1, 5, 1.") from None
+    return low, high, step

@@ -1,0 +1,95 @@
+"""Steps of an evolution, wherever they come from, and the button that computes the missing ones."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lusifer.jobs import Job
+from lusifer.simulator import EvolutionSpec, Step, run_evolution, steps_wanted
+from lusifer.simulator.community import Community
+from lusifer.simulator.estimate import for_evolution
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components import evolution_runner
+from lusifer.ui.components.job_panel import job_progress
+from lusifer.ui.formatting import literal, price_tag
+from lusifer.ui.state import Chosen
+
+
+def steps_of(picked: Chosen, what: EvolutionSpec) -> tuple[list[Step], int]:
+    """The steps that there are, and how many there should be.
+
+    The built-in computes what is missing at once (milliseconds). A language model's steps are only
+    computed after a person pressed the button that names the price; until then, and while they
+    arrive, the stored ones are returned.
+
+    Raises:
+        EmptyHistoryError: nothing to read.
+        LusiferError: the built-in's result can't be stored.
+    """
+    wanted = steps_wanted(picked.dataset, picked.split, what)
+    found = picked.stored(what)
+    if len(found) < wanted and picked.builtin:
+        model = picked.user_model()
+        found = list(
+            run_evolution(picked.dataset, picked.split, model, what, state.store(), community=picked.community)
+        )
+    return found, wanted
+
+
+def offer(picked: Chosen, what: EvolutionSpec, done: int, wanted: int) -> None:
+    """The button that starts a language model on the missing steps, or its progress."""
+    key = f"evolve:{what.id}"
+    job = state.jobs().get(key)
+    if job is not None and job.active:
+        job_progress(key)
+        return
+    if job is not None and job.state in {"failed", "cancelled"}:
+        if job.state == "failed":
+            st.error(literal(job.error), icon=":material/error:")
+        else:
+            st.info(f"Stopped after {done} of {wanted} steps; they are kept.")
+    store = state.store()
+    model = picked.user_model()
+    steps = picked.stored(what)
+    cost = for_evolution(picked.dataset, picked.split, what, model, store, steps, community=picked.community)
+    missing = wanted - done
+    text = f"Compute {missing} step{'s' * (missing != 1)} ({price_tag(cost)})"
+    if st.button(text, icon=":material/play_circle:", type="primary"):
+        told = picked.community  # looked up here: a thread calls nothing of streamlit
+        state.jobs().start(
+            key,
+            "Profile evolution",
+            lambda job: _work(job, picked, what, store, wanted, told),
+            store=store,
+        )
+        st.rerun()
+
+
+def _work(
+    job: Job, picked: Chosen, what: EvolutionSpec, store: Store | None, wanted: int, told: Community | None
+) -> int:
+    """Runs in a worker thread: no call to streamlit here."""
+    count = 0
+    job.run = f"evolve-{what.id}"
+    model = picked.user_model(store, run=job.run, cancelled=job.cancelled)
+    for step in run_evolution(
+        picked.dataset, picked.split, model, what, store, cancelled=job.cancelled, community=told
+    ):
+        count = step.number
+        job.report_progress(count, wanted, f"Step {count} of {wanted} is done")
+    return count
+
+
+def all_steps(picked: Chosen, user: int) -> list[Step]:
+    """The whole evolution, or what there is of it with the button that completes it.
+
+    Raises:
+        LusiferError: nothing to read.
+    """
+    what = picked.plan(user)
+    steps, wanted = evolution_runner.steps_of(picked, what)
+    if len(steps) < wanted:
+        st.info("The profile has to be written first.", icon=":material/hourglass_empty:")
+        evolution_runner.offer(picked, what, len(steps), wanted)
+    return steps if len(steps) == wanted else []

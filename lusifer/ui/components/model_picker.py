@@ -1,0 +1,323 @@
+"""The sidebar's model part: which model, whether it answers, whose key, and what may be spent."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from lusifer import prompts, settings
+from lusifer.errors import InvalidInputError, LusiferError, ModelError
+from lusifer.jobs import Job
+from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, connect, endpoints
+from lusifer.llm import local as files
+from lusifer.llm import ollama as ollama_server
+from lusifer.llm.budget import BudgetedLLM, operators
+from lusifer.llm.redact import redact
+from lusifer.prompts import versions
+from lusifer.simulator import BUILTIN, label
+from lusifer.ui import state
+from lusifer.ui.components.job_panel import job_progress
+from lusifer.ui.formatting import literal, money
+
+
+def choose() -> str:
+    """The model to simulate with; a fresh start is on the built-in."""
+    if "_model" in st.session_state:
+        st.session_state["model"] = st.session_state.pop("_model")
+    listed: list[str] = st.session_state.get("_models", [])
+    typed = st.session_state.get("model") or st.query_params.get("model")
+    options = list(dict.fromkeys([BUILTIN, *listed, *([typed] if typed else [])]))
+    model = st.selectbox(
+        "Model",
+        options,
+        format_func=_shown,
+        key="model",
+        bind="query-params",
+        accept_new_options=True,
+        help="The built-in needs no key. Connect a model below, or type ENDPOINT:MODEL, such as "
+        "openai:NAME or ollama:NAME.",
+    )
+    model = model or BUILTIN
+    if model == BUILTIN:
+        st.caption("Statistics with sentences: no key, no network, and prompt wording has no effect.")
+        _offer()
+    with st.popover("Connect a model", icon=":material/cable:", type="tertiary"):
+        _connection(model)
+    return model
+
+
+def _shown(spec: str) -> str:
+    """A spec as it is: a bound list puts what it shows into the address, and a reload must find it there."""
+    return label(spec) if spec == BUILTIN else spec
+
+
+def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
+    """Which prompts a language model is asked with, and how they are called; the built-in has no use for
+    any.
+
+    Raises:
+        InvalidInputError: a version that is not there any more.
+    """
+    if model == BUILTIN:
+        return prompts.DEFAULT, prompts.load()
+    database = state.store()
+    if "_prompts" in st.session_state:
+        st.session_state["prompts"] = st.session_state.pop("_prompts")
+    # Shown as they are named: a bound selectbox puts what it shows into the address.
+    asked, listed = st.query_params.get("prompts", ""), versions.names(database)
+    if asked and asked not in listed:
+        try:
+            versions.find(asked, database)
+            listed.append(asked)  # an old one, which the list does not reach back to
+        except InvalidInputError as error:
+            st.warning(literal(str(error)), icon=":material/warning:")
+    name = st.selectbox(
+        "Prompts",
+        listed,
+        key="prompts",
+        bind="query-params",
+        help="A label (active, baseline, your own) points at a version and moves; a shipped set or a "
+        "number is always the same. Each version's evolutions and ratings are stored apart.",
+    )
+    found = versions.find(name, database)
+    exact, said = name, prompts.TITLES.get(name, "")
+    if database is not None and name not in prompts.SHIPPED:
+        number = database.prompt_labels().get(name) or int(name[1:])
+        version = versions.get(database, number)
+        exact = version.name
+        said = f"{exact if exact != name else found.name}: {version.note or 'no note'}"
+    st.caption(literal(said))
+    return exact, found
+
+
+def keys() -> dict[str, str]:
+    """This session's own keys by endpoint; they live in the session's memory alone."""
+    return dict(st.session_state.get("_keys", {}))
+
+
+@st.cache_data(ttl=30, max_entries=4, show_spinner=False)
+def _ollama_models(url: str) -> list[str]:
+    return ollama_server.running(Endpoint("ollama", url, kind="ollama"))
+
+
+def _offer() -> None:
+    """Models that answer on this machine are offered, never taken."""
+    if settings.public():
+        return
+    names = _ollama_models(endpoints()["ollama"].url)
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        if st.button(
+            f"Ollama with {literal(names[0])}{more} is running here: use it",
+            icon=":material/bolt:",
+            type="tertiary",
+        ):
+            _take([f"ollama:{n}" for n in names], f"ollama:{names[0]}")
+    elif files.available() and (found := files.files()):
+        name = found[0].relative_to(files.models_dir()).as_posix()
+        if st.button(f"{literal(name)} is here: use it", icon=":material/bolt:", type="tertiary"):
+            specs = [f"file:{f.relative_to(files.models_dir()).as_posix()}" for f in found]
+            _take(specs, specs[0])
+
+
+def _take(listed: list[str], chosen: str | None = None) -> None:
+    st.session_state["_models"] = listed
+    if chosen:
+        st.session_state["_model"] = chosen
+    st.rerun()
+
+
+def _connection(model: str) -> None:
+    known = endpoints(keys())
+    if not files.available() and not files.files():
+        known.pop("file")
+    first = model.partition(":")[0]
+    names = list(known)
+    name = st.selectbox(
+        "Endpoint",
+        names,
+        index=names.index(first) if first in names else 0,
+        key="_endpoint",
+        format_func=lambda n: {"openai": "OpenAI protocol", "ollama": "Ollama", "file": "Model file"}.get(n, n),
+    )
+    endpoint = known[name]
+    if endpoint.kind == "file":
+        _file()
+        return
+    if not settings.public():
+        st.caption(f"Address: {literal(redact(endpoint.url))}")  # a name and password may be in it
+    if endpoint.kind == "openai":
+        _key(endpoint)
+    with st.container(horizontal=True):
+        if st.button("List models", icon=":material/list:"):
+            _list(endpoint)
+        chosen = model.startswith(f"{endpoint.name}:")
+        if st.button(
+            "Test connection",
+            icon=":material/network_check:",
+            help=f"Asks {literal(model)} for one word: about 30 tokens, counted against the budget."
+            if chosen
+            else "Asks for the list of models, which is free.",
+        ):
+            _test(endpoint, model if chosen else None)
+    if st.session_state.get("_models_error"):
+        st.warning(literal(st.session_state["_models_error"]))
+    if st.session_state.get("_models_said"):
+        st.success(literal(st.session_state["_models_said"]))
+    if endpoint.kind == "ollama" and not settings.public():
+        _pull(endpoint)
+    if not settings.public():
+        st.caption(
+            "Other servers: `LUSIFER_ENDPOINT_NAME_URL` and `LUSIFER_ENDPOINT_NAME_KEY`, or a table "
+            "`[endpoints.name]` in `.streamlit/secrets.toml`."
+        )
+
+
+def _key(endpoint: Endpoint) -> None:
+    own = bool(keys().get(endpoint.name))
+    entered = st.text_input(
+        "Key for this session",
+        type="password",
+        key=f"_key_{endpoint.name}",
+        autocomplete="off",
+        placeholder="in use" if own else ("set by the environment" if endpoint.key else "none"),
+        help="Kept in this session's memory alone: never stored, logged or shown. It goes before a "
+        "key that the environment sets.",
+    )
+    stored = dict(st.session_state.get("_keys", {}))
+    if entered and stored.get(endpoint.name) != entered.strip():
+        stored[endpoint.name] = entered.strip()
+        st.session_state["_keys"] = stored
+        st.rerun()
+    if own and not entered:
+        stored.pop(endpoint.name)
+        st.session_state["_keys"] = stored
+        st.rerun()
+
+
+def _say(said: str = "", error: str = "") -> None:
+    st.session_state["_models_said"], st.session_state["_models_error"] = said, error
+    st.rerun()
+
+
+def _list(endpoint: Endpoint) -> None:
+    try:
+        found = connect(f"{endpoint.name}:-", keys())[0].list_models()  # type: ignore[attr-defined]
+    except LusiferError as error:
+        _say(error=str(error))
+        return
+    if not found:
+        _say(error="The server lists no model.")
+    st.session_state["_models"] = [f"{endpoint.name}:{name}" for name in found]
+    _say(f"{len(found)} model{'s' * (len(found) != 1)} listed: choose one above.")
+
+
+def _test(endpoint: Endpoint, model: str | None) -> None:
+    """The list of models where none is chosen, which is free; else one word of the chosen one,
+    recorded and within the budget as any other call."""
+    try:
+        if model is None:
+            llm = connect(f"{endpoint.name}:-", keys())[0]
+            count = len(llm.list_models())  # type: ignore[attr-defined]
+            _say(f"{endpoint.name} answers and offers {count} model{'s' * (count != 1)}.")
+            return
+        database = state.store()
+        if database is None:
+            raise InvalidInputError("A model can't be asked while nothing can be stored.")
+        # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
+        asked = CachedLLM(BudgetedLLM(connect(model, keys())[0], database, state.budget()), database)
+        answer = asked.complete(
+            [Message("user", "Answer with the word yes.")],
+            max_tokens=16,
+            draw=time.time_ns(),
+            note=CallMetadata("test"),
+        )
+    except ModelError as error:
+        if error.kind != "truncated":  # one that thinks at length answers all the same
+            _say(error=str(error))
+        _say(f"{model} answers.")
+    except LusiferError as error:
+        _say(error=str(error))
+    else:
+        _say(f"{model} answers in {answer.latency_ms / 1000:.1f} s.")
+
+
+def _pull(endpoint: Endpoint) -> None:
+    name = st.text_input("Get a model", placeholder="gemma3:4b", key="_pull_name").strip()
+    key = f"pull:{endpoint.url}:{name}"
+    job = state.jobs().get(key)
+    if job is not None and job.active:
+        job_progress(key)
+        return
+    if job is not None and job.state == "done":
+        st.success(f"{literal(name)} is installed.")
+        _ollama_models.clear()
+    elif job is not None:
+        st.warning(literal(job.error))
+    if st.button("Pull", icon=":material/download:", disabled=not name):
+
+        def work(job: Job) -> None:
+            def on_progress(done: int, total: int, text: str = "") -> None:
+                job.done, job.total, job.message = done // 2**20, total // 2**20, f"{name}: {text}"
+
+            ollama_server.pull(endpoint, name, on_progress, job.cancelled)
+
+        state.jobs().start(key, f"Pulling {name}", work)
+        st.rerun()
+
+
+def _file() -> None:
+    if not files.available():
+        st.warning(f"A model file needs the package xllamacpp. {literal(files.EXTRA)}")
+        return
+    found = [f.relative_to(files.models_dir()).as_posix() for f in files.files()]
+    if not found:
+        st.caption(
+            "No file yet."
+            if settings.public()
+            else f"Put a .gguf file into {literal(str(files.models_dir()))}, or type file:PATH as the model."
+        )
+        return
+    name = st.selectbox("File", found, key="_file_name")
+    if st.button("Use it", icon=":material/check:"):
+        _take([f"file:{n}" for n in found], f"file:{name}")
+
+
+def budget_control() -> None:
+    """What this session may spend, and what it has spent."""
+    database = state.store()
+    if database is None:
+        return
+    try:
+        limit = state.budget().session
+        tokens, dollars = database.spent("session", state.session_id())
+    except LusiferError as error:
+        st.warning(literal(str(error)))
+        return
+    ceiling = _most_dollars()
+    most = f"{money(limit.dollars or 0)}".replace("$", "\\$")
+    with st.popover(f"Budget of this session: {most}", icon=":material/savings:", type="tertiary"):
+        st.number_input(
+            "Dollars",
+            min_value=0.0,
+            max_value=ceiling,
+            step=0.5,
+            key="_session_dollars",
+            value=min(state.SESSION_DOLLARS, state.SESSION_DOLLARS if ceiling is None else ceiling),
+            help="No call is made that could pass it. Where a price is not known, a dollar counts as a "
+            "million tokens. An operator's lower limit goes before it.",
+        )
+        st.caption(f"Spent or set aside: {money(dollars)}, {tokens:,} tokens.".replace("$", "\\$"))
+        day = state.budget().day
+        if day.given:
+            used = database.spent("day", state.budget().names()["day"])
+            st.caption(f"Today, everybody: {money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
+
+
+def _most_dollars() -> float | None:
+    """The most that may be chosen: a visitor goes beyond neither the operator's limit nor the usual one."""
+    given = operators().session.dollars
+    if settings.public() and given is None:
+        return state.SESSION_DOLLARS
+    return given

@@ -1,0 +1,38 @@
+"""Posters: addresses on TMDB that the reader's browser fetches when it shows them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import streamlit as st
+
+from lusifer.datasets import Item
+from lusifer.ui.formatting import literal
+
+POSTERS = "https://image.tmdb.org/t/p"
+SMALL, MEDIUM = "w92", "w185"
+
+
+def poster(item: Item, size: str = SMALL) -> str | None:
+    """The address of a movie's poster, which the reader's browser fetches from TMDB when it is seen;
+    ``LUSIFER_POSTERS=0`` shows none, another address there is asked instead."""
+    base = os.environ.get("LUSIFER_POSTERS", POSTERS).rstrip("/")
+    if base == "0" or item.details is None or not item.details.poster:
+        return None
+    return f"{base}/{size}{item.details.poster}"
+
+
+def cards(items: Sequence[Item], most: int = 12) -> None:
+    """Posters with titles, as many as have one; nothing where none has."""
+    shown = [i for i in items if poster(i)][:most]
+    if not shown:
+        return
+    with st.container(horizontal=True, gap="small"):
+        for item in shown:
+            st.image(
+                poster(item, MEDIUM) or "",
+                width=92,
+                alt=f"Poster of {item.title}",
+                caption=literal(item.title),
+            )

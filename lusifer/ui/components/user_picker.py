@@ -1,0 +1,63 @@
+"""Choosing a user: the field for an id, clicks that choose one, and links that keep the choices."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lusifer.errors import UnknownIdError
+from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
+from lusifer.ui import state
+
+
+def user_input() -> int | None:
+    """The field for a user id, bound to ``user`` in the address; ``None`` after saying what is wrong."""
+    data = state.chosen().dataset
+    if "_user" in st.session_state:  # set by a click elsewhere on the page, before this field exists
+        st.session_state["user"] = st.session_state.pop("_user")
+    first = int(data.user_ids[0])
+    entered = st.number_input(
+        "User id",
+        min_value=0,
+        value=first,
+        step=1,
+        key="user",
+        bind="query-params",
+        on_change=restart,
+        width=150,
+    )
+    try:
+        return data.user(int(entered)).id
+    except UnknownIdError as error:
+        state.show_error(error)
+        return None
+
+
+def restart() -> None:
+    """Back to the first step: another user was chosen."""
+    st.session_state["_step"] = 1
+    st.session_state["playing"] = False
+
+
+def go_to(user: int) -> None:
+    """Choose a user from a click, for the next run."""
+    st.session_state["_user"] = int(user)
+    restart()
+
+
+def address(user: int | None = None, step: int | None = None) -> dict[str, str]:
+    """Query parameters that bring another page up with the same choices."""
+    picked = state.chosen()
+    parts = {
+        "dataset": picked.dataset.name,
+        "split": picked.split.name,
+        "model": picked.model,
+    }
+    if user is not None:
+        parts["user"] = str(user)
+    if picked.prompts != DEFAULT_PROMPTS and not picked.builtin:
+        parts["prompts"] = picked.prompts
+    if picked.evidence:
+        parts["evidence"] = "true"
+    if step is not None:
+        parts["step"] = str(step)
+    return parts

@@ -1,0 +1,103 @@
+"""A comparison of predictors as a recorded run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lusifer import settings
+from lusifer.errors import CancelledError
+from lusifer.evaluation import evaluate, sample_users, trust
+from lusifer.evaluation.comparison import summary, table
+from lusifer.jobs import Job
+from lusifer.simulator import plan
+from lusifer.simulator.community import Community
+from lusifer.store import Store
+from lusifer.ui.components import run_picker
+from lusifer.ui.components.predictor_titles import TITLES
+from lusifer.ui.components.user_sample import WORKERS, among
+from lusifer.ui.state import Chosen
+
+
+def work(
+    job: Job,
+    picked: Chosen,
+    names: list[str],
+    count: int,
+    seed: int,
+    which: str,
+    store: Store | None,
+    label: str,
+    light: Community | None,
+    full: Community | None,
+) -> dict[str, Any]:
+    """Compare predictors on a sample of users and record the run, which is returned.
+
+    Runs in a worker thread: no call to streamlit here.
+    """
+    users = sample_users(picked.split, count, seed, among(picked.dataset, which))
+    params = {
+        "users": len(users),
+        "predictors": names,
+        "among": which,
+        "evidence": full is not None,
+    }
+    alone = picked.alone()
+    model = alone.user_model(store)
+    run = (
+        store.start_run(
+            "comparison",
+            label,
+            dataset=picked.dataset.name,
+            dataset_hash=picked.dataset.hash,
+            split=picked.split.id,
+            model=model.spec,
+            model_version=model.version,
+            seed=seed,
+            params=params,
+        )
+        if store
+        else f"unstored-{id(job):x}"
+    )
+    job.run = run
+    model = alone.user_model(store, run=run, cancelled=job.cancelled)
+    told = None
+    if full is not None:
+        told = picked.user_model(store, run=run, cancelled=job.cancelled), full
+    try:
+        found = evaluate(
+            picked.dataset,
+            picked.split,
+            names,
+            users=users,
+            model=model,
+            store=store,
+            seed=seed,
+            community=light,
+            told=told,
+            folder=settings.kept_dir(),
+            on_progress=lambda done, total, what="": job.report_progress(done, total, TITLES.get(what, what)),
+            cancelled=job.cancelled,
+            workers=1 if picked.builtin else WORKERS,
+        )
+        job.report_progress(job.total, job.total, "Intervals and audit")
+        made = summary(found, seed)
+        run_picker.keep(run, table(found, picked.split))
+    except BaseException as error:
+        if store:
+            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
+        raise
+    if store:
+        made["usage"] = store.run_usage(run)
+        plans = {u: plan(picked.dataset, picked.split, u, model).id for u in users}
+        made["trust"]["price"] = trust.price_a_user(store, plans, picked.builtin, seed)
+        store.finish_run(run, "done", made)
+    return {
+        "id": run,
+        "split": picked.split.id,
+        "model": model.spec,
+        "seed": seed,
+        "params": params,
+        "model_version": model.version,
+        "summary": made,
+        "title": label,
+    }

@@ -1,0 +1,119 @@
+"""Tables and sentences of the Accuracy page, made from a recorded comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
+from lusifer.evaluation.comparison import board as measures
+from lusifer.ui.components import run_picker
+from lusifer.ui.components.predictor_titles import GROUPS, ORDER, SIMULATORS, TITLES
+from lusifer.ui.state import Chosen
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def predictions(run: str) -> pd.DataFrame | None:
+    """The single predictions of a run, or ``None`` if their file is gone or of an older version."""
+    found = run_picker.rows(run)
+    return (
+        found if found is not None and {"activity", "popularity", "age", "position", "reason"} <= set(found) else None
+    )
+
+
+def filtered(
+    rows: pd.DataFrame,
+    picked: Chosen,
+    activity: tuple[int, int],
+    popularity: tuple[int, int],
+    genres: Sequence[str],
+    true: Sequence[float],
+) -> pd.DataFrame:
+    """The rows that every filter lets through."""
+    kept = rows[rows["activity"].between(*activity) & rows["popularity"].between(*popularity)]
+    if genres:
+        wanted = set(genres)
+        of = kept["item_id"].map(picked.dataset.items["genres"])
+        kept = kept[[bool(wanted & set(g)) for g in of]]
+    return kept[kept["rating"].isin(list(true))] if true else kept
+
+
+@st.cache_data(max_entries=30, show_spinner=False)
+def measured(
+    _rows: pd.DataFrame, run: str, key: str, names: Sequence[str], _picked: Chosen, seed: int
+) -> dict[str, Any]:
+    """Measures of the filtered rows; ``key`` names the filter."""
+    return measures(_rows, names, _picked.dataset.scale, seed=seed)
+
+
+def board(shown: dict[str, Any], values: dict[str, dict[str, float]], model_label: str) -> pd.DataFrame:
+    """The leaderboard: simulators first, then collaborative filtering, then trivial."""
+    made = shown["summary"]["predictors"]
+    rows = []
+    for name in sorted(values, key=lambda n: ORDER.index(n) if n in ORDER else 99):
+        title = TITLES.get(name, name)
+        if name == SIMULATOR:
+            title = f"{title}: {model_label}"
+        kept = {k: made.get(name, {}).get(k) for k in ("coverage", "seconds", "faithfulness")}
+        rows.append({"name": name, "predictor": title, "group": GROUPS.get(name, "Trivial"), **values[name], **kept})
+    frame = pd.DataFrame(rows)
+    numbers = [c for c in frame.columns if c not in {"name", "predictor", "group"}]
+    frame[numbers] = frame[numbers].astype(float)
+    return frame
+
+
+def with_interval(row: pd.Series, metric: str) -> str:
+    """``0.93 (0.91 to 0.95)``; a dash where it is not defined."""
+    if not math.isfinite(row[metric]):
+        return "–"
+    return f"{row[metric]:.3f} ({row[f'{metric}_low']:.3f} to {row[f'{metric}_high']:.3f})"
+
+
+def verdict(made: dict[str, Any]) -> str:
+    """One sentence on where the best-informed simulator stands, from the paired differences in RMSE."""
+    differences = made.get("simulator_minus") or {}
+    sides: dict[str, list[str]] = {"has a lower error than": [], "can't be told apart from": [], "loses to": []}
+    for name, (value, low, high) in differences.items():
+        if name in SIMULATORS:
+            continue
+        words = list(sides)[1 if None in (low, high) else 0 if high < 0 else 2 if low > 0 else 1]
+        if value is None:
+            continue
+        title = TITLES.get(name, name)
+        title = title.lower() if title[1:2].islower() else title
+        sides[words].append(f"{title} (by {abs(value):.3f})")
+    parts = [f"{words} {', '.join(names)}" for words, names in sides.items() if names]
+    mine = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in made["predictors"]), "")
+    lead = {WITH_EVIDENCE: "calibrated with evidence", CALIBRATED: "calibrated"}.get(mine, "alone")
+    return f"By RMSE, the simulator, {lead}, {'; it '.join(parts)}." if parts else ""
+
+
+def adds(made: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What the model's own say is worth: over what, the difference with its interval, in words."""
+    found = []
+    names = {"over_bias": "Over the user + item bias", "over_fm": "Over the factorisation machine"}
+    for key, title in names.items():
+        entry = (made.get("adds") or {}).get(key)
+        if not entry:
+            continue
+        value, low, high = entry["difference"]
+        if None in (value, low, high):
+            figure = "–" if value is None else f"{value:+.4f}"
+            found.append((title, figure, "One user tells nothing of others: draw more."))
+            continue
+        figure = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
+        if high < 0:
+            words = "Its say lowers the error."
+        elif low > 0:
+            words = "Its say raises the error."
+        else:
+            words = "Zero lies in the interval: its say is worth nothing that this sample could show."
+        partial = entry.get("partial")
+        if partial is not None:
+            words += f" Partial correlation on {entry['forecasts']:,} forecasts: {partial:.3f}."
+        found.append((title, figure, words))
+    return found

@@ -1,0 +1,318 @@
+"""What the Playground page works with: runs of agents against simulated users, and one episode as a talk."""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer import settings
+from lusifer.charts import environment_charts
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
+from lusifer.env import agents, agreement, play
+from lusifer.env.movielens import PATIENCE, MovieLensEnv
+from lusifer.env.rewards import REWARDS
+from lusifer.env.world import World, build
+from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.evaluation.trust import AGREEMENT
+from lusifer.jobs import Job
+from lusifer.simulator import StatisticalUserModel
+from lusifer.simulator.estimate import Estimate
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components import run_picker
+from lusifer.ui.formatting import literal, safe_csv, say
+from lusifer.ui.state import Chosen
+
+KIND = "playground"
+DEFAULT = ["random", "popularity", "bias", "linucb"]
+REWARD_WORDS = {
+    "sample": "a drawn rating",
+    "expected": "the expected rating",
+    "centred": "the rating above the user's mean",
+    "click": "1 for anything taken",
+    "diversity": "the rating, less for more of the same",
+}
+STEPS_A_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson": 500}
+"""Rough rates for the estimate before a run, by agent; others about as fast as a fitted baseline."""
+USUAL_RATE = 1500
+
+
+_worlds: dict[tuple[str, str], World] = {}
+_building = threading.Lock()
+WORLDS = 2
+"""Worlds kept in memory."""
+
+
+def world(data: Dataset, split: Split) -> World:
+    """The world of a data set and split, built at its first use (some seconds); the built-in plays its users.
+
+    Called by workers too, so it asks streamlit for nothing.
+    """
+    key = (data.hash, split.id)
+    with _building:
+        if key not in _worlds:
+            while len(_worlds) >= WORLDS:
+                del _worlds[next(iter(_worlds))]
+            _worlds[key] = build(data, split, folder=settings.kept_dir())
+        return _worlds[key]
+
+
+def seconds(names: list[str], steps: int, seeds: int) -> float:
+    """About how long a run takes."""
+    return sum(steps * seeds / STEPS_A_SECOND.get(n, USUAL_RATE) + 8 * (n == "fm") for n in names)
+
+
+def some(w: World, count: int) -> list[int]:
+    """The users that are played: spread evenly over all who can be."""
+    return [int(u) for u in w.users[np.linspace(0, len(w.users) - 1, count).round().astype(int)]]
+
+
+def cost(
+    picked: Chosen, names: list[str], steps: int, seeds: int, options: dict[str, Any], count: int, store: Store | None
+) -> Estimate:
+    """What a run with a language model costs at most: nobody's patience lasts less than five interactions."""
+    w = world(picked.dataset, picked.split)
+    env = MovieLensEnv(world_=w, model=picked.alone().user_model(store), **options)
+    total = steps * seeds * len(names)
+    return env.estimate(some(w, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0)
+
+
+def work(
+    job: Job,
+    picked: Chosen,
+    names: list[str],
+    steps: int,
+    seeds: int,
+    options: dict[str, Any],
+    store: Store | None,
+    users: int | None = None,
+) -> str:
+    """Play and record the run, whose id is returned. Runs in a worker thread: no call to streamlit here.
+
+    Args:
+        users: how many people are played; none: everybody.
+    """
+    job.report_progress(0, 0, "Building the world: half of the ratings behind the reward, half for agents")
+    w = world(picked.dataset, picked.split)
+    chosen = None if users is None else some(w, users)
+    alone = picked.alone()
+    bare = alone.user_model(store)
+    params = {
+        "agents": names,
+        "steps": steps,
+        "seeds": list(range(seeds)),
+        "users": chosen,
+        **options,
+    }
+    title = f"{', '.join(agents.TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
+    run = (
+        store.start_run(
+            KIND,
+            title,
+            dataset=picked.dataset.name,
+            dataset_hash=picked.dataset.hash,
+            split=picked.split.id,
+            model=bare.spec,
+            model_version=bare.version,
+            seed=w.seed,
+            params=params,
+        )
+        if store
+        else f"unstored-{id(job):x}"
+    )
+    job.run = "" if picked.builtin else run
+    try:
+        model = alone.user_model(store, run=run, cancelled=job.cancelled)
+        log = play.compare(
+            lambda: MovieLensEnv(world_=w, model=model, users=chosen, **options),
+            {n: (lambda seed, n=n: agents.create(n, w, seed)) for n in names},  # type: ignore[misc]
+            steps,
+            range(seeds),
+            on_progress=lambda d, n, what="": job.report_progress(d, n, agents.TITLES.get(what, what)),
+            cancelled=job.cancelled,
+        )
+        run_picker.keep(run, log)
+        made = play.summary(log, w).to_dict("records")
+    except BaseException as error:
+        if store:
+            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
+        raise
+    if store:
+        plain = [{k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()} for row in made]
+        store.finish_run(run, "done", {"agents": plain})
+    return run
+
+
+def sanity_work(job: Job, picked: Chosen, store: Store | None) -> str:
+    """Hold agents' ranks against held-out ratings; the run's id. Runs in a worker thread."""
+    if store is None:
+        raise InvalidInputError("There is no database, so a result could not be kept.", "The sidebar says why.")
+    job.report_progress(0, 0, "Building the world")
+    w = world(picked.dataset, picked.split)
+    model = StatisticalUserModel()
+    run = store.start_run(
+        AGREEMENT,
+        "Rank agreement of agents",
+        dataset=picked.dataset.name,
+        dataset_hash=picked.dataset.hash,
+        split=picked.split.id,
+        model=model.spec,
+        model_version=model.version,
+        seed=0,
+        params={"steps": agreement.STEPS, "seeds": agreement.SEEDS},
+    )
+    try:
+        made, rows = agreement.measure(w, on_progress=job.report_progress, cancelled=job.cancelled)
+        run_picker.keep(run, rows)
+    except BaseException as error:
+        store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
+        raise
+    store.finish_run(run, "done", {**made, "rows": rows.to_dict("records")})
+    return run
+
+
+def sanity(run: dict[str, Any]) -> None:
+    """What the check says."""
+    made = run["summary"]
+    same, whole = (_with(made[k][0], made[k][1], made[k][2], 2) for k in ("tau", "tau_episodes"))
+    st.markdown(
+        say(
+            f"**Choosing among the movies that people really rated, {made['variants']} agents rank alike in the environment and by held-out ratings: "
+            f"Kendall's tau {same}.** Over whole episodes, where they choose among all movies, it is {whole}."
+        )
+    )
+    st.caption(
+        say(
+            "Over episodes agents also meet movies that hardly anybody rated. Held-out ratings say nothing of those; the environment expects "
+            f"little of them. So agents that chase a single five stand well by one and badly by the other. {made['users']} users, run {run['id']}; "
+            "intervals over users, seeds and agents drawn anew."
+        )
+    )
+    frame = pd.DataFrame(made["rows"])
+    with st.grid(2, min_column_width=420, gap="medium"):
+        for column, title in (
+            ("same_choices", "Same choices: gain in expected rating"),
+            ("environment", "Episodes: mean expected reward"),
+        ):
+            with st.container():
+                st.plotly_chart(
+                    environment_charts.agreement(frame, column, title),
+                    alt=f"{title} against the gain in held-out ratings, a point an agent",
+                )
+    st.download_button("Agents as CSV", safe_csv(frame), f"{run['id']}.csv", "text/csv", icon=":material/download:")
+
+
+def result(run: dict[str, Any]) -> None:
+    """Learning curves, the table of what agents are judged by, and the export."""
+    log = run_picker.rows(run["id"])
+    if log is None:
+        st.caption("The log of this run is not on this machine.")
+        return
+    reward = run["params"]["reward"]
+    curves = play.curves(log)
+    curves["agent"] = curves["agent"].map(lambda a: agents.TITLES.get(a, a))
+    st.plotly_chart(
+        environment_charts.learning_curves(curves, reward),
+        alt="Mean reward of each agent over the run, with intervals over seeds",
+    )
+    shown = pd.DataFrame(run["summary"]["agents"]).astype({"reward": float})
+    table = pd.DataFrame({"Agent": shown["agent"].map(lambda a: agents.TITLES.get(a, a))})
+    for column, title, digits in (
+        ("reward", "Reward", 3),
+        ("rating", "Mean rating", 2),
+        ("skipped", "Skipped", 3),
+        ("diversity", "Diversity", 3),
+        ("novelty", "Novelty", 2),
+        ("coverage", "Coverage", 3),
+        ("length", "Episode length", 1),
+    ):
+        three = [column, f"{column}_low", f"{column}_high"]
+        shown[three] = shown[three].astype(float)
+        table[title] = [
+            _with(v, lo, hi, digits)
+            for v, lo, hi in zip(shown[column], shown[f"{column}_low"], shown[f"{column}_high"], strict=True)
+        ]
+    st.dataframe(table, hide_index=True, alt="What each agent reached, with intervals over seeds")
+    st.caption(
+        "Means with 95 % intervals over seeds. Diversity: one minus the likeness of genres within an episode; novelty: bits, "
+        "higher for items that few have rated; coverage: share of the catalogue that was shown. Agents learn from one half of the "
+        "training ratings, the reward stands on the other."
+    )
+    best = shown.sort_values("reward", ascending=False)["agent"].tolist()
+    if len(run["params"]["seeds"]) > 1 and len(best) > 1:
+        value, low, high = play.better(log, best[0], best[1])
+        first, second = (agents.TITLES.get(a, a) for a in best[:2])
+        words = "which is beyond chance" if low > 0 else "which may be chance"
+        st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
+    with st.container(horizontal=True):
+        buffer = io.BytesIO()
+        log.to_parquet(buffer, index=False)
+        st.download_button("Log as Parquet", buffer.getvalue(), f"{run['id']}.parquet", icon=":material/download:")
+        st.download_button(
+            "Summary as CSV",
+            safe_csv(shown),
+            f"{run['id']}.csv",
+            "text/csv",
+            icon=":material/download:",
+        )
+
+
+def _with(value: float, low: float, high: float, digits: int) -> str:
+    if value != value:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text if low != low else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def episode(w: World, name: str, user: int | None, seed: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """One episode of an agent: what was shown, what came back, and how the profile changed."""
+    env = MovieLensEnv(world_=w, explain=True, **options)
+    agent = agents.create(name, w, seed)
+    observation, info = env.reset(seed=seed, options={"user": user} if user is not None else None)
+    talk = [{**info, "shown": []}]
+    while True:
+        shown = agent.act(observation, info["user_id"], env.known(), env.slate)
+        action = int(shown[0]) if env.slate == 1 else shown
+        observation, reward, terminated, truncated, info = env.step(action)
+        agent.learn(shown, None if info["skipped"] else w.row(info["item_id"]), reward)
+        talk.append({**info, "shown": info["shown"].tolist(), "reward": reward, "terminated": terminated})
+        if terminated or truncated:
+            return talk
+
+
+def conversation(data: Dataset, talk: list[dict[str, Any]], most: int = 40) -> None:
+    """An episode as a talk between recommender and user."""
+    st.markdown(f"**User {talk[0]['user_id']}**")
+    with st.expander("The profile at the start", icon=":material/person:"):
+        st.text(talk[0]["profile"])
+    for turn in talk[1 : most + 1]:
+        titles = [data.item(i).title for i in turn["shown"]]
+        with st.chat_message("assistant", avatar=":material/recommend:"):
+            st.markdown(literal(" · ".join(titles[:10])))
+        with st.chat_message("user", avatar=":material/person:"):
+            if turn["skipped"]:
+                st.markdown(":gray-badge[:material/skip_next: Skipped]")
+            else:
+                title = data.item(turn["item_id"]).title
+                which = f"{literal(title)}: " if len(titles) > 1 else ""
+                st.markdown(f"{which}**{turn['rating']:g}** :small[{literal(turn.get('reason', ''))}]")
+            if turn["evolved"]:
+                st.markdown(f":blue-badge[:material/edit: The profile changed] {literal(turn['explanation'])}")
+    if talk[-1].get("terminated"):
+        st.caption("The user's patience was used up.")
+
+
+def reward_names() -> list[str]:
+    """The rewards that can be chosen."""
+    return list(REWARDS)
+
+
+def job_of(picked: Chosen) -> str:
+    """The key of this session's run."""
+    return f"play:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"

@@ -1,0 +1,64 @@
+"""Tables and texts of the Evolution page: tastes and errors over steps, repetition, export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lusifer.simulator import EvolutionSpec, Step
+from lusifer.simulator.repetition import ALIKE, Repetition
+from lusifer.simulator.taste import tastes, user_mean
+from lusifer.simulator.types import Rated
+from lusifer.ui.formatting import literal
+from lusifer.ui.state import Chosen
+
+
+def taste_frame(steps: Sequence[Step], usual: float, most: int = 6) -> pd.DataFrame:
+    """Shrunk genre effects after each step, for the genres that ended farthest from the mean."""
+    rows: list[tuple[Any, ...]] = []
+    seen: list[Rated] = []
+    for step in steps:
+        seen.extend(step.batch)
+        for key, e in tastes(seen, user_mean(seen, usual)).items():
+            if key.startswith("genre:"):
+                rows.append((step.number, key.removeprefix("genre:"), e.effect, e.count))
+    frame = pd.DataFrame(rows, columns=["step", "genre", "effect", "count"])
+    if frame.empty:
+        return frame
+    last = frame[frame["step"] == frame["step"].max()].set_index("genre")["effect"].abs()
+    top = last.sort_values(ascending=False).index[:most]
+    return frame[frame["genre"].isin(top)]
+
+
+def error_frame(steps: Sequence[Step], usual: float) -> pd.DataFrame:
+    """RMSE of each batch's forecast, and of the mean of all that was seen before it."""
+    rows: list[tuple[Any, ...]] = []
+    seen: list[Rated] = []
+    for step in steps:
+        true = np.array([r.rating for r in step.batch])
+        mean = float(np.mean([r.rating for r in seen])) if seen else usual
+        errors = step.errors
+        rmse = float(np.sqrt(np.mean(np.square(errors)))) if errors else np.nan
+        rows.append((step.number, rmse, float(np.sqrt(np.mean((true - mean) ** 2)))))
+        seen.extend(step.batch)
+    return pd.DataFrame(rows, columns=["step", "rmse", "usual"])
+
+
+def repeats(said: Repetition) -> str:
+    """What a model says again, for the reader."""
+    parts = []
+    if said.explanation >= ALIKE:
+        parts.append(f"The explanation repeats that of step {said.of_step}.")
+    if said.bullets:
+        parts.append(f"Two bullets say the same: {said.bullets[0][1]}")
+    return literal(" ".join(parts))
+
+
+def as_json(picked: Chosen, what: EvolutionSpec, steps: Sequence[Step]) -> str:
+    """All steps with what they were computed from, for a file."""
+    return json.dumps({"plan": asdict(what), "steps": [s.to_json() for s in steps]}, ensure_ascii=False, indent=1)

@@ -1,0 +1,123 @@
+"""Two evolutions side by side: two users, two models or two prompt versions, steps locked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from lusifer.errors import LusiferError
+from lusifer.prompts import versions
+from lusifer.simulator import BUILTIN, Step, label
+from lusifer.simulator.evolution import start
+from lusifer.ui import state
+from lusifer.ui.components import evolution_runner, profile_view
+from lusifer.ui.formatting import literal
+from lusifer.ui.pages.evolution import step_player
+from lusifer.ui.pages.prompts import prompt_comparison_run
+from lusifer.ui.state import Chosen
+
+
+def other_side(picked: Chosen, user: int) -> tuple[Chosen, int] | None:
+    """The fields for the second side; ``None`` while they mean the first one again, or nobody."""
+    store = state.store()
+    with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
+        number = st.number_input("Other user", 0, value=user, key="other-user", bind="query-params", width=150)
+        offered = prompt_comparison_run.models_offered(picked)
+        # A bound list puts what it shows into the address: specs are shown as they are.
+        asked = st.query_params.get("other-model")
+        options = list(dict.fromkeys([*offered, *([asked] if asked else [])]))
+        spec = (
+            st.selectbox(
+                "Other model",
+                options,
+                index=0,
+                key="other-model",
+                bind="query-params",
+                accept_new_options=True,
+                width=240,
+            )
+            or BUILTIN
+        )
+        name, prompts = picked.prompts, picked.asked_with
+        if spec != BUILTIN and store is not None:
+            names = versions.names(store)
+            first = picked.prompts if picked.prompts in names else names[0]
+            name = (
+                st.selectbox(
+                    "Other prompts",
+                    names,
+                    index=names.index(first),
+                    key="other-prompts",
+                    bind="query-params",
+                    width=180,
+                )
+                or first
+            )
+            prompts = versions.find(name, store)
+    try:
+        other = picked.dataset.user(int(number)).id
+    except LusiferError as error:
+        state.show_error(error)
+        return None
+    chosen = replace(picked, model=spec, prompts=name, asked_with=prompts)
+    if (other, spec, prompts.version) == (user, picked.model, picked.asked_with.version):
+        st.info(
+            "Both sides are the same: choose another user, model or prompt version.",
+            icon=":material/compare_arrows:",
+        )
+        return None
+    return chosen, other
+
+
+def draw(first: tuple[Chosen, int], second: tuple[Chosen, int], history: int | None, size: int | None) -> None:
+    """Both sides at the same step."""
+    sides: list[tuple[Chosen, int, list[Step], int]] = []
+    for at, (chosen, user) in enumerate((first, second)):
+        try:
+            what = chosen.plan(user, history, size)
+            steps, wanted = evolution_runner.steps_of(chosen, what)
+            if len(steps) < wanted:
+                st.caption(f"{_name(chosen, user)}: {len(steps)} of {wanted} steps exist.")
+                evolution_runner.offer(chosen, what, len(steps), wanted)
+        except LusiferError as error:
+            state.show_error(error)
+            return
+        sides.append((chosen, user, steps, at))
+    count = max(len(s[2]) for s in sides)
+    if not count:
+        st.info(
+            "Nothing has been computed for either side yet: press the buttons above.",
+            icon=":material/hourglass_empty:",
+        )
+        return
+    number = step_player.step_control(count, False)
+    with st.grid(2, min_column_width=420, gap="medium"):
+        for chosen, user, steps, _ in sides:
+            with st.container(border=True):
+                st.markdown(f"**{_name(chosen, user)}**")
+                if number > len(steps):
+                    st.caption("This side has no such step.")
+                    continue
+                _side(chosen, user, steps, number)
+    profile_view.legend()
+
+
+def _name(chosen: Chosen, user: int) -> str:
+    asked = "" if chosen.builtin else f", {literal(chosen.prompts)}"
+    return f"User {user}, {literal(label(chosen.model))}{asked}"
+
+
+def _side(chosen: Chosen, user: int, steps: Sequence[Step], number: int) -> None:
+    step = steps[number - 1]
+    before = steps[number - 2].profile if number > 1 else start(chosen.dataset, chosen.split, user).profile
+    st.markdown(literal(step.explanation))
+    errors = step.errors
+    if errors:
+        rmse = (sum(e * e for e in errors) / len(errors)) ** 0.5
+        st.caption(f"Forecast error of this batch: RMSE {rmse:.2f}, {len(step.changes)} changes.")
+    profile_view.profile(before, step.profile)
+    profile_view.change_list(step)
+    with st.expander("The batch and its forecast", icon=":material/view_list:"):
+        profile_view.batch_table(step)

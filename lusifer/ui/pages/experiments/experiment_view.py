@@ -1,0 +1,290 @@
+"""What the Experiments page works with: settings, prices, jobs and recorded results."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer import settings
+from lusifer.charts import experiment_charts
+from lusifer.errors import InvalidInputError
+from lusifer.evaluation import sample_users
+from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, RunContext
+from lusifer.evaluation.experiments.recording import KIND, record
+from lusifer.jobs import Job
+from lusifer.simulator import label
+from lusifer.simulator.community import Community
+from lusifer.simulator.estimate import Estimate
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components import predictor_titles, run_picker, user_sample
+from lusifer.ui.formatting import literal, money, safe_csv, say
+from lusifer.ui.state import Chosen
+
+ICONS = {
+    "batches": "layers",
+    "cold": "ac_unit",
+    "shift": "alt_route",
+    "order": "swap_vert",
+    "repeat": "replay",
+    "ablation": "content_cut",
+    "contamination": "masks",
+    "loop": "all_inclusive",
+}
+
+
+def setting(
+    picked: Chosen,
+    users: tuple[int, ...],
+    seed: int,
+    options: Mapping[str, int],
+    store: Store | None,
+    told: Community | None,
+    *,
+    run: str = "",
+    job: Job | None = None,
+) -> RunContext:
+    """What an experiment is run with by these choices. Called by workers too: no call to streamlit here."""
+    cancelled = job.cancelled if job else lambda: False
+    model = picked.alone().user_model(store, run=run or None, cancelled=cancelled)
+    hears = None
+    if told is not None:
+        hears = picked.user_model(store, run=run or None, cancelled=cancelled), told
+    return RunContext(
+        picked.dataset,
+        picked.split,
+        model,
+        users,
+        store,
+        hears,
+        settings.kept_dir(),
+        seed,
+        1 if picked.builtin else user_sample.WORKERS,
+        job.report_progress if job else (lambda *_: None),
+        cancelled,
+        dict(options),
+    )
+
+
+def sample(picked: Chosen, count: int, seed: int, which: str) -> tuple[int, ...]:
+    """The users.
+
+    Raises:
+        InvalidInputError: nobody fits.
+    """
+    return tuple(sample_users(picked.split, count, seed, user_sample.among(picked.dataset, which)))
+
+
+@st.cache_data(max_entries=20, show_spinner="Counting calls …")
+def _cost(
+    _made: RunContext,
+    name: str,
+    data: str,
+    split: str,
+    spec: str,
+    version: str,
+    users: tuple[int, ...],
+    seed: int,
+    options: tuple[tuple[str, int], ...],
+    evidence: bool,
+    calls: int,
+) -> Estimate:
+    return EXPERIMENTS[name].estimate(_made)
+
+
+def cost(experiment: Experiment, made: RunContext) -> Estimate:
+    """What an experiment will ask, less what is stored; counted anew once calls have been made.
+
+    Raises:
+        InvalidInputError: too few users fit.
+    """
+    calls = int(made.store.usage()["made"]) if made.store else 0
+    return _cost(
+        made,
+        experiment.name,
+        made.dataset.hash,
+        made.split.id,
+        made.model.spec,
+        made.model.version,
+        made.users,
+        made.seed,
+        tuple(sorted(made.options.items())),
+        made.told is not None,
+        calls,
+    )
+
+
+def work(
+    job: Job,
+    names: list[str],
+    picked: Chosen,
+    users: tuple[int, ...],
+    seed: int,
+    which: str,
+    options: Mapping[str, int],
+    store: Store | None,
+    told: Community | None,
+    resume: str | None = None,
+) -> str:
+    """One experiment, or several after each other; the last run's id. Runs in a worker thread."""
+    if store is None:
+        raise InvalidInputError("There is no database, so a result could not be kept.", "The sidebar says why.")
+    run, refused = "", None
+    for at, name in enumerate(names):
+        experiment = EXPERIMENTS[name]
+
+        def make(run: str, at: int = at, experiment: Experiment = experiment) -> RunContext:
+            if run:
+                job.run = run
+            own = {k: v for k, v in options.items() if k in experiment.options}
+            made = setting(picked, users, seed, own, store, told, run=run, job=job)
+            if len(names) == 1:
+                return made
+
+            def told_of(done: int, total: int, what: str) -> None:
+                share = (at + done / max(total, 1)) / len(names)
+                job.report_progress(round(1000 * share), 1000, f"{experiment.title}: {what}")
+
+            object.__setattr__(made, "on_progress", told_of)
+            return made
+
+        try:
+            run = record(experiment, make, store, among=which, asked_with=picked.prompts, resume=resume)
+        except InvalidInputError as error:  # too few users for this one: the others can be answered all the same
+            refused = error
+            if len(names) == 1:
+                raise
+    if not run and refused is not None:
+        raise refused
+    return run
+
+
+def option(name: str, key: str, described: tuple[str, int, int, int]) -> int:
+    """A field for an option of an experiment: a switch for yes or no, else a number."""
+    title, value, low, high = described
+    if (low, high) == (0, 1):
+        return int(st.toggle(title, bool(value), key=f"experiment-{name}-{key}"))
+    return int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
+
+
+def recorded(picked: Chosen, store: Store | None, name: str) -> list[dict[str, Any]]:
+    """Finished runs of an experiment on this split, newest first."""
+    return [r for r in run_picker.recorded(picked, store, KIND) if r["params"].get("name") == name]
+
+
+def stopped(picked: Chosen, store: Store | None, name: str, version: str) -> dict[str, Any] | None:
+    """The newest run of an experiment with this model, if it was stopped before its end."""
+    if store is None:
+        return None
+    mine = [
+        r
+        for r in store.runs(KIND, limit=100)
+        if r["params"].get("name") == name
+        and r["model"] == picked.model
+        and r["model_version"] == version
+        and r["dataset_hash"] == picked.dataset.hash
+        and r["split"] == picked.split.id
+    ]
+    if not mine or mine[0]["status"] == "done":
+        return None
+    # One that says it runs and has no job any more died with its process.
+    alive = {job.run for _, job in state.jobs().all() if job.active}
+    return None if mine[0]["id"] in alive else mine[0]
+
+
+def key_of(picked: Chosen) -> str:
+    """The key of this session's job."""
+    return f"experiment:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
+
+
+def who(run: dict[str, Any]) -> str:
+    """Model, users, seed, run and cost of a run in a line, to go on behind."""
+    used = run["summary"].get("usage") or {}
+    whom = user_sample.AMONG.get(run["params"].get("among", "all"), "Users").lower()
+    spent = (
+        f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {money(used['price'])}." if used.get("made") else ""
+    )
+    return (
+        f"{literal(label(run['model']))}, version {literal(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
+        f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users; "
+    )
+
+
+def brief(run: dict[str, Any]) -> None:
+    """A run's two sentences and its first chart, for other pages."""
+    for sentence in run["summary"]["sentences"]:
+        st.markdown(f"**{literal(say(sentence))}**")
+    drawn(run, 0)
+    st.caption(who(run) + say("all are tested on the same movies."))
+
+
+def drawn(run: dict[str, Any], at: int) -> None:
+    """One chart of a run."""
+    panel = run["summary"]["panels"][at]
+    frame = points(panel)
+    st.plotly_chart(
+        experiment_charts.panel(frame, panel["kind"], panel["x"], panel["y"]),
+        key=f"panel-{run['id']}-{at}",
+        alt=described(panel, frame),
+    )
+
+
+def result(run: dict[str, Any]) -> None:
+    """Everything that is said of one run."""
+    made = run["summary"]
+    for sentence in made["sentences"]:
+        st.markdown(f"**{literal(say(sentence))}**")
+    st.caption(who(run) + say("final ratings of all arms are of the same movies."))
+    for note in made["notes"]:
+        st.caption(f":material/info: {literal(say(note))}")
+    with st.grid(1 if len(made["panels"]) == 1 else 2, min_column_width=420, gap="medium"):
+        for at, panel in enumerate(made["panels"]):
+            with st.container():
+                st.markdown(f"**{literal(panel['title'])}**")
+                drawn(run, at)
+    with st.expander("The figures as a table", icon=":material/table:"):
+        table = pd.concat([points(p).assign(panel=p["title"]) for p in made["panels"]], ignore_index=True)
+        table = table[["panel", "series", "x", "value", "low", "high"]].astype({"x": str})
+        st.dataframe(table, hide_index=True, alt="Every figure of the charts with its interval")
+    export(run, table)
+
+
+def export(run: dict[str, Any], table: pd.DataFrame) -> None:
+    """The figures as CSV, the single rows as Parquet."""
+    rows = run_picker.rows(run["id"])
+    with st.container(horizontal=True):
+        st.download_button(
+            "Figures as CSV", safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:"
+        )
+        if rows is not None:
+            st.download_button(
+                "Single rows as Parquet", lambda: parquet(rows), f"{run['id']}.parquet", icon=":material/download:"
+            )
+
+
+def parquet(rows: pd.DataFrame) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    buffer = io.BytesIO()
+    rows.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def points(panel: Mapping[str, Any]) -> pd.DataFrame:
+    """A panel's points as a table, predictors by their titles."""
+    frame = pd.DataFrame(panel["points"], columns=["series", "x", "value", "low", "high"])
+    frame["series"] = frame["series"].map(lambda s: predictor_titles.TITLES.get(s, s))
+    return frame.astype({"value": float, "low": float, "high": float})
+
+
+def described(panel: Mapping[str, Any], frame: pd.DataFrame) -> str:
+    """A chart in words, for those who can't see it."""
+    ends = [
+        f"{name}: {rows['value'].iloc[0]:.3f} at {rows['x'].iloc[0]}"
+        + (f", {rows['value'].iloc[-1]:.3f} at {rows['x'].iloc[-1]}" if len(rows) > 1 else "")
+        for name, rows in frame.groupby("series", sort=False)
+    ]
+    return f"{panel['title']}, {panel['y']}. " + "; ".join(ends)

@@ -1,0 +1,164 @@
+"""Simulating a whole population, as the Experiments page offers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from lusifer import settings
+from lusifer.errors import InvalidInputError, LusiferError
+from lusifer.evaluation import population, tables
+from lusifer.jobs import Job
+from lusifer.simulator import plan
+from lusifer.simulator.community import Community
+from lusifer.simulator.estimate import Estimate, for_users
+from lusifer.store import Store
+from lusifer.ui import formatting, state
+from lusifer.ui.components import job_panel, run_picker, user_sample
+from lusifer.ui.formatting import literal
+from lusifer.ui.state import Chosen
+
+PUBLIC = 50
+"""Users at a time on a public server, whose two workers are everybody's."""
+MOST_PRICED = 500
+"""Users whose calls are counted for the price; of more, it is extrapolated."""
+
+
+def work(
+    job: Job,
+    picked: Chosen,
+    users: Sequence[int],
+    store: Store | None,
+    told: Community | None,
+    light: Community | None,
+    resume: str | None,
+) -> str:
+    """Simulate and record; the run's id. Runs in a worker thread: no call to streamlit here."""
+    if store is None:
+        raise InvalidInputError("There is no database, so a result could not be kept.", "The sidebar says why.")
+
+    def make(run: str) -> Any:
+        if run:
+            job.run = run
+        return picked.user_model(store, run=run or None, cancelled=job.cancelled)
+
+    return population.record(
+        picked.dataset,
+        picked.split,
+        make,
+        users,
+        store,
+        asked_with=picked.prompts,
+        resume=resume,
+        community=told,
+        light=told or light,
+        memory=settings.kept_dir(),
+        workers=1 if picked.builtin else user_sample.WORKERS,
+        on_progress=job.report_progress,
+        cancelled=job.cancelled,
+    )
+
+
+def cost(picked: Chosen, users: Sequence[int], store: Store | None) -> Estimate:
+    """What it will ask, less what is stored; of very many users, from some of them."""
+    model, told = picked.user_model(store), picked.community
+    some = users[:: max(len(users) // MOST_PRICED, 1)]
+    plans = [plan(picked.dataset, picked.split, u, model, community=told) for u in some]
+    found = for_users(picked.dataset, picked.split, plans, model, store, community=told)
+    times = len(users) / len(some)
+    if times <= 1:
+        return found
+    dollars = None if found.dollars is None else found.dollars * times
+    return Estimate(
+        round(found.calls * times),
+        round(found.input_tokens * times),
+        round(found.output_tokens * times),
+        dollars,
+        round(found.cached * times),
+    )
+
+
+def section(picked: Chosen, store: Store | None) -> None:
+    """The controls, and what was simulated before."""
+    st.subheader("A whole population", icon=":material/groups:")
+    st.caption(
+        "Profiles and ratings for everybody with test ratings, as one Parquet file: a row a rating, with the raw, expected and "
+        "calibrated value, spread, reason and step. Parts are kept as they are done, so a stopped run goes on."
+    )
+    everybody = len(population.able(picked.split))
+    if settings.public():
+        everybody = min(everybody, PUBLIC)
+    if not everybody:
+        st.info("Nobody has a test rating on this split.", icon=":material/info:")
+        return
+    count = int(
+        st.number_input(
+            "Users to simulate",
+            1,
+            everybody,
+            everybody if picked.builtin else min(20, everybody),
+            key=f"population-{picked.builtin}",
+            width=180,
+        )
+    )
+    key = f"population:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
+    if job_panel.job_ended(key, "_population"):
+        users = population.chosen(picked.split, count)
+        try:
+            tag = "costs nothing" if picked.builtin else formatting.price_tag(cost(picked, users, store))
+        except LusiferError as error:
+            state.show_error(error)
+            return
+        stopped = None if settings.public() else _stopped(picked, store, users)
+        text = f"Go on with run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
+        if st.button(text, icon=":material/groups:"):
+            told, light = (
+                picked.community,
+                state.community(picked.dataset, picked.split, full=False),
+            )
+            state.jobs().start(
+                key,
+                "Population",
+                lambda j: work(j, picked, users, store, told, light, stopped),
+                store=store,
+            )
+            st.rerun()
+    found = run_picker.recorded(picked, store, population.KIND)
+    for run in found[:5]:
+        made, path = run["summary"], tables.path(run["id"])
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"{literal(run['title'])}: {made['given']:,} of {made['ratings']:,} ratings, RMSE {made['rmse_expected'] or 0:.3f} :small[run {run['id']}]",
+                width="stretch",
+            )
+            if path.is_file():
+                st.download_button(
+                    "Parquet",
+                    path.read_bytes,
+                    f"{run['id']}.parquet",
+                    key=f"population-{run['id']}",
+                    icon=":material/download:",
+                )
+
+
+def _stopped(picked: Chosen, store: Store | None, users: Sequence[int]) -> str | None:
+    """The newest run of the same work that was stopped before its end."""
+    if store is None:
+        return None
+    model = picked.user_model(store)
+    alive = {job.run for _, job in state.jobs().all() if job.active}
+    where = {
+        "dataset_hash": picked.dataset.hash,
+        "split": picked.split.id,
+        "model": model.spec,
+        "model_version": model.version,
+    }
+    for run in store.runs(population.KIND, limit=5, where=where):
+        if run["status"] == "done":
+            return None
+        local = run["params"].get("engine", "local") == "local"  # a batch run is gone on with by the command
+        if local and run["params"]["users"] == list(users) and run["id"] not in alive:
+            return str(run["id"])
+    return None

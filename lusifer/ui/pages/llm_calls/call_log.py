@@ -1,0 +1,355 @@
+"""What the Calls page works with: calls as frames, one call whole, and how to repeat it by hand."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import shlex
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer import settings
+from lusifer.errors import LusiferError
+from lusifer.jobs import Job
+from lusifer.llm import CallMetadata, Message, factory
+from lusifer.llm.cached import tokens_from_json
+from lusifer.llm.endpoints import resolve
+from lusifer.simulator.estimate import estimate
+from lusifer.store import FIRST_LOCAL, Store
+from lusifer.ui import state
+from lusifer.ui.components.job_panel import job_progress
+from lusifer.ui.formatting import literal, money, price_tag, safe_csv
+
+PAGE = 100
+"""Calls shown at a time."""
+STATUS = {
+    "ok": "Answered",
+    "cached": "From cache",
+    "failed": "Failed",
+    "invalid": "Not usable",
+}
+PURPOSE = {"forecast": "Forecast", "update": "Profile", "rate": "Rating", "test": "Connection test"}
+TOTALS = {
+    "day": "Day",
+    "model": "Model",
+    "prompt_version": "Prompt version",
+    "purpose": "Purpose",
+    "error_kind": "Kind of failure",
+}
+
+
+def choices(store: Store, column: str, names: dict[str, str] | None = None) -> tuple[list[Any], dict[Any, str]]:
+    """The values that a filter offers, and how each is shown."""
+    values = store.call_values(column)
+    return values, {v: (names or {}).get(v, str(v)) for v in values}
+
+
+def shown(store: Store, number: int | None) -> dict[str, Any] | None:
+    """One call whole; strangers see none about a local user."""
+    found = store.call(number) if number is not None else None
+    hidden = found is not None and settings.public() and (found["user_id"] or 0) >= FIRST_LOCAL
+    return None if hidden else found
+
+
+def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Calls as the table shows them, by call number."""
+    made = pd.DataFrame(rows)
+    if made.empty:
+        return made
+    return pd.DataFrame(
+        {
+            "When": pd.to_datetime(made["created_at"]),
+            "For": made["purpose"].map(lambda p: PURPOSE.get(p, p)),
+            "User": made["user_id"].astype("Int64"),
+            "Step": made["step"].astype("Int64"),
+            "Model": made["model"],
+            "Status": made["status"].map(lambda s: STATUS.get(s, s)),
+            "Problem": made["error_kind"].fillna(""),
+            "Tries": made["attempts"].astype("Int64"),
+            "Tokens in": made["input_tokens"].astype("Int64"),
+            "Cached": made["cached_tokens"].astype("Int64"),
+            "Tokens out": made["output_tokens"].astype("Int64"),
+            "Seconds": made["latency_ms"].astype(float) / 1000,
+            "Price": made["price"].astype(float),
+            "Prompt version": made["prompt_version"],
+            "Run": made["run_id"],
+        }
+    ).set_index(made["id"])
+
+
+def totals(store: Store, by: str) -> pd.DataFrame:
+    """Sums over calls, with the share that came from the cache."""
+    made = pd.DataFrame(store.call_totals(by))
+    if made.empty:
+        return made
+    asked = made["made"] + made["cached"]
+    return pd.DataFrame(
+        {
+            TOTALS[by]: made[by].replace("", "–"),
+            "Calls made": made["made"],
+            "From cache": made["cached"],
+            "Hit rate": made["cached"] / asked.where(asked > 0),
+            "Failed": made["failed"],
+            "Tokens in": made["input_tokens"],
+            "Tokens out": made["output_tokens"],
+            "Price": made["price"],
+            "Seconds a call": made["latency_ms"].astype(float) / 1000,
+        }
+    )
+
+
+def parsed(text: str | None) -> Any | None:
+    """The answer as JSON, if it is some."""
+    try:
+        return json.loads(text or "")
+    except ValueError:
+        return None
+
+
+def token_strip(tokens: str | None) -> str:
+    """The same as a strip: each number with its probability, likely ones on green, unlikely ones on red."""
+    parts = []
+    for token in tokens_from_json(tokens):
+        if not token.text.strip():
+            continue
+        chance = math.exp(token.logprob)
+        colour = "green" if chance >= 0.8 else "orange" if chance >= 0.4 else "red"
+        parts.append(f":{colour}-background[{literal(token.text.strip())} :small[{chance:.0%}]]")
+    return " ".join(parts)
+
+
+def token_frame(tokens: str | None) -> pd.DataFrame:
+    """Stored token probabilities of numbers: what was written, how likely it was, and what else might have
+    been. Empty where none are stored."""
+    rows = []
+    for token in tokens_from_json(tokens):
+        others = ", ".join(f"{word.strip()!r} {math.exp(p):.0%}" for word, p in token.top[:5])
+        rows.append((token.start, token.text, math.exp(token.logprob), others))
+    return pd.DataFrame(rows, columns=["At", "Token", "Probability", "Most likely there"])
+
+
+def _request(call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Address and body of a call in OpenAI's form."""
+    endpoint, model = resolve(call["model"])
+    options = json.loads(call.get("options") or "{}")
+    body: dict[str, Any] = {"model": model, "messages": json.loads(call["messages"] or "[]")}
+    for name in ("temperature", "seed", "max_tokens"):
+        if options.get(name) is not None:
+            body[name] = options[name]
+    if options.get("logprobs"):
+        body |= {"logprobs": True, "top_logprobs": options["logprobs"]}
+    if options.get("schema"):
+        form = {"name": "answer", "strict": True, "schema": options["schema"]}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    base = endpoint.url.rstrip("/") + ("/v1" if endpoint.kind == "ollama" else "")
+    return f"{base}/chat/completions", body
+
+
+def as_curl(call: dict[str, Any]) -> str:
+    """The call as a shell command; the key is named, never written.
+
+    Raises:
+        InvalidInputError: the model's endpoint is no longer known.
+    """
+    address, body = _request(call)
+    text = json.dumps(body, ensure_ascii=False, indent=1)
+    return (
+        f"curl {shlex.quote(address)} \\\n  -H 'Content-Type: application/json' \\\n"
+        f'  -H "Authorization: Bearer $OPENAI_API_KEY" \\\n  -d {shlex.quote(text)}'
+    )
+
+
+def as_python(call: dict[str, Any]) -> str:
+    """The call as a Python program; the key is taken from the environment.
+
+    Raises:
+        InvalidInputError: the model's endpoint is no longer known.
+    """
+    address, body = _request(call)
+    base = address.removesuffix("/chat/completions")
+    lines = [f"    {k}={v!r}," for k, v in body.items()]
+    return "\n".join(
+        [
+            "from openai import OpenAI",
+            "",
+            f"client = OpenAI(base_url={base!r})  # the key: OPENAI_API_KEY",
+            "answer = client.chat.completions.create(",
+            *lines,
+            ")",
+            "print(answer.choices[0].message.content)",
+        ]
+    )
+
+
+def detail(call: dict[str, Any]) -> None:
+    """One call: what was asked, what came back, what became of it, and how to repeat it."""
+    price = "not known" if call["price"] is None else money(call["price"])
+    facts = [
+        f"{PURPOSE.get(call['purpose'], call['purpose'])} by {call['model']}",
+        STATUS.get(call["status"], call["status"]),
+        f"price {price}" if call["status"] != "cached" else "free",
+    ]
+    st.markdown(f"**Call {call['id']}**: {literal(', '.join(facts))}".replace("$", "\\$"))
+    if call["error"]:
+        st.warning(literal(call["error"]), icon=":material/error:")
+    store = state.store()
+    before, after = store.repairs(call) if store is not None else (None, None)
+    if before is not None:
+        st.caption(f":material/build: It repairs call {before}, whose answer could not be used.")
+    if after is not None:
+        st.caption(f":material/build: It was repaired by call {after}.")
+    titles = ["Messages", "Answer", "Token probabilities", "Repeat it"]
+    asked, said, tokens, again = st.tabs(titles)
+    with asked:
+        for message in parsed(call["messages"]) or []:
+            st.caption(literal(str(message.get("role", ""))))
+            st.code(str(message.get("content", "")), language=None, wrap_lines=True)
+        if not call["messages"]:
+            st.caption("The call that asked this has been pruned; the answer is kept.")
+    with said:
+        if call["text"]:
+            st.code(call["text"], language="json", wrap_lines=True)
+            found = parsed(call["text"])
+            if found is not None:
+                st.caption("Read as")
+                st.json(found, expanded=2)
+        else:
+            st.caption("There is no answer.")
+    with tokens:
+        found_tokens = token_frame(call["tokens"])
+        if found_tokens.empty:
+            st.caption("None are stored: the server gave none, or none were asked for.")
+        else:
+            st.markdown(token_strip(call["tokens"]))
+            st.dataframe(
+                found_tokens,
+                hide_index=True,
+                alt="Token probabilities of the numbers in the answer",
+                column_config={
+                    "Probability": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
+                },
+            )
+    with again:
+        if settings.public():
+            st.caption("The operator's addresses are not shown here.")
+            return
+        if not call["messages"]:
+            st.caption("The messages have been pruned.")
+            return
+        _ask_again(call)
+        try:
+            curl, python = as_curl(call), as_python(call)
+        except LusiferError as error:
+            st.caption(literal(str(error)))
+            return
+        st.caption("As a shell command; the key is taken from your environment.")
+        st.code(curl, language="bash", wrap_lines=True)
+        st.caption("As Python")
+        st.code(python, language="python", wrap_lines=True)
+
+
+def _ask_again(call: dict[str, Any]) -> None:
+    """The same question once more, as a new draw, after its price has been named."""
+    store = state.store()
+    if store is None:
+        return
+    key = f"again:{call['id']}:{state.session_id()}"
+    job = state.jobs().get(key)
+    if job is not None and job.active:
+        job_progress(key)
+        return
+    messages = [Message(m["role"], m["content"]) for m in json.loads(call["messages"])]
+    options: Any = json.loads(call.get("options") or "{}")
+    try:
+        most = int(options.get("max_tokens") or 500)
+        cost = estimate(call["model"], store, [((messages, options), min(most, 600))])
+    except LusiferError as error:
+        st.caption(literal(str(error)))
+        return
+    if st.button(
+        f"Ask again ({price_tag(cost)})",
+        icon=":material/replay:",
+        help="A new draw: the stored answer stays.",
+    ):
+        keys, limits = dict(st.session_state.get("_keys", {})), state.budget()
+        note = CallMetadata(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
+
+        def work(job: Job) -> str:
+            llm = factory(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
+            return llm.complete(messages, **{**options, "draw": time.time_ns(), "note": note}).text
+
+        state.jobs().start(key, "Ask again", work, store=store)
+        st.rerun()
+    if job is not None and job.state == "done":
+        st.caption("The new answer; it is a call of its own, the newest in the list.")
+        left, right = st.columns(2)
+        with left:
+            st.caption("Stored")
+            st.code(call["text"] or "", language="json", wrap_lines=True, height=260)
+        with right:
+            st.caption("New draw")
+            st.code(str(job.result), language="json", wrap_lines=True, height=260)
+    elif job is not None and job.error:
+        st.error(literal(job.error), icon=":material/error:")
+
+
+def export_control(store: Store) -> None:
+    """Any table as CSV or Parquet."""
+    with st.popover("Export a table", icon=":material/table:"):
+        name = st.selectbox("Table", store.tables(), key="export-table")
+        form = st.segmented_control("As", ["CSV", "Parquet"], default="CSV", required=True, key="export-form")
+        if name is None:
+            return
+
+        def content() -> bytes:
+            made = pd.DataFrame(store.table(name))
+            if form == "CSV":
+                return safe_csv(made).encode()
+            buffer = io.BytesIO()
+            made.to_parquet(buffer)
+            return buffer.getvalue()
+
+        end = str(form).lower()
+        st.download_button(
+            f"Download {name}",
+            content,
+            f"{name}.{end}",
+            icon=":material/download:",
+            key="export-go",
+        )
+        st.caption("The whole database opens in Datasette too: see docs/database.md.")
+
+
+def prune_control(store: Store) -> None:
+    """Forget calls by age, run or size, with a preview; their answers stay."""
+    with st.popover("Prune", icon=":material/delete_sweep:", help="Forget old calls; their answers stay."):
+        by = st.segmented_control("By", ["Age", "Run", "Size"], default="Age", required=True, key="prune-by")
+        chosen: dict[str, Any] = {}
+        if by == "Age":
+            days = st.number_input("Older than (days)", 0, 3650, 30, key="prune-days")
+            before = datetime.now(UTC) - timedelta(days=int(days))
+            chosen = {"before": before.isoformat(timespec="milliseconds")}
+        elif by == "Run":
+            chosen = {"run": st.selectbox("Run", store.call_values("run_id"), key="prune-run") or ""}
+        else:
+            chosen = {
+                "keep": int(
+                    st.number_input("Keep the newest (MB of text)", 0, 100_000, 100, 10, key="prune-size") * 1e6
+                )
+            }
+        count, size = store.prune_calls(**chosen, preview=True)
+        st.caption(f"{count:,} calls, about {size / 1e6:.1f} MB of text. Stored answers stay and go on saving money.")
+        if st.button(f"Forget {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"):
+            store.prune_calls(**chosen)
+            was, now = store.vacuum()
+            st.session_state["_pruned"] = (
+                f"{count:,} calls are forgotten; the file went from {was / 1e6:.1f} to {now / 1e6:.1f} MB."
+            )
+            st.rerun()
+        if "_pruned" in st.session_state:
+            st.success(literal(st.session_state.pop("_pruned")))

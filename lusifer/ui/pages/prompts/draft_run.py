@@ -1,0 +1,202 @@
+"""A scratch run of a draft: one profile or ten ratings, shown as they come, beside the answer before."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import streamlit as st
+
+from lusifer.datasets import Item
+from lusifer.errors import LusiferError, ModelError
+from lusifer.jobs import Job
+from lusifer.simulator import LLMUserModel, SimulatedRating
+from lusifer.simulator.estimate import Estimate, for_rating, for_update
+from lusifer.simulator.types import Context, Profile, Update
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components import profile_view
+from lusifer.ui.formatting import literal, money, price_tag, say
+from lusifer.ui.pages.prompts.prompt_editor import Draft
+from lusifer.ui.state import Chosen
+
+SHOWN = 4000
+"""Characters of a streamed answer that are shown while it comes."""
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """What came of one scratch run. ``update`` or ``ratings``, whichever was asked for; ``about`` is user,
+    step and which of the two."""
+
+    version: str
+    model: str
+    before: Profile
+    update: Update | None
+    ratings: tuple[SimulatedRating, ...]
+    items: tuple[Item, ...]
+    seconds: float
+    usage: dict[str, float]
+    about: tuple[int, int, str] = (0, 0, "")
+
+
+def _model(picked: Chosen, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
+    chosen = replace(
+        picked,
+        asked_with=draft.prompts,
+        prompts=f"draft-{draft.id}",
+        evidence=draft.prompts.evidence,
+    )
+    model = chosen.user_model(store, run=run, cancelled=job.cancelled if job else lambda: False)
+    assert isinstance(model, LLMUserModel)
+
+    def heard(piece: str) -> None:
+        assert job is not None
+        job.text += piece
+
+    return replace(model, on_text=heard if job is not None else None, draw=draw)
+
+
+def _cost(picked: Chosen, draft: Draft, store: Store, context: Context, items: Sequence[Item], draw: int) -> Estimate:
+    model = _model(picked, draft, store, "", None, draw)
+    return for_update(model, store, context) if context.batch else for_rating(model, store, context, items)
+
+
+def _work(
+    job: Job,
+    picked: Chosen,
+    draft: Draft,
+    store: Store,
+    context: Context,
+    items: tuple[Item, ...],
+    draw: int,
+) -> Scratch:
+    """Runs in a worker thread: no call to streamlit here."""
+    job.run = f"scratch-{draft.id}-{time.time_ns():x}"
+    model = _model(picked, draft, store, job.run, job, draw)
+    began = time.monotonic()
+    update, ratings = None, tuple[SimulatedRating, ...]()
+    if context.batch:
+        update = model.update(context)
+    else:
+        ratings = model.rate(context, items)
+        if all(r.failure for r in ratings):
+            raise ModelError(ratings[0].failure)
+    return Scratch(
+        model.version,
+        model.spec,
+        context.profile,
+        update,
+        ratings,
+        items,
+        time.monotonic() - began,
+        store.run_usage(job.run),
+    )
+
+
+@st.fragment(run_every=0.4)
+def _progress(key: str) -> None:
+    """What has come so far, and the button that stops it; reruns the page when it is done."""
+    job = state.jobs().get(key)
+    if job is None or not job.active:
+        st.rerun()
+        return
+    st.caption(f"Asking … {job.seconds:.0f} s, {len(job.text):,} characters so far.")
+    st.code(job.text[-SHOWN:] or " ", language=None, wrap_lines=True, height=240)
+    if st.button("Stop", icon=":material/stop_circle:", key=f"stop-{key}"):
+        job.cancel()
+
+
+def control(
+    picked: Chosen,
+    draft: Draft,
+    store: Store,
+    context: Context,
+    items: tuple[Item, ...],
+    user: int,
+    step: int,
+) -> None:
+    """The button that names the price, what comes, and what came before it."""
+    what = "update" if context.batch else "rate"
+    key = f"scratch:{state.session_id()}"
+    kept: dict[tuple[int, int, str], list[Scratch]] = st.session_state.setdefault("_scratches", {})
+    about = (user, step, what)
+    job = state.jobs().get(key)
+    if job is not None and job.active:
+        _progress(key)
+        return
+    if job is not None:
+        if job.state == "done":
+            mine = kept.setdefault(job.result.about, [])
+            mine.append(job.result)
+            del mine[:-5]
+        else:
+            st.error(literal(job.error), icon=":material/error:")
+        state.jobs().forget(key)
+    again = st.checkbox("A new draw", key="scratch-again", help="Ask anew even where the answer is stored.")
+    # A number that no session has used: what is stored is under the small ones.
+    draw = st.session_state.setdefault("_scratch-draw", secrets.randbelow(10**6) + 1) if again else 0
+    try:
+        tag = price_tag(_cost(picked, draft, store, context, items, draw))
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    said = "Write this profile" if context.batch else say(f"Rate {len(items)} movies")
+    if st.button(f"{said} ({tag})", icon=":material/science:", type="primary"):
+        if again:
+            del st.session_state["_scratch-draw"]
+        mine_now = replace(draft)  # what is typed from here on is another question
+        state.jobs().start(
+            key,
+            "Scratch run",
+            lambda j: replace(_work(j, picked, mine_now, store, context, items, draw), about=about),
+            store=store,
+        )
+        st.rerun()
+    done = kept.get(about, [])
+    if done:
+        _shown(done[-1], done[-2] if len(done) > 1 else None, picked, user)
+
+
+def _shown(new: Scratch, old: Scratch | None, picked: Chosen, user: int) -> None:
+    columns = st.columns(2 if old is not None else 1, gap="medium")
+    for place, one, title in zip(columns, [new, old], ["This answer", "The answer before"], strict=False):
+        if one is None:
+            continue
+        with place:
+            cost = money(one.usage["price"]) if not one.usage["unpriced"] else "price unknown"
+            spent = f"{one.usage['tokens']:,.0f} tokens, {cost}" if one.usage["made"] else "from the store"
+            st.markdown(f"**{title}**: {literal(one.version)}, {literal(one.model)}")
+            st.caption(f"{one.seconds:.1f} s, {spent}".replace("$", "\\$"))
+            if one.update is not None:
+                st.markdown(literal(one.update.explanation))
+                other = (old if one is new else new) if old is not None else None
+                against = other.update.profile if other is not None and other.update and one is new else one.before
+                profile_view.profile(against, one.update.profile)
+                st.caption(
+                    "Marked against "
+                    + ("the answer before." if against is not one.before else "the profile before this step.")
+                )
+            else:
+                _ratings(one, picked, user)
+
+
+def _ratings(one: Scratch, picked: Chosen, user: int) -> None:
+    test = picked.split.test.of_user(user)
+    true = dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
+    rows = [
+        (i.title, r.expected, true.get(i.id), r.reason or r.failure)
+        for i, r in zip(one.items, one.ratings, strict=True)
+    ]
+    st.dataframe(
+        pd.DataFrame(rows, columns=[say("Movie"), "Expected", "True", "Reason"]),
+        hide_index=True,
+        alt="Ratings of the scratch run",
+        column_config={
+            "Expected": st.column_config.NumberColumn(format="%.2f"),
+            "True": st.column_config.NumberColumn(format="%.3g"),
+        },
+    )

@@ -1,0 +1,312 @@
+"""What the Prompts page's comparison works with: candidates, their price, the recorded run, its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer import prompts
+from lusifer.datasets.splits import Split, held_out
+from lusifer.datasets.splits import development as development_users
+from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.evaluation import prompt_comparison
+from lusifer.evaluation.prompt_comparison import Candidate, Trial
+from lusifer.jobs import Job
+from lusifer.prompts import PromptSet, versions
+from lusifer.simulator import BUILTIN, Step, label, plan
+from lusifer.simulator.community import Community
+from lusifer.simulator.estimate import Estimate, for_users
+from lusifer.simulator.evolution import step_from_json
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components import run_picker
+from lusifer.ui.formatting import money
+from lusifer.ui.state import Chosen
+
+KIND, FINAL = "prompt-trial", "prompt-final"
+MOST, SIDE_BY_SIDE = 24, 4
+WORKERS = 16
+AS_SAID = "as the version says"
+USERS, MOVIES = 20, 10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing to try: how it is shown, a model, a version's name and number, its prompts."""
+
+    name: str
+    spec: str
+    version: str
+    number: int
+    prompts: PromptSet
+
+
+def entries(store: Store, names: Sequence[str], specs: Sequence[str], temperatures: Sequence[str]) -> list[Entry]:
+    """Versions × models × temperatures; the built-in once, since it knows neither.
+
+    Raises:
+        InvalidInputError: too many, or a version that is not there.
+    """
+    found: list[Entry] = []
+    several = len(specs) > 1
+    for spec in specs:
+        if spec == BUILTIN:
+            found.append(Entry("Built-in (no LLM)", spec, "", 0, prompts.load()))
+            continue
+        for name in names:
+            version = by_name(store, name)
+            for text in temperatures or [AS_SAID]:
+                asked = version.prompts
+                shown = name if not several else f"{name} · {label(spec)}"
+                if text != AS_SAID:
+                    asked = replace(asked, temperature=float(text))
+                    shown += f" · t {float(text):g}"
+                found.append(Entry(shown, spec, name, version.number, asked))
+    if len(found) > MOST:
+        raise InvalidInputError(f"{len(found)} candidates are too many.", f"Choose at most {MOST}.")
+    return found
+
+
+def by_name(store: Store, name: str) -> versions.Version:
+    """A version by its exact name."""
+    if name in prompts.SHIPPED:
+        return versions.save(store, prompts.load(name))
+    return versions.get(store, int(name[1:]))
+
+
+def _candidates(
+    picked: Chosen, found: Sequence[Entry], store: Store, full: Community | None, **more: Any
+) -> list[Candidate]:
+    made = []
+    for e in found:
+        told = full if e.prompts.evidence and e.spec != BUILTIN else None
+        if e.prompts.evidence and e.spec != BUILTIN and full is None:
+            raise InvalidInputError(
+                f"{e.name} tells the model what others gave, and that is not prepared for this split.",
+                "Switch community evidence on in the sidebar and prepare it, or leave this version out.",
+            )
+        chosen = replace(picked, model=e.spec, asked_with=e.prompts, evidence=told is not None)
+        made.append(Candidate(e.name, chosen.user_model(store, **more), told))
+    return made
+
+
+def sample(picked: Chosen, users: int, movies: int, seed: int, *, final: bool) -> Split:
+    """The sample of development users; for the final check, of held-out ones."""
+    group = (held_out if final else development_users)(picked.dataset.user_ids)
+    return prompt_comparison.draw(picked.dataset, picked.split, users, movies, seed=seed, among=group)
+
+
+def cost(picked: Chosen, found: Sequence[Entry], drawn: Split, store: Store, full: Community | None) -> Estimate:
+    """What the candidates cost together, less what is stored."""
+    total = Estimate(dollars=0.0)
+    for c in _candidates(picked, found, store, full):
+        plans = [plan(picked.dataset, drawn, u, c.model, community=c.community) for u in drawn.test.user_ids.tolist()]
+        total += for_users(picked.dataset, drawn, plans, c.model, store, community=c.community)
+    return total
+
+
+def work(
+    job: Job,
+    picked: Chosen,
+    found: Sequence[Entry],
+    drawn: Split,
+    seed: int,
+    store: Store,
+    full: Community | None,
+    *,
+    final: bool,
+    title: str,
+) -> str:
+    """Try the candidates on the sample and record the run, whose id is returned.
+
+    Runs in a worker thread: no call to streamlit here.
+    """
+    users = drawn.test.user_ids.tolist()
+    params: dict[str, Any] = {
+        "candidates": [
+            {
+                "name": e.name,
+                "spec": e.spec,
+                "version": e.version,
+                "number": e.number,
+                "temperature": e.prompts.temperature,
+            }
+            for e in found
+        ],
+        "users": users,
+        "among": "held-out" if final else "development",
+        "items": {str(u): drawn.test.of_user(u).item.tolist() for u in users},
+    }
+    bare = _candidates(picked, found, store, full)
+    for entry, c in zip(params["candidates"], bare, strict=True):
+        entry["prompt_version"] = c.model.version
+        entry["plans"] = {str(u): plan(picked.dataset, drawn, u, c.model, community=c.community).id for u in users}
+    run = store.start_run(
+        FINAL if final else KIND,
+        title,
+        dataset=picked.dataset.name,
+        dataset_hash=picked.dataset.hash,
+        split=picked.split.id,
+        model=", ".join(dict.fromkeys(e.spec for e in found)),
+        model_version="",
+        seed=seed,
+        params=params,
+    )
+    job.run = run
+    try:
+        candidates = _candidates(picked, found, store, full, run=run, cancelled=job.cancelled)
+        done = prompt_comparison.try_out(
+            picked.dataset,
+            drawn,
+            candidates,
+            store,
+            on_progress=lambda d, n, what="": job.report_progress(d, n, what),
+            cancelled=job.cancelled,
+            workers=WORKERS,
+        )
+        job.report_progress(job.total, job.total, "Intervals and audit")
+        made = _summary(drawn, done, seed, store, run)
+        run_picker.keep(run, prompt_comparison.table(drawn, done))
+    except BaseException as error:
+        store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
+        raise
+    store.finish_run(run, "done", made)
+    return run
+
+
+def _summary(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: str) -> dict[str, Any]:
+    made = prompt_comparison.summary(drawn, done, seed=seed)
+    fresh = store.run_usage_by_version(run)
+    for trial in done:
+        spent = fresh.get((trial.candidate.model.spec, trial.candidate.model.version))
+        row = made["candidates"][trial.candidate.name]
+        all_ = [u for u in trial.usage.values() if u["calls"] == u["calls"]]
+        row["spend"] = {
+            "new_calls": spent["calls"] if spent else 0,
+            "new_price": spent["price"] if spent else 0.0,
+            "new_tokens": spent["tokens"] if spent else 0,
+            "all_calls": sum(u["calls"] for u in all_),
+            "all_price": sum(u["price"] for u in all_),
+            "all_tokens": sum(u["tokens"] for u in all_),
+            "unpriced": sum(u["unpriced"] for u in all_),
+            "pruned": len(trial.usage) - len(all_),
+        }
+    return made
+
+
+# ---- what is shown ----------------------------------------------------------------------------------
+
+
+def board(made: dict[str, Any]) -> pd.DataFrame:
+    """One row a candidate: every measure, its difference from the base with the interval, and better or
+    worse by sign and word."""
+    rows = []
+    for name, row in made["candidates"].items():
+        shown: dict[str, Any] = {"Candidate": name}
+        for measure, (title, side) in prompt_comparison.MEASURES.items():
+            entry = row[measure]
+            shown[title] = cell(entry, side, measure)
+        rows.append(shown)
+    return pd.DataFrame(rows).set_index("Candidate").T.rename_axis("Measure").reset_index()
+
+
+def number(value: float | None, measure: str) -> str:
+    """A measure's value as people read it."""
+    if value is None:
+        return "–"
+    value = value + 0.0 if abs(value) >= 5e-4 or measure == "price" else 0.0  # no "-0.000"
+    if measure in {"faithfulness", "repetition", "missing"}:
+        return f"{value:.0%}"
+    if measure == "price":
+        return money(value)
+    if measure in {"tokens"}:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if measure in {"seconds", "failed"} else f"{value:.3f}"
+
+
+def cell(entry: dict[str, Any], side: int, measure: str) -> str:
+    """A value with its difference: ``0.991 ▲ worse by 0.031 (0.010 to 0.052)``."""
+    text = number(entry["value"], measure)
+    delta, low, high = (entry.get(k) for k in ("delta", "delta_low", "delta_high"))
+    if delta is None:
+        return text
+    sign = "+" if delta >= 0 else "−"
+    moved = f"{sign}{number(abs(delta), measure)}"
+    if low is None or high is None:
+        return f"{text}  ({moved})"
+    return f"{text}  {verdict(delta, low, high, side)} {moved} ({number(low, measure)} to {number(high, measure)})"
+
+
+def verdict(delta: float, low: float, high: float, side: int) -> str:
+    """Better, worse, more or less, or no difference to be seen, by sign and word."""
+    if low <= 0 <= high:
+        return "≈ no difference seen:" if delta else "="
+    if side == 0:
+        return "▲ higher:" if delta > 0 else "▼ lower:"
+    better = (delta > 0) == (side > 0)
+    return f"{'▲' if delta > 0 else '▼'} {'better' if better else 'worse'}:"
+
+
+def detectable(made: dict[str, Any]) -> str:
+    """The smallest differences that this sample finds, in words."""
+    found = [
+        (name, row["rmse"]["detectable"], row["mae"]["detectable"])
+        for name, row in made["candidates"].items()
+        if row["rmse"].get("detectable") is not None
+    ]
+    if not found:
+        return "One user tells nothing of others: draw more to have intervals."
+    least = ", ".join(f"{d:.3f} for {n}" for n, d, _ in found)
+    return (
+        f"With {made['users']} users and {made['rows']} ratings, a difference in RMSE is found four times of five "
+        f"from {least} on; smaller ones need a larger sample."
+    )
+
+
+def spend(made: dict[str, Any]) -> pd.DataFrame:
+    """What the answers took in all, and what of it this run newly spent."""
+    rows = []
+    for name, row in made["candidates"].items():
+        s = row["spend"]
+        unknown = " + unpriced" if s["unpriced"] else ""
+        rows.append(
+            {
+                "Candidate": name,
+                "New calls": s["new_calls"],
+                "New spend": money(s["new_price"]) + (unknown if s["new_calls"] else ""),
+                "Calls in all": s["all_calls"],
+                "Tokens in all": s["all_tokens"],
+                "Price in all": money(s["all_price"]) + unknown,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def steps_of(picked: Chosen, store: Store, run: dict[str, Any], at: int, user: int) -> list[Step]:
+    """The stored evolution behind one candidate's ratings of one user."""
+    plans = run["params"]["candidates"][at]["plans"]
+    return [step_from_json(s, picked.dataset) for s in store.steps(plans.get(str(user), ""))]
+
+
+def final_checks(picked: Chosen, store: Store) -> list[dict[str, Any]]:
+    """Final checks on held-out users of this data set and split, newest first."""
+    return [
+        r
+        for r in store.runs(FINAL, limit=500)
+        if r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id
+    ]
+
+
+def models_offered(picked: Chosen) -> list[str]:
+    """The chosen model first, then what has been listed in this session, then the built-in."""
+    listed: list[str] = st.session_state.get("_models", [])
+    return list(dict.fromkeys([picked.model, *listed, BUILTIN]))
+
+
+def full_evidence(picked: Chosen) -> Community | None:
+    """Community evidence where it is prepared."""
+    return state.community(picked.dataset, picked.split, full=True)

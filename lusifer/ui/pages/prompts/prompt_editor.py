@@ -1,0 +1,410 @@
+"""The Prompts page's editor: a draft that survives a reload, its mistakes, and what it would ask."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer import prompts, settings
+from lusifer.datasets import Dataset, Item
+from lusifer.datasets.splits import Split
+from lusifer.errors import LusiferError
+from lusifer.prompts import PromptSet, versions
+from lusifer.prompts.versions import Version
+from lusifer.simulator import Step, evolve, plan, prompt_rendering
+from lusifer.simulator.evolution import history_of
+from lusifer.simulator.preview import Preview, context_at, preview
+from lusifer.simulator.statistical import StatisticalUserModel
+from lusifer.simulator.types import Context
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components import item_picker
+from lusifer.ui.formatting import literal, say
+from lusifer.ui.state import Chosen
+
+TITLES = {
+    "system": "System",
+    "first": "First profile",
+    "update": "Profile update",
+    "rate": "Forecast and rating",
+    "repair": "Repair",
+}
+PARTS = {
+    "system": "System message",
+    "wording": "Wording of the template",
+    "about": "Demographics",
+    "profile": "Profile",
+    "facts": "Facts",
+    "recent": "Newest ratings",
+    "batch": "New ratings",
+    "items": "Movies to rate",
+    "others": "What others say",
+    "schema": "Answer schema",
+    "repair": "Repair message",
+}
+
+
+@dataclass
+class Draft:
+    """A set that is being edited: its name in the store, the version that it began as, and its revision
+    there (0: not stored yet)."""
+
+    id: str
+    base: int
+    prompts: PromptSet
+    revision: int = 0
+
+
+def opened(store: Store, base: Version) -> Draft:
+    """The draft of this tab: the one that the address names, else a fresh copy of a version."""
+    held: Draft | None = st.session_state.get("_draft")
+    asked = st.query_params.get("draft", "")
+    if held is not None and asked in {"", held.id}:
+        return held
+    row = store.draft(asked) if asked and not settings.public() else None
+    if row is not None:
+        held = Draft(
+            asked, int(row["base"] or base.number), prompts.from_json(row["data"], draft=True), row["revision"]
+        )
+    else:
+        if asked:
+            st.warning(
+                "The draft of this link is not kept any more; this is a fresh copy.",
+                icon=":material/draft:",
+            )
+        held = fresh(base)
+    st.session_state["_draft"] = held
+    return held
+
+
+def fresh(base: Version) -> Draft:
+    """A new draft of a version, for this tab; whatever was edited before stays among the drafts."""
+    held = Draft(secrets.token_hex(8), base.number, base.prompts)
+    st.session_state["_draft"] = held
+    if "draft" in st.query_params:
+        del st.query_params["draft"]
+    return held
+
+
+def keep(store: Store, draft: Draft, edited: PromptSet) -> None:
+    """Store what was edited; where another tab has written to the draft meanwhile, as one of its own."""
+    if (edited == draft.prompts and draft.revision) or settings.public():
+        return  # a stranger's draft stays in their session
+    if edited == draft.prompts == versions.get(store, draft.base).prompts:
+        return
+    found, revision = store.keep_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)
+    if found != draft.id:
+        st.toast(
+            "Another tab changed this draft meanwhile. Yours goes on as a draft of its own.",
+            icon=":material/call_split:",
+        )
+    draft.id, draft.revision, draft.prompts = found, revision, edited
+    st.query_params["draft"] = found
+
+
+def base_control(store: Store, picked: Chosen) -> Draft:
+    """Which version the draft begins as; choosing another one begins another draft."""
+    exact = [n for n in versions.names(store) if n in prompts.SHIPPED or n.startswith("v")]
+    labels = store.prompt_labels()
+    listed = {_number(store, n): n for n in exact}
+    first = versions.find("active", store) if picked.builtin else picked.asked_with
+    number = store.keep_prompt(first.hash, first.name, prompts.to_json(first), None, "")
+    draft = opened(store, versions.get(store, number))
+    if draft.base not in listed:
+        listed[draft.base] = f"v{draft.base}"
+    numbers = list(listed)
+
+    def shown(n: int) -> str:
+        named = [x for x, of in labels.items() if of == n]
+        return f"{listed[n]} ({', '.join(named)})" if named else listed[n]
+
+    base = st.selectbox(
+        "Begin as", numbers, index=numbers.index(draft.base), format_func=shown, key=f"lab-base-{draft.id}", width=240
+    )
+    if base is not None and base != draft.base:
+        fresh(versions.get(store, base))
+        st.rerun()
+    return draft
+
+
+def _number(store: Store, name: str) -> int:
+    if name.startswith("v"):
+        return int(name[1:])
+    found = prompts.load(name)
+    return store.keep_prompt(found.hash, found.name, prompts.to_json(found), None, "")
+
+
+def drafts_control(store: Store) -> None:
+    """Drafts that are kept, this tab's and others', to go on with."""
+    found = [] if settings.public() else store.drafts()
+    held: Draft = st.session_state["_draft"]
+    others = [d for d in found if d["id"] != held.id]
+    if not others:
+        return
+    with st.popover(f"Drafts ({len(others)})", icon=":material/draft:"):
+        for row in others[:20]:
+            when = row["updated_at"][:16].replace("T", " ")
+            if st.button(f"{when}, from v{row['base']}", key=f"draft-{row['id']}", width="stretch"):
+                st.session_state.pop("_draft", None)
+                st.query_params["draft"] = row["id"]
+                st.rerun()
+
+
+def parameters(draft: Draft) -> PromptSet:
+    """Everything of a set but its templates, as fields."""
+    p = draft.prompts
+    key = f"lab-{draft.id}-"
+    most = prompts.LARGEST
+    with st.grid(3, min_column_width=150):
+        name = st.text_input("Name", p.name, max_chars=40, key=f"{key}name")
+        temperature = st.number_input(
+            "Temperature", 0.0, float(most["temperature"]), float(p.temperature), 0.1, key=f"{key}temperature"
+        )
+        items = st.number_input(say("Movies a call"), 1, most["items_per_call"], p.items_per_call, key=f"{key}items")
+        history = st.number_input("Ratings to read", 1, most["history"], p.history, 10, key=f"{key}history")
+        batch = st.number_input("Ratings a batch", 1, most["batch_size"], p.batch_size, 5, key=f"{key}batch")
+        recent = st.number_input(
+            "Newest ratings shown",
+            0,
+            most["recent"],
+            p.recent,
+            key=f"{key}recent",
+            help="How many of the newest ratings a rating prompt shows beside the profile.",
+        )
+        samples = st.number_input(
+            "Draws a rating",
+            1,
+            most["samples"],
+            p.samples,
+            key=f"{key}samples",
+            help="Where the server gives no token probabilities: the mean of so many draws.",
+        )
+        rating = st.number_input(
+            say("Longest answer, a movie"),
+            1,
+            most["rating_tokens"],
+            p.rating_tokens,
+            10,
+            key=f"{key}rating_tokens",
+            help="Tokens.",
+        )
+        update = st.number_input(
+            "Longest answer, a profile",
+            1,
+            most["update_tokens"],
+            p.update_tokens,
+            100,
+            key=f"{key}update_tokens",
+            help="Tokens.",
+        )
+    shown = st.pills(
+        say("Shown of a movie beside its title"),
+        prompts.METADATA,
+        selection_mode="multi",
+        default=list(p.metadata),
+        key=f"{key}metadata",
+        help="People and overview only where they are known. What is not shown is not among the facts either.",
+    )
+    told = st.toggle(
+        "Tell what others gave",
+        p.evidence,
+        key=f"{key}evidence",
+        help=say("Community evidence on each movie that is asked about."),
+    )
+    ordered = tuple(m for m in prompts.METADATA if m in (shown or []))
+    return replace(
+        p,
+        name=name.strip() or p.name,
+        temperature=float(temperature),
+        items_per_call=int(items),
+        history=int(history),
+        batch_size=int(batch),
+        recent=int(recent),
+        samples=int(samples),
+        rating_tokens=int(rating),
+        update_tokens=int(update),
+        metadata=ordered,
+        evidence=told,
+    )
+
+
+def editor(draft: Draft, template: str) -> str:
+    """The text of one template, monospaced."""
+    text = dict(draft.prompts.templates)[template]
+    with st.container(key="lab-editor"):
+        st.html("<style>.st-key-lab-editor textarea {font-family: monospace; font-size: 0.85rem}</style>")
+        return st.text_area(
+            f"Template: {TITLES[template]}",
+            text,
+            height=380,
+            key=f"lab-{draft.id}-{template}",
+            help="Jinja2. What you type is taken over when you leave the field or press Ctrl+Enter, and is kept as a "
+            "draft. Ctrl+Z undoes while you are in it.",
+        )
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _builtin_steps(
+    _data: Dataset, _split: Split, dataset_hash: str, split: str, user: int, history: int, size: int
+) -> list[Step]:
+    model = StatisticalUserModel()
+    what = plan(_data, _split, user, model, history=history, batch_size=size)
+    return list(evolve(_data, _split, model, what))
+
+
+def steps_for(picked: Chosen, draft: Draft, user: int, store: Store) -> tuple[list[Step], str]:
+    """Steps whose profiles the questions stand on, and whose they are: the chosen model's stored ones with
+    the version that the draft began as, else the built-in's, which cost nothing.
+
+    Raises:
+        EmptyHistoryError: the user has nothing to read.
+    """
+    p = draft.prompts
+    base = versions.get(store, draft.base)
+    if not picked.builtin and (base.prompts.history, base.prompts.batch_size) == (p.history, p.batch_size):
+        chosen = replace(picked.alone(), prompts=base.name, asked_with=base.prompts)
+        found = chosen.stored(chosen.plan(user))
+        wanted = -(-len(history_of(picked.dataset, picked.split, user, p.history)) // p.batch_size)
+        if len(found) == wanted:
+            return found, f"as {base.name} had the chosen model write it"
+    return (
+        _builtin_steps(
+            picked.dataset, picked.split, picked.dataset.hash, picked.split.id, user, p.history, p.batch_size
+        ),
+        "as the built-in writes it",
+    )
+
+
+def movies_of(picked: Chosen, user: int) -> tuple[Item, ...]:
+    """Ten movies to rate: of the user's test part, else popular ones that they have not rated."""
+    ids = item_picker.held_out(picked, user)[:10] or item_picker.popular_unseen(picked, user)
+    return picked.dataset.items_of(ids)
+
+
+def context_for(
+    picked: Chosen,
+    draft: Draft,
+    user: int,
+    steps: Sequence[Step],
+    template: str,
+    step: int,
+    items: Sequence[Item],
+) -> tuple[Context, str]:
+    """What the template is filled in with, and what is to be said of it."""
+    context = context_at(picked.dataset, picked.split, user, steps, template, step)
+    if not draft.prompts.evidence or template not in {"rate", "repair"}:
+        return context, ""
+    told = state.community(picked.dataset, picked.split, full=True)
+    if told is None:
+        return context, "Community evidence is not prepared for this split, so it is left out here."
+    return context.with_evidence(told.crowd(user, [i.id for i in items])), ""
+
+
+def shown_values(found: Preview, template: str) -> pd.DataFrame:
+    """The variables of a template, what each is, and its value here."""
+    rows = []
+    for name, what in prompt_rendering.VARIABLES[template].items():
+        value = found.values.get(name, "")
+        rows.append((name, what, _value(value)))
+    return pd.DataFrame(rows, columns=["Variable", "What it is", "Here"])
+
+
+def _value(value: Any) -> str:
+    if callable(value):
+        return "a function"
+    if isinstance(value, tuple | list):
+        first = str(getattr(getattr(value[0], "item", value[0]), "title", "")) if value else ""
+        return f"{len(value)} entries" + (f", the first {first}" if first else "")
+    if isinstance(value, dict):
+        return f"{len(value)} entries"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return str(value)[:600]
+
+
+def sizes(found: Preview, rate_: float) -> pd.DataFrame:
+    """Estimated tokens by part, largest first."""
+    rows = [(say(PARTS.get(p, p)), round(n * rate_)) for p, n in found.sizes.items() if n]
+    frame = pd.DataFrame(rows, columns=["Part", "Tokens"])
+    return frame.sort_values("Tokens", ascending=False, kind="stable")
+
+
+def look(
+    picked: Chosen, draft: Draft, user: int, template: str, step: int, store: Store
+) -> tuple[Preview, Context, str, int]:
+    """The preview, what it was filled in with, whose profile that is, and how many steps there are.
+
+    Raises:
+        LusiferError: nothing to read.
+    """
+    steps, whose = steps_for(picked, draft, user, store)
+    items = movies_of(picked, user)
+    context, note = context_for(picked, draft, user, steps, template, min(step, len(steps)), items)
+    per_character = store.tokens_a_character(picked.model) or 0.25
+    others = [
+        (context_at(picked.dataset, picked.split, user, steps, t, min(n, len(steps))), items)
+        for t, n in (("first", 1), ("update", 2), ("rate", len(steps)), ("rate", 0))
+    ]
+    found = preview(draft.prompts, template, context, items, picked.model, per_character, others)
+    return found, context, f"{whose}. {note}".strip(), len(steps)
+
+
+def mistakes(found: Preview) -> None:
+    """What is wrong, one line a mistake."""
+    st.error(
+        "\n".join(
+            f"- {literal(TITLES[m.template])}{f', line {m.line}' if m.line else ''}: {literal(m.message)}"
+            for m in found.mistakes
+        ),
+        title="Nothing can be sent yet",
+        icon=":material/error:",
+    )
+
+
+def questions_shown(found: Preview, per_character: float) -> None:
+    """The messages as they would be sent, and how long each part is."""
+    total = round(sum(found.sizes.values()) * per_character)
+    st.caption(f"About {total:,} tokens in, at most {found.most:,} out.")
+    st.dataframe(
+        sizes(found, per_character),
+        hide_index=True,
+        height="content",
+        alt="Estimated tokens by part",
+        column_config={"Tokens": st.column_config.ProgressColumn(format="%d", max_value=max(total, 1))},
+    )
+    for message in found.messages:
+        st.caption(literal(message.role.capitalize()))
+        st.code(message.content, language=None, wrap_lines=True, line_numbers=True, height=260)
+
+
+def save_control(store: Store, draft: Draft, sound: bool) -> None:
+    """A note and the button that makes a version of the draft."""
+    if settings.public():
+        st.caption("Versions are kept by the operator of this server; what you write here can be tried.")
+        return
+    base = versions.get(store, draft.base)
+    same = draft.prompts == base.prompts
+    note = st.text_input("Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why")
+    if st.button(
+        "Save as a version",
+        icon=":material/save:",
+        type="primary",
+        disabled=same or not sound,
+        help="Nothing differs from the version that it began as." if same else None,
+    ):
+        try:
+            prompts.check_parameters({"name": draft.prompts.name})
+            made = versions.save(store, draft.prompts, draft.base, note)
+        except LusiferError as error:
+            state.show_error(error)
+            return
+        store.drop_draft(draft.id)
+        fresh(made)
+        st.session_state["_prompts"] = made.name
+        st.session_state["_saved"] = made.name
+        st.rerun()

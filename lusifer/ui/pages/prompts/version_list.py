@@ -1,0 +1,192 @@
+"""The Prompts page's list of versions: labels, differences, notes, files."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import streamlit as st
+
+from lusifer import prompts, settings
+from lusifer.errors import LusiferError
+from lusifer.prompts import versions
+from lusifer.prompts.versions import Version
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.formatting import literal
+from lusifer.ui.pages.prompts import prompt_editor
+
+BIGGEST = 2_000_000
+"""Bytes of the largest prompt file that is read."""
+
+
+def listing(store: Store) -> None:
+    """All versions, and what can be done with the chosen one."""
+    versions.prepare(store)
+    rows, labels, scores = store.prompts(), store.prompt_labels(), store.note_scores()
+    table = pd.DataFrame(
+        [
+            {
+                "Version": f"v{r['number']}",
+                "Name": r["name"],
+                "Labels": ", ".join(x for x, n in labels.items() if n == r["number"]),
+                "Note": r["note"] or "",
+                "From": f"v{r['parent']}" if r["parent"] else "",
+                "Made": pd.Timestamp(r["created_at"]),
+                "Thumbs": _thumbs(scores, r["name"], r["hash"]),
+                "Hash": r["hash"][:8],
+            }
+            for r in rows
+        ]
+    )
+    st.caption(f"{len(rows)} versions, newest first. A version never changes; a label moves. Choose a row.")
+    taken = st.dataframe(
+        table,
+        hide_index=True,
+        height=min(38 * len(rows) + 40, 320),
+        on_select="rerun",
+        selection_mode="single-row",
+        key="versions-table",
+        alt="Prompt versions, newest first",
+        column_config={
+            "Version": st.column_config.TextColumn(width="small", pinned=True),
+            "Made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Note": st.column_config.TextColumn(width="large"),
+        },
+    )
+    asked = st.query_params.get("version", "")
+    numbers = [r["number"] for r in rows]
+    at = labels.get(versions.ACTIVE, numbers[0])
+    if re.fullmatch(r"v[0-9]{1,9}", asked) and int(asked[1:]) in numbers:
+        at = int(asked[1:])
+    number = numbers[taken.selection.rows[0]] if taken.selection.rows else at
+    if taken.selection.rows:
+        st.query_params["version"] = f"v{number}"
+    try:
+        chosen = versions.get(store, number)
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    with st.container(border=True):
+        st.markdown(f"**v{number}: {literal(chosen.prompts.name)}** :small[{literal(chosen.note)}]")
+        _actions(store, chosen, labels)
+        _differences(store, chosen, numbers)
+    if not settings.public():
+        _labels(store, labels, numbers)
+        _import(store)
+
+
+def _thumbs(scores: dict[str, tuple[int, int]], name: str, hash_: str) -> str:
+    up, down = scores.get(f"{name}-{hash_[:8]}", (0, 0))
+    return f"▲ {up}  ▼ {down}" if up or down else ""
+
+
+def _actions(store: Store, chosen: Version, labels: dict[str, int]) -> None:
+    with st.container(horizontal=True):
+        if not settings.public():
+            for label in versions.LABELS:
+                if st.button(
+                    f"Make {label}",
+                    icon=":material/flag:",
+                    disabled=labels.get(label) == chosen.number,
+                    key=f"make-{label}",
+                ):
+                    versions.move(store, label, chosen.number)
+                    st.rerun()
+        if st.button("Edit a copy", icon=":material/edit:"):
+            prompt_editor.fresh(chosen)
+            st.session_state["_lab-view"] = "Edit"
+            st.rerun()
+        st.download_button(
+            "Export",
+            prompts.to_json(chosen.prompts),
+            f"{chosen.prompts.name}-v{chosen.number}.json",
+            "application/json",
+            icon=":material/download:",
+            help="One file; `--prompts FILE` takes it on the command line.",
+        )
+
+
+def _differences(store: Store, chosen: Version, numbers: list[int]) -> None:
+    others = [n for n in numbers if n != chosen.number]
+    if not others:
+        return
+    usual = chosen.parent if chosen.parent in others else others[0]
+    other = st.selectbox(
+        "Differences from",
+        others,
+        index=others.index(usual),
+        format_func=lambda n: f"v{n}",
+        key=f"diff-{chosen.number}",
+        width=160,
+    )
+    if other is None:
+        return
+    found = versions.diff(versions.get(store, other).prompts, chosen.prompts)
+    if not found:
+        st.caption("Nothing differs.")
+    changed = [d for d in found if not d.lines]
+    if changed:
+        st.dataframe(
+            pd.DataFrame(
+                [(d.what, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{chosen.number}"]
+            ),
+            hide_index=True,
+            alt="Parameters that differ",
+        )
+    for d in found:
+        if d.lines:
+            st.caption(f"{prompt_editor.TITLES[d.what]}: − v{other}, + v{chosen.number}")
+            st.code("\n".join(d.lines), language="diff", wrap_lines=True)
+
+
+def _labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
+    with st.popover("Labels", icon=":material/label:"):
+        for label, number in labels.items():
+            moves = [m for m in store.label_moves(label, 5) if m["before"]]
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{label}**: v{number}" + (f" :small[before: v{moves[0]['before']}]" if moves else ""))
+                if (
+                    moves
+                    and moves[0]["before"] != number
+                    and st.button("Roll back", icon=":material/undo:", key=f"roll-{label}")
+                ):
+                    versions.rollback(store, label)
+                    st.rerun()
+                if label not in versions.LABELS and st.button(
+                    "Remove", icon=":material/delete:", key=f"unlabel-{label}"
+                ):
+                    store.move_label(label, None)
+                    st.rerun()
+        with st.form("new-label", clear_on_submit=True, border=False):
+            label = st.text_input("New label, or one to move", placeholder="stakeholder-demo")
+            number = st.selectbox("Version", numbers, format_func=lambda n: f"v{n}")
+            if st.form_submit_button("Set"):
+                try:
+                    versions.move(store, label.strip(), int(number or 0))
+                except LusiferError as error:
+                    state.show_error(error)
+                else:
+                    st.rerun()
+
+
+def _import(store: Store) -> None:
+    given = st.file_uploader("Import a prompt file", type="json", key="prompt-file", max_upload_size=2)
+    if given is None:
+        return
+    mark = f"_imported-{given.file_id}"
+    if mark in st.session_state:
+        st.success(f"It is {st.session_state[mark]} here.")
+        return
+    try:
+        made = versions.save(
+            store,
+            prompts.from_json(given.getvalue()[:BIGGEST].decode("utf-8", "replace")),
+            None,
+            f"Imported from {given.name[:60]}",
+        )
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    st.session_state[mark] = made.name
+    st.rerun()

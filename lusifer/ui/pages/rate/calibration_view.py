@@ -1,0 +1,133 @@
+"""Calibrated ratings on a page: what was learned from forecasts, and a rating taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer import settings
+from lusifer.errors import LusiferError
+from lusifer.evaluation.comparison import threshold
+from lusifer.evaluation.simulation import (
+    Answers,
+    apply_calibration,
+    fit_calibrator,
+    newest_of,
+    stored_forecasts,
+    teacher_forecasts,
+)
+from lusifer.jobs import Job
+from lusifer.simulator import SimulatedRating, Step
+from lusifer.simulator.calibration import LEAST, PARTS, Calibrator
+from lusifer.simulator.community import Community
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components.job_panel import job_progress
+from lusifer.ui.formatting import literal
+from lusifer.ui.state import Chosen
+
+PART_NAMES = {
+    "base": "Everybody's mean",
+    "user": "This user",
+    "movie": "This movie",
+    "community": "Community",
+    "persona": "The model's own say",
+    "limit": "End of the scale",
+}
+
+
+def learned(picked: Chosen) -> tuple[Calibrator, Community] | None:
+    """What forecasts teach about the chosen model, once it is known; draws the progress until then.
+
+    The built-in forecasts for everybody, in the background. A language model is calibrated by the
+    evolutions that were computed with it; nothing is asked for this.
+    """
+    community = picked.community or state.community(picked.dataset, picked.split, full=False)
+    database = state.store()
+    if community is None:
+        return None
+    model = picked.user_model()
+    count = 0
+    if not picked.builtin and database is not None:
+        evidence = community.id if picked.evidence else ""
+        key = (picked.dataset.hash, picked.split.id, model.spec, model.version, evidence)
+        count = sum(r["steps"] for r in database.evolutions(*key))
+    key_ = f"calibration:{community.id}:{model.spec}:{model.version}:{count}"
+    job = state.jobs().get(key_)
+    if job is None:
+        job = state.jobs().start(key_, "Calibration", lambda j: _work(j, picked, community, database), store=database)
+        job.wait(0.3)
+    if job.active:
+        st.caption("Learning the calibration from forecasts of the training part …")
+        job_progress(key_)
+        return None
+    if job.state != "done" or job.result is None:
+        st.caption(
+            literal(job.error)
+            if picked.builtin
+            else "No calibration yet: it is learned from forecasts, and needs at least "
+            f"{LEAST} of this model. Compute the evolutions of a few users, or a comparison on Errors."
+        )
+        return None
+    return job.result, community
+
+
+def _work(job: Job, picked: Chosen, community: Community, database: Store | None) -> Calibrator:
+    """Runs in a worker thread: no call to streamlit here."""
+    model = picked.user_model(database, cancelled=job.cancelled)
+    if picked.builtin:
+        forecasts = teacher_forecasts(
+            picked.dataset,
+            picked.split,
+            model,
+            community=community,
+            folder=settings.kept_dir(),
+            cancelled=job.cancelled,
+            on_progress=lambda done, total, _="": job.report_progress(done, total, "Forecasts of everybody"),
+        )
+    elif database is None:
+        raise LusiferError("Nothing is stored, so there are no forecasts to learn from.")
+    else:
+        forecasts = stored_forecasts(picked.dataset, picked.split, model, database, community)
+    return fit_calibrator(forecasts, community, picked.dataset, evidence=community.full)
+
+
+def frame(
+    picked: Chosen,
+    user: int,
+    steps: Sequence[Step],
+    ratings: Sequence[SimulatedRating],
+    by: Calibrator,
+    community: Community,
+) -> pd.DataFrame:
+    """Calibrated ratings of movies outside the training part: index item id, ``calibrated``, ``high``
+    (probability of a rating in the top quarter of the scale) and every part."""
+    trained = set(picked.split.train.of_user(user).item.tolist())
+    # A rating that is in the training part is known to the offsets: its calibration would be no guess.
+    rows = [r for r in ratings if r.item_id not in trained and r.expected is not None]
+    read = [r for s in steps for r in s.batch]
+    n = len(rows)
+    answers = Answers(
+        np.full(n, user, dtype=np.int32),
+        np.array([r.item_id for r in rows], dtype=np.int32),
+        np.array([r.expected for r in rows], dtype=float),
+        np.full(n, float(len(read))),
+        np.zeros(n, dtype=np.int64),
+        [newest_of(read)],
+    )
+    if not n:
+        return pd.DataFrame(columns=["calibrated", "high", *PARTS])
+    found = apply_calibration(answers, by, community)
+    scale = picked.dataset.scale
+    high = scale.values >= threshold(scale)
+    return pd.DataFrame(
+        {
+            "calibrated": found.expected,
+            "high": found.chances[:, high].sum(axis=1),
+            **{p: getattr(found, p) for p in PARTS},
+        },
+        index=pd.Index(answers.item, name="item_id"),
+    )

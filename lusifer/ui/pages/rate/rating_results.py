@@ -1,0 +1,98 @@
+"""Ratings of chosen items: the job that makes them, a table of the answers, a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lusifer.evaluation import scores
+from lusifer.jobs import Job
+from lusifer.simulator import EvolutionSpec, SimulatedRating, Step, rate_items
+from lusifer.simulator.community import Community
+from lusifer.simulator.types import Context
+from lusifer.store import Store
+from lusifer.ui.components.posters import poster
+from lusifer.ui.state import Chosen
+
+HOW = {
+    "tokens": "token probabilities",
+    "samples": "mean of several draws",
+    "stated": "the model's own number",
+    "rating": "the rating itself",
+}
+"""Where an expected rating is from, in words."""
+
+
+def work(
+    job: Job,
+    picked: Chosen,
+    what: EvolutionSpec,
+    steps: Sequence[Step],
+    ids: Sequence[int],
+    store: Store | None,
+    told: Community | None = None,
+) -> tuple[SimulatedRating, ...]:
+    """Rate in portions of ten, so that progress shows and cancel keeps what was answered."""
+    done: list[SimulatedRating] = []
+    job.run = f"rate-{what.id}"
+    model = picked.user_model(store, run=job.run, cancelled=job.cancelled)
+    for at in range(0, len(ids), 10):
+        job.report_progress(at, len(ids), f"Rating number {at + 1} and on")
+        items = picked.dataset.items_of(ids[at : at + 10])
+        done.extend(rate_items(picked.dataset, picked.split, model, what, steps, items, store, told))
+    return tuple(done)
+
+
+def hearing(picked: Chosen, context: Context, ids: Sequence[int]) -> Context:
+    """The context with what others say of the movies, where the model is told."""
+    told = picked.community
+    return context.hearing(told.crowd(context.user.id, ids)) if told is not None else context
+
+
+def frame(picked: Chosen, user: int, ratings: Sequence[SimulatedRating]) -> pd.DataFrame:
+    """One row a movie: what was simulated, why, and the true rating with the part it is from."""
+    data = picked.dataset
+    true: dict[int, tuple[float, str]] = {}
+    for part, table in (("training", picked.split.train), ("test", picked.split.test)):
+        mine = table.of_user(user)
+        for item, rating in zip(mine.item.tolist(), mine.rating.tolist(), strict=True):
+            true[item] = (rating, part)
+    rows = []
+    for r in ratings:
+        value, part = true.get(r.item_id, (np.nan, ""))
+        expected = np.nan if r.expected is None else r.expected
+        rows.append(
+            {
+                "item_id": r.item_id,
+                "poster": poster(data.item(r.item_id)),
+                "title": data.item(r.item_id).title,
+                "rating": r.rating,
+                "expected": expected,
+                "spread": r.spread,
+                "true": value,
+                "part": part,
+                "off": expected - value,
+                "reason": r.reason or r.failure,
+                "how": HOW.get(r.how, ""),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def shown(rows: pd.DataFrame, builtin: bool) -> pd.DataFrame:
+    """The columns of `frame` that say something here."""
+    empty = [c for c in ("poster", "spread", "how") if not rows[c].replace("", None).notna().any()]
+    return rows.drop(columns=["item_id", *empty, *(["spread"] if builtin else [])], errors="ignore")
+
+
+def summary(rows: pd.DataFrame) -> dict[str, float] | None:
+    """RMSE, MAE and Pearson over the held-out movies with an answer; ``None`` without any.
+
+    Movies of the training part do not count: the simulator has read their ratings.
+    """
+    fit = rows[(rows["part"] == "test") & rows["expected"].notna()]
+    if fit.empty:
+        return None
+    return {"n": float(len(fit)), **scores(fit["expected"], fit["true"])}

@@ -1,0 +1,176 @@
+"""What the Fidelity page works with: a sample of users simulated, measured beside naive simulators, recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer.charts import realism_charts
+from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.evaluation import CALIBRATED, SIMULATOR, evaluate, fidelity, sample_users
+from lusifer.jobs import Job
+from lusifer.simulator import label
+from lusifer.simulator.community import Community
+from lusifer.store import Store
+from lusifer.ui.components import run_picker, user_sample
+from lusifer.ui.formatting import literal, safe_csv
+from lusifer.ui.state import Chosen
+
+KIND = "fidelity"
+TITLES = {
+    "calibrated": "Simulator, calibrated draw",
+    "alone": "Simulator alone, rounded",
+    **fidelity.NAIVE,
+}
+
+
+def work(
+    job: Job,
+    picked: Chosen,
+    count: int,
+    seed: int,
+    which: str,
+    store: Store | None,
+    light: Community | None,
+) -> str:
+    """Simulate, measure, record; the run's id. Runs in a worker thread: no call to streamlit here."""
+    users = sample_users(picked.split, count, seed, user_sample.among(picked.dataset, which))
+    alone = picked.alone()
+    bare = alone.user_model(store)
+    run = (
+        store.start_run(
+            KIND,
+            f"{label(bare.spec)}, {len(users)} users",
+            dataset=picked.dataset.name,
+            dataset_hash=picked.dataset.hash,
+            split=picked.split.id,
+            model=bare.spec,
+            model_version=bare.version,
+            seed=seed,
+            params={"users": users, "among": which},
+        )
+        if store
+        else f"unstored-{id(job):x}"
+    )
+    job.run = run
+    try:
+        model = alone.user_model(store, run=run, cancelled=job.cancelled)
+        found = evaluate(
+            picked.dataset,
+            picked.split,
+            [SIMULATOR],
+            users=users,
+            model=model,
+            store=None if picked.builtin else store,
+            community=light,
+            seed=seed,
+            on_progress=lambda d, n, what="": job.report_progress(d, n, "Simulating"),
+            cancelled=job.cancelled,
+            workers=1 if picked.builtin else user_sample.WORKERS,
+        )
+        scale = picked.dataset.scale
+        said = {"alone": fidelity.on_scale(found.predictions[SIMULATOR].values, scale)}
+        if CALIBRATED in found.calibrations:
+            said = {
+                "calibrated": found.calibrations[CALIBRATED].found.values("sample", scale, seed),
+                **said,
+            }
+        said |= fidelity.naive(picked.split, found.test, scale, seed)
+        made = fidelity.measure(
+            fidelity.Histories(picked.dataset, picked.split, found.test, said),
+            seed,
+            lambda name: job.report_progress(job.total, job.total, f"Measuring: {TITLES.get(name, name)}"),
+        )
+        made["notes"] = list(found.notes)
+    except BaseException as error:
+        if store:
+            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
+        raise
+    if store is None:
+        raise InvalidInputError("There is no database, so the result could not be kept.", "The sidebar says why.")
+    store.finish_run(run, "done", made)
+    return run
+
+
+def verdict(made: dict[str, Any]) -> str:
+    """One sentence: where the calibrated simulator is closer to real people than every naive one."""
+    rows = made["simulators"]
+    mine = rows.get("calibrated")
+    if mine is None:
+        return "There were too few forecasts to calibrate with, so only the rounded ratings are compared."
+    better: list[str] = []
+    worse: list[str] = []
+    for key, (title, side, _) in fidelity.MEASURES.items():
+        value, others = (
+            mine[key][0],
+            [rows[n][key][0] for n in fidelity.NAIVE if rows[n][key][0] is not None],
+        )
+        if value is None or not others:
+            continue
+        best = max(others) if side > 0 else min(others)
+        (better if (value - best) * side > 0 else worse).append(title[:1].lower() + title[1:])
+    parts = []
+    if better:
+        parts.append(f"closer to real people than every naive simulator in {', '.join(better)}")
+    if worse:
+        parts.append(f"not closer than the best naive one in {', '.join(worse)}")
+    return f"The calibrated simulator is {'; it is '.join(parts)}."
+
+
+def board(made: dict[str, Any]) -> pd.DataFrame:
+    """One row a measure, a column a simulator; the best of each row says so."""
+    rows = []
+    for key, (title, side, _) in fidelity.MEASURES.items():
+        values = {n: r[key][0] for n, r in made["simulators"].items() if r.get(key) and r[key][0] is not None}
+        best = (max if side > 0 else min)(values.values(), default=None)
+        row = {"Measure": f"{title} {'↑' if side > 0 else '↓'}"}
+        for name, found in made["simulators"].items():
+            value, low, high = found.get(key, [None, None, None])
+            text = "–" if value is None else f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
+            row[TITLES.get(name, name)] = f"★ {text}" if value is not None and value == best else text
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def result(picked: Chosen, run: dict[str, Any]) -> None:
+    """Everything that is said of one run."""
+    made = run["summary"]
+    st.markdown(f"**{verdict(made)}**")
+    st.caption(
+        f"{literal(label(run['model']))}: {made['users']} users, {made['rows']:,} ratings of the test part, seed {run['seed']}. "
+        "★ is the closest; in brackets 95 % intervals over users. ↑ more is better, ↓ less is."
+    )
+    for note in made.get("notes", []):
+        st.caption(literal(note))
+    table = board(made)
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        alt="Fidelity by measure and simulator",
+        column_config={"Measure": st.column_config.TextColumn(pinned=True)},
+    )
+    with st.grid(2, min_column_width=420, gap="medium"):
+        with st.container():
+            st.markdown("**Ratings given**")
+            levels = [f"{v:g}" for v in picked.dataset.scale.values]
+            frame = pd.DataFrame(made["histograms"], index=levels).rename(columns={"real": "Real people", **TITLES})
+            st.plotly_chart(realism_charts.shares(frame), alt="Share of each rating, real people and simulators")
+        with st.container():
+            st.markdown("**What gives them away**")
+            st.caption(
+                "A classifier sees one row a user and tells simulated from real ones; .5 is by chance. Features that it leans on most:"
+            )
+            for name, row in made["simulators"].items():
+                clues = ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "nothing in particular"
+                st.markdown(f"- **{TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {literal(clues)}")
+    with st.expander("What is measured", icon=":material/help:"):
+        st.markdown("\n".join(f"- **{title}**: {what}" for title, _, what in fidelity.MEASURES.values()))
+    st.download_button("Table as CSV", safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:")
+
+
+def recorded(picked: Chosen, store: Store | None) -> list[dict[str, Any]]:
+    """Finished runs on this split, newest first."""
+    return run_picker.recorded(picked, store, KIND)

