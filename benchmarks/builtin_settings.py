@@ -64,7 +64,7 @@ def main() -> None:
                 found = forecast_rmse(dataset, split)
             mark = "  <- as it is" if value == getattr(taste, name) else ""
             print(f"  {name} {value:g}: RMSE {found:.4f}, {found / now:.4f} of it{mark}")
-    told = community.with_factorization(dataset, split, settings.kept_dir())
+    told = community.with_factorization(dataset, split, settings.prediction_cache_dir())
     now = forecast_rmse(dataset, split, told)
     print(f"told what others gave: RMSE {now:.4f}")
     for name, values in WITH_EVIDENCE.items():

@@ -19,7 +19,7 @@ from statistics import fmean
 from lusifer import prompts
 from lusifer.datasets import Dataset, load, splits
 from lusifer.datasets.details import import_csv, load_details
-from lusifer.llm import factory
+from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan
 from lusifer.simulator.evolution import context_after
 from lusifer.store import Store
@@ -57,7 +57,7 @@ def main() -> None:
         store = Store(Path(folder) / "lusifer.db")
         dataset = with_overviews(load("ml-100k"), store)
         split = splits.make(dataset, "last-10")
-        model = LLMUserModel(factory("openai:small", store), prompts.load())
+        model = LLMUserModel(create_llm("openai:small", store), prompts.load())
         sums: dict[str, list[int]] = defaultdict(list)
         ratings = 0
         for user in split.test.user_ids[:: len(split.test.user_ids) // USERS][:USERS].tolist():

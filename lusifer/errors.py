@@ -70,12 +70,12 @@ class ModelError(LusiferError):
         self.attempts = 1
 
     @property
-    def hopeless(self) -> bool:
+    def is_fatal(self) -> bool:
         """Whether the next question would fail the same way, until a person acts."""
         return self.kind in {"auth", "unreachable", "not-found", "budget"}
 
     @property
-    def passing(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether the same question may be answered in a while."""
         return self.kind in {"rate-limit", "server", "timeout", "reset"}
 

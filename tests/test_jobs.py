@@ -81,7 +81,7 @@ def test_forget_and_the_newest_are_kept(jobs: Jobs) -> None:
 
 def test_each_worker_closes_its_connection(jobs: Jobs, store) -> None:
     def work(job: Job) -> None:
-        store.keep_call({"status": "ok"})
+        store.save_call({"status": "ok"})
         assert store._local.db is not None
 
     job = jobs.start("k", "T", work, store=store)

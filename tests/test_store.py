@@ -44,18 +44,18 @@ def test_runs(store) -> None:
 
 
 def test_steps_stop_at_a_gap_and_are_replaced(store) -> None:
-    store.keep_evolution("e", {"user_id": 1})
-    store.keep_evolution("e", {"user_id": 2})
-    store.keep_steps("e", [_step(1), _step(2), _step(4)])
+    store.save_evolution("e", {"user_id": 1})
+    store.save_evolution("e", {"user_id": 2})
+    store.save_steps("e", [_step(1), _step(2), _step(4)])
     assert [s["number"] for s in store.steps("e")] == [1, 2]
-    store.keep_steps("e", [{"number": 2, "text": "new"}])
+    store.save_steps("e", [{"number": 2, "text": "new"}])
     assert store.steps("e")[1]["text"] == "new"
-    store.forget_steps("e")
+    store.delete_steps("e")
     assert store.steps("e") == []
 
 
 def test_ratings_by_step(store) -> None:
-    store.keep_evolution("e", {"user_id": 1})
+    store.save_evolution("e", {"user_id": 1})
     row = {
         "item_id": 5,
         "rating": 4.0,
@@ -64,13 +64,13 @@ def test_ratings_by_step(store) -> None:
         "reason": "r",
         "failure": "",
     }
-    store.keep_ratings("e", 4, [row, {**row, "item_id": 6}])
+    store.save_ratings("e", 4, [row, {**row, "item_id": 6}])
     kept = {**row, "mass": None, "how": None, "details": None}
     assert store.ratings("e", 4, [5, 7]) == {5: kept} and store.ratings("e", 3, [5]) == {}
 
 
 def test_dropping_calls_of_a_run_leaves_answers(store) -> None:
-    store.keep_answer(*_answer(1))
+    store.save_answer(*_answer(1))
     with store.writing() as db:
         db["calls"].delete_where("1 = 1")
     assert store.answer("k1")["text"] == "t1"
@@ -90,7 +90,7 @@ def test_many_threads(store) -> None:
     def work(part: int) -> None:
         try:
             for n in range(part * 25, part * 25 + 25):
-                store.keep_answer(*_answer(n))
+                store.save_answer(*_answer(n))
                 assert store.answer(f"k{n}")
         except BaseException as error:
             failures.append(error)
@@ -107,7 +107,7 @@ def test_many_threads(store) -> None:
 def _process(path: str, part: int) -> None:
     mine = Store(path)
     for n in range(part * 50, part * 50 + 50):
-        mine.keep_answer(*_answer(n))
+        mine.save_answer(*_answer(n))
 
 
 def test_processes_that_start_at_once(tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ def test_processes_that_start_at_once(tmp_path: Path) -> None:
 def test_killed_at_any_moment_loses_only_what_is_in_flight(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom lusifer.store import Store\ns = Store(sys.argv[1])\nn = 0\n"
-        "while True:\n    n += 1\n    s.keep_steps('e', [{'number': n}])\n    print(n, flush=True)\n"
+        "while True:\n    n += 1\n    s.save_steps('e', [{'number': n}])\n    print(n, flush=True)\n"
     )
     path = tmp_path / "lusifer.db"
-    Store(path).keep_evolution("e", {"user_id": 1})
+    Store(path).save_evolution("e", {"user_id": 1})
     child = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
     assert child.stdout
     said = 0
@@ -146,11 +146,11 @@ def test_a_locked_database_says_so(store, monkeypatch: pytest.MonkeyPatch) -> No
     holder.execute("BEGIN EXCLUSIVE")
     try:
         with pytest.raises(StoreError, match="is locked") as failed:
-            other.keep_call({"status": "ok"})
+            other.save_call({"status": "ok"})
         assert "close" in failed.value.fix
     finally:
         holder.close()
-    other.keep_call({"status": "ok"})
+    other.save_call({"status": "ok"})
     assert other.usage()["made"] == 1, "and it works again afterwards"
 
 
@@ -172,7 +172,7 @@ def test_unwritable_places(tmp_path: Path) -> None:
 
 
 def test_opening_again_migrates_nothing_and_loses_nothing(store) -> None:
-    store.keep_answer(*_answer(1))
+    store.save_answer(*_answer(1))
     store.close()
     again = Store(store.path)
     assert again.answer("k1") and again._open()["_sqlite_migrations"].count == 5
@@ -200,7 +200,7 @@ def test_calls_by_filter_search_and_page(store) -> None:
     for n in range(1, 6):
         key, answer, call = _answer(n)
         messages = json.dumps([{"role": "user", "content": f"Rate 50% of film_{n} for O'Hara"}])
-        store.keep_answer(
+        store.save_answer(
             key,
             answer,
             {
@@ -212,7 +212,7 @@ def test_calls_by_filter_search_and_page(store) -> None:
                 "user_id": n,
             },
         )
-    store.keep_call({"key": "k1", "status": "cached", "model": "a:b", "purpose": "rate"})
+    store.save_call({"key": "k1", "status": "cached", "model": "a:b", "purpose": "rate"})
     rows, total = store.calls({"purpose": "rate", "model": None}, limit=2)
     assert total == 4 and [r["id"] for r in rows] == [6, 5] and "messages" not in rows[0]
     assert store.calls({"purpose": "rate"}, limit=2, offset=2)[0][0]["id"] == 3
@@ -236,9 +236,9 @@ def test_calls_by_filter_search_and_page(store) -> None:
 
 def test_runs_are_renamed_deleted_and_summed_up(store) -> None:
     run = store.start_run("comparison", "A title")
-    store.keep_call({"key": "k", "run_id": run, "status": "ok", "input_tokens": 5, "output_tokens": 2, "price": 0.25})
-    store.keep_call({"key": "k", "run_id": run, "status": "cached"})
-    store.keep_call({"key": "q", "run_id": run, "status": "failed"})
+    store.save_call({"key": "k", "run_id": run, "status": "ok", "input_tokens": 5, "output_tokens": 2, "price": 0.25})
+    store.save_call({"key": "k", "run_id": run, "status": "cached"})
+    store.save_call({"key": "q", "run_id": run, "status": "failed"})
     used = store.run_usage(run)
     assert used == {"made": 2, "cached": 1, "failed": 1, "tokens": 7, "price": 0.25, "unpriced": 0}
     store.rename_run(run, "Another")
@@ -258,8 +258,8 @@ def test_evolutions_of_one_model(store) -> None:
         "batch_size": 10,
     }
     for n, (user, forecasts, evidence) in enumerate([(2, 1, ""), (1, 1, ""), (3, 0, ""), (4, 1, "e")]):
-        store.keep_evolution(f"e{n}", {**base, "user_id": user, "forecasts": forecasts, "evidence": evidence})
-    store.keep_steps("e0", [_step(1), _step(2)])
+        store.save_evolution(f"e{n}", {**base, "user_id": user, "forecasts": forecasts, "evidence": evidence})
+    store.save_steps("e0", [_step(1), _step(2)])
     found = store.evolutions("h", "s", "m", "1", "")
     assert [(r["id"], r["user_id"], r["steps"]) for r in found] == [("e1", 1, 0), ("e0", 2, 2)]
     assert [r["id"] for r in store.evolutions("h", "s", "m", "1", "e")] == ["e3"]
@@ -313,7 +313,7 @@ def test_a_database_of_every_earlier_schema_opens_and_keeps_its_rows(tmp_path: P
 def test_search_follows_what_is_written_and_forgotten(store) -> None:
     for n in range(3):
         said = json.dumps([{"role": "user", "content": f"first line\nword{n} Amélie"}], ensure_ascii=False)
-        store.keep_call(
+        store.save_call(
             {
                 "key": f"k{n}",
                 "run_id": f"r{n}",
@@ -333,7 +333,7 @@ def test_search_follows_what_is_written_and_forgotten(store) -> None:
 
 def test_prune_by_size_keeps_the_newest(store) -> None:
     for n in range(5):
-        store.keep_call({"key": f"k{n}", "status": "ok", "messages": "x" * 900, "text": "y" * 100})
+        store.save_call({"key": f"k{n}", "status": "ok", "messages": "x" * 900, "text": "y" * 100})
     assert store.prune_calls(keep=2500, preview=True) == (3, 3000)
     assert store.prune_calls(keep=2500)[0] == 3 and [r["id"] for r in store.calls({})[0]] == [5, 4]
     assert store.prune_calls(keep=10**9)[0] == 0
@@ -343,7 +343,7 @@ def test_any_table_is_read_whole_and_no_other(store) -> None:
     names = store.tables()
     assert {"calls", "answers", "runs", "prompt_versions", "local_ratings"} <= set(names)
     assert not [n for n in names if n.startswith(("call_search", "sqlite", "_"))]
-    store.keep_call({"key": "k", "status": "ok"})
+    store.save_call({"key": "k", "status": "ok"})
     assert store.table("calls")[0]["key"] == "k"
     with pytest.raises(ValueError):
         store.table("calls; drop table calls")
@@ -361,31 +361,31 @@ def test_notes_are_kept_changed_and_taken_back(store) -> None:
         "thumb": 1,
         "note": "good",
     }
-    store.keep_note(note)
-    store.keep_note({**note, "item_id": 51, "thumb": -1})
-    store.keep_note({**note, "thumb": -1, "note": "on second thought"})
+    store.save_note(note)
+    store.save_note({**note, "item_id": 51, "thumb": -1})
+    store.save_note({**note, "thumb": -1, "note": "on second thought"})
     assert store.note_scores() == {"own-12345678": (0, 2)} and len(store.notes("r")) == 2
-    store.keep_note({**note, "thumb": 0, "note": ""})
+    store.save_note({**note, "thumb": 0, "note": ""})
     assert [n["item_id"] for n in store.notes("r")] == [51]
 
 
 def test_a_local_user_is_erased_without_a_trace(store) -> None:
     one, two = store.add_local_user("d", "Ada"), store.add_local_user("d", "Bob")
     assert two == one + 1 and [u["name"] for u in store.local_users("d")] == ["Bob", "Ada"]
-    store.keep_local_rating(one, 50, 4.0, 10, 3.5)
-    store.keep_local_rating(one, 51, 2.0, 11)
-    store.keep_local_rating(one, 51, None, 12)
+    store.save_local_rating(one, 50, 4.0, 10, 3.5)
+    store.save_local_rating(one, 51, 2.0, 11)
+    store.save_local_rating(one, 51, None, 12)
     assert store.local_ratings(one) == [(50, 4.0, 10, 3.5)]
     for n, user in ((1, one), (2, two)):
         key, answer, call = _answer(n)
-        store.keep_answer(key, answer, {**call, "user_id": user, "messages": f"about Person{n}"})
-    store.keep_call({"key": "k1", "status": "cached", "user_id": two})
+        store.save_answer(key, answer, {**call, "user_id": user, "messages": f"about Person{n}"})
+    store.save_call({"key": "k1", "status": "cached", "user_id": two})
     key, answer, call = _answer(3)
-    store.keep_answer(key, answer, {**call, "user_id": one, "messages": "Person1 again"})
-    store.keep_evolution("e1", {"dataset": "d", "user_id": one})
-    store.keep_steps("e1", [_step(1)])
-    store.keep_ratings("e1", 1, [{"item_id": 5, "rating": 1.0}])
-    store.erase_local_user(one)
+    store.save_answer(key, answer, {**call, "user_id": one, "messages": "Person1 again"})
+    store.save_evolution("e1", {"dataset": "d", "user_id": one})
+    store.save_steps("e1", [_step(1)])
+    store.save_ratings("e1", 1, [{"item_id": 5, "rating": 1.0}])
+    store.delete_local_user(one)
     assert store.local_users("d")[0]["name"] == "Bob" and not store.local_ratings(one)
     assert not store.steps("e1") and not store.ratings("e1", 1, [5])
     assert store.calls({"user_id": one})[1] == 0 and store.calls({}, search="person1")[1] == 0
@@ -395,7 +395,7 @@ def test_a_local_user_is_erased_without_a_trace(store) -> None:
 def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
     for n in (1, 2, 3):
         key, answer, call = _answer(n)
-        store.keep_answer(
+        store.save_answer(
             key,
             answer,
             {
@@ -407,8 +407,8 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
                 "messages": f"m{n}",
             },
         )
-    store.keep_prompt("f" * 64, "other", "{}", None, "only here")
-    number = store.keep_prompt("0011aabb" + "0" * 56, "own", "{}", None, "mine")
+    store.save_prompt("f" * 64, "other", "{}", None, "only here")
+    number = store.save_prompt("0011aabb" + "0" * 56, "own", "{}", None, "mine")
     params = {
         "users": [1, 3],
         "candidates": [
@@ -416,7 +416,7 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
         ],
     }
     run = store.start_run("prompt-trial", "T", dataset_hash="d", split="s", model="a:b", params=params)
-    store.keep_call(
+    store.save_call(
         {
             "key": "k1",
             "run_id": run,
@@ -428,7 +428,7 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
     )
     store.finish_run(run, "done", {"x": 1})
     for user in (1, 2, 3):
-        store.keep_evolution(
+        store.save_evolution(
             f"e{user}",
             {
                 "dataset": "d",
@@ -439,12 +439,12 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
                 "model_version": "own-0011aabb",
             },
         )
-        store.keep_steps(f"e{user}", [_step(1)])
+        store.save_steps(f"e{user}", [_step(1)])
     file = tmp_path / "run.db"
     made = store.export_run(run, file, {"run.parquet": b"bytes"})
     assert made["evolutions"] == made["steps"] == 2 and made["answers"] == 2 and made["prompt_versions"] == 1
     other = Store(tmp_path / "other.db")
-    other.keep_prompt("e" * 64, "was there", "{}", None, "")
+    other.save_prompt("e" * 64, "was there", "{}", None, "")
     taken, rows, files = other.import_run(file)
     assert taken == run and files == {"run.parquet": b"bytes"} and rows["calls"] == made["calls"]
     there = other.run(run)
@@ -484,7 +484,7 @@ def test_a_repair_is_found_from_both_sides(store) -> None:
         ("ok", short, {"user_id": 4}),
         ("ok", long, {}),
     ):
-        store.keep_call({"key": "k", **about, **more, "status": status, "messages": messages})
+        store.save_call({"key": "k", **about, **more, "status": status, "messages": messages})
     found = {n: store.repairs(store.call(n)) for n in (1, 2, 3, 4)}
     assert found == {1: (None, None), 2: (None, 4), 3: (None, None), 4: (2, None)}
 
@@ -492,6 +492,6 @@ def test_a_repair_is_found_from_both_sides(store) -> None:
 def test_calls_about_local_users_can_be_left_out(store) -> None:
     user = store.add_local_user("d", "Ada")
     for n in (user, 3, None):
-        store.keep_call({"key": "k", "status": "ok", "user_id": n, "messages": "m"})
+        store.save_call({"key": "k", "status": "ok", "user_id": n, "messages": "m"})
     assert store.calls({})[1] == 3 and store.calls({}, local=False)[1] == 2
     assert store.prune_calls(keep=0)[0] == 2, "what was asked of them stays until they are erased"

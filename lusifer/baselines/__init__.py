@@ -20,7 +20,7 @@ __all__ = [
     "ALS",
     "METHODS",
     "NCF",
-    "TRIVIAL",
+    "NAIVE_BASELINES",
     "Bias",
     "Constant",
     "FactorizationMachine",
@@ -32,7 +32,7 @@ __all__ = [
     "SideInformation",
     "UserMean",
     "create",
-    "settings_of",
+    "hyperparameters_of",
 ]
 
 METHODS: dict[str, type[Predictor]] = {
@@ -51,9 +51,9 @@ METHODS: dict[str, type[Predictor]] = {
     )
 }
 """Every method by name, the simplest first."""
-TRIVIAL = ("constant", "user-mean", "item-mean")
+NAIVE_BASELINES = ("constant", "user-mean", "item-mean")
 """Methods that personalise nothing or know one side alone; a bias is the least of filtering."""
-HEAVY = ("item-knn", "svdpp", "ncf", "rnn4rec", "fm")
+SLOW_BASELINES = ("item-knn", "svdpp", "ncf", "rnn4rec", "fm")
 """Methods that take seconds: worth a process of their own, and worth keeping what they predicted."""
 
 
@@ -78,6 +78,6 @@ def create(name: str, side: SideInformation | None = None) -> Predictor:
     return METHODS[name]()
 
 
-def settings_of(predictor: Predictor) -> dict[str, Any]:
+def hyperparameters_of(predictor: Predictor) -> dict[str, Any]:
     """The settings of a predictor that is not fitted yet, as they name what it predicts."""
     return {k: v for k, v in sorted(vars(predictor).items()) if k != "side"}

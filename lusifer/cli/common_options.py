@@ -71,11 +71,11 @@ def build_budget(options: argparse.Namespace) -> Any:
     import secrets
     from dataclasses import replace
 
-    from lusifer.llm.budget import Limit, operators
+    from lusifer.llm.budget import Limit, operator_budget
 
     if options.budget is not None and not 0 <= options.budget < math.inf:
         raise InvalidInputError(f"A budget of {options.budget} is no amount.", "Give dollars, such as 5.")
-    limits = operators(run_id=f"cli-{secrets.token_hex(6)}", session_id=f"cli-{secrets.token_hex(6)}")
+    limits = operator_budget(run_id=f"cli-{secrets.token_hex(6)}", session_id=f"cli-{secrets.token_hex(6)}")
     own = Limit(options.budget)  # of the command, however many runs it makes
     return replace(limits, run=limits.run.under(own), session=limits.session.under(own))
 

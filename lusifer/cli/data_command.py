@@ -76,7 +76,7 @@ def run_enrich(options: argparse.Namespace) -> dict[str, Any]:
     dataset, store = load(options.name), Store(settings.database_path())
     result: dict[str, Any] = {"name": dataset.name}
     if options.forget:
-        result["forgotten"] = store.forget_details(dataset.hash)
+        result["forgotten"] = store.delete_details(dataset.hash)
     if options.source:
         report = details.import_csv(dataset, options.source, store)
         result |= {

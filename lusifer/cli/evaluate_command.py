@@ -22,7 +22,7 @@ def _build_community(options: argparse.Namespace, dataset: Dataset, split: Split
 
     if options.evidence == "off":
         return community.offsets_only(dataset, split, seed=options.seed) if options.calibrate == "on" else None
-    folder = settings.kept_dir()
+    folder = settings.prediction_cache_dir()
     if not community.is_cached(dataset, split, folder, seed=options.seed):
         log("Computing community evidence (about a minute and a half; kept for the next time) ...")
     last = [0]
@@ -74,7 +74,7 @@ def run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         community=community,
         calibration=options.calibrate == "on",
         seed=options.seed,
-        folder=settings.kept_dir(),
+        folder=settings.prediction_cache_dir(),
         on_progress=report,
         workers=options.workers if model_is_paid else 1,
     )

@@ -115,7 +115,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
     if users is None:
         users = sample_users(split, options.users, options.seed, common_options.group_of_users(options.among, dataset))
     paid = options.model != "builtin"
-    folder = settings.kept_dir()
+    folder = settings.prediction_cache_dir()
     budget = common_options.build_budget(options)
     began, last = time.monotonic(), [0.0]
 

@@ -13,18 +13,18 @@ from lusifer.errors import DatasetError, InvalidInputError
 
 def run_list(options: argparse.Namespace) -> dict[str, Any]:
     """What lies in the data folder, what waits for a mapping, what can be fetched."""
-    from lusifer.datasets import DATASET_SPECS, available, custom_tables, kind_of
+    from lusifer.datasets import DATASET_SPECS, custom_tables, detect_kind, list_datasets
     from lusifer.datasets.fetch import RELEASES
 
     root = settings.data_dir()
-    there = available()
+    there = list_datasets()
     waiting = (
         [
             p.name
             for p in sorted(root.iterdir())
             if p.is_dir()
-            and kind_of(p) is None
-            and custom_tables.tables_in(p)
+            and detect_kind(p) is None
+            and custom_tables.list_tables(p)
             and not p.name.startswith(".")
             and p.name not in {"runs", "kept", "models"}
         ]
@@ -51,11 +51,11 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
     if not options.name or Path(options.name).name != options.name or not folder.is_dir():
         raise InvalidInputError(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")
     try:
-        recipe = custom_tables.kept(folder) or custom_tables.propose(folder)
+        recipe = custom_tables.kept(folder) or custom_tables.propose_mapping(folder)
     except DatasetError:
         if not (folder / custom_tables.FILE).is_file():
             raise
-        recipe = custom_tables.propose(folder)  # the mapping that is there can't be read: here it is made anew
+        recipe = custom_tables.propose_mapping(folder)  # the mapping that is there can't be read: here it is made anew
     said = dict(x.partition("=")[::2] for x in options.set)
     recipe = custom_tables.changed(recipe, said)
     for name in ("title", "one", "many", "unit"):

@@ -57,7 +57,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, splits
     from lusifer.evaluation import population, tables
     from lusifer.evaluation.cluster import Cluster, SharedInputs, UserModelConfig
-    from lusifer.llm.batch import DISCOUNT, Batches
+    from lusifer.llm.batch import DISCOUNT, BatchAPI
     from lusifer.prompts import versions
     from lusifer.simulator import community, plan, user_model
     from lusifer.simulator.batch_planner import by_waves
@@ -97,7 +97,11 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             evidence=options.evidence == "on",
         )
 
-    told = community.with_factorization(dataset, split, settings.kept_dir()) if options.evidence == "on" else None
+    told = (
+        community.with_factorization(dataset, split, settings.prediction_cache_dir())
+        if options.evidence == "on"
+        else None
+    )
     light = told or community.offsets_only(dataset, split)
     if paid:
         model = make("")
@@ -133,7 +137,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
 
     def batched(run: str, model: Any) -> None:
         state = population.folder_of(run) / "batches.json"
-        batches = Batches(
+        batches = BatchAPI(
             model.llm,
             state,
             options.pause,
@@ -187,7 +191,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             engine=options.engine,
             community=told,
             light=light,
-            memory=settings.kept_dir(),
+            memory=settings.prediction_cache_dir(),
             workers=options.workers if paid else 1,
             on_progress=on_progress,
             **hooks,

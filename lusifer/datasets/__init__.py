@@ -33,9 +33,9 @@ __all__ = [
     "RatingTable",
     "Report",
     "User",
-    "available",
+    "detect_kind",
     "is_prepared",
-    "kind_of",
+    "list_datasets",
     "load",
     "splits",
 ]
@@ -66,7 +66,7 @@ DATASET_SPECS = {
 }
 
 
-def available(data_dir: Path | None = None) -> list[str]:
+def list_datasets(data_dir: Path | None = None) -> list[str]:
     """Names of the data sets that lie in the data folder, whole or not, told by their content: the known one
     first, then the others by name."""
     root = data_dir or settings.data_dir()
@@ -75,7 +75,7 @@ def available(data_dir: Path | None = None) -> list[str]:
         folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     except OSError:
         folders = []
-    others = [p.name for p in folders if p.name not in DATASET_SPECS and not _set_aside(p) and kind_of(p)]
+    others = [p.name for p in folders if p.name not in DATASET_SPECS and not _set_aside(p) and detect_kind(p)]
     return known + others
 
 
@@ -84,7 +84,7 @@ def _set_aside(folder: Path) -> bool:
     return ".replaced-" in folder.name or folder.name in {"runs", "kept", "models"}
 
 
-def kind_of(folder: Path) -> str | None:
+def detect_kind(folder: Path) -> str | None:
     """What a folder holds, told by its files: ``100k`` (MovieLens 100K in either layout), ``release`` (a larger
     one), ``own`` (tables with an accepted mapping); ``None`` for nothing that can be loaded."""
     if (folder / custom_tables.FILE).is_file():
@@ -138,9 +138,9 @@ def load(
     if known is None and (not name or (not inside and (os.sep not in name or not folder.is_dir()))):
         raise InvalidInputError(
             f"There is no data set {name!r}.",
-            f"There are {', '.join(available(root)) or 'none'}; or give the path of a folder.",
+            f"There are {', '.join(list_datasets(root)) or 'none'}; or give the path of a folder.",
         )
-    if known and kind_of(folder) is None:
+    if known and detect_kind(folder) is None:
         raise DatasetMissingError(
             f"{known.title} is not in {root} yet.",
             f"Fetch it: python -m lusifer data fetch {name}",
@@ -158,7 +158,7 @@ def load(
                 "Check its files.",
             ) from None
         if known:
-            check_whole(parsed, known, folder)
+            check_complete(parsed, known, folder)
         on_progress(0, 0, "Counting.")
         stats = columnar_cache.statistics(parsed)
         meta |= {
@@ -185,7 +185,7 @@ def load(
         source=folder,
         fixed_splits=fixed,
         attribution=known.attribution if known else "",
-        details=_own_texts(parsed.items),
+        details=_item_texts(parsed.items),
         words=ItemNouns(meta.get("one", "movie"), meta.get("many", "movies")),
         report=Report.from_json(meta.get("report", {})),
     )
@@ -202,7 +202,7 @@ def is_prepared(name: str, data_dir: Path | None = None) -> bool:
         return True
 
 
-def _own_texts(items: pd.DataFrame) -> dict[int, Details]:
+def _item_texts(items: pd.DataFrame) -> dict[int, Details]:
     """What a data set's own table says of its items."""
     if "text" not in items:
         return {}
@@ -216,17 +216,17 @@ def _files(folder: Path, name: str) -> tuple[str, custom_tables.TableMapping | N
     Raises:
         DatasetError: nothing that can be loaded, or nobody has said how its tables are to be read.
     """
-    kind = kind_of(folder)
+    kind = detect_kind(folder)
     recipe = custom_tables.kept(folder)
     if kind == "own":
-        recipe = recipe or custom_tables.propose(folder)  # RecBole's files say what their columns are
+        recipe = recipe or custom_tables.propose_mapping(folder)  # RecBole's files say what their columns are
         mapping = [folder / custom_tables.FILE] if (folder / custom_tables.FILE).is_file() else []
         return kind, recipe, [*(folder / f for f in recipe.files), *mapping]
     if kind == "release":
         found = releases.recognise(folder)
         assert found is not None
         return kind, None, found.files
-    if kind is None and custom_tables.tables_in(folder):
+    if kind is None and custom_tables.list_tables(folder):
         raise DatasetError(
             f"{folder} holds tables, and nobody has said yet which column is what.",
             f"Look at the guess and accept it: python -m lusifer data map {name}",
@@ -273,7 +273,7 @@ def _movielens_scale(ratings: RatingTable) -> RatingScale:
     return RatingScale(1.0, 5.0, 1.0)
 
 
-def check_whole(parsed: movielens.Parsed, known: DatasetSpec, folder: Path) -> None:
+def check_complete(parsed: movielens.Parsed, known: DatasetSpec, folder: Path) -> None:
     """Hold a known data set against its published counts and its ratings' hash.
 
     Raises:

@@ -280,7 +280,7 @@ def keep(folder: Path, recipe: TableMapping) -> None:
 # ---- guessing -------------------------------------------------------------------------------------------
 
 
-def tables_in(folder: Path) -> list[Path]:
+def list_tables(folder: Path) -> list[Path]:
     """Files of a folder that may be tables."""
     if not folder.is_dir():
         return []
@@ -289,7 +289,7 @@ def tables_in(folder: Path) -> list[Path]:
     )
 
 
-def columns_of(path: Path) -> dict[str, list[Any]]:
+def preview_columns(path: Path) -> dict[str, list[Any]]:
     """A table's columns with their first few values.
 
     Raises:
@@ -329,16 +329,16 @@ def _guess(columns: Sequence[str], roles: Mapping[str, tuple[str, ...]]) -> dict
     return found
 
 
-def propose(folder: Path) -> TableMapping:
+def propose_mapping(folder: Path) -> TableMapping:
     """A guess at how a folder's tables are to be read; a person looks at it before anything is.
 
     Raises:
         DatasetError: no table in the folder has users, items and ratings.
     """
     seen: dict[str, dict[str, list[Any]]] = {}
-    for path in tables_in(folder):
+    for path in list_tables(folder):
         try:
-            seen[path.name] = columns_of(path)
+            seen[path.name] = preview_columns(path)
         except DatasetError:
             continue
     guesses = {table: {n: _guess(list(c), ROLES[table]) for n, c in seen.items()} for table in ROLES}
@@ -356,13 +356,13 @@ def propose(folder: Path) -> TableMapping:
         (n for n in others if n != items and "id" in guesses["users"][n] and len(guesses["users"][n]) > 1), None
     )
     mine = guesses["ratings"][ratings]
-    unit = unit_of(seen[ratings].get(mine.get("time", ""), []))
+    unit = guess_time_unit(seen[ratings].get(mine.get("time", ""), []))
     separator = "|"
     if items and "genres" in guesses["items"][items]:
         texts = [str(v) for v in seen[items][guesses["items"][items]["genres"]] if v]
         counts = {s: sum(s in t for t in texts) for s in SEPARATORS}
         separator = max(SEPARATORS, key=lambda s: (counts[s], -SEPARATORS.index(s)))
-    one, many = word_of(mine["item"], items or "")
+    one, many = guess_item_noun(mine["item"], items or "")
     return TableMapping(
         folder.name,
         TableSpec(ratings, mine),
@@ -376,7 +376,7 @@ def propose(folder: Path) -> TableMapping:
     )
 
 
-def unit_of(values: Sequence[Any]) -> str:
+def guess_time_unit(values: Sequence[Any]) -> str:
     """The unit of some times: by their size, or ``date`` for texts that are no numbers."""
     numbers = []
     for value in values:
@@ -406,7 +406,7 @@ WORDS = {
 }
 
 
-def word_of(column: str, file: str) -> tuple[str, str]:
+def guess_item_noun(column: str, file: str) -> tuple[str, str]:
     """What an item is called, told by the names of its column and file."""
     text = f"{column} {file}".lower()
     for one, many in {**WORDS, "isbn": "books", "asin": "products", "business": "places"}.items():
@@ -437,7 +437,7 @@ def read(
     check(recipe)
     for part in (recipe.ratings, recipe.items, recipe.users):
         if part is not None:
-            there = columns_of(folder / part.file)
+            there = preview_columns(folder / part.file)
             missing = [c for c in part.columns.values() if c and c not in there]
             if missing:
                 raise DatasetError(f"{part.file} has no column {missing[0]!r}.", f"It has {', '.join(there)[:200]}.")

@@ -103,7 +103,7 @@ def import_csv(dataset: Dataset, path: Path, store: Store) -> Report:
                     rows.append(found)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path} can't be read as a table: {error}.", "Give a CSV file in UTF-8.") from None
-    store.keep_details(dataset.hash, rows)
+    store.save_details(dataset.hash, rows)
     report.taken = len(rows)
     return report
 
@@ -172,7 +172,7 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
     return len(rows)
 
 
-def normalised(title: str) -> str:
+def normalized_title(title: str) -> str:
     """A title for comparing: no accents, case, punctuation, year or moved article."""
     text = re.sub(r"\s*\(\d{4}\)\s*$", "", title)
     text = re.sub(
@@ -185,8 +185,8 @@ def normalised(title: str) -> str:
 
 def same_title(one: str, other: str) -> bool:
     """Whether two titles are of one movie, whatever their article, year, brackets or accents."""
-    a, b = normalised(one), normalised(other)
-    bare = [normalised(re.sub(r"\s*\(.*\)", "", t)) for t in (one, other)]
+    a, b = normalized_title(one), normalized_title(other)
+    bare = [normalized_title(re.sub(r"\s*\(.*\)", "", t)) for t in (one, other)]
     return a == b or (bare[0] == bare[1] != "")
 
 

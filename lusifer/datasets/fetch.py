@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lusifer import settings
-from lusifer.datasets import DATASET_SPECS, check_whole, load, movielens, releases
+from lusifer.datasets import DATASET_SPECS, check_complete, load, movielens, releases
 from lusifer.errors import CancelledError, DatasetError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
@@ -102,12 +102,12 @@ def fetch(
         load(name, root)  # whole, or says what is wrong with it
         on_progress(100, 100, f"{known.title} is already in {target}.")
         return target
-    work = _workshop(root)
+    work = _temporary_folder(root)
     try:
         folder = _obtain(work, source, on_progress, cancelled, url)
-        check_whole(movielens.read(folder), known, folder)
+        check_complete(movielens.read(folder), known, folder)
         if target.exists():
-            _put_aside(target)
+            _move_aside(target)
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -115,12 +115,12 @@ def fetch(
     return target
 
 
-def _put_aside(target: Path) -> None:
+def _move_aside(target: Path) -> None:
     """Keep what is replaced, under a dated name."""
     target.rename(target.with_name(f"{target.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}"))
 
 
-def _workshop(root: Path) -> Path:
+def _temporary_folder(root: Path) -> Path:
     """A hidden folder to work in, beside where the data set will stand."""
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def _fetch_release(
         load(name, root, on_progress=on_progress, cancelled=cancelled)
         on_progress(100, 100, f"{release.title} is already in {target}.")
         return target
-    work = _workshop(root)
+    work = _temporary_folder(root)
     base = os.environ.get("LUSIFER_MOVIELENS_URL") or BASE_URL
     address = url or f"{base.rstrip('/')}/{name}.zip"
     archive = work / f"{name}.zip"
@@ -159,7 +159,7 @@ def _fetch_release(
         if releases.recognise(folder) is None:
             raise DatasetError(f"{name}.zip holds no ratings and movies that are known here.", "Fetch it again.")
         if target.exists():
-            _put_aside(target)
+            _move_aside(target)
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)

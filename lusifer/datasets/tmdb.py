@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lusifer.datasets.details import CAST, normalised, to_json
+from lusifer.datasets.details import CAST, normalized_title, to_json
 from lusifer.datasets.model import Dataset, Details, Item
 from lusifer.errors import CancelledError, DatasetError
 from lusifer.progress import Progress, ignore_progress
@@ -26,9 +26,9 @@ API = "https://api.themoviedb.org/3"
 ATTEMPTS = 6
 FIRST_WAIT = 0.5
 TIMEOUT_SECONDS = 20.0
-A_SECOND = 20
+MAX_REQUESTS_PER_SECOND = 20
 """Requests a second at most; TMDB's own limit is about 40."""
-CONFIDENT = 0.8
+MIN_CONFIDENCE = 0.8
 """Least likeness of title and year for a search result to be taken."""
 _lock = threading.Lock()
 
@@ -39,7 +39,7 @@ def configured() -> bool:
 
 
 @dataclass
-class Enriched:
+class EnrichmentCounts:
     """What a run did: movies found, not found, known before."""
 
     found: int = 0
@@ -54,7 +54,7 @@ def enrich(
     items: Iterable[int] | None = None,
     on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Enriched:
+) -> EnrichmentCounts:
     """Look up every movie (or some) that the database knows nothing of yet.
 
     Raises:
@@ -64,7 +64,7 @@ def enrich(
     wanted = [int(i) for i in (dataset.items.index if items is None else items)]
     known = {r["item_id"] for r in store.details(dataset.hash)}
     missing = [i for i in wanted if i not in known]
-    done = Enriched(known=len(wanted) - len(missing))
+    done = EnrichmentCounts(known=len(wanted) - len(missing))
     if not missing:
         return done
     client = Client(cancelled)
@@ -81,10 +81,10 @@ def enrich(
             match, likeness = client.search(item)
             found = client.details(match) if match is not None else None
         if found is None:
-            store.keep_details(dataset.hash, [(item_id, None, "tmdb", likeness)])
+            store.save_details(dataset.hash, [(item_id, None, "tmdb", likeness)])
             done.not_found += 1
         else:
-            store.keep_details(dataset.hash, [(item_id, to_json(found), "tmdb", likeness)])
+            store.save_details(dataset.hash, [(item_id, to_json(found), "tmdb", likeness)])
             done.found += 1
     on_progress(len(missing), len(missing), "")
     return done
@@ -134,7 +134,7 @@ class Client:
         )
 
     def search(self, item: Item) -> tuple[int | None, float]:
-        """The id of the best match, ``None`` below `CONFIDENT`, and how like it is (0–1)."""
+        """The id of the best match, ``None`` below `MIN_CONFIDENCE`, and how like it is (0–1)."""
         best: tuple[int | None, float] = (None, 0.0)
         for title in titles(item):
             for year in [item.year, None] if item.year else [None]:
@@ -145,7 +145,7 @@ class Client:
                         best = int(result["id"]), score
                 if best[1] >= 0.97:
                     return best
-        return best if best[1] >= CONFIDENT else (None, best[1])
+        return best if best[1] >= MIN_CONFIDENCE else (None, best[1])
 
     def _ask(self, call: Callable[[], Any]) -> dict[str, Any] | None:
         try:
@@ -166,8 +166,8 @@ def titles(item: Item) -> list[str]:
 
 def likeness(item: Item, result: dict[str, Any]) -> float:
     """How like a search result is to a movie: its best title's, less a tenth for each year between."""
-    theirs = [normalised(str(result.get(k) or "")) for k in ("title", "original_title")]
-    ours = [normalised(t) for t in titles(item)]
+    theirs = [normalized_title(str(result.get(k) or "")) for k in ("title", "original_title")]
+    ours = [normalized_title(t) for t in titles(item)]
     title = max(
         (difflib.SequenceMatcher(None, a, b).ratio() for a in ours for b in theirs if a and b),
         default=0.0,
@@ -196,7 +196,7 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
                 url = url.replace(f"api_key={key}&", "")
                 headers["Authorization"] = f"Bearer {key}"
             for attempt in range(1, ATTEMPTS + 1):
-                self._wait(max(self.last + 1 / A_SECOND - time.monotonic(), 0))
+                self._wait(max(self.last + 1 / MAX_REQUESTS_PER_SECOND - time.monotonic(), 0))
                 type(self).last = time.monotonic()
                 problem, wait = "", FIRST_WAIT * 2**attempt
                 try:

@@ -232,4 +232,4 @@ def world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int = 0) 
         InvalidInputError: no such split, or nobody to simulate.
     """
     found = datasets.load(dataset)
-    return build(found, splits.make(found, split), seed=seed, folder=settings.kept_dir())
+    return build(found, splits.make(found, split), seed=seed, folder=settings.prediction_cache_dir())

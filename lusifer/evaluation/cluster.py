@@ -102,7 +102,7 @@ class StoreActor:
         missing = {key for key, _, _ in found} - self.store.has_answers([k for k, _, _ in found])
         for key, answer, call in found:
             if key in missing:
-                self.store.keep_answer(key, answer, call)
+                self.store.save_answer(key, answer, call)
         return len(missing)
 
 
@@ -119,7 +119,7 @@ class WorkerStore(Store):
 
     def _send(self, method: str, *values: Any) -> None:
         sent = self._promises()
-        sent.append((self._tell(method, *values), values[0] if method == "keep_answer" else ""))
+        sent.append((self._tell(method, *values), values[0] if method == "save_answer" else ""))
         if len(sent) > 64:
             self._confirm(sent)
 
@@ -128,7 +128,7 @@ class WorkerStore(Store):
         promise, key = sent.pop(0)
         self._hear(promise)
         if key:
-            self.forget_answer(key)
+            self.delete_answer(key)
 
     def _promises(self) -> list[tuple[Any, str]]:
         if not hasattr(self._sent, "list"):
@@ -150,19 +150,19 @@ class WorkerStore(Store):
         """See `Store`."""
         return set(self._hear(self._tell("has_answers", list(keys))))
 
-    def keep_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
+    def save_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
         """See `Store`; kept here before it is sent."""
-        super().keep_answer(key, answer, call)
-        self._send("keep_answer", key, answer, call)
+        super().save_answer(key, answer, call)
+        self._send("save_answer", key, answer, call)
 
-    def keep_call(self, call: dict[str, Any]) -> None:
+    def save_call(self, call: dict[str, Any]) -> None:
         """See `Store`."""
-        self._send("keep_call", call)
+        self._send("save_call", call)
 
-    def drop_answer(self, key: str, reason: str) -> None:
+    def reject_answer(self, key: str, reason: str) -> None:
         """See `Store`."""
-        super().drop_answer(key, reason)
-        self._send("drop_answer", key, reason)
+        super().reject_answer(key, reason)
+        self._send("reject_answer", key, reason)
 
     def set_aside(
         self,
@@ -179,21 +179,21 @@ class WorkerStore(Store):
         """See `Store`."""
         self._send("settle", booking, tokens, dollars)
 
-    def keep_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
+    def save_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
         """See `Store`."""
-        self._send("keep_evolution", evolution, fields)
+        self._send("save_evolution", evolution, fields)
 
-    def keep_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
+    def save_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
         """See `Store`."""
-        self._send("keep_steps", evolution, list(steps))
+        self._send("save_steps", evolution, list(steps))
 
     def steps(self, evolution: str) -> list[dict[str, Any]]:
         """See `Store`."""
         return list(self._hear(self._tell("steps", evolution)))
 
-    def keep_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
+    def save_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
         """See `Store`."""
-        self._send("keep_ratings", evolution, step, list(ratings))
+        self._send("save_ratings", evolution, step, list(ratings))
 
     def ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """See `Store`."""
@@ -232,7 +232,7 @@ class Worker:
         """Simulate some users.
 
         Raises:
-            ModelError: a hopeless one.
+            ModelError: a fatal one.
             CancelledError: after `stop`.
         """
         test = self.work.split.test.of_users(users)
@@ -280,10 +280,10 @@ def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
             continue  # it is alive, or somebody else is handing it in
         try:
             left = Store(path)
-            while found := left.kept_answers(BLOCK):
+            while found := left.list_answers(BLOCK):
                 adopt(found)
                 for key, _, _ in found:
-                    left.forget_answer(key)
+                    left.delete_answer(key)
             left.close()
             for old in folder.glob(f"{path.stem}.*"):
                 if old.suffix != ".lock":
@@ -437,7 +437,7 @@ class Cluster:
             told: told how many users more are done.
 
         Raises:
-            ModelError: a hopeless one.
+            ModelError: a fatal one.
             CancelledError: ``cancelled`` said so, after the calls under way have ended.
             LusiferError: some users end every worker that takes them.
         """

@@ -116,7 +116,7 @@ def run_population(
         by_engine: who simulates; none: this process.
 
     Raises:
-        ModelError: a hopeless one.
+        ModelError: a fatal one.
         CancelledError: ``cancelled`` said so; finished parts stay.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -46,9 +46,9 @@ def test_values(
         CancelledError: ``cancelled`` or ``on_progress`` said so.
     """
     side = SideInformation.of(dataset)
-    settings = baselines.settings_of(baselines.create(name, side))
+    settings = baselines.hyperparameters_of(baselines.create(name, side))
     given = (name, side, split.train, dataset.scale, seed, split.test.user, split.test.item)
-    if folder is None or name not in baselines.HEAVY:
+    if folder is None or name not in baselines.SLOW_BASELINES:
         return fit_and_predict(*given, on_progress=on_progress)
     said = [VERSION, dataset.hash, split.train.hash, split.test.hash, name, settings, seed]
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]

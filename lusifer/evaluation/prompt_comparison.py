@@ -83,7 +83,7 @@ class Candidate:
 @dataclass(frozen=True, eq=False)
 class Trial:
     """What one candidate said of the sample. ``audits`` by user; ``usage`` by user, see
-    `lusifer.store.Store.usage_of`."""
+    `lusifer.store.Store.usage_by_evolution`."""
 
     candidate: Candidate
     simulated: SimulationResult
@@ -146,7 +146,7 @@ def try_out(
 
     Raises:
         InvalidInputError: two candidates of one name, or that ask the same.
-        ModelError: a hopeless one.
+        ModelError: a fatal one.
         CancelledError: ``cancelled`` said so.
     """
     if len({c.name for c in candidates}) < len(candidates):
@@ -178,7 +178,7 @@ def try_out(
         if store is not None and isinstance(candidate.model, LLMUserModel):
             users = sample.test.user_ids.tolist()
             plans = {u: plan(dataset, sample, u, candidate.model, community=candidate.community).id for u in users}
-            used = store.usage_of(list(plans.values()))
+            used = store.usage_by_evolution(list(plans.values()))
             usage = {u: used.get(p, UNKNOWN) for u, p in plans.items()}
         found.append(Trial(candidate, said, audits, usage))
     return found

@@ -201,7 +201,7 @@ def simulate(
         workers: users at a time; steps of one user wait for each other.
 
     Raises:
-        ModelError: a hopeless one (`ModelError.hopeless`).
+        ModelError: a fatal one (`ModelError.is_fatal`).
         CancelledError: ``cancelled`` said so, between two users.
     """
     said, seen = np.full(len(test), np.nan), np.zeros(len(test))
@@ -245,7 +245,7 @@ def simulate(
             ratings = rate_items(dataset, split, model, what_plan, steps, items, store, community)
         except (ModelError, InvalidInputError) as error:
             # A template may fail for one user alone: that user has no ratings.
-            if isinstance(error, ModelError) and error.hopeless:
+            if isinstance(error, ModelError) and error.is_fatal:
                 raise
             ratings = ()
         with lock:

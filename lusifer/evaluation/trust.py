@@ -413,7 +413,7 @@ def price_a_user(store: Store, plans: Mapping[int, str], builtin: bool, seed: in
     price. ``plans``: the evolution's id by user."""
     if builtin:
         return [0.0, 0.0, 0.0]
-    used = store.usage_of(list(plans.values()))
+    used = store.usage_by_evolution(list(plans.values()))
     spent = {u: math.nan if used[p]["unpriced"] else used[p]["price"] for u, p in plans.items() if p in used}
     if not spent or any(math.isnan(v) for v in spent.values()):
         return [None, None, None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lusifer.llm.budget import Budget, Limit
 from lusifer.llm.cached import CachedLLM
-from lusifer.llm.endpoints import Endpoint, endpoints
-from lusifer.llm.factory import connect, stack
+from lusifer.llm.endpoints import Endpoint, load_endpoints
+from lusifer.llm.factory import create_bare_llm, create_llm
 from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "Message",
     "Options",
     "Token",
-    "connect",
-    "endpoints",
-    "stack",
+    "create_bare_llm",
+    "create_llm",
+    "load_endpoints",
 ]

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
-from lusifer.llm.budget import FEWEST_CHARACTERS, BudgetedLLM
+from lusifer.llm.budget import MIN_CHARACTERS_PER_TOKEN, BudgetedLLM
 from lusifer.llm.cached import CachedLLM
 from lusifer.llm.openai_compatible import OpenAICompatible, _unknown
 from lusifer.llm.prices import price
@@ -41,7 +41,7 @@ Question = tuple[list[Message], Options]
 
 
 @dataclass
-class Pending:
+class PendingBatch:
     """A batch that was submitted: its id (empty while that is not known), the keys that it answers, what was set
     aside for it, and the file of its questions at the service."""
 
@@ -52,7 +52,7 @@ class Pending:
 
 
 @dataclass
-class Batches:
+class BatchAPI:
     """Asks questions in batches; see `fill`.
 
     Args:
@@ -65,7 +65,7 @@ class Batches:
     pause: float = 30.0
     on_progress: Progress = ignore_progress
     cancelled: Callable[[], bool] = lambda: False
-    pending: list[Pending] = field(default_factory=list)
+    pending: list[PendingBatch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         inner: Any = self.llm
@@ -80,7 +80,7 @@ class Batches:
             )
         self.model = inner
         try:
-            self.pending = [Pending(**p) for p in json.loads(self.state.read_text(encoding="utf-8"))]
+            self.pending = [PendingBatch(**p) for p in json.loads(self.state.read_text(encoding="utf-8"))]
         except (OSError, ValueError, TypeError):
             self.pending = []
 
@@ -141,11 +141,11 @@ class Batches:
                 self.llm.store.settle(booking, 0, 0.0)
             raise self.model._explain(error) from None
         # Noted before it is created: whoever is killed in between looks for it by its file.
-        self.pending.append(Pending("", keys, booking, file.id))
+        self.pending.append(PendingBatch("", keys, booking, file.id))
         self._keep()
         self._create(client, self.pending[-1])
 
-    def _create(self, client: Any, pending: Pending) -> None:
+    def _create(self, client: Any, pending: PendingBatch) -> None:
         try:
             batch = client.batches.create(
                 input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h"
@@ -160,7 +160,7 @@ class Batches:
         pending.batch = batch.id
         self._keep()
 
-    def _resolve(self, client: Any, pending: Pending) -> None:
+    def _resolve(self, client: Any, pending: PendingBatch) -> None:
         """Find the batch that somebody may have created before they were killed; create it where there is none."""
         try:
             newest = islice(client.batches.list(limit=100), 1000)
@@ -183,7 +183,7 @@ class Batches:
         given = taken = 0
         for messages, options in questions:
             characters = sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
-            given += int(characters / FEWEST_CHARACTERS)
+            given += int(characters / MIN_CHARACTERS_PER_TOKEN)
             taken += options.get("max_tokens") or 4096
         dollars = price(self.llm.identity, given, 0, taken)
         return self.budget._set_aside(
@@ -203,7 +203,7 @@ class Batches:
             self._keep()
         return found
 
-    def _collect(self, pending: Pending, asked: dict[str, Question]) -> int:
+    def _collect(self, pending: PendingBatch, asked: dict[str, Question]) -> int:
         client, failures = self.model._connect(), 0
         if not pending.batch:
             self._resolve(client, pending)
@@ -221,7 +221,7 @@ class Batches:
                     self._settle(pending, 0, 0.0)
                     return 0
                 failures += 1
-                if explained.hopeless or failures >= PATIENCE:
+                if explained.is_fatal or failures >= PATIENCE:
                     raise explained from None
                 time.sleep(self.pause)
                 continue
@@ -268,7 +268,7 @@ class Batches:
             )
         return found
 
-    def _settle(self, pending: Pending, tokens: int, dollars: float | None) -> None:
+    def _settle(self, pending: PendingBatch, tokens: int, dollars: float | None) -> None:
         if pending.booking is not None:
             self.llm.store.settle(pending.booking, tokens, dollars)
 

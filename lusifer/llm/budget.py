@@ -18,9 +18,9 @@ from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
 from lusifer.store import Store
 
-FEWEST_CHARACTERS = 2.0
+MIN_CHARACTERS_PER_TOKEN = 2.0
 """Characters a token, when the most must be assumed (four is usual, foreign scripts have fewer)."""
-TOKENS_A_DOLLAR = 1_000_000
+TOKENS_PER_DOLLAR = 1_000_000
 """What a dollar of budget allows where the price is not known: about a small hosted model's price."""
 SCOPES = ("run", "session", "day")
 
@@ -33,10 +33,10 @@ class Limit:
     tokens: int | None = None
 
     @property
-    def most_tokens(self) -> int | None:
+    def token_limit(self) -> int | None:
         """The limit where no price is known: its tokens, else a million for each dollar."""
         if self.tokens is None and self.dollars is not None:
-            return int(self.dollars * TOKENS_A_DOLLAR)
+            return int(self.dollars * TOKENS_PER_DOLLAR)
         return self.tokens
 
     @property
@@ -72,7 +72,7 @@ class Budget:
         return {s: limit for s, limit in found.items() if limit.given and names[s]}
 
 
-def operators(run_id: str = "", session_id: str = "") -> Budget:
+def operator_budget(run_id: str = "", session_id: str = "") -> Budget:
     """The operator's limits: ``LUSIFER_BUDGET_RUN``, ``_SESSION``, ``_DAY`` (dollars), and the same
     with ``_TOKENS`` behind.
 
@@ -116,7 +116,7 @@ class BudgetedLLM(LLMWrapper):
         if not limits:
             return self.inner.complete(messages, **options)
         characters = sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
-        given, taken = int(characters / FEWEST_CHARACTERS), options.get("max_tokens") or 4096
+        given, taken = int(characters / MIN_CHARACTERS_PER_TOKEN), options.get("max_tokens") or 4096
         dollars = price(self.identity, given, 0, taken)
         booking = self._set_aside(limits, given + taken, dollars)
         try:
@@ -137,7 +137,7 @@ class BudgetedLLM(LLMWrapper):
         counted: dict[str, tuple[str, float | None]] = {
             scope: ("dollars", limit.dollars)
             if limit.dollars is not None and dollars is not None
-            else ("tokens", limit.most_tokens)
+            else ("tokens", limit.token_limit)
             for scope, limit in limits.items()
         }
         booked = self.store.set_aside(names, tokens, dollars, counted)

@@ -71,7 +71,7 @@ class CachedLLM(LLMWrapper):
         stored = self.store.answer(key)
         if stored is not None:
             # The messages stand with the call that asked; a hit only counts.
-            self.store.keep_call({**call, "status": "cached"})
+            self.store.save_call({**call, "status": "cached"})
             return Completion(
                 stored["text"],
                 stored["finish_reason"],
@@ -86,7 +86,7 @@ class CachedLLM(LLMWrapper):
         try:
             answer = self.inner.complete(messages, **options)
         except ModelError as error:
-            self.store.keep_call(
+            self.store.save_call(
                 {**call, "status": "failed", "error_kind": error.kind, "error": str(error), "attempts": error.attempts}
             )
             raise
@@ -124,7 +124,7 @@ class CachedLLM(LLMWrapper):
             "tokens": tokens_to_json(answer.tokens),
         }
         counts = {k: getattr(answer, k) for k in ("input_tokens", "cached_tokens", "output_tokens")}
-        self.store.keep_answer(key, {**kept, **counts}, {**call, "status": "ok"})
+        self.store.save_answer(key, {**kept, **counts}, {**call, "status": "ok"})
         # What is given now is what a later hit gives.
         tokens = tokens_from_json(kept["tokens"])
         return replace(answer, key=key, tokens=tokens)
@@ -144,7 +144,7 @@ class CachedLLM(LLMWrapper):
         """Whether an answer did not end by itself; it is recorded then."""
         if answer.finish_reason in {"stop", "tool_calls"}:
             return False
-        self.store.keep_call(
+        self.store.save_call(
             {
                 **call,
                 "status": "invalid",
@@ -156,7 +156,7 @@ class CachedLLM(LLMWrapper):
 
     def reject(self, key: str, reason: str) -> None:
         """Take an answer back that did not validate: it is never served again."""
-        self.store.drop_answer(key, reason)
+        self.store.reject_answer(key, reason)
 
 
 def _asked(messages: Sequence[Message], options: Options) -> dict[str, str]:

@@ -20,7 +20,7 @@ from lusifer.llm.cached import CachedLLM
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.ollama import Ollama
 from lusifer.llm.ollama import _explain as explain_ollama
-from lusifer.llm.ollama import connect as connect_ollama
+from lusifer.llm.ollama import client_for as connect_ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import CallMetadata, Completion, Message, Options
 from lusifer.llm.rate_limit import RateLimitedLLM, limiter_for

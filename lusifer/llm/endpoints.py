@@ -58,7 +58,7 @@ class Endpoint:
         return bool(self.key) or self.url != OPENAI_URL
 
 
-def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
+def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
     """All endpoints by name.
 
     Args:
@@ -116,7 +116,7 @@ def resolve(spec: str, keys: Mapping[str, str] | None = None) -> tuple[Endpoint,
         InvalidInputError: it names none.
     """
     name, _, model = spec.partition(":")
-    known = endpoints(keys)
+    known = load_endpoints(keys)
     if name not in known or not model.strip():
         raise InvalidInputError(
             f"{spec!r} names no model.",

@@ -16,7 +16,7 @@ from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 
 
-def connect(spec: str, keys: Mapping[str, str] | None = None) -> tuple[LLM, Endpoint]:
+def create_bare_llm(spec: str, keys: Mapping[str, str] | None = None) -> tuple[LLM, Endpoint]:
     """The bare model that a spec names, and its endpoint. Asks nobody anything.
 
     Args:
@@ -33,7 +33,7 @@ def connect(spec: str, keys: Mapping[str, str] | None = None) -> tuple[LLM, Endp
     return OpenAICompatible(endpoint, model), endpoint
 
 
-def stack(
+def create_llm(
     spec: str,
     store: Store,
     *,
@@ -46,6 +46,6 @@ def stack(
     Raises:
         InvalidInputError: the spec names no model.
     """
-    model, endpoint = connect(spec, keys)
+    model, endpoint = create_bare_llm(spec, keys)
     limited = RateLimitedLLM(model, limiter_for(endpoint), cancelled=cancelled)
     return CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)

@@ -64,7 +64,7 @@ def find(name: str) -> Path:
     """
     inside = models_dir() / name
     places = [inside] if inside.resolve().is_relative_to(models_dir().resolve()) else []
-    if not settings.public():
+    if not settings.is_public():
         places.append(Path(name).expanduser())
     for path in places:
         if path.is_file():
@@ -73,7 +73,7 @@ def find(name: str) -> Path:
                     return path.resolve()
             raise InvalidInputError(f"{name} is no GGUF file.", "Choose a file that ends with .gguf.")
     fix = f"Put it into {models_dir()}, or give its whole path."
-    raise InvalidInputError(f"There is no model file {name!r}.", "" if settings.public() else fix)
+    raise InvalidInputError(f"There is no model file {name!r}.", "" if settings.is_public() else fix)
 
 
 def identity(path: Path) -> str:

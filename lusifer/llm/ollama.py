@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.endpoints import Endpoint
-from lusifer.llm.openai_compatible import kinds_of, tokens_of
+from lusifer.llm.openai_compatible import error_class_names, parse_tokens
 from lusifer.llm.protocol import Completion, Message, Options
 from lusifer.llm.redact import redact
 from lusifer.progress import Progress
@@ -26,7 +26,7 @@ _digests: dict[tuple[str, str], tuple[float, str]] = {}
 _lock = threading.Lock()
 
 
-def connect(url: str, timeout: float = TIMEOUT_SECONDS) -> Any:
+def client_for(url: str, timeout: float = TIMEOUT_SECONDS) -> Any:
     """The SDK's client for a server, shared."""
     import ollama
 
@@ -44,7 +44,7 @@ def installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
         ModelError: the server does not answer.
     """
     try:
-        models = connect(endpoint.url, timeout).list().models
+        models = client_for(endpoint.url, timeout).list().models
     except Exception as error:
         raise _explain(error, endpoint, "") from None
     return {m.model: m.digest or "" for m in models if m.model}
@@ -79,7 +79,7 @@ def pull(
         CancelledError: ``cancelled`` said so.
     """
     try:
-        parts: Iterator[Any] = connect(endpoint.url).pull(model, stream=True)
+        parts: Iterator[Any] = client_for(endpoint.url).pull(model, stream=True)
         for part in parts:
             on_progress(part.completed or 0, part.total or 0, part.status or "")
             if cancelled():
@@ -147,7 +147,7 @@ class Ollama:
         tell = options.get("on_text")
         began = time.perf_counter()
         try:
-            client = connect(self.endpoint.url)
+            client = client_for(self.endpoint.url)
             if tell is None:
                 answer, text, entries = client.chat(**asked), None, None
             else:
@@ -174,7 +174,7 @@ class Ollama:
             input_tokens=int(answer.prompt_eval_count or 0),
             output_tokens=int(answer.eval_count or 0),
             latency_ms=(time.perf_counter() - began) * 1000,
-            tokens=tokens_of((answer.logprobs if entries is None else entries) or (), content),
+            tokens=parse_tokens((answer.logprobs if entries is None else entries) or (), content),
         )
 
     @staticmethod
@@ -223,7 +223,7 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
             "Choose another model or settings.",
             kind="bad-request",
         )
-    names = kinds_of(error)
+    names = error_class_names(error)
     if "TimeoutException" in names:
         return ModelError(
             f"Ollama at {server} did not answer in time.",

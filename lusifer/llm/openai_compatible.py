@@ -111,7 +111,7 @@ class OpenAICompatible:
         asked: dict[str, Any] = {"model": self.model, "messages": sent}
         schema = options.get("schema")
         if schema is not None and "response_format" in without:
-            sent[-1] = {**sent[-1], "content": f"{sent[-1]['content']}\n\n{in_words(schema)}"}
+            sent[-1] = {**sent[-1], "content": f"{sent[-1]['content']}\n\n{describe_schema(schema)}"}
         elif schema is not None:
             if self.endpoint.url == OPENAI_URL:
                 schema = _unbounded(schema)
@@ -198,7 +198,7 @@ class OpenAICompatible:
             cached_tokens=int(getattr(details, "cached_tokens", 0) or 0),
             output_tokens=int(getattr(usage, "completion_tokens", 0) or 0),
             latency_ms=latency,
-            tokens=tokens_of(content or (), choice.message.content or ""),
+            tokens=parse_tokens(content or (), choice.message.content or ""),
         )
 
     @property
@@ -245,7 +245,7 @@ class OpenAICompatible:
                 "Try again, or choose a smaller model.",
                 kind="timeout",
             )
-        names = kinds_of(error.__cause__ or error)
+        names = error_class_names(error.__cause__ or error)
         if isinstance(error, openai.APIConnectionError) or "TransportError" in names:
             if names & {"ConnectError", "UnsupportedProtocol", "InvalidURL"}:
                 variable = "OPENAI_BASE_URL" if name == "openai" else f"the url of endpoint {name}"
@@ -304,7 +304,7 @@ def _as_it_is(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def kinds_of(error: BaseException) -> set[str]:
+def error_class_names(error: BaseException) -> set[str]:
     """Names of an error's classes: SDKs bring HTTP libraries of their own, one now, another next year."""
     return {kind.__name__ for kind in type(error).__mro__}
 
@@ -326,7 +326,7 @@ def retry_after(headers: Any) -> float | None:
         return None
 
 
-def tokens_of(content: Sequence[Any], text: str) -> tuple[Token, ...]:
+def parse_tokens(content: Sequence[Any], text: str) -> tuple[Token, ...]:
     """Log probabilities of the protocol as tokens with their places in the answer's text.
 
     A server may have cut something off the text that its tokens still have (a code fence): they are
@@ -358,7 +358,7 @@ def _unbounded(schema: Any) -> Any:
 _BOUNDS = {"maxLength", "minLength", "maxItems", "minItems"}
 
 
-def in_words(schema: dict[str, Any]) -> str:
+def describe_schema(schema: dict[str, Any]) -> str:
     """A schema for a server that can't enforce one."""
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     return f"Answer with one JSON object and nothing else. It must follow this JSON schema:\n{text}"

@@ -50,7 +50,7 @@ class RetryingLLM(LLMWrapper):
                 return replace(answer, attempts=attempt)
             except ModelError as error:
                 error.attempts = attempt
-                if not error.passing:
+                if not error.is_transient:
                     raise
                 wait = random.uniform(0, self.first * 2 ** (attempt - 1))  # noqa: S311
                 wait = max(wait, (error.retry_after or 0) * random.uniform(1, 1.1))  # noqa: S311

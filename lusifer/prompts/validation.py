@@ -14,7 +14,7 @@ ALWAYS = {"range", "namespace", "loop", "caller", "varargs", "kwargs"}
 
 
 @dataclass(frozen=True)
-class Mistake:
+class TemplateProblem:
     """One mistake: the template, its line (``None`` where it can't be told), and what is wrong."""
 
     template: str
@@ -28,24 +28,27 @@ class Mistake:
         return f"{where}: {self.message}"
 
 
-def static(name: str, text: str, known: Iterable[str]) -> list[Mistake]:
+def static(name: str, text: str, known: Iterable[str]) -> list[TemplateProblem]:
     """What shows without filling anything in: syntax, and variables that are not there."""
     try:
         tree = sandbox.tree(text)
     except TemplateSyntaxError as error:
-        return [Mistake(name, error.lineno, error.message or "it can't be read")]
+        return [TemplateProblem(name, error.lineno, error.message or "it can't be read")]
     except TemplateError as error:
-        return [Mistake(name, sandbox.line_of(error), str(error))]
+        return [TemplateProblem(name, sandbox.line_of(error), str(error))]
     unknown = meta.find_undeclared_variables(tree) - set(known) - ALWAYS
     lines = {n.name: n.lineno for n in list(tree.find_all(nodes.Name))[::-1] if n.name in unknown}
     choice = ", ".join(sorted(known))
-    return [Mistake(name, line, f"there is no variable {v}; known here: {choice}") for v, line in sorted(lines.items())]
+    return [
+        TemplateProblem(name, line, f"there is no variable {v}; known here: {choice}")
+        for v, line in sorted(lines.items())
+    ]
 
 
-def running(name: str, text: str, values: Mapping[str, Any]) -> list[Mistake]:
+def running(name: str, text: str, values: Mapping[str, Any]) -> list[TemplateProblem]:
     """What shows when it is filled in."""
     try:
         sandbox.render(text, values)
     except TemplateError as error:
-        return [Mistake(name, sandbox.line_of(error), error.message or str(error))]
+        return [TemplateProblem(name, sandbox.line_of(error), error.message or str(error))]
     return []

@@ -61,7 +61,7 @@ def save(store: Store, prompts: PromptSet, parent: int | None = None, note: str 
         StoreError: the database can't be written.
     """
     text = to_json(prompts)
-    return get(store, store.keep_prompt(prompts.hash, prompts.name, text, parent, note.strip()))
+    return get(store, store.save_prompt(prompts.hash, prompts.name, text, parent, note.strip()))
 
 
 def get(store: Store, number: int) -> Version:

@@ -43,7 +43,7 @@ def by_waves(
     profile before it.
 
     Raises:
-        ModelError: a hopeless one.
+        ModelError: a fatal one.
         CancelledError: ``ask`` said so.
     """
     plans = {u: plan(dataset, split, u, model, forecasts=forecasts, community=community) for u in users}
@@ -71,7 +71,7 @@ def by_waves(
                     mine = replace(model, evolution=plans[user].id)
                     again += mine.draw_questions(context, items, "forecast")
                 except (ModelError, InvalidInputError) as error:
-                    if isinstance(error, ModelError) and error.hopeless:
+                    if isinstance(error, ModelError) and error.is_fatal:
                         raise
                     broken.add(user)
             ask(again, f"Step {number}: further draws")
@@ -82,7 +82,7 @@ def by_waves(
                 one = run_evolution(dataset, split, model, plans[user], store, community=community)
                 list(islice(one, len(steps) + 1))
             except (ModelError, InvalidInputError) as error:
-                if isinstance(error, ModelError) and error.hopeless:
+                if isinstance(error, ModelError) and error.is_fatal:
                     raise
                 broken.add(user)  # a template may fail for one user alone
     for further in (False, True) if model.prompts.samples > 1 else (False,):
@@ -91,7 +91,7 @@ def by_waves(
             try:
                 wanted += _of_ratings(dataset, split, model, plans[user], store, community, further=further)
             except (ModelError, InvalidInputError) as error:
-                if isinstance(error, ModelError) and error.hopeless:
+                if isinstance(error, ModelError) and error.is_fatal:
                     raise
                 broken.add(user)
         ask(wanted, "Ratings: further draws" if further else f"Ratings of {len(users):,} users")

@@ -61,7 +61,7 @@ class Estimate:
 
 def estimate(spec: str, store: Store | None, questions: Iterable[tuple[Question, int]], cached: int = 0) -> Estimate:
     """The sum over questions, each with the answer tokens that it takes."""
-    rate = (store.tokens_a_character(spec) if store else None) or TOKENS_A_CHARACTER
+    rate = (store.tokens_per_character(spec) if store else None) or TOKENS_A_CHARACTER
     calls, characters, taken = 0, 0, 0
     for (messages, options), tokens in questions:
         calls += 1

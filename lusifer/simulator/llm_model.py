@@ -144,7 +144,7 @@ class LLMUserModel:
                 said = self.llm.complete(messages, **options)
                 ratings = answers.read_ratings(said.text, asked, context.scale, said.tokens)
             except ModelError as error:
-                if error.hopeless:
+                if error.is_fatal:
                     raise  # the next call would fail the same way, and a person must act
                 problem, text = error.message, error.text
                 ratings = self._salvage(error, asked, context)

@@ -64,7 +64,7 @@ def recite(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Ite
             if wrong:
                 model._reject(said, ModelError(wrong[0]))
         except ModelError as error:
-            if error.hopeless:
+            if error.is_fatal:
                 raise
             if said is not None:
                 model._reject(said, error)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
-from lusifer.llm import Budget, factory
+from lusifer.llm import Budget, create_llm
 from lusifer.prompts import PromptSet
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.statistical import StatisticalUserModel
@@ -58,5 +58,5 @@ def user_model(
             "Set LUSIFER_DB to a file that can be written.",
         )
     chosen = prompt_set or prompts.load()
-    llm = factory(spec, store, keys=keys, budget=budget, cancelled=cancelled)
+    llm = create_llm(spec, store, keys=keys, budget=budget, cancelled=cancelled)
     return LLMUserModel(llm, replace(chosen, samples=max(samples, chosen.samples), evidence=evidence), run=run)

@@ -14,7 +14,7 @@ from lusifer.llm import Message
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import context_window
 from lusifer.prompts import PromptSet
-from lusifer.prompts.validation import Mistake, running, static
+from lusifer.prompts.validation import TemplateProblem, running, static
 from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.evolution import Step, context_after
 from lusifer.simulator.types import Context
@@ -39,7 +39,7 @@ class Preview:
     values: Mapping[str, Any]
     sizes: Mapping[str, int]
     most: int
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[TemplateProblem, ...]
 
 
 def context_at(dataset: Dataset, split: Split, user: int, steps: Sequence[Step], template: str, step: int) -> Context:
@@ -57,7 +57,7 @@ def preview(
     context: Context,
     items: Sequence[Item],
     spec: str = "",
-    tokens_a_character: float = 0.25,
+    tokens_per_character: float = 0.25,
     others: Sequence[tuple[Context, Sequence[Item]]] = (),
 ) -> Preview:
     """The question of one template, and the mistakes of all.
@@ -109,13 +109,13 @@ def preview(
     if template == "repair":
         messages = [*messages, Message("user", prompts.render("repair", **values_of["repair"]))]
         sizes["repair"] = len(messages[-1].content)
-    tokens = round(sum(sizes.values()) * tokens_a_character)
+    tokens = round(sum(sizes.values()) * tokens_per_character)
     limit = _limit(spec)
     if limit is not None and tokens + most > limit:
         text = (
             f"about {tokens:,} tokens and an answer of at most {most:,} are more than the {limit:,} that {spec} takes"
         )
-        return Preview(tuple(messages), shown, sizes, most, (Mistake(template, None, text),))
+        return Preview(tuple(messages), shown, sizes, most, (TemplateProblem(template, None, text),))
     return Preview(tuple(messages), shown, sizes, most, ())
 
 

@@ -59,10 +59,10 @@ def run_evolution(
 
     def keep(step: Step) -> None:
         if store is not None:
-            store.keep_steps(what.id, [step.to_json()])
+            store.save_steps(what.id, [step.to_json()])
 
     if store is not None and not done:
-        store.keep_evolution(what.id, _fields(what))
+        store.save_evolution(what.id, _fields(what))
     for step in evolve(dataset, split, model, what, done=done, keep=keep, community=community):
         yield step
         if cancelled():
@@ -117,8 +117,8 @@ def rate_items(
             fresh = tuple(failed[i.id] for i in missing)
         if store is not None:
             if not steps:
-                store.keep_evolution(what.id, _fields(what))
-            store.keep_ratings(
+                store.save_evolution(what.id, _fields(what))
+            store.save_ratings(
                 what.id,
                 at,
                 [{**asdict(r), "details": _details(i)} for r, i in zip(fresh, missing, strict=True)],

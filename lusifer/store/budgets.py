@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lusifer.store.core import SQLiteBase, explained, insert, now
+from lusifer.store.core import SQLiteBase, insert, now, translates_sqlite_errors
 
 
 class Budgets(SQLiteBase):
     """What is spent or set aside, by run, session and day."""
 
-    @explained
+    @translates_sqlite_errors
     def set_aside(
         self,
         names: dict[str, str],
@@ -42,7 +42,7 @@ class Budgets(SQLiteBase):
             row = {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
             return insert(db, "spending", row)
 
-    @explained
+    @translates_sqlite_errors
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
         """Replace a booking's highest price by the true one."""
         with self.writing() as db:
@@ -51,7 +51,7 @@ class Budgets(SQLiteBase):
                 [tokens, dollars, booking],
             )
 
-    @explained
+    @translates_sqlite_errors
     def spent(self, scope: str, name: str) -> tuple[int, float]:
         """Tokens and dollars spent or set aside in a scope (run, session, day) of that name."""
         if scope not in {"run", "session", "day"}:

@@ -9,33 +9,33 @@ from typing import Any
 
 import sqlite_utils
 
-from lusifer.store.core import FIRST_LOCAL, SQLiteBase, explained, insert, now
+from lusifer.store.core import FIRST_LOCAL, SQLiteBase, insert, now, translates_sqlite_errors
 
 
 class Calls(SQLiteBase):
     """Answers by key, and the calls that asked for them."""
 
-    @explained
+    @translates_sqlite_errors
     def answer(self, key: str) -> dict[str, Any] | None:
         """A stored answer by its key."""
         rows = list(self._open()["answers"].rows_where("key = ?", [key]))
         return rows[0] if rows else None
 
-    @explained
-    def keep_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
+    @translates_sqlite_errors
+    def save_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
         """Store an answer together with the call that brought it."""
         with self.writing() as db:
             insert(db, "answers", {"key": key, **answer, "created_at": now()})
-            _taken_in(db, insert(db, "calls", {"key": key, **call, "created_at": now()}))
+            _index_when_due(db, insert(db, "calls", {"key": key, **call, "created_at": now()}))
 
-    @explained
-    def keep_call(self, call: dict[str, Any]) -> None:
+    @translates_sqlite_errors
+    def save_call(self, call: dict[str, Any]) -> None:
         """Record a call that brought no answer worth keeping, or was served from the cache."""
         with self.writing() as db:
-            _taken_in(db, insert(db, "calls", {**call, "created_at": now()}))
+            _index_when_due(db, insert(db, "calls", {**call, "created_at": now()}))
 
-    @explained
-    def drop_answer(self, key: str, reason: str) -> None:
+    @translates_sqlite_errors
+    def reject_answer(self, key: str, reason: str) -> None:
         """Forget an answer that did not validate, and mark its newest call as invalid."""
         with self.writing() as db:
             db["answers"].delete_where("key = ?", [key])
@@ -45,7 +45,7 @@ class Calls(SQLiteBase):
                 [reason, key],
             )
 
-    @explained
+    @translates_sqlite_errors
     def usage(self) -> dict[str, float]:
         """Totals over all calls: made, cached, failed, tokens, price, and calls of unknown price."""
         row = (
@@ -75,7 +75,7 @@ class Calls(SQLiteBase):
         )
         return dict(zip(names, row, strict=True))
 
-    @explained
+    @translates_sqlite_errors
     def calls(
         self,
         filters: Mapping[str, Any],
@@ -96,9 +96,9 @@ class Calls(SQLiteBase):
         where, values = _where(filters, search)
         if not local:
             where += f" and (user_id is null or user_id < {FIRST_LOCAL})"
-        if search.strip() and self._behind():
+        if search.strip() and self._has_unindexed_calls():
             with self.writing() as db:
-                _take_in(db)
+                _index_new_calls(db)
         columns = (
             "id, created_at, run_id, purpose, user_id, step, model, prompt_version, status, error_kind,"
             " attempts, input_tokens, cached_tokens, output_tokens, latency_ms, price"
@@ -112,7 +112,7 @@ class Calls(SQLiteBase):
         )
         return list(rows), int(total)
 
-    @explained
+    @translates_sqlite_errors
     def repairs(self, call: Mapping[str, Any]) -> tuple[int | None, int | None]:
         """The call that this one repairs, and the call that repairs this one; ``None`` where there is none.
 
@@ -138,14 +138,14 @@ class Calls(SQLiteBase):
             after = row[0] if row and json.loads(row[1])[2:] else None
         return before, after
 
-    def _behind(self) -> bool:
+    def _has_unindexed_calls(self) -> bool:
         """Whether there are calls that a search does not find yet."""
         row = self._open().execute(
             "select (select id from call_search_mark) < (select coalesce(max(id), 0) from calls)"
         )
         return bool(row.fetchone()[0])
 
-    @explained
+    @translates_sqlite_errors
     def call(self, number: int) -> dict[str, Any] | None:
         """One call whole, with the messages and answer of the call that it was served from, and the
         token probabilities that are stored with that answer (``tokens``)."""
@@ -170,7 +170,7 @@ class Calls(SQLiteBase):
         found["text"] = found["text"] or (answer["text"] if answer else None)
         return found
 
-    @explained
+    @translates_sqlite_errors
     def call_values(self, column: str) -> list[Any]:
         """The values that a column of calls has, most frequent first."""
         if column not in CALL_COLUMNS:
@@ -180,7 +180,7 @@ class Calls(SQLiteBase):
         )
         return [r[0] for r in rows]
 
-    @explained
+    @translates_sqlite_errors
     def call_totals(self, by: str) -> list[dict[str, Any]]:
         """Sums over calls by ``day``, ``model``, ``prompt_version``, ``purpose`` or ``error_kind``."""
         if by not in {"day", *CALL_COLUMNS, "error_kind"}:
@@ -200,7 +200,7 @@ class Calls(SQLiteBase):
             )
         )
 
-    @explained
+    @translates_sqlite_errors
     def prune_calls(
         self,
         *,
@@ -238,20 +238,20 @@ class Calls(SQLiteBase):
             db.execute(f"delete from calls where {where}", values)
         return int(row[0]), int(row[1])
 
-    @explained
+    @translates_sqlite_errors
     def tables(self) -> list[str]:
         """The tables that hold anything a person would take out, by name."""
         rows = self._open().execute("select name from sqlite_master where type = 'table' order by 1")
         return [r[0] for r in rows if not r[0].startswith(("call_search", "sqlite_", "_"))]
 
-    @explained
+    @translates_sqlite_errors
     def table(self, name: str) -> list[dict[str, Any]]:
         """All rows of one of `tables`."""
         if name not in self.tables():
             raise ValueError(name)
         return list(self._open().query(f"select * from [{name}]"))
 
-    @explained
+    @translates_sqlite_errors
     def vacuum(self) -> tuple[int, int]:
         """Give freed pages back to the disk; the file's bytes before and after."""
         before = self.path.stat().st_size
@@ -259,7 +259,7 @@ class Calls(SQLiteBase):
         self._open().conn.execute("pragma wal_checkpoint(truncate)")
         return before, self.path.stat().st_size
 
-    @explained
+    @translates_sqlite_errors
     def has_answers(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a stored answer."""
         found: set[str] = set()
@@ -269,21 +269,21 @@ class Calls(SQLiteBase):
             found |= {r[0] for r in rows}
         return found
 
-    @explained
-    def forget_answer(self, key: str) -> None:
+    @translates_sqlite_errors
+    def delete_answer(self, key: str) -> None:
         """Remove an answer and the calls about it."""
         with self.writing() as db:
             db.execute("delete from answers where key = ?", [key])
             db.execute("delete from calls where key = ?", [key])
 
-    @explained
+    @translates_sqlite_errors
     def has_any_answer(self) -> bool:
         """Whether an answer is stored at all."""
         return self._open().execute("select 1 from answers limit 1").fetchone() is not None
 
-    @explained
-    def kept_answers(self, limit: int) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
-        """Some answers with the call that brought each, as `keep_answer` takes them."""
+    @translates_sqlite_errors
+    def list_answers(self, limit: int) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Some answers with the call that brought each, as `save_answer` takes them."""
         db = self._open()
         found = []
         for answer in list(
@@ -305,8 +305,8 @@ class Calls(SQLiteBase):
                 found.append((key, answer, call))
         return found
 
-    @explained
-    def usage_of(self, evolutions: Sequence[str]) -> dict[str, dict[str, float]]:
+    @translates_sqlite_errors
+    def usage_by_evolution(self, evolutions: Sequence[str]) -> dict[str, dict[str, float]]:
         """By evolution, what its answers took, whoever asked for them and whenever: calls, failed, tokens,
         seconds, price, and calls of unknown price. One whose calls have been pruned is not among them.
 
@@ -336,7 +336,7 @@ class Calls(SQLiteBase):
                 found[row[0]] = {n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)}
         return found
 
-    @explained
+    @translates_sqlite_errors
     def run_usage_by_version(self, run: str) -> dict[tuple[str, str], dict[str, float]]:
         """What one run newly spent, by model and prompt version: calls, cached, tokens, price."""
         rows = self._open().execute(
@@ -350,8 +350,8 @@ class Calls(SQLiteBase):
         names = ("calls", "cached", "tokens", "price")
         return {(r[0], r[1]): dict(zip(names, map(float, r[2:]), strict=True)) for r in rows}
 
-    @explained
-    def tokens_a_character(self, model: str) -> float | None:
+    @translates_sqlite_errors
+    def tokens_per_character(self, model: str) -> float | None:
         """Input tokens a character of a model's newest 200 answered calls; ``None`` below 3 calls."""
         row = (
             self._open()
@@ -370,16 +370,16 @@ CALL_COLUMNS = ("run_id", "purpose", "model", "prompt_version", "status", "user_
 """Columns by which calls are filtered."""
 
 
-AT_A_TIME = 256
+INDEXING_BATCH = 256
 """Calls after which new ones are taken into the search."""
 
 
-def _taken_in(db: sqlite_utils.Database, number: int) -> None:
-    if number % AT_A_TIME == 0:
-        _take_in(db)
+def _index_when_due(db: sqlite_utils.Database, number: int) -> None:
+    if number % INDEXING_BATCH == 0:
+        _index_new_calls(db)
 
 
-def _take_in(db: sqlite_utils.Database) -> None:
+def _index_new_calls(db: sqlite_utils.Database) -> None:
     """Let a search find the calls that are new since the last time."""
     (mark,) = db.execute("select id from call_search_mark").fetchone()
     db.execute(

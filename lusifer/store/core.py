@@ -25,7 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def explained(method: Callable[P, T]) -> Callable[P, T]:
+def translates_sqlite_errors(method: Callable[P, T]) -> Callable[P, T]:
     """Turn SQLite's errors into ones that say what to do."""
 
     @wraps(method)
@@ -47,7 +47,7 @@ def explained(method: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def _patiently(action: Callable[[], object]) -> None:
+def _retry_while_locked(action: Callable[[], object]) -> None:
     """Try for `BUSY_SECONDS`: SQLite does not wait by itself while a file becomes a WAL database."""
     until = time.monotonic() + BUSY_SECONDS
     while True:
@@ -88,7 +88,7 @@ class SQLiteBase:
         self._turn = threading.Lock()
         self._open()
 
-    @explained
+    @translates_sqlite_errors
     def _open(self) -> sqlite_utils.Database:
         db = getattr(self._local, "db", None)
         if db is None:
@@ -102,7 +102,7 @@ class SQLiteBase:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             db = sqlite_utils.Database(connection)
             try:
-                _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+                _retry_while_locked(lambda: connection.execute("PRAGMA journal_mode=WAL"))
                 connection.execute("PRAGMA synchronous=NORMAL")
                 if migrations.pending(db):
                     self._migrate(db)
@@ -115,7 +115,7 @@ class SQLiteBase:
     @staticmethod
     def _migrate(db: sqlite_utils.Database) -> None:
         """Apply what is pending; of several processes that start at once, one does it."""
-        _patiently(lambda: db.conn.execute("BEGIN IMMEDIATE"))
+        _retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"))
         try:
             if migrations.pending(db):
                 migrations.apply(db)

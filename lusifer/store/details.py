@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lusifer.store.core import SQLiteBase, explained, now
+from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
 
 
 class MovieDetails(SQLiteBase):
     """What is known of movies beyond the data set."""
 
-    @explained
-    def keep_details(self, dataset_hash: str, rows: Iterable[tuple[int, str | None, str, float]]) -> None:
+    @translates_sqlite_errors
+    def save_details(self, dataset_hash: str, rows: Iterable[tuple[int, str | None, str, float]]) -> None:
         """Store what is known of items: id, JSON (``None``: looked for and not found), source,
         confidence (0–1)."""
         at = now()
@@ -32,13 +32,13 @@ class MovieDetails(SQLiteBase):
                 replace=True,
             )
 
-    @explained
+    @translates_sqlite_errors
     def details(self, dataset_hash: str) -> list[dict[str, Any]]:
-        """Every row of `keep_details`, by item id."""
+        """Every row of `save_details`, by item id."""
         rows = self._open()["movie_details"].rows_where("dataset_hash = ?", [dataset_hash], order_by="item_id")
         return list(rows)
 
-    @explained
+    @translates_sqlite_errors
     def details_stamp(self, dataset_hash: str) -> str:
         """Changes whenever the details of a data set do."""
         row = (
@@ -51,8 +51,8 @@ class MovieDetails(SQLiteBase):
         )
         return f"{row[0]}-{row[1]}"
 
-    @explained
-    def forget_details(self, dataset_hash: str) -> int:
+    @translates_sqlite_errors
+    def delete_details(self, dataset_hash: str) -> int:
         """Remove all details of a data set; how many there were."""
         with self.writing() as db:
             found = db["movie_details"].count_where("dataset_hash = ?", [dataset_hash])

@@ -6,20 +6,20 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lusifer.store.core import SQLiteBase, explained, now
+from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
 
 
 class Evolutions(SQLiteBase):
     """Steps of evolutions, and the ratings given from their profiles."""
 
-    @explained
-    def keep_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
+    @translates_sqlite_errors
+    def save_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
         """Record what an evolution is of; once is enough."""
         with self.writing() as db:
             db["evolutions"].insert({"id": evolution, **fields, "created_at": now()}, ignore=True)
 
-    @explained
-    def keep_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
+    @translates_sqlite_errors
+    def save_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
         """Store steps (each with its ``number``)."""
         with self.writing() as db:
             db["steps"].insert_all(
@@ -35,14 +35,14 @@ class Evolutions(SQLiteBase):
                 replace=True,
             )
 
-    @explained
+    @translates_sqlite_errors
     def steps(self, evolution: str) -> list[dict[str, Any]]:
         """The stored steps of an evolution, in order, up to the first gap."""
         rows = self._open()["steps"].rows_where("evolution_id = ?", [evolution], order_by="number")
         found = [json.loads(r["data"]) for r in rows]
         return [s for at, s in enumerate(found, 1) if s["number"] == at]
 
-    @explained
+    @translates_sqlite_errors
     def evolutions(
         self, dataset_hash: str, split: str, model: str, version: str, evidence: str
     ) -> list[dict[str, Any]]:
@@ -58,15 +58,15 @@ class Evolutions(SQLiteBase):
             )
         )
 
-    @explained
-    def forget_steps(self, evolution: str) -> None:
+    @translates_sqlite_errors
+    def delete_steps(self, evolution: str) -> None:
         """Remove an evolution's steps and ratings, so that it can be computed anew."""
         with self.writing() as db:
             db["steps"].delete_where("evolution_id = ?", [evolution])
             db["ratings"].delete_where("evolution_id = ?", [evolution])
 
-    @explained
-    def keep_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
+    @translates_sqlite_errors
+    def save_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
         """Store simulated ratings given from the profile after a step."""
         with self.writing() as db:
             db["ratings"].insert_all(
@@ -74,7 +74,7 @@ class Evolutions(SQLiteBase):
                 replace=True,
             )
 
-    @explained
+    @translates_sqlite_errors
     def ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Stored ratings of some items from the profile after a step, by item id."""
         wanted = set(item_ids)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lusifer.store.core import FIRST_LOCAL, SQLiteBase, explained, now
+from lusifer.store.core import FIRST_LOCAL, SQLiteBase, now, translates_sqlite_errors
 
 
 class LocalUsers(SQLiteBase):
     """Thumbs and notes on answers; local users with their ratings."""
 
-    @explained
-    def keep_note(self, note: Mapping[str, Any]) -> None:
+    @translates_sqlite_errors
+    def save_note(self, note: Mapping[str, Any]) -> None:
         """Store a thumb (−1, 0, 1) and a note on an answer; one of neither is removed.
 
         Keys: run_id, candidate, user_id, item_id (0 for a profile), step, prompt_version, model,
@@ -26,12 +26,12 @@ class LocalUsers(SQLiteBase):
             if note["thumb"] or note["note"]:
                 db["answer_notes"].insert({**note, "created_at": now()})
 
-    @explained
+    @translates_sqlite_errors
     def notes(self, run: str) -> list[dict[str, Any]]:
         """All notes on a run's answers."""
         return list(self._open()["answer_notes"].rows_where("run_id = ?", [run]))
 
-    @explained
+    @translates_sqlite_errors
     def note_scores(self) -> dict[str, tuple[int, int]]:
         """Thumbs up and thumbs down of each prompt version, over all runs."""
         rows = self._open().execute(
@@ -41,7 +41,7 @@ class LocalUsers(SQLiteBase):
 
     # ---- local users ----------------------------------------------------------------------------
 
-    @explained
+    @translates_sqlite_errors
     def add_local_user(self, dataset_hash: str, name: str) -> int:
         """A new local user of a data set; their id."""
         with self.writing() as db:
@@ -50,7 +50,7 @@ class LocalUsers(SQLiteBase):
             db["local_users"].insert({"id": number, "dataset_hash": dataset_hash, "name": name, "created_at": now()})
             return number
 
-    @explained
+    @translates_sqlite_errors
     def local_users(self, dataset_hash: str) -> list[dict[str, Any]]:
         """Local users of a data set, newest first, each with how many ``ratings`` they gave."""
         return list(
@@ -61,8 +61,8 @@ class LocalUsers(SQLiteBase):
             )
         )
 
-    @explained
-    def keep_local_rating(
+    @translates_sqlite_errors
+    def save_local_rating(
         self,
         user: int,
         item: int,
@@ -79,7 +79,7 @@ class LocalUsers(SQLiteBase):
                 row = {"user_id": user, "item_id": item, "rating": rating, "timestamp": timestamp}
                 db["local_ratings"].insert({**row, "predicted": predicted}, replace=True)
 
-    @explained
+    @translates_sqlite_errors
     def local_ratings(self, user: int) -> list[tuple[int, float, int, float | None]]:
         """A local user's (item, rating, Unix seconds, what was predicted), oldest first."""
         rows = self._open().execute(
@@ -89,8 +89,8 @@ class LocalUsers(SQLiteBase):
         )
         return [(int(r[0]), float(r[1]), int(r[2]), r[3]) for r in rows]
 
-    @explained
-    def keep_local_predictions(self, user: int, rows: Sequence[tuple[int, float, str]]) -> None:
+    @translates_sqlite_errors
+    def save_local_predictions(self, user: int, rows: Sequence[tuple[int, float, str]]) -> None:
         """Store (item, predicted rating, reason) of what a local user has not rated; what was predicted
         before stays as it was."""
         with self.writing() as db:
@@ -102,7 +102,7 @@ class LocalUsers(SQLiteBase):
                 ignore=True,
             )
 
-    @explained
+    @translates_sqlite_errors
     def local_predictions(self, user: int) -> dict[int, tuple[float, str, bool]]:
         """By item: what was predicted, why, and whether it has been rated since; in the order made."""
         rows = self._open().execute(
@@ -113,8 +113,8 @@ class LocalUsers(SQLiteBase):
         )
         return {int(r[0]): (float(r[1]), r[2], bool(r[3])) for r in rows}
 
-    @explained
-    def erase_local_user(self, user: int) -> None:
+    @translates_sqlite_errors
+    def delete_local_user(self, user: int) -> None:
         """Remove a local user with their ratings and all that was computed or asked of them: profiles,
         ratings, calls, and the answers that only those calls used."""
         with self.writing() as db:

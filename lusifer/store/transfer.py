@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lusifer.errors import InvalidInputError
-from lusifer.store.core import SQLiteBase, explained, now
+from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
 from lusifer.store.schema import migrations
 
 VERSION = 1
@@ -20,7 +20,7 @@ TABLES = ("runs", "answers", "evolutions", "steps", "ratings", "answer_notes")
 class Transfer(SQLiteBase):
     """Runs as files."""
 
-    @explained
+    @translates_sqlite_errors
     def export_run(self, run: str, file: Path, files: Mapping[str, bytes] | None = None) -> dict[str, int]:
         """Write a run with all that it stands on into a new SQLite file; rows written, by table.
 
@@ -89,7 +89,7 @@ class Transfer(SQLiteBase):
         self._write(file, run, found, files or {})
         return {name: len(rows) for name, rows in found.items()}
 
-    @explained
+    @translates_sqlite_errors
     def import_run(self, file: Path) -> tuple[str, dict[str, int], dict[str, bytes]]:
         """Take in a file that `export_run` wrote: the run's id, new rows by table, and other content.
 

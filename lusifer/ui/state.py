@@ -16,7 +16,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
 from lusifer.llm import Budget
-from lusifer.llm.budget import Limit, operators
+from lusifer.llm.budget import Limit, operator_budget
 from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.prompts import PromptSet
 from lusifer.prompts import load as usual_prompts
@@ -105,16 +105,16 @@ def suggestions(_data: Dataset, _split: Split, dataset_hash: str, name: str) -> 
 @st.cache_resource(max_entries=6, show_spinner="Opening the community evidence …")
 def _community(_data: Dataset, _split: Split, name: str, full: bool, folder: str) -> Community:
     if full:
-        return evidence.with_factorization(_data, _split, settings.kept_dir())
+        return evidence.with_factorization(_data, _split, settings.prediction_cache_dir())
     return evidence.offsets_only(_data, _split)
 
 
 def community(data: Dataset, split: Split, *, full: bool) -> Community | None:
     """Community evidence on a split; the full one only where it has been prepared."""
-    if full and not evidence.is_cached(data, split, settings.kept_dir()):
+    if full and not evidence.is_cached(data, split, settings.prediction_cache_dir()):
         return None
     name = evidence.cache_key(data, split)
-    return _community(data, split, name, full, str(settings.kept_dir()))
+    return _community(data, split, name, full, str(settings.prediction_cache_dir()))
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def budget() -> Budget:
     Raises:
         InvalidInputError: an operator's limit is no number.
     """
-    limits = operators(session_id=session_id())
+    limits = operator_budget(session_id=session_id())
     own = Limit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))
     return replace(limits, session=limits.session.under(own))
 

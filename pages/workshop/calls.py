@@ -51,14 +51,14 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             format_func=lambda v, shown=shown: shown.get(v, str(v)),
         )
 start = 0
-rows, total = store.calls(chosen, search=search or "", limit=call_log.PAGE, local=not settings.public())
+rows, total = store.calls(chosen, search=search or "", limit=call_log.PAGE, local=not settings.is_public())
 if total > call_log.PAGE:
     last = -(-total // call_log.PAGE)
     page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
     start = (int(page) - 1) * call_log.PAGE
     if start:
         rows, total = store.calls(
-            chosen, search=search or "", limit=call_log.PAGE, offset=start, local=not settings.public()
+            chosen, search=search or "", limit=call_log.PAGE, offset=start, local=not settings.is_public()
         )
 if not rows:
     st.info("No call fits. Clear a filter or the search.", icon=":material/filter_alt_off:")
@@ -127,13 +127,13 @@ with st.container(horizontal=True):
     st.download_button(
         "These calls as CSV",
         lambda: safe_csv(
-            call_log.frame(store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.public())[0])
+            call_log.frame(store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.is_public())[0])
         ),
         "calls.csv",
         "text/csv",
         icon=":material/download:",
     )
-    if settings.public():
+    if settings.is_public():
         st.stop()  # what strangers may see is not theirs to delete
     call_log.export_control(store)
     call_log.prune_control(store)

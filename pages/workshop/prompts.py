@@ -89,7 +89,7 @@ with right:
     except LusiferError as error:
         state.show_error(error)
         st.stop()
-    rate_ = store.tokens_a_character(picked.model) or 0.25
+    rate_ = store.tokens_per_character(picked.model) or 0.25
     if found.mistakes:
         prompt_editor.mistakes(found)
     else:

@@ -12,7 +12,7 @@ import pytest
 
 from lusifer.cli.main import main
 from lusifer.datasets import Details, Item, tmdb
-from lusifer.datasets.details import export_csv, import_csv, load_details, normalised, same_title
+from lusifer.datasets.details import export_csv, import_csv, load_details, normalized_title, same_title
 from lusifer.errors import CancelledError, DatasetError
 from lusifer.simulator import StatisticalUserModel, evolve, plan
 from lusifer.simulator.taste_facts import line
@@ -29,7 +29,7 @@ wide = pytest.mark.skipif(
 @pytest.fixture
 def server(monkeypatch) -> Iterator[TMDBServer]:
     monkeypatch.setattr(tmdb, "FIRST_WAIT", 0.005)
-    monkeypatch.setattr(tmdb, "A_SECOND", 1000)
+    monkeypatch.setattr(tmdb, "MAX_REQUESTS_PER_SECOND", 1000)
     monkeypatch.setenv("TMDB_API_KEY", KEY)
     with TMDBServer() as found:
         monkeypatch.setenv("LUSIFER_TMDB_URL", found.url)
@@ -66,7 +66,7 @@ def test_foreign_titles_in_brackets(store, server) -> None:
         "Lost Ones (La Cité des enfants perdus) (1995)",
     ):
         match, likeness = client.search(Item(1, title, 1995, ()))
-        assert match == 902 and likeness >= tmdb.CONFIDENT, title
+        assert match == 902 and likeness >= tmdb.MIN_CONFIDENCE, title
     assert client.search(Item(1, "Star Wars (1978)", 1978, ()))[0] == 11, "a year off"
     assert client.search(Item(1, "Star Wars (1990)", 1990, ()))[0] is None, "another film"
     assert client.search(Item(1, "Something (1990)", 1990, ()))[0] is None
@@ -167,7 +167,7 @@ def test_a_table_is_taken_and_given_back(ml100k, store, tmp_path) -> None:
     assert found[1] == Details(862, "Toys, live", "", ("toy",), ("X", "Y"), ("A", "B"), "/abcd.jpg")
     assert found[2].poster == "", "an address that is no poster's is no poster"
     assert export_csv(ml100k, tmp_path / "out.csv", store) == 2
-    store.forget_details(ml100k.hash)
+    store.delete_details(ml100k.hash)
     assert import_csv(ml100k, tmp_path / "out.csv", store).taken == 2
     assert load_details(ml100k, store) == found
 
@@ -208,7 +208,7 @@ def test_the_real_wide_table(ml100k, store) -> None:
 def test_same_titles(one, other) -> None:
     assert same_title(one, other) and same_title(other, one)
     assert not same_title(one, "Something else")
-    assert normalised(one)
+    assert normalized_title(one)
 
 
 def test_other_details_are_another_evolution(ml100k, last10) -> None:

@@ -60,7 +60,7 @@ def test_all_formats_say_the_same(root: Path) -> None:
     big(root / "whatever")
     big(root / "windows", bom=True, end="\r\n")
     found = [datasets.load(n) for n in ("anything", "whatever", "windows")]
-    assert datasets.available() == ["anything", "whatever", "windows"]
+    assert datasets.list_datasets() == ["anything", "whatever", "windows"]
     first = found[0]
     for data in found:
         assert data.ratings.hash == first.ratings.hash and len(data.ratings) == 5
@@ -255,14 +255,14 @@ def test_tables_of_another_domain_are_guessed_accepted_and_read(root: Path, form
     folder = write_albums(root / "music", form)
     with pytest.raises(DatasetError, match="which column is what"):
         datasets.load("music")
-    assert "music" not in datasets.available()
-    guess = custom_tables.propose(folder)
+    assert "music" not in datasets.list_datasets()
+    guess = custom_tables.propose_mapping(folder)
     assert guess.ratings.columns == {"user": "listener", "item": "album_id", "rating": "stars", "time": "date"}
     assert guess.items is not None and guess.items.columns["title"] == "album"
     assert (guess.one, guess.many, guess.unit, guess.separator) == ("album", "albums", "date", ";")
     custom_tables.keep(folder, guess)
     data = datasets.load("music")
-    assert datasets.available() == ["music"] and data.words == ("album", "albums")
+    assert datasets.list_datasets() == ["music"] and data.words == ("album", "albums")
     assert data.scale.values.tolist() == [2, 4, 6, 8, 10]
     numbers = {e: n for n, e in data.items["external_id"].items()}
     blue = data.item(numbers["B-1"])
@@ -278,7 +278,7 @@ def test_tables_of_another_domain_are_guessed_accepted_and_read(root: Path, form
 
 def test_a_recipe_is_checked_and_changed(root: Path) -> None:
     folder = write_albums(root / "music", "csv")
-    guess = custom_tables.propose(folder)
+    guess = custom_tables.propose_mapping(folder)
     with pytest.raises(InvalidInputError, match="no column for rating"):
         custom_tables.keep(folder, custom_tables.changed(guess, {"ratings.rating": ""}))
     with pytest.raises(InvalidInputError, match="no role"):
@@ -293,11 +293,11 @@ def test_a_recipe_is_checked_and_changed(root: Path) -> None:
     with pytest.raises(DatasetError, match="can't be read"):
         datasets.load("music")
     with pytest.raises(DatasetError, match="users, items and ratings"):
-        custom_tables.propose(root)
+        custom_tables.propose_mapping(root)
 
 
 def test_times_are_told_by_their_size() -> None:
-    assert [custom_tables.unit_of([x]) for x in (1.7e9, 1.7e12, 1.7e15, 1.7e18, "2024-01-01", "")] == [
+    assert [custom_tables.guess_time_unit([x]) for x in (1.7e9, 1.7e12, 1.7e15, 1.7e18, "2024-01-01", "")] == [
         "s",
         "ms",
         "us",
@@ -328,7 +328,7 @@ def test_lines_of_items_and_hard_ids_are_not_dropped_in_silence(root: Path) -> N
         folder / "ratings.parquet"
     )
     (folder / "items.csv").write_text('item_id,title\n1,"A title\nover two lines"\n2,Good, Bad\n3,\n')
-    custom_tables.keep(folder, custom_tables.propose(folder))
+    custom_tables.keep(folder, custom_tables.propose_mapping(folder))
     data = datasets.load("odd")
     assert len(data.ratings) == 3 and set(data.users["external_id"]) == {"-5", "7"}
     assert data.item(1).title == "A title over two lines"
@@ -349,7 +349,7 @@ def test_hopeless_tables_say_why(root: Path, text: str) -> None:
     folder.mkdir()
     (folder / "ratings.csv").write_text(text, encoding="utf-8")
     try:
-        custom_tables.keep(folder, custom_tables.propose(folder))
+        custom_tables.keep(folder, custom_tables.propose_mapping(folder))
         datasets.load("bad")
     except DatasetError as error:
         assert error.fix
@@ -369,7 +369,7 @@ def test_fields_that_come_later_in_json_lines_are_no_error(root: Path, monkeypat
     lines[-1]["vote"] = 7
     (folder / "ratings.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
     monkeypatch.setattr(tables, "BLOCK", 4096)
-    custom_tables.keep(folder, custom_tables.propose(folder))
+    custom_tables.keep(folder, custom_tables.propose_mapping(folder))
     assert len(datasets.load("later").ratings) == 800
 
 
@@ -387,7 +387,7 @@ def test_lines_are_those_of_the_file(root: Path, end: str, last: bool) -> None:
         (fine + more, {"shape": [3, 11], "number": [4, 8], "scale": [12]}),
     ):
         (folder / "listens.csv").write_bytes((end.join(lines) + end * last).encode())
-        custom_tables.keep(folder, replace(custom_tables.propose(folder), scale=(1, 5, 1)))
+        custom_tables.keep(folder, replace(custom_tables.propose_mapping(folder), scale=(1, 5, 1)))
         problems = datasets.load("music").report.problems
         told = {k: [e[1] for e in p.examples] for k, p in problems.items() if p.examples and p.examples[0][1]}
         assert told == places
@@ -405,7 +405,7 @@ def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> N
     lines = [json.dumps(s) for s in said]
     lines[303] = '{"listener": "u3", "al'
     (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
-    guess = custom_tables.propose(folder)
+    guess = custom_tables.propose_mapping(folder)
     custom_tables.keep(folder, replace(guess, scale=(0.5, 5, 0.5)))
     data = datasets.load("music")
     assert data.report.read == 399 and data.report.problems["shape"].examples == [
@@ -438,7 +438,7 @@ def test_json_lines_keep_their_ids_whatever_kind_they_are(root: Path, monkeypatc
     lines[390] = '{"listener": "\\ud83d", "album_id": 3, "stars": 2}'
     lines[391] = '{"listener": ' + "[" * 100_000
     (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
-    custom_tables.keep(folder, replace(custom_tables.propose(folder), scale=(1, 5, 1)))
+    custom_tables.keep(folder, replace(custom_tables.propose_mapping(folder), scale=(1, 5, 1)))
     data = datasets.load("music")
     assert len(data.users) == 42 and len(data.items) == 50
     assert data.report.problems["shape"].count == 1

@@ -69,7 +69,7 @@ def collection(folder: Path) -> Path:
 
 
 def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
-    custom_tables.keep(collection(tmp_path / "music"), custom_tables.propose(tmp_path / "music"))
+    custom_tables.keep(collection(tmp_path / "music"), custom_tables.propose_mapping(tmp_path / "music"))
     data = datasets.load("music", tmp_path)
     split = splits.make(data, "last-10")
     model = StatisticalUserModel()

@@ -17,7 +17,7 @@ from lusifer.datasets.splits import Split
 from lusifer.env import MovieLensEnv, agents, choice, play, rewards
 from lusifer.env.world import build
 from lusifer.errors import InvalidInputError
-from lusifer.llm import factory
+from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
 from tests.servers.openai import KEY
 
@@ -222,7 +222,7 @@ def test_an_action_that_is_no_item_is_refused(world) -> None:
 def test_a_language_model_plays_through_the_store(world, store, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    model = LLMUserModel(factory("openai:a", store), prompts.load())
+    model = LLMUserModel(create_llm("openai:a", store), prompts.load())
     user = int(world.users[0])
 
     def run() -> list:

@@ -192,8 +192,8 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
         "attempts": 1,
     }
     for key in "kl":
-        left.keep_answer(key, answer, call)
-    store.keep_answer("l", answer, call)
+        left.save_answer(key, answer, call)
+    store.save_answer("l", answer, call)
     left.close()
     assert store.answer("k") is None
     cluster._hand_in(tmp_path / "left", home.adopt)

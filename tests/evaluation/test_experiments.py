@@ -27,7 +27,7 @@ from lusifer.evaluation.experiments import (
 )
 from lusifer.evaluation.experiments.base import Bootstrap
 from lusifer.evaluation.experiments.recording import record
-from lusifer.llm import factory
+from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
 from lusifer.simulator.types import Bullet, Profile
 from tests.servers.openai import KEY
@@ -48,7 +48,7 @@ def made(setting):
 def paid(ml100k, last10, store, openai_server, monkeypatch):
     """The same with a language model on a local server, for a few users."""
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
-    model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+    model = LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
     users = [int(u) for u in last10.train.user_ids if len(last10.train.of_user(int(u))) >= 50][:5]
     return RunContext(ml100k, last10, model, tuple(users), store, workers=4)
 
@@ -354,9 +354,9 @@ def test_a_loop_is_no_part_of_what_the_usual_evolution_costs(paid) -> None:
     one = replace(paid, users=paid.users[:2], options={"rounds": 1})
     name = plan(paid.dataset, paid.split, paid.users[0], paid.model).id
     base.run_arms(one, [base.Arm("usual", one.sample, one.model)])
-    before = paid.store.usage_of([name])[name]["calls"]
+    before = paid.store.usage_by_evolution([name])[name]["calls"]
     find("loop").run(one)
-    assert paid.store.usage_of([name])[name]["calls"] == before
+    assert paid.store.usage_by_evolution([name])[name]["calls"] == before
 
 
 def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:

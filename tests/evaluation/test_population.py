@@ -13,7 +13,7 @@ import pytest
 from lusifer import prompts
 from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import evaluate, population, tables
-from lusifer.llm import factory
+from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, community
 from tests.servers.openai import KEY
 
@@ -85,7 +85,7 @@ def test_a_language_model_simulates_and_failures_say_why(
     ml100k, last10, store, kept, openai_server, monkeypatch
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
-    model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load())
+    model = LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load())
     users = population.chosen(last10, 6)
     run = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)
     found = pd.read_parquet(tables.path(run))
@@ -162,7 +162,7 @@ def test_a_run_that_was_stopped_is_calibrated_as_one_that_was_not(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setattr(population, "PART", 8)
-    model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load())
+    model = LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load())
     users, light = population.chosen(last10, 16), community.offsets_only(ml100k, last10)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for folder in (whole, cut):
@@ -178,7 +178,7 @@ def test_ctrl_c_begins_no_further_user(ml100k, last10, store, kept, openai_serve
     """A bug of old: the pool went on with everybody who was waiting."""
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     openai_server.delay = 0.1
-    model = LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load())
+    model = LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load())
     test = last10.test.of_users(population.chosen(last10, 60))
     from concurrent import futures
 

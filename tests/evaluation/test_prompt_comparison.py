@@ -15,7 +15,7 @@ from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation import prompt_comparison
 from lusifer.evaluation.metrics import scores
 from lusifer.evaluation.prompt_comparison import Candidate
-from lusifer.llm import factory
+from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
 from lusifer.simulator.community import pair_keys
 from tests.servers.openai import KEY
@@ -124,7 +124,7 @@ def test_an_answer_that_two_versions_share_counts_for_both(ml100k, last10, store
     one = prompts.load()
     other = one.shows("update", dict(one.templates)["update"] + "\nBe brief.")
     sample = prompt_comparison.draw(ml100k, last10, 3, 4)
-    models = [LLMUserModel(factory("openai:a", store), p, run="r") for p in (one, other)]
+    models = [LLMUserModel(create_llm("openai:a", store), p, run="r") for p in (one, other)]
     openai_server.behave("garbage", "503")
     found = prompt_comparison.try_out(
         ml100k,
@@ -159,7 +159,7 @@ def test_the_best_front() -> None:
 
 
 def test_a_temperature_is_another_version(store) -> None:
-    model = LLMUserModel(factory("openai:a", store), prompts.load())
+    model = LLMUserModel(create_llm("openai:a", store), prompts.load())
     warm = prompt_comparison.at_temperature(model, 0.7)
     assert warm.version != model.version and warm.prompts.temperature == 0.7
     assert LLMUserModel(model.llm, model.prompts, draw=2).version == f"{model.version}~2"
@@ -202,8 +202,8 @@ def test_usage_that_has_been_pruned_is_not_zero(ml100k, last10, store, openai_se
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     sample = prompt_comparison.draw(ml100k, last10, 2, 2)
-    model = LLMUserModel(factory("openai:a", store), prompts.load(), run="r")
-    other = LLMUserModel(factory("openai:b", store), prompts.load(), run="r")
+    model = LLMUserModel(create_llm("openai:a", store), prompts.load(), run="r")
+    other = LLMUserModel(create_llm("openai:b", store), prompts.load(), run="r")
     first = prompt_comparison.try_out(ml100k, sample, [Candidate("a", model), Candidate("b", other)], store)
     tokens = prompt_comparison.summary(sample, first)["candidates"]["a"]["tokens"]["value"]
     # the same version on another split does not count here
@@ -229,6 +229,6 @@ def test_a_template_that_fails_for_a_user_fails_for_that_user(
         "{% if '" + age[3:20] + "' in about %}{{ nobody }}{% endif %}{% for i in items %}{{ i.id }}{% endfor %}",
     )
     (trial,) = prompt_comparison.try_out(
-        ml100k, sample, [Candidate("odd", LLMUserModel(factory("openai:a", store), odd))], store
+        ml100k, sample, [Candidate("odd", LLMUserModel(create_llm("openai:a", store), odd))], store
     )
     assert trial.simulated.failed >= 1 and np.isfinite(trial.simulated.answers.said).any()

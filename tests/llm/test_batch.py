@@ -11,8 +11,8 @@ import pytest
 from lusifer import prompts
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.evaluation import population, tables
-from lusifer.llm import Budget, factory
-from lusifer.llm.batch import Batches
+from lusifer.llm import Budget, create_llm
+from lusifer.llm.batch import BatchAPI
 from lusifer.llm.budget import Limit
 from lusifer.simulator import LLMUserModel
 from lusifer.simulator.batch_planner import by_waves
@@ -29,11 +29,11 @@ def model(store, openai_server, monkeypatch, tmp_path) -> LLMUserModel:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
     (tmp_path / "prices.toml").write_text(PRICES)
-    return LLMUserModel(factory("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+    return LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
 
 
-def batches(model: LLMUserModel, tmp_path, **more) -> Batches:
-    return Batches(model.llm, tmp_path / "state.json", 0.01, **more)
+def batches(model: LLMUserModel, tmp_path, **more) -> BatchAPI:
+    return BatchAPI(model.llm, tmp_path / "state.json", 0.01, **more)
 
 
 def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, openai_server, tmp_path) -> None:
@@ -102,7 +102,7 @@ def test_a_budget_holds_for_batches(ml100k, last10, store, openai_server, model,
     asked = questions_of(ml100k, last10, model, [1, 2, 3])
     for dollars, refused in ((0.000001, True), (1.0, False)):
         budget = Budget(run=Limit(dollars), run_id=f"run-{dollars}")
-        held = replace(model, llm=factory("openai:a", store, keys={"openai": KEY}, budget=budget))
+        held = replace(model, llm=create_llm("openai:a", store, keys={"openai": KEY}, budget=budget))
         if refused:
             with pytest.raises(ModelError, match="budget"):
                 batches(held, tmp_path).fill(asked)
@@ -113,11 +113,11 @@ def test_a_budget_holds_for_batches(ml100k, last10, store, openai_server, model,
 
 def test_only_servers_of_that_protocol_know_batches(store, tmp_path, monkeypatch) -> None:
     with pytest.raises(InvalidInputError, match="no batches"):
-        Batches(factory("ollama:x", store), tmp_path / "s.json")
+        BatchAPI(create_llm("ollama:x", store), tmp_path / "s.json")
 
 
 def test_a_wrong_key_says_so(ml100k, last10, store, model, openai_server, tmp_path) -> None:
-    wrong = replace(model, llm=factory("openai:a", store, keys={"openai": "sk-wrong-000000000"}))
+    wrong = replace(model, llm=create_llm("openai:a", store, keys={"openai": "sk-wrong-000000000"}))
     with pytest.raises(ModelError) as error:
         batches(wrong, tmp_path).fill(questions_of(ml100k, last10, model, [1]))
     assert "sk-wrong" not in str(error.value) and "did not accept the key" in str(error.value)
@@ -149,16 +149,16 @@ def test_who_is_killed_while_a_batch_is_created_pays_once(
     ml100k, last10, store, model, openai_server, tmp_path, monkeypatch
 ) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2])
-    create = Batches._create
+    create = BatchAPI._create
 
     def killed(self, client, pending) -> None:
         client.batches.create(input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h")
         raise KeyboardInterrupt  # before the answer arrived
 
-    monkeypatch.setattr(Batches, "_create", killed)
+    monkeypatch.setattr(BatchAPI, "_create", killed)
     with pytest.raises(KeyboardInterrupt):
         batches(model, tmp_path).fill(asked)
-    monkeypatch.setattr(Batches, "_create", create)
+    monkeypatch.setattr(BatchAPI, "_create", create)
     assert batches(model, tmp_path).fill(asked) == 2 and len(openai_server.batches) == 1
     (tmp_path / "state.json").write_text(json.dumps([{"batch": "", "keys": [], "booking": None, "file": "file-0"}]))
     more = questions_of(ml100k, last10, model, [1, 2, 3])

@@ -8,7 +8,7 @@ import pytest
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError
-from lusifer.llm import connect, endpoints
+from lusifer.llm import create_bare_llm, endpoints
 from lusifer.llm.endpoints import OPENAI_URL, ollama_url, resolve
 from lusifer.llm.prices import price
 from tests.conftest import ROOT
@@ -39,7 +39,7 @@ def test_named_ones_from_variables_and_secrets(project, monkeypatch) -> None:
     assert (found["vllm"].workers, found["vllm"].rpm, found["vllm"].tpm) == (4, 60, None)
     assert found["lm_studio"].usable and not found["lm_studio"].key
     assert KEY not in repr(found)
-    model, endpoint = connect("vllm:meta/llama:8b")
+    model, endpoint = create_bare_llm("vllm:meta/llama:8b")
     assert model.spec == "vllm:meta/llama:8b" and model.identity == "http://a:1/v1|meta/llama:8b"
     assert endpoint.name == "vllm"
 
@@ -108,7 +108,7 @@ def test_specs(project) -> None:
         with pytest.raises(InvalidInputError, match="names no model"):
             resolve(wrong)
     with pytest.raises(InvalidInputError, match="no model file"):
-        connect("file:nothing.gguf")
+        create_bare_llm("file:nothing.gguf")
 
 
 def test_a_file_that_is_none(project, tmp_path, monkeypatch) -> None:
@@ -117,14 +117,14 @@ def test_a_file_that_is_none(project, tmp_path, monkeypatch) -> None:
     models.mkdir()
     (models / "a.gguf").write_bytes(b"not a model")
     with pytest.raises(InvalidInputError, match="no GGUF file"):
-        connect("file:a.gguf")
+        create_bare_llm("file:a.gguf")
     outside = tmp_path / "b.gguf"
     outside.write_bytes(b"GGUF....")
-    assert connect(f"file:{outside}")[0].identity.startswith("file|b.gguf@8-")
+    assert create_bare_llm(f"file:{outside}")[0].identity.startswith("file|b.gguf@8-")
     monkeypatch.setenv("LUSIFER_PUBLIC", "1")
     for path in (str(outside), "../b.gguf"):
         with pytest.raises(InvalidInputError, match="no model file") as refused:
-            connect(f"file:{path}")
+            create_bare_llm(f"file:{path}")
         assert str(models) not in str(refused.value)
 
 

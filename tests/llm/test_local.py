@@ -16,7 +16,7 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import ModelError
-from lusifer.llm import Message, connect, factory, local
+from lusifer.llm import Message, create_bare_llm, create_llm, local
 from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution
 from tests.conftest import ROOT
 from tests.get_model import FILE
@@ -42,7 +42,7 @@ def spec():
 
 
 def test_schema_log_probabilities_and_streaming(spec) -> None:
-    model, endpoint = connect(spec)
+    model, endpoint = create_bare_llm(spec)
     assert endpoint.kind == "file"
     pieces: list[str] = []
     options = {"schema": SCHEMA, "temperature": 0.0, "max_tokens": 80}
@@ -57,7 +57,7 @@ def test_schema_log_probabilities_and_streaming(spec) -> None:
 
 
 def test_four_at_a_time(spec) -> None:
-    model, _ = connect(spec)
+    model, _ = create_bare_llm(spec)
     found: list[str] = []
 
     def ask(n: int) -> None:
@@ -75,7 +75,7 @@ def test_four_at_a_time(spec) -> None:
 def test_a_short_user_end_to_end(spec, ml100k, last10, store) -> None:
     """One batch of two ratings, then a movie: whatever 135M parameters say, it is accounted for."""
     templates = dataclasses.replace(prompts.load(), recent=2, rating_tokens=20, update_tokens=120)
-    model = LLMUserModel(factory(spec, store), templates)
+    model = LLMUserModel(create_llm(spec, store), templates)
     what = plan(ml100k, last10, 405, model, history=2, batch_size=2, forecasts=False)
     steps = []
     try:
@@ -94,7 +94,7 @@ def test_a_short_user_end_to_end(spec, ml100k, last10, store) -> None:
 def test_a_damaged_file_says_so(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + b"\0" * 100)
-    model, _ = connect(f"file:{broken}")
+    model, _ = create_bare_llm(f"file:{broken}")
     with pytest.raises(ModelError, match="did not start") as failed:
         model.complete(ASK)
     assert failed.value.kind == "unreachable"
@@ -103,7 +103,7 @@ def test_a_damaged_file_says_so(tmp_path: Path) -> None:
 def test_without_the_extra_it_says_how_to_get_it(spec, monkeypatch) -> None:
     monkeypatch.setattr(local, "available", lambda: False)
     with pytest.raises(ModelError, match="pip install"):
-        connect(spec)[0].complete(ASK)
+        create_bare_llm(spec)[0].complete(ASK)
 
 
 def test_the_server_ends_with_its_parent_however_that_ends(spec) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm import Budget, Completion, Endpoint, Limit, Message
-from lusifer.llm.budget import BudgetedLLM, operators
+from lusifer.llm.budget import BudgetedLLM, operator_budget
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM, limiter_for
 from lusifer.llm.retry import RetryingLLM
@@ -162,7 +162,7 @@ def test_a_call_that_could_pass_the_budget_is_not_made(store) -> None:
         for _ in range(100):
             llm.complete(ASK, max_tokens=500)  # 200 + 500 set aside, 15 spent
             made += 1
-    assert failed.value.kind == "budget" and failed.value.hopeless
+    assert failed.value.kind == "budget" and failed.value.is_fatal
     assert made == inner.asked == 21, "300 tokens are left for what is not certain"
     assert store.spent("run", "r")[0] == made * 15
 
@@ -199,14 +199,14 @@ def test_without_a_limit_nothing_is_booked(store) -> None:
 def test_the_operators_limits(monkeypatch) -> None:
     monkeypatch.setenv("LUSIFER_BUDGET_DAY", "5")
     monkeypatch.setenv("LUSIFER_BUDGET_RUN_TOKENS", "1e6")
-    budget = operators("r", "s")
+    budget = operator_budget("r", "s")
     assert budget.day == Limit(5.0) and budget.run == Limit(None, 1_000_000)
     assert budget.day.under(Limit(2.0, 10)) == Limit(2.0, 10)
     assert set(budget.limits()) == {"day", "run"}
     for wrong in ("five", "-1", "nan", "inf"):
         monkeypatch.setenv("LUSIFER_BUDGET_DAY", wrong)
         with pytest.raises(InvalidInputError, match="no amount"):
-            operators()
+            operator_budget()
 
 
 def _spend(path, url: str, made) -> None:

@@ -37,7 +37,7 @@ def test_own_tables_are_mapped_and_their_words_used(data_dir: Path) -> None:
     assert any("no column for rating" in str(e.title) for e in app.error)
     app.selectbox(key="map-music-ratings-rating").set_value("stars").run()
     app.button(key="map-music-accept").click().run()
-    assert not app.exception and datasets.kind_of(data_dir / "music") == "own"
+    assert not app.exception and datasets.detect_kind(data_dir / "music") == "own"
     app = finish(press(app, "Read it"))
     assert not app.exception and "albums" in texts(app)
     for page in ("evolution", "rate", "errors", "experiments", "fidelity", "playground"):
@@ -57,7 +57,7 @@ def test_items_without_years_are_rated_too(data_dir: Path) -> None:
         "user_id,product_id,rating,timestamp\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, r, t in rows)
     )
     (folder / "products.csv").write_text("product_id,title\n" + "".join(f"{i},Thing {i}\n" for i in range(1, 31)))
-    custom_tables.keep(folder, custom_tables.propose(folder))
+    custom_tables.keep(folder, custom_tables.propose_mapping(folder))
     datasets.load("shop", data_dir)
     for page in ("users", "evolution", "rate", "hands"):
         app = open_page(page, dataset="shop", user="1")

@@ -139,7 +139,7 @@ def test_predictions_wait_while_the_profile_changes(data_dir: Path, server) -> N
 
     user = store.add_local_user(datasets.load("ml-100k").hash, "Ada")
     for n, item in enumerate([50, 181, 100, 258, 294, 286, 288, 1, 300, 121]):
-        store.keep_local_rating(user, item, float(1 + n % 5), 1_700_000_000 + n)
+        store.save_local_rating(user, item, float(1 + n % 5), 1_700_000_000 + n)
     app = open_page("hands", hands="You", model="openai:small")
     press(app, "Compute 1 step")
     finish(app)

@@ -347,7 +347,7 @@ def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -
     assert predictor_titles.CHOICES  # read from all methods, before they are made few
     light = {n: m for n, m in baselines.METHODS.items() if n in {"constant", "bias", "fm"}}
     monkeypatch.setattr(baselines, "METHODS", light)
-    monkeypatch.setattr(baselines, "HEAVY", ())
+    monkeypatch.setattr(baselines, "SLOW_BASELINES", ())
     create = baselines.create  # the machine is told by its name; here it is one that takes no time
     monkeypatch.setattr(baselines, "create", lambda n, side=None: create("bias" if n == "fm" else n))
     app = open_page("errors")

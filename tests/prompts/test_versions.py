@@ -105,11 +105,11 @@ def test_a_mistake_is_at_its_line() -> None:
 
 
 def test_drafts_of_two_tabs_lose_nothing(store) -> None:
-    assert store.keep_draft("d1", 1, "first", 0) == ("d1", 1)
-    assert store.keep_draft("d1", 1, "second", 1) == ("d1", 2)
-    other, revision = store.keep_draft("d1", 1, "from the other tab", 1)
+    assert store.save_draft("d1", 1, "first", 0) == ("d1", 1)
+    assert store.save_draft("d1", 1, "second", 1) == ("d1", 2)
+    other, revision = store.save_draft("d1", 1, "from the other tab", 1)
     assert other != "d1" and revision == 1
     assert store.draft("d1")["data"] == "second" and store.draft(other)["data"] == "from the other tab"
     assert {d["id"] for d in store.drafts()} == {"d1", other}
-    store.drop_draft("d1")
+    store.delete_draft("d1")
     assert store.draft("d1") is None

@@ -40,7 +40,7 @@ def test_evolution_and_rating_and_no_call_the_second_time(ml100k, last10, model,
     assert asked == 9
     assert _evolve(ml100k, last10, model, store)[1] == steps
     assert rate_items(ml100k, last10, model, what, steps, items, store) == made
-    store.forget_steps(what.id)
+    store.delete_steps(what.id)
     assert _evolve(ml100k, last10, model, store)[1] == steps, "from the answers alone"
     assert len(openai_server.requests) == asked
     used = store.usage()
@@ -156,7 +156,7 @@ def test_expected_ratings_from_token_probabilities(ml100k, last10, model, store,
             assert m.expected == pytest.approx(m.rating - 1 / 3, abs=1e-3)
             assert m.spread == pytest.approx((2 / 9) ** 0.5, abs=1e-3)
             assert m.mass == pytest.approx(0.9, abs=1e-3)
-    store.forget_steps(what.id)
+    store.delete_steps(what.id)
     _, steps = _evolve(ml100k, last10, model, store)
     asked = len(openai_server.requests)
     assert rate_items(ml100k, last10, model, what, steps, items, store) == made

@@ -68,5 +68,5 @@ def test_too_long_for_the_model_is_a_mistake(ml100k, last10, steps, monkeypatch)
     p = prompts.load().shows("update", "word " * 3_500 + "{{ facts }}")
     context = context_at(ml100k, last10, 405, steps, "update", 2)
     assert not preview(p, "update", context, (), "openai:gpt-4o-mini").mistakes
-    (one,) = preview(p, "update", context, (), "openai:gpt-4o-mini", tokens_a_character=9.0).mistakes
+    (one,) = preview(p, "update", context, (), "openai:gpt-4o-mini", tokens_per_character=9.0).mistakes
     assert "128,000" in one.message and one.template == "update"

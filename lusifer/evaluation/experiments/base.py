@@ -150,7 +150,7 @@ def run_arms(setting: RunContext, arms: Sequence[Arm], before: int = 0, after: i
         before, after: units of progress that others take before and after.
 
     Raises:
-        ModelError: a hopeless one.
+        ModelError: a fatal one.
         CancelledError: somebody stopped it.
     """
     sizes = [len(a.split.test.user_ids) for a in arms]
@@ -223,7 +223,7 @@ def tokens(setting: RunContext, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
         ).id
         for u in arm.split.test.user_ids
     }
-    used = setting.store.usage_of(list(ids.values()))
+    used = setting.store.usage_by_evolution(list(ids.values()))
     known = {u: used[p]["tokens"] for u, p in ids.items() if p in used}
     return np.array(list(known), dtype=np.int64), np.array(list(known.values()), dtype=float)
 

@@ -96,7 +96,7 @@ def run(setting: RunContext) -> Result:
         try:
             mine, alike = _loop(setting, user, way)
         except (ModelError, InvalidInputError) as error:
-            if isinstance(error, ModelError) and error.hopeless:
+            if isinstance(error, ModelError) and error.is_fatal:
                 raise
             with lock:
                 lost.append(user)

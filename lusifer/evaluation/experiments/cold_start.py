@@ -78,7 +78,7 @@ def run(setting: RunContext) -> Result:
     ways = arms(setting)
     splits = {int(a.name): a.split for a in ways}
     groups = len(LENGTHS) if setting.options.get("apart") else len(GROUPS)
-    heavy = len(baselines.HEAVY) * groups * UNITS
+    heavy = len(baselines.SLOW_BASELINES) * groups * UNITS
     found = {int(k): s for k, s in base.run_arms(setting, ways, after=heavy).items()}
     test = ways[0].split.test
     said: dict[int, dict[str, np.ndarray]] = {k: {SIMULATOR: s.answers.said} for k, s in found.items()}
@@ -211,8 +211,8 @@ def _baselines(setting: RunContext, users: tuple[int, ...], said: dict[int, dict
     groups: Sequence[tuple[int, ...]] = [(k,) for k in LENGTHS] if setting.options.get("apart") else GROUPS
     made = {lengths: together(setting, users, lengths) for lengths in groups}
     jobs = [(n, lengths) for n in baselines.METHODS for lengths in groups]
-    jobs.sort(key=lambda j: j[0] not in baselines.HEAVY)
-    total = done + UNITS * len(baselines.HEAVY) * len(groups)
+    jobs.sort(key=lambda j: j[0] not in baselines.SLOW_BASELINES)
+    total = done + UNITS * len(baselines.SLOW_BASELINES) * len(groups)
 
     def one(job: tuple[str, tuple[int, ...]]) -> tuple[str, tuple[int, ...], np.ndarray]:
         setting.stop()
@@ -238,7 +238,7 @@ def _baselines(setting: RunContext, users: tuple[int, ...], said: dict[int, dict
                     name, lengths, values = future.result()
                     for known, part in zip(lengths, np.split(values, len(lengths)), strict=True):
                         said[known][name] = part
-                    if name in baselines.HEAVY:
+                    if name in baselines.SLOW_BASELINES:
                         done += UNITS
                     setting.on_progress(min(done, total), total, name)
         except BaseException:

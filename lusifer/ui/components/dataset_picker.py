@@ -21,7 +21,7 @@ from lusifer.ui.formatting import literal
 
 def names() -> list[str]:
     """What can be chosen: the known one first, whether it is there or not, then what lies in the data folder."""
-    return list(dict.fromkeys([*DATASET_SPECS, *datasets.available()]))
+    return list(dict.fromkeys([*DATASET_SPECS, *datasets.list_datasets()]))
 
 
 def title_of(name: str) -> str:
@@ -41,8 +41,8 @@ def waiting() -> list[Path]:
         if p.is_dir()
         and not p.name.startswith(".")
         and p.name not in {"runs", "kept", "models"}
-        and datasets.kind_of(p) is None
-        and custom_tables.tables_in(p)
+        and datasets.detect_kind(p) is None
+        and custom_tables.list_tables(p)
     ]
 
 
@@ -59,7 +59,7 @@ def reading(name: str) -> None:
         st.markdown(
             "Its files have not been read yet. That is done once, and takes from a second to some minutes, as large as they are."
         )
-        if settings.public():
+        if settings.is_public():
             st.info("The operator has not read it yet.", icon=":material/info:")
         elif st.button("Read it", icon=":material/play_arrow:", type="primary"):
             state.jobs().start(key, f"Reading {name}", lambda j: _read(j, name))
@@ -82,13 +82,13 @@ def about(name: str) -> None:
     if data.report.lines:
         with st.popover(f"{len(data.report.lines)} remarks on its files", icon=":material/rule:"):
             for line in data.report.lines:
-                text = line.split(" (first:")[0] if settings.public() else line  # strangers see no rows
+                text = line.split(" (first:")[0] if settings.is_public() else line  # strangers see no rows
                 st.markdown(f"- {literal(text)}")
 
 
 def control() -> None:
     """Other data: what can be fetched, and tables that wait for a mapping. Not on a public server."""
-    if settings.public():
+    if settings.is_public():
         return
     with st.popover("Other data", icon=":material/add_circle:"):
         there = set(names())
@@ -123,9 +123,9 @@ def _fetch(job: Job, name: str) -> str:
 def mapping(folder: Path) -> None:
     """The guess which column is what, to be changed and accepted."""
     try:
-        guess = custom_tables.propose(folder)
+        guess = custom_tables.propose_mapping(folder)
         columns = {
-            p.file: list(custom_tables.columns_of(folder / p.file))
+            p.file: list(custom_tables.preview_columns(folder / p.file))
             for p in (guess.ratings, guess.items, guess.users)
             if p
         }

@@ -42,7 +42,7 @@ def control(data: Dataset, split: Split, asked: bool = False) -> bool:
 
 def ready(data: Dataset, split: Split) -> bool:
     """Whether it has been prepared."""
-    return community.is_cached(data, split, settings.kept_dir())
+    return community.is_cached(data, split, settings.prediction_cache_dir())
 
 
 def prepare(data: Dataset, split: Split) -> None:
@@ -69,9 +69,11 @@ def _work(job: Job, data: Dataset, split: Split) -> None:
     def on_progress(done: int, total: int, message: str = "") -> None:
         job.report_progress(round(100 * done / max(total, 1)), 100, "Fitting factorisation machines")
 
-    community.with_factorization(data, split, settings.kept_dir(), on_progress=on_progress, cancelled=job.cancelled)
+    community.with_factorization(
+        data, split, settings.prediction_cache_dir(), on_progress=on_progress, cancelled=job.cancelled
+    )
     if not ready(data, split):
         raise LusiferError(
-            f"The evidence was computed but can't be kept in {settings.kept_dir()}.",
+            f"The evidence was computed but can't be kept in {settings.prediction_cache_dir()}.",
             "Give yourself write access to the data folder, and make room on the disk.",
         )

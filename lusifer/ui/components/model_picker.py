@@ -9,10 +9,10 @@ import streamlit as st
 from lusifer import prompts, settings
 from lusifer.errors import InvalidInputError, LusiferError, ModelError
 from lusifer.jobs import Job
-from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, connect, endpoints
+from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, create_bare_llm, endpoints
 from lusifer.llm import local as files
 from lusifer.llm import ollama as ollama_server
-from lusifer.llm.budget import BudgetedLLM, operators
+from lusifer.llm.budget import BudgetedLLM, operator_budget
 from lusifer.llm.redact import redact
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
@@ -103,7 +103,7 @@ def _ollama_models(url: str) -> list[str]:
 
 def _offer() -> None:
     """Models that answer on this machine are offered, never taken."""
-    if settings.public():
+    if settings.is_public():
         return
     names = _ollama_models(endpoints()["ollama"].url)
     if names:
@@ -145,7 +145,7 @@ def _connection(model: str) -> None:
     if endpoint.kind == "file":
         _file()
         return
-    if not settings.public():
+    if not settings.is_public():
         st.caption(f"Address: {literal(redact(endpoint.url))}")  # a name and password may be in it
     if endpoint.kind == "openai":
         _key(endpoint)
@@ -165,9 +165,9 @@ def _connection(model: str) -> None:
         st.warning(literal(st.session_state["_models_error"]))
     if st.session_state.get("_models_said"):
         st.success(literal(st.session_state["_models_said"]))
-    if endpoint.kind == "ollama" and not settings.public():
+    if endpoint.kind == "ollama" and not settings.is_public():
         _pull(endpoint)
-    if not settings.public():
+    if not settings.is_public():
         st.caption(
             "Other servers: `LUSIFER_ENDPOINT_NAME_URL` and `LUSIFER_ENDPOINT_NAME_KEY`, or a table "
             "`[endpoints.name]` in `.streamlit/secrets.toml`."
@@ -203,7 +203,7 @@ def _say(said: str = "", error: str = "") -> None:
 
 def _list(endpoint: Endpoint) -> None:
     try:
-        found = connect(f"{endpoint.name}:-", keys())[0].list_models()  # type: ignore[attr-defined]
+        found = create_bare_llm(f"{endpoint.name}:-", keys())[0].list_models()  # type: ignore[attr-defined]
     except LusiferError as error:
         _say(error=str(error))
         return
@@ -218,7 +218,7 @@ def _test(endpoint: Endpoint, model: str | None) -> None:
     recorded and within the budget as any other call."""
     try:
         if model is None:
-            llm = connect(f"{endpoint.name}:-", keys())[0]
+            llm = create_bare_llm(f"{endpoint.name}:-", keys())[0]
             count = len(llm.list_models())  # type: ignore[attr-defined]
             _say(f"{endpoint.name} answers and offers {count} model{'s' * (count != 1)}.")
             return
@@ -226,7 +226,7 @@ def _test(endpoint: Endpoint, model: str | None) -> None:
         if database is None:
             raise InvalidInputError("A model can't be asked while nothing can be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
-        asked = CachedLLM(BudgetedLLM(connect(model, keys())[0], database, state.budget()), database)
+        asked = CachedLLM(BudgetedLLM(create_bare_llm(model, keys())[0], database, state.budget()), database)
         answer = asked.complete(
             [Message("user", "Answer with the word yes.")],
             max_tokens=16,
@@ -275,7 +275,7 @@ def _file() -> None:
     if not found:
         st.caption(
             "No file yet."
-            if settings.public()
+            if settings.is_public()
             else f"Put a .gguf file into {literal(str(files.models_dir()))}, or type file:PATH as the model."
         )
         return
@@ -317,7 +317,7 @@ def budget_control() -> None:
 
 def _most_dollars() -> float | None:
     """The most that may be chosen: a visitor goes beyond neither the operator's limit nor the usual one."""
-    given = operators().session.dollars
-    if settings.public() and given is None:
+    given = operator_budget().session.dollars
+    if settings.is_public() and given is None:
         return state.SESSION_DOLLARS
     return given

@@ -42,9 +42,9 @@ def control(dataset: Dataset) -> None:
             if st.button("Get from TMDB", icon=":material/download:", help="Some minutes; goes on where it stopped."):
                 state.jobs().start(key, "Movie details", lambda j: _work(j, dataset, database), store=database)
                 st.rerun()
-        elif have < all_ and not settings.public():
+        elif have < all_ and not settings.is_public():
             st.caption("For TMDB set `TMDB_API_KEY` (free at themoviedb.org) and start again.")
-        if not settings.public():
+        if not settings.is_public():
             _tables(dataset, database)
         if have:
             st.caption(ATTRIBUTION)

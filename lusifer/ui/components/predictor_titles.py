@@ -27,7 +27,7 @@ GROUPS = {
     n: "Simulator"
     if n in {*SIMULATORS, BUILTIN}
     else "Trivial"
-    if n in baselines.TRIVIAL
+    if n in baselines.NAIVE_BASELINES
     else "Collaborative filtering"
     for n in TITLES
 }

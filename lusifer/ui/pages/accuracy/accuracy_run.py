@@ -74,7 +74,7 @@ def work(
             seed=seed,
             community=light,
             told=told,
-            folder=settings.kept_dir(),
+            folder=settings.prediction_cache_dir(),
             on_progress=lambda done, total, what="": job.report_progress(done, total, TITLES.get(what, what)),
             cancelled=job.cancelled,
             workers=1 if picked.builtin else WORKERS,

@@ -384,7 +384,7 @@ def cold_start(picked: Chosen, store: Store | None) -> None:
 
 def manage(store: Store | None, run: str, titles: dict[str, str]) -> None:
     """Rename or delete a recorded run; strangers on a public server may do neither."""
-    if store is None or run not in titles or settings.public():
+    if store is None or run not in titles or settings.is_public():
         return
     with st.popover("Manage", icon=":material/edit:"):
         name = st.text_input(

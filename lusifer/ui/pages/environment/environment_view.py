@@ -59,7 +59,7 @@ def world(data: Dataset, split: Split) -> World:
         if key not in _worlds:
             while len(_worlds) >= WORLDS:
                 del _worlds[next(iter(_worlds))]
-            _worlds[key] = build(data, split, folder=settings.kept_dir())
+            _worlds[key] = build(data, split, folder=settings.prediction_cache_dir())
         return _worlds[key]
 
 

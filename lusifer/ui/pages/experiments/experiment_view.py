@@ -61,7 +61,7 @@ def setting(
         users,
         store,
         hears,
-        settings.kept_dir(),
+        settings.prediction_cache_dir(),
         seed,
         1 if picked.builtin else user_sample.WORKERS,
         job.report_progress if job else (lambda *_: None),

@@ -54,7 +54,7 @@ def work(
         resume=resume,
         community=told,
         light=told or light,
-        memory=settings.kept_dir(),
+        memory=settings.prediction_cache_dir(),
         workers=1 if picked.builtin else user_sample.WORKERS,
         on_progress=job.report_progress,
         cancelled=job.cancelled,
@@ -88,7 +88,7 @@ def section(picked: Chosen, store: Store | None) -> None:
         "calibrated value, spread, reason and step. Parts are kept as they are done, so a stopped run goes on."
     )
     everybody = len(population.able(picked.split))
-    if settings.public():
+    if settings.is_public():
         everybody = min(everybody, PUBLIC)
     if not everybody:
         st.info("Nobody has a test rating on this split.", icon=":material/info:")
@@ -111,7 +111,7 @@ def section(picked: Chosen, store: Store | None) -> None:
         except LusiferError as error:
             state.show_error(error)
             return
-        stopped = None if settings.public() else _stopped(picked, store, users)
+        stopped = None if settings.is_public() else _stopped(picked, store, users)
         text = f"Go on with run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
         if st.button(text, icon=":material/groups:"):
             told, light = (

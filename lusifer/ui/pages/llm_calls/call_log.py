@@ -16,7 +16,7 @@ import streamlit as st
 from lusifer import settings
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
-from lusifer.llm import CallMetadata, Message, factory
+from lusifer.llm import CallMetadata, Message, create_llm
 from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
 from lusifer.simulator.estimate import estimate
@@ -52,7 +52,7 @@ def choices(store: Store, column: str, names: dict[str, str] | None = None) -> t
 def shown(store: Store, number: int | None) -> dict[str, Any] | None:
     """One call whole; strangers see none about a local user."""
     found = store.call(number) if number is not None else None
-    hidden = found is not None and settings.public() and (found["user_id"] or 0) >= FIRST_LOCAL
+    hidden = found is not None and settings.is_public() and (found["user_id"] or 0) >= FIRST_LOCAL
     return None if hidden else found
 
 
@@ -235,7 +235,7 @@ def detail(call: dict[str, Any]) -> None:
                 },
             )
     with again:
-        if settings.public():
+        if settings.is_public():
             st.caption("The operator's addresses are not shown here.")
             return
         if not call["messages"]:
@@ -280,7 +280,7 @@ def _ask_again(call: dict[str, Any]) -> None:
         note = CallMetadata(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
 
         def work(job: Job) -> str:
-            llm = factory(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
+            llm = create_llm(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
             return llm.complete(messages, **{**options, "draw": time.time_ns(), "note": note}).text
 
         state.jobs().start(key, "Ask again", work, store=store)

@@ -205,7 +205,7 @@ def _winner(picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[
         # Tried at another temperature it is another version.
         mine = replace(asked, temperature=float(able[str(name)]["temperature"]))
         here = active is not None and versions.get(store, active).prompts == mine
-        if settings.public():
+        if settings.is_public():
             st.caption("What is active here is the operator's to say.")
         elif here:
             st.markdown(f":green-badge[:material/check: {literal(str(name))} is active]")
@@ -217,7 +217,7 @@ def _winner(picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[
                 icon=":material/flag:",
             )
             st.rerun()
-    if settings.public():
+    if settings.is_public():
         return
     checks = prompt_comparison_run.final_checks(picked, store)
     with st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
@@ -404,7 +404,7 @@ def _answers(
 
 def _note(store: Store, run: dict[str, Any], candidate: dict[str, Any], user: int, item: int, step: int) -> None:
     """Thumbs and a note on one answer, kept with the run; strangers give none."""
-    if settings.public():
+    if settings.is_public():
         return
     kept = {(n["candidate"], n["user_id"], n["item_id"], n["step"]): n for n in store.notes(run["id"])}
     old = kept.get((candidate["name"], user, item, step), {})
@@ -434,7 +434,7 @@ def _note(store: Store, run: dict[str, Any], candidate: dict[str, Any], user: in
 def _keep_note(store: Store, run: str, candidate: dict[str, Any], user: int, item: int, step: int, key: str) -> None:
     """Keep what was just given; nothing is written while nobody changes anything."""
     thumb = st.session_state.get(f"{key}-thumb")
-    store.keep_note(
+    store.save_note(
         {
             "run_id": run,
             "candidate": candidate["name"],

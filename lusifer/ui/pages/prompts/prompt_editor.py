@@ -66,7 +66,7 @@ def opened(store: Store, base: Version) -> Draft:
     asked = st.query_params.get("draft", "")
     if held is not None and asked in {"", held.id}:
         return held
-    row = store.draft(asked) if asked and not settings.public() else None
+    row = store.draft(asked) if asked and not settings.is_public() else None
     if row is not None:
         held = Draft(
             asked, int(row["base"] or base.number), prompts.from_json(row["data"], draft=True), row["revision"]
@@ -93,11 +93,11 @@ def fresh(base: Version) -> Draft:
 
 def keep(store: Store, draft: Draft, edited: PromptSet) -> None:
     """Store what was edited; where another tab has written to the draft meanwhile, as one of its own."""
-    if (edited == draft.prompts and draft.revision) or settings.public():
+    if (edited == draft.prompts and draft.revision) or settings.is_public():
         return  # a stranger's draft stays in their session
     if edited == draft.prompts == versions.get(store, draft.base).prompts:
         return
-    found, revision = store.keep_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)
+    found, revision = store.save_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)
     if found != draft.id:
         st.toast(
             "Another tab changed this draft meanwhile. Yours goes on as a draft of its own.",
@@ -113,7 +113,7 @@ def base_control(store: Store, picked: Chosen) -> Draft:
     labels = store.prompt_labels()
     listed = {_number(store, n): n for n in exact}
     first = versions.find("active", store) if picked.builtin else picked.asked_with
-    number = store.keep_prompt(first.hash, first.name, prompts.to_json(first), None, "")
+    number = store.save_prompt(first.hash, first.name, prompts.to_json(first), None, "")
     draft = opened(store, versions.get(store, number))
     if draft.base not in listed:
         listed[draft.base] = f"v{draft.base}"
@@ -136,12 +136,12 @@ def _number(store: Store, name: str) -> int:
     if name.startswith("v"):
         return int(name[1:])
     found = prompts.load(name)
-    return store.keep_prompt(found.hash, found.name, prompts.to_json(found), None, "")
+    return store.save_prompt(found.hash, found.name, prompts.to_json(found), None, "")
 
 
 def drafts_control(store: Store) -> None:
     """Drafts that are kept, this tab's and others', to go on with."""
-    found = [] if settings.public() else store.drafts()
+    found = [] if settings.is_public() else store.drafts()
     held: Draft = st.session_state["_draft"]
     others = [d for d in found if d["id"] != held.id]
     if not others:
@@ -345,7 +345,7 @@ def look(
     steps, whose = steps_for(picked, draft, user, store)
     items = movies_of(picked, user)
     context, note = context_for(picked, draft, user, steps, template, min(step, len(steps)), items)
-    per_character = store.tokens_a_character(picked.model) or 0.25
+    per_character = store.tokens_per_character(picked.model) or 0.25
     others = [
         (context_at(picked.dataset, picked.split, user, steps, t, min(n, len(steps))), items)
         for t, n in (("first", 1), ("update", 2), ("rate", len(steps)), ("rate", 0))
@@ -384,7 +384,7 @@ def questions_shown(found: Preview, per_character: float) -> None:
 
 def save_control(store: Store, draft: Draft, sound: bool) -> None:
     """A note and the button that makes a version of the draft."""
-    if settings.public():
+    if settings.is_public():
         st.caption("Versions are kept by the operator of this server; what you write here can be tried.")
         return
     base = versions.get(store, draft.base)
@@ -403,7 +403,7 @@ def save_control(store: Store, draft: Draft, sound: bool) -> None:
         except LusiferError as error:
             state.show_error(error)
             return
-        store.drop_draft(draft.id)
+        store.delete_draft(draft.id)
         fresh(made)
         st.session_state["_prompts"] = made.name
         st.session_state["_saved"] = made.name

@@ -71,7 +71,7 @@ def listing(store: Store) -> None:
         st.markdown(f"**v{number}: {literal(chosen.prompts.name)}** :small[{literal(chosen.note)}]")
         _actions(store, chosen, labels)
         _differences(store, chosen, numbers)
-    if not settings.public():
+    if not settings.is_public():
         _labels(store, labels, numbers)
         _import(store)
 
@@ -83,7 +83,7 @@ def _thumbs(scores: dict[str, tuple[int, int]], name: str, hash_: str) -> str:
 
 def _actions(store: Store, chosen: Version, labels: dict[str, int]) -> None:
     with st.container(horizontal=True):
-        if not settings.public():
+        if not settings.is_public():
             for label in versions.LABELS:
                 if st.button(
                     f"Make {label}",

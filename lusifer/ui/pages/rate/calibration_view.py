@@ -84,7 +84,7 @@ def _work(job: Job, picked: Chosen, community: Community, database: Store | None
             picked.split,
             model,
             community=community,
-            folder=settings.kept_dir(),
+            folder=settings.prediction_cache_dir(),
             cancelled=job.cancelled,
             on_progress=lambda done, total, _="": job.report_progress(done, total, "Forecasts of everybody"),
         )

@@ -54,7 +54,7 @@ def draw(picked: Chosen, store: Store) -> None:
 
 def _who(picked: Chosen, store: Store) -> int | None:
     people = store.local_users(picked.dataset.hash)
-    if settings.public():  # strangers see nobody but themselves, as long as their session lasts
+    if settings.is_public():  # strangers see nobody but themselves, as long as their session lasts
         own: set[int] = st.session_state.setdefault("_own-people", set())
         people = [p for p in people if p["id"] in own]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -186,7 +186,7 @@ def _cards(
 
 def _take(store: Store, user: int, item: int, key: str, predicted: float | None) -> None:
     """Keep the mark that was just given, with what had been predicted."""
-    store.keep_local_rating(user, item, st.session_state[key], int(time.time()), predicted)
+    store.save_local_rating(user, item, st.session_state[key], int(time.time()), predicted)
 
 
 def _profile(mine: Chosen, user: int) -> list[Step]:
@@ -302,7 +302,7 @@ def _predict(mine: Chosen, store: Store, user: int, steps: list[Step], met: set[
     if not given:
         st.error(literal(found[0].failure), icon=":material/error:")
         return
-    store.keep_local_predictions(user, given)
+    store.save_local_predictions(user, given)
     st.rerun()
 
 
@@ -336,7 +336,7 @@ def _end(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
                 type="primary",
                 key=f"erase-{user}",
             ):
-                store.erase_local_user(user)
+                store.delete_local_user(user)
                 with suppress(StoreError):  # another process is writing: the pages go with the next vacuum
                     store.vacuum()
                 for key in [k for k in st.session_state if str(k).startswith(f"you-{user}-")]:
@@ -366,6 +366,6 @@ def _import(picked: Chosen, store: Store) -> None:
     user = store.add_local_user(picked.dataset.hash, name)
     st.session_state.setdefault("_own-people", set()).add(user)
     for item, rating, timestamp, predicted in rows:
-        store.keep_local_rating(user, item, rating, timestamp, predicted if isinstance(predicted, float) else None)
+        store.save_local_rating(user, item, rating, timestamp, predicted if isinstance(predicted, float) else None)
     st.session_state["_you"] = user
     st.rerun()
