@@ -75,7 +75,7 @@ class Embedder:
 
     Args:
         spec: ``openai:MODEL``, ``ENDPOINT:MODEL`` or ``ollama:NAME``, an embedding model.
-        keys, budget, cancelled: as `lusifer.llm.stack`.
+        keys, budget, cancelled: as `lusifer.llm.create_llm`.
 
     Raises:
         InvalidInputError: the spec names no server.
