@@ -5,4 +5,4 @@ from lusifer.ui import shell
 
 settings.load_env_file()
 shell.configure()
-shell.run()
+shell.draw_app()

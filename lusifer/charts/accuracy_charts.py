@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from lusifer.charts.style import ABOVE, BELOW, PALETTE, QUIET, series_style, with_layout
+from lusifer.charts.style import ABOVE, BELOW, NEUTRAL, PALETTE, series_style, with_layout
 
 
 def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
@@ -18,9 +18,9 @@ def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
     symbols = {
         "Simulator": "diamond",
         "Collaborative filtering": "circle",
-        "Trivial": "circle-open",
+        "Naive baselines": "circle-open",
     }
-    colours = {"Simulator": BELOW, "Collaborative filtering": ABOVE, "Trivial": QUIET}
+    colours = {"Simulator": BELOW, "Collaborative filtering": ABOVE, "Naive baselines": NEUTRAL}
     for group, rows in frame.groupby("group", sort=False):
         value = rows[metric]
         figure.add_scatter(
@@ -28,7 +28,7 @@ def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
             y=rows["predictor"],
             mode="markers",
             name=str(group),
-            marker={"size": 12, "symbol": symbols.get(str(group), "circle"), "color": colours.get(str(group), QUIET)},
+            marker={"size": 12, "symbol": symbols.get(str(group), "circle"), "color": colours.get(str(group), NEUTRAL)},
             error_x={
                 "type": "data",
                 "symmetric": False,
@@ -63,14 +63,14 @@ def error_distribution(errors: Mapping[str, ArrayLike], step: float = 0.5) -> go
             line={"shape": "linear", "dash": dashes[at % len(dashes)], "color": PALETTE[at % len(PALETTE)]},
             hovertemplate="%{y:.1%} of errors near %{x:+.2f}<extra>" + name + "</extra>",
         )
-    figure.add_vline(x=0, line={"color": QUIET, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title="Predicted minus true (stars)")
+    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title="Predicted minus actual (stars)")
     figure.update_yaxes(title="Share of ratings", tickformat=".0%")
     return with_layout(figure, 340)
 
 
 def predicted_by_true(frame: pd.DataFrame) -> go.Figure:
-    """Boxes of predictions for each true rating. Columns: true, predicted."""
+    """Boxes of predictions for each actual rating. Columns: true, predicted."""
     figure = go.Figure()
     levels = sorted(frame["true"].unique())
     for level in levels:
@@ -89,7 +89,7 @@ def predicted_by_true(frame: pd.DataFrame) -> go.Figure:
         name="Perfect",
         marker={"symbol": "line-ew-open", "size": 34, "color": BELOW, "line": {"width": 3}},
     )
-    figure.update_xaxes(title="True rating", type="category")
+    figure.update_xaxes(title="Actual rating", type="category")
     figure.update_yaxes(title="Predicted")
     return with_layout(figure, 340)
 
@@ -122,7 +122,7 @@ def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
         mode="lines",
         name="Perfect",
         hoverinfo="skip",
-        line={"color": QUIET, "dash": "dot"},
+        line={"color": NEUTRAL, "dash": "dot"},
     )
     for at, (name, rows) in enumerate(curves.items()):
         figure.add_scatter(
@@ -132,10 +132,10 @@ def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
             mode="lines+markers",
             customdata=rows["rows"],
             **series_style(at),
-            hovertemplate="said %{x:.0%}, true %{y:.0%} (%{customdata:,} ratings)<extra>" + name + "</extra>",
+            hovertemplate="predicted %{x:.0%}, observed %{y:.0%} (%{customdata:,} ratings)<extra>" + name + "</extra>",
         )
-    figure.update_xaxes(title=f"Said probability of {event}", tickformat=".0%", range=[0, 1])
-    figure.update_yaxes(title="How often it was so", tickformat=".0%", range=[0, 1])
+    figure.update_xaxes(title=f"Predicted probability of {event}", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title="Observed frequency", tickformat=".0%", range=[0, 1])
     return with_layout(figure, 360)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from lusifer.charts.style import ABOVE, PALETTE, QUIET, series_style, with_layout
+from lusifer.charts.style import ABOVE, NEUTRAL, PALETTE, series_style, with_layout
 
 
 def learning_curves(frame: pd.DataFrame, reward: str) -> go.Figure:
@@ -41,7 +41,7 @@ def learning_curves(frame: pd.DataFrame, reward: str) -> go.Figure:
     return with_layout(figure, 380)
 
 
-def agreement(frame: pd.DataFrame, column: str, title: str) -> go.Figure:
+def rank_agreement(frame: pd.DataFrame, column: str, title: str) -> go.Figure:
     """Agents by what they gain on held-out ratings and in the environment. Columns: agent, held_out and ``column``,
     each with _low and _high."""
     figure = go.Figure()
@@ -53,7 +53,7 @@ def agreement(frame: pd.DataFrame, column: str, title: str) -> go.Figure:
             "array": frame[f"{name}_high"] - frame[name],
             "arrayminus": frame[name] - frame[f"{name}_low"],
             "thickness": 0.6,
-            "color": QUIET,
+            "color": NEUTRAL,
         }
 
     figure.add_scatter(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from lusifer.charts.style import ABOVE, ACCENT, PALETTE, QUIET, with_layout
+from lusifer.charts.style import ABOVE, ACCENT, NEUTRAL, PALETTE, with_layout
 
 
-def taste_steps(frame: pd.DataFrame) -> go.Figure:
-    """Tastes over steps. Columns: step, genre, effect (shrunk difference from the user's mean)."""
+def taste_evolution(frame: pd.DataFrame) -> go.Figure:
+    """Genre preferences over steps. Columns: step, genre, effect (shrunk difference from the user's mean)."""
     figure = go.Figure()
     symbols = ["circle", "square", "diamond", "cross", "x", "triangle-up", "star"]
     for at, (genre, rows) in enumerate(frame.groupby("genre", sort=False)):
@@ -22,13 +22,13 @@ def taste_steps(frame: pd.DataFrame) -> go.Figure:
             line={"color": PALETTE[at % len(PALETTE)]},
             hovertemplate=f"{genre}: %{{y:+.2f}} stars after step %{{x}}<extra></extra>",
         )
-    figure.add_hline(y=0, line={"color": QUIET, "width": 1, "dash": "dot"})
+    figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_xaxes(title="Step", dtick=1)
-    figure.update_yaxes(title="Stars against the mean")
+    figure.update_yaxes(title="Stars vs. the mean")
     return with_layout(figure, 300)
 
 
-def forecast_steps(frame: pd.DataFrame, step: int) -> go.Figure:
+def forecast_errors(frame: pd.DataFrame, step: int) -> go.Figure:
     """Forecast error over steps. Columns: step, rmse, usual (RMSE of the user's mean so far)."""
     figure = go.Figure()
     figure.add_scatter(
@@ -44,10 +44,10 @@ def forecast_steps(frame: pd.DataFrame, step: int) -> go.Figure:
         x=frame["step"],
         y=frame["usual"],
         mode="lines+markers",
-        name="The mean seen before",
-        line={"color": QUIET, "dash": "dot"},
+        name="Running-mean baseline",
+        line={"color": NEUTRAL, "dash": "dot"},
         marker={"size": 8, "symbol": "diamond-open"},
-        hovertemplate="Step %{x}: RMSE %{y:.2f}<extra>mean seen before</extra>",
+        hovertemplate="Step %{x}: RMSE %{y:.2f}<extra>running-mean baseline</extra>",
     )
     figure.add_vline(x=step, line={"color": ACCENT, "width": 1})
     figure.update_xaxes(title="Step", dtick=1)

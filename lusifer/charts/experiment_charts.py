@@ -7,13 +7,13 @@ import plotly.graph_objects as go
 
 from lusifer.charts.style import PALETTE, series_style, with_layout
 
-MANY = 6
+LEGEND_BESIDE_FROM = 6
 """Series from which a legend stands beside its chart."""
-BANDS = 4
+MAX_BANDS = 4
 """Lines up to which intervals are drawn as bands; of more, they are read by pointing."""
 
 
-def panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
+def experiment_panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
     """One chart of an experiment. Columns: series, x (numbers for ``line``, names for ``points`` and, joined by lines, ``steps``), value, low,
     high (95 % interval; NaN for none)."""
     figure = go.Figure()
@@ -34,7 +34,7 @@ def panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
             if kind == "line":
                 rows = rows.sort_values("x")
                 shared |= {"x": rows["x"], "y": rows["value"], "customdata": rows[["low", "high"]]}
-            if told.all() and len(grouped) <= BANDS:
+            if told.all() and len(grouped) <= MAX_BANDS:
                 figure.add_scatter(
                     x=[*rows["x"], *rows["x"][::-1]],
                     y=[*rows["high"], *rows["low"][::-1]],
@@ -62,12 +62,12 @@ def panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figure:
             },
         )
     figure.update_xaxes(title=x or None, type=None if kind == "line" else "category")
-    if kind == "line" and frame["x"].astype(float).abs().max() <= BANDS * 2:
+    if kind == "line" and frame["x"].astype(float).abs().max() <= MAX_BANDS * 2:
         figure.update_xaxes(dtick=1)
     figure.update_yaxes(title=y)
     if kind == "points" and len(grouped) > 1:
         figure.update_layout(scattermode="group", scattergap=0.6)
-    figure = with_layout(figure, 460 if len(grouped) > MANY else 340)
-    if len(grouped) > MANY:
+    figure = with_layout(figure, 460 if len(grouped) > LEGEND_BESIDE_FROM else 340)
+    if len(grouped) > LEGEND_BESIDE_FROM:
         figure.update_layout(legend={"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"})
     return figure.update_layout(showlegend=len(grouped) > 1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from lusifer.charts.style import ABOVE, QUIET, with_layout
+from lusifer.charts.style import ABOVE, NEUTRAL, with_layout
 
 
-def quality_against_cost(frame: pd.DataFrame, cost: str) -> go.Figure:
+def quality_vs_cost(frame: pd.DataFrame, cost: str) -> go.Figure:
     """RMSE against cost. Columns: name, rmse, cost, front (whether nothing beats it in both)."""
     figure = go.Figure()
     ordered = frame.sort_values("cost")
@@ -22,8 +22,8 @@ def quality_against_cost(frame: pd.DataFrame, cost: str) -> go.Figure:
         hoverinfo="skip",
     )
     for front, name, colour, symbol in (
-        (True, "Best front", ABOVE, "diamond"),
-        (False, "Beaten in both", QUIET, "circle-open"),
+        (True, "Pareto front", ABOVE, "diamond"),
+        (False, "Dominated", NEUTRAL, "circle-open"),
     ):
         rows = ordered[ordered["front"] == front]
         figure.add_scatter(

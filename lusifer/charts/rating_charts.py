@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from lusifer.charts.style import ABOVE, ACCENT, BELOW, QUIET, with_layout
+from lusifer.charts.style import ABOVE, ACCENT, BELOW, NEUTRAL, with_layout
 
 
-def expected_against_true(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
+def expected_vs_true(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
     """One line a movie from expected to true. Columns: title, expected, true (NaN if unknown)."""
     figure = go.Figure()
     for row in frame.to_dict("records"):
@@ -21,13 +21,13 @@ def expected_against_true(frame: pd.DataFrame, scale: tuple[float, float]) -> go
                 x=[expected, true],
                 y=[row["title"], row["title"]],
                 mode="lines",
-                line={"color": QUIET, "width": 2},
+                line={"color": NEUTRAL, "width": 2},
                 showlegend=False,
                 hoverinfo="skip",
             )
     for column, name, colour, symbol in (
         ("expected", "Expected", ABOVE, "circle"),
-        ("true", "True rating", BELOW, "diamond"),
+        ("true", "Actual rating", BELOW, "diamond"),
     ):
         figure.add_scatter(
             x=frame[column],
@@ -53,7 +53,7 @@ def waterfall(parts: Mapping[str, float], total: str) -> go.Figure:
             measure=["relative"] * len(names) + ["total"],
             text=[f"{v:+.2f}" if at else f"{v:.2f}" for at, v in enumerate(values)] + [f"{sum(values):.2f}"],
             textposition="outside",
-            connector={"line": {"color": QUIET, "width": 1}},
+            connector={"line": {"color": NEUTRAL, "width": 1}},
             increasing={"marker": {"color": ABOVE}},
             decreasing={"marker": {"color": BELOW}},
             totals={"marker": {"color": ACCENT}},

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from lusifer.charts.style import QUIET, series_style, with_layout
+from lusifer.charts.style import NEUTRAL, series_style, with_layout
 
 
-def shares(frame: pd.DataFrame) -> go.Figure:
+def rating_shares(frame: pd.DataFrame) -> go.Figure:
     """Shares of each rating (index), a line a column; the first column, the truth, as bars."""
     figure = go.Figure()
     first, *others = frame.columns
@@ -16,7 +16,7 @@ def shares(frame: pd.DataFrame) -> go.Figure:
         x=frame.index,
         y=frame[first],
         name=first,
-        marker={"color": QUIET, "pattern": {"shape": "/"}},
+        marker={"color": NEUTRAL, "pattern": {"shape": "/"}},
         hovertemplate="%{x}: %{y:.0%}<extra>" + str(first) + "</extra>",
     )
     for at, name in enumerate(others):

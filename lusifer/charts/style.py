@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-ABOVE, BELOW, QUIET, ACCENT = "#2a9a9c", "#d97a1d", "#8796a0", "#7d6bd0"
+ABOVE, BELOW, NEUTRAL, ACCENT = "#2a9a9c", "#d97a1d", "#8796a0", "#7d6bd0"
 PALETTE = ("#2a9a9c", "#d97a1d", "#7d6bd0", "#c7486a", "#6c9a2f", "#4b8fd6", "#8796a0")
-_MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
 def with_layout(figure: go.Figure, height: int, **more: object) -> go.Figure:
     figure.update_layout(
         height=height,
-        margin=_MARGIN,
+        margin=MARGIN,
         hovermode="closest",
         bargap=0.25,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": None},
@@ -23,14 +23,14 @@ def with_layout(figure: go.Figure, height: int, **more: object) -> go.Figure:
     return figure
 
 
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_MARKS = ("circle", "diamond", "square", "x", "triangle-up", "cross", "star")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+MARKERS = ("circle", "diamond", "square", "x", "triangle-up", "cross", "star")
 
 
 def series_style(at: int) -> dict[str, dict[str, object]]:
     """Colour, dash and marker of the n-th line: three ways to tell it from the others."""
     colour = PALETTE[at % len(PALETTE)]
     return {
-        "line": {"color": colour, "dash": _DASHES[at % len(_DASHES)], "width": 2},
-        "marker": {"color": colour, "symbol": _MARKS[at % len(_MARKS)], "size": 8},
+        "line": {"color": colour, "dash": DASHES[at % len(DASHES)], "width": 2},
+        "marker": {"color": colour, "symbol": MARKERS[at % len(MARKERS)], "size": 8},
     }

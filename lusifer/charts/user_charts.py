@@ -5,19 +5,19 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from lusifer.charts.style import ABOVE, BELOW, QUIET, with_layout
+from lusifer.charts.style import ABOVE, BELOW, NEUTRAL, with_layout
 
 
-def history(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
+def rating_history(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
     """Ratings over time. Columns: time (datetime), rating, title, part (a label a marker style)."""
     figure = go.Figure()
     styles = {
         "History read by the simulator": (ABOVE, "circle"),
-        "Older": (QUIET, "circle"),
-        "Held out": (BELOW, "diamond-open"),
+        "Older": (NEUTRAL, "circle"),
+        "Test set": (BELOW, "diamond-open"),
     }
     for part, rows in frame.groupby("part", sort=False):
-        colour, symbol = styles.get(str(part), (QUIET, "circle"))
+        colour, symbol = styles.get(str(part), (NEUTRAL, "circle"))
         figure.add_scatter(
             x=rows["time"],
             y=rows["rating"],
@@ -32,11 +32,11 @@ def history(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
     return with_layout(figure, 260)
 
 
-def distribution(frame: pd.DataFrame) -> go.Figure:
+def rating_distribution(frame: pd.DataFrame) -> go.Figure:
     """Shares of each rating. Columns: rating, this user, everybody (shares 0–1)."""
     figure = go.Figure()
     names = [f"{r:g}" for r in frame["rating"]]
-    for column, colour, pattern in (("this user", ABOVE, ""), ("everybody", QUIET, "/")):
+    for column, colour, pattern in (("this user", ABOVE, ""), ("everybody", NEUTRAL, "/")):
         figure.add_bar(
             x=names,
             y=frame[column],
@@ -49,7 +49,7 @@ def distribution(frame: pd.DataFrame) -> go.Figure:
     return with_layout(figure, 260, barmode="group")
 
 
-def tastes(frame: pd.DataFrame) -> go.Figure:
+def genre_tastes(frame: pd.DataFrame) -> go.Figure:
     """Genres against the user's own mean. Columns: genre, difference, count; drawn in that order."""
     colours = [ABOVE if d >= 0 else BELOW for d in frame["difference"]]
     figure = go.Figure(
@@ -59,7 +59,7 @@ def tastes(frame: pd.DataFrame) -> go.Figure:
             orientation="h",
             marker={"color": colours},
             customdata=frame["count"],
-            hovertemplate="%{y}: %{x:+.2f} stars against the user's mean, %{customdata} ratings<extra></extra>",
+            hovertemplate="%{y}: %{x:+.2f} stars vs. the user's mean, %{customdata} ratings<extra></extra>",
         )
     )
     figure.update_xaxes(title="Stars above or below this user's mean", zeroline=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from lusifer.charts.style import ABOVE, QUIET, with_layout
+from lusifer.charts.style import ABOVE, NEUTRAL, with_layout
 
 
-def moved(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
+def rating_shifts(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
     """One line a movie from its rating before to the one after. Columns: title, before, after."""
     figure = go.Figure()
     for row in frame.to_dict("records"):
@@ -16,12 +16,12 @@ def moved(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
             x=[row["before"], row["after"]],
             y=[row["title"], row["title"]],
             mode="lines",
-            line={"color": QUIET, "width": 2},
+            line={"color": NEUTRAL, "width": 2},
             showlegend=False,
             hoverinfo="skip",
         )
     for column, name, colour, symbol in (
-        ("before", "Before", QUIET, "circle-open"),
+        ("before", "Before", NEUTRAL, "circle-open"),
         ("after", "After", ABOVE, "circle"),
     ):
         figure.add_scatter(

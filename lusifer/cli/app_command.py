@@ -8,4 +8,4 @@ import argparse
 def run_app(options: argparse.Namespace) -> None:
     from lusifer.ui import launcher
 
-    launcher.run(options.port, browser=not options.no_browser)
+    launcher.launch_app(options.port, browser=not options.no_browser)

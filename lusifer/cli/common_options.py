@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 from lusifer.cli.output import log
 
 
+def add_old_flag(command: argparse.ArgumentParser, flag: str, new_flag: str, **settings: Any) -> None:
+    """An earlier spelling of a flag: accepted, but not shown in the help."""
+    dest = new_flag.lstrip("-").replace("-", "_")
+    command.add_argument(flag, dest=dest, default=argparse.SUPPRESS, help=argparse.SUPPRESS, **settings)
+
+
 def add_evolution_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dataset", default="ml-100k")
     command.add_argument("--split", default="last-10")
     command.add_argument("--user", type=int, required=True)
     add_model_options(command)
-    command.add_argument("--history", type=int, help="newest ratings to read (default: as the prompts have it, 40)")
-    command.add_argument("--batch-size", type=int, help="ratings at a time (default: as the prompts have it, 10)")
+    command.add_argument("--history", type=int, help="newest ratings to read (default: that of the prompts, 40)")
+    command.add_argument("--batch-size", type=int, help="ratings per batch (default: that of the prompts, 10)")
 
 
 def add_model_options(command: argparse.ArgumentParser) -> None:
@@ -35,15 +41,15 @@ def add_model_options(command: argparse.ArgumentParser) -> None:
         "--prompts",
         default="active",
         metavar="NAME|FILE",
-        help="what a language model is asked with: a label (active, baseline), a shipped set (grounded, "
+        help="prompts for a language model: a label (active, baseline), a shipped set (grounded, "
         "paper, concise), a version (v4), or an exported file",
     )
-    command.add_argument("--budget", type=float, help="most dollars that this may cost")
+    command.add_argument("--budget", type=float, help="spending limit in dollars")
     command.add_argument(
         "--samples",
         type=int,
         default=1,
-        help="draws a rating, where a server tells no probabilities",
+        help="samples per rating, where a server returns no token probabilities",
     )
 
 
@@ -74,7 +80,7 @@ def build_budget(options: argparse.Namespace) -> Any:
     from lusifer.llm.budget import Limit, operator_budget
 
     if options.budget is not None and not 0 <= options.budget < math.inf:
-        raise InvalidInputError(f"A budget of {options.budget} is no amount.", "Give dollars, such as 5.")
+        raise InvalidInputError(f"A budget of {options.budget} is not an amount.", "Give dollars, such as 5.")
     limits = operator_budget(run_id=f"cli-{secrets.token_hex(6)}", session_id=f"cli-{secrets.token_hex(6)}")
     own = Limit(options.budget)  # of the command, however many runs it makes
     return replace(limits, run=limits.run.under(own), session=limits.session.under(own))
@@ -95,7 +101,7 @@ def open_store(model: str) -> Store | None:
 
 def with_details(dataset: Dataset, store: Store | None) -> Dataset:
     """The data set with what the database knows of its movies."""
-    from lusifer.datasets.details import load_details
+    from lusifer.datasets.item_details import load_details
 
     return dataset.with_details(load_details(dataset, store)) if store else dataset
 

@@ -70,7 +70,7 @@ def run_info(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_enrich(options: argparse.Namespace) -> dict[str, Any]:
-    from lusifer.datasets import details, load, tmdb
+    from lusifer.datasets import item_details, load, tmdb
     from lusifer.store import Store
 
     dataset, store = load(options.name), Store(settings.database_path())
@@ -78,7 +78,7 @@ def run_enrich(options: argparse.Namespace) -> dict[str, Any]:
     if options.forget:
         result["forgotten"] = store.delete_details(dataset.hash)
     if options.source:
-        report = details.import_csv(dataset, options.source, store)
+        report = item_details.import_csv(dataset, options.source, store)
         result |= {
             "taken": report.taken,
             "empty": report.empty,
@@ -99,8 +99,8 @@ def run_enrich(options: argparse.Namespace) -> dict[str, Any]:
         found = tmdb.enrich(dataset, store, on_progress=on_progress)
         result |= {"found": found.found, "not_found": found.not_found, "known": found.known}
     if options.export:
-        result["exported"] = details.export_csv(dataset, options.export, store)
-    result["movies_with_details"] = len(details.load_details(dataset, store))
+        result["exported"] = item_details.export_csv(dataset, options.export, store)
+    result["movies_with_details"] = len(item_details.load_details(dataset, store))
     if not options.json:
         for key, value in result.items():
             print(f"{key:20} {value}")

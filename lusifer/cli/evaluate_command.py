@@ -54,9 +54,9 @@ def run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         community = _build_community(options, dataset, split)
     model_is_paid = options.model != "builtin"
     users = None
-    if options.users is not None or options.among != "all":
+    if options.users is not None or options.user_group != "all":
         count = len(dataset.user_ids) if options.users is None else options.users
-        users = sample_users(split, count, options.seed, group_of_users(options.among, dataset))
+        users = sample_users(split, count, options.seed, group_of_users(options.user_group, dataset))
     last = [""]
 
     def report(done: int, total: int, what: str) -> None:
@@ -81,7 +81,7 @@ def run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
     for note in found.notes:
         log(f"lusifer: {note}")
     scored = found.scores()
-    if options.measures == "basic":
+    if options.metrics == "basic":
         basic = ("rmse", "mae", "r2", "pearson", "seconds")
         scored = {name: {m: s[m] for m in basic} for name, s in scored.items()}
     if not options.json:

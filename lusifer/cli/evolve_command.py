@@ -22,13 +22,15 @@ def evolve_user(
     options: argparse.Namespace, *, steps: int | None = None
 ) -> tuple[Dataset, Split, Any, Any, list[Step], Store | None]:
     from lusifer.datasets import load, splits
-    from lusifer.simulator import plan, run_evolution, steps_wanted
+    from lusifer.simulator import make_evolution_spec, run_evolution, steps_wanted
 
     store = open_store(options.model)
     dataset = with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
     model = build_user_model(options, store, told=True)
-    what = plan(dataset, split, options.user, model, history=options.history, batch_size=options.batch_size)
+    what = make_evolution_spec(
+        dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
+    )
     wanted = steps_wanted(dataset, split, what)
     if steps is not None and not 0 <= steps <= wanted:
         raise InvalidInputError(f"There is no step {steps}.", f"User {options.user} has steps 0 to {wanted}.")

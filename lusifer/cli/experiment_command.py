@@ -10,46 +10,64 @@ from typing import Any
 
 from lusifer import settings
 from lusifer.cli import common_options, output
-from lusifer.cli.common_options import add_model_options
+from lusifer.cli.common_options import add_model_options, add_old_flag
 from lusifer.errors import InvalidInputError
 
-NAMES = ("batches", "cold", "shift", "order", "repeat", "ablation", "contamination", "loop")
+STORED_NAMES = {
+    "batch-size": "batches",
+    "cold-start": "cold",
+    "taste-shift": "shift",
+    "rating-order": "order",
+    "repeatability": "repeat",
+    "ablation": "ablation",
+    "contamination": "contamination",
+    "closed-loop": "loop",
+}
+"""The names on the command line, and those that runs are stored under, which are accepted too."""
+NAMES = tuple(STORED_NAMES.values())
 
 
 def register(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the commands."""
 
-    one = commands.add_parser("experiment", help="answer an open question about a simulator")
-    one.add_argument("name", choices=(*NAMES, "all"), help="which one")
+    one = commands.add_parser("experiment", help="run an experiment about a simulator")
+    one.add_argument("name", metavar="NAME", type=_stored_name, help=f"{', '.join(STORED_NAMES)} or all")
     one.add_argument("--dataset", default="ml-100k")
     one.add_argument("--split", default="last-10")
     add_model_options(one)
-    one.add_argument("--users", type=int, default=100, help="sample of users (default: 100)")
+    one.add_argument("--users", type=int, default=100, help="number of users to sample (default: 100)")
     one.add_argument(
-        "--among",
+        "--user-group",
         choices=("development", "held-out", "all"),
         default="development",
-        help="whom the sample is of (default: development users)",
+        help="group that the users are sampled from (default: development)",
     )
+    add_old_flag(one, "--among", "--user-group", choices=("development", "held-out", "all"))
     one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--workers", type=int, default=8, help="users at a time, for a model")
+    one.add_argument("--workers", type=int, default=8, help="concurrent users, for a language model")
     one.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="NAME=N",
-        help="draws=N (repeat), rounds=N (loop), apart=1 (cold: fit every length by itself)",
+        help="draws=N (repeatability), rounds=N (closed-loop), apart=1 (cold-start: fit each length separately)",
     )
-    one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
-    one.add_argument("--yes", action="store_true", help="spend what it costs without a --budget")
-    one.add_argument("--estimate", action="store_true", help="only say what it would cost")
+    one.add_argument("--resume", metavar="RUN", help="resume a stopped run")
+    one.add_argument("--yes", action="store_true", help="run without a --budget")
+    one.add_argument("--estimate", action="store_true", help="only estimate the cost")
     one.set_defaults(run=_run_experiment)
-    card = commands.add_parser("trust", help="what the recorded runs say of a model, and what it is fit for")
+    card = commands.add_parser("trust", help="trust card: what a model is fit for, by its recorded runs")
     card.add_argument("--dataset", default="ml-100k")
     card.add_argument("--split", default="last-10")
     add_model_options(card)
     card.set_defaults(run=_run_trust)
     return [one, card]
+
+
+def _stored_name(name: str) -> str:
+    if name not in {*STORED_NAMES, *NAMES, "all"}:
+        raise argparse.ArgumentTypeError(f"invalid choice: {name!r} (choose from {', '.join(STORED_NAMES)}, all)")
+    return STORED_NAMES.get(name, name)
 
 
 def _run_trust(options: argparse.Namespace) -> dict[str, Any]:
@@ -102,18 +120,20 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
                 f"There is no experiment run {options.resume!r}.", "Name the experiment and a run of it."
             )
         if run["status"] == "done":
-            raise InvalidInputError(f"Run {options.resume} is done.", "There is nothing to go on with.")
+            raise InvalidInputError(f"Run {options.resume} is done.", "There is nothing to resume.")
         options.dataset, options.seed = run["dataset"], run["seed"]
         options.split = run["split"].partition("#")[0]  # behind it stands a hash of files, checked below
         options.samples = run["params"].get("samples", 1)
         options.model = run["model"]
         options.prompts = run["params"]["prompts"] or options.prompts
-        options.among, users = run["params"]["among"], run["params"]["asked"]
+        options.user_group, users = run["params"]["among"], run["params"]["asked"]
         chosen = run["params"]["options"]
     dataset = common_options.with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
     if users is None:
-        users = sample_users(split, options.users, options.seed, common_options.group_of_users(options.among, dataset))
+        users = sample_users(
+            split, options.users, options.seed, common_options.group_of_users(options.user_group, dataset)
+        )
     paid = options.model != "builtin"
     folder = settings.prediction_cache_dir()
     budget = common_options.build_budget(options)
@@ -159,11 +179,11 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
             except InvalidInputError as error:
                 if len(names) == 1:
                     raise
-                output.log(f"{experiment.title}: left out. {error}")
+                output.log(f"{experiment.title}: skipped. {error}")
                 continue
             dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
             output.log(
-                f"{experiment.title}: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are stored"
+                f"{experiment.title}: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are cached"
             )
             if options.estimate:
                 made.append(
@@ -178,15 +198,15 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
                 continue
             if cost.calls and options.budget is None and not options.yes:
                 raise InvalidInputError(
-                    "Nothing has been asked yet.",
-                    "Give --budget DOLLARS, or --yes to spend what it costs.",
+                    "No calls were made.",
+                    "Give --budget DOLLARS, or --yes to run without one.",
                 )
         try:
             run_id = record(
                 experiment,
                 lambda run, name=name: make(run, name),
                 store,
-                among=options.among,  # type: ignore[misc]
+                among=options.user_group,  # type: ignore[misc]
                 asked_with=options.prompts if paid else "",
                 samples=options.samples,
                 resume=options.resume,
@@ -194,7 +214,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
         except InvalidInputError as error:
             if len(names) == 1:
                 raise
-            output.log(f"{experiment.title}: left out. {error}")
+            output.log(f"{experiment.title}: skipped. {error}")
             continue
         said = (store.run(run_id) or {})["summary"]
         made.append({"name": name, "run": run_id, "seconds": time.monotonic() - began, **said})

@@ -69,7 +69,7 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
                 f"{options.scale!r} is no scale.", "Give lowest,highest,step, such as 1,5,1."
             ) from None
         recipe = replace(recipe, scale=(low, high, step))
-    custom_tables.check(recipe)
+    custom_tables.check_mapping(recipe)
     result: dict[str, Any] = {"mapping": recipe.to_json(), "accepted": bool(options.accept)}
     if not options.accept:
         if not options.json:

@@ -40,6 +40,6 @@ def run_rate(options: argparse.Namespace) -> dict[str, Any]:
         for row in rows:
             given = "–" if row["rating"] is None else f"{row['rating']:g}"
             expected = "" if row["expected"] is None else f" ({row['expected']:.2f})"
-            truth = "" if row["true_rating"] is None else f", truly {row['true_rating']:g}"
+            truth = "" if row["true_rating"] is None else f", actual {row['true_rating']:g}"
             print(f"{row['title']}: {given}{expected}{truth}. {row['reason']}")
     return {"ratings": rows}

@@ -10,7 +10,7 @@ from typing import Any
 
 from lusifer import settings
 from lusifer.cli import common_options, output
-from lusifer.cli.common_options import add_model_options
+from lusifer.cli.common_options import add_model_options, add_old_flag
 from lusifer.errors import InvalidInputError
 
 
@@ -20,35 +20,34 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     one = commands.add_parser("simulate", help="profiles and ratings for a whole population")
     one.add_argument("--dataset", default="ml-100k")
     one.add_argument("--split", default="last-10")
-    one.add_argument("--users", default="all", help="how many (drawn by the seed), or all")
+    one.add_argument("--users", default="all", help="number of users to sample, or all")
     add_model_options(one)
-    one.add_argument("--evidence", choices=("on", "off"), default="off", help="tell the model what others gave")
+    one.add_argument("--evidence", choices=("on", "off"), default="off", help="use community evidence in the prompt")
     one.add_argument(
         "--workers",
         type=int,
         default=8,
-        help="users at a time, for a model (on ray: of each worker)",
+        help="concurrent users, for a language model (on ray: per worker)",
     )
     one.add_argument("--seed", type=int, default=0)
     one.add_argument(
         "--engine",
         choices=("local", "openai-batch", "ray"),
         default="local",
-        help="openai-batch: half price, answers within a day (OpenAI's Batch protocol); ray: spread over a Ray cluster",
+        help="openai-batch: half price, answers within a day (OpenAI Batch API); ray: distributed over a Ray cluster",
     )
-    one.add_argument(
-        "--ray-workers", type=int, metavar="N", help="workers on the cluster; none: as many as it has cores"
-    )
+    one.add_argument("--ray-workers", type=int, metavar="N", help="workers on the cluster (default: one per core)")
     one.add_argument(
         "--ray-address",
         metavar="ADDRESS",
-        help="a cluster that runs (auto: the one of this machine); none: RAY_ADDRESS, else one is started here",
+        help="a running cluster (auto: the one on this machine; default: RAY_ADDRESS, else a new local one)",
     )
-    one.add_argument("--pause", type=float, default=30.0, help="seconds between two looks at a batch")
-    one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
-    one.add_argument("--recbole", type=Path, metavar="FOLDER", help="also write RecBole's atomic file there")
-    one.add_argument("--estimate", action="store_true", help="only say what it would cost")
-    one.add_argument("--yes", action="store_true", help="spend what it costs without a --budget")
+    one.add_argument("--poll-interval", type=float, default=30.0, help="seconds between two checks of a batch")
+    add_old_flag(one, "--pause", "--poll-interval", type=float)
+    one.add_argument("--resume", metavar="RUN", help="resume a stopped run")
+    one.add_argument("--recbole", type=Path, metavar="FOLDER", help="also write a RecBole atomic file there")
+    one.add_argument("--estimate", action="store_true", help="only estimate the cost")
+    one.add_argument("--yes", action="store_true", help="run without a --budget")
     one.set_defaults(run=_run_simulate)
     return [one]
 
@@ -59,8 +58,8 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.evaluation.cluster import Cluster, SharedInputs, UserModelConfig
     from lusifer.llm.batch import DISCOUNT, BatchAPI
     from lusifer.prompts import versions
-    from lusifer.simulator import community, plan, user_model
-    from lusifer.simulator.batch_planner import by_waves
+    from lusifer.simulator import community, make_evolution_spec, user_model
+    from lusifer.simulator.batch_planner import ask_in_waves
     from lusifer.simulator.estimate import for_users
     from lusifer.store import Store
 
@@ -77,11 +76,11 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         options.evidence = "on" if run["params"].get("evidence") else "off"
         options.engine = run["params"].get("engine", "local")
     if options.users != "all" and not options.users.isdigit():
-        raise InvalidInputError(f"--users {options.users!r} is no number.", "Give a number, or all.")
+        raise InvalidInputError(f"--users {options.users!r} is not a number.", "Give a number, or all.")
     dataset = common_options.with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
     if users is None:
-        users = population.chosen(split, None if options.users == "all" else int(options.users), options.seed)
+        users = population.choose_users(split, None if options.users == "all" else int(options.users), options.seed)
     paid = options.model != "builtin"
     budget = common_options.build_budget(options)
     asked = versions.find(options.prompts, store, files=True) if paid else None
@@ -105,13 +104,13 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     light = told or community.offsets_only(dataset, split)
     if paid:
         model = make("")
-        plans = [plan(dataset, split, u, model, community=told) for u in users]
+        plans = [make_evolution_spec(dataset, split, u, model, community=told) for u in users]
         cost = for_users(dataset, split, plans, model, store, community=told)
         if options.engine == "openai-batch" and cost.dollars is not None:
             cost = replace(cost, dollars=cost.dollars * DISCOUNT)
         dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
         output.log(
-            f"{len(users):,} users: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are stored"
+            f"{len(users):,} users: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are cached"
         )
         if options.estimate:
             return {
@@ -123,14 +122,14 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             }
         if cost.calls and options.budget is None and not options.yes:
             raise InvalidInputError(
-                "Nothing has been asked yet.",
-                "Give --budget DOLLARS, or --yes to spend what it costs.",
+                "No calls were made.",
+                "Give --budget DOLLARS, or --yes to run without one.",
             )
     elif options.estimate:
         return {"users": len(users), "calls": 0, "tokens": 0, "dollars": 0.0, "stored": 0}
     elif options.engine == "openai-batch":
         raise InvalidInputError(
-            "The built-in asks nobody, so there is nothing to batch.",
+            "The built-in makes no calls, so there is nothing to batch.",
             "Leave --engine out, or give a --model.",
         )
     began, last = time.monotonic(), [0.0]
@@ -140,15 +139,15 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         batches = BatchAPI(
             model.llm,
             state,
-            options.pause,
+            options.poll_interval,
             on_progress=lambda d, n, what="": output.log(f"{what}: {d:,} of {n:,}"),
         )
 
         def ask(questions: Any, what: str) -> None:
-            output.log(f"{what}: {len(questions):,} questions")
+            output.log(f"{what}: {len(questions):,} requests")
             batches.fill(questions)
 
-        by_waves(dataset, split, model, users, store, ask, forecasts=light is not None, community=told)
+        ask_in_waves(dataset, split, model, users, store, ask, forecasts=light is not None, community=told)
 
     cluster: Cluster | None = None
     hooks: dict[str, Any] = {}
@@ -202,13 +201,13 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     made = (store.run(run_id) or {})["summary"]
     result = {
         "run": run_id,
-        "file": str(tables.path(run_id)),
+        "file": str(tables.table_path(run_id)),
         "seconds": time.monotonic() - began,
         **made,
     }
     if options.recbole:
         result["recbole"] = str(
-            population.to_recbole(tables.path(run_id), options.recbole, dataset.name, dataset=dataset)
+            population.to_recbole(tables.table_path(run_id), options.recbole, dataset.name, dataset=dataset)
         )
     if not options.json:
         print(

@@ -24,22 +24,22 @@ from lusifer.baselines import (
     SideInformation,
     SVDpp,
 )
-from lusifer.env.agents import Agent, Popularity, Predicting, Random
-from lusifer.env.movielens import MovieLensEnv
-from lusifer.env.play import play
+from lusifer.env.agent_runs import run_agent
+from lusifer.env.agents import Agent, PopularityAgent, PredictorAgent, RandomAgent
+from lusifer.env.movielens_env import MovieLensEnv
 from lusifer.env.world import World
 from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
 SHARES = (0.05, 0.25, 1.0)
 STEPS, SEEDS = 300, 4
-LEAST = 3
+MIN_TEST_RATINGS = 3
 """Test ratings that a user needs to be scored on."""
-DRAWS = 500
+BOOTSTRAP_DRAWS = 500
 
 
 @dataclass(frozen=True)
-class Variant:
+class AgentVariant:
     """One recommender: its name, how it is made, and the share of the agents' ratings that it learns from."""
 
     name: str
@@ -47,11 +47,11 @@ class Variant:
     share: float = 1.0
 
 
-def variants() -> list[Variant]:
+def list_variants() -> list[AgentVariant]:
     """All that are tried: at least thirty."""
 
-    def of(name: str, make: Callable[[World], Any]) -> list[Variant]:
-        return [Variant(f"{name}, {share:.0%} of the data", make, share) for share in SHARES]
+    def of(name: str, make: Callable[[World], Any]) -> list[AgentVariant]:
+        return [AgentVariant(f"{name}, {share:.0%} of the data", make, share) for share in SHARES]
 
     return [
         *of("Item mean", lambda w: ItemMean()),
@@ -67,7 +67,7 @@ def variants() -> list[Variant]:
     ]
 
 
-class _Fitted(Predicting):
+class _FittedPredictorAgent(PredictorAgent):
     """A predicting agent of a fitted predictor."""
 
     def __init__(self, world: World, predictor: Any) -> None:
@@ -76,11 +76,11 @@ class _Fitted(Predicting):
         self._scores: dict[int, NDArray[np.float64]] = {}
 
 
-Scores = Callable[[int, NDArray[np.int64]], NDArray[Any]]
+ScoreFunction = Callable[[int, NDArray[np.int64]], NDArray[Any]]
 """What a recommender thinks of some items for a user."""
 
 
-def lift(world: World, scores: Scores, users: Sequence[int]) -> NDArray[np.float64]:
+def ranking_gain(world: World, scores: ScoreFunction, users: Sequence[int]) -> NDArray[np.float64]:
     """By user, what choosing by scores gains among their test items: of the third with the highest scores the mean
     less that of all; in real ratings, and in the ratings that the environment expects (users × 2)."""
     found = []
@@ -93,10 +93,10 @@ def lift(world: World, scores: Scores, users: Sequence[int]) -> NDArray[np.float
     return np.array(found)
 
 
-def measure(
+def measure_agreement(
     world: World,
     *,
-    chosen: Sequence[Variant] | None = None,
+    chosen: Sequence[AgentVariant] | None = None,
     steps: int = STEPS,
     seeds: int = SEEDS,
     seed: int = 0,
@@ -110,12 +110,14 @@ def measure(
         CancelledError: ``cancelled`` said so.
     """
     test = world.split.test
-    users = [int(u) for u, n in zip(test.user_ids, test.counts, strict=True) if n >= LEAST and u in world.users]
+    users = [
+        int(u) for u, n in zip(test.user_ids, test.counts, strict=True) if n >= MIN_TEST_RATINGS and u in world.users
+    ]
     if len(users) < 10:
         raise InvalidInputError(
-            f"{len(users)} users with {LEAST} test ratings are too few.", "Use a split such as last-10."
+            f"{len(users)} users with {MIN_TEST_RATINGS} test ratings are too few.", "Use a split such as last-10."
         )
-    tried = list(chosen) if chosen is not None else variants()
+    tried = list(chosen) if chosen is not None else list_variants()
     names = [*(v.name for v in tried), "Popularity", "Random"]
     held: list[NDArray[np.float64]] = []
     played: list[list[float]] = []
@@ -128,9 +130,9 @@ def measure(
         if at < len(tried):
             part = world.agents.select(order < tried[at].share)
             fitted = tried[at].make(world).fit(part, world.dataset.scale, seed=seed)
-            agent = _Fitted(world, fitted)
+            agent = _FittedPredictorAgent(world, fitted)
             held.append(
-                lift(
+                ranking_gain(
                     world,
                     lambda u, items, f=fitted: f.predict(
                         np.full(len(items), u, dtype=np.int32), items.astype(np.int32)
@@ -140,24 +142,26 @@ def measure(
             )  # type: ignore[misc]
             make = lambda s, a=agent: a  # type: ignore[misc]  # noqa: E731
         elif name == "Popularity":
-            held.append(lift(world, lambda u, items: world.popularity[[world.row(int(i)) for i in items]], users))
-            make = lambda s: Popularity(world, s)  # noqa: E731
+            held.append(
+                ranking_gain(world, lambda u, items: world.popularity[[world.row(int(i)) for i in items]], users)
+            )
+            make = lambda s: PopularityAgent(world, s)  # noqa: E731
         else:
             rng = np.random.default_rng((seed, 92))
-            held.append(lift(world, lambda u, items, r=rng: r.random(len(items)), users))  # type: ignore[misc]
-            make = lambda s: Random(world, s)  # noqa: E731
+            held.append(ranking_gain(world, lambda u, items, r=rng: r.random(len(items)), users))  # type: ignore[misc]
+            make = lambda s: RandomAgent(world, s)  # noqa: E731
         runs = []
         for s in range(seeds):
             if cancelled():
                 raise CancelledError("The check was stopped.", "Nothing of it is kept.")
-            log = play(MovieLensEnv(world_=world, reward="expected"), make(s), steps, seed=seed + s)
+            log = run_agent(MovieLensEnv(world_=world, reward="expected"), make(s), steps, seed=seed + s)
             runs.append(float(log["reward"].mean()))
         played.append(runs)
     on_progress(len(names), len(names), "done")
-    return _agree(names, np.stack(held), np.array(played), len(users), seed)
+    return _compute_agreement(names, np.stack(held), np.array(played), len(users), seed)
 
 
-def _agree(
+def _compute_agreement(
     names: Sequence[str], held: NDArray[np.float64], played: NDArray[np.float64], users: int, seed: int
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Tau on the same choices and over episodes, and what they are when users, seeds and variants are drawn anew.
@@ -175,7 +179,7 @@ def _agree(
     rng = np.random.default_rng((seed, 93))
     taus: dict[str, list[float]] = {"tau": [], "tau_episodes": []}
     means: dict[str, list[NDArray[Any]]] = {"held_out": [], "same_choices": [], "environment": []}
-    for _ in range(DRAWS):
+    for _ in range(BOOTSTRAP_DRAWS):
         both = held[:, rng.integers(held.shape[1], size=held.shape[1])].mean(axis=1)
         whole = played[:, rng.integers(played.shape[1], size=played.shape[1])].mean(axis=1)
         for column, values in zip(means, (both[:, 0], both[:, 1], whole), strict=True):

@@ -20,7 +20,7 @@ from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.simulation import Answers, fit_calibrator, newest_of, teacher_forecasts
-from lusifer.simulator import Step, evolve, plan
+from lusifer.simulator import Step, evolve, make_evolution_spec
 from lusifer.simulator import community as communities
 from lusifer.simulator.calibration import Calibrator
 from lusifer.simulator.community import Columns, Community
@@ -30,9 +30,9 @@ from lusifer.simulator.taste import TasteModel, features, level, user_mean
 from lusifer.simulator.types import Context
 
 Floats = NDArray[np.float64]
-LEAST_HISTORY = 10
+MIN_HISTORY = 10
 """Ratings that a user needs on the reward's side to be simulated."""
-EMBEDDED, EMBEDDING = 300, 32
+EMBEDDING_PROFILES, EMBEDDING_LENGTH = 300, 32
 """Profiles that the embedding is learned from, and its length."""
 
 
@@ -108,7 +108,7 @@ class World:
         return found.expected, found.chances
 
     def _columns(self, answers: Answers, user: int) -> Columns:
-        found = _evidence(self, user)
+        found = _cached_evidence(self, user)
         bias, base = self.community.whole.bias, self.community.whole.base
         items, ratings = answers.newest[0]
         n = len(items)
@@ -125,11 +125,11 @@ class World:
 
     def start(self, user: int) -> tuple[list[Step], Context]:
         """A user's evolution on the reward's half, and the context after it; computed once."""
-        return _start(self, user)
+        return _cached_start(self, user)
 
     def opening(self, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
         """`distribution` and `embed` of the context that `start` gives; computed once."""
-        return _opening(self, user)
+        return _cached_opening(self, user)
 
     @cached_property
     def popularity(self) -> Floats:
@@ -151,7 +151,7 @@ class World:
         # What the two would do, without their checks of shapes and types, which take ten times as long.
         counts = Counter(words(text))
         known = [(vectoriser.vocabulary_[w], n) for w, n in counts.items() if w in vectoriser.vocabulary_]
-        found = np.zeros(EMBEDDING, dtype=np.float32)
+        found = np.zeros(EMBEDDING_LENGTH, dtype=np.float32)
         if known:
             at = np.array([i for i, _ in known])
             weights = (1 + np.log([n for _, n in known])) * vectoriser.idf_[at]
@@ -164,35 +164,35 @@ class World:
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        some = self.users[:: max(len(self.users) // EMBEDDED, 1)]
+        some = self.users[:: max(len(self.users) // EMBEDDING_PROFILES, 1)]
         texts = [self.start(int(u))[1].profile.text for u in some]
         vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=2)
         counts = vectoriser.fit_transform(texts)
-        size = min(EMBEDDING, counts.shape[1] - 1, len(texts) - 1)
+        size = min(EMBEDDING_LENGTH, counts.shape[1] - 1, len(texts) - 1)
         svd = TruncatedSVD(size, random_state=self.seed).fit(counts)
         return vectoriser, svd, vectoriser.build_analyzer()
 
 
 @lru_cache(maxsize=4096)
-def _start(w: World, user: int) -> tuple[list[Step], Context]:
+def _cached_start(w: World, user: int) -> tuple[list[Step], Context]:
     model = StatisticalUserModel()
-    what = plan(w.dataset, w.split, user, model)
+    what = make_evolution_spec(w.dataset, w.split, user, model)
     steps = list(evolve(w.dataset, w.split, model, what))
     return steps, context_after(w.dataset, w.split, user, steps)
 
 
 @lru_cache(maxsize=2048)
-def _opening(w: World, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
+def _cached_opening(w: World, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
     _, context = w.start(user)
     return *w.distribution(context), w.embed(context.profile.text)
 
 
 @lru_cache(maxsize=256)
-def _evidence(w: World, user: int) -> Columns:
+def _cached_evidence(w: World, user: int) -> Columns:
     return w.community.whole.of(np.full(len(w.item_ids), user, dtype=np.int32), w.item_ids.astype(np.int32))
 
 
-def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None = None) -> World:
+def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None = None) -> World:
     """A world on a data set's split.
 
     Args:
@@ -204,10 +204,10 @@ def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None 
     mine = np.random.default_rng((seed, 606)).random(len(split.train)) < 0.5
     half = Split(f"{split.id}+reward-{seed}", split.train.select(mine), split.test)
     ids, counts = half.train.user_ids, half.train.counts
-    users = ids[counts >= LEAST_HISTORY].astype(np.int64)
+    users = ids[counts >= MIN_HISTORY].astype(np.int64)
     if not len(users):
         raise InvalidInputError(
-            f"Nobody has {LEAST_HISTORY} ratings on the reward's side of {split.name}.", "Use a larger data set."
+            f"Nobody has {MIN_HISTORY} ratings on the reward's side of {split.name}.", "Use a larger data set."
         )
     names = dataset.genres
     item_ids = np.sort(dataset.items.index.to_numpy()).astype(np.int64)
@@ -224,7 +224,7 @@ def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None 
 
 
 @lru_cache(maxsize=4)
-def world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int = 0) -> World:
+def load_world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int = 0) -> World:
     """The world of a data set by name, built once a process.
 
     Raises:
@@ -232,4 +232,4 @@ def world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int = 0) 
         InvalidInputError: no such split, or nobody to simulate.
     """
     found = datasets.load(dataset)
-    return build(found, splits.make(found, split), seed=seed, folder=settings.prediction_cache_dir())
+    return build_world(found, splits.make(found, split), seed=seed, folder=settings.prediction_cache_dir())

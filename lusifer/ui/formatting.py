@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"(?<=[Hh][Tt][Tt][Pp])(?=s?:)|(?<=[Ww][Ww][Ww])(?=\.)|(?<
 _SHORTCODE = re.compile(r":(?=[\w/+-]+(?:\\?:|\\?\[))")
 
 
-def literal(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Foreign text (a model's, a data set's, a person's) for use inside Markdown, shown as it is.
 
     Every ASCII punctuation mark is escaped, so no image loads, no link forms and no directive is
@@ -28,20 +28,20 @@ def literal(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", broken)
 
 
-def speak(words: ItemNouns) -> bool:
+def set_item_nouns(words: ItemNouns) -> bool:
     """Let `say` speak of such items in this session; whether that is new."""
     before = st.session_state.get("_words", MOVIES)
     st.session_state["_words"] = words
     return before != words
 
 
-def say(text: str) -> str:
+def with_item_noun(text: str) -> str:
     """A text of ours about movies, about what the chosen data set holds. Not for workers' threads, nor for titles."""
     words: ItemNouns = st.session_state.get("_words", MOVIES)
     return words.say(text)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time span in its largest fitting unit: ``40 seconds``, ``12 minutes``, ``3 weeks``."""
     for size, unit in (
         (7 * 86400, "week"),
@@ -56,35 +56,35 @@ def duration(seconds: float) -> str:
     return f"{count} second{'s' if count != 1 else ''}"
 
 
-def day(timestamp: int) -> str:
+def format_day(timestamp: int) -> str:
     """A Unix time as a date."""
     return f"{datetime.fromtimestamp(timestamp, UTC):%d %b %Y}".lstrip("0")
 
 
-def money(dollars: float | None) -> str:
+def format_money(dollars: float | None) -> str:
     """US dollars, with as many digits as small sums need; ``unknown`` for ``None``."""
     if dollars is None:
         return "unknown"
     return f"${dollars:.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.4f}"
 
 
-def safe_csv(frame: pd.DataFrame) -> str:
+def to_safe_csv(frame: pd.DataFrame) -> str:
     """A table as CSV whose texts a spreadsheet takes for texts: a model's sentence that begins like a
     formula gets an apostrophe in front."""
     texts = frame.select_dtypes(include=["object", "string"]).columns
-    held = frame.assign(**{c: frame[c].map(_held) for c in texts})
+    held = frame.assign(**{c: frame[c].map(_quote_formula) for c in texts})
     return held.to_csv(index=False)
 
 
-def _held(value: object) -> object:
+def _quote_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
 
 
-def price_tag(cost: Estimate) -> str:
+def format_cost(cost: Estimate) -> str:
     """Calls, tokens and price, for the button that spends them; a dollar sign opens no formula."""
     if not cost.calls:
-        return "nothing to pay: every answer is stored"
-    price = "price unknown" if cost.dollars is None else f"up to {money(cost.dollars)}"
+        return "free: every answer is cached"
+    price = "price unknown" if cost.dollars is None else f"up to {format_money(cost.dollars)}"
     calls = f"{cost.calls:,} call{'s' * (cost.calls != 1)}"
-    stored = f", {cost.cached:,} more are stored" if cost.cached else ""
+    stored = f", {cost.cached:,} more are cached" if cost.cached else ""
     return f"{calls}, about {cost.tokens:,} tokens, {price}{stored}".replace("$", "\\$")

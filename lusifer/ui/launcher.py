@@ -14,7 +14,7 @@ from lusifer import settings
 from lusifer.errors import InvalidInputError
 
 
-def run(port: int, *, browser: bool = True) -> None:
+def launch_app(port: int, *, browser: bool = True) -> None:
     """Run the app on localhost until it is interrupted.
 
     Raises:
@@ -38,7 +38,7 @@ def run(port: int, *, browser: bool = True) -> None:
         "true",
     ]
     child = subprocess.Popen(command, cwd=app.parent)
-    threading.Thread(target=_open, args=(port, child, browser), daemon=True).start()
+    threading.Thread(target=_open_browser, args=(port, child, browser), daemon=True).start()
     try:
         child.wait()
     except KeyboardInterrupt:
@@ -46,16 +46,16 @@ def run(port: int, *, browser: bool = True) -> None:
         child.wait(10)
 
 
-def _open(port: int, child: subprocess.Popen[bytes], browser: bool) -> None:
-    if not wait_ready(port, child):
+def _open_browser(port: int, child: subprocess.Popen[bytes], browser: bool) -> None:
+    if not wait_until_ready(port, child):
         return
-    warm(port)
+    warm_up(port)
     print(f"Lusifer Explorer is ready at http://localhost:{port} (Ctrl+C stops it)", flush=True)
     if browser:
         webbrowser.open(f"http://localhost:{port}")
 
 
-def wait_ready(port: int, child: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> bool:
+def wait_until_ready(port: int, child: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> bool:
     """Wait until the server answers; whether it does."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and (child is None or child.poll() is None):
@@ -68,7 +68,7 @@ def wait_ready(port: int, child: subprocess.Popen[bytes] | None = None, seconds:
     return False
 
 
-def warm(port: int) -> bool:
+def warm_up(port: int) -> bool:
     """Open one session and let it run ``app.py`` once.
 
     Until some session has done so, Streamlit does not know the pages and answers a direct link to

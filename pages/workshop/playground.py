@@ -9,24 +9,26 @@ from lusifer.errors import LusiferError
 from lusifer.simulator import label
 from lusifer.ui import formatting, state
 from lusifer.ui.components import job_panel, run_picker, trust_card
-from lusifer.ui.formatting import duration
+from lusifer.ui.formatting import format_duration
 from lusifer.ui.pages.environment import environment_view
 
-picked, store = state.chosen(), state.store()
+picked, store = state.current_context(), state.open_store()
 data = picked.dataset
 
-st.title("Playground", icon=":material/sports_esports:")
-st.caption("Recommenders recommend, simulated users rate or skip, profiles change: who learns what people like?")
+st.title("Environment", icon=":material/sports_esports:")
+st.caption(
+    "Recommenders interact with simulated users, who rate or skip items and whose profiles change. Which agent learns their preferences?"
+)
 with st.container(border=True):
     plays = picked
     if picked.asked_with.evidence and not picked.builtin:
         plays = replace(picked, model="builtin", evidence=False)
         st.caption(
-            "These prompts tell what others gave, which the environment does not, so the built-in plays the users."
+            "These prompts use community evidence, which the environment does not provide, so the built-in simulates the users."
         )
     elif not picked.builtin:
         who_plays = st.segmented_control(
-            "Who plays the users",
+            "User model",
             ["builtin", "model"],
             default="builtin",
             required=True,
@@ -35,14 +37,14 @@ with st.container(border=True):
         )
         plays = replace(picked, model="builtin", evidence=False) if who_plays == "builtin" else picked.alone()
         if not plays.builtin:
-            st.caption("Every interaction is a call, so begin small: the price of all of them stands on the button.")
+            st.caption("Every interaction is an LLM call, so start small: the button shows the total price.")
     names = st.pills(
         "Agents",
-        list(agents.TITLES),
+        list(agents.AGENT_TITLES),
         selection_mode="multi",
-        default=environment_view.DEFAULT,
+        default=environment_view.DEFAULT_AGENTS,
         key="play-agents",
-        format_func=agents.TITLES.__getitem__,
+        format_func=agents.AGENT_TITLES.__getitem__,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         few = "" if plays.builtin else "-paid"  # other usual values, so other fields
@@ -62,7 +64,7 @@ with st.container(border=True):
             1 if few else 5,
             key=f"play-seeds{few}",
             width=110,
-            help="Runs of each agent; intervals are over them.",
+            help="Runs per agent; intervals are over seeds.",
         )
         people = st.number_input(
             "Users",
@@ -72,93 +74,95 @@ with st.container(border=True):
             key=f"play-users{few}",
             width=120,
             placeholder="all",
-            help="How many people are played, spread over all of them; empty: everybody.",
+            help="Number of simulated users, spread over all of them; blank = all users.",
         )
-        slate = st.number_input("Items shown", 1, 20, 1, key="play-slate", width=120)
-        length = st.number_input("Longest episode", 5, 500, 50, 5, key="play-length", width=140)
-        evolve = st.number_input("Profile changes after", 1, 100, 10, key="play-evolve", width=160)
-        reward = st.selectbox("Reward", environment_view.reward_names(), key="play-reward", width=150)
-    st.caption(f"Reward: {environment_view.REWARD_WORDS[reward]}; a skip is worth nothing.")
+        slate = st.number_input("Slate size", 1, 20, 1, key="play-slate", width=120)
+        length = st.number_input("Max episode length", 5, 500, 50, 5, key="play-length", width=140)
+        evolve = st.number_input("Update profile every", 1, 100, 10, key="play-evolve", width=160)
+        reward = st.selectbox("Reward", environment_view.list_rewards(), key="play-reward", width=150)
+    st.caption(f"Reward: {environment_view.REWARD_TITLES[reward]}; a skip gives 0.")
     options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
-    key = environment_view.job_of(picked)
+    key = environment_view.job_key(picked)
     if job_panel.job_ended(key, "_play"):
-        tag = f"about {duration(environment_view.seconds(list(names or []), int(steps), int(seeds)))}, costs nothing"
+        tag = f"about {format_duration(environment_view.estimate_seconds(list(names or []), int(steps), int(seeds)))}, costs nothing"
         if not plays.builtin:
             try:
                 with st.spinner("Counting calls …"):
-                    tag = formatting.price_tag(
-                        environment_view.cost(
+                    tag = formatting.format_cost(
+                        environment_view.estimate_agent_run(
                             plays, list(names or []), int(steps), int(seeds), options, int(people or 5), store
                         )
                     )
             except LusiferError as error:
                 state.show_error(error)
                 names = []
-        if st.button(f"Play ({tag})", icon=":material/play_circle:", type="primary", disabled=not names):
-            state.jobs().start(
+        if st.button(f"Run ({tag})", icon=":material/play_circle:", type="primary", disabled=not names):
+            state.get_jobs().start(
                 key,
                 "Playground",
-                lambda j: environment_view.work(
+                lambda j: environment_view.run_agents(
                     j, plays, list(names), int(steps), int(seeds), options, store, int(people) if people else None
                 ),
                 store=store,
             )
             st.rerun()
 
-found = run_picker.recorded(picked, store, environment_view.KIND)
+found = run_picker.finished_runs(picked, store, environment_view.KIND)
 if not found:
     st.info(
-        "Nothing has been played on this split yet. Choose agents above and press Play.",
+        "No run on this split yet. Choose agents above and press Run.",
         icon=":material/sports_esports:",
     )
 else:
-    environment_view.result(run_picker.choose(found, "play-run", "run", "_play"))
+    environment_view.show_result(run_picker.pick_run(found, "play-run", "run", "_play"))
 
-st.subheader("One episode, as a talk", icon=":material/forum:")
+st.subheader("Episode transcript", icon=":material/forum:")
 if not picked.builtin:
-    st.caption("The built-in plays the user here, whatever model is chosen.")
+    st.caption("The built-in simulates the user here, whatever model is chosen.")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = st.selectbox(
         "Agent",
-        list(agents.TITLES),
-        index=list(agents.TITLES).index("bias"),
+        list(agents.AGENT_TITLES),
+        index=list(agents.AGENT_TITLES).index("bias"),
         key="talk-agent",
-        format_func=agents.TITLES.__getitem__,
+        format_func=agents.AGENT_TITLES.__getitem__,
         width=220,
     )
     who = st.number_input(
-        "User id (empty: drawn)", min_value=0, value=None, key="talk-user", width=170, placeholder="drawn"
+        "User ID (blank = random)", min_value=0, value=None, key="talk-user", width=170, placeholder="drawn"
     )
     seed = st.number_input("Seed", 0, 10**6, 0, key="talk-seed", width=110)
     go = st.button("Show an episode", icon=":material/forum:")
 if go:
     try:
-        with st.spinner("Building the world …"):
-            world = environment_view.world(picked.dataset, picked.split)
-        talk = environment_view.episode(
+        with st.spinner("Building the environment …"):
+            world = environment_view.get_world(picked.dataset, picked.split)
+        talk = environment_view.play_episode(
             world, name, int(who) if who is not None else None, int(seed), {**options, "length": 20}
         )
         st.session_state["_talk"] = (picked.dataset.hash, talk)
     except LusiferError as error:
         state.show_error(error)
 if st.session_state.get("_talk", ("",))[0] == picked.dataset.hash:
-    environment_view.conversation(picked.dataset, st.session_state["_talk"][1])
+    environment_view.show_transcript(picked.dataset, st.session_state["_talk"][1])
 
-st.subheader("Sanity check", icon=":material/fact_check:")
+st.subheader("Agent-ranking check", icon=":material/fact_check:")
 st.caption(
-    "Do agents that are better on held-out real ratings rank higher in this environment? Thirty recommenders (methods, settings, shares of the "
-    "data) and two simple ones are scored in both. The built-in plays the users."
+    "Do agents that are better on held-out real ratings also rank higher in this environment? Thirty recommenders (methods, settings, shares of the "
+    "data) and two simple ones are scored in both. The built-in simulates the users."
 )
-checking = environment_view.job_of(picked).replace("play:", "agree:")
+checking = environment_view.job_key(picked).replace("play:", "agree:")
 if job_panel.job_ended(checking, "_agree") and st.button(
     "Check (about a minute, costs nothing)", icon=":material/fact_check:"
 ):
-    state.jobs().start(checking, "Sanity check", lambda j: environment_view.sanity_work(j, picked, store), store=store)
+    state.get_jobs().start(
+        checking, "Agent-ranking check", lambda j: environment_view.run_agreement(j, picked, store), store=store
+    )
     st.rerun()
-checks = run_picker.recorded(picked, store, environment_view.AGREEMENT)
+checks = run_picker.finished_runs(picked, store, environment_view.AGREEMENT)
 if checks:
-    environment_view.sanity(checks[0])
+    environment_view.show_agreement(checks[0])
 else:
-    st.info("Not checked on this split yet.", icon=":material/fact_check:")
+    st.info("Not measured on this split yet.", icon=":material/fact_check:")
 
-trust_card.card(picked, store)
+trust_card.show_trust_card(picked, store)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lusifer.env import MovieLensEnv
-from lusifer.env.world import EMBEDDING, build
+from lusifer.env.world import EMBEDDING_LENGTH, build_world
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.embeddings import Embedder
 from tests.servers.ollama import OllamaServer
@@ -15,21 +15,21 @@ from tests.servers.openai import KEY
 
 @pytest.fixture(scope="module")
 def world(ml100k, last10, warm):
-    return build(ml100k, last10, folder=warm / ".prepared" / "kept")
+    return build_world(ml100k, last10, folder=warm / ".prepared" / "kept")
 
 
 @pytest.fixture
 def embedder(store, openai_server, monkeypatch) -> Embedder:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
-    return Embedder("openai:embed", store, length=EMBEDDING, keys={"openai": KEY})
+    return Embedder("openai:embed", store, length=EMBEDDING_LENGTH, keys={"openai": KEY})
 
 
 def test_texts_alike_are_near_and_are_asked_once(embedder, store, openai_server) -> None:
     one, near, far = (embedder(t) for t in ("likes crime films a lot", "likes crime films", "horror leaves them cold"))
-    assert one.shape == (EMBEDDING,) and one.dtype == np.float32
+    assert one.shape == (EMBEDDING_LENGTH,) and one.dtype == np.float32
     assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5) and one @ near > one @ far
     asked = len(openai_server.requests)
-    again = Embedder("openai:embed", store, length=EMBEDDING, keys={"openai": KEY})
+    again = Embedder("openai:embed", store, length=EMBEDDING_LENGTH, keys={"openai": KEY})
     assert np.array_equal(again("likes crime films"), near) and len(openai_server.requests) == asked
     assert not embedder("  ").any() and len(openai_server.requests) == asked
     calls, _ = store.calls({"purpose": "embed"})

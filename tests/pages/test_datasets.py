@@ -17,7 +17,7 @@ def test_a_dropped_in_release_is_read_once_and_shown(data_dir: Path) -> None:
     big(data_dir / "mine", MANY)
     app = open_page("users", dataset="mine")
     assert not app.exception and "have not been read yet" in texts(app)
-    app = finish(press(app, "Read it"))
+    app = finish(press(app, "Import"))
     assert not app.exception and "5 people who gave 70 ratings" in texts(app).replace("\\", "")
     assert app.selectbox(key="dataset").options == ["ml-100k", "mine"]
     assert any("not described" in m.value for m in app.markdown), "the report is there"
@@ -38,7 +38,7 @@ def test_own_tables_are_mapped_and_their_words_used(data_dir: Path) -> None:
     app.selectbox(key="map-music-ratings-rating").set_value("stars").run()
     app.button(key="map-music-accept").click().run()
     assert not app.exception and datasets.detect_kind(data_dir / "music") == "own"
-    app = finish(press(app, "Read it"))
+    app = finish(press(app, "Import"))
     assert not app.exception and "albums" in texts(app)
     for page in ("evolution", "rate", "errors", "experiments", "fidelity", "playground"):
         opened = open_page(page, dataset="music", user="1")
@@ -75,6 +75,6 @@ def test_strangers_simulate_few_and_read_nothing_new(data_dir: Path, monkeypatch
     monkeypatch.setenv("LUSIFER_PUBLIC", "1")
     big(data_dir / "mine", MANY)
     app = open_page("users", dataset="mine")
-    assert not app.exception and "not read it yet" in texts(app) and "Read it" not in [b.label for b in app.button]
+    assert not app.exception and "not read it yet" in texts(app) and "Import" not in [b.label for b in app.button]
     page = open_page("experiments")
     assert page.number_input(key="population-True").max == 50

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lusifer.evaluation import tables
 from lusifer.evaluation.experiments import EXPERIMENTS
 from lusifer.store import Store
-from lusifer.ui.components import run_picker
 from tests.pages.test_pages import finish, open_page, press, texts
 
 PAID = {"model": "openai:a"}
@@ -33,7 +33,7 @@ def test_an_experiment_is_run_shown_and_linked(data_dir: Path) -> None:
     assert "newest first" in texts(app) and "95 %" in texts(app)
     (run,) = runs_of(data_dir)
     assert run["status"] == "done" and run["params"]["name"] == "order" and run["params"]["users"] == 12
-    assert len(run_picker.rows(run["id"])) == 120
+    assert len(tables.read_table(run["id"])) == 120
     table = next(d.value for d in app.dataframe if "series" in d.value)
     assert len(table) == sum(len(p["points"]) for p in run["summary"]["panels"])
     link = open_page("experiments", experiment="order", run=run["id"])
@@ -119,7 +119,7 @@ def test_a_model_plays_on_the_playground_at_a_price(data_dir: Path, server) -> N
     assert 0 < len(server.requests) <= most
     (run,) = Store(data_dir / "lusifer.db").runs("playground")
     assert run["model"] == "openai:a" and len(run["params"]["users"]) == 2
-    assert run["status"] == "done" and set(run_picker.rows(run["id"])["user_id"]) <= set(run["params"]["users"])
+    assert run["status"] == "done" and set(tables.read_table(run["id"])["user_id"]) <= set(run["params"]["users"])
 
 
 def test_a_population_is_simulated_and_offered_as_a_file(data_dir: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_population_is_simulated_and_offered_as_a_file(data_dir: Path) -> None
     app = finish(press(app, "Simulate 12 users (costs nothing)"))
     assert not app.exception and not app.error
     (run,) = Store(data_dir / "lusifer.db").runs("population")
-    assert run["id"] in texts(app) and len(run_picker.rows(run["id"])) == run["summary"]["ratings"] == 120
+    assert run["id"] in texts(app) and len(tables.read_table(run["id"])) == run["summary"]["ratings"] == 120
 
 
 def test_a_population_of_a_model_has_a_price_and_goes_on(data_dir: Path, server) -> None:
@@ -138,7 +138,7 @@ def test_a_population_of_a_model_has_a_price_and_goes_on(data_dir: Path, server)
     server.behave(*["ok"] * 4, *["401"] * 40)
     app = finish(press(app, "Simulate 2 users ("))
     (run,) = Store(data_dir / "lusifer.db").runs("population")
-    assert run["status"] == "failed" and f"Go on with run {run['id']}" in texts(app)
+    assert run["status"] == "failed" and f"Resume run {run['id']}" in texts(app)
     server.queue.clear()
     app = finish(press(app, "Go on with run"))
     assert not app.exception and not app.error

@@ -44,7 +44,7 @@ def test_what_if_says_what_rests_on_a_rating(data_dir: Path) -> None:
     app = open_page("hands", user="13", hands="What if")
     said = texts(app)
     assert not app.exception and "It was given as a reason for" in said and "others moved" in said
-    app.segmented_control(key="whatif-kind").set_value("a batch were missing").run()
+    app.segmented_control(key="whatif-kind").set_value("a batch were removed").run()
     assert not app.exception and "of 10 ratings moved" in texts(app)
     assert len(table(app, "What if")) == 10 and {"Step", "Change", "Where"} <= set(table(app, "Where"))
     assert "5 ratings" not in texts(open_page("evolution", user="13")), "the real one is as it was"
@@ -53,9 +53,9 @@ def test_what_if_says_what_rests_on_a_rating(data_dir: Path) -> None:
 
 def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> None:
     app = open_page("hands", hands="You")
-    assert not app.exception and "Somebody new" in texts(app)
+    assert not app.exception and "New user" in texts(app)
     next(t for t in app.text_input if t.label.startswith("Name")).set_value("Ada")
-    next(b for b in app.button if b.label == "Begin").click().run()
+    next(b for b in app.button if b.label == "Start").click().run()
     store = Store(data_dir / "lusifer.db")
     from lusifer import datasets
 
@@ -65,7 +65,7 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
         fields = [c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-offer-")]
         fields[0].set_value(float(1 + n % 5)).run()
         assert not app.exception
-    assert len(store.local_ratings(user)) == 12 and "How your profile formed" in texts(app)
+    assert len(store.local_ratings(user)) == 12 and "How your profile evolved" in texts(app)
     said = table(app, "Predicted")
     assert len(said) == 10 and said["Predicted"].between(1, 5).all()
     nxt = [c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")]
@@ -125,7 +125,7 @@ def test_the_demonstration_is_reset_without_losing_runs(data_dir: Path, server) 
     press(app, "Compute 4 steps")
     finish(app)
     session = app.session_state["_session"]
-    next(b for b in app.button if b.label == "Reset the demonstration").click().run()
+    next(b for b in app.button if b.label == "Reset this session").click().run()
     assert app.session_state["_session"] == session, "what it has spent counts on"
     assert not app.exception and app.selectbox(key="model").value == "builtin"
     assert app.number_input(key="user").value == 1 and "after step 1" in texts(app)
@@ -162,5 +162,5 @@ def test_strangers_see_nobody_but_themselves(data_dir: Path, monkeypatch) -> Non
     app = open_page("hands", hands="You")
     assert not app.exception and "Ada" not in texts(app) and "Erase" not in texts(app)
     next(t for t in app.text_input if t.label.startswith("Name")).set_value("Bob")
-    next(b for b in app.button if b.label == "Begin").click().run()
+    next(b for b in app.button if b.label == "Start").click().run()
     assert app.selectbox(key="you").options == ["Bob (0 ratings)"]

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from lusifer import store as storing
+from lusifer.evaluation import tables
 from lusifer.ui import state
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
@@ -57,7 +58,7 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def finish(app: AppTest) -> AppTest:
     """Wait for all background work, then run the page again."""
-    for job in list(state.jobs()._jobs.values()):
+    for job in list(state.get_jobs()._jobs.values()):
         assert job.wait(120), "the job ends"
     return app.run()
 
@@ -181,7 +182,7 @@ def test_a_model_computes_after_the_priced_button(data_dir: Path, openai_server,
     button = next(b for b in app.button if b.label.startswith("Compute 4 steps"))
     assert "8 calls" in button.label and "price unknown" in button.label
     button.click().run()
-    for job in list(state.jobs()._jobs.values()):
+    for job in list(state.get_jobs()._jobs.values()):
         assert job.wait(60), "the job ends"
     app.run()
     assert not app.exception and len(openai_server.requests) == 8
@@ -199,7 +200,7 @@ def test_a_wrong_key_is_said_on_the_page(data_dir: Path, openai_server, monkeypa
     monkeypatch.setenv("OPENAI_API_KEY", wrong)
     app = open_page("evolution", user="405", model="openai:small")
     next(b for b in app.button if b.label.startswith("Compute")).click().run()
-    for job in list(state.jobs()._jobs.values()):
+    for job in list(state.get_jobs()._jobs.values()):
         assert job.wait(60)
     app.run()
     assert not app.exception and "did not accept the key" in texts(app)
@@ -213,7 +214,7 @@ def test_an_unwritable_database_is_said_and_the_app_goes_on(data_dir: Path, tmp_
     for page in PAGES:
         app = open_page(page, user="405")
         assert not app.exception and not app.error, page
-        assert "Nothing is being stored" in texts(app)
+        assert "Results are not being saved" in texts(app)
     app = open_page("evolution", user="405", model="openai:small")
     assert not app.exception and "need the database" in texts(app)
 
@@ -250,7 +251,7 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     assert not app.exception
     go = next(b for b in app.button if b.label.startswith("Compare"))
     go.click().run()
-    for job in list(state.jobs()._jobs.values()):
+    for job in list(state.get_jobs()._jobs.values()):
         assert job.wait(120) and job.state == "done", job.error
     app.run()
     assert not app.exception and not app.error
@@ -265,7 +266,7 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
 def _wait() -> None:
     from lusifer.ui import state
 
-    for job in list(state.jobs()._jobs.values()):
+    for job in list(state.get_jobs()._jobs.values()):
         assert job.wait(150) and job.state == "done", job.error
 
 
@@ -279,7 +280,6 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     """With community evidence prepared, all three ways of the simulator, every closer look, filters, a
     report; then the run is renamed and deleted."""
     from lusifer.simulator import community
-    from lusifer.ui.components import run_picker
 
     monkeypatch.setattr(community, "WHOLE", (4, 3))
     monkeypatch.setattr(community, "PART", (3, 2))
@@ -296,10 +296,10 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     assert shown["predictor"].tolist()[1:3] == ["Simulator, calibrated", "Simulator, with evidence"]
     assert {"RMSE", "Within user", "Exact", "Faithful", "Answered"} <= set(shown)
     said = texts(app)
-    assert "What the model adds" in said and "Partial correlation" in said
+    assert "Gain from the model" in said and "Partial correlation" in said
     assert {m.label for m in app.metric} >= {
-        "Over the user + item bias",
-        "Over the factorisation machine",
+        "vs. user + item bias",
+        "vs. factorization machine",
     }
     assert "development users" in said
     app.button_group(key="view").set_value("audit").run(timeout=60)
@@ -307,7 +307,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     _wait()
     app.run(timeout=60)
     assert not app.exception and "Squared error (stars²) saved" in texts(app)
-    assert app.dataframe[1].value["Borne out"].sum() > 500
+    assert app.dataframe[1].value["Supported"].sum() > 500
     for view in ("groups", "calibration", "misses", "pairs", "cold", "runs"):
         app.button_group(key="view").set_value(view).run(timeout=60)
         assert not app.exception and not app.error, view
@@ -323,7 +323,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     app.checkbox(key=f"sure-{run['id']}").check().run()
     next(b for b in app.button if b.label == "Delete").click().run()
     assert not app.exception and store.run(run["id"]) is None
-    assert not run_picker.path(run["id"]).exists()
+    assert not tables.table_path(run["id"]).exists()
 
 
 def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
@@ -333,7 +333,7 @@ def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
     evil = "<script>alert(1)</script>"
     import pandas as pd
 
-    made = html_report.page(evil, [evil], {evil: pd.DataFrame({evil: [evil]})}, {evil: figure})
+    made = html_report.render_report(evil, [evil], {evil: pd.DataFrame({evil: [evil]})}, {evil: figure})
     assert evil not in made and "&lt;script&gt;" in made
     outside = made.split("</script>")[-1]  # what is ours, behind the chart library
     assert "http" not in outside and "<link" not in made
@@ -344,7 +344,7 @@ def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -
     from lusifer import baselines
     from lusifer.ui.components import predictor_titles
 
-    assert predictor_titles.CHOICES  # read from all methods, before they are made few
+    assert predictor_titles.SELECTABLE  # read from all methods, before they are made few
     light = {n: m for n, m in baselines.METHODS.items() if n in {"constant", "bias", "fm"}}
     monkeypatch.setattr(baselines, "METHODS", light)
     monkeypatch.setattr(baselines, "SLOW_BASELINES", ())
@@ -370,7 +370,7 @@ def test_a_calibrated_rating_is_taken_apart(data_dir: Path) -> None:
     next(b for b in app.button if b.label.startswith("Rate 1")).click().run()
     _wait()
     app.run(timeout=60)
-    assert not app.exception and "Where a calibrated rating comes from" in texts(app)
+    assert not app.exception and "Breakdown of a calibrated rating" in texts(app)
     assert "calibrated" in app.dataframe[0].value
     assert "The parts add up exactly" in texts(app)
 
@@ -379,7 +379,7 @@ def test_claims_are_marked_on_evolution(data_dir: Path) -> None:
     app = open_page("evolution", user="13", step="1")
     said = texts(app)
     assert not app.exception and "Held against the ratings" in said
-    assert ("Borne out" in said and "against the user" in said.lower()) or "on average" in said
+    assert ("Supported" in said and "against the user" in said.lower()) or "on average" in said
 
 
 def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypatch) -> None:
@@ -393,7 +393,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     app = open_page("calls", call="8")
     assert not app.exception and not app.error
     table = app.dataframe[0].value
-    assert len(table) == 8 and set(table["For"]) == {"Forecast", "Profile"}
+    assert len(table) == 8 and set(table["Purpose"]) == {"Forecast", "Profile"}
     codes = "\n".join(c.value for c in app.code)
     assert "PROFILE SO FAR" in codes, "the messages"
     assert '"explanation"' in codes and "json_schema" in codes, "the answer, and how to repeat it"
@@ -457,7 +457,6 @@ def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
 
 
 def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
-    from lusifer.ui.components import run_picker
 
     app = open_page("errors")
     app.button_group(key="predictors").set_value(["bias", "constant"])
@@ -465,8 +464,8 @@ def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
     run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
     import pandas as pd
 
-    old = pd.read_parquet(run_picker.path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
-    old.to_parquet(run_picker.path(run))
+    old = pd.read_parquet(tables.table_path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
+    old.to_parquet(tables.table_path(run))
     st.cache_data.clear()
     again = open_page("errors", run=run)
     assert not again.exception and "only its summary is left" in texts(again)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lusifer.evaluation import tables
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.components import run_picker
 from tests.pages.test_pages import open_page, texts
 
 
@@ -16,14 +16,14 @@ def test_agents_play_and_an_episode_is_a_talk(data_dir: Path) -> None:
     app.number_input(key="play-steps").set_value(200)
     app.number_input(key="play-seeds").set_value(2).run()
     next(b for b in app.button if b.label.startswith("Play (about")).click().run()
-    for job in list(state.jobs()._jobs.values()):
+    for job in list(state.get_jobs()._jobs.values()):
         assert job.wait(120)
     app.run()
     assert not app.exception and "is best" in texts(app)
     board = next(d.value for d in app.dataframe if "Agent" in d.value)
     assert set(board["Agent"]) == {"Random", "Popularity", "User + item bias", "LinUCB"}
     (run,) = Store(data_dir / "lusifer.db").runs("playground")
-    assert run["params"]["seeds"] == [0, 1] and len(run_picker.rows(run["id"])) == 4 * 2 * 200
+    assert run["params"]["seeds"] == [0, 1] and len(tables.read_table(run["id"])) == 4 * 2 * 200
     link = open_page("playground", run=run["id"])
     assert not link.exception and link.selectbox(key="play-run").value == run["id"]
     app.number_input(key="talk-user").set_value(13)

@@ -42,7 +42,7 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     field = template(app)
     field.set_value(field.value + "\nName at most {{ most }} movies.").run()
     said = texts(app)
-    assert "line 18: there is no variable most" in said and "Nothing can be sent yet" in said
+    assert "line 18: there is no variable most" in said and "The prompt has errors" in said
     assert "Write this profile" not in labels(app) and not server.requests
     assert next(b for b in app.button if b.label.startswith("Save as")).disabled
     field = template(app)
@@ -52,14 +52,14 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     server.behave("garbage", "503")
     press(app, "Write this profile")
     finish(app)
-    assert not app.exception and "made the difference" in texts(app) and "This answer" in texts(app)
+    assert not app.exception and "made the difference" in texts(app) and "New answer" in texts(app)
     assert not [m for m in app.markdown if "](http://e" in m.value], "a model's link is text"
     assert any("Name at most two movies." in str(r) for r in server.requests)
     app.checkbox(key="scratch-again").check().run()
     asked = len(server.requests)
     press(app, "Write this profile (1 call")
     finish(app)
-    assert len(server.requests) == asked + 1 and "The answer before" in texts(app), "a new draw asks anew"
+    assert len(server.requests) == asked + 1 and "Previous answer" in texts(app), "a new draw asks anew"
     next(t for t in app.text_input if t.label == "Note").set_value("two movies").run()
     press(app, "Save as a version")
     assert not app.exception and store_of(data_dir).prompts()[0]["note"] == "two movies"
@@ -135,7 +135,7 @@ def test_a_grid_marks_its_best_front(data_dir: Path, server) -> None:
     assert temperatures == {0, 0.7}
     with pytest.raises(InvalidInputError, match="27 candidates are too many"):
         specs = ["openai:a", "openai:b", "openai:c"]
-        prompt_comparison_run.entries(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
+        prompt_comparison_run.expand_candidates(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
 
 
 def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> None:
@@ -231,7 +231,7 @@ def test_a_real_model_answers_a_scratch_run(data_dir: Path) -> None:
     app = open_page("prompts", user="405", model=f"file:{FILE}", prompts=made.name, template="first")
     press(app, "Write this profile")
     finish(app)
-    assert not app.exception and ("This answer" in texts(app) or app.error)
+    assert not app.exception and ("New answer" in texts(app) or app.error)
     rows = sqlite3.connect(data_dir / "lusifer.db").execute("select status, prompt_version from calls").fetchall()
     assert rows and all(v.startswith("tiny-") for _, v in rows)
 
@@ -243,9 +243,9 @@ def test_a_scratch_answer_stays_with_whom_it_was_asked_for(data_dir: Path, serve
     app.number_input(key="user").set_value(13).run()
     finish(app)
     server.delay = 0.0
-    assert not app.exception and "This answer" not in texts(app), "user 13 was not asked about"
+    assert not app.exception and "New answer" not in texts(app), "user 13 was not asked about"
     app.number_input(key="user").set_value(405).run()
-    assert "This answer" in texts(app)
+    assert "New answer" in texts(app)
 
 
 def test_an_odd_name_and_an_odd_link_break_no_draft(data_dir: Path, server) -> None:

@@ -9,21 +9,23 @@ import streamlit as st
 from lusifer.datasets import Dataset
 from lusifer.evaluation.audit import Audit, Claim, audit
 from lusifer.simulator import EvolutionSpec, Step
-from lusifer.ui.state import Chosen
+from lusifer.ui.state import PageContext
 
 
-def claims(picked: Chosen, what: EvolutionSpec, steps: Sequence[Step], number: int) -> tuple[dict[str, Claim], float]:
+def step_claims(
+    picked: PageContext, what: EvolutionSpec, steps: Sequence[Step], number: int
+) -> tuple[dict[str, Claim], float]:
     """The audit's claims of one step by their text, and the faithfulness of the whole evolution."""
-    found = _audit(picked.dataset, steps, what.id, len(steps))
+    found = _cached_audit(picked.dataset, steps, what.id, len(steps))
     return {c.text: c for c in found.claims if c.step == number}, found.faithfulness
 
 
-def claims_of(picked: Chosen, user: int, steps: Sequence[Step]) -> Sequence[Claim]:
+def user_claims(picked: PageContext, user: int, steps: Sequence[Step]) -> Sequence[Claim]:
     """Every claim of one user's evolution, the model alone."""
     what = picked.alone().plan(user)
-    return _audit(picked.dataset, steps, what.id, len(steps)).claims
+    return _cached_audit(picked.dataset, steps, what.id, len(steps)).claims
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)
-def _audit(_data: Dataset, _steps: Sequence[Step], evolution: str, count: int) -> Audit:
+def _cached_audit(_data: Dataset, _steps: Sequence[Step], evolution: str, count: int) -> Audit:
     return audit(_data, _steps)

@@ -16,21 +16,21 @@ from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.ui import state
 from lusifer.ui.components import job_panel
-from lusifer.ui.formatting import literal
+from lusifer.ui.formatting import escape_markdown
 
 
-def names() -> list[str]:
+def dataset_names() -> list[str]:
     """What can be chosen: the known one first, whether it is there or not, then what lies in the data folder."""
     return list(dict.fromkeys([*DATASET_SPECS, *datasets.list_datasets()]))
 
 
-def title_of(name: str) -> str:
+def dataset_title(name: str) -> str:
     """How a data set is called before it is open."""
     known = DATASET_SPECS.get(name) or RELEASES.get(name)
     return known.title if known else name
 
 
-def waiting() -> list[Path]:
+def unmapped_folders() -> list[Path]:
     """Folders with tables of which nobody has said yet how they are read."""
     root = settings.data_dir()
     if not root.is_dir():
@@ -46,27 +46,27 @@ def waiting() -> list[Path]:
     ]
 
 
-def to_read(name: str) -> bool:
+def needs_reading(name: str) -> bool:
     """Whether a data set's files must be read first, which takes a while for a large one."""
     return name not in DATASET_SPECS and not datasets.is_prepared(name)
 
 
-def reading(name: str) -> None:
+def show_reading(name: str) -> None:
     """The page while a data set is read for the first time."""
-    st.title(literal(title_of(name)), icon=":material/database:")
+    st.title(escape_markdown(dataset_title(name)), icon=":material/database:")
     key = f"read:{name}"
     if job_panel.job_ended(key, "_read"):
         st.markdown(
-            "Its files have not been read yet. That is done once, and takes from a second to some minutes, as large as they are."
+            "This dataset has not been imported yet. The import runs once and takes from a second to a few minutes, depending on its size."
         )
         if settings.is_public():
-            st.info("The operator has not read it yet.", icon=":material/info:")
-        elif st.button("Read it", icon=":material/play_arrow:", type="primary"):
-            state.jobs().start(key, f"Reading {name}", lambda j: _read(j, name))
+            st.info("The operator has not imported it yet.", icon=":material/info:")
+        elif st.button("Import", icon=":material/play_arrow:", type="primary"):
+            state.get_jobs().start(key, f"Importing {name}", lambda j: _read_dataset(j, name))
             st.rerun()
 
 
-def _read(job: Job, name: str) -> str:
+def _read_dataset(job: Job, name: str) -> str:
     datasets.load(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
     return name
 
@@ -75,52 +75,54 @@ def _set_progress(job: Job, done: int, total: int, message: str = "") -> None:
     job.done, job.total, job.message = done, total, message
 
 
-def about(name: str) -> None:
+def show_summary(name: str) -> None:
     """What the chosen data set is, and what was found wrong in its files."""
-    data = state.dataset(name)
-    st.caption(f"{literal(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {literal(data.words[1])}.")
+    data = state.open_dataset(name)
+    st.caption(
+        f"{escape_markdown(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {escape_markdown(data.words[1])}."
+    )
     if data.report.lines:
-        with st.popover(f"{len(data.report.lines)} remarks on its files", icon=":material/rule:"):
+        with st.popover(f"{len(data.report.lines)} notes on its files", icon=":material/rule:"):
             for line in data.report.lines:
                 text = line.split(" (first:")[0] if settings.is_public() else line  # strangers see no rows
-                st.markdown(f"- {literal(text)}")
+                st.markdown(f"- {escape_markdown(text)}")
 
 
-def control() -> None:
+def show_other_datasets() -> None:
     """Other data: what can be fetched, and tables that wait for a mapping. Not on a public server."""
     if settings.is_public():
         return
-    with st.popover("Other data", icon=":material/add_circle:"):
-        there = set(names())
+    with st.popover("Other datasets", icon=":material/add_circle:"):
+        there = set(dataset_names())
         able = [n for n in RELEASES if n not in there]
         key = "fetch:release"
         if able:
             name = st.selectbox(
-                "A larger MovieLens",
+                "Larger MovieLens",
                 able,
                 key="release",
                 format_func=lambda n: f"{RELEASES[n].title} (about {RELEASES[n].megabytes} MB)",
             )
             if job_panel.job_ended(key, "_fetched") and st.button(
-                "Fetch it from GroupLens", icon=":material/download:"
+                "Download from GroupLens", icon=":material/download:"
             ):
-                state.jobs().start(key, f"Fetching {title_of(name)}", lambda j: _fetch(j, name))
+                state.get_jobs().start(key, f"Downloading {dataset_title(name)}", lambda j: _fetch_dataset(j, name))
                 st.rerun()
         st.markdown(
-            "**Your own tables** (books, music, shops): put CSV, TSV, Parquet or JSON lines into a folder of "
-            f"`{str(settings.data_dir()).replace(chr(96), '')}` and open this again."
+            "**Your own tables** (books, music, shops): put CSV, TSV, Parquet or JSON Lines files into a subfolder of "
+            f"`{str(settings.data_dir()).replace(chr(96), '')}` and reopen this panel."
         )
-        for folder in waiting():
-            with st.expander(literal(folder.name), icon=":material/table:"):
-                mapping(folder)
+        for folder in unmapped_folders():
+            with st.expander(escape_markdown(folder.name), icon=":material/table:"):
+                show_mapping_form(folder)
 
 
-def _fetch(job: Job, name: str) -> str:
+def _fetch_dataset(job: Job, name: str) -> str:
     fetch(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
     return name
 
 
-def mapping(folder: Path) -> None:
+def show_mapping_form(folder: Path) -> None:
     """The guess which column is what, to be changed and accepted."""
     try:
         guess = custom_tables.propose_mapping(folder)
@@ -133,14 +135,14 @@ def mapping(folder: Path) -> None:
         state.show_error(error)
         return
     key = f"map-{folder.name}"
-    one = st.text_input("One item is called", guess.one, key=f"{key}-one")
-    many = st.text_input("Several are called", guess.many, key=f"{key}-many")
+    one = st.text_input("Item noun, singular", guess.one, key=f"{key}-one")
+    many = st.text_input("Item noun, plural", guess.many, key=f"{key}-many")
     said: dict[str, str] = {}
     for table in custom_tables.ROLES:
         part = getattr(guess, table)
         if part is None:
             continue
-        st.markdown(f"**{table.capitalize()}**: {literal(part.file)}")
+        st.markdown(f"**{table.capitalize()}**: {escape_markdown(part.file)}")
         for role in custom_tables.ROLES[table]:
             options = ["", *columns[part.file]]
             found = part.columns.get(role, "")
@@ -152,12 +154,12 @@ def mapping(folder: Path) -> None:
                 format_func=lambda c: c or "(none)",
             )
     unit = st.selectbox(
-        "Times are in",
+        "Time unit",
         [*UNITS, "date"],
         [*UNITS, "date"].index(guess.unit),
         key=f"{key}-unit",
     )
-    scale = st.text_input("Scale: lowest, highest, step", placeholder="told from the ratings", key=f"{key}-scale")
+    scale = st.text_input("Rating scale: min, max, step", placeholder="inferred from the ratings", key=f"{key}-scale")
     if st.button("Accept", icon=":material/check:", key=f"{key}-accept", type="primary"):
         try:
             recipe = replace(
@@ -165,7 +167,7 @@ def mapping(folder: Path) -> None:
                 one=one or "item",
                 many=many or "items",
                 unit=unit,
-                scale=_scale(scale),
+                scale=_parse_scale(scale),
             )
             custom_tables.keep(folder, recipe)
         except LusiferError as error:
@@ -175,7 +177,7 @@ def mapping(folder: Path) -> None:
         st.rerun()
 
 
-def _scale(text: str) -> tuple[float, float, float] | None:
+def _parse_scale(text: str) -> tuple[float, float, float] | None:
     from lusifer.errors import InvalidInputError
 
     if not text.strip():
@@ -183,5 +185,5 @@ def _scale(text: str) -> tuple[float, float, float] | None:
     try:
         low, high, step = (float(x) for x in text.split(","))
     except ValueError:
-        raise InvalidInputError(f"{text!r} is no scale.", "Give lowest, highest, step, such as 1, 5, 1.") from None
+        raise InvalidInputError(f"{text!r} is not a rating scale.", "Give min, max, step, such as 1, 5, 1.") from None
     return low, high, step

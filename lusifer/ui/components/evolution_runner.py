@@ -11,12 +11,12 @@ from lusifer.simulator.estimate import for_evolution
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components import evolution_runner
-from lusifer.ui.components.job_panel import job_progress
-from lusifer.ui.formatting import literal, price_tag
-from lusifer.ui.state import Chosen
+from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.formatting import escape_markdown, format_cost
+from lusifer.ui.state import PageContext
 
 
-def steps_of(picked: Chosen, what: EvolutionSpec) -> tuple[list[Step], int]:
+def load_steps(picked: PageContext, what: EvolutionSpec) -> tuple[list[Step], int]:
     """The steps that there are, and how many there should be.
 
     The built-in computes what is missing at once (milliseconds). A language model's steps are only
@@ -32,42 +32,42 @@ def steps_of(picked: Chosen, what: EvolutionSpec) -> tuple[list[Step], int]:
     if len(found) < wanted and picked.builtin:
         model = picked.user_model()
         found = list(
-            run_evolution(picked.dataset, picked.split, model, what, state.store(), community=picked.community)
+            run_evolution(picked.dataset, picked.split, model, what, state.open_store(), community=picked.community)
         )
     return found, wanted
 
 
-def offer(picked: Chosen, what: EvolutionSpec, done: int, wanted: int) -> None:
+def offer_missing_steps(picked: PageContext, what: EvolutionSpec, done: int, wanted: int) -> None:
     """The button that starts a language model on the missing steps, or its progress."""
     key = f"evolve:{what.id}"
-    job = state.jobs().get(key)
+    job = state.get_jobs().get(key)
     if job is not None and job.active:
-        job_progress(key)
+        show_progress(key)
         return
     if job is not None and job.state in {"failed", "cancelled"}:
         if job.state == "failed":
-            st.error(literal(job.error), icon=":material/error:")
+            st.error(escape_markdown(job.error), icon=":material/error:")
         else:
-            st.info(f"Stopped after {done} of {wanted} steps; they are kept.")
-    store = state.store()
+            st.info(f"Stopped after {done} of {wanted} steps; they are saved.")
+    store = state.open_store()
     model = picked.user_model()
     steps = picked.stored(what)
     cost = for_evolution(picked.dataset, picked.split, what, model, store, steps, community=picked.community)
     missing = wanted - done
-    text = f"Compute {missing} step{'s' * (missing != 1)} ({price_tag(cost)})"
+    text = f"Compute {missing} step{'s' * (missing != 1)} ({format_cost(cost)})"
     if st.button(text, icon=":material/play_circle:", type="primary"):
         told = picked.community  # looked up here: a thread calls nothing of streamlit
-        state.jobs().start(
+        state.get_jobs().start(
             key,
             "Profile evolution",
-            lambda job: _work(job, picked, what, store, wanted, told),
+            lambda job: _compute_steps(job, picked, what, store, wanted, told),
             store=store,
         )
         st.rerun()
 
 
-def _work(
-    job: Job, picked: Chosen, what: EvolutionSpec, store: Store | None, wanted: int, told: Community | None
+def _compute_steps(
+    job: Job, picked: PageContext, what: EvolutionSpec, store: Store | None, wanted: int, told: Community | None
 ) -> int:
     """Runs in a worker thread: no call to streamlit here."""
     count = 0
@@ -81,15 +81,15 @@ def _work(
     return count
 
 
-def all_steps(picked: Chosen, user: int) -> list[Step]:
+def load_all_steps(picked: PageContext, user: int) -> list[Step]:
     """The whole evolution, or what there is of it with the button that completes it.
 
     Raises:
         LusiferError: nothing to read.
     """
     what = picked.plan(user)
-    steps, wanted = evolution_runner.steps_of(picked, what)
+    steps, wanted = evolution_runner.load_steps(picked, what)
     if len(steps) < wanted:
-        st.info("The profile has to be written first.", icon=":material/hourglass_empty:")
-        evolution_runner.offer(picked, what, len(steps), wanted)
+        st.info("Compute the profile first.", icon=":material/hourglass_empty:")
+        evolution_runner.offer_missing_steps(picked, what, len(steps), wanted)
     return steps if len(steps) == wanted else []

@@ -9,19 +9,19 @@ import streamlit as st
 from lusifer import prompts, settings
 from lusifer.errors import InvalidInputError, LusiferError, ModelError
 from lusifer.jobs import Job
-from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, create_bare_llm, endpoints
-from lusifer.llm import local as files
+from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, create_bare_llm, load_endpoints
+from lusifer.llm import local_file as files
 from lusifer.llm import ollama as ollama_server
 from lusifer.llm.budget import BudgetedLLM, operator_budget
 from lusifer.llm.redact import redact
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
 from lusifer.ui import state
-from lusifer.ui.components.job_panel import job_progress
-from lusifer.ui.formatting import literal, money
+from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.formatting import escape_markdown, format_money
 
 
-def choose() -> str:
+def pick_model() -> str:
     """The model to simulate with; a fresh start is on the built-in."""
     if "_model" in st.session_state:
         st.session_state["model"] = st.session_state.pop("_model")
@@ -31,7 +31,7 @@ def choose() -> str:
     model = st.selectbox(
         "Model",
         options,
-        format_func=_shown,
+        format_func=_format_spec,
         key="model",
         bind="query-params",
         accept_new_options=True,
@@ -41,18 +41,18 @@ def choose() -> str:
     model = model or BUILTIN
     if model == BUILTIN:
         st.caption("Statistics with sentences: no key, no network, and prompt wording has no effect.")
-        _offer()
+        _offer_local_models()
     with st.popover("Connect a model", icon=":material/cable:", type="tertiary"):
-        _connection(model)
+        _show_connection(model)
     return model
 
 
-def _shown(spec: str) -> str:
+def _format_spec(spec: str) -> str:
     """A spec as it is: a bound list puts what it shows into the address, and a reload must find it there."""
     return label(spec) if spec == BUILTIN else spec
 
 
-def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
+def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
     """Which prompts a language model is asked with, and how they are called; the built-in has no use for
     any.
 
@@ -61,7 +61,7 @@ def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
     """
     if model == BUILTIN:
         return prompts.DEFAULT, prompts.load()
-    database = state.store()
+    database = state.open_store()
     if "_prompts" in st.session_state:
         st.session_state["prompts"] = st.session_state.pop("_prompts")
     # Shown as they are named: a bound selectbox puts what it shows into the address.
@@ -71,7 +71,7 @@ def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
             versions.find(asked, database)
             listed.append(asked)  # an old one, which the list does not reach back to
         except InvalidInputError as error:
-            st.warning(literal(str(error)), icon=":material/warning:")
+            st.warning(escape_markdown(str(error)), icon=":material/warning:")
     name = st.selectbox(
         "Prompts",
         listed,
@@ -87,50 +87,50 @@ def prompt_set(model: str) -> tuple[str, prompts.PromptSet]:
         version = versions.get(database, number)
         exact = version.name
         said = f"{exact if exact != name else found.name}: {version.note or 'no note'}"
-    st.caption(literal(said))
+    st.caption(escape_markdown(said))
     return exact, found
 
 
-def keys() -> dict[str, str]:
+def session_keys() -> dict[str, str]:
     """This session's own keys by endpoint; they live in the session's memory alone."""
     return dict(st.session_state.get("_keys", {}))
 
 
 @st.cache_data(ttl=30, max_entries=4, show_spinner=False)
-def _ollama_models(url: str) -> list[str]:
-    return ollama_server.running(Endpoint("ollama", url, kind="ollama"))
+def _list_ollama_models(url: str) -> list[str]:
+    return ollama_server.list_running(Endpoint("ollama", url, kind="ollama"))
 
 
-def _offer() -> None:
+def _offer_local_models() -> None:
     """Models that answer on this machine are offered, never taken."""
     if settings.is_public():
         return
-    names = _ollama_models(endpoints()["ollama"].url)
+    names = _list_ollama_models(load_endpoints()["ollama"].url)
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         if st.button(
-            f"Ollama with {literal(names[0])}{more} is running here: use it",
+            f"Ollama with {escape_markdown(names[0])}{more} is running here: use it",
             icon=":material/bolt:",
             type="tertiary",
         ):
-            _take([f"ollama:{n}" for n in names], f"ollama:{names[0]}")
-    elif files.available() and (found := files.files()):
+            _use_models([f"ollama:{n}" for n in names], f"ollama:{names[0]}")
+    elif files.is_installed() and (found := files.list_model_files()):
         name = found[0].relative_to(files.models_dir()).as_posix()
-        if st.button(f"{literal(name)} is here: use it", icon=":material/bolt:", type="tertiary"):
+        if st.button(f"{escape_markdown(name)} is here: use it", icon=":material/bolt:", type="tertiary"):
             specs = [f"file:{f.relative_to(files.models_dir()).as_posix()}" for f in found]
-            _take(specs, specs[0])
+            _use_models(specs, specs[0])
 
 
-def _take(listed: list[str], chosen: str | None = None) -> None:
+def _use_models(listed: list[str], chosen: str | None = None) -> None:
     st.session_state["_models"] = listed
     if chosen:
         st.session_state["_model"] = chosen
     st.rerun()
 
 
-def _connection(model: str) -> None:
-    known = endpoints(keys())
-    if not files.available() and not files.files():
+def _show_connection(model: str) -> None:
+    known = load_endpoints(session_keys())
+    if not files.is_installed() and not files.list_model_files():
         known.pop("file")
     first = model.partition(":")[0]
     names = list(known)
@@ -143,30 +143,30 @@ def _connection(model: str) -> None:
     )
     endpoint = known[name]
     if endpoint.kind == "file":
-        _file()
+        _pick_model_file()
         return
     if not settings.is_public():
-        st.caption(f"Address: {literal(redact(endpoint.url))}")  # a name and password may be in it
+        st.caption(f"Address: {escape_markdown(redact(endpoint.url))}")  # a name and password may be in it
     if endpoint.kind == "openai":
-        _key(endpoint)
+        _show_key_field(endpoint)
     with st.container(horizontal=True):
         if st.button("List models", icon=":material/list:"):
-            _list(endpoint)
+            _list_models(endpoint)
         chosen = model.startswith(f"{endpoint.name}:")
         if st.button(
             "Test connection",
             icon=":material/network_check:",
-            help=f"Asks {literal(model)} for one word: about 30 tokens, counted against the budget."
+            help=f"Asks {escape_markdown(model)} for one word: about 30 tokens, counted against the budget."
             if chosen
             else "Asks for the list of models, which is free.",
         ):
-            _test(endpoint, model if chosen else None)
+            _test_connection(endpoint, model if chosen else None)
     if st.session_state.get("_models_error"):
-        st.warning(literal(st.session_state["_models_error"]))
+        st.warning(escape_markdown(st.session_state["_models_error"]))
     if st.session_state.get("_models_said"):
-        st.success(literal(st.session_state["_models_said"]))
+        st.success(escape_markdown(st.session_state["_models_said"]))
     if endpoint.kind == "ollama" and not settings.is_public():
-        _pull(endpoint)
+        _pull_model(endpoint)
     if not settings.is_public():
         st.caption(
             "Other servers: `LUSIFER_ENDPOINT_NAME_URL` and `LUSIFER_ENDPOINT_NAME_KEY`, or a table "
@@ -174,8 +174,8 @@ def _connection(model: str) -> None:
         )
 
 
-def _key(endpoint: Endpoint) -> None:
-    own = bool(keys().get(endpoint.name))
+def _show_key_field(endpoint: Endpoint) -> None:
+    own = bool(session_keys().get(endpoint.name))
     entered = st.text_input(
         "Key for this session",
         type="password",
@@ -196,37 +196,39 @@ def _key(endpoint: Endpoint) -> None:
         st.rerun()
 
 
-def _say(said: str = "", error: str = "") -> None:
+def _show_outcome(said: str = "", error: str = "") -> None:
     st.session_state["_models_said"], st.session_state["_models_error"] = said, error
     st.rerun()
 
 
-def _list(endpoint: Endpoint) -> None:
+def _list_models(endpoint: Endpoint) -> None:
     try:
-        found = create_bare_llm(f"{endpoint.name}:-", keys())[0].list_models()  # type: ignore[attr-defined]
+        found = create_bare_llm(f"{endpoint.name}:-", session_keys())[0].list_models()  # type: ignore[attr-defined]
     except LusiferError as error:
-        _say(error=str(error))
+        _show_outcome(error=str(error))
         return
     if not found:
-        _say(error="The server lists no model.")
+        _show_outcome(error="The server lists no model.")
     st.session_state["_models"] = [f"{endpoint.name}:{name}" for name in found]
-    _say(f"{len(found)} model{'s' * (len(found) != 1)} listed: choose one above.")
+    _show_outcome(f"{len(found)} model{'s' * (len(found) != 1)} listed: choose one above.")
 
 
-def _test(endpoint: Endpoint, model: str | None) -> None:
+def _test_connection(endpoint: Endpoint, model: str | None) -> None:
     """The list of models where none is chosen, which is free; else one word of the chosen one,
     recorded and within the budget as any other call."""
     try:
         if model is None:
-            llm = create_bare_llm(f"{endpoint.name}:-", keys())[0]
+            llm = create_bare_llm(f"{endpoint.name}:-", session_keys())[0]
             count = len(llm.list_models())  # type: ignore[attr-defined]
-            _say(f"{endpoint.name} answers and offers {count} model{'s' * (count != 1)}.")
+            _show_outcome(f"{endpoint.name} answers and offers {count} model{'s' * (count != 1)}.")
             return
-        database = state.store()
+        database = state.open_store()
         if database is None:
             raise InvalidInputError("A model can't be asked while nothing can be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
-        asked = CachedLLM(BudgetedLLM(create_bare_llm(model, keys())[0], database, state.budget()), database)
+        asked = CachedLLM(
+            BudgetedLLM(create_bare_llm(model, session_keys())[0], database, state.get_budget()), database
+        )
         answer = asked.complete(
             [Message("user", "Answer with the word yes.")],
             max_tokens=16,
@@ -235,26 +237,26 @@ def _test(endpoint: Endpoint, model: str | None) -> None:
         )
     except ModelError as error:
         if error.kind != "truncated":  # one that thinks at length answers all the same
-            _say(error=str(error))
-        _say(f"{model} answers.")
+            _show_outcome(error=str(error))
+        _show_outcome(f"{model} answers.")
     except LusiferError as error:
-        _say(error=str(error))
+        _show_outcome(error=str(error))
     else:
-        _say(f"{model} answers in {answer.latency_ms / 1000:.1f} s.")
+        _show_outcome(f"{model} answers in {answer.latency_ms / 1000:.1f} s.")
 
 
-def _pull(endpoint: Endpoint) -> None:
+def _pull_model(endpoint: Endpoint) -> None:
     name = st.text_input("Get a model", placeholder="gemma3:4b", key="_pull_name").strip()
     key = f"pull:{endpoint.url}:{name}"
-    job = state.jobs().get(key)
+    job = state.get_jobs().get(key)
     if job is not None and job.active:
-        job_progress(key)
+        show_progress(key)
         return
     if job is not None and job.state == "done":
-        st.success(f"{literal(name)} is installed.")
-        _ollama_models.clear()
+        st.success(f"{escape_markdown(name)} is installed.")
+        _list_ollama_models.clear()
     elif job is not None:
-        st.warning(literal(job.error))
+        st.warning(escape_markdown(job.error))
     if st.button("Pull", icon=":material/download:", disabled=not name):
 
         def work(job: Job) -> None:
@@ -263,40 +265,40 @@ def _pull(endpoint: Endpoint) -> None:
 
             ollama_server.pull(endpoint, name, on_progress, job.cancelled)
 
-        state.jobs().start(key, f"Pulling {name}", work)
+        state.get_jobs().start(key, f"Pulling {name}", work)
         st.rerun()
 
 
-def _file() -> None:
-    if not files.available():
-        st.warning(f"A model file needs the package xllamacpp. {literal(files.EXTRA)}")
+def _pick_model_file() -> None:
+    if not files.is_installed():
+        st.warning(f"A model file needs the package xllamacpp. {escape_markdown(files.INSTALL_HINT)}")
         return
-    found = [f.relative_to(files.models_dir()).as_posix() for f in files.files()]
+    found = [f.relative_to(files.models_dir()).as_posix() for f in files.list_model_files()]
     if not found:
         st.caption(
             "No file yet."
             if settings.is_public()
-            else f"Put a .gguf file into {literal(str(files.models_dir()))}, or type file:PATH as the model."
+            else f"Put a .gguf file into {escape_markdown(str(files.models_dir()))}, or type file:PATH as the model."
         )
         return
     name = st.selectbox("File", found, key="_file_name")
     if st.button("Use it", icon=":material/check:"):
-        _take([f"file:{n}" for n in found], f"file:{name}")
+        _use_models([f"file:{n}" for n in found], f"file:{name}")
 
 
-def budget_control() -> None:
+def show_budget() -> None:
     """What this session may spend, and what it has spent."""
-    database = state.store()
+    database = state.open_store()
     if database is None:
         return
     try:
-        limit = state.budget().session
+        limit = state.get_budget().session
         tokens, dollars = database.spent("session", state.session_id())
     except LusiferError as error:
-        st.warning(literal(str(error)))
+        st.warning(escape_markdown(str(error)))
         return
-    ceiling = _most_dollars()
-    most = f"{money(limit.dollars or 0)}".replace("$", "\\$")
+    ceiling = _max_budget()
+    most = f"{format_money(limit.dollars or 0)}".replace("$", "\\$")
     with st.popover(f"Budget of this session: {most}", icon=":material/savings:", type="tertiary"):
         st.number_input(
             "Dollars",
@@ -308,14 +310,14 @@ def budget_control() -> None:
             help="No call is made that could pass it. Where a price is not known, a dollar counts as a "
             "million tokens. An operator's lower limit goes before it.",
         )
-        st.caption(f"Spent or set aside: {money(dollars)}, {tokens:,} tokens.".replace("$", "\\$"))
-        day = state.budget().day
+        st.caption(f"Spent or set aside: {format_money(dollars)}, {tokens:,} tokens.".replace("$", "\\$"))
+        day = state.get_budget().day
         if day.given:
-            used = database.spent("day", state.budget().names()["day"])
-            st.caption(f"Today, everybody: {money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
+            used = database.spent("day", state.get_budget().names()["day"])
+            st.caption(f"Today, everybody: {format_money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
 
 
-def _most_dollars() -> float | None:
+def _max_budget() -> float | None:
     """The most that may be chosen: a visitor goes beyond neither the operator's limit nor the usual one."""
     given = operator_budget().session.dollars
     if settings.is_public() and given is None:

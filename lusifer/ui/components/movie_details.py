@@ -9,53 +9,57 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.datasets import Dataset, tmdb
-from lusifer.datasets.details import ATTRIBUTION, export_csv, import_csv
+from lusifer.datasets.item_details import ATTRIBUTION, export_csv, import_csv
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.components.job_panel import job_progress
-from lusifer.ui.formatting import literal
+from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.formatting import escape_markdown
 
 
-def control(dataset: Dataset) -> None:
+def show_movie_details(dataset: Dataset) -> None:
     """How many movies have details, and the ways to more."""
-    database = state.store()
+    database = state.open_store()
     if database is None:
         return
     have, all_ = len(dataset.details), len(dataset.items)
     key = f"enrich:{dataset.hash}"
-    job = state.jobs().get(key)
+    job = state.get_jobs().get(key)
     with st.popover("Movie details", icon=":material/movie_info:", type="tertiary"):
         if job is not None and job.active:
-            job_progress(key)
+            show_progress(key)
             return
         st.markdown(f"**{have:,} of {all_:,} movies** have an overview, people or a poster.")
         if job is not None and job.state in {"failed", "cancelled"}:
-            st.warning(literal(job.error))
+            st.warning(escape_markdown(job.error))
         if have < all_:
             st.caption(
-                "With them prompts tell a model what a movie is about and who made it, tastes can be "
-                "about people, and lists show posters. Everything works without."
+                "They let prompts describe what a movie is about and who made it, let preferences refer to "
+                "people, and add posters. They are optional."
             )
         if tmdb.configured():
-            if st.button("Get from TMDB", icon=":material/download:", help="Some minutes; goes on where it stopped."):
-                state.jobs().start(key, "Movie details", lambda j: _work(j, dataset, database), store=database)
+            if st.button(
+                "Get from TMDB", icon=":material/download:", help="Takes a few minutes; resumes where it stopped."
+            ):
+                state.get_jobs().start(
+                    key, "Movie details", lambda j: _fetch_details(j, dataset, database), store=database
+                )
                 st.rerun()
         elif have < all_ and not settings.is_public():
-            st.caption("For TMDB set `TMDB_API_KEY` (free at themoviedb.org) and start again.")
+            st.caption("For TMDB set `TMDB_API_KEY` (free at themoviedb.org) and restart.")
         if not settings.is_public():
-            _tables(dataset, database)
+            _show_import_and_export(dataset, database)
         if have:
             st.caption(ATTRIBUTION)
 
 
-def _work(job: Job, dataset: Dataset, database: Store) -> None:
+def _fetch_details(job: Job, dataset: Dataset, database: Store) -> None:
     """Runs in a worker thread: no call to streamlit here."""
     tmdb.enrich(dataset, database, on_progress=job.report_progress, cancelled=job.cancelled)
 
 
-def _tables(dataset: Dataset, database: Store) -> None:
+def _show_import_and_export(dataset: Dataset, database: Store) -> None:
     file = st.file_uploader("Import a table (CSV with movie_id)", type="csv", key="_details_file")
     if file is not None and st.session_state.get("_details_done") != file.file_id:
         with TemporaryDirectory() as folder:
@@ -70,18 +74,18 @@ def _tables(dataset: Dataset, database: Store) -> None:
         st.session_state["_details_done"] = file.file_id
         st.rerun()
     if file is not None and st.session_state.get("_details_said"):
-        st.info(literal(st.session_state["_details_said"]))
+        st.info(escape_markdown(st.session_state["_details_said"]))
     if dataset.details:
         st.download_button(
             "Export as CSV",
-            lambda: _exported(dataset, database),
+            lambda: _export_details(dataset, database),
             f"{dataset.name}-details.csv",
             "text/csv",
             icon=":material/upload:",
         )
 
 
-def _exported(dataset: Dataset, database: Store) -> bytes:
+def _export_details(dataset: Dataset, database: Store) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "details.csv"
         export_csv(dataset, path, database)

@@ -12,12 +12,12 @@ from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import formatting, state
 from lusifer.ui.components import job_panel
-from lusifer.ui.formatting import literal
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.state import PageContext
 
 
-def free_or_asked(
-    picked: Chosen,
+def run_or_offer(
+    picked: PageContext,
     key: str,
     title: str,
     label: str,
@@ -28,15 +28,15 @@ def free_or_asked(
     """What a piece of work gives: at once where it costs nothing, else after a button that names the price."""
     if picked.builtin:
         return work(Job(key, title))
-    job = state.jobs().get(key)
+    job = state.get_jobs().get(key)
     if job is not None and job.active:
-        job_panel.job_progress(key)
+        job_panel.show_progress(key)
         return None
     if job is not None and job.state == "done":
         return job.result
     if job is not None:
-        st.error(literal(job.error), icon=":material/error:")
-    if st.button(f"{label} ({formatting.price_tag(cost())})", icon=":material/play_circle:", type="primary"):
-        state.jobs().start(key, title, work, store=store)
+        st.error(escape_markdown(job.error), icon=":material/error:")
+    if st.button(f"{label} ({formatting.format_cost(cost())})", icon=":material/play_circle:", type="primary"):
+        state.get_jobs().start(key, title, work, store=store)
         st.rerun()
     return None

@@ -8,31 +8,31 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lusifer.datasets import Item
-from lusifer.ui.formatting import literal
+from lusifer.ui.formatting import escape_markdown
 
-POSTERS = "https://image.tmdb.org/t/p"
+POSTER_SERVER = "https://image.tmdb.org/t/p"
 SMALL, MEDIUM = "w92", "w185"
 
 
-def poster(item: Item, size: str = SMALL) -> str | None:
+def poster_url(item: Item, size: str = SMALL) -> str | None:
     """The address of a movie's poster, which the reader's browser fetches from TMDB when it is seen;
     ``LUSIFER_POSTERS=0`` shows none, another address there is asked instead."""
-    base = os.environ.get("LUSIFER_POSTERS", POSTERS).rstrip("/")
+    base = os.environ.get("LUSIFER_POSTERS", POSTER_SERVER).rstrip("/")
     if base == "0" or item.details is None or not item.details.poster:
         return None
     return f"{base}/{size}{item.details.poster}"
 
 
-def cards(items: Sequence[Item], most: int = 12) -> None:
+def show_posters(items: Sequence[Item], most: int = 12) -> None:
     """Posters with titles, as many as have one; nothing where none has."""
-    shown = [i for i in items if poster(i)][:most]
+    shown = [i for i in items if poster_url(i)][:most]
     if not shown:
         return
     with st.container(horizontal=True, gap="small"):
         for item in shown:
             st.image(
-                poster(item, MEDIUM) or "",
+                poster_url(item, MEDIUM) or "",
                 width=92,
                 alt=f"Poster of {item.title}",
-                caption=literal(item.title),
+                caption=escape_markdown(item.title),
             )

@@ -11,7 +11,7 @@ TITLES = {
     CALIBRATED: "Simulator, calibrated",
     WITH_EVIDENCE: "Simulator, with evidence",
     BUILTIN: "Built-in, alone (no LLM)",
-    "fm": "Factorisation machine",
+    "fm": "Factorization machine",
     "svdpp": "SVD++",
     "als": "ALS",
     "ncf": "NCF (MLP tower)",
@@ -26,17 +26,17 @@ SIMULATORS = (SIMULATOR, CALIBRATED, WITH_EVIDENCE)
 GROUPS = {
     n: "Simulator"
     if n in {*SIMULATORS, BUILTIN}
-    else "Trivial"
+    else "Naive baselines"
     if n in baselines.NAIVE_BASELINES
     else "Collaborative filtering"
     for n in TITLES
 }
 ORDER = list(TITLES)
-CHOICES = [SIMULATOR, BUILTIN, *(n for n in ORDER if n in baselines.METHODS)]
+SELECTABLE = [SIMULATOR, BUILTIN, *(n for n in ORDER if n in baselines.METHODS)]
 """What may be compared; with the built-in chosen it is the simulator already."""
 
 
-def short(name: str) -> str:
+def short_title(name: str) -> str:
     """A predictor's name that fits beside a small chart."""
     title = TITLES.get(name, name)
     return (

@@ -15,9 +15,9 @@ from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.types import SECTIONS, Profile
 from lusifer.ui import state
 from lusifer.ui.components import posters
-from lusifer.ui.formatting import literal, say
+from lusifer.ui.formatting import escape_markdown, with_item_noun
 
-ICONS = {
+SECTION_ICONS = {
     "likes": "thumb_up",
     "dislikes": "thumb_down",
     "people_and_themes": "category",
@@ -32,10 +32,10 @@ DIRECTION_BADGES = {
 }
 
 
-VERDICTS = {
-    "borne out": ":green-badge[:material/check: Borne out]",
-    "not borne out": ":red-badge[:material/close: Not borne out]",
-    "can't be told": ":gray-badge[:material/question_mark: Can't be told]",
+VERDICT_BADGES = {
+    "borne out": ":green-badge[:material/check: Supported]",
+    "not borne out": ":red-badge[:material/close: Not supported]",
+    "can't be told": ":gray-badge[:material/question_mark: Not checkable]",
 }
 
 
@@ -46,12 +46,12 @@ VERDICT_ICONS = {
 }
 
 
-def verdict(claim: Claim | None) -> str:
+def format_verdict(claim: Claim | None) -> str:
     """An audited claim's mark and the evidence behind it, as small Markdown; nothing without a claim."""
-    return f"{VERDICTS[claim.verdict]} :small[{literal(claim.why)}]" if claim else ""
+    return f"{VERDICT_BADGES[claim.verdict]} :small[{escape_markdown(claim.why)}]" if claim else ""
 
 
-def audit_note(claims: Mapping[str, Claim], step: int, faithfulness: float) -> None:
+def show_audit_summary(claims: Mapping[str, Claim], step: int, faithfulness: float) -> None:
     """How many statements of a step the ratings bear out, and of the whole evolution."""
     told = [c for c in claims.values() if c.verdict != "can't be told"]
     if not told:
@@ -59,17 +59,17 @@ def audit_note(claims: Mapping[str, Claim], step: int, faithfulness: float) -> N
     borne = sum(c.verdict == "borne out" for c in told)
     all_ = f" Over all steps: {faithfulness:.0%}." if math.isfinite(faithfulness) else ""
     st.caption(
-        f":material/fact_check: Held against the ratings, {borne} of {len(told)} statements of step {step} "
-        f"are borne out.{all_}",
-        help=say(
-            "Every stated change, every new or rewritten statement and the explanation are checked: are the "
-            "cited movies in the batch, do their ratings lie on the stated side of the user's mean, are the "
-            "named titles and people there, are the quoted marks right?"
+        f":material/fact_check: Checked against the ratings: {borne} of {len(told)} statements of step {step} "
+        f"are supported.{all_}",
+        help=with_item_noun(
+            "Checks every stated change, every new or rewritten statement and the explanation: are the "
+            "cited movies in the batch, are their ratings on the stated side of the user's mean, do the "
+            "named titles and people occur there, are the quoted ratings correct?"
         ),
     )
 
 
-def profile(
+def show_profile(
     before: Profile | None,
     after: Profile,
     *,
@@ -83,7 +83,7 @@ def profile(
     The marks are words and signs beside the colours, so they read in both themes and without colour.
     """
     if after.about:
-        st.caption(literal(after.about))
+        st.caption(escape_markdown(after.about))
     lines = diff(before, after) if before is not None and show_changes else None
     for section, heading in SECTIONS.items():
         found = (
@@ -95,38 +95,38 @@ def profile(
             found = [x for x in found if x.status != "kept"]
         if not found:
             continue
-        st.markdown(f"**:material/{ICONS[section]}: {heading}**")
-        st.markdown("\n".join(bullet(x, (claims or {}).get(x.new)) for x in found))
+        st.markdown(f"**:material/{SECTION_ICONS[section]}: {heading}**")
+        st.markdown("\n".join(format_bullet(x, (claims or {}).get(x.new)) for x in found))
     if not after.bullets:
-        st.caption("Nothing is known yet.")
+        st.caption("Nothing known yet.")
 
 
-def bullet(line: Line, claim: Claim | None = None) -> str:
+def format_bullet(line: Line, claim: Claim | None = None) -> str:
     """One bullet as Markdown; an audited one that the ratings bear out needs no mark of its own."""
-    doubt = f"  \n  {verdict(claim)}" if claim and claim.verdict != "borne out" else ""
+    doubt = f"  \n  {format_verdict(claim)}" if claim and claim.verdict != "borne out" else ""
     if line.status == "added":
-        return f"- :green-badge[:material/add: New] {literal(line.new)}{doubt}"
+        return f"- :green-badge[:material/add: New] {escape_markdown(line.new)}{doubt}"
     if line.status == "removed":
-        return f"- :red-badge[:material/remove: Gone] ~~{literal(line.old)}~~"
+        return f"- :red-badge[:material/remove: Removed] ~~{escape_markdown(line.old)}~~"
     if line.status == "rewritten":
         return (
-            f"- :orange-badge[:material/edit: Rewritten] {literal(line.new)}  \n"
-            f"  :small[before: ~~{literal(line.old)}~~]{doubt}"
+            f"- :orange-badge[:material/edit: Rewritten] {escape_markdown(line.new)}  \n"
+            f"  :small[before: ~~{escape_markdown(line.old)}~~]{doubt}"
         )
-    return f"- {literal(line.new)}{doubt}"
+    return f"- {escape_markdown(line.new)}{doubt}"
 
 
-def legend() -> None:
+def show_legend() -> None:
     """What the marks in a profile mean."""
     st.markdown(  # no caption: that fades the badges below what can be read
-        ":small[:green-badge[:material/add: New] said for the first time · "
-        ":orange-badge[:material/edit: Rewritten] said differently · "
-        ":red-badge[:material/remove: Gone] no longer said · unmarked: word for word as before]"
+        ":small[:green-badge[:material/add: New] new statement · "
+        ":orange-badge[:material/edit: Rewritten] reworded · "
+        ":red-badge[:material/remove: Removed] removed · unmarked: unchanged]"
     )
 
 
 @contextmanager
-def large(key: str) -> Iterator[None]:
+def large_text(key: str) -> Iterator[None]:
     """A container whose text is large enough for the last row of a room."""
     st.html(
         f"<style>.st-key-{key} :is(p, li) {{font-size: 1.3rem; line-height: 1.5}}"
@@ -136,9 +136,9 @@ def large(key: str) -> Iterator[None]:
         yield
 
 
-def batch_table(step: Step) -> None:
+def show_batch(step: Step) -> None:
     """A batch's movies with the rating given and what was forecast before it was seen."""
-    scale = state.chosen().dataset.scale
+    scale = state.current_context().dataset.scale
     rows = []
     forecast = {f.item_id: f for f in step.forecast}
     for rated in step.batch:
@@ -147,11 +147,11 @@ def batch_table(step: Step) -> None:
         about = rated.item.details
         rows.append(
             {
-                "Poster": posters.poster(rated.item),
-                say("Movie"): rated.item.title,
+                "Poster": posters.poster_url(rated.item),
+                with_item_noun("Movie"): rated.item.title,
                 "Rating": rated.rating,
                 "Forecast": expected,
-                "Off by": None if expected is None else expected - rated.rating,
+                "Error": None if expected is None else expected - rated.rating,
                 "Genres": ", ".join(rated.item.genres),
                 "Forecast reason": (guess.reason or guess.failure) if guess else "",
                 "About": about.overview if about else "",
@@ -163,7 +163,7 @@ def batch_table(step: Step) -> None:
         hide_index=True,
         column_config={
             "Poster": st.column_config.ImageColumn(width=45),
-            say("Movie"): st.column_config.TextColumn(pinned=True, width="medium"),
+            with_item_noun("Movie"): st.column_config.TextColumn(pinned=True, width="medium"),
             "Rating": st.column_config.ProgressColumn(
                 min_value=0, max_value=scale.highest, format="%.3g", width="small"
             ),
@@ -172,36 +172,36 @@ def batch_table(step: Step) -> None:
                 max_value=scale.highest,
                 format="%.2f",
                 width="small",
-                help="Expected rating, given before the true one was shown.",
+                help="Expected rating, forecast before the actual one was shown.",
             ),
-            "Off by": st.column_config.NumberColumn(format="%+.2f", width="small"),
+            "Error": st.column_config.NumberColumn(format="%+.2f", width="small"),
         },
         alt=f"Ratings and forecasts of batch {step.number}",
     )
 
 
-def change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> None:
+def show_change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> None:
     """The changes of a step; each opens the movies that show it, and what the audit found."""
     if not step.changes:
-        st.caption("No change was reported at this step.")
+        st.caption("No changes reported at this step.")
         return
     by_id = {r.item.id: r for r in step.batch}
     for change in step.changes:
         count = len(change.item_ids)
-        name = literal(change.aspect[:1].upper() + change.aspect[1:])
+        name = escape_markdown(change.aspect[:1].upper() + change.aspect[1:])
         claim = (claims or {}).get(f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}")
         mark = f" :material/{VERDICT_ICONS[claim.verdict]}:" if claim else ""
-        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {say('movies' if count != 1 else 'movie')})]{mark}"
+        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {with_item_noun('movies' if count != 1 else 'movie')})]{mark}"
         with st.expander(head):
-            st.markdown("\n".join(_cited(by_id, change.item_ids)))
+            st.markdown("\n".join(_format_cited_items(by_id, change.item_ids)))
             if claim:
-                st.markdown(verdict(claim))
+                st.markdown(format_verdict(claim))
 
 
-def _cited(by_id: dict, ids: Sequence[int]) -> list[str]:
+def _format_cited_items(by_id: dict, ids: Sequence[int]) -> list[str]:
     return [
-        f"- {literal(by_id[i].item.title)}: rated **{by_id[i].rating:g}** "
-        f":small[{literal(', '.join(by_id[i].item.genres))}]"
+        f"- {escape_markdown(by_id[i].item.title)}: rated **{by_id[i].rating:g}** "
+        f":small[{escape_markdown(', '.join(by_id[i].item.genres))}]"
         for i in ids
         if i in by_id
     ]

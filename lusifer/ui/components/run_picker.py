@@ -7,15 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from lusifer.evaluation.tables import keep, path
-from lusifer.evaluation.tables import read as rows
+from lusifer.evaluation.tables import table_path
 from lusifer.store import Store
-from lusifer.ui.state import Chosen
-
-__all__ = ["choose", "delete", "keep", "path", "recorded", "rows", "titles"]
+from lusifer.ui.state import PageContext
 
 
-def recorded(picked: Chosen, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
+def finished_runs(picked: PageContext, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
     """Finished runs of a kind on this data set and split, newest first."""
     if store is None:
         return []
@@ -26,12 +23,12 @@ def recorded(picked: Chosen, store: Store | None, kind: str = "comparison") -> l
     ]
 
 
-def titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
+def run_titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
     """How runs are listed, by id. No two alike: a list tells its entries apart by what it shows."""
     return {r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']} · {r['id'][-4:]}" for r in runs}
 
 
-def choose(
+def pick_run(
     found: Sequence[dict[str, Any]],
     key: str,
     parameter: str,
@@ -45,7 +42,7 @@ def choose(
         found: at least one run.
         mark: what is added to a run's title.
     """
-    listed = {run: title + mark(run) for run, title in titles(found).items()}
+    listed = {run: title + mark(run) for run, title in run_titles(found).items()}
     asked = st.session_state.pop(slot, None)
     if asked is None and key not in st.session_state:  # else the list says what is shown
         asked = st.query_params.get(parameter)
@@ -56,7 +53,7 @@ def choose(
     return next(r for r in found if r["id"] == run)
 
 
-def delete(store: Store, run: str) -> None:
+def delete_run(store: Store, run: str) -> None:
     """Remove a run with its predictions; answers that other runs use stay."""
     store.delete_run(run)
-    path(run).unlink(missing_ok=True)
+    table_path(run).unlink(missing_ok=True)

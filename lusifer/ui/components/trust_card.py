@@ -13,11 +13,11 @@ from lusifer.evaluation.trust import Card, Line
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.formatting import literal, say
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.state import PageContext
 
 
-def card(picked: Chosen, store: Store | None) -> None:
+def show_trust_card(picked: PageContext, store: Store | None) -> None:
     """The card of the model and prompts that are chosen, with its export."""
     if store is None:
         return
@@ -29,18 +29,18 @@ def card(picked: Chosen, store: Store | None) -> None:
     made = trust.card(store, picked.dataset.name, picked.dataset.hash, picked.split.id, model.spec, model.version)
     st.subheader("Trust card", icon=":material/verified_user:")
     st.caption(
-        f"What the recorded runs say of {literal(label(made.model))}, version {literal(made.version)}, on {literal(made.split)}: "
-        f"{made.measured} of {len(made.lines)} measures are there. Nothing is computed here; every line names its run."
+        f"Results of the recorded runs for {escape_markdown(label(made.model))}, version {escape_markdown(made.version)}, on {escape_markdown(made.split)}: "
+        f"{made.measured} of {len(made.lines)} measures are available. Nothing is computed here; every line names its run."
     )
     with st.grid(3, min_column_width=280, gap="small"):
         for verdict in made.verdicts:
             with st.container(border=True):
                 mark = ":green-badge[:material/check: Yes]" if verdict.fit else ":red-badge[:material/close: No]"
                 st.markdown(f"**Fit for {verdict.use}** {mark}")
-                st.caption(f"Because {literal(verdict.because)}")
+                st.caption(f"Because {escape_markdown(verdict.because)}")
     with st.expander("Every measure, its rule and its run", icon=":material/rule:"):
         st.dataframe(
-            table(made),
+            card_table(made),
             hide_index=True,
             height="content",
             row_height=40,
@@ -48,7 +48,7 @@ def card(picked: Chosen, store: Store | None) -> None:
             alt="Measures of the trust card with values, rules and runs",
         )
         st.caption(
-            "Fit means that every measure which a use asks for has been taken and meets its rule; the whole interval counts, not the value."
+            "Fit means that every measure required for a use has been taken and meets its rule. The whole interval must meet it, not just the value."
         )
     with st.container(horizontal=True):
         st.download_button(
@@ -63,26 +63,26 @@ def card(picked: Chosen, store: Store | None) -> None:
         )
 
 
-def table(made: Card) -> pd.DataFrame:
+def card_table(made: Card) -> pd.DataFrame:
     """One row a line of the card."""
     return pd.DataFrame(
         [
             {
-                "Measure": say(x.title),
+                "Measure": with_item_noun(x.title),
                 "Value (95 % interval)": x.text,
-                "Rule": _rule(x),
+                "Rule": _format_rule(x),
                 "Run": f"{x.run} ({x.setting}, {x.when[:10]})"
                 if x.run
                 else ""
                 if x.note
-                else f"to be measured by {x.how}",
+                else f"not measured yet; source: {x.how}",
             }
             for x in made.lines
         ]
     )
 
 
-def _rule(line: Line) -> str:
+def _format_rule(line: Line) -> str:
     if not line.rule:
-        return "told, not judged"
+        return "for information"
     return {True: "✓ met: ", False: "✗ not met: ", None: ""}[line.passes] + line.rule

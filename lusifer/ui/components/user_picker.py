@@ -9,9 +9,9 @@ from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.ui import state
 
 
-def user_input() -> int | None:
+def pick_user() -> int | None:
     """The field for a user id, bound to ``user`` in the address; ``None`` after saying what is wrong."""
-    data = state.chosen().dataset
+    data = state.current_context().dataset
     if "_user" in st.session_state:  # set by a click elsewhere on the page, before this field exists
         st.session_state["user"] = st.session_state.pop("_user")
     first = int(data.user_ids[0])
@@ -22,7 +22,7 @@ def user_input() -> int | None:
         step=1,
         key="user",
         bind="query-params",
-        on_change=restart,
+        on_change=reset_step,
         width=150,
     )
     try:
@@ -32,21 +32,21 @@ def user_input() -> int | None:
         return None
 
 
-def restart() -> None:
+def reset_step() -> None:
     """Back to the first step: another user was chosen."""
     st.session_state["_step"] = 1
     st.session_state["playing"] = False
 
 
-def go_to(user: int) -> None:
+def select_user(user: int) -> None:
     """Choose a user from a click, for the next run."""
     st.session_state["_user"] = int(user)
-    restart()
+    reset_step()
 
 
-def address(user: int | None = None, step: int | None = None) -> dict[str, str]:
+def link_parameters(user: int | None = None, step: int | None = None) -> dict[str, str]:
     """Query parameters that bring another page up with the same choices."""
-    picked = state.chosen()
+    picked = state.current_context()
     parts = {
         "dataset": picked.dataset.name,
         "split": picked.split.name,

@@ -9,14 +9,14 @@ import streamlit as st
 from lusifer.datasets import Dataset, splits
 from lusifer.errors import LusiferError
 from lusifer.evaluation import sample_users
-from lusifer.simulator import UserModel, plan
+from lusifer.simulator import UserModel, make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, for_users
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.state import Chosen
+from lusifer.ui.state import PageContext
 
-AMONG = {
+USER_GROUPS = {
     "development": "Development users",
     "held-out": "Held-out users",
     "all": "All users",
@@ -26,30 +26,30 @@ WORKERS = 16
 """Users at a time; how many calls go out at once is decided by the endpoint's gate."""
 
 
-def among(dataset: Dataset, which: str) -> Any:
+def users_in_group(dataset: Dataset, which: str) -> Any:
     """The users of a group, ``None`` for all."""
     groups = {"development": splits.development, "held-out": splits.held_out}
     return groups[which](dataset.user_ids) if which in groups else None
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _able(_picked: Chosen, dataset: str, split: str, which: str) -> int:
+def _count_eligible(_picked: PageContext, dataset: str, split: str, which: str) -> int:
     try:
-        return len(sample_users(_picked.split, 10**9, 0, among(_picked.dataset, which)))
+        return len(sample_users(_picked.split, 10**9, 0, users_in_group(_picked.dataset, which)))
     except LusiferError:
         return 0
 
 
-def able_users(picked: Chosen, which: str = "all") -> int:
+def count_eligible_users(picked: PageContext, which: str = "all") -> int:
     """How many users of a group can be tested."""
-    return _able(picked, picked.dataset.hash, picked.split.id, which)
+    return _count_eligible(picked, picked.dataset.hash, picked.split.id, which)
 
 
-def sample_fields(picked: Chosen, key: str) -> tuple[str, int, int]:
+def pick_sample(picked: PageContext, key: str) -> tuple[str, int, int]:
     """The fields that say whom a run looks at: the group, how many of it, and the seed. Ends the page where nobody
     of the group can be tested."""
-    which = st.selectbox("Of", list(AMONG), format_func=AMONG.__getitem__, key=f"{key}-among", width=220)
-    able = able_users(picked, which)
+    which = st.selectbox("Of", list(USER_GROUPS), format_func=USER_GROUPS.__getitem__, key=f"{key}-among", width=220)
+    able = count_eligible_users(picked, which)
     if not able:
         st.info("No user of this group has a test rating on this split.", icon=":material/info:")
         st.stop()
@@ -59,10 +59,10 @@ def sample_fields(picked: Chosen, key: str) -> tuple[str, int, int]:
     return which, int(count), int(seed)
 
 
-def cost(picked: Chosen, count: int, seed: int, which: str, store: Store | None) -> Estimate:
+def estimate_simulation(picked: PageContext, count: int, seed: int, which: str, store: Store | None) -> Estimate:
     """What the simulator's part of a comparison costs, less what is stored."""
     calls = int(store.usage()["made"]) if store else 0
-    return _cost(
+    return _estimate_simulation(
         picked,
         picked.dataset.hash,
         picked.split.id,
@@ -77,8 +77,8 @@ def cost(picked: Chosen, count: int, seed: int, which: str, store: Store | None)
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
-def _cost(
-    _picked: Chosen,
+def _estimate_simulation(
+    _picked: PageContext,
     data: str,
     split: str,
     spec: str,
@@ -89,16 +89,16 @@ def _cost(
     prompts: str,
     calls: int,
 ) -> Estimate:
-    picked, store = _picked, state.store()
-    users = sample_users(picked.split, count, seed, among(picked.dataset, which))
+    picked, store = _picked, state.open_store()
+    users = sample_users(picked.split, count, seed, users_in_group(picked.dataset, which))
     total = Estimate(dollars=0.0)
-    for model, community in _variants(picked, store):
-        plans = [plan(picked.dataset, picked.split, u, model, community=community) for u in users]
+    for model, community in _model_variants(picked, store):
+        plans = [make_evolution_spec(picked.dataset, picked.split, u, model, community=community) for u in users]
         total += for_users(picked.dataset, picked.split, plans, model, store, community=community)
     return total
 
 
-def _variants(picked: Chosen, store: Store | None, **more: Any) -> list[tuple[UserModel, Community | None]]:
+def _model_variants(picked: PageContext, store: Store | None, **more: Any) -> list[tuple[UserModel, Community | None]]:
     """The model alone, and told what others gave where evidence is on; each with what it is told."""
     made = [(picked.alone().user_model(store, **more), None)]
     return made + ([(picked.user_model(store, **more), picked.community)] if picked.evidence else [])  # type: ignore[return-value]

@@ -6,21 +6,20 @@ from typing import Any
 
 from lusifer import settings
 from lusifer.errors import CancelledError
-from lusifer.evaluation import evaluate, sample_users, trust
+from lusifer.evaluation import evaluate, sample_users, tables, trust
 from lusifer.evaluation.comparison import summary, table
 from lusifer.jobs import Job
-from lusifer.simulator import plan
+from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.store import Store
-from lusifer.ui.components import run_picker
 from lusifer.ui.components.predictor_titles import TITLES
-from lusifer.ui.components.user_sample import WORKERS, among
-from lusifer.ui.state import Chosen
+from lusifer.ui.components.user_sample import WORKERS, users_in_group
+from lusifer.ui.state import PageContext
 
 
-def work(
+def run_comparison(
     job: Job,
-    picked: Chosen,
+    picked: PageContext,
     names: list[str],
     count: int,
     seed: int,
@@ -34,7 +33,7 @@ def work(
 
     Runs in a worker thread: no call to streamlit here.
     """
-    users = sample_users(picked.split, count, seed, among(picked.dataset, which))
+    users = sample_users(picked.split, count, seed, users_in_group(picked.dataset, which))
     params = {
         "users": len(users),
         "predictors": names,
@@ -73,7 +72,7 @@ def work(
             store=store,
             seed=seed,
             community=light,
-            told=told,
+            evidence_variant=told,
             folder=settings.prediction_cache_dir(),
             on_progress=lambda done, total, what="": job.report_progress(done, total, TITLES.get(what, what)),
             cancelled=job.cancelled,
@@ -81,14 +80,14 @@ def work(
         )
         job.report_progress(job.total, job.total, "Intervals and audit")
         made = summary(found, seed)
-        run_picker.keep(run, table(found, picked.split))
+        tables.save_table(run, table(found, picked.split))
     except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store:
         made["usage"] = store.run_usage(run)
-        plans = {u: plan(picked.dataset, picked.split, u, model).id for u in users}
+        plans = {u: make_evolution_spec(picked.dataset, picked.split, u, model).id for u in users}
         made["trust"]["price"] = trust.price_a_user(store, plans, picked.builtin, seed)
         store.finish_run(run, "done", made)
     return {

@@ -9,25 +9,24 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
-from lusifer.evaluation.comparison import board as measures
-from lusifer.ui.components import run_picker
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, tables
+from lusifer.evaluation.comparison import leaderboard_table as measures
 from lusifer.ui.components.predictor_titles import GROUPS, ORDER, SIMULATORS, TITLES
-from lusifer.ui.state import Chosen
+from lusifer.ui.state import PageContext
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def predictions(run: str) -> pd.DataFrame | None:
+def load_predictions(run: str) -> pd.DataFrame | None:
     """The single predictions of a run, or ``None`` if their file is gone or of an older version."""
-    found = run_picker.rows(run)
+    found = tables.read_table(run)
     return (
         found if found is not None and {"activity", "popularity", "age", "position", "reason"} <= set(found) else None
     )
 
 
-def filtered(
+def filter_rows(
     rows: pd.DataFrame,
-    picked: Chosen,
+    picked: PageContext,
     activity: tuple[int, int],
     popularity: tuple[int, int],
     genres: Sequence[str],
@@ -43,14 +42,14 @@ def filtered(
 
 
 @st.cache_data(max_entries=30, show_spinner=False)
-def measured(
-    _rows: pd.DataFrame, run: str, key: str, names: Sequence[str], _picked: Chosen, seed: int
+def compute_metrics(
+    _rows: pd.DataFrame, run: str, key: str, names: Sequence[str], _picked: PageContext, seed: int
 ) -> dict[str, Any]:
     """Measures of the filtered rows; ``key`` names the filter."""
     return measures(_rows, names, _picked.dataset.scale, seed=seed)
 
 
-def board(shown: dict[str, Any], values: dict[str, dict[str, float]], model_label: str) -> pd.DataFrame:
+def leaderboard_table(shown: dict[str, Any], values: dict[str, dict[str, float]], model_label: str) -> pd.DataFrame:
     """The leaderboard: simulators first, then collaborative filtering, then trivial."""
     made = shown["summary"]["predictors"]
     rows = []
@@ -59,24 +58,30 @@ def board(shown: dict[str, Any], values: dict[str, dict[str, float]], model_labe
         if name == SIMULATOR:
             title = f"{title}: {model_label}"
         kept = {k: made.get(name, {}).get(k) for k in ("coverage", "seconds", "faithfulness")}
-        rows.append({"name": name, "predictor": title, "group": GROUPS.get(name, "Trivial"), **values[name], **kept})
+        rows.append(
+            {"name": name, "predictor": title, "group": GROUPS.get(name, "Naive baselines"), **values[name], **kept}
+        )
     frame = pd.DataFrame(rows)
     numbers = [c for c in frame.columns if c not in {"name", "predictor", "group"}]
     frame[numbers] = frame[numbers].astype(float)
     return frame
 
 
-def with_interval(row: pd.Series, metric: str) -> str:
+def format_with_interval(row: pd.Series, metric: str) -> str:
     """``0.93 (0.91 to 0.95)``; a dash where it is not defined."""
     if not math.isfinite(row[metric]):
         return "–"
     return f"{row[metric]:.3f} ({row[f'{metric}_low']:.3f} to {row[f'{metric}_high']:.3f})"
 
 
-def verdict(made: dict[str, Any]) -> str:
+def verdict_sentence(made: dict[str, Any]) -> str:
     """One sentence on where the best-informed simulator stands, from the paired differences in RMSE."""
     differences = made.get("simulator_minus") or {}
-    sides: dict[str, list[str]] = {"has a lower error than": [], "can't be told apart from": [], "loses to": []}
+    sides: dict[str, list[str]] = {
+        "has a significantly lower error than": [],
+        "does not differ significantly from": [],
+        "has a significantly higher error than": [],
+    }
     for name, (value, low, high) in differences.items():
         if name in SIMULATORS:
             continue
@@ -92,10 +97,10 @@ def verdict(made: dict[str, Any]) -> str:
     return f"By RMSE, the simulator, {lead}, {'; it '.join(parts)}." if parts else ""
 
 
-def adds(made: dict[str, Any]) -> list[tuple[str, str, str]]:
+def model_contributions(made: dict[str, Any]) -> list[tuple[str, str, str]]:
     """What the model's own say is worth: over what, the difference with its interval, in words."""
     found = []
-    names = {"over_bias": "Over the user + item bias", "over_fm": "Over the factorisation machine"}
+    names = {"over_bias": "vs. user + item bias", "over_fm": "vs. factorization machine"}
     for key, title in names.items():
         entry = (made.get("adds") or {}).get(key)
         if not entry:
@@ -103,15 +108,15 @@ def adds(made: dict[str, Any]) -> list[tuple[str, str, str]]:
         value, low, high = entry["difference"]
         if None in (value, low, high):
             figure = "–" if value is None else f"{value:+.4f}"
-            found.append((title, figure, "One user tells nothing of others: draw more."))
+            found.append((title, figure, "One user gives no confidence interval; use a larger sample."))
             continue
         figure = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
         if high < 0:
-            words = "Its say lowers the error."
+            words = "The model's contribution lowers the error."
         elif low > 0:
-            words = "Its say raises the error."
+            words = "The model's contribution raises the error."
         else:
-            words = "Zero lies in the interval: its say is worth nothing that this sample could show."
+            words = "No measurable contribution (the interval includes 0)."
         partial = entry.get("partial")
         if partial is not None:
             words += f" Partial correlation on {entry['forecasts']:,} forecasts: {partial:.3f}."

@@ -17,7 +17,7 @@ figure {margin: 1.5rem 0} figcaption {font-weight: 600} footer {color: #5b6870; 
 """
 
 
-def page(
+def render_report(
     title: str,
     facts: Sequence[str],
     tables: Mapping[str, pd.DataFrame],

@@ -13,31 +13,31 @@ from lusifer.simulator import Step
 from lusifer.simulator.estimate import Estimate, for_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.store import Store
-from lusifer.ui.state import Chosen
+from lusifer.ui.state import PageContext
 
 
-def same_model(picked: Chosen, shown: dict[str, Any]) -> bool:
+def is_same_model(picked: PageContext, shown: dict[str, Any]) -> bool:
     """Whether the model chosen in the sidebar, with its prompts, is the one of a run."""
     model = picked.alone().user_model()
     return (model.spec, model.version) == (shown["model"], shown["model_version"])
 
 
-def evolutions(picked: Chosen, users: Sequence[int]) -> dict[int, list[Step]]:
+def stored_evolutions(picked: PageContext, users: Sequence[int]) -> dict[int, list[Step]]:
     """The stored evolutions of a comparison's users, the model alone."""
     alone = picked.alone()
     found = {u: alone.stored(alone.plan(u)) for u in users}
     return {u: steps for u, steps in found.items() if steps}
 
 
-def validity_cost(picked: Chosen, steps: dict[int, list[Step]], store: Store | None) -> Estimate:
+def estimate_validity(picked: PageContext, steps: dict[int, list[Step]], store: Store | None) -> Estimate:
     """What predictive validity costs: each batch after the first forecast once more."""
     calls = int(store.usage()["made"]) if store else 0
-    return _validity_cost(picked, steps, store, repr(sorted(steps)), picked.model, picked.prompts, calls)
+    return _estimate_validity(picked, steps, store, repr(sorted(steps)), picked.model, picked.prompts, calls)
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
-def _validity_cost(
-    _picked: Chosen,
+def _estimate_validity(
+    _picked: PageContext,
     _steps: dict[int, list[Step]],
     _store: Store | None,
     users: str,
@@ -55,8 +55,8 @@ def _validity_cost(
     return total
 
 
-def validity_work(
-    job: Job, picked: Chosen, steps: dict[int, list[Step]], store: Store | None, of: str
+def measure_validity(
+    job: Job, picked: PageContext, steps: dict[int, list[Step]], store: Store | None, of: str
 ) -> Validity | None:
     """Runs in a worker thread: no call to streamlit here."""
     job.run = f"validity-{of}"
@@ -67,5 +67,5 @@ def validity_work(
         model,
         steps,
         cancelled=job.cancelled,
-        on_progress=lambda done, total: job.report_progress(done, total, "Forecasts from the profile before"),
+        on_progress=lambda done, total: job.report_progress(done, total, "Forecasts from the previous profile"),
     )

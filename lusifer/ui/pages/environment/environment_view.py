@@ -14,42 +14,42 @@ from lusifer import settings
 from lusifer.charts import environment_charts
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.env import agents, agreement, play
-from lusifer.env.movielens import PATIENCE, MovieLensEnv
+from lusifer.env import agent_runs, agents, agreement
+from lusifer.env.movielens_env import PATIENCE, MovieLensEnv
 from lusifer.env.rewards import REWARDS
-from lusifer.env.world import World, build
+from lusifer.env.world import World, build_world
 from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.evaluation import tables
 from lusifer.evaluation.trust import AGREEMENT
 from lusifer.jobs import Job
 from lusifer.simulator import StatisticalUserModel
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.components import run_picker
-from lusifer.ui.formatting import literal, safe_csv, say
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import escape_markdown, to_safe_csv, with_item_noun
+from lusifer.ui.state import PageContext
 
 KIND = "playground"
-DEFAULT = ["random", "popularity", "bias", "linucb"]
-REWARD_WORDS = {
-    "sample": "a drawn rating",
+DEFAULT_AGENTS = ["random", "popularity", "bias", "linucb"]
+REWARD_TITLES = {
+    "sample": "a sampled rating",
     "expected": "the expected rating",
     "centred": "the rating above the user's mean",
-    "click": "1 for anything taken",
-    "diversity": "the rating, less for more of the same",
+    "click": "1 for every accepted item",
+    "diversity": "the rating, minus a penalty for repetition",
 }
-STEPS_A_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson": 500}
+STEPS_PER_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson": 500}
 """Rough rates for the estimate before a run, by agent; others about as fast as a fitted baseline."""
-USUAL_RATE = 1500
+DEFAULT_STEPS_PER_SECOND = 1500
 
 
 _worlds: dict[tuple[str, str], World] = {}
 _building = threading.Lock()
-WORLDS = 2
+MAX_WORLDS = 2
 """Worlds kept in memory."""
 
 
-def world(data: Dataset, split: Split) -> World:
+def get_world(data: Dataset, split: Split) -> World:
     """The world of a data set and split, built at its first use (some seconds); the built-in plays its users.
 
     Called by workers too, so it asks streamlit for nothing.
@@ -57,35 +57,43 @@ def world(data: Dataset, split: Split) -> World:
     key = (data.hash, split.id)
     with _building:
         if key not in _worlds:
-            while len(_worlds) >= WORLDS:
+            while len(_worlds) >= MAX_WORLDS:
                 del _worlds[next(iter(_worlds))]
-            _worlds[key] = build(data, split, folder=settings.prediction_cache_dir())
+            _worlds[key] = build_world(data, split, folder=settings.prediction_cache_dir())
         return _worlds[key]
 
 
-def seconds(names: list[str], steps: int, seeds: int) -> float:
+def estimate_seconds(names: list[str], steps: int, seeds: int) -> float:
     """About how long a run takes."""
-    return sum(steps * seeds / STEPS_A_SECOND.get(n, USUAL_RATE) + 8 * (n == "fm") for n in names)
+    return sum(steps * seeds / STEPS_PER_SECOND.get(n, DEFAULT_STEPS_PER_SECOND) + 8 * (n == "fm") for n in names)
 
 
-def some(w: World, count: int) -> list[int]:
+def spread_users(w: World, count: int) -> list[int]:
     """The users that are played: spread evenly over all who can be."""
     return [int(u) for u in w.users[np.linspace(0, len(w.users) - 1, count).round().astype(int)]]
 
 
-def cost(
-    picked: Chosen, names: list[str], steps: int, seeds: int, options: dict[str, Any], count: int, store: Store | None
+def estimate_agent_run(
+    picked: PageContext,
+    names: list[str],
+    steps: int,
+    seeds: int,
+    options: dict[str, Any],
+    count: int,
+    store: Store | None,
 ) -> Estimate:
     """What a run with a language model costs at most: nobody's patience lasts less than five interactions."""
-    w = world(picked.dataset, picked.split)
+    w = get_world(picked.dataset, picked.split)
     env = MovieLensEnv(world_=w, model=picked.alone().user_model(store), **options)
     total = steps * seeds * len(names)
-    return env.estimate(some(w, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0)
+    return env.estimate(
+        spread_users(w, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0
+    )
 
 
-def work(
+def run_agents(
     job: Job,
-    picked: Chosen,
+    picked: PageContext,
     names: list[str],
     steps: int,
     seeds: int,
@@ -98,9 +106,9 @@ def work(
     Args:
         users: how many people are played; none: everybody.
     """
-    job.report_progress(0, 0, "Building the world: half of the ratings behind the reward, half for agents")
-    w = world(picked.dataset, picked.split)
-    chosen = None if users is None else some(w, users)
+    job.report_progress(0, 0, "Building the environment: half of the ratings for the reward, half for agents")
+    w = get_world(picked.dataset, picked.split)
+    chosen = None if users is None else spread_users(w, users)
     alone = picked.alone()
     bare = alone.user_model(store)
     params = {
@@ -110,7 +118,7 @@ def work(
         "users": chosen,
         **options,
     }
-    title = f"{', '.join(agents.TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
+    title = f"{', '.join(agents.AGENT_TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
     run = (
         store.start_run(
             KIND,
@@ -129,16 +137,16 @@ def work(
     job.run = "" if picked.builtin else run
     try:
         model = alone.user_model(store, run=run, cancelled=job.cancelled)
-        log = play.compare(
+        log = agent_runs.run_agents(
             lambda: MovieLensEnv(world_=w, model=model, users=chosen, **options),
-            {n: (lambda seed, n=n: agents.create(n, w, seed)) for n in names},  # type: ignore[misc]
+            {n: (lambda seed, n=n: agents.create_agent(n, w, seed)) for n in names},  # type: ignore[misc]
             steps,
             range(seeds),
-            on_progress=lambda d, n, what="": job.report_progress(d, n, agents.TITLES.get(what, what)),
+            on_progress=lambda d, n, what="": job.report_progress(d, n, agents.AGENT_TITLES.get(what, what)),
             cancelled=job.cancelled,
         )
-        run_picker.keep(run, log)
-        made = play.summary(log, w).to_dict("records")
+        tables.save_table(run, log)
+        made = agent_runs.summarize_agents(log, w).to_dict("records")
     except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
@@ -149,12 +157,12 @@ def work(
     return run
 
 
-def sanity_work(job: Job, picked: Chosen, store: Store | None) -> str:
+def run_agreement(job: Job, picked: PageContext, store: Store | None) -> str:
     """Hold agents' ranks against held-out ratings; the run's id. Runs in a worker thread."""
     if store is None:
-        raise InvalidInputError("There is no database, so a result could not be kept.", "The sidebar says why.")
-    job.report_progress(0, 0, "Building the world")
-    w = world(picked.dataset, picked.split)
+        raise InvalidInputError("There is no database, so results can't be saved.", "The sidebar says why.")
+    job.report_progress(0, 0, "Building the environment")
+    w = get_world(picked.dataset, picked.split)
     model = StatisticalUserModel()
     run = store.start_run(
         AGREEMENT,
@@ -168,8 +176,8 @@ def sanity_work(job: Job, picked: Chosen, store: Store | None) -> str:
         params={"steps": agreement.STEPS, "seeds": agreement.SEEDS},
     )
     try:
-        made, rows = agreement.measure(w, on_progress=job.report_progress, cancelled=job.cancelled)
-        run_picker.keep(run, rows)
+        made, rows = agreement.measure_agreement(w, on_progress=job.report_progress, cancelled=job.cancelled)
+        tables.save_table(run, rows)
     except BaseException as error:
         store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
@@ -177,21 +185,21 @@ def sanity_work(job: Job, picked: Chosen, store: Store | None) -> str:
     return run
 
 
-def sanity(run: dict[str, Any]) -> None:
+def show_agreement(run: dict[str, Any]) -> None:
     """What the check says."""
     made = run["summary"]
-    same, whole = (_with(made[k][0], made[k][1], made[k][2], 2) for k in ("tau", "tau_episodes"))
+    same, whole = (_format_interval(made[k][0], made[k][1], made[k][2], 2) for k in ("tau", "tau_episodes"))
     st.markdown(
-        say(
-            f"**Choosing among the movies that people really rated, {made['variants']} agents rank alike in the environment and by held-out ratings: "
+        with_item_noun(
+            f"**Choosing among each user's rated test movies, {made['variants']} agents rank similarly in the environment and by held-out ratings: "
             f"Kendall's tau {same}.** Over whole episodes, where they choose among all movies, it is {whole}."
         )
     )
     st.caption(
-        say(
-            "Over episodes agents also meet movies that hardly anybody rated. Held-out ratings say nothing of those; the environment expects "
-            f"little of them. So agents that chase a single five stand well by one and badly by the other. {made['users']} users, run {run['id']}; "
-            "intervals over users, seeds and agents drawn anew."
+        with_item_noun(
+            "In episodes, agents also choose movies with few ratings. Held-out ratings don't cover those; the environment predicts "
+            f"low ratings for them. So agents that chase single five-star ratings rank high by one and low by the other. {made['users']} users, run {run['id']}; "
+            "intervals over resampled users, seeds and agents."
         )
     )
     frame = pd.DataFrame(made["rows"])
@@ -202,27 +210,27 @@ def sanity(run: dict[str, Any]) -> None:
         ):
             with st.container():
                 st.plotly_chart(
-                    environment_charts.agreement(frame, column, title),
-                    alt=f"{title} against the gain in held-out ratings, a point an agent",
+                    environment_charts.rank_agreement(frame, column, title),
+                    alt=f"{title} vs. the gain in held-out ratings, one point per agent",
                 )
-    st.download_button("Agents as CSV", safe_csv(frame), f"{run['id']}.csv", "text/csv", icon=":material/download:")
+    st.download_button("Agents as CSV", to_safe_csv(frame), f"{run['id']}.csv", "text/csv", icon=":material/download:")
 
 
-def result(run: dict[str, Any]) -> None:
+def show_result(run: dict[str, Any]) -> None:
     """Learning curves, the table of what agents are judged by, and the export."""
-    log = run_picker.rows(run["id"])
+    log = tables.read_table(run["id"])
     if log is None:
         st.caption("The log of this run is not on this machine.")
         return
     reward = run["params"]["reward"]
-    curves = play.curves(log)
-    curves["agent"] = curves["agent"].map(lambda a: agents.TITLES.get(a, a))
+    curves = agent_runs.learning_curves(log)
+    curves["agent"] = curves["agent"].map(lambda a: agents.AGENT_TITLES.get(a, a))
     st.plotly_chart(
         environment_charts.learning_curves(curves, reward),
         alt="Mean reward of each agent over the run, with intervals over seeds",
     )
     shown = pd.DataFrame(run["summary"]["agents"]).astype({"reward": float})
-    table = pd.DataFrame({"Agent": shown["agent"].map(lambda a: agents.TITLES.get(a, a))})
+    table = pd.DataFrame({"Agent": shown["agent"].map(lambda a: agents.AGENT_TITLES.get(a, a))})
     for column, title, digits in (
         ("reward", "Reward", 3),
         ("rating", "Mean rating", 2),
@@ -235,20 +243,20 @@ def result(run: dict[str, Any]) -> None:
         three = [column, f"{column}_low", f"{column}_high"]
         shown[three] = shown[three].astype(float)
         table[title] = [
-            _with(v, lo, hi, digits)
+            _format_interval(v, lo, hi, digits)
             for v, lo, hi in zip(shown[column], shown[f"{column}_low"], shown[f"{column}_high"], strict=True)
         ]
-    st.dataframe(table, hide_index=True, alt="What each agent reached, with intervals over seeds")
+    st.dataframe(table, hide_index=True, alt="Results of each agent, with intervals over seeds")
     st.caption(
-        "Means with 95 % intervals over seeds. Diversity: one minus the likeness of genres within an episode; novelty: bits, "
-        "higher for items that few have rated; coverage: share of the catalogue that was shown. Agents learn from one half of the "
-        "training ratings, the reward stands on the other."
+        "Means with 95 % intervals over seeds. Diversity: one minus the genre similarity within an episode; novelty: bits, "
+        "higher for items with few ratings; coverage: share of the catalog that was shown. Agents learn from one half of the "
+        "training ratings; the reward uses the other half."
     )
     best = shown.sort_values("reward", ascending=False)["agent"].tolist()
     if len(run["params"]["seeds"]) > 1 and len(best) > 1:
-        value, low, high = play.better(log, best[0], best[1])
-        first, second = (agents.TITLES.get(a, a) for a in best[:2])
-        words = "which is beyond chance" if low > 0 else "which may be chance"
+        value, low, high = agent_runs.reward_difference(log, best[0], best[1])
+        first, second = (agents.AGENT_TITLES.get(a, a) for a in best[:2])
+        words = "which is significant" if low > 0 else "which is not significant"
         st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
     with st.container(horizontal=True):
         buffer = io.BytesIO()
@@ -256,24 +264,24 @@ def result(run: dict[str, Any]) -> None:
         st.download_button("Log as Parquet", buffer.getvalue(), f"{run['id']}.parquet", icon=":material/download:")
         st.download_button(
             "Summary as CSV",
-            safe_csv(shown),
+            to_safe_csv(shown),
             f"{run['id']}.csv",
             "text/csv",
             icon=":material/download:",
         )
 
 
-def _with(value: float, low: float, high: float, digits: int) -> str:
+def _format_interval(value: float, low: float, high: float, digits: int) -> str:
     if value != value:
         return "–"
     text = f"{value:.{digits}f}"
     return text if low != low else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def episode(w: World, name: str, user: int | None, seed: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+def play_episode(w: World, name: str, user: int | None, seed: int, options: dict[str, Any]) -> list[dict[str, Any]]:
     """One episode of an agent: what was shown, what came back, and how the profile changed."""
     env = MovieLensEnv(world_=w, explain=True, **options)
-    agent = agents.create(name, w, seed)
+    agent = agents.create_agent(name, w, seed)
     observation, info = env.reset(seed=seed, options={"user": user} if user is not None else None)
     talk = [{**info, "shown": []}]
     while True:
@@ -286,7 +294,7 @@ def episode(w: World, name: str, user: int | None, seed: int, options: dict[str,
             return talk
 
 
-def conversation(data: Dataset, talk: list[dict[str, Any]], most: int = 40) -> None:
+def show_transcript(data: Dataset, talk: list[dict[str, Any]], most: int = 40) -> None:
     """An episode as a talk between recommender and user."""
     st.markdown(f"**User {talk[0]['user_id']}**")
     with st.expander("The profile at the start", icon=":material/person:"):
@@ -294,25 +302,25 @@ def conversation(data: Dataset, talk: list[dict[str, Any]], most: int = 40) -> N
     for turn in talk[1 : most + 1]:
         titles = [data.item(i).title for i in turn["shown"]]
         with st.chat_message("assistant", avatar=":material/recommend:"):
-            st.markdown(literal(" · ".join(titles[:10])))
+            st.markdown(escape_markdown(" · ".join(titles[:10])))
         with st.chat_message("user", avatar=":material/person:"):
             if turn["skipped"]:
                 st.markdown(":gray-badge[:material/skip_next: Skipped]")
             else:
                 title = data.item(turn["item_id"]).title
-                which = f"{literal(title)}: " if len(titles) > 1 else ""
-                st.markdown(f"{which}**{turn['rating']:g}** :small[{literal(turn.get('reason', ''))}]")
+                which = f"{escape_markdown(title)}: " if len(titles) > 1 else ""
+                st.markdown(f"{which}**{turn['rating']:g}** :small[{escape_markdown(turn.get('reason', ''))}]")
             if turn["evolved"]:
-                st.markdown(f":blue-badge[:material/edit: The profile changed] {literal(turn['explanation'])}")
+                st.markdown(f":blue-badge[:material/edit: Profile updated] {escape_markdown(turn['explanation'])}")
     if talk[-1].get("terminated"):
-        st.caption("The user's patience was used up.")
+        st.caption("The user's patience ran out.")
 
 
-def reward_names() -> list[str]:
+def list_rewards() -> list[str]:
     """The rewards that can be chosen."""
     return list(REWARDS)
 
 
-def job_of(picked: Chosen) -> str:
+def job_key(picked: PageContext) -> str:
     """The key of this session's run."""
     return f"play:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"

@@ -14,11 +14,11 @@ from lusifer.simulator import EvolutionSpec, Step
 from lusifer.simulator.repetition import ALIKE, Repetition
 from lusifer.simulator.taste import tastes, user_mean
 from lusifer.simulator.types import Rated
-from lusifer.ui.formatting import literal
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.state import PageContext
 
 
-def taste_frame(steps: Sequence[Step], usual: float, most: int = 6) -> pd.DataFrame:
+def taste_table(steps: Sequence[Step], usual: float, most: int = 6) -> pd.DataFrame:
     """Shrunk genre effects after each step, for the genres that ended farthest from the mean."""
     rows: list[tuple[Any, ...]] = []
     seen: list[Rated] = []
@@ -35,7 +35,7 @@ def taste_frame(steps: Sequence[Step], usual: float, most: int = 6) -> pd.DataFr
     return frame[frame["genre"].isin(top)]
 
 
-def error_frame(steps: Sequence[Step], usual: float) -> pd.DataFrame:
+def error_table(steps: Sequence[Step], usual: float) -> pd.DataFrame:
     """RMSE of each batch's forecast, and of the mean of all that was seen before it."""
     rows: list[tuple[Any, ...]] = []
     seen: list[Rated] = []
@@ -49,16 +49,16 @@ def error_frame(steps: Sequence[Step], usual: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "rmse", "usual"])
 
 
-def repeats(said: Repetition) -> str:
+def describe_repetition(said: Repetition) -> str:
     """What a model says again, for the reader."""
     parts = []
     if said.explanation >= ALIKE:
         parts.append(f"The explanation repeats that of step {said.of_step}.")
     if said.bullets:
-        parts.append(f"Two bullets say the same: {said.bullets[0][1]}")
-    return literal(" ".join(parts))
+        parts.append(f"Two statements say the same: {said.bullets[0][1]}")
+    return escape_markdown(" ".join(parts))
 
 
-def as_json(picked: Chosen, what: EvolutionSpec, steps: Sequence[Step]) -> str:
+def steps_to_json(picked: PageContext, what: EvolutionSpec, steps: Sequence[Step]) -> str:
     """All steps with what they were computed from, for a file."""
     return json.dumps({"plan": asdict(what), "steps": [s.to_json() for s in steps]}, ensure_ascii=False, indent=1)

@@ -13,18 +13,18 @@ from lusifer.simulator import BUILTIN, Step, label
 from lusifer.simulator.evolution import start
 from lusifer.ui import state
 from lusifer.ui.components import evolution_runner, profile_view
-from lusifer.ui.formatting import literal
+from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.evolution import step_player
 from lusifer.ui.pages.prompts import prompt_comparison_run
-from lusifer.ui.state import Chosen
+from lusifer.ui.state import PageContext
 
 
-def other_side(picked: Chosen, user: int) -> tuple[Chosen, int] | None:
+def pick_other_side(picked: PageContext, user: int) -> tuple[PageContext, int] | None:
     """The fields for the second side; ``None`` while they mean the first one again, or nobody."""
-    store = state.store()
+    store = state.open_store()
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
         number = st.number_input("Other user", 0, value=user, key="other-user", bind="query-params", width=150)
-        offered = prompt_comparison_run.models_offered(picked)
+        offered = prompt_comparison_run.offered_models(picked)
         # A bound list puts what it shows into the address: specs are shown as they are.
         asked = st.query_params.get("other-model")
         options = list(dict.fromkeys([*offered, *([asked] if asked else [])]))
@@ -71,16 +71,18 @@ def other_side(picked: Chosen, user: int) -> tuple[Chosen, int] | None:
     return chosen, other
 
 
-def draw(first: tuple[Chosen, int], second: tuple[Chosen, int], history: int | None, size: int | None) -> None:
+def show_sides(
+    first: tuple[PageContext, int], second: tuple[PageContext, int], history: int | None, size: int | None
+) -> None:
     """Both sides at the same step."""
-    sides: list[tuple[Chosen, int, list[Step], int]] = []
+    sides: list[tuple[PageContext, int, list[Step], int]] = []
     for at, (chosen, user) in enumerate((first, second)):
         try:
             what = chosen.plan(user, history, size)
-            steps, wanted = evolution_runner.steps_of(chosen, what)
+            steps, wanted = evolution_runner.load_steps(chosen, what)
             if len(steps) < wanted:
-                st.caption(f"{_name(chosen, user)}: {len(steps)} of {wanted} steps exist.")
-                evolution_runner.offer(chosen, what, len(steps), wanted)
+                st.caption(f"{_side_title(chosen, user)}: {len(steps)} of {wanted} steps are computed.")
+                evolution_runner.offer_missing_steps(chosen, what, len(steps), wanted)
         except LusiferError as error:
             state.show_error(error)
             return
@@ -92,32 +94,32 @@ def draw(first: tuple[Chosen, int], second: tuple[Chosen, int], history: int | N
             icon=":material/hourglass_empty:",
         )
         return
-    number = step_player.step_control(count, False)
+    number = step_player.pick_step(count, False)
     with st.grid(2, min_column_width=420, gap="medium"):
         for chosen, user, steps, _ in sides:
             with st.container(border=True):
-                st.markdown(f"**{_name(chosen, user)}**")
+                st.markdown(f"**{_side_title(chosen, user)}**")
                 if number > len(steps):
                     st.caption("This side has no such step.")
                     continue
-                _side(chosen, user, steps, number)
-    profile_view.legend()
+                _show_side(chosen, user, steps, number)
+    profile_view.show_legend()
 
 
-def _name(chosen: Chosen, user: int) -> str:
-    asked = "" if chosen.builtin else f", {literal(chosen.prompts)}"
-    return f"User {user}, {literal(label(chosen.model))}{asked}"
+def _side_title(chosen: PageContext, user: int) -> str:
+    asked = "" if chosen.builtin else f", {escape_markdown(chosen.prompts)}"
+    return f"User {user}, {escape_markdown(label(chosen.model))}{asked}"
 
 
-def _side(chosen: Chosen, user: int, steps: Sequence[Step], number: int) -> None:
+def _show_side(chosen: PageContext, user: int, steps: Sequence[Step], number: int) -> None:
     step = steps[number - 1]
     before = steps[number - 2].profile if number > 1 else start(chosen.dataset, chosen.split, user).profile
-    st.markdown(literal(step.explanation))
+    st.markdown(escape_markdown(step.explanation))
     errors = step.errors
     if errors:
         rmse = (sum(e * e for e in errors) / len(errors)) ** 0.5
         st.caption(f"Forecast error of this batch: RMSE {rmse:.2f}, {len(step.changes)} changes.")
-    profile_view.profile(before, step.profile)
-    profile_view.change_list(step)
+    profile_view.show_profile(before, step.profile)
+    profile_view.show_change_list(step)
     with st.expander("The batch and its forecast", icon=":material/view_list:"):
-        profile_view.batch_table(step)
+        profile_view.show_batch(step)

@@ -12,7 +12,7 @@ import streamlit as st
 from lusifer import settings
 from lusifer.charts import experiment_charts
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import sample_users
+from lusifer.evaluation import sample_users, tables
 from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, RunContext
 from lusifer.evaluation.experiments.recording import KIND, record
 from lusifer.jobs import Job
@@ -22,10 +22,10 @@ from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components import predictor_titles, run_picker, user_sample
-from lusifer.ui.formatting import literal, money, safe_csv, say
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import escape_markdown, format_money, to_safe_csv, with_item_noun
+from lusifer.ui.state import PageContext
 
-ICONS = {
+EXPERIMENT_ICONS = {
     "batches": "layers",
     "cold": "ac_unit",
     "shift": "alt_route",
@@ -37,8 +37,8 @@ ICONS = {
 }
 
 
-def setting(
-    picked: Chosen,
+def build_run_context(
+    picked: PageContext,
     users: tuple[int, ...],
     seed: int,
     options: Mapping[str, int],
@@ -70,17 +70,17 @@ def setting(
     )
 
 
-def sample(picked: Chosen, count: int, seed: int, which: str) -> tuple[int, ...]:
+def sample_experiment_users(picked: PageContext, count: int, seed: int, which: str) -> tuple[int, ...]:
     """The users.
 
     Raises:
         InvalidInputError: nobody fits.
     """
-    return tuple(sample_users(picked.split, count, seed, user_sample.among(picked.dataset, which)))
+    return tuple(sample_users(picked.split, count, seed, user_sample.users_in_group(picked.dataset, which)))
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
-def _cost(
+def _estimate_experiment(
     _made: RunContext,
     name: str,
     data: str,
@@ -96,14 +96,14 @@ def _cost(
     return EXPERIMENTS[name].estimate(_made)
 
 
-def cost(experiment: Experiment, made: RunContext) -> Estimate:
+def estimate_experiment(experiment: Experiment, made: RunContext) -> Estimate:
     """What an experiment will ask, less what is stored; counted anew once calls have been made.
 
     Raises:
         InvalidInputError: too few users fit.
     """
     calls = int(made.store.usage()["made"]) if made.store else 0
-    return _cost(
+    return _estimate_experiment(
         made,
         experiment.name,
         made.dataset.hash,
@@ -118,10 +118,10 @@ def cost(experiment: Experiment, made: RunContext) -> Estimate:
     )
 
 
-def work(
+def run_experiments(
     job: Job,
     names: list[str],
-    picked: Chosen,
+    picked: PageContext,
     users: tuple[int, ...],
     seed: int,
     which: str,
@@ -132,7 +132,7 @@ def work(
 ) -> str:
     """One experiment, or several after each other; the last run's id. Runs in a worker thread."""
     if store is None:
-        raise InvalidInputError("There is no database, so a result could not be kept.", "The sidebar says why.")
+        raise InvalidInputError("There is no database, so results can't be saved.", "The sidebar says why.")
     run, refused = "", None
     for at, name in enumerate(names):
         experiment = EXPERIMENTS[name]
@@ -141,7 +141,7 @@ def work(
             if run:
                 job.run = run
             own = {k: v for k, v in options.items() if k in experiment.options}
-            made = setting(picked, users, seed, own, store, told, run=run, job=job)
+            made = build_run_context(picked, users, seed, own, store, told, run=run, job=job)
             if len(names) == 1:
                 return made
 
@@ -163,7 +163,7 @@ def work(
     return run
 
 
-def option(name: str, key: str, described: tuple[str, int, int, int]) -> int:
+def option_field(name: str, key: str, described: tuple[str, int, int, int]) -> int:
     """A field for an option of an experiment: a switch for yes or no, else a number."""
     title, value, low, high = described
     if (low, high) == (0, 1):
@@ -171,12 +171,12 @@ def option(name: str, key: str, described: tuple[str, int, int, int]) -> int:
     return int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
 
 
-def recorded(picked: Chosen, store: Store | None, name: str) -> list[dict[str, Any]]:
+def finished_experiments(picked: PageContext, store: Store | None, name: str) -> list[dict[str, Any]]:
     """Finished runs of an experiment on this split, newest first."""
-    return [r for r in run_picker.recorded(picked, store, KIND) if r["params"].get("name") == name]
+    return [r for r in run_picker.finished_runs(picked, store, KIND) if r["params"].get("name") == name]
 
 
-def stopped(picked: Chosen, store: Store | None, name: str, version: str) -> dict[str, Any] | None:
+def find_stopped_run(picked: PageContext, store: Store | None, name: str, version: str) -> dict[str, Any] | None:
     """The newest run of an experiment with this model, if it was stopped before its end."""
     if store is None:
         return None
@@ -192,95 +192,100 @@ def stopped(picked: Chosen, store: Store | None, name: str, version: str) -> dic
     if not mine or mine[0]["status"] == "done":
         return None
     # One that says it runs and has no job any more died with its process.
-    alive = {job.run for _, job in state.jobs().all() if job.active}
+    alive = {job.run for _, job in state.get_jobs().all() if job.active}
     return None if mine[0]["id"] in alive else mine[0]
 
 
-def key_of(picked: Chosen) -> str:
+def job_key(picked: PageContext) -> str:
     """The key of this session's job."""
     return f"experiment:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
 
 
-def who(run: dict[str, Any]) -> str:
+def run_caption(run: dict[str, Any]) -> str:
     """Model, users, seed, run and cost of a run in a line, to go on behind."""
     used = run["summary"].get("usage") or {}
-    whom = user_sample.AMONG.get(run["params"].get("among", "all"), "Users").lower()
+    whom = user_sample.USER_GROUPS.get(run["params"].get("among", "all"), "Users").lower()
     spent = (
-        f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {money(used['price'])}." if used.get("made") else ""
+        f" {used['made']:,.0f} calls, {used['tokens']:,.0f} tokens, {format_money(used['price'])}."
+        if used.get("made")
+        else ""
     )
     return (
-        f"{literal(label(run['model']))}, version {literal(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
-        f"{run['seed']}, run {run['id']}.{literal(spent)} In brackets 95 % intervals over users; "
+        f"{escape_markdown(label(run['model']))}, version {escape_markdown(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
+        f"{run['seed']}, run {run['id']}.{escape_markdown(spent)} Brackets show 95 % confidence intervals over users; "
     )
 
 
-def brief(run: dict[str, Any]) -> None:
+def show_brief(run: dict[str, Any]) -> None:
     """A run's two sentences and its first chart, for other pages."""
     for sentence in run["summary"]["sentences"]:
-        st.markdown(f"**{literal(say(sentence))}**")
-    drawn(run, 0)
-    st.caption(who(run) + say("all are tested on the same movies."))
+        st.markdown(f"**{escape_markdown(with_item_noun(sentence))}**")
+    show_panel(run, 0)
+    st.caption(run_caption(run) + with_item_noun("all arms are tested on the same movies."))
 
 
-def drawn(run: dict[str, Any], at: int) -> None:
+def show_panel(run: dict[str, Any], at: int) -> None:
     """One chart of a run."""
     panel = run["summary"]["panels"][at]
-    frame = points(panel)
+    frame = panel_points(panel)
     st.plotly_chart(
-        experiment_charts.panel(frame, panel["kind"], panel["x"], panel["y"]),
+        experiment_charts.experiment_panel(frame, panel["kind"], panel["x"], panel["y"]),
         key=f"panel-{run['id']}-{at}",
-        alt=described(panel, frame),
+        alt=describe_panel(panel, frame),
     )
 
 
-def result(run: dict[str, Any]) -> None:
+def show_result(run: dict[str, Any]) -> None:
     """Everything that is said of one run."""
     made = run["summary"]
     for sentence in made["sentences"]:
-        st.markdown(f"**{literal(say(sentence))}**")
-    st.caption(who(run) + say("final ratings of all arms are of the same movies."))
+        st.markdown(f"**{escape_markdown(with_item_noun(sentence))}**")
+    st.caption(run_caption(run) + with_item_noun("final ratings of all arms are on the same movies."))
     for note in made["notes"]:
-        st.caption(f":material/info: {literal(say(note))}")
+        st.caption(f":material/info: {escape_markdown(with_item_noun(note))}")
     with st.grid(1 if len(made["panels"]) == 1 else 2, min_column_width=420, gap="medium"):
         for at, panel in enumerate(made["panels"]):
             with st.container():
-                st.markdown(f"**{literal(panel['title'])}**")
-                drawn(run, at)
-    with st.expander("The figures as a table", icon=":material/table:"):
-        table = pd.concat([points(p).assign(panel=p["title"]) for p in made["panels"]], ignore_index=True)
+                st.markdown(f"**{escape_markdown(panel['title'])}**")
+                show_panel(run, at)
+    with st.expander("Results as a table", icon=":material/table:"):
+        table = pd.concat([panel_points(p).assign(panel=p["title"]) for p in made["panels"]], ignore_index=True)
         table = table[["panel", "series", "x", "value", "low", "high"]].astype({"x": str})
         st.dataframe(table, hide_index=True, alt="Every figure of the charts with its interval")
-    export(run, table)
+    show_export(run, table)
 
 
-def export(run: dict[str, Any], table: pd.DataFrame) -> None:
+def show_export(run: dict[str, Any], table: pd.DataFrame) -> None:
     """The figures as CSV, the single rows as Parquet."""
-    rows = run_picker.rows(run["id"])
+    rows = tables.read_table(run["id"])
     with st.container(horizontal=True):
         st.download_button(
-            "Figures as CSV", safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:"
+            "Figures as CSV", to_safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:"
         )
         if rows is not None:
             st.download_button(
-                "Single rows as Parquet", lambda: parquet(rows), f"{run['id']}.parquet", icon=":material/download:"
+                "Row-level data as Parquet",
+                lambda: to_parquet_bytes(rows),
+                f"{run['id']}.parquet",
+                icon=":material/download:",
             )
 
 
-def parquet(rows: pd.DataFrame) -> bytes:
+def to_parquet_bytes(rows: pd.DataFrame) -> bytes:
     """A table as the bytes of a Parquet file."""
     buffer = io.BytesIO()
     rows.to_parquet(buffer, index=False)
     return buffer.getvalue()
 
 
-def points(panel: Mapping[str, Any]) -> pd.DataFrame:
+def panel_points(panel: Mapping[str, Any]) -> pd.DataFrame:
     """A panel's points as a table, predictors by their titles."""
     frame = pd.DataFrame(panel["points"], columns=["series", "x", "value", "low", "high"])
     frame["series"] = frame["series"].map(lambda s: predictor_titles.TITLES.get(s, s))
     return frame.astype({"value": float, "low": float, "high": float})
 
 
-def described(panel: Mapping[str, Any], frame: pd.DataFrame) -> str:
+def describe_panel(panel: Mapping[str, Any], frame: pd.DataFrame) -> str:
     """A chart in words, for those who can't see it."""
     ends = [
         f"{name}: {rows['value'].iloc[0]:.3f} at {rows['x'].iloc[0]}"

@@ -11,24 +11,24 @@ from lusifer import settings
 from lusifer.errors import InvalidInputError, LusiferError
 from lusifer.evaluation import population, tables
 from lusifer.jobs import Job
-from lusifer.simulator import plan
+from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, for_users
 from lusifer.store import Store
 from lusifer.ui import formatting, state
 from lusifer.ui.components import job_panel, run_picker, user_sample
-from lusifer.ui.formatting import literal
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.state import PageContext
 
-PUBLIC = 50
+MAX_PUBLIC_USERS = 50
 """Users at a time on a public server, whose two workers are everybody's."""
-MOST_PRICED = 500
+MAX_PRICED_USERS = 500
 """Users whose calls are counted for the price; of more, it is extrapolated."""
 
 
-def work(
+def simulate_population(
     job: Job,
-    picked: Chosen,
+    picked: PageContext,
     users: Sequence[int],
     store: Store | None,
     told: Community | None,
@@ -37,7 +37,7 @@ def work(
 ) -> str:
     """Simulate and record; the run's id. Runs in a worker thread: no call to streamlit here."""
     if store is None:
-        raise InvalidInputError("There is no database, so a result could not be kept.", "The sidebar says why.")
+        raise InvalidInputError("There is no database, so results can't be saved.", "The sidebar says why.")
 
     def make(run: str) -> Any:
         if run:
@@ -61,11 +61,11 @@ def work(
     )
 
 
-def cost(picked: Chosen, users: Sequence[int], store: Store | None) -> Estimate:
+def estimate_population(picked: PageContext, users: Sequence[int], store: Store | None) -> Estimate:
     """What it will ask, less what is stored; of very many users, from some of them."""
     model, told = picked.user_model(store), picked.community
-    some = users[:: max(len(users) // MOST_PRICED, 1)]
-    plans = [plan(picked.dataset, picked.split, u, model, community=told) for u in some]
+    some = users[:: max(len(users) // MAX_PRICED_USERS, 1)]
+    plans = [make_evolution_spec(picked.dataset, picked.split, u, model, community=told) for u in some]
     found = for_users(picked.dataset, picked.split, plans, model, store, community=told)
     times = len(users) / len(some)
     if times <= 1:
@@ -80,18 +80,18 @@ def cost(picked: Chosen, users: Sequence[int], store: Store | None) -> Estimate:
     )
 
 
-def section(picked: Chosen, store: Store | None) -> None:
+def show_population(picked: PageContext, store: Store | None) -> None:
     """The controls, and what was simulated before."""
-    st.subheader("A whole population", icon=":material/groups:")
+    st.subheader("Population simulation", icon=":material/groups:")
     st.caption(
-        "Profiles and ratings for everybody with test ratings, as one Parquet file: a row a rating, with the raw, expected and "
-        "calibrated value, spread, reason and step. Parts are kept as they are done, so a stopped run goes on."
+        "Profiles and ratings for all users with test ratings, as one Parquet file: one row per rating, with the raw, expected and "
+        "calibrated rating, standard deviation, reason and step. Finished parts are saved, so a stopped run can be resumed."
     )
-    everybody = len(population.able(picked.split))
+    everybody = len(population.eligible_users(picked.split))
     if settings.is_public():
-        everybody = min(everybody, PUBLIC)
+        everybody = min(everybody, MAX_PUBLIC_USERS)
     if not everybody:
-        st.info("Nobody has a test rating on this split.", icon=":material/info:")
+        st.info("No user has a test rating on this split.", icon=":material/info:")
         return
     count = int(
         st.number_input(
@@ -105,32 +105,34 @@ def section(picked: Chosen, store: Store | None) -> None:
     )
     key = f"population:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
     if job_panel.job_ended(key, "_population"):
-        users = population.chosen(picked.split, count)
+        users = population.choose_users(picked.split, count)
         try:
-            tag = "costs nothing" if picked.builtin else formatting.price_tag(cost(picked, users, store))
+            tag = (
+                "costs nothing" if picked.builtin else formatting.format_cost(estimate_population(picked, users, store))
+            )
         except LusiferError as error:
             state.show_error(error)
             return
-        stopped = None if settings.is_public() else _stopped(picked, store, users)
-        text = f"Go on with run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
+        stopped = None if settings.is_public() else _find_stopped_run(picked, store, users)
+        text = f"Resume run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
         if st.button(text, icon=":material/groups:"):
             told, light = (
                 picked.community,
-                state.community(picked.dataset, picked.split, full=False),
+                state.load_community(picked.dataset, picked.split, full=False),
             )
-            state.jobs().start(
+            state.get_jobs().start(
                 key,
                 "Population",
-                lambda j: work(j, picked, users, store, told, light, stopped),
+                lambda j: simulate_population(j, picked, users, store, told, light, stopped),
                 store=store,
             )
             st.rerun()
-    found = run_picker.recorded(picked, store, population.KIND)
+    found = run_picker.finished_runs(picked, store, population.KIND)
     for run in found[:5]:
-        made, path = run["summary"], tables.path(run["id"])
+        made, path = run["summary"], tables.table_path(run["id"])
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"{literal(run['title'])}: {made['given']:,} of {made['ratings']:,} ratings, RMSE {made['rmse_expected'] or 0:.3f} :small[run {run['id']}]",
+                f"{escape_markdown(run['title'])}: {made['given']:,} of {made['ratings']:,} ratings, RMSE {made['rmse_expected'] or 0:.3f} :small[run {run['id']}]",
                 width="stretch",
             )
             if path.is_file():
@@ -143,12 +145,12 @@ def section(picked: Chosen, store: Store | None) -> None:
                 )
 
 
-def _stopped(picked: Chosen, store: Store | None, users: Sequence[int]) -> str | None:
+def _find_stopped_run(picked: PageContext, store: Store | None, users: Sequence[int]) -> str | None:
     """The newest run of the same work that was stopped before its end."""
     if store is None:
         return None
     model = picked.user_model(store)
-    alive = {job.run for _, job in state.jobs().all() if job.active}
+    alive = {job.run for _, job in state.get_jobs().all() if job.active}
     where = {
         "dataset_hash": picked.dataset.hash,
         "split": picked.split.id,

@@ -22,41 +22,41 @@ from lusifer.llm.endpoints import resolve
 from lusifer.simulator.estimate import estimate
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import state
-from lusifer.ui.components.job_panel import job_progress
-from lusifer.ui.formatting import literal, money, price_tag, safe_csv
+from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.formatting import escape_markdown, format_cost, format_money, to_safe_csv
 
-PAGE = 100
+PAGE_SIZE = 100
 """Calls shown at a time."""
-STATUS = {
+STATUS_TITLES = {
     "ok": "Answered",
     "cached": "From cache",
     "failed": "Failed",
-    "invalid": "Not usable",
+    "invalid": "Invalid answer",
 }
-PURPOSE = {"forecast": "Forecast", "update": "Profile", "rate": "Rating", "test": "Connection test"}
-TOTALS = {
+PURPOSE_TITLES = {"forecast": "Forecast", "update": "Profile", "rate": "Rating", "test": "Connection test"}
+TOTAL_GROUPS = {
     "day": "Day",
     "model": "Model",
     "prompt_version": "Prompt version",
     "purpose": "Purpose",
-    "error_kind": "Kind of failure",
+    "error_kind": "Error type",
 }
 
 
-def choices(store: Store, column: str, names: dict[str, str] | None = None) -> tuple[list[Any], dict[Any, str]]:
+def filter_choices(store: Store, column: str, names: dict[str, str] | None = None) -> tuple[list[Any], dict[Any, str]]:
     """The values that a filter offers, and how each is shown."""
     values = store.call_values(column)
     return values, {v: (names or {}).get(v, str(v)) for v in values}
 
 
-def shown(store: Store, number: int | None) -> dict[str, Any] | None:
+def find_call(store: Store, number: int | None) -> dict[str, Any] | None:
     """One call whole; strangers see none about a local user."""
     found = store.call(number) if number is not None else None
     hidden = found is not None and settings.is_public() and (found["user_id"] or 0) >= FIRST_LOCAL
     return None if hidden else found
 
 
-def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def call_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Calls as the table shows them, by call number."""
     made = pd.DataFrame(rows)
     if made.empty:
@@ -64,13 +64,13 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "When": pd.to_datetime(made["created_at"]),
-            "For": made["purpose"].map(lambda p: PURPOSE.get(p, p)),
+            "Purpose": made["purpose"].map(lambda p: PURPOSE_TITLES.get(p, p)),
             "User": made["user_id"].astype("Int64"),
             "Step": made["step"].astype("Int64"),
             "Model": made["model"],
-            "Status": made["status"].map(lambda s: STATUS.get(s, s)),
-            "Problem": made["error_kind"].fillna(""),
-            "Tries": made["attempts"].astype("Int64"),
+            "Status": made["status"].map(lambda s: STATUS_TITLES.get(s, s)),
+            "Error": made["error_kind"].fillna(""),
+            "Attempts": made["attempts"].astype("Int64"),
             "Tokens in": made["input_tokens"].astype("Int64"),
             "Cached": made["cached_tokens"].astype("Int64"),
             "Tokens out": made["output_tokens"].astype("Int64"),
@@ -82,7 +82,7 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     ).set_index(made["id"])
 
 
-def totals(store: Store, by: str) -> pd.DataFrame:
+def totals_table(store: Store, by: str) -> pd.DataFrame:
     """Sums over calls, with the share that came from the cache."""
     made = pd.DataFrame(store.call_totals(by))
     if made.empty:
@@ -90,20 +90,20 @@ def totals(store: Store, by: str) -> pd.DataFrame:
     asked = made["made"] + made["cached"]
     return pd.DataFrame(
         {
-            TOTALS[by]: made[by].replace("", "–"),
+            TOTAL_GROUPS[by]: made[by].replace("", "–"),
             "Calls made": made["made"],
             "From cache": made["cached"],
-            "Hit rate": made["cached"] / asked.where(asked > 0),
+            "Cache hit rate": made["cached"] / asked.where(asked > 0),
             "Failed": made["failed"],
             "Tokens in": made["input_tokens"],
             "Tokens out": made["output_tokens"],
             "Price": made["price"],
-            "Seconds a call": made["latency_ms"].astype(float) / 1000,
+            "Seconds per call": made["latency_ms"].astype(float) / 1000,
         }
     )
 
 
-def parsed(text: str | None) -> Any | None:
+def parse_answer(text: str | None) -> Any | None:
     """The answer as JSON, if it is some."""
     try:
         return json.loads(text or "")
@@ -111,7 +111,7 @@ def parsed(text: str | None) -> Any | None:
         return None
 
 
-def token_strip(tokens: str | None) -> str:
+def format_tokens(tokens: str | None) -> str:
     """The same as a strip: each number with its probability, likely ones on green, unlikely ones on red."""
     parts = []
     for token in tokens_from_json(tokens):
@@ -119,21 +119,21 @@ def token_strip(tokens: str | None) -> str:
             continue
         chance = math.exp(token.logprob)
         colour = "green" if chance >= 0.8 else "orange" if chance >= 0.4 else "red"
-        parts.append(f":{colour}-background[{literal(token.text.strip())} :small[{chance:.0%}]]")
+        parts.append(f":{colour}-background[{escape_markdown(token.text.strip())} :small[{chance:.0%}]]")
     return " ".join(parts)
 
 
-def token_frame(tokens: str | None) -> pd.DataFrame:
+def token_table(tokens: str | None) -> pd.DataFrame:
     """Stored token probabilities of numbers: what was written, how likely it was, and what else might have
     been. Empty where none are stored."""
     rows = []
     for token in tokens_from_json(tokens):
         others = ", ".join(f"{word.strip()!r} {math.exp(p):.0%}" for word, p in token.top[:5])
         rows.append((token.start, token.text, math.exp(token.logprob), others))
-    return pd.DataFrame(rows, columns=["At", "Token", "Probability", "Most likely there"])
+    return pd.DataFrame(rows, columns=["Position", "Token", "Probability", "Top alternatives"])
 
 
-def _request(call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _build_request(call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Address and body of a call in OpenAI's form."""
     endpoint, model = resolve(call["model"])
     options = json.loads(call.get("options") or "{}")
@@ -150,13 +150,13 @@ def _request(call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return f"{base}/chat/completions", body
 
 
-def as_curl(call: dict[str, Any]) -> str:
+def to_curl(call: dict[str, Any]) -> str:
     """The call as a shell command; the key is named, never written.
 
     Raises:
         InvalidInputError: the model's endpoint is no longer known.
     """
-    address, body = _request(call)
+    address, body = _build_request(call)
     text = json.dumps(body, ensure_ascii=False, indent=1)
     return (
         f"curl {shlex.quote(address)} \\\n  -H 'Content-Type: application/json' \\\n"
@@ -164,13 +164,13 @@ def as_curl(call: dict[str, Any]) -> str:
     )
 
 
-def as_python(call: dict[str, Any]) -> str:
+def to_python(call: dict[str, Any]) -> str:
     """The call as a Python program; the key is taken from the environment.
 
     Raises:
         InvalidInputError: the model's endpoint is no longer known.
     """
-    address, body = _request(call)
+    address, body = _build_request(call)
     base = address.removesuffix("/chat/completions")
     lines = [f"    {k}={v!r}," for k, v in body.items()]
     return "\n".join(
@@ -186,46 +186,46 @@ def as_python(call: dict[str, Any]) -> str:
     )
 
 
-def detail(call: dict[str, Any]) -> None:
+def show_call(call: dict[str, Any]) -> None:
     """One call: what was asked, what came back, what became of it, and how to repeat it."""
-    price = "not known" if call["price"] is None else money(call["price"])
+    price = "not known" if call["price"] is None else format_money(call["price"])
     facts = [
-        f"{PURPOSE.get(call['purpose'], call['purpose'])} by {call['model']}",
-        STATUS.get(call["status"], call["status"]),
+        f"{PURPOSE_TITLES.get(call['purpose'], call['purpose'])} by {call['model']}",
+        STATUS_TITLES.get(call["status"], call["status"]),
         f"price {price}" if call["status"] != "cached" else "free",
     ]
-    st.markdown(f"**Call {call['id']}**: {literal(', '.join(facts))}".replace("$", "\\$"))
+    st.markdown(f"**Call {call['id']}**: {escape_markdown(', '.join(facts))}".replace("$", "\\$"))
     if call["error"]:
-        st.warning(literal(call["error"]), icon=":material/error:")
-    store = state.store()
+        st.warning(escape_markdown(call["error"]), icon=":material/error:")
+    store = state.open_store()
     before, after = store.repairs(call) if store is not None else (None, None)
     if before is not None:
-        st.caption(f":material/build: It repairs call {before}, whose answer could not be used.")
+        st.caption(f":material/build: Repair of call {before}, whose answer was invalid.")
     if after is not None:
-        st.caption(f":material/build: It was repaired by call {after}.")
-    titles = ["Messages", "Answer", "Token probabilities", "Repeat it"]
+        st.caption(f":material/build: Repaired by call {after}.")
+    titles = ["Messages", "Answer", "Token probabilities", "Reproduce"]
     asked, said, tokens, again = st.tabs(titles)
     with asked:
-        for message in parsed(call["messages"]) or []:
-            st.caption(literal(str(message.get("role", ""))))
+        for message in parse_answer(call["messages"]) or []:
+            st.caption(escape_markdown(str(message.get("role", ""))))
             st.code(str(message.get("content", "")), language=None, wrap_lines=True)
         if not call["messages"]:
-            st.caption("The call that asked this has been pruned; the answer is kept.")
+            st.caption("The original call was deleted; its answer is cached.")
     with said:
         if call["text"]:
             st.code(call["text"], language="json", wrap_lines=True)
-            found = parsed(call["text"])
+            found = parse_answer(call["text"])
             if found is not None:
-                st.caption("Read as")
+                st.caption("Parsed answer")
                 st.json(found, expanded=2)
         else:
             st.caption("There is no answer.")
     with tokens:
-        found_tokens = token_frame(call["tokens"])
+        found_tokens = token_table(call["tokens"])
         if found_tokens.empty:
-            st.caption("None are stored: the server gave none, or none were asked for.")
+            st.caption("Not available: the server returned none, or none were requested.")
         else:
-            st.markdown(token_strip(call["tokens"]))
+            st.markdown(format_tokens(call["tokens"]))
             st.dataframe(
                 found_tokens,
                 hide_index=True,
@@ -236,32 +236,32 @@ def detail(call: dict[str, Any]) -> None:
             )
     with again:
         if settings.is_public():
-            st.caption("The operator's addresses are not shown here.")
+            st.caption("The operator's server addresses are not shown here.")
             return
         if not call["messages"]:
-            st.caption("The messages have been pruned.")
+            st.caption("The messages were deleted.")
             return
-        _ask_again(call)
+        _show_ask_again(call)
         try:
-            curl, python = as_curl(call), as_python(call)
+            curl, python = to_curl(call), to_python(call)
         except LusiferError as error:
-            st.caption(literal(str(error)))
+            st.caption(escape_markdown(str(error)))
             return
-        st.caption("As a shell command; the key is taken from your environment.")
+        st.caption("As a shell command; the API key is read from your environment.")
         st.code(curl, language="bash", wrap_lines=True)
         st.caption("As Python")
         st.code(python, language="python", wrap_lines=True)
 
 
-def _ask_again(call: dict[str, Any]) -> None:
+def _show_ask_again(call: dict[str, Any]) -> None:
     """The same question once more, as a new draw, after its price has been named."""
-    store = state.store()
+    store = state.open_store()
     if store is None:
         return
     key = f"again:{call['id']}:{state.session_id()}"
-    job = state.jobs().get(key)
+    job = state.get_jobs().get(key)
     if job is not None and job.active:
-        job_progress(key)
+        show_progress(key)
         return
     messages = [Message(m["role"], m["content"]) for m in json.loads(call["messages"])]
     options: Any = json.loads(call.get("options") or "{}")
@@ -269,47 +269,47 @@ def _ask_again(call: dict[str, Any]) -> None:
         most = int(options.get("max_tokens") or 500)
         cost = estimate(call["model"], store, [((messages, options), min(most, 600))])
     except LusiferError as error:
-        st.caption(literal(str(error)))
+        st.caption(escape_markdown(str(error)))
         return
     if st.button(
-        f"Ask again ({price_tag(cost)})",
+        f"Ask again ({format_cost(cost)})",
         icon=":material/replay:",
-        help="A new draw: the stored answer stays.",
+        help="Samples a new answer; the stored one is kept.",
     ):
-        keys, limits = dict(st.session_state.get("_keys", {})), state.budget()
+        keys, limits = dict(st.session_state.get("_keys", {})), state.get_budget()
         note = CallMetadata(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
 
         def work(job: Job) -> str:
             llm = create_llm(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
             return llm.complete(messages, **{**options, "draw": time.time_ns(), "note": note}).text
 
-        state.jobs().start(key, "Ask again", work, store=store)
+        state.get_jobs().start(key, "Ask again", work, store=store)
         st.rerun()
     if job is not None and job.state == "done":
-        st.caption("The new answer; it is a call of its own, the newest in the list.")
+        st.caption("The new answer. It is recorded as a separate call, the newest in the list.")
         left, right = st.columns(2)
         with left:
             st.caption("Stored")
             st.code(call["text"] or "", language="json", wrap_lines=True, height=260)
         with right:
-            st.caption("New draw")
+            st.caption("New sample")
             st.code(str(job.result), language="json", wrap_lines=True, height=260)
     elif job is not None and job.error:
-        st.error(literal(job.error), icon=":material/error:")
+        st.error(escape_markdown(job.error), icon=":material/error:")
 
 
-def export_control(store: Store) -> None:
+def show_export(store: Store) -> None:
     """Any table as CSV or Parquet."""
     with st.popover("Export a table", icon=":material/table:"):
         name = st.selectbox("Table", store.tables(), key="export-table")
-        form = st.segmented_control("As", ["CSV", "Parquet"], default="CSV", required=True, key="export-form")
+        form = st.segmented_control("Format", ["CSV", "Parquet"], default="CSV", required=True, key="export-form")
         if name is None:
             return
 
         def content() -> bytes:
             made = pd.DataFrame(store.table(name))
             if form == "CSV":
-                return safe_csv(made).encode()
+                return to_safe_csv(made).encode()
             buffer = io.BytesIO()
             made.to_parquet(buffer)
             return buffer.getvalue()
@@ -325,9 +325,9 @@ def export_control(store: Store) -> None:
         st.caption("The whole database opens in Datasette too: see docs/database.md.")
 
 
-def prune_control(store: Store) -> None:
+def show_prune(store: Store) -> None:
     """Forget calls by age, run or size, with a preview; their answers stay."""
-    with st.popover("Prune", icon=":material/delete_sweep:", help="Forget old calls; their answers stay."):
+    with st.popover("Prune", icon=":material/delete_sweep:", help="Delete old calls; their cached answers are kept."):
         by = st.segmented_control("By", ["Age", "Run", "Size"], default="Age", required=True, key="prune-by")
         chosen: dict[str, Any] = {}
         if by == "Age":
@@ -343,13 +343,13 @@ def prune_control(store: Store) -> None:
                 )
             }
         count, size = store.prune_calls(**chosen, preview=True)
-        st.caption(f"{count:,} calls, about {size / 1e6:.1f} MB of text. Stored answers stay and go on saving money.")
-        if st.button(f"Forget {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"):
+        st.caption(f"{count:,} calls, about {size / 1e6:.1f} MB of text. Cached answers are kept and reused.")
+        if st.button(f"Delete {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"):
             store.prune_calls(**chosen)
             was, now = store.vacuum()
             st.session_state["_pruned"] = (
-                f"{count:,} calls are forgotten; the file went from {was / 1e6:.1f} to {now / 1e6:.1f} MB."
+                f"{count:,} calls were deleted; the file shrank from {was / 1e6:.1f} to {now / 1e6:.1f} MB."
             )
             st.rerun()
         if "_pruned" in st.session_state:
-            st.success(literal(st.session_state.pop("_pruned")))
+            st.success(escape_markdown(st.session_state.pop("_pruned")))

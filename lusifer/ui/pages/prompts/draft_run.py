@@ -19,16 +19,16 @@ from lusifer.simulator.types import Context, Profile, Update
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components import profile_view
-from lusifer.ui.formatting import literal, money, price_tag, say
+from lusifer.ui.formatting import escape_markdown, format_cost, format_money, with_item_noun
 from lusifer.ui.pages.prompts.prompt_editor import Draft
-from lusifer.ui.state import Chosen
+from lusifer.ui.state import PageContext
 
-SHOWN = 4000
+MAX_STREAMED_CHARACTERS = 4000
 """Characters of a streamed answer that are shown while it comes."""
 
 
 @dataclass(frozen=True)
-class Scratch:
+class DraftRun:
     """What came of one scratch run. ``update`` or ``ratings``, whichever was asked for; ``about`` is user,
     step and which of the two."""
 
@@ -43,7 +43,7 @@ class Scratch:
     about: tuple[int, int, str] = (0, 0, "")
 
 
-def _model(picked: Chosen, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
+def _build_model(picked: PageContext, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
     chosen = replace(
         picked,
         asked_with=draft.prompts,
@@ -60,23 +60,25 @@ def _model(picked: Chosen, draft: Draft, store: Store, run: str, job: Job | None
     return replace(model, on_text=heard if job is not None else None, draw=draw)
 
 
-def _cost(picked: Chosen, draft: Draft, store: Store, context: Context, items: Sequence[Item], draw: int) -> Estimate:
-    model = _model(picked, draft, store, "", None, draw)
+def _estimate_run(
+    picked: PageContext, draft: Draft, store: Store, context: Context, items: Sequence[Item], draw: int
+) -> Estimate:
+    model = _build_model(picked, draft, store, "", None, draw)
     return for_update(model, store, context) if context.batch else for_rating(model, store, context, items)
 
 
-def _work(
+def _run_draft(
     job: Job,
-    picked: Chosen,
+    picked: PageContext,
     draft: Draft,
     store: Store,
     context: Context,
     items: tuple[Item, ...],
     draw: int,
-) -> Scratch:
+) -> DraftRun:
     """Runs in a worker thread: no call to streamlit here."""
     job.run = f"scratch-{draft.id}-{time.time_ns():x}"
-    model = _model(picked, draft, store, job.run, job, draw)
+    model = _build_model(picked, draft, store, job.run, job, draw)
     began = time.monotonic()
     update, ratings = None, tuple[SimulatedRating, ...]()
     if context.batch:
@@ -85,7 +87,7 @@ def _work(
         ratings = model.rate(context, items)
         if all(r.failure for r in ratings):
             raise ModelError(ratings[0].failure)
-    return Scratch(
+    return DraftRun(
         model.version,
         model.spec,
         context.profile,
@@ -98,20 +100,20 @@ def _work(
 
 
 @st.fragment(run_every=0.4)
-def _progress(key: str) -> None:
+def _show_stream(key: str) -> None:
     """What has come so far, and the button that stops it; reruns the page when it is done."""
-    job = state.jobs().get(key)
+    job = state.get_jobs().get(key)
     if job is None or not job.active:
         st.rerun()
         return
     st.caption(f"Asking … {job.seconds:.0f} s, {len(job.text):,} characters so far.")
-    st.code(job.text[-SHOWN:] or " ", language=None, wrap_lines=True, height=240)
+    st.code(job.text[-MAX_STREAMED_CHARACTERS:] or " ", language=None, wrap_lines=True, height=240)
     if st.button("Stop", icon=":material/stop_circle:", key=f"stop-{key}"):
         job.cancel()
 
 
-def control(
-    picked: Chosen,
+def show_draft_run(
+    picked: PageContext,
     draft: Draft,
     store: Store,
     context: Context,
@@ -122,11 +124,11 @@ def control(
     """The button that names the price, what comes, and what came before it."""
     what = "update" if context.batch else "rate"
     key = f"scratch:{state.session_id()}"
-    kept: dict[tuple[int, int, str], list[Scratch]] = st.session_state.setdefault("_scratches", {})
+    kept: dict[tuple[int, int, str], list[DraftRun]] = st.session_state.setdefault("_scratches", {})
     about = (user, step, what)
-    job = state.jobs().get(key)
+    job = state.get_jobs().get(key)
     if job is not None and job.active:
-        _progress(key)
+        _show_stream(key)
         return
     if job is not None:
         if job.state == "done":
@@ -134,57 +136,57 @@ def control(
             mine.append(job.result)
             del mine[:-5]
         else:
-            st.error(literal(job.error), icon=":material/error:")
-        state.jobs().forget(key)
-    again = st.checkbox("A new draw", key="scratch-again", help="Ask anew even where the answer is stored.")
+            st.error(escape_markdown(job.error), icon=":material/error:")
+        state.get_jobs().forget(key)
+    again = st.checkbox("Resample", key="scratch-again", help="Call the model again even if an answer is cached.")
     # A number that no session has used: what is stored is under the small ones.
     draw = st.session_state.setdefault("_scratch-draw", secrets.randbelow(10**6) + 1) if again else 0
     try:
-        tag = price_tag(_cost(picked, draft, store, context, items, draw))
+        tag = format_cost(_estimate_run(picked, draft, store, context, items, draw))
     except LusiferError as error:
         state.show_error(error)
         return
-    said = "Write this profile" if context.batch else say(f"Rate {len(items)} movies")
+    said = "Write this profile" if context.batch else with_item_noun(f"Rate {len(items)} movies")
     if st.button(f"{said} ({tag})", icon=":material/science:", type="primary"):
         if again:
             del st.session_state["_scratch-draw"]
         mine_now = replace(draft)  # what is typed from here on is another question
-        state.jobs().start(
+        state.get_jobs().start(
             key,
             "Scratch run",
-            lambda j: replace(_work(j, picked, mine_now, store, context, items, draw), about=about),
+            lambda j: replace(_run_draft(j, picked, mine_now, store, context, items, draw), about=about),
             store=store,
         )
         st.rerun()
     done = kept.get(about, [])
     if done:
-        _shown(done[-1], done[-2] if len(done) > 1 else None, picked, user)
+        _show_answers(done[-1], done[-2] if len(done) > 1 else None, picked, user)
 
 
-def _shown(new: Scratch, old: Scratch | None, picked: Chosen, user: int) -> None:
+def _show_answers(new: DraftRun, old: DraftRun | None, picked: PageContext, user: int) -> None:
     columns = st.columns(2 if old is not None else 1, gap="medium")
-    for place, one, title in zip(columns, [new, old], ["This answer", "The answer before"], strict=False):
+    for place, one, title in zip(columns, [new, old], ["New answer", "Previous answer"], strict=False):
         if one is None:
             continue
         with place:
-            cost = money(one.usage["price"]) if not one.usage["unpriced"] else "price unknown"
-            spent = f"{one.usage['tokens']:,.0f} tokens, {cost}" if one.usage["made"] else "from the store"
-            st.markdown(f"**{title}**: {literal(one.version)}, {literal(one.model)}")
+            cost = format_money(one.usage["price"]) if not one.usage["unpriced"] else "price unknown"
+            spent = f"{one.usage['tokens']:,.0f} tokens, {cost}" if one.usage["made"] else "cached"
+            st.markdown(f"**{title}**: {escape_markdown(one.version)}, {escape_markdown(one.model)}")
             st.caption(f"{one.seconds:.1f} s, {spent}".replace("$", "\\$"))
             if one.update is not None:
-                st.markdown(literal(one.update.explanation))
+                st.markdown(escape_markdown(one.update.explanation))
                 other = (old if one is new else new) if old is not None else None
                 against = other.update.profile if other is not None and other.update and one is new else one.before
-                profile_view.profile(against, one.update.profile)
+                profile_view.show_profile(against, one.update.profile)
                 st.caption(
-                    "Marked against "
-                    + ("the answer before." if against is not one.before else "the profile before this step.")
+                    "Highlighted: changes from "
+                    + ("the previous answer." if against is not one.before else "the profile before this step.")
                 )
             else:
-                _ratings(one, picked, user)
+                _show_ratings(one, picked, user)
 
 
-def _ratings(one: Scratch, picked: Chosen, user: int) -> None:
+def _show_ratings(one: DraftRun, picked: PageContext, user: int) -> None:
     test = picked.split.test.of_user(user)
     true = dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
     rows = [
@@ -192,7 +194,7 @@ def _ratings(one: Scratch, picked: Chosen, user: int) -> None:
         for i, r in zip(one.items, one.ratings, strict=True)
     ]
     st.dataframe(
-        pd.DataFrame(rows, columns=[say("Movie"), "Expected", "True", "Reason"]),
+        pd.DataFrame(rows, columns=[with_item_noun("Movie"), "Expected", "True", "Reason"]),
         hide_index=True,
         alt="Ratings of the scratch run",
         column_config={

@@ -13,29 +13,28 @@ from lusifer import prompts
 from lusifer.datasets.splits import Split, held_out
 from lusifer.datasets.splits import development as development_users
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import prompt_comparison
+from lusifer.evaluation import prompt_comparison, tables
 from lusifer.evaluation.prompt_comparison import Candidate, Trial
 from lusifer.jobs import Job
 from lusifer.prompts import PromptSet, versions
-from lusifer.simulator import BUILTIN, Step, label, plan
+from lusifer.simulator import BUILTIN, Step, label, make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, for_users
 from lusifer.simulator.evolution import step_from_json
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.components import run_picker
-from lusifer.ui.formatting import money
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import format_money
+from lusifer.ui.state import PageContext
 
 KIND, FINAL = "prompt-trial", "prompt-final"
-MOST, SIDE_BY_SIDE = 24, 4
+MAX_CANDIDATES, SIDE_BY_SIDE = 24, 4
 WORKERS = 16
-AS_SAID = "as the version says"
-USERS, MOVIES = 20, 10
+AS_IN_VERSION = "as the version says"
+DEFAULT_USERS, DEFAULT_ITEMS = 20, 10
 
 
 @dataclass(frozen=True)
-class Entry:
+class CandidateSpec:
     """One thing to try: how it is shown, a model, a version's name and number, its prompts."""
 
     name: str
@@ -45,74 +44,81 @@ class Entry:
     prompts: PromptSet
 
 
-def entries(store: Store, names: Sequence[str], specs: Sequence[str], temperatures: Sequence[str]) -> list[Entry]:
+def expand_candidates(
+    store: Store, names: Sequence[str], specs: Sequence[str], temperatures: Sequence[str]
+) -> list[CandidateSpec]:
     """Versions × models × temperatures; the built-in once, since it knows neither.
 
     Raises:
         InvalidInputError: too many, or a version that is not there.
     """
-    found: list[Entry] = []
+    found: list[CandidateSpec] = []
     several = len(specs) > 1
     for spec in specs:
         if spec == BUILTIN:
-            found.append(Entry("Built-in (no LLM)", spec, "", 0, prompts.load()))
+            found.append(CandidateSpec("Built-in (no LLM)", spec, "", 0, prompts.load()))
             continue
         for name in names:
-            version = by_name(store, name)
-            for text in temperatures or [AS_SAID]:
+            version = get_version(store, name)
+            for text in temperatures or [AS_IN_VERSION]:
                 asked = version.prompts
                 shown = name if not several else f"{name} · {label(spec)}"
-                if text != AS_SAID:
+                if text != AS_IN_VERSION:
                     asked = replace(asked, temperature=float(text))
                     shown += f" · t {float(text):g}"
-                found.append(Entry(shown, spec, name, version.number, asked))
-    if len(found) > MOST:
-        raise InvalidInputError(f"{len(found)} candidates are too many.", f"Choose at most {MOST}.")
+                found.append(CandidateSpec(shown, spec, name, version.number, asked))
+    if len(found) > MAX_CANDIDATES:
+        raise InvalidInputError(f"{len(found)} candidates are too many.", f"Choose at most {MAX_CANDIDATES}.")
     return found
 
 
-def by_name(store: Store, name: str) -> versions.Version:
+def get_version(store: Store, name: str) -> versions.Version:
     """A version by its exact name."""
     if name in prompts.SHIPPED:
         return versions.save(store, prompts.load(name))
     return versions.get(store, int(name[1:]))
 
 
-def _candidates(
-    picked: Chosen, found: Sequence[Entry], store: Store, full: Community | None, **more: Any
+def _build_candidates(
+    picked: PageContext, found: Sequence[CandidateSpec], store: Store, full: Community | None, **more: Any
 ) -> list[Candidate]:
     made = []
     for e in found:
         told = full if e.prompts.evidence and e.spec != BUILTIN else None
         if e.prompts.evidence and e.spec != BUILTIN and full is None:
             raise InvalidInputError(
-                f"{e.name} tells the model what others gave, and that is not prepared for this split.",
-                "Switch community evidence on in the sidebar and prepare it, or leave this version out.",
+                f"{e.name} uses community evidence, which is not prepared for this split.",
+                "Switch on community evidence in the sidebar and prepare it, or remove this version.",
             )
         chosen = replace(picked, model=e.spec, asked_with=e.prompts, evidence=told is not None)
         made.append(Candidate(e.name, chosen.user_model(store, **more), told))
     return made
 
 
-def sample(picked: Chosen, users: int, movies: int, seed: int, *, final: bool) -> Split:
+def draw_sample(picked: PageContext, users: int, movies: int, seed: int, *, final: bool) -> Split:
     """The sample of development users; for the final check, of held-out ones."""
     group = (held_out if final else development_users)(picked.dataset.user_ids)
-    return prompt_comparison.draw(picked.dataset, picked.split, users, movies, seed=seed, among=group)
+    return prompt_comparison.draw(picked.dataset, picked.split, users, movies, seed=seed, candidates=group)
 
 
-def cost(picked: Chosen, found: Sequence[Entry], drawn: Split, store: Store, full: Community | None) -> Estimate:
+def estimate_comparison(
+    picked: PageContext, found: Sequence[CandidateSpec], drawn: Split, store: Store, full: Community | None
+) -> Estimate:
     """What the candidates cost together, less what is stored."""
     total = Estimate(dollars=0.0)
-    for c in _candidates(picked, found, store, full):
-        plans = [plan(picked.dataset, drawn, u, c.model, community=c.community) for u in drawn.test.user_ids.tolist()]
+    for c in _build_candidates(picked, found, store, full):
+        plans = [
+            make_evolution_spec(picked.dataset, drawn, u, c.model, community=c.community)
+            for u in drawn.test.user_ids.tolist()
+        ]
         total += for_users(picked.dataset, drawn, plans, c.model, store, community=c.community)
     return total
 
 
-def work(
+def run_prompt_comparison(
     job: Job,
-    picked: Chosen,
-    found: Sequence[Entry],
+    picked: PageContext,
+    found: Sequence[CandidateSpec],
     drawn: Split,
     seed: int,
     store: Store,
@@ -141,10 +147,12 @@ def work(
         "among": "held-out" if final else "development",
         "items": {str(u): drawn.test.of_user(u).item.tolist() for u in users},
     }
-    bare = _candidates(picked, found, store, full)
+    bare = _build_candidates(picked, found, store, full)
     for entry, c in zip(params["candidates"], bare, strict=True):
         entry["prompt_version"] = c.model.version
-        entry["plans"] = {str(u): plan(picked.dataset, drawn, u, c.model, community=c.community).id for u in users}
+        entry["plans"] = {
+            str(u): make_evolution_spec(picked.dataset, drawn, u, c.model, community=c.community).id for u in users
+        }
     run = store.start_run(
         FINAL if final else KIND,
         title,
@@ -158,7 +166,7 @@ def work(
     )
     job.run = run
     try:
-        candidates = _candidates(picked, found, store, full, run=run, cancelled=job.cancelled)
+        candidates = _build_candidates(picked, found, store, full, run=run, cancelled=job.cancelled)
         done = prompt_comparison.try_out(
             picked.dataset,
             drawn,
@@ -169,8 +177,8 @@ def work(
             workers=WORKERS,
         )
         job.report_progress(job.total, job.total, "Intervals and audit")
-        made = _summary(drawn, done, seed, store, run)
-        run_picker.keep(run, prompt_comparison.table(drawn, done))
+        made = _summarize(drawn, done, seed, store, run)
+        tables.save_table(run, prompt_comparison.table(drawn, done))
     except BaseException as error:
         store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
@@ -178,7 +186,7 @@ def work(
     return run
 
 
-def _summary(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: str) -> dict[str, Any]:
+def _summarize(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: str) -> dict[str, Any]:
     made = prompt_comparison.summary(drawn, done, seed=seed)
     fresh = store.run_usage_by_version(run)
     for trial in done:
@@ -201,7 +209,7 @@ def _summary(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: 
 # ---- what is shown ----------------------------------------------------------------------------------
 
 
-def board(made: dict[str, Any]) -> pd.DataFrame:
+def metric_table(made: dict[str, Any]) -> pd.DataFrame:
     """One row a candidate: every measure, its difference from the base with the interval, and better or
     worse by sign and word."""
     rows = []
@@ -209,12 +217,12 @@ def board(made: dict[str, Any]) -> pd.DataFrame:
         shown: dict[str, Any] = {"Candidate": name}
         for measure, (title, side) in prompt_comparison.MEASURES.items():
             entry = row[measure]
-            shown[title] = cell(entry, side, measure)
+            shown[title] = format_cell(entry, side, measure)
         rows.append(shown)
     return pd.DataFrame(rows).set_index("Candidate").T.rename_axis("Measure").reset_index()
 
 
-def number(value: float | None, measure: str) -> str:
+def format_metric(value: float | None, measure: str) -> str:
     """A measure's value as people read it."""
     if value is None:
         return "–"
@@ -222,36 +230,36 @@ def number(value: float | None, measure: str) -> str:
     if measure in {"faithfulness", "repetition", "missing"}:
         return f"{value:.0%}"
     if measure == "price":
-        return money(value)
+        return format_money(value)
     if measure in {"tokens"}:
         return f"{value:,.0f}"
     return f"{value:.1f}" if measure in {"seconds", "failed"} else f"{value:.3f}"
 
 
-def cell(entry: dict[str, Any], side: int, measure: str) -> str:
+def format_cell(entry: dict[str, Any], side: int, measure: str) -> str:
     """A value with its difference: ``0.991 ▲ worse by 0.031 (0.010 to 0.052)``."""
-    text = number(entry["value"], measure)
+    text = format_metric(entry["value"], measure)
     delta, low, high = (entry.get(k) for k in ("delta", "delta_low", "delta_high"))
     if delta is None:
         return text
     sign = "+" if delta >= 0 else "−"
-    moved = f"{sign}{number(abs(delta), measure)}"
+    moved = f"{sign}{format_metric(abs(delta), measure)}"
     if low is None or high is None:
         return f"{text}  ({moved})"
-    return f"{text}  {verdict(delta, low, high, side)} {moved} ({number(low, measure)} to {number(high, measure)})"
+    return f"{text}  {describe_change(delta, low, high, side)} {moved} ({format_metric(low, measure)} to {format_metric(high, measure)})"
 
 
-def verdict(delta: float, low: float, high: float, side: int) -> str:
+def describe_change(delta: float, low: float, high: float, side: int) -> str:
     """Better, worse, more or less, or no difference to be seen, by sign and word."""
     if low <= 0 <= high:
-        return "≈ no difference seen:" if delta else "="
+        return "≈ no significant difference:" if delta else "="
     if side == 0:
         return "▲ higher:" if delta > 0 else "▼ lower:"
     better = (delta > 0) == (side > 0)
     return f"{'▲' if delta > 0 else '▼'} {'better' if better else 'worse'}:"
 
 
-def detectable(made: dict[str, Any]) -> str:
+def describe_detectable(made: dict[str, Any]) -> str:
     """The smallest differences that this sample finds, in words."""
     found = [
         (name, row["rmse"]["detectable"], row["mae"]["detectable"])
@@ -259,15 +267,15 @@ def detectable(made: dict[str, Any]) -> str:
         if row["rmse"].get("detectable") is not None
     ]
     if not found:
-        return "One user tells nothing of others: draw more to have intervals."
+        return "One user gives no confidence intervals; use a larger sample."
     least = ", ".join(f"{d:.3f} for {n}" for n, d, _ in found)
     return (
-        f"With {made['users']} users and {made['rows']} ratings, a difference in RMSE is found four times of five "
-        f"from {least} on; smaller ones need a larger sample."
+        f"With {made['users']} users and {made['rows']} ratings, the minimum detectable difference in RMSE at 80 % power is "
+        f"{least}; smaller ones need a larger sample."
     )
 
 
-def spend(made: dict[str, Any]) -> pd.DataFrame:
+def spend_table(made: dict[str, Any]) -> pd.DataFrame:
     """What the answers took in all, and what of it this run newly spent."""
     rows = []
     for name, row in made["candidates"].items():
@@ -277,22 +285,22 @@ def spend(made: dict[str, Any]) -> pd.DataFrame:
             {
                 "Candidate": name,
                 "New calls": s["new_calls"],
-                "New spend": money(s["new_price"]) + (unknown if s["new_calls"] else ""),
-                "Calls in all": s["all_calls"],
-                "Tokens in all": s["all_tokens"],
-                "Price in all": money(s["all_price"]) + unknown,
+                "New cost": format_money(s["new_price"]) + (unknown if s["new_calls"] else ""),
+                "Total calls": s["all_calls"],
+                "Total tokens": s["all_tokens"],
+                "Total price": format_money(s["all_price"]) + unknown,
             }
         )
     return pd.DataFrame(rows)
 
 
-def steps_of(picked: Chosen, store: Store, run: dict[str, Any], at: int, user: int) -> list[Step]:
+def candidate_steps(picked: PageContext, store: Store, run: dict[str, Any], at: int, user: int) -> list[Step]:
     """The stored evolution behind one candidate's ratings of one user."""
     plans = run["params"]["candidates"][at]["plans"]
     return [step_from_json(s, picked.dataset) for s in store.steps(plans.get(str(user), ""))]
 
 
-def final_checks(picked: Chosen, store: Store) -> list[dict[str, Any]]:
+def list_final_checks(picked: PageContext, store: Store) -> list[dict[str, Any]]:
     """Final checks on held-out users of this data set and split, newest first."""
     return [
         r
@@ -301,12 +309,12 @@ def final_checks(picked: Chosen, store: Store) -> list[dict[str, Any]]:
     ]
 
 
-def models_offered(picked: Chosen) -> list[str]:
+def offered_models(picked: PageContext) -> list[str]:
     """The chosen model first, then what has been listed in this session, then the built-in."""
     listed: list[str] = st.session_state.get("_models", [])
     return list(dict.fromkeys([picked.model, *listed, BUILTIN]))
 
 
-def full_evidence(picked: Chosen) -> Community | None:
+def load_evidence(picked: PageContext) -> Community | None:
     """Community evidence where it is prepared."""
-    return state.community(picked.dataset, picked.split, full=True)
+    return state.load_community(picked.dataset, picked.split, full=True)

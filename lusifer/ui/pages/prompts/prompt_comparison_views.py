@@ -13,24 +13,25 @@ from lusifer import prompts, settings
 from lusifer.charts import prompt_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import prompt_comparison as measured
+from lusifer.evaluation import tables
 from lusifer.prompts import versions
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components import job_panel, profile_view, run_picker
-from lusifer.ui.formatting import literal, price_tag, safe_csv, say
+from lusifer.ui.formatting import escape_markdown, format_cost, to_safe_csv, with_item_noun
 from lusifer.ui.pages.prompts import prompt_comparison_run
-from lusifer.ui.state import Chosen
+from lusifer.ui.state import PageContext
 
-TEMPERATURES = [prompt_comparison_run.AS_SAID, "0", "0.3", "0.7", "1"]
+TEMPERATURES = [prompt_comparison_run.AS_IN_VERSION, "0", "0.3", "0.7", "1"]
 THUMBS = {1: "Good", -1: "Bad"}
 
 
-def compare(picked: Chosen, store: Store) -> None:
+def show_comparison(picked: PageContext, store: Store) -> None:
     """The whole view: what to try, its price, its progress, and the newest or chosen result."""
     exact = [n for n in versions.names(store) if n in prompts.SHIPPED or n.startswith("v")]
     labels = store.prompt_labels()
-    usual = [_exact(store, labels[x]) for x in (versions.BASELINE, versions.ACTIVE) if x in labels]
+    usual = [_version_name(store, labels[x]) for x in (versions.BASELINE, versions.ACTIVE) if x in labels]
     newest = [n for n in exact if n.startswith("v")][:1]
     first = usual + ([] if picked.builtin else [picked.prompts]) + newest
     with st.container(border=True):
@@ -41,49 +42,57 @@ def compare(picked: Chosen, store: Store) -> None:
                 [n for n in dict.fromkeys(first) if n in exact],
                 key="trial-versions",
                 width=320,
-                help="The first one is what the others are held against.",
+                help="The first one is the baseline for the others.",
             )
             specs = st.multiselect(
                 "Models",
-                prompt_comparison_run.models_offered(picked),
+                prompt_comparison_run.offered_models(picked),
                 [picked.model],
                 key="trial-models",
                 format_func=label,
                 width=260,
             )
             temperatures = st.multiselect(
-                "Temperatures", TEMPERATURES, [prompt_comparison_run.AS_SAID], key="trial-temperatures", width=240
+                "Temperatures", TEMPERATURES, [prompt_comparison_run.AS_IN_VERSION], key="trial-temperatures", width=240
             )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            users = st.number_input("Users", 1, 500, prompt_comparison_run.USERS, 5, key="trial-users", width=110)
+            users = st.number_input(
+                "Users", 1, 500, prompt_comparison_run.DEFAULT_USERS, 5, key="trial-users", width=110
+            )
             movies = st.number_input(
-                say("Movies each"), 1, 200, prompt_comparison_run.MOVIES, 5, key="trial-movies", width=130
+                with_item_noun("Movies per user"),
+                1,
+                200,
+                prompt_comparison_run.DEFAULT_ITEMS,
+                5,
+                key="trial-movies",
+                width=130,
             )
             seed = st.number_input("Seed", 0, 10**6, 0, key="trial-seed", width=110)
         st.caption(
-            say(
-                "Development users, one of each class of activity, drawn by the seed: the same users and movies for every "
+            with_item_noun(
+                "Development users, stratified by activity and sampled by the seed: the same users and movies for every "
                 "candidate. Up to 4 candidates are shown side by side; up to 24 as a grid."
             )
         )
-        _start(picked, store, names, specs, temperatures, int(users), int(movies), int(seed))
-    shown = _chosen_run(picked, store)
+        _show_start(picked, store, names, specs, temperatures, int(users), int(movies), int(seed))
+    shown = _pick_run(picked, store)
     if shown is None:
         st.info(
             "No comparison yet. Choose two versions, or a version and another model, and press the button above. "
-            "With the built-in alone there is nothing to tune: it ignores wording.",
+            "With the built-in alone there is nothing to tune: it ignores prompt wording.",
             icon=":material/compare:",
         )
         return
-    result(picked, store, shown)
+    show_result(picked, store, shown)
 
 
-def _exact(store: Store, number: int) -> str:
+def _version_name(store: Store, number: int) -> str:
     return versions.get(store, number).name
 
 
-def _start(
-    picked: Chosen,
+def _show_start(
+    picked: PageContext,
     store: Store,
     names: list[str],
     specs: list[str],
@@ -98,13 +107,13 @@ def _start(
     if not job_panel.job_ended(key, "_trial"):
         return
     try:
-        found = prompt_comparison_run.entries(store, names, specs, temperatures)
-        full = prompt_comparison_run.full_evidence(picked)
+        found = prompt_comparison_run.expand_candidates(store, names, specs, temperatures)
+        full = prompt_comparison_run.load_evidence(picked)
         least = 1 if final else 2
         tag = ""
-        drawn = prompt_comparison_run.sample(picked, users, movies, seed, final=final)
+        drawn = prompt_comparison_run.draw_sample(picked, users, movies, seed, final=final)
         if len(found) >= least:
-            tag = f" ({price_tag(prompt_comparison_run.cost(picked, found, drawn, store, full))})"
+            tag = f" ({format_cost(prompt_comparison_run.estimate_comparison(picked, found, drawn, store, full))})"
     except LusiferError as error:
         state.show_error(error)
         return
@@ -116,53 +125,53 @@ def _start(
         type="secondary" if final else "primary",
         disabled=len(found) < least,
         icon=":material/verified:" if final else ":material/compare:",
-        help=None if len(found) >= least else "Choose at least two.",
+        help=None if len(found) >= least else "Choose at least two candidates.",
     ):
-        state.jobs().start(
+        state.get_jobs().start(
             key,
             "Comparison of prompts",
-            lambda j: prompt_comparison_run.work(j, picked, found, drawn, seed, store, full, final=final, title=title),
+            lambda j: prompt_comparison_run.run_prompt_comparison(
+                j, picked, found, drawn, seed, store, full, final=final, title=title
+            ),
             store=store,
         )
         st.rerun()
 
 
-def _chosen_run(picked: Chosen, store: Store) -> dict[str, Any] | None:
-    found = run_picker.recorded(picked, store, prompt_comparison_run.KIND) + run_picker.recorded(
+def _pick_run(picked: PageContext, store: Store) -> dict[str, Any] | None:
+    found = run_picker.finished_runs(picked, store, prompt_comparison_run.KIND) + run_picker.finished_runs(
         picked, store, prompt_comparison_run.FINAL
     )
     found.sort(key=lambda r: r["created_at"], reverse=True)
     if not found:
         return None
     held = {r["id"] for r in found if r["kind"] == prompt_comparison_run.FINAL}
-    return run_picker.choose(found, "trial-run", "trial", "_trial", lambda r: " · held-out" * (r in held))
+    return run_picker.pick_run(found, "trial-run", "trial", "_trial", lambda r: " · held-out" * (r in held))
 
 
-def result(picked: Chosen, store: Store, run: dict[str, Any]) -> None:
+def show_result(picked: PageContext, store: Store, run: dict[str, Any]) -> None:
     """One recorded comparison: figures, users, answers, and what to do with the winner."""
     made, found = run["summary"], run["params"]["candidates"]
     final = run["kind"] == prompt_comparison_run.FINAL
     names = [c["name"] for c in found]
     st.caption(
         f"{made['users']} {'held-out' if final else 'development'} users, {made['rows']:,} of {made['asked']:,} ratings "
-        f"compared, seed {run['seed']}, split {literal(run['split'])}. Differences are against {literal(made['base'])}; in "
-        f"brackets their 95 % intervals over users."
+        f"compared, seed {run['seed']}, split {escape_markdown(run['split'])}. Differences are relative to {escape_markdown(made['base'])}; in "
+        f"brackets their 95 % confidence intervals over users."
     )
     st.dataframe(
-        prompt_comparison_run.board(made),
+        prompt_comparison_run.metric_table(made),
         hide_index=True,
         height="content",
         alt="Measures by candidate",
         column_config={"Measure": st.column_config.TextColumn(pinned=True)},
     )
-    st.caption(literal(prompt_comparison_run.detectable(made)))
-    with st.expander("What it cost", icon=":material/payments:"):
+    st.caption(escape_markdown(prompt_comparison_run.describe_detectable(made)))
+    with st.expander("Cost", icon=":material/payments:"):
         st.dataframe(
-            prompt_comparison_run.spend(made), hide_index=True, alt="New spend and stored answers by candidate"
+            prompt_comparison_run.spend_table(made), hide_index=True, alt="New cost and cached answers by candidate"
         )
-        st.caption(
-            "In all: what these evolutions and their ratings took, whenever they were asked for; new: what this run asked for."
-        )
+        st.caption("Total: all calls of these evolutions and ratings, from any run; new: the calls of this run.")
     if len(names) > 2:
         best = measured.front(made["candidates"])
         cost = "price" if any(made["candidates"][n]["price"]["value"] for n in names) else "tokens"
@@ -175,21 +184,21 @@ def result(picked: Chosen, store: Store, run: dict[str, Any]) -> None:
             ],
             columns=["name", "rmse", "cost", "front"],
         ).dropna()
-        st.markdown("**Quality against cost**")
+        st.markdown("**Quality vs. cost**")
         st.plotly_chart(
-            prompt_charts.quality_against_cost(frame, "Price a user, dollars" if cost == "price" else "Tokens a user"),
-            alt="RMSE of each candidate against its cost; the best front is marked by diamonds",
+            prompt_charts.quality_vs_cost(frame, "Price per user, dollars" if cost == "price" else "Tokens a user"),
+            alt="RMSE of each candidate vs. its cost; diamonds mark the Pareto front",
         )
-    _winner(picked, store, run, found)
-    rows = run_picker.rows(run["id"])
+    _show_winner(picked, store, run, found)
+    rows = tables.read_table(run["id"])
     if rows is None:
-        st.caption("The single ratings of this run are not on this machine.")
+        st.caption("The individual ratings of this run are not on this machine.")
         return
-    _look_closer(picked, store, run, found, rows, names)
-    st.download_button("Ratings as CSV", safe_csv(rows), f"{run['id']}.csv", "text/csv", icon=":material/download:")
+    _show_details(picked, store, run, found, rows, names)
+    st.download_button("Ratings as CSV", to_safe_csv(rows), f"{run['id']}.csv", "text/csv", icon=":material/download:")
 
 
-def _winner(picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[str, Any]]) -> None:
+def _show_winner(picked: PageContext, store: Store, run: dict[str, Any], found: list[dict[str, Any]]) -> None:
     """Make one active; check on held-out users."""
     able = {c["name"]: c for c in found if c["number"]}
     if not able:
@@ -206,48 +215,48 @@ def _winner(picked: Chosen, store: Store, run: dict[str, Any], found: list[dict[
         mine = replace(asked, temperature=float(able[str(name)]["temperature"]))
         here = active is not None and versions.get(store, active).prompts == mine
         if settings.is_public():
-            st.caption("What is active here is the operator's to say.")
+            st.caption("Only the operator can change the active version.")
         elif here:
-            st.markdown(f":green-badge[:material/check: {literal(str(name))} is active]")
+            st.markdown(f":green-badge[:material/check: {escape_markdown(str(name))} is active]")
         elif st.button("Make active", icon=":material/flag:", key="make-active"):
             made = versions.save(store, mine, able[str(name)]["number"], f"From the comparison {run['id']}")
             versions.move(store, versions.ACTIVE, made.number)
             st.toast(
-                f"{literal(made.name)} is active now. Versions has the way back.",
+                f"{escape_markdown(made.name)} is active now. Roll back under Versions.",
                 icon=":material/flag:",
             )
             st.rerun()
     if settings.is_public():
         return
-    checks = prompt_comparison_run.final_checks(picked, store)
+    checks = prompt_comparison_run.list_final_checks(picked, store)
     with st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
         st.markdown(
-            "Held-out users are for one last look, not for tuning: each check is counted and dated, and a version that was "
-            "changed after one has seen them."
+            "Held-out users are for a final check, not for tuning: every check is counted and dated. A version that was "
+            "changed after a check is no longer untested on them."
         )
         for row in checks[:10]:
-            st.caption(f"{row['created_at'][:16].replace('T', ' ')}: {literal(row['title'])}, {row['status']}")
+            st.caption(f"{row['created_at'][:16].replace('T', ' ')}: {escape_markdown(row['title'])}, {row['status']}")
         chosen = able[str(name)]
         temperature = (
             f"{chosen['temperature']:g}"
             if chosen["temperature"] != asked.temperature
-            else prompt_comparison_run.AS_SAID
+            else prompt_comparison_run.AS_IN_VERSION
         )
-        _start(
+        _show_start(
             picked,
             store,
             [chosen["version"]],
             [chosen["spec"]],
             [temperature],
             len(run["params"]["users"]),
-            prompt_comparison_run.MOVIES,
+            prompt_comparison_run.DEFAULT_ITEMS,
             int(run["seed"]),
             final=True,
         )
 
 
-def _look_closer(
-    picked: Chosen,
+def _show_details(
+    picked: PageContext,
     store: Store,
     run: dict[str, Any],
     found: list[dict[str, Any]],
@@ -267,7 +276,7 @@ def _look_closer(
     if len(names) > 1:
         moved = measured.changed(rows, other)
         if moved.empty:
-            st.caption("No user has ratings from both.")
+            st.caption("No user has ratings from both candidates.")
             return
         table = pd.DataFrame(
             {
@@ -279,7 +288,7 @@ def _look_closer(
                 "Ratings": moved["rows"],
             }
         )
-        st.caption("The most worsened first. Choose a row to see both profiles and every rating.")
+        st.caption("Largest increase in error first. Select a row to see both profiles and all ratings.")
         taken = st.dataframe(
             table,
             hide_index=True,
@@ -287,7 +296,7 @@ def _look_closer(
             on_select="rerun",
             selection_mode="single-row",
             key=f"moved-{run['id']}-{other}",
-            alt="Users by how much their error changed",
+            alt="Users by change in error",
             column_config={
                 c: st.column_config.NumberColumn(format="%+.3f" if c.startswith("Change") else "%.3f")
                 for c in ("Change in RMSE", names[0], names[other])
@@ -299,12 +308,12 @@ def _look_closer(
     else:
         user = int(rows["user_id"].iloc[0])
         shown = [0]
-    _profiles(picked, store, run, found, user, shown, names)
-    _answers(picked, store, run, found, rows[rows["user_id"] == user], shown, names)
+    _show_profiles(picked, store, run, found, user, shown, names)
+    _show_answers(picked, store, run, found, rows[rows["user_id"] == user], shown, names)
 
 
-def _profiles(
-    picked: Chosen,
+def _show_profiles(
+    picked: PageContext,
     store: Store,
     run: dict[str, Any],
     found: list[dict[str, Any]],
@@ -312,7 +321,7 @@ def _profiles(
     shown: list[int],
     names: list[str],
 ) -> None:
-    steps = [prompt_comparison_run.steps_of(picked, store, run, at, user) for at in shown]
+    steps = [prompt_comparison_run.candidate_steps(picked, store, run, at, user) for at in shown]
     most = max(map(len, steps), default=0)
     if not most:
         st.caption("The evolutions are not stored on this machine.")
@@ -332,21 +341,21 @@ def _profiles(
         places = [st.container() for _ in shown]
     for place, at, made in zip(places, shown, steps, strict=True):
         with place:
-            st.markdown(f"**{literal(names[at])}**")
+            st.markdown(f"**{escape_markdown(names[at])}**")
             if not made:
                 st.caption("Its evolution failed or is not stored.")
                 continue
             one = made[min(step, len(made)) - 1]
-            st.caption(literal(one.explanation))
+            st.caption(escape_markdown(one.explanation))
             against = first if at != shown[0] else None
-            profile_view.profile(against, one.profile, only_changes=only and against is not None)
+            profile_view.show_profile(against, one.profile, only_changes=only and against is not None)
             st.markdown("**What changed**")
-            profile_view.change_list(one)
-            _note(store, run, found[at], user, 0, step)
+            profile_view.show_change_list(one)
+            _show_note(store, run, found[at], user, 0, step)
 
 
-def _answers(
-    picked: Chosen,
+def _show_answers(
+    picked: PageContext,
     store: Store,
     run: dict[str, Any],
     found: list[dict[str, Any]],
@@ -355,7 +364,10 @@ def _answers(
     names: list[str],
 ) -> None:
     table = pd.DataFrame(
-        {say("Movie"): [picked.dataset.item(int(i)).title for i in rows["item_id"]], "True": rows["rating"].to_numpy()}
+        {
+            with_item_noun("Movie"): [picked.dataset.item(int(i)).title for i in rows["item_id"]],
+            "True": rows["rating"].to_numpy(),
+        }
     )
     for at in shown:
         table[names[at]] = rows[f"said_{at}"].to_numpy()
@@ -366,11 +378,11 @@ def _answers(
         best = [
             names[shown[int(np.nanargmin(off[:, n]))]] if np.isfinite(off[:, n]).any() else "" for n in range(len(rows))
         ]
-        table["Nearest"] = [
+        table["Closest"] = [
             "–" if not np.isfinite(spread[n]) else "= same" if same[n] else best[n] for n in range(len(rows))
         ]
         if st.session_state.get("trial-only"):
-            table = table[table["Nearest"] != "= same"]
+            table = table[table["Closest"] != "= same"]
     for at in shown:
         table[f"Reason, {names[at]}"] = (
             rows[f"reason_{at}"].reindex(rows.index[table.index]).to_numpy()
@@ -393,16 +405,16 @@ def _answers(
             else shown[0]
         )
         item = st.selectbox(
-            say("Movie"),
+            with_item_noun("Movie"),
             items,
             format_func=lambda i: f"{picked.dataset.item(i).title} · {i}",
             key=f"note-item-{run['id']}",
         )
         if item is not None:
-            _note(store, run, found[at], int(rows["user_id"].iloc[0]), item, 0)
+            _show_note(store, run, found[at], int(rows["user_id"].iloc[0]), item, 0)
 
 
-def _note(store: Store, run: dict[str, Any], candidate: dict[str, Any], user: int, item: int, step: int) -> None:
+def _show_note(store: Store, run: dict[str, Any], candidate: dict[str, Any], user: int, item: int, step: int) -> None:
     """Thumbs and a note on one answer, kept with the run; strangers give none."""
     if settings.is_public():
         return
@@ -416,14 +428,14 @@ def _note(store: Store, run: dict[str, Any], candidate: dict[str, Any], user: in
         st.feedback(
             "thumbs",
             key=f"{key}-thumb",
-            on_change=_keep_note,
+            on_change=_save_note,
             args=(store, run["id"], candidate, user, item, step, key),
         )
         st.text_input(
             "Note",
             old.get("note") or "",
             key=f"{key}-text",
-            on_change=_keep_note,
+            on_change=_save_note,
             args=(store, run["id"], candidate, user, item, step, key),
             max_chars=300,
             label_visibility="collapsed",
@@ -431,7 +443,7 @@ def _note(store: Store, run: dict[str, Any], candidate: dict[str, Any], user: in
         )
 
 
-def _keep_note(store: Store, run: str, candidate: dict[str, Any], user: int, item: int, step: int, key: str) -> None:
+def _save_note(store: Store, run: str, candidate: dict[str, Any], user: int, item: int, step: int, key: str) -> None:
     """Keep what was just given; nothing is written while nobody changes anything."""
     thumb = st.session_state.get(f"{key}-thumb")
     store.save_note(

@@ -16,7 +16,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
 from lusifer.prompts import PromptSet, versions
 from lusifer.prompts.versions import Version
-from lusifer.simulator import Step, evolve, plan, prompt_rendering
+from lusifer.simulator import Step, evolve, make_evolution_spec, prompt_rendering
 from lusifer.simulator.evolution import history_of
 from lusifer.simulator.preview import Preview, context_at, preview
 from lusifer.simulator.statistical import StatisticalUserModel
@@ -24,17 +24,17 @@ from lusifer.simulator.types import Context
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components import item_picker
-from lusifer.ui.formatting import literal, say
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.state import PageContext
 
-TITLES = {
+TEMPLATE_TITLES = {
     "system": "System",
     "first": "First profile",
     "update": "Profile update",
     "rate": "Forecast and rating",
     "repair": "Repair",
 }
-PARTS = {
+SECTION_TITLES = {
     "system": "System message",
     "wording": "Wording of the template",
     "about": "Demographics",
@@ -43,7 +43,7 @@ PARTS = {
     "recent": "Newest ratings",
     "batch": "New ratings",
     "items": "Movies to rate",
-    "others": "What others say",
+    "others": "Community evidence",
     "schema": "Answer schema",
     "repair": "Repair message",
 }
@@ -60,7 +60,7 @@ class Draft:
     revision: int = 0
 
 
-def opened(store: Store, base: Version) -> Draft:
+def open_draft(store: Store, base: Version) -> Draft:
     """The draft of this tab: the one that the address names, else a fresh copy of a version."""
     held: Draft | None = st.session_state.get("_draft")
     asked = st.query_params.get("draft", "")
@@ -74,15 +74,15 @@ def opened(store: Store, base: Version) -> Draft:
     else:
         if asked:
             st.warning(
-                "The draft of this link is not kept any more; this is a fresh copy.",
+                "The draft of this link no longer exists; this is a new copy.",
                 icon=":material/draft:",
             )
-        held = fresh(base)
+        held = start_draft(base)
     st.session_state["_draft"] = held
     return held
 
 
-def fresh(base: Version) -> Draft:
+def start_draft(base: Version) -> Draft:
     """A new draft of a version, for this tab; whatever was edited before stays among the drafts."""
     held = Draft(secrets.token_hex(8), base.number, base.prompts)
     st.session_state["_draft"] = held
@@ -91,7 +91,7 @@ def fresh(base: Version) -> Draft:
     return held
 
 
-def keep(store: Store, draft: Draft, edited: PromptSet) -> None:
+def save_draft(store: Store, draft: Draft, edited: PromptSet) -> None:
     """Store what was edited; where another tab has written to the draft meanwhile, as one of its own."""
     if (edited == draft.prompts and draft.revision) or settings.is_public():
         return  # a stranger's draft stays in their session
@@ -100,21 +100,21 @@ def keep(store: Store, draft: Draft, edited: PromptSet) -> None:
     found, revision = store.save_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)
     if found != draft.id:
         st.toast(
-            "Another tab changed this draft meanwhile. Yours goes on as a draft of its own.",
+            "Another tab changed this draft. Your changes continue as a separate draft.",
             icon=":material/call_split:",
         )
     draft.id, draft.revision, draft.prompts = found, revision, edited
     st.query_params["draft"] = found
 
 
-def base_control(store: Store, picked: Chosen) -> Draft:
+def pick_base(store: Store, picked: PageContext) -> Draft:
     """Which version the draft begins as; choosing another one begins another draft."""
     exact = [n for n in versions.names(store) if n in prompts.SHIPPED or n.startswith("v")]
     labels = store.prompt_labels()
-    listed = {_number(store, n): n for n in exact}
+    listed = {_version_number(store, n): n for n in exact}
     first = versions.find("active", store) if picked.builtin else picked.asked_with
     number = store.save_prompt(first.hash, first.name, prompts.to_json(first), None, "")
-    draft = opened(store, versions.get(store, number))
+    draft = open_draft(store, versions.get(store, number))
     if draft.base not in listed:
         listed[draft.base] = f"v{draft.base}"
     numbers = list(listed)
@@ -124,22 +124,22 @@ def base_control(store: Store, picked: Chosen) -> Draft:
         return f"{listed[n]} ({', '.join(named)})" if named else listed[n]
 
     base = st.selectbox(
-        "Begin as", numbers, index=numbers.index(draft.base), format_func=shown, key=f"lab-base-{draft.id}", width=240
+        "Start from", numbers, index=numbers.index(draft.base), format_func=shown, key=f"lab-base-{draft.id}", width=240
     )
     if base is not None and base != draft.base:
-        fresh(versions.get(store, base))
+        start_draft(versions.get(store, base))
         st.rerun()
     return draft
 
 
-def _number(store: Store, name: str) -> int:
+def _version_number(store: Store, name: str) -> int:
     if name.startswith("v"):
         return int(name[1:])
     found = prompts.load(name)
     return store.save_prompt(found.hash, found.name, prompts.to_json(found), None, "")
 
 
-def drafts_control(store: Store) -> None:
+def show_drafts(store: Store) -> None:
     """Drafts that are kept, this tab's and others', to go on with."""
     found = [] if settings.is_public() else store.drafts()
     held: Draft = st.session_state["_draft"]
@@ -155,7 +155,7 @@ def drafts_control(store: Store) -> None:
                 st.rerun()
 
 
-def parameters(draft: Draft) -> PromptSet:
+def edit_parameters(draft: Draft) -> PromptSet:
     """Everything of a set but its templates, as fields."""
     p = draft.prompts
     key = f"lab-{draft.id}-"
@@ -165,27 +165,29 @@ def parameters(draft: Draft) -> PromptSet:
         temperature = st.number_input(
             "Temperature", 0.0, float(most["temperature"]), float(p.temperature), 0.1, key=f"{key}temperature"
         )
-        items = st.number_input(say("Movies a call"), 1, most["items_per_call"], p.items_per_call, key=f"{key}items")
-        history = st.number_input("Ratings to read", 1, most["history"], p.history, 10, key=f"{key}history")
-        batch = st.number_input("Ratings a batch", 1, most["batch_size"], p.batch_size, 5, key=f"{key}batch")
+        items = st.number_input(
+            with_item_noun("Movies per call"), 1, most["items_per_call"], p.items_per_call, key=f"{key}items"
+        )
+        history = st.number_input("History length (ratings)", 1, most["history"], p.history, 10, key=f"{key}history")
+        batch = st.number_input("Batch size (ratings)", 1, most["batch_size"], p.batch_size, 5, key=f"{key}batch")
         recent = st.number_input(
-            "Newest ratings shown",
+            "Newest ratings in the prompt",
             0,
             most["recent"],
             p.recent,
             key=f"{key}recent",
-            help="How many of the newest ratings a rating prompt shows beside the profile.",
+            help="How many of the newest ratings a rating prompt includes beside the profile.",
         )
         samples = st.number_input(
-            "Draws a rating",
+            "Samples per rating",
             1,
             most["samples"],
             p.samples,
             key=f"{key}samples",
-            help="Where the server gives no token probabilities: the mean of so many draws.",
+            help="Where the server returns no token probabilities: the mean of this many samples.",
         )
         rating = st.number_input(
-            say("Longest answer, a movie"),
+            with_item_noun("Max tokens per movie"),
             1,
             most["rating_tokens"],
             p.rating_tokens,
@@ -194,7 +196,7 @@ def parameters(draft: Draft) -> PromptSet:
             help="Tokens.",
         )
         update = st.number_input(
-            "Longest answer, a profile",
+            "Max tokens per profile",
             1,
             most["update_tokens"],
             p.update_tokens,
@@ -203,18 +205,18 @@ def parameters(draft: Draft) -> PromptSet:
             help="Tokens.",
         )
     shown = st.pills(
-        say("Shown of a movie beside its title"),
+        with_item_noun("Movie metadata in the prompt"),
         prompts.METADATA,
         selection_mode="multi",
         default=list(p.metadata),
         key=f"{key}metadata",
-        help="People and overview only where they are known. What is not shown is not among the facts either.",
+        help="People and overview only where they are known. Omitted metadata is omitted from the facts too.",
     )
     told = st.toggle(
-        "Tell what others gave",
+        "Include community evidence",
         p.evidence,
         key=f"{key}evidence",
-        help=say("Community evidence on each movie that is asked about."),
+        help=with_item_noun("Other users' ratings of each movie in the prompt."),
     )
     ordered = tuple(m for m in prompts.METADATA if m in (shown or []))
     return replace(
@@ -233,31 +235,31 @@ def parameters(draft: Draft) -> PromptSet:
     )
 
 
-def editor(draft: Draft, template: str) -> str:
+def edit_template(draft: Draft, template: str) -> str:
     """The text of one template, monospaced."""
     text = dict(draft.prompts.templates)[template]
     with st.container(key="lab-editor"):
         st.html("<style>.st-key-lab-editor textarea {font-family: monospace; font-size: 0.85rem}</style>")
         return st.text_area(
-            f"Template: {TITLES[template]}",
+            f"Template: {TEMPLATE_TITLES[template]}",
             text,
             height=380,
             key=f"lab-{draft.id}-{template}",
-            help="Jinja2. What you type is taken over when you leave the field or press Ctrl+Enter, and is kept as a "
-            "draft. Ctrl+Z undoes while you are in it.",
+            help="Jinja2. Your text is saved as a draft when you leave the field or press Ctrl+Enter. "
+            "Ctrl+Z undoes changes while you are in the field.",
         )
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _builtin_steps(
+def _compute_builtin_steps(
     _data: Dataset, _split: Split, dataset_hash: str, split: str, user: int, history: int, size: int
 ) -> list[Step]:
     model = StatisticalUserModel()
-    what = plan(_data, _split, user, model, history=history, batch_size=size)
+    what = make_evolution_spec(_data, _split, user, model, history=history, batch_size=size)
     return list(evolve(_data, _split, model, what))
 
 
-def steps_for(picked: Chosen, draft: Draft, user: int, store: Store) -> tuple[list[Step], str]:
+def preview_steps(picked: PageContext, draft: Draft, user: int, store: Store) -> tuple[list[Step], str]:
     """Steps whose profiles the questions stand on, and whose they are: the chosen model's stored ones with
     the version that the draft began as, else the built-in's, which cost nothing.
 
@@ -271,23 +273,23 @@ def steps_for(picked: Chosen, draft: Draft, user: int, store: Store) -> tuple[li
         found = chosen.stored(chosen.plan(user))
         wanted = -(-len(history_of(picked.dataset, picked.split, user, p.history)) // p.batch_size)
         if len(found) == wanted:
-            return found, f"as {base.name} had the chosen model write it"
+            return found, f"as {base.name} with the chosen model wrote it"
     return (
-        _builtin_steps(
+        _compute_builtin_steps(
             picked.dataset, picked.split, picked.dataset.hash, picked.split.id, user, p.history, p.batch_size
         ),
         "as the built-in writes it",
     )
 
 
-def movies_of(picked: Chosen, user: int) -> tuple[Item, ...]:
+def preview_items(picked: PageContext, user: int) -> tuple[Item, ...]:
     """Ten movies to rate: of the user's test part, else popular ones that they have not rated."""
-    ids = item_picker.held_out(picked, user)[:10] or item_picker.popular_unseen(picked, user)
+    ids = item_picker.held_out_items(picked, user)[:10] or item_picker.popular_unrated_items(picked, user)
     return picked.dataset.items_of(ids)
 
 
-def context_for(
-    picked: Chosen,
+def build_context(
+    picked: PageContext,
     draft: Draft,
     user: int,
     steps: Sequence[Step],
@@ -299,22 +301,22 @@ def context_for(
     context = context_at(picked.dataset, picked.split, user, steps, template, step)
     if not draft.prompts.evidence or template not in {"rate", "repair"}:
         return context, ""
-    told = state.community(picked.dataset, picked.split, full=True)
+    told = state.load_community(picked.dataset, picked.split, full=True)
     if told is None:
-        return context, "Community evidence is not prepared for this split, so it is left out here."
+        return context, "Community evidence is not prepared for this split, so it is omitted here."
     return context.with_evidence(told.crowd(user, [i.id for i in items])), ""
 
 
-def shown_values(found: Preview, template: str) -> pd.DataFrame:
+def variable_table(found: Preview, template: str) -> pd.DataFrame:
     """The variables of a template, what each is, and its value here."""
     rows = []
     for name, what in prompt_rendering.VARIABLES[template].items():
         value = found.values.get(name, "")
-        rows.append((name, what, _value(value)))
-    return pd.DataFrame(rows, columns=["Variable", "What it is", "Here"])
+        rows.append((name, what, _format_value(value)))
+    return pd.DataFrame(rows, columns=["Variable", "Description", "Value"])
 
 
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if callable(value):
         return "a function"
     if isinstance(value, tuple | list):
@@ -327,24 +329,24 @@ def _value(value: Any) -> str:
     return str(value)[:600]
 
 
-def sizes(found: Preview, rate_: float) -> pd.DataFrame:
-    """Estimated tokens by part, largest first."""
-    rows = [(say(PARTS.get(p, p)), round(n * rate_)) for p, n in found.sizes.items() if n]
+def token_table(found: Preview, rate_: float) -> pd.DataFrame:
+    """Estimated tokens by section, largest first."""
+    rows = [(with_item_noun(SECTION_TITLES.get(p, p)), round(n * rate_)) for p, n in found.sizes.items() if n]
     frame = pd.DataFrame(rows, columns=["Part", "Tokens"])
     return frame.sort_values("Tokens", ascending=False, kind="stable")
 
 
-def look(
-    picked: Chosen, draft: Draft, user: int, template: str, step: int, store: Store
+def build_preview(
+    picked: PageContext, draft: Draft, user: int, template: str, step: int, store: Store
 ) -> tuple[Preview, Context, str, int]:
     """The preview, what it was filled in with, whose profile that is, and how many steps there are.
 
     Raises:
         LusiferError: nothing to read.
     """
-    steps, whose = steps_for(picked, draft, user, store)
-    items = movies_of(picked, user)
-    context, note = context_for(picked, draft, user, steps, template, min(step, len(steps)), items)
+    steps, whose = preview_steps(picked, draft, user, store)
+    items = preview_items(picked, user)
+    context, note = build_context(picked, draft, user, steps, template, min(step, len(steps)), items)
     per_character = store.tokens_per_character(picked.model) or 0.25
     others = [
         (context_at(picked.dataset, picked.split, user, steps, t, min(n, len(steps))), items)
@@ -354,38 +356,38 @@ def look(
     return found, context, f"{whose}. {note}".strip(), len(steps)
 
 
-def mistakes(found: Preview) -> None:
+def show_mistakes(found: Preview) -> None:
     """What is wrong, one line a mistake."""
     st.error(
         "\n".join(
-            f"- {literal(TITLES[m.template])}{f', line {m.line}' if m.line else ''}: {literal(m.message)}"
+            f"- {escape_markdown(TEMPLATE_TITLES[m.template])}{f', line {m.line}' if m.line else ''}: {escape_markdown(m.message)}"
             for m in found.mistakes
         ),
-        title="Nothing can be sent yet",
+        title="The prompt has errors",
         icon=":material/error:",
     )
 
 
-def questions_shown(found: Preview, per_character: float) -> None:
+def show_rendered_prompt(found: Preview, per_character: float) -> None:
     """The messages as they would be sent, and how long each part is."""
     total = round(sum(found.sizes.values()) * per_character)
-    st.caption(f"About {total:,} tokens in, at most {found.most:,} out.")
+    st.caption(f"About {total:,} input tokens, at most {found.most:,} output tokens.")
     st.dataframe(
-        sizes(found, per_character),
+        token_table(found, per_character),
         hide_index=True,
         height="content",
-        alt="Estimated tokens by part",
+        alt="Estimated tokens by section",
         column_config={"Tokens": st.column_config.ProgressColumn(format="%d", max_value=max(total, 1))},
     )
     for message in found.messages:
-        st.caption(literal(message.role.capitalize()))
+        st.caption(escape_markdown(message.role.capitalize()))
         st.code(message.content, language=None, wrap_lines=True, line_numbers=True, height=260)
 
 
-def save_control(store: Store, draft: Draft, sound: bool) -> None:
+def show_save(store: Store, draft: Draft, sound: bool) -> None:
     """A note and the button that makes a version of the draft."""
     if settings.is_public():
-        st.caption("Versions are kept by the operator of this server; what you write here can be tried.")
+        st.caption("Only the operator of this server can save versions; you can try your draft.")
         return
     base = versions.get(store, draft.base)
     same = draft.prompts == base.prompts
@@ -395,7 +397,7 @@ def save_control(store: Store, draft: Draft, sound: bool) -> None:
         icon=":material/save:",
         type="primary",
         disabled=same or not sound,
-        help="Nothing differs from the version that it began as." if same else None,
+        help="No differences from the version that you started from." if same else None,
     ):
         try:
             prompts.check_parameters({"name": draft.prompts.name})
@@ -404,7 +406,7 @@ def save_control(store: Store, draft: Draft, sound: bool) -> None:
             state.show_error(error)
             return
         store.delete_draft(draft.id)
-        fresh(made)
+        start_draft(made)
         st.session_state["_prompts"] = made.name
         st.session_state["_saved"] = made.name
         st.rerun()

@@ -13,14 +13,14 @@ from lusifer.prompts import versions
 from lusifer.prompts.versions import Version
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.formatting import literal
+from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import prompt_editor
 
-BIGGEST = 2_000_000
+MAX_FILE_BYTES = 2_000_000
 """Bytes of the largest prompt file that is read."""
 
 
-def listing(store: Store) -> None:
+def show_versions(store: Store) -> None:
     """All versions, and what can be done with the chosen one."""
     versions.prepare(store)
     rows, labels, scores = store.prompts(), store.prompt_labels(), store.note_scores()
@@ -31,15 +31,15 @@ def listing(store: Store) -> None:
                 "Name": r["name"],
                 "Labels": ", ".join(x for x, n in labels.items() if n == r["number"]),
                 "Note": r["note"] or "",
-                "From": f"v{r['parent']}" if r["parent"] else "",
-                "Made": pd.Timestamp(r["created_at"]),
-                "Thumbs": _thumbs(scores, r["name"], r["hash"]),
+                "Parent": f"v{r['parent']}" if r["parent"] else "",
+                "Created": pd.Timestamp(r["created_at"]),
+                "Thumbs": _format_thumbs(scores, r["name"], r["hash"]),
                 "Hash": r["hash"][:8],
             }
             for r in rows
         ]
     )
-    st.caption(f"{len(rows)} versions, newest first. A version never changes; a label moves. Choose a row.")
+    st.caption(f"{len(rows)} versions, newest first. A version never changes; a label can move. Select a row.")
     taken = st.dataframe(
         table,
         hide_index=True,
@@ -50,7 +50,7 @@ def listing(store: Store) -> None:
         alt="Prompt versions, newest first",
         column_config={
             "Version": st.column_config.TextColumn(width="small", pinned=True),
-            "Made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Created": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
             "Note": st.column_config.TextColumn(width="large"),
         },
     )
@@ -68,20 +68,20 @@ def listing(store: Store) -> None:
         state.show_error(error)
         return
     with st.container(border=True):
-        st.markdown(f"**v{number}: {literal(chosen.prompts.name)}** :small[{literal(chosen.note)}]")
-        _actions(store, chosen, labels)
-        _differences(store, chosen, numbers)
+        st.markdown(f"**v{number}: {escape_markdown(chosen.prompts.name)}** :small[{escape_markdown(chosen.note)}]")
+        _show_actions(store, chosen, labels)
+        _show_differences(store, chosen, numbers)
     if not settings.is_public():
-        _labels(store, labels, numbers)
-        _import(store)
+        _show_labels(store, labels, numbers)
+        _import_version(store)
 
 
-def _thumbs(scores: dict[str, tuple[int, int]], name: str, hash_: str) -> str:
+def _format_thumbs(scores: dict[str, tuple[int, int]], name: str, hash_: str) -> str:
     up, down = scores.get(f"{name}-{hash_[:8]}", (0, 0))
     return f"▲ {up}  ▼ {down}" if up or down else ""
 
 
-def _actions(store: Store, chosen: Version, labels: dict[str, int]) -> None:
+def _show_actions(store: Store, chosen: Version, labels: dict[str, int]) -> None:
     with st.container(horizontal=True):
         if not settings.is_public():
             for label in versions.LABELS:
@@ -94,7 +94,7 @@ def _actions(store: Store, chosen: Version, labels: dict[str, int]) -> None:
                     versions.move(store, label, chosen.number)
                     st.rerun()
         if st.button("Edit a copy", icon=":material/edit:"):
-            prompt_editor.fresh(chosen)
+            prompt_editor.start_draft(chosen)
             st.session_state["_lab-view"] = "Edit"
             st.rerun()
         st.download_button(
@@ -107,7 +107,7 @@ def _actions(store: Store, chosen: Version, labels: dict[str, int]) -> None:
         )
 
 
-def _differences(store: Store, chosen: Version, numbers: list[int]) -> None:
+def _show_differences(store: Store, chosen: Version, numbers: list[int]) -> None:
     others = [n for n in numbers if n != chosen.number]
     if not others:
         return
@@ -124,7 +124,7 @@ def _differences(store: Store, chosen: Version, numbers: list[int]) -> None:
         return
     found = versions.diff(versions.get(store, other).prompts, chosen.prompts)
     if not found:
-        st.caption("Nothing differs.")
+        st.caption("No differences.")
     changed = [d for d in found if not d.lines]
     if changed:
         st.dataframe(
@@ -136,11 +136,11 @@ def _differences(store: Store, chosen: Version, numbers: list[int]) -> None:
         )
     for d in found:
         if d.lines:
-            st.caption(f"{prompt_editor.TITLES[d.what]}: − v{other}, + v{chosen.number}")
+            st.caption(f"{prompt_editor.TEMPLATE_TITLES[d.what]}: − v{other}, + v{chosen.number}")
             st.code("\n".join(d.lines), language="diff", wrap_lines=True)
 
 
-def _labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
+def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
     with st.popover("Labels", icon=":material/label:"):
         for label, number in labels.items():
             moves = [m for m in store.label_moves(label, 5) if m["before"]]
@@ -159,7 +159,7 @@ def _labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
                     store.move_label(label, None)
                     st.rerun()
         with st.form("new-label", clear_on_submit=True, border=False):
-            label = st.text_input("New label, or one to move", placeholder="stakeholder-demo")
+            label = st.text_input("Label to create or move", placeholder="stakeholder-demo")
             number = st.selectbox("Version", numbers, format_func=lambda n: f"v{n}")
             if st.form_submit_button("Set"):
                 try:
@@ -170,18 +170,18 @@ def _labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
                     st.rerun()
 
 
-def _import(store: Store) -> None:
+def _import_version(store: Store) -> None:
     given = st.file_uploader("Import a prompt file", type="json", key="prompt-file", max_upload_size=2)
     if given is None:
         return
     mark = f"_imported-{given.file_id}"
     if mark in st.session_state:
-        st.success(f"It is {st.session_state[mark]} here.")
+        st.success(f"Imported as {st.session_state[mark]}.")
         return
     try:
         made = versions.save(
             store,
-            prompts.from_json(given.getvalue()[:BIGGEST].decode("utf-8", "replace")),
+            prompts.from_json(given.getvalue()[:MAX_FILE_BYTES].decode("utf-8", "replace")),
             None,
             f"Imported from {given.name[:60]}",
         )

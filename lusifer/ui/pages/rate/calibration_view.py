@@ -25,28 +25,28 @@ from lusifer.simulator.calibration import LEAST, PARTS, Calibrator
 from lusifer.simulator.community import Community
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.components.job_panel import job_progress
-from lusifer.ui.formatting import literal
-from lusifer.ui.state import Chosen
+from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.state import PageContext
 
 PART_NAMES = {
-    "base": "Everybody's mean",
-    "user": "This user",
-    "movie": "This movie",
+    "base": "Mean of all ratings",
+    "user": "User bias",
+    "movie": "Item bias",
     "community": "Community",
-    "persona": "The model's own say",
-    "limit": "End of the scale",
+    "persona": "The model's contribution",
+    "limit": "Clipping to the scale",
 }
 
 
-def learned(picked: Chosen) -> tuple[Calibrator, Community] | None:
+def learn_calibration(picked: PageContext) -> tuple[Calibrator, Community] | None:
     """What forecasts teach about the chosen model, once it is known; draws the progress until then.
 
     The built-in forecasts for everybody, in the background. A language model is calibrated by the
     evolutions that were computed with it; nothing is asked for this.
     """
-    community = picked.community or state.community(picked.dataset, picked.split, full=False)
-    database = state.store()
+    community = picked.community or state.load_community(picked.dataset, picked.split, full=False)
+    database = state.open_store()
     if community is None:
         return None
     model = picked.user_model()
@@ -56,26 +56,28 @@ def learned(picked: Chosen) -> tuple[Calibrator, Community] | None:
         key = (picked.dataset.hash, picked.split.id, model.spec, model.version, evidence)
         count = sum(r["steps"] for r in database.evolutions(*key))
     key_ = f"calibration:{community.id}:{model.spec}:{model.version}:{count}"
-    job = state.jobs().get(key_)
+    job = state.get_jobs().get(key_)
     if job is None:
-        job = state.jobs().start(key_, "Calibration", lambda j: _work(j, picked, community, database), store=database)
+        job = state.get_jobs().start(
+            key_, "Calibration", lambda j: _fit_calibrator(j, picked, community, database), store=database
+        )
         job.wait(0.3)
     if job.active:
-        st.caption("Learning the calibration from forecasts of the training part …")
-        job_progress(key_)
+        st.caption("Fitting the calibration on forecasts of the training set …")
+        show_progress(key_)
         return None
     if job.state != "done" or job.result is None:
         st.caption(
-            literal(job.error)
+            escape_markdown(job.error)
             if picked.builtin
-            else "No calibration yet: it is learned from forecasts, and needs at least "
-            f"{LEAST} of this model. Compute the evolutions of a few users, or a comparison on Errors."
+            else "No calibration yet: it is fitted on forecasts, and needs at least "
+            f"{LEAST} of this model. Compute the evolutions of a few users, or run a comparison on the Accuracy page."
         )
         return None
     return job.result, community
 
 
-def _work(job: Job, picked: Chosen, community: Community, database: Store | None) -> Calibrator:
+def _fit_calibrator(job: Job, picked: PageContext, community: Community, database: Store | None) -> Calibrator:
     """Runs in a worker thread: no call to streamlit here."""
     model = picked.user_model(database, cancelled=job.cancelled)
     if picked.builtin:
@@ -86,17 +88,17 @@ def _work(job: Job, picked: Chosen, community: Community, database: Store | None
             community=community,
             folder=settings.prediction_cache_dir(),
             cancelled=job.cancelled,
-            on_progress=lambda done, total, _="": job.report_progress(done, total, "Forecasts of everybody"),
+            on_progress=lambda done, total, _="": job.report_progress(done, total, "Forecasts of all users"),
         )
     elif database is None:
-        raise LusiferError("Nothing is stored, so there are no forecasts to learn from.")
+        raise LusiferError("Nothing is stored, so there are no forecasts to fit the calibration on.")
     else:
         forecasts = stored_forecasts(picked.dataset, picked.split, model, database, community)
     return fit_calibrator(forecasts, community, picked.dataset, evidence=community.full)
 
 
-def frame(
-    picked: Chosen,
+def calibrated_table(
+    picked: PageContext,
     user: int,
     steps: Sequence[Step],
     ratings: Sequence[SimulatedRating],

@@ -13,21 +13,21 @@ from lusifer.simulator import EvolutionSpec, SimulatedRating, Step, rate_items
 from lusifer.simulator.community import Community
 from lusifer.simulator.types import Context
 from lusifer.store import Store
-from lusifer.ui.components.posters import poster
-from lusifer.ui.state import Chosen
+from lusifer.ui.components.posters import poster_url
+from lusifer.ui.state import PageContext
 
-HOW = {
+EXPECTATION_SOURCES = {
     "tokens": "token probabilities",
-    "samples": "mean of several draws",
-    "stated": "the model's own number",
+    "samples": "mean of several samples",
+    "stated": "number stated by the model",
     "rating": "the rating itself",
 }
 """Where an expected rating is from, in words."""
 
 
-def work(
+def rate_in_batches(
     job: Job,
-    picked: Chosen,
+    picked: PageContext,
     what: EvolutionSpec,
     steps: Sequence[Step],
     ids: Sequence[int],
@@ -45,13 +45,13 @@ def work(
     return tuple(done)
 
 
-def hearing(picked: Chosen, context: Context, ids: Sequence[int]) -> Context:
+def add_evidence(picked: PageContext, context: Context, ids: Sequence[int]) -> Context:
     """The context with what others say of the movies, where the model is told."""
     told = picked.community
     return context.hearing(told.crowd(context.user.id, ids)) if told is not None else context
 
 
-def frame(picked: Chosen, user: int, ratings: Sequence[SimulatedRating]) -> pd.DataFrame:
+def rating_table(picked: PageContext, user: int, ratings: Sequence[SimulatedRating]) -> pd.DataFrame:
     """One row a movie: what was simulated, why, and the true rating with the part it is from."""
     data = picked.dataset
     true: dict[int, tuple[float, str]] = {}
@@ -66,7 +66,7 @@ def frame(picked: Chosen, user: int, ratings: Sequence[SimulatedRating]) -> pd.D
         rows.append(
             {
                 "item_id": r.item_id,
-                "poster": poster(data.item(r.item_id)),
+                "poster": poster_url(data.item(r.item_id)),
                 "title": data.item(r.item_id).title,
                 "rating": r.rating,
                 "expected": expected,
@@ -75,19 +75,19 @@ def frame(picked: Chosen, user: int, ratings: Sequence[SimulatedRating]) -> pd.D
                 "part": part,
                 "off": expected - value,
                 "reason": r.reason or r.failure,
-                "how": HOW.get(r.how, ""),
+                "how": EXPECTATION_SOURCES.get(r.how, ""),
             }
         )
     return pd.DataFrame(rows)
 
 
-def shown(rows: pd.DataFrame, builtin: bool) -> pd.DataFrame:
+def informative_columns(rows: pd.DataFrame, builtin: bool) -> pd.DataFrame:
     """The columns of `frame` that say something here."""
     empty = [c for c in ("poster", "spread", "how") if not rows[c].replace("", None).notna().any()]
     return rows.drop(columns=["item_id", *empty, *(["spread"] if builtin else [])], errors="ignore")
 
 
-def summary(rows: pd.DataFrame) -> dict[str, float] | None:
+def error_summary(rows: pd.DataFrame) -> dict[str, float] | None:
     """RMSE, MAE and Pearson over the held-out movies with an answer; ``None`` without any.
 
     Movies of the training part do not count: the simulator has read their ratings.

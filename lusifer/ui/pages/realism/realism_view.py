@@ -15,20 +15,20 @@ from lusifer.simulator import label
 from lusifer.simulator.community import Community
 from lusifer.store import Store
 from lusifer.ui.components import run_picker, user_sample
-from lusifer.ui.formatting import literal, safe_csv
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import escape_markdown, to_safe_csv
+from lusifer.ui.state import PageContext
 
 KIND = "fidelity"
-TITLES = {
-    "calibrated": "Simulator, calibrated draw",
-    "alone": "Simulator alone, rounded",
+SIMULATOR_TITLES = {
+    "calibrated": "Simulator, calibrated (sampled)",
+    "alone": "Simulator alone (rounded)",
     **fidelity.NAIVE,
 }
 
 
-def work(
+def run_realism(
     job: Job,
-    picked: Chosen,
+    picked: PageContext,
     count: int,
     seed: int,
     which: str,
@@ -36,7 +36,7 @@ def work(
     light: Community | None,
 ) -> str:
     """Simulate, measure, record; the run's id. Runs in a worker thread: no call to streamlit here."""
-    users = sample_users(picked.split, count, seed, user_sample.among(picked.dataset, which))
+    users = sample_users(picked.split, count, seed, user_sample.users_in_group(picked.dataset, which))
     alone = picked.alone()
     bare = alone.user_model(store)
     run = (
@@ -81,7 +81,7 @@ def work(
         made = fidelity.measure(
             fidelity.Histories(picked.dataset, picked.split, found.test, said),
             seed,
-            lambda name: job.report_progress(job.total, job.total, f"Measuring: {TITLES.get(name, name)}"),
+            lambda name: job.report_progress(job.total, job.total, f"Measuring: {SIMULATOR_TITLES.get(name, name)}"),
         )
         made["notes"] = list(found.notes)
     except BaseException as error:
@@ -89,17 +89,17 @@ def work(
             store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store is None:
-        raise InvalidInputError("There is no database, so the result could not be kept.", "The sidebar says why.")
+        raise InvalidInputError("There is no database, so the result can't be saved.", "The sidebar says why.")
     store.finish_run(run, "done", made)
     return run
 
 
-def verdict(made: dict[str, Any]) -> str:
+def verdict_sentence(made: dict[str, Any]) -> str:
     """One sentence: where the calibrated simulator is closer to real people than every naive one."""
     rows = made["simulators"]
     mine = rows.get("calibrated")
     if mine is None:
-        return "There were too few forecasts to calibrate with, so only the rounded ratings are compared."
+        return "There were too few forecasts for a calibration, so only the rounded ratings are compared."
     better: list[str] = []
     worse: list[str] = []
     for key, (title, side, _) in fidelity.MEASURES.items():
@@ -113,13 +113,13 @@ def verdict(made: dict[str, Any]) -> str:
         (better if (value - best) * side > 0 else worse).append(title[:1].lower() + title[1:])
     parts = []
     if better:
-        parts.append(f"closer to real people than every naive simulator in {', '.join(better)}")
+        parts.append(f"closer to real users than every naive simulator in {', '.join(better)}")
     if worse:
-        parts.append(f"not closer than the best naive one in {', '.join(worse)}")
+        parts.append(f"not closer than the best naive simulator in {', '.join(worse)}")
     return f"The calibrated simulator is {'; it is '.join(parts)}."
 
 
-def board(made: dict[str, Any]) -> pd.DataFrame:
+def measure_table(made: dict[str, Any]) -> pd.DataFrame:
     """One row a measure, a column a simulator; the best of each row says so."""
     rows = []
     for key, (title, side, _) in fidelity.MEASURES.items():
@@ -129,48 +129,52 @@ def board(made: dict[str, Any]) -> pd.DataFrame:
         for name, found in made["simulators"].items():
             value, low, high = found.get(key, [None, None, None])
             text = "–" if value is None else f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
-            row[TITLES.get(name, name)] = f"★ {text}" if value is not None and value == best else text
+            row[SIMULATOR_TITLES.get(name, name)] = f"★ {text}" if value is not None and value == best else text
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def result(picked: Chosen, run: dict[str, Any]) -> None:
+def show_result(picked: PageContext, run: dict[str, Any]) -> None:
     """Everything that is said of one run."""
     made = run["summary"]
-    st.markdown(f"**{verdict(made)}**")
+    st.markdown(f"**{verdict_sentence(made)}**")
     st.caption(
-        f"{literal(label(run['model']))}: {made['users']} users, {made['rows']:,} ratings of the test part, seed {run['seed']}. "
-        "★ is the closest; in brackets 95 % intervals over users. ↑ more is better, ↓ less is."
+        f"{escape_markdown(label(run['model']))}: {made['users']} users, {made['rows']:,} ratings of the test set, seed {run['seed']}. "
+        "★ marks the closest; brackets show 95 % confidence intervals over users. ↑ higher is better, ↓ lower is better."
     )
     for note in made.get("notes", []):
-        st.caption(literal(note))
-    table = board(made)
+        st.caption(escape_markdown(note))
+    table = measure_table(made)
     st.dataframe(
         table,
         hide_index=True,
         height="content",
-        alt="Fidelity by measure and simulator",
+        alt="Realism by measure and simulator",
         column_config={"Measure": st.column_config.TextColumn(pinned=True)},
     )
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
             st.markdown("**Ratings given**")
             levels = [f"{v:g}" for v in picked.dataset.scale.values]
-            frame = pd.DataFrame(made["histograms"], index=levels).rename(columns={"real": "Real people", **TITLES})
-            st.plotly_chart(realism_charts.shares(frame), alt="Share of each rating, real people and simulators")
+            frame = pd.DataFrame(made["histograms"], index=levels).rename(
+                columns={"real": "Real users", **SIMULATOR_TITLES}
+            )
+            st.plotly_chart(realism_charts.rating_shares(frame), alt="Share of each rating, real users and simulators")
         with st.container():
-            st.markdown("**What gives them away**")
+            st.markdown("**Most telling features**")
             st.caption(
-                "A classifier sees one row a user and tells simulated from real ones; .5 is by chance. Features that it leans on most:"
+                "A classifier separates simulated from real users, with one row per user; an AUC of 0.5 is chance level. Its most important features:"
             )
             for name, row in made["simulators"].items():
-                clues = ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "nothing in particular"
-                st.markdown(f"- **{TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {literal(clues)}")
-    with st.expander("What is measured", icon=":material/help:"):
+                clues = ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "none in particular"
+                st.markdown(
+                    f"- **{SIMULATOR_TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {escape_markdown(clues)}"
+                )
+    with st.expander("Definitions of the measures", icon=":material/help:"):
         st.markdown("\n".join(f"- **{title}**: {what}" for title, _, what in fidelity.MEASURES.values()))
-    st.download_button("Table as CSV", safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:")
+    st.download_button("Table as CSV", to_safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:")
 
 
-def recorded(picked: Chosen, store: Store | None) -> list[dict[str, Any]]:
+def finished_realism_runs(picked: PageContext, store: Store | None) -> list[dict[str, Any]]:
     """Finished runs on this split, newest first."""
-    return run_picker.recorded(picked, store, KIND)
+    return run_picker.finished_runs(picked, store, KIND)

@@ -8,14 +8,14 @@ import streamlit as st
 
 from lusifer.simulator.evolution import HISTORY, rated_rows
 from lusifer.simulator.taste import tastes, user_mean
-from lusifer.ui.state import Chosen
+from lusifer.ui.state import PageContext
 
-MOST = 2000
+MAX_ROWS = 2000
 """Rows of the table that a browser is sent: filters find the others."""
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def table(_picked: Chosen, dataset_hash: str) -> pd.DataFrame:
+def user_table(_picked: PageContext, dataset_hash: str) -> pd.DataFrame:
     """One row a user: demographics, activity, mean, favourite genre, span. Shared by all sessions: not to be
     written to."""
     data = _picked.dataset
@@ -26,7 +26,7 @@ def table(_picked: Chosen, dataset_hash: str) -> pd.DataFrame:
     return frame[columns].reset_index()
 
 
-def with_histograms(picked: Chosen, rows: pd.DataFrame) -> pd.DataFrame:
+def add_histograms(picked: PageContext, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of `table` with each user's share of every rating."""
     found = picked.dataset.user_stats["histogram"].reindex(rows["user_id"])
     shares = [
@@ -36,13 +36,13 @@ def with_histograms(picked: Chosen, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def values(_picked: Chosen, dataset_hash: str, column: str) -> list[str]:
+def column_values(_picked: PageContext, dataset_hash: str, column: str) -> list[str]:
     """Every value of a column of `table`, in order."""
-    return sorted(str(v) for v in table(_picked, dataset_hash)[column].dropna().unique())
+    return sorted(str(v) for v in user_table(_picked, dataset_hash)[column].dropna().unique())
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def demographics(_picked: Chosen, dataset_hash: str) -> list[str]:
+def known_demographics(_picked: PageContext, dataset_hash: str) -> list[str]:
     """Which of age, gender and occupation are known of anybody."""
     people = _picked.dataset.users
     found = {"age": people["age"].notna()}
@@ -50,7 +50,7 @@ def demographics(_picked: Chosen, dataset_hash: str) -> list[str]:
     return [c for c, known in found.items() if known.any()]
 
 
-def filtered(
+def filter_users(
     frame: pd.DataFrame,
     genders: list[str],
     trades: list[str],
@@ -70,7 +70,7 @@ def filtered(
     return frame[mask]
 
 
-def history(picked: Chosen, user: int) -> pd.DataFrame:
+def rating_history(picked: PageContext, user: int) -> pd.DataFrame:
     """A user's ratings over time, with the part each belongs to."""
     data = picked.dataset
     parts = []
@@ -79,7 +79,7 @@ def history(picked: Chosen, user: int) -> pd.DataFrame:
     for name, rows in (
         ("Older", train.slice(0, cut)),
         ("History read by the simulator", train.slice(cut, len(train))),
-        ("Held out", test),
+        ("Test set", test),
     ):
         frame = rows.frame()
         frame["part"] = name
@@ -91,23 +91,23 @@ def history(picked: Chosen, user: int) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def shares_of_all(_picked: Chosen, dataset_hash: str, split: str) -> list[float]:
+def overall_shares(_picked: PageContext, dataset_hash: str, split: str) -> list[float]:
     """Everybody's share of each rating in the training part."""
     scale = _picked.dataset.scale
     rating = _picked.split.train.rating
     return [float(np.mean(np.abs(rating - v) < 1e-6)) for v in scale.values]
 
 
-def distribution(picked: Chosen, user: int) -> pd.DataFrame:
+def rating_distribution(picked: PageContext, user: int) -> pd.DataFrame:
     """This user's and everybody's share of each rating, over the training part."""
     scale = picked.dataset.scale
     rating = picked.split.train.of_user(user).rating
     mine = [float(np.mean(np.abs(rating - v) < 1e-6)) if len(rating) else 0.0 for v in scale.values]
-    everybody = shares_of_all(picked, picked.dataset.hash, picked.split.name)
+    everybody = overall_shares(picked, picked.dataset.hash, picked.split.name)
     return pd.DataFrame({"rating": scale.values, "this user": mine, "everybody": everybody})
 
 
-def genre_tastes(picked: Chosen, user: int, most: int = 12) -> pd.DataFrame:
+def genre_taste_table(picked: PageContext, user: int, most: int = 12) -> pd.DataFrame:
     """Genres of the training part against the user's own mean, best first."""
     rated = rated_rows(picked.dataset, picked.split.train.of_user(user))
     if not rated:

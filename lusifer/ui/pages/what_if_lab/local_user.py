@@ -22,37 +22,39 @@ from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
-from lusifer.ui.formatting import literal, say
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.state import PageContext
 
-LEAST, SHOWN, PREDICTED = 10, 12, 10
+MIN_RATINGS, ITEMS_SHOWN, ITEMS_PREDICTED = 10, 12, 10
 """Ratings from which a profile is written; movies shown at a time; movies predicted."""
-FORMAT = 1
+EXPORT_FORMAT = 1
 
 
-def draw(picked: Chosen, store: Store) -> None:
+def show_local_user(picked: PageContext, store: Store) -> None:
     """The whole view."""
-    user = _who(picked, store)
+    user = _pick_local_user(picked, store)
     if user is None:
         return
     rated = store.local_ratings(user)
-    _offer(picked, store, user, rated)
-    if len(rated) < LEAST:
-        st.progress(len(rated) / LEAST, text=say(f"{len(rated)} of at least {LEAST} movies rated"))
+    _offer_items(picked, store, user, rated)
+    if len(rated) < MIN_RATINGS:
+        st.progress(
+            len(rated) / MIN_RATINGS, text=with_item_noun(f"{len(rated)} of at least {MIN_RATINGS} movies rated")
+        )
         st.info(
-            say("Rate ten movies, and a profile is written from them; up to forty are read."),
+            with_item_noun("Rate at least ten movies to get a profile; up to forty are read."),
             icon=":material/star:",
         )
-        _end(picked, store, user, rated)
+        _show_export_and_erase(picked, store, user, rated)
         return
     rows = [(i, r, t) for i, r, t, _ in rated]
     data, split = with_local_user(picked.dataset, picked.split, user, rows)
     mine = replace(picked.alone(), dataset=data, split=split)
-    _predictions(mine, store, user, _profile(mine, user), rated)
-    _end(picked, store, user, rated)
+    _show_predictions(mine, store, user, _show_profile(mine, user), rated)
+    _show_export_and_erase(picked, store, user, rated)
 
 
-def _who(picked: Chosen, store: Store) -> int | None:
+def _pick_local_user(picked: PageContext, store: Store) -> int | None:
     people = store.local_users(picked.dataset.hash)
     if settings.is_public():  # strangers see nobody but themselves, as long as their session lasts
         own: set[int] = st.session_state.setdefault("_own-people", set())
@@ -68,20 +70,22 @@ def _who(picked: Chosen, store: Store) -> int | None:
             user = st.selectbox("You are", ids, key="you", format_func=lambda i: names.get(i, "?"), width=260)
         else:
             user = None
-        with st.popover("Somebody new", icon=":material/person_add:"):
+        with st.popover("New user", icon=":material/person_add:"):
             with st.form("new-person", clear_on_submit=True, border=False):
-                name = st.text_input("Name or nickname", max_chars=40, help="Stays in the database of this machine.")
-                if st.form_submit_button("Begin") and name.strip():
+                name = st.text_input(
+                    "Name or nickname", max_chars=40, help="Stored only in the database of this machine."
+                )
+                if st.form_submit_button("Start") and name.strip():
                     made = store.add_local_user(picked.dataset.hash, name.strip())
                     st.session_state["_you"] = made
                     st.session_state.setdefault("_own-people", set()).add(made)
                     st.rerun()
-            _import(picked, store)
+            _import_ratings(picked, store)
     if user is None:
         st.info(
-            say(
-                "Press “Somebody new”, give a name, and rate ten movies that you know. What you rate stays in the database of "
-                "this machine; you can export it and erase it."
+            with_item_noun(
+                "Press “New user”, enter a name, and rate ten movies that you know. Your ratings stay in the database of "
+                "this machine; you can export and delete them."
             ),
             icon=":material/person_add:",
         )
@@ -89,9 +93,9 @@ def _who(picked: Chosen, store: Store) -> int | None:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _worth_knowing(_picked: Chosen, dataset_hash: str, split: str) -> list[int]:
+def _widely_known_items(_picked: PageContext, dataset_hash: str, split: str) -> list[int]:
     """Movies that many know, not all of one genre: by count, each genre in turn."""
-    counts = item_picker.popularity(_picked, dataset_hash, split)
+    counts = item_picker.item_popularity(_picked, dataset_hash, split)
     by_genre: dict[str, list[int]] = {}
     for item in counts.index[:600].tolist():
         for genre in _picked.dataset.item(int(item)).genres[:1]:
@@ -105,43 +109,43 @@ def _worth_knowing(_picked: Chosen, dataset_hash: str, split: str) -> list[int]:
     return found
 
 
-def _kept_back(item: int) -> bool:
+def _is_reserved(item: int) -> bool:
     """Every third movie is kept for predictions, so that none is rated before it has been predicted."""
     return item % 3 == 0
 
 
-def _offer(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
+def _offer_items(picked: PageContext, store: Store, user: int, rated: list[Any]) -> None:
     """Movies to rate: searched for, or ones that many know."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.subheader("Rate what you know", icon=":material/star:", width="stretch")
+            st.subheader("Rate movies that you know", icon=":material/star:", width="stretch")
             text = st.text_input("Search titles", key="you-search", type="search", width=240, live=True)
             skip = st.session_state.setdefault("_you-skip", 0)
             if st.button(
-                "Others",
+                "Show others",
                 icon=":material/refresh:",
-                help=say("Movies that you don't know need no rating."),
+                help=with_item_noun("Skip movies that you don't know."),
             ):
-                skip = st.session_state["_you-skip"] = skip + SHOWN
+                skip = st.session_state["_you-skip"] = skip + ITEMS_SHOWN
         done = {i for i, *_ in rated}
         if text:
-            ids = item_picker.matching(picked, text, [], None)[:SHOWN]
+            ids = item_picker.search_items(picked, text, [], None)[:ITEMS_SHOWN]
         else:
             known = [
                 i
-                for i in _worth_knowing(picked, picked.dataset.hash, picked.split.name)
-                if i not in done and not _kept_back(i)
+                for i in _widely_known_items(picked, picked.dataset.hash, picked.split.name)
+                if i not in done and not _is_reserved(i)
             ]
             at = skip % max(len(known), 1)
-            ids = known[at : at + SHOWN]
+            ids = known[at : at + ITEMS_SHOWN]
         if not ids:
-            st.caption(say("No movie of that name."))
+            st.caption(with_item_noun("No movie with this title."))
         given = {i: r for i, r, *_ in rated}
         predicted: dict[int, float | None] = {i: p for i, (p, *_) in store.local_predictions(user).items()}
-        _cards(picked, store, user, "offer", ids, given, predicted)
+        _show_rating_cards(picked, store, user, "offer", ids, given, predicted)
         if rated:
             with st.expander(f"Your {len(rated)} ratings", icon=":material/list:"):
-                _cards(
+                _show_rating_cards(
                     picked,
                     store,
                     user,
@@ -152,8 +156,8 @@ def _offer(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
                 )
 
 
-def _cards(
-    picked: Chosen,
+def _show_rating_cards(
+    picked: PageContext,
     store: Store,
     user: int,
     place: str,
@@ -167,10 +171,10 @@ def _cards(
         for item_id in ids:
             item = picked.dataset.item(item_id)
             with st.container(border=True):
-                picture = posters.poster(item, posters.MEDIUM)
+                picture = posters.poster_url(item, posters.MEDIUM)
                 if picture:
                     st.image(picture, width=92, alt=f"Poster of {item.title}")
-                st.markdown(f"**{literal(item.title)}**  \n:small[{literal(', '.join(item.genres))}]")
+                st.markdown(f"**{escape_markdown(item.title)}**  \n:small[{escape_markdown(', '.join(item.genres))}]")
                 key = f"you-{user}-{place}-{item_id}"
                 st.session_state[key] = given.get(item_id)
                 st.segmented_control(
@@ -179,29 +183,29 @@ def _cards(
                     key=key,
                     format_func=lambda v: f"{v:g}",
                     label_visibility="collapsed",
-                    on_change=_take,
+                    on_change=_save_rating,
                     args=(store, user, item_id, key, predicted.get(item_id)),
                 )
 
 
-def _take(store: Store, user: int, item: int, key: str, predicted: float | None) -> None:
+def _save_rating(store: Store, user: int, item: int, key: str, predicted: float | None) -> None:
     """Keep the mark that was just given, with what had been predicted."""
     store.save_local_rating(user, item, st.session_state[key], int(time.time()), predicted)
 
 
-def _profile(mine: Chosen, user: int) -> list[Step]:
+def _show_profile(mine: PageContext, user: int) -> list[Step]:
     """The profile as it formed, step by step."""
-    st.subheader("How your profile formed", icon=":material/timeline:")
+    st.subheader("How your profile evolved", icon=":material/timeline:")
     try:
         what = mine.plan(user)
-        steps, wanted = evolution_runner.steps_of(mine, what)
+        steps, wanted = evolution_runner.load_steps(mine, what)
         if len(steps) < wanted:
-            evolution_runner.offer(mine, what, len(steps), wanted)
+            evolution_runner.offer_missing_steps(mine, what, len(steps), wanted)
     except LusiferError as error:
         state.show_error(error)
         return []
     if not steps:
-        st.caption("Press the button, and the profile is written.")
+        st.caption("Press the button to compute the profile.")
         return []
     number = st.segmented_control(
         "Step",
@@ -212,53 +216,53 @@ def _profile(mine: Chosen, user: int) -> list[Step]:
     )
     step = steps[number - 1]
     before = steps[number - 2].profile if number > 1 else start(mine.dataset, mine.split, user).profile
-    st.markdown(f"**Why it changed:** {literal(step.explanation)}")
+    st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
-            profile_view.batch_table(step)
-            profile_view.change_list(step)
+            profile_view.show_batch(step)
+            profile_view.show_change_list(step)
         with st.container():
-            profile_view.profile(before, step.profile)
-            profile_view.legend()
+            profile_view.show_profile(before, step.profile)
+            profile_view.show_legend()
     return steps if len(steps) == wanted else []
 
 
-def _predictions(mine: Chosen, store: Store, user: int, steps: list[Step], rated: list[Any]) -> None:
+def _show_predictions(mine: PageContext, store: Store, user: int, steps: list[Step], rated: list[Any]) -> None:
     """What you would give the next ten, said before you say it."""
-    st.subheader("What you will give next", icon=":material/online_prediction:")
+    st.subheader("Predictions for you", icon=":material/online_prediction:")
     done = {i for i, *_ in rated}
     made = store.local_predictions(user)
     waiting = {i: (p, why) for i, (p, why, rated_since) in made.items() if not rated_since and i not in done}
     if waiting:
-        st.caption("Each was predicted before you rated it. Rate it, and the two are held against each other below.")
+        st.caption("Each rating was predicted before you gave yours. Rate a movie to compare the two below.")
         table = pd.DataFrame(
             [(mine.dataset.item(i).title, p, why) for i, (p, why) in waiting.items()],
-            columns=[say("Movie"), "Predicted", "Reason"],
+            columns=[with_item_noun("Movie"), "Predicted", "Reason"],
         )
         st.dataframe(
             table,
             hide_index=True,
-            alt=say("Predicted ratings of movies you have not rated"),
+            alt=with_item_noun("Predicted ratings of movies you have not rated"),
             column_config={"Predicted": st.column_config.NumberColumn(format="%.2f")},
         )
-        _cards(mine, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()})
+        _show_rating_cards(mine, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()})
     elif steps:
-        _predict(mine, store, user, steps, done | set(made))
+        _predict_next(mine, store, user, steps, done | set(made))
     else:
-        st.caption("They come once the profile is written.")
+        st.caption("Available once the profile is computed.")
     told = [(i, r, p) for i, r, _, p in rated if p is not None]
     if told:
         table = pd.DataFrame(
             [(mine.dataset.item(i).title, r, p, p - r) for i, r, p in told],
-            columns=[say("Movie"), "You gave", "Predicted", "Off by"],
+            columns=[with_item_noun("Movie"), "You gave", "Predicted", "Error"],
         )
-        st.markdown(f"**{len(told)} predictions that you have answered**")
+        st.markdown(f"**{len(told)} predictions compared with your ratings**")
         if len(told) > 1:
             error = scores(np.array([p for *_, p in told]), np.array([r for _, r, _ in told]))
             usual = mine.split.train.mean
             naive = float(np.sqrt(np.mean([(r - usual) ** 2 for _, r, _ in told])))
             st.caption(
-                f"RMSE {error['rmse']:.2f}; always saying {usual:.2f}, everybody's mean, would have {naive:.2f}."
+                f"RMSE {error['rmse']:.2f}; always predicting {usual:.2f}, the mean of all ratings, would give {naive:.2f}."
             )
         st.dataframe(
             table,
@@ -266,17 +270,17 @@ def _predictions(mine: Chosen, store: Store, user: int, steps: list[Step], rated
             alt="Predictions and your ratings",
             column_config={
                 "Predicted": st.column_config.NumberColumn(format="%.2f"),
-                "Off by": st.column_config.NumberColumn(format="%+.2f"),
+                "Error": st.column_config.NumberColumn(format="%+.2f"),
             },
         )
 
 
-def _predict(mine: Chosen, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
+def _predict_next(mine: PageContext, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
     """Predict the next ten and keep that, so that it is on record before they are rated."""
-    known = _worth_knowing(mine, mine.dataset.hash, mine.split.name)
-    ids = [i for i in known if i not in met and _kept_back(i)][:PREDICTED]
+    known = _widely_known_items(mine, mine.dataset.hash, mine.split.name)
+    ids = [i for i in known if i not in met and _is_reserved(i)][:ITEMS_PREDICTED]
     if not ids:
-        st.caption("You have rated everything that was kept for this.")
+        st.caption("You have rated all movies reserved for this.")
         return
     items = mine.dataset.items_of(ids)
     what = mine.plan(user)
@@ -287,7 +291,7 @@ def _predict(mine: Chosen, store: Store, user: int, steps: list[Step], met: set[
         made = list(run_evolution(mine.dataset, mine.split, model, what, store))
         return rate_items(mine.dataset, mine.split, model, what, made, items, store)
 
-    found = paid_work.free_or_asked(
+    found = paid_work.run_or_offer(
         mine,
         f"you:{what.id}:{ids[0]}",
         "Your next ten",
@@ -300,18 +304,18 @@ def _predict(mine: Chosen, store: Store, user: int, steps: list[Step], met: set[
         return
     given = [(r.item_id, r.expected, r.reason) for r in found if r.expected is not None]
     if not given:
-        st.error(literal(found[0].failure), icon=":material/error:")
+        st.error(escape_markdown(found[0].failure), icon=":material/error:")
         return
     store.save_local_predictions(user, given)
     st.rerun()
 
 
-def _end(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
+def _show_export_and_erase(picked: PageContext, store: Store, user: int, rated: list[Any]) -> None:
     """Take it along, or take it away."""
     name = next((p["name"] for p in store.local_users(picked.dataset.hash) if p["id"] == user), "")
     with st.container(horizontal=True):
         made = {
-            "format": FORMAT,
+            "format": EXPORT_FORMAT,
             "name": name,
             "dataset": picked.dataset.name,
             "ratings": [
@@ -326,12 +330,12 @@ def _end(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
             "application/json",
             icon=":material/download:",
         )
-        with st.popover("Erase me", icon=":material/delete_forever:"):
+        with st.popover("Delete my data", icon=":material/delete_forever:"):
             st.markdown(
-                "Your ratings, profiles and every question that was asked about you are removed from this database. There is no way back but your export."
+                "Deletes your ratings, profiles and all LLM calls about you from this database. Export them first if you want to keep them."
             )
             if st.button(
-                f"Erase {literal(name)}",
+                f"Delete {escape_markdown(name)}",
                 icon=":material/delete_forever:",
                 type="primary",
                 key=f"erase-{user}",
@@ -344,8 +348,8 @@ def _end(picked: Chosen, store: Store, user: int, rated: list[Any]) -> None:
                 st.rerun()
 
 
-def _import(picked: Chosen, store: Store) -> None:
-    given = st.file_uploader("Or take an export", type="json", key="you-file", max_upload_size=2)
+def _import_ratings(picked: PageContext, store: Store) -> None:
+    given = st.file_uploader("Or import an export", type="json", key="you-file", max_upload_size=2)
     if given is None or st.session_state.get("_you-file") == given.file_id:
         return
     st.session_state["_you-file"] = given.file_id
@@ -356,12 +360,12 @@ def _import(picked: Chosen, store: Store) -> None:
         ]
         wrong = [i for i, r, *_ in rows if i not in picked.dataset.items.index or not picked.dataset.scale.contains(r)]
         name = str(said["name"]).strip()[:40] or "imported"
-        if said.get("format") != FORMAT or wrong:
+        if said.get("format") != EXPORT_FORMAT or wrong:
             raise ValueError(
-                say(f"movie {wrong[0]} is not in this data set") if wrong else "its format is not known here"
+                with_item_noun(f"movie {wrong[0]} is not in this dataset") if wrong else "its format is unknown"
             )
     except (ValueError, KeyError, TypeError) as error:
-        st.error(literal(f"The file can't be taken: {error}."), icon=":material/error:")
+        st.error(escape_markdown(f"The file can't be imported: {error}."), icon=":material/error:")
         return
     user = store.add_local_user(picked.dataset.hash, name)
     st.session_state.setdefault("_own-people", set()).add(user)

@@ -18,25 +18,25 @@ from lusifer.simulator.evolution import context_after
 from lusifer.simulator.types import SECTIONS, Profile
 from lusifer.ui import state
 from lusifer.ui.components import item_picker, profile_view
-from lusifer.ui.components.evolution_runner import all_steps
-from lusifer.ui.components.paid_work import free_or_asked
-from lusifer.ui.formatting import say
+from lusifer.ui.components.evolution_runner import load_all_steps
+from lusifer.ui.components.paid_work import run_or_offer
+from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.pages.prompts import prompt_editor
-from lusifer.ui.pages.what_if_lab.rating_shifts import before_after
-from lusifer.ui.state import Chosen
+from lusifer.ui.pages.what_if_lab.rating_shifts import show_rating_shifts
+from lusifer.ui.state import PageContext
 
 
-def edit_profile(picked: Chosen, user: int) -> None:
+def show_profile_editor(picked: PageContext, user: int) -> None:
     """The last profile as a table of statements, and ratings before and after."""
-    steps = all_steps(picked, user)
+    steps = load_all_steps(picked, user)
     if not steps:
         return
     real = steps[-1].profile
     st.caption(
-        "Change, add or remove statements; the ratings below are given anew from the edited profile. "
+        "Change, add or remove statements; the ratings below are predicted again from the edited profile. "
         + (
-            "The built-in does not read sentences: it takes a removed statement for a taste that is not there, and a new one "
-            "for a taste of 0.6 stars in the genre, decade, mood or person that it names."
+            "The built-in does not read sentences: it treats a removed statement as no preference, and a new one "
+            "as a preference of 0.6 stars for the genre, decade, mood or person that it names."
             if picked.builtin
             else ""
         )
@@ -64,7 +64,7 @@ def edit_profile(picked: Chosen, user: int) -> None:
             st.rerun()
         name = st.text_input(
             "Add a liking",
-            placeholder=say("Loves horror films."),
+            placeholder=with_item_noun("Loves horror films."),
             key=f"add-{user}-{epoch}",
             label_visibility="collapsed",
             width=320,
@@ -78,40 +78,40 @@ def edit_profile(picked: Chosen, user: int) -> None:
         texts["likes"].append(name.strip())
     edited = profile_of(real, texts)
     if edited == real:
-        st.info("Nothing is changed yet.", icon=":material/edit:")
+        st.info("No changes yet.", icon=":material/edit:")
         return
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.markdown("**What you changed**")
-        profile_view.profile(real, edited, only_changes=True)
+        st.markdown("**Your changes**")
+        profile_view.show_profile(real, edited, only_changes=True)
     with right:
-        first = [i.id for i in prompt_editor.movies_of(picked, user)]
+        first = [i.id for i in prompt_editor.preview_items(picked, user)]
         more = [
             i
-            for i in item_picker.popularity(picked, picked.dataset.hash, picked.split.name).index[:400].tolist()
+            for i in item_picker.item_popularity(picked, picked.dataset.hash, picked.split.name).index[:400].tolist()
             if i not in first
         ]
         ids = st.multiselect(
-            say("Movies"),
+            with_item_noun("Movies"),
             [*first, *more],
             first,
             key=f"edit-movies-{user}",
             max_selections=50,
-            format_func=lambda i: item_picker.listed(picked, i),
+            format_func=lambda i: item_picker.item_label(picked, i),
         )
         items = picked.dataset.items_of(ids)
         if not items:
-            st.info(say("Choose a movie to rate."), icon=":material/view_list:")
+            st.info(with_item_noun("Choose a movie to rate."), icon=":material/view_list:")
             return
-        found = _rated_twice(picked, user, steps, edited, items)
+        found = _rate_before_and_after(picked, user, steps, edited, items)
         if found is not None:
-            before_after(picked, user, items, *found, "Edited")
+            show_rating_shifts(picked, user, items, *found, "Edited")
 
 
-def _rated_twice(
-    picked: Chosen, user: int, steps: Sequence[Step], edited: Profile, items: tuple[Item, ...]
+def _rate_before_and_after(
+    picked: PageContext, user: int, steps: Sequence[Step], edited: Profile, items: tuple[Item, ...]
 ) -> tuple[Sequence[SimulatedRating], Sequence[SimulatedRating]] | None:
-    store, alone = state.store(), picked.alone()
+    store, alone = state.open_store(), picked.alone()
     context = context_after(picked.dataset, picked.split, user, steps)
     what = alone.plan(user)
     digest = hashlib.sha256(edited.text.encode()).hexdigest()[:12]
@@ -128,11 +128,11 @@ def _rated_twice(
         before = rate_items(alone.dataset, alone.split, model, what, steps, items, store)
         return before, rate_edited(alone.dataset, model, context, edited, items)
 
-    return free_or_asked(
+    return run_or_offer(
         alone,
         f"edit:{what.id}:{digest}:{hash(tuple(i.id for i in items))}",
         "Ratings from the edited profile",
-        say(f"Rate {len(items)} movies again"),
+        with_item_noun(f"Rate {len(items)} movies again"),
         cost,
         work,
         store,

@@ -11,12 +11,12 @@ import streamlit as st
 from lusifer.charts import what_if_charts
 from lusifer.datasets import Item
 from lusifer.simulator import SimulatedRating
-from lusifer.ui.formatting import say
-from lusifer.ui.state import Chosen
+from lusifer.ui.formatting import with_item_noun
+from lusifer.ui.state import PageContext
 
 
-def before_after(
-    picked: Chosen,
+def show_rating_shifts(
+    picked: PageContext,
     user: int,
     items: Sequence[Item],
     before: Sequence[SimulatedRating],
@@ -31,18 +31,18 @@ def before_after(
             (i.title, a.expected, b.expected, true.get(i.id, np.nan), b.reason or b.failure)
             for i, a, b in zip(items, before, after, strict=True)
         ],
-        columns=[say("Movie"), "Before", word, "True", "Reason now"],
+        columns=[with_item_noun("Movie"), "Before", word, "True", "Reason now"],
     )
     frame[["Before", word]] = frame[["Before", word]].astype(float)
     frame.insert(3, "Moved", frame[word] - frame["Before"])
     moved = int((frame["Moved"].abs() >= 0.01).sum())
-    st.markdown(f"**{moved} of {len(frame)} ratings moved**")
+    st.markdown(f"**{moved} of {len(frame)} ratings changed**")
     st.plotly_chart(
-        what_if_charts.moved(
-            frame.rename(columns={say("Movie"): "title", "Before": "before", word: "after"}),
+        what_if_charts.rating_shifts(
+            frame.rename(columns={with_item_noun("Movie"): "title", "Before": "before", word: "after"}),
             (picked.dataset.scale.lowest, picked.dataset.scale.highest),
         ),
-        alt=say("Expected rating of each movie before and after"),
+        alt=with_item_noun("Expected rating of each movie before and after"),
     )
     st.dataframe(
         frame,

@@ -15,25 +15,25 @@ from lusifer.simulator.evolution import context_after
 from lusifer.simulator.whatif import Consequence, altered, consequence
 from lusifer.ui import state
 from lusifer.ui.components import profile_view
-from lusifer.ui.components.evolution_runner import all_steps
-from lusifer.ui.components.paid_work import free_or_asked
-from lusifer.ui.formatting import literal, say
+from lusifer.ui.components.evolution_runner import load_all_steps
+from lusifer.ui.components.paid_work import run_or_offer
+from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts import prompt_editor
-from lusifer.ui.pages.what_if_lab.rating_shifts import before_after
-from lusifer.ui.state import Chosen
+from lusifer.ui.pages.what_if_lab.rating_shifts import show_rating_shifts
+from lusifer.ui.state import PageContext
 
 
 @dataclass(frozen=True)
-class _Otherwise:
+class _AlteredEvolution:
     steps: list[Step]
     ratings: tuple[SimulatedRating, ...]
     before: tuple[SimulatedRating, ...]
 
 
-def what_if(picked: Chosen, user: int) -> None:
+def show_what_if(picked: PageContext, user: int) -> None:
     """One rating turned round, or a batch left out, and what that moves."""
     alone = picked.alone()
-    steps = all_steps(alone, user)
+    steps = load_all_steps(alone, user)
     if not steps:
         return
     scale = picked.dataset.scale
@@ -42,14 +42,14 @@ def what_if(picked: Chosen, user: int) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             "What if …",
-            ["a rating were another", "a batch were missing"],
-            default="a rating were another",
+            ["a rating were changed", "a batch were removed"],
+            default="a rating were changed",
             key="whatif-kind",
             required=True,
         )
         ratings: dict[int, float] = {}
         without: set[int] = set()
-        if kind == "a batch were missing":
+        if kind == "a batch were removed":
             batch = st.selectbox("Batch", [s.number for s in steps], key="whatif-batch", width=120)
             without = {r.item.id for r in steps[int(batch or 1) - 1].batch}
         else:
@@ -67,7 +67,7 @@ def what_if(picked: Chosen, user: int) -> None:
                 return f"{by_id[i].item.title}: {by_id[i].rating:g}{star} · {i}"
 
             item = st.selectbox(
-                say("Movie"),
+                with_item_noun("Movie"),
                 [r.item.id for r in order],
                 format_func=shown,
                 key=f"whatif-item-{user}",
@@ -85,13 +85,13 @@ def what_if(picked: Chosen, user: int) -> None:
                 format_func=lambda v: f"{v:g}",
             )
             if value == real:
-                st.caption("That is what they gave.")
+                st.caption("This is the actual rating.")
                 return
             ratings = {int(item): float(value)} if item is not None else {}
     touched = set(ratings) | without
     split = altered(alone.dataset, alone.split, user, history=alone.usual[0], ratings=ratings, without=without)
     other_choice = replace(alone, split=split)
-    store, items = state.store(), prompt_editor.movies_of(picked, user)
+    store, items = state.open_store(), prompt_editor.preview_items(picked, user)
     what, what_real = other_choice.plan(user), alone.plan(user)
 
     def cost() -> Estimate:
@@ -102,62 +102,64 @@ def what_if(picked: Chosen, user: int) -> None:
             model, store, replace(context_after(alone.dataset, split, user, ()), seen=tuple(history)), items
         )
 
-    def work(job: Job) -> _Otherwise:
+    def work(job: Job) -> _AlteredEvolution:
         job.run = f"whatif-{what.id}"
         model = other_choice.user_model(store, run=job.run, cancelled=job.cancelled)
         made = list(run_evolution(alone.dataset, split, model, what, store, cancelled=job.cancelled))
         after = rate_items(alone.dataset, split, model, what, made, items, store)
-        return _Otherwise(made, after, rate_items(alone.dataset, alone.split, model, what_real, steps, items, store))
+        return _AlteredEvolution(
+            made, after, rate_items(alone.dataset, alone.split, model, what_real, steps, items, store)
+        )
 
-    found = free_or_asked(alone, f"whatif:{what.id}", "What if", "Find out", cost, work, store)
+    found = run_or_offer(alone, f"whatif:{what.id}", "What if", "Run what-if", cost, work, store)
     if found is None:
         return
     titles = {r.item.id: r.item.name for r in history}
     said = consequence(steps, found.steps, touched, titles, found.before, found.ratings)
-    _verdict(said)
+    _show_consequence(said)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.markdown("**The last profile, against the real one**")
-        profile_view.profile(steps[-1].profile, found.steps[-1].profile, only_changes=True)
+        st.markdown("**Final profile compared with the original**")
+        profile_view.show_profile(steps[-1].profile, found.steps[-1].profile, only_changes=True)
         if all(x.status == "kept" for x in said.lines):
-            st.caption("Word for word the same.")
+            st.caption("Identical.")
     with right:
-        before_after(picked, user, items, found.before, found.ratings, "What if")
-    st.markdown("**What changed, step by step**")
+        show_rating_shifts(picked, user, items, found.before, found.ratings, "What if")
+    st.markdown("**Changes by step**")
     st.dataframe(
-        _steps_table(steps, found.steps),
+        _change_table(steps, found.steps),
         hide_index=True,
-        alt="Changes by step, real and altered",
+        alt="Changes by step, original and altered",
     )
 
 
-def _verdict(said: Consequence) -> None:
+def _show_consequence(said: Consequence) -> None:
     """What the test says of the explanation."""
     with st.container(border=True):
         if said.explained:
             reasons = "; ".join(f"step {n}: {t}" for n, t in said.explained[:4])
-            st.markdown(f"**It was given as a reason for** {literal(reasons)}")
+            st.markdown(f"**It was cited as a reason for** {escape_markdown(reasons)}")
         else:
-            st.markdown("**No change cited it.**")
+            st.markdown("**No change cites it.**")
         if said.cited:
-            share = f"{said.cited_moved} of {said.cited} statements that rest on it moved"
+            share = f"{said.cited_moved} of {said.cited} statements that cite it changed"
         else:
-            share = "No statement of the last profile rests on it"
+            share = "No statement of the final profile cites it"
         st.markdown(
-            f"{share}; {said.others_moved} of the {said.others} others moved; {said.moved_ratings} of {len(said.ratings)} ratings moved."
+            f"{share}; {said.others_moved} of the {said.others} others changed; {said.moved_ratings} of {len(said.ratings)} ratings changed."
         )
         if said.cited and said.cited_moved == 0:
-            st.markdown(
-                ":orange-badge[:material/warning: The reason that was given is not what the profile rests on here.]"
-            )
+            st.markdown(":orange-badge[:material/warning: The stated reason is not what the profile depends on here.]")
         elif said.cited:
-            st.markdown(":green-badge[:material/check: What was said to rest on it does move with it.]")
+            st.markdown(":green-badge[:material/check: The statements that cite it change with it.]")
 
 
-def _steps_table(real: Sequence[Step], other: Sequence[Step]) -> pd.DataFrame:
+def _change_table(real: Sequence[Step], other: Sequence[Step]) -> pd.DataFrame:
     rows = []
     for at in range(max(len(real), len(other))):
         a = {f"{c.aspect}: {c.direction}" for c in real[at].changes} if at < len(real) else set()
         b = {f"{c.aspect}: {c.direction}" for c in other[at].changes} if at < len(other) else set()
-        rows += [(at + 1, t, "only really") for t in sorted(a - b)] + [(at + 1, t, "only then") for t in sorted(b - a)]
+        rows += [(at + 1, t, "original only") for t in sorted(a - b)] + [
+            (at + 1, t, "altered only") for t in sorted(b - a)
+        ]
     return pd.DataFrame(rows, columns=["Step", "Change", "Where"])

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import special
 
 from lusifer.env.agents import Agent
-from lusifer.env.movielens import MovieLensEnv
+from lusifer.env.movielens_env import MovieLensEnv
 from lusifer.env.world import World
 from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
@@ -20,7 +20,7 @@ BINS = 20
 """Points of a learning curve."""
 
 
-def play(
+def run_agent(
     env: MovieLensEnv,
     agent: Agent,
     steps: int,
@@ -83,7 +83,7 @@ def play(
     return frame
 
 
-def compare(
+def run_agents(
     make: Callable[[], MovieLensEnv],
     agents: dict[str, Callable[[int], Agent]],
     steps: int,
@@ -112,7 +112,7 @@ def compare(
                     raise CancelledError("The run was stopped.", "Nothing of it is kept.")
                 on_progress(done + now, total, name)
 
-            frame = play(make(), create(seed), steps, seed=seed, on_progress=report_steps)
+            frame = run_agent(make(), create(seed), steps, seed=seed, on_progress=report_steps)
             frame["agent"] = name
             found.append(frame)
             done += steps
@@ -120,7 +120,7 @@ def compare(
     return pd.concat(found, ignore_index=True)
 
 
-def curves(log: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
+def learning_curves(log: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
     """Learning curves: mean reward by stretch of the run, with 95 % intervals over seeds.
 
     Columns agent, step (middle of the stretch), reward, low, high.
@@ -132,12 +132,12 @@ def curves(log: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
     rows = []
     for key, values in by_seed.groupby(["agent", "stretch"], sort=False)["reward"]:
         agent, stretch = cast("tuple[str, int]", key)
-        mean, low, high = interval(values.to_numpy())
+        mean, low, high = mean_with_interval(values.to_numpy())
         rows.append((agent, int(stretch) * size + size / 2, mean, low, high))
     return pd.DataFrame(rows, columns=["agent", "step", "reward", "low", "high"])
 
 
-def interval(values: np.ndarray) -> tuple[float, float, float]:
+def mean_with_interval(values: np.ndarray) -> tuple[float, float, float]:
     """A mean with its 95 % t interval; NaN bounds for one value."""
     mean = float(np.mean(values))
     if len(values) < 2:
@@ -146,7 +146,7 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     return mean, mean - width, mean + width
 
 
-def summary(log: pd.DataFrame, world: World) -> pd.DataFrame:
+def summarize_agents(log: pd.DataFrame, world: World) -> pd.DataFrame:
     """One row an agent: reward, rating and skips with intervals over seeds, and
 
     - diversity: one minus the mean cosine of genres among the items taken in one episode,
@@ -166,7 +166,7 @@ def summary(log: pd.DataFrame, world: World) -> pd.DataFrame:
                     "reward": run["reward"].mean(),
                     "rating": taken["rating"].astype(float).mean(),
                     "skipped": run["skipped"].mean(),
-                    "diversity": _diversity(world, at, taken["episode"].to_numpy()),
+                    "diversity": _mean_diversity(world, at, taken["episode"].to_numpy()),
                     "novelty": float(-np.log2(share[at]).mean()) if len(at) else np.nan,
                     "coverage": len(shown) / len(world.item_ids),
                     "length": len(run) / (run["episode"].max() + 1),
@@ -175,12 +175,12 @@ def summary(log: pd.DataFrame, world: World) -> pd.DataFrame:
         frame = pd.DataFrame(by_seed)
         row: dict[str, Any] = {"agent": agent}
         for name in map(str, frame):
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(frame[name].to_numpy(float))
+            row[name], row[f"{name}_low"], row[f"{name}_high"] = mean_with_interval(frame[name].to_numpy(float))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _diversity(world: World, items: np.ndarray, episodes: np.ndarray) -> float:
+def _mean_diversity(world: World, items: np.ndarray, episodes: np.ndarray) -> float:
     found = []
     for episode in np.unique(episodes):
         rows = world.genres[items[episodes == episode]]
@@ -190,13 +190,13 @@ def _diversity(world: World, items: np.ndarray, episodes: np.ndarray) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
-def better(log: pd.DataFrame, one: str, other: str) -> tuple[float, float, float]:
+def reward_difference(log: pd.DataFrame, one: str, other: str) -> tuple[float, float, float]:
     """Mean reward of one agent above another's, paired by seed, with its 95 % interval."""
     by = log.groupby(["agent", "seed"])["reward"].mean()
-    return interval((by[one] - by[other]).to_numpy())
+    return mean_with_interval((by[one] - by[other]).to_numpy())
 
 
-def keep(log: pd.DataFrame, path: Path) -> None:
+def save_log(log: pd.DataFrame, path: Path) -> None:
     """A log as Parquet, list columns and all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     log.to_parquet(path, index=False)

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 TEMPERATURE = 0.5
 """Stars that make one item e times as likely as another."""
-RELUCTANCE = 1.0
+NULL_OPTION_OFFSET = 1.0
 """Stars below the user's own level at which an item is as likely to be skipped as to be taken."""
 
 
-def logit(expected: NDArray[np.float64], level: float, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+def choice_probabilities(expected: NDArray[np.float64], level: float, known: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Chances of each of k shown items to be taken, and last of none: a multinomial logit with a null option.
 
     The conditional logit of McFadden 1974 as recommender simulators use it (RecSim, Ie et al. 2019,
@@ -23,6 +23,6 @@ def logit(expected: NDArray[np.float64], level: float, known: NDArray[np.bool_])
         level: the user's present level in stars.
         known: items that this user has met already; they are never taken.
     """
-    utility = np.append(np.where(known, -np.inf, expected), level - RELUCTANCE) / TEMPERATURE
+    utility = np.append(np.where(known, -np.inf, expected), level - NULL_OPTION_OFFSET) / TEMPERATURE
     odds = np.exp(utility - utility.max())
     return odds / odds.sum()

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusifer.ui.formatting import day, duration, literal, money
+from lusifer.ui.formatting import escape_markdown, format_day, format_duration, format_money
 
 MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 @given(st.text())
 def test_every_mark_is_escaped_and_nothing_else_changes(text: str) -> None:
-    made = literal(text)
+    made = escape_markdown(text)
     bare = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", made).replace("\u2060", "")
     assert bare == " ".join(text.split()).replace("\u2060", "")
     for at, mark in enumerate(made):
@@ -42,7 +42,7 @@ def test_every_mark_is_escaped_and_nothing_else_changes(text: str) -> None:
     ],
 )
 def test_no_markdown_directive_survives(text: str) -> None:
-    made = literal(text)
+    made = escape_markdown(text)
     assert not re.search(r"(?<!\\)[!\[\]<>$*`#()]", made)
     assert not re.search(r":[a-z]+\\?[:\[]", made)
 
@@ -61,24 +61,24 @@ def test_no_markdown_directive_survives(text: str) -> None:
     ],
 )
 def test_durations(seconds: int, says: str) -> None:
-    assert duration(seconds) == says
+    assert format_duration(seconds) == says
 
 
 def test_money_and_days() -> None:
-    assert [money(x) for x in (None, 0, 0.00042, 0.1, 12.345)] == [
+    assert [format_money(x) for x in (None, 0, 0.00042, 0.1, 12.345)] == [
         "unknown",
         "$0.00",
         "$0.0004",
         "$0.10",
         "$12.35",
     ]
-    assert day(887732400) == "17 Feb 1998"
+    assert format_day(887732400) == "17 Feb 1998"
 
 
 def test_a_formula_in_a_csv_is_a_text() -> None:
     import pandas as pd
 
-    from lusifer.ui.formatting import safe_csv
+    from lusifer.ui.formatting import to_safe_csv
 
-    made = safe_csv(pd.DataFrame({"n": [-1.5, 2], "t": ["=HYPERLINK(1)", "fine"]}))
+    made = to_safe_csv(pd.DataFrame({"n": [-1.5, 2], "t": ["=HYPERLINK(1)", "fine"]}))
     assert made.splitlines() == ["n,t", "-1.5,'=HYPERLINK(1)", "2.0,fine"]

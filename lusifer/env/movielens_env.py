@@ -12,8 +12,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from lusifer.env import choice, rewards
-from lusifer.env.world import EMBEDDING, World, world
+from lusifer.env import choice_model, rewards
+from lusifer.env.world import EMBEDDING_LENGTH, World, load_world
 from lusifer.errors import InvalidInputError
 from lusifer.llm.embeddings import Embedder
 from lusifer.simulator import BUILTIN, UserModel
@@ -81,12 +81,12 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             raise InvalidInputError("Slate, length, evolve_every and patience must be positive.", "Give 1 or more.")
         if render_mode not in {None, "ansi"}:
             raise InvalidInputError(f"There is no render mode {render_mode!r}.", "Use ansi.")
-        if embedder is not None and embedder.length != EMBEDDING:
+        if embedder is not None and embedder.length != EMBEDDING_LENGTH:
             raise InvalidInputError(
-                f"The embedder gives {embedder.length} numbers.", f"Make it with length={EMBEDDING}."
+                f"The embedder gives {embedder.length} numbers.", f"Make it with length={EMBEDDING_LENGTH}."
             )
         self.embedder = embedder
-        self.world = world_ or world(dataset, split, world_seed)
+        self.world = world_ or load_world(dataset, split, world_seed)
         if isinstance(model, str) and model != BUILTIN:
             raise InvalidInputError(
                 f"{model} is a language model: give it as a user model with its store and budget.",
@@ -103,7 +103,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             )
         self.slate, self.length, self.evolve_every = slate, length, evolve_every
         self.reward, self.patience_at_start, self.explain = (
-            rewards.reward(reward),
+            rewards.get_reward(reward),
             patience,
             explain,
         )
@@ -119,7 +119,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
                 "recent_items": spaces.Box(0, count, (RECENT,), np.int64),
                 "recent_ratings": spaces.Box(0.0, high, (RECENT,), np.float32),
                 "step": spaces.Box(0, length, (1,), np.int64),
-                "profile": spaces.Box(-1.0, 1.0, (EMBEDDING,), np.float32),
+                "profile": spaces.Box(-1.0, 1.0, (EMBEDDING_LENGTH,), np.float32),
             }
         )
         self._known: NDArray[np.bool_] = np.zeros(count, dtype=bool)
@@ -207,7 +207,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         known = self._known[shown] | np.isnan(expected)
         if self.slate > 1:  # the second of the same movie is no second choice
             known |= np.array([x in shown[:at] for at, x in enumerate(shown)])
-        chances = choice.logit(np.nan_to_num(expected), level, known)
+        chances = choice_model.choice_probabilities(np.nan_to_num(expected), level, known)
         at = int(np.searchsorted(np.cumsum(chances), self.np_random.random()))
         taken = int(shown[at]) if at < self.slate else None
         rating: float | None = None
@@ -228,7 +228,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         best = float(np.nanmax(expected)) if np.isfinite(expected).any() else level
         item = taken if taken is not None else int(shown[0])
         mine = float(expected[list(shown).index(taken)]) if taken is not None else best
-        like = rewards.likeness(w.genres, item, np.array(self._met[-RECENT:], dtype=np.int64))
+        like = rewards.genre_similarity(w.genres, item, np.array(self._met[-RECENT:], dtype=np.int64))
         worth = float(self.reward(rewards.Interaction(rating, mine, level, like)))
         self._steps += 1
         evolved = False

@@ -1,4 +1,4 @@
-"""``cache``: a run with its answers as a file, and back."""
+"""``runs`` (earlier ``cache``): export a run with its answers to a file, and import it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from lusifer import settings
 
 
 def register(commands: Any) -> list[argparse.ArgumentParser]:
-    """Add the command; its leaves."""
-    cache = commands.add_parser("cache", help="carry a run with its answers to another machine")
-    actions = cache.add_subparsers(dest="action", required=True, metavar="ACTION")
-    out = actions.add_parser("export", help="write a run with all that it stands on into a file")
+    """Add the command and its earlier name, which the help does not show; their leaves."""
+    runs = commands.add_parser("runs", help="export and import runs with their answers")
+    return [*_add_actions(runs), *_add_actions(commands.add_parser("cache"))]
+
+
+def _add_actions(command: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    out = actions.add_parser("export", help="write a run and everything it depends on to a file")
     out.add_argument("run_id", metavar="RUN")
     out.add_argument("file", type=Path)
     out.set_defaults(run=_run_export)
-    back = actions.add_parser("import", help="take such a file in")
+    back = actions.add_parser("import", help="import such a file")
     back.add_argument("file", type=Path)
     back.set_defaults(run=_run_import)
     return [out, back]
@@ -27,7 +31,7 @@ def _run_export(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.evaluation import tables
     from lusifer.store import Store
 
-    kept = tables.path(options.run_id)
+    kept = tables.table_path(options.run_id)
     files = {kept.name: kept.read_bytes()} if kept.is_file() else {}
     made = Store(settings.database_path()).export_run(options.run_id, options.file, files)
     if not options.json:
@@ -42,7 +46,7 @@ def _run_import(options: argparse.Namespace) -> dict[str, Any]:
 
     run, made, files = Store(settings.database_path()).import_run(options.file)
     for name, content in files.items():
-        target = tables.path(run).parent / Path(name).name
+        target = tables.table_path(run).parent / Path(name).name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
