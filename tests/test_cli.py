@@ -140,9 +140,9 @@ def test_evaluate_yields_the_calibrated_simulator(data_dir: Path) -> None:
         "simulator,als,ncf,rnn4rec,item-knn",
         "--users",
         "30",
-        "--among",
+        "--user-group",
         "held-out",
-        "--measures",
+        "--metrics",
         "all",
     )
     found = made["predictors"]
@@ -379,7 +379,7 @@ def test_a_run_moves_to_another_machine_and_replays(data_dir: Path, tmp_path: Pa
     db.commit()
     db.close()
     file = tmp_path / "run.db"
-    made = answer("cache", "export", run_id, str(file))
+    made = answer("runs", "export", run_id, str(file))
     assert made["rows"]["answers"] == 8 and made["rows"]["steps"] == 4
     assert KEY.encode() not in file.read_bytes()
     count = len(openai_server.requests)
@@ -388,11 +388,11 @@ def test_a_run_moves_to_another_machine_and_replays(data_dir: Path, tmp_path: Pa
         "OPENAI_BASE_URL": openai_server.url,
         "OPENAI_API_KEY": "",
     }
-    assert answer("cache", "import", str(file), **there)["rows"]["answers"] == 8
+    assert answer("runs", "import", str(file), **there)["rows"]["answers"] == 8
     assert answer("evolve", "--user", "405", "--model", "openai:small", **there) == asked
     assert len(openai_server.requests) == count, "nobody was asked, and no key was needed"
-    assert "is there already" in refusal("cache", "export", run_id, str(file))
-    assert "no run" in refusal("cache", "export", "nothing", str(tmp_path / "x.db"))
+    assert "is there already" in refusal("runs", "export", run_id, str(file))
+    assert "no run" in refusal("runs", "export", "nothing", str(tmp_path / "x.db"))
 
 
 def test_an_experiment_and_the_card_that_reads_it(data_dir: Path) -> None:
@@ -478,7 +478,7 @@ def test_a_population_at_half_price(data_dir: Path, openai_server) -> None:
         "openai:a",
         "--engine",
         "openai-batch",
-        "--pause",
+        "--poll-interval",
         "0.01",
     )
     made = answer(*asked, "--yes", **env)

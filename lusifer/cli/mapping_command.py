@@ -51,13 +51,13 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
     if not options.name or Path(options.name).name != options.name or not folder.is_dir():
         raise InvalidInputError(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")
     try:
-        recipe = custom_tables.kept(folder) or custom_tables.propose_mapping(folder)
+        recipe = custom_tables.load_mapping(folder) or custom_tables.propose_mapping(folder)
     except DatasetError:
-        if not (folder / custom_tables.FILE).is_file():
+        if not (folder / custom_tables.MAPPING_FILE).is_file():
             raise
         recipe = custom_tables.propose_mapping(folder)  # the mapping that is there can't be read: here it is made anew
     said = dict(x.partition("=")[::2] for x in options.set)
-    recipe = custom_tables.changed(recipe, said)
+    recipe = custom_tables.with_columns(recipe, said)
     for name in ("title", "one", "many", "unit"):
         if getattr(options, name):
             recipe = replace(recipe, **{name: getattr(options, name)})
@@ -77,17 +77,17 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
             print("Nothing has been read. Change roles with --set, then --accept.")
         return result
     try:
-        before = custom_tables.kept(folder)
+        before = custom_tables.load_mapping(folder)
     except DatasetError:
         before = None
-    custom_tables.keep(folder, recipe)
+    custom_tables.save_mapping(folder, recipe)
     try:
         dataset = load(options.name)
     except DatasetError:
         if before is None:
-            (folder / custom_tables.FILE).unlink(missing_ok=True)
+            (folder / custom_tables.MAPPING_FILE).unlink(missing_ok=True)
         else:
-            custom_tables.keep(folder, before)
+            custom_tables.save_mapping(folder, before)
         raise
     result |= {
         "ratings": len(dataset.ratings),

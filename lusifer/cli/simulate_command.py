@@ -165,7 +165,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             threads=options.workers,
             address=options.ray_address,
         )
-        hooks = {"before": lambda run, model: cluster.start(run), "by_engine": cluster.parts}
+        hooks = {"before": lambda run, model: cluster.start(run), "simulate_parts": cluster.parts}
 
     def on_progress(done: int, total: int, what: str = "") -> None:
         now = time.monotonic()
@@ -189,8 +189,8 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             resume=options.resume,
             engine=options.engine,
             community=told,
-            light=light,
-            memory=settings.prediction_cache_dir(),
+            offsets=light,
+            cache_folder=settings.prediction_cache_dir(),
             workers=options.workers if paid else 1,
             on_progress=on_progress,
             **hooks,

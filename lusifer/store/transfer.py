@@ -111,12 +111,12 @@ class Transfer(SQLiteBase):
             files = {r["name"]: bytes(r["content"]) for r in source.execute("select * from export_files")}
         except sqlite3.Error as error:
             raise InvalidInputError(
-                f"{file} is no exported run ({error}).", "Export one with: python -m lusifer cache export RUN FILE"
+                f"{file} is no exported run ({error}).", "Export one with: python -m lusifer runs export RUN FILE"
             ) from None
         finally:
             source.close()
         if head is None:
-            raise InvalidInputError(f"{file} holds no run.", "Export one with: python -m lusifer cache export RUN FILE")
+            raise InvalidInputError(f"{file} holds no run.", "Export one with: python -m lusifer runs export RUN FILE")
         if head["version"] != VERSION:
             raise InvalidInputError(
                 f"{file} was written by another version (format {head['version']}).",

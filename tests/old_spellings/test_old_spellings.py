@@ -196,7 +196,7 @@ def test_help_shows_the_new_spellings_alone() -> None:
     for command in ("evaluate", "experiment", "simulate", ""):
         said = run(*filter(None, (command, "--help"))).stdout
         assert "usage" in said
-        for old in ("--among", "--measures", "--pause", "{cache", " cache ", "loop,"):
+        for old in ("--among", "--measures", "--pause", "{cache", " cache ", ", loop"):
             assert old not in said, (command, old)
 
 
@@ -209,7 +209,7 @@ def link(page: str, **query: str):
 def test_old_addresses_are_those_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = []
     monkeypatch.setattr(st, "Page", lambda page, **options: paths.append(options.get("url_path", "users")))
-    shell.pages()
+    shell.build_pages()
     assert set(paths) == set(PATHS)
 
 
