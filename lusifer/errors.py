@@ -37,7 +37,7 @@ class UnknownIdError(LusiferError):
 
 
 class EmptyHistoryError(LusiferError):
-    """A user without one rating in the training part."""
+    """A user without one rating in the training set."""
 
 
 class StoreError(LusiferError):

@@ -72,7 +72,7 @@ class Job:
         """
         self.done, self.total, self.message = done, total, message
         if self._stop.is_set():
-            raise CancelledError("Stopped.", "What was finished is kept.")
+            raise CancelledError("Stopped.", "Finished work is saved.")
 
     def cancelled(self) -> bool:
         """Whether somebody asked for the end."""
@@ -146,7 +146,7 @@ class Jobs:
             import logging
 
             logging.getLogger("lusifer").exception("The job %s failed", job.title)
-            job.error = f"{type(error).__name__} in {job.title}; the log has the details."
+            job.error = f"{type(error).__name__} in {job.title}; see the log for details."
         finally:
             if store is not None:
                 store.close()

@@ -78,7 +78,7 @@ def run(
                 else:
                     raise value
             if cancelled():
-                raise CancelledError("Stopped.", "What was finished is kept.")
+                raise CancelledError("Stopped.", "Finished work is saved.")
             if not alive:
                 break
             time.sleep(POLL_SECONDS)

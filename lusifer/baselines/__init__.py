@@ -10,9 +10,9 @@ from lusifer.baselines.fm import FactorizationMachine
 from lusifer.baselines.item_knn import ItemKNN
 from lusifer.baselines.means import Constant, ItemMean, UserMean
 from lusifer.baselines.ncf import NCF
-from lusifer.baselines.protocol import Predictor
+from lusifer.baselines.predictor import Predictor
 from lusifer.baselines.rnn4rec import RNN4Rec
-from lusifer.baselines.side import SideInformation
+from lusifer.baselines.side_information import SideInformation
 from lusifer.baselines.svdpp import SVDpp
 from lusifer.errors import InvalidInputError
 
@@ -71,8 +71,8 @@ def create(name: str, side: SideInformation | None = None) -> Predictor:
     if name == FactorizationMachine.name:
         if side is None:
             raise InvalidInputError(
-                "The factorisation machine needs the users' and items' descriptions.",
-                "Give the side information.",
+                "The factorization machine needs side information on users and items.",
+                "Pass the side information.",
             )
         return FactorizationMachine(side)
     return METHODS[name]()

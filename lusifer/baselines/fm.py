@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
 
-from lusifer.baselines.protocol import Ids, Scores
-from lusifer.baselines.side import Matrix, SideInformation, unit_rows
+from lusifer.baselines.predictor import Ids, Scores
+from lusifer.baselines.side_information import Matrix, SideInformation, unit_rows
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.errors import InvalidInputError
 from lusifer.progress import Progress, ignore_progress
@@ -83,7 +83,7 @@ class FactorizationMachine:
     Settings found on u1's training part; about 10 s of one core for 80,000 ratings (ordinal: 17 s).
     """
 
-    name, title = "fm", "Factorisation machine"
+    name, title = "fm", "Factorization machine"
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class FactorizationMachine:
         if (user < 0).any() or (item < 0).any():
             raise InvalidInputError(
                 "A training rating is of a user or item without side information.",
-                "Fit with the data set's own users and items.",
+                "Fit with the dataset's own users and items.",
             )
         shape = (len(self.side.users), len(self.side.items))
         rated = sparse.csr_matrix((np.ones(len(train)), (user, item)), shape)

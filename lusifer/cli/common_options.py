@@ -95,7 +95,7 @@ def open_store(model: str) -> Store | None:
     except StoreError as error:
         if model != "builtin":
             raise
-        log(f"lusifer: nothing will be stored: {error}")
+        log(f"lusifer: nothing will be saved: {error}")
         return None
 
 

@@ -94,7 +94,7 @@ def run_enrich(options: argparse.Namespace) -> dict[str, Any]:
             if done % 25 == 0 or done == total:
                 rate = done / max(time.monotonic() - began, 1e-9)
                 left = f", about {(total - done) / rate:.0f} s left" if done else ""
-                log(f"{done}/{total} {title} ({rate:.1f} a second{left})")
+                log(f"{done}/{total} {title} ({rate:.1f}/s{left})")
 
         found = tmdb.enrich(dataset, store, on_progress=on_progress)
         result |= {"found": found.found, "not_found": found.not_found, "known": found.known}

@@ -24,7 +24,7 @@ def _build_community(options: argparse.Namespace, dataset: Dataset, split: Split
         return community.offsets_only(dataset, split, seed=options.seed) if options.calibrate == "on" else None
     folder = settings.prediction_cache_dir()
     if not community.is_cached(dataset, split, folder, seed=options.seed):
-        log("Computing community evidence (about a minute and a half; kept for the next time) ...")
+        log("Computing community evidence (about a minute and a half; cached for next time) ...")
     last = [0]
 
     def on_progress(done: int, total: int) -> None:

@@ -145,7 +145,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
             return
         last[0] = now
         left = f", about {(total - done) * (now - began) / done:.0f} s left" if done and total else ""
-        output.log(f"{done}/{total} {what} ({done / max(now - began, 1e-9):.1f} a second{left})")
+        output.log(f"{done}/{total} {what} ({done / max(now - began, 1e-9):.1f}/s{left})")
 
     def make(run: str, name: str) -> RunContext:
         told = None

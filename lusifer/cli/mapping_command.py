@@ -66,7 +66,7 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
             low, high, step = (float(x) for x in options.scale.split(","))
         except ValueError:
             raise InvalidInputError(
-                f"{options.scale!r} is no scale.", "Give lowest,highest,step, such as 1,5,1."
+                f"{options.scale!r} is not a rating scale.", "Give lowest,highest,step, such as 1,5,1."
             ) from None
         recipe = replace(recipe, scale=(low, high, step))
     custom_tables.check_mapping(recipe)
@@ -74,7 +74,7 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
     if not options.accept:
         if not options.json:
             _print_mapping(recipe)
-            print("Nothing has been read. Change roles with --set, then --accept.")
+            print("Nothing was imported. Change roles with --set, then use --accept.")
         return result
     try:
         before = custom_tables.load_mapping(folder)

@@ -14,13 +14,13 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command; its leaves."""
     prompts = commands.add_parser("prompts", help="prompt versions and their labels")
     actions = prompts.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="all versions, newest first, and the labels")
+    listing = actions.add_parser("list", help="list all versions, newest first, and the labels")
     listing.set_defaults(run=_run_list)
-    show = actions.add_parser("export", help="write a version as a file")
+    show = actions.add_parser("export", help="write a version to a file")
     show.add_argument("name", help="a label, a shipped set or a version (v4)")
     show.add_argument("file", type=Path)
     show.set_defaults(run=_run_export)
-    take = actions.add_parser("import", help="make a version of a file")
+    take = actions.add_parser("import", help="create a version from a file")
     take.add_argument("file", type=Path)
     take.add_argument("--note", default="")
     take.set_defaults(run=_run_import)
@@ -28,10 +28,10 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     label.add_argument("label")
     label.add_argument("name", help="a label, a shipped set or a version (v4)")
     label.set_defaults(run=_run_label)
-    back = actions.add_parser("rollback", help="move a label back to where it was")
+    back = actions.add_parser("rollback", help="move a label back to its previous version")
     back.add_argument("label", nargs="?", default="active")
     back.set_defaults(run=_run_rollback)
-    diff = actions.add_parser("diff", help="how two versions differ")
+    diff = actions.add_parser("diff", help="show the differences between two versions")
     diff.add_argument("one")
     diff.add_argument("other")
     diff.set_defaults(run=_run_diff)
@@ -73,7 +73,7 @@ def _run_export(options: argparse.Namespace) -> dict[str, Any]:
 
     found = versions.find(options.name, _open_versions())
     if options.file.exists():
-        raise InvalidInputError(f"{options.file} is there already.", "Give another name, or move it away.")
+        raise InvalidInputError(f"{options.file} already exists.", "Give another name, or move it away.")
     try:
         options.file.write_text(prompts.to_json(found), encoding="utf-8")
     except OSError as error:
@@ -102,7 +102,7 @@ def _run_label(options: argparse.Namespace) -> dict[str, Any]:
     number = versions.save(store, versions.find(options.name, store)).number
     before = versions.move(store, options.label, number)
     if not options.json:
-        print(f"{options.label} points at v{number}" + (f", before at v{before}" if before else ""))
+        print(f"{options.label} points at v{number}" + (f", previously v{before}" if before else ""))
     return {"label": options.label, "number": number, "before": before}
 
 

@@ -16,7 +16,7 @@ def run_rate(options: argparse.Namespace) -> dict[str, Any]:
         ids = [int(x) for x in options.items.split(",") if x.strip()]
     except ValueError:
         raise InvalidInputError(
-            f"--items {options.items!r} is no list of ids.", "Give numbers, such as 50,172."
+            f"--items {options.items!r} is not a list of ids.", "Give numbers, such as 50,172."
         ) from None
     if not ids:
         raise InvalidInputError("--items names no movie.", "Give numbers, such as 50,172.")

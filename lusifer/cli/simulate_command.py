@@ -68,7 +68,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     if options.resume:
         run = store.run(options.resume)
         if run is None or run["kind"] != population.KIND:
-            raise InvalidInputError(f"There is no simulation {options.resume!r}.", "Name a run that was stopped.")
+            raise InvalidInputError(f"There is no simulation {options.resume!r}.", "Give the ID of a stopped run.")
         options.dataset, options.seed, options.model = run["dataset"], run["seed"], run["model"]
         options.split = run["split"].partition("#")[0]
         options.prompts = run["params"]["prompts"] or options.prompts
@@ -174,7 +174,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         last[0] = now
         rate = done / max(now - began, 1e-9)
         left = f", about {(total - done) / rate:.0f} s left" if done else ""
-        output.log(f"{done:,}/{total:,} users ({rate:.1f} a second{left})")
+        output.log(f"{done:,}/{total:,} users ({rate:.1f}/s{left})")
 
     try:
         run_id = population.record(

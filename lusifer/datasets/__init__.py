@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from lusifer import settings
 from lusifer.datasets import columnar_cache, custom_tables, movielens, releases, splits
+from lusifer.datasets.data_quality import DataQualityReport
+from lusifer.datasets.dataset import Dataset, Details, Item, RatingScale, RatingTable, User
 from lusifer.datasets.item_nouns import MOVIES, ItemNouns
-from lusifer.datasets.model import Dataset, Details, Item, RatingScale, RatingTable, User
-from lusifer.datasets.report import Report
 from lusifer.errors import DatasetError, DatasetMissingError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
@@ -87,7 +87,7 @@ def _set_aside(folder: Path) -> bool:
 def detect_kind(folder: Path) -> str | None:
     """What a folder holds, told by its files: ``100k`` (MovieLens 100K in either layout), ``release`` (a larger
     one), ``own`` (tables with an accepted mapping); ``None`` for nothing that can be loaded."""
-    if (folder / custom_tables.FILE).is_file():
+    if (folder / custom_tables.MAPPING_FILE).is_file():
         return "own"
     if (folder / "u.data").is_file():
         return "100k"
@@ -187,7 +187,7 @@ def load(
         attribution=known.attribution if known else "",
         details=_item_texts(parsed.items),
         words=ItemNouns(meta.get("one", "movie"), meta.get("many", "movies")),
-        report=Report.from_json(meta.get("report", {})),
+        report=DataQualityReport.from_json(meta.get("report", {})),
     )
 
 
@@ -217,10 +217,10 @@ def _files(folder: Path, name: str) -> tuple[str, custom_tables.TableMapping | N
         DatasetError: nothing that can be loaded, or nobody has said how its tables are to be read.
     """
     kind = detect_kind(folder)
-    recipe = custom_tables.kept(folder)
+    recipe = custom_tables.load_mapping(folder)
     if kind == "own":
         recipe = recipe or custom_tables.propose_mapping(folder)  # RecBole's files say what their columns are
-        mapping = [folder / custom_tables.FILE] if (folder / custom_tables.FILE).is_file() else []
+        mapping = [folder / custom_tables.MAPPING_FILE] if (folder / custom_tables.MAPPING_FILE).is_file() else []
         return kind, recipe, [*(folder / f for f in recipe.files), *mapping]
     if kind == "release":
         found = releases.recognise(folder)
@@ -241,10 +241,10 @@ def _parse(
     on_progress: Progress,
     cancelled: Callable[[], bool],
 ) -> tuple[movielens.Parsed, dict[str, Any]]:
-    report = Report()
+    report = DataQualityReport()
     if kind == "own":
         assert recipe is not None
-        users, items, ratings, scale = custom_tables.read(
+        users, items, ratings, scale = custom_tables.read_tables(
             folder, recipe, report, on_progress=on_progress, cancelled=cancelled
         )
         meta = {

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from lusifer.datasets.data_quality import DataQualityReport
+from lusifer.datasets.dataset import RatingScale, RatingTable
 from lusifer.datasets.ingest import UNITS, Columns, Ids, read_ratings, scale_of
-from lusifer.datasets.model import RatingScale, RatingTable
 from lusifer.datasets.releases import (
     items_frame,
     nobody,
@@ -25,12 +26,11 @@ from lusifer.datasets.releases import (
     with_unknown,
     with_unknown_users,
 )
-from lusifer.datasets.report import Report
 from lusifer.datasets.tables import TABULAR, blocks, source_of
 from lusifer.errors import DatasetError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
-FILE = "mapping.json"
+MAPPING_FILE = "mapping.json"
 FORMAT = 1
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "ratings": {
@@ -134,7 +134,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 """What each table's columns can be, and the names that they mostly have (letters and digits alone)."""
-NEEDED = {"ratings": ("user", "item", "rating"), "items": ("id", "title"), "users": ("id",)}
+REQUIRED_ROLES = {"ratings": ("user", "item", "rating"), "items": ("id", "title"), "users": ("id",)}
 SEPARATORS = ("|", ";", ",", " ")
 
 
@@ -202,79 +202,79 @@ def from_json(said: Any) -> TableMapping:
             str(said["unit"]),
             str(said["separator"]),
         )
-        check(made)
+        check_mapping(made)
         return made
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(
             f"The mapping can't be read ({type(error).__name__}: {error}).",
-            "Make it anew: python -m lusifer data map NAME.",
+            "Create it again: python -m lusifer data map NAME.",
         ) from None
 
 
-def check(recipe: TableMapping) -> None:
+def check_mapping(recipe: TableMapping) -> None:
     """
     Raises:
         InvalidInputError: a needed role has no column, a role is unknown, or the scale is none.
     """
-    for name, needed in NEEDED.items():
+    for name, needed in REQUIRED_ROLES.items():
         part: TableSpec | None = getattr(recipe, name)
         if part is None:
             if name == "ratings":
-                raise InvalidInputError("There is no table of ratings.", "Say which file it is.")
+                raise InvalidInputError("There is no table of ratings.", "Give its file.")
             continue
         if Path(part.file).name != part.file:
-            raise InvalidInputError(f"{part.file!r} is no file of the folder.", "Name a table that lies in it.")
+            raise InvalidInputError(f"{part.file!r} is not a file of the folder.", "Name a table in the folder.")
         missing = [r for r in needed if not part.columns.get(r)]
         if missing:
             raise InvalidInputError(
-                f"The table of {name} ({part.file}) has no column for {', '.join(missing)}.", "Say which column it is."
+                f"The table of {name} ({part.file}) has no column for {', '.join(missing)}.", "Map its column."
             )
         strange = set(part.columns) - set(ROLES[name])
         if strange:
             raise InvalidInputError(f"A column of {name} can't be {min(strange)}.", f"Known: {', '.join(ROLES[name])}.")
     if recipe.unit not in {*UNITS, "date"}:
-        raise InvalidInputError(f"Times can't be in {recipe.unit!r}.", f"Known: {', '.join(UNITS)}, date.")
+        raise InvalidInputError(f"Timestamps can't be in {recipe.unit!r}.", f"Known: {', '.join(UNITS)}, date.")
     if recipe.scale is not None:
         low, high, step = recipe.scale
         if not (low < high and 0 < step <= high - low and (high - low) / step <= 100.5):
             raise InvalidInputError(
-                f"{low:g} to {high:g} by {step:g} is no rating scale.",
-                "Give lowest, highest and step, such as 1, 5, 1.",
+                f"{low:g} to {high:g} by {step:g} is not a rating scale.",
+                "Give min, max and step, such as 1, 5, 1.",
             )
 
 
-def kept(folder: Path) -> TableMapping | None:
+def load_mapping(folder: Path) -> TableMapping | None:
     """The accepted recipe of a folder, or ``None``.
 
     Raises:
         DatasetError: there is one that can't be read.
     """
-    path = folder / FILE
+    path = folder / MAPPING_FILE
     if not path.is_file():
         return None
     try:
         return from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, InvalidInputError) as error:
         raise DatasetError(
-            f"{path} can't be read ({error}).", "Make it anew: python -m lusifer data map NAME."
+            f"{path} can't be read ({error}).", "Create it again: python -m lusifer data map NAME."
         ) from None
 
 
-def keep(folder: Path, recipe: TableMapping) -> None:
+def save_mapping(folder: Path, recipe: TableMapping) -> None:
     """Accept a recipe.
 
     Raises:
         InvalidInputError: it is none.
         DatasetError: the folder can't be written, or a file is not there.
     """
-    check(recipe)
+    check_mapping(recipe)
     for name in recipe.files:
         if not (folder / name).is_file() or Path(name).name != name:
             raise DatasetError(f"{folder / name} is not there.", "Put the table into the folder.")
     try:
-        (folder / FILE).write_text(json.dumps(recipe.to_json(), ensure_ascii=False, indent=1), encoding="utf-8")
+        (folder / MAPPING_FILE).write_text(json.dumps(recipe.to_json(), ensure_ascii=False, indent=1), encoding="utf-8")
     except OSError as error:
-        raise DatasetError(f"{folder} can't be written ({error.strerror}).", "Give yourself write access.") from None
+        raise DatasetError(f"{folder} can't be written ({error.strerror}).", "Check write access to it.") from None
 
 
 # ---- guessing -------------------------------------------------------------------------------------------
@@ -285,7 +285,9 @@ def list_tables(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in (*TABULAR, ".inter", ".item", ".user") and p.name != FILE
+        p
+        for p in folder.iterdir()
+        if p.suffix.lower() in (*TABULAR, ".inter", ".item", ".user") and p.name != MAPPING_FILE
     )
 
 
@@ -296,16 +298,16 @@ def preview_columns(path: Path) -> dict[str, list[Any]]:
         DatasetError: it can't be read.
     """
     try:
-        for _, block in blocks(_source(path), Report()):
+        for _, block in blocks(_source(path), DataQualityReport()):
             if len(set(block.column_names)) < len(block.column_names):
-                raise DatasetError(f"{path.name} names a column twice.", "Rename one of them.")
+                raise DatasetError(f"{path.name} has two columns with the same name.", "Rename one of them.")
             return {str(n): block[n].slice(0, 200).to_pylist() for n in block.column_names}
     except (ValueError, pa.ArrowException) as error:
         raise DatasetError(f"{path.name} can't be read ({str(error)[:100]}).", "Check the file.") from None
     return {}
 
 
-def _source(path: Path, report: Report | None = None) -> Any:
+def _source(path: Path, report: DataQualityReport | None = None) -> Any:
     from lusifer.datasets.tables import Source
 
     if path.suffix in {".inter", ".item", ".user"}:  # RecBole's atomic files
@@ -342,12 +344,12 @@ def propose_mapping(folder: Path) -> TableMapping:
         except DatasetError:
             continue
     guesses = {table: {n: _guess(list(c), ROLES[table]) for n, c in seen.items()} for table in ROLES}
-    able = [n for n, g in guesses["ratings"].items() if all(r in g for r in NEEDED["ratings"])]
+    able = [n for n, g in guesses["ratings"].items() if all(r in g for r in REQUIRED_ROLES["ratings"])]
     if not able:
         named = "; ".join(f"{n}: {', '.join(c)}" for n, c in seen.items()) or "no table"
         raise DatasetError(
             f"No table in {folder} has columns for users, items and ratings ({named[:300]}).",
-            "Name the columns user_id, item_id, rating, timestamp, or say which they are.",
+            "Name the columns user_id, item_id, rating, timestamp, or map them.",
         )
     ratings = max(able, key=lambda n: (folder / n).stat().st_size)
     others = [n for n in seen if n != ratings]
@@ -391,7 +393,7 @@ def guess_time_unit(values: Sequence[Any]) -> str:
     return "ns" if middle > 1e17 else "us" if middle > 1e14 else "ms" if middle > 1e11 else "s"
 
 
-WORDS = {
+ITEM_NOUNS = {
     "movie": "movies",
     "book": "books",
     "album": "albums",
@@ -409,7 +411,7 @@ WORDS = {
 def guess_item_noun(column: str, file: str) -> tuple[str, str]:
     """What an item is called, told by the names of its column and file."""
     text = f"{column} {file}".lower()
-    for one, many in {**WORDS, "isbn": "books", "asin": "products", "business": "places"}.items():
+    for one, many in {**ITEM_NOUNS, "isbn": "books", "asin": "products", "business": "places"}.items():
         if one in text:
             singular = {"isbn": "book", "asin": "product", "business": "place"}.get(one, one)
             return singular, many
@@ -419,10 +421,10 @@ def guess_item_noun(column: str, file: str) -> tuple[str, str]:
 # ---- reading ----------------------------------------------------------------------------------------------
 
 
-def read(
+def read_tables(
     folder: Path,
     recipe: TableMapping,
-    report: Report,
+    report: DataQualityReport,
     *,
     on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
@@ -434,7 +436,7 @@ def read(
         InvalidInputError: the recipe is none.
         CancelledError: ``cancelled`` said so.
     """
-    check(recipe)
+    check_mapping(recipe)
     for part in (recipe.ratings, recipe.items, recipe.users):
         if part is not None:
             there = preview_columns(folder / part.file)
@@ -468,7 +470,7 @@ def read(
     return people, described, ratings, scale
 
 
-def _rows(path: Path, columns: Mapping[str, str], report: Report) -> Any:
+def _rows(path: Path, columns: Mapping[str, str], report: DataQualityReport) -> Any:
     """(line, role → text) of a table."""
     wanted = {role: name for role, name in columns.items() if name}
     for line, block in blocks(_source(path, report), report, names=list(dict.fromkeys(wanted.values()))):
@@ -481,7 +483,7 @@ def _texts(column: pa.ChunkedArray) -> list[Any]:
     return [v if isinstance(v, list) else "" if v is None else str(v).strip() for v in column.to_pylist()]
 
 
-def _items(folder: Path, recipe: TableMapping, ids: Ids, report: Report) -> pd.DataFrame:
+def _items(folder: Path, recipe: TableMapping, ids: Ids, report: DataQualityReport) -> pd.DataFrame:
     if recipe.items is None:
         return items_frame({})
     rows: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
@@ -511,7 +513,7 @@ def _items(folder: Path, recipe: TableMapping, ids: Ids, report: Report) -> pd.D
     return frame
 
 
-def _users(folder: Path, part: TableSpec, ids: Ids, report: Report) -> pd.DataFrame:
+def _users(folder: Path, part: TableSpec, ids: Ids, report: DataQualityReport) -> pd.DataFrame:
     rows: dict[int, tuple[int | None, str, str, str]] = {}
     for line, row in _rows(folder / part.file, part.columns, report):
         number = ids.number(str(row["id"]))
@@ -531,7 +533,7 @@ def _users(folder: Path, part: TableSpec, ids: Ids, report: Report) -> pd.DataFr
     return users_frame(rows)
 
 
-def changed(recipe: TableMapping, said: Mapping[str, str]) -> TableMapping:
+def with_columns(recipe: TableMapping, said: Mapping[str, str]) -> TableMapping:
     """A recipe with some roles on other columns: ``ratings.user=reader``, ``items.title=`` (none).
 
     Raises:

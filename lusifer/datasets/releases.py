@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lusifer.datasets.data_quality import DataQualityReport
+from lusifer.datasets.dataset import RatingScale, RatingTable
 from lusifer.datasets.ingest import Columns, Ids, read_ratings
-from lusifer.datasets.model import RatingScale, RatingTable
-from lusifer.datasets.report import Report
 from lusifer.datasets.tables import Source, encoding_of
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
@@ -113,7 +113,7 @@ def _named(path: Path, columns: str) -> bool:
 def read(
     folder: Path,
     found: Found,
-    report: Report,
+    report: DataQualityReport,
     *,
     on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
@@ -150,7 +150,7 @@ def _is_id(text: str) -> bool:
     return text.strip().isdecimal() and len(text.strip()) < 11 and int(text) < 2**31
 
 
-def _rows(source: Source, report: Report) -> Iterator[tuple[int, list[str]]]:
+def _rows(source: Source, report: DataQualityReport) -> Iterator[tuple[int, list[str]]]:
     encoding = encoding_of(source.path, report)
     name = "utf-8-sig" if encoding == "utf-8" else encoding
     try:
@@ -165,10 +165,10 @@ def _rows(source: Source, report: Report) -> Iterator[tuple[int, list[str]]]:
                     if line.strip():
                         yield number, line.rstrip("\r\n").split(source.separator)
     except (OSError, csv.Error) as error:
-        raise DatasetError(f"{source.path} can't be read: {error}.", "Fetch it again.") from None
+        raise DatasetError(f"{source.path} can't be read: {error}.", "Download it again.") from None
 
 
-def read_items(source: Source, report: Report) -> pd.DataFrame:
+def read_items(source: Source, report: DataQualityReport) -> pd.DataFrame:
     """Movies: index item_id; columns title, year, genres."""
     rows: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
     file = source.path.name
@@ -188,7 +188,7 @@ def read_items(source: Source, report: Report) -> pd.DataFrame:
             report.add("genres", 1, file, number, title)
         rows[item] = title, year, genres
     if not rows:
-        raise DatasetError(f"{source.path} describes no movie that can be read.", "Fetch it again.")
+        raise DatasetError(f"{source.path} has no readable item.", "Download it again.")
     return items_frame(rows)
 
 
@@ -205,7 +205,7 @@ def items_frame(rows: dict[int, tuple[str, int | None, tuple[str, ...]]]) -> pd.
     return frame.sort_index()
 
 
-def with_unknown(items: pd.DataFrame, rated: np.ndarray, report: Report, one: str = "Movie") -> pd.DataFrame:
+def with_unknown(items: pd.DataFrame, rated: np.ndarray, report: DataQualityReport, one: str = "Movie") -> pd.DataFrame:
     """Items that are rated but not described get a title of their id."""
     unknown = np.setdiff1d(rated, items.index.to_numpy())
     if not len(unknown):
@@ -242,7 +242,7 @@ def users_frame(rows: dict[int, tuple[int | None, str, str, str]]) -> pd.DataFra
     return frame.sort_index()
 
 
-def with_unknown_users(users: pd.DataFrame, rating: np.ndarray, report: Report) -> pd.DataFrame:
+def with_unknown_users(users: pd.DataFrame, rating: np.ndarray, report: DataQualityReport) -> pd.DataFrame:
     """Users who rate but are not described."""
     unknown = np.setdiff1d(rating, users.index.to_numpy())
     if not len(unknown):
@@ -253,7 +253,7 @@ def with_unknown_users(users: pd.DataFrame, rating: np.ndarray, report: Report) 
     return pd.concat([users, nobody(unknown)]).sort_index()
 
 
-def _users(source: Source, report: Report) -> pd.DataFrame:
+def _users(source: Source, report: DataQualityReport) -> pd.DataFrame:
     rows: dict[int, tuple[int | None, str, str, str]] = {}
     file = source.path.name
     for number, row in _rows(source, report):
@@ -270,7 +270,7 @@ def _users(source: Source, report: Report) -> pd.DataFrame:
     return users_frame(rows)
 
 
-def _links(path: Path, items: pd.Index, report: Report) -> np.ndarray:
+def _links(path: Path, items: pd.Index, report: DataQualityReport) -> np.ndarray:
     """TMDB ids by item; NaN where the release tells none."""
     known: dict[int, int] = {}
     for _, row in _rows(Source(path), report):

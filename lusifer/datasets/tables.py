@@ -20,7 +20,7 @@ import pyarrow.csv as pcsv
 import pyarrow.json as pjson
 import pyarrow.parquet as pq
 
-from lusifer.datasets.report import Problem, Report
+from lusifer.datasets.data_quality import DataQualityReport, Problem
 from lusifer.errors import DatasetError
 
 BLOCK = 16 << 20
@@ -60,7 +60,7 @@ class _Translated(io.RawIOBase):
         return block.replace(self.separator, b"\t")
 
 
-def encoding_of(path: Path, report: Report | None = None) -> str:
+def encoding_of(path: Path, report: DataQualityReport | None = None) -> str:
     """``utf-8``, or ``latin-1`` where the file is not UTF-8 (looked at as a whole, in blocks)."""
     import codecs
 
@@ -89,7 +89,7 @@ def _encoding_at_first(path: Path) -> str:
     return "utf-8"
 
 
-def source_of(path: Path, report: Report | None = None) -> Source:
+def source_of(path: Path, report: DataQualityReport | None = None) -> Source:
     """How a file is to be read, told by its name and its first line.
 
     Raises:
@@ -99,7 +99,7 @@ def source_of(path: Path, report: Report | None = None) -> Source:
     if ending in {".parquet", ".jsonl", ".ndjson", ".json"}:
         return Source(path)
     if ending not in {".csv", ".tsv", ".dat", ".txt"}:
-        raise DatasetError(f"{path.name} is no table that can be read here.", "Give CSV, TSV, Parquet or JSON lines.")
+        raise DatasetError(f"{path.name} is not a supported table.", "Give CSV, TSV, Parquet or JSON lines.")
     encoding = encoding_of(path, report) if report is not None else _encoding_at_first(path)
     with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
         first = file.readline()
@@ -108,7 +108,9 @@ def source_of(path: Path, report: Report | None = None) -> Source:
     return Source(path, separator if counts[separator] else ",", encoding=encoding)
 
 
-def blocks(source: Source, report: Report, *, names: Sequence[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
+def blocks(
+    source: Source, report: DataQualityReport, *, names: Sequence[str] | None = None
+) -> Iterator[tuple[int, pa.Table]]:
     """(line of the first row, rows) of a file, in order.
 
     Args:
@@ -130,7 +132,7 @@ def blocks(source: Source, report: Report, *, names: Sequence[str] | None = None
         raise DatasetError(f"{path} is not there.", "Check the path.") from None
     except (pa.ArrowException, OSError, KeyError) as error:
         raise DatasetError(
-            f"{path} can't be read: {str(error)[:200]}.", "Check the file; it may be cut short."
+            f"{path} can't be read: {str(error)[:200]}.", "Check the file; it may be truncated."
         ) from None
 
 
@@ -142,7 +144,7 @@ def _parquet(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.
             row += batch.num_rows
 
 
-def _json(path: Path, report: Report, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
+def _json(path: Path, report: DataQualityReport, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
     row = 1
     try:
         first = pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK))
@@ -184,7 +186,9 @@ def _record(line: str) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def _json_slowly(path: Path, report: Report, names: Sequence[str], done: int) -> Iterator[tuple[int, pa.Table]]:
+def _json_slowly(
+    path: Path, report: DataQualityReport, names: Sequence[str], done: int
+) -> Iterator[tuple[int, pa.Table]]:
     """The records behind the first ``done``, one by one and as texts: for a file where a field is now one kind of
     value and now another (4, 4.5, "4"), or where a line is no JSON. Arrow reads neither.
 
@@ -236,7 +240,7 @@ def _column(values: Sequence[Any]) -> pa.Array:
     return pa.array([text(v) for v in values], pa.string())
 
 
-def _text(source: Source, report: Report, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
+def _text(source: Source, report: DataQualityReport, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
     path = source.path
     known = list(source.columns) if source.columns else _header(source)
     wanted = list(names) if names else known

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lusifer.datasets.details import CAST, normalized_title, to_json
-from lusifer.datasets.model import Dataset, Details, Item
+from lusifer.datasets.dataset import Dataset, Details, Item
+from lusifer.datasets.item_details import CAST, normalized_title, to_json
 from lusifer.errors import CancelledError, DatasetError
 from lusifer.progress import Progress, ignore_progress
 from lusifer.store import Store
@@ -73,7 +73,7 @@ def enrich(
         item = dataset.item(item_id)
         on_progress(at, len(missing), item.title)
         if cancelled():
-            raise CancelledError("Stopped.", "What was found is kept.")
+            raise CancelledError("Stopped.", "Details found so far are saved.")
         tmdb_id = ids.get(item_id)
         found = client.details(int(tmdb_id)) if tmdb_id and tmdb_id == tmdb_id else None
         likeness = 1.0 if found else 0.0
@@ -101,7 +101,7 @@ class Client:
         if not configured():
             raise DatasetError(
                 "There is no key for TMDB.",
-                "Get one at themoviedb.org (free), set TMDB_API_KEY and start again; everything works "
+                "Get one at themoviedb.org (free), set TMDB_API_KEY and restart; everything works "
                 "without, with MovieLens' own titles and genres.",
             )
         import requests
@@ -214,9 +214,9 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
                             answer.json()
                             return answer
                         except ValueError:
-                            problem = "TMDB answered what can't be read."
+                            problem = "TMDB returned an unreadable answer."
                 if attempt == ATTEMPTS or wait > 120:
-                    raise DatasetError(problem, "Try again later; what was found is kept.") from None
+                    raise DatasetError(problem, "Try again later; details found so far are saved.") from None
                 self._wait(wait)
             raise AssertionError("unreachable")
 
@@ -225,7 +225,7 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
             until = time.monotonic() + seconds
             while (left := until - time.monotonic()) > 0:
                 if cancelled():
-                    raise CancelledError("Stopped.", "What was found is kept.")
+                    raise CancelledError("Stopped.", "Details found so far are saved.")
                 time.sleep(min(left, 0.2))
 
     return Patient()

@@ -41,7 +41,7 @@ def run_agent(
         (taken; missing for a skip), rating, expected, reward, skipped, evolved, terminated, truncated.
     """
     if steps < 1:
-        raise InvalidInputError(f"A run of {steps} interactions is none.", "Give 1 or more.")
+        raise InvalidInputError(f"A run needs at least one interaction, not {steps}.", "Give 1 or more.")
     rows: list[dict[str, Any]] = []
     observation, info = env.reset(seed=seed)
     episode = 0
@@ -109,7 +109,7 @@ def run_agents(
 
             def report_steps(now: int, done: int = done, name: str = name) -> None:
                 if cancelled():
-                    raise CancelledError("The run was stopped.", "Nothing of it is kept.")
+                    raise CancelledError("The run was stopped.", "Nothing is saved.")
                 on_progress(done + now, total, name)
 
             frame = run_agent(make(), create(seed), steps, seed=seed, on_progress=report_steps)

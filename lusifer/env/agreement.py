@@ -124,7 +124,7 @@ def measure_agreement(
     order = np.random.default_rng((seed, 91)).random(len(world.agents))
     for at, name in enumerate(names):
         if cancelled():
-            raise CancelledError("The check was stopped.", "Nothing of it is kept.")
+            raise CancelledError("The check was stopped.", "Nothing is saved.")
         on_progress(at, len(names), name)
         make: Callable[[int], Agent]
         if at < len(tried):
@@ -153,7 +153,7 @@ def measure_agreement(
         runs = []
         for s in range(seeds):
             if cancelled():
-                raise CancelledError("The check was stopped.", "Nothing of it is kept.")
+                raise CancelledError("The check was stopped.", "Nothing is saved.")
             log = run_agent(MovieLensEnv(world_=world, reward="expected"), make(s), steps, seed=seed + s)
             runs.append(float(log["reward"].mean()))
         played.append(runs)

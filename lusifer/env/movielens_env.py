@@ -18,7 +18,7 @@ from lusifer.errors import InvalidInputError
 from lusifer.llm.embeddings import Embedder
 from lusifer.simulator import BUILTIN, UserModel
 from lusifer.simulator.estimate import PROFILE, Estimate, estimate, for_rating, for_update
-from lusifer.simulator.evolution import start
+from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Bullet, Context, Profile, Rated, Update
 
@@ -175,7 +175,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
 
     def _written(self, user: int, usual: Context) -> Context:
         """The context with a profile that the language model writes from the whole history at once."""
-        context = start(self.world.dataset, self.world.split, user)
+        context = initial_context(self.world.dataset, self.world.split, user)
         update = self.model.update(context.with_batch(usual.seen))
         self.explanation = update.explanation
         return context.with_batch(usual.seen).after_update(Update(update.profile, update.explanation, ()))
@@ -195,7 +195,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             ModelError: a language model can't be asked.
         """
         if self._context is None:
-            raise InvalidInputError("No episode has begun.", "Call reset first.")
+            raise InvalidInputError("No episode has started.", "Call reset first.")
         shown = np.atleast_1d(np.asarray(action, dtype=np.int64))
         if shown.shape != (self.slate,) or shown.min() < 0 or shown.max() >= len(self._known):
             raise InvalidInputError(
@@ -397,7 +397,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         if self.builtin:
             return embedded
         _, context = self.world.start(user)
-        first = start(self.world.dataset, self.world.split, user).with_batch(context.seen)
+        first = initial_context(self.world.dataset, self.world.split, user).with_batch(context.seen)
         filled = replace(context, profile=Profile(context.profile.about, (Bullet("x" * PROFILE),)))
         items = self.world.dataset.items_of(self.world.item_ids[: self.slate])
         total = embedded + for_update(self.model, store, first)

@@ -207,7 +207,7 @@ def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path |
     users = ids[counts >= MIN_HISTORY].astype(np.int64)
     if not len(users):
         raise InvalidInputError(
-            f"Nobody has {MIN_HISTORY} ratings on the reward's side of {split.name}.", "Use a larger data set."
+            f"No user has {MIN_HISTORY} ratings in the reward half of {split.name}.", "Use a larger dataset."
         )
     names = dataset.genres
     item_ids = np.sort(dataset.items.index.to_numpy()).astype(np.int64)

@@ -97,10 +97,10 @@ class StoreActor:
         """Call a method of the store."""
         return getattr(self.store, method)(*values)
 
-    def adopt(self, found: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> int:
+    def adopt(self, answers: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> int:
         """Take in answers that a worker left behind; how many were new."""
-        missing = {key for key, _, _ in found} - self.store.has_answers([k for k, _, _ in found])
-        for key, answer, call in found:
+        missing = {key for key, _, _ in answers} - self.store.has_answers([k for k, _, _ in answers])
+        for key, answer, call in answers:
             if key in missing:
                 self.store.save_answer(key, answer, call)
         return len(missing)
@@ -133,8 +133,8 @@ class WorkerStore(Store):
     def _promises(self) -> list[tuple[Any, str]]:
         if not hasattr(self._sent, "list"):
             self._sent.list = []
-        found: list[tuple[Any, str]] = self._sent.list
-        return found
+        promises: list[tuple[Any, str]] = self._sent.list
+        return promises
 
     def flush(self) -> None:
         """Wait until all that this thread sent is kept at home."""
@@ -172,8 +172,8 @@ class WorkerStore(Store):
         limits: Mapping[str, tuple[str, float | None]],
     ) -> int | tuple[str, float, float]:
         """See `Store`; counted at home, for all workers together."""
-        found = self._hear(self._tell("set_aside", names, tokens, dollars, dict(limits)))
-        return found if isinstance(found, int) else tuple(found)
+        booking = self._hear(self._tell("set_aside", names, tokens, dollars, dict(limits)))
+        return booking if isinstance(booking, int) else tuple(booking)
 
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
         """See `Store`."""
@@ -279,12 +279,12 @@ def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
         except Timeout:
             continue  # it is alive, or somebody else is handing it in
         try:
-            left = Store(path)
-            while found := left.list_answers(BLOCK):
-                adopt(found)
-                for key, _, _ in found:
-                    left.delete_answer(key)
-            left.close()
+            leftover = Store(path)
+            while answers := leftover.list_answers(BLOCK):
+                adopt(answers)
+                for key, _, _ in answers:
+                    leftover.delete_answer(key)
+            leftover.close()
             for old in folder.glob(f"{path.stem}.*"):
                 if old.suffix != ".lock":
                     old.unlink(missing_ok=True)
@@ -325,14 +325,14 @@ class Cluster:
         address = address or os.environ.get("RAY_ADDRESS") or None
         if address and address.startswith("ray://"):
             raise InvalidInputError(
-                "Ray's client can't be used: the database must lie on a machine of the cluster.",
+                "Ray Client is not supported: the database must be on a machine of the cluster.",
                 "Run the command on such a machine, with --ray-address auto.",
             )
         try:
-            found = importlib.util.find_spec("ray")
+            ray_spec = importlib.util.find_spec("ray")
         except ValueError:
-            found = None
-        if found is None:
+            ray_spec = None
+        if ray_spec is None:
             raise InvalidInputError(
                 "The engine ray needs Ray, which is not installed.",
                 "pip install -r requirements-scale.txt (about 250 MB)",
@@ -377,7 +377,7 @@ class Cluster:
         except Exception as error:
             raise InvalidInputError(
                 f"Ray could not be started or reached ({_first(error)}).",
-                "Look at: ray status. Or use --engine local.",
+                "Check: ray status. Or use --engine local.",
             ) from None
         try:
             self._hire(run)
@@ -389,35 +389,37 @@ class Cluster:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         ray = self._ray
-        have = int(ray.cluster_resources().get("CPU", 0))
-        count = self.count or max(have, 1)
-        if count > have:
+        cores = int(ray.cluster_resources().get("CPU", 0))
+        count = self.count or max(cores, 1)
+        if count > cores:
             raise InvalidInputError(
-                f"{count} workers are asked for, and the cluster has {have} cores.",
-                f"Ask for {have} at most." if have else "Add a machine with cores to it.",
+                f"{count} workers are requested, but the cluster has {cores} cores.",
+                f"Request at most {cores}." if cores else "Add a machine with cores.",
             )
         recipe = self.recipe
         budget = None if recipe.budget is None else replace(recipe.budget, run_id=run)
         recipe, home = replace(recipe, run=run, budget=budget), None
         if self.asking:
-            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-            made = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)(StoreActor)
-            home = made.remote(str(self.store.path.resolve()))
+            this_node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+            store_actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=this_node)(
+                StoreActor
+            )
+            home = store_actor.remote(str(self.store.path.resolve()))
         self._home = home
         self._folder = Path(tempfile.gettempdir()) / f"lusifer-{run}"
         self._sent = [ray.put(self.work)]  # held on to: a worker that starts anew needs it again
         hired = ray.remote(num_cpus=1, max_restarts=-1, max_concurrency=self.threads + 1)(Worker)
         self.workers = [hired.remote(self._sent, recipe, home, str(self._folder)) for _ in range(count)]
-        asked = [w.pid.remote() for w in self.workers]
-        there, missing = ray.wait(asked, num_returns=count, timeout=START)
+        pid_requests = [w.pid.remote() for w in self.workers]
+        ready, missing = ray.wait(pid_requests, num_returns=count, timeout=START)
         if missing:
             idle = int(ray.available_resources().get("CPU", 0))
             raise InvalidInputError(
-                f"{len(missing)} of {count} workers did not start: {idle} of the cluster's {have} cores are free.",
-                "Wait for who uses the others, or ask for fewer workers.",
+                f"{len(missing)} of {count} workers did not start: {idle} of the cluster's {cores} cores are free.",
+                "Wait until other cores are free, or request fewer workers.",
             )
         try:
-            ray.get(there)
+            ray.get(ready)
         except ray.exceptions.RayError as error:
             raise _ours(error, "A worker could not start") from None
 
@@ -427,14 +429,14 @@ class Cluster:
 
     def parts(
         self,
-        wanted: Sequence[tuple[int, Sequence[int]]],
-        told: Callable[[int], None],
+        parts: Sequence[tuple[int, Sequence[int]]],
+        on_users_done: Callable[[int], None],
         cancelled: Callable[[], bool],
     ) -> Generator[tuple[int, SimulationResult], None, None]:
         """Simulate parts of a population, given as (number, users); the first of them first, the others as they are done.
 
         Args:
-            told: told how many users more are done.
+            on_users_done: told how many users more are done.
 
         Raises:
             ModelError: a fatal one.
@@ -443,29 +445,31 @@ class Cluster:
         """
         ray = self._ray
         size = 1 if self.asking else AT_A_TIME
-        todo: deque[tuple[int, tuple[int, ...]]] = deque(
-            (number, tuple(users[at : at + size])) for number, users in wanted for at in range(0, len(users), size)
+        queue: deque[tuple[int, tuple[int, ...]]] = deque(
+            (number, tuple(users[start : start + size]))
+            for number, users in parts
+            for start in range(0, len(users), size)
         )
-        sizes = dict(wanted)
-        gathered: dict[int, list[SimulationResult]] = {number: [] for number, _ in wanted}
-        whole: dict[int, SimulationResult] = {}
-        ended: dict[tuple[int, ...], int] = {}
+        sizes = dict(parts)
+        pieces: dict[int, list[SimulationResult]] = {number: [] for number, _ in parts}
+        finished: dict[int, SimulationResult] = {}
+        crash_counts: dict[tuple[int, ...], int] = {}
         free = deque(w for _ in range(self.threads) for w in self.workers)
         busy: dict[Any, tuple[Any, int, tuple[int, ...]]] = {}
         lost = _LostWorkers()
-        first = wanted[0][0] if wanted else None
+        first_number = parts[0][0] if parts else None
         try:
-            while todo or busy:
+            while queue or busy:
                 if cancelled():
-                    raise CancelledError("The simulation was stopped.", "What was answered is kept.")
+                    raise CancelledError("The simulation was stopped.", "Answers so far are saved.")
                 free.extend(lost.found(ray))
                 if not busy and not free and lost.since() > GONE:
                     raise LusiferError(
-                        "No worker of the cluster answers any more.",
-                        "Look at: ray status. Finished parts and all answers are kept: go on with --resume.",
+                        "No worker of the cluster responds any more.",
+                        "Check: ray status. Finished parts and all answers are saved: continue with --resume.",
                     )
-                while todo and free:
-                    worker, (number, users) = free.popleft(), todo.popleft()
+                while queue and free:
+                    worker, (number, users) = free.popleft(), queue.popleft()
                     busy[worker.simulate.remote(users)] = (worker, number, users)
                 if not busy:
                     time.sleep(0.2)
@@ -474,32 +478,32 @@ class Cluster:
                 for promise in ready:
                     worker, number, users = busy.pop(promise)
                     try:
-                        gathered[number].append(ray.get(promise))
+                        pieces[number].append(ray.get(promise))
                     except (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError):
                         # It starts anew by itself, elsewhere if its machine is gone, and hands in what the dead one
                         # left there. It is given nothing before it answers.
                         lost.add(worker)
-                        todo.appendleft((number, users))
-                        ended[users] = ended.get(users, 0) + 1
-                        if ended[users] >= PATIENCE:
+                        queue.appendleft((number, users))
+                        crash_counts[users] = crash_counts.get(users, 0) + 1
+                        if crash_counts[users] >= PATIENCE:
                             raise LusiferError(
-                                f"{ended[users]} workers ended while they simulated {_named(users)}.",
-                                "Look at the memory of the machines; finished parts are kept.",
+                                f"{crash_counts[users]} workers ended while they simulated {_named(users)}.",
+                                "Check the memory of the machines; finished parts are saved.",
                             ) from None
                         continue
                     except ray.exceptions.RayError as error:
                         raise _ours(error, f"A worker failed at {_named(users)}") from None
                     free.append(worker)
-                    told(len(users))
-                    if sum(len(s.evolutions) for s in gathered[number]) == len(sizes[number]):
+                    on_users_done(len(users))
+                    if sum(len(s.evolutions) for s in pieces[number]) == len(sizes[number]):
                         test = self.work.split.test.of_users(list(sizes[number]))
-                        whole[number] = merge_simulations(gathered.pop(number), test)
-                if first is not None and first in whole:
-                    yield first, whole.pop(first)
-                    first = None
-                if first is None:
-                    for number in sorted(whole):
-                        yield number, whole.pop(number)
+                        finished[number] = merge_simulations(pieces.pop(number), test)
+                if first_number is not None and first_number in finished:
+                    yield first_number, finished.pop(first_number)
+                    first_number = None
+                if first_number is None:
+                    for number in sorted(finished):
+                        yield number, finished.pop(number)
         except BaseException:  # an error, a cancel, Ctrl-C, or whoever takes the parts has stopped
             self._stop(list(busy))
             raise
@@ -556,20 +560,20 @@ class _LostWorkers:
 
     def found(self, ray: Any) -> list[Any]:
         """Those that answer again."""
-        now = time.monotonic()
-        for due in [x for x in self.later if x[0] <= now]:
-            self.later.remove(due)
-            self.asked[due[1].pid.remote()] = due[1]
-        back = []
+        time_now = time.monotonic()
+        for entry in [x for x in self.later if x[0] <= time_now]:
+            self.later.remove(entry)
+            self.asked[entry[1].pid.remote()] = entry[1]
+        recovered = []
         ready = ray.wait(list(self.asked), num_returns=len(self.asked), timeout=0)[0] if self.asked else ()
         for promise in ready:
             worker = self.asked.pop(promise)
             try:
                 ray.get(promise)
-                back.append(worker)
+                recovered.append(worker)
             except ray.exceptions.RayError:
-                self.later.append((now + 1.0, worker))
-        return back
+                self.later.append((time_now + 1.0, worker))
+        return recovered
 
 
 def _reach(address: str) -> None:
@@ -585,8 +589,8 @@ def _reach(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=5).close()
     except OSError as error:
         raise InvalidInputError(
-            f"No Ray cluster answers at {address} ({error.strerror or 'no answer in time'}).",
-            "Look at: ray status. Or leave the address out to start one here.",
+            f"No Ray cluster answers at {address} ({error.strerror or 'timeout'}).",
+            "Check: ray status. Or leave the address out to start one here.",
         ) from None
 
 
@@ -598,16 +602,16 @@ def _first(error: BaseException) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
-def _ours(error: BaseException, what: str) -> LusiferError:
+def _ours(error: BaseException, summary: str) -> LusiferError:
     """What a worker raised, where it is one of ours; else its last line."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, LusiferError):
-            made = cause if not hasattr(cause, "cause") else cause.cause
-            return made if isinstance(made, LusiferError) else cause
+            original = cause if not hasattr(cause, "cause") else cause.cause
+            return original if isinstance(original, LusiferError) else cause
         cause = getattr(cause, "cause", None) or cause.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
     return LusiferError(
-        f"{what} ({lines[-1][:200] if lines else type(error).__name__}).",
-        "Finished parts are kept: go on with --resume.",
+        f"{summary} ({lines[-1][:200] if lines else type(error).__name__}).",
+        "Finished parts are saved: continue with --resume.",
     )

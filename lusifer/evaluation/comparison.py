@@ -23,59 +23,61 @@ ADDS = {CALIBRATED: "over_bias", WITH_EVIDENCE: "over_fm"}
 """What the model's say is measured over, by the calibrated row that holds it."""
 
 
-def summary(found: Evaluation, seed: int) -> dict[str, Any]:
+def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
     """Measures with intervals by predictor, what the model adds, and the audit; plain JSON values."""
     rows: dict[str, dict[str, Any]] = {}
-    for name, values in found.summary(seed=seed).items():
-        prediction = found.predictions[name]
+    for name, values in evaluation.summary(seed=seed).items():
+        prediction = evaluation.predictions[name]
         rows[name] = {
             **{m: plain(values[m].value) for m in METRICS},
             **{f"{m}_low": plain(values[m].low) for m in METRICS},
             **{f"{m}_high": plain(values[m].high) for m in METRICS},
             "seconds": prediction.seconds,
-            "coverage": found.coverage(name),
+            "coverage": evaluation.coverage(name),
         }
-    by_user = audits(found)
+    by_user = audits(evaluation)
     checked_all = {name: sum(of.values(), Audit()) for name, of in by_user.items()}
     for name, checked in checked_all.items():
         for row in (name, CALIBRATED) if name == SIMULATOR else (name,):
             if row in rows:
                 rows[row]["faithfulness"] = plain(checked.faithfulness)
     return {
-        "rows": found.rows,
-        "asked": len(found.test),
+        "rows": evaluation.rows,
+        "asked": len(evaluation.test),
         "predictors": rows,
-        "notes": list(found.notes),
-        "simulator_minus": differences(found, seed),
-        "adds": adds(found, seed),
+        "notes": list(evaluation.notes),
+        "simulator_minus": differences(evaluation, seed),
+        "adds": adds(evaluation, seed),
         "audit": {n: as_json(a) for n, a in checked_all.items()},
-        "trust": trusted(found, by_user, seed),
+        "trust": trusted(evaluation, by_user, seed),
     }
 
 
-def trusted(found: Evaluation, by_user: Mapping[str, Mapping[int, Audit]], seed: int) -> dict[str, list[float | None]]:
+def trusted(
+    evaluation: Evaluation, by_user: Mapping[str, Mapping[int, Audit]], seed: int
+) -> dict[str, list[float | None]]:
     """Of the simulator alone: faithfulness, and the share of ratings that it failed to give; value, low, high."""
-    if SIMULATOR not in found.simulated:
+    if SIMULATOR not in evaluation.simulated:
         return {}
-    boot = Bootstrap(found.test.user_ids, seed)
+    boot = Bootstrap(evaluation.test.user_ids, seed)
     checked = by_user.get(SIMULATOR, {})
     users = np.array(list(checked), dtype=np.int64)
     borne = np.array([a.count("borne out") for a in checked.values()], dtype=float)
     told = borne + np.array([a.count("not borne out") for a in checked.values()], dtype=float)
-    lost = ~np.isfinite(found.predictions[SIMULATOR].values)
+    lost = ~np.isfinite(evaluation.predictions[SIMULATOR].values)
     return {
         "faithfulness": boot.of(users, [borne, told], lambda s: s[:, 0] / s[:, 1]).json,
-        "missing": boot.mean(found.test.user, lost * 1.0).json,
+        "missing": boot.mean(evaluation.test.user, lost * 1.0).json,
     }
 
 
-def audits(found: Evaluation) -> dict[str, dict[int, Audit]]:
+def audits(evaluation: Evaluation) -> dict[str, dict[int, Audit]]:
     """The audits of every variant of the simulator, by predictor name and user."""
     result = {}
-    for name, simulated in found.simulated.items():
+    for name, simulated in evaluation.simulated.items():
         if name == BUILTIN:
             continue
-        result[name] = {u: audit(found.dataset, steps) for u, steps in simulated.evolutions.items()}
+        result[name] = {u: audit(evaluation.dataset, steps) for u, steps in simulated.evolutions.items()}
     return result
 
 
@@ -91,38 +93,38 @@ def as_json(checked: Audit) -> dict[str, Any]:
     }
 
 
-def differences(found: Evaluation, seed: int) -> dict[str, list[float | None]]:
+def differences(evaluation: Evaluation, seed: int) -> dict[str, list[float | None]]:
     """RMSE of the best-informed simulator minus that of every other predictor: value, low, high."""
-    mine = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in found.predictions), None)
+    mine = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in evaluation.predictions), None)
     if mine is None:
         return {}
-    mask = found.compared
-    users, true = found.test.user[mask], found.test.rating[mask]
-    values = found.predictions[mine].values[mask]
+    mask = evaluation.compared
+    users, true = evaluation.test.user[mask], evaluation.test.rating[mask]
+    values = evaluation.predictions[mine].values[mask]
     result = {}
-    for name, other in found.predictions.items():
+    for name, other in evaluation.predictions.items():
         if name != mine:
             d = rmse_difference(users, values, other.values[mask], true, seed=seed)
             result[name] = [plain(x) for x in (d.value, d.low, d.high)]
     return result
 
 
-def adds(found: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
+def adds(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
     """RMSE of the calibrated simulator minus that of the same stack without the model's say, in pairs, and
     the partial correlation that the forecasts showed. Below zero, the model's say helps."""
     result = {}
     for name, over in ADDS.items():
-        made = found.calibrations.get(name)
+        made = evaluation.calibrations.get(name)
         if made is None:
             continue
-        given = found.compared & np.isfinite(made.found.expected)
+        given = evaluation.compared & np.isfinite(made.found.expected)
         if not given.any():
             continue
         d = rmse_difference(
-            found.test.user[given],
+            evaluation.test.user[given],
             made.found.expected[given],
             made.without.expected[given],
-            found.test.rating[given],
+            evaluation.test.rating[given],
             seed=seed,
         )
         result[over] = {
@@ -139,7 +141,7 @@ def plain(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def table(found: Evaluation, split: Split) -> pd.DataFrame:
+def table(evaluation: Evaluation, split: Split) -> pd.DataFrame:
     """One row a compared test rating: ids, truth, a column a predictor, the calibrated parts, and what the
     errors may be broken down by.
 
@@ -148,22 +150,22 @@ def table(found: Evaluation, split: Split) -> pd.DataFrame:
     among the user's test ratings, from 1), ``reason``; ``NAME:PART`` for the parts of a calibrated row and
     ``NAME:high`` for its probability of a rating in the top quarter of the scale.
     """
-    frame = found.frame()
-    mask = found.compared
-    train, test = split.train, found.test
+    frame = evaluation.frame()
+    mask = evaluation.compared
+    train, test = split.train, evaluation.test
     frame["activity"] = _counts(train.user, int(test.user.max()) + 1)[test.user[mask]]
     frame["popularity"] = _counts(train.item, int(test.item.max()) + 1)[test.item[mask]]
-    years = found.dataset.items["year"].reindex(test.item[mask]).to_numpy(dtype=float, na_value=np.nan)
+    years = evaluation.dataset.items["year"].reindex(test.item[mask]).to_numpy(dtype=float, na_value=np.nan)
     rated = pd.to_datetime(frame["timestamp"], unit="s").dt.year.to_numpy(dtype=float)
     frame["age"] = rated - years
     offsets = test._index[1]
     frame["position"] = (np.arange(len(test)) - np.repeat(offsets[:-1], np.diff(offsets)) + 1)[mask]
-    reasons = next((s.reasons for s in found.simulated.values()), {})
+    reasons = next((s.reasons for s in evaluation.simulated.values()), {})
     frame["reason"] = [reasons.get((u, i), "") for u, i in zip(frame["user_id"], frame["item_id"], strict=True)]
-    for name, made in found.calibrations.items():
+    for name, made in evaluation.calibrations.items():
         for part in PARTS:
             frame[f"{name}:{part}"] = getattr(made.found, part)[mask]
-        high = found.dataset.scale.values >= threshold(found.dataset.scale)
+        high = evaluation.dataset.scale.values >= threshold(evaluation.dataset.scale)
         frame[f"{name}:high"] = made.found.chances[mask][:, high].sum(axis=1)
     return frame
 
@@ -205,11 +207,11 @@ def board(
 
 
 GROUPINGS = {
-    "activity": ("User's ratings in the training part", (0, 1, 5, 10, 20, 40, 80, 160, 320)),
-    "popularity": ("Movie's ratings in the training part", (0, 5, 20, 50, 100, 200, 400)),
+    "activity": ("User's ratings in the training set", (0, 1, 5, 10, 20, 40, 80, 160, 320)),
+    "popularity": ("Movie's ratings in the training set", (0, 5, 20, 50, 100, 200, 400)),
     "age": ("Years from release to rating", (-100, 0, 1, 2, 5, 10, 20, 40)),
     "position": ("Position among the user's test ratings", (1, 3, 5, 7, 9, 11, 21)),
-    "rating": ("True rating", ()),
+    "rating": ("Actual rating", ()),
     "genre": ("Genre", ()),
 }
 """What errors can be broken down by, and where the bins begin."""

@@ -125,26 +125,26 @@ class Evaluation:
         return frame
 
 
-def sample_users(split: Split, count: int, seed: int, among: NDArray[np.int64] | None = None) -> list[int]:
+def sample_users(split: Split, count: int, seed: int, candidates: NDArray[np.int64] | None = None) -> list[int]:
     """Users with a test rating and a history, drawn without replacement; ascending.
 
     Args:
-        among: only of these (development or held-out users).
+        candidates: only of these (development or held-out users).
 
     Raises:
         InvalidInputError: fewer than one is asked for, or nobody fits.
     """
     if count < 1:
-        raise InvalidInputError("A sample needs at least one user.", "Ask for more.")
-    able = np.intersect1d(split.test.user_ids, split.train.user_ids)
-    if not len(able):
-        able = split.test.user_ids  # a cold start without any rating: everybody is without
-    if among is not None:
-        able = np.intersect1d(able, among)
-    if not len(able):
+        raise InvalidInputError("A sample needs at least one user.", "Use more.")
+    eligible = np.intersect1d(split.test.user_ids, split.train.user_ids)
+    if not len(eligible):
+        eligible = split.test.user_ids  # a cold start without any rating: everybody is without
+    if candidates is not None:
+        eligible = np.intersect1d(eligible, candidates)
+    if not len(eligible):
         raise InvalidInputError(f"No user of {split.name} has a test rating here.", "Use another split.")
-    chosen = np.random.default_rng(seed).choice(able, size=min(count, len(able)), replace=False)
-    return sorted(chosen.tolist())
+    sample = np.random.default_rng(seed).choice(eligible, size=min(count, len(eligible)), replace=False)
+    return sorted(sample.tolist())
 
 
 def predict_baseline(
@@ -168,7 +168,7 @@ def predict_baseline(
         InvalidInputError: no such predictor.
         CancelledError: somebody stopped it.
     """
-    values, seconds = prediction_cache.test_values(
+    values, seconds = prediction_cache.cached_predictions(
         name, dataset, split, folder, seed=seed, on_progress=on_progress, cancelled=cancelled
     )
     rows = np.isin(split.test.user, test.user_ids)
@@ -179,7 +179,7 @@ def calibrate(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    found: SimulationResult,
+    simulation: SimulationResult,
     community: Community,
     *,
     seed: int = 0,
@@ -196,7 +196,7 @@ def calibrate(
         InvalidInputError: too few forecasts.
         CancelledError: somebody stopped it.
     """
-    forecasts = found.forecasts
+    forecasts = simulation.forecasts
     if model.spec == BUILTIN:
         forecasts = teacher_forecasts(
             dataset,
@@ -208,9 +208,11 @@ def calibrate(
             on_progress=on_progress,
             cancelled=cancelled,
         )
-    by = fit_calibrator(forecasts, community, dataset, evidence=community.full)
-    with_say = apply_calibration(found.answers, by, community)
-    return Calibration(by, with_say, apply_calibration(found.answers, by, community, say=False), forecasts)
+    calibrator = fit_calibrator(forecasts, community, dataset, evidence=community.full)
+    with_say = apply_calibration(simulation.answers, calibrator, community)
+    return Calibration(
+        calibrator, with_say, apply_calibration(simulation.answers, calibrator, community, model_term=False), forecasts
+    )
 
 
 def evaluate(
@@ -223,7 +225,7 @@ def evaluate(
     store: Store | None = None,
     community: Community | None = None,
     calibration: bool = True,
-    told: tuple[UserModel, Community] | None = None,
+    evidence_variant: tuple[UserModel, Community] | None = None,
     seed: int = 0,
     folder: Path | None = None,
     on_progress: Progress = ignore_progress,
@@ -238,7 +240,7 @@ def evaluate(
         community: a model with evidence is told from it.
         calibration: with a community, ``simulator`` yields ``simulator-calibrated`` as well; what is
             in the community (`Community.full` or not) enters it.
-        told: the model with evidence and what it is told: adds ``simulator-evidence``, calibrated with it.
+        evidence_variant: the model with evidence and what it is told: adds ``simulator-evidence``, calibrated with it.
         folder: where heavy baselines' predictions and the built-in's forecasts are kept.
 
     Raises:
@@ -257,70 +259,74 @@ def evaluate(
     if SIMULATOR in predictors and model is None:
         raise InvalidInputError("The simulator needs a model.", "Give one, such as builtin.")
     calibrating = calibration and community is not None
-    ways: dict[str, SimulatorVariant] = {}
+    variants: dict[str, SimulatorVariant] = {}
     if model is not None and SIMULATOR in predictors:
-        ways[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "")
-        if told is not None:
-            ways[WITH_EVIDENCE] = SimulatorVariant(*told, WITH_EVIDENCE)
+        variants[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "")
+        if evidence_variant is not None:
+            variants[WITH_EVIDENCE] = SimulatorVariant(*evidence_variant, WITH_EVIDENCE)
     if BUILTIN in predictors:
-        ways[BUILTIN] = SimulatorVariant(StatisticalUserModel(), None, "")
-    simulators = [w for w in ways if w != BUILTIN]
+        variants[BUILTIN] = SimulatorVariant(StatisticalUserModel(), None, "")
+    simulators = [w for w in variants if w != BUILTIN]
     order = [w for n in predictors for w in (simulators if n == SIMULATOR else [n])]
-    units = [len(test.user_ids) if n in ways else BASELINE_UNITS for n in order]
+    units = [len(test.user_ids) if n in variants else BASELINE_UNITS for n in order]
     total, done = sum(units), 0
-    found: dict[str, Prediction] = {}
-    behind: dict[str, SimulationResult] = {}
-    made: dict[str, Calibration] = {}
+    predictions: dict[str, Prediction] = {}
+    simulations: dict[str, SimulationResult] = {}
+    calibrations: dict[str, Calibration] = {}
     notes: list[str] = []
     for name, size in zip(order, units, strict=True):
         if cancelled():
             raise CancelledError("The comparison was stopped.")
         on_progress(done, total, name)
 
-        def report_part(part: int, of: int, _: str = "", name: str = name, done: int = done, size: int = size) -> None:
-            on_progress(done + round(size * part / max(of, 1)), total, name)
+        def report_part(
+            done_part: int, part_total: int, _: str = "", name: str = name, done: int = done, size: int = size
+        ) -> None:
+            on_progress(done + round(size * done_part / max(part_total, 1)), total, name)
 
-        if name in ways:
-            way = ways[name]
-            behind[name] = said = simulate(
+        if name in variants:
+            variant = variants[name]
+            simulations[name] = simulation = simulate(
                 dataset,
                 split,
-                way.model,
+                variant.model,
                 test,
                 None if name == BUILTIN else store,
                 forecasts=calibrating and name != BUILTIN,
-                community=way.community,
+                community=variant.community,
                 on_progress=report_part,
                 cancelled=cancelled,
                 workers=1 if name == BUILTIN else workers,
             )
             if name in {SIMULATOR, BUILTIN}:
-                found[name] = Prediction(name, said.answers.said, said.seconds, said.reasons)
-            if way.calibrated and way.community is not None:
+                predictions[name] = Prediction(name, simulation.answers.said, simulation.seconds, simulation.reasons)
+            if variant.calibrated and variant.community is not None:
                 try:
-                    now = calibrate(
+                    calibration_result = calibrate(
                         dataset,
                         split,
-                        way.model,
-                        said,
-                        way.community,
+                        variant.model,
+                        simulation,
+                        variant.community,
                         seed=seed,
                         folder=folder,
                         on_progress=lambda *_, d=done + size: on_progress(d, total, "calibration"),  # type: ignore[misc]
                         cancelled=cancelled,
                     )
                 except InvalidInputError as error:  # too few forecasts: the model alone is compared
-                    notes.append(f"No {way.calibrated}: {error}")
+                    notes.append(f"No {variant.calibrated}: {error}")
                 else:
-                    made[way.calibrated] = now
-                    found[way.calibrated] = Prediction(way.calibrated, now.found.expected, said.seconds, said.reasons)
+                    calibrations[variant.calibrated] = calibration_result
+                    predictions[variant.calibrated] = Prediction(
+                        variant.calibrated, calibration_result.found.expected, simulation.seconds, simulation.reasons
+                    )
         else:
-            found[name] = predict_baseline(
+            predictions[name] = predict_baseline(
                 name, dataset, split, test, seed=seed, folder=folder, on_progress=on_progress, cancelled=cancelled
             )
         done += size
     on_progress(total, total, "done")
-    return Evaluation(dataset, test, found, behind, made, tuple(notes))
+    return Evaluation(dataset, test, predictions, simulations, calibrations, tuple(notes))
 
 
 @dataclass(frozen=True)

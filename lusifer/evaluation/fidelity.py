@@ -29,25 +29,29 @@ MEASURES: dict[str, tuple[str, int, str]] = {
     "histogram_user": (
         "Histogram per user",
         -1,
-        "Mean distance (total variation) of each user's histogram from their real one.",
+        "Mean total variation distance between each user's simulated and real histogram.",
     ),
-    "histogram": ("Histogram of all", -1, "Distance (total variation) of all ratings' histogram from the real one."),
-    "user_mean": ("Per-user mean", 1, "Correlation of the users' means with their real ones."),
-    "user_spread": ("Per-user spread", 1, "Correlation of the users' standard deviations with their real ones."),
-    "item_mean": ("Item means", 1, "Correlation of item means with real ones, items with five or more ratings."),
+    "histogram": (
+        "Histogram of all",
+        -1,
+        "Total variation distance between the simulated and real histogram of all ratings.",
+    ),
+    "user_mean": ("Per-user mean", 1, "Correlation of simulated and real user means."),
+    "user_spread": ("Per-user standard deviation", 1, "Correlation of simulated and real user standard deviations."),
+    "item_mean": ("Item means", 1, "Correlation of simulated and real item means, items with at least five ratings."),
     "genre": (
         "Genre preferences",
         1,
-        "Correlation of each user's genre means, against their own mean, with the real ones.",
+        "Correlation of simulated and real genre means of each user, relative to the user's mean.",
     ),
-    "popularity": ("Popularity bias", -1, "How far the correlation of rating and log popularity is from the real one."),
-    "autocorrelation": ("Autocorrelation", -1, "How far the lag-one correlation within users is from the real one."),
-    "drift": ("Drift", 1, "Correlation of the users' slopes over time with their real ones."),
-    "repeated": ("Repeated values", -1, "How far the share of ratings equal to the one before is from the real one."),
+    "popularity": ("Popularity bias", -1, "Absolute difference to the real correlation of rating and log popularity."),
+    "autocorrelation": ("Autocorrelation", -1, "Absolute difference to the real lag-one correlation within users."),
+    "drift": ("Drift", 1, "Correlation of simulated and real slopes over time per user."),
+    "repeated": ("Repeated values", -1, "Absolute difference to the real share of ratings equal to the previous one."),
     "auc": (
-        "Told apart (AUC)",
+        "Real-vs-simulated AUC",
         -1,
-        "Area under the curve of a classifier that tells simulated users from real ones: .5 is by chance.",
+        "Area under the ROC curve of a classifier of simulated vs. real users; 0.5 is chance level.",
     ),
 }
 """Each measure: its name, whether more is better (1) or less (−1), and what it is."""
@@ -97,7 +101,9 @@ def on_scale(values: Floats, scale: RatingScale) -> Floats:
     return np.clip(scale.lowest + scale.step * steps, scale.lowest, scale.highest)
 
 
-def measure(found: Histories, seed: int = 0, on_progress: Callable[[str], None] = lambda name: None) -> dict[str, Any]:
+def measure(
+    simulations: Histories, seed: int = 0, on_progress: Callable[[str], None] = lambda name: None
+) -> dict[str, Any]:
     """Every measure of `MEASURES` for each simulator with a 95 % interval by a bootstrap over users, and what
     gives it away.
 
@@ -106,21 +112,21 @@ def measure(found: Histories, seed: int = 0, on_progress: Callable[[str], None] 
     Raises:
         InvalidInputError: fewer than ten users are left.
     """
-    mask = np.all([np.isfinite(v) for v in found.ratings.values()], axis=0)
-    ids, counts = np.unique(found.table.user[mask], return_counts=True)
-    mask &= np.isin(found.table.user, ids[counts >= LEAST_ROWS])
-    table = found.table.select(mask)
+    mask = np.all([np.isfinite(v) for v in simulations.ratings.values()], axis=0)
+    ids, counts = np.unique(simulations.table.user[mask], return_counts=True)
+    mask &= np.isin(simulations.table.user, ids[counts >= LEAST_ROWS])
+    table = simulations.table.select(mask)
     users, rows_of = np.unique(table.user, return_inverse=True)
     if len(users) < 10:
-        raise InvalidInputError(f"{len(users)} users are too few to compare with.", "Draw at least 10.")
+        raise InvalidInputError(f"{len(users)} users are too few to compare with.", "Use at least 10 users.")
     real = table.rating.astype(float)
-    context = _Context.of(found.dataset, found.split, table, users, rows_of)
+    context = _Context.of(simulations.dataset, simulations.split, table, users, rows_of)
     truth = _statistics(real, context)
     result: dict[str, Any] = {}
     spreads: dict[str, list[dict[str, float]]] = {}
     rng = np.random.default_rng((seed, 12))
     draws = rng.integers(len(users), size=(DRAWS, len(users)))
-    for name, values in found.ratings.items():
+    for name, values in simulations.ratings.items():
         on_progress(name)
         mine = _statistics(values[mask], context)
         whole = _compare(truth, mine, np.arange(len(users)), context, values[mask], real)
@@ -145,8 +151,8 @@ def measure(found: Histories, seed: int = 0, on_progress: Callable[[str], None] 
         "spread": _plain(float(real.std())),
     }
     histograms = {
-        n: _shares(v[mask], found.dataset.scale)
-        for n, v in [("real", np.where(mask, found.table.rating, np.nan)), *found.ratings.items()]
+        n: _shares(v[mask], simulations.dataset.scale)
+        for n, v in [("real", np.where(mask, simulations.table.rating, np.nan)), *simulations.ratings.items()]
     }
     return {"users": len(users), "rows": len(table), "simulators": result, "real": real_said, "histograms": histograms}
 
@@ -156,7 +162,7 @@ def _against_naive(
 ) -> dict[str, list[float | None]]:
     """By measure, how much further along a simulator is than the best naive one (above zero: closer to real
     people), with the interval of the same draws."""
-    found = {}
+    clues = {}
     for key, (_, side, _) in MEASURES.items():
         values = {n: result[n][key][0] for n in NAIVE if n in result and result[n].get(key)}
         values = {n: v for n, v in values.items() if v is not None}
@@ -169,8 +175,8 @@ def _against_naive(
             if key in a and key in b and np.isfinite(a[key] - b[key])
         ]
         low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > 10 else (np.nan, np.nan)
-        found[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]
-    return found
+        clues[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]
+    return clues
 
 
 # ---- statistics ------------------------------------------------------------------------------------
@@ -318,11 +324,11 @@ def _plain(value: float) -> float | None:
 FEATURES = ("mean", "spread", "autocorrelation", "repeated", "drift", "popularity")
 
 
-def features(found: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame:
+def features(histories: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame:
     """One row a user: what the classifier sees."""
-    frame = pd.DataFrame({name: found[name] for name in FEATURES})
+    frame = pd.DataFrame({name: histories[name] for name in FEATURES})
     for level in range(scale_levels):
-        frame[f"share of rating {level + 1}"] = found["shares"][:, level]
+        frame[f"share of rating {level + 1}"] = histories["shares"][:, level]
     return frame.fillna(0.0)
 
 

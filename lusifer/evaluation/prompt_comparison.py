@@ -22,7 +22,7 @@ from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.metrics import LEAST_USERS
 from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.progress import Progress, ignore_progress
-from lusifer.simulator import LLMUserModel, UserModel, plan
+from lusifer.simulator import LLMUserModel, UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
 from lusifer.store import Store
 
@@ -39,12 +39,12 @@ MEASURES: dict[str, tuple[str, int]] = {
     "faithfulness": ("Faithfulness", 1),
     "repetition": ("Repetition", -1),
     "missing": ("Missing ratings", -1),
-    "failed": ("Failed calls a user", -1),
-    "tokens": ("Tokens a user", -1),
-    "seconds": ("Seconds a user", -1),
-    "price": ("Price a user", -1),
+    "failed": ("Failed calls per user", -1),
+    "tokens": ("Tokens per user", -1),
+    "seconds": ("Seconds per user", -1),
+    "price": ("Price per user", -1),
 }
-"""What is measured: its name, and whether more is better (1), less is (−1), or nearer to zero is (0)."""
+"""The measures: title, and whether more is better (1), less is (−1), or nearer to zero is (0)."""
 _COLUMNS = (
     "n",
     "error",
@@ -102,7 +102,7 @@ def draw(
     movies: int,
     *,
     seed: int = 0,
-    among: NDArray[Any] | None = None,
+    candidates: NDArray[Any] | None = None,
 ) -> Split:
     """A split whose test part is a sample: one user of each of ``users`` equal classes of activity, and at
     most ``movies`` test ratings of each. The training part is the whole one.
@@ -111,22 +111,22 @@ def draw(
         InvalidInputError: nobody fits, or less than one is asked for.
     """
     if users < 1 or movies < 1:
-        raise InvalidInputError("A sample needs at least one user and one item.", "Ask for more.")
-    able = np.intersect1d(split.test.user_ids, split.train.user_ids)
-    if among is not None:
-        able = np.intersect1d(able, among)
-    if not len(able):
+        raise InvalidInputError("A sample needs at least one user and one item.", "Use more.")
+    eligible = np.intersect1d(split.test.user_ids, split.train.user_ids)
+    if candidates is not None:
+        eligible = np.intersect1d(eligible, candidates)
+    if not len(eligible):
         raise InvalidInputError(
-            f"No user of {split.name} has both a history and a test rating here.",
+            f"No user of {split.name} has both a history and a test rating.",
             "Use another split.",
         )
-    counts = split.train.counts[np.searchsorted(split.train.user_ids, able)]
-    ordered = able[np.lexsort((able, counts))]
+    counts = split.train.counts[np.searchsorted(split.train.user_ids, eligible)]
+    ordered = eligible[np.lexsort((eligible, counts))]
     rng = np.random.default_rng((seed, 505))
     classes = np.array_split(ordered, min(users, len(ordered)))
-    chosen = [int(rng.choice(c)) for c in classes]
+    sample = [int(rng.choice(c)) for c in classes]
     keep = np.zeros(len(split.test), dtype=bool)
-    for user in chosen:
+    for user in sample:
         rows = np.flatnonzero(split.test.user == user)
         keep[rng.choice(rows, min(movies, len(rows)), replace=False)] = True
     return Split(split.name, split.train, split.test.select(keep), split.files)
@@ -153,15 +153,15 @@ def try_out(
         raise InvalidInputError("Two candidates have the same name.", "Choose each once.")
     asks = {(c.model.spec, c.model.version) for c in candidates}
     if len(asks) < len(candidates):
-        raise InvalidInputError("Two candidates ask the same model the same.", "Choose each once.")
+        raise InvalidInputError("Two candidates have the same model and prompts.", "Choose each once.")
     count = len(sample.test.user_ids)
-    found = []
-    for at, candidate in enumerate(candidates):
+    trials = []
+    for index, candidate in enumerate(candidates):
 
-        def told(done: int, _: int, __: str, at: int = at, name: str = candidate.name) -> None:
-            on_progress(at * count + done, len(candidates) * count, name)
+        def report(done: int, _: int, __: str, index: int = index, name: str = candidate.name) -> None:
+            on_progress(index * count + done, len(candidates) * count, name)
 
-        said = simulate(
+        simulation = simulate(
             dataset,
             sample,
             candidate.model,
@@ -169,28 +169,31 @@ def try_out(
             store,
             forecasts=True,
             community=candidate.community,
-            on_progress=told,
+            on_progress=report,
             cancelled=cancelled,
             workers=workers,
         )
-        audits = {u: audit(dataset, steps) for u, steps in said.evolutions.items() if steps}
+        audits = {u: audit(dataset, steps) for u, steps in simulation.evolutions.items() if steps}
         usage: dict[int, Mapping[str, float]] = {}
         if store is not None and isinstance(candidate.model, LLMUserModel):
             users = sample.test.user_ids.tolist()
-            plans = {u: plan(dataset, sample, u, candidate.model, community=candidate.community).id for u in users}
-            used = store.usage_by_evolution(list(plans.values()))
-            usage = {u: used.get(p, UNKNOWN) for u, p in plans.items()}
-        found.append(Trial(candidate, said, audits, usage))
-    return found
+            evolution_ids = {
+                u: make_evolution_spec(dataset, sample, u, candidate.model, community=candidate.community).id
+                for u in users
+            }
+            usage_by_id = store.usage_by_evolution(list(evolution_ids.values()))
+            usage = {u: usage_by_id.get(p, UNKNOWN) for u, p in evolution_ids.items()}
+        trials.append(Trial(candidate, simulation, audits, usage))
+    return trials
 
 
 def table(sample: Split, trials: Sequence[Trial]) -> pd.DataFrame:
     """One row a test rating: user_id, item_id, rating, and for candidate number k ``said_k``, ``reason_k``."""
     frame = sample.test.frame().drop(columns="timestamp")
     pairs = list(zip(frame["user_id"].tolist(), frame["item_id"].tolist(), strict=True))
-    for at, trial in enumerate(trials):
-        frame[f"said_{at}"] = trial.simulated.answers.said
-        frame[f"reason_{at}"] = [trial.simulated.reasons.get(p, "") for p in pairs]
+    for index, trial in enumerate(trials):
+        frame[f"said_{index}"] = trial.simulated.answers.said
+        frame[f"reason_{index}"] = [trial.simulated.reasons.get(p, "") for p in pairs]
     return frame
 
 
@@ -209,18 +212,18 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     count = len(users)
     draws = DRAWS if count >= LEAST_USERS else 0
     weights = np.random.default_rng((seed, 77)).multinomial(count, np.full(count, 1 / count), size=draws)
-    whole = [_measures(s.sum(axis=0, keepdims=True), count) for s in sums]
-    drawn = [_measures(weights @ s, count) for s in sums]
+    values = [_measures(s.sum(axis=0, keepdims=True), count) for s in sums]
+    draws_of = [_measures(weights @ s, count) for s in sums]
     rows: dict[str, Any] = {}
-    for at, trial in enumerate(trials):
+    for index, trial in enumerate(trials):
         row: dict[str, Any] = {}
         for name in MEASURES:
-            value = float(whole[at][name][0])
+            value = float(values[index][name][0])
             entry: dict[str, Any] = {"value": _plain(value)}
-            entry["low"], entry["high"] = _bounds(drawn[at][name])
-            if at != base:
-                delta = drawn[at][name] - drawn[base][name]
-                entry["delta"] = _plain(value - float(whole[base][name][0]))
+            entry["low"], entry["high"] = _bounds(draws_of[index][name])
+            if index != base:
+                delta = draws_of[index][name] - draws_of[base][name]
+                entry["delta"] = _plain(value - float(values[base][name][0]))
                 entry["delta_low"], entry["delta_high"] = _bounds(delta)
                 spread = float(np.nanstd(delta)) if np.isfinite(delta).any() else float("nan")
                 entry["detectable"] = _plain(POWER * spread)
@@ -237,21 +240,21 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     }
 
 
-def changed(frame: pd.DataFrame, at: int, base: int = 0) -> pd.DataFrame:
+def changed(frame: pd.DataFrame, index: int, base: int = 0) -> pd.DataFrame:
     """Users by how much their RMSE rose against the base, worst first: user_id, rows, before, after, change."""
-    both = frame.dropna(subset=[f"said_{at}", f"said_{base}"])
+    both = frame.dropna(subset=[f"said_{index}", f"said_{base}"])
     squared = pd.DataFrame(
         {
             "user_id": both["user_id"],
             "before": (both[f"said_{base}"] - both["rating"]) ** 2,
-            "after": (both[f"said_{at}"] - both["rating"]) ** 2,
+            "after": (both[f"said_{index}"] - both["rating"]) ** 2,
         }
     )
     grouped = squared.groupby("user_id")
-    found = grouped[["before", "after"]].mean() ** 0.5
-    found.insert(0, "rows", grouped.size())
-    found["change"] = found["after"] - found["before"]
-    return found.sort_values("change", ascending=False, kind="stable").reset_index()
+    result = grouped[["before", "after"]].mean() ** 0.5
+    result.insert(0, "rows", grouped.size())
+    result["change"] = result["after"] - result["before"]
+    return result.sort_values("change", ascending=False, kind="stable").reset_index()
 
 
 def front(rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", cost: str = "price") -> set[str]:
@@ -278,8 +281,8 @@ def at_temperature(model: Any, temperature: float) -> Any:
 
 def _given(trial: Trial) -> NDArray[np.int64]:
     """The pairs that a candidate forecast, as one number each."""
-    said = trial.simulated.forecasts
-    return pair_keys(said.user, said.item)[np.isfinite(said.said)]
+    forecasts = trial.simulated.forecasts
+    return pair_keys(forecasts.user, forecasts.item)[np.isfinite(forecasts.said)]
 
 
 def _sums(
@@ -291,14 +294,14 @@ def _sums(
     evolved: Set[int],
 ) -> Floats:
     """Users × `_COLUMNS`: what every measure can be computed from once it is added up."""
-    at = np.searchsorted(users, sample.test.user)
-    said, true = trial.simulated.answers.said, sample.test.rating.astype(float)
-    found = {c: np.zeros(len(users)) for c in _COLUMNS}
+    user_index = np.searchsorted(users, sample.test.user)
+    predicted, true = trial.simulated.answers.said, sample.test.rating.astype(float)
+    sums = {c: np.zeros(len(users)) for c in _COLUMNS}
 
     def add(name: str, rows: NDArray[Any], values: Floats) -> None:
-        found[name] += np.bincount(rows, values, len(users))
+        sums[name] += np.bincount(rows, values, len(users))
 
-    p, t, where = said[compared], true[compared], at[compared]
+    p, t, where = predicted[compared], true[compared], user_index[compared]
     for name, values in {
         "n": np.ones_like(p),
         "error": p - t,
@@ -311,8 +314,8 @@ def _sums(
         "pt": p * t,
     }.items():
         add(name, where, values)
-    add("missing", at, (~np.isfinite(said)).astype(float))
-    add("asked", at, np.ones(len(said)))
+    add("missing", user_index, (~np.isfinite(predicted)).astype(float))
+    add("asked", user_index, np.ones(len(predicted)))
     guesses = trial.simulated.forecasts
     mask = np.isin(pair_keys(guesses.user, guesses.item), forecast)
     rows = np.searchsorted(users, guesses.user[mask])
@@ -322,14 +325,14 @@ def _sums(
         if user not in evolved:
             continue
         row = int(np.searchsorted(users, user))
-        borne, not_borne = checked.count("borne out"), checked.count("not borne out")
-        found["borne"][row], found["told"][row] = borne, borne + not_borne
-        found["repeats"][row], found["later"][row] = checked.repeats, checked.steps
+        supported, unsupported = checked.count("borne out"), checked.count("not borne out")
+        sums["borne"][row], sums["told"][row] = supported, supported + unsupported
+        sums["repeats"][row], sums["later"][row] = checked.repeats, checked.steps
     for user, used in trial.usage.items():
         row = int(np.searchsorted(users, user))
         for name in ("failed", "tokens", "seconds", "price", "unpriced"):
-            found[name][row] = used[name]
-    return np.stack([found[c] for c in _COLUMNS], axis=1)
+            sums[name][row] = used[name]
+    return np.stack([sums[c] for c in _COLUMNS], axis=1)
 
 
 def _measures(sums: Floats, users: int) -> dict[str, Floats]:
@@ -338,12 +341,12 @@ def _measures(sums: Floats, users: int) -> dict[str, Floats]:
         covariance = c["pt"] / c["n"] - c["p"] * c["t"] / c["n"] ** 2
         var_p = c["pp"] / c["n"] - (c["p"] / c["n"]) ** 2
         var_t = c["tt"] / c["n"] - (c["t"] / c["n"]) ** 2
-        alike = (var_p < 1e-9) | (var_t < 1e-9)
+        constant = (var_p < 1e-9) | (var_t < 1e-9)
         return {
             "rmse": np.sqrt(c["squared"] / c["n"]),
             "mae": c["absolute"] / c["n"],
             "bias": c["error"] / c["n"],
-            "pearson": np.where(alike, np.nan, covariance / np.sqrt(np.where(alike, 1, var_p * var_t))),
+            "pearson": np.where(constant, np.nan, covariance / np.sqrt(np.where(constant, 1, var_p * var_t))),
             "forecast": np.sqrt(c["fsquared"] / c["fn"]),
             "faithfulness": c["borne"] / c["told"],
             "repetition": c["repeats"] / c["later"],
@@ -356,10 +359,10 @@ def _measures(sums: Floats, users: int) -> dict[str, Floats]:
 
 
 def _bounds(values: Floats) -> tuple[float | None, float | None]:
-    kept = values[np.isfinite(values)]
-    if not len(kept):
+    finite = values[np.isfinite(values)]
+    if not len(finite):
         return None, None
-    low, high = np.percentile(kept, [2.5, 97.5])
+    low, high = np.percentile(finite, [2.5, 97.5])
     return float(low), float(high)
 
 

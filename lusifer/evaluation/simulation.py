@@ -25,7 +25,7 @@ from lusifer.simulator import (
     Step,
     UserModel,
     evolve,
-    plan,
+    make_evolution_spec,
     rate_items,
     run_evolution,
 )
@@ -67,17 +67,17 @@ class Answers:
         """Evidence on the pairs; ``recent``, the user's damped offset in the newest ratings seen; and
         ``drift``, how far these lie from the user's own level, damped: nothing where there are no others
         to tell a level from, or where the test part does not follow the training part in time."""
-        found = community.of(self.user, self.item)
+        columns = community.of(self.user, self.item)
         bias, base = community.whole.bias, community.whole.base
         total, count = np.zeros(len(self.newest)), np.zeros(len(self.newest))
-        for at, (items, ratings) in enumerate(self.newest):
-            total[at] = (ratings - base - bias.item_offset(items)).sum()
-            count[at] = len(items)
+        for index, (items, ratings) in enumerate(self.newest):
+            total[index] = (ratings - base - bias.item_offset(items)).sum()
+            count[index] = len(items)
         n = count[self.moment]
-        drift = (total[self.moment] - n * found["user"]) / (n + bias.user_damping)
-        others = np.maximum(1 - n / np.maximum(found["user_count"], 1), 0) * community.forward
+        drift = (total[self.moment] - n * columns["user"]) / (n + bias.user_damping)
+        other_share = np.maximum(1 - n / np.maximum(columns["user_count"], 1), 0) * community.forward
         recent = total[self.moment] / (n + bias.user_damping)
-        return {**found, "recent": recent, "drift": drift * others}
+        return {**columns, "recent": recent, "drift": drift * other_share}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +100,13 @@ class Forecasts(Answers):
             for step in steps:
                 newest.append(newest_of(seen))
                 for guess, truth in zip(step.forecast, step.batch, strict=False):
-                    said = np.nan if guess.expected is None else guess.expected
-                    rows.append((user, truth.item.id, said, len(seen), len(newest) - 1, truth.rating))
+                    expected = np.nan if guess.expected is None else guess.expected
+                    rows.append((user, truth.item.id, expected, len(seen), len(newest) - 1, truth.rating))
                 seen.extend(step.batch)
-        table = np.array(rows, dtype=float).reshape(-1, 6)
-        users, items = table[:, 0].astype(np.int32), table[:, 1].astype(np.int32)
-        moments = table[:, 4].astype(np.int64)
-        return cls(users, items, table[:, 2], table[:, 3], moments, newest, table[:, 5])
+        array = np.array(rows, dtype=float).reshape(-1, 6)
+        users, items = array[:, 0].astype(np.int32), array[:, 1].astype(np.int32)
+        moments = array[:, 4].astype(np.int64)
+        return cls(users, items, array[:, 2], array[:, 3], moments, newest, array[:, 5])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As plain arrays, the newest ratings end to end, for a file."""
@@ -125,22 +125,22 @@ class Forecasts(Answers):
         }
 
     @classmethod
-    def from_arrays(cls, given: Mapping[str, NDArray[Any]]) -> Forecasts:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Forecasts:
         """What `arrays` made."""
-        cuts = given["cuts"][1:-1]
+        cuts = arrays["cuts"][1:-1]
         newest = zip(
-            np.split(given["newest_items"], cuts),
-            np.split(given["newest_ratings"], cuts),
+            np.split(arrays["newest_items"], cuts),
+            np.split(arrays["newest_ratings"], cuts),
             strict=True,
         )
         return cls(
-            given["user"],
-            given["item"],
-            given["said"],
-            given["seen"],
-            given["moment"],
-            list(newest) if len(given["cuts"]) > 1 else [],
-            given["rating"],
+            arrays["user"],
+            arrays["item"],
+            arrays["said"],
+            arrays["seen"],
+            arrays["moment"],
+            list(newest) if len(arrays["cuts"]) > 1 else [],
+            arrays["rating"],
         )
 
 
@@ -189,7 +189,7 @@ def simulate(
     on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
     workers: int = 1,
-    what: str = "simulator",
+    stage: str = "simulator",
 ) -> SimulationResult:
     """Evolve every user of the test rows and rate those rows.
 
@@ -204,19 +204,19 @@ def simulate(
         ModelError: a fatal one (`ModelError.is_fatal`).
         CancelledError: ``cancelled`` said so, between two users.
     """
-    said, seen = np.full(len(test), np.nan), np.zeros(len(test))
+    expected, seen = np.full(len(test), np.nan), np.zeros(len(test))
     ids, offsets = test._index
-    moment = np.repeat(np.arange(len(ids)), np.diff(offsets))
+    snapshots = np.repeat(np.arange(len(ids)), np.diff(offsets))
     newest = [newest_of(())] * len(ids)
     reasons: dict[tuple[int, int], str] = {}
     evolutions: dict[int, list[Step]] = {}
-    given: dict[int, tuple[SimulatedRating, ...]] = {}
+    ratings_by_user: dict[int, tuple[SimulatedRating, ...]] = {}
     began = time.perf_counter()
     lock, done, failed = threading.Lock(), [0], [0]
 
-    def one(at: int) -> None:
-        user, rows = int(ids[at]), slice(int(offsets[at]), int(offsets[at + 1]))
-        what_plan = plan(
+    def simulate_user(index: int) -> None:
+        user, rows = int(ids[index]), slice(int(offsets[index]), int(offsets[index + 1]))
+        spec = make_evolution_spec(
             dataset,
             split,
             user,
@@ -234,7 +234,7 @@ def simulate(
                     dataset,
                     split,
                     model,
-                    what_plan,
+                    spec,
                     store,
                     cancelled=cancelled,
                     community=community,
@@ -242,7 +242,7 @@ def simulate(
                     steps.append(step)
             except EmptyHistoryError:
                 pass  # a cold start: nothing to read, and the demographics to go by
-            ratings = rate_items(dataset, split, model, what_plan, steps, items, store, community)
+            ratings = rate_items(dataset, split, model, spec, steps, items, store, community)
         except (ModelError, InvalidInputError) as error:
             # A template may fail for one user alone: that user has no ratings.
             if isinstance(error, ModelError) and error.is_fatal:
@@ -252,53 +252,53 @@ def simulate(
             failed[0] += not ratings
             evolutions[user] = steps
             if ratings:
-                given[user] = ratings
-                said[rows] = [np.nan if r.expected is None else r.expected for r in ratings]
+                ratings_by_user[user] = ratings
+                expected[rows] = [np.nan if r.expected is None else r.expected for r in ratings]
                 reasons.update({(user, r.item_id): r.reason or r.failure for r in ratings})
             read = [r for s in steps for r in s.batch]
-            seen[rows], newest[at] = len(read), newest_of(read)
+            seen[rows], newest[index] = len(read), newest_of(read)
             done[0] += 1
-            on_progress(done[0], len(ids), what)
+            on_progress(done[0], len(ids), stage)
 
-    on_progress(0, len(ids), what)
-    run_threaded(one, len(ids), workers, cancelled, store)
+    on_progress(0, len(ids), stage)
+    run_threaded(simulate_user, len(ids), workers, cancelled, store)
     ordered = {int(u): evolutions[int(u)] for u in ids}  # whoever was first: the same every time
-    answers = Answers(test.user, test.item, said, seen, moment, newest)
+    answers = Answers(test.user, test.item, expected, seen, snapshots, newest)
     seconds = time.perf_counter() - began
-    return SimulationResult(answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered, test, given)
+    return SimulationResult(answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered, test, ratings_by_user)
 
 
 def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> SimulationResult:
     """Simulations of different users as one of all of them, whose rows are ``test``."""
-    said, seen = np.full(len(test), np.nan), np.zeros(len(test))
+    expected, seen = np.full(len(test), np.nan), np.zeros(len(test))
     ids, offsets = test._index
     newest = [newest_of(())] * len(ids)
-    at_user = {int(u): at for at, u in enumerate(ids)}
+    index_of_user = {int(u): index for index, u in enumerate(ids)}
     evolutions: dict[int, list[Step]] = {}
-    given: dict[int, tuple[SimulatedRating, ...]] = {}
+    ratings_by_user: dict[int, tuple[SimulatedRating, ...]] = {}
     reasons: dict[tuple[int, int], str] = {}
     for piece in pieces:
         users, cuts = piece.test._index
         for number, user in enumerate(users.tolist()):
-            at = at_user[user]
-            into = slice(int(offsets[at]), int(offsets[at + 1]))
-            out = slice(int(cuts[number]), int(cuts[number + 1]))
-            said[into], seen[into] = piece.answers.said[out], piece.answers.seen[out]
-            newest[at] = piece.answers.newest[number]
+            index = index_of_user[user]
+            target = slice(int(offsets[index]), int(offsets[index + 1]))
+            source = slice(int(cuts[number]), int(cuts[number + 1]))
+            expected[target], seen[target] = piece.answers.said[source], piece.answers.seen[source]
+            newest[index] = piece.answers.newest[number]
         evolutions |= piece.evolutions
-        given |= piece.ratings
+        ratings_by_user |= piece.ratings
         reasons |= piece.reasons
     ordered = {int(u): evolutions[int(u)] for u in ids}
-    moment = np.repeat(np.arange(len(ids)), np.diff(offsets))
+    snapshots = np.repeat(np.arange(len(ids)), np.diff(offsets))
     return SimulationResult(
-        Answers(test.user, test.item, said, seen, moment, newest),
+        Answers(test.user, test.item, expected, seen, snapshots, newest),
         sum(p.seconds for p in pieces),
         Forecasts.of(ordered),
         reasons,
         sum(p.failed for p in pieces),
         ordered,
         test,
-        given,
+        ratings_by_user,
     )
 
 
@@ -328,7 +328,7 @@ def teacher_forecasts(
         users = np.sort(np.random.default_rng((seed, 3)).choice(users, TEACHERS, replace=False))
     path = None
     if folder is not None:
-        said = [
+        inputs = [
             FORMAT,
             dataset.hash,
             split.train.hash,
@@ -343,23 +343,25 @@ def teacher_forecasts(
             batch_size or model.batch_size,
             [(i, dataset.details[i].hash) for i in sorted(dataset.details)],
         ]
-        key = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
+        key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:20]
         path = folder / f"forecasts-{key}.npz"
-        known = load_arrays(path)
-        if known is not None:
+        cached = load_arrays(path)
+        if cached is not None:
             with contextlib.suppress(KeyError, ValueError, IndexError, TypeError):  # a damaged file
-                return Forecasts.from_arrays(known)
+                return Forecasts.from_arrays(cached)
     evolutions: dict[int, Sequence[Step]] = {}
-    for at, user in enumerate(users.tolist()):
+    for index, user in enumerate(users.tolist()):
         if cancelled():
             raise CancelledError("The calibration was stopped.")
-        on_progress(at, len(users), "calibration")
-        what = plan(dataset, split, user, model, history=history, batch_size=batch_size, community=community)
-        evolutions[user] = list(evolve(dataset, split, model, what, community=community))
-    found = Forecasts.of(evolutions)
+        on_progress(index, len(users), "calibration")
+        spec = make_evolution_spec(
+            dataset, split, user, model, history=history, batch_size=batch_size, community=community
+        )
+        evolutions[user] = list(evolve(dataset, split, model, spec, community=community))
+    forecasts = Forecasts.of(evolutions)
     if path is not None:
-        save_arrays(path, found.arrays())
-    return found
+        save_arrays(path, forecasts.arrays())
+    return forecasts
 
 
 def stored_forecasts(
@@ -367,9 +369,9 @@ def stored_forecasts(
 ) -> Forecasts:
     """The forecasts of every stored evolution of a model on a split, with the usual history and batches."""
     evidence = community.id if community is not None and model.evidence else ""
-    found = store.evolutions(dataset.hash, split.id, model.spec, model.version, evidence)
+    rows = store.evolutions(dataset.hash, split.id, model.spec, model.version, evidence)
     evolutions: dict[int, list[Step]] = {}
-    for row in found:
+    for row in rows:
         # One evolution a user, the usual one: longer histories reach behind what evidence is apart for.
         if (row["history"], row["batch_size"]) == (model.history, model.batch_size):
             steps = [step_from_json(s, dataset) for s in store.steps(row["id"])]
@@ -383,21 +385,23 @@ def fit_calibrator(forecasts: Forecasts, community: Community, dataset: Dataset,
     Raises:
         InvalidInputError: they are too few.
     """
-    known = ~np.isin(pair_keys(forecasts.user, forecasts.item), community.older)
-    columns = {k: v[known] for k, v in forecasts.columns(community).items()}
+    covered = ~np.isin(pair_keys(forecasts.user, forecasts.item), community.older)
+    columns = {k: v[covered] for k, v in forecasts.columns(community).items()}
     return Calibrator.fit(
         columns,
-        forecasts.said[known],
-        forecasts.seen[known],
-        forecasts.rating[known],
+        forecasts.said[covered],
+        forecasts.seen[covered],
+        forecasts.rating[covered],
         dataset.scale,
         evidence=evidence,
     )
 
 
-def apply_calibration(answers: Answers, by: Calibrator, community: Community, *, say: bool = True) -> Calibrated:
-    """Answers calibrated; without ``say`` by the same stack without the model."""
-    return by.apply(answers.columns(community), answers.said, answers.seen, say=say)
+def apply_calibration(
+    answers: Answers, calibrator: Calibrator, community: Community, *, model_term: bool = True
+) -> Calibrated:
+    """Answers calibrated; without ``model_term`` by the same stack without the model."""
+    return calibrator.apply(answers.columns(community), answers.said, answers.seen, model_term=model_term)
 
 
 def run_threaded(
@@ -412,39 +416,39 @@ def run_threaded(
     Raises:
         CancelledError: ``cancelled`` said so before all was begun.
     """
-    stop = CancelledError("The comparison was stopped.", "What was answered is kept.")
+    stop = CancelledError("The comparison was stopped.", "Answers so far are saved.")
     if workers <= 1:
-        for at in range(count):
+        for index in range(count):
             if cancelled():
                 raise stop
-            work(at)
+            work(index)
         return
     failed = threading.Event()
 
-    def guarded(at: int) -> None:
+    def guarded(index: int) -> None:
         if failed.is_set():
             return
         if cancelled():
             failed.set()
             raise stop
         try:
-            work(at)
+            work(index)
         except BaseException:
             failed.set()
             raise
 
-    def leave(_: int) -> None:
+    def close_connection(_: int) -> None:
         if store is not None:
             store.close()  # each thread has a connection of its own
 
     with ThreadPoolExecutor(workers, thread_name_prefix="lusifer-user") as pool:
-        futures = [pool.submit(guarded, at) for at in range(count)]
+        futures = [pool.submit(guarded, index) for index in range(count)]
         try:
             wait(futures)
         except BaseException:  # Ctrl-C: what has not begun shall not begin
             failed.set()
             raise
-        list(pool.map(leave, range(workers)))
+        list(pool.map(close_connection, range(workers)))
     errors = [f.exception() for f in futures if f.exception() is not None]
     for error in sorted(errors, key=lambda e: isinstance(e, CancelledError)):
         raise error  # type: ignore[misc]

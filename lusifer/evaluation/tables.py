@@ -10,32 +10,32 @@ from lusifer import settings
 from lusifer.errors import LusiferError
 
 
-def path(run: str) -> Path:
+def table_path(run: str) -> Path:
     """The file of a run's rows."""
     return settings.data_dir() / "runs" / f"{run}.parquet"
 
 
-def keep(run: str, rows: pd.DataFrame) -> None:
+def save_table(run: str, rows: pd.DataFrame) -> None:
     """Write a run's rows.
 
     Raises:
         LusiferError: the folder can't be written.
     """
     try:
-        path(run).parent.mkdir(parents=True, exist_ok=True)
-        rows.to_parquet(path(run))
+        table_path(run).parent.mkdir(parents=True, exist_ok=True)
+        rows.to_parquet(table_path(run))
     except OSError as error:
         raise LusiferError(
-            f"The rows can't be kept in {path(run).parent} ({error.strerror}).",
-            "Give yourself write access to the data folder.",
+            f"The rows can't be saved in {table_path(run).parent} ({error.strerror}).",
+            "Check write access to the data folder.",
         ) from None
 
 
-def read(run: str) -> pd.DataFrame | None:
+def read_table(run: str) -> pd.DataFrame | None:
     """A run's rows, or ``None`` if their file is gone or can't be read."""
     if not run.replace("-", "").isalnum():
         return None
     try:
-        return pd.read_parquet(path(run))
+        return pd.read_parquet(table_path(run))
     except (OSError, ValueError):
         return None

@@ -76,7 +76,7 @@ class BatchAPI:
             inner = inner.inner
         if not isinstance(inner, OpenAICompatible):
             raise InvalidInputError(
-                f"{self.llm.spec} knows no batches.", "Take openai:MODEL, or an endpoint that speaks its protocol."
+                f"{self.llm.spec} does not support batches.", "Use openai:MODEL, or an endpoint with the same protocol."
             )
         self.model = inner
         try:
@@ -129,11 +129,11 @@ class BatchAPI:
 
     def _submit(self, keys: list[str], asked: dict[str, Question]) -> None:
         if self.cancelled():
-            raise CancelledError("Stopped before a batch was submitted.", "What was answered is kept.")
+            raise CancelledError("Stopped before a batch was submitted.", "Answers so far are saved.")
         booking = self._book([asked[k] for k in keys])
         client = self.model._connect()
         content = b"".join(self._line(k, asked[k]) for k in keys)
-        self.on_progress(0, len(keys), f"Submitting a batch of {len(keys):,} questions")
+        self.on_progress(0, len(keys), f"Submitting a batch of {len(keys):,} requests")
         try:
             file = client.files.create(file=("questions.jsonl", io.BytesIO(content)), purpose="batch")
         except Exception as error:
@@ -210,7 +210,7 @@ class BatchAPI:
         while True:
             if self.cancelled():
                 raise CancelledError(
-                    "Stopped while a batch was under way.", "It goes on at the service: start again to collect it."
+                    "Stopped while a batch was running.", "It continues on the server: start again to collect it."
                 )
             try:
                 batch = client.batches.retrieve(pending.batch)
@@ -261,8 +261,8 @@ class BatchAPI:
                 f"status {batch.status}",
             )
             raise ModelError(
-                f"A batch answered {found} of {len(pending.keys)} questions ({redact(why)[:200]}).",
-                "What it left out would be asked one by one at the usual price, so nothing more was. Mend the cause and go on with the run, or use "
+                f"A batch answered {found} of {len(pending.keys)} requests ({redact(why)[:200]}).",
+                "The missing answers would cost the full price one by one, so the run was stopped. Fix the cause and resume the run, or use "
                 "the local engine.",
                 kind="batch",
             )

@@ -91,7 +91,7 @@ def _number(scope: str, unit: str) -> float | None:
     except ValueError:
         value = -1.0
     if value is not None and not 0 <= value < float("inf"):
-        raise InvalidInputError(f"{name} is {text!r}, which is no amount.", "Give a number, such as 5.")
+        raise InvalidInputError(f"{name} is {text!r}, which is not an amount.", "Give a number, such as 5.")
     return value
 
 
@@ -147,7 +147,7 @@ class BudgetedLLM(LLMWrapper):
         unit = counted[scope][0]
         said = f"${used:.2f} of ${most:.2f}" if unit == "dollars" else f"{used:,.0f} of {most:,.0f} tokens"
         raise ModelError(
-            f"The budget of this {scope} would be passed: {said} are spent or set aside.",
-            "Raise the budget, or wait for a new one; what was answered is kept.",
+            f"The budget of this {scope} would be exceeded: {said} are spent or reserved.",
+            "Raise the budget, or wait for a new period; answers so far are saved.",
             kind="budget",
         )

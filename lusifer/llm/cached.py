@@ -97,7 +97,7 @@ class CachedLLM(LLMWrapper):
         if self._cut_off(answer, call):
             raise ModelError(
                 f"{self.spec} did not finish its answer ({answer.finish_reason}).",
-                "Allow longer answers, rate fewer items a call, or choose another model.",
+                "Raise max tokens, rate fewer items per call, or choose another model.",
                 kind="truncated",
                 text=answer.text,
             )

@@ -62,7 +62,7 @@ class OllamaEmbeddings(Ollama):
 def _completion(vector: Sequence[float], tokens: int | None, began: float) -> Completion:
     values = np.asarray(vector, dtype=float)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise ModelError("The server gave no vector.", "Choose an embedding model.", kind="invalid")
+        raise ModelError("The server returned no vector.", "Choose an embedding model.", kind="invalid")
     text = json.dumps([round(float(v), DIGITS) for v in values], separators=(",", ":"))
     return Completion(text, input_tokens=int(tokens or 0), latency_ms=(time.perf_counter() - began) * 1000)
 
@@ -94,9 +94,7 @@ class Embedder:
     ) -> None:
         endpoint, model = resolve(spec, keys)
         if endpoint.kind == "file":
-            raise InvalidInputError(
-                "A file on this machine gives no embeddings here.", "Give ollama:NAME or openai:MODEL."
-            )
+            raise InvalidInputError("Local model files can't produce embeddings.", "Give ollama:NAME or openai:MODEL.")
         bare = OllamaEmbeddings(endpoint, model) if endpoint.kind == "ollama" else OpenAIEmbeddings(endpoint, model)
         limited = RateLimitedLLM(bare, limiter_for(endpoint), cancelled=cancelled)
         self.llm = CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)

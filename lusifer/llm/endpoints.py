@@ -79,8 +79,8 @@ def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]
         url = str(fields.get("url") or "").strip().rstrip("/")
         if not url.startswith(("http://", "https://")):
             raise InvalidInputError(
-                f"The endpoint {name!r} has no address.",
-                f"Give it a url that starts with http:// or https:// "
+                f"The endpoint {name!r} has no URL.",
+                f"Set a URL that starts with http:// or https:// "
                 f"(LUSIFER_ENDPOINT_{name.upper()}_URL, or url in secrets.toml).",
             )
         found[name] = Endpoint(
@@ -133,7 +133,7 @@ def _secrets() -> dict[str, Any]:
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         # The text of a TOML error names line and column and nothing of what stands there.
-        raise InvalidInputError(f"{file} can't be read: {error}.", "Mend it, or move it away.") from None
+        raise InvalidInputError(f"{file} can't be read: {error}.", "Fix it, or move it away.") from None
 
 
 def _from_file(secrets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -142,7 +142,7 @@ def _from_file(secrets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         if not _NAME.match(str(name)) or not isinstance(fields, dict):
             raise InvalidInputError(
                 f"secrets.toml has an endpoint named {name!r}.",
-                "A name has small letters, digits, points and dashes; its settings are a table.",
+                "Names have lower-case letters, digits, dots and hyphens; the settings are a table.",
             )
     return {str(k): dict(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
@@ -166,6 +166,6 @@ def _count(endpoint: str, what: str, fields: Mapping[str, Any]) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise InvalidInputError(
             f"The endpoint {endpoint!r} has {text!r} for {what}.",
-            "Give a whole number from 1, or leave it out.",
+            "Give a whole number of at least 1, or omit it.",
         )
     return int(text)

@@ -37,7 +37,7 @@ def client_for(url: str, timeout: float = TIMEOUT_SECONDS) -> Any:
         return _clients[name]
 
 
-def installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
+def list_installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
     """Names of the models on the server and their digests.
 
     Raises:
@@ -50,7 +50,7 @@ def installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
     return {m.model: m.digest or "" for m in models if m.model}
 
 
-def running(endpoint: Endpoint) -> list[str]:
+def list_running(endpoint: Endpoint) -> list[str]:
     """The models that a server has, or nothing where none answers within half a second."""
     parts = urlsplit(endpoint.url)
     try:  # the SDK takes a while to import, and mostly nobody is there
@@ -58,7 +58,7 @@ def running(endpoint: Endpoint) -> list[str]:
     except OSError:
         return []
     try:
-        return sorted(installed(endpoint, 0.5))
+        return sorted(list_installed(endpoint, 0.5))
     except ModelError:
         return []
 
@@ -83,7 +83,7 @@ def pull(
         for part in parts:
             on_progress(part.completed or 0, part.total or 0, part.status or "")
             if cancelled():
-                raise CancelledError("Stopped.", "What is downloaded is kept by Ollama.")
+                raise CancelledError("Stopped.", "Ollama keeps what it has downloaded.")
     except CancelledError:
         raise
     except Exception as error:
@@ -107,7 +107,7 @@ class Ollama:
             at, digest = _digests.get(name, (-1e9, ""))
         if time.monotonic() - at > 60:
             try:
-                known = installed(self.endpoint)
+                known = list_installed(self.endpoint)
             except ModelError:
                 known = {}
             digest = known.get(self.model) or known.get(f"{self.model}:latest") or ""
@@ -121,7 +121,7 @@ class Ollama:
         Raises:
             ModelError: the server does not answer.
         """
-        return sorted(installed(self.endpoint))
+        return sorted(list_installed(self.endpoint))
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
@@ -210,14 +210,14 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
             )
         if "context size" in said or "context length" in said:
             return ModelError(
-                f"The question is too long for ollama:{model}.",
-                "Rate fewer items a call, read a shorter history, or choose a model with a longer context.",
+                f"The prompt is too long for ollama:{model}.",
+                "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
                 kind="context",
             )
         if status == 429:
             return ModelError(f"Ollama is busy: {said}", "Wait a moment.", kind="rate-limit")
         if status >= 500 or status == -1:
-            return ModelError(f"Ollama failed: {said}", "Look into its log.", kind="server")
+            return ModelError(f"Ollama failed: {said}", "See its log.", kind="server")
         return ModelError(
             f"Ollama answered {status}: {said}",
             "Choose another model or settings.",
@@ -227,7 +227,7 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
     if "TimeoutException" in names:
         return ModelError(
             f"Ollama at {server} did not answer in time.",
-            "A model that does not fit into memory is very slow: try again, or a smaller one.",
+            "A model that does not fit into memory is very slow: try again, or use a smaller one.",
             kind="timeout",
         )
     reset = "ConnectionResetError" in names
@@ -239,4 +239,4 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
         )
     if reset or names & {"TransportError", "EOFError"}:
         return ModelError("Ollama closed the connection.", "Try again.", kind="reset")
-    return ModelError(f"Ollama answered what can't be read: {said}", "Ask again.", kind="invalid")
+    return ModelError(f"Ollama returned an unreadable answer: {said}", "Ask again.", kind="invalid")

@@ -81,14 +81,14 @@ class OpenAICompatible:
         if not self.endpoint.usable:
             raise ModelError(
                 "There is no key for OpenAI.",
-                "Set OPENAI_API_KEY (or put it into .env) and start again, give a key for this "
+                "Set OPENAI_API_KEY (or put it into .env) and restart, give a key for this "
                 "session, or set OPENAI_BASE_URL to a server that needs none.",
                 kind="auth",
             )
         if not (self.endpoint.key.isascii() and self.endpoint.key.isprintable()):
             # Sent, it would fail inside the HTTP library, which writes it into its debug log.
             raise ModelError(
-                f"The key of endpoint {self.endpoint.name} has characters that no key has.",
+                f"The key of endpoint {self.endpoint.name} has invalid characters.",
                 "Copy it again, on one line.",
                 kind="auth",
             )
@@ -229,7 +229,7 @@ class OpenAICompatible:
         if isinstance(error, openai.RateLimitError):
             if "quota" in said.lower():
                 return ModelError(
-                    f"{server} says that the account has no credit left: {said}",
+                    f"{server} reports that the account has no credit left: {said}",
                     "Top it up, or choose another model.",
                     kind="auth",
                 )
@@ -255,7 +255,7 @@ class OpenAICompatible:
                     kind="unreachable",
                 )
             if "TimeoutException" in names:
-                return ModelError(f"{server} stopped answering.", "Try again.", kind="timeout")
+                return ModelError(f"{server} stopped responding.", "Try again.", kind="timeout")
             return ModelError(
                 f"{server} closed the connection before it had answered.",
                 "Try again.",
@@ -263,7 +263,7 @@ class OpenAICompatible:
             )
         if isinstance(error, openai.APIStatusError):
             return self._status(error.status_code, said, error.response.headers)
-        return ModelError(f"{server} answered what can't be read: {said}", "Ask again.", kind="invalid")
+        return ModelError(f"{server} returned an unreadable answer: {said}", "Ask again.", kind="invalid")
 
     def _status(self, status: int, said: str, headers: Any) -> ModelError:
         server = self._server
@@ -276,8 +276,8 @@ class OpenAICompatible:
             )
         if status == 413 or ("context" in said.lower() and ("exceed" in said or "length" in said)):
             return ModelError(
-                f"The question is too long for {self.spec}: {said}",
-                "Rate fewer items a call, read a shorter history, or choose a model with a longer context.",
+                f"The prompt is too long for {self.spec}: {said}",
+                "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
                 kind="context",
             )
         return ModelError(

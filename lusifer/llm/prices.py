@@ -82,5 +82,5 @@ def _read(file: str, changed: int) -> dict[str, dict[str, float]]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InvalidInputError(
             f"{file} can't be read: {error}.",
-            'Each model is a table such as ["my-model"] with input and output, dollars a million tokens.',
+            'Each model is a table such as ["my-model"] with input and output, dollars per million tokens.',
         ) from None

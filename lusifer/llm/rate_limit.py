@@ -46,7 +46,7 @@ class ConcurrencyLimiter:
                     break
                 self._changed.wait(min(wait, 0.2))
                 if cancelled():
-                    raise CancelledError("Stopped while waiting for its turn.", "What was done is kept.")
+                    raise CancelledError("Stopped while waiting for its turn.", "Finished work is saved.")
             self._inside += 1
             if self.rpm or self.tpm:
                 self._window.append((time.monotonic(), tokens))

@@ -64,7 +64,7 @@ class RetryingLLM(LLMWrapper):
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if self.cancelled():
-                raise CancelledError("Stopped while waiting for the server.", "What was done is kept.")
+                raise CancelledError("Stopped while waiting for the server.", "Finished work is saved.")
             time.sleep(min(left, 0.2))
 
     @staticmethod

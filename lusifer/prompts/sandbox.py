@@ -212,7 +212,7 @@ def _bounded(value: Any) -> Any:
         weight = len(value)
     elif isinstance(value, int):
         if value.bit_length() > BITS:
-            raise SecurityError("it computes with numbers of more than 77 digits")
+            raise SecurityError("it uses numbers of more than 77 digits")
         return value
     elif isinstance(value, list | tuple | dict | set | frozenset | Namespace):
         weight = _weight(value)

@@ -33,7 +33,7 @@ def static(name: str, text: str, known: Iterable[str]) -> list[TemplateProblem]:
     try:
         tree = sandbox.tree(text)
     except TemplateSyntaxError as error:
-        return [TemplateProblem(name, error.lineno, error.message or "it can't be read")]
+        return [TemplateProblem(name, error.lineno, error.message or "it can't be parsed")]
     except TemplateError as error:
         return [TemplateProblem(name, sandbox.line_of(error), str(error))]
     unknown = meta.find_undeclared_variables(tree) - set(known) - ALWAYS

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lusifer.errors import InvalidInputError
-from lusifer.prompts.sets import (
+from lusifer.prompts.prompt_sets import (
     DEFAULT,
     SHIPPED,
     TEMPLATES,
@@ -24,7 +24,7 @@ from lusifer.prompts.sets import (
     load,
     to_json,
 )
-from lusifer.prompts.sets import find as find_file
+from lusifer.prompts.prompt_sets import find as find_file
 from lusifer.store import Store
 
 ACTIVE, BASELINE = "active", "baseline"
@@ -74,7 +74,7 @@ def get(store: Store, number: int) -> Version:
     if row is None:
         raise InvalidInputError(
             f"There is no prompt version v{number} in this database.",
-            "The list on the Prompts page says which there are.",
+            "See the list on the Prompts page.",
         )
     return Version(number, _read(row["data"]), row["parent"], row["note"] or "", row["created_at"])
 
@@ -128,7 +128,7 @@ def find(name: str, store: Store | None, *, files: bool = False) -> PromptSet:
         return load()
     if files and (Path(name).suffix or Path(name).exists()):
         return find_file(name)
-    raise InvalidInputError(f"There are no prompts called {name!r}.", f"Known: {', '.join(names(store, 20))}.")
+    raise InvalidInputError(f"There are no prompts named {name!r}.", f"Known: {', '.join(names(store, 20))}.")
 
 
 def check_label(label: str) -> None:
@@ -139,7 +139,8 @@ def check_label(label: str) -> None:
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", label) or re.fullmatch(r"v\d+", label):
         raise InvalidInputError(
-            f"A label can't be called {label[:40]!r}.", "Use small letters, digits and hyphens, a letter first."
+            f"A label can't be named {label[:40]!r}.",
+            "Use lower-case letters, digits and hyphens, starting with a letter.",
         )
     if label in SHIPPED:
         raise InvalidInputError(f"{label} is a shipped set.", "Give the label another name.")
@@ -162,11 +163,11 @@ def rollback(store: Store, label: str = ACTIVE) -> int:
     Two rollbacks in a row are there and back again: a rollback is a move like any other.
 
     Raises:
-        InvalidInputError: it has pointed at nothing else.
+        InvalidInputError: it has no earlier version.
     """
     moves = [m for m in store.label_moves(label) if m["before"] is not None]
     if not moves or moves[0]["before"] == store.prompt_labels().get(label):
-        raise InvalidInputError(f"The label {label} has pointed at nothing else.", "Move it to a version.")
+        raise InvalidInputError(f"The label {label} has no earlier version.", "Move it to a version.")
     store.move_label(label, int(moves[0]["before"]))
     return int(moves[0]["before"])
 

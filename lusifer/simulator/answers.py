@@ -124,12 +124,12 @@ def find_json(text: str) -> dict[str, Any]:
     start = text.find("{")
     while start >= 0:
         try:
-            found, _ = json.JSONDecoder().raw_decode(text[start:])
+            value, _ = json.JSONDecoder().raw_decode(text[start:])
         except ValueError:
             start = text.find("{", start + 1)
             continue
-        if isinstance(found, dict):
-            return found
+        if isinstance(value, dict):
+            return value
         break
     raise ModelError(
         "The model did not answer with JSON.",
@@ -183,17 +183,17 @@ def read_ratings(
     Raises:
         ModelError: there is no rating in it at all (kind ``invalid``).
     """
-    rows = _rows(text)
+    answer_rows = _rows(text)
     chances = chances_of_ratings(text, tokens, scale)
-    found: dict[int, SimulatedRating] = {}
-    wanted = {i.id for i in items}
-    for row in rows:
+    by_id: dict[int, SimulatedRating] = {}
+    item_ids = {i.id for i in items}
+    for row in answer_rows:
         item_id = _integer(row.get("item_id"))
-        if item_id is not None and item_id in wanted and item_id not in found:
-            found[item_id] = _rating(item_id, row, scale, chances.get(item_id))
+        if item_id is not None and item_id in item_ids and item_id not in by_id:
+            by_id[item_id] = _rating(item_id, row, scale, chances.get(item_id))
     missing = "The model's answer left this {} out."
     return tuple(
-        found.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.words.one)) for i in items
+        by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.words.one)) for i in items
     )
 
 
@@ -204,20 +204,20 @@ def _rows(text: str) -> list[dict[str, Any]]:
         rows = None
     if isinstance(rows, list):
         return [r for r in rows if isinstance(r, dict)]
-    found = []
+    salvaged = []
     for start, end in objects(text):
         with suppress(ValueError):
             row = json.loads(text[start:end])
             if "item_id" in row:
-                found.append(row)
-    if not found:
+                salvaged.append(row)
+    if not salvaged:
         raise ModelError(
             "The model's answer has no list of ratings.",
             "Ask again, or choose another model.",
             kind="invalid",
             text=text,
         )
-    return found
+    return salvaged
 
 
 def _integer(value: Any) -> int | None:
@@ -244,8 +244,10 @@ def _number(value: Any, highest: float) -> float | None:
 def _rating(item_id: int, row: dict[str, Any], scale: RatingScale, chances: Chances | None) -> SimulatedRating:
     rating, stated = (_number(row.get(k), scale.highest) for k in ("rating", "expected"))
     if rating is None or not scale.contains(rating):
-        said = str(row.get("rating"))[:20]
-        return SimulatedRating(item_id, None, None, failure=f"The model answered {said!r}, which is not on the scale.")
+        answer = str(row.get("rating"))[:20]
+        return SimulatedRating(
+            item_id, None, None, failure=f"The model answered {answer!r}, which is not on the scale."
+        )
     reason = " ".join(str(row.get("reason") or "").split())
     if chances is not None and chances.mass >= LEAST_MASS:
         return SimulatedRating(

@@ -30,7 +30,7 @@ from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError
 from lusifer.progress import Progress, ignore_progress
-from lusifer.simulator.evolution import BATCH, HISTORY
+from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
 from lusifer.simulator.types import ItemEvidence
 
 VERSION = 2
@@ -70,8 +70,8 @@ class Neighbours:
     def similarity(self, user: int) -> NDArray[np.float64]:
         """Likeness of every user to one (by position), 0 for the unlike and for itself."""
         # A dense vector: a sparse one costs several times as much, and the sums are the same to the last bit.
-        mine, square, met = (m[user].toarray().ravel() for m in (self.x, self.square, self.met))
-        dot, mine_on_theirs, theirs_on_mine = self.x @ mine, self.met @ square, self.square @ met
+        own_residuals, square, met = (m[user].toarray().ravel() for m in (self.x, self.square, self.met))
+        dot, mine_on_theirs, theirs_on_mine = self.x @ own_residuals, self.met @ square, self.square @ met
         found = dot / (np.sqrt(mine_on_theirs * theirs_on_mine) + self.doubt)
         found[user] = 0.0
         return np.maximum(found, 0.0)
@@ -176,13 +176,13 @@ class Community:
     keys: NDArray[np.int64]
     apart: Columns
     older: NDArray[np.int64]
-    full: bool
+    has_factorization: bool
     id: str
     history: int
     forward: bool
 
-    def of(self, users: Sequence[int] | NDArray[Any], items: Sequence[int] | NDArray[Any]) -> Columns:
-        """Evidence on n pairs, each without its own rating where that is in the training part."""
+    def evidence_for(self, users: Sequence[int] | NDArray[Any], items: Sequence[int] | NDArray[Any]) -> Columns:
+        """Evidence on n pairs, each without its own rating where that is in the training set."""
         user, item = np.asarray(users, dtype=np.int32), np.asarray(items, dtype=np.int32)
         keys = pair_keys(user, item)
         at = np.clip(np.searchsorted(self.keys, keys), 0, max(len(self.keys) - 1, 0))
@@ -198,7 +198,7 @@ class Community:
             both[name][~known], both[name][known] = values, self.apart[name][at[known]]
         return both
 
-    def crowd(self, user: int, items: Sequence[int]) -> dict[int, ItemEvidence]:
+    def item_evidence(self, user: int, items: Sequence[int]) -> dict[int, ItemEvidence]:
         """What others say of items, for one user, by item id.
 
         Of an item that the user rated before any history that is read there is nothing: everything here
@@ -209,7 +209,7 @@ class Community:
         items = [int(i) for i in asked[~contains(self.older, keys)]]
         if not items:
             return {}
-        found = self.of([user] * len(items), items)
+        found = self.evidence_for([user] * len(items), items)
 
         def number(name: str, row: int) -> float | None:
             value = found[name][row] if name in found else np.nan
@@ -221,7 +221,7 @@ class Community:
                 int(found["item_count"][row]),
                 number("item_spread", row),
                 number("near_mean", row),
-                int(found["near_count"][row]) if self.full else 0,
+                int(found["near_count"][row]) if self.has_factorization else 0,
                 number("machine", row),
             )
             for row, i in enumerate(items)
@@ -258,13 +258,13 @@ def folds_of(split: Split, history: int, seed: int) -> NDArray[np.int8]:
     from_end = np.repeat(offsets[1:], counts) - 1 - np.arange(len(train))
     rng = np.random.default_rng((seed, 77))
     if split.forward:
-        fold = (from_end // BATCH + np.repeat(rng.integers(0, FOLDS, len(users)), counts)) % FOLDS
+        fold = (from_end // DEFAULT_BATCH_SIZE + np.repeat(rng.integers(0, FOLDS, len(users)), counts)) % FOLDS
     else:
         fold = rng.integers(0, FOLDS, len(train))
     return np.where(from_end < history, fold, -1).astype(np.int8)
 
 
-def offsets_only(dataset: Dataset, split: Split, *, history: int = HISTORY, seed: int = 0) -> Community:
+def offsets_only(dataset: Dataset, split: Split, *, history: int = DEFAULT_HISTORY, seed: int = 0) -> Community:
     """Offsets alone, without neighbours and machines: computed in a moment, for a calibration that
     leans on no crowd beyond the movie's own mean."""
     side = SideInformation.of(dataset)
@@ -272,9 +272,9 @@ def offsets_only(dataset: Dataset, split: Split, *, history: int = HISTORY, seed
     return _assemble(side, split, dataset.scale, history, seed, (), None, name)
 
 
-def cache_key(dataset: Dataset, split: Split, history: int = HISTORY, seed: int = 0) -> str:
+def cache_key(dataset: Dataset, split: Split, history: int = DEFAULT_HISTORY, seed: int = 0) -> str:
     """Names what `with_factorization` computes: data, training part, seed, settings."""
-    said = [
+    inputs = [
         VERSION,
         dataset.hash,
         split.train.hash,
@@ -289,10 +289,10 @@ def cache_key(dataset: Dataset, split: Split, history: int = HISTORY, seed: int 
         NEIGHBOUR_DOUBT,
         STORED_DRAWS,
     ]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:20]
 
 
-def is_cached(dataset: Dataset, split: Split, folder: Path, *, history: int = HISTORY, seed: int = 0) -> bool:
+def is_cached(dataset: Dataset, split: Split, folder: Path, *, history: int = DEFAULT_HISTORY, seed: int = 0) -> bool:
     """Whether `with_factorization` would find its work done."""
     path = folder / f"{cache_key(dataset, split, history, seed)}.npz"
     return path.is_file() and zipfile.is_zipfile(path)  # half a file is none
@@ -303,7 +303,7 @@ def with_factorization(
     split: Split,
     folder: Path,
     *,
-    history: int = HISTORY,
+    history: int = DEFAULT_HISTORY,
     seed: int = 0,
     on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,

@@ -26,7 +26,7 @@ from lusifer.simulator.types import (
     UserModel,
 )
 
-HISTORY, BATCH = 40, 10
+DEFAULT_HISTORY, DEFAULT_BATCH_SIZE = 40, 10
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class EvolutionSpec:
     user: int
     model: str
     model_version: str
-    history: int = HISTORY
-    batch_size: int = BATCH
+    history: int = DEFAULT_HISTORY
+    batch_size: int = DEFAULT_BATCH_SIZE
     forecasts: bool = True
     details: str = ""
     evidence: str = ""
@@ -113,14 +113,14 @@ class EvolutionSpec:
     @property
     def id(self) -> str:
         """A hash of all fields."""
-        said = asdict(self)
+        fields = asdict(self)
         if not self.evidence:  # as it was named before there was evidence
-            del said["evidence"]
-        text = json.dumps(said, sort_keys=True)
+            del fields["evidence"]
+        text = json.dumps(fields, sort_keys=True)
         return hashlib.sha256(b"lusifer-evolution-1" + text.encode()).hexdigest()[:24]
 
 
-def plan(
+def make_evolution_spec(
     dataset: Dataset,
     split: Split,
     user: int,
@@ -145,13 +145,13 @@ def plan(
     batch_size = model.batch_size if batch_size is None else batch_size
     if history < 1 or batch_size < 1:
         raise InvalidInputError(
-            f"A history of {history} ratings in batches of {batch_size} can't be read.",
+            f"A history of {history} ratings in batches of {batch_size} is not possible.",
             "Both must be at least 1.",
         )
     if model.evidence and community is None:
         raise InvalidInputError(
-            "This model is told what others gave, and that has not been computed.",
-            "Prepare the community evidence, or switch evidence off.",
+            "This model uses community evidence, which has not been computed.",
+            "Prepare the community evidence, or switch it off.",
         )
     if model.evidence and community is not None and history > community.history:
         raise InvalidInputError(
@@ -179,8 +179,8 @@ def _details_hash(dataset: Dataset, split: Split, user: int, history: int) -> st
     if not dataset.details:
         return ""
     items = split.train.of_user(user).item[-history:].tolist()
-    known = [(i, dataset.details[i].hash) for i in items if i in dataset.details]
-    return hashlib.sha256(repr(known).encode()).hexdigest()[:12] if known else ""
+    detail_hashes = [(i, dataset.details[i].hash) for i in items if i in dataset.details]
+    return hashlib.sha256(repr(detail_hashes).encode()).hexdigest()[:12] if detail_hashes else ""
 
 
 def history_of(dataset: Dataset, split: Split, user: int, n: int) -> tuple[Rated, ...]:
@@ -192,7 +192,7 @@ def history_of(dataset: Dataset, split: Split, user: int, n: int) -> tuple[Rated
     rows = split.train.of_user(user)
     if not len(rows):
         raise EmptyHistoryError(
-            f"User {user} has no rating in the training part of {split.name}, so there is no history to read.",
+            f"User {user} has no rating in the training set of {split.name}, so there is no history to read.",
             "Choose another user or another split.",
         )
     return rated_rows(dataset, rows.slice(max(0, len(rows) - n), len(rows)))
@@ -206,12 +206,14 @@ def rated_rows(dataset: Dataset, rows: RatingTable) -> tuple[Rated, ...]:
     )
 
 
-def batches(history: Sequence[Rated], size: int) -> list[tuple[Rated, ...]]:
+def split_into_batches(history: Sequence[Rated], size: int) -> list[tuple[Rated, ...]]:
     """The history cut into batches, oldest first; the last may be shorter."""
-    return [tuple(history[at : at + size]) for at in range(0, len(history), size)]
+    return [
+        tuple(history[initial_context : initial_context + size]) for initial_context in range(0, len(history), size)
+    ]
 
 
-def start(dataset: Dataset, split: Split, user: int) -> Context:
+def initial_context(dataset: Dataset, split: Split, user: int) -> Context:
     """The context before the first step: demographics, and what a rating is worth around here."""
     person = dataset.user(user)
     about = person.description
@@ -228,45 +230,45 @@ def evolve(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    what: EvolutionSpec,
+    spec: EvolutionSpec,
     *,
     done: Sequence[Step] = (),
-    keep: Callable[[Step], None] = lambda step: None,
+    on_step: Callable[[Step], None] = lambda step: None,
     community: CommunityEvidence | None = None,
 ) -> Iterator[Step]:
     """Yield the steps of an evolution in order, as each is finished.
 
     Args:
-        what: from `plan`, made with the same data set, split and model.
+        spec: from `plan`, made with the same data set, split and model.
         done: steps computed before; they are yielded again, not repeated.
-        keep: called with each new step before it is yielded, so that it can be stored.
+        on_step: called with each new step before it is yielded, so that it can be stored.
         community: what others say of a batch, for a model that is told; without the user's own ratings.
 
     Raises:
         EmptyHistoryError: nothing to read.
         ModelError: a step failed; the steps before it have been kept.
     """
-    cut = batches(history_of(dataset, split, what.user, what.history), what.batch_size)
-    context = start(dataset, split, what.user)
-    for number, batch in enumerate(cut, 1):
+    all_batches = split_into_batches(history_of(dataset, split, spec.user, spec.history), spec.batch_size)
+    context = initial_context(dataset, split, spec.user)
+    for number, batch in enumerate(all_batches, 1):
         if number <= len(done):
             step = done[number - 1]
         else:
             items = tuple(r.item for r in batch)
             if model.evidence and community is not None:
-                context = context.with_evidence(community.crowd(what.user, [i.id for i in items]))
-            forecast = model.forecast(context, items) if what.forecasts else ()
+                context = context.with_evidence(community.crowd(spec.user, [i.id for i in items]))
+            forecast = model.forecast(context, items) if spec.forecasts else ()
             context = context.with_batch(batch)
             update = model.update(context)
             step = Step(number, batch, forecast, update.profile, update.explanation, update.changes)
-            keep(step)
+            on_step(step)
         context = context.with_batch(batch).after_update(Update(step.profile, step.explanation, step.changes))
         yield step
 
 
 def context_after(dataset: Dataset, split: Split, user: int, steps: Sequence[Step]) -> Context:
     """The context that a rating is given from: the profile and history after these steps."""
-    context = start(dataset, split, user)
+    context = initial_context(dataset, split, user)
     for step in steps:
         context = context.with_batch(step.batch).after_update(Update(step.profile, step.explanation, step.changes))
     return context

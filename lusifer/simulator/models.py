@@ -51,7 +51,7 @@ def user_model(
     if spec == BUILTIN:
         return StatisticalUserModel(evidence=evidence)
     if samples < 1:
-        raise InvalidInputError(f"A rating can't be drawn {samples} times.", "Give 1 or more.")
+        raise InvalidInputError(f"A rating can't be sampled {samples} times.", "Give 1 or more.")
     if store is None:
         raise InvalidInputError(
             "A language model's answers need the database, which can't be used.",

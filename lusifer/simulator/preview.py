@@ -58,7 +58,7 @@ def preview(
     items: Sequence[Item],
     spec: str = "",
     tokens_per_character: float = 0.25,
-    others: Sequence[tuple[Context, Sequence[Item]]] = (),
+    other_contexts: Sequence[tuple[Context, Sequence[Item]]] = (),
 ) -> Preview:
     """The question of one template, and the mistakes of all.
 
@@ -66,44 +66,47 @@ def preview(
         context: from `context_at`, for the same template.
         items: what is to be rated, for ``rate`` and ``repair``.
         spec: the model that would be asked; what it can't read is a mistake too.
-        others: contexts of other templates (with what is to be rated), in which these are tried too.
+        other_contexts: contexts of other templates (with what is to be rated), in which these are tried too.
     """
     texts = dict(prompts.templates)
-    found = [m for name, text in texts.items() for m in static(name, text, prompt_rendering.VARIABLES[name])]
+    mistakes = [m for name, text in texts.items() for m in static(name, text, prompt_rendering.VARIABLES[name])]
     updating = template in {"first", "update"} and bool(context.batch)
-    part = items[: prompts.items_per_call]
-    schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(part, context.scale)
+    shown_items = items[: prompts.items_per_call]
+    schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(shown_items, context.scale)
     values = (
         prompt_rendering.update_values(prompts, context)
         if updating
-        else prompt_rendering.rate_values(prompts, context, part)
+        else prompt_rendering.rate_values(prompts, context, shown_items)
     )
-    asks = ("update" if context.seen else "first") if updating else "rate"
-    values_of: dict[str, Mapping[str, Any]] = {"system": prompt_rendering.system_values(context), asks: values}
-    if asks == "first":
+    asked_template = ("update" if context.seen else "first") if updating else "rate"
+    values_of: dict[str, Mapping[str, Any]] = {
+        "system": prompt_rendering.system_values(context),
+        asked_template: values,
+    }
+    if asked_template == "first":
         values_of["first"] = {k: v for k, v in values.items() if k in prompt_rendering.VARIABLES["first"]}
     if template == "repair":
         compact = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
         values_of["repair"] = {
             "problem": PROBLEM,
-            "items": part[:2],
+            "items": shown_items[:2],
             "schema": compact,
             **prompt_rendering.nouns(context.words),
         }
-    broken = {m.template for m in found}
-    for name, given in [*values_of.items(), *_elsewhere(prompts, others)]:
+    broken = {m.template for m in mistakes}
+    for name, template_values in [*values_of.items(), *_elsewhere(prompts, other_contexts)]:
         if name not in broken:
-            wrong = running(name, texts[name], given)
-            found += wrong
-            broken |= {m.template for m in wrong}
-    most = prompts.update_tokens if updating else 200 + prompts.rating_tokens * len(part)
+            runtime_mistakes = running(name, texts[name], template_values)
+            mistakes += runtime_mistakes
+            broken |= {m.template for m in runtime_mistakes}
+    max_tokens = prompts.update_tokens if updating else 200 + prompts.rating_tokens * len(shown_items)
     shown = values_of.get(template, values)
-    if found:
-        return Preview((), shown, {}, most, tuple(found))
+    if mistakes:
+        return Preview((), shown, {}, max_tokens, tuple(mistakes))
     if updating:
         messages = prompt_rendering.update(prompts, context)
     else:
-        messages = prompt_rendering.rate(prompts, context, part)
+        messages = prompt_rendering.rate(prompts, context, shown_items)
     sizes = prompt_rendering.sizes(messages, values)
     sizes["schema"] = len(json.dumps(schema, separators=(",", ":")))
     if template == "repair":
@@ -111,30 +114,30 @@ def preview(
         sizes["repair"] = len(messages[-1].content)
     tokens = round(sum(sizes.values()) * tokens_per_character)
     limit = _limit(spec)
-    if limit is not None and tokens + most > limit:
+    if limit is not None and tokens + max_tokens > limit:
         text = (
-            f"about {tokens:,} tokens and an answer of at most {most:,} are more than the {limit:,} that {spec} takes"
+            f"about {tokens:,} tokens and an answer of at most {max_tokens:,} exceed the context of {limit:,} of {spec}"
         )
-        return Preview(tuple(messages), shown, sizes, most, (TemplateProblem(template, None, text),))
-    return Preview(tuple(messages), shown, sizes, most, ())
+        return Preview(tuple(messages), shown, sizes, max_tokens, (TemplateProblem(template, None, text),))
+    return Preview(tuple(messages), shown, sizes, max_tokens, ())
 
 
 def _elsewhere(
-    prompts: PromptSet, others: Sequence[tuple[Context, Sequence[Item]]]
+    prompts: PromptSet, other_contexts: Sequence[tuple[Context, Sequence[Item]]]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every template with values of its own."""
-    for context, items in others:
+    for context, items in other_contexts:
         if context.batch:
             name = "update" if context.seen else "first"
             values = prompt_rendering.update_values(prompts, context)
             yield name, {k: v for k, v in values.items() if k in prompt_rendering.VARIABLES[name]}
         else:
-            part = items[: prompts.items_per_call]
-            yield "rate", prompt_rendering.rate_values(prompts, context, part)
-            schema = json.dumps(answers.ratings_schema(part, context.scale))
-            given = {"problem": PROBLEM, "schema": schema, **prompt_rendering.nouns(context.words)}
-            yield "repair", {**given, "items": part[:2]}
-            yield "repair", {**given, "items": ()}
+            shown_items = items[: prompts.items_per_call]
+            yield "rate", prompt_rendering.rate_values(prompts, context, shown_items)
+            schema = json.dumps(answers.ratings_schema(shown_items, context.scale))
+            template_values = {"problem": PROBLEM, "schema": schema, **prompt_rendering.nouns(context.words)}
+            yield "repair", {**template_values, "items": shown_items[:2]}
+            yield "repair", {**template_values, "items": ()}
 
 
 def _limit(spec: str) -> int | None:

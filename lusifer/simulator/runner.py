@@ -12,10 +12,10 @@ from lusifer.simulator.evolution import (
     CommunityEvidence,
     EvolutionSpec,
     Step,
-    batches,
     context_after,
     evolve,
     history_of,
+    split_into_batches,
     step_from_json,
 )
 from lusifer.simulator.llm_model import LLMUserModel
@@ -23,27 +23,27 @@ from lusifer.simulator.types import SimulatedRating, UserModel
 from lusifer.store import Store
 
 
-def stored_steps(dataset: Dataset, what: EvolutionSpec, store: Store | None) -> list[Step]:
+def stored_steps(dataset: Dataset, spec: EvolutionSpec, store: Store | None) -> list[Step]:
     """The steps of an evolution that are in the store, oldest first."""
     if store is None:
         return []
-    return [step_from_json(s, dataset) for s in store.steps(what.id)]
+    return [step_from_json(s, dataset) for s in store.steps(spec.id)]
 
 
-def steps_wanted(dataset: Dataset, split: Split, what: EvolutionSpec) -> int:
+def steps_wanted(dataset: Dataset, split: Split, spec: EvolutionSpec) -> int:
     """How many steps an evolution has when it is complete.
 
     Raises:
         EmptyHistoryError: nothing to read.
     """
-    return len(batches(history_of(dataset, split, what.user, what.history), what.batch_size))
+    return len(split_into_batches(history_of(dataset, split, spec.user, spec.history), spec.batch_size))
 
 
 def run_evolution(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    what: EvolutionSpec,
+    spec: EvolutionSpec,
     store: Store | None,
     *,
     cancelled: Callable[[], bool] = lambda: False,
@@ -54,26 +54,26 @@ def run_evolution(
     Raises:
         CancelledError: between two steps, after ``cancelled`` said so.
     """
-    done = stored_steps(dataset, what, store)
-    model = _recorded_under(model, what)
+    done = stored_steps(dataset, spec, store)
+    model = _recorded_under(model, spec)
 
     def keep(step: Step) -> None:
         if store is not None:
-            store.save_steps(what.id, [step.to_json()])
+            store.save_steps(spec.id, [step.to_json()])
 
     if store is not None and not done:
-        store.save_evolution(what.id, _fields(what))
-    for step in evolve(dataset, split, model, what, done=done, keep=keep, community=community):
+        store.save_evolution(spec.id, _fields(spec))
+    for step in evolve(dataset, split, model, spec, done=done, on_step=keep, community=community):
         yield step
         if cancelled():
-            raise CancelledError("The evolution was stopped.", "The steps that were done are kept.")
+            raise CancelledError("The evolution was stopped.", "Finished steps are saved.")
 
 
 def rate_items(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    what: EvolutionSpec,
+    spec: EvolutionSpec,
     steps: Sequence[Step],
     items: Sequence[Item],
     store: Store | None,
@@ -88,13 +88,13 @@ def rate_items(
         ModelError: the model can't be asked at all.
     """
     if len({i.id for i in items}) < len(items):
-        raise InvalidInputError("An item is asked for twice.", "Give each id once.")
-    known: dict[int, SimulatedRating] = {}
+        raise InvalidInputError("An item is requested twice.", "Give each ID once.")
+    by_id: dict[int, SimulatedRating] = {}
     failed: dict[int, SimulatedRating] = {}
-    at = len(steps)
+    step = len(steps)
     if store is not None:
-        rows = store.ratings(what.id, at, [i.id for i in items])
-        known = {
+        rows = store.ratings(spec.id, step, [i.id for i in items])
+        by_id = {
             i.id: SimulatedRating(**row)
             for i in items
             if (row := rows.get(i.id)) and not row["failure"] and row.pop("details") == _details(i)
@@ -103,33 +103,33 @@ def rate_items(
             row.pop("details", None)
             if row["failure"]:
                 failed[row["item_id"]] = SimulatedRating(**row)
-    missing = tuple(i for i in items if i.id not in known)
+    missing = tuple(i for i in items if i.id not in by_id)
     if missing:
-        context = context_after(dataset, split, what.user, steps)
+        context = context_after(dataset, split, spec.user, steps)
         if model.evidence and community is not None:
-            context = context.with_evidence(community.crowd(what.user, [i.id for i in missing]))
+            context = context.with_evidence(community.crowd(spec.user, [i.id for i in missing]))
         try:
-            fresh = _recorded_under(model, what).rate(context, missing)
+            new_ratings = _recorded_under(model, spec).rate(context, missing)
         except ModelError:
             # Where nobody can be asked, what is known to have failed stays failed: a stored run replays.
             if not all(i.id in failed for i in missing):
                 raise
-            fresh = tuple(failed[i.id] for i in missing)
+            new_ratings = tuple(failed[i.id] for i in missing)
         if store is not None:
             if not steps:
-                store.save_evolution(what.id, _fields(what))
+                store.save_evolution(spec.id, _fields(spec))
             store.save_ratings(
-                what.id,
-                at,
-                [{**asdict(r), "details": _details(i)} for r, i in zip(fresh, missing, strict=True)],
+                spec.id,
+                step,
+                [{**asdict(r), "details": _details(i)} for r, i in zip(new_ratings, missing, strict=True)],
             )
-        known |= {r.item_id: r for r in fresh}
-    return tuple(known[i.id] for i in items)
+        by_id |= {r.item_id: r for r in new_ratings}
+    return tuple(by_id[i.id] for i in items)
 
 
-def _recorded_under(model: UserModel, what: EvolutionSpec) -> UserModel:
+def _recorded_under(model: UserModel, spec: EvolutionSpec) -> UserModel:
     """A language model whose calls are recorded as this evolution's."""
-    return replace(model, evolution=what.id) if isinstance(model, LLMUserModel) else model
+    return replace(model, evolution=spec.id) if isinstance(model, LLMUserModel) else model
 
 
 def _details(item: Item) -> str:
@@ -137,8 +137,8 @@ def _details(item: Item) -> str:
     return item.details.hash if item.details else ""
 
 
-def _fields(what: EvolutionSpec) -> dict[str, object]:
-    fields: dict[str, object] = asdict(what)
+def _fields(spec: EvolutionSpec) -> dict[str, object]:
+    fields: dict[str, object] = asdict(spec)
     fields["user_id"] = fields.pop("user")
-    fields["forecasts"] = int(what.forecasts)
+    fields["forecasts"] = int(spec.forecasts)
     return fields

@@ -99,7 +99,7 @@ class SimulatedRating:
     deviation in the same unit (``None`` if the model gave none). A rating that the model failed to
     give has ``rating`` and ``expected`` ``None`` and says why in ``failure``; it is never replaced.
     ``how`` says where ``expected`` is from: ``tokens`` (token probabilities; ``mass`` of them lay on the
-    scale), ``samples`` (the mean of several draws), ``stated`` (the model's own number), ``rating``
+    scale), ``samples`` (the mean of several samples), ``stated`` (number stated by the model), ``rating``
     (the rating itself), or empty for the built-in.
     """
 
@@ -162,7 +162,7 @@ class Context:
     seen: tuple[Rated, ...] = ()
     batch: tuple[Rated, ...] = ()
     step: int = 1
-    crowd: Mapping[int, ItemEvidence] = field(default_factory=dict)
+    item_evidence: Mapping[int, ItemEvidence] = field(default_factory=dict)
     words: ItemNouns = MOVIES
 
     def with_evidence(self, crowd: Mapping[int, ItemEvidence]) -> Context:

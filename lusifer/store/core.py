@@ -39,9 +39,9 @@ def translates_sqlite_errors(method: Callable[P, T]) -> Callable[P, T]:
                 fix = "Another process is writing to it; close that one, or try again in a moment."
                 raise StoreError(f"The database {where} is locked.", fix) from None
             if "not a database" in text or "malformed" in text:
-                fix = "Move the file away (it is kept) and start again, or point LUSIFER_DB elsewhere."
-                raise StoreError(f"{where} is damaged or no SQLite file.", fix) from None
-            fix = "Check that its folder can be written, or point LUSIFER_DB at another file."
+                fix = "Move the file away and restart, or set LUSIFER_DB to another file."
+                raise StoreError(f"{where} is damaged or not a SQLite file.", fix) from None
+            fix = "Check that its folder is writable, or set LUSIFER_DB to another file."
             raise StoreError(f"The database {where} can't be used ({text}).", fix) from None
 
     return call
@@ -96,8 +96,8 @@ class SQLiteBase:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise StoreError(
-                    f"The folder {self.path.parent} can't be made ({error.strerror}).",
-                    "Give yourself write access to it, or set LUSIFER_DB to a file elsewhere.",
+                    f"The folder {self.path.parent} can't be created ({error.strerror}).",
+                    "Check write access to it, or set LUSIFER_DB to another file.",
                 ) from None
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             db = sqlite_utils.Database(connection)

@@ -32,19 +32,19 @@ class Transfer(SQLiteBase):
             files: other content that belongs to the run, by name.
 
         Raises:
-            InvalidInputError: there is no such run, or the file is there already.
+            InvalidInputError: there is no such run, or the file already exists.
         """
         db = self._open().conn
         row = self._rows(db, "select * from runs where id = ?", [run])
         called = self._rows(db, "select distinct model, prompt_version from calls where run_id = ?", [run])
         if not row and not called:
             raise InvalidInputError(
-                f"There is no run {run!r} in {self.path}.", "The Calls page lists the runs that have calls."
+                f"There is no run {run!r} in {self.path}.", "The LLM calls page lists the runs that have calls."
             )
         if file.exists():
-            raise InvalidInputError(f"{file} is there already.", "Give another name, or move it away.")
+            raise InvalidInputError(f"{file} already exists.", "Give another name, or move it away.")
         if not file.parent.is_dir():
-            raise InvalidInputError(f"There is no folder {file.parent}.", "Make it, or give another path.")
+            raise InvalidInputError(f"There is no folder {file.parent}.", "Create it, or give another path.")
         about = row[0] if row else {}
         params = json.loads(about.get("params") or "{}")
         pairs = {(c["model"], c["prompt_version"]) for c in called}
@@ -111,7 +111,7 @@ class Transfer(SQLiteBase):
             files = {r["name"]: bytes(r["content"]) for r in source.execute("select * from export_files")}
         except sqlite3.Error as error:
             raise InvalidInputError(
-                f"{file} is no exported run ({error}).", "Export one with: python -m lusifer runs export RUN FILE"
+                f"{file} is not an exported run ({error}).", "Export one with: python -m lusifer runs export RUN FILE"
             ) from None
         finally:
             source.close()

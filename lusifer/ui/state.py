@@ -29,9 +29,9 @@ from lusifer.simulator import (
     stored_steps,
     user_model,
 )
-from lusifer.simulator import load_community as evidence
+from lusifer.simulator import community as evidence
 from lusifer.simulator.community import Community
-from lusifer.simulator.evolution import BATCH, HISTORY
+from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
 from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
 
@@ -141,7 +141,7 @@ class PageContext:
     def usual(self) -> tuple[int, int]:
         """History and batch size unless a person says otherwise."""
         if self.builtin:
-            return HISTORY, BATCH
+            return DEFAULT_HISTORY, DEFAULT_BATCH_SIZE
         return self.asked_with.history, self.asked_with.batch_size
 
     def user_model(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from lusifer.charts import evolution_charts
 from lusifer.errors import LusiferError
-from lusifer.simulator.evolution import start
+from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.repetition import repetition
 from lusifer.ui import state
 from lusifer.ui.components import claim_audit, evolution_runner, profile_view, user_picker
@@ -85,7 +85,7 @@ if not steps:
 
 number = step_player.pick_step(len(steps), presenting)
 step = steps[number - 1]
-before = steps[number - 2].profile if number > 1 else start(picked.dataset, picked.split, user).profile
+before = steps[number - 2].profile if number > 1 else initial_context(picked.dataset, picked.split, user).profile
 
 if presenting:
     with profile_view.large_text("present-body"):

@@ -10,9 +10,9 @@ import pytest
 from lusifer import datasets, prompts
 from lusifer.baselines import METHODS, create
 from lusifer.datasets import splits
-from lusifer.datasets.model import RatingTable
+from lusifer.datasets.dataset import RatingTable
 from lusifer.errors import DatasetError, InvalidInputError
-from lusifer.simulator import plan
+from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.evolution import evolve, history_of
 from tests.conftest import write_tiny
 
@@ -121,10 +121,10 @@ def test_no_test_rating_reaches_a_prompt_or_the_builtin(ml100k, last10, user: in
     for split in (last10, flipped):
         listener = Listener()
         model = LLMUserModel(listener, prompts.load())
-        list(evolve(ml100k, split, model, plan(ml100k, split, user, model)))
+        list(evolve(ml100k, split, model, make_evolution_spec(ml100k, split, user, model)))
         told.append(listener.heard)
         builtin = StatisticalUserModel()
-        steps = evolve(ml100k, split, builtin, plan(ml100k, split, user, builtin))
+        steps = evolve(ml100k, split, builtin, make_evolution_spec(ml100k, split, user, builtin))
         built.append([s.to_json() for s in steps])
     assert told[0] == told[1] and built[0] == built[1]
     said = "\n".join(told[0])
@@ -186,7 +186,7 @@ def test_every_rule_divides_all_ratings(ml100k, name: str):
     assert name.startswith("cold") or keys[0] | keys[1] == everything
     again = splits.make(ml100k, name)
     assert again.train.hash == split.train.hash and again.test.hash == split.test.hash
-    assert splits.describe(name) != "Two files of your own." and "{n}" not in splits.describe(name)
+    assert splits.describe(name) != "Two custom files." and "{n}" not in splits.describe(name)
 
 
 def test_rules_by_time_and_chance(ml100k):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lusifer.evaluation.audit import Audit, audit, predictive_validity
-from lusifer.simulator import StatisticalUserModel, evolve, plan
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
 from lusifer.simulator.entity_matching import names_of
 from lusifer.simulator.types import Bullet, Change, Profile
 
@@ -25,7 +25,7 @@ class Liar(StatisticalUserModel):
 
 
 def _all(ml100k, split, model, users):
-    return {u: list(evolve(ml100k, split, model, plan(ml100k, split, u, model))) for u in users}
+    return {u: list(evolve(ml100k, split, model, make_evolution_spec(ml100k, split, u, model))) for u in users}
 
 
 def _total(ml100k, evolutions) -> Audit:
@@ -58,7 +58,7 @@ def test_a_liar_is_found_out(ml100k, last10, users) -> None:
 def steps(ml100k, last10):
     """A user's two first steps, to be tampered with."""
     model = StatisticalUserModel()
-    return list(evolve(ml100k, last10, model, plan(ml100k, last10, 1, model)))[:2]
+    return list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 1, model)))[:2]
 
 
 def _one(ml100k, steps, **changed):
@@ -133,7 +133,7 @@ def test_the_side_a_bullet_takes(ml100k, steps) -> None:
     assert [c.verdict for c in (*right.values(), *wrong.values())] == ["borne out", "not borne out"]
     never = next(g for g in ml100k.genres if g not in by_genre)
     none = _bullets(ml100k, steps, "dislikes", f"Can do without {never}")
-    assert next(iter(none.values())).why == "The user has rated nothing of it."
+    assert next(iter(none.values())).why == "The user has rated nothing of this kind."
     mixed = _bullets(ml100k, steps, "mood", f"Is rarely won over by {disliked}")
     assert next(iter(mixed.values())).verdict == "borne out"
 

@@ -17,7 +17,7 @@ from lusifer.errors import ModelError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, prediction_cache
 from lusifer.evaluation.comparison import board, breakdown, reliability, summary, table, threshold
 from lusifer.evaluation.simulation import Forecasts, fit_calibrator, stored_forecasts
-from lusifer.simulator import StatisticalUserModel, community, evolve, plan, run_evolution
+from lusifer.simulator import StatisticalUserModel, community, evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.calibration import PARTS
 from lusifer.simulator.community import pair_keys
 from tests.conftest import write_tiny
@@ -47,7 +47,7 @@ def found(ml100k, last10, folder, told):
         users=last10.test.user_ids[::12].tolist(),
         model=StatisticalUserModel(),
         community=community.offsets_only(ml100k, last10),
-        told=(StatisticalUserModel(evidence=True), told),
+        evidence_variant=(StatisticalUserModel(evidence=True), told),
         folder=folder,
     )
 
@@ -122,19 +122,19 @@ def test_threshold(ml100k) -> None:
 
 
 def test_what_a_baseline_predicted_is_kept(ml100k, last10, tmp_path, monkeypatch) -> None:
-    first, seconds = prediction_cache.test_values("ncf", ml100k, last10, tmp_path, seed=3)
+    first, seconds = prediction_cache.cached_predictions("ncf", ml100k, last10, tmp_path, seed=3)
     assert len(first) == len(last10.test) and seconds > 0
 
     def again(*_, **__):
         raise AssertionError("fitted a second time")
 
     monkeypatch.setattr(prediction_cache.subprocess_runner, "run", again)
-    second, same = prediction_cache.test_values("ncf", ml100k, last10, tmp_path, seed=3)
+    second, same = prediction_cache.cached_predictions("ncf", ml100k, last10, tmp_path, seed=3)
     assert np.array_equal(first, second) and same == seconds
     with pytest.raises(AssertionError, match="second time"):
-        prediction_cache.test_values("ncf", ml100k, last10, tmp_path, seed=4)
+        prediction_cache.cached_predictions("ncf", ml100k, last10, tmp_path, seed=4)
     with pytest.raises(AssertionError, match="second time"):
-        prediction_cache.test_values("ncf", ml100k, splits.make(ml100k, "last-9"), tmp_path, seed=3)
+        prediction_cache.cached_predictions("ncf", ml100k, splits.make(ml100k, "last-9"), tmp_path, seed=3)
 
 
 def test_a_cold_user_is_rated_from_demographics(ml100k) -> None:
@@ -235,8 +235,8 @@ def test_one_user_is_no_evidence_of_anything(ml100k, last10, folder) -> None:
     assert made["adds"]["over_bias"]["difference"][1:] == [None, None]
     from lusifer.ui.pages.accuracy import accuracy_tables
 
-    assert "can't be told apart from user + item bias" in accuracy_tables.verdict(made)
-    assert "draw more" in accuracy_tables.adds(made)[0][2]
+    assert "does not differ significantly from user + item bias" in accuracy_tables.verdict_sentence(made)
+    assert "draw more" in accuracy_tables.model_contributions(made)[0][2]
 
 
 def test_the_builtin_is_a_baseline_of_a_language_model(ml100k, last10) -> None:
@@ -253,13 +253,15 @@ def test_longer_histories_teach_no_calibration(ml100k, last10, store) -> None:
     model = Flaky()
     for user in (1, 2, 4):
         for history in (40, 120):
-            what = plan(ml100k, last10, user, model, history=history)
+            what = make_evolution_spec(ml100k, last10, user, model, history=history)
             list(run_evolution(ml100k, last10, model, what, store))
     light = community.offsets_only(ml100k, last10)
     found = stored_forecasts(ml100k, last10, model, store, light)
     assert sorted(np.bincount(found.user)[[1, 2, 4]].tolist()) == [40, 40, 40] or len(found) <= 120
     assert not np.isin(pair_keys(found.user, found.item), light.older).any()
-    long = Forecasts.of({1: list(evolve(ml100k, last10, model, plan(ml100k, last10, 1, model, history=120)))})
+    long = Forecasts.of(
+        {1: list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 1, model, history=120)))}
+    )
     assert np.isin(pair_keys(long.user, long.item), light.older).sum() == 80
     assert fit_calibrator(long, light, ml100k, evidence=False).rows == 40
 

@@ -72,7 +72,7 @@ def test_a_bootstrap_measures_what_it_says() -> None:
     same = boot.mean(users, a) - boot.mean(users, a)
     assert same.value == 0 and same.bounds == (0, 0) and not same.sure
     few = Bootstrap([1, 2]).mean(np.array([1, 2]), [1.0, 2.0])
-    assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in base.chance(few)
+    assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in base.describe_significance(few)
     assert few.json == [1.5, None, None]
 
 
@@ -119,7 +119,7 @@ def test_orders_hold_the_same_ratings(setting) -> None:
 
 
 def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
-    users = cold_start.able(setting)
+    users = cold_start.eligible_users(setting)
     others = ~np.isin(setting.split.train.user, users)
     tests = []
     for known in cold_start.LENGTHS:
@@ -134,7 +134,7 @@ def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
 
 
 def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
-    users = cold_start.able(setting)[:4]
+    users = cold_start.eligible_users(setting)[:4]
     data, split = cold_start.together(setting, users, (0, 2))
     first = int(setting.dataset.user_ids.max()) + 1
     assert len(split.test) == 2 * len(setting.split.test.of_users(users))
@@ -196,10 +196,10 @@ def test_a_change_is_priced_on_the_same_ratings(made) -> None:
 
 
 def test_an_evolution_that_broke_off_tells_nothing(ml100k, last10, setting) -> None:
-    from lusifer.simulator.evolution import evolve, plan
+    from lusifer.simulator.evolution import evolve, make_evolution_spec
 
     user, builtin = setting.users[0], StatisticalUserModel()
-    steps = list(evolve(ml100k, last10, builtin, plan(ml100k, last10, user, builtin)))
+    steps = list(evolve(ml100k, last10, builtin, make_evolution_spec(ml100k, last10, user, builtin)))
     change = taste_shift.Shift(user, "Drama", 1)
     assert math.isnan(taste_shift.steps_until(steps[:3], change, ml100k, 4))
 
@@ -237,7 +237,7 @@ def test_nothing_measured_claims_nothing() -> None:
     small = base.Figure(0.01, np.linspace(-0.1, 0.1, 100))
     first, second = ablation._said({"Without facts": sure, "Without years": small})
     assert first.startswith("Without facts") and "falls beyond chance" in second
-    assert "no difference is shown without years" in second
+    assert "there is no significant difference without years" in second
 
 
 def test_a_planted_change_is_noticed_and_hurts(made) -> None:
@@ -349,10 +349,10 @@ def test_a_recitation_that_is_no_answer_is_not_served_again(paid, openai_server)
 
 
 def test_a_loop_is_no_part_of_what_the_usual_evolution_costs(paid) -> None:
-    from lusifer.simulator.evolution import plan
+    from lusifer.simulator.evolution import make_evolution_spec
 
     one = replace(paid, users=paid.users[:2], options={"rounds": 1})
-    name = plan(paid.dataset, paid.split, paid.users[0], paid.model).id
+    name = make_evolution_spec(paid.dataset, paid.split, paid.users[0], paid.model).id
     base.run_arms(one, [base.Arm("usual", one.sample, one.model)])
     before = paid.store.usage_by_evolution([name])[name]["calls"]
     find("loop").run(one)
@@ -367,11 +367,11 @@ def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:
 
 def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
     from lusifer.simulator import prompt_rendering
-    from lusifer.simulator.evolution import context_after, evolve, plan
+    from lusifer.simulator.evolution import context_after, evolve, make_evolution_spec
 
     builtin = StatisticalUserModel()
     user = paid.users[0]
-    steps = list(evolve(ml100k, last10, builtin, plan(ml100k, last10, user, builtin)))
+    steps = list(evolve(ml100k, last10, builtin, make_evolution_spec(ml100k, last10, user, builtin)))
     context = context_after(ml100k, last10, user, steps)
     items = ml100k.items_of([50, 100])
 

@@ -100,7 +100,7 @@ def test_few_users_and_weak_options_tell_nothing(store) -> None:
     kept(store, "comparison", {"trust": {"faithfulness": [0.99, None, None]}})
     made = card(store)
     assert [v.fit for v in made.verdicts] == [False, True, True]
-    assert "too few users to tell: faithfulness" in made.verdicts[0].because
+    assert "too few users for an interval: faithfulness" in made.verdicts[0].because
     drift = next(x for x in card(store).lines if x.key == "drift")
     for params in ({"users": 50, "options": {"rounds": 1}}, {"users": 3}):
         run = store.start_run(

@@ -57,7 +57,7 @@ def test_items_without_years_are_rated_too(data_dir: Path) -> None:
         "user_id,product_id,rating,timestamp\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, r, t in rows)
     )
     (folder / "products.csv").write_text("product_id,title\n" + "".join(f"{i},Thing {i}\n" for i in range(1, 31)))
-    custom_tables.keep(folder, custom_tables.propose_mapping(folder))
+    custom_tables.save_mapping(folder, custom_tables.propose_mapping(folder))
     datasets.load("shop", data_dir)
     for page in ("users", "evolution", "rate", "hands"):
         app = open_page(page, dataset="shop", user="1")

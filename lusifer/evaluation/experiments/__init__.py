@@ -38,8 +38,8 @@ class Experiment:
         Raises:
             InvalidInputError: too few users fit.
         """
-        found: Estimate = self.module.estimate(setting)
-        return found
+        result: Estimate = self.module.estimate(setting)
+        return result
 
     def run(self, setting: RunContext) -> Result:
         """Do it.
@@ -49,40 +49,45 @@ class Experiment:
             ModelError: the model can't be asked.
             CancelledError: somebody stopped it; what was answered is kept.
         """
-        found: Result = self.module.run(setting)
-        return found
+        result: Result = self.module.run(setting)
+        return result
 
 
 EXPERIMENTS = {
     e.name: e
     for e in (
         Experiment(
-            "batches", "Batch size and history", "How many ratings should be read, and how many at a time?", batch_size
+            "batches",
+            "Batch size and history",
+            "How many ratings should the simulator read, and in what batch size?",
+            batch_size,
         ),
         Experiment(
             "cold",
             "Cold start",
-            "Does it help while little is known of a user?",
+            "Does the simulator help when little is known about a user?",
             cold_start,
-            {"apart": ("Fit each length apart", 0, 0, 1)},
+            {"apart": ("Fit each length separately", 0, 0, 1)},
         ),
-        Experiment("shift", "Taste shift", "Does it follow a sudden change of taste?", taste_shift),
-        Experiment("order", "Order", "Is the evolution real, or only more data?", rating_order),
+        Experiment("shift", "Taste shift", "Does the simulator follow a sudden change of preferences?", taste_shift),
+        Experiment(
+            "order", "Rating order", "Does the order of the ratings matter, or only their number?", rating_order
+        ),
         Experiment(
             "repeat",
             "Repeatability",
-            "How much differs when everything is asked again?",
+            "How much do results vary when everything is repeated?",
             repeatability,
-            {"draws": ("Draws", repeatability.DRAWS, 2, 10)},
+            {"draws": ("Repetitions", repeatability.DRAWS, 2, 10)},
         ),
-        Experiment("ablation", "Ablation", "What does each part of what the model is told contribute?", ablation),
+        Experiment("ablation", "Ablation", "What does each part of the prompt contribute?", ablation),
         Experiment(
-            "contamination", "Contamination", "How much of the skill is memory of a public data set?", contamination
+            "contamination", "Contamination", "How much of the accuracy is memory of a public dataset?", contamination
         ),
         Experiment(
             "loop",
             "Closed loop",
-            "What happens when a profile is fed with its own ratings?",
+            "What happens when a profile is updated with its own ratings?",
             closed_loop,
             {"rounds": ("Rounds", closed_loop.ROUNDS, 1, 20)},
         ),

@@ -1,4 +1,4 @@
-"""How many ratings should be read, and how many at a time?"""
+"""How many ratings should the simulator read, and in what batch size?"""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _name(history: int, batch: int) -> str:
 
 def pairs() -> list[tuple[int, int]]:
     """Every (history, batch size) that is tried, the usual one first."""
-    found = [USUAL, *((USUAL[0], b) for b in BATCHES), *((h, USUAL[1]) for h in HISTORIES)]
-    return list(dict.fromkeys(found))
+    result = [USUAL, *((USUAL[0], b) for b in BATCHES), *((h, USUAL[1]) for h in HISTORIES)]
+    return list(dict.fromkeys(result))
 
 
 def arms(setting: RunContext) -> list[Arm]:
@@ -32,19 +32,19 @@ def arms(setting: RunContext) -> list[Arm]:
 
 def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
-    return base.cost(setting, arms(setting))
+    return base.estimate_cost(setting, arms(setting))
 
 
 def run(setting: RunContext) -> Result:
     """Final error and tokens of every arm, forecast error by ratings seen."""
     ways = arms(setting)
-    found, dead = base.alive(base.run_arms(setting, ways), _name(*USUAL))
-    tried = [p for p in pairs() if _name(*p) in found]
+    simulations, dead = base.drop_failed_arms(base.run_arms(setting, ways), _name(*USUAL))
+    tried = [p for p in pairs() if _name(*p) in simulations]
     test = setting.test
     boot = Bootstrap(test.user_ids, setting.seed)
     true = test.rating.astype(float)
-    same = base.common(*(s.answers.said for s in found.values()))
-    rmse = {pair: boot.rmse(test.user[same], (found[_name(*pair)].answers.said - true)[same]) for pair in tried}
+    same = base.all_finite(*(s.answers.said for s in simulations.values()))
+    rmse = {pair: boot.rmse(test.user[same], (simulations[_name(*pair)].answers.said - true)[same]) for pair in tried}
     usual = rmse[USUAL]
     final = [rmse[USUAL[0], b].point("Batch size, 40 ratings", str(b)) for b in BATCHES if (USUAL[0], b) in rmse]
     length = [
@@ -52,14 +52,14 @@ def run(setting: RunContext) -> Result:
     ]
     spent = []
     for arm in ways:
-        users, used = base.tokens(setting, arm)
+        users, used = base.tokens_per_user(setting, arm)
         if len(users):
-            spent.append(boot.mean(users, used).point("Tokens a user", arm.name))
+            spent.append(boot.mean(users, used).point("Tokens per user", arm.name))
     panels = [
         Panel("Final error by batch size", "Ratings in a batch", "RMSE", "points", tuple(final)),
         Panel("Final error by history length", "Ratings read", "RMSE", "points", tuple(length)),
         Panel(
-            "Forecast error on the way (each arm on what it forecast)",
+            "Forecast error by ratings read (each arm on its own forecasts)",
             "Ratings seen before",
             "RMSE of forecasts",
             "line",
@@ -67,36 +67,36 @@ def run(setting: RunContext) -> Result:
                 p
                 for pair in tried
                 if pair[0] in {40, 80}
-                for p in base.by_seen(boot, _name(*pair), found[_name(*pair)])
+                for p in base.rmse_by_ratings_seen(boot, _name(*pair), simulations[_name(*pair)])
             ),
         ),
     ]
     if spent:
-        panels.append(Panel("Tokens", "", "Tokens a user", "points", tuple(spent)))
+        panels.append(Panel("Tokens", "", "Tokens per user", "points", tuple(spent)))
     read = np.array([len(setting.split.train.of_user(int(u))) for u in setting.users])
     notes = [
         f"{int((read >= max(HISTORIES)).sum())} of {len(read)} users have {max(HISTORIES)} ratings or more; the others' longest history is shorter."
     ]
     if not spent:
-        notes.append("No tokens were used, or the server counts none.")
+        notes.append("No tokens were used, or the server does not report them.")
     deltas = {pair: rmse[pair] - usual for pair in tried if pair != USUAL}
     return Result(
         (_batches(deltas), _lengths(deltas)),
         tuple(panels),
         {"usual": usual.json, **{f"{h}x{b}": d.json for (h, b), d in deltas.items()}},
-        base.rows_of(found, test),
-        (*notes, *dead, *base.missing(found)),
+        base.rows_table(simulations, test),
+        (*notes, *dead, *base.missing(simulations)),
     )
 
 
 def _batches(deltas: dict[tuple[int, int], base.Figure]) -> str:
-    said = [(f"{b} at a time", deltas[USUAL[0], b]) for b in BATCHES if (USUAL[0], b) in deltas]
-    return f"Against ten ratings at a time, {_list(said)}."
+    said = [(f"batches of {b}", deltas[USUAL[0], b]) for b in BATCHES if (USUAL[0], b) in deltas]
+    return f"Compared with batches of ten, {_list(said)}."
 
 
 def _lengths(deltas: dict[tuple[int, int], base.Figure]) -> str:
-    said = [(f"{h} of them", deltas[h, USUAL[1]]) for h in HISTORIES if (h, USUAL[1]) in deltas]
-    return f"Against reading 40 ratings, {_list(said)}."
+    said = [(f"{h} ratings", deltas[h, USUAL[1]]) for h in HISTORIES if (h, USUAL[1]) in deltas]
+    return f"Compared with reading 40 ratings, {_list(said)}."
 
 
 def _list(said: Sequence[tuple[str, base.Figure]]) -> str:
@@ -105,7 +105,7 @@ def _list(said: Sequence[tuple[str, base.Figure]]) -> str:
 
 def _change(d: base.Figure) -> str:
     if not np.isfinite(d.value):
-        return "can't be compared: no rating was given by all"
+        return "can't be compared: no rating was given by all arms"
     if d.value == 0 and not d.drawn.any():
-        return "leave every final rating as it is"
-    return f"change the final RMSE by {base.words(d, signed=True)}, {base.chance(d)}"
+        return "leave all final ratings unchanged"
+    return f"change the final RMSE by {base.format_figure(d, signed=True)}, {base.describe_significance(d)}"

@@ -1,4 +1,4 @@
-"""What happens when a profile is fed with its own ratings? Drift over rounds of a closed loop.
+"""What happens when a profile is updated with its own ratings? Drift over rounds of a closed loop.
 
 Each round a user is shown ten movies that they have not rated (drawn by popularity), rates them by the present profile,
 and the profile is rewritten from these ratings as if they were real. A panel, the user's test movies, is rated after each round.
@@ -18,7 +18,7 @@ from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, RunContext
 from lusifer.evaluation.simulation import run_threaded
-from lusifer.simulator import LLMUserModel, evolve, plan, run_evolution
+from lusifer.simulator import LLMUserModel, evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.estimate import Estimate, for_rating, for_update
 from lusifer.simulator.evolution import context_after, history_of
 from lusifer.simulator.taste import tastes, user_mean
@@ -27,42 +27,42 @@ from lusifer.simulator.types import Bullet, Context, Profile, Rated, SimulatedRa
 ROUNDS = 5
 """Rounds, unless said otherwise (option ``rounds``)."""
 SHOWN = 10
-FED, DRAWN = "Its rating fed back", "A draw fed back"
+FED, DRAWN = "Predicted rating fed back", "Sampled rating fed back"
 
 
 def _rounds(setting: RunContext) -> int:
     return max(int(setting.options.get("rounds", ROUNDS)), 1)
 
 
-def ways(setting: RunContext) -> tuple[str, ...]:
+def feedback_modes(setting: RunContext) -> tuple[str, ...]:
     """The built-in, which costs nothing, is also fed with draws of its own distribution."""
     return (FED,) if isinstance(setting.model, LLMUserModel) else (FED, DRAWN)
 
 
-def able(setting: RunContext) -> list[int]:
+def eligible_users(setting: RunContext) -> list[int]:
     """Users with a history to begin with."""
-    found = [u for u in setting.users if len(setting.split.train.of_user(u)) >= SHOWN]
-    base.enough(setting, 2, f"have {SHOWN} training ratings", found)
-    return found
+    users = [u for u in setting.users if len(setting.split.train.of_user(u)) >= SHOWN]
+    base.require_users(setting, 2, f"have {SHOWN} training ratings", users)
+    return users
 
 
-def shown(setting: RunContext, user: int) -> list[tuple[Item, ...]]:
+def draw_unrated_items(setting: RunContext, user: int) -> list[tuple[Item, ...]]:
     """The movies of each round: none that the user has rated, drawn by how often others rated them."""
     train = setting.split.train
     ids, counts = np.unique(train.item, return_counts=True)
-    mine = np.concatenate([train.of_user(user).item, setting.split.test.of_user(user).item])
-    open_ = ~np.isin(ids, mine)
-    ids, chances = ids[open_], counts[open_] / counts[open_].sum()
+    rated = np.concatenate([train.of_user(user).item, setting.split.test.of_user(user).item])
+    unrated = ~np.isin(ids, rated)
+    ids, chances = ids[unrated], counts[unrated] / counts[unrated].sum()
     count = min(SHOWN * _rounds(setting), len(ids))
     drawn = np.random.default_rng((setting.seed, 41, user)).choice(ids, count, replace=False, p=chances)
-    return [setting.dataset.items_of(drawn[at : at + SHOWN]) for at in range(0, count, SHOWN)]
+    return [setting.dataset.items_of(drawn[start : start + SHOWN]) for start in range(0, count, SHOWN)]
 
 
 def estimate(setting: RunContext) -> Estimate:
     """What it will ask: the histories, and each round a rating of ten movies, an update, and the panel."""
     model = setting.model
-    users = able(setting)
-    total = base.cost(
+    users = eligible_users(setting)
+    total = base.estimate_cost(
         replace(setting, users=tuple(users)), [Arm("start", replace(setting, users=tuple(users)).sample, model)]
     )
     if not isinstance(model, LLMUserModel):
@@ -73,7 +73,7 @@ def estimate(setting: RunContext) -> Estimate:
         profile = Profile(start.profile.about, (Bullet("x" * 1200),))
         context = start.with_batch(history).after_update(Update(profile, "", ()))
         panel = setting.dataset.items_of(setting.test.of_user(user).item)
-        for items in shown(setting, user):
+        for items in draw_unrated_items(setting, user):
             batch = tuple(Rated(i, setting.dataset.scale.nearest(context.usual_rating), 0) for i in items)
             total += for_rating(model, setting.store, context, items)
             total += for_update(model, setting.store, context.with_batch(batch))
@@ -84,61 +84,59 @@ def estimate(setting: RunContext) -> Estimate:
 
 def run(setting: RunContext) -> Result:
     """Mean, spread, error and taste by round."""
-    users, names = able(setting), ways(setting)
+    users, names = eligible_users(setting), feedback_modes(setting)
     rows: list[dict[str, object]] = []
     profiles: list[tuple[str, int, int, float]] = []
-    lost: list[int] = []
+    failed_users: list[int] = []
     lock, done = threading.Lock(), [0]
     total = len(users) * len(names)
 
-    def one(at: int) -> None:
-        user, way = users[at // len(names)], names[at % len(names)]
+    def run_user(index: int) -> None:
+        user, mode = users[index // len(names)], names[index % len(names)]
         try:
-            mine, alike = _loop(setting, user, way)
+            user_rows, similarities = _loop(setting, user, mode)
         except (ModelError, InvalidInputError) as error:
             if isinstance(error, ModelError) and error.is_fatal:
                 raise
             with lock:
-                lost.append(user)
-            mine, alike = [], []
+                failed_users.append(user)
+            user_rows, similarities = [], []
         with lock:
-            rows.extend(mine)
-            profiles.extend(alike)
+            rows.extend(user_rows)
+            profiles.extend(similarities)
             done[0] += 1
-            setting.on_progress(done[0], total, way)
+            setting.on_progress(done[0], total, mode)
 
     setting.on_progress(0, total, names[0])
-    run_threaded(one, total, setting.workers, setting.cancelled, setting.store)
+    run_threaded(run_user, total, setting.workers, setting.cancelled, setting.store)
     if not rows:
-        raise InvalidInputError(
-            "No user's loop came to an end: the model failed for all.", "Look at the calls on the Calls page."
-        )
+        raise InvalidInputError("No user's loop finished: the model failed for all.", "See the LLM calls page.")
     frame = pd.DataFrame(rows).sort_values(["way", "user_id", "round", "kind"], kind="stable")
-    alike = pd.DataFrame(profiles, columns=["way", "user_id", "round", "likeness"])
-    return _result(setting, frame.reset_index(drop=True), alike, names, lost)
+    similarities = pd.DataFrame(profiles, columns=["way", "user_id", "round", "likeness"])
+    return _result(setting, frame.reset_index(drop=True), similarities, names, failed_users)
 
 
 def _loop(
-    setting: RunContext, user: int, way: str
+    setting: RunContext, user: int, mode: str
 ) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:
     """One user's rounds: rows of ratings (kind: real, fed, panel), and how alike the profile stays."""
     model, data, split = setting.model, setting.dataset, setting.split
-    what = plan(data, split, user, model)
-    kept = setting.store if isinstance(model, LLMUserModel) else None
+    spec = make_evolution_spec(data, split, user, model)
+    store = setting.store if isinstance(model, LLMUserModel) else None
     steps = (
-        list(run_evolution(data, split, model, what, kept, cancelled=setting.cancelled))
-        if kept
-        else list(evolve(data, split, model, what))
+        list(run_evolution(data, split, model, spec, store, cancelled=setting.cancelled))
+        if store
+        else list(evolve(data, split, model, spec))
     )
     if isinstance(model, LLMUserModel):
-        model = replace(model, evolution=f"{what.id}-loop")  # no part of what the usual evolution costs
+        model = replace(model, evolution=f"{spec.id}-loop")  # no part of what the usual evolution costs
     context = context_after(data, split, user, steps)
     test = setting.test.of_user(user)
     panel = data.items_of(test.item)
     rng = np.random.default_rng((setting.seed, 42, user))
     rows = [
         {
-            "way": way,
+            "way": mode,
             "user_id": user,
             "round": s.number - len(steps),
             "kind": "real",
@@ -149,17 +147,17 @@ def _loop(
         for s in steps
         for r in s.batch
     ]
-    rows += _panel(model.rate(context, panel), test.rating.tolist(), way, user, 0)
-    first, alike = context.profile, [(way, user, 0, 1.0)]
-    rows += _tastes(context, way, user, 0)
-    for number, items in enumerate(shown(setting, user), 1):
+    rows += _panel(model.rate(context, panel), test.rating.tolist(), mode, user, 0)
+    first, similarities = context.profile, [(mode, user, 0, 1.0)]
+    rows += _tastes(context, mode, user, 0)
+    for number, items in enumerate(draw_unrated_items(setting, user), 1):
         setting.stop()
-        batch = _batch(model.rate(context, items), items, context, way, rng)
+        batch = _batch(model.rate(context, items), items, context, mode, rng)
         if not batch:
             raise ModelError("Every rating of a round failed.")
         rows += [
             {
-                "way": way,
+                "way": mode,
                 "user_id": user,
                 "round": number,
                 "kind": "fed",
@@ -171,10 +169,10 @@ def _loop(
         ]
         reading = context.with_batch(batch)
         context = reading.after_update(model.update(reading))
-        rows += _panel(model.rate(context, panel), test.rating.tolist(), way, user, number)
-        rows += _tastes(context, way, user, number)
-        alike.append((way, user, number, base.likeness(first, context.profile)))
-    return rows, alike
+        rows += _panel(model.rate(context, panel), test.rating.tolist(), mode, user, number)
+        rows += _tastes(context, mode, user, number)
+        similarities.append((mode, user, number, base.profile_similarity(first, context.profile)))
+    return rows, similarities
 
 
 def _batch(
@@ -230,7 +228,7 @@ def _panel(
 
 
 def _result(
-    setting: RunContext, frame: pd.DataFrame, alike: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
+    setting: RunContext, frame: pd.DataFrame, similarities: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
 ) -> Result:
     boot = Bootstrap(frame["user_id"].unique(), setting.seed)
     last = int(frame["round"].max())
@@ -252,7 +250,7 @@ def _result(
     fed = _measured(boot, mine[(mine["kind"] == "fed") & (mine["round"] == last)], "spread")
     real = _measured(boot, mine[mine["kind"] == "real"], "spread")
     ratio = panel(last, "spread") / panel(0, "spread")
-    stays = alike[(alike["round"] == last) & (alike["way"] == names[0])]
+    stays = similarities[(similarities["round"] == last) & (similarities["way"] == names[0])]
     then = compared[(compared["round"] == last) & (compared["way"] == names[0])]
     same_tastes = boot.correlation(then["user_id"].to_numpy(), then["start"], then["said"])
     taste_points = [
@@ -262,18 +260,18 @@ def _result(
     words_kept = boot.mean(stays["user_id"].to_numpy(), stays["likeness"])
     points = [
         boot.mean(part["user_id"].to_numpy(), part["likeness"]).point(str(way), float(str(number)))
-        for (way, number), part in alike.groupby(["way", "round"])
+        for (way, number), part in similarities.groupby(["way", "round"])
     ]
     panels = (
         Panel(
-            "Mean of what is fed in (rounds up to 0 are real)",
+            "Mean of the input ratings (rounds up to 0 are real)",
             "Round",
             "Mean rating",
             "line",
             tuple(line(("real", "fed"), "mean")),
         ),
         Panel(
-            "Spread of what is fed in (rounds up to 0 are real)",
+            "Standard deviation of the input ratings (rounds up to 0 are real)",
             "Round",
             "Standard deviation",
             "line",
@@ -281,21 +279,21 @@ def _result(
         ),
         Panel("Error on the panel", "Round", "RMSE", "line", tuple(line(("panel",), "rmse"))),
         Panel(
-            "Tastes: correlation of genre effects with those before",
+            "Genre preferences: correlation with those before the loop",
             "Round",
             "Correlation",
             "line",
             tuple(taste_points),
         ),
-        Panel("What the profile keeps of its words", "Round", "Shared words", "line", tuple(points)),
+        Panel("Stability of the profile text", "Round", "Shared words", "line", tuple(points)),
     )
     first = (
-        f"After {last} rounds on its own ratings the mean of the panel has moved by {base.words(drift['mean'], 2, signed=True)} stars, {base.chance(drift['mean'])}, "
-        f"and its spread is {base.words(ratio, 2)} times what it was."
+        f"After {last} rounds on its own ratings the mean rating of the panel changes by {base.format_figure(drift['mean'], 2, signed=True)} stars, {base.describe_significance(drift['mean'])}, "
+        f"and their standard deviation is {base.format_figure(ratio, 2)} times the original."
     )
     second = (
-        f"What it feeds itself spreads by {base.words(fed, 2)} stars, the real ratings before by {base.words(real, 2)}; the RMSE on the panel changes by "
-        f"{base.words(drift['rmse'], signed=True)}, {base.chance(drift['rmse'])}, and its genre tastes correlate by {base.words(same_tastes, 2)} with those before."
+        f"The standard deviation of its own input ratings is {base.format_figure(fed, 2)} stars, that of the real ratings before {base.format_figure(real, 2)}; the RMSE on the panel changes by "
+        f"{base.format_figure(drift['rmse'], signed=True)}, {base.describe_significance(drift['rmse'])}, and its genre preferences correlate by {base.format_figure(same_tastes, 2)} with those before."
     )
     figures = {
         "mean": drift["mean"].json,
@@ -309,9 +307,9 @@ def _result(
     }
     notes = []
     if lost:
-        notes.append(f"{len(set(lost))} users' loops broke off because the model failed; they are left out.")
+        notes.append(f"{len(set(lost))} users' loops failed because of model errors; they are excluded.")
     if gone:
-        notes.append(f"{gone} movies of the panel lack a rating in some round and are left out of all.")
+        notes.append(f"{gone} movies of the panel lack a rating in some round and are excluded from all.")
     return Result((first, second), panels, figures, frame, tuple(notes))
 
 

@@ -1,4 +1,4 @@
-"""Does it help while little is known of a user? The simulator and every baseline after 0 to 20 ratings."""
+"""Does the simulator help when little is known about a user? The simulator and every baseline after 0 to 20 ratings."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ UNITS = 5
 """Units of progress of one heavy fit."""
 
 
-def able(setting: RunContext) -> tuple[int, ...]:
+def eligible_users(setting: RunContext) -> tuple[int, ...]:
     """Users with as many training ratings as the longest history."""
-    found = [u for u in setting.users if len(setting.split.train.of_user(u)) >= max(LENGTHS)]
-    base.enough(setting, 2, f"have {max(LENGTHS)} training ratings", found)
-    return tuple(found)
+    users = [u for u in setting.users if len(setting.split.train.of_user(u)) >= max(LENGTHS)]
+    base.require_users(setting, 2, f"have {max(LENGTHS)} training ratings", users)
+    return tuple(users)
 
 
 def cut(setting: RunContext, users: tuple[int, ...], known: int) -> Split:
@@ -63,14 +63,14 @@ def cut(setting: RunContext, users: tuple[int, ...], known: int) -> Split:
 
 def arms(setting: RunContext) -> list[Arm]:
     """The simulator with each length, ten ratings at a time."""
-    users = able(setting)
+    users = eligible_users(setting)
     size = max(LENGTHS)
     return [Arm(str(k), cut(setting, users, k), setting.model, size, size // 2) for k in LENGTHS]
 
 
 def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
-    return base.cost(setting, arms(setting))
+    return base.estimate_cost(setting, arms(setting))
 
 
 def run(setting: RunContext) -> Result:
@@ -79,17 +79,17 @@ def run(setting: RunContext) -> Result:
     splits = {int(a.name): a.split for a in ways}
     groups = len(LENGTHS) if setting.options.get("apart") else len(GROUPS)
     heavy = len(baselines.SLOW_BASELINES) * groups * UNITS
-    found = {int(k): s for k, s in base.run_arms(setting, ways, after=heavy).items()}
+    simulations = {int(k): s for k, s in base.run_arms(setting, ways, after=heavy).items()}
     test = ways[0].split.test
-    said: dict[int, dict[str, np.ndarray]] = {k: {SIMULATOR: s.answers.said} for k, s in found.items()}
-    notes = list(base.missing({f"{k} known": s for k, s in found.items()}))
+    said: dict[int, dict[str, np.ndarray]] = {k: {SIMULATOR: s.answers.said} for k, s in simulations.items()}
+    notes = list(base.missing({f"{k} known": s for k, s in simulations.items()}))
     try:
-        for known, values in _calibrated(setting, splits, found).items():
+        for known, values in _calibrated(setting, splits, simulations).items():
             said[known][CALIBRATED] = values
     except InvalidInputError as error:
         notes.append(f"Not calibrated: {error}")
-    _baselines(setting, able(setting), said, sum(len(a.split.test.user_ids) for a in ways))
-    same = base.common(*(v for by in said.values() for v in by.values()))
+    _baselines(setting, eligible_users(setting), said, sum(len(a.split.test.user_ids) for a in ways))
+    same = base.all_finite(*(v for by in said.values() for v in by.values()))
     boot, true = Bootstrap(test.user_ids, setting.seed), test.rating.astype(float)
     rmse = {
         (k, name): boot.rmse(test.user[same], (values - true)[same])
@@ -98,8 +98,8 @@ def run(setting: RunContext) -> Result:
     }
     names = list(said[0])
     panel = Panel(
-        "Error by ratings known",
-        "Ratings known of a user",
+        "Error by known ratings",
+        "Known ratings of a user",
         "RMSE",
         "steps",
         tuple(rmse[k, n].point(n, str(k)) for n in names for k in LENGTHS),
@@ -119,21 +119,21 @@ def run(setting: RunContext) -> Result:
                 ()
                 if setting.options.get("apart")
                 else (
-                    "Baselines are fitted to neighbouring lengths at once, see the documentation; the switch fits each apart.",
+                    "Baselines are fitted to neighboring lengths together, see the documentation; the option fits each separately.",
                 )
             ),
-            f"{len(test.user_ids)} of {len(setting.users)} users have {max(LENGTHS)} training ratings and were looked at.",
+            f"{len(test.user_ids)} of {len(setting.users)} users have {max(LENGTHS)} training ratings and were included.",
             *notes,
         ),
     )
 
 
 def _calibrated(
-    setting: RunContext, splits: dict[int, Split], found: dict[int, SimulationResult]
+    setting: RunContext, splits: dict[int, Split], simulations: dict[int, SimulationResult]
 ) -> dict[int, np.ndarray]:
     """Expected ratings by length, calibrated by the forecasts of everybody else (the built-in) or, for a model
     that costs, by the longest arm's forecasts of the other half of the users."""
-    lights = {k: communities.offsets_only(setting.dataset, splits[k], seed=setting.seed) for k in found}
+    lights = {k: communities.offsets_only(setting.dataset, splits[k], seed=setting.seed) for k in simulations}
     users = np.unique(splits[0].test.user)
     folds: list[tuple[NDArray[Any], Forecasts, Community]] = []
     if setting.model.spec == BUILTIN:
@@ -148,15 +148,15 @@ def _calibrated(
         )
         folds.append((users, forecasts, lights[0]))
     else:  # each half of the users by the other half: nobody is calibrated by ratings that are not known of them
-        longest = found[max(LENGTHS)].forecasts
+        longest = simulations[max(LENGTHS)].forecasts
         for part in (users[::2], users[1::2]):
             folds.append((part, _without(longest, part), lights[max(LENGTHS)]))
-    result = {k: np.full(len(s.answers.said), np.nan) for k, s in found.items()}
-    for part, forecasts, light in folds:
-        by = fit_calibrator(forecasts, light, setting.dataset, evidence=False)
-        for k, s in found.items():
+    result = {k: np.full(len(s.answers.said), np.nan) for k, s in simulations.items()}
+    for part, forecasts, offsets in folds:
+        calibrator = fit_calibrator(forecasts, offsets, setting.dataset, evidence=False)
+        for k, s in simulations.items():
             mine = np.isin(s.answers.user, part)
-            result[k][mine] = apply_calibration(s.answers, by, lights[k]).expected[mine]
+            result[k][mine] = apply_calibration(s.answers, calibrator, lights[k]).expected[mine]
     return result
 
 
@@ -257,12 +257,12 @@ def _first(rmse: dict[tuple[int, str], Figure], over: dict[tuple[int, str], Figu
         if better and better == [k for k in LENGTHS if k >= better[0]]
         else f"with {', '.join(map(str, better))}"
         if better
-        else "with no number of known ratings"
+        else "for no number of known ratings"
     )
     which = "calibrated simulator" if mine == CALIBRATED else "simulator"
     return (
-        f"The {which} is better than user and item bias beyond chance {found}; with 5 known ratings it differs by "
-        f"{base.words(over[5, 'bias'], signed=True)}."
+        f"The {which} is significantly better than user and item bias {found}; with 5 known ratings it differs by "
+        f"{base.format_figure(over[5, 'bias'], signed=True)}."
     )
 
 
@@ -273,6 +273,6 @@ def _second(
     best = {k: min(others, key=lambda n: rmse[k, n].value) for k in (0, 5, 20)}
     said = ", ".join(f"{k}: {baselines.METHODS[n].title} ({rmse[k, n].value:.3f})" for k, n in best.items())
     return (
-        f"The best baseline by known ratings is {said}; against the factorisation machine the difference is "
-        f"{base.words(over[0, 'fm'], signed=True)} with none known and {base.words(over[20, 'fm'], signed=True)} with 20."
+        f"The best baseline by known ratings is {said}; the difference to the factorization machine is "
+        f"{base.format_figure(over[0, 'fm'], signed=True)} with 0 and {base.format_figure(over[20, 'fm'], signed=True)} with 20."
     )

@@ -1,4 +1,4 @@
-"""Is the evolution real, or only more data? The same ratings read in three orders."""
+"""Does the order of the ratings matter, or only their number? The same ratings read in three orders."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def arms(setting: RunContext) -> list[Arm]:
 
 def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
-    return base.cost(setting, arms(setting))
+    return base.estimate_cost(setting, arms(setting))
 
 
 def run(setting: RunContext) -> Result:
     """Final error by order, for histories of long and of short span, and how alike the profiles end."""
-    found = base.run_arms(setting, arms(setting))
+    simulations = base.run_arms(setting, arms(setting))
     test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
     true = test.rating.astype(float)
-    same = base.common(*(s.answers.said for s in found.values()))
+    same = base.all_finite(*(s.answers.said for s in simulations.values()))
     span = np.array([_span(setting, int(u)) for u in test.user_ids])
     edge = float(np.median(span))
     by_user = dict(zip(test.user_ids.tolist(), span.tolist(), strict=True))
@@ -60,28 +60,32 @@ def run(setting: RunContext) -> Result:
     rmse = {
         (group, arm): boot.rmse(test.user[mask], (s.answers.said - true)[mask])
         for group, mask in groups.items()
-        for arm, s in found.items()
+        for arm, s in simulations.items()
     }
     deltas = {(group, arm): rmse[group, arm] - rmse[group, OLDEST] for group in groups for arm in (NEWEST, SHUFFLED)}
-    users, alike = _alike(found)
+    users, alike = _alike(simulations)
     likeness = {arm: boot.mean(users, alike[arm]) for arm in (NEWEST, SHUFFLED)}
     panels = (
         Panel(
-            "Final error by order", "", "RMSE", "points", tuple(rmse[g, a].point(a, g) for a in found for g in groups)
+            "Final error by order",
+            "",
+            "RMSE",
+            "points",
+            tuple(rmse[g, a].point(a, g) for a in simulations for g in groups),
         ),
         Panel(
-            "What another order changes",
+            "Effect of the order",
             "",
             "RMSE minus that of oldest first",
             "points",
             tuple(deltas[g, a].point(a, g) for a in (NEWEST, SHUFFLED) for g in groups),
         ),
         Panel(
-            "Forecast error on the way (each order on what it met then)",
+            "Forecast error by ratings read (each order on its own forecasts)",
             "Ratings seen before",
             "RMSE of forecasts",
             "line",
-            tuple(p for a, s in found.items() for p in base.by_seen(boot, a, s)),
+            tuple(p for a, s in simulations.items() for p in base.rmse_by_ratings_seen(boot, a, s)),
         ),
     )
     new, shuffled = deltas["All users", NEWEST], deltas["All users", SHUFFLED]
@@ -89,12 +93,12 @@ def run(setting: RunContext) -> Result:
     short_name, long_name = list(groups)[1:]
     gap = deltas[long_name, NEWEST] - deltas[short_name, NEWEST]
     first = (
-        f"Read newest first instead of oldest first, the same ratings change the final RMSE by {base.words(new, signed=True)}, "
-        f"shuffled by {base.words(shuffled, signed=True)}: {real}."
+        f"Read newest first instead of oldest first, the same ratings change the final RMSE by {base.format_figure(new, signed=True)}, "
+        f"shuffled by {base.format_figure(shuffled, signed=True)}: {real}."
     )
     second = (
-        f"Reading backwards costs users whose history spans over {_days(edge)} {base.words(gap, signed=True)} more than the others, "
-        f"{base.chance(gap)}; profiles read newest first share {base.words(likeness[NEWEST], 2)} of their words with those read oldest first."
+        f"Reading newest first costs users whose history spans more than {_days(edge)} {base.format_figure(gap, signed=True)} more than the others, "
+        f"{base.describe_significance(gap)}; profiles read newest first share {base.format_figure(likeness[NEWEST], 2)} of their words with those read oldest first."
     )
     figures = {
         "newest": new.json,
@@ -103,8 +107,10 @@ def run(setting: RunContext) -> Result:
         "likeness_newest": likeness[NEWEST].json,
         "likeness_shuffled": likeness[SHUFFLED].json,
     }
-    notes = ("Many MovieLens histories were typed in within minutes, so order within them means little.",)
-    return Result((first, second), panels, figures, base.rows_of(found, test), (*notes, *base.missing(found)))
+    notes = ("Many MovieLens histories were entered within minutes, so their order carries little information.",)
+    return Result(
+        (first, second), panels, figures, base.rows_table(simulations, test), (*notes, *base.missing(simulations))
+    )
 
 
 MARGIN = 0.05
@@ -114,11 +120,13 @@ MARGIN = 0.05
 def _reading(*deltas: base.Figure) -> str:
     """What the two differences say of the order."""
     if any(d.sure for d in deltas):
-        return "so what is read last seems to matter"
+        return "so the order matters"
     bounds = [abs(x) for d in deltas for x in d.bounds]
     if all(np.isfinite(bounds)) and max(bounds) <= MARGIN:
-        return f"no effect of the order is larger than {MARGIN:g}, so what the evolution ends with is mostly more data"
-    return "whether the order matters can't be told from this sample"
+        return (
+            f"no effect of the order is larger than {MARGIN:g}, so the number of ratings matters more than their order"
+        )
+    return "this sample does not show whether the order matters"
 
 
 def _span(setting: RunContext, user: int) -> float:
@@ -140,5 +148,5 @@ def _alike(found: dict[str, SimulationResult]) -> tuple[np.ndarray, dict[str, np
     users = [u for u, s in found[OLDEST].evolutions.items() if s and all(f.evolutions.get(u) for f in found.values())]
     last = {a: {u: s.evolutions[u][-1].profile for u in users} for a, s in found.items()}
     return np.array(users, dtype=np.int64), {
-        a: np.array([base.likeness(last[OLDEST][u], last[a][u]) for u in users]) for a in found
+        a: np.array([base.profile_similarity(last[OLDEST][u], last[a][u]) for u in users]) for a in found
     }

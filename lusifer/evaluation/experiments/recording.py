@@ -67,7 +67,7 @@ def record(
         store.reopen_run(run)
     try:
         result = experiment.run(make(run))
-        tables.keep(run, result.rows)
+        tables.save_table(run, result.rows)
     except BaseException as error:
         stopped = isinstance(error, CancelledError | KeyboardInterrupt)
         store.finish_run(run, "cancelled" if stopped else "failed")
@@ -92,9 +92,9 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: RunCont
         setting.seed,
     )
     was = tuple(run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed"))
-    known = run["params"]
-    if now != was or known["asked"] != list(setting.users) or known["options"] != dict(setting.options):
+    keys = run["params"]
+    if now != was or keys["asked"] != list(setting.users) or keys["options"] != dict(setting.options):
         raise InvalidInputError(
-            "The run was made with other data, another split, model, prompt version, seed, sample or options.",
-            "Choose what it was made with, or start a new run.",
+            "The run used other data or another split, model, prompt version, seed, sample or options.",
+            "Choose the same settings, or start a new run.",
         )

@@ -31,68 +31,70 @@ def arms(setting: RunContext) -> list[Arm]:
 
 def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
-    return base.cost(setting, arms(setting))
+    return base.estimate_cost(setting, arms(setting))
 
 
 def run(setting: RunContext) -> Result:
     """Spread of ratings over the draws, likeness of profiles, error of each draw and of their mean."""
-    found, dead = base.alive(base.run_arms(setting, arms(setting)), "Draw 1")
-    if len(found) < 2:
+    simulations, dead = base.drop_failed_arms(base.run_arms(setting, arms(setting)), "Draw 1")
+    if len(simulations) < 2:
         raise InvalidInputError(
-            "The model failed for every draw but one, so nothing can be compared.",
-            "Look at the calls.",
+            "The model failed in all repetitions but one, so there is nothing to compare.",
+            "See the LLM calls page.",
         )
     test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
     true = test.rating.astype(float)
-    said = np.stack([s.answers.said for s in found.values()])
-    same = base.common(*said)
+    said = np.stack([s.answers.said for s in simulations.values()])
+    same = base.all_finite(*said)
     users = test.user[same]
     spread = boot.mean(users, said[:, same].std(axis=0, ddof=1))
     mean_user = _mean_spread(users, said[:, same])
     level = boot.mean(*mean_user)
     evolved = [
-        u for u, s in found["Draw 1"].evolutions.items() if s and all(f.evolutions.get(u) for f in found.values())
+        u
+        for u, s in simulations["Draw 1"].evolutions.items()
+        if s and all(f.evolutions.get(u) for f in simulations.values())
     ]
-    last = [{u: s.evolutions[u][-1].profile for u in evolved} for s in found.values()]
-    alike = np.array([np.mean([base.likeness(a[u], b[u]) for a, b in combinations(last, 2)]) for u in evolved])
+    last = [{u: s.evolutions[u][-1].profile for u in evolved} for s in simulations.values()]
+    alike = np.array(
+        [np.mean([base.profile_similarity(a[u], b[u]) for a, b in combinations(last, 2)]) for u in evolved]
+    )
     likeness = boot.mean(np.array(evolved, dtype=np.int64), alike)
-    rmse = {name: boot.rmse(users, s.answers.said[same] - true[same]) for name, s in found.items()}
+    rmse = {name: boot.rmse(users, s.answers.said[same] - true[same]) for name, s in simulations.items()}
     pooled = boot.rmse(users, said[:, same].mean(axis=0) - true[same])
     gain = pooled - rmse["Draw 1"]
     panels = (
         Panel(
-            "Error of each draw",
+            "Error of each repetition",
             "",
             "RMSE",
             "points",
-            (*(f.point("One draw", n) for n, f in rmse.items()), pooled.point("Mean of the draws", "Mean")),
+            (*(f.point("One repetition", n) for n, f in rmse.items()), pooled.point("Mean of the repetitions", "Mean")),
         ),
         Panel(
-            "What differs from draw to draw",
+            "Variation between repetitions",
             "",
             "Stars",
             "points",
-            (spread.point("Spread over draws", "One rating"), level.point("Spread over draws", "A user's mean")),
+            (spread.point("Std over repetitions", "One rating"), level.point("Std over repetitions", "A user's mean")),
         ),
     )
     first = (
-        f"Asked {len(found)} times, one rating spreads by {base.words(spread, 2)} stars and a user's mean by {base.words(level, 2)}; "
-        f"the profiles share {base.words(likeness, 2)} of their words."
+        f"Over {len(simulations)} repetitions, the standard deviation of one rating is {base.format_figure(spread, 2)} stars and that of a user's mean {base.format_figure(level, 2)}; "
+        f"the profiles share {base.format_figure(likeness, 2)} of their words."
     )
-    second = (
-        f"The mean of the draws changes the RMSE of the first by {base.words(gain, signed=True)}, {base.chance(gain)}."
-    )
+    second = f"Averaging the repetitions changes the RMSE of the first by {base.format_figure(gain, signed=True)}, {base.describe_significance(gain)}."
     notes = []
     if not isinstance(setting.model, LLMUserModel):
-        second = "The built-in is a function of what it reads, so nothing differs: this is the reference that a language model is held against."
+        second = "The built-in is deterministic, so nothing varies: it is the reference for language models."
     elif setting.model.prompts.temperature == 0:
-        notes.append("The prompts ask at temperature 0, so what differs is the server's own doing.")
+        notes.append("The prompts use temperature 0, so any variation comes from the server.")
     return Result(
         (first, second),
         panels,
         {"spread": spread.json, "user_mean": level.json, "likeness": likeness.json, "pooled": gain.json},
-        base.rows_of(found, test),
-        (*notes, *dead, *base.missing(found)),
+        base.rows_table(simulations, test),
+        (*notes, *dead, *base.missing(simulations)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Does it follow a sudden change of taste? Planted ones, whose moment is known, and real ones.
+"""Does the simulator follow a sudden change of preferences? Planted ones, whose moment is known, and real ones.
 
 **Planted:** users are paired with whose genre tastes oppose theirs most, each in one pair; each of a pair is read with 20 ratings of
 their own and then the newest 30 of the other, as one person. Held against it: the first user's own 20 and 30 (would the profile have said so
@@ -79,7 +79,7 @@ def plant(setting: RunContext) -> tuple[list[Shift], dict[int, RatingTable], dic
     """
     train = setting.split.train
     able = [u for u in setting.users if len(train.of_user(u)) >= BEFORE + AFTER]
-    base.enough(setting, 5, f"have {BEFORE + AFTER} training ratings", able)
+    base.require_users(setting, 5, f"have {BEFORE + AFTER} training ratings", able)
     newest = {u: _tail(train.of_user(u), AFTER) for u in able}
     late = {u: _effects(_rated(setting, newest[u])) for u in able}
     shifts, joined, own, tests = [], {}, {}, []
@@ -105,7 +105,9 @@ def plant(setting: RunContext) -> tuple[list[Shift], dict[int, RatingTable], dic
             test = test.select(~np.isin(test.item, joined[user].item))
             tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))
             shifts.append(change)
-    base.enough(setting, 5, "oppose another user in some genre", [s.user for s in shifts])
+    base.require_users(
+        setting, 5, "have an opposite preference to another user in some genre", [s.user for s in shifts]
+    )
     shifts.sort(key=lambda s: s.user)
     together = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]
     return shifts, joined, own, RatingTable.from_arrays(*together)
@@ -121,12 +123,12 @@ def _pairs(users: Sequence[int], tastes_of: Mapping[int, Mapping[str, float]]) -
             if opposed:
                 gaps.append((max(opposed), one, other))
     taken: set[int] = set()
-    found = []
+    pairs = []
     for _, one, other in sorted(gaps, key=lambda g: (-g[0], g[1], g[2])):
         if one not in taken and other not in taken:
             taken |= {one, other}
-            found.append((one, other))
-    return found
+            pairs.append((one, other))
+    return pairs
 
 
 def _before(rows: RatingTable, after: RatingTable) -> RatingTable:
@@ -148,7 +150,7 @@ def _joined(user: int, before: RatingTable, after: RatingTable) -> RatingTable:
 
 def real(setting: RunContext) -> list[Shift]:
     """Users by how much their marks for one genre changed between the halves, strongest first."""
-    found = []
+    shifts = []
     for user in setting.users:
         rated = _rated(setting, _tail(setting.split.train.of_user(user), REAL))
         if len(rated) < REAL:
@@ -164,8 +166,8 @@ def real(setting: RunContext) -> list[Shift]:
             if best is None or abs(z) > best[0]:
                 best = abs(z), genre, 1 if z > 0 else -1
         if best:
-            found.append(Shift(user, best[1], best[2], 0, best[0]))
-    return sorted(found, key=lambda s: (-s.strength, s.user))
+            shifts.append(Shift(user, best[1], best[2], 0, best[0]))
+    return sorted(shifts, key=lambda s: (-s.strength, s.user))
 
 
 def arms(setting: RunContext) -> list[Arm]:
@@ -185,7 +187,7 @@ def arms(setting: RunContext) -> list[Arm]:
 
 def estimate(setting: RunContext) -> Estimate:
     """What it will ask."""
-    return base.cost(setting, arms(setting))
+    return base.estimate_cost(setting, arms(setting))
 
 
 # ---- looking at them -------------------------------------------------------------------------------------
@@ -249,8 +251,8 @@ def _errors(setting: RunContext, found: SimulationResult, users: Sequence[int]) 
 
 SERIES = {
     "simulator": "Simulator",
-    "whole": "Model of the whole history",
-    "anew": "Model that starts anew there",
+    "whole": "Baseline on the whole history",
+    "anew": "Baseline restarted at the change",
 }
 
 
@@ -267,12 +269,14 @@ def _lines(boot: Bootstrap, errors: pd.DataFrame, which: Mapping[str, str] = SER
 def run(setting: RunContext) -> Result:
     """Steps until the profile says so, and forecast errors around the change."""
     shifts, _, _, _ = plant(setting)
-    found = base.run_arms(setting, arms(setting))
+    simulations = base.run_arms(setting, arms(setting))
     pair_of = {s.user: min(s.user, s.other) for s in shifts}
     boot = Bootstrap(pair_of.values(), setting.seed)
     steps = JOIN + AFTER // BATCH
     waits = {
-        arm: np.array([steps_until(found[arm].evolutions.get(s.user, []), s, setting.dataset, steps) for s in shifts])
+        arm: np.array(
+            [steps_until(simulations[arm].evolutions.get(s.user, []), s, setting.dataset, steps) for s in shifts]
+        )
         for arm in (PLANTED, CONTROL)
     }
     pairs = np.array([pair_of[s.user] for s in shifts])
@@ -281,7 +285,7 @@ def run(setting: RunContext) -> Result:
     told = {
         (arm, k): boot.mean(pairs[known], (w[known] <= k) * 1.0) for arm, w in waits.items() for k in range(1, last + 1)
     }
-    errors = {arm: _errors(setting, found[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}
+    errors = {arm: _errors(setting, simulations[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}
     around = _around(errors, {s.user: s.other for s in shifts}, pair_of)
 
     def at(place: int, column: str) -> base.Figure:
@@ -292,21 +296,21 @@ def run(setting: RunContext) -> Result:
     jump, left = (at(k, "simulator") - at(k, "undisturbed") for k in (1, last))
     against = at(last, "simulator") - at(last, "whole")
     strong = real(setting)
-    strong = strong[: max(round(STRONGEST * len(strong)), min(base.LEAST, len(strong)))]
-    real_errors = _errors(setting, found[OWN], [s.user for s in strong])
+    strong = strong[: max(round(STRONGEST * len(strong)), min(base.MIN_USERS, len(strong)))]
+    real_errors = _errors(setting, simulations[OWN], [s.user for s in strong])
     own = Bootstrap([s.user for s in strong], setting.seed)
     count = REAL // BATCH
     real_waits = np.array(
-        [steps_until(found[OWN].evolutions.get(s.user, []), s, setting.dataset, count) for s in strong]
+        [steps_until(simulations[OWN].evolutions.get(s.user, []), s, setting.dataset, count) for s in strong]
     )
     noticed = own.mean(
         np.array([s.user for s in strong], dtype=np.int64),
         np.where(np.isnan(real_waits), np.nan, np.isfinite(real_waits) * 1.0),
     )
-    titles = {**SERIES, "undisturbed": "Simulator, the same ratings undisturbed"}
+    titles = {**SERIES, "undisturbed": "Simulator, no change planted"}
     panels = (
         Panel(
-            "The profile's stance has moved",
+            "The profile has followed",
             "Steps after the change",
             "Share of users",
             "line",
@@ -328,17 +332,17 @@ def run(setting: RunContext) -> Result:
         ),
     )
     first = (
-        f"Three steps after a planted change the profile's stance on that genre has moved with it for {base.words(told[PLANTED, last], 2)} of the users, "
-        f"against {base.words(told[CONTROL, last], 2)} where nothing was planted: a difference of {base.words(says, 2, signed=True)}, {base.chance(says)}."
+        f"Three steps after a planted change the profile has followed it for {base.format_figure(told[PLANTED, last], 2)} of the users, "
+        f"against {base.format_figure(told[CONTROL, last], 2)} where nothing was planted: a difference of {base.format_figure(says, 2, signed=True)}, {base.describe_significance(says)}."
     )
     second = (
-        f"On the same ratings the change costs {base.words(jump, signed=True)} of forecast RMSE at once and {base.words(left, signed=True)} two steps later; "
-        f"then the simulator differs from a model of the whole history by {base.words(against, signed=True)}, {base.chance(against)}."
+        f"On the same ratings the change raises the forecast RMSE by {base.format_figure(jump, signed=True)} at once and by {base.format_figure(left, signed=True)} two steps later; "
+        f"then the simulator differs from the baseline on the whole history by {base.format_figure(against, signed=True)}, {base.describe_significance(against)}."
     )
     rows = pd.concat([around.assign(arm=PLANTED), real_errors.assign(arm=OWN)], ignore_index=True)
     notes = [
-        f"{len(shifts)} users were joined, in pairs; of {int((~known).sum())} the profile stood at that end before the change, or an evolution broke off.",
-        f"{len(strong)} users with the strongest real change; of those the stance has moved for {base.words(noticed, 2)} ({int(np.isnan(real_waits).sum())} can't be told; chosen after the fact, so part of their change is chance).",
+        f"{len(shifts)} users were joined, in pairs; of {int((~known).sum())} the profile already had that preference before the change, or the evolution failed.",
+        f"{len(strong)} users with the strongest real change; the profile has followed it for {base.format_figure(noticed, 2)} ({int(np.isnan(real_waits).sum())} not checkable; selected post hoc, so part of their change is chance).",
     ]
     return Result(
         (first, second),

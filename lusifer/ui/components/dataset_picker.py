@@ -163,13 +163,13 @@ def show_mapping_form(folder: Path) -> None:
     if st.button("Accept", icon=":material/check:", key=f"{key}-accept", type="primary"):
         try:
             recipe = replace(
-                custom_tables.changed(guess, said),
+                custom_tables.with_columns(guess, said),
                 one=one or "item",
                 many=many or "items",
                 unit=unit,
                 scale=_parse_scale(scale),
             )
-            custom_tables.keep(folder, recipe)
+            custom_tables.save_mapping(folder, recipe)
         except LusiferError as error:
             state.show_error(error)
             return

@@ -20,7 +20,7 @@ def show_progress(key: str) -> None:
     if share is not None and job.seconds_left is not None and job.seconds > 2:
         text += f" · about {format_duration(job.seconds_left)} left"
     if job.rate and job.total and job.total != 100:
-        text += f" · {job.done} of {job.total} ({job.rate:.1f} a second)"
+        text += f" · {job.done} of {job.total} ({job.rate:.1f}/s)"
     st.progress(share or 0.0, text=text)
     if job.run:
         _show_usage(job.run)

@@ -256,7 +256,7 @@ def show_result(run: dict[str, Any]) -> None:
     if len(run["params"]["seeds"]) > 1 and len(best) > 1:
         value, low, high = agent_runs.reward_difference(log, best[0], best[1])
         first, second = (agents.AGENT_TITLES.get(a, a) for a in best[:2])
-        words = "which is significant" if low > 0 else "which is not significant"
+        words = "which is significant" if low > 0 else "not significant"
         st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
     with st.container(horizontal=True):
         buffer = io.BytesIO()

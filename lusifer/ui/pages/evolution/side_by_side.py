@@ -10,7 +10,7 @@ import streamlit as st
 from lusifer.errors import LusiferError
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, Step, label
-from lusifer.simulator.evolution import start
+from lusifer.simulator.evolution import initial_context
 from lusifer.ui import state
 from lusifer.ui.components import evolution_runner, profile_view
 from lusifer.ui.formatting import escape_markdown
@@ -113,7 +113,7 @@ def _side_title(chosen: PageContext, user: int) -> str:
 
 def _show_side(chosen: PageContext, user: int, steps: Sequence[Step], number: int) -> None:
     step = steps[number - 1]
-    before = steps[number - 2].profile if number > 1 else start(chosen.dataset, chosen.split, user).profile
+    before = steps[number - 2].profile if number > 1 else initial_context(chosen.dataset, chosen.split, user).profile
     st.markdown(escape_markdown(step.explanation))
     errors = step.errors
     if errors:

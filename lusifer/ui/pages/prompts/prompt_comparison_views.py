@@ -186,7 +186,7 @@ def show_result(picked: PageContext, store: Store, run: dict[str, Any]) -> None:
         ).dropna()
         st.markdown("**Quality vs. cost**")
         st.plotly_chart(
-            prompt_charts.quality_vs_cost(frame, "Price per user, dollars" if cost == "price" else "Tokens a user"),
+            prompt_charts.quality_vs_cost(frame, "Price per user, dollars" if cost == "price" else "Tokens per user"),
             alt="RMSE of each candidate vs. its cost; diamonds mark the Pareto front",
         )
     _show_winner(picked, store, run, found)

@@ -304,7 +304,7 @@ def build_context(
     told = state.load_community(picked.dataset, picked.split, full=True)
     if told is None:
         return context, "Community evidence is not prepared for this split, so it is omitted here."
-    return context.with_evidence(told.crowd(user, [i.id for i in items])), ""
+    return context.with_evidence(told.item_evidence(user, [i.id for i in items])), ""
 
 
 def variable_table(found: Preview, template: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lusifer.simulator.evolution import HISTORY, rated_rows
+from lusifer.simulator.evolution import DEFAULT_HISTORY, rated_rows
 from lusifer.simulator.taste import tastes, user_mean
 from lusifer.ui.state import PageContext
 
@@ -75,7 +75,7 @@ def rating_history(picked: PageContext, user: int) -> pd.DataFrame:
     data = picked.dataset
     parts = []
     train, test = picked.split.train.of_user(user), picked.split.test.of_user(user)
-    cut = max(0, len(train) - HISTORY)
+    cut = max(0, len(train) - DEFAULT_HISTORY)
     for name, rows in (
         ("Older", train.slice(0, cut)),
         ("History read by the simulator", train.slice(cut, len(train))),
@@ -92,7 +92,7 @@ def rating_history(picked: PageContext, user: int) -> pd.DataFrame:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def overall_shares(_picked: PageContext, dataset_hash: str, split: str) -> list[float]:
-    """Everybody's share of each rating in the training part."""
+    """Everybody's share of each rating in the training set."""
     scale = _picked.dataset.scale
     rating = _picked.split.train.rating
     return [float(np.mean(np.abs(rating - v) < 1e-6)) for v in scale.values]

@@ -17,7 +17,7 @@ from lusifer.errors import LusiferError, StoreError
 from lusifer.evaluation import scores
 from lusifer.simulator import Step, rate_items, run_evolution
 from lusifer.simulator.estimate import for_rating
-from lusifer.simulator.evolution import context_after, start
+from lusifer.simulator.evolution import context_after, initial_context
 from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
 from lusifer.ui import state
@@ -215,7 +215,7 @@ def _show_profile(mine: PageContext, user: int) -> list[Step]:
         key=f"you-step-{user}-{len(steps)}",
     )
     step = steps[number - 1]
-    before = steps[number - 2].profile if number > 1 else start(mine.dataset, mine.split, user).profile
+    before = steps[number - 2].profile if number > 1 else initial_context(mine.dataset, mine.split, user).profile
     st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
