@@ -12,8 +12,8 @@ from typing import Any, Literal
 from lusifer.errors import CancelledError, LusiferError
 from lusifer.store import Store
 
-State = Literal["waiting", "running", "done", "failed", "cancelled"]
-KEEP = 50
+JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
+MAX_ENDED_JOBS = 50
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Job:
 
     id: str
     title: str
-    state: State = "waiting"
+    state: JobState = "waiting"
     done: int = 0
     total: int = 0
     message: str = ""
@@ -88,7 +88,7 @@ class Job:
 
 
 class Jobs:
-    """A few workers and the jobs they were given; the newest `KEEP` ended ones are remembered."""
+    """A few workers and the jobs they were given; the newest `MAX_ENDED_JOBS` ended ones are remembered."""
 
     def __init__(self, workers: int = 2) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lusifer-job")
@@ -109,7 +109,7 @@ class Jobs:
             job = Job(key, title)
             self._jobs.pop(key, None)
             self._jobs[key] = job
-            for old in [k for k, j in self._jobs.items() if not j.active][:-KEEP]:
+            for old in [k for k, j in self._jobs.items() if not j.active][:-MAX_ENDED_JOBS]:
                 del self._jobs[old]
         self._pool.submit(self._run, job, work, store)
         return job
@@ -118,12 +118,12 @@ class Jobs:
         """The newest job under a key."""
         return self._jobs.get(key)
 
-    def all(self) -> list[tuple[str, Job]]:
+    def list_jobs(self) -> list[tuple[str, Job]]:
         """Every job that is remembered, by key."""
         with self._lock:
             return list(self._jobs.items())
 
-    def forget(self, key: str) -> None:
+    def discard(self, key: str) -> None:
         """Drop an ended job, so that its outcome is not shown again."""
         with self._lock:
             job = self._jobs.get(key)
@@ -133,7 +133,7 @@ class Jobs:
     @staticmethod
     def _run(job: Job, work: Callable[[Job], Any], store: Store | None) -> None:
         job.state, job.began = "running", time.monotonic()
-        state: State = "failed"
+        state: JobState = "failed"
         try:
             job.report_progress(0, 0)
             job.result = work(job)

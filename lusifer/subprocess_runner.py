@@ -27,13 +27,13 @@ POLL_SECONDS = 0.1
 
 def run(
     work: Callable[..., Any],
-    *given: Any,
+    *args: Any,
     on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Any:
     """Call a module-level function in a child process and return what it returns.
 
-    ``work`` is called with ``given`` and a keyword ``on_progress(done, total, message)``, whose calls arrive here as
+    ``work`` is called with ``args`` and a keyword ``on_progress(done, total, message)``, whose calls arrive here as
     calls of ``on_progress``. All arguments and the result must pickle.
 
     Raises:
@@ -51,26 +51,26 @@ def run(
         env={**os.environ, "PYTHONPATH": path},
     )
     assert child.stdin and child.stdout and child.stderr
-    said: list[Any] = []
+    messages: list[Any] = []
     errors: list[bytes] = []
     readers = [
-        threading.Thread(target=_read, args=(child.stdout, said), daemon=True),
+        threading.Thread(target=_read, args=(child.stdout, messages), daemon=True),
         threading.Thread(target=lambda e: errors.append(e.read()), args=(child.stderr,), daemon=True),
     ]
     for reader in readers:
         reader.start()
     try:
         try:
-            pickle.dump((work.__module__, work.__qualname__, given), child.stdin)
+            pickle.dump((work.__module__, work.__qualname__, args), child.stdin)
             child.stdin.close()
         except BrokenPipeError:
             pass  # the child ended early: what it said tells why
-        heard = 0
+        handled = 0
         while True:
             alive = readers[0].is_alive()
-            while heard < len(said):
-                kind, value = said[heard]
-                heard += 1
+            while handled < len(messages):
+                kind, value = messages[handled]
+                handled += 1
                 if kind == "progress":
                     on_progress(*value)
                 elif kind == "result":
@@ -91,10 +91,10 @@ def run(
     raise RuntimeError(f"A computation ended without a result: {' '.join(last) or 'killed'}")
 
 
-def _read(pipe: BinaryIO, said: list[Any]) -> None:
+def _read(pipe: BinaryIO, messages: list[Any]) -> None:
     while True:
         try:
-            said.append(pickle.load(pipe))  # noqa: S301 - our own child's words
+            messages.append(pickle.load(pipe))  # noqa: S301 - our own child's words
         except (EOFError, pickle.UnpicklingError, OSError):
             return
 
@@ -104,23 +104,23 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not come between the words of ours
 
-    def say(kind: str, value: Any) -> None:
+    def send(kind: str, value: Any) -> None:
         pickle.dump((kind, value), out)
         out.flush()
 
-    module, name, given = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent's words
+    module, name, args = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent's words
     work = getattr(importlib.import_module(module), name)
-    last = [0.0]
+    last_sent = [0.0]
 
     def on_progress(done: int, total: int, message: str = "") -> None:
-        if done >= total or time.monotonic() - last[0] >= POLL_SECONDS:
-            last[0] = time.monotonic()
-            say("progress", (done, total, message))
+        if done >= total or time.monotonic() - last_sent[0] >= POLL_SECONDS:
+            last_sent[0] = time.monotonic()
+            send("progress", (done, total, message))
 
     try:
-        say("result", work(*given, on_progress=on_progress))
+        send("result", work(*args, on_progress=on_progress))
     except LusiferError as error:
-        say("error", error)
+        send("error", error)
 
 
 if __name__ == "__main__":

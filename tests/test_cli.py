@@ -215,7 +215,7 @@ def test_bad_input_ends_a_process_with_2(data_dir: Path) -> None:
         (["evolve", "--user", "1", "--model", "gpt"], "names no model"),
         (["evolve", "--user", "1", "--history", "0"], "at least 1"),
         (["evolve"], "--user"),
-        (["rate", "--user", "1", "--items", "50,x"], "no list of ids"),
+        (["rate", "--user", "1", "--items", "50,x"], "not a list of ids"),
         (["rate", "--user", "1", "--items", ","], "names no movie"),
         (["rate", "--user", "1", "--items", "50,50"], "asked for twice"),
         (["rate", "--user", "1", "--items", "99999"], "no movie 99999"),
@@ -278,9 +278,9 @@ def test_the_built_in_works_without_a_database(data_dir: Path, tmp_path: Path) -
     nowhere = str(tmp_path / "file" / "lusifer.db")
     done = run("evolve", "--user", "1", "--json", LUSIFER_DB=nowhere)
     assert done.returncode == 0 and len(json.loads(done.stdout)["steps"]) == 4
-    assert "nothing will be stored" in done.stderr
+    assert "nothing will be saved" in done.stderr
     line = refusal("evolve", "--user", "1", "--model", "openai:m", LUSIFER_DB=nowhere)
-    assert "can't be made" in line
+    assert "can't be created" in line
 
 
 def test_a_locked_database(data_dir: Path, monkeypatch) -> None:
@@ -361,7 +361,7 @@ def test_prompts_are_listed_labelled_and_travel(data_dir: Path, tmp_path: Path) 
     assert (name["what"], change["what"], change["after"]) == ("name", "recent", "3")
     assert answer("prompts", "rollback")["number"] == 1
     assert "no prompt version v9" in refusal("prompts", "label", "active", "v9")
-    assert "no prompts called" in refusal("evolve", "--user", "405", "--model", "openai:x", "--prompts", "gone")
+    assert "no prompts named" in refusal("evolve", "--user", "405", "--model", "openai:x", "--prompts", "gone")
     plain = run("prompts", "list")
     assert "v4" in plain.stdout and "active" in plain.stdout
 

@@ -157,14 +157,14 @@ def test_a_locked_database_says_so(store, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_damaged_file_is_named_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "lusifer.db"
     path.write_bytes(b"not a database at all, " * 200)
-    with pytest.raises(StoreError, match="damaged or no SQLite file"):
+    with pytest.raises(StoreError, match="damaged or not a SQLite file"):
         Store(path)
     assert path.read_bytes().startswith(b"not a database")
 
 
 def test_unwritable_places(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="can't be made") as failed:
+    with pytest.raises(StoreError, match="can't be created") as failed:
         Store(tmp_path / "file" / "lusifer.db")
     assert "LUSIFER_DB" in failed.value.fix
     with pytest.raises(StoreError, match="can't be used"):
@@ -460,9 +460,9 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
         store.export_run("nothing", tmp_path / "x.db")
     (tmp_path / "no.db").write_text("not ours")
     for wrong, says in (
-        (tmp_path / "no.db", "no exported run"),
+        (tmp_path / "no.db", "not an exported run"),
         (tmp_path / "none", "no file"),
-        (store.path, "no exported run"),
+        (store.path, "not an exported run"),
     ):
         with pytest.raises(InvalidInputError, match=says):
             other.import_run(wrong)

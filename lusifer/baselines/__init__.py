@@ -18,9 +18,9 @@ from lusifer.errors import InvalidInputError
 
 __all__ = [
     "ALS",
-    "METHODS",
-    "NCF",
+    "BASELINES",
     "NAIVE_BASELINES",
+    "NCF",
     "Bias",
     "Constant",
     "FactorizationMachine",
@@ -35,7 +35,7 @@ __all__ = [
     "hyperparameters_of",
 ]
 
-METHODS: dict[str, type[Predictor]] = {
+BASELINES: dict[str, type[Predictor]] = {
     m.name: m
     for m in (
         Constant,
@@ -66,8 +66,8 @@ def create(name: str, side: SideInformation | None = None) -> Predictor:
     Raises:
         InvalidInputError: there is no such method, or it lacks what it needs.
     """
-    if name not in METHODS:
-        raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(METHODS)}.")
+    if name not in BASELINES:
+        raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(BASELINES)}.")
     if name == FactorizationMachine.name:
         if side is None:
             raise InvalidInputError(
@@ -75,7 +75,7 @@ def create(name: str, side: SideInformation | None = None) -> Predictor:
                 "Pass the side information.",
             )
         return FactorizationMachine(side)
-    return METHODS[name]()
+    return BASELINES[name]()
 
 
 def hyperparameters_of(predictor: Predictor) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def build_user_model(
     from lusifer.prompts import versions
     from lusifer.simulator import user_model
 
-    chosen = versions.find(options.prompts, store, files=True) if options.model != "builtin" else None
+    chosen = versions.resolve(options.prompts, store, files=True) if options.model != "builtin" else None
     return user_model(
         options.model,
         store,
@@ -77,13 +77,13 @@ def build_budget(options: argparse.Namespace) -> Any:
     import secrets
     from dataclasses import replace
 
-    from lusifer.llm.budget import Limit, operator_budget
+    from lusifer.llm.budget import SpendingLimit, operator_budget
 
     if options.budget is not None and not 0 <= options.budget < math.inf:
         raise InvalidInputError(f"A budget of {options.budget} is not an amount.", "Give dollars, such as 5.")
     limits = operator_budget(run_id=f"cli-{secrets.token_hex(6)}", session_id=f"cli-{secrets.token_hex(6)}")
-    own = Limit(options.budget)  # of the command, however many runs it makes
-    return replace(limits, run=limits.run.under(own), session=limits.session.under(own))
+    own = SpendingLimit(options.budget)  # of the command, however many runs it makes
+    return replace(limits, run=limits.run.capped_by(own), session=limits.session.capped_by(own))
 
 
 def open_store(model: str) -> Store | None:

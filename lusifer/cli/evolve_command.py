@@ -22,7 +22,7 @@ def evolve_user(
     options: argparse.Namespace, *, steps: int | None = None
 ) -> tuple[Dataset, Split, Any, Any, list[Step], Store | None]:
     from lusifer.datasets import load, splits
-    from lusifer.simulator import make_evolution_spec, run_evolution, steps_wanted
+    from lusifer.simulator import count_steps, make_evolution_spec, run_evolution
 
     store = open_store(options.model)
     dataset = with_details(load(options.dataset), store)
@@ -31,7 +31,7 @@ def evolve_user(
     what = make_evolution_spec(
         dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
     )
-    wanted = steps_wanted(dataset, split, what)
+    wanted = count_steps(dataset, split, what)
     if steps is not None and not 0 <= steps <= wanted:
         raise InvalidInputError(f"There is no step {steps}.", f"User {options.user} has steps 0 to {wanted}.")
     found: list[Step] = []

@@ -233,7 +233,7 @@ def _build_model(options: argparse.Namespace, store: Any, budget: Any, run: str,
     from lusifer.prompts import versions
     from lusifer.simulator import user_model
 
-    asked = versions.find(options.prompts, store, files=True) if options.model != "builtin" else None
+    asked = versions.resolve(options.prompts, store, files=True) if options.model != "builtin" else None
     return user_model(
         options.model,
         store,

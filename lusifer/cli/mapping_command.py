@@ -113,5 +113,5 @@ def _print_mapping(recipe: Any) -> None:
         said_of = ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
         print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
     print(
-        f"an item is called {recipe.one}, several {recipe.many}; times are in {recipe.unit}; scale {recipe.scale or 'told from the ratings'}"
+        f"item noun {recipe.one}, plural {recipe.many}; time unit {recipe.unit}; scale {recipe.scale or 'inferred from the ratings'}"
     )

@@ -43,7 +43,7 @@ def _open_versions() -> Any:
     from lusifer.store import Store
 
     store = Store(settings.database_path())
-    versions.prepare(store)
+    versions.ensure_shipped_versions(store)
     return store
 
 
@@ -71,7 +71,7 @@ def _run_export(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer import prompts
     from lusifer.prompts import versions
 
-    found = versions.find(options.name, _open_versions())
+    found = versions.resolve(options.name, _open_versions())
     if options.file.exists():
         raise InvalidInputError(f"{options.file} already exists.", "Give another name, or move it away.")
     try:
@@ -99,8 +99,8 @@ def _run_label(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.prompts import versions
 
     store = _open_versions()
-    number = versions.save(store, versions.find(options.name, store)).number
-    before = versions.move(store, options.label, number)
+    number = versions.save(store, versions.resolve(options.name, store)).number
+    before = versions.move_label(store, options.label, number)
     if not options.json:
         print(f"{options.label} points at v{number}" + (f", previously v{before}" if before else ""))
     return {"label": options.label, "number": number, "before": before}
@@ -119,10 +119,10 @@ def _run_diff(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.prompts import versions
 
     store = _open_versions()
-    found = versions.diff(versions.find(options.one, store), versions.find(options.other, store))
+    found = versions.diff(versions.resolve(options.one, store), versions.resolve(options.other, store))
     if not options.json:
         for d in found:
-            print(f"{d.what}: {d.before} → {d.after}" if not d.lines else "\n".join([f"{d.what}:", *d.lines]))
+            print(f"{d.part}: {d.before} → {d.after}" if not d.lines else "\n".join([f"{d.part}:", *d.lines]))
     return {
-        "differences": [{"what": d.what, "before": d.before, "after": d.after, "lines": list(d.lines)} for d in found]
+        "differences": [{"what": d.part, "before": d.before, "after": d.after, "lines": list(d.lines)} for d in found]
     }

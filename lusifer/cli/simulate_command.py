@@ -60,7 +60,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.prompts import versions
     from lusifer.simulator import community, make_evolution_spec, user_model
     from lusifer.simulator.batch_planner import ask_in_waves
-    from lusifer.simulator.estimate import for_users
+    from lusifer.simulator.estimate import estimate_users
     from lusifer.store import Store
 
     store = Store(settings.database_path())
@@ -83,7 +83,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         users = population.choose_users(split, None if options.users == "all" else int(options.users), options.seed)
     paid = options.model != "builtin"
     budget = common_options.build_budget(options)
-    asked = versions.find(options.prompts, store, files=True) if paid else None
+    asked = versions.resolve(options.prompts, store, files=True) if paid else None
 
     def make(run: str) -> Any:
         return user_model(
@@ -105,7 +105,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     if paid:
         model = make("")
         plans = [make_evolution_spec(dataset, split, u, model, community=told) for u in users]
-        cost = for_users(dataset, split, plans, model, store, community=told)
+        cost = estimate_users(dataset, split, plans, model, store, community=told)
         if options.engine == "openai-batch" and cost.dollars is not None:
             cost = replace(cost, dollars=cost.dollars * DISCOUNT)
         dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
@@ -145,7 +145,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
 
         def ask(questions: Any, what: str) -> None:
             output.log(f"{what}: {len(questions):,} requests")
-            batches.fill(questions)
+            batches.answer_all(questions)
 
         ask_in_waves(dataset, split, model, users, store, ask, forecasts=light is not None, community=told)
 

@@ -91,7 +91,7 @@ def detect_kind(folder: Path) -> str | None:
         return "own"
     if (folder / "u.data").is_file():
         return "100k"
-    if releases.recognise(folder) is not None:
+    if releases.detect_release(folder) is not None:
         return "release"
     if any(folder.glob("*.inter")):
         return "100k" if _is_100k_atomic(folder) else "own"
@@ -130,26 +130,26 @@ def load(
         CancelledError: ``cancelled`` said so.
     """
     root = data_dir or settings.data_dir()
-    known = DATASET_SPECS.get(name)
-    inside = known is not None or (
+    spec = DATASET_SPECS.get(name)
+    in_data_folder = spec is not None or (
         bool(name) and os.sep not in name and name not in {".", ".."} and (root / name).is_dir()
     )
-    folder = root / name if inside else Path(name)
-    if known is None and (not name or (not inside and (os.sep not in name or not folder.is_dir()))):
+    folder = root / name if in_data_folder else Path(name)
+    if spec is None and (not name or (not in_data_folder and (os.sep not in name or not folder.is_dir()))):
         raise InvalidInputError(
-            f"There is no data set {name!r}.",
+            f"There is no dataset {name!r}.",
             f"There are {', '.join(list_datasets(root)) or 'none'}; or give the path of a folder.",
         )
-    if known and detect_kind(folder) is None:
+    if spec and detect_kind(folder) is None:
         raise DatasetMissingError(
-            f"{known.title} is not in {root} yet.",
-            f"Fetch it: python -m lusifer data fetch {name}",
+            f"{spec.title} is not in {root} yet.",
+            f"Download it: python -m lusifer data fetch {name}",
         )
-    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    key = name if inside else f"{folder.name}-{place}"
+    path_hash = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    key = name if in_data_folder else f"{folder.name}-{path_hash}"
     kind, recipe, files = _files(folder, name)
-    copy = columnar_cache.load(root / ".prepared" / key, files)
-    if copy is None:
+    cached = columnar_cache.load(root / ".prepared" / key, files)
+    if cached is None:
         try:
             parsed, meta = _parse(folder, kind, recipe, on_progress, cancelled)
         except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
@@ -157,24 +157,24 @@ def load(
                 f"{folder} can't be read ({type(error).__name__}: {str(error)[:150]}).",
                 "Check its files.",
             ) from None
-        if known:
-            check_complete(parsed, known, folder)
+        if spec:
+            check_complete(parsed, spec, folder)
         on_progress(0, 0, "Counting.")
-        stats = columnar_cache.statistics(parsed)
+        stats = columnar_cache.compute_statistics(parsed)
         meta |= {
             "files": columnar_cache.fingerprint(files),
             "hash": columnar_cache.content_hash(parsed),
         }
         columnar_cache.save(root / ".prepared" / key, parsed, stats, meta)
-        copy = parsed, stats, meta
-    parsed, (user_stats, item_stats), meta = copy
+        cached = parsed, stats, meta
+    parsed, (user_stats, item_stats), meta = cached
     scale = RatingScale(*meta["scale"]) if meta.get("scale") else _movielens_scale(parsed.ratings)
     fixed = tuple(
         f"u{k}" for k in range(1, 6) if (folder / f"u{k}.base").is_file() and (folder / f"u{k}.test").is_file()
     )
     return Dataset(
         name=name,
-        title=known.title if known else meta.get("title") or folder.name,
+        title=spec.title if spec else meta.get("title") or folder.name,
         users=parsed.users,
         items=parsed.items,
         ratings=parsed.ratings,
@@ -184,7 +184,7 @@ def load(
         hash=meta["hash"],
         source=folder,
         fixed_splits=fixed,
-        attribution=known.attribution if known else "",
+        attribution=spec.attribution if spec else "",
         details=_item_texts(parsed.items),
         words=ItemNouns(meta.get("one", "movie"), meta.get("many", "movies")),
         report=DataQualityReport.from_json(meta.get("report", {})),
@@ -197,7 +197,7 @@ def is_prepared(name: str, data_dir: Path | None = None) -> bool:
     root = data_dir or settings.data_dir()
     try:
         _, _, files = _files(root / name, name)
-        return columnar_cache.fits(root / ".prepared" / name, files)
+        return columnar_cache.is_current(root / ".prepared" / name, files)
     except (DatasetError, OSError):
         return True
 
@@ -223,13 +223,13 @@ def _files(folder: Path, name: str) -> tuple[str, custom_tables.TableMapping | N
         mapping = [folder / custom_tables.MAPPING_FILE] if (folder / custom_tables.MAPPING_FILE).is_file() else []
         return kind, recipe, [*(folder / f for f in recipe.files), *mapping]
     if kind == "release":
-        found = releases.recognise(folder)
-        assert found is not None
-        return kind, None, found.files
+        release = releases.detect_release(folder)
+        assert release is not None
+        return kind, None, release.files
     if kind is None and custom_tables.list_tables(folder):
         raise DatasetError(
-            f"{folder} holds tables, and nobody has said yet which column is what.",
-            f"Look at the guess and accept it: python -m lusifer data map {name}",
+            f"{folder} holds tables whose columns have not been mapped yet.",
+            f"Check the suggested mapping and accept it: python -m lusifer data map {name}",
         )
     return "100k", None, movielens.source_files(folder)
 
@@ -254,10 +254,10 @@ def _parse(
             "scale": [scale.lowest, scale.highest, scale.step],
         }
     elif kind == "release":
-        found = releases.recognise(folder)
-        assert found is not None
+        release = releases.detect_release(folder)
+        assert release is not None
         users, items, ratings, title = releases.read(
-            folder, found, report, on_progress=on_progress, cancelled=cancelled
+            folder, release, report, on_progress=on_progress, cancelled=cancelled
         )
         meta = {"title": title}
     else:
@@ -273,24 +273,24 @@ def _movielens_scale(ratings: RatingTable) -> RatingScale:
     return RatingScale(1.0, 5.0, 1.0)
 
 
-def check_complete(parsed: movielens.Parsed, known: DatasetSpec, folder: Path) -> None:
+def check_complete(parsed: movielens.Parsed, spec: DatasetSpec, folder: Path) -> None:
     """Hold a known data set against its published counts and its ratings' hash.
 
     Raises:
         DatasetError: something is missing or has been altered.
     """
-    for kind, found, wanted in (
-        ("users", len(parsed.users), known.users),
-        ("movies", len(parsed.items), known.items),
-        ("ratings", len(parsed.ratings), known.ratings),
+    for kind, count, expected in (
+        ("users", len(parsed.users), spec.users),
+        ("movies", len(parsed.items), spec.items),
+        ("ratings", len(parsed.ratings), spec.ratings),
     ):
-        if found != wanted:
+        if count != expected:
             raise DatasetError(
-                f"{folder} holds {found:,} {kind}; {known.title} has {wanted:,}.",
+                f"{folder} holds {count:,} {kind}; {spec.title} has {expected:,}.",
                 movielens._REFETCH,
             )
-    if parsed.ratings.hash != known.ratings_hash:
+    if parsed.ratings.hash != spec.ratings_hash:
         raise DatasetError(
-            f"The ratings in {folder} are not those of {known.title} (their hash differs).",
+            f"The ratings in {folder} are not those of {spec.title} (their hash differs).",
             movielens._REFETCH,
         )

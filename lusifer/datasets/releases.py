@@ -15,7 +15,7 @@ import pandas as pd
 
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.dataset import RatingScale, RatingTable
-from lusifer.datasets.ingest import Columns, Ids, read_ratings
+from lusifer.datasets.ingest import IdEncoder, RatingColumns, read_ratings
 from lusifer.datasets.tables import Source, encoding_of
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
@@ -84,7 +84,7 @@ def _first_line(path: Path) -> str:
         return ""
 
 
-def recognise(folder: Path) -> Found | None:
+def detect_release(folder: Path) -> Found | None:
     """The release in a folder, told by its files' first lines; ``None`` for none."""
     ratings, movies = folder / "ratings.dat", folder / "movies.dat"
     if _first_line(ratings).count("::") == 3 and _first_line(movies).count("::") >= 2:
@@ -112,7 +112,7 @@ def _named(path: Path, columns: str) -> bool:
 
 def read(
     folder: Path,
-    found: Found,
+    release: Found,
     report: DataQualityReport,
     *,
     on_progress: Progress = ignore_progress,
@@ -124,23 +124,23 @@ def read(
         DatasetError: a file can't be read or holds nothing that can be used.
         CancelledError: ``cancelled`` said so.
     """
-    dat = found.users is not None or found.ratings.separator == "::"
-    columns = Columns() if dat else Columns("userId", "movieId", "rating", "timestamp")
+    dat = release.users is not None or release.ratings.separator == "::"
+    columns = RatingColumns() if dat else RatingColumns("userId", "movieId", "rating", "timestamp")
     ratings = read_ratings(
-        found.ratings,
+        release.ratings,
         columns,
         report,
-        Ids(),
-        Ids(),
+        IdEncoder(),
+        IdEncoder(),
         scale=RatingScale(0.5, 5.0, 0.5),
         on_progress=on_progress,
         cancelled=cancelled,
     )
-    items = read_items(found.movies, report)
+    items = read_items(release.movies, report)
     items = with_unknown(items, np.unique(ratings.item), report)
-    if found.links is not None:
-        items["tmdb_id"] = _links(found.links, items.index, report)
-    users = _users(found.users, report) if found.users else nobody(ratings.user_ids)
+    if release.links is not None:
+        items["tmdb_id"] = _links(release.links, items.index, report)
+    users = _users(release.users, report) if release.users else nobody(ratings.user_ids)
     users = with_unknown_users(users, ratings.user_ids, report)
     title = RELEASES.get((len(ratings.user_ids), len(ratings)), folder.name)
     return users, items, ratings, title
@@ -205,7 +205,9 @@ def items_frame(rows: dict[int, tuple[str, int | None, tuple[str, ...]]]) -> pd.
     return frame.sort_index()
 
 
-def with_unknown(items: pd.DataFrame, rated: np.ndarray, report: DataQualityReport, one: str = "Movie") -> pd.DataFrame:
+def with_unknown(
+    items: pd.DataFrame, rated: np.ndarray, report: DataQualityReport, noun: str = "Movie"
+) -> pd.DataFrame:
     """Items that are rated but not described get a title of their id."""
     unknown = np.setdiff1d(rated, items.index.to_numpy())
     if not len(unknown):
@@ -213,8 +215,8 @@ def with_unknown(items: pd.DataFrame, rated: np.ndarray, report: DataQualityRepo
     for item in unknown[:5]:
         report.add("unknown-item", 1, "", 0, int(item))
     report.add("unknown-item", max(len(unknown) - 5, 0))
-    more = items_frame({int(i): (f"{one} {i}", None, ()) for i in unknown})
-    return pd.concat([items, more]).sort_index()
+    added = items_frame({int(i): (f"{noun} {i}", None, ()) for i in unknown})
+    return pd.concat([items, added]).sort_index()
 
 
 def nobody(ids: np.ndarray) -> pd.DataFrame:
@@ -272,8 +274,8 @@ def _users(source: Source, report: DataQualityReport) -> pd.DataFrame:
 
 def _links(path: Path, items: pd.Index, report: DataQualityReport) -> np.ndarray:
     """TMDB ids by item; NaN where the release tells none."""
-    known: dict[int, int] = {}
+    tmdb_ids: dict[int, int] = {}
     for _, row in _rows(Source(path), report):
         if len(row) >= 3 and row[0].isdigit() and row[2].strip().isdigit():
-            known[int(row[0])] = int(row[2])
-    return np.array([float(known.get(int(i), np.nan)) for i in items])
+            tmdb_ids[int(row[0])] = int(row[2])
+    return np.array([float(tmdb_ids.get(int(i), np.nan)) for i in items])

@@ -128,8 +128,8 @@ def held_out(user_ids: NDArray[Any], seed: int = SEED) -> NDArray[Any]:
 
 def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
     if tested.all() or not tested.any():
-        part = "training" if tested.all() else "test"
-        raise InvalidInputError(f"With {name} no rating is left for the {part} set.", "Use another split.")
+        name_of_part = "training" if tested.all() else "test"
+        raise InvalidInputError(f"With {name} no rating is left for the {name_of_part} set.", "Use another split.")
     return Split(name, table.select(~tested), table.select(tested))
 
 
@@ -156,8 +156,8 @@ def _cold(table: RatingTable, k: int, name: str) -> Split:
     cold = rng.choice(users, max(int(len(users) * COLD_SHARE), 1), replace=False)
     of_cold, from_end = np.isin(table.user, cold), _from_end(table)
     tested = of_cold & (from_end <= COLD_TEST)
-    kept = ~of_cold | ((from_end > COLD_TEST) & (from_end <= COLD_TEST + k))
-    return Split(name, table.select(kept), table.select(tested))
+    keep = ~of_cold | ((from_end > COLD_TEST) & (from_end <= COLD_TEST + k))
+    return Split(name, table.select(keep), table.select(tested))
 
 
 def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Split:
@@ -197,11 +197,11 @@ def _check_part(dataset: Dataset, part: RatingTable, path: Path) -> None:
             f"{path} rates {dataset.words.one} {twice & 0xFFFFFFFF} by user {twice >> 32} more than once.",
             "Keep one rating per pair.",
         )
-    for kind, ids, known in (
+    for kind, ids, known_ids in (
         ("user", part.user, dataset.users.index),
         (dataset.words.one, part.item, dataset.items.index),
     ):
-        unknown = np.setdiff1d(ids, known.to_numpy())
+        unknown = np.setdiff1d(ids, known_ids.to_numpy())
         if len(unknown):
             raise DatasetError(
                 f"{path} rates {kind} {unknown[0]}, which {dataset.title} does not have.",

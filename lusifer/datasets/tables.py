@@ -157,33 +157,33 @@ def _json(path: Path, report: DataQualityReport, names: Sequence[str] | None) ->
     schema = first.schema  # a field that first occurs later is left out, and is no error
     first.close()
     options = pjson.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    wanted = list(names) if names else schema.names
+    columns = list(names) if names else schema.names
     try:
         with pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK), parse_options=options) as reader:
             for batch in reader:
-                yield row, pa.Table.from_batches([batch]).select(wanted)
+                yield row, pa.Table.from_batches([batch]).select(columns)
                 row += batch.num_rows
     except pa.ArrowInvalid:
-        yield from _json_slowly(path, report, wanted, row - 1)
+        yield from _json_slowly(path, report, columns, row - 1)
 
 
 def _keys(path: Path) -> list[str]:
     """The fields of the first records."""
-    found: dict[str, None] = {}
+    keys: dict[str, None] = {}
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for line in itertools.islice(file, 1000):
-            said = _record(line)
-            found |= dict.fromkeys(said) if said else {}
-    return list(found)
+            record = _record(line)
+            keys |= dict.fromkeys(record) if record else {}
+    return list(keys)
 
 
 def _record(line: str) -> dict[str, Any] | None:
     """A line's JSON object; ``None`` for anything else."""
     try:
-        said = json.loads(line)
+        value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return said if isinstance(said, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _json_slowly(
@@ -195,7 +195,7 @@ def _json_slowly(
     A list stays one where a block has nothing else in that field."""
     rows: list[list[Any]] = []
     record, first, size = 0, done + 1, 0
-    most = min(BLOCK, 1 << 20)  # a first block for who only wants to see what is there
+    block_size = min(BLOCK, 1 << 20)  # a first block for who only wants to see what is there
 
     def table() -> pa.Table:
         columns = zip(*rows, strict=True) if names else ()
@@ -214,9 +214,9 @@ def _json_slowly(
                 size += len(line)
             else:
                 report.add("shape", 1, path.name, record, line.strip())
-            if rows and (said is None or size >= most):
+            if rows and (said is None or size >= block_size):
                 yield first, table()
-                rows, size, most = [], 0, BLOCK
+                rows, size, block_size = [], 0, BLOCK
             if not rows:
                 first = record + 1
     if rows:
@@ -234,16 +234,16 @@ def _column(values: Sequence[Any]) -> pa.Array:
         said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return said.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
 
-    known = [v for v in values if v is not None]
-    if known and all(isinstance(v, list) for v in known):
+    present = [v for v in values if v is not None]
+    if present and all(isinstance(v, list) for v in present):
         return pa.array([None if v is None else [text(x) or "" for x in v] for v in values], pa.list_(pa.string()))
     return pa.array([text(v) for v in values], pa.string())
 
 
 def _text(source: Source, report: DataQualityReport, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
     path = source.path
-    known = list(source.columns) if source.columns else _header(source)
-    wanted = list(names) if names else known
+    all_columns = list(source.columns) if source.columns else _header(source)
+    columns = list(names) if names else all_columns
     header = 0 if source.columns else 1
 
     skipped: list[int] = []
@@ -256,7 +256,7 @@ def _text(source: Source, report: DataQualityReport, names: Sequence[str] | None
     two = len(source.separator) > 1
     options = {
         "read_options": pcsv.ReadOptions(
-            column_names=known,
+            column_names=all_columns,
             skip_rows=header,
             block_size=BLOCK,
             use_threads=False,
@@ -269,8 +269,8 @@ def _text(source: Source, report: DataQualityReport, names: Sequence[str] | None
             newlines_in_values=source.quoted and not two,
         ),
         "convert_options": pcsv.ConvertOptions(
-            column_types=dict.fromkeys(known, pa.string()),
-            include_columns=wanted,
+            column_types=dict.fromkeys(all_columns, pa.string()),
+            include_columns=columns,
             strings_can_be_null=False,
             check_utf8=False,
         ),
@@ -282,15 +282,15 @@ def _text(source: Source, report: DataQualityReport, names: Sequence[str] | None
         for batch in pcsv.open_csv(file, **options):
             yield line, pa.Table.from_batches([batch])
             line += batch.num_rows
-    told = [place for place in report.places(path.name) if place not in before]
-    for problem, at in told:
+    places = [place for place in report.places(path.name) if place not in before]
+    for problem, index in places:
         if problem.kind != "shape":  # its number counts the rows that were not skipped
-            file_, number, said = problem.examples[at]
+            file_, number, value = problem.examples[index]
             for left_out in sorted(skipped):
                 number += left_out <= number
-            problem.examples[at] = (file_, number, said)
-    if told and _lines(path) > line - 1 + len(skipped):
-        _true_lines(source, told)
+            problem.examples[index] = (file_, number, value)
+    if places and _lines(path) > line - 1 + len(skipped):
+        _true_lines(source, places)
 
 
 def _lines(path: Path) -> int:
@@ -304,12 +304,12 @@ def _lines(path: Path) -> int:
     return count + (last not in {b"\n", b"\r"})
 
 
-def _true_lines(source: Source, told: Sequence[tuple[Problem, int]]) -> None:
+def _true_lines(source: Source, places: Sequence[tuple[Problem, int]]) -> None:
     """Make numbers of records numbers of lines, in a file with empty lines or with cells of several lines.
 
     Arrow tells neither; so only a file that is known to have such lines, and dirt to tell of, is read again."""
-    wanted = {problem.examples[at][1] for problem, at in told}
-    found: dict[int, int] = {}
+    numbers = {problem.examples[index][1] for problem, index in places}
+    line_numbers: dict[int, int] = {}
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
     with source.path.open(encoding=encoding, newline="", errors="replace") as file:
         rows = csv.reader(
@@ -319,16 +319,16 @@ def _true_lines(source: Source, told: Sequence[tuple[Problem, int]]) -> None:
         try:
             for row in rows:
                 record += bool(row)  # an empty line is no record
-                if row and record in wanted:
-                    found[record] = before + 1
-                    if len(found) == len(wanted):
+                if row and record in numbers:
+                    line_numbers[record] = before + 1
+                    if len(line_numbers) == len(numbers):
                         break
                 before = rows.line_num
         except csv.Error:  # a cell beyond all measure: what comes behind it is told without a line
             pass
-    for problem, at in told:
-        file_, number, said = problem.examples[at]
-        problem.examples[at] = (file_, found.get(number, 0), said)
+    for problem, index in places:
+        file_, number, value = problem.examples[index]
+        problem.examples[index] = (file_, line_numbers.get(number, 0), value)
 
 
 def _header(source: Source) -> list[str]:

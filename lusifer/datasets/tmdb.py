@@ -61,33 +61,33 @@ def enrich(
         DatasetError: no key, a wrong one, or TMDB can't be reached; what was found before is kept.
         CancelledError: ``cancelled`` said so.
     """
-    wanted = [int(i) for i in (dataset.items.index if items is None else items)]
-    known = {r["item_id"] for r in store.details(dataset.hash)}
-    missing = [i for i in wanted if i not in known]
-    done = EnrichmentCounts(known=len(wanted) - len(missing))
+    item_ids = [int(i) for i in (dataset.items.index if items is None else items)]
+    known_ids = {r["item_id"] for r in store.details(dataset.hash)}
+    missing = [i for i in item_ids if i not in known_ids]
+    counts = EnrichmentCounts(known=len(item_ids) - len(missing))
     if not missing:
-        return done
+        return counts
     client = Client(cancelled)
     ids: Any = dataset.items["tmdb_id"] if "tmdb_id" in dataset.items.columns else {}
-    for at, item_id in enumerate(missing):
+    for index, item_id in enumerate(missing):
         item = dataset.item(item_id)
-        on_progress(at, len(missing), item.title)
+        on_progress(index, len(missing), item.title)
         if cancelled():
             raise CancelledError("Stopped.", "Details found so far are saved.")
         tmdb_id = ids.get(item_id)
-        found = client.details(int(tmdb_id)) if tmdb_id and tmdb_id == tmdb_id else None
-        likeness = 1.0 if found else 0.0
-        if found is None:
+        item_details = client.details(int(tmdb_id)) if tmdb_id and tmdb_id == tmdb_id else None
+        likeness = 1.0 if item_details else 0.0
+        if item_details is None:
             match, likeness = client.search(item)
-            found = client.details(match) if match is not None else None
-        if found is None:
+            item_details = client.details(match) if match is not None else None
+        if item_details is None:
             store.save_details(dataset.hash, [(item_id, None, "tmdb", likeness)])
-            done.not_found += 1
+            counts.not_found += 1
         else:
-            store.save_details(dataset.hash, [(item_id, to_json(found), "tmdb", likeness)])
-            done.found += 1
+            store.save_details(dataset.hash, [(item_id, to_json(item_details), "tmdb", likeness)])
+            counts.found += 1
     on_progress(len(missing), len(missing), "")
-    return done
+    return counts
 
 
 class Client:
@@ -138,8 +138,8 @@ class Client:
         best: tuple[int | None, float] = (None, 0.0)
         for title in titles(item):
             for year in [item.year, None] if item.year else [None]:
-                found = self._ask(lambda t=title, y=year: self._search.movies(t, year=y))  # type: ignore[misc]
-                for result in (found or {}).get("results") or ():
+                answer = self._ask(lambda t=title, y=year: self._search.movies(t, year=y))  # type: ignore[misc]
+                for result in (answer or {}).get("results") or ():
                     score = likeness(item, result)
                     if result.get("id") and score > best[1]:
                         best = int(result["id"]), score
@@ -166,10 +166,10 @@ def titles(item: Item) -> list[str]:
 
 def likeness(item: Item, result: dict[str, Any]) -> float:
     """How like a search result is to a movie: its best title's, less a tenth for each year between."""
-    theirs = [normalized_title(str(result.get(k) or "")) for k in ("title", "original_title")]
-    ours = [normalized_title(t) for t in titles(item)]
+    result_titles = [normalized_title(str(result.get(k) or "")) for k in ("title", "original_title")]
+    item_titles = [normalized_title(t) for t in titles(item)]
     title = max(
-        (difflib.SequenceMatcher(None, a, b).ratio() for a in ours for b in theirs if a and b),
+        (difflib.SequenceMatcher(None, a, b).ratio() for a in item_titles for b in result_titles if a and b),
         default=0.0,
     )
     year = str(result.get("release_date") or "")[:4]
@@ -189,7 +189,7 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
 
         last = 0.0
 
-        def request(self, method: str, url: str, **more: Any) -> Any:
+        def request(self, method: str, url: str, **kwargs: Any) -> Any:
             url, headers = url.replace(API, base, 1), {}
             key = os.environ.get("TMDB_API_KEY", "")
             if key.count(".") == 2:  # a "read access token": it belongs into a header
@@ -200,7 +200,7 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
                 type(self).last = time.monotonic()
                 problem, wait = "", FIRST_WAIT * 2**attempt
                 try:
-                    answer = super().request(method, url, timeout=TIMEOUT_SECONDS, headers=headers, **more)
+                    answer = super().request(method, url, timeout=TIMEOUT_SECONDS, headers=headers, **kwargs)
                 except requests.RequestException as error:
                     problem = f"TMDB can't be reached ({type(error).__name__})."
                 else:
@@ -223,10 +223,10 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
         @staticmethod
         def _wait(seconds: float) -> None:
             until = time.monotonic() + seconds
-            while (left := until - time.monotonic()) > 0:
+            while (remaining := until - time.monotonic()) > 0:
                 if cancelled():
                     raise CancelledError("Stopped.", "Details found so far are saved.")
-                time.sleep(min(left, 0.2))
+                time.sleep(min(remaining, 0.2))
 
     return Patient()
 

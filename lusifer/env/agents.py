@@ -79,7 +79,7 @@ class PredictorAgent(_NonLearningAgent):
 
     def __init__(self, world: World, seed: int, method: str = "fm", train: RatingTable | None = None) -> None:
         self.name = method
-        side = SideInformation.of(world.dataset)
+        side = SideInformation.from_dataset(world.dataset)
         predictor = baselines.create(method, side)
         self.predictor = predictor.fit(train if train is not None else world.agents, world.dataset.scale, seed=seed)
         self.item_ids = world.item_ids.astype(np.int32)
@@ -266,6 +266,6 @@ def create_agent(name: str, world: World, seed: int = 0) -> Agent:
     if name in AGENTS:
         made: Agent = AGENTS[name](world, seed)
         return made
-    if name in baselines.METHODS:
+    if name in baselines.BASELINES:
         return PredictorAgent(world, seed, name)
     raise InvalidInputError(f"There is no agent {name!r}.", f"Known: {', '.join(AGENT_TITLES)}.")

@@ -63,7 +63,7 @@ def list_variants() -> list[AgentVariant]:
         *of("ALS, 10 factors", lambda w: ALS()),
         *of("ALS, 40 factors", lambda w: ALS(40, 2.0)),
         *of("SVD++", lambda w: SVDpp(epochs=10)),
-        *of("FM", lambda w: FactorizationMachine(SideInformation.of(w.dataset), iterations=60, kept=40)),
+        *of("FM", lambda w: FactorizationMachine(SideInformation.from_dataset(w.dataset), iterations=60, kept=40)),
     ]
 
 

@@ -17,7 +17,7 @@ from lusifer.env.world import EMBEDDING_LENGTH, World, load_world
 from lusifer.errors import InvalidInputError
 from lusifer.llm.embeddings import Embedder
 from lusifer.simulator import BUILTIN, UserModel
-from lusifer.simulator.estimate import PROFILE, Estimate, estimate, for_rating, for_update
+from lusifer.simulator.estimate import PROFILE, Estimate, estimate_questions, estimate_rating, estimate_update
 from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Bullet, Context, Profile, Rated, Update
@@ -297,7 +297,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             return self._chances[row]
         said = self._said[row]
         levels = self.world.levels
-        width = said.spread if said.spread else SPREAD
+        width = said.std if said.std else SPREAD
         odds = np.exp(-0.5 * ((levels - said.expected) / max(width, 0.1)) ** 2)
         return odds / odds.sum()
 
@@ -393,21 +393,21 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         embedded = Estimate(dollars=0.0)
         if self.embedder is not None:
             asked = self.embedder.question("x" * PROFILE)
-            embedded = estimate(self.embedder.spec, store, [(asked, 0)] * profiles)
+            embedded = estimate_questions(self.embedder.spec, store, [(asked, 0)] * profiles)
         if self.builtin:
             return embedded
         _, context = self.world.start(user)
         first = initial_context(self.world.dataset, self.world.split, user).with_batch(context.seen)
         filled = replace(context, profile=Profile(context.profile.about, (Bullet("x" * PROFILE),)))
         items = self.world.dataset.items_of(self.world.item_ids[: self.slate])
-        total = embedded + for_update(self.model, store, first)
-        again = for_update(self.model, None, first)
+        total = embedded + estimate_update(self.model, store, first)
+        again = estimate_update(self.model, None, first)
         for _ in range(episodes - 1):
             total += again
-        one = for_update(self.model, None, filled.with_batch(context.seen[: self.evolve_every]))
+        one = estimate_update(self.model, None, filled.with_batch(context.seen[: self.evolve_every]))
         for _ in range(steps // self.evolve_every):
             total += one
-        rating = for_rating(self.model, None, filled, items)
+        rating = estimate_rating(self.model, None, filled, items)
         for _ in range(steps):
             total += rating
         return total

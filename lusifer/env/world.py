@@ -96,7 +96,7 @@ class World:
 
     def distribution(self, context: Context) -> tuple[Floats, Floats]:
         """Calibrated expected rating (n items) and chances of each rating (n items × levels)."""
-        said = self.said(context)
+        said = self.expected(context)
         count = len(self.item_ids)
         user = np.full(count, context.user.id, dtype=np.int32)
         seen = np.full(count, float(len(context.seen)))
@@ -105,7 +105,7 @@ class World:
         answers = Answers(user, items, said, seen, moment, [newest_of(context.seen)])
         # Evidence of the whole half: an item that the user has rated is never offered again.
         found = self.calibrator.apply(self._columns(answers, context.user.id), said, seen)
-        return found.expected, found.chances
+        return found.expected, found.probabilities
 
     def _columns(self, answers: Answers, user: int) -> Columns:
         found = _cached_evidence(self, user)
@@ -116,7 +116,7 @@ class World:
         own = found["user"][:1]
         drift = (total - n * own) / (n + bias.user_damping)
         others = max(1 - n / max(float(found["user_count"][0]), 1.0), 0.0) * self.community.forward
-        size = len(answers.said)
+        size = len(answers.expected)
         return {
             **found,
             "recent": np.full(size, total / (n + bias.user_damping)),
@@ -189,7 +189,7 @@ def _cached_opening(w: World, user: int) -> tuple[Floats, Floats, NDArray[np.flo
 
 @lru_cache(maxsize=256)
 def _cached_evidence(w: World, user: int) -> Columns:
-    return w.community.whole.of(np.full(len(w.item_ids), user, dtype=np.int32), w.item_ids.astype(np.int32))
+    return w.community.whole.evidence_for(np.full(len(w.item_ids), user, dtype=np.int32), w.item_ids.astype(np.int32))
 
 
 def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None = None) -> World:

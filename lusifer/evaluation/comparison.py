@@ -20,7 +20,7 @@ from lusifer.simulator import BUILTIN
 from lusifer.simulator.calibration import PARTS
 
 ADDS = {CALIBRATED: "over_bias", WITH_EVIDENCE: "over_fm"}
-"""What the model's say is measured over, by the calibrated row that holds it."""
+"""What the model's term is measured over, by the calibrated row that holds it."""
 
 
 def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
@@ -36,11 +36,11 @@ def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
             "coverage": evaluation.coverage(name),
         }
     by_user = audits(evaluation)
-    checked_all = {name: sum(of.values(), Audit()) for name, of in by_user.items()}
-    for name, checked in checked_all.items():
+    totals_by_name = {name: sum(user_audits.values(), Audit()) for name, user_audits in by_user.items()}
+    for name, totals in totals_by_name.items():
         for row in (name, CALIBRATED) if name == SIMULATOR else (name,):
             if row in rows:
-                rows[row]["faithfulness"] = plain(checked.faithfulness)
+                rows[row]["faithfulness"] = plain(totals.faithfulness)
     return {
         "rows": evaluation.rows,
         "asked": len(evaluation.test),
@@ -48,7 +48,7 @@ def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
         "notes": list(evaluation.notes),
         "simulator_minus": differences(evaluation, seed),
         "adds": adds(evaluation, seed),
-        "audit": {n: as_json(a) for n, a in checked_all.items()},
+        "audit": {n: as_json(a) for n, a in totals_by_name.items()},
         "trust": trusted(evaluation, by_user, seed),
     }
 
@@ -62,12 +62,12 @@ def trusted(
     boot = Bootstrap(evaluation.test.user_ids, seed)
     checked = by_user.get(SIMULATOR, {})
     users = np.array(list(checked), dtype=np.int64)
-    borne = np.array([a.count("borne out") for a in checked.values()], dtype=float)
-    told = borne + np.array([a.count("not borne out") for a in checked.values()], dtype=float)
-    lost = ~np.isfinite(evaluation.predictions[SIMULATOR].values)
+    supported = np.array([a.count("borne out") for a in checked.values()], dtype=float)
+    checkable = supported + np.array([a.count("not borne out") for a in checked.values()], dtype=float)
+    missing = ~np.isfinite(evaluation.predictions[SIMULATOR].values)
     return {
-        "faithfulness": boot.of(users, [borne, told], lambda s: s[:, 0] / s[:, 1]).json,
-        "missing": boot.mean(evaluation.test.user, lost * 1.0).json,
+        "faithfulness": boot.of(users, [supported, checkable], lambda s: s[:, 0] / s[:, 1]).json,
+        "missing": boot.mean(evaluation.test.user, missing * 1.0).json,
     }
 
 
@@ -95,43 +95,43 @@ def as_json(checked: Audit) -> dict[str, Any]:
 
 def differences(evaluation: Evaluation, seed: int) -> dict[str, list[float | None]]:
     """RMSE of the best-informed simulator minus that of every other predictor: value, low, high."""
-    mine = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in evaluation.predictions), None)
-    if mine is None:
+    simulator_name = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in evaluation.predictions), None)
+    if simulator_name is None:
         return {}
     mask = evaluation.compared
     users, true = evaluation.test.user[mask], evaluation.test.rating[mask]
-    values = evaluation.predictions[mine].values[mask]
+    values = evaluation.predictions[simulator_name].values[mask]
     result = {}
     for name, other in evaluation.predictions.items():
-        if name != mine:
+        if name != simulator_name:
             d = rmse_difference(users, values, other.values[mask], true, seed=seed)
             result[name] = [plain(x) for x in (d.value, d.low, d.high)]
     return result
 
 
 def adds(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
-    """RMSE of the calibrated simulator minus that of the same stack without the model's say, in pairs, and
-    the partial correlation that the forecasts showed. Below zero, the model's say helps."""
+    """RMSE of the calibrated simulator minus that of the same stack without the model's term, in pairs, and
+    the partial correlation that the forecasts showed. Below zero, the model's term helps."""
     result = {}
     for name, over in ADDS.items():
-        made = evaluation.calibrations.get(name)
-        if made is None:
+        calibration = evaluation.calibrations.get(name)
+        if calibration is None:
             continue
-        given = evaluation.compared & np.isfinite(made.found.expected)
-        if not given.any():
+        compared = evaluation.compared & np.isfinite(calibration.found.expected)
+        if not compared.any():
             continue
         d = rmse_difference(
-            evaluation.test.user[given],
-            made.found.expected[given],
-            made.without.expected[given],
-            evaluation.test.rating[given],
+            evaluation.test.user[compared],
+            calibration.found.expected[compared],
+            calibration.without.expected[compared],
+            evaluation.test.rating[compared],
             seed=seed,
         )
         result[over] = {
             "difference": [plain(x) for x in (d.value, d.low, d.high)],
-            "partial": plain(made.by.partial),
-            "forecasts": made.by.rows,
-            "say": [plain(float(x)) for x in made.by.say],
+            "partial": plain(calibration.by.partial),
+            "forecasts": calibration.by.rows,
+            "say": [plain(float(x)) for x in calibration.by.model_term_weights],
         }
     return result
 
@@ -162,11 +162,11 @@ def table(evaluation: Evaluation, split: Split) -> pd.DataFrame:
     frame["position"] = (np.arange(len(test)) - np.repeat(offsets[:-1], np.diff(offsets)) + 1)[mask]
     reasons = next((s.reasons for s in evaluation.simulated.values()), {})
     frame["reason"] = [reasons.get((u, i), "") for u, i in zip(frame["user_id"], frame["item_id"], strict=True)]
-    for name, made in evaluation.calibrations.items():
+    for name, calibration in evaluation.calibrations.items():
         for part in PARTS:
-            frame[f"{name}:{part}"] = getattr(made.found, part)[mask]
+            frame[f"{name}:{part}"] = calibration.found.part(part)[mask]
         high = evaluation.dataset.scale.values >= threshold(evaluation.dataset.scale)
-        frame[f"{name}:high"] = made.found.chances[mask][:, high].sum(axis=1)
+        frame[f"{name}:high"] = calibration.found.probabilities[mask][:, high].sum(axis=1)
     return frame
 
 

@@ -48,7 +48,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """The calibrated simulator with all that it is made of, and the same stack without the model's say."""
+    """The calibrated simulator with all that it is made of, and the same stack without the model's term."""
 
     by: Calibrator
     found: Calibrated
@@ -208,10 +208,13 @@ def calibrate(
             on_progress=on_progress,
             cancelled=cancelled,
         )
-    calibrator = fit_calibrator(forecasts, community, dataset, evidence=community.full)
-    with_say = apply_calibration(simulation.answers, calibrator, community)
+    calibrator = fit_calibrator(forecasts, community, dataset, evidence=community.has_factorization)
+    with_model_term = apply_calibration(simulation.answers, calibrator, community)
     return Calibration(
-        calibrator, with_say, apply_calibration(simulation.answers, calibrator, community, model_term=False), forecasts
+        calibrator,
+        with_model_term,
+        apply_calibration(simulation.answers, calibrator, community, model_term=False),
+        forecasts,
     )
 
 
@@ -235,11 +238,11 @@ def evaluate(
     """Compare predictors on the test part (of some users, or of all).
 
     Args:
-        predictors: names of `lusifer.baselines.METHODS`, ``simulator`` (which needs ``model``), and
+        predictors: names of `lusifer.baselines.BASELINES`, ``simulator`` (which needs ``model``), and
             ``builtin``: the built-in alone, the content baseline that a language model must beat.
         community: a model with evidence is told from it.
         calibration: with a community, ``simulator`` yields ``simulator-calibrated`` as well; what is
-            in the community (`Community.full` or not) enters it.
+            in the community (`Community.has_factorization` or not) enters it.
         evidence_variant: the model with evidence and what it is told: adds ``simulator-evidence``, calibrated with it.
         folder: where heavy baselines' predictions and the built-in's forecasts are kept.
 
@@ -247,7 +250,7 @@ def evaluate(
         InvalidInputError: an unknown name, a name twice, none at all, or no test row left.
         CancelledError: ``cancelled`` said so.
     """
-    known = [*baselines.METHODS, SIMULATOR, BUILTIN]
+    known = [*baselines.BASELINES, SIMULATOR, BUILTIN]
     for name in predictors:
         if name not in known:
             raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(known)}.")
@@ -299,7 +302,9 @@ def evaluate(
                 workers=1 if name == BUILTIN else workers,
             )
             if name in {SIMULATOR, BUILTIN}:
-                predictions[name] = Prediction(name, simulation.answers.said, simulation.seconds, simulation.reasons)
+                predictions[name] = Prediction(
+                    name, simulation.answers.expected, simulation.seconds, simulation.reasons
+                )
             if variant.calibrated and variant.community is not None:
                 try:
                     calibration_result = calibrate(

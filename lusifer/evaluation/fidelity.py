@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 NAIVE = {
     "user-noise": "User mean + noise",
     "bias-noise": "User and item bias + noise",
-    "resampled": "The user's own ratings, drawn again",
+    "resampled": "The user's own ratings, resampled",
 }
 MEASURES: dict[str, tuple[str, int, str]] = {
     "histogram_user": (
@@ -79,20 +79,20 @@ def naive(split: Split, table: RatingTable, scale: RatingScale, seed: int = 0) -
     rng = np.random.default_rng((seed, 11))
     train = split.train
     residual = float(train.rating.std())
-    said = {name: np.full(len(table), np.nan) for name in NAIVE}
+    ratings = {name: np.full(len(table), np.nan) for name in NAIVE}
     bias = Bias().fit(train, scale)
     expected = np.asarray(bias.predict(table.user, table.item), dtype=float)
     spread = float(np.std(train.rating - bias.predict(train.user, train.item)))
-    said["bias-noise"] = expected + spread * rng.standard_normal(len(table))
+    ratings["bias-noise"] = expected + spread * rng.standard_normal(len(table))
     for user in table.user_ids.tolist():
         rows = table.user == user
-        own = train.of_user(user).rating.astype(float)
-        if not len(own):
-            own = np.array([train.mean])
-        width = own.std() if len(own) > 1 else residual
-        said["user-noise"][rows] = own.mean() + width * rng.standard_normal(int(rows.sum()))
-        said["resampled"][rows] = rng.choice(own, int(rows.sum()))
-    return {name: on_scale(values, scale) for name, values in said.items()}
+        user_ratings = train.of_user(user).rating.astype(float)
+        if not len(user_ratings):
+            user_ratings = np.array([train.mean])
+        width = user_ratings.std() if len(user_ratings) > 1 else residual
+        ratings["user-noise"][rows] = user_ratings.mean() + width * rng.standard_normal(int(rows.sum()))
+        ratings["resampled"][rows] = rng.choice(user_ratings, int(rows.sum()))
+    return {name: on_scale(values, scale) for name, values in ratings.items()}
 
 
 def on_scale(values: Floats, scale: RatingScale) -> Floats:
@@ -123,26 +123,26 @@ def measure(
     context = _Context.of(simulations.dataset, simulations.split, table, users, rows_of)
     truth = _statistics(real, context)
     result: dict[str, Any] = {}
-    spreads: dict[str, list[dict[str, float]]] = {}
+    draws_by_name: dict[str, list[dict[str, float]]] = {}
     rng = np.random.default_rng((seed, 12))
     draws = rng.integers(len(users), size=(DRAWS, len(users)))
     for name, values in simulations.ratings.items():
         on_progress(name)
-        mine = _statistics(values[mask], context)
-        whole = _compare(truth, mine, np.arange(len(users)), context, values[mask], real)
-        drawn = [_compare(truth, mine, d, context, values[mask], real, items=False) for d in draws]
+        statistics = _statistics(values[mask], context)
+        values_all = _compare(truth, statistics, np.arange(len(users)), context, values[mask], real)
+        bootstrap_rows = [_compare(truth, statistics, d, context, values[mask], real, items=False) for d in draws]
         row: dict[str, Any] = {}
-        spreads[name] = drawn
-        for key in whole:
-            spread = [d[key] for d in drawn if key in d and np.isfinite(d[key])]
-            low, high = np.percentile(spread, [2.5, 97.5]) if len(spread) > 10 else (np.nan, np.nan)
-            row[key] = [_plain(whole[key]), _plain(low), _plain(high)]
-        auc, clues = told_apart(truth, mine, seed)
+        draws_by_name[name] = bootstrap_rows
+        for key in values_all:
+            finite = [d[key] for d in bootstrap_rows if key in d and np.isfinite(d[key])]
+            low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) > 10 else (np.nan, np.nan)
+            row[key] = [_plain(values_all[key]), _plain(low), _plain(high)]
+        auc, clues = told_apart(truth, statistics, seed)
         row["auc"] = [_plain(a) for a in auc]
         row["clues"] = clues
         result[name] = row
     for name in result.keys() - NAIVE.keys():
-        result[name]["minus_naive"] = _against_naive(result, spreads, name)
+        result[name]["minus_naive"] = _against_naive(result, draws_by_name, name)
     real_said = {
         "popularity": _plain(_mean_of(truth["popularity"])),
         "autocorrelation": _plain(_mean_of(truth["autocorrelation"])),
@@ -162,7 +162,7 @@ def _against_naive(
 ) -> dict[str, list[float | None]]:
     """By measure, how much further along a simulator is than the best naive one (above zero: closer to real
     people), with the interval of the same draws."""
-    clues = {}
+    advantages = {}
     for key, (_, side, _) in MEASURES.items():
         values = {n: result[n][key][0] for n in NAIVE if n in result and result[n].get(key)}
         values = {n: v for n, v in values.items() if v is not None}
@@ -175,8 +175,8 @@ def _against_naive(
             if key in a and key in b and np.isfinite(a[key] - b[key])
         ]
         low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > 10 else (np.nan, np.nan)
-        clues[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]
-    return clues
+        advantages[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]
+    return advantages
 
 
 # ---- statistics ------------------------------------------------------------------------------------
@@ -209,8 +209,8 @@ class _Context:
         popularity = np.log1p([by_item.get(int(i), 0) for i in table.item])
         items, item_rows = np.unique(table.item, return_inverse=True)
         names = dataset.genres
-        of = {int(i): dataset.item(int(i)).genres for i in items}
-        genres = np.array([[g in of[int(i)] for g in names] for i in table.item], dtype=float)
+        genres_of = {int(i): dataset.item(int(i)).genres for i in items}
+        genres = np.array([[g in genres_of[int(i)] for g in names] for i in table.item], dtype=float)
         starts = np.flatnonzero(np.diff(table.user, prepend=table.user[:1] - 1))
         return cls(rows_of, len(users), starts, popularity, item_rows, len(items), genres, dataset.scale)
 
@@ -219,42 +219,40 @@ def _statistics(values: Floats, c: _Context) -> dict[str, Floats]:
     """What is told of each user (users × …)."""
     n = np.bincount(c.rows_of, minlength=c.count).astype(float)
     mean = np.bincount(c.rows_of, values, c.count) / n
-    spread = np.sqrt(np.maximum(np.bincount(c.rows_of, values**2, c.count) / n - mean**2, 0))
+    std = np.sqrt(np.maximum(np.bincount(c.rows_of, values**2, c.count) / n - mean**2, 0))
     level = np.rint((values - c.scale.lowest) / c.scale.step).astype(int)
     shares = np.zeros((c.count, len(c.scale.values)))
     np.add.at(shares, (c.rows_of, level), 1.0)
     shares /= n[:, None]
-    off = values - mean[c.rows_of]
+    deviation = values - mean[c.rows_of]
     follows = np.ones(len(values), dtype=bool)
     follows[c.starts] = False
-    here = np.flatnonzero(follows)
-    pairs = np.bincount(c.rows_of[here], minlength=c.count)
+    index = np.flatnonzero(follows)
+    pairs = np.bincount(c.rows_of[index], minlength=c.count)
     with np.errstate(invalid="ignore", divide="ignore"):
         auto = (
-            np.bincount(c.rows_of[here], off[here] * off[here - 1], c.count)
+            np.bincount(c.rows_of[index], deviation[index] * deviation[index - 1], c.count)
             / pairs
-            / np.where(spread > 1e-9, spread, np.nan) ** 2
+            / np.where(std > 1e-9, std, np.nan) ** 2
         )
-        repeated = np.bincount(c.rows_of[here], (values[here] == values[here - 1]) * 1.0, c.count) / pairs
+        repeated = np.bincount(c.rows_of[index], (values[index] == values[index - 1]) * 1.0, c.count) / pairs
         order = np.arange(len(values)) - c.starts[c.rows_of] - (n[c.rows_of] - 1) / 2
-        slope = np.bincount(c.rows_of, off * order, c.count) / np.bincount(c.rows_of, order**2, c.count)
+        slope = np.bincount(c.rows_of, deviation * order, c.count) / np.bincount(c.rows_of, order**2, c.count)
         p_mean = np.bincount(c.rows_of, c.popularity, c.count) / n
         p_off = c.popularity - p_mean[c.rows_of]
-        p_spread = np.sqrt(np.bincount(c.rows_of, p_off**2, c.count) / n)
+        p_std = np.sqrt(np.bincount(c.rows_of, p_off**2, c.count) / n)
         popular = (
-            np.bincount(c.rows_of, off * p_off, c.count)
-            / n
-            / np.where(spread * p_spread > 1e-9, spread * p_spread, np.nan)
+            np.bincount(c.rows_of, deviation * p_off, c.count) / n / np.where(std * p_std > 1e-9, std * p_std, np.nan)
         )
         per_genre = np.zeros((c.count, c.genres.shape[1]))
         number = np.zeros_like(per_genre)
-        np.add.at(per_genre, c.rows_of, c.genres * off[:, None])
+        np.add.at(per_genre, c.rows_of, c.genres * deviation[:, None])
         np.add.at(number, c.rows_of, c.genres)
         tastes = np.where(number >= LEAST_GENRE, per_genre / number, np.nan)
     return {
         "n": n,
         "mean": mean,
-        "spread": spread,
+        "spread": std,
         "shares": shares,
         "autocorrelation": auto,
         "repeated": repeated,
@@ -266,7 +264,7 @@ def _statistics(values: Floats, c: _Context) -> dict[str, Floats]:
 
 def _compare(
     real: Mapping[str, Floats],
-    mine: Mapping[str, Floats],
+    simulated: Mapping[str, Floats],
     users: NDArray[Any],
     c: _Context,
     values: Floats,
@@ -276,10 +274,10 @@ def _compare(
 ) -> dict[str, float]:
     """The measures over some users (each may count several times). Item means are of the whole sample."""
     a = {k: v[users] for k, v in real.items()}
-    b = {k: v[users] for k, v in mine.items()}
+    b = {k: v[users] for k, v in simulated.items()}
     weights = a["n"][:, None]
     both = [(x["shares"] * weights).sum(axis=0) / weights.sum() for x in (a, b)]
-    found = {
+    result = {
         "histogram_user": float(0.5 * np.abs(a["shares"] - b["shares"]).sum(axis=1).mean()),
         "histogram": float(0.5 * np.abs(both[0] - both[1]).sum()),
         "user_mean": _correlation(a["mean"], b["mean"]),
@@ -288,13 +286,13 @@ def _compare(
         "drift": _correlation(a["drift"], b["drift"]),
     }
     for name in ("popularity", "autocorrelation", "repeated"):
-        found[name] = abs(_mean_of(b[name]) - _mean_of(a[name]))
+        result[name] = abs(_mean_of(b[name]) - _mean_of(a[name]))
     if items:
         n = np.bincount(c.item_rows, minlength=c.items)
         enough = n >= LEAST_ITEM
         means = [np.bincount(c.item_rows, v, c.items)[enough] / n[enough] for v in (truth, values)]
-        found["item_mean"] = _correlation(*means)
-    return found
+        result["item_mean"] = _correlation(*means)
+    return result
 
 
 def _correlation(a: Floats, b: Floats) -> float:
@@ -305,8 +303,8 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 
 def _mean_of(values: Floats) -> float:
-    kept = values[np.isfinite(values)]
-    return float(kept.mean()) if len(kept) else float("nan")
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def _shares(values: Floats, scale: RatingScale) -> list[float]:

@@ -225,7 +225,7 @@ def _calibrator(
             dataset, split, model, community=offsets, seed=seed, folder=cache_folder, cancelled=cancelled
         )
     try:
-        return fit_calibrator(forecasts, offsets, dataset, evidence=offsets.full)
+        return fit_calibrator(forecasts, offsets, dataset, evidence=offsets.has_factorization)
     except InvalidInputError:  # too few forecasts
         return None
 
@@ -244,7 +244,7 @@ def frame(
     if calibrator is not None and offsets is not None:
         frame_rows["calibrated"] = apply_calibration(answers, calibrator, offsets).expected
     frame_rows.loc[frame_rows["expected"].isna(), "calibrated"] = np.nan
-    frame_rows["spread"] = [None if r is None else r.spread for r in each]
+    frame_rows["spread"] = [None if r is None else r.std for r in each]
     frame_rows["reason"] = ["" if r is None else r.reason for r in each]
     frame_rows["failure"] = ["The evolution failed." if r is None else r.failure for r in each]
     steps = {u: len(s) for u, s in simulation.evolutions.items()}

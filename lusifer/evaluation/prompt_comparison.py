@@ -19,7 +19,7 @@ from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.audit import Audit, audit
-from lusifer.evaluation.metrics import LEAST_USERS
+from lusifer.evaluation.metrics import MIN_USERS
 from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import LLMUserModel, UserModel, make_evolution_spec
@@ -192,7 +192,7 @@ def table(sample: Split, trials: Sequence[Trial]) -> pd.DataFrame:
     frame = sample.test.frame().drop(columns="timestamp")
     pairs = list(zip(frame["user_id"].tolist(), frame["item_id"].tolist(), strict=True))
     for index, trial in enumerate(trials):
-        frame[f"said_{index}"] = trial.simulated.answers.said
+        frame[f"said_{index}"] = trial.simulated.answers.expected
         frame[f"reason_{index}"] = [trial.simulated.reasons.get(p, "") for p in pairs]
     return frame
 
@@ -201,7 +201,7 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     """Every measure of `MEASURES` for each candidate, its difference from the base with a 95 % interval,
     and the smallest difference that this sample finds four times of five; plain JSON values."""
     users = sample.test.user_ids
-    compared = np.all([np.isfinite(t.simulated.answers.said) for t in trials], axis=0)
+    compared = np.all([np.isfinite(t.simulated.answers.expected) for t in trials], axis=0)
     forecast = [_given(t) for t in trials]
     common = forecast[0]
     for other in forecast[1:]:
@@ -210,7 +210,7 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     evolved = set.intersection(*(set(t.audits) for t in trials))
     sums = [_sums(sample, t, users, compared, common, evolved) for t in trials]
     count = len(users)
-    draws = DRAWS if count >= LEAST_USERS else 0
+    draws = DRAWS if count >= MIN_USERS else 0
     weights = np.random.default_rng((seed, 77)).multinomial(count, np.full(count, 1 / count), size=draws)
     values = [_measures(s.sum(axis=0, keepdims=True), count) for s in sums]
     draws_of = [_measures(weights @ s, count) for s in sums]
@@ -282,7 +282,7 @@ def at_temperature(model: Any, temperature: float) -> Any:
 def _given(trial: Trial) -> NDArray[np.int64]:
     """The pairs that a candidate forecast, as one number each."""
     forecasts = trial.simulated.forecasts
-    return pair_keys(forecasts.user, forecasts.item)[np.isfinite(forecasts.said)]
+    return pair_keys(forecasts.user, forecasts.item)[np.isfinite(forecasts.expected)]
 
 
 def _sums(
@@ -295,7 +295,7 @@ def _sums(
 ) -> Floats:
     """Users × `_COLUMNS`: what every measure can be computed from once it is added up."""
     user_index = np.searchsorted(users, sample.test.user)
-    predicted, true = trial.simulated.answers.said, sample.test.rating.astype(float)
+    predicted, true = trial.simulated.answers.expected, sample.test.rating.astype(float)
     sums = {c: np.zeros(len(users)) for c in _COLUMNS}
 
     def add(name: str, rows: NDArray[Any], values: Floats) -> None:
@@ -320,7 +320,7 @@ def _sums(
     mask = np.isin(pair_keys(guesses.user, guesses.item), forecast)
     rows = np.searchsorted(users, guesses.user[mask])
     add("fn", rows, np.ones(int(mask.sum())))
-    add("fsquared", rows, (guesses.said[mask] - guesses.rating[mask]) ** 2)
+    add("fsquared", rows, (guesses.expected[mask] - guesses.rating[mask]) ** 2)
     for user, checked in trial.audits.items():
         if user not in evolved:
             continue

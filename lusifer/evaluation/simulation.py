@@ -58,25 +58,25 @@ class Answers:
 
     user: NDArray[np.int32]
     item: NDArray[np.int32]
-    said: Floats
+    expected: Floats
     seen: Floats
-    moment: NDArray[np.int64]
+    snapshot: NDArray[np.int64]
     newest: list[tuple[NDArray[np.int32], Floats]]
 
     def columns(self, community: Community) -> Columns:
         """Evidence on the pairs; ``recent``, the user's damped offset in the newest ratings seen; and
         ``drift``, how far these lie from the user's own level, damped: nothing where there are no others
         to tell a level from, or where the test part does not follow the training part in time."""
-        columns = community.of(self.user, self.item)
+        columns = community.evidence_for(self.user, self.item)
         bias, base = community.whole.bias, community.whole.base
         total, count = np.zeros(len(self.newest)), np.zeros(len(self.newest))
         for index, (items, ratings) in enumerate(self.newest):
             total[index] = (ratings - base - bias.item_offset(items)).sum()
             count[index] = len(items)
-        n = count[self.moment]
-        drift = (total[self.moment] - n * columns["user"]) / (n + bias.user_damping)
+        n = count[self.snapshot]
+        drift = (total[self.snapshot] - n * columns["user"]) / (n + bias.user_damping)
         other_share = np.maximum(1 - n / np.maximum(columns["user_count"], 1), 0) * community.forward
-        recent = total[self.moment] / (n + bias.user_damping)
+        recent = total[self.snapshot] / (n + bias.user_damping)
         return {**columns, "recent": recent, "drift": drift * other_share}
 
 
@@ -115,9 +115,9 @@ class Forecasts(Answers):
         return {
             "user": self.user,
             "item": self.item,
-            "said": self.said,
+            "said": self.expected,
             "seen": self.seen,
-            "moment": self.moment,
+            "moment": self.snapshot,
             "rating": self.rating,
             "cuts": cuts,
             "newest_items": np.concatenate([np.zeros(0, np.int32), *items]),
@@ -283,7 +283,7 @@ def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> 
             index = index_of_user[user]
             target = slice(int(offsets[index]), int(offsets[index + 1]))
             source = slice(int(cuts[number]), int(cuts[number + 1]))
-            expected[target], seen[target] = piece.answers.said[source], piece.answers.seen[source]
+            expected[target], seen[target] = piece.answers.expected[source], piece.answers.seen[source]
             newest[index] = piece.answers.newest[number]
         evolutions |= piece.evolutions
         ratings_by_user |= piece.ratings
@@ -389,7 +389,7 @@ def fit_calibrator(forecasts: Forecasts, community: Community, dataset: Dataset,
     columns = {k: v[covered] for k, v in forecasts.columns(community).items()}
     return Calibrator.fit(
         columns,
-        forecasts.said[covered],
+        forecasts.expected[covered],
         forecasts.seen[covered],
         forecasts.rating[covered],
         dataset.scale,
@@ -401,7 +401,7 @@ def apply_calibration(
     answers: Answers, calibrator: Calibrator, community: Community, *, model_term: bool = True
 ) -> Calibrated:
     """Answers calibrated; without ``model_term`` by the same stack without the model."""
-    return calibrator.apply(answers.columns(community), answers.said, answers.seen, model_term=model_term)
+    return calibrator.apply(answers.columns(community), answers.expected, answers.seen, model_term=model_term)
 
 
 def run_threaded(

@@ -13,7 +13,7 @@ from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
 from lusifer.store import Store
 
-ASKED = ("schema", "temperature", "seed", "max_tokens", "logprobs", "draw")
+RECORDED_OPTIONS = ("schema", "temperature", "seed", "max_tokens", "logprobs", "draw")
 """What is asked for beside the messages, as it is kept with a call."""
 
 
@@ -31,9 +31,9 @@ def answer_key(
 
     Log probabilities leave an answer as it is, but one that was stored without them lacks them.
     """
-    asked = [identity, [m.to_json() for m in messages], schema, temperature, seed, max_tokens, draw]
+    request = [identity, [m.to_json() for m in messages], schema, temperature, seed, max_tokens, draw]
     text = json.dumps(
-        [*asked, logprobs] if logprobs else asked,
+        [*request, logprobs] if logprobs else request,
         sort_keys=True,
         ensure_ascii=False,
     )
@@ -82,7 +82,7 @@ class CachedLLM(LLMWrapper):
                 cached=True,
                 tokens=tokens_from_json(stored["tokens"]),
             )
-        call |= _asked(messages, options)
+        call |= _request_fields(messages, options)
         try:
             answer = self.inner.complete(messages, **options)
         except ModelError as error:
@@ -90,9 +90,9 @@ class CachedLLM(LLMWrapper):
                 {**call, "status": "failed", "error_kind": error.kind, "error": str(error), "attempts": error.attempts}
             )
             raise
-        used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
-        counts = dict(zip(("input_tokens", "cached_tokens", "output_tokens"), used, strict=True))
-        call |= {**counts, "latency_ms": answer.latency_ms, "price": price(self.identity, *used)}
+        token_counts = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
+        counts = dict(zip(("input_tokens", "cached_tokens", "output_tokens"), token_counts, strict=True))
+        call |= {**counts, "latency_ms": answer.latency_ms, "price": price(self.identity, *token_counts)}
         call |= {"text": answer.text, "attempts": answer.attempts}
         if self._cut_off(answer, call):
             raise ModelError(
@@ -117,23 +117,23 @@ class CachedLLM(LLMWrapper):
         }
 
     def _store(self, key: str, answer: Completion, call: dict[str, Any]) -> Completion:
-        kept = {
+        row = {
             "model": self.spec,
             "text": answer.text,
             "finish_reason": answer.finish_reason,
             "tokens": tokens_to_json(answer.tokens),
         }
         counts = {k: getattr(answer, k) for k in ("input_tokens", "cached_tokens", "output_tokens")}
-        self.store.save_answer(key, {**kept, **counts}, {**call, "status": "ok"})
+        self.store.save_answer(key, {**row, **counts}, {**call, "status": "ok"})
         # What is given now is what a later hit gives.
-        tokens = tokens_from_json(kept["tokens"])
+        tokens = tokens_from_json(row["tokens"])
         return replace(answer, key=key, tokens=tokens)
 
-    def keep(
+    def save(
         self, key: str, messages: Sequence[Message], options: Options, answer: Completion, cost: float | None
     ) -> None:
         """Store an answer that came by another way (a batch), with what it cost there; one that was cut off only as a call."""
-        call = {**self._call(key, options), **_asked(messages, options)}
+        call = {**self._call(key, options), **_request_fields(messages, options)}
         used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
         call |= dict(zip(("input_tokens", "cached_tokens", "output_tokens"), used, strict=True))
         call |= {"latency_ms": answer.latency_ms, "price": cost, "text": answer.text, "attempts": 1}
@@ -159,24 +159,24 @@ class CachedLLM(LLMWrapper):
         self.store.reject_answer(key, reason)
 
 
-def _asked(messages: Sequence[Message], options: Options) -> dict[str, str]:
+def _request_fields(messages: Sequence[Message], options: Options) -> dict[str, str]:
     """Messages and options as they are kept with a call."""
-    said = {k: options[k] for k in ASKED if options.get(k) is not None}  # type: ignore[literal-required]
+    recorded = {k: options[k] for k in RECORDED_OPTIONS if options.get(k) is not None}  # type: ignore[literal-required]
     return {
         "messages": json.dumps([m.to_json() for m in messages], ensure_ascii=False),
-        "options": json.dumps(said),
+        "options": json.dumps(recorded),
     }
 
 
 def tokens_to_json(tokens: Sequence[Token]) -> str | None:
     """Log probabilities as stored: numbers alone and what follows each, since nothing else is ever
     read from them and a whole answer's would be a hundred times its text."""
-    kept = [
+    rows = [
         [t.start, t.text, round(t.logprob, 4), [[x, round(p, 4)] for x, p in t.top]]
         for before, t in zip(("", *(t.text for t in tokens)), tokens, strict=False)
         if _has_digit(t.text) or _has_digit(before) or before.endswith(".")
     ]
-    return json.dumps(kept, ensure_ascii=False) if kept else None
+    return json.dumps(rows, ensure_ascii=False) if rows else None
 
 
 def _has_digit(text: str) -> bool:

@@ -15,8 +15,8 @@ from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
 
-MINUTE = 60.0
-FIRST = 16
+WINDOW_SECONDS = 60.0
+INITIAL_CONCURRENCY = 16
 """Calls at a time before anything is known of a server: it doubles with each round that goes well."""
 
 
@@ -24,9 +24,9 @@ class ConcurrencyLimiter:
     """Lets calls through. The number at a time starts small, grows while all goes well (by one a
     call until the first refusal, then by one a full round), and halves when the server says 429."""
 
-    def __init__(self, most: int, rpm: int | None = None, tpm: int | None = None) -> None:
-        self.most, self.rpm, self.tpm = most, rpm, tpm
-        self.limit = float(min(FIRST, most))
+    def __init__(self, max_concurrent: int, rpm: int | None = None, tpm: int | None = None) -> None:
+        self.max_concurrent, self.rpm, self.tpm = max_concurrent, rpm, tpm
+        self.limit = float(min(INITIAL_CONCURRENCY, max_concurrent))
         self._refused = False
         self._shrunk = 0.0
         self._inside = 0
@@ -58,14 +58,14 @@ class ConcurrencyLimiter:
         if not (self.rpm or self.tpm):
             return 0.0
         now = time.monotonic()
-        while self._window and now - self._window[0][0] >= MINUTE:
+        while self._window and now - self._window[0][0] >= WINDOW_SECONDS:
             self._window.popleft()
-        used = sum(t for _, t in self._window)
+        window_tokens = sum(t for _, t in self._window)
         full = (self.rpm and len(self._window) >= self.rpm) or (
             # One call larger than a minute's tokens must pass some time: alone.
-            self.tpm and self._window and used + tokens > self.tpm
+            self.tpm and self._window and window_tokens + tokens > self.tpm
         )
-        return MINUTE - (now - self._window[0][0]) if full else 0.0
+        return WINDOW_SECONDS - (now - self._window[0][0]) if full else 0.0
 
     def leave(self, outcome: str) -> None:
         """A call ended: ``ok``, ``refused`` (429) or ``other``."""
@@ -73,7 +73,7 @@ class ConcurrencyLimiter:
             self._inside -= 1
             if outcome == "ok":
                 step = 1.0 / self.limit if self._refused else 1.0
-                self.limit = min(self.limit + step, float(self.most))
+                self.limit = min(self.limit + step, float(self.max_concurrent))
             elif outcome == "refused":
                 self._refused = True
                 # The answers of one burst come together and are one refusal, not many.
@@ -83,7 +83,7 @@ class ConcurrencyLimiter:
             self._changed.notify_all()
 
 
-_gates: dict[tuple[str, str, int, int | None, int | None], ConcurrencyLimiter] = {}
+_limiters: dict[tuple[str, str, int, int | None, int | None], ConcurrencyLimiter] = {}
 _lock = threading.Lock()
 
 
@@ -91,15 +91,17 @@ def limiter_for(endpoint: Endpoint) -> ConcurrencyLimiter:
     """The gate that everybody in this process shares for an endpoint."""
     key = (endpoint.name, endpoint.url, endpoint.workers, endpoint.rpm, endpoint.tpm)
     with _lock:
-        return _gates.setdefault(key, ConcurrencyLimiter(endpoint.workers, endpoint.rpm, endpoint.tpm))
+        return _limiters.setdefault(key, ConcurrencyLimiter(endpoint.workers, endpoint.rpm, endpoint.tpm))
 
 
 class RateLimitedLLM(LLMWrapper):
     """Passes each call through a gate."""
 
-    def __init__(self, inner: LLM, gate: ConcurrencyLimiter, *, cancelled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, inner: LLM, limiter: ConcurrencyLimiter, *, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
         super().__init__(inner)
-        self.gate, self.cancelled = gate, cancelled
+        self.limiter, self.cancelled = limiter, cancelled
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`.
@@ -108,7 +110,7 @@ class RateLimitedLLM(LLMWrapper):
             CancelledError: somebody cancelled while it waited.
         """
         tokens = sum(len(m.content) for m in messages) // 4 + (options.get("max_tokens") or 0) // 2
-        self.gate.enter(tokens, self.cancelled)
+        self.limiter.enter(tokens, self.cancelled)
         outcome = "other"
         try:
             answer = self.inner.complete(messages, **options)
@@ -118,4 +120,4 @@ class RateLimitedLLM(LLMWrapper):
             outcome = "refused" if error.kind == "rate-limit" else "other"
             raise
         finally:
-            self.gate.leave(outcome)
+            self.limiter.leave(outcome)

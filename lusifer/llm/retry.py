@@ -62,16 +62,16 @@ class RetryingLLM(LLMWrapper):
 
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while (remaining := until - time.monotonic()) > 0:
             if self.cancelled():
                 raise CancelledError("Stopped while waiting for the server.", "Finished work is saved.")
-            time.sleep(min(left, 0.2))
+            time.sleep(min(remaining, 0.2))
 
     @staticmethod
     def _given_up(error: ModelError, attempts: int, seconds: float) -> ModelError:
         tried = f"Tried {attempts} times in {seconds:.0f} seconds."
         if error.retry_after:
-            tried += f" The server asks to wait {error.retry_after:.0f} seconds."
-        made = ModelError(f"{error.message} {tried}", error.fix, kind=error.kind, retry_after=error.retry_after)
-        made.attempts = attempts
-        return made
+            tried += f" The server requests a wait of {error.retry_after:.0f} seconds."
+        final = ModelError(f"{error.message} {tried}", error.fix, kind=error.kind, retry_after=error.retry_after)
+        final.attempts = attempts
+        return final

@@ -84,7 +84,7 @@ class PromptSet:
             where = f"Template {template} of {self.name}" + (f", line {line}" if line else "")
             raise InvalidInputError(f"{where}: {error}", "Fix the template.") from None
 
-    def shows(self, template: str, text: str) -> PromptSet:
+    def with_template(self, template: str, text: str) -> PromptSet:
         """The same set with another text for one template."""
         return replace(self, templates=tuple((t, text if t == template else x) for t, x in self.templates))
 
@@ -124,8 +124,8 @@ def find(name_or_file: str) -> PromptSet:
 
 def to_json(prompts: PromptSet) -> str:
     """A prompt set as one file: templates and parameters, readable and editable."""
-    said = {**asdict(prompts), "templates": dict(prompts.templates), "format": FORMAT}
-    return json.dumps(said, ensure_ascii=False, indent=1)
+    content = {**asdict(prompts), "templates": dict(prompts.templates), "format": FORMAT}
+    return json.dumps(content, ensure_ascii=False, indent=1)
 
 
 def from_json(text: str, *, draft: bool = False) -> PromptSet:
@@ -136,16 +136,16 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         InvalidInputError: what is wrong, and where.
     """
     try:
-        said = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"The prompt file is not JSON ({error}).", "Export one and edit that.") from None
-    if not isinstance(said, dict) or said.get("format") not in {FORMAT, FIRST_FORMAT}:
+    if not isinstance(content, dict) or content.get("format") not in {FORMAT, FIRST_FORMAT}:
         raise InvalidInputError(
             "The prompt file has no known format number.",
             f"This version reads formats {FIRST_FORMAT} and {FORMAT}.",
         )
-    templates = said.pop("templates", None)
-    if said.pop("format") == FIRST_FORMAT and isinstance(templates, dict) and "update" in templates:
+    templates = content.pop("templates", None)
+    if content.pop("format") == FIRST_FORMAT and isinstance(templates, dict) and "update" in templates:
         templates = {"first": templates["update"], **templates}
     if (
         not isinstance(templates, dict)
@@ -153,24 +153,24 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         or not all(isinstance(t, str) for t in templates.values())
     ):
         raise InvalidInputError("The prompt file lacks templates.", f"It needs {', '.join(TEMPLATES)}.")
-    if isinstance(said.get("metadata"), list):
-        said["metadata"] = tuple(m if isinstance(m, str) else "?" for m in said["metadata"])
-    if isinstance(said.get("temperature"), int) and not isinstance(said["temperature"], bool):
-        said["temperature"] = float(said["temperature"])  # else the same content had two hashes
+    if isinstance(content.get("metadata"), list):
+        content["metadata"] = tuple(m if isinstance(m, str) else "?" for m in content["metadata"])
+    if isinstance(content.get("temperature"), int) and not isinstance(content["temperature"], bool):
+        content["temperature"] = float(content["temperature"])  # else the same content had two hashes
     if not draft:
-        check_parameters(said)
+        check_parameters(content)
     for name, template in () if draft else templates.items():
         try:
-            sandbox.compiled(template)
+            sandbox.compile_template(template)
         except TemplateSyntaxError as error:
             raise InvalidInputError(
                 f"Template {name}, line {error.lineno}: {error.message}", "Fix the template."
             ) from None
     ordered = tuple((t, templates[t]) for t in TEMPLATES)
-    return PromptSet(**{"name": "own", **said, "templates": ordered})
+    return PromptSet(**{"name": "own", **content, "templates": ordered})
 
 
-LARGEST = {
+MAX_VALUES = {
     "temperature": 2,
     "items_per_call": 50,
     "recent": 200,
@@ -183,7 +183,7 @@ LARGEST = {
 """The most that a parameter may be; the least is 1, and 0 of temperature and recent."""
 
 
-def check_parameters(said: Mapping[str, Any]) -> None:
+def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Whether values are ones that a prompt set can have.
 
     Raises:
@@ -191,18 +191,18 @@ def check_parameters(said: Mapping[str, Any]) -> None:
     """
     known = {f.name for f in fields(PromptSet)} - {"templates"}
     value: Any
-    for name, value in said.items():
+    for name, value in parameters.items():
         usual: Any = getattr(load(), name, None) if name in known else None
         kind: Any = float | int if isinstance(usual, float) else type(usual)
         if name not in known or isinstance(value, bool) != isinstance(usual, bool) or not isinstance(value, kind):
             raise InvalidInputError(
                 f"The prompt set's {name} can't be {value!r}.", f"Known: {', '.join(sorted(known))}."
             )
-        if name in LARGEST:
+        if name in MAX_VALUES:
             least = 0 if name in {"temperature", "recent"} else 1
-            if not least <= value <= LARGEST[name]:
+            if not least <= value <= MAX_VALUES[name]:
                 raise InvalidInputError(
-                    f"The prompt set's {name} can't be {value}.", f"Give {least} to {LARGEST[name]}."
+                    f"The prompt set's {name} can't be {value}.", f"Give {least} to {MAX_VALUES[name]}."
                 )
         if name == "metadata" and not set(value) <= set(METADATA):
             raise InvalidInputError(

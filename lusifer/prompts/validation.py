@@ -10,7 +10,7 @@ from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 
 from lusifer.prompts import sandbox
 
-ALWAYS = {"range", "namespace", "loop", "caller", "varargs", "kwargs"}
+JINJA_NAMES = {"range", "namespace", "loop", "caller", "varargs", "kwargs"}
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class TemplateProblem:
         return f"{where}: {self.message}"
 
 
-def static(name: str, text: str, known: Iterable[str]) -> list[TemplateProblem]:
+def check_syntax(name: str, text: str, known: Iterable[str]) -> list[TemplateProblem]:
     """What shows without filling anything in: syntax, and variables that are not there."""
     try:
-        tree = sandbox.tree(text)
+        tree = sandbox.parse(text)
     except TemplateSyntaxError as error:
         return [TemplateProblem(name, error.lineno, error.message or "it can't be parsed")]
     except TemplateError as error:
         return [TemplateProblem(name, sandbox.line_of(error), str(error))]
-    unknown = meta.find_undeclared_variables(tree) - set(known) - ALWAYS
+    unknown = meta.find_undeclared_variables(tree) - set(known) - JINJA_NAMES
     lines = {n.name: n.lineno for n in list(tree.find_all(nodes.Name))[::-1] if n.name in unknown}
     choice = ", ".join(sorted(known))
     return [
@@ -45,7 +45,7 @@ def static(name: str, text: str, known: Iterable[str]) -> list[TemplateProblem]:
     ]
 
 
-def running(name: str, text: str, values: Mapping[str, Any]) -> list[TemplateProblem]:
+def check_rendering(name: str, text: str, values: Mapping[str, Any]) -> list[TemplateProblem]:
     """What shows when it is filled in."""
     try:
         sandbox.render(text, values)

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lusifer.datasets import Item, RatingScale
 from lusifer.errors import ModelError
 from lusifer.llm import Token
-from lusifer.simulator.probabilities import LEAST_MASS, Chances, chances_of_ratings, objects
+from lusifer.simulator.probabilities import MIN_SCALE_PROBABILITY, RatingProbabilities, objects, rating_probabilities
 from lusifer.simulator.types import (
     DIRECTIONS,
     SECTIONS,
@@ -184,14 +184,14 @@ def read_ratings(
         ModelError: there is no rating in it at all (kind ``invalid``).
     """
     answer_rows = _rows(text)
-    chances = chances_of_ratings(text, tokens, scale)
+    chances = rating_probabilities(text, tokens, scale)
     by_id: dict[int, SimulatedRating] = {}
     item_ids = {i.id for i in items}
     for row in answer_rows:
         item_id = _integer(row.get("item_id"))
         if item_id is not None and item_id in item_ids and item_id not in by_id:
             by_id[item_id] = _rating(item_id, row, scale, chances.get(item_id))
-    missing = "The model's answer left this {} out."
+    missing = "The model's answer left this {} output tokens."
     return tuple(
         by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.words.one)) for i in items
     )
@@ -241,7 +241,9 @@ def _number(value: Any, highest: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _rating(item_id: int, row: dict[str, Any], scale: RatingScale, chances: Chances | None) -> SimulatedRating:
+def _rating(
+    item_id: int, row: dict[str, Any], scale: RatingScale, chances: RatingProbabilities | None
+) -> SimulatedRating:
     rating, stated = (_number(row.get(k), scale.highest) for k in ("rating", "expected"))
     if rating is None or not scale.contains(rating):
         answer = str(row.get("rating"))[:20]
@@ -249,18 +251,20 @@ def _rating(item_id: int, row: dict[str, Any], scale: RatingScale, chances: Chan
             item_id, None, None, failure=f"The model answered {answer!r}, which is not on the scale."
         )
     reason = " ".join(str(row.get("reason") or "").split())
-    if chances is not None and chances.mass >= LEAST_MASS:
+    if chances is not None and chances.scale_probability >= MIN_SCALE_PROBABILITY:
         return SimulatedRating(
             item_id,
             rating,
             chances.expected,
-            chances.spread,
+            chances.std,
             reason,
-            mass=chances.mass,
+            scale_probability=chances.scale_probability,
             how="tokens",
         )
     if chances is not None:  # the model meant something else than a rating there: what it wrote holds
-        return SimulatedRating(item_id, rating, rating, None, reason, mass=chances.mass, how="rating")
+        return SimulatedRating(
+            item_id, rating, rating, None, reason, scale_probability=chances.scale_probability, how="rating"
+        )
     if stated is None:
         return SimulatedRating(item_id, rating, rating, None, reason, how="rating")
     return SimulatedRating(item_id, rating, float(scale.clip(stated)), None, reason, how="stated")

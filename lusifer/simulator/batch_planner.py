@@ -13,10 +13,10 @@ from lusifer.simulator.evolution import (
     CommunityEvidence,
     EvolutionSpec,
     Step,
-    batches,
     context_after,
     history_of,
-    plan,
+    make_evolution_spec,
+    split_into_batches,
 )
 from lusifer.simulator.llm_model import LLMUserModel, Question
 from lusifer.simulator.runner import run_evolution, stored_steps
@@ -27,7 +27,7 @@ Ask = Callable[[Sequence[Question], str], None]
 """Has questions answered into the store; told what they are."""
 
 
-def by_waves(
+def ask_in_waves(
     dataset: Dataset,
     split: Split,
     model: LLMUserModel,
@@ -46,100 +46,100 @@ def by_waves(
         ModelError: a fatal one.
         CancelledError: ``ask`` said so.
     """
-    plans = {u: plan(dataset, split, u, model, forecasts=forecasts, community=community) for u in users}
-    broken: set[int] = set()
+    specs = {u: make_evolution_spec(dataset, split, u, model, forecasts=forecasts, community=community) for u in users}
+    failed_users: set[int] = set()
     number = 0
     while True:
-        waiting = {u: s for u, s in _unfinished(dataset, split, plans, store) if u not in broken}
+        waiting = {u: s for u, s in _unfinished(dataset, split, specs, store) if u not in failed_users}
         if not waiting:
             break
         number += 1
-        asked: list[Question] = []
-        for user, (steps, cut) in waiting.items():
+        questions: list[Question] = []
+        for user, (steps, all_batches) in waiting.items():
             try:
-                asked += _of_step(dataset, split, model, plans[user], steps, cut, community)
+                questions += _of_step(dataset, split, model, specs[user], steps, all_batches, community)
             except InvalidInputError:
-                broken.add(user)
-        ask(asked, f"Step {number} of {len(waiting):,} users")
-        if model.prompts.samples > 1 and any(w.forecasts for w in plans.values()):
-            again: list[Question] = []
-            for user, (steps, cut) in waiting.items():
-                if user in broken:
+                failed_users.add(user)
+        ask(questions, f"Step {number} of {len(waiting):,} users")
+        if model.prompts.samples > 1 and any(w.forecasts for w in specs.values()):
+            further_draws: list[Question] = []
+            for user, (steps, all_batches) in waiting.items():
+                if user in failed_users:
                     continue
                 try:
-                    context, items = _before(dataset, split, model, plans[user], steps, cut, community)
-                    mine = replace(model, evolution=plans[user].id)
-                    again += mine.draw_questions(context, items, "forecast")
+                    context, items = _before(dataset, split, model, specs[user], steps, all_batches, community)
+                    recording_model = replace(model, evolution=specs[user].id)
+                    further_draws += recording_model.draw_questions(context, items, "forecast")
                 except (ModelError, InvalidInputError) as error:
                     if isinstance(error, ModelError) and error.is_fatal:
                         raise
-                    broken.add(user)
-            ask(again, f"Step {number}: further draws")
+                    failed_users.add(user)
+            ask(further_draws, f"Step {number}: more samples")
         for user, (steps, _) in waiting.items():
-            if user in broken:
+            if user in failed_users:
                 continue
             try:
-                one = run_evolution(dataset, split, model, plans[user], store, community=community)
-                list(islice(one, len(steps) + 1))
+                evolution = run_evolution(dataset, split, model, specs[user], store, community=community)
+                list(islice(evolution, len(steps) + 1))
             except (ModelError, InvalidInputError) as error:
                 if isinstance(error, ModelError) and error.is_fatal:
                     raise
-                broken.add(user)  # a template may fail for one user alone
+                failed_users.add(user)  # a template may fail for one user alone
     for further in (False, True) if model.prompts.samples > 1 else (False,):
-        wanted: list[Question] = []
-        for user in [u for u in users if u not in broken]:
+        rating_questions: list[Question] = []
+        for user in [u for u in users if u not in failed_users]:
             try:
-                wanted += _of_ratings(dataset, split, model, plans[user], store, community, further=further)
+                rating_questions += _of_ratings(dataset, split, model, specs[user], store, community, further=further)
             except (ModelError, InvalidInputError) as error:
                 if isinstance(error, ModelError) and error.is_fatal:
                     raise
-                broken.add(user)
-        ask(wanted, "Ratings: further draws" if further else f"Ratings of {len(users):,} users")
+                failed_users.add(user)
+        ask(rating_questions, "Ratings: more samples" if further else f"Ratings of {len(users):,} users")
 
 
 def _unfinished(
-    dataset: Dataset, split: Split, plans: dict[int, EvolutionSpec], store: Store
+    dataset: Dataset, split: Split, specs: dict[int, EvolutionSpec], store: Store
 ) -> Iterator[tuple[int, tuple[list[Step], list[tuple]]]]:
     """Users whose evolution is not complete, with the steps that are there and all batches."""
-    for user, what in plans.items():
+    for user, spec in specs.items():
         try:
-            cut = batches(history_of(dataset, split, user, what.history), what.batch_size)
+            all_batches = split_into_batches(history_of(dataset, split, user, spec.history), spec.batch_size)
         except EmptyHistoryError:
             continue
-        steps = stored_steps(dataset, what, store)
-        if len(steps) < len(cut):
-            yield user, (steps, cut)
+        steps = stored_steps(dataset, spec, store)
+        if len(steps) < len(all_batches):
+            yield user, (steps, all_batches)
 
 
 def _of_step(
     dataset: Dataset,
     split: Split,
     model: LLMUserModel,
-    what: EvolutionSpec,
+    spec: EvolutionSpec,
     steps: list[Step],
-    cut: list[tuple],
+    all_batches: list[tuple],
     community: CommunityEvidence | None,
 ) -> list[Question]:
-    mine = replace(model, evolution=what.id)
-    context, items = _before(dataset, split, model, what, steps, cut, community)
-    found = mine.rate_questions(context, items, "forecast") if what.forecasts else []
-    return [*found, mine.update_question(context.with_batch(cut[len(steps)]))]
+    recording_model = replace(model, evolution=spec.id)
+    context, items = _before(dataset, split, model, spec, steps, all_batches, community)
+    questions = recording_model.rate_questions(context, items, "forecast") if spec.forecasts else []
+    return [*questions, recording_model.update_question(context.with_batch(all_batches[len(steps)]))]
 
 
 def _before(
     dataset: Dataset,
     split: Split,
     model: LLMUserModel,
-    what: EvolutionSpec,
+    spec: EvolutionSpec,
     steps: list[Step],
-    cut: list[tuple],
+    all_batches: list[tuple],
     community: CommunityEvidence | None,
 ) -> tuple[Context, list[Item]]:
     """What a step's batch is forecast from, and its items."""
-    context = context_after(dataset, split, what.user, steps)
-    items = [r.item for r in cut[len(steps)]]
+    context = context_after(dataset, split, spec.user, steps)
+    items = [r.item for r in all_batches[len(steps)]]
     if model.evidence and community is not None:
-        context = context.with_evidence(community.crowd(what.user, [i.id for i in items]))
+        context = context.with_evidence(community.item_evidence(spec.user, [i.id for i in items]))
     return context, items
 
 
@@ -147,20 +147,20 @@ def _of_ratings(
     dataset: Dataset,
     split: Split,
     model: LLMUserModel,
-    what: EvolutionSpec,
+    spec: EvolutionSpec,
     store: Store,
     community: CommunityEvidence | None,
     *,
     further: bool = False,
 ) -> list[Question]:
-    steps = stored_steps(dataset, what, store)
-    items = dataset.items_of(split.test.of_user(what.user).item)
-    known = store.ratings(what.id, len(steps), [i.id for i in items])
-    missing = [i for i in items if i.id not in known or known[i.id]["failure"]]
+    steps = stored_steps(dataset, spec, store)
+    items = dataset.items_of(split.test.of_user(spec.user).item)
+    stored = store.ratings(spec.id, len(steps), [i.id for i in items])
+    missing = [i for i in items if i.id not in stored or stored[i.id]["failure"]]
     if not missing:
         return []
-    context = context_after(dataset, split, what.user, steps)
+    context = context_after(dataset, split, spec.user, steps)
     if model.evidence and community is not None:
-        context = context.with_evidence(community.crowd(what.user, [i.id for i in missing]))
-    mine = replace(model, evolution=what.id)
-    return (mine.draw_questions if further else mine.rate_questions)(context, missing)
+        context = context.with_evidence(community.item_evidence(spec.user, [i.id for i in missing]))
+    recording_model = replace(model, evolution=spec.id)
+    return (recording_model.draw_questions if further else recording_model.rate_questions)(context, missing)

@@ -1,4 +1,4 @@
-"""Calibrated ratings: a model's say, corrected by what the training part knows of user, item and model.
+"""Calibrated ratings: a model's answer, corrected by what the training set knows of user, item and model.
 
 Learned from forecasts alone: pairs of a prediction and the rating that was then shown, all of the training
 part, each with evidence that was computed without it. No test rating is read. Every part of a calibrated
@@ -6,8 +6,8 @@ rating can be named, and the parts add up to it.
 
 The stack: base + user + movie is a regression that starts from damped biases and moves away from them only
 as far as the forecasts ask; community is what neighbours and the factorisation machine change about that.
-What is said of a user counts the less the fewer ratings of theirs are known. The model's own say is
-what it said beyond what these parts already say: the rest of a regression of its answers on them
+What is said of a user counts the less the fewer ratings of theirs are known. The model's term is
+what it answered beyond these parts: the rest of a regression of its answers on them
 (Frisch and Waugh 1933), so its weight is its partial effect and can be taken out on its own.
 """
 
@@ -26,20 +26,21 @@ from lusifer.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
 PARTS = ("base", "user", "movie", "community", "persona", "limit")
-"""What a calibrated rating is made of; ``limit`` brings it back to the scale's edge, mostly by nothing."""
+"""Names of the parts of a calibrated rating, as recorded tables have them (``persona`` is `Calibrated.model_term`);
+``limit`` brings the sum back to the scale's edge, mostly by nothing."""
 Mode = Literal["expected", "sample"]
 PRIOR = 50.0
 """Ratings' worth (of unit variance) by which every weight is held at its start: 1 for the offsets and the
-machine, 0 for the neighbours and the model's say."""
+machine, 0 for the neighbors and the model's term."""
 SEEN_DOUBT = 10.0
 """Ratings seen at which half of what history teaches a model is known; see `_knowledge`."""
 SHAPE_ROWS = 8000
 """Forecasts that the shape of the distribution is fitted to."""
-USER_DOUBT, COMMUNITY_DOUBT, SAY_DOUBT = 10.0, 2.0, 40.0
+USER_DOUBT, COMMUNITY_DOUBT, MODEL_TERM_DOUBT = 10.0, 2.0, 40.0
 """Ratings of the user in the training part at which half of what was learned about users' offsets is
 applied; at which half of what the community, and the model, say of them counts: with few, both know hardly more than the offsets, and the model's say knows it from the same
 ratings."""
-LEAST = 30
+MIN_FORECASTS = 30
 """Forecasts below which nothing is learned."""
 
 
@@ -53,15 +54,20 @@ class Calibrated:
     user: Floats
     movie: Floats
     community: Floats
-    persona: Floats
+    model_term: Floats
     limit: Floats
     expected: Floats
-    chances: Floats
+    probabilities: Floats
+
+    def part(self, name: str) -> Floats:
+        """One of `PARTS`."""
+        values: Floats = getattr(self, "model_term" if name == "persona" else name)
+        return values
 
     def sample(self, scale: RatingScale, seed: int) -> Floats:
         """One draw of each rating's distribution; NaN where there is none."""
         drawn = np.random.default_rng(seed).random(len(self.expected))
-        levels = (drawn[:, None] > np.cumsum(self.chances, axis=1)).sum(axis=1)
+        levels = (drawn[:, None] > np.cumsum(self.probabilities, axis=1)).sum(axis=1)
         ratings = scale.values[np.minimum(levels, len(scale.values) - 1)]
         return np.where(np.isfinite(self.expected), ratings, np.nan)
 
@@ -95,12 +101,12 @@ class Calibrator:
             level has drifted, of movie offset.
         community: with evidence, of what it changes: of both offsets, the machine, the neighbours.
         usual: what this model says of anybody, anything, any offset: by what of `_design`.
-        say: weight of the model's own say, and of the same times `_knowledge`.
+        model_term_weights: of what the model adds to these parts, and of the same times `_knowledge`.
         cuts: thresholds of an ordered probit on the expected rating.
         shape: exponents of the distribution that the expected rating tilts: of the machine's (or the
             probit's) chances, and of how the user uses the scale.
         rows: forecasts that it was learned from.
-        partial: partial correlation of the model's say with the truth, given all else.
+        partial: partial correlation of the model's term with the truth, given all else.
     """
 
     scale: RatingScale
@@ -108,7 +114,7 @@ class Calibrator:
     weights: Floats
     community: Floats
     usual: Floats
-    say: Floats
+    model_term_weights: Floats
     cuts: Floats
     shape: Floats
     rows: int
@@ -139,10 +145,10 @@ class Calibrator:
             InvalidInputError: fewer than `LEAST` forecasts were given.
         """
         answered = np.isfinite(predicted)
-        if answered.sum() < LEAST:
+        if answered.sum() < MIN_FORECASTS:
             raise InvalidInputError(
                 f"{int(answered.sum())} forecasts are too few to fit a calibration.",
-                f"Evolve more users with forecasts: at least {LEAST} ratings are needed.",
+                f"Evolve more users with forecasts: at least {MIN_FORECASTS} ratings are needed.",
             )
         columns = {k: v[answered] for k, v in columns.items()}
         predicted, seen, rating = predicted[answered], seen[answered], rating[answered].astype(float)
@@ -197,11 +203,13 @@ class Calibrator:
 
         Args:
             columns, predicted, seen: as in `fit`, for pairs outside the training part.
-            model_term: without it the model's own say counts nothing: the same stack without the model.
+            model_term: whether the model's term counts; without it: the same stack without the model.
         """
         x, base = _offsets(columns), columns["base"]
         surprise = predicted - base - _design(columns, seen, self.evidence) @ self.usual
-        model_part = _own_design(surprise, seen, columns) @ self.say if model_term else np.zeros_like(base)
+        model_part = (
+            _own_design(surprise, seen, columns) @ self.model_term_weights if model_term else np.zeros_like(base)
+        )
         offset_parts = x * self.weights
         community = _said_by_all(columns) @ self.community if self.evidence else np.zeros_like(base)
         user, movie = offset_parts[:, :3].sum(axis=1), offset_parts[:, 3]
@@ -257,7 +265,7 @@ def _design(columns: Mapping[str, NDArray[Any]], seen: Floats, evidence: bool) -
 
 def _own_design(surprise: Floats, seen: Floats, columns: Mapping[str, NDArray[Any]]) -> Floats:
     count = columns["user_count"]
-    surprise = surprise * count / (count + SAY_DOUBT)
+    surprise = surprise * count / (count + MODEL_TERM_DOUBT)
     return np.column_stack([surprise, surprise * _knowledge(seen)])
 
 

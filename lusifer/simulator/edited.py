@@ -23,12 +23,12 @@ TASTE = 0.6
 
 def profile_of(profile: Profile, texts: Mapping[str, Sequence[str]]) -> Profile:
     """The profile with these bullets by section; one whose words stayed keeps the built-in's own notes."""
-    known = {b.text: b for b in profile.bullets}
-    parts = {
-        name: tuple(known.get(t, Bullet(t)) for t in (" ".join(x.split()) for x in texts.get(name, ())) if t)
+    old_bullets = {b.text: b for b in profile.bullets}
+    sections = {
+        name: tuple(old_bullets.get(t, Bullet(t)) for t in (" ".join(x.split()) for x in texts.get(name, ())) if t)
         for name in SECTIONS
     }
-    return replace(profile, **parts)  # type: ignore[arg-type]
+    return replace(profile, **sections)  # type: ignore[arg-type]
 
 
 def rate_edited(
@@ -68,8 +68,8 @@ def rate_edited(
         if rating.expected is None or not (less or more):
             answers.append(rating)
             continue
-        why = [f"the profile says now: {t}" for a, (_, t) in written.items() if a in of]
-        why += ["a taste that was taken out counts no more"] * bool(less)
+        why = [f"the profile now says: {t}" for a, (_, t) in written.items() if a in of]
+        why += ["a removed preference no longer counts"] * bool(less)
         expected = float(context.scale.clip(rating.expected - less + more))
         answers.append(
             replace(

@@ -57,7 +57,7 @@ class Step:
         return {
             "number": self.number,
             "batch": [[r.item.id, r.rating, r.timestamp] for r in self.batch],
-            "forecast": [asdict(f) for f in self.forecast],
+            "forecast": [f.to_json() for f in self.forecast],
             "profile": self.profile.to_json(),
             "explanation": self.explanation,
             "changes": [asdict(c) for c in self.changes],
@@ -69,7 +69,7 @@ def step_from_json(data: dict[str, Any], dataset: Dataset) -> Step:
     return Step(
         number=data["number"],
         batch=tuple(Rated(dataset.item(i), r, t) for i, r, t in data["batch"]),
-        forecast=tuple(SimulatedRating(**f) for f in data["forecast"]),
+        forecast=tuple(SimulatedRating.from_json(f) for f in data["forecast"]),
         profile=Profile.from_json(data["profile"]),
         explanation=data["explanation"],
         changes=tuple(
@@ -87,7 +87,7 @@ class CommunityEvidence(Protocol):
     @property
     def history(self) -> int: ...
 
-    def crowd(self, user: int, items: Sequence[int]) -> Mapping[int, ItemEvidence]: ...
+    def item_evidence(self, user: int, items: Sequence[int]) -> Mapping[int, ItemEvidence]: ...
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ def evolve(
         else:
             items = tuple(r.item for r in batch)
             if model.evidence and community is not None:
-                context = context.with_evidence(community.crowd(spec.user, [i.id for i in items]))
+                context = context.with_evidence(community.item_evidence(spec.user, [i.id for i in items]))
             forecast = model.forecast(context, items) if spec.forecasts else ()
             context = context.with_batch(batch)
             update = model.update(context)

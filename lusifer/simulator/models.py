@@ -15,7 +15,7 @@ from lusifer.simulator.types import UserModel
 from lusifer.store import Store
 
 BUILTIN = "builtin"
-BUILTIN_LABEL = "Built-in (statistical, no LLM)"
+BUILTIN_LABEL = "Built-in (template-based, no LLM)"
 
 
 def label(spec: str) -> str:

@@ -14,7 +14,7 @@ from lusifer.llm import Message
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import context_window
 from lusifer.prompts import PromptSet
-from lusifer.prompts.validation import TemplateProblem, running, static
+from lusifer.prompts.validation import TemplateProblem, check_rendering, check_syntax
 from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.evolution import Step, context_after
 from lusifer.simulator.types import Context
@@ -51,7 +51,7 @@ def context_at(dataset: Dataset, split: Split, user: int, steps: Sequence[Step],
     return context_after(dataset, split, user, steps[:step])
 
 
-def preview(
+def preview_prompt(
     prompts: PromptSet,
     template: str,
     context: Context,
@@ -69,7 +69,7 @@ def preview(
         other_contexts: contexts of other templates (with what is to be rated), in which these are tried too.
     """
     texts = dict(prompts.templates)
-    mistakes = [m for name, text in texts.items() for m in static(name, text, prompt_rendering.VARIABLES[name])]
+    mistakes = [m for name, text in texts.items() for m in check_syntax(name, text, prompt_rendering.VARIABLES[name])]
     updating = template in {"first", "update"} and bool(context.batch)
     shown_items = items[: prompts.items_per_call]
     schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(shown_items, context.scale)
@@ -91,12 +91,12 @@ def preview(
             "problem": PROBLEM,
             "items": shown_items[:2],
             "schema": compact,
-            **prompt_rendering.nouns(context.words),
+            **prompt_rendering.noun_variables(context.words),
         }
     broken = {m.template for m in mistakes}
     for name, template_values in [*values_of.items(), *_elsewhere(prompts, other_contexts)]:
         if name not in broken:
-            runtime_mistakes = running(name, texts[name], template_values)
+            runtime_mistakes = check_rendering(name, texts[name], template_values)
             mistakes += runtime_mistakes
             broken |= {m.template for m in runtime_mistakes}
     max_tokens = prompts.update_tokens if updating else 200 + prompts.rating_tokens * len(shown_items)
@@ -104,10 +104,10 @@ def preview(
     if mistakes:
         return Preview((), shown, {}, max_tokens, tuple(mistakes))
     if updating:
-        messages = prompt_rendering.update(prompts, context)
+        messages = prompt_rendering.render_update(prompts, context)
     else:
-        messages = prompt_rendering.rate(prompts, context, shown_items)
-    sizes = prompt_rendering.sizes(messages, values)
+        messages = prompt_rendering.render_rate(prompts, context, shown_items)
+    sizes = prompt_rendering.part_sizes(messages, values)
     sizes["schema"] = len(json.dumps(schema, separators=(",", ":")))
     if template == "repair":
         messages = [*messages, Message("user", prompts.render("repair", **values_of["repair"]))]
@@ -135,7 +135,7 @@ def _elsewhere(
             shown_items = items[: prompts.items_per_call]
             yield "rate", prompt_rendering.rate_values(prompts, context, shown_items)
             schema = json.dumps(answers.ratings_schema(shown_items, context.scale))
-            template_values = {"problem": PROBLEM, "schema": schema, **prompt_rendering.nouns(context.words)}
+            template_values = {"problem": PROBLEM, "schema": schema, **prompt_rendering.noun_variables(context.words)}
             yield "repair", {**template_values, "items": shown_items[:2]}
             yield "repair", {**template_values, "items": ()}
 

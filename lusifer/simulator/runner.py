@@ -30,7 +30,7 @@ def stored_steps(dataset: Dataset, spec: EvolutionSpec, store: Store | None) -> 
     return [step_from_json(s, dataset) for s in store.steps(spec.id)]
 
 
-def steps_wanted(dataset: Dataset, split: Split, spec: EvolutionSpec) -> int:
+def count_steps(dataset: Dataset, split: Split, spec: EvolutionSpec) -> int:
     """How many steps an evolution has when it is complete.
 
     Raises:
@@ -95,19 +95,19 @@ def rate_items(
     if store is not None:
         rows = store.ratings(spec.id, step, [i.id for i in items])
         by_id = {
-            i.id: SimulatedRating(**row)
+            i.id: SimulatedRating.from_json(row)
             for i in items
             if (row := rows.get(i.id)) and not row["failure"] and row.pop("details") == _details(i)
         }
         for row in rows.values():
             row.pop("details", None)
             if row["failure"]:
-                failed[row["item_id"]] = SimulatedRating(**row)
+                failed[row["item_id"]] = SimulatedRating.from_json(row)
     missing = tuple(i for i in items if i.id not in by_id)
     if missing:
         context = context_after(dataset, split, spec.user, steps)
         if model.evidence and community is not None:
-            context = context.with_evidence(community.crowd(spec.user, [i.id for i in missing]))
+            context = context.with_evidence(community.item_evidence(spec.user, [i.id for i in missing]))
         try:
             new_ratings = _recorded_under(model, spec).rate(context, missing)
         except ModelError:
@@ -121,7 +121,7 @@ def rate_items(
             store.save_ratings(
                 spec.id,
                 step,
-                [{**asdict(r), "details": _details(i)} for r, i in zip(new_ratings, missing, strict=True)],
+                [{**r.to_json(), "details": _details(i)} for r, i in zip(new_ratings, missing, strict=True)],
             )
         by_id |= {r.item_id: r for r in new_ratings}
     return tuple(by_id[i.id] for i in items)

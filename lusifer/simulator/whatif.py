@@ -38,14 +38,14 @@ class WithUsers(RatingTable):
         return tables[user_id] if user_id in tables else super().of_user(user_id)
 
 
-def replaced(split: Split, tables: Mapping[int, RatingTable], reason: str) -> Split:
+def replace_histories(split: Split, tables: Mapping[int, RatingTable], reason: str) -> Split:
     """The split in which some users have other training ratings, in the order of their tables; ``reason`` is
     part of its name, as are the ratings."""
     names = hashlib.sha256("".join(f"{u}:{_name(t)}" for u, t in sorted(tables.items())).encode())
     return Split(f"{split.id}+{reason}-{names.hexdigest()[:10]}", WithUsers(split.train, tables), split.test)
 
 
-def altered(
+def alter_history(
     dataset: Dataset,
     split: Split,
     user: int,
@@ -140,7 +140,7 @@ class Consequence:
         return sum(a is not None and b is not None and abs(a - b) >= 0.01 for _, a, b in self.ratings)
 
 
-def consequence(
+def compare_evolutions(
     real: Sequence[Step],
     other: Sequence[Step],
     touched: Set[int],

@@ -18,7 +18,7 @@ class Budgets(SQLiteBase):
         dollars: float | None,
         limits: Mapping[str, tuple[str, float | None]],
     ) -> int | tuple[str, float, float]:
-        """Book the most that a call may cost, unless a limit would be passed.
+        """Book the most that a call may cost, unless a limit would be exceeded.
 
         Args:
             names: what each scope (run, session, day) is called.
@@ -30,15 +30,15 @@ class Budgets(SQLiteBase):
         """
         amounts = {"tokens": float(tokens), "dollars": dollars or 0.0}
         with self.writing() as db:
-            for scope, (unit, most) in limits.items():
-                if most is None:
+            for scope, (unit, limit) in limits.items():
+                if limit is None:
                     continue
                 row = db.execute(
                     f"select coalesce(sum({unit}), 0) from spending where {scope} = ?",
                     [names[scope]],
                 ).fetchone()
-                if row[0] + amounts[unit] > most:
-                    return scope, float(row[0]), float(most)
+                if row[0] + amounts[unit] > limit:
+                    return scope, float(row[0]), float(limit)
             row = {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
             return insert(db, "spending", row)
 

@@ -39,7 +39,7 @@ MODEL_PAGES = {"evolution", "rate", "hands", "errors", "experiments", "fidelity"
 """Pages on which a language model may be asked with the chosen prompts."""
 
 ABOUT = f"""
-**Lusifer Explorer {__version__}** simulates the users of a recommender system and lets you see inside.
+**Lusifer Explorer {__version__}** simulates the users of a recommender system and lets you inspect the simulation.
 
 It follows the method of *Lusifer: LLM-based User SImulated Feedback Environment for online
 Recommender systems* ([arXiv 2405.13362](https://arxiv.org/abs/2405.13362)).
@@ -185,8 +185,8 @@ def draw_app() -> None:
     except LusiferError as error:
         state.show_error(error)
         return
-    picked = st.session_state["_chosen"]
-    if not picked.builtin and picked.asked_with.evidence and not picked.evidence and page.url_path in MODEL_PAGES:
+    ctx = st.session_state["_chosen"]
+    if not ctx.builtin and ctx.asked_with.evidence and not ctx.evidence and page.url_path in MODEL_PAGES:
         # Asked without what they want told, they would be other prompts.
         st.info(
             "These prompts tell the model what others gave, and that is not prepared for this split. Prepare it in the sidebar, "

@@ -16,7 +16,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
 from lusifer.llm import Budget
-from lusifer.llm.budget import Limit, operator_budget
+from lusifer.llm.budget import SpendingLimit, operator_budget
 from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.prompts import PromptSet
 from lusifer.prompts import load as usual_prompts
@@ -218,7 +218,7 @@ def get_budget() -> Budget:
         InvalidInputError: an operator's limit is no number.
     """
     limits = operator_budget(session_id=session_id())
-    own = Limit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))
+    own = SpendingLimit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))
     return replace(limits, session=limits.session.under(own))
 
 

@@ -10,8 +10,8 @@ from lusifer.ui.components import evidence_control, job_panel, predictor_titles,
 from lusifer.ui.formatting import escape_markdown, to_safe_csv
 from lusifer.ui.pages.accuracy import accuracy_run, accuracy_tables, accuracy_views
 
-picked = state.current_context()
-data, store = picked.dataset, state.open_store()
+ctx = state.current_context()
+data, store = ctx.dataset, state.open_store()
 
 st.title("Accuracy", icon=":material/query_stats:")
 st.caption(
@@ -22,13 +22,13 @@ st.caption(
 with st.container(border=True):
     names = st.pills(
         "Predictors",
-        [n for n in predictor_titles.SELECTABLE if not (picked.builtin and n == BUILTIN)],
+        [n for n in predictor_titles.SELECTABLE if not (ctx.builtin and n == BUILTIN)],
         selection_mode="multi",
         key="predictors",
         wrap=True,
         default=[
             SIMULATOR,
-            *([] if picked.builtin else [BUILTIN]),
+            *([] if ctx.builtin else [BUILTIN]),
             "fm",
             "svdpp",
             "als",
@@ -49,7 +49,7 @@ with st.container(border=True):
             help="A fixed random half of the users is for development: prompts and settings are tuned on "
             "them. The held-out half is only for final results.",
         )
-        able = user_sample.count_eligible_users(picked, which)
+        able = user_sample.count_eligible_users(ctx, which)
         count = st.number_input(
             "Sample size (users)",
             1,
@@ -61,22 +61,22 @@ with st.container(border=True):
             width=180,
         )
         seed = st.number_input("Seed", 0, 10_000, 0, key="seed", width=110, help="The same seed gives the same sample.")
-        choice = f"{picked.prompts}:{count}:{seed}:{which}:{picked.evidence}:{'+'.join(names)}"
-        key = f"errors:{data.hash[:8]}:{picked.split.id}:{picked.model}:{choice}"
+        choice = f"{ctx.prompts}:{count}:{seed}:{which}:{ctx.evidence}:{'+'.join(names)}"
+        key = f"errors:{data.hash[:8]}:{ctx.split.id}:{ctx.model}:{choice}"
         job = state.get_jobs().get(key)
         text = "Compare"
-        if SIMULATOR in names and not picked.builtin:
-            text = f"Compare ({formatting.format_cost(user_sample.estimate_simulation(picked, int(count), int(seed), which, store))})"
+        if SIMULATOR in names and not ctx.builtin:
+            text = f"Compare ({formatting.format_cost(user_sample.estimate_simulation(ctx, int(count), int(seed), which, store))})"
         running = job is not None and job.active
         if st.button(text, icon=":material/compare_arrows:", type="primary", disabled=running or not names or not able):
             order = [n for n in predictor_titles.ORDER if n in names]
-            title = f"{len(order)} predictors, {count} users, {label(picked.model)}"
-            light, told = state.load_community(data, picked.split, full=False), picked.community
+            title = f"{len(order)} predictors, {count} users, {label(ctx.model)}"
+            light, told = state.load_community(data, ctx.split, full=False), ctx.community
             state.get_jobs().start(
                 key,
                 "Comparison",
                 lambda j: accuracy_run.run_comparison(
-                    j, picked, order, int(count), int(seed), which, store, title, light, told
+                    j, ctx, order, int(count), int(seed), which, store, title, light, told
                 ),
                 store=store,
             )
@@ -86,7 +86,7 @@ with st.container(border=True):
         job_panel.show_progress(key)
     elif not names:
         st.caption("Choose at least one predictor.")
-    elif not picked.evidence and not evidence_control.is_prepared(data, picked.split):
+    elif not ctx.evidence and not evidence_control.is_prepared(data, ctx.split):
         st.caption(
             "To include the simulator with community evidence in the prompt, switch on "
             "community evidence in the sidebar."
@@ -95,7 +95,7 @@ with st.container(border=True):
 if job is not None and job.state in {"failed", "cancelled"}:
     st.warning(escape_markdown(job.error), icon=":material/error:")
 
-runs = run_picker.finished_runs(picked, store)
+runs = run_picker.finished_runs(ctx, store)
 shown = None
 if job is not None and job.state == "done" and job.result is not None:
     shown = job.result if store is None or store.run(job.result["id"]) else None
@@ -124,7 +124,7 @@ if shown is None:
         "costs nothing.",
         icon=":material/query_stats:",
     )
-    trust_card.show_trust_card(picked, store)
+    trust_card.show_trust_card(ctx, store)
     st.stop()
 
 summary = shown["summary"]
@@ -157,11 +157,11 @@ if rows is None:
     st.json(summary, expanded=False)
     st.stop()
 names = [n for n in predictor_titles.ORDER if n in summary["predictors"] and n in rows]
-kept, chosen_filter = accuracy_views.show_filters(picked, rows)
+kept, chosen_filter = accuracy_views.show_filters(ctx, rows)
 if kept.empty:
     st.info("No rating matches these filters. Widen one of them.", icon=":material/filter_alt_off:")
     st.stop()
-values = accuracy_tables.compute_metrics(kept, shown["id"], chosen_filter, names, picked, int(shown["seed"]))
+values = accuracy_tables.compute_metrics(kept, shown["id"], chosen_filter, names, ctx, int(shown["seed"]))
 frame = accuracy_tables.leaderboard_table(shown, values, label(shown["model"]))
 
 st.subheader("Leaderboard", icon=":material/leaderboard:")
@@ -195,31 +195,31 @@ view = st.segmented_control(
     format_func=lambda v: accuracy_views.VIEWS[v],
 )
 if view == "groups":
-    accuracy_views.show_groups(picked, kept, names)
+    accuracy_views.show_groups(ctx, kept, names)
 elif view == "calibration":
-    accuracy_views.show_calibration(picked, kept, [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in kept])
+    accuracy_views.show_calibration(ctx, kept, [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in kept])
 elif view == "audit":
-    accuracy_views.show_audit(picked, shown, kept, store)
+    accuracy_views.show_audit(ctx, shown, kept, store)
 elif view == "misses":
-    accuracy_views.show_largest_errors(picked, kept, names)
+    accuracy_views.show_largest_errors(ctx, kept, names)
 elif view == "pairs":
-    accuracy_views.show_pair(picked, kept, names, int(shown["seed"]))
+    accuracy_views.show_pair(ctx, kept, names, int(shown["seed"]))
 elif view == "cold":
-    accuracy_views.show_cold_start(picked, store)
+    accuracy_views.show_cold_start(ctx, store)
 elif view == "runs":
     accuracy_views.show_other_runs(runs, shown)
 else:
-    accuracy_views.show_distribution(picked, kept, names)
+    accuracy_views.show_distribution(ctx, kept, names)
 with st.container(horizontal=True):
     st.download_button(
         "Predictions as CSV", to_safe_csv(kept), f"run-{shown['id']}.csv", "text/csv", icon=":material/download:"
     )
     st.download_button(
         "Report as HTML",
-        lambda: accuracy_views.build_report(picked, shown, frame, kept, names),
+        lambda: accuracy_views.build_report(ctx, shown, frame, kept, names),
         f"run-{shown['id']}.html",
         "text/html",
         icon=":material/description:",
     )
 
-trust_card.show_trust_card(picked, store)
+trust_card.show_trust_card(ctx, store)

@@ -8,7 +8,7 @@ from lusifer.ui import formatting, state
 from lusifer.ui.components import job_panel, run_picker, user_sample
 from lusifer.ui.pages.experiments import experiment_view, population_section
 
-picked, store = state.current_context(), state.open_store()
+ctx, store = state.current_context(), state.open_store()
 
 st.title("Experiments", icon=":material/experiment:")
 st.caption("Open questions about simulated users, each answered by a reproducible experiment.")
@@ -31,27 +31,27 @@ st.subheader(chosen.question)
 
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which, count, seed = user_sample.pick_sample(picked, "experiment")
+        which, count, seed = user_sample.pick_sample(ctx, "experiment")
         options = {key: experiment_view.option_field(name, key, said) for key, said in chosen.options.items()}
-    key = experiment_view.job_key(picked)
+    key = experiment_view.job_key(ctx)
     if job_panel.job_ended(key, "_experiment"):
-        told = picked.community
+        told = ctx.community
         try:
-            users = experiment_view.sample_experiment_users(picked, count, seed, which)
-            made = experiment_view.build_run_context(picked, users, seed, options, store, told)
+            users = experiment_view.sample_experiment_users(ctx, count, seed, which)
+            made = experiment_view.build_run_context(ctx, users, seed, options, store, told)
             cost = experiment_view.estimate_experiment(chosen, made)
         except LusiferError as error:
             state.show_error(error)
             cost = None
         if cost is not None:
-            tag = "costs nothing" if picked.builtin else formatting.format_cost(cost)
+            tag = "costs nothing" if ctx.builtin else formatting.format_cost(cost)
 
             def start(names: list[str], resume: str | None = None) -> None:
                 state.get_jobs().start(
                     key,
                     "Experiment",
                     lambda j: experiment_view.run_experiments(
-                        j, names, picked, users, seed, which, options, store, told, resume
+                        j, names, ctx, users, seed, which, options, store, told, resume
                     ),
                     store=store,
                 )
@@ -60,11 +60,11 @@ with st.container(border=True):
             with st.container(horizontal=True):
                 if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
                     start([name])
-                if picked.builtin and st.button(
+                if ctx.builtin and st.button(
                     "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
                 ):
                     start(list(EXPERIMENTS))
-            before = experiment_view.find_stopped_run(picked, store, name, made.model.version)
+            before = experiment_view.find_stopped_run(ctx, store, name, made.model.version)
             if (
                 before
                 and before["params"]["asked"] == list(users)
@@ -75,7 +75,7 @@ with st.container(border=True):
                 if st.button(f"Resume ({tag})", icon=":material/resume:"):
                     start([name], before["id"])
 
-found = experiment_view.finished_experiments(picked, store, name)
+found = experiment_view.finished_experiments(ctx, store, name)
 if st.session_state.get("_experiment") not in {
     None,
     *(r["id"] for r in found),
@@ -92,4 +92,4 @@ if not found:
     )
 else:
     experiment_view.show_result(run_picker.pick_run(found, f"experiment-run-{name}", "run", "_experiment"))
-population_section.show_population(picked, store)
+population_section.show_population(ctx, store)

@@ -7,7 +7,7 @@ from lusifer.ui import formatting, state
 from lusifer.ui.components import job_panel, run_picker, trust_card, user_sample
 from lusifer.ui.pages.realism import realism_view
 
-picked, store = state.current_context(), state.open_store()
+ctx, store = state.current_context(), state.open_store()
 
 st.title("Realism", icon=":material/fingerprint:")
 st.caption(
@@ -16,35 +16,35 @@ st.caption(
 
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which, count, seed = user_sample.pick_sample(picked, "fidelity")
-    key = f"fidelity:{picked.dataset.hash[:8]}:{picked.split.id}:{picked.model}:{state.session_id()}"
+        which, count, seed = user_sample.pick_sample(ctx, "fidelity")
+    key = f"fidelity:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{state.session_id()}"
     if job_panel.job_ended(key, "_fidelity"):
         try:
             tag = (
                 "costs nothing"
-                if picked.builtin
-                else formatting.format_cost(user_sample.estimate_simulation(picked.alone(), count, seed, which, store))
+                if ctx.builtin
+                else formatting.format_cost(user_sample.estimate_simulation(ctx.alone(), count, seed, which, store))
             )
         except LusiferError as error:
             state.show_error(error)
             st.stop()
         if st.button(f"Simulate and measure ({tag})", icon=":material/fingerprint:", type="primary"):
-            light = state.load_community(picked.dataset, picked.split, full=False)
+            light = state.load_community(ctx.dataset, ctx.split, full=False)
             state.get_jobs().start(
                 key,
                 "Fidelity",
-                lambda j: realism_view.run_realism(j, picked, count, seed, which, store, light),
+                lambda j: realism_view.run_realism(j, ctx, count, seed, which, store, light),
                 store=store,
             )
             st.rerun()
 
-found = realism_view.finished_realism_runs(picked, store)
+found = realism_view.finished_realism_runs(ctx, store)
 if not found:
     st.info(
         "Not measured on this split yet. Press the button above; with the built-in it takes seconds.",
         icon=":material/fingerprint:",
     )
-    trust_card.show_trust_card(picked, store)
+    trust_card.show_trust_card(ctx, store)
     st.stop()
-realism_view.show_result(picked, run_picker.pick_run(found, "fidelity-run", "run", "_fidelity"))
-trust_card.show_trust_card(picked, store)
+realism_view.show_result(ctx, run_picker.pick_run(found, "fidelity-run", "run", "_fidelity"))
+trust_card.show_trust_card(ctx, store)

@@ -11,7 +11,7 @@ from lusifer.ui.components import claim_audit, evolution_runner, profile_view, u
 from lusifer.ui.formatting import escape_markdown, format_duration, with_item_noun
 from lusifer.ui.pages.evolution import evolution_tables, side_by_side, step_player
 
-picked = state.current_context()
+ctx = state.current_context()
 presenting = step_player.is_presenting()
 
 if not presenting:
@@ -33,7 +33,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                 10,
                 key="history",
                 bind="query-params",
-                placeholder=f"{picked.usual[0]} (default)",
+                placeholder=f"{ctx.usual[0]} (default)",
             )
             size = st.number_input(
                 "Batch size (ratings)",
@@ -43,7 +43,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                 5,
                 key="batch",
                 bind="query-params",
-                placeholder=f"{picked.usual[1]} (default)",
+                placeholder=f"{ctx.usual[1]} (default)",
             )
     else:
         history = state.clamp_input(st.query_params.get("history"), 1, 500, None)
@@ -62,16 +62,16 @@ if not presenting and st.toggle(
     bind="query-params",
     help="Compare with another user, model or prompt version at the same step.",
 ):
-    other = side_by_side.pick_other_side(picked, user)
+    other = side_by_side.pick_other_side(ctx, user)
     if other is not None:
-        side_by_side.show_sides((picked, user), other, history, size)
+        side_by_side.show_sides((ctx, user), other, history, size)
         st.stop()
 
 try:
-    what = picked.plan(user, history, size)
-    steps, wanted = evolution_runner.load_steps(picked, what)
+    what = ctx.plan(user, history, size)
+    steps, wanted = evolution_runner.load_steps(ctx, what)
     if len(steps) < wanted:
-        evolution_runner.offer_missing_steps(picked, what, len(steps), wanted)
+        evolution_runner.offer_missing_steps(ctx, what, len(steps), wanted)
 except LusiferError as error:
     state.show_error(error)
     st.stop()
@@ -85,7 +85,7 @@ if not steps:
 
 number = step_player.pick_step(len(steps), presenting)
 step = steps[number - 1]
-before = steps[number - 2].profile if number > 1 else initial_context(picked.dataset, picked.split, user).profile
+before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
 
 if presenting:
     with profile_view.large_text("present-body"):
@@ -101,7 +101,7 @@ if presenting:
     profile_view.show_legend()
     st.stop()
 
-checked, faithfulness = claim_audit.step_claims(picked, what, steps, number)
+checked, faithfulness = claim_audit.step_claims(ctx, what, steps, number)
 with st.container(border=True):
     st.markdown(f":material/psychology: **Why it changed at step {number}**")
     st.subheader(escape_markdown(step.explanation), anchor=False)
@@ -109,7 +109,7 @@ with st.container(border=True):
     st.caption(f"The {len(step.batch)} ratings of this batch were given within {span}.")
     said_again = repetition(steps, number)
     profile_view.show_audit_summary(checked, number, faithfulness)
-    if said_again.flagged and not picked.builtin:
+    if said_again.flagged and not ctx.builtin:
         st.warning(evolution_tables.describe_repetition(said_again), icon=":material/repeat:")
 
 with st.grid(2, min_column_width=420, gap="medium"):
@@ -130,14 +130,14 @@ with st.grid(2, min_column_width=420, gap="medium"):
         profile_view.show_legend()
         st.download_button(
             "Download all steps",
-            evolution_tables.steps_to_json(picked, what, steps),
-            f"user-{user}-{picked.split.name}.json",
+            evolution_tables.steps_to_json(ctx, what, steps),
+            f"user-{user}-{ctx.split.name}.json",
             "application/json",
             icon=":material/download:",
             type="tertiary",
         )
 
-usual = picked.split.train.mean
+usual = ctx.split.train.mean
 with st.grid(2, min_column_width=420, gap="medium"):
     with st.container():
         st.subheader("Genre preferences over steps", icon=":material/show_chart:")

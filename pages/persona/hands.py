@@ -7,7 +7,7 @@ from lusifer.ui.components import user_picker
 from lusifer.ui.pages.what_if_lab import local_user, profile_editor, what_if
 
 EDIT, WHAT_IF, YOU = "Edit a profile", "What if", "You"
-picked, store = state.current_context(), state.open_store()
+ctx, store = state.current_context(), state.open_store()
 
 st.title("What-if lab", icon=":material/touch_app:")
 st.caption(
@@ -29,12 +29,12 @@ if view == YOU:
             icon=":material/database_off:",
         )
         st.stop()
-    state.draw_or_show_error(lambda: local_user.show_local_user(picked, store))
+    state.draw_or_show_error(lambda: local_user.show_local_user(ctx, store))
     st.stop()
 user = user_picker.pick_user()
 if user is None:
     st.stop()
 if view == WHAT_IF:
-    state.draw_or_show_error(lambda: what_if.show_what_if(picked, user))
+    state.draw_or_show_error(lambda: what_if.show_what_if(ctx, user))
 else:
-    state.draw_or_show_error(lambda: profile_editor.show_profile_editor(picked, user))
+    state.draw_or_show_error(lambda: profile_editor.show_profile_editor(ctx, user))

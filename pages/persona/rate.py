@@ -6,15 +6,15 @@ import streamlit as st
 from lusifer.charts import rating_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation.comparison import threshold
-from lusifer.simulator.estimate import for_rating
+from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.ui import formatting, state
 from lusifer.ui.components import evolution_runner, item_picker, job_panel, posters, user_picker
 from lusifer.ui.formatting import escape_markdown, to_safe_csv, with_item_noun
 from lusifer.ui.pages.rate import calibration_view, rating_results
 
-picked = state.current_context()
-data = picked.dataset
+ctx = state.current_context()
+data = ctx.dataset
 
 st.title(with_item_noun("Predict ratings"), icon=":material/star_half:")
 st.caption("Predict how this user would rate movies. The simulator sees only the profile and the newest ratings.")
@@ -24,8 +24,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if user is None:
         st.stop()
     try:
-        what = picked.plan(user)
-        steps, wanted = evolution_runner.load_steps(picked, what)
+        what = ctx.plan(user)
+        steps, wanted = evolution_runner.load_steps(ctx, what)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
@@ -43,14 +43,14 @@ if len(steps) < wanted:
         "the whole history.",
         icon=":material/hourglass_empty:",
     )
-    evolution_runner.offer_missing_steps(picked, what, len(steps), wanted)
+    evolution_runner.offer_missing_steps(ctx, what, len(steps), wanted)
 if not steps:
     st.stop()
 
 chosen_key = "movies"
-if st.session_state.get("_movies_for") != (data.name, picked.split.id, user):
-    st.session_state[chosen_key] = item_picker.held_out_items(picked, user)[:20]
-    st.session_state["_movies_for"] = (data.name, picked.split.id, user)
+if st.session_state.get("_movies_for") != (data.name, ctx.split.id, user):
+    st.session_state[chosen_key] = item_picker.held_out_items(ctx, user)[:20]
+    st.session_state["_movies_for"] = (data.name, ctx.split.id, user)
 
 
 def _set(ids: list[int]) -> None:
@@ -77,15 +77,15 @@ with st.container(border=True):
             with_item_noun("The user's test movies"),
             icon=":material/visibility_off:",
             on_click=_set,
-            args=(item_picker.held_out_items(picked, user)[: item_picker.MAX_ITEMS],),
+            args=(item_picker.held_out_items(ctx, user)[: item_picker.MAX_ITEMS],),
         )
         st.button(
             "Popular, not yet rated",
             icon=":material/trending_up:",
             on_click=_set,
-            args=(item_picker.popular_unrated_items(picked, user),),
+            args=(item_picker.popular_unrated_items(ctx, user),),
         )
-        found = item_picker.search_items(picked, text, genres, span if span != (low, high) else None)
+        found = item_picker.search_items(ctx, text, genres, span if span != (low, high) else None)
         searching = bool(text or genres or span != (low, high))
         st.button(
             f"Add the first {min(10, len(found))} results",
@@ -102,7 +102,7 @@ with st.container(border=True):
         with_item_noun("Movies to rate"),
         options,
         key=chosen_key,
-        format_func=lambda i: item_picker.item_label(picked, i),
+        format_func=lambda i: item_picker.item_label(ctx, i),
         max_selections=item_picker.MAX_ITEMS,
         persist_state="session",
         placeholder="Choose from the search results",
@@ -121,16 +121,16 @@ key = f"rate:{what.id}:{number}:{hash(tuple(ids))}"
 label = with_item_noun(f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}")
 job = state.get_jobs().get(key)
 upto = steps[: int(number)]
-if not picked.builtin:
-    context = rating_results.add_evidence(picked, context_after(data, picked.split, user, upto), ids)
-    cost = for_rating(picked.user_model(), state.open_store(), context, data.items_of(ids))
+if not ctx.builtin:
+    context = rating_results.add_evidence(ctx, context_after(data, ctx.split, user, upto), ids)
+    cost = estimate_rating(ctx.user_model(), state.open_store(), context, data.items_of(ids))
     label += f" ({formatting.format_cost(cost)})"
 if job is not None and job.active:
     job_panel.show_progress(key)
 elif st.button(label, icon=":material/auto_awesome:", type="primary"):
-    store, told = state.open_store(), picked.community
+    store, told = state.open_store(), ctx.community
     job = state.get_jobs().start(
-        key, "Rating", lambda j: rating_results.rate_in_batches(j, picked, what, upto, ids, store, told), store=store
+        key, "Rating", lambda j: rating_results.rate_in_batches(j, ctx, what, upto, ids, store, told), store=store
     )
     job.wait(0.6)  # the built-in is done by then, and nothing flickers
     st.rerun()
@@ -143,9 +143,9 @@ if job.state in {"failed", "cancelled"}:
 if job.result is None:
     st.stop()
 
-rows = rating_results.rating_table(picked, user, job.result)
-learned = calibration_view.learn_calibration(picked)
-corrected = calibration_view.calibrated_table(picked, user, upto, job.result, *learned) if learned else None
+rows = rating_results.rating_table(ctx, user, job.result)
+learned = calibration_view.learn_calibration(ctx)
+corrected = calibration_view.calibrated_table(ctx, user, upto, job.result, *learned) if learned else None
 if corrected is not None and len(corrected):
     rows.insert(5, "calibrated", rows["item_id"].map(corrected["calibrated"]))
 total = rating_results.error_summary(rows)
@@ -174,7 +174,7 @@ if seen:
 
 with st.grid(2, min_column_width=420, gap="medium"):
     st.dataframe(
-        rating_results.informative_columns(rows, picked.builtin),
+        rating_results.informative_columns(rows, ctx.builtin),
         hide_index=True,
         alt="Simulated ratings with reasons",
         height="auto" if len(rows) <= 15 else 560,
@@ -212,7 +212,7 @@ if corrected is not None and len(corrected):
             with_item_noun("Movie"),
             [int(i) for i in corrected.index],
             key="taken_apart",
-            format_func=lambda i: item_picker.item_label(picked, i),
+            format_func=lambda i: item_picker.item_label(ctx, i),
         )
         movie = movie if movie in corrected.index else int(corrected.index[0])
         one = corrected.loc[movie]
@@ -228,7 +228,7 @@ if corrected is not None and len(corrected):
         st.caption(
             f"Probability of {threshold(data.scale):g} or more: {one['high']:.0%}. The terms add up exactly. "
             f"Learned from {learned[0].rows:,} forecasts of the training set; community evidence is "
-            f"{'included' if learned[1].full else 'off (switch it on in the sidebar)'}."
+            f"{'included' if learned[1].has_factorization else 'off (switch it on in the sidebar)'}."
         )
 st.subheader("Reasons", icon=":material/format_quote:")
 for row in rows.head(20).itertuples():

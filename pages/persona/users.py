@@ -9,9 +9,9 @@ from lusifer.ui.components import user_picker
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
 from lusifer.ui.pages.users import user_tables
 
-picked = state.current_context()
-data = picked.dataset
-everyone = user_tables.user_table(picked, data.hash)
+ctx = state.current_context()
+data = ctx.dataset
+everyone = user_tables.user_table(ctx, data.hash)
 
 st.title("Users", icon=":material/group:")
 st.caption(
@@ -24,7 +24,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if st.button("Random user", icon=":material/casino:"):
         user_picker.select_user(int(np.random.default_rng().choice(everyone["user_id"])))
         st.rerun()
-    found = state.suggest_users(data, picked.split, data.hash, picked.split.name)
+    found = state.suggest_users(data, ctx.split, data.hash, ctx.split.name)
     if found:
         with st.popover("Suggested users", icon=":material/co_present:"):
             st.caption("Their histories span weeks and their preferences change.")
@@ -36,7 +36,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 
 if user is not None:
     person, stats = data.user(user), data.user_stats.loc[user]
-    train = picked.split.train.of_user(user)
+    train = ctx.split.train.of_user(user)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(f"User {user}: {escape_markdown(person.description)}", width="stretch")
@@ -81,7 +81,7 @@ if user is not None:
             )
         else:
             st.info(
-                f"This user has no rating in the training set of {picked.split.name}, so there is "
+                f"This user has no rating in the training set of {ctx.split.name}, so there is "
                 "no history to read. Choose another split in the sidebar, or another user.",
                 icon=":material/info:",
             )
@@ -90,19 +90,19 @@ if user is not None:
                 st.markdown("**History over time**")
                 st.plotly_chart(
                     user_charts.rating_history(
-                        user_tables.rating_history(picked, user), (data.scale.lowest, data.scale.highest)
+                        user_tables.rating_history(ctx, user), (data.scale.lowest, data.scale.highest)
                     ),
                     alt=f"Ratings of user {user} over time, test ratings shown as diamonds",
                 )
             with st.container():
                 st.markdown("**Rating distribution vs. all users**")
                 st.plotly_chart(
-                    user_charts.rating_distribution(user_tables.rating_distribution(picked, user)),
+                    user_charts.rating_distribution(user_tables.rating_distribution(ctx, user)),
                     alt=f"Share of each rating for user {user} and for all users",
                 )
             with st.container():
                 st.markdown("**Genre preferences**")
-                taste = user_tables.genre_taste_table(picked, user)
+                taste = user_tables.genre_taste_table(ctx, user)
                 if taste.empty:
                     st.caption("Too few ratings.")
                 else:
@@ -112,16 +112,16 @@ if user is not None:
                     )
 
 st.subheader("All users")
-known = user_tables.known_demographics(picked, data.hash)
+known = user_tables.known_demographics(ctx, data.hash)
 with st.popover("Filter", icon=":material/filter_list:"):
     genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender") if "gender" in known else []
     trades = (
-        st.multiselect("Occupation", user_tables.column_values(picked, data.hash, "occupation"), key="f_trade")
+        st.multiselect("Occupation", user_tables.column_values(ctx, data.hash, "occupation"), key="f_trade")
         if "occupation" in known
         else []
     )
     genres = st.multiselect(
-        "Favourite genre", user_tables.column_values(picked, data.hash, "favourite_genre"), key="f_genre"
+        "Favourite genre", user_tables.column_values(ctx, data.hash, "favourite_genre"), key="f_genre"
     )
     least = st.number_input("Min. ratings", 0, value=0, step=10, key="f_least")
     days = st.number_input("Min. days active", 0, value=0, step=7, key="f_days")
@@ -143,7 +143,7 @@ else:
         else ""
     )
     st.caption(f"{len(rows):,} of {len(everyone):,} users. Click a row to open it; click a heading to sort.{shown}")
-    rows = user_tables.add_histograms(picked, rows.head(user_tables.MAX_ROWS))
+    rows = user_tables.add_histograms(ctx, rows.head(user_tables.MAX_ROWS))
     rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
     st.dataframe(
         rows,

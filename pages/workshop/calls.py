@@ -67,7 +67,7 @@ else:
     st.caption(
         f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Select a row for its details."
     )
-    picked = st.dataframe(
+    table_event = st.dataframe(
         table,
         hide_index=True,
         on_select="rerun",
@@ -81,7 +81,7 @@ else:
             "Price": st.column_config.NumberColumn(format="$%.5f", help="Blank = unknown."),
         },
     )
-    numbers = table.index[picked.selection.rows].tolist()
+    numbers = table.index[table_event.selection.rows].tolist()
     asked = st.query_params.get("call", "")
     number = int(numbers[0]) if numbers else (int(asked) if asked.isdigit() else None)
     found = call_log.find_call(store, number)

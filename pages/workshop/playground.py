@@ -12,30 +12,30 @@ from lusifer.ui.components import job_panel, run_picker, trust_card
 from lusifer.ui.formatting import format_duration
 from lusifer.ui.pages.environment import environment_view
 
-picked, store = state.current_context(), state.open_store()
-data = picked.dataset
+ctx, store = state.current_context(), state.open_store()
+data = ctx.dataset
 
 st.title("Environment", icon=":material/sports_esports:")
 st.caption(
     "Recommenders interact with simulated users, who rate or skip items and whose profiles change. Which agent learns their preferences?"
 )
 with st.container(border=True):
-    plays = picked
-    if picked.asked_with.evidence and not picked.builtin:
-        plays = replace(picked, model="builtin", evidence=False)
+    plays = ctx
+    if ctx.asked_with.evidence and not ctx.builtin:
+        plays = replace(ctx, model="builtin", evidence=False)
         st.caption(
             "These prompts use community evidence, which the environment does not provide, so the built-in simulates the users."
         )
-    elif not picked.builtin:
+    elif not ctx.builtin:
         who_plays = st.segmented_control(
             "User model",
             ["builtin", "model"],
             default="builtin",
             required=True,
             key="play-who",
-            format_func=lambda w: label("builtin" if w == "builtin" else picked.model),
+            format_func=lambda w: label("builtin" if w == "builtin" else ctx.model),
         )
-        plays = replace(picked, model="builtin", evidence=False) if who_plays == "builtin" else picked.alone()
+        plays = replace(ctx, model="builtin", evidence=False) if who_plays == "builtin" else ctx.alone()
         if not plays.builtin:
             st.caption("Every interaction is an LLM call, so start small: the button shows the total price.")
     names = st.pills(
@@ -82,7 +82,7 @@ with st.container(border=True):
         reward = st.selectbox("Reward", environment_view.list_rewards(), key="play-reward", width=150)
     st.caption(f"Reward: {environment_view.REWARD_TITLES[reward]}; a skip gives 0.")
     options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
-    key = environment_view.job_key(picked)
+    key = environment_view.job_key(ctx)
     if job_panel.job_ended(key, "_play"):
         tag = f"about {format_duration(environment_view.estimate_seconds(list(names or []), int(steps), int(seeds)))}, costs nothing"
         if not plays.builtin:
@@ -107,7 +107,7 @@ with st.container(border=True):
             )
             st.rerun()
 
-found = run_picker.finished_runs(picked, store, environment_view.KIND)
+found = run_picker.finished_runs(ctx, store, environment_view.KIND)
 if not found:
     st.info(
         "No run on this split yet. Choose agents above and press Run.",
@@ -117,7 +117,7 @@ else:
     environment_view.show_result(run_picker.pick_run(found, "play-run", "run", "_play"))
 
 st.subheader("Episode transcript", icon=":material/forum:")
-if not picked.builtin:
+if not ctx.builtin:
     st.caption("The built-in simulates the user here, whatever model is chosen.")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = st.selectbox(
@@ -136,33 +136,33 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 if go:
     try:
         with st.spinner("Building the environment …"):
-            world = environment_view.get_world(picked.dataset, picked.split)
+            world = environment_view.get_world(ctx.dataset, ctx.split)
         talk = environment_view.play_episode(
             world, name, int(who) if who is not None else None, int(seed), {**options, "length": 20}
         )
-        st.session_state["_talk"] = (picked.dataset.hash, talk)
+        st.session_state["_talk"] = (ctx.dataset.hash, talk)
     except LusiferError as error:
         state.show_error(error)
-if st.session_state.get("_talk", ("",))[0] == picked.dataset.hash:
-    environment_view.show_transcript(picked.dataset, st.session_state["_talk"][1])
+if st.session_state.get("_talk", ("",))[0] == ctx.dataset.hash:
+    environment_view.show_transcript(ctx.dataset, st.session_state["_talk"][1])
 
 st.subheader("Agent-ranking check", icon=":material/fact_check:")
 st.caption(
     "Do agents that are better on held-out real ratings also rank higher in this environment? Thirty recommenders (methods, settings, shares of the "
     "data) and two simple ones are scored in both. The built-in simulates the users."
 )
-checking = environment_view.job_key(picked).replace("play:", "agree:")
+checking = environment_view.job_key(ctx).replace("play:", "agree:")
 if job_panel.job_ended(checking, "_agree") and st.button(
     "Check (about a minute, costs nothing)", icon=":material/fact_check:"
 ):
     state.get_jobs().start(
-        checking, "Agent-ranking check", lambda j: environment_view.run_agreement(j, picked, store), store=store
+        checking, "Agent-ranking check", lambda j: environment_view.run_agreement(j, ctx, store), store=store
     )
     st.rerun()
-checks = run_picker.finished_runs(picked, store, environment_view.AGREEMENT)
+checks = run_picker.finished_runs(ctx, store, environment_view.AGREEMENT)
 if checks:
     environment_view.show_agreement(checks[0])
 else:
     st.info("Not measured on this split yet.", icon=":material/fact_check:")
 
-trust_card.show_trust_card(picked, store)
+trust_card.show_trust_card(ctx, store)

@@ -10,7 +10,7 @@ from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts import draft_run, prompt_comparison_views, prompt_editor, version_list
 
 EDIT, COMPARE, VERSIONS = "Edit", "Compare", "Versions"
-picked, store = state.current_context(), state.open_store()
+ctx, store = state.current_context(), state.open_store()
 
 st.title("Prompts", icon=":material/edit_note:")
 st.caption(
@@ -32,14 +32,14 @@ view = st.segmented_control(
     required=True,
     label_visibility="collapsed",
 )
-if picked.builtin and view != VERSIONS:
+if ctx.builtin and view != VERSIONS:
     st.info(
         "The built-in ignores prompt wording: you can write and save versions, but trying one needs a language model. Choose or connect one in the sidebar.",
         icon=":material/info:",
     )
 try:
     if view == COMPARE:
-        prompt_comparison_views.show_comparison(picked, store)
+        prompt_comparison_views.show_comparison(ctx, store)
         st.stop()
     if view == VERSIONS:
         version_list.show_versions(store)
@@ -56,7 +56,7 @@ if "_saved" in st.session_state:
     )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     try:
-        draft = prompt_editor.pick_base(store, picked)
+        draft = prompt_editor.pick_base(store, ctx)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
@@ -73,7 +73,7 @@ with left:
     text = prompt_editor.edit_template(draft, template)
     with st.expander("Parameters", icon=":material/tune:"):
         edited = prompt_editor.edit_parameters(draft)
-    edited = edited.shows(template, text)
+    edited = edited.with_template(template, text)
     try:
         prompt_editor.save_draft(store, draft, edited)
     except LusiferError as error:
@@ -87,11 +87,11 @@ with right:
         if template != "first":
             most = -(-draft.prompts.history // draft.prompts.batch_size)
             step = st.slider("Step", 1, most, min(2, most), key="lab-step") if most > 1 else 1
-        found, context, whose, count = prompt_editor.build_preview(picked, draft, user, template, int(step), store)
+        found, context, whose, count = prompt_editor.build_preview(ctx, draft, user, template, int(step), store)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
-    rate_ = store.tokens_per_character(picked.model) or 0.25
+    rate_ = store.tokens_per_character(ctx.model) or 0.25
     if found.mistakes:
         prompt_editor.show_mistakes(found)
     else:
@@ -104,8 +104,8 @@ with left:
     with st.expander("Variables and their values here", icon=":material/data_object:"):
         st.dataframe(prompt_editor.variable_table(found, template), hide_index=True, alt="Variables of this template")
     prompt_editor.show_save(store, draft, not found.mistakes)
-if not picked.builtin and not found.mistakes:
+if not ctx.builtin and not found.mistakes:
     st.subheader("Try it", icon=":material/science:")
     if template in {"system", "repair"}:
         st.caption(with_item_noun("Tried on the ratings of ten movies. To try a profile, choose one of its templates."))
-    draft_run.show_draft_run(picked, draft, store, context, prompt_editor.preview_items(picked, user), user, int(step))
+    draft_run.show_draft_run(ctx, draft, store, context, prompt_editor.preview_items(ctx, user), user, int(step))

@@ -13,7 +13,7 @@ from lusifer.datasets import splits
 from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import evaluate, predict_baseline, scores
 
-NAMES = list(baselines.METHODS)
+NAMES = list(baselines.BASELINES)
 LAST10 = {
     "constant": (1.15, 1.22),
     "user-mean": (1.14, 1.19),
@@ -42,7 +42,7 @@ U1 = {
 
 @pytest.fixture(scope="module")
 def side(ml100k):
-    return baselines.SideInformation.of(ml100k)
+    return baselines.SideInformation.from_dataset(ml100k)
 
 
 def test_every_baseline_has_an_error_band() -> None:
@@ -165,13 +165,13 @@ def test_the_ordinal_machine_gives_a_distribution(ml100k, last10, side) -> None:
     rows = last10.train.slice(0, 6000)
     machine = FactorizationMachine(side, iterations=30, kept=20, ordinal=True)
     machine.fit(rows, ml100k.scale, seed=1)
-    chances = machine.chances(rows.user[:500], rows.item[:500])
+    chances = machine.predict_probabilities(rows.user[:500], rows.item[:500])
     assert chances.shape == (500, 5) and (chances >= 0).all()
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
     expected = machine.predict(rows.user[:500], rows.item[:500])
     np.testing.assert_allclose(expected, chances @ ml100k.scale.values)
     assert stats.pearsonr(expected, rows.rating[:500]).statistic > 0.4
-    again = FactorizationMachine(side, ordinal=True).load(machine.samples, ml100k.scale)
+    again = FactorizationMachine(side, ordinal=True).with_samples(machine.samples, ml100k.scale)
     np.testing.assert_array_equal(again.predict(rows.user[:9], rows.item[:9]), expected[:9])
     newest = machine.samples.newest(5)
     assert newest.start.shape == (5,) and newest.user.shape[1] == newest.item.shape[1] == 5
@@ -206,7 +206,7 @@ def test_the_machine_s_folded_scores_are_the_library_s_own(ml100k, last10, side)
 def test_unknown_baseline(ml100k, last10, side) -> None:
     with pytest.raises(InvalidInputError, match="no predictor"):
         baselines.create("oracle")
-    with pytest.raises(InvalidInputError, match="needs the users' and items' descriptions"):
+    with pytest.raises(InvalidInputError, match="needs side information on users and items"):
         baselines.create("fm")
     with pytest.raises(InvalidInputError, match="draws can't be kept"):
         FactorizationMachine(side, iterations=3, kept=4)

@@ -27,7 +27,7 @@ def test_from_the_first_page_to_a_rated_movie(visit, recbole: Path, tmp_path: Pa
             page = visit(app.url)
             settled(page)
             expect(page.get_by_role("heading", name="Welcome to Lusifer Explorer")).to_be_visible()
-            page.get_by_role("button", name="Get MovieLens 100K").click()
+            page.get_by_role("button", name="Download MovieLens 100K").click()
             expect(page.get_by_role("heading", name="Users")).to_be_visible(timeout=90_000)
             settled(page)
 
@@ -47,8 +47,8 @@ def test_from_the_first_page_to_a_rated_movie(visit, recbole: Path, tmp_path: Pa
             expect(page).to_have_url(re.compile("step=3"))
             expect(page).to_have_url(re.compile("user=405"))
 
-            page.get_by_test_id("stSidebarNav").get_by_role("link", name="Rate movies").click()
-            expect(page.get_by_role("heading", name="Rate movies")).to_be_visible()
+            page.get_by_test_id("stSidebarNav").get_by_role("link", name="Predict ratings").click()
+            expect(page.get_by_role("heading", name="Predict ratings")).to_be_visible()
             settled(page)
             expect(page.get_by_label("User id")).to_have_value("405")
             page.get_by_role("button", name=re.compile("^Rate 10")).click()

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.browser
 LINKS = {
     "": "Users",
     "evolution": "Evolution",
-    "rate": "Rate movies",
-    "errors": "Errors",
-    "calls": "Calls",
+    "rate": "Predict ratings",
+    "errors": "Accuracy",
+    "calls": "LLM calls",
     "prompts": "Prompts",
-    "playground": "Playground",
-    "fidelity": "Fidelity",
-    "hands": "Hands on",
+    "playground": "Environment",
+    "fidelity": "Realism",
+    "hands": "What-if lab",
     "experiments": "Experiments",
 }
 
@@ -107,7 +107,7 @@ def test_a_link_restores_data_set_split_and_model(visit, app: App) -> None:
     page = settled(visit(f"{app.url}/evolution?dataset=ml-100k&split=last-10&model=openai:small&user=13&step=1"))
     expect(page.get_by_label("User id")).to_have_value("13")
     for label, value in {
-        "Data set": "ml-100k",
+        "Dataset": "ml-100k",
         "Split": "last-10",
         "Model": "openai:small",
     }.items():
@@ -137,7 +137,7 @@ def test_cancel_stops_and_keeps(visit, app: App, server) -> None:
         page = settled(visit(f"{app.url}/evolution?user=13&model=openai:slow"))
         page.get_by_role("button", name=re.compile("Compute 4 steps")).click()
         page.get_by_role("button", name="Cancel").click()
-        expect(page.get_by_text(re.compile(r"Stopped after \d of 4 steps; they are kept"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Stopped after \d of 4 steps; they are saved"))).to_be_visible()
         expect(page.get_by_role("button", name=re.compile(r"Compute \d steps?"))).to_be_visible()
     finally:
         server.delay = 0.0

@@ -136,7 +136,7 @@ def test_two_tabs_on_one_draft(visit, app: App, data: Path) -> None:
     )
     _type(one, " And further.")
     _type(two, " And otherwise.")
-    expect(two.get_by_text(re.compile("goes on as a draft of its own"))).to_be_visible()
+    expect(two.get_by_text(re.compile("continue as a separate draft"))).to_be_visible()
     store = Store(data / "lusifer.db")
     kept = "\n".join(store.draft(d["id"])["data"] for d in store.drafts())
     assert "From the first tab. And further." in kept and "From the first tab. And otherwise." in kept

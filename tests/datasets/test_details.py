@@ -12,10 +12,10 @@ import pytest
 
 from lusifer.cli.main import main
 from lusifer.datasets import Details, Item, tmdb
-from lusifer.datasets.details import export_csv, import_csv, load_details, normalized_title, same_title
+from lusifer.datasets.item_details import export_csv, import_csv, load_details, normalized_title, same_title
 from lusifer.errors import CancelledError, DatasetError
-from lusifer.simulator import StatisticalUserModel, evolve, plan
-from lusifer.simulator.taste_facts import line
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
+from lusifer.simulator.taste_facts import render_item
 from tests.conftest import TEST_DATA
 from tests.servers.tmdb import KEY, TOKEN, TMDBServer
 
@@ -191,7 +191,7 @@ def test_the_real_wide_table(ml100k, store) -> None:
     assert sum(bool(d.poster) for d in found.values()) > 1400
     with_details = ml100k.with_details(found)
     assert with_details.hash == ml100k.hash and with_details.item(1).details == found[1]
-    assert "Led by Woody" in line(with_details.item(1)) and "|" not in found[1].overview
+    assert "Led by Woody" in render_item(with_details.item(1)) and "|" not in found[1].overview
 
 
 @pytest.mark.parametrize(
@@ -213,12 +213,12 @@ def test_same_titles(one, other) -> None:
 
 def test_other_details_are_another_evolution(ml100k, last10) -> None:
     model = StatisticalUserModel()
-    before = plan(ml100k, last10, 405, model)
+    before = make_evolution_spec(ml100k, last10, 405, model)
     items = [r.item.id for s in evolve(ml100k, last10, model, before) for r in s.batch]
     known = ml100k.with_details({items[0]: Details(1, "A story", directors=("Somebody",))})
-    assert plan(known, last10, 405, model).id != before.id
+    assert make_evolution_spec(known, last10, 405, model).id != before.id
     other = ml100k.with_details({10**6: Details(1, "A story")})
-    assert plan(other, last10, 405, model).id == before.id
+    assert make_evolution_spec(other, last10, 405, model).id == before.id
 
 
 def test_the_command_line(data_dir, server, tmp_path, capsys) -> None:

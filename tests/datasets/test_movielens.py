@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lusifer import datasets
 from lusifer.datasets import movielens
-from lusifer.datasets.model import RatingScale, RatingTable
+from lusifer.datasets.dataset import RatingScale, RatingTable
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError, DatasetMissingError, InvalidInputError, UnknownIdError
 from tests.conftest import write_tiny

@@ -129,10 +129,10 @@ def test_a_file_that_holds_nothing_says_so(root: Path) -> None:
 def test_a_separator_cut_by_a_block_is_put_together(tmp_path: Path, monkeypatch, rows: int) -> None:
     folder = one_m(tmp_path / "x", [(u, i, 1 + (u + i) % 5, u * i) for u in range(1, 40) for i in range(1, 40)])
     monkeypatch.setattr(tables, "BLOCK", 1024 + rows)
-    from lusifer.datasets.report import Report
+    from lusifer.datasets.data_quality import DataQualityReport
 
     source = tables.Source(folder / "ratings.dat", "::", ("u", "i", "r", "t"), quoted=False)
-    report = Report()
+    report = DataQualityReport()
     seen = [r for line, block in tables.blocks(source, report) for r in block.to_pylist()]
     assert len(seen) == 39 * 39 and not report.problems
     assert [r["t"] for r in seen] == [str(u * i) for u in range(1, 40) for i in range(1, 40)]
@@ -148,10 +148,10 @@ def test_latest_small_is_whole(root: Path) -> None:
     assert data.items["tmdb_id"].notna().sum() == 9742 - 8
     split = splits.make(data)
     assert len(split.test) == 6100
-    from lusifer.simulator import StatisticalUserModel, evolve, plan
+    from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
 
     model = StatisticalUserModel()
-    assert len(list(evolve(data, split, model, plan(data, split, 1, model)))) == 4
+    assert len(list(evolve(data, split, model, make_evolution_spec(data, split, 1, model)))) == 4
 
 
 # ---- fetching -----------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_a_release_is_fetched_checked_and_read(root: Path, shelf: Path, tmp_path
     told: list[str] = []
     folder = fetching.fetch("ml-latest-small", on_progress=lambda done, total, text: told.append(text))
     assert sorted(p.name for p in folder.iterdir()) == ["links.csv", "movies.csv", "ratings.csv"]
-    assert len(datasets.load("ml-latest-small").ratings) == 5 and any("MB a second" in t for t in told)
+    assert len(datasets.load("ml-latest-small").ratings) == 5 and any("MB/s" in t for t in told)
     assert not list(root.glob(".fetch-*")) and not (root / "outside.csv").exists()
     assert fetching.fetch("ml-latest-small") == folder
 
@@ -260,7 +260,7 @@ def test_tables_of_another_domain_are_guessed_accepted_and_read(root: Path, form
     assert guess.ratings.columns == {"user": "listener", "item": "album_id", "rating": "stars", "time": "date"}
     assert guess.items is not None and guess.items.columns["title"] == "album"
     assert (guess.one, guess.many, guess.unit, guess.separator) == ("album", "albums", "date", ";")
-    custom_tables.keep(folder, guess)
+    custom_tables.save_mapping(folder, guess)
     data = datasets.load("music")
     assert datasets.list_datasets() == ["music"] and data.words == ("album", "albums")
     assert data.scale.values.tolist() == [2, 4, 6, 8, 10]
@@ -280,16 +280,16 @@ def test_a_recipe_is_checked_and_changed(root: Path) -> None:
     folder = write_albums(root / "music", "csv")
     guess = custom_tables.propose_mapping(folder)
     with pytest.raises(InvalidInputError, match="no column for rating"):
-        custom_tables.keep(folder, custom_tables.changed(guess, {"ratings.rating": ""}))
+        custom_tables.save_mapping(folder, custom_tables.with_columns(guess, {"ratings.rating": ""}))
     with pytest.raises(InvalidInputError, match="no role"):
-        custom_tables.changed(guess, {"ratings.colour": "x"})
-    custom_tables.keep(folder, custom_tables.changed(guess, {"ratings.time": "", "items.genres": ""}))
+        custom_tables.with_columns(guess, {"ratings.colour": "x"})
+    custom_tables.save_mapping(folder, custom_tables.with_columns(guess, {"ratings.time": "", "items.genres": ""}))
     data = datasets.load("music")
     assert data.ratings.timestamp.tolist() == [0] * 5 and data.genres == ()
-    custom_tables.keep(folder, custom_tables.changed(guess, {"ratings.rating": "nowhere"}))
+    custom_tables.save_mapping(folder, custom_tables.with_columns(guess, {"ratings.rating": "nowhere"}))
     with pytest.raises(DatasetError, match="no column 'nowhere'"):
         datasets.load("music")
-    (folder / custom_tables.FILE).write_text(json.dumps({"format": 9}))
+    (folder / custom_tables.MAPPING_FILE).write_text(json.dumps({"format": 9}))
     with pytest.raises(DatasetError, match="can't be read"):
         datasets.load("music")
     with pytest.raises(DatasetError, match="users, items and ratings"):
@@ -328,7 +328,7 @@ def test_lines_of_items_and_hard_ids_are_not_dropped_in_silence(root: Path) -> N
         folder / "ratings.parquet"
     )
     (folder / "items.csv").write_text('item_id,title\n1,"A title\nover two lines"\n2,Good, Bad\n3,\n')
-    custom_tables.keep(folder, custom_tables.propose_mapping(folder))
+    custom_tables.save_mapping(folder, custom_tables.propose_mapping(folder))
     data = datasets.load("odd")
     assert len(data.ratings) == 3 and set(data.users["external_id"]) == {"-5", "7"}
     assert data.item(1).title == "A title over two lines"
@@ -349,7 +349,7 @@ def test_hopeless_tables_say_why(root: Path, text: str) -> None:
     folder.mkdir()
     (folder / "ratings.csv").write_text(text, encoding="utf-8")
     try:
-        custom_tables.keep(folder, custom_tables.propose_mapping(folder))
+        custom_tables.save_mapping(folder, custom_tables.propose_mapping(folder))
         datasets.load("bad")
     except DatasetError as error:
         assert error.fix
@@ -369,7 +369,7 @@ def test_fields_that_come_later_in_json_lines_are_no_error(root: Path, monkeypat
     lines[-1]["vote"] = 7
     (folder / "ratings.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
     monkeypatch.setattr(tables, "BLOCK", 4096)
-    custom_tables.keep(folder, custom_tables.propose_mapping(folder))
+    custom_tables.save_mapping(folder, custom_tables.propose_mapping(folder))
     assert len(datasets.load("later").ratings) == 800
 
 
@@ -387,7 +387,7 @@ def test_lines_are_those_of_the_file(root: Path, end: str, last: bool) -> None:
         (fine + more, {"shape": [3, 11], "number": [4, 8], "scale": [12]}),
     ):
         (folder / "listens.csv").write_bytes((end.join(lines) + end * last).encode())
-        custom_tables.keep(folder, replace(custom_tables.propose_mapping(folder), scale=(1, 5, 1)))
+        custom_tables.save_mapping(folder, replace(custom_tables.propose_mapping(folder), scale=(1, 5, 1)))
         problems = datasets.load("music").report.problems
         told = {k: [e[1] for e in p.examples] for k, p in problems.items() if p.examples and p.examples[0][1]}
         assert told == places
@@ -406,7 +406,7 @@ def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> N
     lines[303] = '{"listener": "u3", "al'
     (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
     guess = custom_tables.propose_mapping(folder)
-    custom_tables.keep(folder, replace(guess, scale=(0.5, 5, 0.5)))
+    custom_tables.save_mapping(folder, replace(guess, scale=(0.5, 5, 0.5)))
     data = datasets.load("music")
     assert data.report.read == 399 and data.report.problems["shape"].examples == [
         ("listens.jsonl", 304, lines[303][:60])
@@ -438,7 +438,7 @@ def test_json_lines_keep_their_ids_whatever_kind_they_are(root: Path, monkeypatc
     lines[390] = '{"listener": "\\ud83d", "album_id": 3, "stars": 2}'
     lines[391] = '{"listener": ' + "[" * 100_000
     (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
-    custom_tables.keep(folder, replace(custom_tables.propose_mapping(folder), scale=(1, 5, 1)))
+    custom_tables.save_mapping(folder, replace(custom_tables.propose_mapping(folder), scale=(1, 5, 1)))
     data = datasets.load("music")
     assert len(data.users) == 42 and len(data.items) == 50
     assert data.report.problems["shape"].count == 1

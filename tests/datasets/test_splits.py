@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lusifer import datasets, prompts
-from lusifer.baselines import METHODS, create
+from lusifer.baselines import BASELINES, create
 from lusifer.datasets import splits
 from lusifer.datasets.dataset import RatingTable
 from lusifer.errors import DatasetError, InvalidInputError
@@ -132,7 +132,7 @@ def test_no_test_rating_reaches_a_prompt_or_the_builtin(ml100k, last10, user: in
     assert not [t for t in marked if f"| {t} |" in said]
 
 
-@pytest.mark.parametrize("name", [m for m in METHODS if m not in {"svdpp", "fm"}])
+@pytest.mark.parametrize("name", [m for m in BASELINES if m not in {"svdpp", "fm"}])
 def test_no_test_rating_reaches_a_baseline(ml100k, last10, name: str):
     """On some of the users: what is looked for does not hang on how many."""
     some = last10.train.user_ids[::4].tolist()
@@ -236,7 +236,7 @@ def test_history_is_the_newest_training_part_oldest_first(ml100k, last10):
 @pytest.mark.parametrize("name", ["last-1000", "cold-1000"])
 def test_a_part_without_a_rating_is_said(ml100k, name: str):
     if name == "last-1000":
-        with pytest.raises(InvalidInputError, match="no rating is left for the training part"):
+        with pytest.raises(InvalidInputError, match="no rating is left for the training set"):
             splits.make(ml100k, name)
     else:
         assert len(splits.make(ml100k, name).test) == 1880

@@ -13,9 +13,9 @@ import pytest
 from lusifer import datasets, prompts
 from lusifer.datasets import MOVIES, ItemNouns, custom_tables, splits
 from lusifer.evaluation.audit import audit
-from lusifer.simulator import StatisticalUserModel, evolve, plan, prompt_rendering, rate_items
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec, prompt_rendering, rate_items
 from lusifer.simulator.evolution import context_after
-from lusifer.simulator.preview import preview
+from lusifer.simulator.preview import preview_prompt
 from lusifer.simulator.types import ItemEvidence
 
 ABOUT_MOVIES = re.compile(r"\b(movies?|films?|viewers?)\b", re.I)
@@ -69,13 +69,13 @@ def collection(folder: Path) -> Path:
 
 
 def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
-    custom_tables.keep(collection(tmp_path / "music"), custom_tables.propose_mapping(tmp_path / "music"))
+    custom_tables.save_mapping(collection(tmp_path / "music"), custom_tables.propose_mapping(tmp_path / "music"))
     data = datasets.load("music", tmp_path)
     split = splits.make(data, "last-10")
     model = StatisticalUserModel()
     asked = 0
     for user in split.train.user_ids.tolist():
-        what = plan(data, split, user, model)
+        what = make_evolution_spec(data, split, user, model)
         steps = list(evolve(data, split, model, what))
         items = data.items_of(split.test.of_user(user).item)
         said = [s.profile.text + s.explanation + "".join(c.aspect for c in s.changes) for s in steps]
@@ -87,12 +87,12 @@ def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
                 context = context_after(data, split, user, steps)
                 if template == "update":
                     context = context_after(data, split, user, []).with_batch(steps[0].batch)
-                found = preview(prompts.load(name), template, context, items)
+                found = preview_prompt(prompts.load(name), template, context, items)
                 assert not found.mistakes
                 text = "\n".join(m.content for m in found.messages)
                 assert "album" in text and not ABOUT_MOVIES.search(text), (name, template)
                 asked += 1
-    assert asked and prompt_rendering.nouns(data.words) == {
+    assert asked and prompt_rendering.noun_variables(data.words) == {
         "noun": "album",
         "nouns": "albums",
         "a_noun": "an album",
@@ -111,18 +111,18 @@ SAID = {
 def test_shipped_prompts_about_movies_read_as_before(ml100k, last10, name: str) -> None:
     """The same question has the same key, so what was answered before there were nouns is not asked again."""
     chosen, model = prompts.load(name), StatisticalUserModel()
-    steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model)))
+    steps = list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 405, model)))
     items = ml100k.items_of([50, 172])
     crowd = {50: ItemEvidence(4.3, 580, 0.9, 4.6, 12, 4.4)}
     empty = context_after(ml100k, last10, 405, []).with_batch(steps[0].batch)
     full = context_after(ml100k, last10, 405, steps)
     asked = [
-        *prompt_rendering.update(chosen, empty),
-        *prompt_rendering.update(chosen, full.with_batch(steps[0].batch)),
-        *prompt_rendering.rate(chosen, full, items),
-        *prompt_rendering.rate(chosen, full.with_evidence(crowd), items),
+        *prompt_rendering.render_update(chosen, empty),
+        *prompt_rendering.render_update(chosen, full.with_batch(steps[0].batch)),
+        *prompt_rendering.render_rate(chosen, full, items),
+        *prompt_rendering.render_rate(chosen, full.with_evidence(crowd), items),
     ]
     text = "\n".join(m.content for m in asked) + chosen.render(
-        "repair", problem="x", items=items, schema="{}", **prompt_rendering.nouns(ml100k.words)
+        "repair", problem="x", items=items, schema="{}", **prompt_rendering.noun_variables(ml100k.words)
     )
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == SAID[name]

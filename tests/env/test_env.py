@@ -311,5 +311,5 @@ def test_a_log_is_a_replay_buffer_in_parquet(world, tmp_path) -> None:
 def test_a_world_needs_histories(ml100k) -> None:
     thin = splits.make(ml100k, "last-10")
     few = Split("thin", thin.train.slice(0, 3), thin.test)
-    with pytest.raises(InvalidInputError, match="Nobody has"):
+    with pytest.raises(InvalidInputError, match="No user has"):
         build_world(ml100k, few)

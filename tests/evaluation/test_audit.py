@@ -90,7 +90,7 @@ def test_changes(ml100k, steps) -> None:
     assert verdict("quiet endings", "gained", ids).verdict == "can't be told"
     other = next(g for g in ml100k.genres if g not in best[0].item.genres)
     wrong = verdict(f"liking for {other}", "gained", ids[:1])
-    assert wrong.verdict == "not borne out" and "none of what it is about" in wrong.why
+    assert wrong.verdict == "not borne out" and "does not match what it is about" in wrong.why
 
 
 def _bullets(ml100k, steps, section, *texts):
@@ -144,13 +144,13 @@ def test_habits(ml100k, steps) -> None:
         steps,
         "rating_habits",
         "Uses the whole scale",
-        "Marks strictly",
+        "Rates strictly",
         "Likes to watch at night",
     )
     marks = [r.rating for s in steps for r in s.batch]
     assert (found["Uses the whole scale"].verdict == "borne out") == (min(marks) == 1 and max(marks) == 5)
     share = (np.mean(marks) - 1) / 4
-    assert (found["Marks strictly"].verdict == "borne out") == (share <= 0.57)
+    assert (found["Rates strictly"].verdict == "borne out") == (share <= 0.57)
     assert found["Likes to watch at night"].verdict == "can't be told"
 
 

@@ -18,7 +18,7 @@ from lusifer.errors import InvalidInputError
 from lusifer.evaluation import cluster, population, tables
 from lusifer.evaluation.cluster import Cluster, SharedInputs, StoreActor, UserModelConfig, WorkerStore
 from lusifer.llm import Budget
-from lusifer.llm.budget import Limit
+from lusifer.llm.budget import SpendingLimit
 from lusifer.simulator import community
 from lusifer.store import Store
 from tests.servers.openai import KEY
@@ -45,7 +45,7 @@ def kept(tmp_path, monkeypatch, openai_server, home):
 
 
 def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
-    hooks = {} if on is None else {"before": lambda r, m: on.start(r), "by_engine": on.parts}
+    hooks = {} if on is None else {"before": lambda r, m: on.start(r), "simulate_parts": on.parts}
     try:
         return population.record(
             data,
@@ -64,12 +64,12 @@ def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
 
 def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 40)
-    users, recipe = population.chosen(last10, 100), UserModelConfig("builtin")
+    users, recipe = population.choose_users(last10, 100), UserModelConfig("builtin")
     on = Cluster(recipe, SharedInputs(ml100k, last10, None, False), store, workers=2)
     seen: list[tuple[int, int]] = []
     there = run(ml100k, last10, recipe, users, store, on, on_progress=lambda d, n, _: seen.append((d, n)))
     here = run(ml100k, last10, recipe, users, store, None)
-    pd.testing.assert_frame_equal(pd.read_parquet(tables.path(there)), pd.read_parquet(tables.path(here)))
+    pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(there)), pd.read_parquet(tables.table_path(here)))
     assert seen[0] == (0, 100) and seen[-1] == (100, 100) and seen == sorted(seen)
     assert store.run(there)["params"]["engine"] == "ray"
 
@@ -80,8 +80,8 @@ def test_a_worker_that_is_killed_loses_nothing(
     openai_server.delay = 0.03
     monkeypatch.setattr(population, "PART", 10)
     light = community.offsets_only(ml100k, last10)
-    recipe = UserModelConfig("openai:a", prompts.load(), budget=Budget(run=Limit(tokens=100_000_000)))
-    users, threads = population.chosen(last10, 16), 2
+    recipe = UserModelConfig("openai:a", prompts.load(), budget=Budget(run=SpendingLimit(tokens=100_000_000)))
+    users, threads = population.choose_users(last10, 16), 2
     on = Cluster(recipe, SharedInputs(ml100k, last10, None, True), store, workers=2, threads=threads)
     killed: list[int] = []
 
@@ -106,8 +106,8 @@ def test_a_worker_that_is_killed_loses_nothing(
             store,
             engine="ray",
             before=start,
-            by_engine=on.parts,
-            light=light,
+            simulate_parts=on.parts,
+            offsets=light,
         )
         assert killed and killed[0] < 110, "it was killed halfway"
     finally:
@@ -116,11 +116,11 @@ def test_a_worker_that_is_killed_loses_nothing(
     twice = Counter(json.dumps(r["messages"]) for r in openai_server.requests)
     assert sum(twice.values()) - len(twice) <= threads, "what was under way alone is asked again"
     assert store.spent("run", there)[0] >= 50 * len(twice), "all workers' calls are booked at home"
-    found = pd.read_parquet(tables.path(there))
+    found = pd.read_parquet(tables.table_path(there))
     assert found["calibrated"].notna().all() and len(found) == 160
     here = run(ml100k, last10, recipe, users, store, None, light=light)
     assert len(openai_server.requests) == asked, "all answers were gathered into the one database"
-    pd.testing.assert_frame_equal(pd.read_parquet(tables.path(here)), found)
+    pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(here)), found)
     calls, _ = store.calls({"status": "ok"}, limit=2000)
     assert len(calls) == len(twice)
     assert not list(tmp_path.glob(f"lusifer-{there}/*.db"))
@@ -131,7 +131,7 @@ def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
     ml100k, last10, store, kept, openai_server, tmp_path
 ) -> None:
     openai_server.delay = 0.2
-    recipe, users = UserModelConfig("openai:a", prompts.load()), population.chosen(last10, 16)
+    recipe, users = UserModelConfig("openai:a", prompts.load()), population.choose_users(last10, 16)
     on = Cluster(recipe, SharedInputs(ml100k, last10, None, False), store, workers=2, threads=2)
 
     def on_progress(done: int, total: int, what: str = "") -> None:
@@ -206,7 +206,7 @@ def test_what_is_missing_is_said(ml100k, last10, store, kept, monkeypatch) -> No
     work = SharedInputs(ml100k, last10, None, False)
     with pytest.raises(InvalidInputError, match="at least one worker"):
         Cluster(UserModelConfig("builtin"), work, store, workers=0)
-    with pytest.raises(InvalidInputError, match="Ray's client"):
+    with pytest.raises(InvalidInputError, match="Ray Client"):
         Cluster(UserModelConfig("builtin"), work, store, address="ray://somewhere:10001")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InvalidInputError, match=r"requirements-scale\.txt"):

@@ -236,7 +236,7 @@ def test_one_user_is_no_evidence_of_anything(ml100k, last10, folder) -> None:
     from lusifer.ui.pages.accuracy import accuracy_tables
 
     assert "does not differ significantly from user + item bias" in accuracy_tables.verdict_sentence(made)
-    assert "draw more" in accuracy_tables.model_contributions(made)[0][2]
+    assert "use a larger sample" in accuracy_tables.model_contributions(made)[0][2]
 
 
 def test_the_builtin_is_a_baseline_of_a_language_model(ml100k, last10) -> None:
@@ -285,5 +285,5 @@ def test_a_data_set_that_says_little(tmp_path) -> None:
         users=data.users.assign(age=None, gender="", occupation="", zip_code=""),
         items=data.items.assign(genres=[()] * len(data.items), year=pd.NA),
     )
-    machine = create("fm", SideInformation.of(bare)).fit(data.ratings, data.scale)
+    machine = create("fm", SideInformation.from_dataset(bare)).fit(data.ratings, data.scale)
     assert np.isfinite(machine.predict(data.ratings.user, data.ratings.item)).all()

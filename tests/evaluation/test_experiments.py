@@ -63,7 +63,7 @@ def test_a_bootstrap_measures_what_it_says() -> None:
     boot = Bootstrap(users)
     assert boot.mean(users, a).value == pytest.approx(a.mean())
     assert boot.rmse(users, a).value == pytest.approx(np.sqrt((a**2).mean()))
-    assert boot.spread(users, a).value == pytest.approx(a.std())
+    assert boot.std(users, a).value == pytest.approx(a.std())
     assert boot.correlation(users, a, b).value == pytest.approx(np.corrcoef(a, b)[0, 1])
     low, high = boot.mean(users, a + 3).bounds
     assert low < (a + 3).mean() < high and boot.mean(users, a + 3).sure
@@ -150,8 +150,8 @@ def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
 def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatch) -> None:
     from lusifer import baselines
 
-    light = {n: m for n, m in baselines.METHODS.items() if n in {"constant", "bias", "als", "fm"}}
-    monkeypatch.setattr(baselines, "METHODS", light)
+    light = {n: m for n, m in baselines.BASELINES.items() if n in {"constant", "bias", "als", "fm"}}
+    monkeypatch.setattr(baselines, "BASELINES", light)
     create = baselines.create  # what is compared is told by name; here nothing takes ten seconds
     monkeypatch.setattr(baselines, "create", lambda n, side=None: create("als" if n == "fm" else n))
     result = cold_start.run(setting)
@@ -218,13 +218,13 @@ def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> No
     def failing(*given, **named):
         found = real(*given, **named)
         if "metadata" in str(named.get("on_progress").__defaults__):
-            found.answers.said[:] = np.nan
+            found.answers.expected[:] = np.nan
         return found
 
     monkeypatch.setattr(base, "simulate", failing)
     assert simulation.simulate is real
     result = find("ablation").run(paid)
-    assert any("this arm is left out" in n for n in result.notes)
+    assert any("this arm is omitted" in n for n in result.notes)
     assert "Without metadata" not in result.figures
     assert all(v[0] is not None for v in result.figures.values())
 
@@ -236,7 +236,7 @@ def test_nothing_measured_claims_nothing() -> None:
     sure = base.Figure(-0.2, np.full(100, -0.2))
     small = base.Figure(0.01, np.linspace(-0.1, 0.1, 100))
     first, second = ablation._said({"Without facts": sure, "Without years": small})
-    assert first.startswith("Without facts") and "falls beyond chance" in second
+    assert first.startswith("Without facts") and "falls significantly" in second
     assert "there is no significant difference without years" in second
 
 
@@ -269,8 +269,8 @@ def test_leaving_tastes_out_leaves_the_level(setting) -> None:
     found = base.run_arms(setting, [arms["Without tastes"], arms["Everything"]])
     said = found["Without tastes"].answers
     for user in setting.users:
-        assert len(np.unique(said.said[said.user == user])) == 1
-    assert len(np.unique(found["Everything"].answers.said)) > len(setting.users)
+        assert len(np.unique(said.expected[said.user == user])) == 1
+    assert len(np.unique(found["Everything"].answers.expected)) > len(setting.users)
 
 
 def test_masked_titles_tell_nothing_and_change_nothing_else(setting) -> None:
@@ -336,15 +336,15 @@ def test_recitation_tells_nothing_but_the_id(paid, openai_server) -> None:
 
 
 def test_a_recitation_that_is_no_answer_is_not_served_again(paid, openai_server) -> None:
-    from lusifer.simulator.memorization_probe import recite
+    from lusifer.simulator.memorization_probe import ask_from_memory
 
     items = paid.dataset.items_of([1, 2])
     openai_server.behave("garbage")
-    assert all(r.failure for r in recite(paid.model, paid.dataset, 7, items))
-    assert not any(r.failure for r in recite(paid.model, paid.dataset, 7, items))
+    assert all(r.failure for r in ask_from_memory(paid.model, paid.dataset, 7, items))
+    assert not any(r.failure for r in ask_from_memory(paid.model, paid.dataset, 7, items))
     many = paid.dataset.items_of(list(range(1, 46)))
     before = len(openai_server.requests)
-    assert len(recite(paid.model, paid.dataset, 8, many)) == 45
+    assert len(ask_from_memory(paid.model, paid.dataset, 8, many)) == 45
     assert len(openai_server.requests) == before + 3
 
 
@@ -376,7 +376,7 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
     items = ml100k.items_of([50, 100])
 
     def text(p) -> str:
-        return prompt_rendering.rate(p, context, items)[1].content
+        return prompt_rendering.render_rate(p, context, items)[1].content
 
     whole, bullet = text(paid.model.prompts), context.profile.bullets[0].text
     found = {name: text(p) for name, p in ablation.variants(paid.model, details=False).items()}

@@ -26,10 +26,10 @@ def kept(tmp_path, monkeypatch):
 
 def test_everybody_is_simulated_as_in_a_comparison(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 7)
-    users, light = population.chosen(last10, 20), community.offsets_only(ml100k, last10)
-    run = population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, light=light)
-    found = pd.read_parquet(tables.path(run))
-    assert list(found) == population.SCHEMA.names and pq.read_schema(tables.path(run)) == population.SCHEMA
+    users, light = population.choose_users(last10, 20), community.offsets_only(ml100k, last10)
+    run = population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, offsets=light)
+    found = pd.read_parquet(tables.table_path(run))
+    assert list(found) == population.SCHEMA.names and pq.read_schema(tables.table_path(run)) == population.SCHEMA
     same = evaluate(ml100k, last10, ["simulator"], users=users, model=StatisticalUserModel(), community=light)
     frame = same.frame()
     assert found["user_id"].tolist() == frame["user_id"].tolist()
@@ -46,7 +46,7 @@ def test_everybody_is_simulated_as_in_a_comparison(ml100k, last10, store, kept, 
 
 def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 5)
-    users = population.chosen(last10, 20)
+    users = population.choose_users(last10, 20)
     seen: list[int] = []
 
     def cancelled() -> bool:
@@ -76,7 +76,7 @@ def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store
         population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"]) == run["id"]
     )
     assert parts.items() <= touched.items() and len(touched) == 4
-    assert len(pd.read_parquet(tables.path(run["id"]))) == 200
+    assert len(pd.read_parquet(tables.table_path(run["id"]))) == 200
     with pytest.raises(InvalidInputError, match="no stopped"):
         population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, resume=run["id"])
 
@@ -86,18 +86,18 @@ def test_a_language_model_simulates_and_failures_say_why(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     model = LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load())
-    users = population.chosen(last10, 6)
+    users = population.choose_users(last10, 6)
     run = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)
-    found = pd.read_parquet(tables.path(run))
+    found = pd.read_parquet(tables.table_path(run))
     assert found["expected"].notna().all() and found["calibrated"].isna().all()
     asked = len(openai_server.requests)
     again = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)
     assert len(openai_server.requests) == asked and store.run(again)["summary"]["usage"]["made"] == 0
-    pd.testing.assert_frame_equal(pd.read_parquet(tables.path(again)), found)
+    pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(again)), found)
     openai_server.always = "refusal"
-    other = population.chosen(last10, 6, seed=9)
+    other = population.choose_users(last10, 6, seed=9)
     broken = population.record(ml100k, last10, lambda r: replace(model, run=r or None), other, store)
-    lost = pd.read_parquet(tables.path(broken))
+    lost = pd.read_parquet(tables.table_path(broken))
     fresh = ~lost["user_id"].isin(users)
     assert lost["expected"][fresh].isna().all() and (lost["failure"][fresh].str.len() > 0).all()
     assert store.run(broken)["summary"]["failed_users"] == lost["user_id"][fresh].nunique()
@@ -105,46 +105,50 @@ def test_a_language_model_simulates_and_failures_say_why(
 
 
 def test_recbole_reads_it_as_it_is(ml100k, last10, store, kept, tmp_path) -> None:
-    users = population.chosen(last10, 5)
+    users = population.choose_users(last10, 5)
     run = population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store)
-    path = population.to_recbole(tables.path(run), tmp_path / "out", "sim", "raw")
+    path = population.to_recbole(tables.table_path(run), tmp_path / "out", "sim", "raw")
     assert path == tmp_path / "out" / "sim" / "sim.inter"
     from lusifer.datasets.movielens import read_ratings
 
-    table, found = read_ratings(path, header=True), pd.read_parquet(tables.path(run))
+    table, found = read_ratings(path, header=True), pd.read_parquet(tables.table_path(run))
     numbered = replace(
         ml100k,
         users=ml100k.users.assign(external_id=[f"u-{u}" for u in ml100k.users.index]),
         items=ml100k.items.assign(external_id=[f"i-{i}" for i in ml100k.items.index]),
     )
-    own = population.to_recbole(tables.path(run), tmp_path / "own", "sim", "raw", numbered)
+    own = population.to_recbole(tables.table_path(run), tmp_path / "own", "sim", "raw", numbered)
     first = own.read_text().splitlines()[1].split("\t")
     assert first[:2] == [f"u-{found['user_id'][0]}", f"i-{found['item_id'][0]}"]
     assert len(table) == len(found) and sorted(table.rating.tolist()) == sorted(found["raw"].tolist())
     with pytest.raises(InvalidInputError):
-        population.to_recbole(tables.path(run), tmp_path, "x", "nonsense")
+        population.to_recbole(tables.table_path(run), tmp_path, "x", "nonsense")
 
 
 def test_a_population_is_drawn_by_its_seed(last10) -> None:
-    assert population.chosen(last10, None) == population.able(last10)
-    assert population.chosen(last10, 10, 1) == population.chosen(last10, 10, 1) != population.chosen(last10, 10, 2)
+    assert population.choose_users(last10, None) == population.eligible_users(last10)
+    assert (
+        population.choose_users(last10, 10, 1)
+        == population.choose_users(last10, 10, 1)
+        != population.choose_users(last10, 10, 2)
+    )
     with pytest.raises(InvalidInputError):
-        population.chosen(last10, 0)
+        population.choose_users(last10, 0)
 
 
 def test_one_run_has_one_worker_and_one_way_of_being_cut(ml100k, last10, store, kept, monkeypatch) -> None:
     from filelock import FileLock
 
-    users = population.chosen(last10, 4)
+    users = population.choose_users(last10, 4)
     stop = {"cancelled": lambda: True}
     with pytest.raises(CancelledError):
         population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, **stop)
     (run,) = store.runs(population.KIND)
-    with FileLock(tables.path(run["id"]).with_suffix(".lock")).acquire(blocking=False):
+    with FileLock(tables.table_path(run["id"]).with_suffix(".lock")).acquire(blocking=False):
         pass  # a run that ended holds nothing
     again = (ml100k, last10, lambda r: StatisticalUserModel(), users, store)
     with (
-        FileLock(tables.path(run["id"]).with_suffix(".lock")),
+        FileLock(tables.table_path(run["id"]).with_suffix(".lock")),
         pytest.raises(InvalidInputError, match="under way"),
     ):
         population.record(*again, resume=run["id"])
@@ -163,12 +167,12 @@ def test_a_run_that_was_stopped_is_calibrated_as_one_that_was_not(
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setattr(population, "PART", 8)
     model = LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load())
-    users, light = population.chosen(last10, 16), community.offsets_only(ml100k, last10)
+    users, light = population.choose_users(last10, 16), community.offsets_only(ml100k, last10)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for folder in (whole, cut):
-        population.run_population(ml100k, last10, model, users, folder, store, light=light)
+        population.run_population(ml100k, last10, model, users, folder, store, offsets=light)
     (cut / "part-00001.parquet").unlink()
-    population.run_population(ml100k, last10, model, users, cut, store, light=light)
+    population.run_population(ml100k, last10, model, users, cut, store, offsets=light)
     one, other = (pd.read_parquet(f / "part-00001.parquet") for f in (whole, cut))
     assert one["calibrated"].notna().all()
     pd.testing.assert_frame_equal(one, other)
@@ -179,7 +183,7 @@ def test_ctrl_c_begins_no_further_user(ml100k, last10, store, kept, openai_serve
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     openai_server.delay = 0.1
     model = LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load())
-    test = last10.test.of_users(population.chosen(last10, 60))
+    test = last10.test.of_users(population.choose_users(last10, 60))
     from concurrent import futures
 
     from lusifer.evaluation import simulation

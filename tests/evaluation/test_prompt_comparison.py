@@ -37,9 +37,9 @@ class Shifted(StatisticalUserModel):
 
 def test_the_sample_is_seeded_stratified_and_of_its_group(ml100k, last10) -> None:
     group = development(ml100k.user_ids)
-    one = prompt_comparison.draw(ml100k, last10, 20, 5, seed=3, among=group)
-    assert prompt_comparison.draw(ml100k, last10, 20, 5, seed=3, among=group).test.hash == one.test.hash
-    assert prompt_comparison.draw(ml100k, last10, 20, 5, seed=4, among=group).test.hash != one.test.hash
+    one = prompt_comparison.draw(ml100k, last10, 20, 5, seed=3, candidates=group)
+    assert prompt_comparison.draw(ml100k, last10, 20, 5, seed=3, candidates=group).test.hash == one.test.hash
+    assert prompt_comparison.draw(ml100k, last10, 20, 5, seed=4, candidates=group).test.hash != one.test.hash
     users = one.test.user_ids
     assert len(users) == 20 and set(users.tolist()) <= set(group.tolist())
     assert not set(users.tolist()) & set(held_out(ml100k.user_ids).tolist())
@@ -53,12 +53,12 @@ def test_the_sample_is_seeded_stratified_and_of_its_group(ml100k, last10) -> Non
         with pytest.raises(InvalidInputError):
             prompt_comparison.draw(ml100k, last10, users_, movies)
     with pytest.raises(InvalidInputError, match="No user"):
-        prompt_comparison.draw(ml100k, last10, 5, 5, among=np.array([10**6]))
+        prompt_comparison.draw(ml100k, last10, 5, 5, candidates=np.array([10**6]))
 
 
 @pytest.fixture(scope="module")
 def made(ml100k, last10):
-    sample = prompt_comparison.draw(ml100k, last10, 15, 10, seed=0, among=development(ml100k.user_ids))
+    sample = prompt_comparison.draw(ml100k, last10, 15, 10, seed=0, candidates=development(ml100k.user_ids))
     found = prompt_comparison.try_out(
         ml100k,
         sample,
@@ -122,7 +122,7 @@ def test_an_answer_that_two_versions_share_counts_for_both(ml100k, last10, store
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     one = prompts.load()
-    other = one.shows("update", dict(one.templates)["update"] + "\nBe brief.")
+    other = one.with_template("update", dict(one.templates)["update"] + "\nBe brief.")
     sample = prompt_comparison.draw(ml100k, last10, 3, 4)
     models = [LLMUserModel(create_llm("openai:a", store), p, run="r") for p in (one, other)]
     openai_server.behave("garbage", "503")
@@ -190,7 +190,7 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
         pair_keys(said.user, said.item),
         pair_keys(found[1].simulated.forecasts.user, found[1].simulated.forecasts.item),
     )
-    want = np.sqrt(np.mean((said.said[late] - said.rating[late]) ** 2))
+    want = np.sqrt(np.mean((said.expected[late] - said.rating[late]) ** 2))
     assert made["candidates"]["whole"]["forecast"]["value"] == pytest.approx(want)
     failing = prompt_comparison.try_out(ml100k, sample, [whole, Candidate("failing", Failing())], None)
     rows = prompt_comparison.summary(sample, failing)["candidates"]
@@ -224,11 +224,11 @@ def test_a_template_that_fails_for_a_user_fails_for_that_user(
     sample = prompt_comparison.draw(ml100k, last10, 3, 2)
     user = int(sample.test.user_ids[0])
     age = ml100k.user(user).description
-    odd = prompts.load().shows(
+    odd = prompts.load().with_template(
         "rate",
         "{% if '" + age[3:20] + "' in about %}{{ nobody }}{% endif %}{% for i in items %}{{ i.id }}{% endfor %}",
     )
     (trial,) = prompt_comparison.try_out(
         ml100k, sample, [Candidate("odd", LLMUserModel(create_llm("openai:a", store), odd))], store
     )
-    assert trial.simulated.failed >= 1 and np.isfinite(trial.simulated.answers.said).any()
+    assert trial.simulated.failed >= 1 and np.isfinite(trial.simulated.answers.expected).any()

@@ -132,7 +132,7 @@ def test_other_versions_splits_and_unfinished_runs_do_not_count(store) -> None:
 
 def test_the_builtin_has_nothing_to_recite(store) -> None:
     line = next(x for x in trust.card(store, "d", "h", "s", "builtin", "3").lines if x.key == "recited")
-    assert line.passes and "nothing but the training part" in line.text
+    assert line.passes and "only the training set" in line.text
 
 
 def test_every_use_asks_for_lines_that_are_judged() -> None:

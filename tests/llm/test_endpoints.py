@@ -8,7 +8,7 @@ import pytest
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError
-from lusifer.llm import create_bare_llm, endpoints
+from lusifer.llm import create_bare_llm, load_endpoints
 from lusifer.llm.endpoints import OPENAI_URL, ollama_url, resolve
 from lusifer.llm.prices import price
 from tests.conftest import ROOT
@@ -23,7 +23,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_three_are_there_from_the_start(project) -> None:
-    found = endpoints()
+    found = load_endpoints()
     assert set(found) == {"openai", "ollama", "file"}
     assert found["openai"].url == OPENAI_URL and not found["openai"].usable
 
@@ -34,7 +34,7 @@ def test_named_ones_from_variables_and_secrets(project, monkeypatch) -> None:
     )
     monkeypatch.setenv("THE_KEY", KEY)
     monkeypatch.setenv("LUSIFER_ENDPOINT_LM_STUDIO_URL", "http://localhost:1234/v1")
-    found = endpoints()
+    found = load_endpoints()
     assert found["vllm"].url == "http://a:1/v1" and found["vllm"].key == KEY
     assert (found["vllm"].workers, found["vllm"].rpm, found["vllm"].tpm) == (4, 60, None)
     assert found["lm_studio"].usable and not found["lm_studio"].key
@@ -46,15 +46,15 @@ def test_named_ones_from_variables_and_secrets(project, monkeypatch) -> None:
 
 def test_a_sessions_key_goes_before_and_is_kept_nowhere(project, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-operator-1234567890")
-    assert endpoints({"openai": KEY})["openai"].key == KEY
-    assert endpoints()["openai"].key == "sk-planted-operator-1234567890"
+    assert load_endpoints({"openai": KEY})["openai"].key == KEY
+    assert load_endpoints()["openai"].key == "sk-planted-operator-1234567890"
 
 
 def test_what_stands_around_a_key_is_no_part_of_it(project, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", f" {KEY}\r\n")
     monkeypatch.setenv("LUSIFER_ENDPOINT_BOX_URL", "http://a/v1 ")
     monkeypatch.setenv("LUSIFER_ENDPOINT_BOX_KEY", f"{KEY}\n")
-    found = endpoints()
+    found = load_endpoints()
     assert found["openai"].key == found["box"].key == KEY and found["box"].url == "http://a/v1"
 
 
@@ -84,7 +84,7 @@ def test_every_variable_is_documented(file) -> None:
 def test_what_cant_be_meant_is_named(project, text) -> None:
     (project / ".streamlit" / "secrets.toml").write_text(text)
     with pytest.raises(InvalidInputError):
-        endpoints()
+        load_endpoints()
 
 
 @pytest.mark.parametrize(

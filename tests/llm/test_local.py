@@ -16,8 +16,8 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import ModelError
-from lusifer.llm import Message, create_bare_llm, create_llm, local
-from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution
+from lusifer.llm import Message, create_bare_llm, create_llm, local_file
+from lusifer.simulator import LLMUserModel, make_evolution_spec, rate_items, run_evolution
 from tests.conftest import ROOT
 from tests.get_model import FILE
 
@@ -38,7 +38,7 @@ ASK = [Message("system", "Answer with JSON."), Message("user", "Rate Toy Story f
 def spec():
     assert FILE.is_file(), "run the tests with `make test`, which fetches the model for them"
     yield f"file:{FILE}"
-    local.stop_all()
+    local_file.stop_all()
 
 
 def test_schema_log_probabilities_and_streaming(spec) -> None:
@@ -76,7 +76,7 @@ def test_a_short_user_end_to_end(spec, ml100k, last10, store) -> None:
     """One batch of two ratings, then a movie: whatever 135M parameters say, it is accounted for."""
     templates = dataclasses.replace(prompts.load(), recent=2, rating_tokens=20, update_tokens=120)
     model = LLMUserModel(create_llm(spec, store), templates)
-    what = plan(ml100k, last10, 405, model, history=2, batch_size=2, forecasts=False)
+    what = make_evolution_spec(ml100k, last10, 405, model, history=2, batch_size=2, forecasts=False)
     steps = []
     try:
         steps.extend(run_evolution(ml100k, last10, model, what, store))
@@ -101,15 +101,15 @@ def test_a_damaged_file_says_so(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_it_says_how_to_get_it(spec, monkeypatch) -> None:
-    monkeypatch.setattr(local, "available", lambda: False)
+    monkeypatch.setattr(local_file, "is_installed", lambda: False)
     with pytest.raises(ModelError, match="pip install"):
         create_bare_llm(spec)[0].complete(ASK)
 
 
 def test_the_server_ends_with_its_parent_however_that_ends(spec) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from lusifer.llm import local\n"
-        f"e = local.serve(Path({str(FILE)!r})); r = next(iter(local._servers.values()))\n"
+        "import sys, time; from pathlib import Path; from lusifer.llm import local_file\n"
+        f"e = local_file.start_server(Path({str(FILE)!r})); r = next(iter(local_file._servers.values()))\n"
         "print(r.process.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)

@@ -90,7 +90,7 @@ def test_a_slow_answer_is_waited_for(openai_server, schema) -> None:
     ids=lambda parts: "+".join(sorted(parts)),
 )
 def test_what_a_server_does_not_know_is_left_out(openai_server, schema, monkeypatch, unknown) -> None:
-    monkeypatch.setattr(openai_compatible, "_unknown", {})
+    monkeypatch.setattr(openai_compatible, "_unsupported", {})
     openai_server.unknown = unknown
     model = _model(openai_server)
     for _ in range(2):
@@ -212,7 +212,7 @@ def test_a_key_that_fits_no_header_is_named_and_not_sent(openai_server, key, cap
     """The HTTP library would put it into its debug log, and the retries would ask six times."""
     caplog.set_level("DEBUG")
     model = OpenAICompatible(Endpoint("openai", openai_server.url, key), "small")
-    with pytest.raises(ModelError, match="characters that no key has") as failed:
+    with pytest.raises(ModelError, match="invalid characters") as failed:
         model.complete([Message("user", "x")])
     assert failed.value.kind == "auth" and not openai_server.requests
     assert "secret-9" not in repr(failed.value) + caplog.text

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
-from lusifer.llm import Budget, Completion, Endpoint, Limit, Message
+from lusifer.llm import Budget, Completion, Endpoint, Message, SpendingLimit
 from lusifer.llm.budget import BudgetedLLM, operator_budget
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM, limiter_for
@@ -98,8 +98,8 @@ def test_cancel_does_not_wait_with_it(openai_server) -> None:
 
 def test_the_gate_never_lets_more_than_its_most_through(openai_server) -> None:
     openai_server.delay = 0.02
-    gate = ConcurrencyLimiter(3)
-    limited = RateLimitedLLM(client(openai_server), gate)
+    limiter = ConcurrencyLimiter(3)
+    limited = RateLimitedLLM(client(openai_server), limiter)
     threads = [threading.Thread(target=limited.complete, args=(ASK,)) for _ in range(24)]
     for t in threads:
         t.start()
@@ -109,40 +109,40 @@ def test_the_gate_never_lets_more_than_its_most_through(openai_server) -> None:
 
 
 def test_it_shrinks_when_refused_and_grows_back() -> None:
-    gate, inner = ConcurrencyLimiter(32), Answering()
-    limited = RateLimitedLLM(inner, gate)
+    limiter, inner = ConcurrencyLimiter(32), Answering()
+    limited = RateLimitedLLM(inner, limiter)
     for _ in range(30):
         limited.complete(ASK)
-    assert gate.limit == 32, "one more a call until the first refusal"
+    assert limiter.limit == 32, "one more a call until the first refusal"
     inner.errors = [ModelError("no", kind="rate-limit")]
     with pytest.raises(ModelError):
         limited.complete(ASK)
-    assert gate.limit == 16
+    assert limiter.limit == 16
     for _ in range(16):
         limited.complete(ASK)
-    assert 16.9 < gate.limit < 17.1, "then one more a round"
+    assert 16.9 < limiter.limit < 17.1, "then one more a round"
     inner.errors = [ModelError("no", kind="server")]
     with pytest.raises(ModelError):
         limited.complete(ASK)
-    assert gate.limit > 16.9, "an error that is no refusal changes nothing"
+    assert limiter.limit > 16.9, "an error that is no refusal changes nothing"
 
 
 def test_requests_and_tokens_a_minute(monkeypatch) -> None:
     monkeypatch.setattr("lusifer.llm.limits.MINUTE", 0.6)
-    for gate in (ConcurrencyLimiter(8, rpm=2), ConcurrencyLimiter(8, tpm=250)):
-        limited, began = RateLimitedLLM(Answering(), gate), time.monotonic()
+    for limiter in (ConcurrencyLimiter(8, rpm=2), ConcurrencyLimiter(8, tpm=250)):
+        limited, began = RateLimitedLLM(Answering(), limiter), time.monotonic()
         for _ in range(4):  # 100 tokens each
             limited.complete(ASK)
         assert 0.5 < time.monotonic() - began < 3
 
 
 def test_waiting_for_a_turn_can_be_cancelled() -> None:
-    gate = ConcurrencyLimiter(1)
-    gate.enter(1, lambda: False)
+    limiter = ConcurrencyLimiter(1)
+    limiter.enter(1, lambda: False)
     with pytest.raises(CancelledError):
-        gate.enter(1, lambda: True)
-    gate.leave("ok")
-    gate.enter(1, lambda: True)
+        limiter.enter(1, lambda: True)
+    limiter.leave("ok")
+    limiter.enter(1, lambda: True)
 
 
 def test_one_gate_an_endpoint() -> None:
@@ -156,9 +156,9 @@ def test_one_gate_an_endpoint() -> None:
 
 def test_a_call_that_could_pass_the_budget_is_not_made(store) -> None:
     inner = Answering()
-    llm = BudgetedLLM(inner, store, Budget(run=Limit(tokens=1000), run_id="r"))
+    llm = BudgetedLLM(inner, store, Budget(run=SpendingLimit(tokens=1000), run_id="r"))
     made = 0
-    with pytest.raises(ModelError, match="The budget of this run would be passed") as failed:
+    with pytest.raises(ModelError, match="The budget of this run would be exceeded") as failed:
         for _ in range(100):
             llm.complete(ASK, max_tokens=500)  # 200 + 500 set aside, 15 spent
             made += 1
@@ -170,11 +170,11 @@ def test_a_call_that_could_pass_the_budget_is_not_made(store) -> None:
 def test_dollars_where_the_price_is_known_and_tokens_where_not(store, openai_server) -> None:
     known = Answering()
     known.identity = "https://api.openai.com:/v1|gpt-4o-mini"
-    llm = BudgetedLLM(known, store, Budget(session=Limit(dollars=1e-4), session_id="s"))
+    llm = BudgetedLLM(known, store, Budget(session=SpendingLimit(dollars=1e-4), session_id="s"))
     with pytest.raises(ModelError, match=r"\$0\.00 of \$0\.00"):
         llm.complete(ASK, max_tokens=5000)
     assert known.asked == 0 and store.spent("session", "s") == (0, 0.0)
-    unknown = BudgetedLLM(Answering(), store, Budget(session=Limit(dollars=0.001), session_id="t"))
+    unknown = BudgetedLLM(Answering(), store, Budget(session=SpendingLimit(dollars=0.001), session_id="t"))
     unknown.complete(ASK, max_tokens=500)
     with pytest.raises(ModelError, match="of 1,000 tokens"):
         unknown.complete(ASK, max_tokens=900)
@@ -182,7 +182,7 @@ def test_dollars_where_the_price_is_known_and_tokens_where_not(store, openai_ser
 
 def test_what_failed_is_given_back_and_what_may_be_paid_is_not(store) -> None:
     refused, lost = ModelError("no", kind="auth"), ModelError("no", kind="timeout")
-    llm = BudgetedLLM(Answering(refused, lost), store, Budget(run=Limit(tokens=10_000), run_id="r"))
+    llm = BudgetedLLM(Answering(refused, lost), store, Budget(run=SpendingLimit(tokens=10_000), run_id="r"))
     with pytest.raises(ModelError):
         llm.complete(ASK, max_tokens=500)
     assert store.spent("run", "r")[0] == 0
@@ -200,12 +200,12 @@ def test_the_operators_limits(monkeypatch) -> None:
     monkeypatch.setenv("LUSIFER_BUDGET_DAY", "5")
     monkeypatch.setenv("LUSIFER_BUDGET_RUN_TOKENS", "1e6")
     budget = operator_budget("r", "s")
-    assert budget.day == Limit(5.0) and budget.run == Limit(None, 1_000_000)
-    assert budget.day.under(Limit(2.0, 10)) == Limit(2.0, 10)
+    assert budget.day == SpendingLimit(5.0) and budget.run == SpendingLimit(None, 1_000_000)
+    assert budget.day.capped_by(SpendingLimit(2.0, 10)) == SpendingLimit(2.0, 10)
     assert set(budget.limits()) == {"day", "run"}
     for wrong in ("five", "-1", "nan", "inf"):
         monkeypatch.setenv("LUSIFER_BUDGET_DAY", wrong)
-        with pytest.raises(InvalidInputError, match="no amount"):
+        with pytest.raises(InvalidInputError, match="not an amount"):
             operator_budget()
 
 
@@ -214,7 +214,7 @@ def _spend(path, url: str, made) -> None:
     llm = BudgetedLLM(
         OpenAICompatible(Endpoint("openai", url, KEY), "m"),
         store,
-        Budget(day=Limit(tokens=20_000)),
+        Budget(day=SpendingLimit(tokens=20_000)),
     )
 
     def work() -> None:

@@ -16,7 +16,7 @@ MANY = [(u, 10 * (1 + i % 3) if i < 3 else 100 + i, 1 + (u * i) % 5, 100 * i) fo
 def test_a_dropped_in_release_is_read_once_and_shown(data_dir: Path) -> None:
     big(data_dir / "mine", MANY)
     app = open_page("users", dataset="mine")
-    assert not app.exception and "have not been read yet" in texts(app)
+    assert not app.exception and "has not been imported yet" in texts(app)
     app = finish(press(app, "Import"))
     assert not app.exception and "5 people who gave 70 ratings" in texts(app).replace("\\", "")
     assert app.selectbox(key="dataset").options == ["ml-100k", "mine"]
@@ -75,6 +75,6 @@ def test_strangers_simulate_few_and_read_nothing_new(data_dir: Path, monkeypatch
     monkeypatch.setenv("LUSIFER_PUBLIC", "1")
     big(data_dir / "mine", MANY)
     app = open_page("users", dataset="mine")
-    assert not app.exception and "not read it yet" in texts(app) and "Import" not in [b.label for b in app.button]
+    assert not app.exception and "not imported it yet" in texts(app) and "Import" not in [b.label for b in app.button]
     page = open_page("experiments")
     assert page.number_input(key="population-True").max == 50

@@ -27,7 +27,7 @@ def small(app, users: int = 12):
 
 def test_an_experiment_is_run_shown_and_linked(data_dir: Path) -> None:
     app = open_page("experiments", experiment="order")
-    assert not app.exception and "more data" in texts(app) and "has not been run" in texts(app)
+    assert not app.exception and "only their number" in texts(app) and "has not been run" in texts(app)
     app = finish(press(small(app), "Run (costs nothing)"))
     assert not app.exception and not app.error
     assert "newest first" in texts(app) and "95 %" in texts(app)
@@ -71,7 +71,7 @@ def test_a_model_is_priced_before_it_is_asked(data_dir: Path, server) -> None:
     assert run["summary"]["usage"]["made"] == len(server.requests)
     assert run["model"] == "openai:a" and run["params"]["prompts"]
     again = small(open_page("experiments", experiment="order", **PAID), 2)
-    assert "every answer is stored" in texts(again)
+    assert "every answer is cached" in texts(again)
 
 
 def test_a_stopped_run_is_gone_on_with(data_dir: Path, server) -> None:
@@ -81,7 +81,7 @@ def test_a_stopped_run_is_gone_on_with(data_dir: Path, server) -> None:
     (run,) = runs_of(data_dir)
     assert run["status"] == "failed"
     server.queue.clear()
-    app = finish(press(app, "Go on with it"))
+    app = finish(press(app, "Resume"))
     assert not app.exception and not app.error
     (run,) = runs_of(data_dir)
     assert run["status"] == "done" and "was stopped" not in texts(app)
@@ -111,10 +111,10 @@ def test_a_model_plays_on_the_playground_at_a_price(data_dir: Path, server) -> N
     app.button_group(key="play-agents").set_value(["random"])
     app.number_input(key="play-steps-paid").set_value(10)
     app.number_input(key="play-users-paid").set_value(2).run()
-    label = next(b.label for b in app.button if b.label.startswith("Play ("))
+    label = next(b.label for b in app.button if b.label.startswith("Run ("))
     assert "calls" in label and not server.requests
     most = int(label.split("(")[1].split(" calls")[0].replace(",", ""))
-    app = finish(press(app, "Play ("))
+    app = finish(press(app, "Run ("))
     assert not app.exception and not app.error
     assert 0 < len(server.requests) <= most
     (run,) = Store(data_dir / "lusifer.db").runs("playground")
@@ -140,7 +140,7 @@ def test_a_population_of_a_model_has_a_price_and_goes_on(data_dir: Path, server)
     (run,) = Store(data_dir / "lusifer.db").runs("population")
     assert run["status"] == "failed" and f"Resume run {run['id']}" in texts(app)
     server.queue.clear()
-    app = finish(press(app, "Go on with run"))
+    app = finish(press(app, "Resume run"))
     assert not app.exception and not app.error
     (run,) = Store(data_dir / "lusifer.db").runs("population")
     assert run["status"] == "done" and run["summary"]["failed_users"] == 0

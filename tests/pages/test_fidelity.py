@@ -12,7 +12,7 @@ from tests.servers.openai import KEY
 
 def test_the_built_in_is_measured_beside_naive_simulators(data_dir: Path) -> None:
     app = open_page("fidelity")
-    assert not app.exception and "Nothing has been measured" in texts(app)
+    assert not app.exception and "Not measured on this split yet" in texts(app)
     app.number_input(key="fidelity-users-development-True").set_value(30).run()
     next(b for b in app.button if b.label.startswith("Simulate and measure (costs nothing")).click().run()
     for job in list(state.get_jobs()._jobs.values()):

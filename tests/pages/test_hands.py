@@ -17,19 +17,19 @@ def table(app: AppTest, column: str):
 
 def test_an_edited_profile_is_rated_from(data_dir: Path) -> None:
     app = open_page("hands", user="13")
-    assert not app.exception and "Nothing is changed yet" in texts(app)
+    assert not app.exception and "No changes yet" in texts(app)
     app.text_input(key="add-13-0").set_value("Loves horror films.").run()
     app.multiselect(key="edit-movies-13").set_value([200, 219]).run()  # two horror films
-    assert not app.exception and "2 of 2 ratings moved" in texts(app)
+    assert not app.exception and "2 of 2 ratings changed" in texts(app)
     found = table(app, "Edited")
     assert (found["Moved"] > 0).all() and found["Reason now"].str.contains("Edited").all()
     press(app, "Start over")
-    assert "Nothing is changed yet" in texts(app)
+    assert "No changes yet" in texts(app)
 
 
 def test_a_language_model_rates_from_the_edited_words(data_dir: Path, server) -> None:
     app = open_page("hands", user="405", model="openai:small")
-    assert "has to be written first" in texts(app) and not server.requests
+    assert "Compute the profile first" in texts(app) and not server.requests
     press(app, "Compute 4 steps")
     finish(app)
     app.text_input(key="add-405-0").set_value("Planted liking.").run()
@@ -37,15 +37,15 @@ def test_a_language_model_rates_from_the_edited_words(data_dir: Path, server) ->
     press(app, "Rate 10 movies again (2 calls")
     finish(app)
     assert not app.exception and len(server.requests) == asked + 2
-    assert "Planted liking." in json.dumps(server.requests[-1]) and "ratings moved" in texts(app)
+    assert "Planted liking." in json.dumps(server.requests[-1]) and "ratings changed" in texts(app)
 
 
 def test_what_if_says_what_rests_on_a_rating(data_dir: Path) -> None:
     app = open_page("hands", user="13", hands="What if")
     said = texts(app)
-    assert not app.exception and "It was given as a reason for" in said and "others moved" in said
+    assert not app.exception and "It was cited as a reason for" in said and "others changed" in said
     app.segmented_control(key="whatif-kind").set_value("a batch were removed").run()
-    assert not app.exception and "of 10 ratings moved" in texts(app)
+    assert not app.exception and "of 10 ratings changed" in texts(app)
     assert len(table(app, "What if")) == 10 and {"Step", "Change", "Where"} <= set(table(app, "Where"))
     assert "5 ratings" not in texts(open_page("evolution", user="13")), "the real one is as it was"
     assert not open_page("hands", user="99999", hands="What if").exception
@@ -75,7 +75,7 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
         field.set_value(4.0).run()
     answered = table(app, "You gave")
     assert list(answered["You gave"]) == [4.0, 4.0] and answered["Predicted"].notna().all()
-    assert "everybody's mean" in texts(app)
+    assert "mean of all ratings" in texts(app)
     again = open_page("hands", hands="You")
     assert not again.exception and "Ada (14 ratings)" in again.selectbox(key="you").options[0]
     mine = next(c for c in again.segmented_control if c.key == f"you-{user}-given-{store.local_ratings(user)[0][0]}")
@@ -94,7 +94,7 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
     assert {p["name"] for p in store.local_users(person["dataset_hash"])} == {"Ada", "Bob"}
     broken = made.replace("50", "999999")
     again.get("file_uploader")[0].upload("bob2.json", broken.encode()).run()
-    assert not again.exception and "can't be taken" in texts(again)
+    assert not again.exception and "can't be imported" in texts(again)
     again.selectbox(key="you").set_value(user).run()
     again.button(key=f"erase-{user}").click().run()
     assert not again.exception and [p["name"] for p in store.local_users(person["dataset_hash"])] == ["Bob"]
@@ -160,7 +160,7 @@ def test_strangers_see_nobody_but_themselves(data_dir: Path, monkeypatch) -> Non
 
     store.add_local_user(datasets.load("ml-100k").hash, "Ada")
     app = open_page("hands", hands="You")
-    assert not app.exception and "Ada" not in texts(app) and "Erase" not in texts(app)
+    assert not app.exception and "Ada" not in texts(app) and "Delete" not in texts(app)
     next(t for t in app.text_input if t.label.startswith("Name")).set_value("Bob")
     next(b for b in app.button if b.label == "Start").click().run()
     assert app.selectbox(key="you").options == ["Bob (0 ratings)"]

@@ -107,7 +107,7 @@ def test_the_test_keeps_to_the_budget(data_dir, openai_server, monkeypatch) -> N
     monkeypatch.setenv("LUSIFER_BUDGET_DAY_TOKENS", "10")
     app = open_page("users", user="405", model="openai:small")
     press(app, "Test connection")
-    assert "The budget of this day would be passed" in said(app) and not openai_server.requests
+    assert "The budget of this day would be exceeded" in said(app) and not openai_server.requests
 
 
 def test_a_password_in_an_address_is_not_shown(data_dir, monkeypatch) -> None:

@@ -82,7 +82,7 @@ def test_without_data_every_page_is_the_welcome_page(tmp_path: Path, monkeypatch
     monkeypatch.setenv("LUSIFER_DATA", str(tmp_path / "data"))
     app = open_page(page)
     assert not app.exception and "Welcome" in app.title[0].value
-    assert [b.label for b in app.button] == ["Get MovieLens 100K"]
+    assert [b.label for b in app.button] == ["Download MovieLens 100K"]
 
 
 def test_damaged_data_offers_a_fresh_copy(tmp_path: Path, monkeypatch) -> None:
@@ -91,7 +91,7 @@ def test_damaged_data_offers_a_fresh_copy(tmp_path: Path, monkeypatch) -> None:
     app = open_page("users")
     assert not app.exception and "can't be opened" in app.title[0].value
     assert "MovieLens 100K has 943" in texts(app)
-    assert app.button[0].label == "Get MovieLens 100K again"
+    assert app.button[0].label == "Download MovieLens 100K again"
 
 
 @pytest.mark.parametrize("page", ["users", "evolution", "rate"])
@@ -234,14 +234,14 @@ def test_a_locked_database_is_said_and_the_app_goes_on(data_dir: Path, monkeypat
 def test_users_filter_and_surprise(data_dir: Path) -> None:
     app = open_page("users", user="405")
     assert "405" in texts(app)
-    surprise = next(b for b in app.button if "urprise" in b.label)
+    surprise = next(b for b in app.button if "Random" in b.label)
     surprise.click().run()
     assert not app.exception and app.number_input(key="user").value != 405
     app.number_input(key="f_least").set_value(700).run()
     everyone = app.dataframe[-1].value
     assert len(everyone) == 1 and everyone["ratings"].iloc[0] >= 700
     app.number_input(key="f_least").set_value(5000).run()
-    assert "Nobody fits" in texts(app) and not app.exception
+    assert "No user matches" in texts(app) and not app.exception
 
 
 def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
@@ -306,7 +306,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     next(b for b in app.button if b.label.startswith("Measure predictive")).click().run()
     _wait()
     app.run(timeout=60)
-    assert not app.exception and "Squared error (stars²) saved" in texts(app)
+    assert not app.exception and "Reduction in squared error (stars²)" in texts(app)
     assert app.dataframe[1].value["Supported"].sum() > 500
     for view in ("groups", "calibration", "misses", "pairs", "cold", "runs"):
         app.button_group(key="view").set_value(view).run(timeout=60)
@@ -314,7 +314,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     app.button_group(key="view").set_value("calibration").run(timeout=60)
     assert "Calibration error" in texts(app)
     app.multiselect(key="filter-genres").set_value(["Horror"]).run(timeout=60)
-    assert not app.exception and "pass the filter" in texts(app)
+    assert not app.exception and "match the filter" in texts(app)
     store = storing.Store(data_dir / "lusifer.db")
     run = store.runs("comparison")[0]
     app.text_input(key=f"title-{run['id']}").set_value("Before the change").run()
@@ -345,8 +345,8 @@ def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -
     from lusifer.ui.components import predictor_titles
 
     assert predictor_titles.SELECTABLE  # read from all methods, before they are made few
-    light = {n: m for n, m in baselines.METHODS.items() if n in {"constant", "bias", "fm"}}
-    monkeypatch.setattr(baselines, "METHODS", light)
+    light = {n: m for n, m in baselines.BASELINES.items() if n in {"constant", "bias", "fm"}}
+    monkeypatch.setattr(baselines, "BASELINES", light)
     monkeypatch.setattr(baselines, "SLOW_BASELINES", ())
     create = baselines.create  # the machine is told by its name; here it is one that takes no time
     monkeypatch.setattr(baselines, "create", lambda n, side=None: create("bias" if n == "fm" else n))
@@ -372,13 +372,13 @@ def test_a_calibrated_rating_is_taken_apart(data_dir: Path) -> None:
     app.run(timeout=60)
     assert not app.exception and "Breakdown of a calibrated rating" in texts(app)
     assert "calibrated" in app.dataframe[0].value
-    assert "The parts add up exactly" in texts(app)
+    assert "The terms add up exactly" in texts(app)
 
 
 def test_claims_are_marked_on_evolution(data_dir: Path) -> None:
     app = open_page("evolution", user="13", step="1")
     said = texts(app)
-    assert not app.exception and "Held against the ratings" in said
+    assert not app.exception and "Checked against the ratings" in said
     assert ("Supported" in said and "against the user" in said.lower()) or "on average" in said
 
 
@@ -386,7 +386,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     empty = open_page("calls")
-    assert not empty.exception and "No model has been called yet" in texts(empty)
+    assert not empty.exception and "No LLM has been called yet" in texts(empty)
     app = open_page("evolution", user="405", model="openai:small")
     next(b for b in app.button if b.label.startswith("Compute 4 steps")).click().run()
     _wait()
@@ -407,7 +407,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     app.selectbox(key="call-purpose").set_value("forecast").run()
     assert len(app.dataframe[0].value) == 4
     app.text_input(key="call-search").set_value("no such words 100%").run()
-    assert not app.exception and "No call fits" in texts(app)
+    assert not app.exception and "No call matches" in texts(app)
     app.text_input(key="call-search").set_value("").run()
     for by in ("day", "prompt_version", "purpose", "error_kind"):
         app.button_group(key="call-totals").set_value(by).run()
@@ -468,7 +468,7 @@ def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
     old.to_parquet(tables.table_path(run))
     st.cache_data.clear()
     again = open_page("errors", run=run)
-    assert not again.exception and "only its summary is left" in texts(again)
+    assert not again.exception and "only its summary is shown" in texts(again)
 
 
 def test_the_audit_is_of_the_run_s_own_model(data_dir: Path, openai_server, monkeypatch) -> None:

@@ -12,10 +12,10 @@ from tests.pages.test_pages import open_page, texts
 
 def test_agents_play_and_an_episode_is_a_talk(data_dir: Path) -> None:
     app = open_page("playground")
-    assert not app.exception and "Nothing has been played" in texts(app)
+    assert not app.exception and "No run on this split yet" in texts(app)
     app.number_input(key="play-steps").set_value(200)
     app.number_input(key="play-seeds").set_value(2).run()
-    next(b for b in app.button if b.label.startswith("Play (about")).click().run()
+    next(b for b in app.button if b.label.startswith("Run (about")).click().run()
     for job in list(state.get_jobs()._jobs.values()):
         assert job.wait(120)
     app.run()

@@ -38,7 +38,7 @@ def store_of(data_dir: Path) -> Store:
 
 def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> None:
     app = open_page("prompts", user="405", model=MODEL)
-    assert not app.exception and "What would be asked" in texts(app)
+    assert not app.exception and "Rendered prompt" in texts(app)
     field = template(app)
     field.set_value(field.value + "\nName at most {{ most }} movies.").run()
     said = texts(app)
@@ -130,7 +130,7 @@ def test_a_grid_marks_its_best_front(data_dir: Path, server) -> None:
     assert not app.exception and not app.error
     board = next(d.value for d in app.dataframe if "Measure" in d.value)
     assert len(board.columns) == 6 and "Built-in (no LLM)" in board
-    assert "Quality against cost" in texts(app) and len(app.get("plotly_chart")) == 1
+    assert "Quality vs. cost" in texts(app) and len(app.get("plotly_chart")) == 1
     temperatures = {r["temperature"] for r in server.requests}
     assert temperatures == {0, 0.7}
     with pytest.raises(InvalidInputError, match="27 candidates are too many"):
@@ -154,7 +154,7 @@ def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> N
     press(two, "Save as a version")
     assert {v["parent"] for v in kept.prompts()[:2]} == {1} and len(kept.prompts()) == 5
     gone = open_page("prompts", user="405", model=MODEL, draft="nothing")
-    assert not gone.exception and "not kept any more" in texts(gone)
+    assert not gone.exception and "no longer exists" in texts(gone)
 
 
 def test_a_half_written_template_and_a_hostile_one_break_nothing(data_dir: Path, server) -> None:
@@ -174,7 +174,7 @@ def test_a_half_written_template_and_a_hostile_one_break_nothing(data_dir: Path,
 
 def test_with_the_built_in_it_says_so(data_dir: Path) -> None:
     app = open_page("prompts", user="405")
-    assert "ignores wording" in texts(app) and "Write this profile" not in labels(app)
+    assert "ignores prompt wording" in texts(app) and "Write this profile" not in labels(app)
     app.segmented_control(key="template").set_value("rate").run()
     app.number_input(key="user").set_value(99999).run()
     assert not app.exception and "no user 99999" in texts(app)
@@ -183,11 +183,11 @@ def test_with_the_built_in_it_says_so(data_dir: Path) -> None:
 def test_versions_are_labelled_compared_and_travel(data_dir: Path) -> None:
     app = open_page("prompts", view="Versions")
     assert not app.exception
-    next(t for t in app.text_input if t.label.startswith("New label")).set_value("demo")
+    next(t for t in app.text_input if t.label.startswith("Label to create")).set_value("demo")
     next(b for b in app.button if b.label == "Set").click().run()
     store = store_of(data_dir)
     assert "demo" in store.prompt_labels()
-    next(t for t in app.text_input if t.label.startswith("New label")).set_value("v7")
+    next(t for t in app.text_input if t.label.startswith("Label to create")).set_value("v7")
     next(b for b in app.button if b.label == "Set").click().run()
     assert "can't be called" in texts(app) and not app.exception
     said = json.loads(prompts.to_json(prompts.load("paper"))) | {"name": "mine", "recent": 4}
@@ -226,7 +226,7 @@ def test_a_real_model_answers_a_scratch_run(data_dir: Path) -> None:
     store = store_of(data_dir)
     from lusifer.prompts import versions
 
-    versions.prepare(store)
+    versions.ensure_shipped_versions(store)
     made = versions.save(store, prompts.from_json(json.dumps(said)))
     app = open_page("prompts", user="405", model=f"file:{FILE}", prompts=made.name, template="first")
     press(app, "Write this profile")

@@ -26,8 +26,8 @@ from lusifer.datasets import Dataset, Details, splits
 from lusifer.evaluation.experiments.ablation import variants
 from lusifer.evaluation.experiments.contamination import _renamed, masked
 from lusifer.llm import CachedLLM, Completion
-from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan, rate_items
-from lusifer.simulator.memorization_probe import recite
+from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, make_evolution_spec, rate_items
+from lusifer.simulator.memorization_probe import ask_from_memory
 from lusifer.simulator.types import ItemEvidence
 from tests.servers.openai import OpenAIServer
 
@@ -70,7 +70,7 @@ class Evidence:
 
     id, history = "by-rule", 40
 
-    def crowd(self, user: int, items: Sequence[int]) -> Mapping[int, ItemEvidence]:
+    def item_evidence(self, user: int, items: Sequence[int]) -> Mapping[int, ItemEvidence]:
         made = {
             i: ItemEvidence(
                 1 + i % 4, i % 50, 0.5, 2 + i % 3 if i % 5 else None, i % 5, 1 + i % 7 / 2 if i % 3 else None
@@ -101,7 +101,7 @@ def questions_of(dataset: Dataset, split: Any, prompt_set: Any, users: Sequence[
         llm = FlawedLLM()
         model = LLMUserModel(llm, prompt_set)
         evidence = Evidence() if prompt_set.evidence else None
-        spec = plan(dataset, split, user, model, history=HISTORY, batch_size=BATCH, community=evidence)
+        spec = make_evolution_spec(dataset, split, user, model, history=HISTORY, batch_size=BATCH, community=evidence)
         steps = list(evolve(dataset, split, model, spec, community=evidence))
         items = dataset.items_of(split.test.of_user(user).item)[:10]
         rate_items(dataset, split, model, spec, steps, items, None, community=evidence)
@@ -189,7 +189,7 @@ def cases(ml100k: Dataset, last10: Any, records: Dataset) -> dict[str, Case]:
     def recited(dataset: Dataset, split: Any, users: Sequence[int]) -> list[tuple[str, str, str]]:
         llm = FlawedLLM()
         for user in users:
-            recite(
+            ask_from_memory(
                 LLMUserModel(llm, prompts.load()), dataset, user, dataset.items_of(split.train.of_user(user).item)[:25]
             )
         return llm.asked
@@ -213,7 +213,7 @@ def stored_names(ml100k: Dataset, last10: Any) -> dict[str, str]:
     found = {}
     for name, model in models.items():
         for place, described in (("", dataset), (", details", with_details(dataset))):
-            spec = plan(described, last10, 405, model, history=HISTORY, community=Evidence())
+            spec = make_evolution_spec(described, last10, 405, model, history=HISTORY, community=Evidence())
             found[f"{name}{place}"] = f"{model.version} {spec.id}"
     return found
 

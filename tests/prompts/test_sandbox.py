@@ -13,7 +13,7 @@ from jinja2 import TemplateError
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
 from lusifer.prompts import sandbox, validation
-from lusifer.simulator import StatisticalUserModel, evolve, plan, prompt_rendering
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec, prompt_rendering
 from lusifer.simulator.evolution import context_after
 
 WRITING = "/tmp/lusifer-written-by-a-template"
@@ -102,7 +102,7 @@ HUGE = [
 @pytest.fixture(scope="module")
 def values(ml100k, last10) -> dict:
     model, p = StatisticalUserModel(), prompts.load()
-    steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model)))
+    steps = list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 405, model)))
     context = context_after(ml100k, last10, 405, steps[:2]).with_batch(steps[2].batch)
     return {
         **prompt_rendering.system_values(context),
@@ -125,7 +125,7 @@ UNCOMPILABLE = [
 def test_what_python_can_not_compile_is_a_mistake_like_any_other(text: str) -> None:
     with pytest.raises(TemplateError):
         sandbox.render(text, {})
-    assert validation.static("rate", text, ["a"])
+    assert validation.check_syntax("rate", text, ["a"])
 
 
 @pytest.mark.parametrize("text", REACHING + ENDLESS + HUGE)
@@ -170,9 +170,9 @@ def test_an_error_has_its_line() -> None:
             sandbox.render(text, {})
         assert sandbox.line_of(failed.value) == at
     with pytest.raises(InvalidInputError, match=r"Template rate of grounded, line 2: 'nobody' is undefined"):
-        prompts.load().shows("rate", "x\n{{ nobody }}").render("rate")
+        prompts.load().with_template("rate", "x\n{{ nobody }}").render("rate")
 
 
 def test_shipped_templates_are_compiled_once() -> None:
     text = dict(prompts.load().templates)["rate"]
-    assert sandbox.compiled(text) is sandbox.compiled(text)
+    assert sandbox.compile_template(text) is sandbox.compile_template(text)

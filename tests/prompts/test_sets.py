@@ -10,14 +10,14 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
-from lusifer.simulator import LLMUserModel, evolve, plan, rate_items
+from lusifer.simulator import LLMUserModel, evolve, make_evolution_spec, rate_items
 from tests.datasets.test_splits import Listener
 
 
 def _heard(ml100k, split, name: str) -> list[str]:
     listener = Listener()
     model = LLMUserModel(listener, prompts.load(name))
-    what = plan(ml100k, split, 13, model)
+    what = make_evolution_spec(ml100k, split, 13, model)
     steps = list(evolve(ml100k, split, model, what))
     items = ml100k.items_of(split.test.of_user(13).item)
     rate_items(ml100k, split, model, what, steps, items, None)
@@ -78,5 +78,5 @@ def test_mistakes_in_a_template_are_named() -> None:
     for text in ("no json", "[]", "{}"):
         with pytest.raises(InvalidInputError):
             prompts.from_json(text)
-    with pytest.raises(InvalidInputError, match="no prompt set and no file"):
+    with pytest.raises(InvalidInputError, match="neither a prompt set nor a readable file"):
         prompts.find("nowhere.json")

@@ -32,16 +32,16 @@ class Experiment:
     module: types.ModuleType
     options: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
 
-    def estimate(self, setting: RunContext) -> Estimate:
+    def estimate(self, ctx: RunContext) -> Estimate:
         """What it will ask of a language model, less what is stored.
 
         Raises:
             InvalidInputError: too few users fit.
         """
-        result: Estimate = self.module.estimate(setting)
+        result: Estimate = self.module.estimate(ctx)
         return result
 
-    def run(self, setting: RunContext) -> Result:
+    def run(self, ctx: RunContext) -> Result:
         """Do it.
 
         Raises:
@@ -49,7 +49,7 @@ class Experiment:
             ModelError: the model can't be asked.
             CancelledError: somebody stopped it; what was answered is kept.
         """
-        result: Result = self.module.run(setting)
+        result: Result = self.module.run(ctx)
         return result
 
 

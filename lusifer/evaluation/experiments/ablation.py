@@ -26,7 +26,7 @@ def silenced(prompts: PromptSet, name: str, templates: tuple[str, ...]) -> Promp
     texts = dict(prompts.templates)
     used = [t for t in templates if name in variables_of(texts[t])]
     for template in used:
-        prompts = prompts.shows(template, "{% set " + name + ' = "" %}' + texts[template])
+        prompts = prompts.with_template(template, "{% set " + name + ' = "" %}' + texts[template])
     return prompts if used else None
 
 
@@ -76,7 +76,7 @@ class Without(StatisticalUserModel):
         for item in items:
             contributions = {k: v for k, v in model.contributions(item).items() if k.startswith(kinds)}
             raw = float(context.scale.clip(start + sum(contributions.values())))
-            answers.append(SimulatedRating(item.id, context.scale.nearest(raw), raw, present_level.spread))
+            answers.append(SimulatedRating(item.id, context.scale.nearest(raw), raw, present_level.std))
         return tuple(answers)
 
 
@@ -88,37 +88,36 @@ BUILTIN_PARTS = {
 }
 
 
-def arms(setting: RunContext) -> list[Arm]:
+def arms(ctx: RunContext) -> list[Arm]:
     """Everything, each part left out, and with community evidence where that is prepared."""
-    model: Any = setting.model
+    model: Any = ctx.model
     models: dict[str, UserModel] = {WHOLE: model}
     if isinstance(model, LLMUserModel):
         models |= {
-            name: replace(model, prompts=p)
-            for name, p in variants(model, details=bool(setting.dataset.details)).items()
+            name: replace(model, prompts=p) for name, p in variants(model, details=bool(ctx.dataset.details)).items()
         }
     else:
         models |= {name: Without(part) for name, part in BUILTIN_PARTS.items()}
-    made = [Arm(name, setting.sample, m) for name, m in models.items()]
-    if setting.told is not None:
-        told, community = setting.told
-        made.append(Arm(EVIDENCE, setting.sample, told, community=community))
+    made = [Arm(name, ctx.sample, m) for name, m in models.items()]
+    if ctx.told is not None:
+        told, community = ctx.told
+        made.append(Arm(EVIDENCE, ctx.sample, told, community=community))
     return made
 
 
-def estimate(setting: RunContext) -> Estimate:
+def estimate(ctx: RunContext) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setting, arms(setting))
+    return base.estimate_cost(ctx, arms(ctx))
 
 
-def run(setting: RunContext) -> Result:
+def run(ctx: RunContext) -> Result:
     """Final and forecast error of every arm against everything."""
-    names = arms(setting)
-    simulations, dead = base.drop_failed_arms(base.run_arms(setting, names), WHOLE)
-    test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
+    names = arms(ctx)
+    simulations, dead = base.drop_failed_arms(base.run_arms(ctx, names), WHOLE)
+    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
     true = test.rating.astype(float)
-    same = base.all_finite(*(s.answers.said for s in simulations.values()))
-    rmse = {n: boot.rmse(test.user[same], (s.answers.said - true)[same]) for n, s in simulations.items()}
+    same = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    rmse = {n: boot.rmse(test.user[same], (s.answers.expected - true)[same]) for n, s in simulations.items()}
     deltas = {n: f - rmse[WHOLE] for n, f in rmse.items() if n != WHOLE}
     forecast = {n: boot.rmse(*pair) for n, pair in base.same_forecasts(simulations).items()}
     panels = [
@@ -143,7 +142,7 @@ def run(setting: RunContext) -> Result:
     ]
     spent = []
     for arm in names:
-        users, used = base.tokens_per_user(setting, arm)
+        users, used = base.tokens_per_user(ctx, arm)
         if len(users):
             spent.append(boot.mean(users, used).point("Tokens per user", arm.name))
     if spent:
@@ -153,11 +152,11 @@ def run(setting: RunContext) -> Result:
     if EVIDENCE in deltas:
         second += f" Community evidence changes it by {base.format_figure(deltas[EVIDENCE], signed=True)}, {base.describe_significance(deltas[EVIDENCE])}."
     notes = []
-    if not isinstance(setting.model, LLMUserModel):
+    if not isinstance(ctx.model, LLMUserModel):
         notes.append(
             "The built-in rates by measured preferences and its profile only describes them, so there is no profile to remove."
         )
-    if setting.told is None:
+    if ctx.told is None:
         notes.append("Community evidence is off, or not prepared for this split, so that arm was skipped.")
     figures = {n: d.json for n, d in deltas.items()}
     return Result(

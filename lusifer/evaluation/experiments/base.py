@@ -24,7 +24,7 @@ from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import LLMUserModel, UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
-from lusifer.simulator.estimate import Estimate, for_users
+from lusifer.simulator.estimate import Estimate, estimate_users
 from lusifer.simulator.types import Profile
 from lusifer.store import Store
 
@@ -75,7 +75,7 @@ class RunContext:
             CancelledError: somebody asked for the end.
         """
         if self.cancelled():
-            raise CancelledError("The experiment was stopped.", "What was answered is kept: run it again to continue.")
+            raise CancelledError("The experiment was stopped.", "Answers so far are saved: run it again to continue.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ class Result:
 # ---- simulating --------------------------------------------------------------------------------------
 
 
-def run_arms(setting: RunContext, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, SimulationResult]:
+def run_arms(ctx: RunContext, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, SimulationResult]:
     """Every arm simulated, by name.
 
     Args:
@@ -157,39 +157,39 @@ def run_arms(setting: RunContext, arms: Sequence[Arm], before: int = 0, after: i
     total, done = before + sum(sizes) + after, before
     simulations = {}
     for arm, size in zip(arms, sizes, strict=True):
-        setting.stop()
+        ctx.stop()
 
         def on_progress(done_here: int, _: int, __: str, done: int = done, name: str = arm.name) -> None:
-            setting.on_progress(done + done_here, total, name)
+            ctx.on_progress(done + done_here, total, name)
 
         simulations[arm.name] = simulate(
-            arm.dataset or setting.dataset,
+            arm.dataset or ctx.dataset,
             arm.split,
             arm.model,
             arm.split.test,
-            _kept(setting, arm),
+            _kept(ctx, arm),
             forecasts=True,
             community=arm.community,
             history=arm.history,
             batch_size=arm.batch_size,
             on_progress=on_progress,
-            cancelled=setting.cancelled,
-            workers=setting.workers,
+            cancelled=ctx.cancelled,
+            workers=ctx.workers,
         )
         done += size
     return simulations
 
 
-def _kept(setting: RunContext, arm: Arm) -> Store | None:
+def _kept(ctx: RunContext, arm: Arm) -> Store | None:
     """The built-in is computed anew each time: that is faster than reading it."""
-    return setting.store if isinstance(arm.model, LLMUserModel) else None
+    return ctx.store if isinstance(arm.model, LLMUserModel) else None
 
 
-def estimate_cost(setting: RunContext, arms: Sequence[Arm]) -> Estimate:
+def estimate_cost(ctx: RunContext, arms: Sequence[Arm]) -> Estimate:
     """What the arms will ask, less what is stored. An answer that two arms share is counted twice."""
     total = Estimate(dollars=0.0)
     for arm in arms:
-        dataset = arm.dataset or setting.dataset
+        dataset = arm.dataset or ctx.dataset
         plans = [
             make_evolution_spec(
                 dataset,
@@ -202,15 +202,15 @@ def estimate_cost(setting: RunContext, arms: Sequence[Arm]) -> Estimate:
             )
             for u in arm.split.test.user_ids
         ]
-        total += for_users(dataset, arm.split, plans, arm.model, setting.store, community=arm.community)
+        total += estimate_users(dataset, arm.split, plans, arm.model, ctx.store, community=arm.community)
     return total
 
 
-def tokens_per_user(setting: RunContext, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
+def tokens_per_user(ctx: RunContext, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
     """Users and the tokens that their calls took in an arm; nobody for the built-in."""
-    if setting.store is None or not isinstance(arm.model, LLMUserModel):
+    if ctx.store is None or not isinstance(arm.model, LLMUserModel):
         return np.zeros(0, dtype=np.int64), np.zeros(0)
-    dataset = arm.dataset or setting.dataset
+    dataset = arm.dataset or ctx.dataset
     evolution_ids = {
         int(u): make_evolution_spec(
             dataset,
@@ -223,7 +223,7 @@ def tokens_per_user(setting: RunContext, arm: Arm) -> tuple[NDArray[np.int64], F
         ).id
         for u in arm.split.test.user_ids
     }
-    usage = setting.store.usage_by_evolution(list(evolution_ids.values()))
+    usage = ctx.store.usage_by_evolution(list(evolution_ids.values()))
     tokens_by_user = {u: usage[p]["tokens"] for u, p in evolution_ids.items() if p in usage}
     return np.array(list(tokens_by_user), dtype=np.int64), np.array(list(tokens_by_user.values()), dtype=float)
 
@@ -232,7 +232,7 @@ def rows_table(simulations: Mapping[str, SimulationResult], test: RatingTable) -
     """One row a test rating, a column an arm; all arms must have the same test ratings."""
     frame = test.frame().drop(columns="timestamp")
     for name, simulation in simulations.items():
-        frame[name] = simulation.answers.said
+        frame[name] = simulation.answers.expected
     return frame
 
 
@@ -315,7 +315,7 @@ class Bootstrap:
         e = np.asarray(errors, dtype=float)
         return self.of(users, [e * e, np.where(np.isfinite(e), 1.0, np.nan)], lambda s: np.sqrt(s[:, 0] / s[:, 1]))
 
-    def spread(self, users: NDArray[Any], values: ArrayLike) -> Figure:
+    def std(self, users: NDArray[Any], values: ArrayLike) -> Figure:
         """The standard deviation over rows."""
         v = np.asarray(values, dtype=float)
         count = np.where(np.isfinite(v), 1.0, np.nan)
@@ -346,7 +346,7 @@ def all_finite(*arrays: Floats) -> NDArray[np.bool_]:
 def forecast_errors(simulation: SimulationResult) -> tuple[NDArray[Any], Floats, Floats]:
     """Of an arm's forecasts: users, errors, and how many ratings had been seen."""
     f = simulation.forecasts
-    return f.user, f.said - f.rating, f.seen
+    return f.user, f.expected - f.rating, f.seen
 
 
 def rmse_by_ratings_seen(
@@ -367,7 +367,7 @@ def drop_failed_arms(
 ) -> tuple[dict[str, SimulationResult], tuple[str, ...]]:
     """The arms that gave at least half of their ratings, and a note on the others: one dead arm would leave no row
     on which all can be compared. The first, which the others are held against, always stays."""
-    failed = [n for n, s in simulations.items() if n != first and np.isfinite(s.answers.said).mean() < 0.5]
+    failed = [n for n, s in simulations.items() if n != first and np.isfinite(s.answers.expected).mean() < 0.5]
     notes = tuple(f"{n}: the model failed for most ratings, so this arm is omitted." for n in failed)
     return {n: s for n, s in simulations.items() if n not in failed}, notes
 
@@ -377,18 +377,18 @@ def same_forecasts(simulations: Mapping[str, SimulationResult]) -> dict[str, tup
     keys = {n: pair_keys(s.forecasts.user, s.forecasts.item) for n, s in simulations.items()}
     shared: Any = None
     for name, s in simulations.items():
-        answered_keys = keys[name][np.isfinite(s.forecasts.said)]
+        answered_keys = keys[name][np.isfinite(s.forecasts.expected)]
         shared = answered_keys if shared is None else np.intersect1d(shared, answered_keys)
     result = {}
     for name, s in simulations.items():
         rows = np.isin(keys[name], shared)
-        result[name] = s.forecasts.user[rows], (s.forecasts.said - s.forecasts.rating)[rows]
+        result[name] = s.forecasts.user[rows], (s.forecasts.expected - s.forecasts.rating)[rows]
     return result
 
 
 def missing(simulations: Mapping[str, SimulationResult]) -> tuple[str, ...]:
     """A note on ratings that a model failed to give."""
-    missing_counts = {n: int((~np.isfinite(s.answers.said)).sum()) for n, s in simulations.items()}
+    missing_counts = {n: int((~np.isfinite(s.answers.expected)).sum()) for n, s in simulations.items()}
     if not any(missing_counts.values()):
         return ()
     counts = ", ".join(f"{n}: {k}" for n, k in missing_counts.items() if k)
@@ -426,13 +426,13 @@ def describe_significance(figure: Figure) -> str:
     return "significant" if figure.sure else "not significant"
 
 
-def require_users(setting: RunContext, minimum: int, property: str, eligible: Sequence[int]) -> None:
+def require_users(ctx: RunContext, minimum: int, property: str, eligible: Sequence[int]) -> None:
     """
     Raises:
         InvalidInputError: too few users can be looked at.
     """
     if len(eligible) < minimum:
         raise InvalidInputError(
-            f"{len(eligible)} of the {len(setting.users)} users {property}; at least {minimum} are needed.",
+            f"{len(eligible)} of the {len(ctx.users)} users {property}; at least {minimum} are needed.",
             "Use a larger sample, or another seed.",
         )

@@ -25,26 +25,28 @@ def pairs() -> list[tuple[int, int]]:
     return list(dict.fromkeys(result))
 
 
-def arms(setting: RunContext) -> list[Arm]:
+def arms(ctx: RunContext) -> list[Arm]:
     """One arm a (history, batch size)."""
-    return [Arm(_name(h, b), setting.sample, setting.model, h, b) for h, b in pairs()]
+    return [Arm(_name(h, b), ctx.sample, ctx.model, h, b) for h, b in pairs()]
 
 
-def estimate(setting: RunContext) -> Estimate:
+def estimate(ctx: RunContext) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setting, arms(setting))
+    return base.estimate_cost(ctx, arms(ctx))
 
 
-def run(setting: RunContext) -> Result:
+def run(ctx: RunContext) -> Result:
     """Final error and tokens of every arm, forecast error by ratings seen."""
-    ways = arms(setting)
-    simulations, dead = base.drop_failed_arms(base.run_arms(setting, ways), _name(*USUAL))
+    ways = arms(ctx)
+    simulations, dead = base.drop_failed_arms(base.run_arms(ctx, ways), _name(*USUAL))
     tried = [p for p in pairs() if _name(*p) in simulations]
-    test = setting.test
-    boot = Bootstrap(test.user_ids, setting.seed)
+    test = ctx.test
+    boot = Bootstrap(test.user_ids, ctx.seed)
     true = test.rating.astype(float)
-    same = base.all_finite(*(s.answers.said for s in simulations.values()))
-    rmse = {pair: boot.rmse(test.user[same], (simulations[_name(*pair)].answers.said - true)[same]) for pair in tried}
+    same = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    rmse = {
+        pair: boot.rmse(test.user[same], (simulations[_name(*pair)].answers.expected - true)[same]) for pair in tried
+    }
     usual = rmse[USUAL]
     final = [rmse[USUAL[0], b].point("Batch size, 40 ratings", str(b)) for b in BATCHES if (USUAL[0], b) in rmse]
     length = [
@@ -52,7 +54,7 @@ def run(setting: RunContext) -> Result:
     ]
     spent = []
     for arm in ways:
-        users, used = base.tokens_per_user(setting, arm)
+        users, used = base.tokens_per_user(ctx, arm)
         if len(users):
             spent.append(boot.mean(users, used).point("Tokens per user", arm.name))
     panels = [
@@ -73,7 +75,7 @@ def run(setting: RunContext) -> Result:
     ]
     if spent:
         panels.append(Panel("Tokens", "", "Tokens per user", "points", tuple(spent)))
-    read = np.array([len(setting.split.train.of_user(int(u))) for u in setting.users])
+    read = np.array([len(ctx.split.train.of_user(int(u))) for u in ctx.users])
     notes = [
         f"{int((read >= max(HISTORIES)).sum())} of {len(read)} users have {max(HISTORIES)} ratings or more; the others' longest history is shorter."
     ]

@@ -19,7 +19,7 @@ from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, RunContext
 from lusifer.evaluation.simulation import run_threaded
 from lusifer.simulator import LLMUserModel, evolve, make_evolution_spec, run_evolution
-from lusifer.simulator.estimate import Estimate, for_rating, for_update
+from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
 from lusifer.simulator.evolution import context_after, history_of
 from lusifer.simulator.taste import tastes, user_mean
 from lusifer.simulator.types import Bullet, Context, Profile, Rated, SimulatedRating, Update
@@ -30,61 +30,61 @@ SHOWN = 10
 FED, DRAWN = "Predicted rating fed back", "Sampled rating fed back"
 
 
-def _rounds(setting: RunContext) -> int:
-    return max(int(setting.options.get("rounds", ROUNDS)), 1)
+def _rounds(ctx: RunContext) -> int:
+    return max(int(ctx.options.get("rounds", ROUNDS)), 1)
 
 
-def feedback_modes(setting: RunContext) -> tuple[str, ...]:
+def feedback_modes(ctx: RunContext) -> tuple[str, ...]:
     """The built-in, which costs nothing, is also fed with draws of its own distribution."""
-    return (FED,) if isinstance(setting.model, LLMUserModel) else (FED, DRAWN)
+    return (FED,) if isinstance(ctx.model, LLMUserModel) else (FED, DRAWN)
 
 
-def eligible_users(setting: RunContext) -> list[int]:
+def eligible_users(ctx: RunContext) -> list[int]:
     """Users with a history to begin with."""
-    users = [u for u in setting.users if len(setting.split.train.of_user(u)) >= SHOWN]
-    base.require_users(setting, 2, f"have {SHOWN} training ratings", users)
+    users = [u for u in ctx.users if len(ctx.split.train.of_user(u)) >= SHOWN]
+    base.require_users(ctx, 2, f"have {SHOWN} training ratings", users)
     return users
 
 
-def draw_unrated_items(setting: RunContext, user: int) -> list[tuple[Item, ...]]:
+def draw_unrated_items(ctx: RunContext, user: int) -> list[tuple[Item, ...]]:
     """The movies of each round: none that the user has rated, drawn by how often others rated them."""
-    train = setting.split.train
+    train = ctx.split.train
     ids, counts = np.unique(train.item, return_counts=True)
-    rated = np.concatenate([train.of_user(user).item, setting.split.test.of_user(user).item])
+    rated = np.concatenate([train.of_user(user).item, ctx.split.test.of_user(user).item])
     unrated = ~np.isin(ids, rated)
     ids, chances = ids[unrated], counts[unrated] / counts[unrated].sum()
-    count = min(SHOWN * _rounds(setting), len(ids))
-    drawn = np.random.default_rng((setting.seed, 41, user)).choice(ids, count, replace=False, p=chances)
-    return [setting.dataset.items_of(drawn[start : start + SHOWN]) for start in range(0, count, SHOWN)]
+    count = min(SHOWN * _rounds(ctx), len(ids))
+    drawn = np.random.default_rng((ctx.seed, 41, user)).choice(ids, count, replace=False, p=chances)
+    return [ctx.dataset.items_of(drawn[start : start + SHOWN]) for start in range(0, count, SHOWN)]
 
 
-def estimate(setting: RunContext) -> Estimate:
+def estimate(ctx: RunContext) -> Estimate:
     """What it will ask: the histories, and each round a rating of ten movies, an update, and the panel."""
-    model = setting.model
-    users = eligible_users(setting)
+    model = ctx.model
+    users = eligible_users(ctx)
     total = base.estimate_cost(
-        replace(setting, users=tuple(users)), [Arm("start", replace(setting, users=tuple(users)).sample, model)]
+        replace(ctx, users=tuple(users)), [Arm("start", replace(ctx, users=tuple(users)).sample, model)]
     )
     if not isinstance(model, LLMUserModel):
         return total
     for user in users:
-        history = history_of(setting.dataset, setting.split, user, model.history)
-        start = context_after(setting.dataset, setting.split, user, ())
+        history = history_of(ctx.dataset, ctx.split, user, model.history)
+        start = context_after(ctx.dataset, ctx.split, user, ())
         profile = Profile(start.profile.about, (Bullet("x" * 1200),))
         context = start.with_batch(history).after_update(Update(profile, "", ()))
-        panel = setting.dataset.items_of(setting.test.of_user(user).item)
-        for items in draw_unrated_items(setting, user):
-            batch = tuple(Rated(i, setting.dataset.scale.nearest(context.usual_rating), 0) for i in items)
-            total += for_rating(model, setting.store, context, items)
-            total += for_update(model, setting.store, context.with_batch(batch))
-            total += for_rating(model, setting.store, context, panel)
+        panel = ctx.dataset.items_of(ctx.test.of_user(user).item)
+        for items in draw_unrated_items(ctx, user):
+            batch = tuple(Rated(i, ctx.dataset.scale.nearest(context.usual_rating), 0) for i in items)
+            total += estimate_rating(model, ctx.store, context, items)
+            total += estimate_update(model, ctx.store, context.with_batch(batch))
+            total += estimate_rating(model, ctx.store, context, panel)
             context = context.with_batch(batch).after_update(Update(profile, "", ()))
     return total
 
 
-def run(setting: RunContext) -> Result:
+def run(ctx: RunContext) -> Result:
     """Mean, spread, error and taste by round."""
-    users, names = eligible_users(setting), feedback_modes(setting)
+    users, names = eligible_users(ctx), feedback_modes(ctx)
     rows: list[dict[str, object]] = []
     profiles: list[tuple[str, int, int, float]] = []
     failed_users: list[int] = []
@@ -94,7 +94,7 @@ def run(setting: RunContext) -> Result:
     def run_user(index: int) -> None:
         user, mode = users[index // len(names)], names[index % len(names)]
         try:
-            user_rows, similarities = _loop(setting, user, mode)
+            user_rows, similarities = _loop(ctx, user, mode)
         except (ModelError, InvalidInputError) as error:
             if isinstance(error, ModelError) and error.is_fatal:
                 raise
@@ -105,35 +105,33 @@ def run(setting: RunContext) -> Result:
             rows.extend(user_rows)
             profiles.extend(similarities)
             done[0] += 1
-            setting.on_progress(done[0], total, mode)
+            ctx.on_progress(done[0], total, mode)
 
-    setting.on_progress(0, total, names[0])
-    run_threaded(run_user, total, setting.workers, setting.cancelled, setting.store)
+    ctx.on_progress(0, total, names[0])
+    run_threaded(run_user, total, ctx.workers, ctx.cancelled, ctx.store)
     if not rows:
         raise InvalidInputError("No user's loop finished: the model failed for all.", "See the LLM calls page.")
     frame = pd.DataFrame(rows).sort_values(["way", "user_id", "round", "kind"], kind="stable")
     similarities = pd.DataFrame(profiles, columns=["way", "user_id", "round", "likeness"])
-    return _result(setting, frame.reset_index(drop=True), similarities, names, failed_users)
+    return _result(ctx, frame.reset_index(drop=True), similarities, names, failed_users)
 
 
-def _loop(
-    setting: RunContext, user: int, mode: str
-) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:
+def _loop(ctx: RunContext, user: int, mode: str) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:
     """One user's rounds: rows of ratings (kind: real, fed, panel), and how alike the profile stays."""
-    model, data, split = setting.model, setting.dataset, setting.split
+    model, data, split = ctx.model, ctx.dataset, ctx.split
     spec = make_evolution_spec(data, split, user, model)
-    store = setting.store if isinstance(model, LLMUserModel) else None
+    store = ctx.store if isinstance(model, LLMUserModel) else None
     steps = (
-        list(run_evolution(data, split, model, spec, store, cancelled=setting.cancelled))
+        list(run_evolution(data, split, model, spec, store, cancelled=ctx.cancelled))
         if store
         else list(evolve(data, split, model, spec))
     )
     if isinstance(model, LLMUserModel):
         model = replace(model, evolution=f"{spec.id}-loop")  # no part of what the usual evolution costs
     context = context_after(data, split, user, steps)
-    test = setting.test.of_user(user)
+    test = ctx.test.of_user(user)
     panel = data.items_of(test.item)
-    rng = np.random.default_rng((setting.seed, 42, user))
+    rng = np.random.default_rng((ctx.seed, 42, user))
     rows = [
         {
             "way": mode,
@@ -150,8 +148,8 @@ def _loop(
     rows += _panel(model.rate(context, panel), test.rating.tolist(), mode, user, 0)
     first, similarities = context.profile, [(mode, user, 0, 1.0)]
     rows += _tastes(context, mode, user, 0)
-    for number, items in enumerate(draw_unrated_items(setting, user), 1):
-        setting.stop()
+    for number, items in enumerate(draw_unrated_items(ctx, user), 1):
+        ctx.stop()
         batch = _batch(model.rate(context, items), items, context, mode, rng)
         if not batch:
             raise ModelError("Every rating of a round failed.")
@@ -176,27 +174,27 @@ def _loop(
 
 
 def _batch(
-    said: Sequence[SimulatedRating], items: Sequence[Item], context: Context, way: str, rng: np.random.Generator
+    ratings: Sequence[SimulatedRating], items: Sequence[Item], context: Context, mode: str, rng: np.random.Generator
 ) -> tuple[Rated, ...]:
     """The ratings that are fed back, on the scale; failed ones are left out."""
     moment = context.seen[-1].timestamp if context.seen else 0
     batch = []
-    for rating, item in zip(said, items, strict=True):
+    for rating, item in zip(ratings, items, strict=True):
         if rating.rating is None or rating.expected is None:
             continue
         value = rating.rating
-        if way == DRAWN:
-            value = context.scale.nearest(rating.expected + (rating.spread or 0.0) * rng.standard_normal())
+        if mode == DRAWN:
+            value = context.scale.nearest(rating.expected + (rating.std or 0.0) * rng.standard_normal())
         batch.append(Rated(item, value, moment + 1))
     return tuple(batch)
 
 
-def _tastes(context: Context, way: str, user: int, number: int) -> list[dict[str, object]]:
+def _tastes(context: Context, mode: str, user: int, number: int) -> list[dict[str, object]]:
     """The user's genre effects after all that was read: real ratings and those fed back."""
     mean = user_mean(context.seen, context.usual_rating)
     return [
         {
-            "way": way,
+            "way": mode,
             "user_id": user,
             "round": number,
             "kind": "taste",
@@ -211,11 +209,11 @@ def _tastes(context: Context, way: str, user: int, number: int) -> list[dict[str
 
 
 def _panel(
-    said: Sequence[SimulatedRating], true: Sequence[float], way: str, user: int, number: int
+    ratings: Sequence[SimulatedRating], true: Sequence[float], mode: str, user: int, number: int
 ) -> list[dict[str, object]]:
     return [
         {
-            "way": way,
+            "way": mode,
             "user_id": user,
             "round": number,
             "kind": "panel",
@@ -223,14 +221,14 @@ def _panel(
             "said": np.nan if r.expected is None else r.expected,
             "true": t,
         }
-        for r, t in zip(said, true, strict=True)
+        for r, t in zip(ratings, true, strict=True)
     ]
 
 
 def _result(
-    setting: RunContext, frame: pd.DataFrame, similarities: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
+    ctx: RunContext, frame: pd.DataFrame, similarities: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
 ) -> Result:
-    boot = Bootstrap(frame["user_id"].unique(), setting.seed)
+    boot = Bootstrap(frame["user_id"].unique(), ctx.seed)
     last = int(frame["round"].max())
     frame, gone = _complete(frame)
     compared = _against_start(frame)
@@ -335,4 +333,4 @@ def _measured(boot: Bootstrap, part: pd.DataFrame, measure: str) -> base.Figure:
     users, said = part["user_id"].to_numpy(), part["said"].to_numpy(float)
     if measure == "rmse":
         return boot.rmse(users, said - part["true"].to_numpy(float))
-    return boot.mean(users, said) if measure == "mean" else boot.spread(users, said)
+    return boot.mean(users, said) if measure == "mean" else boot.std(users, said)

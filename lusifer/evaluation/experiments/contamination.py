@@ -18,8 +18,8 @@ from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
 from lusifer.evaluation.simulation import run_threaded
 from lusifer.simulator import LLMUserModel
-from lusifer.simulator.estimate import Estimate, for_question
-from lusifer.simulator.memorization_probe import questions, recite
+from lusifer.simulator.estimate import Estimate, estimate_question
+from lusifer.simulator.memorization_probe import ask_from_memory, probe_questions
 
 KNOWN, MASKED = "Titles known", "Titles masked"
 RIGHT, WRONG = "Right user id", "Another user's id"
@@ -51,47 +51,47 @@ def _renamed(table: RatingTable, ids: dict[int, int]) -> RatingTable:
     return made
 
 
-def arms(setting: RunContext) -> list[Arm]:
+def arms(ctx: RunContext) -> list[Arm]:
     """Titles known and masked."""
-    plain = setting.dataset.with_details({}) if setting.dataset.details else setting.dataset
-    other, ids = masked(setting.dataset, setting.seed)
-    sample = setting.sample
-    hidden = Split(f"{sample.id}+masked-{setting.seed}", _renamed(sample.train, ids), _renamed(sample.test, ids))
+    plain = ctx.dataset.with_details({}) if ctx.dataset.details else ctx.dataset
+    other, ids = masked(ctx.dataset, ctx.seed)
+    sample = ctx.sample
+    hidden = Split(f"{sample.id}+masked-{ctx.seed}", _renamed(sample.train, ids), _renamed(sample.test, ids))
     return [
-        Arm(KNOWN, sample, setting.model, dataset=plain),
-        Arm(MASKED, hidden, setting.model, dataset=other),
+        Arm(KNOWN, sample, ctx.model, dataset=plain),
+        Arm(MASKED, hidden, ctx.model, dataset=other),
     ]
 
 
-def _decoys(setting: RunContext) -> dict[int, int]:
+def _decoys(ctx: RunContext) -> dict[int, int]:
     """Another user's id for each."""
-    users = setting.dataset.user_ids
-    rng = np.random.default_rng((setting.seed, 78))
-    return {u: int(rng.choice(users[users != u])) for u in setting.users}
+    users = ctx.dataset.user_ids
+    rng = np.random.default_rng((ctx.seed, 78))
+    return {u: int(rng.choice(users[users != u])) for u in ctx.users}
 
 
-def estimate(setting: RunContext) -> Estimate:
+def estimate(ctx: RunContext) -> Estimate:
     """What it will ask."""
-    total = base.estimate_cost(setting, arms(setting))
-    if isinstance(setting.model, LLMUserModel):
-        wrong = _decoys(setting)
-        for user in setting.users:
-            items = setting.dataset.items_of(setting.test.of_user(user).item)
+    total = base.estimate_cost(ctx, arms(ctx))
+    if isinstance(ctx.model, LLMUserModel):
+        wrong = _decoys(ctx)
+        for user in ctx.users:
+            items = ctx.dataset.items_of(ctx.test.of_user(user).item)
             for asked_user in (user, wrong[user]):
-                for items_asked, question in questions(setting.model, setting.dataset, asked_user, items):
-                    total += for_question(setting.model, setting.store, question, len(items_asked))
+                for items_asked, question in probe_questions(ctx.model, ctx.dataset, asked_user, items):
+                    total += estimate_question(ctx.model, ctx.store, question, len(items_asked))
     return total
 
 
-def run(setting: RunContext) -> Result:
+def run(ctx: RunContext) -> Result:
     """What masked titles cost, and what the model can recite."""
-    count = 2 * len(setting.users) if isinstance(setting.model, LLMUserModel) else 0
-    simulations = base.run_arms(setting, arms(setting), after=count)
-    test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
+    count = 2 * len(ctx.users) if isinstance(ctx.model, LLMUserModel) else 0
+    simulations = base.run_arms(ctx, arms(ctx), after=count)
+    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
     true = test.rating.astype(float)
-    comparable = base.all_finite(*(s.answers.said for s in simulations.values()))
+    comparable = base.all_finite(*(s.answers.expected for s in simulations.values()))
     users = test.user[comparable]
-    predicted = {n: s.answers.said[comparable] for n, s in simulations.items()}
+    predicted = {n: s.answers.expected[comparable] for n, s in simulations.items()}
     rmse = {n: boot.rmse(users, v - true[comparable]) for n, v in predicted.items()}
     correlations = {n: boot.correlation(users, v, true[comparable]) for n, v in predicted.items()}
     costs, lost = rmse[MASKED] - rmse[KNOWN], correlations[MASKED] - correlations[KNOWN]
@@ -112,8 +112,8 @@ def run(setting: RunContext) -> Result:
     figures = {"masked_rmse": costs.json, "masked_correlation": lost.json}
     rows = base.rows_table(simulations, test)
     notes = list(base.missing(simulations))
-    if isinstance(setting.model, LLMUserModel):
-        recited = _recite(setting, setting.model, test, len(test.user_ids) * 2, count)
+    if isinstance(ctx.model, LLMUserModel):
+        recited = _recite(ctx, ctx.model, test, len(test.user_ids) * 2, count)
         both = base.all_finite(*recited.values())
         hit = {n: boot.mean(test.user[both], (np.abs(v[both] - true[both]) < 1e-6) * 1.0) for n, v in recited.items()}
         difference = hit[RIGHT] - hit[WRONG]
@@ -143,12 +143,10 @@ def run(setting: RunContext) -> Result:
     return Result((first, second), tuple(panels), figures, rows, tuple(notes))
 
 
-def _recite(
-    setting: RunContext, model: LLMUserModel, test: RatingTable, before: int, count: int
-) -> dict[str, np.ndarray]:
+def _recite(ctx: RunContext, model: LLMUserModel, test: RatingTable, before: int, count: int) -> dict[str, np.ndarray]:
     """Recited ratings of the test rows with the right and with another user's id."""
     ids, offsets = test._index
-    wrong = _decoys(setting)
+    wrong = _decoys(ctx)
     recited = {n: np.full(len(test), np.nan) for n in (RIGHT, WRONG)}
     done = [0]
 
@@ -156,11 +154,11 @@ def _recite(
         user, rows = int(ids[index // 2]), slice(int(offsets[index // 2]), int(offsets[index // 2 + 1]))
         name = (RIGHT, WRONG)[index % 2]
         asked_user = user if name == RIGHT else wrong[user]
-        items = setting.dataset.items_of(test.item[rows])
-        ratings = recite(model, setting.dataset, asked_user, items)
+        items = ctx.dataset.items_of(test.item[rows])
+        ratings = ask_from_memory(model, ctx.dataset, asked_user, items)
         recited[name][rows] = [np.nan if r.rating is None else r.rating for r in ratings]
         done[0] += 1
-        setting.on_progress(before + done[0], before + count, "Recall")
+        ctx.on_progress(before + done[0], before + count, "Recall")
 
-    run_threaded(run_one, 2 * len(ids), setting.workers, setting.cancelled, setting.store)
+    run_threaded(run_one, 2 * len(ids), ctx.workers, ctx.cancelled, ctx.store)
     return recited

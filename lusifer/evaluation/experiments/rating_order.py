@@ -10,45 +10,45 @@ from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
 from lusifer.evaluation.simulation import SimulationResult
 from lusifer.simulator.estimate import Estimate
-from lusifer.simulator.whatif import replaced
+from lusifer.simulator.whatif import replace_histories
 
 OLDEST, NEWEST, SHUFFLED = "Oldest first", "Newest first", "Shuffled"
 
 
-def _ordered(setting: RunContext, how: str) -> Split:
+def _ordered(ctx: RunContext, how: str) -> Split:
     """The sample with each user's history (and no older rating) in another order."""
     own = {}
-    for user in setting.users:
-        rows = setting.split.train.of_user(user)
-        rows = rows.slice(max(0, len(rows) - setting.model.history), len(rows))
+    for user in ctx.users:
+        rows = ctx.split.train.of_user(user)
+        rows = rows.slice(max(0, len(rows) - ctx.model.history), len(rows))
         order = np.arange(len(rows))[::-1]
         if how == SHUFFLED:
-            order = np.random.default_rng((setting.seed, 31, user)).permutation(len(rows))
+            order = np.random.default_rng((ctx.seed, 31, user)).permutation(len(rows))
         own[user] = RatingTable(rows.user[order], rows.item[order], rows.rating[order], rows.timestamp[order])
-    return replaced(setting.sample, own, how.lower().replace(" ", "-"))
+    return replace_histories(ctx.sample, own, how.lower().replace(" ", "-"))
 
 
-def arms(setting: RunContext) -> list[Arm]:
+def arms(ctx: RunContext) -> list[Arm]:
     """One arm an order."""
     return [
-        Arm(OLDEST, setting.sample, setting.model),
-        Arm(NEWEST, _ordered(setting, NEWEST), setting.model),
-        Arm(SHUFFLED, _ordered(setting, SHUFFLED), setting.model),
+        Arm(OLDEST, ctx.sample, ctx.model),
+        Arm(NEWEST, _ordered(ctx, NEWEST), ctx.model),
+        Arm(SHUFFLED, _ordered(ctx, SHUFFLED), ctx.model),
     ]
 
 
-def estimate(setting: RunContext) -> Estimate:
+def estimate(ctx: RunContext) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setting, arms(setting))
+    return base.estimate_cost(ctx, arms(ctx))
 
 
-def run(setting: RunContext) -> Result:
+def run(ctx: RunContext) -> Result:
     """Final error by order, for histories of long and of short span, and how alike the profiles end."""
-    simulations = base.run_arms(setting, arms(setting))
-    test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
+    simulations = base.run_arms(ctx, arms(ctx))
+    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
     true = test.rating.astype(float)
-    same = base.all_finite(*(s.answers.said for s in simulations.values()))
-    span = np.array([_span(setting, int(u)) for u in test.user_ids])
+    same = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    span = np.array([_span(ctx, int(u)) for u in test.user_ids])
     edge = float(np.median(span))
     by_user = dict(zip(test.user_ids.tolist(), span.tolist(), strict=True))
     long = np.array([by_user[int(u)] > edge for u in test.user])
@@ -58,7 +58,7 @@ def run(setting: RunContext) -> Result:
         f"Span over {_days(edge)}": same & long,
     }
     rmse = {
-        (group, arm): boot.rmse(test.user[mask], (s.answers.said - true)[mask])
+        (group, arm): boot.rmse(test.user[mask], (s.answers.expected - true)[mask])
         for group, mask in groups.items()
         for arm, s in simulations.items()
     }
@@ -129,9 +129,9 @@ def _reading(*deltas: base.Figure) -> str:
     return "this sample does not show whether the order matters"
 
 
-def _span(setting: RunContext, user: int) -> float:
-    rows = setting.split.train.of_user(user)
-    rows = rows.slice(max(0, len(rows) - setting.model.history), len(rows))
+def _span(ctx: RunContext, user: int) -> float:
+    rows = ctx.split.train.of_user(user)
+    rows = rows.slice(max(0, len(rows) - ctx.model.history), len(rows))
     return float(rows.timestamp[-1] - rows.timestamp[0]) if len(rows) else 0.0
 
 

@@ -76,7 +76,7 @@ def record(
     return run
 
 
-def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: RunContext) -> None:
+def same(run: Mapping[str, Any] | None, experiment: Experiment, ctx: RunContext) -> None:
     """Whether a run that was stopped is this experiment on this setting.
 
     Raises:
@@ -85,15 +85,15 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, setting: RunCont
     if run is None or run["kind"] != KIND or run["params"].get("name") != experiment.name:
         raise InvalidInputError("There is no such run of this experiment.", "See the runs on the Experiments page.")
     now = (
-        setting.dataset.hash,
-        setting.split.id,
-        setting.model.spec,
-        setting.model.version,
-        setting.seed,
+        ctx.dataset.hash,
+        ctx.split.id,
+        ctx.model.spec,
+        ctx.model.version,
+        ctx.seed,
     )
     was = tuple(run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed"))
     keys = run["params"]
-    if now != was or keys["asked"] != list(setting.users) or keys["options"] != dict(setting.options):
+    if now != was or keys["asked"] != list(ctx.users) or keys["options"] != dict(ctx.options):
         raise InvalidInputError(
             "The run used other data or another split, model, prompt version, seed, sample or options.",
             "Choose the same settings, or start a new run.",

@@ -17,34 +17,34 @@ DRAWS = 3
 """Times that everything is asked, unless said otherwise (option ``draws``)."""
 
 
-def arms(setting: RunContext) -> list[Arm]:
+def arms(ctx: RunContext) -> list[Arm]:
     """One arm a draw; the first is the stored one."""
-    count = max(int(setting.options.get("draws", DRAWS)), 2)
+    count = max(int(ctx.options.get("draws", DRAWS)), 2)
     made = []
     for draw in range(count):
-        model = setting.model
+        model = ctx.model
         if isinstance(model, LLMUserModel) and draw:
             model = replace(model, draw=draw)
-        made.append(Arm(f"Draw {draw + 1}", setting.sample, model))
+        made.append(Arm(f"Repetition {draw + 1}", ctx.sample, model))
     return made
 
 
-def estimate(setting: RunContext) -> Estimate:
+def estimate(ctx: RunContext) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setting, arms(setting))
+    return base.estimate_cost(ctx, arms(ctx))
 
 
-def run(setting: RunContext) -> Result:
+def run(ctx: RunContext) -> Result:
     """Spread of ratings over the draws, likeness of profiles, error of each draw and of their mean."""
-    simulations, dead = base.drop_failed_arms(base.run_arms(setting, arms(setting)), "Draw 1")
+    simulations, dead = base.drop_failed_arms(base.run_arms(ctx, arms(ctx)), "Repetition 1")
     if len(simulations) < 2:
         raise InvalidInputError(
             "The model failed in all repetitions but one, so there is nothing to compare.",
             "See the LLM calls page.",
         )
-    test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
+    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
     true = test.rating.astype(float)
-    said = np.stack([s.answers.said for s in simulations.values()])
+    said = np.stack([s.answers.expected for s in simulations.values()])
     same = base.all_finite(*said)
     users = test.user[same]
     spread = boot.mean(users, said[:, same].std(axis=0, ddof=1))
@@ -52,7 +52,7 @@ def run(setting: RunContext) -> Result:
     level = boot.mean(*mean_user)
     evolved = [
         u
-        for u, s in simulations["Draw 1"].evolutions.items()
+        for u, s in simulations["Repetition 1"].evolutions.items()
         if s and all(f.evolutions.get(u) for f in simulations.values())
     ]
     last = [{u: s.evolutions[u][-1].profile for u in evolved} for s in simulations.values()]
@@ -60,9 +60,9 @@ def run(setting: RunContext) -> Result:
         [np.mean([base.profile_similarity(a[u], b[u]) for a, b in combinations(last, 2)]) for u in evolved]
     )
     likeness = boot.mean(np.array(evolved, dtype=np.int64), alike)
-    rmse = {name: boot.rmse(users, s.answers.said[same] - true[same]) for name, s in simulations.items()}
+    rmse = {name: boot.rmse(users, s.answers.expected[same] - true[same]) for name, s in simulations.items()}
     pooled = boot.rmse(users, said[:, same].mean(axis=0) - true[same])
-    gain = pooled - rmse["Draw 1"]
+    gain = pooled - rmse["Repetition 1"]
     panels = (
         Panel(
             "Error of each repetition",
@@ -85,9 +85,9 @@ def run(setting: RunContext) -> Result:
     )
     second = f"Averaging the repetitions changes the RMSE of the first by {base.format_figure(gain, signed=True)}, {base.describe_significance(gain)}."
     notes = []
-    if not isinstance(setting.model, LLMUserModel):
+    if not isinstance(ctx.model, LLMUserModel):
         second = "The built-in is deterministic, so nothing varies: it is the reference for language models."
-    elif setting.model.prompts.temperature == 0:
+    elif ctx.model.prompts.temperature == 0:
         notes.append("The prompts use temperature 0, so any variation comes from the server.")
     return Result(
         (first, second),

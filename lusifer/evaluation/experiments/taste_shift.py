@@ -23,7 +23,7 @@ from lusifer.simulator.entity_matching import Names, names_of
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, tastes, user_mean
 from lusifer.simulator.types import Profile, Rated
-from lusifer.simulator.whatif import replaced
+from lusifer.simulator.whatif import replace_histories
 
 BEFORE, AFTER, BATCH = 20, 30, 10
 JOIN = BEFORE // BATCH
@@ -49,9 +49,9 @@ class Shift:
 # ---- making changes ------------------------------------------------------------------------------------
 
 
-def _rated(setting: RunContext, rows: RatingTable) -> list[Rated]:
+def _rated(ctx: RunContext, rows: RatingTable) -> list[Rated]:
     return [
-        Rated(setting.dataset.item(i), r, t)
+        Rated(ctx.dataset.item(i), r, t)
         for i, r, t in zip(rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True)
     ]
 
@@ -70,26 +70,26 @@ def _tail(rows: RatingTable, n: int) -> RatingTable:
     return rows.slice(max(0, len(rows) - n), len(rows))
 
 
-def plant(setting: RunContext) -> tuple[list[Shift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
+def plant(ctx: RunContext) -> tuple[list[Shift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
     """The planted changes; by user the joined histories and the undisturbed ones; the test ratings of the
     joined (those of the second person).
 
     Raises:
         InvalidInputError: fewer than five users have enough ratings and an opposite.
     """
-    train = setting.split.train
-    able = [u for u in setting.users if len(train.of_user(u)) >= BEFORE + AFTER]
-    base.require_users(setting, 5, f"have {BEFORE + AFTER} training ratings", able)
-    newest = {u: _tail(train.of_user(u), AFTER) for u in able}
-    late = {u: _effects(_rated(setting, newest[u])) for u in able}
-    shifts, joined, own, tests = [], {}, {}, []
-    for one, other in _pairs(able, late):
+    train = ctx.split.train
+    eligible = [u for u in ctx.users if len(train.of_user(u)) >= BEFORE + AFTER]
+    base.require_users(ctx, 5, f"have {BEFORE + AFTER} training ratings", eligible)
+    newest = {u: _tail(train.of_user(u), AFTER) for u in eligible}
+    late = {u: _effects(_rated(ctx, newest[u])) for u in eligible}
+    shifts, joined, undisturbed, tests = [], {}, {}, []
+    for first_user, other in _pairs(eligible, late):
         both = []
-        for user, second in ((one, other), (other, one)):
+        for user, second in ((first_user, other), (other, first_user)):
             before = _before(train.of_user(user), newest[second])
             if len(before) < BEFORE:
                 break
-            first, theirs = _effects(_rated(setting, before)), late[second]
+            first, theirs = _effects(_rated(ctx, before)), late[second]
             opposed = [(theirs[g] - first[g], g) for g in first.keys() & theirs.keys() if first[g] * theirs[g] < 0]
             if not opposed:
                 break
@@ -100,33 +100,31 @@ def plant(setting: RunContext) -> tuple[list[Shift], dict[int, RatingTable], dic
         for change, before in both:
             user, second = change.user, change.other
             joined[user] = _joined(user, before, newest[second])
-            own[user] = _joined(user, before, newest[user])
-            test = setting.split.test.of_user(second)
+            undisturbed[user] = _joined(user, before, newest[user])
+            test = ctx.split.test.of_user(second)
             test = test.select(~np.isin(test.item, joined[user].item))
             tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))
             shifts.append(change)
-    base.require_users(
-        setting, 5, "have an opposite preference to another user in some genre", [s.user for s in shifts]
-    )
+    base.require_users(ctx, 5, "have an opposite preference to another user in some genre", [s.user for s in shifts])
     shifts.sort(key=lambda s: s.user)
-    together = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]
-    return shifts, joined, own, RatingTable.from_arrays(*together)
+    columns = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]
+    return shifts, joined, undisturbed, RatingTable.from_arrays(*columns)
 
 
 def _pairs(users: Sequence[int], tastes_of: Mapping[int, Mapping[str, float]]) -> list[tuple[int, int]]:
     """Users in pairs, each once, the most opposed first."""
     gaps = []
-    for at, one in enumerate(users):
-        for other in users[at + 1 :]:
+    for index, one in enumerate(users):
+        for other in users[index + 1 :]:
             a, b = tastes_of[one], tastes_of[other]
             opposed = [abs(a[g] - b[g]) for g in a.keys() & b.keys() if a[g] * b[g] < 0]
             if opposed:
                 gaps.append((max(opposed), one, other))
-    taken: set[int] = set()
+    paired: set[int] = set()
     pairs = []
     for _, one, other in sorted(gaps, key=lambda g: (-g[0], g[1], g[2])):
-        if one not in taken and other not in taken:
-            taken |= {one, other}
+        if one not in paired and other not in paired:
+            paired |= {one, other}
             pairs.append((one, other))
     return pairs
 
@@ -148,16 +146,16 @@ def _joined(user: int, before: RatingTable, after: RatingTable) -> RatingTable:
     return RatingTable(np.full(len(items), user, dtype=np.int32), items, ratings, times)
 
 
-def real(setting: RunContext) -> list[Shift]:
+def real(ctx: RunContext) -> list[Shift]:
     """Users by how much their marks for one genre changed between the halves, strongest first."""
     shifts = []
-    for user in setting.users:
-        rated = _rated(setting, _tail(setting.split.train.of_user(user), REAL))
+    for user in ctx.users:
+        rated = _rated(ctx, _tail(ctx.split.train.of_user(user), REAL))
         if len(rated) < REAL:
             continue
         halves = rated[: REAL // 2], rated[REAL // 2 :]
         best: tuple[float, str, int] | None = None
-        for genre in setting.dataset.genres:
+        for genre in ctx.dataset.genres:
             a, b = ([r.rating - user_mean(h, 0.0) for r in h if genre in r.item.genres] for h in halves)
             if min(len(a), len(b)) < LEAST_OF_GENRE:
                 continue
@@ -170,24 +168,24 @@ def real(setting: RunContext) -> list[Shift]:
     return sorted(shifts, key=lambda s: (-s.strength, s.user))
 
 
-def arms(setting: RunContext) -> list[Arm]:
+def arms(ctx: RunContext) -> list[Arm]:
     """The joined histories, the undisturbed ones of the same users, and everybody's own."""
-    _, joined, own, test = plant(setting)
-    train = setting.split.train
-    mine = setting.split.test.of_users(joined)
-    split = type(setting.split)(setting.split.id, train, test)
-    control = type(setting.split)(setting.split.id, train, mine)
+    _, joined, undisturbed, test = plant(ctx)
+    train = ctx.split.train
+    control_test = ctx.split.test.of_users(joined)
+    split = type(ctx.split)(ctx.split.id, train, test)
+    control = type(ctx.split)(ctx.split.id, train, control_test)
     n = BEFORE + AFTER
     return [
-        Arm(PLANTED, replaced(split, joined, "joined"), setting.model, n, BATCH),
-        Arm(CONTROL, replaced(control, own, "own"), setting.model, n, BATCH),
-        Arm(OWN, setting.sample, setting.model, REAL, BATCH),
+        Arm(PLANTED, replace_histories(split, joined, "joined"), ctx.model, n, BATCH),
+        Arm(CONTROL, replace_histories(control, undisturbed, "own"), ctx.model, n, BATCH),
+        Arm(OWN, ctx.sample, ctx.model, REAL, BATCH),
     ]
 
 
-def estimate(setting: RunContext) -> Estimate:
+def estimate(ctx: RunContext) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setting, arms(setting))
+    return base.estimate_cost(ctx, arms(ctx))
 
 
 # ---- looking at them -------------------------------------------------------------------------------------
@@ -196,12 +194,12 @@ def estimate(setting: RunContext) -> Estimate:
 def stance(profile: Profile, genre: str, names: Names) -> int:
     """What a profile says of a genre: 1 liked, −1 disliked, 0 neither. A bullet speaks of the first genre that
     it names."""
-    said = 0
+    direction = 0
     for sign, bullets in ((1, profile.likes), (-1, profile.dislikes)):
         for bullet in bullets:
             first = next((m.aspect for m in names.mentions(bullet.text) if m.aspect.startswith("genre:")), "")
-            said += sign * (first == f"genre:{genre}")
-    return int(np.sign(said))
+            direction += sign * (first == f"genre:{genre}")
+    return int(np.sign(direction))
 
 
 def steps_until(steps: Sequence[Step], shift: Shift, dataset: Dataset, count: int) -> float:
@@ -210,37 +208,37 @@ def steps_until(steps: Sequence[Step], shift: Shift, dataset: Dataset, count: in
     if len(steps) < count:
         return float("nan")
     names = names_of(dataset, (r.item for s in steps for r in s.batch))
-    said = [stance(s.profile, shift.genre, names) * shift.direction for s in steps]
-    if said[JOIN - 1] == 1:
+    stances = [stance(s.profile, shift.genre, names) * shift.direction for s in steps]
+    if stances[JOIN - 1] == 1:
         return float("nan")
-    later = [k + 1 for k, value in enumerate(said[JOIN:]) if value > said[JOIN - 1]]
+    later = [k + 1 for k, value in enumerate(stances[JOIN:]) if value > stances[JOIN - 1]]
     return float(later[0]) if later else float("inf")
 
 
 def _whole(seen: Sequence[Rated], batch: Sequence[Rated], usual: float, dataset: Dataset) -> list[float]:
     """What a model that weighs the whole history alike expects of a batch: own level and joint genre effects."""
-    now = user_mean(seen, usual, LEVEL_DOUBT)
+    own_level = user_mean(seen, usual, LEVEL_DOUBT)
     model = TasteModel.fit(seen, user_mean(seen, usual, 2.0))
-    return [float(dataset.scale.clip(now + sum(model.contributions(r.item).values()))) for r in batch]
+    return [float(dataset.scale.clip(own_level + sum(model.contributions(r.item).values()))) for r in batch]
 
 
-def _errors(setting: RunContext, found: SimulationResult, users: Sequence[int]) -> pd.DataFrame:
+def _errors(ctx: RunContext, simulation: SimulationResult, users: Sequence[int]) -> pd.DataFrame:
     """One row a forecast: user_id, step (−1 is the last before the change, 1 the first after it), error of the
     simulator, of the whole history's model, and of one that starts anew at the change."""
-    rows, usual = [], setting.split.train.mean
+    rows, usual = [], ctx.split.train.mean
     for user in users:
         seen: list[Rated] = []
-        for step in found.evolutions.get(user, []):
-            place = step.number - JOIN
-            place = place - 1 if place <= 0 else place
-            old = _whole(seen, step.batch, usual, setting.dataset)
-            anew = _whole(seen[BEFORE:], step.batch, usual, setting.dataset)
-            for rated, guess, a, b in zip(step.batch, step.forecast, old, anew, strict=False):
+        for step in simulation.evolutions.get(user, []):
+            relative_step = step.number - JOIN
+            relative_step = relative_step - 1 if relative_step <= 0 else relative_step
+            whole_history = _whole(seen, step.batch, usual, ctx.dataset)
+            restarted = _whole(seen[BEFORE:], step.batch, usual, ctx.dataset)
+            for rated, guess, a, b in zip(step.batch, step.forecast, whole_history, restarted, strict=False):
                 if guess.expected is not None:  # where the model failed, nobody is measured
                     rows.append(
                         (
                             user,
-                            place,
+                            relative_step,
                             rated.item.id,
                             *(x - rated.rating for x in (guess.expected, a, b)),
                         )
@@ -266,45 +264,45 @@ def _lines(boot: Bootstrap, errors: pd.DataFrame, which: Mapping[str, str] = SER
     return points
 
 
-def run(setting: RunContext) -> Result:
+def run(ctx: RunContext) -> Result:
     """Steps until the profile says so, and forecast errors around the change."""
-    shifts, _, _, _ = plant(setting)
-    simulations = base.run_arms(setting, arms(setting))
+    shifts, _, _, _ = plant(ctx)
+    simulations = base.run_arms(ctx, arms(ctx))
     pair_of = {s.user: min(s.user, s.other) for s in shifts}
-    boot = Bootstrap(pair_of.values(), setting.seed)
+    boot = Bootstrap(pair_of.values(), ctx.seed)
     steps = JOIN + AFTER // BATCH
-    waits = {
-        arm: np.array(
-            [steps_until(simulations[arm].evolutions.get(s.user, []), s, setting.dataset, steps) for s in shifts]
-        )
+    steps_waited = {
+        arm: np.array([steps_until(simulations[arm].evolutions.get(s.user, []), s, ctx.dataset, steps) for s in shifts])
         for arm in (PLANTED, CONTROL)
     }
     pairs = np.array([pair_of[s.user] for s in shifts])
     last = AFTER // BATCH
-    known = ~np.isnan(waits[PLANTED]) & ~np.isnan(waits[CONTROL])  # the same users in both
-    told = {
-        (arm, k): boot.mean(pairs[known], (w[known] <= k) * 1.0) for arm, w in waits.items() for k in range(1, last + 1)
+    comparable = ~np.isnan(steps_waited[PLANTED]) & ~np.isnan(steps_waited[CONTROL])  # the same users in both
+    followed = {
+        (arm, k): boot.mean(pairs[comparable], (w[comparable] <= k) * 1.0)
+        for arm, w in steps_waited.items()
+        for k in range(1, last + 1)
     }
-    errors = {arm: _errors(setting, simulations[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}
+    errors = {arm: _errors(ctx, simulations[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}
     around = _around(errors, {s.user: s.other for s in shifts}, pair_of)
 
-    def at(place: int, column: str) -> base.Figure:
+    def rmse_at(place: int, column: str) -> base.Figure:
         part = around[around["step"] == place]
         return boot.rmse(part["pair"].to_numpy(), part[column])
 
-    says = told[PLANTED, last] - told[CONTROL, last]
-    jump, left = (at(k, "simulator") - at(k, "undisturbed") for k in (1, last))
-    against = at(last, "simulator") - at(last, "whole")
-    strong = real(setting)
-    strong = strong[: max(round(STRONGEST * len(strong)), min(base.MIN_USERS, len(strong)))]
-    real_errors = _errors(setting, simulations[OWN], [s.user for s in strong])
-    own = Bootstrap([s.user for s in strong], setting.seed)
+    difference = followed[PLANTED, last] - followed[CONTROL, last]
+    jump, left = (rmse_at(k, "simulator") - rmse_at(k, "undisturbed") for k in (1, last))
+    against = rmse_at(last, "simulator") - rmse_at(last, "whole")
+    strongest = real(ctx)
+    strongest = strongest[: max(round(STRONGEST * len(strongest)), min(base.MIN_USERS, len(strongest)))]
+    real_errors = _errors(ctx, simulations[OWN], [s.user for s in strongest])
+    real_boot = Bootstrap([s.user for s in strongest], ctx.seed)
     count = REAL // BATCH
     real_waits = np.array(
-        [steps_until(simulations[OWN].evolutions.get(s.user, []), s, setting.dataset, count) for s in strong]
+        [steps_until(simulations[OWN].evolutions.get(s.user, []), s, ctx.dataset, count) for s in strongest]
     )
-    noticed = own.mean(
-        np.array([s.user for s in strong], dtype=np.int64),
+    noticed = real_boot.mean(
+        np.array([s.user for s in strongest], dtype=np.int64),
         np.where(np.isnan(real_waits), np.nan, np.isfinite(real_waits) * 1.0),
     )
     titles = {**SERIES, "undisturbed": "Simulator, no change planted"}
@@ -314,26 +312,26 @@ def run(setting: RunContext) -> Result:
             "Steps after the change",
             "Share of users",
             "line",
-            tuple(told[arm, k].point(arm, float(k)) for arm in waits for k in range(1, last + 1)),
+            tuple(followed[arm, k].point(arm, float(k)) for arm in steps_waited for k in range(1, last + 1)),
         ),
         Panel(
             "Forecast error after a planted change",
             "Step after the change",
             "RMSE of forecasts",
             "line",
-            tuple(at(k, c).point(title, float(k)) for c, title in titles.items() for k in range(1, last + 1)),
+            tuple(rmse_at(k, c).point(title, float(k)) for c, title in titles.items() for k in range(1, last + 1)),
         ),
         Panel(
             "Forecast error around the strongest real changes",
             "Step (1 is the first after it)",
             "RMSE of forecasts",
             "line",
-            tuple(_lines(own, real_errors)),
+            tuple(_lines(real_boot, real_errors)),
         ),
     )
     first = (
-        f"Three steps after a planted change the profile has followed it for {base.format_figure(told[PLANTED, last], 2)} of the users, "
-        f"against {base.format_figure(told[CONTROL, last], 2)} where nothing was planted: a difference of {base.format_figure(says, 2, signed=True)}, {base.describe_significance(says)}."
+        f"Three steps after a planted change the profile has followed it for {base.format_figure(followed[PLANTED, last], 2)} of the users, "
+        f"against {base.format_figure(followed[CONTROL, last], 2)} where nothing was planted: a difference of {base.format_figure(difference, 2, signed=True)}, {base.describe_significance(difference)}."
     )
     second = (
         f"On the same ratings the change raises the forecast RMSE by {base.format_figure(jump, signed=True)} at once and by {base.format_figure(left, signed=True)} two steps later; "
@@ -341,15 +339,15 @@ def run(setting: RunContext) -> Result:
     )
     rows = pd.concat([around.assign(arm=PLANTED), real_errors.assign(arm=OWN)], ignore_index=True)
     notes = [
-        f"{len(shifts)} users were joined, in pairs; of {int((~known).sum())} the profile already had that preference before the change, or the evolution failed.",
-        f"{len(strong)} users with the strongest real change; the profile has followed it for {base.format_figure(noticed, 2)} ({int(np.isnan(real_waits).sum())} not checkable; selected post hoc, so part of their change is chance).",
+        f"{len(shifts)} users were joined, in pairs; of {int((~comparable).sum())} the profile already had that preference before the change, or the evolution failed.",
+        f"{len(strongest)} users with the strongest real change; the profile has followed it for {base.format_figure(noticed, 2)} ({int(np.isnan(real_waits).sum())} not checkable; selected post hoc, so part of their change is chance).",
     ]
     return Result(
         (first, second),
         panels,
         {
-            "noticed": told[PLANTED, last].json,
-            "false_alarm": told[CONTROL, last].json,
+            "noticed": followed[PLANTED, last].json,
+            "false_alarm": followed[CONTROL, last].json,
             "jump": jump.json,
             "left": left.json,
             "against_whole": against.json,

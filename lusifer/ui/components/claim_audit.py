@@ -13,17 +13,17 @@ from lusifer.ui.state import PageContext
 
 
 def step_claims(
-    picked: PageContext, what: EvolutionSpec, steps: Sequence[Step], number: int
+    ctx: PageContext, what: EvolutionSpec, steps: Sequence[Step], number: int
 ) -> tuple[dict[str, Claim], float]:
     """The audit's claims of one step by their text, and the faithfulness of the whole evolution."""
-    found = _cached_audit(picked.dataset, steps, what.id, len(steps))
+    found = _cached_audit(ctx.dataset, steps, what.id, len(steps))
     return {c.text: c for c in found.claims if c.step == number}, found.faithfulness
 
 
-def user_claims(picked: PageContext, user: int, steps: Sequence[Step]) -> Sequence[Claim]:
+def user_claims(ctx: PageContext, user: int, steps: Sequence[Step]) -> Sequence[Claim]:
     """Every claim of one user's evolution, the model alone."""
-    what = picked.alone().plan(user)
-    return _cached_audit(picked.dataset, steps, what.id, len(steps)).claims
+    what = ctx.alone().plan(user)
+    return _cached_audit(ctx.dataset, steps, what.id, len(steps)).claims
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)

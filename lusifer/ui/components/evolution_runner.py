@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from lusifer.jobs import Job
-from lusifer.simulator import EvolutionSpec, Step, run_evolution, steps_wanted
+from lusifer.simulator import EvolutionSpec, Step, count_steps, run_evolution
 from lusifer.simulator.community import Community
-from lusifer.simulator.estimate import for_evolution
+from lusifer.simulator.estimate import estimate_evolution
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components import evolution_runner
@@ -16,7 +16,7 @@ from lusifer.ui.formatting import escape_markdown, format_cost
 from lusifer.ui.state import PageContext
 
 
-def load_steps(picked: PageContext, what: EvolutionSpec) -> tuple[list[Step], int]:
+def load_steps(ctx: PageContext, what: EvolutionSpec) -> tuple[list[Step], int]:
     """The steps that there are, and how many there should be.
 
     The built-in computes what is missing at once (milliseconds). A language model's steps are only
@@ -27,17 +27,15 @@ def load_steps(picked: PageContext, what: EvolutionSpec) -> tuple[list[Step], in
         EmptyHistoryError: nothing to read.
         LusiferError: the built-in's result can't be stored.
     """
-    wanted = steps_wanted(picked.dataset, picked.split, what)
-    found = picked.stored(what)
-    if len(found) < wanted and picked.builtin:
-        model = picked.user_model()
-        found = list(
-            run_evolution(picked.dataset, picked.split, model, what, state.open_store(), community=picked.community)
-        )
+    wanted = count_steps(ctx.dataset, ctx.split, what)
+    found = ctx.stored(what)
+    if len(found) < wanted and ctx.builtin:
+        model = ctx.user_model()
+        found = list(run_evolution(ctx.dataset, ctx.split, model, what, state.open_store(), community=ctx.community))
     return found, wanted
 
 
-def offer_missing_steps(picked: PageContext, what: EvolutionSpec, done: int, wanted: int) -> None:
+def offer_missing_steps(ctx: PageContext, what: EvolutionSpec, done: int, wanted: int) -> None:
     """The button that starts a language model on the missing steps, or its progress."""
     key = f"evolve:{what.id}"
     job = state.get_jobs().get(key)
@@ -50,46 +48,44 @@ def offer_missing_steps(picked: PageContext, what: EvolutionSpec, done: int, wan
         else:
             st.info(f"Stopped after {done} of {wanted} steps; they are saved.")
     store = state.open_store()
-    model = picked.user_model()
-    steps = picked.stored(what)
-    cost = for_evolution(picked.dataset, picked.split, what, model, store, steps, community=picked.community)
+    model = ctx.user_model()
+    steps = ctx.stored(what)
+    cost = estimate_evolution(ctx.dataset, ctx.split, what, model, store, steps, community=ctx.community)
     missing = wanted - done
     text = f"Compute {missing} step{'s' * (missing != 1)} ({format_cost(cost)})"
     if st.button(text, icon=":material/play_circle:", type="primary"):
-        told = picked.community  # looked up here: a thread calls nothing of streamlit
+        told = ctx.community  # looked up here: a thread calls nothing of streamlit
         state.get_jobs().start(
             key,
             "Profile evolution",
-            lambda job: _compute_steps(job, picked, what, store, wanted, told),
+            lambda job: _compute_steps(job, ctx, what, store, wanted, told),
             store=store,
         )
         st.rerun()
 
 
 def _compute_steps(
-    job: Job, picked: PageContext, what: EvolutionSpec, store: Store | None, wanted: int, told: Community | None
+    job: Job, ctx: PageContext, what: EvolutionSpec, store: Store | None, wanted: int, told: Community | None
 ) -> int:
     """Runs in a worker thread: no call to streamlit here."""
     count = 0
     job.run = f"evolve-{what.id}"
-    model = picked.user_model(store, run=job.run, cancelled=job.cancelled)
-    for step in run_evolution(
-        picked.dataset, picked.split, model, what, store, cancelled=job.cancelled, community=told
-    ):
+    model = ctx.user_model(store, run=job.run, cancelled=job.cancelled)
+    for step in run_evolution(ctx.dataset, ctx.split, model, what, store, cancelled=job.cancelled, community=told):
         count = step.number
         job.report_progress(count, wanted, f"Step {count} of {wanted} is done")
     return count
 
 
-def load_all_steps(picked: PageContext, user: int) -> list[Step]:
+def load_all_steps(ctx: PageContext, user: int) -> list[Step]:
     """The whole evolution, or what there is of it with the button that completes it.
 
     Raises:
         LusiferError: nothing to read.
     """
-    what = picked.plan(user)
-    steps, wanted = evolution_runner.load_steps(picked, what)
+    what = ctx.plan(user)
+    steps, wanted = evolution_runner.load_steps(ctx, what)
     if len(steps) < wanted:
         st.info("Compute the profile first.", icon=":material/hourglass_empty:")
-        evolution_runner.offer_missing_steps(picked, what, len(steps), wanted)
+        evolution_runner.offer_missing_steps(ctx, what, len(steps), wanted)
     return steps if len(steps) == wanted else []

@@ -39,7 +39,7 @@ def job_ended(key: str, slot: str) -> bool:
     if job.active:
         show_progress(key)
         return False
-    state.get_jobs().forget(key)
+    state.get_jobs().discard(key)
     if job.state == "done":
         st.session_state[slot] = job.result
         st.rerun()

@@ -40,7 +40,7 @@ def pick_model() -> str:
     )
     model = model or BUILTIN
     if model == BUILTIN:
-        st.caption("Statistics with sentences: no key, no network, and prompt wording has no effect.")
+        st.caption("Template-based statistical simulator: no LLM, no key, ignores prompt wording.")
         _offer_local_models()
     with st.popover("Connect a model", icon=":material/cable:", type="tertiary"):
         _show_connection(model)
@@ -65,10 +65,10 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
     if "_prompts" in st.session_state:
         st.session_state["prompts"] = st.session_state.pop("_prompts")
     # Shown as they are named: a bound selectbox puts what it shows into the address.
-    asked, listed = st.query_params.get("prompts", ""), versions.names(database)
+    asked, listed = st.query_params.get("prompts", ""), versions.list_names(database)
     if asked and asked not in listed:
         try:
-            versions.find(asked, database)
+            versions.resolve(asked, database)
             listed.append(asked)  # an old one, which the list does not reach back to
         except InvalidInputError as error:
             st.warning(escape_markdown(str(error)), icon=":material/warning:")
@@ -78,9 +78,9 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
         key="prompts",
         bind="query-params",
         help="A label (active, baseline, your own) points at a version and moves; a shipped set or a "
-        "number is always the same. Each version's evolutions and ratings are stored apart.",
+        "number never changes. Each version's evolutions and ratings are stored separately.",
     )
-    found = versions.find(name, database)
+    found = versions.resolve(name, database)
     exact, said = name, prompts.TITLES.get(name, "")
     if database is not None and name not in prompts.SHIPPED:
         number = database.prompt_labels().get(name) or int(name[1:])
@@ -109,14 +109,14 @@ def _offer_local_models() -> None:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         if st.button(
-            f"Ollama with {escape_markdown(names[0])}{more} is running here: use it",
+            f"Ollama with {escape_markdown(names[0])}{more} is running: use it",
             icon=":material/bolt:",
             type="tertiary",
         ):
             _use_models([f"ollama:{n}" for n in names], f"ollama:{names[0]}")
     elif files.is_installed() and (found := files.list_model_files()):
         name = found[0].relative_to(files.models_dir()).as_posix()
-        if st.button(f"{escape_markdown(name)} is here: use it", icon=":material/bolt:", type="tertiary"):
+        if st.button(f"{escape_markdown(name)} is available: use it", icon=":material/bolt:", type="tertiary"):
             specs = [f"file:{f.relative_to(files.models_dir()).as_posix()}" for f in found]
             _use_models(specs, specs[0])
 
@@ -156,9 +156,9 @@ def _show_connection(model: str) -> None:
         if st.button(
             "Test connection",
             icon=":material/network_check:",
-            help=f"Asks {escape_markdown(model)} for one word: about 30 tokens, counted against the budget."
+            help=f"Asks {escape_markdown(model)} for one word: about 30 tokens, charged to the budget."
             if chosen
-            else "Asks for the list of models, which is free.",
+            else "Requests the list of models, which is free.",
         ):
             _test_connection(endpoint, model if chosen else None)
     if st.session_state.get("_models_error"):
@@ -177,13 +177,13 @@ def _show_connection(model: str) -> None:
 def _show_key_field(endpoint: Endpoint) -> None:
     own = bool(session_keys().get(endpoint.name))
     entered = st.text_input(
-        "Key for this session",
+        "API key for this session",
         type="password",
         key=f"_key_{endpoint.name}",
         autocomplete="off",
         placeholder="in use" if own else ("set by the environment" if endpoint.key else "none"),
-        help="Kept in this session's memory alone: never stored, logged or shown. It goes before a "
-        "key that the environment sets.",
+        help="Kept only in this session's memory: never stored, logged or shown. It overrides a "
+        "key set in the environment.",
     )
     stored = dict(st.session_state.get("_keys", {}))
     if entered and stored.get(endpoint.name) != entered.strip():
@@ -224,7 +224,7 @@ def _test_connection(endpoint: Endpoint, model: str | None) -> None:
             return
         database = state.open_store()
         if database is None:
-            raise InvalidInputError("A model can't be asked while nothing can be stored.")
+            raise InvalidInputError("A model can't be called while results can't be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
         asked = CachedLLM(
             BudgetedLLM(create_bare_llm(model, session_keys())[0], database, state.get_budget()), database
@@ -307,14 +307,14 @@ def show_budget() -> None:
             step=0.5,
             key="_session_dollars",
             value=min(state.SESSION_DOLLARS, state.SESSION_DOLLARS if ceiling is None else ceiling),
-            help="No call is made that could pass it. Where a price is not known, a dollar counts as a "
-            "million tokens. An operator's lower limit goes before it.",
+            help="No call is made that could exceed it. Where the price is unknown, a dollar counts as a "
+            "million tokens. A lower limit set by the operator takes precedence.",
         )
-        st.caption(f"Spent or set aside: {format_money(dollars)}, {tokens:,} tokens.".replace("$", "\\$"))
+        st.caption(f"Spent or reserved: {format_money(dollars)}, {tokens:,} tokens.".replace("$", "\\$"))
         day = state.get_budget().day
         if day.given:
             used = database.spent("day", state.get_budget().names()["day"])
-            st.caption(f"Today, everybody: {format_money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
+            st.caption(f"Today, all users: {format_money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
 
 
 def _max_budget() -> float | None:

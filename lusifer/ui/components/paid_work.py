@@ -17,7 +17,7 @@ from lusifer.ui.state import PageContext
 
 
 def run_or_offer(
-    picked: PageContext,
+    ctx: PageContext,
     key: str,
     title: str,
     label: str,
@@ -26,7 +26,7 @@ def run_or_offer(
     store: Store | None,
 ) -> Any | None:
     """What a piece of work gives: at once where it costs nothing, else after a button that names the price."""
-    if picked.builtin:
+    if ctx.builtin:
         return work(Job(key, title))
     job = state.get_jobs().get(key)
     if job is not None and job.active:

@@ -32,7 +32,7 @@ GROUPS = {
     for n in TITLES
 }
 ORDER = list(TITLES)
-SELECTABLE = [SIMULATOR, BUILTIN, *(n for n in ORDER if n in baselines.METHODS)]
+SELECTABLE = [SIMULATOR, BUILTIN, *(n for n in ORDER if n in baselines.BASELINES)]
 """What may be compared; with the built-in chosen it is the simulator already."""
 
 

@@ -12,14 +12,14 @@ from lusifer.store import Store
 from lusifer.ui.state import PageContext
 
 
-def finished_runs(picked: PageContext, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
+def finished_runs(ctx: PageContext, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
     """Finished runs of a kind on this data set and split, newest first."""
     if store is None:
         return []
     return [
         r
         for r in store.runs(kind, limit=200)
-        if r["status"] == "done" and r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id
+        if r["status"] == "done" and r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
     ]
 
 

@@ -17,16 +17,16 @@ from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
 
-def show_trust_card(picked: PageContext, store: Store | None) -> None:
+def show_trust_card(ctx: PageContext, store: Store | None) -> None:
     """The card of the model and prompts that are chosen, with its export."""
     if store is None:
         return
     try:
-        model = picked.alone().user_model(store)
+        model = ctx.alone().user_model(store)
     except LusiferError as error:
         state.show_error(error)
         return
-    made = trust.card(store, picked.dataset.name, picked.dataset.hash, picked.split.id, model.spec, model.version)
+    made = trust.card(store, ctx.dataset.name, ctx.dataset.hash, ctx.split.id, model.spec, model.version)
     st.subheader("Trust card", icon=":material/verified_user:")
     st.caption(
         f"Results of the recorded runs for {escape_markdown(label(made.model))}, version {escape_markdown(made.version)}, on {escape_markdown(made.split)}: "

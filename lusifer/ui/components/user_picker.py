@@ -46,17 +46,17 @@ def select_user(user: int) -> None:
 
 def link_parameters(user: int | None = None, step: int | None = None) -> dict[str, str]:
     """Query parameters that bring another page up with the same choices."""
-    picked = state.current_context()
+    ctx = state.current_context()
     parts = {
-        "dataset": picked.dataset.name,
-        "split": picked.split.name,
-        "model": picked.model,
+        "dataset": ctx.dataset.name,
+        "split": ctx.split.name,
+        "model": ctx.model,
     }
     if user is not None:
         parts["user"] = str(user)
-    if picked.prompts != DEFAULT_PROMPTS and not picked.builtin:
-        parts["prompts"] = picked.prompts
-    if picked.evidence:
+    if ctx.prompts != DEFAULT_PROMPTS and not ctx.builtin:
+        parts["prompts"] = ctx.prompts
+    if ctx.evidence:
         parts["evidence"] = "true"
     if step is not None:
         parts["step"] = str(step)

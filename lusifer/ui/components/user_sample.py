@@ -11,7 +11,7 @@ from lusifer.errors import LusiferError
 from lusifer.evaluation import sample_users
 from lusifer.simulator import UserModel, make_evolution_spec
 from lusifer.simulator.community import Community
-from lusifer.simulator.estimate import Estimate, for_users
+from lusifer.simulator.estimate import Estimate, estimate_users
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.state import PageContext
@@ -33,52 +33,52 @@ def users_in_group(dataset: Dataset, which: str) -> Any:
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _count_eligible(_picked: PageContext, dataset: str, split: str, which: str) -> int:
+def _count_eligible(_ctx: PageContext, dataset: str, split: str, which: str) -> int:
     try:
-        return len(sample_users(_picked.split, 10**9, 0, users_in_group(_picked.dataset, which)))
+        return len(sample_users(_ctx.split, 10**9, 0, users_in_group(_ctx.dataset, which)))
     except LusiferError:
         return 0
 
 
-def count_eligible_users(picked: PageContext, which: str = "all") -> int:
+def count_eligible_users(ctx: PageContext, which: str = "all") -> int:
     """How many users of a group can be tested."""
-    return _count_eligible(picked, picked.dataset.hash, picked.split.id, which)
+    return _count_eligible(ctx, ctx.dataset.hash, ctx.split.id, which)
 
 
-def pick_sample(picked: PageContext, key: str) -> tuple[str, int, int]:
+def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
     """The fields that say whom a run looks at: the group, how many of it, and the seed. Ends the page where nobody
     of the group can be tested."""
     which = st.selectbox("Of", list(USER_GROUPS), format_func=USER_GROUPS.__getitem__, key=f"{key}-among", width=220)
-    able = count_eligible_users(picked, which)
+    able = count_eligible_users(ctx, which)
     if not able:
         st.info("No user of this group has a test rating on this split.", icon=":material/info:")
         st.stop()
-    usual = min(able, 100 if picked.builtin else 20)
-    count = st.number_input("Users", 1, able, usual, 10, key=f"{key}-users-{which}-{picked.builtin}", width=130)
+    usual = min(able, 100 if ctx.builtin else 20)
+    count = st.number_input("Users", 1, able, usual, 10, key=f"{key}-users-{which}-{ctx.builtin}", width=130)
     seed = st.number_input("Seed", 0, 10**6, 0, key=f"{key}-seed", width=110)
     return which, int(count), int(seed)
 
 
-def estimate_simulation(picked: PageContext, count: int, seed: int, which: str, store: Store | None) -> Estimate:
+def estimate_simulation(ctx: PageContext, count: int, seed: int, which: str, store: Store | None) -> Estimate:
     """What the simulator's part of a comparison costs, less what is stored."""
     calls = int(store.usage()["made"]) if store else 0
     return _estimate_simulation(
-        picked,
-        picked.dataset.hash,
-        picked.split.id,
-        picked.model,
+        ctx,
+        ctx.dataset.hash,
+        ctx.split.id,
+        ctx.model,
         count,
         seed,
         which,
-        picked.evidence,
-        picked.prompts,
+        ctx.evidence,
+        ctx.prompts,
         calls,
     )
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
 def _estimate_simulation(
-    _picked: PageContext,
+    _ctx: PageContext,
     data: str,
     split: str,
     spec: str,
@@ -89,16 +89,16 @@ def _estimate_simulation(
     prompts: str,
     calls: int,
 ) -> Estimate:
-    picked, store = _picked, state.open_store()
-    users = sample_users(picked.split, count, seed, users_in_group(picked.dataset, which))
+    ctx, store = _ctx, state.open_store()
+    users = sample_users(ctx.split, count, seed, users_in_group(ctx.dataset, which))
     total = Estimate(dollars=0.0)
-    for model, community in _model_variants(picked, store):
-        plans = [make_evolution_spec(picked.dataset, picked.split, u, model, community=community) for u in users]
-        total += for_users(picked.dataset, picked.split, plans, model, store, community=community)
+    for model, community in _model_variants(ctx, store):
+        plans = [make_evolution_spec(ctx.dataset, ctx.split, u, model, community=community) for u in users]
+        total += estimate_users(ctx.dataset, ctx.split, plans, model, store, community=community)
     return total
 
 
-def _model_variants(picked: PageContext, store: Store | None, **more: Any) -> list[tuple[UserModel, Community | None]]:
+def _model_variants(ctx: PageContext, store: Store | None, **more: Any) -> list[tuple[UserModel, Community | None]]:
     """The model alone, and told what others gave where evidence is on; each with what it is told."""
-    made = [(picked.alone().user_model(store, **more), None)]
-    return made + ([(picked.user_model(store, **more), picked.community)] if picked.evidence else [])  # type: ignore[return-value]
+    made = [(ctx.alone().user_model(store, **more), None)]
+    return made + ([(ctx.user_model(store, **more), ctx.community)] if ctx.evidence else [])  # type: ignore[return-value]

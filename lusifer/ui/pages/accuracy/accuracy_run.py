@@ -19,7 +19,7 @@ from lusifer.ui.state import PageContext
 
 def run_comparison(
     job: Job,
-    picked: PageContext,
+    ctx: PageContext,
     names: list[str],
     count: int,
     seed: int,
@@ -33,22 +33,22 @@ def run_comparison(
 
     Runs in a worker thread: no call to streamlit here.
     """
-    users = sample_users(picked.split, count, seed, users_in_group(picked.dataset, which))
+    users = sample_users(ctx.split, count, seed, users_in_group(ctx.dataset, which))
     params = {
         "users": len(users),
         "predictors": names,
         "among": which,
         "evidence": full is not None,
     }
-    alone = picked.alone()
+    alone = ctx.alone()
     model = alone.user_model(store)
     run = (
         store.start_run(
             "comparison",
             label,
-            dataset=picked.dataset.name,
-            dataset_hash=picked.dataset.hash,
-            split=picked.split.id,
+            dataset=ctx.dataset.name,
+            dataset_hash=ctx.dataset.hash,
+            split=ctx.split.id,
             model=model.spec,
             model_version=model.version,
             seed=seed,
@@ -61,11 +61,11 @@ def run_comparison(
     model = alone.user_model(store, run=run, cancelled=job.cancelled)
     told = None
     if full is not None:
-        told = picked.user_model(store, run=run, cancelled=job.cancelled), full
+        told = ctx.user_model(store, run=run, cancelled=job.cancelled), full
     try:
         found = evaluate(
-            picked.dataset,
-            picked.split,
+            ctx.dataset,
+            ctx.split,
             names,
             users=users,
             model=model,
@@ -76,23 +76,23 @@ def run_comparison(
             folder=settings.prediction_cache_dir(),
             on_progress=lambda done, total, what="": job.report_progress(done, total, TITLES.get(what, what)),
             cancelled=job.cancelled,
-            workers=1 if picked.builtin else WORKERS,
+            workers=1 if ctx.builtin else WORKERS,
         )
         job.report_progress(job.total, job.total, "Intervals and audit")
         made = summary(found, seed)
-        tables.save_table(run, table(found, picked.split))
+        tables.save_table(run, table(found, ctx.split))
     except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store:
         made["usage"] = store.run_usage(run)
-        plans = {u: make_evolution_spec(picked.dataset, picked.split, u, model).id for u in users}
-        made["trust"]["price"] = trust.price_a_user(store, plans, picked.builtin, seed)
+        plans = {u: make_evolution_spec(ctx.dataset, ctx.split, u, model).id for u in users}
+        made["trust"]["price"] = trust.price_a_user(store, plans, ctx.builtin, seed)
         store.finish_run(run, "done", made)
     return {
         "id": run,
-        "split": picked.split.id,
+        "split": ctx.split.id,
         "model": model.spec,
         "seed": seed,
         "params": params,

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, tables
-from lusifer.evaluation.comparison import leaderboard_table as measures
+from lusifer.evaluation.comparison import board as measures
 from lusifer.ui.components.predictor_titles import GROUPS, ORDER, SIMULATORS, TITLES
 from lusifer.ui.state import PageContext
 
@@ -26,7 +26,7 @@ def load_predictions(run: str) -> pd.DataFrame | None:
 
 def filter_rows(
     rows: pd.DataFrame,
-    picked: PageContext,
+    ctx: PageContext,
     activity: tuple[int, int],
     popularity: tuple[int, int],
     genres: Sequence[str],
@@ -36,17 +36,17 @@ def filter_rows(
     kept = rows[rows["activity"].between(*activity) & rows["popularity"].between(*popularity)]
     if genres:
         wanted = set(genres)
-        of = kept["item_id"].map(picked.dataset.items["genres"])
+        of = kept["item_id"].map(ctx.dataset.items["genres"])
         kept = kept[[bool(wanted & set(g)) for g in of]]
     return kept[kept["rating"].isin(list(true))] if true else kept
 
 
 @st.cache_data(max_entries=30, show_spinner=False)
 def compute_metrics(
-    _rows: pd.DataFrame, run: str, key: str, names: Sequence[str], _picked: PageContext, seed: int
+    _rows: pd.DataFrame, run: str, key: str, names: Sequence[str], _ctx: PageContext, seed: int
 ) -> dict[str, Any]:
     """Measures of the filtered rows; ``key`` names the filter."""
-    return measures(_rows, names, _picked.dataset.scale, seed=seed)
+    return measures(_rows, names, _ctx.dataset.scale, seed=seed)
 
 
 def leaderboard_table(shown: dict[str, Any], values: dict[str, dict[str, float]], model_label: str) -> pd.DataFrame:

@@ -35,7 +35,7 @@ VIEWS = {
 MAX_LARGEST_ERRORS = 15
 
 
-def show_filters(picked: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def show_filters(ctx: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """What the person lets through, for every figure and chart below; and a name for it."""
     with st.popover("Filter", icon=":material/filter_alt:", help="Applies to everything below."):
         spans = {}
@@ -47,12 +47,12 @@ def show_filters(picked: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame,
             spans[column] = (low, high)
             if low < high:
                 spans[column] = st.slider(title, low, high, (low, high), key=f"filter-{column}")
-        genres = st.multiselect("Genres (any of them)", picked.dataset.genres, key="filter-genres")
+        genres = st.multiselect("Genres (any of them)", ctx.dataset.genres, key="filter-genres")
         levels = sorted(rows["rating"].unique().tolist())
         true = st.pills(
             "Actual rating", levels, selection_mode="multi", key="filter-true", format_func=lambda v: f"{v:g}"
         )
-    kept = accuracy_tables.filter_rows(rows, picked, spans["activity"], spans["popularity"], genres, true or [])
+    kept = accuracy_tables.filter_rows(rows, ctx, spans["activity"], spans["popularity"], genres, true or [])
     if len(kept) < len(rows):
         st.caption(
             f":material/filter_alt: {len(kept):,} of {len(rows):,} ratings match the filter. The summary above and the columns Faithful, Answered and Seconds are for the whole run."
@@ -143,7 +143,7 @@ def _predictor_titles(names: Sequence[str]) -> dict[str, str]:
     return {n: predictor_titles.TITLES.get(n, n) for n in names}
 
 
-def show_distribution(picked: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
+def show_distribution(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
     """How far off, how often; predicted against true; how the predictions are spread."""
     shown = st.pills(
         "Shown",
@@ -177,13 +177,13 @@ def show_distribution(picked: PageContext, rows: pd.DataFrame, names: Sequence[s
     st.plotly_chart(
         accuracy_charts.histograms(
             {"True": rows["rating"], **{predictor_titles.TITLES.get(n, n): rows[n] for n in shown}},
-            picked.dataset.scale.values.tolist(),
+            ctx.dataset.scale.values.tolist(),
         ),
         alt="Shares of each rating, actual and predicted",
     )
 
 
-def show_groups(picked: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
+def show_groups(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
     """RMSE by activity, popularity, genre, age, position, true rating."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by = st.selectbox(
@@ -198,7 +198,7 @@ def show_groups(picked: PageContext, rows: pd.DataFrame, names: Sequence[str]) -
         key="group-lines",
         format_func=lambda n: predictor_titles.TITLES.get(n, n),
     )
-    found = breakdown(rows, shown or names[:1], by, picked.dataset)
+    found = breakdown(rows, shown or names[:1], by, ctx.dataset)
     if found.empty:
         st.caption("Every group has fewer than 20 ratings; use a larger sample.")
         return
@@ -210,12 +210,12 @@ def show_groups(picked: PageContext, rows: pd.DataFrame, names: Sequence[str]) -
     st.caption(with_item_noun("Groups with fewer than 20 ratings are omitted. A movie counts in each of its genres."))
 
 
-def show_calibration(picked: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
+def show_calibration(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
     """Said against true frequency of a high rating."""
     if not names:
         st.caption("This run has no calibrated simulator: choose Simulator among the predictors.")
         return
-    least = threshold(picked.dataset.scale)
+    least = threshold(ctx.dataset.scale)
     happened = (rows["rating"] >= least).astype(float)
     curves = {predictor_titles.TITLES[n]: reliability(rows[f"{n}:high"], happened) for n in names}
     st.plotly_chart(
@@ -226,9 +226,9 @@ def show_calibration(picked: PageContext, rows: pd.DataFrame, names: Sequence[st
     st.caption(f"Calibration error (mean distance from the diagonal, weighted): {said}.")
 
 
-def show_audit(picked: PageContext, shown: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
+def show_audit(ctx: PageContext, shown: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
     """Statements that the ratings do not bear out, and whether a stated change helps to predict."""
-    if not validity_run.is_same_model(picked, shown):
+    if not validity_run.is_same_model(ctx, shown):
         st.caption(
             f"This run was made with {escape_markdown(str(shown['model']))}, version {escape_markdown(str(shown['model_version']))}. "
             "Choose that model and its prompts in the sidebar to see its statements."
@@ -238,11 +238,11 @@ def show_audit(picked: PageContext, shown: dict[str, Any], rows: pd.DataFrame, s
     if whole is not None and len(whole) > len(rows):
         st.caption("The filter does not apply here: whole evolutions are audited.")
         rows = whole
-    steps = validity_run.stored_evolutions(picked, [int(u) for u in rows["user_id"].unique()])
+    steps = validity_run.stored_evolutions(ctx, [int(u) for u in rows["user_id"].unique()])
     if not steps:
         st.caption("The evolutions of this run are not stored for the model chosen in the sidebar.")
         return
-    claims = [(u, c) for u, made in steps.items() for c in claim_audit.user_claims(picked, u, made)]
+    claims = [(u, c) for u, made in steps.items() for c in claim_audit.user_claims(ctx, u, made)]
     kinds = {"change": "Stated changes", "bullet": "New statements", "explanation": "Explanations"}
     counted = pd.DataFrame(
         [
@@ -253,7 +253,7 @@ def show_audit(picked: PageContext, shown: dict[str, Any], rows: pd.DataFrame, s
     )
     st.dataframe(counted, hide_index=True, alt="Claims by kind and verdict")
     st.markdown("**Does a stated change help?** Each next batch is forecast again from the profile before the change.")
-    key = f"validity:{shown['id']}:{picked.model}:{picked.prompts}"
+    key = f"validity:{shown['id']}:{ctx.model}:{ctx.prompts}"
     job = state.get_jobs().get(key)
     if job is not None and job.active:
         job_panel.show_progress(key)
@@ -262,16 +262,12 @@ def show_audit(picked: PageContext, shown: dict[str, Any], rows: pd.DataFrame, s
     else:
         if job is not None:
             st.warning(escape_markdown(job.error))
-        tag = (
-            ""
-            if picked.builtin
-            else f" ({formatting.format_cost(validity_run.estimate_validity(picked, steps, store))})"
-        )
+        tag = "" if ctx.builtin else f" ({formatting.format_cost(validity_run.estimate_validity(ctx, steps, store))})"
         if st.button(f"Measure predictive validity{tag}", icon=":material/science:"):
             state.get_jobs().start(
                 key,
                 "Predictive validity",
-                lambda j: validity_run.measure_validity(j, picked, steps, store, shown["id"]),
+                lambda j: validity_run.measure_validity(j, ctx, steps, store, shown["id"]),
                 store=store,
             )
             st.rerun()
@@ -315,7 +311,7 @@ def _show_validity(found: Any) -> None:
     )
 
 
-def show_largest_errors(picked: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
+def show_largest_errors(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
     """The largest errors with their reasons, each opening the user's evolution."""
     which = st.selectbox("Predictor", names, key="misses_for", format_func=lambda n: predictor_titles.TITLES.get(n, n))
     worst = rows.assign(off=rows[which] - rows["rating"]).reindex(
@@ -323,7 +319,7 @@ def show_largest_errors(picked: PageContext, rows: pd.DataFrame, names: Sequence
     )
     for row in worst.to_dict("records"):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            title = escape_markdown(picked.dataset.item(int(row["item_id"])).title)
+            title = escape_markdown(ctx.dataset.item(int(row["item_id"])).title)
             reason = escape_markdown(str(row["reason"])) if which in predictor_titles.SIMULATORS else ""
             st.markdown(
                 f"**{title}**: predicted {row[which]:.2f}, rated **{row['rating']:g}** ({row['off']:+.2f})  \n"
@@ -337,7 +333,7 @@ def show_largest_errors(picked: PageContext, rows: pd.DataFrame, names: Sequence
             )
 
 
-def show_pair(picked: PageContext, rows: pd.DataFrame, names: Sequence[str], seed: int) -> None:
+def show_pair(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str], seed: int) -> None:
     """Two predictors on the same rows: who is nearer, how often, and by how much."""
     if len(names) < 2:
         st.caption("A pairwise comparison needs two predictors. Choose more above and compare again.")
@@ -376,13 +372,13 @@ def show_pair(picked: PageContext, rows: pd.DataFrame, names: Sequence[str], see
     )
 
 
-def show_cold_start(picked: PageContext, store: Store | None) -> None:
+def show_cold_start(ctx: PageContext, store: Store | None) -> None:
     """The newest cold-start experiment on this split, in brief; the Experiments page runs it and has the rest."""
     st.subheader("Cold start", icon=":material/ac_unit:")
     st.caption(
         "Accuracy of each predictor when the 0, 1, 2, 3, 5, 10 or 20 newest ratings of a user are known, always on the same test ratings."
     )
-    found = experiment_view.finished_experiments(picked, store, "cold")
+    found = experiment_view.finished_experiments(ctx, store, "cold")
     asked = user_picker.link_parameters() | {"experiment": "cold"} | ({"run": found[0]["id"]} if found else {})
     if found:
         experiment_view.show_brief(found[0])
@@ -417,9 +413,9 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
         ):
             run_picker.delete_run(store, run)
             for key in [
-                k for k, j in state.get_jobs().all() if isinstance(j.result, dict) and j.result.get("id") == run
+                k for k, j in state.get_jobs().list_jobs() if isinstance(j.result, dict) and j.result.get("id") == run
             ]:
-                state.get_jobs().forget(key)
+                state.get_jobs().discard(key)
             st.session_state.pop("run", None)
             st.rerun()
 
@@ -469,7 +465,7 @@ def show_other_runs(runs: Sequence[dict[str, Any]], shown: dict[str, Any]) -> No
 
 
 def build_report(
-    picked: PageContext,
+    ctx: PageContext,
     shown: dict[str, Any],
     frame: pd.DataFrame,
     rows: pd.DataFrame,
@@ -480,7 +476,7 @@ def build_report(
     facts = [
         accuracy_tables.verdict_sentence(made),
         *(f"{title}: {figure}. {words}" for title, figure, words in accuracy_tables.model_contributions(made)),
-        f"Run {shown['id']}: {len(rows):,} ratings, dataset {picked.dataset.title} ({picked.dataset.hash[:12]}), "
+        f"Run {shown['id']}: {len(rows):,} ratings, dataset {ctx.dataset.title} ({ctx.dataset.hash[:12]}), "
         f"split {shown['split']}, seed {shown['seed']}, model {shown['model']} version {shown['model_version']}.",
     ]
     table = pd.DataFrame({"Group": frame["group"], "Predictor": frame["predictor"]})
@@ -506,11 +502,11 @@ def build_report(
         ),
         "Rating distribution": accuracy_charts.histograms(
             {"True": rows["rating"], **{predictor_titles.TITLES.get(n, n): rows[n] for n in names[:3]}},
-            picked.dataset.scale.values.tolist(),
+            ctx.dataset.scale.values.tolist(),
         ),
     }
     for by in ("activity", "popularity", "genre"):
-        found = breakdown(rows, names[:4], by, picked.dataset)
+        found = breakdown(rows, names[:4], by, ctx.dataset)
         if not found.empty:
             found["predictor"] = found["predictor"].map(_predictor_titles(names))
             drawn[f"RMSE by {with_item_noun(GROUPINGS[by][0]).lower()}"] = accuracy_charts.breakdown(
@@ -518,7 +514,7 @@ def build_report(
             )
     high = [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in rows]
     if high:
-        least = threshold(picked.dataset.scale)
+        least = threshold(ctx.dataset.scale)
         happened = (rows["rating"] >= least).astype(float)
         curves = {predictor_titles.TITLES[n]: reliability(rows[f"{n}:high"], happened) for n in high}
         drawn["Calibration"] = accuracy_charts.reliability(curves, f"a rating of {least:g} or more")

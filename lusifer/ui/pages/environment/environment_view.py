@@ -74,7 +74,7 @@ def spread_users(w: World, count: int) -> list[int]:
 
 
 def estimate_agent_run(
-    picked: PageContext,
+    ctx: PageContext,
     names: list[str],
     steps: int,
     seeds: int,
@@ -83,8 +83,8 @@ def estimate_agent_run(
     store: Store | None,
 ) -> Estimate:
     """What a run with a language model costs at most: nobody's patience lasts less than five interactions."""
-    w = get_world(picked.dataset, picked.split)
-    env = MovieLensEnv(world_=w, model=picked.alone().user_model(store), **options)
+    w = get_world(ctx.dataset, ctx.split)
+    env = MovieLensEnv(world_=w, model=ctx.alone().user_model(store), **options)
     total = steps * seeds * len(names)
     return env.estimate(
         spread_users(w, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0
@@ -93,7 +93,7 @@ def estimate_agent_run(
 
 def run_agents(
     job: Job,
-    picked: PageContext,
+    ctx: PageContext,
     names: list[str],
     steps: int,
     seeds: int,
@@ -107,9 +107,9 @@ def run_agents(
         users: how many people are played; none: everybody.
     """
     job.report_progress(0, 0, "Building the environment: half of the ratings for the reward, half for agents")
-    w = get_world(picked.dataset, picked.split)
+    w = get_world(ctx.dataset, ctx.split)
     chosen = None if users is None else spread_users(w, users)
-    alone = picked.alone()
+    alone = ctx.alone()
     bare = alone.user_model(store)
     params = {
         "agents": names,
@@ -123,9 +123,9 @@ def run_agents(
         store.start_run(
             KIND,
             title,
-            dataset=picked.dataset.name,
-            dataset_hash=picked.dataset.hash,
-            split=picked.split.id,
+            dataset=ctx.dataset.name,
+            dataset_hash=ctx.dataset.hash,
+            split=ctx.split.id,
             model=bare.spec,
             model_version=bare.version,
             seed=w.seed,
@@ -134,7 +134,7 @@ def run_agents(
         if store
         else f"unstored-{id(job):x}"
     )
-    job.run = "" if picked.builtin else run
+    job.run = "" if ctx.builtin else run
     try:
         model = alone.user_model(store, run=run, cancelled=job.cancelled)
         log = agent_runs.run_agents(
@@ -157,19 +157,19 @@ def run_agents(
     return run
 
 
-def run_agreement(job: Job, picked: PageContext, store: Store | None) -> str:
+def run_agreement(job: Job, ctx: PageContext, store: Store | None) -> str:
     """Hold agents' ranks against held-out ratings; the run's id. Runs in a worker thread."""
     if store is None:
         raise InvalidInputError("There is no database, so results can't be saved.", "The sidebar says why.")
     job.report_progress(0, 0, "Building the environment")
-    w = get_world(picked.dataset, picked.split)
+    w = get_world(ctx.dataset, ctx.split)
     model = StatisticalUserModel()
     run = store.start_run(
         AGREEMENT,
         "Rank agreement of agents",
-        dataset=picked.dataset.name,
-        dataset_hash=picked.dataset.hash,
-        split=picked.split.id,
+        dataset=ctx.dataset.name,
+        dataset_hash=ctx.dataset.hash,
+        split=ctx.split.id,
         model=model.spec,
         model_version=model.version,
         seed=0,
@@ -256,7 +256,7 @@ def show_result(run: dict[str, Any]) -> None:
     if len(run["params"]["seeds"]) > 1 and len(best) > 1:
         value, low, high = agent_runs.reward_difference(log, best[0], best[1])
         first, second = (agents.AGENT_TITLES.get(a, a) for a in best[:2])
-        words = "which is significant" if low > 0 else "not significant"
+        words = "significant" if low > 0 else "not significant"
         st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
     with st.container(horizontal=True):
         buffer = io.BytesIO()
@@ -321,6 +321,6 @@ def list_rewards() -> list[str]:
     return list(REWARDS)
 
 
-def job_key(picked: PageContext) -> str:
+def job_key(ctx: PageContext) -> str:
     """The key of this session's run."""
-    return f"play:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
+    return f"play:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"

@@ -59,6 +59,6 @@ def describe_repetition(said: Repetition) -> str:
     return escape_markdown(" ".join(parts))
 
 
-def steps_to_json(picked: PageContext, what: EvolutionSpec, steps: Sequence[Step]) -> str:
+def steps_to_json(ctx: PageContext, what: EvolutionSpec, steps: Sequence[Step]) -> str:
     """All steps with what they were computed from, for a file."""
     return json.dumps({"plan": asdict(what), "steps": [s.to_json() for s in steps]}, ensure_ascii=False, indent=1)

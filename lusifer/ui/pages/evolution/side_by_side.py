@@ -19,12 +19,12 @@ from lusifer.ui.pages.prompts import prompt_comparison_run
 from lusifer.ui.state import PageContext
 
 
-def pick_other_side(picked: PageContext, user: int) -> tuple[PageContext, int] | None:
+def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | None:
     """The fields for the second side; ``None`` while they mean the first one again, or nobody."""
     store = state.open_store()
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
         number = st.number_input("Other user", 0, value=user, key="other-user", bind="query-params", width=150)
-        offered = prompt_comparison_run.offered_models(picked)
+        offered = prompt_comparison_run.offered_models(ctx)
         # A bound list puts what it shows into the address: specs are shown as they are.
         asked = st.query_params.get("other-model")
         options = list(dict.fromkeys([*offered, *([asked] if asked else [])]))
@@ -40,10 +40,10 @@ def pick_other_side(picked: PageContext, user: int) -> tuple[PageContext, int] |
             )
             or BUILTIN
         )
-        name, prompts = picked.prompts, picked.asked_with
+        name, prompts = ctx.prompts, ctx.asked_with
         if spec != BUILTIN and store is not None:
-            names = versions.names(store)
-            first = picked.prompts if picked.prompts in names else names[0]
+            names = versions.list_names(store)
+            first = ctx.prompts if ctx.prompts in names else names[0]
             name = (
                 st.selectbox(
                     "Other prompts",
@@ -55,14 +55,14 @@ def pick_other_side(picked: PageContext, user: int) -> tuple[PageContext, int] |
                 )
                 or first
             )
-            prompts = versions.find(name, store)
+            prompts = versions.resolve(name, store)
     try:
-        other = picked.dataset.user(int(number)).id
+        other = ctx.dataset.user(int(number)).id
     except LusiferError as error:
         state.show_error(error)
         return None
-    chosen = replace(picked, model=spec, prompts=name, asked_with=prompts)
-    if (other, spec, prompts.version) == (user, picked.model, picked.asked_with.version):
+    chosen = replace(ctx, model=spec, prompts=name, asked_with=prompts)
+    if (other, spec, prompts.version) == (user, ctx.model, ctx.asked_with.version):
         st.info(
             "Both sides are the same: choose another user, model or prompt version.",
             icon=":material/compare_arrows:",

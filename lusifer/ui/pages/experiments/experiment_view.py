@@ -38,7 +38,7 @@ EXPERIMENT_ICONS = {
 
 
 def build_run_context(
-    picked: PageContext,
+    ctx: PageContext,
     users: tuple[int, ...],
     seed: int,
     options: Mapping[str, int],
@@ -50,33 +50,33 @@ def build_run_context(
 ) -> RunContext:
     """What an experiment is run with by these choices. Called by workers too: no call to streamlit here."""
     cancelled = job.cancelled if job else lambda: False
-    model = picked.alone().user_model(store, run=run or None, cancelled=cancelled)
+    model = ctx.alone().user_model(store, run=run or None, cancelled=cancelled)
     hears = None
     if told is not None:
-        hears = picked.user_model(store, run=run or None, cancelled=cancelled), told
+        hears = ctx.user_model(store, run=run or None, cancelled=cancelled), told
     return RunContext(
-        picked.dataset,
-        picked.split,
+        ctx.dataset,
+        ctx.split,
         model,
         users,
         store,
         hears,
         settings.prediction_cache_dir(),
         seed,
-        1 if picked.builtin else user_sample.WORKERS,
+        1 if ctx.builtin else user_sample.WORKERS,
         job.report_progress if job else (lambda *_: None),
         cancelled,
         dict(options),
     )
 
 
-def sample_experiment_users(picked: PageContext, count: int, seed: int, which: str) -> tuple[int, ...]:
+def sample_experiment_users(ctx: PageContext, count: int, seed: int, which: str) -> tuple[int, ...]:
     """The users.
 
     Raises:
         InvalidInputError: nobody fits.
     """
-    return tuple(sample_users(picked.split, count, seed, user_sample.users_in_group(picked.dataset, which)))
+    return tuple(sample_users(ctx.split, count, seed, user_sample.users_in_group(ctx.dataset, which)))
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
@@ -121,7 +121,7 @@ def estimate_experiment(experiment: Experiment, made: RunContext) -> Estimate:
 def run_experiments(
     job: Job,
     names: list[str],
-    picked: PageContext,
+    ctx: PageContext,
     users: tuple[int, ...],
     seed: int,
     which: str,
@@ -141,7 +141,7 @@ def run_experiments(
             if run:
                 job.run = run
             own = {k: v for k, v in options.items() if k in experiment.options}
-            made = build_run_context(picked, users, seed, own, store, told, run=run, job=job)
+            made = build_run_context(ctx, users, seed, own, store, told, run=run, job=job)
             if len(names) == 1:
                 return made
 
@@ -153,7 +153,7 @@ def run_experiments(
             return made
 
         try:
-            run = record(experiment, make, store, among=which, asked_with=picked.prompts, resume=resume)
+            run = record(experiment, make, store, among=which, asked_with=ctx.prompts, resume=resume)
         except InvalidInputError as error:  # too few users for this one: the others can be answered all the same
             refused = error
             if len(names) == 1:
@@ -171,12 +171,12 @@ def option_field(name: str, key: str, described: tuple[str, int, int, int]) -> i
     return int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
 
 
-def finished_experiments(picked: PageContext, store: Store | None, name: str) -> list[dict[str, Any]]:
+def finished_experiments(ctx: PageContext, store: Store | None, name: str) -> list[dict[str, Any]]:
     """Finished runs of an experiment on this split, newest first."""
-    return [r for r in run_picker.finished_runs(picked, store, KIND) if r["params"].get("name") == name]
+    return [r for r in run_picker.finished_runs(ctx, store, KIND) if r["params"].get("name") == name]
 
 
-def find_stopped_run(picked: PageContext, store: Store | None, name: str, version: str) -> dict[str, Any] | None:
+def find_stopped_run(ctx: PageContext, store: Store | None, name: str, version: str) -> dict[str, Any] | None:
     """The newest run of an experiment with this model, if it was stopped before its end."""
     if store is None:
         return None
@@ -184,21 +184,21 @@ def find_stopped_run(picked: PageContext, store: Store | None, name: str, versio
         r
         for r in store.runs(KIND, limit=100)
         if r["params"].get("name") == name
-        and r["model"] == picked.model
+        and r["model"] == ctx.model
         and r["model_version"] == version
-        and r["dataset_hash"] == picked.dataset.hash
-        and r["split"] == picked.split.id
+        and r["dataset_hash"] == ctx.dataset.hash
+        and r["split"] == ctx.split.id
     ]
     if not mine or mine[0]["status"] == "done":
         return None
     # One that says it runs and has no job any more died with its process.
-    alive = {job.run for _, job in state.get_jobs().all() if job.active}
+    alive = {job.run for _, job in state.get_jobs().list_jobs() if job.active}
     return None if mine[0]["id"] in alive else mine[0]
 
 
-def job_key(picked: PageContext) -> str:
+def job_key(ctx: PageContext) -> str:
     """The key of this session's job."""
-    return f"experiment:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
+    return f"experiment:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"
 
 
 def run_caption(run: dict[str, Any]) -> str:

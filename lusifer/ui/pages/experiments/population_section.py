@@ -13,7 +13,7 @@ from lusifer.evaluation import population, tables
 from lusifer.jobs import Job
 from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.community import Community
-from lusifer.simulator.estimate import Estimate, for_users
+from lusifer.simulator.estimate import Estimate, estimate_users
 from lusifer.store import Store
 from lusifer.ui import formatting, state
 from lusifer.ui.components import job_panel, run_picker, user_sample
@@ -28,7 +28,7 @@ MAX_PRICED_USERS = 500
 
 def simulate_population(
     job: Job,
-    picked: PageContext,
+    ctx: PageContext,
     users: Sequence[int],
     store: Store | None,
     told: Community | None,
@@ -42,31 +42,31 @@ def simulate_population(
     def make(run: str) -> Any:
         if run:
             job.run = run
-        return picked.user_model(store, run=run or None, cancelled=job.cancelled)
+        return ctx.user_model(store, run=run or None, cancelled=job.cancelled)
 
     return population.record(
-        picked.dataset,
-        picked.split,
+        ctx.dataset,
+        ctx.split,
         make,
         users,
         store,
-        asked_with=picked.prompts,
+        asked_with=ctx.prompts,
         resume=resume,
         community=told,
         offsets=told or light,
         cache_folder=settings.prediction_cache_dir(),
-        workers=1 if picked.builtin else user_sample.WORKERS,
+        workers=1 if ctx.builtin else user_sample.WORKERS,
         on_progress=job.report_progress,
         cancelled=job.cancelled,
     )
 
 
-def estimate_population(picked: PageContext, users: Sequence[int], store: Store | None) -> Estimate:
+def estimate_population(ctx: PageContext, users: Sequence[int], store: Store | None) -> Estimate:
     """What it will ask, less what is stored; of very many users, from some of them."""
-    model, told = picked.user_model(store), picked.community
+    model, told = ctx.user_model(store), ctx.community
     some = users[:: max(len(users) // MAX_PRICED_USERS, 1)]
-    plans = [make_evolution_spec(picked.dataset, picked.split, u, model, community=told) for u in some]
-    found = for_users(picked.dataset, picked.split, plans, model, store, community=told)
+    plans = [make_evolution_spec(ctx.dataset, ctx.split, u, model, community=told) for u in some]
+    found = estimate_users(ctx.dataset, ctx.split, plans, model, store, community=told)
     times = len(users) / len(some)
     if times <= 1:
         return found
@@ -80,14 +80,14 @@ def estimate_population(picked: PageContext, users: Sequence[int], store: Store 
     )
 
 
-def show_population(picked: PageContext, store: Store | None) -> None:
+def show_population(ctx: PageContext, store: Store | None) -> None:
     """The controls, and what was simulated before."""
     st.subheader("Population simulation", icon=":material/groups:")
     st.caption(
         "Profiles and ratings for all users with test ratings, as one Parquet file: one row per rating, with the raw, expected and "
         "calibrated rating, standard deviation, reason and step. Finished parts are saved, so a stopped run can be resumed."
     )
-    everybody = len(population.eligible_users(picked.split))
+    everybody = len(population.eligible_users(ctx.split))
     if settings.is_public():
         everybody = min(everybody, MAX_PUBLIC_USERS)
     if not everybody:
@@ -98,36 +98,34 @@ def show_population(picked: PageContext, store: Store | None) -> None:
             "Users to simulate",
             1,
             everybody,
-            everybody if picked.builtin else min(20, everybody),
-            key=f"population-{picked.builtin}",
+            everybody if ctx.builtin else min(20, everybody),
+            key=f"population-{ctx.builtin}",
             width=180,
         )
     )
-    key = f"population:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}"
+    key = f"population:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"
     if job_panel.job_ended(key, "_population"):
-        users = population.choose_users(picked.split, count)
+        users = population.choose_users(ctx.split, count)
         try:
-            tag = (
-                "costs nothing" if picked.builtin else formatting.format_cost(estimate_population(picked, users, store))
-            )
+            tag = "costs nothing" if ctx.builtin else formatting.format_cost(estimate_population(ctx, users, store))
         except LusiferError as error:
             state.show_error(error)
             return
-        stopped = None if settings.is_public() else _find_stopped_run(picked, store, users)
+        stopped = None if settings.is_public() else _find_stopped_run(ctx, store, users)
         text = f"Resume run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
         if st.button(text, icon=":material/groups:"):
             told, light = (
-                picked.community,
-                state.load_community(picked.dataset, picked.split, full=False),
+                ctx.community,
+                state.load_community(ctx.dataset, ctx.split, full=False),
             )
             state.get_jobs().start(
                 key,
                 "Population",
-                lambda j: simulate_population(j, picked, users, store, told, light, stopped),
+                lambda j: simulate_population(j, ctx, users, store, told, light, stopped),
                 store=store,
             )
             st.rerun()
-    found = run_picker.finished_runs(picked, store, population.KIND)
+    found = run_picker.finished_runs(ctx, store, population.KIND)
     for run in found[:5]:
         made, path = run["summary"], tables.table_path(run["id"])
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -145,15 +143,15 @@ def show_population(picked: PageContext, store: Store | None) -> None:
                 )
 
 
-def _find_stopped_run(picked: PageContext, store: Store | None, users: Sequence[int]) -> str | None:
+def _find_stopped_run(ctx: PageContext, store: Store | None, users: Sequence[int]) -> str | None:
     """The newest run of the same work that was stopped before its end."""
     if store is None:
         return None
-    model = picked.user_model(store)
-    alive = {job.run for _, job in state.get_jobs().all() if job.active}
+    model = ctx.user_model(store)
+    alive = {job.run for _, job in state.get_jobs().list_jobs() if job.active}
     where = {
-        "dataset_hash": picked.dataset.hash,
-        "split": picked.split.id,
+        "dataset_hash": ctx.dataset.hash,
+        "split": ctx.split.id,
         "model": model.spec,
         "model_version": model.version,
     }

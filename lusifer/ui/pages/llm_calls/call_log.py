@@ -19,7 +19,7 @@ from lusifer.jobs import Job
 from lusifer.llm import CallMetadata, Message, create_llm
 from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
-from lusifer.simulator.estimate import estimate
+from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import state
 from lusifer.ui.components.job_panel import show_progress
@@ -267,7 +267,7 @@ def _show_ask_again(call: dict[str, Any]) -> None:
     options: Any = json.loads(call.get("options") or "{}")
     try:
         most = int(options.get("max_tokens") or 500)
-        cost = estimate(call["model"], store, [((messages, options), min(most, 600))])
+        cost = estimate_questions(call["model"], store, [((messages, options), min(most, 600))])
     except LusiferError as error:
         st.caption(escape_markdown(str(error)))
         return

@@ -14,7 +14,7 @@ from lusifer.datasets import Item
 from lusifer.errors import LusiferError, ModelError
 from lusifer.jobs import Job
 from lusifer.simulator import LLMUserModel, SimulatedRating
-from lusifer.simulator.estimate import Estimate, for_rating, for_update
+from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
 from lusifer.simulator.types import Context, Profile, Update
 from lusifer.store import Store
 from lusifer.ui import state
@@ -43,9 +43,9 @@ class DraftRun:
     about: tuple[int, int, str] = (0, 0, "")
 
 
-def _build_model(picked: PageContext, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
+def _build_model(ctx: PageContext, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
     chosen = replace(
-        picked,
+        ctx,
         asked_with=draft.prompts,
         prompts=f"draft-{draft.id}",
         evidence=draft.prompts.evidence,
@@ -61,15 +61,15 @@ def _build_model(picked: PageContext, draft: Draft, store: Store, run: str, job:
 
 
 def _estimate_run(
-    picked: PageContext, draft: Draft, store: Store, context: Context, items: Sequence[Item], draw: int
+    ctx: PageContext, draft: Draft, store: Store, context: Context, items: Sequence[Item], draw: int
 ) -> Estimate:
-    model = _build_model(picked, draft, store, "", None, draw)
-    return for_update(model, store, context) if context.batch else for_rating(model, store, context, items)
+    model = _build_model(ctx, draft, store, "", None, draw)
+    return estimate_update(model, store, context) if context.batch else estimate_rating(model, store, context, items)
 
 
 def _run_draft(
     job: Job,
-    picked: PageContext,
+    ctx: PageContext,
     draft: Draft,
     store: Store,
     context: Context,
@@ -78,7 +78,7 @@ def _run_draft(
 ) -> DraftRun:
     """Runs in a worker thread: no call to streamlit here."""
     job.run = f"scratch-{draft.id}-{time.time_ns():x}"
-    model = _build_model(picked, draft, store, job.run, job, draw)
+    model = _build_model(ctx, draft, store, job.run, job, draw)
     began = time.monotonic()
     update, ratings = None, tuple[SimulatedRating, ...]()
     if context.batch:
@@ -113,7 +113,7 @@ def _show_stream(key: str) -> None:
 
 
 def show_draft_run(
-    picked: PageContext,
+    ctx: PageContext,
     draft: Draft,
     store: Store,
     context: Context,
@@ -137,12 +137,12 @@ def show_draft_run(
             del mine[:-5]
         else:
             st.error(escape_markdown(job.error), icon=":material/error:")
-        state.get_jobs().forget(key)
+        state.get_jobs().discard(key)
     again = st.checkbox("Resample", key="scratch-again", help="Call the model again even if an answer is cached.")
     # A number that no session has used: what is stored is under the small ones.
     draw = st.session_state.setdefault("_scratch-draw", secrets.randbelow(10**6) + 1) if again else 0
     try:
-        tag = format_cost(_estimate_run(picked, draft, store, context, items, draw))
+        tag = format_cost(_estimate_run(ctx, draft, store, context, items, draw))
     except LusiferError as error:
         state.show_error(error)
         return
@@ -154,16 +154,16 @@ def show_draft_run(
         state.get_jobs().start(
             key,
             "Scratch run",
-            lambda j: replace(_run_draft(j, picked, mine_now, store, context, items, draw), about=about),
+            lambda j: replace(_run_draft(j, ctx, mine_now, store, context, items, draw), about=about),
             store=store,
         )
         st.rerun()
     done = kept.get(about, [])
     if done:
-        _show_answers(done[-1], done[-2] if len(done) > 1 else None, picked, user)
+        _show_answers(done[-1], done[-2] if len(done) > 1 else None, ctx, user)
 
 
-def _show_answers(new: DraftRun, old: DraftRun | None, picked: PageContext, user: int) -> None:
+def _show_answers(new: DraftRun, old: DraftRun | None, ctx: PageContext, user: int) -> None:
     columns = st.columns(2 if old is not None else 1, gap="medium")
     for place, one, title in zip(columns, [new, old], ["New answer", "Previous answer"], strict=False):
         if one is None:
@@ -183,11 +183,11 @@ def _show_answers(new: DraftRun, old: DraftRun | None, picked: PageContext, user
                     + ("the previous answer." if against is not one.before else "the profile before this step.")
                 )
             else:
-                _show_ratings(one, picked, user)
+                _show_ratings(one, ctx, user)
 
 
-def _show_ratings(one: DraftRun, picked: PageContext, user: int) -> None:
-    test = picked.split.test.of_user(user)
+def _show_ratings(one: DraftRun, ctx: PageContext, user: int) -> None:
+    test = ctx.split.test.of_user(user)
     true = dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
     rows = [
         (i.title, r.expected, true.get(i.id), r.reason or r.failure)

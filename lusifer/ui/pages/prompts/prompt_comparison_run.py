@@ -19,7 +19,7 @@ from lusifer.jobs import Job
 from lusifer.prompts import PromptSet, versions
 from lusifer.simulator import BUILTIN, Step, label, make_evolution_spec
 from lusifer.simulator.community import Community
-from lusifer.simulator.estimate import Estimate, for_users
+from lusifer.simulator.estimate import Estimate, estimate_users
 from lusifer.simulator.evolution import step_from_json
 from lusifer.store import Store
 from lusifer.ui import state
@@ -72,7 +72,7 @@ def expand_candidates(
     return found
 
 
-def get_version(store: Store, name: str) -> versions.Version:
+def get_version(store: Store, name: str) -> versions.PromptVersion:
     """A version by its exact name."""
     if name in prompts.SHIPPED:
         return versions.save(store, prompts.load(name))
@@ -80,7 +80,7 @@ def get_version(store: Store, name: str) -> versions.Version:
 
 
 def _build_candidates(
-    picked: PageContext, found: Sequence[CandidateSpec], store: Store, full: Community | None, **more: Any
+    ctx: PageContext, found: Sequence[CandidateSpec], store: Store, full: Community | None, **more: Any
 ) -> list[Candidate]:
     made = []
     for e in found:
@@ -90,34 +90,34 @@ def _build_candidates(
                 f"{e.name} uses community evidence, which is not prepared for this split.",
                 "Switch on community evidence in the sidebar and prepare it, or remove this version.",
             )
-        chosen = replace(picked, model=e.spec, asked_with=e.prompts, evidence=told is not None)
+        chosen = replace(ctx, model=e.spec, asked_with=e.prompts, evidence=told is not None)
         made.append(Candidate(e.name, chosen.user_model(store, **more), told))
     return made
 
 
-def draw_sample(picked: PageContext, users: int, movies: int, seed: int, *, final: bool) -> Split:
+def draw_sample(ctx: PageContext, users: int, movies: int, seed: int, *, final: bool) -> Split:
     """The sample of development users; for the final check, of held-out ones."""
-    group = (held_out if final else development_users)(picked.dataset.user_ids)
-    return prompt_comparison.draw(picked.dataset, picked.split, users, movies, seed=seed, candidates=group)
+    group = (held_out if final else development_users)(ctx.dataset.user_ids)
+    return prompt_comparison.draw(ctx.dataset, ctx.split, users, movies, seed=seed, candidates=group)
 
 
 def estimate_comparison(
-    picked: PageContext, found: Sequence[CandidateSpec], drawn: Split, store: Store, full: Community | None
+    ctx: PageContext, found: Sequence[CandidateSpec], drawn: Split, store: Store, full: Community | None
 ) -> Estimate:
     """What the candidates cost together, less what is stored."""
     total = Estimate(dollars=0.0)
-    for c in _build_candidates(picked, found, store, full):
+    for c in _build_candidates(ctx, found, store, full):
         plans = [
-            make_evolution_spec(picked.dataset, drawn, u, c.model, community=c.community)
+            make_evolution_spec(ctx.dataset, drawn, u, c.model, community=c.community)
             for u in drawn.test.user_ids.tolist()
         ]
-        total += for_users(picked.dataset, drawn, plans, c.model, store, community=c.community)
+        total += estimate_users(ctx.dataset, drawn, plans, c.model, store, community=c.community)
     return total
 
 
 def run_prompt_comparison(
     job: Job,
-    picked: PageContext,
+    ctx: PageContext,
     found: Sequence[CandidateSpec],
     drawn: Split,
     seed: int,
@@ -147,18 +147,18 @@ def run_prompt_comparison(
         "among": "held-out" if final else "development",
         "items": {str(u): drawn.test.of_user(u).item.tolist() for u in users},
     }
-    bare = _build_candidates(picked, found, store, full)
+    bare = _build_candidates(ctx, found, store, full)
     for entry, c in zip(params["candidates"], bare, strict=True):
         entry["prompt_version"] = c.model.version
         entry["plans"] = {
-            str(u): make_evolution_spec(picked.dataset, drawn, u, c.model, community=c.community).id for u in users
+            str(u): make_evolution_spec(ctx.dataset, drawn, u, c.model, community=c.community).id for u in users
         }
     run = store.start_run(
         FINAL if final else KIND,
         title,
-        dataset=picked.dataset.name,
-        dataset_hash=picked.dataset.hash,
-        split=picked.split.id,
+        dataset=ctx.dataset.name,
+        dataset_hash=ctx.dataset.hash,
+        split=ctx.split.id,
         model=", ".join(dict.fromkeys(e.spec for e in found)),
         model_version="",
         seed=seed,
@@ -166,9 +166,9 @@ def run_prompt_comparison(
     )
     job.run = run
     try:
-        candidates = _build_candidates(picked, found, store, full, run=run, cancelled=job.cancelled)
+        candidates = _build_candidates(ctx, found, store, full, run=run, cancelled=job.cancelled)
         done = prompt_comparison.try_out(
-            picked.dataset,
+            ctx.dataset,
             drawn,
             candidates,
             store,
@@ -294,27 +294,25 @@ def spend_table(made: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def candidate_steps(picked: PageContext, store: Store, run: dict[str, Any], at: int, user: int) -> list[Step]:
+def candidate_steps(ctx: PageContext, store: Store, run: dict[str, Any], at: int, user: int) -> list[Step]:
     """The stored evolution behind one candidate's ratings of one user."""
     plans = run["params"]["candidates"][at]["plans"]
-    return [step_from_json(s, picked.dataset) for s in store.steps(plans.get(str(user), ""))]
+    return [step_from_json(s, ctx.dataset) for s in store.steps(plans.get(str(user), ""))]
 
 
-def list_final_checks(picked: PageContext, store: Store) -> list[dict[str, Any]]:
+def list_final_checks(ctx: PageContext, store: Store) -> list[dict[str, Any]]:
     """Final checks on held-out users of this data set and split, newest first."""
     return [
-        r
-        for r in store.runs(FINAL, limit=500)
-        if r["dataset_hash"] == picked.dataset.hash and r["split"] == picked.split.id
+        r for r in store.runs(FINAL, limit=500) if r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
     ]
 
 
-def offered_models(picked: PageContext) -> list[str]:
+def offered_models(ctx: PageContext) -> list[str]:
     """The chosen model first, then what has been listed in this session, then the built-in."""
     listed: list[str] = st.session_state.get("_models", [])
-    return list(dict.fromkeys([picked.model, *listed, BUILTIN]))
+    return list(dict.fromkeys([ctx.model, *listed, BUILTIN]))
 
 
-def load_evidence(picked: PageContext) -> Community | None:
+def load_evidence(ctx: PageContext) -> Community | None:
     """Community evidence where it is prepared."""
-    return state.load_community(picked.dataset, picked.split, full=True)
+    return state.load_community(ctx.dataset, ctx.split, full=True)

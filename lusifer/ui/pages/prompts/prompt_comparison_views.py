@@ -27,13 +27,13 @@ TEMPERATURES = [prompt_comparison_run.AS_IN_VERSION, "0", "0.3", "0.7", "1"]
 THUMBS = {1: "Good", -1: "Bad"}
 
 
-def show_comparison(picked: PageContext, store: Store) -> None:
+def show_comparison(ctx: PageContext, store: Store) -> None:
     """The whole view: what to try, its price, its progress, and the newest or chosen result."""
-    exact = [n for n in versions.names(store) if n in prompts.SHIPPED or n.startswith("v")]
+    exact = [n for n in versions.list_names(store) if n in prompts.SHIPPED or n.startswith("v")]
     labels = store.prompt_labels()
     usual = [_version_name(store, labels[x]) for x in (versions.BASELINE, versions.ACTIVE) if x in labels]
     newest = [n for n in exact if n.startswith("v")][:1]
-    first = usual + ([] if picked.builtin else [picked.prompts]) + newest
+    first = usual + ([] if ctx.builtin else [ctx.prompts]) + newest
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             names = st.multiselect(
@@ -46,8 +46,8 @@ def show_comparison(picked: PageContext, store: Store) -> None:
             )
             specs = st.multiselect(
                 "Models",
-                prompt_comparison_run.offered_models(picked),
-                [picked.model],
+                prompt_comparison_run.offered_models(ctx),
+                [ctx.model],
                 key="trial-models",
                 format_func=label,
                 width=260,
@@ -75,8 +75,8 @@ def show_comparison(picked: PageContext, store: Store) -> None:
                 "candidate. Up to 4 candidates are shown side by side; up to 24 as a grid."
             )
         )
-        _show_start(picked, store, names, specs, temperatures, int(users), int(movies), int(seed))
-    shown = _pick_run(picked, store)
+        _show_start(ctx, store, names, specs, temperatures, int(users), int(movies), int(seed))
+    shown = _pick_run(ctx, store)
     if shown is None:
         st.info(
             "No comparison yet. Choose two versions, or a version and another model, and press the button above. "
@@ -84,7 +84,7 @@ def show_comparison(picked: PageContext, store: Store) -> None:
             icon=":material/compare:",
         )
         return
-    show_result(picked, store, shown)
+    show_result(ctx, store, shown)
 
 
 def _version_name(store: Store, number: int) -> str:
@@ -92,7 +92,7 @@ def _version_name(store: Store, number: int) -> str:
 
 
 def _show_start(
-    picked: PageContext,
+    ctx: PageContext,
     store: Store,
     names: list[str],
     specs: list[str],
@@ -103,17 +103,17 @@ def _show_start(
     *,
     final: bool = False,
 ) -> None:
-    key = f"trial:{picked.dataset.hash[:8]}:{picked.split.id}:{state.session_id()}:{final}"
+    key = f"trial:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}:{final}"
     if not job_panel.job_ended(key, "_trial"):
         return
     try:
         found = prompt_comparison_run.expand_candidates(store, names, specs, temperatures)
-        full = prompt_comparison_run.load_evidence(picked)
+        full = prompt_comparison_run.load_evidence(ctx)
         least = 1 if final else 2
         tag = ""
-        drawn = prompt_comparison_run.draw_sample(picked, users, movies, seed, final=final)
+        drawn = prompt_comparison_run.draw_sample(ctx, users, movies, seed, final=final)
         if len(found) >= least:
-            tag = f" ({format_cost(prompt_comparison_run.estimate_comparison(picked, found, drawn, store, full))})"
+            tag = f" ({format_cost(prompt_comparison_run.estimate_comparison(ctx, found, drawn, store, full))})"
     except LusiferError as error:
         state.show_error(error)
         return
@@ -131,16 +131,16 @@ def _show_start(
             key,
             "Comparison of prompts",
             lambda j: prompt_comparison_run.run_prompt_comparison(
-                j, picked, found, drawn, seed, store, full, final=final, title=title
+                j, ctx, found, drawn, seed, store, full, final=final, title=title
             ),
             store=store,
         )
         st.rerun()
 
 
-def _pick_run(picked: PageContext, store: Store) -> dict[str, Any] | None:
-    found = run_picker.finished_runs(picked, store, prompt_comparison_run.KIND) + run_picker.finished_runs(
-        picked, store, prompt_comparison_run.FINAL
+def _pick_run(ctx: PageContext, store: Store) -> dict[str, Any] | None:
+    found = run_picker.finished_runs(ctx, store, prompt_comparison_run.KIND) + run_picker.finished_runs(
+        ctx, store, prompt_comparison_run.FINAL
     )
     found.sort(key=lambda r: r["created_at"], reverse=True)
     if not found:
@@ -149,7 +149,7 @@ def _pick_run(picked: PageContext, store: Store) -> dict[str, Any] | None:
     return run_picker.pick_run(found, "trial-run", "trial", "_trial", lambda r: " · held-out" * (r in held))
 
 
-def show_result(picked: PageContext, store: Store, run: dict[str, Any]) -> None:
+def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
     """One recorded comparison: figures, users, answers, and what to do with the winner."""
     made, found = run["summary"], run["params"]["candidates"]
     final = run["kind"] == prompt_comparison_run.FINAL
@@ -189,16 +189,16 @@ def show_result(picked: PageContext, store: Store, run: dict[str, Any]) -> None:
             prompt_charts.quality_vs_cost(frame, "Price per user, dollars" if cost == "price" else "Tokens per user"),
             alt="RMSE of each candidate vs. its cost; diamonds mark the Pareto front",
         )
-    _show_winner(picked, store, run, found)
+    _show_winner(ctx, store, run, found)
     rows = tables.read_table(run["id"])
     if rows is None:
         st.caption("The individual ratings of this run are not on this machine.")
         return
-    _show_details(picked, store, run, found, rows, names)
+    _show_details(ctx, store, run, found, rows, names)
     st.download_button("Ratings as CSV", to_safe_csv(rows), f"{run['id']}.csv", "text/csv", icon=":material/download:")
 
 
-def _show_winner(picked: PageContext, store: Store, run: dict[str, Any], found: list[dict[str, Any]]) -> None:
+def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], found: list[dict[str, Any]]) -> None:
     """Make one active; check on held-out users."""
     able = {c["name"]: c for c in found if c["number"]}
     if not able:
@@ -220,7 +220,7 @@ def _show_winner(picked: PageContext, store: Store, run: dict[str, Any], found: 
             st.markdown(f":green-badge[:material/check: {escape_markdown(str(name))} is active]")
         elif st.button("Make active", icon=":material/flag:", key="make-active"):
             made = versions.save(store, mine, able[str(name)]["number"], f"From the comparison {run['id']}")
-            versions.move(store, versions.ACTIVE, made.number)
+            versions.move_label(store, versions.ACTIVE, made.number)
             st.toast(
                 f"{escape_markdown(made.name)} is active now. Roll back under Versions.",
                 icon=":material/flag:",
@@ -228,7 +228,7 @@ def _show_winner(picked: PageContext, store: Store, run: dict[str, Any], found: 
             st.rerun()
     if settings.is_public():
         return
-    checks = prompt_comparison_run.list_final_checks(picked, store)
+    checks = prompt_comparison_run.list_final_checks(ctx, store)
     with st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
         st.markdown(
             "Held-out users are for a final check, not for tuning: every check is counted and dated. A version that was "
@@ -243,7 +243,7 @@ def _show_winner(picked: PageContext, store: Store, run: dict[str, Any], found: 
             else prompt_comparison_run.AS_IN_VERSION
         )
         _show_start(
-            picked,
+            ctx,
             store,
             [chosen["version"]],
             [chosen["spec"]],
@@ -256,7 +256,7 @@ def _show_winner(picked: PageContext, store: Store, run: dict[str, Any], found: 
 
 
 def _show_details(
-    picked: PageContext,
+    ctx: PageContext,
     store: Store,
     run: dict[str, Any],
     found: list[dict[str, Any]],
@@ -308,12 +308,12 @@ def _show_details(
     else:
         user = int(rows["user_id"].iloc[0])
         shown = [0]
-    _show_profiles(picked, store, run, found, user, shown, names)
-    _show_answers(picked, store, run, found, rows[rows["user_id"] == user], shown, names)
+    _show_profiles(ctx, store, run, found, user, shown, names)
+    _show_answers(ctx, store, run, found, rows[rows["user_id"] == user], shown, names)
 
 
 def _show_profiles(
-    picked: PageContext,
+    ctx: PageContext,
     store: Store,
     run: dict[str, Any],
     found: list[dict[str, Any]],
@@ -321,7 +321,7 @@ def _show_profiles(
     shown: list[int],
     names: list[str],
 ) -> None:
-    steps = [prompt_comparison_run.candidate_steps(picked, store, run, at, user) for at in shown]
+    steps = [prompt_comparison_run.candidate_steps(ctx, store, run, at, user) for at in shown]
     most = max(map(len, steps), default=0)
     if not most:
         st.caption("The evolutions are not stored on this machine.")
@@ -355,7 +355,7 @@ def _show_profiles(
 
 
 def _show_answers(
-    picked: PageContext,
+    ctx: PageContext,
     store: Store,
     run: dict[str, Any],
     found: list[dict[str, Any]],
@@ -365,7 +365,7 @@ def _show_answers(
 ) -> None:
     table = pd.DataFrame(
         {
-            with_item_noun("Movie"): [picked.dataset.item(int(i)).title for i in rows["item_id"]],
+            with_item_noun("Movie"): [ctx.dataset.item(int(i)).title for i in rows["item_id"]],
             "True": rows["rating"].to_numpy(),
         }
     )
@@ -407,7 +407,7 @@ def _show_answers(
         item = st.selectbox(
             with_item_noun("Movie"),
             items,
-            format_func=lambda i: f"{picked.dataset.item(i).title} · {i}",
+            format_func=lambda i: f"{ctx.dataset.item(i).title} · {i}",
             key=f"note-item-{run['id']}",
         )
         if item is not None:

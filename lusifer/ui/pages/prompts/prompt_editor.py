@@ -15,10 +15,10 @@ from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
 from lusifer.prompts import PromptSet, versions
-from lusifer.prompts.versions import Version
+from lusifer.prompts.versions import PromptVersion
 from lusifer.simulator import Step, evolve, make_evolution_spec, prompt_rendering
 from lusifer.simulator.evolution import history_of
-from lusifer.simulator.preview import Preview, context_at, preview
+from lusifer.simulator.preview import Preview, context_at, preview_prompt
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Context
 from lusifer.store import Store
@@ -60,7 +60,7 @@ class Draft:
     revision: int = 0
 
 
-def open_draft(store: Store, base: Version) -> Draft:
+def open_draft(store: Store, base: PromptVersion) -> Draft:
     """The draft of this tab: the one that the address names, else a fresh copy of a version."""
     held: Draft | None = st.session_state.get("_draft")
     asked = st.query_params.get("draft", "")
@@ -82,7 +82,7 @@ def open_draft(store: Store, base: Version) -> Draft:
     return held
 
 
-def start_draft(base: Version) -> Draft:
+def start_draft(base: PromptVersion) -> Draft:
     """A new draft of a version, for this tab; whatever was edited before stays among the drafts."""
     held = Draft(secrets.token_hex(8), base.number, base.prompts)
     st.session_state["_draft"] = held
@@ -107,12 +107,12 @@ def save_draft(store: Store, draft: Draft, edited: PromptSet) -> None:
     st.query_params["draft"] = found
 
 
-def pick_base(store: Store, picked: PageContext) -> Draft:
+def pick_base(store: Store, ctx: PageContext) -> Draft:
     """Which version the draft begins as; choosing another one begins another draft."""
-    exact = [n for n in versions.names(store) if n in prompts.SHIPPED or n.startswith("v")]
+    exact = [n for n in versions.list_names(store) if n in prompts.SHIPPED or n.startswith("v")]
     labels = store.prompt_labels()
     listed = {_version_number(store, n): n for n in exact}
-    first = versions.find("active", store) if picked.builtin else picked.asked_with
+    first = versions.resolve("active", store) if ctx.builtin else ctx.asked_with
     number = store.save_prompt(first.hash, first.name, prompts.to_json(first), None, "")
     draft = open_draft(store, versions.get(store, number))
     if draft.base not in listed:
@@ -159,7 +159,7 @@ def edit_parameters(draft: Draft) -> PromptSet:
     """Everything of a set but its templates, as fields."""
     p = draft.prompts
     key = f"lab-{draft.id}-"
-    most = prompts.LARGEST
+    most = prompts.MAX_VALUES
     with st.grid(3, min_column_width=150):
         name = st.text_input("Name", p.name, max_chars=40, key=f"{key}name")
         temperature = st.number_input(
@@ -259,7 +259,7 @@ def _compute_builtin_steps(
     return list(evolve(_data, _split, model, what))
 
 
-def preview_steps(picked: PageContext, draft: Draft, user: int, store: Store) -> tuple[list[Step], str]:
+def preview_steps(ctx: PageContext, draft: Draft, user: int, store: Store) -> tuple[list[Step], str]:
     """Steps whose profiles the questions stand on, and whose they are: the chosen model's stored ones with
     the version that the draft began as, else the built-in's, which cost nothing.
 
@@ -268,28 +268,26 @@ def preview_steps(picked: PageContext, draft: Draft, user: int, store: Store) ->
     """
     p = draft.prompts
     base = versions.get(store, draft.base)
-    if not picked.builtin and (base.prompts.history, base.prompts.batch_size) == (p.history, p.batch_size):
-        chosen = replace(picked.alone(), prompts=base.name, asked_with=base.prompts)
+    if not ctx.builtin and (base.prompts.history, base.prompts.batch_size) == (p.history, p.batch_size):
+        chosen = replace(ctx.alone(), prompts=base.name, asked_with=base.prompts)
         found = chosen.stored(chosen.plan(user))
-        wanted = -(-len(history_of(picked.dataset, picked.split, user, p.history)) // p.batch_size)
+        wanted = -(-len(history_of(ctx.dataset, ctx.split, user, p.history)) // p.batch_size)
         if len(found) == wanted:
             return found, f"as {base.name} with the chosen model wrote it"
     return (
-        _compute_builtin_steps(
-            picked.dataset, picked.split, picked.dataset.hash, picked.split.id, user, p.history, p.batch_size
-        ),
+        _compute_builtin_steps(ctx.dataset, ctx.split, ctx.dataset.hash, ctx.split.id, user, p.history, p.batch_size),
         "as the built-in writes it",
     )
 
 
-def preview_items(picked: PageContext, user: int) -> tuple[Item, ...]:
+def preview_items(ctx: PageContext, user: int) -> tuple[Item, ...]:
     """Ten movies to rate: of the user's test part, else popular ones that they have not rated."""
-    ids = item_picker.held_out_items(picked, user)[:10] or item_picker.popular_unrated_items(picked, user)
-    return picked.dataset.items_of(ids)
+    ids = item_picker.held_out_items(ctx, user)[:10] or item_picker.popular_unrated_items(ctx, user)
+    return ctx.dataset.items_of(ids)
 
 
 def build_context(
-    picked: PageContext,
+    ctx: PageContext,
     draft: Draft,
     user: int,
     steps: Sequence[Step],
@@ -298,10 +296,10 @@ def build_context(
     items: Sequence[Item],
 ) -> tuple[Context, str]:
     """What the template is filled in with, and what is to be said of it."""
-    context = context_at(picked.dataset, picked.split, user, steps, template, step)
+    context = context_at(ctx.dataset, ctx.split, user, steps, template, step)
     if not draft.prompts.evidence or template not in {"rate", "repair"}:
         return context, ""
-    told = state.load_community(picked.dataset, picked.split, full=True)
+    told = state.load_community(ctx.dataset, ctx.split, full=True)
     if told is None:
         return context, "Community evidence is not prepared for this split, so it is omitted here."
     return context.with_evidence(told.item_evidence(user, [i.id for i in items])), ""
@@ -337,22 +335,22 @@ def token_table(found: Preview, rate_: float) -> pd.DataFrame:
 
 
 def build_preview(
-    picked: PageContext, draft: Draft, user: int, template: str, step: int, store: Store
+    ctx: PageContext, draft: Draft, user: int, template: str, step: int, store: Store
 ) -> tuple[Preview, Context, str, int]:
     """The preview, what it was filled in with, whose profile that is, and how many steps there are.
 
     Raises:
         LusiferError: nothing to read.
     """
-    steps, whose = preview_steps(picked, draft, user, store)
-    items = preview_items(picked, user)
-    context, note = build_context(picked, draft, user, steps, template, min(step, len(steps)), items)
-    per_character = store.tokens_per_character(picked.model) or 0.25
+    steps, whose = preview_steps(ctx, draft, user, store)
+    items = preview_items(ctx, user)
+    context, note = build_context(ctx, draft, user, steps, template, min(step, len(steps)), items)
+    per_character = store.tokens_per_character(ctx.model) or 0.25
     others = [
-        (context_at(picked.dataset, picked.split, user, steps, t, min(n, len(steps))), items)
+        (context_at(ctx.dataset, ctx.split, user, steps, t, min(n, len(steps))), items)
         for t, n in (("first", 1), ("update", 2), ("rate", len(steps)), ("rate", 0))
     ]
-    found = preview(draft.prompts, template, context, items, picked.model, per_character, others)
+    found = preview_prompt(draft.prompts, template, context, items, ctx.model, per_character, others)
     return found, context, f"{whose}. {note}".strip(), len(steps)
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from lusifer import prompts, settings
 from lusifer.errors import LusiferError
 from lusifer.prompts import versions
-from lusifer.prompts.versions import Version
+from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.formatting import escape_markdown
@@ -22,7 +22,7 @@ MAX_FILE_BYTES = 2_000_000
 
 def show_versions(store: Store) -> None:
     """All versions, and what can be done with the chosen one."""
-    versions.prepare(store)
+    versions.ensure_shipped_versions(store)
     rows, labels, scores = store.prompts(), store.prompt_labels(), store.note_scores()
     table = pd.DataFrame(
         [
@@ -81,7 +81,7 @@ def _format_thumbs(scores: dict[str, tuple[int, int]], name: str, hash_: str) ->
     return f"▲ {up}  ▼ {down}" if up or down else ""
 
 
-def _show_actions(store: Store, chosen: Version, labels: dict[str, int]) -> None:
+def _show_actions(store: Store, chosen: PromptVersion, labels: dict[str, int]) -> None:
     with st.container(horizontal=True):
         if not settings.is_public():
             for label in versions.LABELS:
@@ -91,7 +91,7 @@ def _show_actions(store: Store, chosen: Version, labels: dict[str, int]) -> None
                     disabled=labels.get(label) == chosen.number,
                     key=f"make-{label}",
                 ):
-                    versions.move(store, label, chosen.number)
+                    versions.move_label(store, label, chosen.number)
                     st.rerun()
         if st.button("Edit a copy", icon=":material/edit:"):
             prompt_editor.start_draft(chosen)
@@ -107,7 +107,7 @@ def _show_actions(store: Store, chosen: Version, labels: dict[str, int]) -> None
         )
 
 
-def _show_differences(store: Store, chosen: Version, numbers: list[int]) -> None:
+def _show_differences(store: Store, chosen: PromptVersion, numbers: list[int]) -> None:
     others = [n for n in numbers if n != chosen.number]
     if not others:
         return
@@ -129,14 +129,14 @@ def _show_differences(store: Store, chosen: Version, numbers: list[int]) -> None
     if changed:
         st.dataframe(
             pd.DataFrame(
-                [(d.what, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{chosen.number}"]
+                [(d.part, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{chosen.number}"]
             ),
             hide_index=True,
             alt="Parameters that differ",
         )
     for d in found:
         if d.lines:
-            st.caption(f"{prompt_editor.TEMPLATE_TITLES[d.what]}: − v{other}, + v{chosen.number}")
+            st.caption(f"{prompt_editor.TEMPLATE_TITLES[d.part]}: − v{other}, + v{chosen.number}")
             st.code("\n".join(d.lines), language="diff", wrap_lines=True)
 
 
@@ -163,7 +163,7 @@ def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> No
             number = st.selectbox("Version", numbers, format_func=lambda n: f"v{n}")
             if st.form_submit_button("Set"):
                 try:
-                    versions.move(store, label.strip(), int(number or 0))
+                    versions.move_label(store, label.strip(), int(number or 0))
                 except LusiferError as error:
                     state.show_error(error)
                 else:

@@ -21,7 +21,7 @@ from lusifer.evaluation.simulation import (
 )
 from lusifer.jobs import Job
 from lusifer.simulator import SimulatedRating, Step
-from lusifer.simulator.calibration import LEAST, PARTS, Calibrator
+from lusifer.simulator.calibration import MIN_FORECASTS, PARTS, Calibrator
 from lusifer.simulator.community import Community
 from lusifer.store import Store
 from lusifer.ui import state
@@ -39,27 +39,27 @@ PART_NAMES = {
 }
 
 
-def learn_calibration(picked: PageContext) -> tuple[Calibrator, Community] | None:
+def learn_calibration(ctx: PageContext) -> tuple[Calibrator, Community] | None:
     """What forecasts teach about the chosen model, once it is known; draws the progress until then.
 
     The built-in forecasts for everybody, in the background. A language model is calibrated by the
     evolutions that were computed with it; nothing is asked for this.
     """
-    community = picked.community or state.load_community(picked.dataset, picked.split, full=False)
+    community = ctx.community or state.load_community(ctx.dataset, ctx.split, full=False)
     database = state.open_store()
     if community is None:
         return None
-    model = picked.user_model()
+    model = ctx.user_model()
     count = 0
-    if not picked.builtin and database is not None:
-        evidence = community.id if picked.evidence else ""
-        key = (picked.dataset.hash, picked.split.id, model.spec, model.version, evidence)
+    if not ctx.builtin and database is not None:
+        evidence = community.id if ctx.evidence else ""
+        key = (ctx.dataset.hash, ctx.split.id, model.spec, model.version, evidence)
         count = sum(r["steps"] for r in database.evolutions(*key))
     key_ = f"calibration:{community.id}:{model.spec}:{model.version}:{count}"
     job = state.get_jobs().get(key_)
     if job is None:
         job = state.get_jobs().start(
-            key_, "Calibration", lambda j: _fit_calibrator(j, picked, community, database), store=database
+            key_, "Calibration", lambda j: _fit_calibrator(j, ctx, community, database), store=database
         )
         job.wait(0.3)
     if job.active:
@@ -69,21 +69,21 @@ def learn_calibration(picked: PageContext) -> tuple[Calibrator, Community] | Non
     if job.state != "done" or job.result is None:
         st.caption(
             escape_markdown(job.error)
-            if picked.builtin
+            if ctx.builtin
             else "No calibration yet: it is fitted on forecasts, and needs at least "
-            f"{LEAST} of this model. Compute the evolutions of a few users, or run a comparison on the Accuracy page."
+            f"{MIN_FORECASTS} of this model. Compute the evolutions of a few users, or run a comparison on the Accuracy page."
         )
         return None
     return job.result, community
 
 
-def _fit_calibrator(job: Job, picked: PageContext, community: Community, database: Store | None) -> Calibrator:
+def _fit_calibrator(job: Job, ctx: PageContext, community: Community, database: Store | None) -> Calibrator:
     """Runs in a worker thread: no call to streamlit here."""
-    model = picked.user_model(database, cancelled=job.cancelled)
-    if picked.builtin:
+    model = ctx.user_model(database, cancelled=job.cancelled)
+    if ctx.builtin:
         forecasts = teacher_forecasts(
-            picked.dataset,
-            picked.split,
+            ctx.dataset,
+            ctx.split,
             model,
             community=community,
             folder=settings.prediction_cache_dir(),
@@ -93,12 +93,12 @@ def _fit_calibrator(job: Job, picked: PageContext, community: Community, databas
     elif database is None:
         raise LusiferError("Nothing is stored, so there are no forecasts to fit the calibration on.")
     else:
-        forecasts = stored_forecasts(picked.dataset, picked.split, model, database, community)
-    return fit_calibrator(forecasts, community, picked.dataset, evidence=community.full)
+        forecasts = stored_forecasts(ctx.dataset, ctx.split, model, database, community)
+    return fit_calibrator(forecasts, community, ctx.dataset, evidence=community.has_factorization)
 
 
 def calibrated_table(
-    picked: PageContext,
+    ctx: PageContext,
     user: int,
     steps: Sequence[Step],
     ratings: Sequence[SimulatedRating],
@@ -107,7 +107,7 @@ def calibrated_table(
 ) -> pd.DataFrame:
     """Calibrated ratings of movies outside the training part: index item id, ``calibrated``, ``high``
     (probability of a rating in the top quarter of the scale) and every part."""
-    trained = set(picked.split.train.of_user(user).item.tolist())
+    trained = set(ctx.split.train.of_user(user).item.tolist())
     # A rating that is in the training part is known to the offsets: its calibration would be no guess.
     rows = [r for r in ratings if r.item_id not in trained and r.expected is not None]
     read = [r for s in steps for r in s.batch]
@@ -123,13 +123,13 @@ def calibrated_table(
     if not n:
         return pd.DataFrame(columns=["calibrated", "high", *PARTS])
     found = apply_calibration(answers, by, community)
-    scale = picked.dataset.scale
+    scale = ctx.dataset.scale
     high = scale.values >= threshold(scale)
     return pd.DataFrame(
         {
             "calibrated": found.expected,
-            "high": found.chances[:, high].sum(axis=1),
-            **{p: getattr(found, p) for p in PARTS},
+            "high": found.probabilities[:, high].sum(axis=1),
+            **{p: found.part(p) for p in PARTS},
         },
         index=pd.Index(answers.item, name="item_id"),
     )

@@ -27,7 +27,7 @@ EXPECTATION_SOURCES = {
 
 def rate_in_batches(
     job: Job,
-    picked: PageContext,
+    ctx: PageContext,
     what: EvolutionSpec,
     steps: Sequence[Step],
     ids: Sequence[int],
@@ -37,25 +37,25 @@ def rate_in_batches(
     """Rate in portions of ten, so that progress shows and cancel keeps what was answered."""
     done: list[SimulatedRating] = []
     job.run = f"rate-{what.id}"
-    model = picked.user_model(store, run=job.run, cancelled=job.cancelled)
+    model = ctx.user_model(store, run=job.run, cancelled=job.cancelled)
     for at in range(0, len(ids), 10):
         job.report_progress(at, len(ids), f"Rating number {at + 1} and on")
-        items = picked.dataset.items_of(ids[at : at + 10])
-        done.extend(rate_items(picked.dataset, picked.split, model, what, steps, items, store, told))
+        items = ctx.dataset.items_of(ids[at : at + 10])
+        done.extend(rate_items(ctx.dataset, ctx.split, model, what, steps, items, store, told))
     return tuple(done)
 
 
-def add_evidence(picked: PageContext, context: Context, ids: Sequence[int]) -> Context:
+def add_evidence(ctx: PageContext, context: Context, ids: Sequence[int]) -> Context:
     """The context with what others say of the movies, where the model is told."""
-    told = picked.community
-    return context.hearing(told.crowd(context.user.id, ids)) if told is not None else context
+    told = ctx.community
+    return context.with_evidence(told.item_evidence(context.user.id, ids)) if told is not None else context
 
 
-def rating_table(picked: PageContext, user: int, ratings: Sequence[SimulatedRating]) -> pd.DataFrame:
+def rating_table(ctx: PageContext, user: int, ratings: Sequence[SimulatedRating]) -> pd.DataFrame:
     """One row a movie: what was simulated, why, and the true rating with the part it is from."""
-    data = picked.dataset
+    data = ctx.dataset
     true: dict[int, tuple[float, str]] = {}
-    for part, table in (("training", picked.split.train), ("test", picked.split.test)):
+    for part, table in (("training", ctx.split.train), ("test", ctx.split.test)):
         mine = table.of_user(user)
         for item, rating in zip(mine.item.tolist(), mine.rating.tolist(), strict=True):
             true[item] = (rating, part)
@@ -70,7 +70,7 @@ def rating_table(picked: PageContext, user: int, ratings: Sequence[SimulatedRati
                 "title": data.item(r.item_id).title,
                 "rating": r.rating,
                 "expected": expected,
-                "spread": r.spread,
+                "spread": r.std,
                 "true": value,
                 "part": part,
                 "off": expected - value,

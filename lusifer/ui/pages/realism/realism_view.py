@@ -24,11 +24,17 @@ SIMULATOR_TITLES = {
     "alone": "Simulator alone (rounded)",
     **fidelity.NAIVE,
 }
+EXPORT_TITLES = {
+    SIMULATOR_TITLES["calibrated"]: "Simulator, calibrated (sampled)",
+    SIMULATOR_TITLES["alone"]: "Simulator alone (rounded)",
+    SIMULATOR_TITLES["resampled"]: "The user's own ratings, resampled",
+}
+"""Columns of the exported table, which scripts may read."""
 
 
 def run_realism(
     job: Job,
-    picked: PageContext,
+    ctx: PageContext,
     count: int,
     seed: int,
     which: str,
@@ -36,16 +42,16 @@ def run_realism(
     light: Community | None,
 ) -> str:
     """Simulate, measure, record; the run's id. Runs in a worker thread: no call to streamlit here."""
-    users = sample_users(picked.split, count, seed, user_sample.users_in_group(picked.dataset, which))
-    alone = picked.alone()
+    users = sample_users(ctx.split, count, seed, user_sample.users_in_group(ctx.dataset, which))
+    alone = ctx.alone()
     bare = alone.user_model(store)
     run = (
         store.start_run(
             KIND,
             f"{label(bare.spec)}, {len(users)} users",
-            dataset=picked.dataset.name,
-            dataset_hash=picked.dataset.hash,
-            split=picked.split.id,
+            dataset=ctx.dataset.name,
+            dataset_hash=ctx.dataset.hash,
+            split=ctx.split.id,
             model=bare.spec,
             model_version=bare.version,
             seed=seed,
@@ -58,28 +64,28 @@ def run_realism(
     try:
         model = alone.user_model(store, run=run, cancelled=job.cancelled)
         found = evaluate(
-            picked.dataset,
-            picked.split,
+            ctx.dataset,
+            ctx.split,
             [SIMULATOR],
             users=users,
             model=model,
-            store=None if picked.builtin else store,
+            store=None if ctx.builtin else store,
             community=light,
             seed=seed,
             on_progress=lambda d, n, what="": job.report_progress(d, n, "Simulating"),
             cancelled=job.cancelled,
-            workers=1 if picked.builtin else user_sample.WORKERS,
+            workers=1 if ctx.builtin else user_sample.WORKERS,
         )
-        scale = picked.dataset.scale
+        scale = ctx.dataset.scale
         said = {"alone": fidelity.on_scale(found.predictions[SIMULATOR].values, scale)}
         if CALIBRATED in found.calibrations:
             said = {
                 "calibrated": found.calibrations[CALIBRATED].found.values("sample", scale, seed),
                 **said,
             }
-        said |= fidelity.naive(picked.split, found.test, scale, seed)
+        said |= fidelity.naive(ctx.split, found.test, scale, seed)
         made = fidelity.measure(
-            fidelity.Histories(picked.dataset, picked.split, found.test, said),
+            fidelity.Histories(ctx.dataset, ctx.split, found.test, said),
             seed,
             lambda name: job.report_progress(job.total, job.total, f"Measuring: {SIMULATOR_TITLES.get(name, name)}"),
         )
@@ -134,7 +140,7 @@ def measure_table(made: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def show_result(picked: PageContext, run: dict[str, Any]) -> None:
+def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
     """Everything that is said of one run."""
     made = run["summary"]
     st.markdown(f"**{verdict_sentence(made)}**")
@@ -155,7 +161,7 @@ def show_result(picked: PageContext, run: dict[str, Any]) -> None:
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
             st.markdown("**Ratings given**")
-            levels = [f"{v:g}" for v in picked.dataset.scale.values]
+            levels = [f"{v:g}" for v in ctx.dataset.scale.values]
             frame = pd.DataFrame(made["histograms"], index=levels).rename(
                 columns={"real": "Real users", **SIMULATOR_TITLES}
             )
@@ -172,9 +178,15 @@ def show_result(picked: PageContext, run: dict[str, Any]) -> None:
                 )
     with st.expander("Definitions of the measures", icon=":material/help:"):
         st.markdown("\n".join(f"- **{title}**: {what}" for title, _, what in fidelity.MEASURES.values()))
-    st.download_button("Table as CSV", to_safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:")
+    st.download_button(
+        "Table as CSV",
+        to_safe_csv(table.rename(columns=EXPORT_TITLES)),
+        f"{run['id']}.csv",
+        "text/csv",
+        icon=":material/download:",
+    )
 
 
-def finished_realism_runs(picked: PageContext, store: Store | None) -> list[dict[str, Any]]:
+def finished_realism_runs(ctx: PageContext, store: Store | None) -> list[dict[str, Any]]:
     """Finished runs on this split, newest first."""
-    return run_picker.finished_runs(picked, store, KIND)
+    return run_picker.finished_runs(ctx, store, KIND)

@@ -15,10 +15,10 @@ MAX_ROWS = 2000
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def user_table(_picked: PageContext, dataset_hash: str) -> pd.DataFrame:
+def user_table(_ctx: PageContext, dataset_hash: str) -> pd.DataFrame:
     """One row a user: demographics, activity, mean, favourite genre, span. Shared by all sessions: not to be
     written to."""
-    data = _picked.dataset
+    data = _ctx.dataset
     frame = data.users.join(data.user_stats.drop(columns="histogram"), how="left")
     frame["ratings"] = frame["ratings"].fillna(0).astype(int)
     frame["days"] = (frame["last"] - frame["first"]) / 86400
@@ -26,9 +26,9 @@ def user_table(_picked: PageContext, dataset_hash: str) -> pd.DataFrame:
     return frame[columns].reset_index()
 
 
-def add_histograms(picked: PageContext, rows: pd.DataFrame) -> pd.DataFrame:
+def add_histograms(ctx: PageContext, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of `table` with each user's share of every rating."""
-    found = picked.dataset.user_stats["histogram"].reindex(rows["user_id"])
+    found = ctx.dataset.user_stats["histogram"].reindex(rows["user_id"])
     shares = [
         list(np.round(np.asarray(h) / max(np.sum(h), 1), 3)) if isinstance(h, np.ndarray | list) else [] for h in found
     ]
@@ -36,15 +36,15 @@ def add_histograms(picked: PageContext, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def column_values(_picked: PageContext, dataset_hash: str, column: str) -> list[str]:
+def column_values(_ctx: PageContext, dataset_hash: str, column: str) -> list[str]:
     """Every value of a column of `table`, in order."""
-    return sorted(str(v) for v in user_table(_picked, dataset_hash)[column].dropna().unique())
+    return sorted(str(v) for v in user_table(_ctx, dataset_hash)[column].dropna().unique())
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def known_demographics(_picked: PageContext, dataset_hash: str) -> list[str]:
+def known_demographics(_ctx: PageContext, dataset_hash: str) -> list[str]:
     """Which of age, gender and occupation are known of anybody."""
-    people = _picked.dataset.users
+    people = _ctx.dataset.users
     found = {"age": people["age"].notna()}
     found |= {c: people[c].notna() & (people[c] != "") for c in ("gender", "occupation")}
     return [c for c, known in found.items() if known.any()]
@@ -70,11 +70,11 @@ def filter_users(
     return frame[mask]
 
 
-def rating_history(picked: PageContext, user: int) -> pd.DataFrame:
+def rating_history(ctx: PageContext, user: int) -> pd.DataFrame:
     """A user's ratings over time, with the part each belongs to."""
-    data = picked.dataset
+    data = ctx.dataset
     parts = []
-    train, test = picked.split.train.of_user(user), picked.split.test.of_user(user)
+    train, test = ctx.split.train.of_user(user), ctx.split.test.of_user(user)
     cut = max(0, len(train) - DEFAULT_HISTORY)
     for name, rows in (
         ("Older", train.slice(0, cut)),
@@ -91,28 +91,28 @@ def rating_history(picked: PageContext, user: int) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def overall_shares(_picked: PageContext, dataset_hash: str, split: str) -> list[float]:
+def overall_shares(_ctx: PageContext, dataset_hash: str, split: str) -> list[float]:
     """Everybody's share of each rating in the training set."""
-    scale = _picked.dataset.scale
-    rating = _picked.split.train.rating
+    scale = _ctx.dataset.scale
+    rating = _ctx.split.train.rating
     return [float(np.mean(np.abs(rating - v) < 1e-6)) for v in scale.values]
 
 
-def rating_distribution(picked: PageContext, user: int) -> pd.DataFrame:
+def rating_distribution(ctx: PageContext, user: int) -> pd.DataFrame:
     """This user's and everybody's share of each rating, over the training part."""
-    scale = picked.dataset.scale
-    rating = picked.split.train.of_user(user).rating
+    scale = ctx.dataset.scale
+    rating = ctx.split.train.of_user(user).rating
     mine = [float(np.mean(np.abs(rating - v) < 1e-6)) if len(rating) else 0.0 for v in scale.values]
-    everybody = overall_shares(picked, picked.dataset.hash, picked.split.name)
+    everybody = overall_shares(ctx, ctx.dataset.hash, ctx.split.name)
     return pd.DataFrame({"rating": scale.values, "this user": mine, "everybody": everybody})
 
 
-def genre_taste_table(picked: PageContext, user: int, most: int = 12) -> pd.DataFrame:
+def genre_taste_table(ctx: PageContext, user: int, most: int = 12) -> pd.DataFrame:
     """Genres of the training part against the user's own mean, best first."""
-    rated = rated_rows(picked.dataset, picked.split.train.of_user(user))
+    rated = rated_rows(ctx.dataset, ctx.split.train.of_user(user))
     if not rated:
         return pd.DataFrame(columns=["genre", "difference", "count"])
-    found = tastes(rated, user_mean(rated, picked.split.train.mean))
+    found = tastes(rated, user_mean(rated, ctx.split.train.mean))
     rows = [
         (k.removeprefix("genre:"), e.difference, e.count)
         for k, e in found.items()

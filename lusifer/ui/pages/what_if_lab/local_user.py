@@ -16,7 +16,7 @@ from lusifer import settings
 from lusifer.errors import LusiferError, StoreError
 from lusifer.evaluation import scores
 from lusifer.simulator import Step, rate_items, run_evolution
-from lusifer.simulator.estimate import for_rating
+from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after, initial_context
 from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
@@ -30,13 +30,13 @@ MIN_RATINGS, ITEMS_SHOWN, ITEMS_PREDICTED = 10, 12, 10
 EXPORT_FORMAT = 1
 
 
-def show_local_user(picked: PageContext, store: Store) -> None:
+def show_local_user(ctx: PageContext, store: Store) -> None:
     """The whole view."""
-    user = _pick_local_user(picked, store)
+    user = _pick_local_user(ctx, store)
     if user is None:
         return
     rated = store.local_ratings(user)
-    _offer_items(picked, store, user, rated)
+    _offer_items(ctx, store, user, rated)
     if len(rated) < MIN_RATINGS:
         st.progress(
             len(rated) / MIN_RATINGS, text=with_item_noun(f"{len(rated)} of at least {MIN_RATINGS} movies rated")
@@ -45,17 +45,17 @@ def show_local_user(picked: PageContext, store: Store) -> None:
             with_item_noun("Rate at least ten movies to get a profile; up to forty are read."),
             icon=":material/star:",
         )
-        _show_export_and_erase(picked, store, user, rated)
+        _show_export_and_erase(ctx, store, user, rated)
         return
     rows = [(i, r, t) for i, r, t, _ in rated]
-    data, split = with_local_user(picked.dataset, picked.split, user, rows)
-    mine = replace(picked.alone(), dataset=data, split=split)
+    data, split = with_local_user(ctx.dataset, ctx.split, user, rows)
+    mine = replace(ctx.alone(), dataset=data, split=split)
     _show_predictions(mine, store, user, _show_profile(mine, user), rated)
-    _show_export_and_erase(picked, store, user, rated)
+    _show_export_and_erase(ctx, store, user, rated)
 
 
-def _pick_local_user(picked: PageContext, store: Store) -> int | None:
-    people = store.local_users(picked.dataset.hash)
+def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
+    people = store.local_users(ctx.dataset.hash)
     if settings.is_public():  # strangers see nobody but themselves, as long as their session lasts
         own: set[int] = st.session_state.setdefault("_own-people", set())
         people = [p for p in people if p["id"] in own]
@@ -76,11 +76,11 @@ def _pick_local_user(picked: PageContext, store: Store) -> int | None:
                     "Name or nickname", max_chars=40, help="Stored only in the database of this machine."
                 )
                 if st.form_submit_button("Start") and name.strip():
-                    made = store.add_local_user(picked.dataset.hash, name.strip())
+                    made = store.add_local_user(ctx.dataset.hash, name.strip())
                     st.session_state["_you"] = made
                     st.session_state.setdefault("_own-people", set()).add(made)
                     st.rerun()
-            _import_ratings(picked, store)
+            _import_ratings(ctx, store)
     if user is None:
         st.info(
             with_item_noun(
@@ -93,12 +93,12 @@ def _pick_local_user(picked: PageContext, store: Store) -> int | None:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _widely_known_items(_picked: PageContext, dataset_hash: str, split: str) -> list[int]:
+def _widely_known_items(_ctx: PageContext, dataset_hash: str, split: str) -> list[int]:
     """Movies that many know, not all of one genre: by count, each genre in turn."""
-    counts = item_picker.item_popularity(_picked, dataset_hash, split)
+    counts = item_picker.item_popularity(_ctx, dataset_hash, split)
     by_genre: dict[str, list[int]] = {}
     for item in counts.index[:600].tolist():
-        for genre in _picked.dataset.item(int(item)).genres[:1]:
+        for genre in _ctx.dataset.item(int(item)).genres[:1]:
             by_genre.setdefault(genre, []).append(int(item))
     found: list[int] = []
     while by_genre and len(found) < 300:
@@ -114,7 +114,7 @@ def _is_reserved(item: int) -> bool:
     return item % 3 == 0
 
 
-def _offer_items(picked: PageContext, store: Store, user: int, rated: list[Any]) -> None:
+def _offer_items(ctx: PageContext, store: Store, user: int, rated: list[Any]) -> None:
     """Movies to rate: searched for, or ones that many know."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -129,11 +129,11 @@ def _offer_items(picked: PageContext, store: Store, user: int, rated: list[Any])
                 skip = st.session_state["_you-skip"] = skip + ITEMS_SHOWN
         done = {i for i, *_ in rated}
         if text:
-            ids = item_picker.search_items(picked, text, [], None)[:ITEMS_SHOWN]
+            ids = item_picker.search_items(ctx, text, [], None)[:ITEMS_SHOWN]
         else:
             known = [
                 i
-                for i in _widely_known_items(picked, picked.dataset.hash, picked.split.name)
+                for i in _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
                 if i not in done and not _is_reserved(i)
             ]
             at = skip % max(len(known), 1)
@@ -142,11 +142,11 @@ def _offer_items(picked: PageContext, store: Store, user: int, rated: list[Any])
             st.caption(with_item_noun("No movie with this title."))
         given = {i: r for i, r, *_ in rated}
         predicted: dict[int, float | None] = {i: p for i, (p, *_) in store.local_predictions(user).items()}
-        _show_rating_cards(picked, store, user, "offer", ids, given, predicted)
+        _show_rating_cards(ctx, store, user, "offer", ids, given, predicted)
         if rated:
             with st.expander(f"Your {len(rated)} ratings", icon=":material/list:"):
                 _show_rating_cards(
-                    picked,
+                    ctx,
                     store,
                     user,
                     "given",
@@ -157,7 +157,7 @@ def _offer_items(picked: PageContext, store: Store, user: int, rated: list[Any])
 
 
 def _show_rating_cards(
-    picked: PageContext,
+    ctx: PageContext,
     store: Store,
     user: int,
     place: str,
@@ -166,10 +166,10 @@ def _show_rating_cards(
     predicted: dict[int, float | None],
 ) -> None:
     """A card a movie with the marks of the scale; the keyboard reaches each mark."""
-    values = [float(v) for v in picked.dataset.scale.values]
+    values = [float(v) for v in ctx.dataset.scale.values]
     with st.grid(3, min_column_width=250, gap="small"):
         for item_id in ids:
-            item = picked.dataset.item(item_id)
+            item = ctx.dataset.item(item_id)
             with st.container(border=True):
                 picture = posters.poster_url(item, posters.MEDIUM)
                 if picture:
@@ -296,7 +296,7 @@ def _predict_next(mine: PageContext, store: Store, user: int, steps: list[Step],
         f"you:{what.id}:{ids[0]}",
         "Your next ten",
         "Predict my next ten",
-        lambda: for_rating(mine.user_model(), store, context_after(mine.dataset, mine.split, user, steps), items),
+        lambda: estimate_rating(mine.user_model(), store, context_after(mine.dataset, mine.split, user, steps), items),
         work,
         store,
     )
@@ -310,16 +310,16 @@ def _predict_next(mine: PageContext, store: Store, user: int, steps: list[Step],
     st.rerun()
 
 
-def _show_export_and_erase(picked: PageContext, store: Store, user: int, rated: list[Any]) -> None:
+def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: list[Any]) -> None:
     """Take it along, or take it away."""
-    name = next((p["name"] for p in store.local_users(picked.dataset.hash) if p["id"] == user), "")
+    name = next((p["name"] for p in store.local_users(ctx.dataset.hash) if p["id"] == user), "")
     with st.container(horizontal=True):
         made = {
             "format": EXPORT_FORMAT,
             "name": name,
-            "dataset": picked.dataset.name,
+            "dataset": ctx.dataset.name,
             "ratings": [
-                {"item_id": i, "title": picked.dataset.item(i).title, "rating": r, "timestamp": t, "predicted": p}
+                {"item_id": i, "title": ctx.dataset.item(i).title, "rating": r, "timestamp": t, "predicted": p}
                 for i, r, t, p in rated
             ],
         }
@@ -348,7 +348,7 @@ def _show_export_and_erase(picked: PageContext, store: Store, user: int, rated: 
                 st.rerun()
 
 
-def _import_ratings(picked: PageContext, store: Store) -> None:
+def _import_ratings(ctx: PageContext, store: Store) -> None:
     given = st.file_uploader("Or import an export", type="json", key="you-file", max_upload_size=2)
     if given is None or st.session_state.get("_you-file") == given.file_id:
         return
@@ -358,7 +358,7 @@ def _import_ratings(picked: PageContext, store: Store) -> None:
         rows = [
             (int(r["item_id"]), float(r["rating"]), int(r["timestamp"]), r.get("predicted")) for r in said["ratings"]
         ]
-        wrong = [i for i, r, *_ in rows if i not in picked.dataset.items.index or not picked.dataset.scale.contains(r)]
+        wrong = [i for i, r, *_ in rows if i not in ctx.dataset.items.index or not ctx.dataset.scale.contains(r)]
         name = str(said["name"]).strip()[:40] or "imported"
         if said.get("format") != EXPORT_FORMAT or wrong:
             raise ValueError(
@@ -367,7 +367,7 @@ def _import_ratings(picked: PageContext, store: Store) -> None:
     except (ValueError, KeyError, TypeError) as error:
         st.error(escape_markdown(f"The file can't be imported: {error}."), icon=":material/error:")
         return
-    user = store.add_local_user(picked.dataset.hash, name)
+    user = store.add_local_user(ctx.dataset.hash, name)
     st.session_state.setdefault("_own-people", set()).add(user)
     for item, rating, timestamp, predicted in rows:
         store.save_local_rating(user, item, rating, timestamp, predicted if isinstance(predicted, float) else None)

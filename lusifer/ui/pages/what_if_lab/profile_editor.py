@@ -13,7 +13,7 @@ from lusifer.datasets import Item
 from lusifer.jobs import Job
 from lusifer.simulator import SimulatedRating, Step, rate_items
 from lusifer.simulator.edited import profile_of, rate_edited
-from lusifer.simulator.estimate import Estimate, for_rating
+from lusifer.simulator.estimate import Estimate, estimate_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.types import SECTIONS, Profile
 from lusifer.ui import state
@@ -26,9 +26,9 @@ from lusifer.ui.pages.what_if_lab.rating_shifts import show_rating_shifts
 from lusifer.ui.state import PageContext
 
 
-def show_profile_editor(picked: PageContext, user: int) -> None:
+def show_profile_editor(ctx: PageContext, user: int) -> None:
     """The last profile as a table of statements, and ratings before and after."""
-    steps = load_all_steps(picked, user)
+    steps = load_all_steps(ctx, user)
     if not steps:
         return
     real = steps[-1].profile
@@ -37,7 +37,7 @@ def show_profile_editor(picked: PageContext, user: int) -> None:
         + (
             "The built-in does not read sentences: it treats a removed statement as no preference, and a new one "
             "as a preference of 0.6 stars for the genre, decade, mood or person that it names."
-            if picked.builtin
+            if ctx.builtin
             else ""
         )
     )
@@ -50,7 +50,7 @@ def show_profile_editor(picked: PageContext, user: int) -> None:
         rows,
         num_rows="dynamic",
         hide_index=True,
-        key=f"edit-{user}-{picked.model}-{picked.prompts}-{epoch}",
+        key=f"edit-{user}-{ctx.model}-{ctx.prompts}-{epoch}",
         column_config={
             "Section": st.column_config.SelectboxColumn(
                 options=headings, required=True, default=headings[0], width="small"
@@ -85,10 +85,10 @@ def show_profile_editor(picked: PageContext, user: int) -> None:
         st.markdown("**Your changes**")
         profile_view.show_profile(real, edited, only_changes=True)
     with right:
-        first = [i.id for i in prompt_editor.preview_items(picked, user)]
+        first = [i.id for i in prompt_editor.preview_items(ctx, user)]
         more = [
             i
-            for i in item_picker.item_popularity(picked, picked.dataset.hash, picked.split.name).index[:400].tolist()
+            for i in item_picker.item_popularity(ctx, ctx.dataset.hash, ctx.split.name).index[:400].tolist()
             if i not in first
         ]
         ids = st.multiselect(
@@ -97,28 +97,28 @@ def show_profile_editor(picked: PageContext, user: int) -> None:
             first,
             key=f"edit-movies-{user}",
             max_selections=50,
-            format_func=lambda i: item_picker.item_label(picked, i),
+            format_func=lambda i: item_picker.item_label(ctx, i),
         )
-        items = picked.dataset.items_of(ids)
+        items = ctx.dataset.items_of(ids)
         if not items:
             st.info(with_item_noun("Choose a movie to rate."), icon=":material/view_list:")
             return
-        found = _rate_before_and_after(picked, user, steps, edited, items)
+        found = _rate_before_and_after(ctx, user, steps, edited, items)
         if found is not None:
-            show_rating_shifts(picked, user, items, *found, "Edited")
+            show_rating_shifts(ctx, user, items, *found, "Edited")
 
 
 def _rate_before_and_after(
-    picked: PageContext, user: int, steps: Sequence[Step], edited: Profile, items: tuple[Item, ...]
+    ctx: PageContext, user: int, steps: Sequence[Step], edited: Profile, items: tuple[Item, ...]
 ) -> tuple[Sequence[SimulatedRating], Sequence[SimulatedRating]] | None:
-    store, alone = state.open_store(), picked.alone()
-    context = context_after(picked.dataset, picked.split, user, steps)
+    store, alone = state.open_store(), ctx.alone()
+    context = context_after(ctx.dataset, ctx.split, user, steps)
     what = alone.plan(user)
     digest = hashlib.sha256(edited.text.encode()).hexdigest()[:12]
 
     def cost() -> Estimate:
         model = alone.user_model()
-        return for_rating(model, store, context, items) + for_rating(
+        return estimate_rating(model, store, context, items) + estimate_rating(
             model, store, replace(context, profile=edited), items
         )
 

@@ -16,7 +16,7 @@ from lusifer.ui.state import PageContext
 
 
 def show_rating_shifts(
-    picked: PageContext,
+    ctx: PageContext,
     user: int,
     items: Sequence[Item],
     before: Sequence[SimulatedRating],
@@ -24,7 +24,7 @@ def show_rating_shifts(
     word: str,
 ) -> None:
     """Ratings before and after, movie by movie, with the true ones where they are known."""
-    test = picked.split.test.of_user(user)
+    test = ctx.split.test.of_user(user)
     true = dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
     frame = pd.DataFrame(
         [
@@ -40,7 +40,7 @@ def show_rating_shifts(
     st.plotly_chart(
         what_if_charts.rating_shifts(
             frame.rename(columns={with_item_noun("Movie"): "title", "Before": "before", word: "after"}),
-            (picked.dataset.scale.lowest, picked.dataset.scale.highest),
+            (ctx.dataset.scale.lowest, ctx.dataset.scale.highest),
         ),
         alt=with_item_noun("Expected rating of each movie before and after"),
     )

@@ -10,9 +10,9 @@ import streamlit as st
 
 from lusifer.jobs import Job
 from lusifer.simulator import SimulatedRating, Step, rate_items, run_evolution
-from lusifer.simulator.estimate import Estimate, for_evolution, for_rating
+from lusifer.simulator.estimate import Estimate, estimate_evolution, estimate_rating
 from lusifer.simulator.evolution import context_after
-from lusifer.simulator.whatif import Consequence, altered, consequence
+from lusifer.simulator.whatif import Consequence, alter_history, compare_evolutions
 from lusifer.ui import state
 from lusifer.ui.components import profile_view
 from lusifer.ui.components.evolution_runner import load_all_steps
@@ -30,13 +30,13 @@ class _AlteredEvolution:
     before: tuple[SimulatedRating, ...]
 
 
-def show_what_if(picked: PageContext, user: int) -> None:
+def show_what_if(ctx: PageContext, user: int) -> None:
     """One rating turned round, or a batch left out, and what that moves."""
-    alone = picked.alone()
+    alone = ctx.alone()
     steps = load_all_steps(alone, user)
     if not steps:
         return
-    scale = picked.dataset.scale
+    scale = ctx.dataset.scale
     history = [r for s in steps for r in s.batch]
     cited = {i for s in steps for c in s.changes for i in c.item_ids}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -89,16 +89,16 @@ def show_what_if(picked: PageContext, user: int) -> None:
                 return
             ratings = {int(item): float(value)} if item is not None else {}
     touched = set(ratings) | without
-    split = altered(alone.dataset, alone.split, user, history=alone.usual[0], ratings=ratings, without=without)
+    split = alter_history(alone.dataset, alone.split, user, history=alone.usual[0], ratings=ratings, without=without)
     other_choice = replace(alone, split=split)
-    store, items = state.open_store(), prompt_editor.preview_items(picked, user)
+    store, items = state.open_store(), prompt_editor.preview_items(ctx, user)
     what, what_real = other_choice.plan(user), alone.plan(user)
 
     def cost() -> Estimate:
         model = other_choice.user_model()
-        total = for_evolution(alone.dataset, split, what, model, store, other_choice.stored(what))
-        total += for_rating(model, store, context_after(alone.dataset, alone.split, user, steps), items)
-        return total + for_rating(
+        total = estimate_evolution(alone.dataset, split, what, model, store, other_choice.stored(what))
+        total += estimate_rating(model, store, context_after(alone.dataset, alone.split, user, steps), items)
+        return total + estimate_rating(
             model, store, replace(context_after(alone.dataset, split, user, ()), seen=tuple(history)), items
         )
 
@@ -115,7 +115,7 @@ def show_what_if(picked: PageContext, user: int) -> None:
     if found is None:
         return
     titles = {r.item.id: r.item.name for r in history}
-    said = consequence(steps, found.steps, touched, titles, found.before, found.ratings)
+    said = compare_evolutions(steps, found.steps, touched, titles, found.before, found.ratings)
     _show_consequence(said)
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -124,7 +124,7 @@ def show_what_if(picked: PageContext, user: int) -> None:
         if all(x.status == "kept" for x in said.lines):
             st.caption("Identical.")
     with right:
-        show_rating_shifts(picked, user, items, found.before, found.ratings, "What if")
+        show_rating_shifts(ctx, user, items, found.before, found.ratings, "What if")
     st.markdown("**Changes by step**")
     st.dataframe(
         _change_table(steps, found.steps),
