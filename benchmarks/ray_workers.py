@@ -39,7 +39,7 @@ def main() -> None:
     given = parser.parse_args()
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
-    users = population.chosen(split, given.users)
+    users = population.choose_users(split, given.users)
     recipe = UserModelConfig("openai:a", prompts.load())
     rates: dict[int, float] = {}
     for workers in (1, 2):
@@ -56,7 +56,7 @@ def main() -> None:
                 on.start(f"benchmark-{workers}")
                 began = time.perf_counter()
                 population.run_population(
-                    dataset, split, recipe.make(store), users, Path(folder) / "parts", store, by_engine=on.parts
+                    dataset, split, recipe.make(store), users, Path(folder) / "parts", store, simulate_parts=on.parts
                 )
                 took = time.perf_counter() - began
             finally:

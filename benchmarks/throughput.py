@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from lusifer.datasets import Dataset, Item, load, splits
 from lusifer.datasets.splits import Split
-from lusifer.llm import Budget, Limit
+from lusifer.llm import Budget, SpendingLimit
 from lusifer.simulator import LLMUserModel, user_model
 from lusifer.simulator.evolution import context_after, history_of
 from lusifer.simulator.types import Bullet, Context, Profile, Update
@@ -56,7 +56,7 @@ def work(dataset: Dataset, split: Split, calls: int) -> list[Work]:
 def asking(url: str) -> Iterator[LLMUserModel]:
     """A language model at this address, with an empty database and a budget that is never used up."""
     os.environ.update(OPENAI_BASE_URL=url, OPENAI_API_KEY=KEY)
-    budget = Budget(run=Limit(tokens=10**12), run_id="benchmark")
+    budget = Budget(run=SpendingLimit(tokens=10**12), run_id="benchmark")
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "lusifer.db")
         model = user_model("openai:small", store, budget=budget)

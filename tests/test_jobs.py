@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lusifer.errors import InvalidInputError
-from lusifer.jobs import KEEP, Job, Jobs
+from lusifer.jobs import MAX_ENDED_JOBS, Job, Jobs
 
 
 @pytest.fixture
@@ -72,11 +72,11 @@ def test_failures_are_told_apart(jobs: Jobs) -> None:
 
 
 def test_forget_and_the_newest_are_kept(jobs: Jobs) -> None:
-    for n in range(KEEP + 10):
+    for n in range(MAX_ENDED_JOBS + 10):
         jobs.start(str(n), "T", lambda job: None).wait(5)
-    assert jobs.get("0") is None and jobs.get(str(KEEP + 9)) is not None
-    jobs.forget(str(KEEP + 9))
-    assert jobs.get(str(KEEP + 9)) is None
+    assert jobs.get("0") is None and jobs.get(str(MAX_ENDED_JOBS + 9)) is not None
+    jobs.discard(str(MAX_ENDED_JOBS + 9))
+    assert jobs.get(str(MAX_ENDED_JOBS + 9)) is None
 
 
 def test_each_worker_closes_its_connection(jobs: Jobs, store) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from lusifer.baselines.means import Lookup, group_mean
-from lusifer.baselines.protocol import Ids, Scores
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 

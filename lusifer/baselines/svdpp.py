@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from lusifer.baselines.protocol import Ids, Scores
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.baselines.surprise_data import trainset
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress

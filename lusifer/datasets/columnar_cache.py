@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lusifer.datasets.model import RatingTable
+from lusifer.datasets.dataset import RatingTable
 from lusifer.datasets.movielens import Parsed
 
 VERSION = 1
@@ -37,11 +37,11 @@ def fingerprint(files: Sequence[Path]) -> list[list[Any]]:
     return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
 
 
-STRETCH = 2_000_000
+BLOCK_ROWS = 2_000_000
 """Ratings that are counted at a time."""
 
 
-def statistics(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
+def compute_statistics(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Per user: ratings, mean, spread, first and last time, favourite genre, histogram; per item: ratings, mean.
 
     Over **all** ratings, test part included: for browsing only. Computed by stretches of users, so that memory does
@@ -50,32 +50,32 @@ def statistics(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = parsed.ratings
     levels = _levels(table)
     ids, offsets = table._index
-    parts = []
+    blocks = []
     items = _ItemSums(parsed.items)
-    flags, genres = _flags(parsed)
+    flags, genres = _genre_matrix(parsed)
     start = 0
     while start < len(ids):
-        stop = max(int(np.searchsorted(offsets, offsets[start] + STRETCH, side="right")) - 1, start + 1)
+        stop = max(int(np.searchsorted(offsets, offsets[start] + BLOCK_ROWS, side="right")) - 1, start + 1)
         stop = min(stop, len(ids))
         rows = table.slice(int(offsets[start]), int(offsets[stop]))
-        at = items.add(rows)
-        parts.append(_of_users(rows, offsets[start : stop + 1] - offsets[start], levels, at, flags, genres))
+        positions = items.add(rows)
+        blocks.append(_of_users(rows, offsets[start : stop + 1] - offsets[start], levels, positions, flags, genres))
         start = stop
-    users = pd.concat(parts) if parts else pd.DataFrame()
+    users = pd.concat(blocks) if blocks else pd.DataFrame()
     users.index = pd.Index(ids.astype("int64"), name="user_id")
     return users, items.frame()
 
 
 def _levels(table: RatingTable) -> NDArray[np.float32]:
-    found = [np.unique(table.rating[at : at + STRETCH]) for at in range(0, len(table), STRETCH)]
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.float32)
+    levels = [np.unique(table.rating[start : start + BLOCK_ROWS]) for start in range(0, len(table), BLOCK_ROWS)]
+    return np.unique(np.concatenate(levels)) if levels else np.zeros(0, dtype=np.float32)
 
 
 def _of_users(
     rows: RatingTable,
     offsets: NDArray[np.int64],
     levels: NDArray[np.float32],
-    at: NDArray[np.int64],
+    positions: NDArray[np.int64],
     flags: NDArray[np.float32],
     genres: list[str],
 ) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def _of_users(
             "spread": np.sqrt(np.maximum(squares / n - mean**2, 0)),
             "first": rows.timestamp[offsets[:-1]],
             "last": rows.timestamp[offsets[1:] - 1],
-            "favourite_genre": _favourite_genres(rating - mean[position], position, count, at, flags, genres),
+            "favourite_genre": _favourite_genres(rating - mean[position], position, count, positions, flags, genres),
             "histogram": list(histogram.reshape(count, -1).astype(np.int32)),
         }
     )
@@ -112,10 +112,10 @@ class _ItemSums:
 
     def add(self, rows: RatingTable) -> NDArray[np.int64]:
         """Count some ratings; their items' positions."""
-        at = np.searchsorted(self.ids, rows.item)
-        self.count += np.bincount(at, minlength=len(self.ids))
-        self.total += np.bincount(at, rows.rating.astype(float), len(self.ids))
-        return at
+        positions = np.searchsorted(self.ids, rows.item)
+        self.count += np.bincount(positions, minlength=len(self.ids))
+        self.total += np.bincount(positions, rows.rating.astype(float), len(self.ids))
+        return positions
 
     def frame(self) -> pd.DataFrame:
         """One row an item; NaN as mean of one that nobody rated."""
@@ -124,13 +124,13 @@ class _ItemSums:
         return pd.DataFrame({"ratings": self.count.astype(int), "mean": mean}, index=self.index)
 
 
-def _flags(parsed: Parsed) -> tuple[NDArray[np.float32], list[str]]:
+def _genre_matrix(parsed: Parsed) -> tuple[NDArray[np.float32], list[str]]:
     """Items × genres, 1 where an item has one; and the genres."""
     genres = sorted({g for gs in parsed.items["genres"] for g in gs})
     column = {g: c for c, g in enumerate(genres)}
     flags = np.zeros((len(parsed.items), len(genres)), dtype=np.float32)
-    for row, named in enumerate(parsed.items["genres"]):
-        flags[row, [column[g] for g in named]] = 1
+    for row, item_genres in enumerate(parsed.items["genres"]):
+        flags[row, [column[g] for g in item_genres]] = 1
     return flags, genres
 
 
@@ -138,20 +138,20 @@ def _favourite_genres(
     above: NDArray[np.float64],
     position: NDArray[np.int64],
     users: int,
-    at: NDArray[np.int64],
+    positions: NDArray[np.int64],
     flags: NDArray[np.float32],
     genres: list[str],
 ) -> list[str]:
     """The genre each user rates highest above their own mean, shrunk by how often they saw it."""
     if not genres:
         return [""] * users
-    score, seen = np.zeros((users, len(genres))), np.zeros((users, len(genres)))
+    score, count = np.zeros((users, len(genres))), np.zeros((users, len(genres)))
     for column in range(len(genres)):
-        has = flags[at, column]
-        seen[:, column] = np.bincount(position, has, users)
+        has = flags[positions, column]
+        count[:, column] = np.bincount(position, has, users)
         score[:, column] = np.bincount(position, has * above, users)
-    best = score / (seen + 5)  # five ratings' worth of doubt: one lucky film is no favourite
-    best[seen == 0] = -np.inf
+    best = score / (count + 5)  # five ratings' worth of doubt: one lucky film is no favourite
+    best[count == 0] = -np.inf
     return [genres[c] for c in best.argmax(axis=1)]
 
 
@@ -186,7 +186,7 @@ def save(folder: Path, parsed: Parsed, stats: tuple[Any, Any], meta: dict[str, A
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def fits(folder: Path, files: Sequence[Path]) -> bool:
+def is_current(folder: Path, files: Sequence[Path]) -> bool:
     """Whether there is a columnar copy of these source files."""
     try:
         meta = json.loads((folder / "meta.json").read_text())

@@ -24,10 +24,10 @@ from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import Step, UserModel, wording
 from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.diff import diff
-from lusifer.simulator.entity_matching import Mention, Names, names_of
+from lusifer.simulator.entity_matching import EntityIndex, Mention, build_entity_index
 from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.repetition import repetition
-from lusifer.simulator.taste import Evidence, tastes, user_mean
+from lusifer.simulator.taste import AspectEvidence, tastes, user_mean
 from lusifer.simulator.types import Bullet, Change, Profile, Rated, Section, Update
 
 Kind = Literal["change", "bullet", "explanation"]
@@ -115,12 +115,12 @@ class _Known:
     """What a claim of one step may be held against."""
 
     dataset: Dataset
-    names: Names
+    names: EntityIndex
     batch: dict[int, Rated]
     rated: dict[int, Rated]
     before: tuple[Rated, ...]
     mean: float
-    evidence: dict[str, Evidence]
+    evidence: dict[str, AspectEvidence]
     step: int
 
     @property
@@ -142,7 +142,7 @@ def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
         mean = user_mean(seen, 0.0)
         context = _Known(
             dataset,
-            names_of(dataset, [r.item for r in seen]),
+            build_entity_index(dataset, [r.item for r in seen]),
             {r.item.id: r for r in step.batch},
             {r.item.id: r for r in seen},
             old,
@@ -473,7 +473,7 @@ def _gains(dataset: Dataset, split: Split, model: UserModel, user: int, steps: S
     for step, coming in pairwise(steps):
         read = context.with_batch(step.batch)
         after = read.after_update(Update(step.profile, step.explanation, step.changes))
-        names = names_of(dataset, [r.item for r in after.seen])
+        names = build_entity_index(dataset, [r.item for r in after.seen])
         said = {m.aspect for c in step.changes for m in names.mentions(c.aspect) if m.aspect}
         items = tuple(r.item for r in coming.batch)
         if said and coming.forecast:

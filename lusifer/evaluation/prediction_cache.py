@@ -25,7 +25,7 @@ VERSION = 1
 """To be raised when a method's code changes what it predicts."""
 
 
-def test_values(
+def cached_predictions(
     name: str,
     dataset: Dataset,
     split: Split,
@@ -45,17 +45,17 @@ def test_values(
         InvalidInputError: no such predictor.
         CancelledError: ``cancelled`` or ``on_progress`` said so.
     """
-    side = SideInformation.of(dataset)
+    side = SideInformation.from_dataset(dataset)
     settings = baselines.hyperparameters_of(baselines.create(name, side))
-    given = (name, side, split.train, dataset.scale, seed, split.test.user, split.test.item)
+    fit_args = (name, side, split.train, dataset.scale, seed, split.test.user, split.test.item)
     if folder is None or name not in baselines.SLOW_BASELINES:
-        return fit_and_predict(*given, on_progress=on_progress)
-    said = [VERSION, dataset.hash, split.train.hash, split.test.hash, name, settings, seed]
-    key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
+        return fit_and_predict(*fit_args, on_progress=on_progress)
+    inputs = [VERSION, dataset.hash, split.train.hash, split.test.hash, name, settings, seed]
+    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:20]
     path = folder / f"{name}-{key}.npz"
-    known = load_arrays(path)
-    if known is not None:
-        return known["values"], float(known["seconds"])
-    values, seconds = subprocess_runner.run(fit_and_predict, *given, on_progress=on_progress, cancelled=cancelled)
+    cached = load_arrays(path)
+    if cached is not None:
+        return cached["values"], float(cached["seconds"])
+    values, seconds = subprocess_runner.run(fit_and_predict, *fit_args, on_progress=on_progress, cancelled=cancelled)
     save_arrays(path, {"values": values, "seconds": np.array(seconds)})
     return values, seconds

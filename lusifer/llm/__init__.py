@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lusifer.llm.budget import Budget, Limit
+from lusifer.llm.budget import Budget, SpendingLimit
 from lusifer.llm.cached import CachedLLM
 from lusifer.llm.endpoints import Endpoint, load_endpoints
 from lusifer.llm.factory import create_bare_llm, create_llm
@@ -16,9 +16,9 @@ __all__ = [
     "Completion",
     "Endpoint",
     "LLMWrapper",
-    "Limit",
     "Message",
     "Options",
+    "SpendingLimit",
     "Token",
     "create_bare_llm",
     "create_llm",

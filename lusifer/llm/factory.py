@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from lusifer.llm.budget import Budget, BudgetedLLM
 from lusifer.llm.cached import CachedLLM
 from lusifer.llm.endpoints import Endpoint, resolve
-from lusifer.llm.local import LocalFile
+from lusifer.llm.local_file import LocalFile
 from lusifer.llm.ollama import Ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import LLM

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lusifer.simulator.evolution import EvolutionSpec, Step, evolve, history_of, plan
+from lusifer.simulator.evolution import EvolutionSpec, Step, evolve, history_of, make_evolution_spec
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.models import BUILTIN, BUILTIN_LABEL, label, user_model
-from lusifer.simulator.runner import rate_items, run_evolution, steps_wanted, stored_steps
+from lusifer.simulator.runner import count_steps, rate_items, run_evolution, stored_steps
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Change, Context, Profile, SimulatedRating, UserModel
 

@@ -123,8 +123,8 @@ def _aspects_of(item: Item) -> Iterator[Aspect]:
         if genres.issuperset(pair):
             parents = tuple(f"genre:{g}" for g in pair)
             yield Aspect(f"theme:{'+'.join(pair)}", called.say(words), "people_and_themes", parents)
-    for key, (words, of) in MOODS.items():
-        if genres & of:
+    for key, (words, aspects) in MOODS.items():
+        if genres & aspects:
             yield Aspect(f"mood:{key}", called.say(words), "mood")
     if item.year:
         yield era(item.year, called)

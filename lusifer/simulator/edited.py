@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lusifer.datasets import Dataset, Item
 from lusifer.simulator.aspects import aspects_of
-from lusifer.simulator.entity_matching import names_of
+from lusifer.simulator.entity_matching import build_entity_index
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.taste import TasteModel, user_mean
 from lusifer.simulator.types import SECTIONS, Bullet, Context, Profile, SimulatedRating, UserModel
@@ -44,7 +44,7 @@ def rate_edited(
     """
     if not isinstance(model, StatisticalUserModel):
         return model.rate(replace(context, profile=edited), items)
-    names = names_of(dataset, [r.item for r in context.seen])
+    names = build_entity_index(dataset, [r.item for r in context.seen])
     taste = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
     kept = {b.text for b in edited.bullets}
     gone = {b.aspect for b in context.profile.bullets if b.aspect and b.text not in kept}

@@ -54,7 +54,7 @@ class Mention:
 
 
 @dataclass(frozen=True, eq=False)
-class Names:
+class EntityIndex:
     """Everything that a user's texts may name; see `names_of`."""
 
     aspects: dict[tuple[str, ...], str]
@@ -63,41 +63,44 @@ class Names:
 
     def mentions(self, text: str) -> list[Mention]:
         """What a text names, in order, no word in two of them."""
-        exact = [w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(text)]
-        lower = [w.lower().replace("’", "'") for w in exact]
-        found: list[tuple[int, int, Mention]] = []
-        at = 0
-        while at < len(lower):
-            for length in range(min(LONGEST, len(lower) - at), 0, -1):
-                key, as_is = tuple(lower[at : at + length]), tuple(exact[at : at + length])
-                ids = self.titles.get(as_is)
-                if ids and (length > 1 or as_is in self.seen):
-                    found.append((at, at + length, Mention(" ".join(as_is), "", ids)))
+        words = [w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(text)]
+        lower_words = [w.lower().replace("’", "'") for w in words]
+        matches: list[tuple[int, int, Mention]] = []
+        position = 0
+        while position < len(lower_words):
+            for length in range(min(LONGEST, len(lower_words) - position), 0, -1):
+                key, exact_key = (
+                    tuple(lower_words[position : position + length]),
+                    tuple(words[position : position + length]),
+                )
+                ids = self.titles.get(exact_key)
+                if ids and (length > 1 or exact_key in self.seen):
+                    matches.append((position, position + length, Mention(" ".join(exact_key), "", ids)))
                 elif key in self.aspects:
-                    found.append((at, at + length, Mention(" ".join(as_is), self.aspects[key])))
+                    matches.append((position, position + length, Mention(" ".join(exact_key), self.aspects[key])))
                 else:
                     continue
-                at += length - 1
+                position += length - 1
                 break
-            at += 1
-        return [_with_mark(m, start, end, exact, found) for start, end, m in found]
+            position += 1
+        return [_with_mark(m, start, end, words, matches) for start, end, m in matches]
 
     def unknown_titles(self, text: str) -> list[str]:
         """Names that a text writes as titles ("Two Words" in quotes, ``Name (1994)``) and that no movie of
         the data set has."""
-        found = []
+        names = []
         for match in _QUOTED.finditer(text):
             name = next(g for g in match.groups() if g)
             words = tuple(w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(name))
             lower = tuple(w.lower() for w in words)
             if len(words) > 1 and words not in self.titles and lower not in self.aspects:
-                found.append(name)
+                names.append(name)
         for match in _DATED.finditer(text):
             words = tuple(w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(match[1]))
-            tails = [words[at:] for at in range(len(words))]
+            tails = [words[start:] for start in range(len(words))]
             if not any(tail in self.titles for tail in tails):
-                found.append(match[1].strip())
-        return found
+                names.append(match[1].strip())
+        return names
 
 
 def _with_mark(
@@ -105,22 +108,22 @@ def _with_mark(
     start: int,
     end: int,
     words: Sequence[str],
-    found: Sequence[tuple[int, int, Mention]],
+    matches: Sequence[tuple[int, int, Mention]],
 ) -> Mention:
     """The mention with the rating said of it: ``Heat (5)``, ``a 5 for Heat``, ``5s for Heat and Seven``."""
     if not mention.item_ids:
         return mention
-    if len(words) > end + 2 and words[end] == "(" and (mark := _mark(words[end + 1])) is not None:
-        return Mention(mention.text, "", mention.item_ids, mark)
-    ends = {e: s for s, e, m in found if m.item_ids}
-    at = start
-    while at > 1:
-        if words[at - 1] == "for" and (mark := _mark(words[at - 2])) is not None:
-            return Mention(mention.text, "", mention.item_ids, mark)
-        before = at - 1 if words[at - 1] in {"and", ","} else None
-        if before is None or before not in ends:
+    if len(words) > end + 2 and words[end] == "(" and (rating := _mark(words[end + 1])) is not None:
+        return Mention(mention.text, "", mention.item_ids, rating)
+    starts_by_end = {e: s for s, e, m in matches if m.item_ids}
+    position = start
+    while position > 1:
+        if words[position - 1] == "for" and (rating := _mark(words[position - 2])) is not None:
+            return Mention(mention.text, "", mention.item_ids, rating)
+        before = position - 1 if words[position - 1] in {"and", ","} else None
+        if before is None or before not in starts_by_end:
             break
-        at = ends[before]
+        position = starts_by_end[before]
     return mention
 
 
@@ -136,13 +139,13 @@ _of_data_sets: dict[str, Titles] = {}
 def _all_titles(dataset: Dataset) -> Titles:
     """Every title of a data set; found once."""
     if dataset.hash not in _of_data_sets:
-        found: Titles = {}
+        titles: Titles = {}
         for item in dataset.items_of(dataset.items.index.to_numpy()):
             for key in _forms(item):
-                found[key] = (*found.get(key, ()), item.id)
+                titles[key] = (*titles.get(key, ()), item.id)
         while len(_of_data_sets) >= 4:
             _of_data_sets.pop(next(iter(_of_data_sets)))
-        _of_data_sets[dataset.hash] = found
+        _of_data_sets[dataset.hash] = titles
     return _of_data_sets[dataset.hash]
 
 
@@ -154,7 +157,7 @@ def _forms(item: Item) -> tuple[tuple[str, ...], ...]:
     return tuple(k for k in keys if k)
 
 
-def names_of(dataset: Dataset, seen: Iterable[Item]) -> Names:
+def build_entity_index(dataset: Dataset, seen: Iterable[Item]) -> EntityIndex:
     """What the texts about a user may name: every genre, theme, mood and title; the decades, people and
     series of the movies that the user has rated."""
     aspects: dict[tuple[str, ...], str] = {}
@@ -179,5 +182,5 @@ def names_of(dataset: Dataset, seen: Iterable[Item]) -> Names:
                     add(form, aspect.key)
             elif kind in {"director", "actor"}:
                 add(name, aspect.key)
-    own = frozenset(key for item in seen for key in _forms(item))
-    return Names(aspects, _all_titles(dataset), own)
+    seen_titles = frozenset(key for item in seen for key in _forms(item))
+    return EntityIndex(aspects, _all_titles(dataset), seen_titles)

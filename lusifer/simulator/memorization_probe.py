@@ -11,7 +11,7 @@ from lusifer.simulator import answers
 from lusifer.simulator.llm_model import LLMUserModel, Question
 from lusifer.simulator.types import SimulatedRating
 
-PART = 20
+ITEMS_PER_CALL = 20
 """Movies asked about at a time."""
 SYSTEM = (
     "You are asked what you remember of a public data set. Answer with the rating that stands in it. Where you do not "
@@ -19,13 +19,13 @@ SYSTEM = (
 )
 
 
-def question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]) -> Question:
+def probe_question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]) -> Question:
     """The call that asks for one user's ratings of some movies; nothing else of the user is told."""
-    listed = "\n".join(f"{i.id} | {i.title}" for i in items)
+    item_lines = "\n".join(f"{i.id} | {i.title}" for i in items)
     scale = dataset.scale
     text = (
         f"In the data set {dataset.title}, which rating ({scale.lowest:g} to {scale.highest:g}) did the user with id {user} give each of "
-        f"these {dataset.words.many}? For each give the reason first: remembered, or guessed.\n\n{dataset.words.many.upper()} (id | title)\n{listed}"
+        f"these {dataset.words.many}? For each give the reason first: remembered, or guessed.\n\n{dataset.words.many.upper()} (id | title)\n{item_lines}"
     )
     note = CallMetadata("recite", model.run, user, 0, model.version, None)
     return [Message("system", SYSTEM), Message("user", text)], {
@@ -39,35 +39,37 @@ def question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[I
     }
 
 
-def questions(
+def probe_questions(
     model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]
 ) -> list[tuple[tuple[Item, ...], Question]]:
     """The calls for any number of movies: those of each, and what is asked."""
-    parts = [tuple(items[at : at + PART]) for at in range(0, len(items), PART)]
-    return [(part, question(model, dataset, user, part)) for part in parts]
+    chunks = [tuple(items[start : start + ITEMS_PER_CALL]) for start in range(0, len(items), ITEMS_PER_CALL)]
+    return [(chunk, probe_question(model, dataset, user, chunk)) for chunk in chunks]
 
 
-def recite(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]) -> tuple[SimulatedRating, ...]:
+def ask_from_memory(
+    model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]
+) -> tuple[SimulatedRating, ...]:
     """What the model says that the data set holds; of a failed answer every rating is missing, and it is not
     served again.
 
     Raises:
         ModelError: the model can't be asked at all.
     """
-    found: list[SimulatedRating] = []
-    for part, (messages, options) in questions(model, dataset, user, items):
-        said = None
+    result: list[SimulatedRating] = []
+    for chunk, (messages, options) in probe_questions(model, dataset, user, items):
+        answer = None
         try:
-            said = model.llm.complete(messages, **options)
-            ratings = answers.read_ratings(said.text, part, dataset.scale)
-            wrong = [r.failure for r in ratings if r.failure]
-            if wrong:
-                model._reject(said, ModelError(wrong[0]))
+            answer = model.llm.complete(messages, **options)
+            ratings = answers.read_ratings(answer.text, chunk, dataset.scale)
+            failures = [r.failure for r in ratings if r.failure]
+            if failures:
+                model._reject(answer, ModelError(failures[0]))
         except ModelError as error:
             if error.is_fatal:
                 raise
-            if said is not None:
-                model._reject(said, error)
-            ratings = tuple(SimulatedRating(i.id, None, None, failure=str(error)) for i in part)
-        found.extend(ratings)
-    return tuple(found)
+            if answer is not None:
+                model._reject(answer, error)
+            ratings = tuple(SimulatedRating(i.id, None, None, failure=str(error)) for i in chunk)
+        result.extend(ratings)
+    return tuple(result)

@@ -17,36 +17,36 @@ from dataclasses import dataclass
 from lusifer.datasets import RatingScale
 from lusifer.llm import Token
 
-LEAST_MASS = 0.5
+MIN_SCALE_PROBABILITY = 0.5
 _NUMBER = re.compile(r"(\d+)(?:(\.)(\d*))?(?!\w)")
 _ID = re.compile(r'"item_id"\s*:\s*"?(-?\d+)')
 _RATING = re.compile(r'"rating"\s*:\s*"?(?=\d)')
 
 
 @dataclass(frozen=True)
-class Chances:
+class RatingProbabilities:
     """A distribution over the values of a scale, and the probability mass that lay on them."""
 
-    chances: dict[float, float]
-    mass: float
+    probabilities: dict[float, float]
+    scale_probability: float
 
     @property
     def expected(self) -> float:
         """Mean."""
-        return sum(v * p for v, p in self.chances.items())
+        return sum(v * p for v, p in self.probabilities.items())
 
     @property
-    def spread(self) -> float:
+    def std(self) -> float:
         """Standard deviation."""
         mean = self.expected
-        return math.sqrt(sum(p * (v - mean) ** 2 for v, p in self.chances.items()))
+        return math.sqrt(sum(p * (v - mean) ** 2 for v, p in self.probabilities.items()))
 
 
 def objects(text: str) -> Iterator[tuple[int, int]]:
     """Where the innermost JSON objects of a text begin and end; the last may be cut off."""
     opened: list[list] = []
     inside = escaped = False
-    for at, c in enumerate(text):
+    for position, c in enumerate(text):
         if inside:
             if escaped:
                 escaped = False
@@ -59,34 +59,34 @@ def objects(text: str) -> Iterator[tuple[int, int]]:
         elif c == "{":
             for outer in opened:
                 outer[1] = False
-            opened.append([at, True])
+            opened.append([position, True])
         elif c == "}" and opened:
             start, innermost = opened.pop()
             if innermost:
-                yield start, at + 1
+                yield start, position + 1
     if opened and opened[-1][1]:
         yield opened[-1][0], len(text)
 
 
-def chances_of_ratings(text: str, tokens: Sequence[Token], scale: RatingScale) -> dict[int, Chances]:
+def rating_probabilities(text: str, tokens: Sequence[Token], scale: RatingScale) -> dict[int, RatingProbabilities]:
     """The distribution of each item's rating in an answer to the ratings schema, by item id.
 
     Only items whose rating's token is found are there; the first object of an id counts.
     """
-    found: dict[int, Chances] = {}
+    found: dict[int, RatingProbabilities] = {}
     if not tokens:
         return found
     for start, end in objects(text):
         item, rating = _ID.search(text, start, end), _RATING.search(text, start, end)
         # An id at the very end of an answer that was cut off may have had another digit.
         if item and rating and item.end() < len(text) and int(item[1]) not in found:
-            chances = chances_at(text, rating.end(), tokens, scale)
+            chances = probabilities_at(text, rating.end(), tokens, scale)
             if chances is not None:
                 found[int(item[1])] = chances
     return found
 
 
-def chances_at(text: str, at: int, tokens: Sequence[Token], scale: RatingScale) -> Chances | None:
+def probabilities_at(text: str, at: int, tokens: Sequence[Token], scale: RatingScale) -> RatingProbabilities | None:
     """The distribution of the number that begins at a place of the text.
 
     On a scale with half steps the fraction is a second token. Its probabilities are known after the
@@ -117,7 +117,7 @@ def chances_at(text: str, at: int, tokens: Sequence[Token], scale: RatingScale) 
     mass = sum(on_scale.values())
     if mass <= 0:
         return None
-    return Chances({v: p / mass for v, p in sorted(on_scale.items())}, min(mass, 1.0))
+    return RatingProbabilities({v: p / mass for v, p in sorted(on_scale.items())}, min(mass, 1.0))
 
 
 def _fraction_after(tokens: Sequence[Token], at: int) -> dict[float, float] | None:

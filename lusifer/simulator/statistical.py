@@ -17,7 +17,7 @@ from lusifer.datasets import Item
 from lusifer.simulator import wording
 from lusifer.simulator.aspects import Aspect, aspects_of
 from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
-from lusifer.simulator.taste import Evidence, TasteModel, level, tastes, user_mean
+from lusifer.simulator.taste import AspectEvidence, TasteModel, level, tastes, user_mean
 from lusifer.simulator.types import (
     Bullet,
     Change,
@@ -51,7 +51,7 @@ class Shift:
     aspect: Aspect
     before: int
     after: int
-    evidence: Evidence | None
+    evidence: AspectEvidence | None
     cited: tuple[Rated, ...]
 
     @property
@@ -142,7 +142,7 @@ def _strength(effect: float, before: int) -> int:
     return 0
 
 
-def _taste_shifts(context: Context, evidence: dict[str, Evidence], mean: float) -> list[Shift]:
+def _taste_shifts(context: Context, evidence: dict[str, AspectEvidence], mean: float) -> list[Shift]:
     """Every aspect whose strength the batch moves, most important first.
 
     An aspect moves only if the batch itself holds a movie of it on the side that it moves to: what
@@ -172,7 +172,7 @@ def _taste_shifts(context: Context, evidence: dict[str, Evidence], mean: float) 
     return _within_limits(context.profile, shifts)
 
 
-def _worth_saying(aspect_evidence: Evidence, evidence: dict[str, Evidence], seen: int) -> bool:
+def _worth_saying(aspect_evidence: AspectEvidence, evidence: dict[str, AspectEvidence], seen: int) -> bool:
     """Whether an aspect says something that its parts (a pair's two genres) do not say already.
 
     An era that most of the seen films are from says nothing about any of them.
@@ -420,7 +420,7 @@ def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
 def _reason(
     item: Item,
     parts: dict[str, float],
-    evidence: dict[str, Evidence],
+    evidence: dict[str, AspectEvidence],
     context: Context,
     mean: float,
 ) -> str:
@@ -464,7 +464,9 @@ def _reason(
     return wording.sentence(text)
 
 
-def _spoke(aspect_evidence: Evidence, side: int, user: int, item: Item, mean: float, *, short: bool = False) -> str:
+def _spoke(
+    aspect_evidence: AspectEvidence, side: int, user: int, item: Item, mean: float, *, short: bool = False
+) -> str:
     """``crime films have done well here (5 for Heat, 4 for Seven)``."""
     fitting = [r for r in aspect_evidence.rated if (r.rating - mean) * side > 0]
     ordered = sorted(enumerate(fitting), key=lambda p: (-p[1].rating * side, -p[0]))

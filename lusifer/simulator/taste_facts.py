@@ -13,17 +13,17 @@ ASPECTS = {"genres": {"genre"}, "people": {"director", "actor"}}
 """Which aspects rest on which metadata; a decade stands in the title."""
 
 
-def facts(seen: Sequence[Rated], usual: float, limit: int = 12, metadata: Sequence[str] = METADATA) -> str:
+def render_facts(seen: Sequence[Rated], usual: float, limit: int = 12, metadata: Sequence[str] = METADATA) -> str:
     """Lines for a prompt: the user's mean, genres, decades and people against it with counts, extremes.
     What is not among the metadata shown is not told of either."""
     if not seen:
         return "(no rating seen yet)"
     mean = user_mean(seen, usual)
-    told = {"era"}.union(*(ASPECTS.get(m, set()) for m in metadata))
+    aspect_kinds = {"era"}.union(*(ASPECTS.get(m, set()) for m in metadata))
     lines = [f"mean rating {mean:.2f} over {len(seen)} ratings (all users: {usual:.2f})"]
-    found = [e for e in tastes(seen, mean).values() if e.aspect.key.split(":")[0] in told and e.count >= 2]
-    found.sort(key=lambda e: -abs(e.effect))
-    for e in found[:limit]:
+    evidence = [e for e in tastes(seen, mean).values() if e.aspect.key.split(":")[0] in aspect_kinds and e.count >= 2]
+    evidence.sort(key=lambda e: -abs(e.effect))
+    for e in evidence[:limit]:
         lines.append(f"{e.aspect.words}: {e.difference:+.2f} against the user's mean ({e.count})")
     ordered = sorted(seen, key=lambda r: r.rating)
     lines.append("best rated: " + _titles(ordered[::-1][:5]))
@@ -31,15 +31,15 @@ def facts(seen: Sequence[Rated], usual: float, limit: int = 12, metadata: Sequen
     return "\n".join(lines)
 
 
-def others(crowd: ItemEvidence) -> str:
+def render_evidence(evidence: ItemEvidence) -> str:
     """What others say of one movie, as a column of a prompt's list."""
-    if not crowd.count:
+    if not evidence.count:
         return "nobody else rated it"
-    parts = [f"others {crowd.mean:.2f} ({crowd.count})"]
-    if crowd.near_mean is not None:
-        parts.append(f"{crowd.near_count} most alike {crowd.near_mean:.2f}")
-    if crowd.estimate is not None:
-        parts.append(f"estimate for this user {crowd.estimate:.2f}")
+    parts = [f"others {evidence.mean:.2f} ({evidence.count})"]
+    if evidence.near_mean is not None:
+        parts.append(f"{evidence.near_count} most alike {evidence.near_mean:.2f}")
+    if evidence.fm_estimate is not None:
+        parts.append(f"estimate for this user {evidence.fm_estimate:.2f}")
     return ", ".join(parts)
 
 
@@ -47,7 +47,7 @@ OVERVIEW = 150
 """Characters of an overview that a prompt shows: its first sentence, mostly."""
 
 
-def shown_fields(items: Iterable[Item], metadata: Sequence[str] = METADATA) -> str:
+def item_heading(items: Iterable[Item], metadata: Sequence[str] = METADATA) -> str:
     """What `line` shows of these movies, as the heading of a list."""
     known = any(i.details for i in items)
     names = ["title"] + (["genres"] if "genres" in metadata else [])
@@ -55,7 +55,7 @@ def shown_fields(items: Iterable[Item], metadata: Sequence[str] = METADATA) -> s
     return " | ".join(names + (["about"] if known and "overview" in metadata else []))
 
 
-def line(item: Item, metadata: Sequence[str] = METADATA) -> str:
+def render_item(item: Item, metadata: Sequence[str] = METADATA) -> str:
     """One movie in a prompt: title, genres and, where they are known, its people and its story."""
     parts = [item.title] + ([", ".join(item.genres) or "no genre"] if "genres" in metadata else [])
     about = item.details

@@ -119,7 +119,7 @@ class Calls(SQLiteBase):
         A repair shows the conversation so far, so it has more than two messages, and follows for the same
         user, step and purpose.
         """
-        same = (
+        same_request = (
             "user_id is :user_id and step is :step and purpose is :purpose and model is :model and run_id is"
             " :run_id and evolution is :evolution"
         )
@@ -128,11 +128,11 @@ class Calls(SQLiteBase):
         before = after = None
         if long:
             before = db.execute(
-                f"select max(id) from calls where id < :id and {same} and status = 'invalid'", values
+                f"select max(id) from calls where id < :id and {same_request} and status = 'invalid'", values
             ).fetchone()[0]
         if call["status"] == "invalid":
             row = db.execute(
-                f"select id, messages from calls where id > :id and {same} and messages is not null order by id limit 1",
+                f"select id, messages from calls where id > :id and {same_request} and messages is not null order by id limit 1",
                 values,
             ).fetchone()
             after = row[0] if row and json.loads(row[1])[2:] else None
@@ -150,25 +150,25 @@ class Calls(SQLiteBase):
         """One call whole, with the messages and answer of the call that it was served from, and the
         token probabilities that are stored with that answer (``tokens``)."""
         db = self._open()
-        found = next(iter(db.query("select * from calls where id = ?", [number])), None)
-        if found is None:
+        row = next(iter(db.query("select * from calls where id = ?", [number])), None)
+        if row is None:
             return None
-        if found["messages"] is None:  # from cache: the texts stand with the call that asked
-            asked: dict[str, Any] = next(
+        if row["messages"] is None:  # from cache: the texts stand with the call that asked
+            request: dict[str, Any] = next(
                 iter(
                     db.query(
                         "select messages, options from calls where key = ? and messages is not null"
                         " order by id limit 1",
-                        [found["key"]],
+                        [row["key"]],
                     )
                 ),
                 {},
             )
-            found |= asked
-        answer = self.answer(found["key"]) if found["key"] else None
-        found["tokens"] = answer["tokens"] if answer else None
-        found["text"] = found["text"] or (answer["text"] if answer else None)
-        return found
+            row |= request
+        answer = self.answer(row["key"]) if row["key"] else None
+        row["tokens"] = answer["tokens"] if answer else None
+        row["text"] = row["text"] or (answer["text"] if answer else None)
+        return row
 
     @translates_sqlite_errors
     def call_values(self, column: str) -> list[Any]:
@@ -185,10 +185,10 @@ class Calls(SQLiteBase):
         """Sums over calls by ``day``, ``model``, ``prompt_version``, ``purpose`` or ``error_kind``."""
         if by not in {"day", *CALL_COLUMNS, "error_kind"}:
             raise ValueError(by)
-        what = "substr(created_at, 1, 10)" if by == "day" else by
+        expression = "substr(created_at, 1, 10)" if by == "day" else by
         return list(
             self._open().query(
-                f"select coalesce({what}, '') as {by}, count(*) filter (where status <> 'cached') as made,"
+                f"select coalesce({expression}, '') as {by}, count(*) filter (where status <> 'cached') as made,"
                 " count(*) filter (where status = 'cached') as cached,"
                 " count(*) filter (where status in ('failed', 'invalid')) as failed,"
                 " coalesce(sum(input_tokens) filter (where status <> 'cached'), 0) as input_tokens,"
@@ -262,12 +262,12 @@ class Calls(SQLiteBase):
     @translates_sqlite_errors
     def has_answers(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a stored answer."""
-        found: set[str] = set()
-        for at in range(0, len(keys), 500):
-            part = list(keys[at : at + 500])
-            rows = self._open().execute(f"select key from answers where key in ({','.join('?' * len(part))})", part)
-            found |= {r[0] for r in rows}
-        return found
+        stored: set[str] = set()
+        for start in range(0, len(keys), 500):
+            chunk = list(keys[start : start + 500])
+            rows = self._open().execute(f"select key from answers where key in ({','.join('?' * len(chunk))})", chunk)
+            stored |= {r[0] for r in rows}
+        return stored
 
     @translates_sqlite_errors
     def delete_answer(self, key: str) -> None:
@@ -285,7 +285,7 @@ class Calls(SQLiteBase):
     def list_answers(self, limit: int) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Some answers with the call that brought each, as `save_answer` takes them."""
         db = self._open()
-        found = []
+        result = []
         for answer in list(
             db.query("select * from answers where key in (select key from calls where status = 'ok') limit ?", [limit])
         ):
@@ -302,8 +302,8 @@ class Calls(SQLiteBase):
                 for row, names in ((answer, ("created_at",)), (call, ("id", "key", "created_at"))):
                     for name in names:
                         row.pop(name, None)
-                found.append((key, answer, call))
-        return found
+                result.append((key, answer, call))
+        return result
 
     @translates_sqlite_errors
     def usage_by_evolution(self, evolutions: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -312,11 +312,11 @@ class Calls(SQLiteBase):
 
         An answer that another evolution has paid for (the same question) counts as if it had been asked.
         """
-        found: dict[str, dict[str, float]] = {}
+        usage: dict[str, dict[str, float]] = {}
         names = ("calls", "failed", "tokens", "seconds", "price", "unpriced")
-        for at in range(0, len(evolutions), 400):
-            part = list(evolutions[at : at + 400])
-            marks = ",".join("?" * len(part))
+        for start in range(0, len(evolutions), 400):
+            chunk = list(evolutions[start : start + 400])
+            marks = ",".join("?" * len(chunk))
             rows = self._open().execute(
                 "with mine as (select distinct evolution, key from calls where evolution in"
                 f" ({marks}) and status in ('ok', 'cached'))"
@@ -329,12 +329,12 @@ class Calls(SQLiteBase):
                 " coalesce(sum(price), 0.0), count(*) filter (where status = 'invalid' and price is null)"
                 f" from calls where evolution in ({marks}) and status in ('failed', 'invalid')"
                 " group by evolution",
-                [*part, *part],
+                [*chunk, *chunk],
             )
             for row in rows:
-                old = found.get(row[0], dict.fromkeys(names, 0.0))
-                found[row[0]] = {n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)}
-        return found
+                old = usage.get(row[0], dict.fromkeys(names, 0.0))
+                usage[row[0]] = {n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)}
+        return usage
 
     @translates_sqlite_errors
     def run_usage_by_version(self, run: str) -> dict[tuple[str, str], dict[str, float]]:
@@ -391,18 +391,18 @@ def _index_new_calls(db: sqlite_utils.Database) -> None:
 
 
 def _where(filters: Mapping[str, Any], search: str) -> tuple[str, list[Any]]:
-    parts: list[str] = ["1"]
+    conditions: list[str] = ["1"]
     values: list[Any] = []
     for column, value in filters.items():
         if column not in CALL_COLUMNS:
             raise ValueError(column)
         if value is not None:
-            parts.append(f"{column} = ?")
+            conditions.append(f"{column} = ?")
             values.append(value)
     words = re.findall(r"[^\W_]+", search)
     if words:  # each as the beginning of a word, whatever its case
-        parts.append("id in (select rowid from call_search where call_search match ?)")
+        conditions.append("id in (select rowid from call_search where call_search match ?)")
         values.append(" ".join(f'"{w}"*' for w in words))
     elif search.strip():
-        parts.append("0")  # signs alone are in no word
-    return " and ".join(parts), values
+        conditions.append("0")  # signs alone are in no word
+    return " and ".join(conditions), values

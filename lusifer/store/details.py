@@ -15,7 +15,7 @@ class MovieDetails(SQLiteBase):
     def save_details(self, dataset_hash: str, rows: Iterable[tuple[int, str | None, str, float]]) -> None:
         """Store what is known of items: id, JSON (``None``: looked for and not found), source,
         confidence (0–1)."""
-        at = now()
+        created_at = now()
         with self.writing() as db:
             db["movie_details"].insert_all(
                 (
@@ -25,7 +25,7 @@ class MovieDetails(SQLiteBase):
                         "data": data,
                         "source": source,
                         "confidence": confidence,
-                        "created_at": at,
+                        "created_at": created_at,
                     }
                     for item, data, source, confidence in rows
                 ),
@@ -55,6 +55,6 @@ class MovieDetails(SQLiteBase):
     def delete_details(self, dataset_hash: str) -> int:
         """Remove all details of a data set; how many there were."""
         with self.writing() as db:
-            found = db["movie_details"].count_where("dataset_hash = ?", [dataset_hash])
+            count = db["movie_details"].count_where("dataset_hash = ?", [dataset_hash])
             db["movie_details"].delete_where("dataset_hash = ?", [dataset_hash])
-            return int(found)
+            return int(count)

@@ -40,7 +40,7 @@ class Evolutions(SQLiteBase):
         """The stored steps of an evolution, in order, up to the first gap."""
         rows = self._open()["steps"].rows_where("evolution_id = ?", [evolution], order_by="number")
         found = [json.loads(r["data"]) for r in rows]
-        return [s for at, s in enumerate(found, 1) if s["number"] == at]
+        return [s for number, s in enumerate(found, 1) if s["number"] == number]
 
     @translates_sqlite_errors
     def evolutions(
@@ -77,7 +77,7 @@ class Evolutions(SQLiteBase):
     @translates_sqlite_errors
     def ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Stored ratings of some items from the profile after a step, by item id."""
-        wanted = set(item_ids)
+        ids = set(item_ids)
         columns = (
             "item_id",
             "rating",
@@ -94,4 +94,4 @@ class Evolutions(SQLiteBase):
             f"select {', '.join(columns)} from ratings where evolution_id = ? and step = ?",
             [evolution, step],
         )
-        return {r["item_id"]: r for r in rows if r["item_id"] in wanted}
+        return {r["item_id"]: r for r in rows if r["item_id"] in ids}

@@ -21,10 +21,10 @@ class PromptVersions(SQLiteBase):
             row = db.execute("select number from prompt_versions where hash = ?", [hash_]).fetchone()
             if row:
                 return int(row[0])
-            made = db["prompt_versions"].insert(
+            table = db["prompt_versions"].insert(
                 {"hash": hash_, "name": name, "data": data, "parent": parent, "note": note, "created_at": now()}
             )
-            return int(made.last_pk)  # type: ignore[arg-type]
+            return int(table.last_pk)  # type: ignore[arg-type]
 
     @translates_sqlite_errors
     def prompt(self, number: int) -> dict[str, Any] | None:

@@ -52,10 +52,10 @@ class Runs(SQLiteBase):
         Args:
             where: wanted values by column (dataset_hash, split, model, model_version, status).
         """
-        wanted = {k: v for k, v in (where or {}).items() if k in FILTER_COLUMNS}
+        filters = {k: v for k, v in (where or {}).items() if k in FILTER_COLUMNS}
         rows = self._open()["runs"].rows_where(
-            " and ".join(["kind = ?", *(f"{k} = ?" for k in wanted)]),
-            [kind, *wanted.values()],
+            " and ".join(["kind = ?", *(f"{k} = ?" for k in filters)]),
+            [kind, *filters.values()],
             order_by="created_at desc",
             limit=limit,
         )

@@ -10,7 +10,7 @@ import pytest
 
 from lusifer.evaluation.audit import Audit, audit, predictive_validity
 from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
-from lusifer.simulator.entity_matching import names_of
+from lusifer.simulator.entity_matching import build_entity_index
 from lusifer.simulator.types import Bullet, Change, Profile
 
 
@@ -227,7 +227,7 @@ def test_a_change_that_helps_is_seen_to_help(ml100k, last10, honest) -> None:
     for user, steps in honest.items():
         fixed = [steps[0]]
         for before, step in pairwise(steps):
-            names = names_of(ml100k, [r.item for r in before.batch])
+            names = build_entity_index(ml100k, [r.item for r in before.batch])
             said = {m.aspect for c in before.changes for m in names.mentions(c.aspect)}
             genres = {a.removeprefix("genre:") for a in said}
             forecast = tuple(

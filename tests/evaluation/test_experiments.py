@@ -247,9 +247,9 @@ def test_a_planted_change_is_noticed_and_hurts(made) -> None:
 
 
 def test_a_stance_is_read_from_text(ml100k) -> None:
-    from lusifer.simulator.entity_matching import names_of
+    from lusifer.simulator.entity_matching import build_entity_index
 
-    names = names_of(ml100k, ml100k.items_of([1, 50]))
+    names = build_entity_index(ml100k, ml100k.items_of([1, 50]))
     profile = Profile(
         likes=(Bullet("Enjoys crime films, more than comedies."),),
         dislikes=(Bullet("Horror films leave this user cold."), Bullet("Avoids musicals.")),

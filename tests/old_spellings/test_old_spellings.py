@@ -95,7 +95,7 @@ def test_every_table_is_read_back(old_store: Store) -> None:
         assert cached is not None and call["text"] == cached["text"]
     version = next(r for r in old_store.prompts() if r["name"] == "mine")
     assert version["note"] == "An old note" and old_store.prompt_labels()["demo"] == version["number"]
-    assert versions.find("demo", old_store).recent == 3
+    assert versions.resolve("demo", old_store).recent == 3
     assert len(old_store.drafts()) == 1
     trial = old_store.runs("prompt-trial")[0]["id"]
     assert [n["note"] for n in old_store.notes(trial)] == ["Too long"]

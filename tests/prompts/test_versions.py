@@ -54,7 +54,7 @@ def test_differences_of_parameters_and_templates() -> None:
     one = prompts.load()
     other = replace(one, temperature=0.7, evidence=True, metadata=("genres",))
     other = other.with_template("update", dict(one.templates)["update"] + "\nBe brief.")
-    found = {d.what: d for d in versions.diff(one, other)}
+    found = {d.part: d for d in versions.diff(one, other)}
     assert set(found) == {"temperature", "evidence", "metadata", "update"}
     assert (found["evidence"].before, found["evidence"].after) == ("off", "on")
     assert found["metadata"].after == "genres"

@@ -19,7 +19,7 @@ from lusifer.evaluation.experiments import base
 from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, RunContext
 from lusifer.evaluation.simulation import SimulationResult
 from lusifer.simulator import Step
-from lusifer.simulator.entity_matching import Names, names_of
+from lusifer.simulator.entity_matching import EntityIndex, build_entity_index
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, tastes, user_mean
 from lusifer.simulator.types import Profile, Rated
@@ -191,7 +191,7 @@ def estimate(ctx: RunContext) -> Estimate:
 # ---- looking at them -------------------------------------------------------------------------------------
 
 
-def stance(profile: Profile, genre: str, names: Names) -> int:
+def stance(profile: Profile, genre: str, names: EntityIndex) -> int:
     """What a profile says of a genre: 1 liked, −1 disliked, 0 neither. A bullet speaks of the first genre that
     it names."""
     direction = 0
@@ -207,7 +207,7 @@ def steps_until(steps: Sequence[Step], shift: Shift, dataset: Dataset, count: in
     infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps."""
     if len(steps) < count:
         return float("nan")
-    names = names_of(dataset, (r.item for s in steps for r in s.batch))
+    names = build_entity_index(dataset, (r.item for s in steps for r in s.batch))
     stances = [stance(s.profile, shift.genre, names) * shift.direction for s in steps]
     if stances[JOIN - 1] == 1:
         return float("nan")

@@ -29,7 +29,7 @@ class SideInformation:
     items: pd.DataFrame = field(repr=False)
 
     @classmethod
-    def of(cls, dataset: Dataset) -> SideInformation:
+    def from_dataset(cls, dataset: Dataset) -> SideInformation:
         """The side information of a data set."""
         return cls(dataset.users, dataset.items)
 
