@@ -12,7 +12,7 @@ import pandas as pd
 
 from lusifer.simulator import EvolutionSpec, Step
 from lusifer.simulator.repetition import ALIKE, Repetition
-from lusifer.simulator.taste import tastes, user_mean
+from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.simulator.types import Rated
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.state import PageContext
@@ -24,7 +24,7 @@ def taste_table(steps: Sequence[Step], usual: float, most: int = 6) -> pd.DataFr
     seen: list[Rated] = []
     for step in steps:
         seen.extend(step.batch)
-        for key, e in tastes(seen, user_mean(seen, usual)).items():
+        for key, e in measure_tastes(seen, user_mean(seen, usual)).items():
             if key.startswith("genre:"):
                 rows.append((step.number, key.removeprefix("genre:"), e.effect, e.count))
     frame = pd.DataFrame(rows, columns=["step", "genre", "effect", "count"])

@@ -98,7 +98,7 @@ def _build_candidates(
 def draw_sample(ctx: PageContext, users: int, movies: int, seed: int, *, final: bool) -> Split:
     """The sample of development users; for the final check, of held-out ones."""
     group = (held_out if final else development_users)(ctx.dataset.user_ids)
-    return prompt_comparison.draw(ctx.dataset, ctx.split, users, movies, seed=seed, candidates=group)
+    return prompt_comparison.draw_sample(ctx.dataset, ctx.split, users, movies, seed=seed, candidates=group)
 
 
 def estimate_comparison(
@@ -167,7 +167,7 @@ def run_prompt_comparison(
     job.run = run
     try:
         candidates = _build_candidates(ctx, found, store, full, run=run, cancelled=job.cancelled)
-        done = prompt_comparison.try_out(
+        done = prompt_comparison.run_trials(
             ctx.dataset,
             drawn,
             candidates,

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.simulator.evolution import DEFAULT_HISTORY, rated_rows
-from lusifer.simulator.taste import tastes, user_mean
+from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.ui.state import PageContext
 
 MAX_ROWS = 2000
@@ -112,7 +112,7 @@ def genre_taste_table(ctx: PageContext, user: int, most: int = 12) -> pd.DataFra
     rated = rated_rows(ctx.dataset, ctx.split.train.of_user(user))
     if not rated:
         return pd.DataFrame(columns=["genre", "difference", "count"])
-    found = tastes(rated, user_mean(rated, ctx.split.train.mean))
+    found = measure_tastes(rated, user_mean(rated, ctx.split.train.mean))
     rows = [
         (k.removeprefix("genre:"), e.difference, e.count)
         for k, e in found.items()
