@@ -39,9 +39,9 @@ def main() -> None:
     )
     said = {
         "calibrated": found.calibrations[CALIBRATED].found.values("sample", dataset.scale, 0),
-        **fidelity.naive(split, found.test, dataset.scale),
+        **fidelity.naive_ratings(split, found.test, dataset.scale),
     }
-    fidelity.measure(fidelity.Histories(dataset, split, found.test, said))
+    fidelity.measure_fidelity(fidelity.Histories(dataset, split, found.test, said))
     took = time.perf_counter() - began
     total += took
     print(f"fidelity: {took:.1f} s")

@@ -79,7 +79,7 @@ def _run_trust(options: argparse.Namespace) -> dict[str, Any]:
     dataset = load(options.dataset)
     split = splits.make(dataset, options.split)
     model = _build_model(options, store, common_options.build_budget(options), "")
-    made = trust.card(store, dataset.name, dataset.hash, split.id, model.spec, model.version)
+    made = trust.build_trust_card(store, dataset.name, dataset.hash, split.id, model.spec, model.version)
     if not options.json:
         print(made.to_markdown())
     return made.to_json()
@@ -221,9 +221,9 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
         if not options.json:
             print(f"{experiment.title}: {experiment.question}")
             for sentence in said["sentences"]:
-                print(f"  {dataset.words.say(sentence)}")
+                print(f"  {dataset.item_nouns.with_item_noun(sentence)}")
             for note in said["notes"]:
-                print(f"  ({dataset.words.say(note)})")
+                print(f"  ({dataset.item_nouns.with_item_noun(note)})")
             print(f"  run {run_id}, {time.monotonic() - began:.1f} s")
             sys.stdout.flush()
     return {"experiments": made}

@@ -98,7 +98,7 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
     if not options.json:
         _print_mapping(recipe)
         print(
-            f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, {len(dataset.items):,} {recipe.many}"
+            f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, {len(dataset.items):,} {recipe.plural}"
         )
         for line in dataset.report.lines:
             print(f"  {line}")
@@ -113,5 +113,5 @@ def _print_mapping(recipe: Any) -> None:
         said_of = ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
         print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
     print(
-        f"item noun {recipe.one}, plural {recipe.many}; time unit {recipe.unit}; scale {recipe.scale or 'inferred from the ratings'}"
+        f"item noun {recipe.singular}, plural {recipe.plural}; time unit {recipe.unit}; scale {recipe.scale or 'inferred from the ratings'}"
     )

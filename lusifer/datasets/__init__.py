@@ -147,11 +147,11 @@ def load(
         )
     path_hash = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     key = name if in_data_folder else f"{folder.name}-{path_hash}"
-    kind, recipe, files = _files(folder, name)
+    kind, mapping, files = _files(folder, name)
     cached = columnar_cache.load(root / ".prepared" / key, files)
     if cached is None:
         try:
-            parsed, meta = _parse(folder, kind, recipe, on_progress, cancelled)
+            parsed, meta = _parse(folder, kind, mapping, on_progress, cancelled)
         except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
             raise DatasetError(
                 f"{folder} can't be read ({type(error).__name__}: {str(error)[:150]}).",
@@ -186,7 +186,7 @@ def load(
         fixed_splits=fixed,
         attribution=spec.attribution if spec else "",
         details=_item_texts(parsed.items),
-        words=ItemNouns(meta.get("one", "movie"), meta.get("many", "movies")),
+        item_nouns=ItemNouns(meta.get("one", "movie"), meta.get("many", "movies")),
         report=DataQualityReport.from_json(meta.get("report", {})),
     )
 
@@ -217,11 +217,11 @@ def _files(folder: Path, name: str) -> tuple[str, custom_tables.TableMapping | N
         DatasetError: nothing that can be loaded, or nobody has said how its tables are to be read.
     """
     kind = detect_kind(folder)
-    recipe = custom_tables.load_mapping(folder)
+    mapping = custom_tables.load_mapping(folder)
     if kind == "own":
-        recipe = recipe or custom_tables.propose_mapping(folder)  # RecBole's files say what their columns are
-        mapping = [folder / custom_tables.MAPPING_FILE] if (folder / custom_tables.MAPPING_FILE).is_file() else []
-        return kind, recipe, [*(folder / f for f in recipe.files), *mapping]
+        mapping = mapping or custom_tables.propose_mapping(folder)  # RecBole's files say what their columns are
+        mapping_files = [folder / custom_tables.MAPPING_FILE] if (folder / custom_tables.MAPPING_FILE).is_file() else []
+        return kind, mapping, [*(folder / f for f in mapping.files), *mapping_files]
     if kind == "release":
         release = releases.detect_release(folder)
         assert release is not None
@@ -237,20 +237,20 @@ def _files(folder: Path, name: str) -> tuple[str, custom_tables.TableMapping | N
 def _parse(
     folder: Path,
     kind: str,
-    recipe: custom_tables.TableMapping | None,
+    mapping: custom_tables.TableMapping | None,
     on_progress: Progress,
     cancelled: Callable[[], bool],
 ) -> tuple[movielens.Parsed, dict[str, Any]]:
     report = DataQualityReport()
     if kind == "own":
-        assert recipe is not None
+        assert mapping is not None
         users, items, ratings, scale = custom_tables.read_tables(
-            folder, recipe, report, on_progress=on_progress, cancelled=cancelled
+            folder, mapping, report, on_progress=on_progress, cancelled=cancelled
         )
         meta = {
-            "title": recipe.title,
-            "one": recipe.one,
-            "many": recipe.many,
+            "title": mapping.title,
+            "one": mapping.singular,
+            "many": mapping.plural,
             "scale": [scale.lowest, scale.highest, scale.step],
         }
     elif kind == "release":

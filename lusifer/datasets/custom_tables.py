@@ -151,7 +151,7 @@ class TableMapping:
     """How a folder's tables are read.
 
     Attributes:
-        one, many: what an item is called.
+        singular, plural: what an item is called (stored as ``one`` and ``many``).
         scale: lowest, highest, step; none: told from the ratings.
         unit: of the time column (`lusifer.datasets.ingest.RatingColumns`).
         separator: between genres.
@@ -161,15 +161,16 @@ class TableMapping:
     ratings: TableSpec
     items: TableSpec | None = None
     users: TableSpec | None = None
-    one: str = "item"
-    many: str = "items"
+    singular: str = "item"
+    plural: str = "items"
     scale: tuple[float, float, float] | None = None
     unit: str = "s"
     separator: str = "|"
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept."""
-        return {"format": FORMAT, **asdict(self)}
+        stored_names = {"singular": "one", "plural": "many"}
+        return {"format": FORMAT, **{stored_names.get(k, k): v for k, v in asdict(self).items()}}
 
     @property
     def files(self) -> list[str]:
@@ -465,7 +466,7 @@ def read_tables(
     )
     scale = scale or scale_of(np.unique(ratings.rating))
     item_table = _items(folder, mapping, items, report)
-    item_table = with_unknown(item_table, np.unique(ratings.item), report, mapping.one.capitalize())
+    item_table = with_unknown(item_table, np.unique(ratings.item), report, mapping.singular.capitalize())
     user_table = _users(folder, mapping.users, users, report) if mapping.users else nobody(ratings.user_ids)
     user_table = with_unknown_users(user_table, ratings.user_ids, report)
     for frame, ids in ((item_table, items), (user_table, users)):

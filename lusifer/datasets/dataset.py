@@ -81,7 +81,7 @@ class Item:
     year: int | None
     genres: tuple[str, ...]
     details: Details | None = None
-    words: ItemNouns = MOVIES
+    item_nouns: ItemNouns = MOVIES
 
     @property
     def name(self) -> str:
@@ -110,7 +110,7 @@ class User:
     gender: str = ""
     occupation: str = ""
     zip_code: str = ""
-    called: str = MOVIES.person
+    noun: str = MOVIES.user_noun
 
     @property
     def description(self) -> str:
@@ -120,9 +120,9 @@ class User:
         age = f"{self.age}-year-old" if self.age is not None else ""
         words = " ".join(w for w in (age, gender, trade) if w)
         if not words:
-            return f"a {self.called} about whom nothing else is known"
+            return f"a {self.noun} about whom nothing else is known"
         article = "an" if words[0] in "aeiou" or words.startswith(("8", "11-", "18-")) else "a"
-        return f"{article} {words}" if trade else f"{article} {words} {self.called}"
+        return f"{article} {words}" if trade else f"{article} {words} {self.noun}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +233,7 @@ class Dataset:
         hash: names ratings, users and items together; the same from every source.
         source: folder it was read from.
         details: what is known of items beyond the data set, by item id; no part of the hash.
-        words: what one item is called, and several.
+        item_nouns: what one item is called, and several.
         report: what was found wrong in its files when they were read.
         fixed_splits: names of the splits that ship with the data (``u1`` … ``u5``).
     """
@@ -251,7 +251,7 @@ class Dataset:
     fixed_splits: tuple[str, ...] = ()
     attribution: str = ""
     details: Mapping[int, Details] = field(default_factory=dict, repr=False)
-    words: ItemNouns = MOVIES
+    item_nouns: ItemNouns = MOVIES
     report: DataQualityReport = field(default_factory=DataQualityReport, repr=False)
     _cache: dict[int, Item] = field(default_factory=dict, repr=False)
 
@@ -278,7 +278,7 @@ class Dataset:
             )
         row: dict[Any, Any] = self.users.loc[user_id].to_dict()
         age = None if pd.isna(row["age"]) else int(row["age"])
-        return User(user_id, age, row["gender"], row["occupation"], row["zip_code"], self.words.person)
+        return User(user_id, age, row["gender"], row["occupation"], row["zip_code"], self.item_nouns.user_noun)
 
     def item(self, item_id: int) -> Item:
         """One item.
@@ -290,8 +290,8 @@ class Dataset:
         if found is None:
             if item_id not in self.items.index:
                 raise UnknownIdError(
-                    self.words.say(f"There is no movie {item_id} in ") + f"{self.title}.",
-                    self.words.say("Movie ids range from ") + f"{self.items.index[0]} to {self.items.index[-1]}.",
+                    self.item_nouns.with_item_noun(f"There is no movie {item_id} in ") + f"{self.title}.",
+                    self.item_nouns.with_item_noun("Movie ids range from ") + f"{self.items.index[0]} to {self.items.index[-1]}.",
                 )
             row: dict[Any, Any] = self.items.loc[item_id].to_dict()
             year = None if pd.isna(row["year"]) else int(row["year"])
@@ -301,7 +301,7 @@ class Dataset:
                 year,
                 tuple(row["genres"]),
                 self.details.get(item_id),
-                self.words,
+                self.item_nouns,
             )
             self._cache[item_id] = found
         return found

@@ -181,7 +181,7 @@ def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Spl
     if len(both):
         user, item = divmod(int(both[0]), int(width))
         raise DatasetError(
-            f"User {user}'s rating of {dataset.words.one} {item} is in both {train.name} and {test.name}.",
+            f"User {user}'s rating of {dataset.item_nouns.singular} {item} is in both {train.name} and {test.name}.",
             "A test rating must not be in the training file.",
         )
     return Split(name or f"{train.name}/{test.name}", parts[0], parts[1], files=True)
@@ -194,12 +194,12 @@ def _check_part(dataset: Dataset, part: RatingTable, path: Path) -> None:
     if len(once) < len(part):
         twice = int(once[counts > 1][0])
         raise DatasetError(
-            f"{path} rates {dataset.words.one} {twice & 0xFFFFFFFF} by user {twice >> 32} more than once.",
+            f"{path} rates {dataset.item_nouns.singular} {twice & 0xFFFFFFFF} by user {twice >> 32} more than once.",
             "Keep one rating per pair.",
         )
     for kind, ids, known_ids in (
         ("user", part.user, dataset.users.index),
-        (dataset.words.one, part.item, dataset.items.index),
+        (dataset.item_nouns.singular, part.item, dataset.items.index),
     ):
         unknown = np.setdiff1d(ids, known_ids.to_numpy())
         if len(unknown):

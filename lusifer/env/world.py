@@ -19,7 +19,7 @@ from lusifer import datasets, settings
 from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation.simulation import Answers, fit_calibrator, newest_of, teacher_forecasts
+from lusifer.evaluation.simulation import Answers, fit_calibrator, newest_ratings, teacher_forecasts
 from lusifer.simulator import Step, evolve, make_evolution_spec
 from lusifer.simulator import community as communities
 from lusifer.simulator.calibration import Calibrator
@@ -102,7 +102,7 @@ class World:
         seen = np.full(count, float(len(context.seen)))
         moment = np.zeros(count, dtype=np.int64)
         items = self.item_ids.astype(np.int32)
-        answers = Answers(user, items, said, seen, moment, [newest_of(context.seen)])
+        answers = Answers(user, items, said, seen, moment, [newest_ratings(context.seen)])
         # Evidence of the whole half: an item that the user has rated is never offered again.
         found = self.calibrator.apply(self._columns(answers, context.user.id), said, seen)
         return found.expected, found.probabilities

@@ -27,7 +27,7 @@ from lusifer.simulator.diff import diff
 from lusifer.simulator.entity_matching import EntityIndex, Mention, build_entity_index
 from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.repetition import repetition
-from lusifer.simulator.taste import AspectEvidence, tastes, user_mean
+from lusifer.simulator.taste import AspectEvidence, measure_tastes, user_mean
 from lusifer.simulator.types import Bullet, Change, Profile, Rated, Section, Update
 
 Kind = Literal["change", "bullet", "explanation"]
@@ -111,7 +111,7 @@ class Audit:
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class _StepContext:
     """What a claim of one step may be held against."""
 
     dataset: Dataset
@@ -127,8 +127,8 @@ class _Known:
     def scale(self) -> RatingScale:
         return self.dataset.scale
 
-    def say(self, text: str) -> str:
-        return self.dataset.words.say(text)
+    def with_item_noun(self, text: str) -> str:
+        return self.dataset.item_nouns.with_item_noun(text)
 
 
 def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
@@ -140,14 +140,14 @@ def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
         old = tuple(seen)
         seen.extend(step.batch)
         mean = user_mean(seen, 0.0)
-        context = _Known(
+        context = _StepContext(
             dataset,
             build_entity_index(dataset, [r.item for r in seen]),
             {r.item.id: r for r in step.batch},
             {r.item.id: r for r in seen},
             old,
             mean,
-            tastes(seen, mean),
+            measure_tastes(seen, mean),
             step.number,
         )
         claims = [_change(c, step.profile, context) for c in step.changes]
@@ -176,7 +176,7 @@ def _find(profile: Profile, text: str) -> Bullet:
 # ---- changes --------------------------------------------------------------------------------------
 
 
-def _change(change: Change, profile: Profile, context: _Known) -> Claim:
+def _change(change: Change, profile: Profile, context: _StepContext) -> Claim:
     text = f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}"
 
     def claim(verdict: Verdict, why: str, ids: Sequence[int] = change.item_ids) -> Claim:
@@ -186,7 +186,9 @@ def _change(change: Change, profile: Profile, context: _Known) -> Claim:
     if strangers or not change.item_ids:
         return claim(
             "not borne out",
-            context.say("It cites movies that are not in this batch." if strangers else "It cites no movie."),
+            context.with_item_noun(
+                "It cites movies that are not in this batch." if strangers else "It cites no movie."
+            ),
         )
     cited = [context.batch[i] for i in change.item_ids]
     habit = _habit_claim(change.aspect, context)
@@ -200,7 +202,10 @@ def _change(change: Change, profile: Profile, context: _Known) -> Claim:
         return claim("borne out" if true else "not borne out", why)
     up = (change.direction in {"gained", "strengthened"}) == (polarity > 0)
     shown = float(np.mean([r.rating for r in cited]))
-    why = context.say("The cited movies") + f" got {shown:.1f} on average, vs. {context.mean:.1f} over all so far"
+    why = (
+        context.with_item_noun("The cited movies")
+        + f" got {shown:.1f} on average, vs. {context.mean:.1f} over all so far"
+    )
     if (shown - context.mean) * (1 if up else -1) <= 0:
         return claim("not borne out", f"{why}: that {'contradicts' if up else 'supports'} it.")
     named = [m.aspect for m in context.names.mentions(change.aspect) if m.aspect]
@@ -211,7 +216,7 @@ def _change(change: Change, profile: Profile, context: _Known) -> Claim:
     return claim("borne out", f"{why}.")
 
 
-def _polarity(text: str, profile: Profile, context: _Known) -> int:
+def _polarity(text: str, profile: Profile, context: _StepContext) -> int:
     """Whether a change speaks of a liking (1) or a dislike (−1): by its words, else by where the profile
     puts the aspect; 0 if neither tells."""
     if re.search(r"\b(?:dislik|avers|hat)\w*", text, re.I):
@@ -231,14 +236,14 @@ def _polarity(text: str, profile: Profile, context: _Known) -> int:
 # ---- bullets and explanations ---------------------------------------------------------------------
 
 
-def _bullet(bullet: Bullet, section: Section, context: _Known) -> Claim:
+def _bullet(bullet: Bullet, section: Section, context: _StepContext) -> Claim:
     def claim(verdict: Verdict, why: str, ids: Sequence[int] = ()) -> Claim:
         return Claim(context.step, "bullet", bullet.text, verdict, why, tuple(ids))
 
     mentions = context.names.mentions(bullet.text)
     unknown = context.names.unknown_titles(bullet.text)
     if unknown:
-        return claim("not borne out", context.say("There is no movie called ") + f"{unknown[0]}.")
+        return claim("not borne out", context.with_item_noun("There is no movie called ") + f"{unknown[0]}.")
     wrong = _wrong_title(mentions, context.rated, "in the history so far")
     if wrong:
         return claim("not borne out", wrong[0], wrong[1])
@@ -254,14 +259,17 @@ def _bullet(bullet: Bullet, section: Section, context: _Known) -> Claim:
     if about:
         found = context.evidence[about]
         ids = [r.item.id for r in found.rated]
-        count = context.say("one movie" if found.count == 1 else f"{found.count} movies")
+        count = context.with_item_noun("one movie" if found.count == 1 else f"{found.count} movies")
         why = f"{count} of it: {found.difference:+.1f} vs. the user's mean"
         return claim("borne out" if found.difference * side > 0 else "not borne out", f"{wording.capital(why)}.", ids)
     if any(m.aspect for m in mentions):
         return claim("not borne out", "The user has rated nothing of this kind.")
     if titles:
         shown = float(np.mean([context.rated[i].rating for i in titles]))
-        why = context.say("The movies it names") + f" got {shown:.1f} on average, vs. {context.mean:.1f} over all"
+        why = (
+            context.with_item_noun("The movies it names")
+            + f" got {shown:.1f} on average, vs. {context.mean:.1f} over all"
+        )
         return claim("borne out" if (shown - context.mean) * side >= 0 else "not borne out", f"{why}.", titles)
     return claim("can't be told", "It names nothing that the ratings can show.")
 
@@ -277,7 +285,7 @@ def _side(bullet: Bullet, section: Section) -> int:
     return -1 if re.search(rf"\b(?:{_DOWN})\b", lead, re.I) else 1
 
 
-def _contradiction(bullet: Bullet, section: Section, context: _Known) -> Claim | None:
+def _contradiction(bullet: Bullet, section: Section, context: _StepContext) -> Claim | None:
     """A kept statement that the ratings, this batch included, speak clearly against."""
     if section == "rating_habits":
         return None
@@ -286,31 +294,39 @@ def _contradiction(bullet: Bullet, section: Section, context: _Known) -> Claim |
     found = context.evidence.get(about)
     if found is None or found.count < 3 or found.effect * _side(bullet, section) > -AGAINST:
         return None
-    why = context.say(f"By now {found.count} movies") + f" of it lie {found.difference:+.1f} vs. the user's mean."
+    why = (
+        context.with_item_noun(f"By now {found.count} movies")
+        + f" of it lie {found.difference:+.1f} vs. the user's mean."
+    )
     return Claim(context.step, "bullet", bullet.text, "not borne out", why, tuple(r.item.id for r in found.rated))
 
 
-def _explanation(text: str, context: _Known) -> Claim:
+def _explanation(text: str, context: _StepContext) -> Claim:
     """Why a profile changed: the movies it names are in the batch, with the marks it says."""
     mentions = [m for m in context.names.mentions(text) if m.item_ids]
     unknown = context.names.unknown_titles(text)
     if unknown:
-        why = context.say("There is no movie called ") + f"{unknown[0]}."
+        why = context.with_item_noun("There is no movie called ") + f"{unknown[0]}."
         return Claim(context.step, "explanation", text, "not borne out", why)
     if not mentions:
-        return Claim(context.step, "explanation", text, "can't be told", context.say("It names no movie."))
+        return Claim(context.step, "explanation", text, "can't be told", context.with_item_noun("It names no movie."))
     wrong = _wrong_title(mentions, context.batch, "in this batch")
     if wrong:
         return Claim(context.step, "explanation", text, "not borne out", *wrong)
     ids = tuple(i for m in mentions for i in m.item_ids if i in context.batch)
     for m in mentions:
-        felt = _felt(text, m.text)
+        felt = _sentiment_of(text, m.text)
         mine = [context.batch[i].rating for i in m.item_ids if i in context.batch]
         if felt and mine and (mine[0] - context.mean) * felt < 0:
             why = f"{m.text} got {mine[0]:g}, vs. a mean of {context.mean:.1f}."
             return Claim(context.step, "explanation", text, "not borne out", why, m.item_ids)
     return Claim(
-        context.step, "explanation", text, "borne out", context.say("The movies that it names are in this batch."), ids
+        context.step,
+        "explanation",
+        text,
+        "borne out",
+        context.with_item_noun("The movies that it names are in this batch."),
+        ids,
     )
 
 
@@ -318,7 +334,7 @@ _WARM = r"lov(?:ed|es|ing)|ador(?:ed|es|ing)|enjoy(?:ed|s|ing)|liked|likes|prais
 _COLD = r"hat(?:ed|es|ing)|dislik(?:ed|es|ing)|(?:disappointed|bored|let down|put off|annoyed) by|low marks for"
 
 
-def _felt(text: str, title: str) -> int:
+def _sentiment_of(text: str, title: str) -> int:
     """Whether a text says that the user liked (1) or disliked (−1) a movie, in the words right before its
     title or as what it calls it; 0 if it says neither."""
     name = re.escape(title)
@@ -344,7 +360,7 @@ def _wrong_title(
 # ---- rating habits --------------------------------------------------------------------------------
 
 
-def _habit_claim(text: str, context: _Known) -> tuple[bool, str] | None:
+def _habit_claim(text: str, context: _StepContext) -> tuple[bool, str] | None:
     """Whether a statement on how the scale is used holds, with the count; ``None`` if it is none."""
     marks = np.array([r.rating for r in context.rated.values()])
     scale = context.scale
@@ -374,7 +390,7 @@ def _habit_claim(text: str, context: _Known) -> tuple[bool, str] | None:
 # ---- what a step may touch ------------------------------------------------------------------------
 
 
-def _touched(changes: Sequence[Change], context: _Known) -> tuple[set[str], list[set[str]]]:
+def _touched(changes: Sequence[Change], context: _StepContext) -> tuple[set[str], list[set[str]]]:
     aspects: set[str] = set()
     words = []
     for change in changes:
@@ -384,7 +400,7 @@ def _touched(changes: Sequence[Change], context: _Known) -> tuple[set[str], list
     return aspects, [w for w in words if w]
 
 
-def _is_touched(text: str, touched: tuple[set[str], list[set[str]]], context: _Known) -> bool:
+def _is_touched(text: str, touched: tuple[set[str], list[set[str]]], context: _StepContext) -> bool:
     aspects, words = touched
     if aspects & {m.aspect for m in context.names.mentions(text) if m.aspect}:
         return True

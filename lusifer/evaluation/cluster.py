@@ -34,17 +34,17 @@ from lusifer.simulator import BUILTIN, UserModel, user_model
 from lusifer.simulator.community import Community
 from lusifer.store import Store
 
-AT_A_TIME = 25
+USERS_PER_TASK = 25
 """Users that a worker takes at once where nobody is asked; with a language model they are taken singly."""
-GONE = 180.0
+CLUSTER_TIMEOUT = 180.0
 """Seconds after which a cluster without one worker that answers is given up on."""
-LONGEST = 330.0
+MAX_CALL_SECONDS = 330.0
 """Seconds that a call under way is waited for when all stops: more than any endpoint is given."""
-START = 180.0
+START_TIMEOUT = 180.0
 """Seconds that all workers may take to start."""
-BLOCK = 200
+ANSWERS_PER_BATCH = 200
 """Answers handed in at a time."""
-PATIENCE = 3
+MAX_CRASHES = 3
 """Workers that may end on the same users before these are given up on."""
 
 
@@ -280,7 +280,7 @@ def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
             continue  # it is alive, or somebody else is handing it in
         try:
             leftover = Store(path)
-            while answers := leftover.list_answers(BLOCK):
+            while answers := leftover.list_answers(ANSWERS_PER_BATCH):
                 adopt(answers)
                 for key, _, _ in answers:
                     leftover.delete_answer(key)
@@ -411,7 +411,7 @@ class Cluster:
         hired = ray.remote(num_cpus=1, max_restarts=-1, max_concurrency=self.threads + 1)(Worker)
         self.workers = [hired.remote(self._sent, recipe, home, str(self._folder)) for _ in range(count)]
         pid_requests = [w.pid.remote() for w in self.workers]
-        ready, missing = ray.wait(pid_requests, num_returns=count, timeout=START)
+        ready, missing = ray.wait(pid_requests, num_returns=count, timeout=START_TIMEOUT)
         if missing:
             idle = int(ray.available_resources().get("CPU", 0))
             raise InvalidInputError(
@@ -444,7 +444,7 @@ class Cluster:
             LusiferError: some users end every worker that takes them.
         """
         ray = self._ray
-        size = 1 if self.asking else AT_A_TIME
+        size = 1 if self.asking else USERS_PER_TASK
         queue: deque[tuple[int, tuple[int, ...]]] = deque(
             (number, tuple(users[start : start + size]))
             for number, users in parts
@@ -463,7 +463,7 @@ class Cluster:
                 if cancelled():
                     raise CancelledError("The simulation was stopped.", "Answers so far are saved.")
                 free.extend(lost.found(ray))
-                if not busy and not free and lost.since() > GONE:
+                if not busy and not free and lost.since() > CLUSTER_TIMEOUT:
                     raise LusiferError(
                         "No worker of the cluster responds any more.",
                         "Check: ray status. Finished parts and all answers are saved: continue with --resume.",
@@ -485,7 +485,7 @@ class Cluster:
                         lost.add(worker)
                         queue.appendleft((number, users))
                         crash_counts[users] = crash_counts.get(users, 0) + 1
-                        if crash_counts[users] >= PATIENCE:
+                        if crash_counts[users] >= MAX_CRASHES:
                             raise LusiferError(
                                 f"{crash_counts[users]} workers ended while they simulated {_named(users)}.",
                                 "Check the memory of the machines; finished parts are saved.",
@@ -513,7 +513,7 @@ class Cluster:
         for worker in self.workers:
             worker.stop.remote()
         if busy:
-            self._ray.wait(busy, num_returns=len(busy), timeout=LONGEST)
+            self._ray.wait(busy, num_returns=len(busy), timeout=MAX_CALL_SECONDS)
 
     def close(self) -> None:
         """Let the workers go, and Ray; what lies in this machine's folder is handed in."""

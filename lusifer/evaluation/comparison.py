@@ -19,7 +19,7 @@ from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference
 from lusifer.simulator import BUILTIN
 from lusifer.simulator.calibration import PARTS
 
-ADDS = {CALIBRATED: "over_bias", WITH_EVIDENCE: "over_fm"}
+MODEL_GAIN_OF = {CALIBRATED: "over_bias", WITH_EVIDENCE: "over_fm"}
 """What the model's term is measured over, by the calibrated row that holds it."""
 
 
@@ -35,7 +35,7 @@ def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
             "seconds": prediction.seconds,
             "coverage": evaluation.coverage(name),
         }
-    by_user = audits(evaluation)
+    by_user = audit_by_user(evaluation)
     totals_by_name = {name: sum(user_audits.values(), Audit()) for name, user_audits in by_user.items()}
     for name, totals in totals_by_name.items():
         for row in (name, CALIBRATED) if name == SIMULATOR else (name,):
@@ -47,13 +47,13 @@ def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
         "predictors": rows,
         "notes": list(evaluation.notes),
         "simulator_minus": differences(evaluation, seed),
-        "adds": adds(evaluation, seed),
-        "audit": {n: as_json(a) for n, a in totals_by_name.items()},
-        "trust": trusted(evaluation, by_user, seed),
+        "adds": gain_from_model(evaluation, seed),
+        "audit": {n: audit_totals(a) for n, a in totals_by_name.items()},
+        "trust": trust_figures(evaluation, by_user, seed),
     }
 
 
-def trusted(
+def trust_figures(
     evaluation: Evaluation, by_user: Mapping[str, Mapping[int, Audit]], seed: int
 ) -> dict[str, list[float | None]]:
     """Of the simulator alone: faithfulness, and the share of ratings that it failed to give; value, low, high."""
@@ -71,7 +71,7 @@ def trusted(
     }
 
 
-def audits(evaluation: Evaluation) -> dict[str, dict[int, Audit]]:
+def audit_by_user(evaluation: Evaluation) -> dict[str, dict[int, Audit]]:
     """The audits of every variant of the simulator, by predictor name and user."""
     result = {}
     for name, simulated in evaluation.simulated.items():
@@ -81,7 +81,7 @@ def audits(evaluation: Evaluation) -> dict[str, dict[int, Audit]]:
     return result
 
 
-def as_json(checked: Audit) -> dict[str, Any]:
+def audit_totals(checked: Audit) -> dict[str, Any]:
     """The totals of an audit."""
     return {
         "faithfulness": plain(checked.faithfulness),
@@ -109,11 +109,11 @@ def differences(evaluation: Evaluation, seed: int) -> dict[str, list[float | Non
     return result
 
 
-def adds(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
+def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
     """RMSE of the calibrated simulator minus that of the same stack without the model's term, in pairs, and
     the partial correlation that the forecasts showed. Below zero, the model's term helps."""
     result = {}
-    for name, over in ADDS.items():
+    for name, over in MODEL_GAIN_OF.items():
         calibration = evaluation.calibrations.get(name)
         if calibration is None:
             continue
@@ -179,7 +179,7 @@ def _counts(ids: NDArray[Any], least: int = 0) -> NDArray[np.int64]:
     return np.bincount(ids, minlength=max(least, int(ids.max(initial=0)) + 1, 1))
 
 
-def board(
+def leaderboard(
     frame: pd.DataFrame,
     names: Sequence[str],
     scale: RatingScale,

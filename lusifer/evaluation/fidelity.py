@@ -55,7 +55,7 @@ MEASURES: dict[str, tuple[str, int, str]] = {
     ),
 }
 """Each measure: its name, whether more is better (1) or less (−1), and what it is."""
-LEAST_ITEM, LEAST_GENRE, LEAST_ROWS = 5, 2, 3
+MIN_ITEM_RATINGS, MIN_GENRE_RATINGS, MIN_ROWS = 5, 2, 3
 DRAWS = 300
 
 
@@ -74,7 +74,7 @@ class Histories:
     ratings: Mapping[str, Floats]
 
 
-def naive(split: Split, table: RatingTable, scale: RatingScale, seed: int = 0) -> dict[str, Floats]:
+def naive_ratings(split: Split, table: RatingTable, scale: RatingScale, seed: int = 0) -> dict[str, Floats]:
     """What the simulators of `NAIVE` say of the pairs. A user without a training rating counts as usual."""
     rng = np.random.default_rng((seed, 11))
     train = split.train
@@ -101,20 +101,20 @@ def on_scale(values: Floats, scale: RatingScale) -> Floats:
     return np.clip(scale.lowest + scale.step * steps, scale.lowest, scale.highest)
 
 
-def measure(
+def measure_fidelity(
     simulations: Histories, seed: int = 0, on_progress: Callable[[str], None] = lambda name: None
 ) -> dict[str, Any]:
     """Every measure of `MEASURES` for each simulator with a 95 % interval by a bootstrap over users, and what
     gives it away.
 
-    Compared are the rows for which every simulator gave a rating, of users with `LEAST_ROWS` such rows.
+    Compared are the rows for which every simulator gave a rating, of users with `MIN_ROWS` such rows.
 
     Raises:
         InvalidInputError: fewer than ten users are left.
     """
     mask = np.all([np.isfinite(v) for v in simulations.ratings.values()], axis=0)
     ids, counts = np.unique(simulations.table.user[mask], return_counts=True)
-    mask &= np.isin(simulations.table.user, ids[counts >= LEAST_ROWS])
+    mask &= np.isin(simulations.table.user, ids[counts >= MIN_ROWS])
     table = simulations.table.select(mask)
     users, rows_of = np.unique(table.user, return_inverse=True)
     if len(users) < 10:
@@ -137,7 +137,7 @@ def measure(
             finite = [d[key] for d in bootstrap_rows if key in d and np.isfinite(d[key])]
             low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) > 10 else (np.nan, np.nan)
             row[key] = [_plain(values_all[key]), _plain(low), _plain(high)]
-        auc, clues = told_apart(truth, statistics, seed)
+        auc, clues = real_vs_simulated_auc(truth, statistics, seed)
         row["auc"] = [_plain(a) for a in auc]
         row["clues"] = clues
         result[name] = row
@@ -248,7 +248,7 @@ def _statistics(values: Floats, c: _Context) -> dict[str, Floats]:
         number = np.zeros_like(per_genre)
         np.add.at(per_genre, c.rows_of, c.genres * deviation[:, None])
         np.add.at(number, c.rows_of, c.genres)
-        tastes = np.where(number >= LEAST_GENRE, per_genre / number, np.nan)
+        tastes = np.where(number >= MIN_GENRE_RATINGS, per_genre / number, np.nan)
     return {
         "n": n,
         "mean": mean,
@@ -289,7 +289,7 @@ def _compare(
         result[name] = abs(_mean_of(b[name]) - _mean_of(a[name]))
     if items:
         n = np.bincount(c.item_rows, minlength=c.items)
-        enough = n >= LEAST_ITEM
+        enough = n >= MIN_ITEM_RATINGS
         means = [np.bincount(c.item_rows, v, c.items)[enough] / n[enough] for v in (truth, values)]
         result["item_mean"] = _correlation(*means)
     return result
@@ -339,7 +339,7 @@ def _auc(truth: NDArray[Any], said: Floats) -> float:
     return float((ranks[high].sum() - n * (n + 1) / 2) / (n * (len(truth) - n)))
 
 
-def told_apart(
+def real_vs_simulated_auc(
     real: Mapping[str, Floats], mine: Mapping[str, Floats], seed: int = 0
 ) -> tuple[tuple[float, float, float], list[list[Any]]]:
     """AUC of a boosted classifier that tells simulated users from real ones, with a 95 % interval, and the

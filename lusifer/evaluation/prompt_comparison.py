@@ -95,7 +95,7 @@ UNKNOWN = dict.fromkeys(("calls", "failed", "tokens", "seconds", "price", "unpri
 """Usage of an evolution whose calls have been pruned."""
 
 
-def draw(
+def draw_sample(
     dataset: Dataset,
     split: Split,
     users: int,
@@ -132,7 +132,7 @@ def draw(
     return Split(split.name, split.train, split.test.select(keep), split.files)
 
 
-def try_out(
+def run_trials(
     dataset: Dataset,
     sample: Split,
     candidates: Sequence[Candidate],
@@ -240,7 +240,7 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     }
 
 
-def changed(frame: pd.DataFrame, index: int, base: int = 0) -> pd.DataFrame:
+def change_by_user(frame: pd.DataFrame, index: int, base: int = 0) -> pd.DataFrame:
     """Users by how much their RMSE rose against the base, worst first: user_id, rows, before, after, change."""
     both = frame.dropna(subset=[f"said_{index}", f"said_{base}"])
     squared = pd.DataFrame(
@@ -257,7 +257,7 @@ def changed(frame: pd.DataFrame, index: int, base: int = 0) -> pd.DataFrame:
     return result.sort_values("change", ascending=False, kind="stable").reset_index()
 
 
-def front(rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", cost: str = "price") -> set[str]:
+def pareto_front(rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", cost: str = "price") -> set[str]:
     """The candidates that no other one beats in both quality and cost (less is better in both)."""
     points = {
         n: (r[quality]["value"], r[cost]["value"])

@@ -36,11 +36,11 @@ from lusifer.simulator.types import Rated, SimulatedRating
 from lusifer.store import Store
 
 Floats = NDArray[np.float64]
-NEWEST = 10
+NEWEST_COUNT = 10
 """Ratings that a user's present level is told from."""
 FORMAT = 1
 """Of kept forecasts."""
-TEACHERS = 2000
+MAX_TEACHERS = 2000
 """Users whose forecasts a calibration of the built-in is learned from, at most."""
 
 
@@ -53,7 +53,7 @@ class Answers:
         said: expected ratings; NaN where the model failed.
         seen: how many ratings it had seen.
         moment: which of ``newest`` it had seen last.
-        newest: the newest `NEWEST` ratings at a moment, as (item ids, ratings).
+        newest: the newest `NEWEST_COUNT` ratings at a moment, as (item ids, ratings).
     """
 
     user: NDArray[np.int32]
@@ -98,7 +98,7 @@ class Forecasts(Answers):
         for user, steps in evolutions.items():
             seen: list[Rated] = []
             for step in steps:
-                newest.append(newest_of(seen))
+                newest.append(newest_ratings(seen))
                 for guess, truth in zip(step.forecast, step.batch, strict=False):
                     expected = np.nan if guess.expected is None else guess.expected
                     rows.append((user, truth.item.id, expected, len(seen), len(newest) - 1, truth.rating))
@@ -144,9 +144,9 @@ class Forecasts(Answers):
         )
 
 
-def newest_of(seen: Sequence[Rated]) -> tuple[NDArray[np.int32], Floats]:
-    """The newest `NEWEST` of some ratings, oldest first, as (item ids, ratings)."""
-    last = seen[-NEWEST:]
+def newest_ratings(seen: Sequence[Rated]) -> tuple[NDArray[np.int32], Floats]:
+    """The newest `NEWEST_COUNT` of some ratings, oldest first, as (item ids, ratings)."""
+    last = seen[-NEWEST_COUNT:]
     items = np.array([r.item.id for r in last], dtype=np.int32)
     return items, np.array([r.rating for r in last], dtype=float)
 
@@ -207,7 +207,7 @@ def simulate(
     expected, seen = np.full(len(test), np.nan), np.zeros(len(test))
     ids, offsets = test._index
     snapshots = np.repeat(np.arange(len(ids)), np.diff(offsets))
-    newest = [newest_of(())] * len(ids)
+    newest = [newest_ratings(())] * len(ids)
     reasons: dict[tuple[int, int], str] = {}
     evolutions: dict[int, list[Step]] = {}
     ratings_by_user: dict[int, tuple[SimulatedRating, ...]] = {}
@@ -256,7 +256,7 @@ def simulate(
                 expected[rows] = [np.nan if r.expected is None else r.expected for r in ratings]
                 reasons.update({(user, r.item_id): r.reason or r.failure for r in ratings})
             read = [r for s in steps for r in s.batch]
-            seen[rows], newest[index] = len(read), newest_of(read)
+            seen[rows], newest[index] = len(read), newest_ratings(read)
             done[0] += 1
             on_progress(done[0], len(ids), stage)
 
@@ -272,7 +272,7 @@ def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> 
     """Simulations of different users as one of all of them, whose rows are ``test``."""
     expected, seen = np.full(len(test), np.nan), np.zeros(len(test))
     ids, offsets = test._index
-    newest = [newest_of(())] * len(ids)
+    newest = [newest_ratings(())] * len(ids)
     index_of_user = {int(u): index for index, u in enumerate(ids)}
     evolutions: dict[int, list[Step]] = {}
     ratings_by_user: dict[int, tuple[SimulatedRating, ...]] = {}
@@ -324,8 +324,8 @@ def teacher_forecasts(
         CancelledError: ``cancelled`` said so, between two users.
     """
     users = split.train.user_ids
-    if len(users) > TEACHERS:
-        users = np.sort(np.random.default_rng((seed, 3)).choice(users, TEACHERS, replace=False))
+    if len(users) > MAX_TEACHERS:
+        users = np.sort(np.random.default_rng((seed, 3)).choice(users, MAX_TEACHERS, replace=False))
     path = None
     if folder is not None:
         inputs = [
@@ -336,8 +336,8 @@ def teacher_forecasts(
             model.spec,
             model.version,
             len(users),
-            seed if len(split.train.user_ids) > TEACHERS else 0,
-            NEWEST,
+            seed if len(split.train.user_ids) > MAX_TEACHERS else 0,
+            NEWEST_COUNT,
             community.id if community is not None and model.evidence else "",
             history or model.history,
             batch_size or model.batch_size,

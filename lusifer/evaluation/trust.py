@@ -24,9 +24,9 @@ FAITHFUL, LOST = 0.80, 0.05
 DRIFT, SPREAD_KEPT, REPEAT = 0.25, 0.75, 0.30
 RECITED = 0.10
 """Share of ratings by which a model may recite more with the right id at most: few users alone show no memory either."""
-LEAST_USERS = 20
+MIN_USERS = 20
 """Users that a run needs to be on a card."""
-LEAST_OPTIONS = {"loop": {"rounds": 5}, "repeat": {"draws": 3}}
+MIN_OPTIONS = {"loop": {"rounds": 5}, "repeat": {"draws": 3}}
 """Options that an experiment needs at least: a loop of one round drifts little."""
 NOT_FOR_MODELS = (
     "nothing yet for a language model: the check needs thousands of interactions and runs with the built-in only"
@@ -34,7 +34,7 @@ NOT_FOR_MODELS = (
 
 
 @dataclass(frozen=True)
-class Line:
+class TrustLine:
     """One measured thing.
 
     Attributes:
@@ -83,14 +83,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Card:
+class TrustCard:
     """Everything that is known of one model and prompt version on a split."""
 
     model: str
     version: str
     dataset: str
     split: str
-    lines: tuple[Line, ...]
+    lines: tuple[TrustLine, ...]
     verdicts: tuple[Verdict, ...]
 
     @property
@@ -264,7 +264,7 @@ USES: dict[str, tuple[str, ...]] = {
 and better world to train in."""
 
 
-def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, version: str) -> Card:
+def build_trust_card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, version: str) -> TrustCard:
     """The card of a model and prompt version on a split, from the recorded runs."""
     measured = _measured(store, dataset_hash, split, model, version)
     lines = []
@@ -282,7 +282,7 @@ def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, 
         which, when = (run or {}).get("id", ""), (run or {}).get("created_at", "")
         how = NOT_FOR_MODELS if rule.key.startswith("agreement") and model != BUILTIN else rule.how
         lines.append(
-            Line(
+            TrustLine(
                 rule.key,
                 rule.title,
                 value,
@@ -300,10 +300,10 @@ def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, 
         )
     by_key = {x.key: x for x in lines}
     verdicts = tuple(_verdict(use, [by_key[k] for k in keys]) for use, keys in USES.items())
-    return Card(model, version, dataset, split, tuple(lines), verdicts)
+    return TrustCard(model, version, dataset, split, tuple(lines), verdicts)
 
 
-def _verdict(use: str, asked: Sequence[Line]) -> Verdict:
+def _verdict(use: str, asked: Sequence[TrustLine]) -> Verdict:
     failed = [x for x in asked if x.passes is False]
     few = [x for x in asked if x.passes is None and x.value is not None]
     unknown = [x for x in asked if x.passes is None and x.value is None]
@@ -329,14 +329,14 @@ SHORT = {
 """What a line is called in a verdict, where its title's beginning does not say it."""
 
 
-def _short(line: Line) -> str:
+def _short(line: TrustLine) -> str:
     return SHORT.get(line.key) or line.title.split(" (")[0].split(":")[0].lower()
 
 
-Entry = tuple[list[float | None] | None, Mapping[str, Any] | None, str]
+StoredFigure = tuple[list[float | None] | None, Mapping[str, Any] | None, str]
 
 
-def _measured(store: Store, dataset_hash: str, split: str, model: str, version: str) -> dict[str, Entry]:
+def _measured(store: Store, dataset_hash: str, split: str, model: str, version: str) -> dict[str, StoredFigure]:
     """By line: value with interval, the run, and a note where there is nothing to measure."""
 
     mine = {
@@ -353,7 +353,7 @@ def _measured(store: Store, dataset_hash: str, split: str, model: str, version: 
             runs[kind] = store.runs(kind, limit=200, where=mine)
         return next((r for r in runs[kind] if _enough(r) and fits(r)), None)
 
-    entries: dict[str, Entry] = {}
+    entries: dict[str, StoredFigure] = {}
 
     def take(key: str, kind: str, read: Callable[[Mapping[str, Any]], Any]) -> None:
         def told(run: Mapping[str, Any]) -> bool:
@@ -397,8 +397,8 @@ def _enough(run: Mapping[str, Any]) -> bool:
     users = params.get("asked", params.get("users"))
     count = len(users) if isinstance(users, list) else users
     given = params.get("options") or {}
-    least = LEAST_OPTIONS.get(params.get("name", ""), {})
-    return (count is None or count >= LEAST_USERS) and all(given.get(k, v) >= v for k, v in least.items())
+    least = MIN_OPTIONS.get(params.get("name", ""), {})
+    return (count is None or count >= MIN_USERS) and all(given.get(k, v) >= v for k, v in least.items())
 
 
 def _read(read: Callable[[Mapping[str, Any]], Any], run: Mapping[str, Any]) -> Any:

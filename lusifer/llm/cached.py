@@ -104,16 +104,16 @@ class CachedLLM(LLMWrapper):
         return self._store(key, answer, call)
 
     def _call(self, key: str, options: Options) -> dict[str, Any]:
-        note = options.get("note") or CallMetadata()
+        metadata = options.get("metadata") or CallMetadata()
         return {
             "key": key,
-            "run_id": note.run,
-            "purpose": note.purpose,
-            "user_id": note.user,
-            "step": note.step,
+            "run_id": metadata.run,
+            "purpose": metadata.purpose,
+            "user_id": metadata.user,
+            "step": metadata.step,
             "model": self.spec,
-            "prompt_version": note.prompt_version,
-            "evolution": note.evolution,
+            "prompt_version": metadata.prompt_version,
+            "evolution": metadata.evolution,
         }
 
     def _store(self, key: str, answer: Completion, call: dict[str, Any]) -> Completion:

@@ -106,7 +106,7 @@ class Embedder:
         return [Message("user", text)], {
             "schema": EMBEDDING_SCHEMA,
             "max_tokens": 1,
-            "note": CallMetadata("embed", self.run),
+            "metadata": CallMetadata("embed", self.run),
         }
 
     def __call__(self, text: str) -> NDArray[np.float32]:

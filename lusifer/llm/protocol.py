@@ -79,7 +79,7 @@ class Options(TypedDict, total=False):
     max_tokens: int | None
     logprobs: int
     draw: int
-    note: CallMetadata
+    metadata: CallMetadata
     on_text: Callable[[str], None] | None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lusifer.simulator.evolution import EvolutionSpec, Step, evolve, history_of, make_evolution_spec
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.models import BUILTIN, BUILTIN_LABEL, label, user_model
-from lusifer.simulator.runner import count_steps, rate_items, run_evolution, stored_steps
+from lusifer.simulator.runner import count_steps, load_steps, rate_items, run_evolution
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Change, Context, Profile, SimulatedRating, UserModel
 
@@ -21,13 +21,13 @@ __all__ = [
     "StatisticalUserModel",
     "Step",
     "UserModel",
+    "count_steps",
     "evolve",
     "history_of",
     "label",
-    "plan",
+    "load_steps",
+    "make_evolution_spec",
     "rate_items",
     "run_evolution",
-    "steps_wanted",
-    "stored_steps",
     "user_model",
 ]

@@ -193,7 +193,7 @@ def read_ratings(
             by_id[item_id] = _rating(item_id, row, scale, chances.get(item_id))
     missing = "The model's answer left this {} output tokens."
     return tuple(
-        by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.words.one)) for i in items
+        by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.item_nouns.singular)) for i in items
     )
 
 

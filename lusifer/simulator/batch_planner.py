@@ -19,7 +19,7 @@ from lusifer.simulator.evolution import (
     split_into_batches,
 )
 from lusifer.simulator.llm_model import LLMUserModel, Question
-from lusifer.simulator.runner import run_evolution, stored_steps
+from lusifer.simulator.runner import load_steps, run_evolution
 from lusifer.simulator.types import Context
 from lusifer.store import Store
 
@@ -106,7 +106,7 @@ def _unfinished(
             all_batches = split_into_batches(history_of(dataset, split, user, spec.history), spec.batch_size)
         except EmptyHistoryError:
             continue
-        steps = stored_steps(dataset, spec, store)
+        steps = load_steps(dataset, spec, store)
         if len(steps) < len(all_batches):
             yield user, (steps, all_batches)
 
@@ -153,7 +153,7 @@ def _of_ratings(
     *,
     further: bool = False,
 ) -> list[Question]:
-    steps = stored_steps(dataset, spec, store)
+    steps = load_steps(dataset, spec, store)
     items = dataset.items_of(split.test.of_user(spec.user).item)
     stored = store.ratings(spec.id, len(steps), [i.id for i in items])
     missing = [i for i in items if i.id not in stored or stored[i.id]["failure"]]

@@ -32,11 +32,11 @@ Mode = Literal["expected", "sample"]
 PRIOR = 50.0
 """Ratings' worth (of unit variance) by which every weight is held at its start: 1 for the offsets and the
 machine, 0 for the neighbors and the model's term."""
-SEEN_DOUBT = 10.0
+SEEN_DAMPING = 10.0
 """Ratings seen at which half of what history teaches a model is known; see `_knowledge`."""
 SHAPE_ROWS = 8000
 """Forecasts that the shape of the distribution is fitted to."""
-USER_DOUBT, COMMUNITY_DOUBT, MODEL_TERM_DOUBT = 10.0, 2.0, 40.0
+USER_DAMPING, COMMUNITY_DAMPING, MODEL_TERM_DAMPING = 10.0, 2.0, 40.0
 """Ratings of the user in the training part at which half of what was learned about users' offsets is
 applied; at which half of what the community, and the model, say of them counts: with few, both know hardly more than the offsets, and the model's say knows it from the same
 ratings."""
@@ -82,7 +82,7 @@ class Calibrated:
 
 def _knowledge(seen: Floats) -> Floats:
     """How much a history has taught, 0 for none to 1: linear effects may grow with it."""
-    return seen / (seen + SEEN_DOUBT)
+    return seen / (seen + SEEN_DAMPING)
 
 
 def _ridge(x: Floats, y: Floats, start: Floats) -> Floats:
@@ -159,20 +159,20 @@ class Calibrator:
         residual = rating - base - x @ weights
         community = np.zeros(0)
         if evidence:
-            community_design = _said_by_all(columns)
+            community_design = _community_design(columns)
             community = _ridge(community_design, residual, np.array([1 - weights[0], 1 - weights[3], 1.0, 0.0]))
             residual = residual - community_design @ community
         design = _design(columns, seen, evidence)
         expected_answer = np.linalg.solve(design.T @ design + np.eye(design.shape[1]), design.T @ (predicted - base))
         surprise = predicted - base - design @ expected_answer
-        model_term_weights = _ridge(_own_design(surprise, seen, columns), residual, np.zeros(2))
+        model_term_weights = _ridge(_model_term_design(surprise, seen, columns), residual, np.zeros(2))
         scale_of_both = float(surprise.std() * residual.std())
         partial = (
             float(np.mean((surprise - surprise.mean()) * (residual - residual.mean())) / scale_of_both)
             if scale_of_both > 1e-9
             else 0.0
         )
-        expected = scale.clip(rating - residual + _own_design(surprise, seen, columns) @ model_term_weights)
+        expected = scale.clip(rating - residual + _model_term_design(surprise, seen, columns) @ model_term_weights)
         cuts = _fit_cuts(expected, rating, scale)
         shape = np.array([1.0, 0.5])
         calibrator = cls(
@@ -189,7 +189,7 @@ class Calibrator:
 
         def loss(params: Floats) -> float:
             logs = np.exp(params[0]) * prior + params[1] * subset["habit"]
-            chances = _tilted(logs, expected[index], self.scale)
+            chances = _tilt(logs, expected[index], self.scale)
             penalty = 1e-3 * (params[0] ** 2 + (params[1] - 0.5) ** 2)
             return -float(np.log(chances[np.arange(len(level)), level]).mean()) + penalty
 
@@ -208,16 +208,16 @@ class Calibrator:
         x, base = _offsets(columns), columns["base"]
         surprise = predicted - base - _design(columns, seen, self.evidence) @ self.usual
         model_part = (
-            _own_design(surprise, seen, columns) @ self.model_term_weights if model_term else np.zeros_like(base)
+            _model_term_design(surprise, seen, columns) @ self.model_term_weights if model_term else np.zeros_like(base)
         )
         offset_parts = x * self.weights
-        community = _said_by_all(columns) @ self.community if self.evidence else np.zeros_like(base)
+        community = _community_design(columns) @ self.community if self.evidence else np.zeros_like(base)
         user, movie = offset_parts[:, :3].sum(axis=1), offset_parts[:, 3]
         total = base + user + movie + community + model_part
         expected = self.scale.clip(total)
         missing = ~np.isfinite(predicted) & model_term
         logs = self.shape[0] * self._prior(columns, expected) + self.shape[1] * columns["habit"]
-        chances = _tilted(logs, expected, self.scale)
+        chances = _tilt(logs, expected, self.scale)
         result = Calibrated(base, user, movie, community, model_part, expected - total, expected, chances)
         if not missing.any():
             return result
@@ -239,18 +239,18 @@ def _offsets(columns: Mapping[str, NDArray[Any]]) -> Floats:
     """Offset of the user, the same by how much of them is known, how far their present level has drifted
     from it, and offset of the movie (n × 4)."""
     user = columns["user"]
-    knowledge = columns["user_count"] / (columns["user_count"] + USER_DOUBT)
+    knowledge = columns["user_count"] / (columns["user_count"] + USER_DAMPING)
     return np.column_stack([user, user * knowledge, columns["drift"], columns["item"]])
 
 
-def _said_by_all(columns: Mapping[str, NDArray[Any]]) -> Floats:
+def _community_design(columns: Mapping[str, NDArray[Any]]) -> Floats:
     """The offsets again, what the machine says beyond them, what the neighbours do; the less the fewer
     ratings of the user are known (n × 4)."""
     bias_prediction = columns["base"] + columns["user"] + columns["item"]
     offsets = [columns["user"], columns["item"]]
     design = np.column_stack([*offsets, columns["machine"] - bias_prediction, columns["near"]])
     count = columns["user_count"]
-    return design * (count / (count + COMMUNITY_DOUBT))[:, None]
+    return design * (count / (count + COMMUNITY_DAMPING))[:, None]
 
 
 def _design(columns: Mapping[str, NDArray[Any]], seen: Floats, evidence: bool) -> Floats:
@@ -258,14 +258,14 @@ def _design(columns: Mapping[str, NDArray[Any]], seen: Floats, evidence: bool) -
     what has been seen."""
     plain = [np.ones((len(seen), 1)), _offsets(columns), columns["recent"][:, None]]
     if evidence:
-        plain.append(_said_by_all(columns)[:, 2:])
+        plain.append(_community_design(columns)[:, 2:])
     x = np.hstack(plain)
     return np.hstack([x, x * _knowledge(seen)[:, None]])
 
 
-def _own_design(surprise: Floats, seen: Floats, columns: Mapping[str, NDArray[Any]]) -> Floats:
+def _model_term_design(surprise: Floats, seen: Floats, columns: Mapping[str, NDArray[Any]]) -> Floats:
     count = columns["user_count"]
-    surprise = surprise * count / (count + MODEL_TERM_DOUBT)
+    surprise = surprise * count / (count + MODEL_TERM_DAMPING)
     return np.column_stack([surprise, surprise * _knowledge(seen)])
 
 
@@ -291,7 +291,7 @@ def _fit_cuts(expected: Floats, rating: Floats, scale: RatingScale) -> Floats:
     return optimize.minimize(loss, start, method="L-BFGS-B").x
 
 
-def _tilted(log_probabilities: Floats, expected: Floats, scale: RatingScale) -> Floats:
+def _tilt(log_probabilities: Floats, expected: Floats, scale: RatingScale) -> Floats:
     """The distribution nearest to one given by ``log_probabilities`` whose mean is the expected rating (exponential
     tilting; Csiszár 1975), by Newton's method."""
     width = scale.highest - scale.lowest

@@ -35,12 +35,12 @@ from lusifer.simulator.types import ItemEvidence
 
 VERSION = 2
 FOLDS = 4
-WHOLE, PART = (200, 160), (120, 80)
+FULL_FIT, FOLD_FIT = (200, 160), (120, 80)
 """Rounds of sampling and draws kept: of the machines on the whole training part, and of a fold's."""
 STORED_DRAWS = 80
 """Draws of the machines on the whole training part that are kept."""
 NEIGHBOR_COUNT = 20
-SIMILARITY_DOUBT, NEIGHBOUR_DOUBT = 25.0, 1.0
+SIMILARITY_DAMPING, NEIGHBOR_DAMPING = 25.0, 1.0
 """Common items' worth of doubt in a similarity; weight of "no deviation" among the neighbours."""
 COUNT_DAMPING, HABIT_DAMPING = 5.0, 5.0
 """Usual ratings' worth in a movie's mean, and in a user's distribution over the scale."""
@@ -65,7 +65,7 @@ class UserNeighbors:
         self.met, self.square = self.x.copy(), self.x.multiply(self.x).tocsr()
         self.met.data[:] = 1.0
         self.columns = self.x.tocsc()
-        self.doubt = SIMILARITY_DOUBT * float(np.mean(residual**2)) if len(residual) else 1.0
+        self.doubt = SIMILARITY_DAMPING * float(np.mean(residual**2)) if len(residual) else 1.0
 
     def similarity(self, user: int) -> NDArray[np.float64]:
         """Likeness of every user to one (by position), 0 for the unlike and for itself."""
@@ -90,7 +90,7 @@ class UserNeighbors:
                 if not len(top):
                     continue
                 w = weights[top]
-                near[row] = w @ self.columns.data[raters][top] / (w.sum() + NEIGHBOUR_DOUBT)
+                near[row] = w @ self.columns.data[raters][top] / (w.sum() + NEIGHBOR_DAMPING)
                 count[row] = len(top)
                 mean[row] = self.rating.data[raters][top].mean()
         return {"near": near, "near_count": count, "near_mean": mean}
@@ -286,11 +286,11 @@ def cache_key(dataset: Dataset, split: Split, history: int = DEFAULT_HISTORY, se
         history,
         seed,
         FOLDS,
-        WHOLE,
-        PART,
+        FULL_FIT,
+        FOLD_FIT,
         NEIGHBOR_COUNT,
-        SIMILARITY_DOUBT,
-        NEIGHBOUR_DOUBT,
+        SIMILARITY_DAMPING,
+        NEIGHBOR_DAMPING,
         STORED_DRAWS,
     ]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:20]
@@ -375,7 +375,7 @@ def _compute(
     cancelled: Callable[[], bool],
 ) -> dict[str, NDArray[Any]]:
     """Both kinds of machine on the whole training part and on all but each fold, in two processes."""
-    rounds = 2 * (WHOLE[0] + FOLDS * PART[0])
+    rounds = 2 * (FULL_FIT[0] + FOLDS * FOLD_FIT[0])
     train, fold = split.train, assign_folds(split, history, seed)
     done, stop = {False: 0, True: 0}, threading.Event()
 
@@ -392,8 +392,8 @@ def _compute(
                 fold,
                 seed,
                 ordinal,
-                WHOLE,
-                PART,
+                FULL_FIT,
+                FOLD_FIT,
                 on_progress=report,
                 cancelled=lambda: stop.is_set() or cancelled(),
             )

@@ -222,7 +222,7 @@ def initial_context(dataset: Dataset, split: Split, user: int) -> Context:
         scale=dataset.scale,
         usual_rating=split.train.mean,
         profile=Profile(about=about[:1].upper() + about[1:] + "."),
-        words=dataset.words,
+        item_nouns=dataset.item_nouns,
     )
 
 

@@ -186,14 +186,14 @@ class LLMUserModel:
         temperature = self.prompts.temperature
         if rating and self.prompts.samples > 1:
             temperature = temperature or SAMPLING_TEMPERATURE
-        note = CallMetadata(purpose, self.run, context.user.id, context.step, self.version, self.evolution)
+        metadata = CallMetadata(purpose, self.run, context.user.id, context.step, self.version, self.evolution)
         return {
             "schema": schema,
             "temperature": temperature,
             "max_tokens": max_tokens,
             "logprobs": LOGPROBS if rating else 0,
             "draw": draw + DRAWS_APART * self.draw,
-            "note": note,
+            "metadata": metadata,
             "on_text": self.on_text,
         }
 
@@ -218,7 +218,7 @@ class LLMUserModel:
             problem=problem,
             items=items,
             schema=json.dumps(schema, separators=(",", ":"), ensure_ascii=False),
-            **prompt_rendering.noun_variables(context.words),
+            **prompt_rendering.noun_variables(context.item_nouns),
         )
         if not answer_text.strip():  # many chat templates take no two messages of one role in a row
             return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]

@@ -25,16 +25,16 @@ def probe_question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequ
     scale = dataset.scale
     text = (
         f"In the data set {dataset.title}, which rating ({scale.lowest:g} to {scale.highest:g}) did the user with id {user} give each of "
-        f"these {dataset.words.many}? For each give the reason first: remembered, or guessed.\n\n{dataset.words.many.upper()} (id | title)\n{item_lines}"
+        f"these {dataset.item_nouns.plural}? For each give the reason first: remembered, or guessed.\n\n{dataset.item_nouns.plural.upper()} (id | title)\n{item_lines}"
     )
-    note = CallMetadata("recite", model.run, user, 0, model.version, None)
+    metadata = CallMetadata("recite", model.run, user, 0, model.version, None)
     return [Message("system", SYSTEM), Message("user", text)], {
         "schema": answers.ratings_schema(tuple(items), scale),
         "temperature": 0.0,
         "max_tokens": 200 + model.prompts.rating_tokens * len(items),
         "logprobs": 0,
         "draw": 0,
-        "note": note,
+        "metadata": metadata,
         "on_text": None,
     }
 

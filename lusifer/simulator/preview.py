@@ -91,7 +91,7 @@ def preview_prompt(
             "problem": PROBLEM,
             "items": shown_items[:2],
             "schema": compact,
-            **prompt_rendering.noun_variables(context.words),
+            **prompt_rendering.noun_variables(context.item_nouns),
         }
     broken = {m.template for m in mistakes}
     for name, template_values in [*values_of.items(), *_elsewhere(prompts, other_contexts)]:
@@ -135,7 +135,7 @@ def _elsewhere(
             shown_items = items[: prompts.items_per_call]
             yield "rate", prompt_rendering.rate_values(prompts, context, shown_items)
             schema = json.dumps(answers.ratings_schema(shown_items, context.scale))
-            template_values = {"problem": PROBLEM, "schema": schema, **prompt_rendering.noun_variables(context.words)}
+            template_values = {"problem": PROBLEM, "schema": schema, **prompt_rendering.noun_variables(context.item_nouns)}
             yield "repair", {**template_values, "items": shown_items[:2]}
             yield "repair", {**template_values, "items": ()}
 

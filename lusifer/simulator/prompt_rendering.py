@@ -69,14 +69,14 @@ def render_rate(prompts: PromptSet, context: Context, items: Sequence[Item]) -> 
     return _messages(prompts, context, "rate", rate_values(prompts, context, items))
 
 
-def noun_variables(words: ItemNouns) -> dict[str, str]:
+def noun_variables(item_nouns: ItemNouns) -> dict[str, str]:
     """The variables that say what items are called."""
-    return {"noun": words.one, "nouns": words.many, "a_noun": words.say("a movie")}
+    return {"noun": item_nouns.singular, "nouns": item_nouns.plural, "a_noun": item_nouns.with_item_noun("a movie")}
 
 
 def system_values(context: Context) -> dict[str, Any]:
     """Variables of ``system``."""
-    return {"scale": context.scale, "usual": context.usual_rating, **noun_variables(context.words)}
+    return {"scale": context.scale, "usual": context.usual_rating, **noun_variables(context.item_nouns)}
 
 
 def update_values(prompts: PromptSet, context: Context) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def update_values(prompts: PromptSet, context: Context) -> dict[str, Any]:
         "batch": context.batch,
         "line": partial(render_item, metadata=prompts.metadata),
         "shown": item_heading((r.item for r in context.batch), prompts.metadata),
-        **noun_variables(context.words),
+        **noun_variables(context.item_nouns),
     }
 
 
@@ -106,7 +106,7 @@ def rate_values(prompts: PromptSet, context: Context, items: Sequence[Item]) -> 
         "line": partial(render_item, metadata=prompts.metadata),
         "shown": item_heading([*items, *(r.item for r in recent)], prompts.metadata),
         "others": {i.id: render_evidence(context.item_evidence[i.id]) for i in items if i.id in context.item_evidence},
-        **noun_variables(context.words),
+        **noun_variables(context.item_nouns),
     }
 
 

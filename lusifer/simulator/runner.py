@@ -23,7 +23,7 @@ from lusifer.simulator.types import SimulatedRating, UserModel
 from lusifer.store import Store
 
 
-def stored_steps(dataset: Dataset, spec: EvolutionSpec, store: Store | None) -> list[Step]:
+def load_steps(dataset: Dataset, spec: EvolutionSpec, store: Store | None) -> list[Step]:
     """The steps of an evolution that are in the store, oldest first."""
     if store is None:
         return []
@@ -54,7 +54,7 @@ def run_evolution(
     Raises:
         CancelledError: between two steps, after ``cancelled`` said so.
     """
-    done = stored_steps(dataset, spec, store)
+    done = load_steps(dataset, spec, store)
     model = _recorded_under(model, spec)
 
     def keep(step: Step) -> None:

@@ -17,7 +17,7 @@ from lusifer.datasets import Item
 from lusifer.simulator import wording
 from lusifer.simulator.aspects import Aspect, aspects_of
 from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
-from lusifer.simulator.taste import AspectEvidence, TasteModel, level, tastes, user_mean
+from lusifer.simulator.taste import AspectEvidence, TasteModel, level, measure_tastes, user_mean
 from lusifer.simulator.types import (
     Bullet,
     Change,
@@ -45,7 +45,7 @@ fall short again before it is unsaid; and from which it is worth naming in a rea
 
 
 @dataclass(frozen=True)
-class Shift:
+class TasteShift:
     """One bullet that changes at a step: from which strength to which, and what shows it."""
 
     aspect: Aspect
@@ -81,7 +81,7 @@ class StatisticalUserModel:
         mean = user_mean(context.seen, context.usual_rating)
         present_level = level(context.seen, context.usual_rating)
         model = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
-        evidence = tastes(context.seen, mean)
+        evidence = measure_tastes(context.seen, mean)
         answers = []
         for item in items:
             contributions = model.contributions(item)
@@ -92,7 +92,7 @@ class StatisticalUserModel:
             else:
                 drift = present_level.now - mean if context.seen else 0.0
                 raw = _with_evidence(others, drift, sum(contributions.values()))
-                reason = wording.leaning(others, reason, item.words)
+                reason = wording.leaning(others, reason, item.item_nouns)
             expected = float(context.scale.clip(raw))
             answers.append(
                 SimulatedRating(item.id, context.scale.nearest(expected), expected, present_level.std, reason)
@@ -103,7 +103,7 @@ class StatisticalUserModel:
         """Move the bullets that the batch gives cause to move; keep all others word for word."""
         seen = context.seen + context.batch
         mean = user_mean(seen, context.usual_rating)
-        shifts = _taste_shifts(context, tastes(seen, mean), mean)
+        shifts = _taste_shifts(context, measure_tastes(seen, mean), mean)
         user = context.user.id
         profile = context.profile
         changes = []
@@ -142,7 +142,7 @@ def _strength(effect: float, before: int) -> int:
     return 0
 
 
-def _taste_shifts(context: Context, evidence: dict[str, AspectEvidence], mean: float) -> list[Shift]:
+def _taste_shifts(context: Context, evidence: dict[str, AspectEvidence], mean: float) -> list[TasteShift]:
     """Every aspect whose strength the batch moves, most important first.
 
     An aspect moves only if the batch itself holds a movie of it on the side that it moves to: what
@@ -167,7 +167,7 @@ def _taste_shifts(context: Context, evidence: dict[str, AspectEvidence], mean: f
         if not cited:
             continue
         cited.sort(key=lambda r: -r.rating if up else r.rating)
-        shifts.append(Shift(aspect_evidence.aspect, before, after, aspect_evidence, tuple(cited)))
+        shifts.append(TasteShift(aspect_evidence.aspect, before, after, aspect_evidence, tuple(cited)))
     shifts.sort(key=lambda s: (-s.weight, s.aspect.key))
     return _within_limits(context.profile, shifts)
 
@@ -194,7 +194,7 @@ def _section(aspect: Aspect, strength: int) -> Section:
     return "likes" if strength > 0 else "dislikes"
 
 
-def _within_limits(profile: Profile, shifts: list[Shift]) -> list[Shift]:
+def _within_limits(profile: Profile, shifts: list[TasteShift]) -> list[TasteShift]:
     """Drop the least important new bullets where a section is full (old ones never make way)."""
     room = {name: limit - len(profile.section(name)) for name, limit in LIMITS.items()}
     for shift in shifts:
@@ -216,7 +216,7 @@ def _within_limits(profile: Profile, shifts: list[Shift]) -> list[Shift]:
     return allowed
 
 
-def _apply(profile: Profile, shift: Shift, mean: float, user: int) -> Profile:
+def _apply(profile: Profile, shift: TasteShift, mean: float, user: int) -> Profile:
     """The profile with one bullet put in, rewritten in place, or taken out."""
     sections = {name: list(profile.section(name)) for name in LIMITS}
     bullet = None
@@ -248,7 +248,7 @@ def _with(profile: Profile, sections: dict[Section, list[Bullet]]) -> Profile:
     return replace(profile, **changed)
 
 
-def _examples(shift: Shift, mean: float, side: int, profile: Profile) -> list[Rated]:
+def _examples(shift: TasteShift, mean: float, side: int, profile: Profile) -> list[Rated]:
     """Two movies that show a taste: the clearest of all seen, those not named in another bullet
     first among equals, then the newest."""
     assert shift.evidence is not None
@@ -263,7 +263,7 @@ def _examples(shift: Shift, mean: float, side: int, profile: Profile) -> list[Ra
     return [r for _, r in order[:2]]
 
 
-def _as_change(shift: Shift) -> Change:
+def _as_change(shift: TasteShift) -> Change:
     before, after = shift.before, shift.after
     direction: Direction
     if after and (not before or before * after < 0):
@@ -380,7 +380,7 @@ def _telling(context: Context, kind: str, *, against: bool = False) -> tuple[int
 # ---- why ------------------------------------------------------------------------------------------
 
 
-def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
+def _explain(context: Context, shifts: list[TasteShift], habits: int) -> str:
     """One or two sentences on what changed and which ratings did it."""
     user, step = context.user.id, context.step
     ordered = sorted(context.batch, key=lambda r: r.rating)

@@ -53,7 +53,7 @@ def user_mean(seen: Sequence[Rated], usual: float, doubt: float = 0.0) -> float:
     return (sum(r.rating for r in seen) + doubt * usual) / max(len(seen) + doubt, 1)
 
 
-def tastes(seen: Sequence[Rated], mean: float) -> dict[str, AspectEvidence]:
+def measure_tastes(seen: Sequence[Rated], mean: float) -> dict[str, AspectEvidence]:
     """Evidence for every aspect that the seen movies have, by aspect key."""
     by_aspect: dict[str, AspectEvidence] = {}
     for rated in seen:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lusifer.datasets import Item
 from lusifer.prompts import METADATA
-from lusifer.simulator.taste import tastes, user_mean
+from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.simulator.types import ItemEvidence, Rated
 
 ASPECTS = {"genres": {"genre"}, "people": {"director", "actor"}}
@@ -21,7 +21,9 @@ def render_facts(seen: Sequence[Rated], usual: float, limit: int = 12, metadata:
     mean = user_mean(seen, usual)
     aspect_kinds = {"era"}.union(*(ASPECTS.get(m, set()) for m in metadata))
     lines = [f"mean rating {mean:.2f} over {len(seen)} ratings (all users: {usual:.2f})"]
-    evidence = [e for e in tastes(seen, mean).values() if e.aspect.key.split(":")[0] in aspect_kinds and e.count >= 2]
+    evidence = [
+        e for e in measure_tastes(seen, mean).values() if e.aspect.key.split(":")[0] in aspect_kinds and e.count >= 2
+    ]
     evidence.sort(key=lambda e: -abs(e.effect))
     for e in evidence[:limit]:
         lines.append(f"{e.aspect.words}: {e.difference:+.2f} against the user's mean ({e.count})")

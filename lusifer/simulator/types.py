@@ -166,7 +166,7 @@ class Context:
         batch: the ratings of this step, for ``update`` alone (they are not in ``seen`` yet).
         step: number of this step, from 1; for ``rate``, the number of steps done.
         item_evidence: community evidence on the items that are asked about, by item id; empty without.
-        words: what items are called.
+        item_nouns: what items are called.
     """
 
     user: User
@@ -177,7 +177,7 @@ class Context:
     batch: tuple[Rated, ...] = ()
     step: int = 1
     item_evidence: Mapping[int, ItemEvidence] = field(default_factory=dict)
-    words: ItemNouns = MOVIES
+    item_nouns: ItemNouns = MOVIES
 
     def with_evidence(self, item_evidence: Mapping[int, ItemEvidence]) -> Context:
         """The context with what others say of the items that are asked about next."""

@@ -73,7 +73,7 @@ def alter_history(
     strange = (set(new_ratings) | set(without)) - known
     if strange:
         raise InvalidInputError(
-            f"User {user} has no rating of {dataset.words.one} {min(strange)} in the training set.",
+            f"User {user} has no rating of {dataset.item_nouns.singular} {min(strange)} in the training set.",
             "Choose one from their history.",
         )
     for value in new_ratings.values():

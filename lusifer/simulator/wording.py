@@ -114,7 +114,7 @@ def taste(aspect: Aspect, strength: int, shown: Sequence[Rated], against: Sequen
     """A bullet on a liking or dislike, with the movies that show it and one that does not."""
     if aspect.section == "mood":
         leads = MOOD_LEADS[aspect.key.removeprefix("mood:")][1 if strength > 0 else -1]
-        lead = shown[0].item.words.say(pick(leads, user, aspect.key))
+        lead = shown[0].item.item_nouns.with_item_noun(pick(leads, user, aspect.key))
     else:
         lead = pick(LEADS[strength], user, aspect.key, strength).format(x=aspect.words)
     form = pick(("; gave {m}", ", as with {v}", ": {m}", " ({v})"), user, aspect.key, "form")
@@ -167,7 +167,7 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
     return sentence(forms[kind].format(**shown))
 
 
-def leaning(evidence: ItemEvidence, reason: str, words: ItemNouns = MOVIES) -> str:
+def leaning(evidence: ItemEvidence, reason: str, item_nouns: ItemNouns = MOVIES) -> str:
     """A reason that says first how far it leans on others."""
     ratings = "one rating" if evidence.count == 1 else f"{evidence.count:,} ratings"
     if not evidence.count:
@@ -176,7 +176,7 @@ def leaning(evidence: ItemEvidence, reason: str, words: ItemNouns = MOVIES) -> s
         lead = f"Leans on the crowd: {ratings}, about {evidence.mean:.1f} on average"
     else:
         lead = (
-            f"Leans on the crowd: the {evidence.near_count} {words.person}s most alike gave it "
+            f"Leans on the crowd: the {evidence.near_count} {item_nouns.user_noun}s most alike gave it "
             f"{evidence.near_mean:.1f} on average, all users {evidence.mean:.1f} ({ratings})"
         )
     return f"{lead}. {reason}"

@@ -28,17 +28,17 @@ def escape_markdown(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", broken)
 
 
-def set_item_nouns(words: ItemNouns) -> bool:
+def set_item_nouns(item_nouns: ItemNouns) -> bool:
     """Let `say` speak of such items in this session; whether that is new."""
     before = st.session_state.get("_words", MOVIES)
-    st.session_state["_words"] = words
-    return before != words
+    st.session_state["_words"] = item_nouns
+    return before != item_nouns
 
 
 def with_item_noun(text: str) -> str:
     """A text of ours about movies, about what the chosen data set holds. Not for workers' threads, nor for titles."""
-    words: ItemNouns = st.session_state.get("_words", MOVIES)
-    return words.say(text)
+    item_nouns: ItemNouns = st.session_state.get("_words", MOVIES)
+    return item_nouns.with_item_noun(text)
 
 
 def format_duration(seconds: float) -> str:

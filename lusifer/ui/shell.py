@@ -171,14 +171,14 @@ def draw_app() -> None:
     except DatasetError as error:
         show_damaged(name or names[0], error)
         return
-    if set_item_nouns(data.words):
+    if set_item_nouns(data.item_nouns):
         st.rerun()  # the navigation above was drawn for other items
     try:
         with st.sidebar:
             dataset_picker.show_summary(name or names[0])
             dataset_picker.show_other_datasets()
             st.session_state["_chosen"] = _pick_context(data)
-            if data.words == datasets.MOVIES:  # TMDB knows nothing else
+            if data.item_nouns == datasets.MOVIES:  # TMDB knows nothing else
                 movie_details.show_movie_details(data)
             _show_usage()  # before the page: one that stops early must not take it along
             _show_about()

@@ -25,8 +25,8 @@ from lusifer.simulator import (
     EvolutionSpec,
     Step,
     UserModel,
+    load_steps,
     make_evolution_spec,
-    stored_steps,
     user_model,
 )
 from lusifer.simulator import community as evidence
@@ -197,7 +197,7 @@ class PageContext:
 
 
 def _stored_steps(data: Dataset, what: EvolutionSpec, database: Store | None) -> list[Step]:
-    return stored_steps(data, what, database)
+    return load_steps(data, what, database)
 
 
 def session_id() -> str:

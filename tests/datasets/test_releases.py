@@ -259,10 +259,10 @@ def test_tables_of_another_domain_are_guessed_accepted_and_read(root: Path, form
     guess = custom_tables.propose_mapping(folder)
     assert guess.ratings.columns == {"user": "listener", "item": "album_id", "rating": "stars", "time": "date"}
     assert guess.items is not None and guess.items.columns["title"] == "album"
-    assert (guess.one, guess.many, guess.unit, guess.separator) == ("album", "albums", "date", ";")
+    assert (guess.singular, guess.plural, guess.unit, guess.separator) == ("album", "albums", "date", ";")
     custom_tables.save_mapping(folder, guess)
     data = datasets.load("music")
-    assert datasets.list_datasets() == ["music"] and data.words == ("album", "albums")
+    assert datasets.list_datasets() == ["music"] and data.item_nouns == ("album", "albums")
     assert data.scale.values.tolist() == [2, 4, 6, 8, 10]
     numbers = {e: n for n, e in data.items["external_id"].items()}
     blue = data.item(numbers["B-1"])

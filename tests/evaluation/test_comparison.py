@@ -15,7 +15,7 @@ from lusifer.baselines import SideInformation, create
 from lusifer.datasets import splits
 from lusifer.errors import ModelError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, prediction_cache
-from lusifer.evaluation.comparison import board, breakdown, reliability, summary, table, threshold
+from lusifer.evaluation.comparison import breakdown, leaderboard, reliability, summary, table, threshold
 from lusifer.evaluation.simulation import Forecasts, fit_calibrator, stored_forecasts
 from lusifer.simulator import StatisticalUserModel, community, evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.calibration import PARTS
@@ -87,7 +87,7 @@ def test_the_table_holds_what_the_charts_need(found, ml100k, last10) -> None:
     item = int(mine["item_id"].iloc[0])
     assert mine["popularity"].iloc[0] == (last10.train.item == item).sum()
     assert rows["reason"].str.len().gt(10).all()
-    values = board(rows, ["bias", CALIBRATED], ml100k.scale)
+    values = leaderboard(rows, ["bias", CALIBRATED], ml100k.scale)
     assert values["bias"]["rmse"] == pytest.approx(found.scores()["bias"]["rmse"])
 
 

@@ -123,7 +123,7 @@ def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
     others = ~np.isin(setting.split.train.user, users)
     tests = []
     for known in cold_start.LENGTHS:
-        split = cold_start.cut(setting, users, known)
+        split = cold_start.truncate_histories(setting, users, known)
         tests.append(split.test.hash)
         for user in users:
             newest = setting.split.train.of_user(user).item[-known:] if known else np.zeros(0)
@@ -135,7 +135,7 @@ def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
 
 def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
     users = cold_start.eligible_users(setting)[:4]
-    data, split = cold_start.together(setting, users, (0, 2))
+    data, split = cold_start.duplicate_users(setting, users, (0, 2))
     first = int(setting.dataset.user_ids.max()) + 1
     assert len(split.test) == 2 * len(setting.split.test.of_users(users))
     for at, user in enumerate(users):
@@ -164,7 +164,7 @@ def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatc
 
 
 def test_planted_changes_are_what_they_say(setting) -> None:
-    shifts, joined, own, test = taste_shift.plant(setting)
+    shifts, joined, own, test = taste_shift.plant_shifts(setting)
     train, partner = setting.split.train, {s.user: s.other for s in shifts}
     assert all(partner[partner[u]] == u for u in partner), "pairs, each user in one"
     for change in shifts:
@@ -200,7 +200,7 @@ def test_an_evolution_that_broke_off_tells_nothing(ml100k, last10, setting) -> N
 
     user, builtin = setting.users[0], StatisticalUserModel()
     steps = list(evolve(ml100k, last10, builtin, make_evolution_spec(ml100k, last10, user, builtin)))
-    change = taste_shift.Shift(user, "Drama", 1)
+    change = taste_shift.PreferenceShift(user, "Drama", 1)
     assert math.isnan(taste_shift.steps_until(steps[:3], change, ml100k, 4))
 
 
@@ -254,7 +254,7 @@ def test_a_stance_is_read_from_text(ml100k) -> None:
         likes=(Bullet("Enjoys crime films, more than comedies."),),
         dislikes=(Bullet("Horror films leave this user cold."), Bullet("Avoids musicals.")),
     )
-    said = {g: taste_shift.stance(profile, g, names) for g in ("Crime", "Comedy", "Horror", "Musical", "War")}
+    said = {g: taste_shift.profile_stance(profile, g, names) for g in ("Crime", "Comedy", "Horror", "Musical", "War")}
     assert said == {"Crime": 1, "Comedy": 0, "Horror": -1, "Musical": -1, "War": 0}
 
 

@@ -54,8 +54,8 @@ def everything(store: Store) -> None:
         kept(store, "experiment", {"figures": figures}, name)
 
 
-def card(store: Store, version: str = "v") -> trust.Card:
-    return trust.card(store, "d", "h", "s", "openai:m", version)
+def card(store: Store, version: str = "v") -> trust.TrustCard:
+    return trust.build_trust_card(store, "d", "h", "s", "openai:m", version)
 
 
 def test_nothing_measured_is_fit_for_nothing(store) -> None:
@@ -131,7 +131,7 @@ def test_other_versions_splits_and_unfinished_runs_do_not_count(store) -> None:
 
 
 def test_the_builtin_has_nothing_to_recite(store) -> None:
-    line = next(x for x in trust.card(store, "d", "h", "s", "builtin", "3").lines if x.key == "recited")
+    line = next(x for x in trust.build_trust_card(store, "d", "h", "s", "builtin", "3").lines if x.key == "recited")
     assert line.passes and "only the training set" in line.text
 
 

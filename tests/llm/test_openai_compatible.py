@@ -173,7 +173,7 @@ def test_the_planted_key_is_nowhere(openai_server, schema, store) -> None:
         openai_server.behave(way)
         try:
             CachedLLM(_model(openai_server, key), store).complete(
-                [*ASK, Message("user", way)], schema=schema, note=CallMetadata("rate")
+                [*ASK, Message("user", way)], schema=schema, metadata=CallMetadata("rate")
             )
         except ModelError as error:
             assert key not in str(error)

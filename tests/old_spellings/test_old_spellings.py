@@ -124,7 +124,9 @@ def test_an_old_evolution_goes_on_without_a_call(old_store: Store) -> None:
 def test_the_trust_card_reads_old_runs(old_store: Store) -> None:
     dataset = datasets.load("tiny")
     stored = old_store.runs("fidelity")[0]
-    card = trust.card(old_store, "tiny", dataset.hash, "last-10", "builtin", stored["model_version"]).to_json()
+    card = trust.build_trust_card(
+        old_store, "tiny", dataset.hash, "last-10", "builtin", stored["model_version"]
+    ).to_json()
     assert stored["id"] in {x["run"] for x in card["lines"]}
     assert next(x for x in card["lines"] if x["key"] == "histogram")["run"] == old_store.runs("fidelity")[0]["id"]
 

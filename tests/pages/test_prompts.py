@@ -13,7 +13,7 @@ from lusifer import prompts
 from lusifer.errors import InvalidInputError
 from lusifer.store import Store
 from lusifer.ui.pages.prompts import prompt_comparison_run
-from tests.llm.test_local import FILE
+from tests.llm.test_local_file import FILE
 from tests.pages.test_pages import finish, open_page, press, texts
 
 MODEL = "openai:small"

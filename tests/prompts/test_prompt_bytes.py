@@ -46,7 +46,7 @@ class FlawedLLM:
         """Of each question: its purpose, its messages, the key of its answer."""
 
     def complete(self, messages: Sequence[Any], **options: Any) -> Completion:
-        purpose = options["note"].purpose
+        purpose = options["metadata"].purpose
         if len(messages) > 2 or "by this schema:" in messages[-1].content:
             purpose += " repair"
         key = CachedLLM(self, None).key(messages, **options)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lusifer import datasets
 from lusifer.datasets import splits
 from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, UnknownIdError
-from lusifer.simulator import StatisticalUserModel, make_evolution_spec, run_evolution, stored_steps
+from lusifer.simulator import StatisticalUserModel, load_steps, make_evolution_spec, run_evolution
 from lusifer.simulator.evolution import context_after, evolve, history_of, split_into_batches, step_from_json
 from tests.conftest import write_tiny
 
@@ -109,7 +109,7 @@ def test_kept_steps_are_not_computed_again(ml100k, last10, store) -> None:
     with pytest.raises(CancelledError):
         for step in run_evolution(ml100k, last10, first, what, store, cancelled=lambda: len(first.calls) >= 4):
             whole.append(step)
-    assert len(whole) == 2 and len(stored_steps(ml100k, what, store)) == 2
+    assert len(whole) == 2 and len(load_steps(ml100k, what, store)) == 2
     second = Counting()
     steps = list(run_evolution(ml100k, last10, second, what, store))
     assert second.calls == [(k, n) for n in (20, 30) for k in ("forecast", "update")]

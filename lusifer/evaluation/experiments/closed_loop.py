@@ -21,7 +21,7 @@ from lusifer.evaluation.simulation import run_threaded
 from lusifer.simulator import LLMUserModel, evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
 from lusifer.simulator.evolution import context_after, history_of
-from lusifer.simulator.taste import tastes, user_mean
+from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.simulator.types import Bullet, Context, Profile, Rated, SimulatedRating, Update
 
 ROUNDS = 5
@@ -203,7 +203,7 @@ def _tastes(context: Context, mode: str, user: int, number: int) -> list[dict[st
             "said": e.effect,
             "true": np.nan,
         }
-        for key, e in tastes(context.seen, mean).items()
+        for key, e in measure_tastes(context.seen, mean).items()
         if key.startswith("genre:")
     ]
 

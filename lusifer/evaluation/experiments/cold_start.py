@@ -48,7 +48,7 @@ def eligible_users(ctx: RunContext) -> tuple[int, ...]:
     return tuple(users)
 
 
-def cut(ctx: RunContext, users: tuple[int, ...], known: int) -> Split:
+def truncate_histories(ctx: RunContext, users: tuple[int, ...], known: int) -> Split:
     """The split in which of these users only the newest ``known`` training ratings are left; all others keep
     theirs."""
     train = ctx.split.train
@@ -65,7 +65,7 @@ def arms(ctx: RunContext) -> list[Arm]:
     """The simulator with each length, ten ratings at a time."""
     users = eligible_users(ctx)
     size = max(LENGTHS)
-    return [Arm(str(k), cut(ctx, users, k), ctx.model, size, size // 2) for k in LENGTHS]
+    return [Arm(str(k), truncate_histories(ctx, users, k), ctx.model, size, size // 2) for k in LENGTHS]
 
 
 def estimate(ctx: RunContext) -> Estimate:
@@ -176,7 +176,7 @@ def _without(forecasts: Forecasts, users: NDArray[Any]) -> Forecasts:
     )
 
 
-def together(ctx: RunContext, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:
+def duplicate_users(ctx: RunContext, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:
     """A data set and split in which each user stands once for every length, as people of their own with nothing
     but the known ratings: the users' copies for the first length come first, in the users' order.
 
@@ -211,7 +211,7 @@ def together(ctx: RunContext, users: tuple[int, ...], lengths: Sequence[int]) ->
 def _baselines(ctx: RunContext, users: tuple[int, ...], predicted: dict[int, dict[str, np.ndarray]], done: int) -> None:
     """Every baseline at every length, some at a time; the heavy ones in processes of their own."""
     groups: Sequence[tuple[int, ...]] = [(k,) for k in LENGTHS] if ctx.options.get("apart") else GROUPS
-    copies = {lengths: together(ctx, users, lengths) for lengths in groups}
+    copies = {lengths: duplicate_users(ctx, users, lengths) for lengths in groups}
     jobs = [(n, lengths) for n in baselines.BASELINES for lengths in groups]
     jobs.sort(key=lambda j: j[0] not in baselines.SLOW_BASELINES)
     total = done + UNITS * len(baselines.SLOW_BASELINES) * len(groups)

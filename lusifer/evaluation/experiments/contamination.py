@@ -33,7 +33,7 @@ def masked(dataset: Dataset, seed: int) -> tuple[Dataset, dict[int, int]]:
     items = dataset.items.copy()
     years = items["year"].astype("Int64")
     items["title"] = [
-        f"{dataset.words.say('Film')} {n}" + ("" if y is None else f" ({y})")
+        f"{dataset.item_nouns.with_item_noun('Film')} {n}" + ("" if y is None else f" ({y})")
         for n, y in zip(
             new, [None if v is None else int(v) for v in years.astype(object).where(years.notna(), None)], strict=True
         )

@@ -21,7 +21,7 @@ from lusifer.evaluation.simulation import SimulationResult
 from lusifer.simulator import Step
 from lusifer.simulator.entity_matching import EntityIndex, build_entity_index
 from lusifer.simulator.estimate import Estimate
-from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, tastes, user_mean
+from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, measure_tastes, user_mean
 from lusifer.simulator.types import Profile, Rated
 from lusifer.simulator.whatif import replace_histories
 
@@ -29,14 +29,14 @@ BEFORE, AFTER, BATCH = 20, 30, 10
 JOIN = BEFORE // BATCH
 """Steps before the change."""
 REAL = 40
-LEAST_OF_GENRE = 3
+MIN_GENRE_RATINGS = 3
 PLANTED, CONTROL, OWN = "Planted", "Nothing planted", "Own history"
 STRONGEST = 0.2
 """Share of the users that the real changes are looked for in."""
 
 
 @dataclass(frozen=True)
-class Shift:
+class PreferenceShift:
     """One user and the taste that changes: a genre, 1 (from disliked towards liked) or −1."""
 
     user: int
@@ -61,8 +61,8 @@ def _effects(rated: Sequence[Rated]) -> dict[str, float]:
     mean = user_mean(rated, 0.0)
     return {
         k.removeprefix("genre:"): e.effect
-        for k, e in tastes(rated, mean).items()
-        if k.startswith("genre:") and e.count >= LEAST_OF_GENRE
+        for k, e in measure_tastes(rated, mean).items()
+        if k.startswith("genre:") and e.count >= MIN_GENRE_RATINGS
     }
 
 
@@ -70,7 +70,9 @@ def _tail(rows: RatingTable, n: int) -> RatingTable:
     return rows.slice(max(0, len(rows) - n), len(rows))
 
 
-def plant(ctx: RunContext) -> tuple[list[Shift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
+def plant_shifts(
+    ctx: RunContext,
+) -> tuple[list[PreferenceShift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
     """The planted changes; by user the joined histories and the undisturbed ones; the test ratings of the
     joined (those of the second person).
 
@@ -94,7 +96,7 @@ def plant(ctx: RunContext) -> tuple[list[Shift], dict[int, RatingTable], dict[in
             if not opposed:
                 break
             gap, genre = max(opposed, key=lambda p: (abs(p[0]), p[1]))
-            both.append((Shift(user, genre, 1 if gap > 0 else -1, second, abs(gap)), before))
+            both.append((PreferenceShift(user, genre, 1 if gap > 0 else -1, second, abs(gap)), before))
         if len(both) < 2:
             continue
         for change, before in both:
@@ -146,7 +148,7 @@ def _joined(user: int, before: RatingTable, after: RatingTable) -> RatingTable:
     return RatingTable(np.full(len(items), user, dtype=np.int32), items, ratings, times)
 
 
-def real(ctx: RunContext) -> list[Shift]:
+def find_real_shifts(ctx: RunContext) -> list[PreferenceShift]:
     """Users by how much their marks for one genre changed between the halves, strongest first."""
     shifts = []
     for user in ctx.users:
@@ -157,20 +159,20 @@ def real(ctx: RunContext) -> list[Shift]:
         best: tuple[float, str, int] | None = None
         for genre in ctx.dataset.genres:
             a, b = ([r.rating - user_mean(h, 0.0) for r in h if genre in r.item.genres] for h in halves)
-            if min(len(a), len(b)) < LEAST_OF_GENRE:
+            if min(len(a), len(b)) < MIN_GENRE_RATINGS:
                 continue
             width = np.sqrt((np.var(a) + 0.5) / len(a) + (np.var(b) + 0.5) / len(b))
             z = float((np.mean(b) - np.mean(a)) / width)
             if best is None or abs(z) > best[0]:
                 best = abs(z), genre, 1 if z > 0 else -1
         if best:
-            shifts.append(Shift(user, best[1], best[2], 0, best[0]))
+            shifts.append(PreferenceShift(user, best[1], best[2], 0, best[0]))
     return sorted(shifts, key=lambda s: (-s.strength, s.user))
 
 
 def arms(ctx: RunContext) -> list[Arm]:
     """The joined histories, the undisturbed ones of the same users, and everybody's own."""
-    _, joined, undisturbed, test = plant(ctx)
+    _, joined, undisturbed, test = plant_shifts(ctx)
     train = ctx.split.train
     control_test = ctx.split.test.of_users(joined)
     split = type(ctx.split)(ctx.split.id, train, test)
@@ -191,7 +193,7 @@ def estimate(ctx: RunContext) -> Estimate:
 # ---- looking at them -------------------------------------------------------------------------------------
 
 
-def stance(profile: Profile, genre: str, names: EntityIndex) -> int:
+def profile_stance(profile: Profile, genre: str, names: EntityIndex) -> int:
     """What a profile says of a genre: 1 liked, −1 disliked, 0 neither. A bullet speaks of the first genre that
     it names."""
     direction = 0
@@ -202,13 +204,13 @@ def stance(profile: Profile, genre: str, names: EntityIndex) -> int:
     return int(np.sign(direction))
 
 
-def steps_until(steps: Sequence[Step], shift: Shift, dataset: Dataset, count: int) -> float:
+def steps_until(steps: Sequence[Step], shift: PreferenceShift, dataset: Dataset, count: int) -> float:
     """Steps after the change until the profile's stance on the genre has moved with the taste (to neutral counts);
     infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps."""
     if len(steps) < count:
         return float("nan")
     names = build_entity_index(dataset, (r.item for s in steps for r in s.batch))
-    stances = [stance(s.profile, shift.genre, names) * shift.direction for s in steps]
+    stances = [profile_stance(s.profile, shift.genre, names) * shift.direction for s in steps]
     if stances[JOIN - 1] == 1:
         return float("nan")
     later = [k + 1 for k, value in enumerate(stances[JOIN:]) if value > stances[JOIN - 1]]
@@ -266,7 +268,7 @@ def _lines(boot: Bootstrap, errors: pd.DataFrame, which: Mapping[str, str] = SER
 
 def run(ctx: RunContext) -> Result:
     """Steps until the profile says so, and forecast errors around the change."""
-    shifts, _, _, _ = plant(ctx)
+    shifts, _, _, _ = plant_shifts(ctx)
     simulations = base.run_arms(ctx, arms(ctx))
     pair_of = {s.user: min(s.user, s.other) for s in shifts}
     boot = Bootstrap(pair_of.values(), ctx.seed)
@@ -293,7 +295,7 @@ def run(ctx: RunContext) -> Result:
     difference = followed[PLANTED, last] - followed[CONTROL, last]
     jump, left = (rmse_at(k, "simulator") - rmse_at(k, "undisturbed") for k in (1, last))
     against = rmse_at(last, "simulator") - rmse_at(last, "whole")
-    strongest = real(ctx)
+    strongest = find_real_shifts(ctx)
     strongest = strongest[: max(round(STRONGEST * len(strongest)), min(base.MIN_USERS, len(strongest)))]
     real_errors = _errors(ctx, simulations[OWN], [s.user for s in strongest])
     real_boot = Bootstrap([s.user for s in strongest], ctx.seed)

@@ -79,7 +79,7 @@ def show_summary(name: str) -> None:
     """What the chosen data set is, and what was found wrong in its files."""
     data = state.open_dataset(name)
     st.caption(
-        f"{escape_markdown(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {escape_markdown(data.words[1])}."
+        f"{escape_markdown(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {escape_markdown(data.item_nouns[1])}."
     )
     if data.report.lines:
         with st.popover(f"{len(data.report.lines)} notes on its files", icon=":material/rule:"):
@@ -135,8 +135,8 @@ def show_mapping_form(folder: Path) -> None:
         state.show_error(error)
         return
     key = f"map-{folder.name}"
-    one = st.text_input("Item noun, singular", guess.one, key=f"{key}-one")
-    many = st.text_input("Item noun, plural", guess.many, key=f"{key}-many")
+    one = st.text_input("Item noun, singular", guess.singular, key=f"{key}-one")
+    many = st.text_input("Item noun, plural", guess.plural, key=f"{key}-many")
     said: dict[str, str] = {}
     for table in custom_tables.ROLES:
         part = getattr(guess, table)
@@ -164,8 +164,8 @@ def show_mapping_form(folder: Path) -> None:
         try:
             recipe = replace(
                 custom_tables.with_columns(guess, said),
-                one=one or "item",
-                many=many or "items",
+                singular=one or "item",
+                plural=many or "items",
                 unit=unit,
                 scale=_parse_scale(scale),
             )

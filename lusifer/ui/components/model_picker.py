@@ -233,7 +233,7 @@ def _test_connection(endpoint: Endpoint, model: str | None) -> None:
             [Message("user", "Answer with the word yes.")],
             max_tokens=16,
             draw=time.time_ns(),
-            note=CallMetadata("test"),
+            metadata=CallMetadata("test"),
         )
     except ModelError as error:
         if error.kind != "truncated":  # one that thinks at length answers all the same

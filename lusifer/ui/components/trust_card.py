@@ -9,7 +9,7 @@ import streamlit as st
 
 from lusifer.errors import LusiferError
 from lusifer.evaluation import trust
-from lusifer.evaluation.trust import Card, Line
+from lusifer.evaluation.trust import TrustCard, TrustLine
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import state
@@ -26,7 +26,7 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
     except LusiferError as error:
         state.show_error(error)
         return
-    made = trust.card(store, ctx.dataset.name, ctx.dataset.hash, ctx.split.id, model.spec, model.version)
+    made = trust.build_trust_card(store, ctx.dataset.name, ctx.dataset.hash, ctx.split.id, model.spec, model.version)
     st.subheader("Trust card", icon=":material/verified_user:")
     st.caption(
         f"Results of the recorded runs for {escape_markdown(label(made.model))}, version {escape_markdown(made.version)}, on {escape_markdown(made.split)}: "
@@ -63,7 +63,7 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
         )
 
 
-def card_table(made: Card) -> pd.DataFrame:
+def card_table(made: TrustCard) -> pd.DataFrame:
     """One row a line of the card."""
     return pd.DataFrame(
         [
@@ -82,7 +82,7 @@ def card_table(made: Card) -> pd.DataFrame:
     )
 
 
-def _format_rule(line: Line) -> str:
+def _format_rule(line: TrustLine) -> str:
     if not line.rule:
         return "for information"
     return {True: "✓ met: ", False: "✗ not met: ", None: ""}[line.passes] + line.rule

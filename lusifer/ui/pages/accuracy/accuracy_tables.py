@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, tables
-from lusifer.evaluation.comparison import board as measures
+from lusifer.evaluation.comparison import leaderboard as measures
 from lusifer.ui.components.predictor_titles import GROUPS, ORDER, SIMULATORS, TITLES
 from lusifer.ui.state import PageContext
 

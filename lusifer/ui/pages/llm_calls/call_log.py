@@ -277,11 +277,11 @@ def _show_ask_again(call: dict[str, Any]) -> None:
         help="Samples a new answer; the stored one is kept.",
     ):
         keys, limits = dict(st.session_state.get("_keys", {})), state.get_budget()
-        note = CallMetadata(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
+        metadata = CallMetadata(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
 
         def work(job: Job) -> str:
             llm = create_llm(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
-            return llm.complete(messages, **{**options, "draw": time.time_ns(), "note": note}).text
+            return llm.complete(messages, **{**options, "draw": time.time_ns(), "metadata": metadata}).text
 
         state.get_jobs().start(key, "Ask again", work, store=store)
         st.rerun()

@@ -173,10 +173,10 @@ def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
         )
         st.caption("Total: all calls of these evolutions and ratings, from any run; new: the calls of this run.")
     if len(names) > 2:
-        best = measured.front(made["candidates"])
+        best = measured.pareto_front(made["candidates"])
         cost = "price" if any(made["candidates"][n]["price"]["value"] for n in names) else "tokens"
         if cost == "tokens":
-            best = measured.front(made["candidates"], cost="tokens")
+            best = measured.pareto_front(made["candidates"], cost="tokens")
         frame = pd.DataFrame(
             [
                 (n, made["candidates"][n]["rmse"]["value"], made["candidates"][n][cost]["value"], n in best)
@@ -274,7 +274,7 @@ def _show_details(
             width=280,
         )
     if len(names) > 1:
-        moved = measured.changed(rows, other)
+        moved = measured.change_by_user(rows, other)
         if moved.empty:
             st.caption("No user has ratings from both candidates.")
             return

@@ -15,7 +15,7 @@ from lusifer.evaluation.simulation import (
     Answers,
     apply_calibration,
     fit_calibrator,
-    newest_of,
+    newest_ratings,
     stored_forecasts,
     teacher_forecasts,
 )
@@ -118,7 +118,7 @@ def calibrated_table(
         np.array([r.expected for r in rows], dtype=float),
         np.full(n, float(len(read))),
         np.zeros(n, dtype=np.int64),
-        [newest_of(read)],
+        [newest_ratings(read)],
     )
     if not n:
         return pd.DataFrame(columns=["calibrated", "high", *PARTS])

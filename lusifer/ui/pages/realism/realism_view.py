@@ -83,8 +83,8 @@ def run_realism(
                 "calibrated": found.calibrations[CALIBRATED].found.values("sample", scale, seed),
                 **said,
             }
-        said |= fidelity.naive(ctx.split, found.test, scale, seed)
-        made = fidelity.measure(
+        said |= fidelity.naive_ratings(ctx.split, found.test, scale, seed)
+        made = fidelity.measure_fidelity(
             fidelity.Histories(ctx.dataset, ctx.split, found.test, said),
             seed,
             lambda name: job.report_progress(job.total, job.total, f"Measuring: {SIMULATOR_TITLES.get(name, name)}"),

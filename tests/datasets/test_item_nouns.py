@@ -35,8 +35,8 @@ ABOUT_MOVIES = re.compile(r"\b(movies?|films?|viewers?)\b", re.I)
     ],
 )
 def test_nouns_are_replaced_with_their_articles(said: str, albums: str) -> None:
-    assert ItemNouns("album", "albums").say(said) == albums
-    assert MOVIES.say(said) == said and ItemNouns("movie", "movies").say(said) == said
+    assert ItemNouns("album", "albums").with_item_noun(said) == albums
+    assert MOVIES.with_item_noun(said) == said and ItemNouns("movie", "movies").with_item_noun(said) == said
 
 
 def collection(folder: Path) -> Path:
@@ -92,7 +92,7 @@ def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
                 text = "\n".join(m.content for m in found.messages)
                 assert "album" in text and not ABOUT_MOVIES.search(text), (name, template)
                 asked += 1
-    assert asked and prompt_rendering.noun_variables(data.words) == {
+    assert asked and prompt_rendering.noun_variables(data.item_nouns) == {
         "noun": "album",
         "nouns": "albums",
         "a_noun": "an album",
@@ -123,6 +123,6 @@ def test_shipped_prompts_about_movies_read_as_before(ml100k, last10, name: str) 
         *prompt_rendering.render_rate(chosen, full.with_evidence(crowd), items),
     ]
     text = "\n".join(m.content for m in asked) + chosen.render(
-        "repair", problem="x", items=items, schema="{}", **prompt_rendering.noun_variables(ml100k.words)
+        "repair", problem="x", items=items, schema="{}", **prompt_rendering.noun_variables(ml100k.item_nouns)
     )
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == SAID[name]

@@ -32,8 +32,8 @@ class Answering:
 def test_the_second_time_nobody_is_asked(store) -> None:
     inner = Answering()
     llm = CachedLLM(inner, store)
-    first = llm.complete(ASK, note=CallMetadata("rate", run="r1"))
-    again = llm.complete(ASK, note=CallMetadata("update", run="r2", user=3))
+    first = llm.complete(ASK, metadata=CallMetadata("rate", run="r1"))
+    again = llm.complete(ASK, metadata=CallMetadata("update", run="r2", user=3))
     assert inner.asked == 1 and again.text == first.text == "answer 1"
     assert again.cached and not first.cached and again.key == first.key
     used = store.usage()
