@@ -152,7 +152,7 @@ def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
         )
         claims = [_change(c, step.profile, context) for c in step.changes]
         claims.append(_explanation(step.explanation, context))
-        kept = rewritten = 0
+        stable_bullets = rewritten = 0
         touched = _touched(step.changes, context)
         for line in diff(before, step.profile):
             if line.status in {"added", "rewritten"}:
@@ -161,10 +161,10 @@ def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
                 against = _contradiction(_find(step.profile, line.new), line.section, context)
                 claims += [against] if against else []
             if line.status != "added" and before.bullets and not _is_touched(line.old or line.new, touched, context):
-                kept += line.status == "kept"
+                stable_bullets += line.status == "kept"
                 rewritten += line.status != "kept" and line.section != "rating_habits"
         repeats = int(step.number > 1 and repetition(steps, step.number).flagged)
-        result += Audit(tuple(claims), kept, rewritten, int(step.number > 1), repeats)
+        result += Audit(tuple(claims), stable_bullets, rewritten, int(step.number > 1), repeats)
         before = step.profile
     return result
 
@@ -490,15 +490,15 @@ def _gains(dataset: Dataset, split: Split, model: UserModel, user: int, steps: S
         read = context.with_batch(step.batch)
         after = read.after_update(Update(step.profile, step.explanation, step.changes))
         names = build_entity_index(dataset, [r.item for r in after.seen])
-        said = {m.aspect for c in step.changes for m in names.mentions(c.aspect) if m.aspect}
+        named_aspects = {m.aspect for c in step.changes for m in names.mentions(c.aspect) if m.aspect}
         items = tuple(r.item for r in coming.batch)
-        if said and coming.forecast:
+        if named_aspects and coming.forecast:
             earlier = model.forecast(context, items)
             for truth, old, new in zip(coming.batch, earlier, coming.forecast, strict=True):
                 if old.expected is None or new.expected is None:
                     continue
                 gain = (old.expected - truth.rating) ** 2 - (new.expected - truth.rating) ** 2
-                about = said & {a.key for a in aspects_of(truth.item)}
+                about = named_aspects & {a.key for a in aspects_of(truth.item)}
                 (errors.stated if about else errors.others).append(gain)
         context = after
     return errors

@@ -113,9 +113,9 @@ class WorkerStore(Store):
         tell: calls a method at home and returns a promise; `hear` waits for one.
     """
 
-    def __init__(self, path: Path, tell: Callable[..., Any], hear: Callable[[Any], Any]) -> None:
+    def __init__(self, path: Path, call_home: Callable[..., Any], wait_for: Callable[[Any], Any]) -> None:
         super().__init__(path)
-        self._tell, self._hear, self._sent = tell, hear, threading.local()
+        self._tell, self._hear, self._sent = call_home, wait_for, threading.local()
 
     def _send(self, method: str, *values: Any) -> None:
         sent = self._promises()
@@ -209,20 +209,20 @@ class Worker:
         folder: where answers are kept on this machine.
     """
 
-    def __init__(self, work: list[Any], recipe: UserModelConfig, home: Any, folder: str) -> None:
+    def __init__(self, work: list[Any], model_config: UserModelConfig, store_actor: Any, folder: str) -> None:
         import ray
 
         self.work: SharedInputs = ray.get(work[0])
         self.stopped, self._counting, self._busy = threading.Event(), threading.Lock(), 0
         self.store: WorkerStore | None = None
-        if home is not None:
+        if store_actor is not None:
             self._file = Path(folder) / f"{uuid.uuid4().hex[:12]}.db"
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = FileLock(self._file.with_suffix(".lock"))
             self._lock.acquire()
-            self.store = WorkerStore(self._file, home.do.remote, ray.get)
-            _hand_in(self._file.parent, lambda found: ray.get(home.adopt.remote(found)))
-        self.model = recipe.make(self.store, self.stopped.is_set)
+            self.store = WorkerStore(self._file, store_actor.do.remote, ray.get)
+            _hand_in(self._file.parent, lambda found: ray.get(store_actor.adopt.remote(found)))
+        self.model = model_config.make(self.store, self.stopped.is_set)
 
     def pid(self) -> int:
         """The process that this worker is."""
@@ -309,7 +309,7 @@ class Cluster:
 
     def __init__(
         self,
-        recipe: UserModelConfig,
+        model_config: UserModelConfig,
         work: SharedInputs,
         store: Store,
         *,
@@ -338,8 +338,8 @@ class Cluster:
                 "pip install -r requirements-scale.txt (about 250 MB)",
             )
         self._ray: Any = None
-        self.recipe, self.work, self.store = recipe, work, store
-        self.asking = recipe.spec != BUILTIN
+        self.recipe, self.work, self.store = model_config, work, store
+        self.asking = model_config.spec != BUILTIN
         self.threads = threads if self.asking else 1
         self.count, self.address = workers, address
         self.workers: list[Any] = []
@@ -396,9 +396,9 @@ class Cluster:
                 f"{count} workers are requested, but the cluster has {cores} cores.",
                 f"Request at most {cores}." if cores else "Add a machine with cores.",
             )
-        recipe = self.recipe
-        budget = None if recipe.budget is None else replace(recipe.budget, run_id=run)
-        recipe, home = replace(recipe, run=run, budget=budget), None
+        model_config = self.recipe
+        budget = None if model_config.budget is None else replace(model_config.budget, run_id=run)
+        model_config, home = replace(model_config, run=run, budget=budget), None
         if self.asking:
             this_node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
             store_actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=this_node)(
@@ -409,7 +409,7 @@ class Cluster:
         self._folder = Path(tempfile.gettempdir()) / f"lusifer-{run}"
         self._sent = [ray.put(self.work)]  # held on to: a worker that starts anew needs it again
         hired = ray.remote(num_cpus=1, max_restarts=-1, max_concurrency=self.threads + 1)(Worker)
-        self.workers = [hired.remote(self._sent, recipe, home, str(self._folder)) for _ in range(count)]
+        self.workers = [hired.remote(self._sent, model_config, home, str(self._folder)) for _ in range(count)]
         pid_requests = [w.pid.remote() for w in self.workers]
         ready, missing = ray.wait(pid_requests, num_returns=count, timeout=START_TIMEOUT)
         if missing:

@@ -397,7 +397,7 @@ def record(
         )
     else:
         stored_run = store.run(resume)
-        now = (dataset.hash, split.id, bare.spec, bare.version, seed, list(users))
+        current = (dataset.hash, split.id, bare.spec, bare.version, seed, list(users))
         if stored_run is None or stored_run["kind"] != KIND or stored_run["status"] == "done":
             raise InvalidInputError(f"There is no stopped simulation {resume!r}.", "See the stopped runs.")
         if stored_run["params"].get("part", PART) != PART:
@@ -413,7 +413,7 @@ def record(
             *(stored_run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed")),
             stored_run["params"]["users"],
         )
-        if now != was:
+        if current != was:
             raise InvalidInputError(
                 "The run used other data or another split, model, prompts, seed or users.", "Start a new one."
             )

@@ -184,16 +184,17 @@ def read_ratings(
         ModelError: there is no rating in it at all (kind ``invalid``).
     """
     answer_rows = _rows(text)
-    chances = rating_probabilities(text, tokens, scale)
+    probabilities = rating_probabilities(text, tokens, scale)
     by_id: dict[int, SimulatedRating] = {}
     item_ids = {i.id for i in items}
     for row in answer_rows:
         item_id = _integer(row.get("item_id"))
         if item_id is not None and item_id in item_ids and item_id not in by_id:
-            by_id[item_id] = _rating(item_id, row, scale, chances.get(item_id))
+            by_id[item_id] = _rating(item_id, row, scale, probabilities.get(item_id))
     missing = "The model's answer left this {} output tokens."
     return tuple(
-        by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.item_nouns.singular)) for i in items
+        by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.item_nouns.singular))
+        for i in items
     )
 
 
@@ -242,7 +243,7 @@ def _number(value: Any, highest: float) -> float | None:
 
 
 def _rating(
-    item_id: int, row: dict[str, Any], scale: RatingScale, chances: RatingProbabilities | None
+    item_id: int, row: dict[str, Any], scale: RatingScale, probabilities: RatingProbabilities | None
 ) -> SimulatedRating:
     rating, stated = (_number(row.get(k), scale.highest) for k in ("rating", "expected"))
     if rating is None or not scale.contains(rating):
@@ -251,19 +252,19 @@ def _rating(
             item_id, None, None, failure=f"The model answered {answer!r}, which is not on the scale."
         )
     reason = " ".join(str(row.get("reason") or "").split())
-    if chances is not None and chances.scale_probability >= MIN_SCALE_PROBABILITY:
+    if probabilities is not None and probabilities.scale_probability >= MIN_SCALE_PROBABILITY:
         return SimulatedRating(
             item_id,
             rating,
-            chances.expected,
-            chances.std,
+            probabilities.expected,
+            probabilities.std,
             reason,
-            scale_probability=chances.scale_probability,
+            scale_probability=probabilities.scale_probability,
             how="tokens",
         )
-    if chances is not None:  # the model meant something else than a rating there: what it wrote holds
+    if probabilities is not None:  # the model meant something else than a rating there: what it wrote holds
         return SimulatedRating(
-            item_id, rating, rating, None, reason, scale_probability=chances.scale_probability, how="rating"
+            item_id, rating, rating, None, reason, scale_probability=probabilities.scale_probability, how="rating"
         )
     if stated is None:
         return SimulatedRating(item_id, rating, rating, None, reason, how="rating")

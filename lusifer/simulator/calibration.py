@@ -189,9 +189,9 @@ class Calibrator:
 
         def loss(params: Floats) -> float:
             logs = np.exp(params[0]) * prior + params[1] * subset["habit"]
-            chances = _tilt(logs, expected[index], self.scale)
+            probabilities = _tilt(logs, expected[index], self.scale)
             penalty = 1e-3 * (params[0] ** 2 + (params[1] - 0.5) ** 2)
-            return -float(np.log(chances[np.arange(len(level)), level]).mean()) + penalty
+            return -float(np.log(probabilities[np.arange(len(level)), level]).mean()) + penalty
 
         result = optimize.minimize(loss, [0.0, 0.5], method="Nelder-Mead", options={"xatol": 0.01, "fatol": 1e-5})
         return np.array([np.exp(result.x[0]), result.x[1]])
@@ -217,8 +217,8 @@ class Calibrator:
         expected = self.scale.clip(total)
         missing = ~np.isfinite(predicted) & model_term
         logs = self.shape[0] * self._prior(columns, expected) + self.shape[1] * columns["habit"]
-        chances = _tilt(logs, expected, self.scale)
-        result = Calibrated(base, user, movie, community, model_part, expected - total, expected, chances)
+        probabilities = _tilt(logs, expected, self.scale)
+        result = Calibrated(base, user, movie, community, model_part, expected - total, expected, probabilities)
         if not missing.any():
             return result
         return Calibrated(

@@ -46,8 +46,8 @@ def rate_edited(
         return model.rate(replace(context, profile=edited), items)
     names = build_entity_index(dataset, [r.item for r in context.seen])
     taste = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
-    kept = {b.text for b in edited.bullets}
-    gone = {b.aspect for b in context.profile.bullets if b.aspect and b.text not in kept}
+    kept_texts = {b.text for b in edited.bullets}
+    gone = {b.aspect for b in context.profile.bullets if b.aspect and b.text not in kept_texts}
     old = {b.text for b in context.profile.bullets}
     written: dict[str, tuple[float, str]] = {}
     for section in SECTIONS:

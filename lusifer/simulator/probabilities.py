@@ -73,32 +73,34 @@ def rating_probabilities(text: str, tokens: Sequence[Token], scale: RatingScale)
 
     Only items whose rating's token is found are there; the first object of an id counts.
     """
-    found: dict[int, RatingProbabilities] = {}
+    by_item: dict[int, RatingProbabilities] = {}
     if not tokens:
-        return found
+        return by_item
     for start, end in objects(text):
         item, rating = _ID.search(text, start, end), _RATING.search(text, start, end)
         # An id at the very end of an answer that was cut off may have had another digit.
-        if item and rating and item.end() < len(text) and int(item[1]) not in found:
-            chances = probabilities_at(text, rating.end(), tokens, scale)
-            if chances is not None:
-                found[int(item[1])] = chances
-    return found
+        if item and rating and item.end() < len(text) and int(item[1]) not in by_item:
+            probabilities = probabilities_at(text, rating.end(), tokens, scale)
+            if probabilities is not None:
+                by_item[int(item[1])] = probabilities
+    return by_item
 
 
-def probabilities_at(text: str, at: int, tokens: Sequence[Token], scale: RatingScale) -> RatingProbabilities | None:
+def probabilities_at(
+    text: str, position: int, tokens: Sequence[Token], scale: RatingScale
+) -> RatingProbabilities | None:
     """The distribution of the number that begins at a place of the text.
 
     On a scale with half steps the fraction is a second token. Its probabilities are known after the
     whole part that was written, and are taken for the other whole parts as well.
     """
-    near = [n for n, t in enumerate(tokens) if t.start <= at < t.start + max(len(t.text), 1)]
+    near = [n for n, t in enumerate(tokens) if t.start <= position < t.start + max(len(t.text), 1)]
     if not near:
         return None
     first = tokens[near[0]]
-    lead = text[first.start : at]
+    lead = text[first.start : position]
     fraction = _fraction_after(tokens, near[0]) if scale.step != int(scale.step) else None
-    chances: dict[float, float] = defaultdict(float)
+    by_value: dict[float, float] = defaultdict(float)
     for word, logprob in _alternatives(first):
         if not word.startswith(lead):
             continue
@@ -107,17 +109,17 @@ def probabilities_at(text: str, at: int, tokens: Sequence[Token], scale: RatingS
             continue
         whole, p = float(match[1]), math.exp(logprob)
         if match[3]:
-            chances[float(match[0])] += p
+            by_value[float(match[0])] += p
         elif fraction and match.end() == len(word):
-            for part, share in fraction.items():
-                chances[whole + part] += p * share
+            for decimals, share in fraction.items():
+                by_value[whole + decimals] += p * share
         else:
-            chances[whole] += p
-    on_scale = {v: p for v, p in chances.items() if scale.contains(v)}
-    mass = sum(on_scale.values())
-    if mass <= 0:
+            by_value[whole] += p
+    on_scale = {v: p for v, p in by_value.items() if scale.contains(v)}
+    scale_mass = sum(on_scale.values())
+    if scale_mass <= 0:
         return None
-    return RatingProbabilities({v: p / mass for v, p in sorted(on_scale.items())}, min(mass, 1.0))
+    return RatingProbabilities({v: p / scale_mass for v, p in sorted(on_scale.items())}, min(scale_mass, 1.0))
 
 
 def _fraction_after(tokens: Sequence[Token], at: int) -> dict[float, float] | None:

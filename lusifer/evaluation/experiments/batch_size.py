@@ -92,17 +92,17 @@ def run(ctx: RunContext) -> Result:
 
 
 def _batches(deltas: dict[tuple[int, int], base.Figure]) -> str:
-    said = [(f"batches of {b}", deltas[USUAL[0], b]) for b in BATCHES if (USUAL[0], b) in deltas]
-    return f"Compared with batches of ten, {_list(said)}."
+    sentences = [(f"batches of {b}", deltas[USUAL[0], b]) for b in BATCHES if (USUAL[0], b) in deltas]
+    return f"Compared with batches of ten, {_list(sentences)}."
 
 
 def _lengths(deltas: dict[tuple[int, int], base.Figure]) -> str:
-    said = [(f"{h} ratings", deltas[h, USUAL[1]]) for h in HISTORIES if (h, USUAL[1]) in deltas]
-    return f"Compared with reading 40 ratings, {_list(said)}."
+    sentences = [(f"{h} ratings", deltas[h, USUAL[1]]) for h in HISTORIES if (h, USUAL[1]) in deltas]
+    return f"Compared with reading 40 ratings, {_list(sentences)}."
 
 
-def _list(said: Sequence[tuple[str, base.Figure]]) -> str:
-    return "; ".join(f"{name} {_change(d)}" for name, d in said)
+def _list(items: Sequence[tuple[str, base.Figure]]) -> str:
+    return "; ".join(f"{name} {_change(d)}" for name, d in items)
 
 
 def _change(d: base.Figure) -> str:

@@ -235,30 +235,30 @@ def _result(
 
     def line(kind: tuple[str, ...], measure: str) -> list[Point]:
         points = []
-        for (way, number), part in frame[frame["kind"].isin(kind)].groupby(["way", "round"]):
-            points.append(_measured(boot, part, measure).point(str(way), float(str(number))))
+        for (way, number), rows in frame[frame["kind"].isin(kind)].groupby(["way", "round"]):
+            points.append(_measured(boot, rows, measure).point(str(way), float(str(number))))
         return points
 
     def panel(number: int, measure: str) -> base.Figure:
-        part = frame[(frame["kind"] == "panel") & (frame["round"] == number) & (frame["way"] == names[0])]
-        return _measured(boot, part, measure)
+        rows = frame[(frame["kind"] == "panel") & (frame["round"] == number) & (frame["way"] == names[0])]
+        return _measured(boot, rows, measure)
 
     drift = {m: panel(last, m) - panel(0, m) for m in ("mean", "spread", "rmse")}
-    mine = frame[frame["way"] == names[0]]
-    fed = _measured(boot, mine[(mine["kind"] == "fed") & (mine["round"] == last)], "spread")
-    real = _measured(boot, mine[mine["kind"] == "real"], "spread")
+    rows_of_mode = frame[frame["way"] == names[0]]
+    fed = _measured(boot, rows_of_mode[(rows_of_mode["kind"] == "fed") & (rows_of_mode["round"] == last)], "spread")
+    real = _measured(boot, rows_of_mode[rows_of_mode["kind"] == "real"], "spread")
     ratio = panel(last, "spread") / panel(0, "spread")
     stays = similarities[(similarities["round"] == last) & (similarities["way"] == names[0])]
     then = compared[(compared["round"] == last) & (compared["way"] == names[0])]
     same_tastes = boot.correlation(then["user_id"].to_numpy(), then["start"], then["said"])
     taste_points = [
-        boot.correlation(part["user_id"].to_numpy(), part["start"], part["said"]).point(str(way), float(str(number)))
-        for (way, number), part in compared.groupby(["way", "round"])
+        boot.correlation(rows["user_id"].to_numpy(), rows["start"], rows["said"]).point(str(way), float(str(number)))
+        for (way, number), rows in compared.groupby(["way", "round"])
     ]
     words_kept = boot.mean(stays["user_id"].to_numpy(), stays["likeness"])
     points = [
-        boot.mean(part["user_id"].to_numpy(), part["likeness"]).point(str(way), float(str(number)))
-        for (way, number), part in similarities.groupby(["way", "round"])
+        boot.mean(rows["user_id"].to_numpy(), rows["likeness"]).point(str(way), float(str(number)))
+        for (way, number), rows in similarities.groupby(["way", "round"])
     ]
     panels = (
         Panel(
@@ -329,8 +329,8 @@ def _against_start(frame: pd.DataFrame) -> pd.DataFrame:
     return effects.merge(start, on=["way", "user_id", "genre"])
 
 
-def _measured(boot: Bootstrap, part: pd.DataFrame, measure: str) -> base.Figure:
-    users, said = part["user_id"].to_numpy(), part["said"].to_numpy(float)
+def _measured(boot: Bootstrap, rows: pd.DataFrame, measure: str) -> base.Figure:
+    users, values = rows["user_id"].to_numpy(), rows["said"].to_numpy(float)
     if measure == "rmse":
-        return boot.rmse(users, said - part["true"].to_numpy(float))
-    return boot.mean(users, said) if measure == "mean" else boot.std(users, said)
+        return boot.rmse(users, values - rows["true"].to_numpy(float))
+    return boot.mean(users, values) if measure == "mean" else boot.std(users, values)

@@ -42,12 +42,12 @@ def masked(dataset: Dataset, seed: int) -> tuple[Dataset, dict[int, int]]:
     return replace(dataset, items=items, details={}, hash=f"{dataset.hash}-masked-{seed}", _cache={}), renamed
 
 
-def _renamed(table: RatingTable, ids: dict[int, int]) -> RatingTable:
+def _renamed(ratings: RatingTable, ids: dict[int, int]) -> RatingTable:
     """The table under other item ids, its rows in the same order."""
     old = np.array(sorted(ids))
     new = np.array([ids[i] for i in old.tolist()], dtype=np.int32)
-    made = RatingTable(table.user, new[np.searchsorted(old, table.item)], table.rating, table.timestamp)
-    made.__dict__["mean"] = table.mean
+    made = RatingTable(ratings.user, new[np.searchsorted(old, ratings.item)], ratings.rating, ratings.timestamp)
+    made.__dict__["mean"] = ratings.mean
     return made
 
 

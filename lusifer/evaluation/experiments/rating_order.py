@@ -63,8 +63,8 @@ def run(ctx: RunContext) -> Result:
         for arm, s in simulations.items()
     }
     deltas = {(group, arm): rmse[group, arm] - rmse[group, OLDEST] for group in groups for arm in (NEWEST, SHUFFLED)}
-    users, alike = _alike(simulations)
-    likeness = {arm: boot.mean(users, alike[arm]) for arm in (NEWEST, SHUFFLED)}
+    users, similarities = _alike(simulations)
+    likeness = {arm: boot.mean(users, similarities[arm]) for arm in (NEWEST, SHUFFLED)}
     panels = (
         Panel(
             "Final error by order",

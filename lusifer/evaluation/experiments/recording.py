@@ -84,7 +84,7 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, ctx: RunContext)
     """
     if run is None or run["kind"] != KIND or run["params"].get("name") != experiment.name:
         raise InvalidInputError("There is no such run of this experiment.", "See the runs on the Experiments page.")
-    now = (
+    current = (
         ctx.dataset.hash,
         ctx.split.id,
         ctx.model.spec,
@@ -93,7 +93,7 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, ctx: RunContext)
     )
     was = tuple(run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed"))
     keys = run["params"]
-    if now != was or keys["asked"] != list(ctx.users) or keys["options"] != dict(ctx.options):
+    if current != was or keys["asked"] != list(ctx.users) or keys["options"] != dict(ctx.options):
         raise InvalidInputError(
             "The run used other data or another split, model, prompt version, seed, sample or options.",
             "Choose the same settings, or start a new run.",

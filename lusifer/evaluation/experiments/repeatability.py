@@ -44,11 +44,11 @@ def run(ctx: RunContext) -> Result:
         )
     test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
     true = test.rating.astype(float)
-    said = np.stack([s.answers.expected for s in simulations.values()])
-    same = base.all_finite(*said)
+    predicted = np.stack([s.answers.expected for s in simulations.values()])
+    same = base.all_finite(*predicted)
     users = test.user[same]
-    spread = boot.mean(users, said[:, same].std(axis=0, ddof=1))
-    mean_user = _mean_spread(users, said[:, same])
+    spread = boot.mean(users, predicted[:, same].std(axis=0, ddof=1))
+    mean_user = _mean_spread(users, predicted[:, same])
     level = boot.mean(*mean_user)
     evolved = [
         u
@@ -56,12 +56,12 @@ def run(ctx: RunContext) -> Result:
         if s and all(f.evolutions.get(u) for f in simulations.values())
     ]
     last = [{u: s.evolutions[u][-1].profile for u in evolved} for s in simulations.values()]
-    alike = np.array(
+    similarities = np.array(
         [np.mean([base.profile_similarity(a[u], b[u]) for a, b in combinations(last, 2)]) for u in evolved]
     )
-    likeness = boot.mean(np.array(evolved, dtype=np.int64), alike)
+    likeness = boot.mean(np.array(evolved, dtype=np.int64), similarities)
     rmse = {name: boot.rmse(users, s.answers.expected[same] - true[same]) for name, s in simulations.items()}
-    pooled = boot.rmse(users, said[:, same].mean(axis=0) - true[same])
+    pooled = boot.rmse(users, predicted[:, same].mean(axis=0) - true[same])
     gain = pooled - rmse["Repetition 1"]
     panels = (
         Panel(
@@ -98,9 +98,9 @@ def run(ctx: RunContext) -> Result:
     )
 
 
-def _mean_spread(users: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _mean_spread(users: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each user's mean rating, and its spread over the draws."""
-    ids, at = np.unique(users, return_inverse=True)
-    n = np.bincount(at, minlength=len(ids))
-    means = np.stack([np.bincount(at, draw, len(ids)) / n for draw in said])
+    ids, user_index = np.unique(users, return_inverse=True)
+    n = np.bincount(user_index, minlength=len(ids))
+    means = np.stack([np.bincount(user_index, draw, len(ids)) / n for draw in predicted])
     return ids, means.std(axis=0, ddof=1)

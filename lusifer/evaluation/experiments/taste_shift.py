@@ -289,8 +289,8 @@ def run(ctx: RunContext) -> Result:
     around = _around(errors, {s.user: s.other for s in shifts}, pair_of)
 
     def rmse_at(place: int, column: str) -> base.Figure:
-        part = around[around["step"] == place]
-        return boot.rmse(part["pair"].to_numpy(), part[column])
+        rows_at_step = around[around["step"] == place]
+        return boot.rmse(rows_at_step["pair"].to_numpy(), rows_at_step[column])
 
     difference = followed[PLANTED, last] - followed[CONTROL, last]
     jump, left = (rmse_at(k, "simulator") - rmse_at(k, "undisturbed") for k in (1, last))
