@@ -53,14 +53,14 @@ def error_distribution(errors: Mapping[str, ArrayLike], step: float = 0.5) -> go
     edge = max((float(np.max(np.abs(e))) for e in arrays.values() if len(e)), default=1.0)
     bins = np.arange(-np.ceil(edge / step), np.ceil(edge / step) + 1) * step
     middles = (bins[:-1] + bins[1:]) / 2
-    for at, (name, values) in enumerate(arrays.items()):
+    for index, (name, values) in enumerate(arrays.items()):
         counts, _ = np.histogram(values, bins)
         figure.add_scatter(
             x=middles,
             y=counts / max(len(values), 1),
             mode="lines",
             name=name,
-            line={"shape": "linear", "dash": dashes[at % len(dashes)], "color": PALETTE[at % len(PALETTE)]},
+            line={"shape": "linear", "dash": dashes[index % len(dashes)], "color": PALETTE[index % len(PALETTE)]},
             hovertemplate="%{y:.1%} of errors near %{x:+.2f}<extra>" + name + "</extra>",
         )
     figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
@@ -98,14 +98,14 @@ def breakdown(frame: pd.DataFrame, title: str) -> go.Figure:
     """RMSE by group, a line a predictor. Columns: group, order, predictor, rmse, rows."""
     figure = go.Figure()
     groups = list(dict.fromkeys(frame.sort_values("order")["group"]))
-    for at, (name, rows) in enumerate(frame.groupby("predictor", sort=False)):
+    for index, (name, rows) in enumerate(frame.groupby("predictor", sort=False)):
         figure.add_scatter(
             x=rows["group"],
             y=rows["rmse"],
             name=str(name),
             mode="lines+markers",
             customdata=rows["rows"],
-            **series_style(at),
+            **series_style(index),
             hovertemplate="%{x}: RMSE %{y:.3f} (%{customdata:,} ratings)<extra>" + str(name) + "</extra>",
         )
     figure.update_xaxes(title=title, type="category", categoryorder="array", categoryarray=groups)
@@ -124,14 +124,14 @@ def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
         hoverinfo="skip",
         line={"color": NEUTRAL, "dash": "dot"},
     )
-    for at, (name, rows) in enumerate(curves.items()):
+    for index, (name, rows) in enumerate(curves.items()):
         figure.add_scatter(
             x=rows["said"],
             y=rows["true"],
             name=name,
             mode="lines+markers",
             customdata=rows["rows"],
-            **series_style(at),
+            **series_style(index),
             hovertemplate="predicted %{x:.0%}, observed %{y:.0%} (%{customdata:,} ratings)<extra>" + name + "</extra>",
         )
     figure.update_xaxes(title=f"Predicted probability of {event}", tickformat=".0%", range=[0, 1])
@@ -144,14 +144,14 @@ def histograms(columns: Mapping[str, ArrayLike], scale: Sequence[float]) -> go.F
     figure = go.Figure()
     names = [f"{v:g}" for v in scale]
     patterns = ("", "/", "x", ".", "-", "+")
-    for at, (name, values) in enumerate(columns.items()):
+    for index, (name, values) in enumerate(columns.items()):
         nearest = np.abs(np.asarray(values, dtype=float)[:, None] - np.asarray(scale)).argmin(axis=1)
         shares = np.bincount(nearest, minlength=len(scale)) / max(len(nearest), 1)
         figure.add_bar(
             x=names,
             y=shares,
             name=name,
-            marker={"color": PALETTE[at % len(PALETTE)], "pattern": {"shape": patterns[at % len(patterns)]}},
+            marker={"color": PALETTE[index % len(PALETTE)], "pattern": {"shape": patterns[index % len(patterns)]}},
             hovertemplate="%{x}: %{y:.0%}<extra>" + name + "</extra>",
         )
     figure.update_xaxes(title="Rating (predictions rounded to the scale)", type="category")

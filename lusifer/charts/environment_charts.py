@@ -11,9 +11,9 @@ from lusifer.charts.style import ABOVE, NEUTRAL, PALETTE, series_style, with_lay
 def learning_curves(frame: pd.DataFrame, reward: str) -> go.Figure:
     """Mean reward over a run. Columns: agent (as shown), step, reward, low, high (95 % interval)."""
     figure = go.Figure()
-    for at, (agent, rows) in enumerate(frame.groupby("agent", sort=False)):
-        look = series_style(at)
-        colour = PALETTE[at % len(PALETTE)]
+    for index, (agent, rows) in enumerate(frame.groupby("agent", sort=False)):
+        style = series_style(index)
+        colour = PALETTE[index % len(PALETTE)]
         if rows["low"].notna().all():
             figure.add_scatter(
                 x=[*rows["step"], *rows["step"][::-1]],
@@ -34,7 +34,7 @@ def learning_curves(frame: pd.DataFrame, reward: str) -> go.Figure:
             name=str(agent),
             legendgroup=str(agent),
             hovertemplate="%{y:.2f} at step %{x:.0f}<extra>" + str(agent) + "</extra>",
-            **look,
+            **style,
         )
     figure.update_xaxes(title="Interactions")
     figure.update_yaxes(title=f"Reward ({reward})")

@@ -12,14 +12,14 @@ def taste_evolution(frame: pd.DataFrame) -> go.Figure:
     """Genre preferences over steps. Columns: step, genre, effect (shrunk difference from the user's mean)."""
     figure = go.Figure()
     symbols = ["circle", "square", "diamond", "cross", "x", "triangle-up", "star"]
-    for at, (genre, rows) in enumerate(frame.groupby("genre", sort=False)):
+    for index, (genre, rows) in enumerate(frame.groupby("genre", sort=False)):
         figure.add_scatter(
             x=rows["step"],
             y=rows["effect"],
             mode="lines+markers",
             name=str(genre),
-            marker={"symbol": symbols[at % len(symbols)], "size": 9},
-            line={"color": PALETTE[at % len(PALETTE)]},
+            marker={"symbol": symbols[index % len(symbols)], "size": 9},
+            line={"color": PALETTE[index % len(PALETTE)]},
             hovertemplate=f"{genre}: %{{y:+.2f}} stars after step %{{x}}<extra></extra>",
         )
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})

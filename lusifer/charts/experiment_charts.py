@@ -18,10 +18,10 @@ def experiment_panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figur
     high (95 % interval; NaN for none)."""
     figure = go.Figure()
     grouped = list(frame.groupby("series", sort=False))
-    for at, (name, rows) in enumerate(grouped):
-        look = series_style(at)
-        told = rows["low"].notna() & rows["high"].notna()
-        hover = "%{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})" if told.all() else "%{y:.3f}"
+    for index, (name, rows) in enumerate(grouped):
+        style = series_style(index)
+        has_interval = rows["low"].notna() & rows["high"].notna()
+        hover = "%{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})" if has_interval.all() else "%{y:.3f}"
         shared = {
             "x": rows["x"],
             "y": rows["value"],
@@ -34,25 +34,25 @@ def experiment_panel(frame: pd.DataFrame, kind: str, x: str, y: str) -> go.Figur
             if kind == "line":
                 rows = rows.sort_values("x")
                 shared |= {"x": rows["x"], "y": rows["value"], "customdata": rows[["low", "high"]]}
-            if told.all() and len(grouped) <= MAX_BANDS:
+            if has_interval.all() and len(grouped) <= MAX_BANDS:
                 figure.add_scatter(
                     x=[*rows["x"], *rows["x"][::-1]],
                     y=[*rows["high"], *rows["low"][::-1]],
                     fill="toself",
                     mode="lines",
-                    fillcolor=PALETTE[at % len(PALETTE)],
+                    fillcolor=PALETTE[index % len(PALETTE)],
                     opacity=0.15,
                     line={"width": 0},
                     showlegend=False,
                     hoverinfo="skip",
                     legendgroup=str(name),
                 )
-            figure.add_scatter(mode="lines+markers", **shared, **look)
+            figure.add_scatter(mode="lines+markers", **shared, **style)
             continue
         figure.add_scatter(
             mode="markers",
             **shared,
-            marker={**look["marker"], "size": 10},
+            marker={**style["marker"], "size": 10},
             error_y={
                 "type": "data",
                 "symmetric": False,

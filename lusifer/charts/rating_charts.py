@@ -51,7 +51,7 @@ def waterfall(parts: Mapping[str, float], total: str) -> go.Figure:
             x=[*names, total],
             y=[*values, 0],
             measure=["relative"] * len(names) + ["total"],
-            text=[f"{v:+.2f}" if at else f"{v:.2f}" for at, v in enumerate(values)] + [f"{sum(values):.2f}"],
+            text=[f"{v:+.2f}" if index else f"{v:.2f}" for index, v in enumerate(values)] + [f"{sum(values):.2f}"],
             textposition="outside",
             connector={"line": {"color": NEUTRAL, "width": 1}},
             increasing={"marker": {"color": ABOVE}},

@@ -19,14 +19,14 @@ def rating_shares(frame: pd.DataFrame) -> go.Figure:
         marker={"color": NEUTRAL, "pattern": {"shape": "/"}},
         hovertemplate="%{x}: %{y:.0%}<extra>" + str(first) + "</extra>",
     )
-    for at, name in enumerate(others):
+    for index, name in enumerate(others):
         figure.add_scatter(
             x=frame.index,
             y=frame[name],
             name=name,
             mode="lines+markers",
             hovertemplate="%{x}: %{y:.0%}<extra>" + str(name) + "</extra>",
-            **series_style(at),
+            **series_style(index),
         )
     figure.update_xaxes(title="Rating", type="category")
     figure.update_yaxes(title="Share of ratings", tickformat=".0%", rangemode="tozero")

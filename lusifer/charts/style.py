@@ -27,10 +27,10 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKERS = ("circle", "diamond", "square", "x", "triangle-up", "cross", "star")
 
 
-def series_style(at: int) -> dict[str, dict[str, object]]:
+def series_style(index: int) -> dict[str, dict[str, object]]:
     """Colour, dash and marker of the n-th line: three ways to tell it from the others."""
-    colour = PALETTE[at % len(PALETTE)]
+    colour = PALETTE[index % len(PALETTE)]
     return {
-        "line": {"color": colour, "dash": DASHES[at % len(DASHES)], "width": 2},
-        "marker": {"color": colour, "symbol": MARKERS[at % len(MARKERS)], "size": 8},
+        "line": {"color": colour, "dash": DASHES[index % len(DASHES)], "width": 2},
+        "marker": {"color": colour, "symbol": MARKERS[index % len(MARKERS)], "size": 8},
     }

@@ -61,14 +61,14 @@ def build_user_model(
     from lusifer.prompts import versions
     from lusifer.simulator import user_model
 
-    chosen = versions.resolve(options.prompts, store, files=True) if options.model != "builtin" else None
+    prompt_set = versions.resolve(options.prompts, store, files=True) if options.model != "builtin" else None
     return user_model(
         options.model,
         store,
         budget=build_budget(options),
         samples=options.samples,
-        prompt_set=chosen,
-        evidence=evidence or (told and chosen is not None and chosen.evidence),
+        prompt_set=prompt_set,
+        evidence=evidence or (told and prompt_set is not None and prompt_set.evidence),
     )
 
 

@@ -96,8 +96,8 @@ def run_enrich(options: argparse.Namespace) -> dict[str, Any]:
                 left = f", about {(total - done) / rate:.0f} s left" if done else ""
                 log(f"{done}/{total} {title} ({rate:.1f}/s{left})")
 
-        found = tmdb.enrich(dataset, store, on_progress=on_progress)
-        result |= {"found": found.found, "not_found": found.not_found, "known": found.known}
+        counts = tmdb.enrich(dataset, store, on_progress=on_progress)
+        result |= {"found": counts.found, "not_found": counts.not_found, "known": counts.known}
     if options.export:
         result["exported"] = item_details.export_csv(dataset, options.export, store)
     result["movies_with_details"] = len(item_details.load_details(dataset, store))

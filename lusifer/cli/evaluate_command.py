@@ -59,12 +59,12 @@ def run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         users = sample_users(split, count, options.seed, group_of_users(options.user_group, dataset))
     last = [""]
 
-    def report(done: int, total: int, what: str) -> None:
-        if what != last[0] or done % 50 == 0 or model_is_paid:
-            log(f"{done}/{total} {what}")
-        last[0] = what
+    def report(done: int, total: int, message: str) -> None:
+        if message != last[0] or done % 50 == 0 or model_is_paid:
+            log(f"{done}/{total} {message}")
+        last[0] = message
 
-    found = evaluate(
+    comparison = evaluate(
         dataset,
         split,
         names,
@@ -78,15 +78,15 @@ def run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         on_progress=report,
         workers=options.workers if model_is_paid else 1,
     )
-    for note in found.notes:
+    for note in comparison.notes:
         log(f"lusifer: {note}")
-    scored = found.scores()
+    scored = comparison.scores()
     if options.metrics == "basic":
         basic = ("rmse", "mae", "r2", "pearson", "seconds")
         scored = {name: {m: s[m] for m in basic} for name, s in scored.items()}
     if not options.json:
-        print(f"{found.rows:,} ratings of {split.name}")
+        print(f"{comparison.rows:,} ratings of {split.name}")
         print(f"{'predictor':20} {'RMSE':>7} {'MAE':>7} {'R²':>7} {'Pearson':>8} {'seconds':>8}")
         for name, s in scored.items():
             print(f"{name:20} {s['rmse']:7.4f} {s['mae']:7.4f} {s['r2']:7.3f} {s['pearson']:8.3f} {s['seconds']:8.2f}")
-    return {"rows": found.rows, "predictors": scored}
+    return {"rows": comparison.rows, "predictors": scored}

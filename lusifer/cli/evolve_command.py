@@ -28,20 +28,20 @@ def evolve_user(
     dataset = with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
     model = build_user_model(options, store, told=True)
-    what = make_evolution_spec(
+    spec = make_evolution_spec(
         dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
     )
-    wanted = count_steps(dataset, split, what)
-    if steps is not None and not 0 <= steps <= wanted:
-        raise InvalidInputError(f"There is no step {steps}.", f"User {options.user} has steps 0 to {wanted}.")
-    found: list[Step] = []
-    for step in run_evolution(dataset, split, model, what, store):
-        found.append(step)
+    total_steps = count_steps(dataset, split, spec)
+    if steps is not None and not 0 <= steps <= total_steps:
+        raise InvalidInputError(f"There is no step {steps}.", f"User {options.user} has steps 0 to {total_steps}.")
+    done_steps: list[Step] = []
+    for step in run_evolution(dataset, split, model, spec, store):
+        done_steps.append(step)
         if options.model != "builtin":
-            log(f"step {step.number} of {wanted}")
-        if steps is not None and len(found) >= steps:
+            log(f"step {step.number} of {total_steps}")
+        if steps is not None and len(done_steps) >= steps:
             break
-    return dataset, split, model, what, found[:steps] if steps is not None else found, store
+    return dataset, split, model, spec, done_steps[:steps] if steps is not None else done_steps, store
 
 
 def run_evolve(options: argparse.Namespace) -> dict[str, Any]:

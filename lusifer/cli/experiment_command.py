@@ -30,38 +30,38 @@ NAMES = tuple(STORED_NAMES.values())
 def register(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the commands."""
 
-    one = commands.add_parser("experiment", help="run an experiment about a simulator")
-    one.add_argument("name", metavar="NAME", type=_stored_name, help=f"{', '.join(STORED_NAMES)} or all")
-    one.add_argument("--dataset", default="ml-100k")
-    one.add_argument("--split", default="last-10")
-    add_model_options(one)
-    one.add_argument("--users", type=int, default=100, help="number of users to sample (default: 100)")
-    one.add_argument(
+    command = commands.add_parser("experiment", help="run an experiment about a simulator")
+    command.add_argument("name", metavar="NAME", type=_stored_name, help=f"{', '.join(STORED_NAMES)} or all")
+    command.add_argument("--dataset", default="ml-100k")
+    command.add_argument("--split", default="last-10")
+    add_model_options(command)
+    command.add_argument("--users", type=int, default=100, help="number of users to sample (default: 100)")
+    command.add_argument(
         "--user-group",
         choices=("development", "held-out", "all"),
         default="development",
         help="group that the users are sampled from (default: development)",
     )
-    add_old_flag(one, "--among", "--user-group", choices=("development", "held-out", "all"))
-    one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--workers", type=int, default=8, help="concurrent users, for a language model")
-    one.add_argument(
+    add_old_flag(command, "--among", "--user-group", choices=("development", "held-out", "all"))
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--workers", type=int, default=8, help="concurrent users, for a language model")
+    command.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="NAME=N",
         help="draws=N (repeatability), rounds=N (closed-loop), apart=1 (cold-start: fit each length separately)",
     )
-    one.add_argument("--resume", metavar="RUN", help="resume a stopped run")
-    one.add_argument("--yes", action="store_true", help="run without a --budget")
-    one.add_argument("--estimate", action="store_true", help="only estimate the cost")
-    one.set_defaults(run=_run_experiment)
+    command.add_argument("--resume", metavar="RUN", help="resume a stopped run")
+    command.add_argument("--yes", action="store_true", help="run without a --budget")
+    command.add_argument("--estimate", action="store_true", help="only estimate the cost")
+    command.set_defaults(run=_run_experiment)
     card = commands.add_parser("trust", help="trust card: what a model is fit for, by its recorded runs")
     card.add_argument("--dataset", default="ml-100k")
     card.add_argument("--split", default="last-10")
     add_model_options(card)
     card.set_defaults(run=_run_trust)
-    return [one, card]
+    return [command, card]
 
 
 def _stored_name(name: str) -> str:
@@ -79,26 +79,26 @@ def _run_trust(options: argparse.Namespace) -> dict[str, Any]:
     dataset = load(options.dataset)
     split = splits.make(dataset, options.split)
     model = _build_model(options, store, common_options.build_budget(options), "")
-    made = trust.build_trust_card(store, dataset.name, dataset.hash, split.id, model.spec, model.version)
+    card = trust.build_trust_card(store, dataset.name, dataset.hash, split.id, model.spec, model.version)
     if not options.json:
-        print(made.to_markdown())
-    return made.to_json()
+        print(card.to_markdown())
+    return card.to_json()
 
 
-def _parse_experiment_options(given: list[str], names: list[str]) -> dict[str, int]:
+def _parse_experiment_options(texts: list[str], names: list[str]) -> dict[str, int]:
     from lusifer.evaluation.experiments import find
 
     known = {k: (low, high) for n in names for k, (_, _, low, high) in find(n).options.items()}
-    found = {}
-    for text in given:
+    values = {}
+    for text in texts:
         name, _, value = text.partition("=")
         if name not in known:
             raise InvalidInputError(f"There is no option {name!r} here.", f"Known: {', '.join(known) or 'none'}.")
         low, high = known[name]
         if not value.isdigit() or not low <= int(value) <= high:
             raise InvalidInputError(f"{name} can't be {value!r}.", f"Give {low} to {high}.")
-        found[name] = int(value)
-    return found
+        values[name] = int(value)
+    return values
 
 
 def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
     store = Store(settings.database_path())
     users = None
     names = list(NAMES) if options.name == "all" else [options.name]
-    chosen = _parse_experiment_options(options.option, names)
+    option_values = _parse_experiment_options(options.option, names)
     if options.resume:
         run = store.run(options.resume)
         if options.name == "all" or run is None or run["kind"] != KIND:
@@ -127,7 +127,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
         options.model = run["model"]
         options.prompts = run["params"]["prompts"] or options.prompts
         options.user_group, users = run["params"]["among"], run["params"]["asked"]
-        chosen = run["params"]["options"]
+        option_values = run["params"]["options"]
     dataset = common_options.with_details(load(options.dataset), store)
     split = splits.make(dataset, options.split)
     if users is None:
@@ -139,29 +139,29 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
     budget = common_options.build_budget(options)
     began, last = time.monotonic(), [0.0]
 
-    def on_progress(done: int, total: int, what: str = "") -> None:
+    def on_progress(done: int, total: int, message: str = "") -> None:
         now = time.monotonic()
         if now - last[0] < 2 and done < total:
             return
         last[0] = now
         left = f", about {(total - done) * (now - began) / done:.0f} s left" if done and total else ""
-        output.log(f"{done}/{total} {what} ({done / max(now - began, 1e-9):.1f}/s{left})")
+        output.log(f"{done}/{total} {message} ({done / max(now - began, 1e-9):.1f}/s{left})")
 
     def make(run: str, name: str) -> RunContext:
-        told = None
+        with_evidence = None
         if name == "ablation" and community.is_cached(dataset, split, folder, seed=0):
-            told = (
+            with_evidence = (
                 _build_model(options, store, budget, run, evidence=True),
                 community.with_factorization(dataset, split, folder),
             )
-        own = {k: v for k, v in chosen.items() if k in find(name).options}
+        own = {k: v for k, v in option_values.items() if k in find(name).options}
         return RunContext(
             dataset,
             split,
             _build_model(options, store, budget, run),
             tuple(users),
             store,
-            told,
+            with_evidence,
             folder,
             options.seed,
             options.workers if paid else 1,
@@ -169,7 +169,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
             options=own,
         )
 
-    made = []
+    results = []
     for name in names:
         experiment = find(name)
         began = time.monotonic()
@@ -186,7 +186,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
                 f"{experiment.title}: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are cached"
             )
             if options.estimate:
-                made.append(
+                results.append(
                     {
                         "name": name,
                         "calls": cost.calls,
@@ -216,30 +216,30 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
                 raise
             output.log(f"{experiment.title}: skipped. {error}")
             continue
-        said = (store.run(run_id) or {})["summary"]
-        made.append({"name": name, "run": run_id, "seconds": time.monotonic() - began, **said})
+        summary = (store.run(run_id) or {})["summary"]
+        results.append({"name": name, "run": run_id, "seconds": time.monotonic() - began, **summary})
         if not options.json:
             print(f"{experiment.title}: {experiment.question}")
-            for sentence in said["sentences"]:
+            for sentence in summary["sentences"]:
                 print(f"  {dataset.item_nouns.with_item_noun(sentence)}")
-            for note in said["notes"]:
+            for note in summary["notes"]:
                 print(f"  ({dataset.item_nouns.with_item_noun(note)})")
             print(f"  run {run_id}, {time.monotonic() - began:.1f} s")
             sys.stdout.flush()
-    return {"experiments": made}
+    return {"experiments": results}
 
 
 def _build_model(options: argparse.Namespace, store: Any, budget: Any, run: str, *, evidence: bool = False) -> Any:
     from lusifer.prompts import versions
     from lusifer.simulator import user_model
 
-    asked = versions.resolve(options.prompts, store, files=True) if options.model != "builtin" else None
+    prompt_set = versions.resolve(options.prompts, store, files=True) if options.model != "builtin" else None
     return user_model(
         options.model,
         store,
         run=run or None,
         budget=replace(budget, run_id=run or budget.run_id),
         samples=options.samples,
-        prompt_set=asked,
+        prompt_set=prompt_set,
         evidence=evidence,
     )

@@ -56,8 +56,8 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
         if not (folder / custom_tables.MAPPING_FILE).is_file():
             raise
         recipe = custom_tables.propose_mapping(folder)  # the mapping that is there can't be read: here it is made anew
-    said = dict(x.partition("=")[::2] for x in options.set)
-    recipe = custom_tables.with_columns(recipe, said)
+    role_changes = dict(x.partition("=")[::2] for x in options.set)
+    recipe = custom_tables.with_columns(recipe, role_changes)
     for name in ("title", "one", "many", "unit"):
         if getattr(options, name):
             recipe = replace(recipe, **{name: getattr(options, name)})
@@ -107,9 +107,9 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
 
 def _print_mapping(recipe: Any) -> None:
     """The mapping, a line a table."""
-    shown = recipe.to_json()
+    mapping = recipe.to_json()
     for table in ("ratings", "items", "users"):
-        part = shown[table]
+        part = mapping[table]
         said_of = ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
         print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
     print(

@@ -71,16 +71,16 @@ def _run_export(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer import prompts
     from lusifer.prompts import versions
 
-    found = versions.resolve(options.name, _open_versions())
+    prompt_set = versions.resolve(options.name, _open_versions())
     if options.file.exists():
         raise InvalidInputError(f"{options.file} already exists.", "Give another name, or move it away.")
     try:
-        options.file.write_text(prompts.to_json(found), encoding="utf-8")
+        options.file.write_text(prompts.to_json(prompt_set), encoding="utf-8")
     except OSError as error:
         raise InvalidInputError(f"{options.file} can't be written ({error.strerror}).", "Give another path.") from None
     if not options.json:
-        print(f"{found.version} is in {options.file}")
-    return {"version": found.version, "file": str(options.file)}
+        print(f"{prompt_set.version} is in {options.file}")
+    return {"version": prompt_set.version, "file": str(options.file)}
 
 
 def _run_import(options: argparse.Namespace) -> dict[str, Any]:
@@ -89,10 +89,10 @@ def _run_import(options: argparse.Namespace) -> dict[str, Any]:
 
     store = _open_versions()
     note = options.note or f"Imported from {options.file.name}"
-    made = versions.save(store, prompts.from_json(_read_text(options.file)), None, note)
+    version = versions.save(store, prompts.from_json(_read_text(options.file)), None, note)
     if not options.json:
-        print(f"{made.prompts.version} is {made.name}")
-    return {"number": made.number, "name": made.name}
+        print(f"{version.prompts.version} is {version.name}")
+    return {"number": version.number, "name": version.name}
 
 
 def _run_label(options: argparse.Namespace) -> dict[str, Any]:
@@ -119,10 +119,12 @@ def _run_diff(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.prompts import versions
 
     store = _open_versions()
-    found = versions.diff(versions.resolve(options.one, store), versions.resolve(options.other, store))
+    differences = versions.diff(versions.resolve(options.one, store), versions.resolve(options.other, store))
     if not options.json:
-        for d in found:
+        for d in differences:
             print(f"{d.part}: {d.before} → {d.after}" if not d.lines else "\n".join([f"{d.part}:", *d.lines]))
     return {
-        "differences": [{"what": d.part, "before": d.before, "after": d.after, "lines": list(d.lines)} for d in found]
+        "differences": [
+            {"what": d.part, "before": d.before, "after": d.after, "lines": list(d.lines)} for d in differences
+        ]
     }

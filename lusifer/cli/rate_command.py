@@ -20,11 +20,11 @@ def run_rate(options: argparse.Namespace) -> dict[str, Any]:
         ) from None
     if not ids:
         raise InvalidInputError("--items names no movie.", "Give numbers, such as 50,172.")
-    dataset, split, model, what, steps, store = evolve_user(options, steps=options.step)
+    dataset, split, model, spec, steps, store = evolve_user(options, steps=options.step)
     items = dataset.items_of(ids)
-    ratings = rate_items(dataset, split, model, what, steps, items, store)
-    mine = dataset.ratings.of_user(options.user)
-    true = dict(zip(mine.item.tolist(), mine.rating.tolist(), strict=True))
+    ratings = rate_items(dataset, split, model, spec, steps, items, store)
+    user_ratings = dataset.ratings.of_user(options.user)
+    true = dict(zip(user_ratings.item.tolist(), user_ratings.rating.tolist(), strict=True))
     rows = [
         {
             "item_id": item.id,
@@ -38,8 +38,8 @@ def run_rate(options: argparse.Namespace) -> dict[str, Any]:
     ]
     if not options.json:
         for row in rows:
-            given = "–" if row["rating"] is None else f"{row['rating']:g}"
+            rating = "–" if row["rating"] is None else f"{row['rating']:g}"
             expected = "" if row["expected"] is None else f" ({row['expected']:.2f})"
             truth = "" if row["true_rating"] is None else f", actual {row['true_rating']:g}"
-            print(f"{row['title']}: {given}{expected}{truth}. {row['reason']}")
+            print(f"{row['title']}: {rating}{expected}{truth}. {row['reason']}")
     return {"ratings": rows}

@@ -31,26 +31,26 @@ def _run_export(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.evaluation import tables
     from lusifer.store import Store
 
-    kept = tables.table_path(options.run_id)
-    files = {kept.name: kept.read_bytes()} if kept.is_file() else {}
-    made = Store(settings.database_path()).export_run(options.run_id, options.file, files)
+    table_file = tables.table_path(options.run_id)
+    files = {table_file.name: table_file.read_bytes()} if table_file.is_file() else {}
+    row_counts = Store(settings.database_path()).export_run(options.run_id, options.file, files)
     if not options.json:
-        said = ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in made.items() if n)
-        print(f"{options.file}: {said}")
-    return {"run": options.run_id, "file": str(options.file), "rows": made}
+        summary = ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in row_counts.items() if n)
+        print(f"{options.file}: {summary}")
+    return {"run": options.run_id, "file": str(options.file), "rows": row_counts}
 
 
 def _run_import(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.evaluation import tables
     from lusifer.store import Store
 
-    run, made, files = Store(settings.database_path()).import_run(options.file)
+    run, row_counts, files = Store(settings.database_path()).import_run(options.file)
     for name, content in files.items():
         target = tables.table_path(run).parent / Path(name).name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
     if not options.json:
-        said = ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in made.items() if n) or "nothing new"
-        print(f"run {run}: {said}")
-    return {"run": run, "rows": made}
+        summary = ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in row_counts.items() if n) or "nothing new"
+        print(f"run {run}: {summary}")
+    return {"run": run, "rows": row_counts}

@@ -17,39 +17,41 @@ from lusifer.errors import InvalidInputError
 def register(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command."""
 
-    one = commands.add_parser("simulate", help="profiles and ratings for a whole population")
-    one.add_argument("--dataset", default="ml-100k")
-    one.add_argument("--split", default="last-10")
-    one.add_argument("--users", default="all", help="number of users to sample, or all")
-    add_model_options(one)
-    one.add_argument("--evidence", choices=("on", "off"), default="off", help="use community evidence in the prompt")
-    one.add_argument(
+    command = commands.add_parser("simulate", help="profiles and ratings for a whole population")
+    command.add_argument("--dataset", default="ml-100k")
+    command.add_argument("--split", default="last-10")
+    command.add_argument("--users", default="all", help="number of users to sample, or all")
+    add_model_options(command)
+    command.add_argument(
+        "--evidence", choices=("on", "off"), default="off", help="use community evidence in the prompt"
+    )
+    command.add_argument(
         "--workers",
         type=int,
         default=8,
         help="concurrent users, for a language model (on ray: per worker)",
     )
-    one.add_argument("--seed", type=int, default=0)
-    one.add_argument(
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
         "--engine",
         choices=("local", "openai-batch", "ray"),
         default="local",
         help="openai-batch: half price, answers within a day (OpenAI Batch API); ray: distributed over a Ray cluster",
     )
-    one.add_argument("--ray-workers", type=int, metavar="N", help="workers on the cluster (default: one per core)")
-    one.add_argument(
+    command.add_argument("--ray-workers", type=int, metavar="N", help="workers on the cluster (default: one per core)")
+    command.add_argument(
         "--ray-address",
         metavar="ADDRESS",
         help="a running cluster (auto: the one on this machine; default: RAY_ADDRESS, else a new local one)",
     )
-    one.add_argument("--poll-interval", type=float, default=30.0, help="seconds between two checks of a batch")
-    add_old_flag(one, "--pause", "--poll-interval", type=float)
-    one.add_argument("--resume", metavar="RUN", help="resume a stopped run")
-    one.add_argument("--recbole", type=Path, metavar="FOLDER", help="also write a RecBole atomic file there")
-    one.add_argument("--estimate", action="store_true", help="only estimate the cost")
-    one.add_argument("--yes", action="store_true", help="run without a --budget")
-    one.set_defaults(run=_run_simulate)
-    return [one]
+    command.add_argument("--poll-interval", type=float, default=30.0, help="seconds between two checks of a batch")
+    add_old_flag(command, "--pause", "--poll-interval", type=float)
+    command.add_argument("--resume", metavar="RUN", help="resume a stopped run")
+    command.add_argument("--recbole", type=Path, metavar="FOLDER", help="also write a RecBole atomic file there")
+    command.add_argument("--estimate", action="store_true", help="only estimate the cost")
+    command.add_argument("--yes", action="store_true", help="run without a --budget")
+    command.set_defaults(run=_run_simulate)
+    return [command]
 
 
 def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         users = population.choose_users(split, None if options.users == "all" else int(options.users), options.seed)
     paid = options.model != "builtin"
     budget = common_options.build_budget(options)
-    asked = versions.resolve(options.prompts, store, files=True) if paid else None
+    prompt_set = versions.resolve(options.prompts, store, files=True) if paid else None
 
     def make(run: str) -> Any:
         return user_model(
@@ -92,20 +94,20 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             run=run or None,
             budget=replace(budget, run_id=run or budget.run_id),
             samples=options.samples,
-            prompt_set=asked,
+            prompt_set=prompt_set,
             evidence=options.evidence == "on",
         )
 
-    told = (
+    evidence = (
         community.with_factorization(dataset, split, settings.prediction_cache_dir())
         if options.evidence == "on"
         else None
     )
-    light = told or community.offsets_only(dataset, split)
+    offsets = evidence or community.offsets_only(dataset, split)
     if paid:
         model = make("")
-        plans = [make_evolution_spec(dataset, split, u, model, community=told) for u in users]
-        cost = estimate_users(dataset, split, plans, model, store, community=told)
+        plans = [make_evolution_spec(dataset, split, u, model, community=evidence) for u in users]
+        cost = estimate_users(dataset, split, plans, model, store, community=evidence)
         if options.engine == "openai-batch" and cost.dollars is not None:
             cost = replace(cost, dollars=cost.dollars * DISCOUNT)
         dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
@@ -140,14 +142,14 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             model.llm,
             state,
             options.poll_interval,
-            on_progress=lambda d, n, what="": output.log(f"{what}: {d:,} of {n:,}"),
+            on_progress=lambda d, n, message="": output.log(f"{message}: {d:,} of {n:,}"),
         )
 
-        def ask(questions: Any, what: str) -> None:
-            output.log(f"{what}: {len(questions):,} requests")
+        def ask(questions: Any, message: str) -> None:
+            output.log(f"{message}: {len(questions):,} requests")
             batches.answer_all(questions)
 
-        ask_in_waves(dataset, split, model, users, store, ask, forecasts=light is not None, community=told)
+        ask_in_waves(dataset, split, model, users, store, ask, forecasts=offsets is not None, community=evidence)
 
     cluster: Cluster | None = None
     hooks: dict[str, Any] = {}
@@ -155,11 +157,11 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         hooks = {"before": batched}
     elif options.engine == "ray":
         recipe = UserModelConfig(
-            options.model, asked, options.samples, options.evidence == "on", budget if paid else None
+            options.model, prompt_set, options.samples, options.evidence == "on", budget if paid else None
         )
         cluster = Cluster(
             recipe,
-            SharedInputs(dataset, split, told, light is not None and paid),
+            SharedInputs(dataset, split, evidence, offsets is not None and paid),
             store,
             workers=options.ray_workers,
             threads=options.workers,
@@ -167,7 +169,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         )
         hooks = {"before": lambda run, model: cluster.start(run), "simulate_parts": cluster.parts}
 
-    def on_progress(done: int, total: int, what: str = "") -> None:
+    def on_progress(done: int, total: int, message: str = "") -> None:
         now = time.monotonic()
         if done < total and now - last[0] < 2:
             return
@@ -188,8 +190,8 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             samples=options.samples,
             resume=options.resume,
             engine=options.engine,
-            community=told,
-            offsets=light,
+            community=evidence,
+            offsets=offsets,
             cache_folder=settings.prediction_cache_dir(),
             workers=options.workers if paid else 1,
             on_progress=on_progress,
@@ -198,12 +200,12 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     finally:
         if cluster is not None:
             cluster.close()
-    made = (store.run(run_id) or {})["summary"]
+    summary = (store.run(run_id) or {})["summary"]
     result = {
         "run": run_id,
         "file": str(tables.table_path(run_id)),
         "seconds": time.monotonic() - began,
-        **made,
+        **summary,
     }
     if options.recbole:
         result["recbole"] = str(
@@ -211,14 +213,14 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         )
     if not options.json:
         print(
-            f"{made['users']:,} users, {made['given']:,} of {made['ratings']:,} ratings, {made['failed_users']} users failed: {result['file']}"
+            f"{summary['users']:,} users, {summary['given']:,} of {summary['ratings']:,} ratings, {summary['failed_users']} users failed: {result['file']}"
         )
         print(
             "RMSE "
             + ", ".join(
-                f"{n} {made['rmse_' + n]:.4f}"
+                f"{n} {summary['rmse_' + n]:.4f}"
                 for n in ("raw", "expected", "calibrated")
-                if made["rmse_" + n] is not None
+                if summary["rmse_" + n] is not None
             )
         )
     return result

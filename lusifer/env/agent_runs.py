@@ -103,7 +103,7 @@ def run_agents(
     """
     total = len(agents) * len(seeds) * steps
     done = 0
-    found = []
+    logs = []
     for name, create in agents.items():
         for seed in seeds:
 
@@ -114,10 +114,10 @@ def run_agents(
 
             frame = run_agent(make(), create(seed), steps, seed=seed, on_progress=report_steps)
             frame["agent"] = name
-            found.append(frame)
+            logs.append(frame)
             done += steps
     on_progress(total, total, "done")
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(logs, ignore_index=True)
 
 
 def learning_curves(log: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
@@ -155,19 +155,19 @@ def summarize_agents(log: pd.DataFrame, world: World) -> pd.DataFrame:
     """
     share = (world.popularity + 1) / (world.popularity.sum() + len(world.popularity))
     rows = []
-    for agent, mine in log.groupby("agent", sort=False):
+    for agent, agent_log in log.groupby("agent", sort=False):
         by_seed = []
-        for _, run in mine.groupby("seed"):
+        for _, run in agent_log.groupby("seed"):
             taken = run[~run["skipped"]]
-            at = np.array([world.row(int(i)) for i in taken["item_id"]], dtype=int)
+            rows_taken = np.array([world.row(int(i)) for i in taken["item_id"]], dtype=int)
             shown = {int(i) for items in run["item_ids"] for i in items}
             by_seed.append(
                 {
                     "reward": run["reward"].mean(),
                     "rating": taken["rating"].astype(float).mean(),
                     "skipped": run["skipped"].mean(),
-                    "diversity": _mean_diversity(world, at, taken["episode"].to_numpy()),
-                    "novelty": float(-np.log2(share[at]).mean()) if len(at) else np.nan,
+                    "diversity": _mean_diversity(world, rows_taken, taken["episode"].to_numpy()),
+                    "novelty": float(-np.log2(share[rows_taken]).mean()) if len(rows_taken) else np.nan,
                     "coverage": len(shown) / len(world.item_ids),
                     "length": len(run) / (run["episode"].max() + 1),
                 }
@@ -181,19 +181,19 @@ def summarize_agents(log: pd.DataFrame, world: World) -> pd.DataFrame:
 
 
 def _mean_diversity(world: World, items: np.ndarray, episodes: np.ndarray) -> float:
-    found = []
+    diversities = []
     for episode in np.unique(episodes):
         rows = world.genres[items[episodes == episode]]
         if len(rows) > 1:
             cosine = rows @ rows.T
-            found.append(1 - (cosine.sum() - len(rows)) / (len(rows) * (len(rows) - 1)))
-    return float(np.mean(found)) if found else float("nan")
+            diversities.append(1 - (cosine.sum() - len(rows)) / (len(rows) * (len(rows) - 1)))
+    return float(np.mean(diversities)) if diversities else float("nan")
 
 
-def reward_difference(log: pd.DataFrame, one: str, other: str) -> tuple[float, float, float]:
+def reward_difference(log: pd.DataFrame, first: str, second: str) -> tuple[float, float, float]:
     """Mean reward of one agent above another's, paired by seed, with its 95 % interval."""
-    by = log.groupby(["agent", "seed"])["reward"].mean()
-    return mean_with_interval((by[one] - by[other]).to_numpy())
+    mean_rewards = log.groupby(["agent", "seed"])["reward"].mean()
+    return mean_with_interval((mean_rewards[first] - mean_rewards[second]).to_numpy())
 
 
 def save_log(log: pd.DataFrame, path: Path) -> None:

@@ -87,11 +87,11 @@ class PredictorAgent(_NonLearningAgent):
 
     def scores(self, user: int) -> NDArray[np.float64]:
         """Predicted ratings of every item."""
-        found = self._scores.get(user)
-        if found is None:
+        scores_of_user = self._scores.get(user)
+        if scores_of_user is None:
             users = np.full(len(self.item_ids), user, dtype=np.int32)
-            found = self._scores[user] = np.asarray(self.predictor.predict(users, self.item_ids), dtype=float)
-        return found
+            scores_of_user = self._scores[user] = np.asarray(self.predictor.predict(users, self.item_ids), dtype=float)
+        return scores_of_user
 
     def act(self, observation: Observation, user: int, known: NDArray[np.bool_], k: int) -> Rows:
         """See `Agent`."""
@@ -115,14 +115,14 @@ class _BanditAgent:
     def learn(self, rows: Rows, taken: int | None, reward: float) -> None:
         """The reward is that of the item taken; where none was, of all that were shown."""
         self.turns += 1
-        told = rows if taken is None else np.array([taken])
-        self.tried[told] += 1
-        self.total[told] += reward
+        updated = rows if taken is None else np.array([taken])
+        self.tried[updated] += 1
+        self.total[updated] += reward
 
     def means(self) -> NDArray[np.float64]:
         """Mean reward of each arm; of one that was not tried, the mean of all."""
-        usual = self.total.sum() / max(self.tried.sum(), 1.0)
-        return (self.total + usual) / (self.tried + 1)
+        prior = self.total.sum() / max(self.tried.sum(), 1.0)
+        return (self.total + prior) / (self.tried + 1)
 
     def closed(self, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """What is not to be shown; everything may be where all arms are known."""
@@ -233,8 +233,8 @@ class ThompsonSampling(_LinearBandit):
         """See `Agent`."""
         x = self.features(observation)
         root = np.linalg.cholesky(self.inverse + 1e-9 * np.eye(len(self.theta)))
-        drawn = self.theta + self.width * root @ self.rng.standard_normal(len(self.theta))
-        return _top_rows(x @ drawn, known, k)
+        weights = self.theta + self.width * root @ self.rng.standard_normal(len(self.theta))
+        return _top_rows(x @ weights, known, k)
 
 
 AGENTS: dict[str, Any] = {
@@ -264,8 +264,8 @@ def create_agent(name: str, world: World, seed: int = 0) -> Agent:
         InvalidInputError: there is none of that name.
     """
     if name in AGENTS:
-        made: Agent = AGENTS[name](world, seed)
-        return made
+        agent: Agent = AGENTS[name](world, seed)
+        return agent
     if name in baselines.BASELINES:
         return PredictorAgent(world, seed, name)
     raise InvalidInputError(f"There is no agent {name!r}.", f"Known: {', '.join(AGENT_TITLES)}.")

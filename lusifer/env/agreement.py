@@ -83,14 +83,14 @@ ScoreFunction = Callable[[int, NDArray[np.int64]], NDArray[Any]]
 def ranking_gain(world: World, scores: ScoreFunction, users: Sequence[int]) -> NDArray[np.float64]:
     """By user, what choosing by scores gains among their test items: of the third with the highest scores the mean
     less that of all; in real ratings, and in the ratings that the environment expects (users × 2)."""
-    found = []
+    gains = []
     for user in users:
         rows = world.split.test.of_user(user)
         order = np.argsort(-np.asarray(scores(user, rows.item.astype(np.int64)), dtype=float), kind="stable")
         first = order[: max(len(rows) // 3, 1)]
         expected = world.opening(user)[0][[world.row(int(i)) for i in rows.item]]
-        found.append([float(v[first].mean() - v.mean()) for v in (rows.rating, expected)])
-    return np.array(found)
+        gains.append([float(v[first].mean() - v.mean()) for v in (rows.rating, expected)])
+    return np.array(gains)
 
 
 def measure_agreement(
@@ -119,19 +119,19 @@ def measure_agreement(
         )
     tried = list(chosen) if chosen is not None else list_variants()
     names = [*(v.name for v in tried), "Popularity", "Random"]
-    held: list[NDArray[np.float64]] = []
-    played: list[list[float]] = []
+    gains_by_variant: list[NDArray[np.float64]] = []
+    rewards_by_variant: list[list[float]] = []
     order = np.random.default_rng((seed, 91)).random(len(world.agents))
-    for at, name in enumerate(names):
+    for index, name in enumerate(names):
         if cancelled():
             raise CancelledError("The check was stopped.", "Nothing is saved.")
-        on_progress(at, len(names), name)
+        on_progress(index, len(names), name)
         make: Callable[[int], Agent]
-        if at < len(tried):
-            part = world.agents.select(order < tried[at].share)
-            fitted = tried[at].make(world).fit(part, world.dataset.scale, seed=seed)
+        if index < len(tried):
+            part = world.agents.select(order < tried[index].share)
+            fitted = tried[index].make(world).fit(part, world.dataset.scale, seed=seed)
             agent = _FittedPredictorAgent(world, fitted)
-            held.append(
+            gains_by_variant.append(
                 ranking_gain(
                     world,
                     lambda u, items, f=fitted: f.predict(
@@ -142,13 +142,13 @@ def measure_agreement(
             )  # type: ignore[misc]
             make = lambda s, a=agent: a  # type: ignore[misc]  # noqa: E731
         elif name == "Popularity":
-            held.append(
+            gains_by_variant.append(
                 ranking_gain(world, lambda u, items: world.popularity[[world.row(int(i)) for i in items]], users)
             )
             make = lambda s: PopularityAgent(world, s)  # noqa: E731
         else:
             rng = np.random.default_rng((seed, 92))
-            held.append(ranking_gain(world, lambda u, items, r=rng: r.random(len(items)), users))  # type: ignore[misc]
+            gains_by_variant.append(ranking_gain(world, lambda u, items, r=rng: r.random(len(items)), users))  # type: ignore[misc]
             make = lambda s: RandomAgent(world, s)  # noqa: E731
         runs = []
         for s in range(seeds):
@@ -156,13 +156,13 @@ def measure_agreement(
                 raise CancelledError("The check was stopped.", "Nothing is saved.")
             log = run_agent(MovieLensEnv(world_=world, reward="expected"), make(s), steps, seed=seed + s)
             runs.append(float(log["reward"].mean()))
-        played.append(runs)
+        rewards_by_variant.append(runs)
     on_progress(len(names), len(names), "done")
-    return _compute_agreement(names, np.stack(held), np.array(played), len(users), seed)
+    return _compute_agreement(names, np.stack(gains_by_variant), np.array(rewards_by_variant), len(users), seed)
 
 
 def _compute_agreement(
-    names: Sequence[str], held: NDArray[np.float64], played: NDArray[np.float64], users: int, seed: int
+    names: Sequence[str], gains: NDArray[np.float64], rewards: NDArray[np.float64], users: int, seed: int
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Tau on the same choices and over episodes, and what they are when users, seeds and variants are drawn anew.
 
@@ -180,21 +180,21 @@ def _compute_agreement(
     taus: dict[str, list[float]] = {"tau": [], "tau_episodes": []}
     means: dict[str, list[NDArray[Any]]] = {"held_out": [], "same_choices": [], "environment": []}
     for _ in range(BOOTSTRAP_DRAWS):
-        both = held[:, rng.integers(held.shape[1], size=held.shape[1])].mean(axis=1)
-        whole = played[:, rng.integers(played.shape[1], size=played.shape[1])].mean(axis=1)
+        both = gains[:, rng.integers(gains.shape[1], size=gains.shape[1])].mean(axis=1)
+        whole = rewards[:, rng.integers(rewards.shape[1], size=rewards.shape[1])].mean(axis=1)
         for column, values in zip(means, (both[:, 0], both[:, 1], whole), strict=True):
             means[column].append(values)
-        some = rng.integers(len(names), size=len(names))
-        taus["tau"].append(tau(both[some, 0], both[some, 1]))
-        taus["tau_episodes"].append(tau(both[some, 0], whole[some]))
+        sample = rng.integers(len(names), size=len(names))
+        taus["tau"].append(tau(both[sample, 0], both[sample, 1]))
+        taus["tau_episodes"].append(tau(both[sample, 0], whole[sample]))
     frame = pd.DataFrame({"agent": names})
-    average = held.mean(axis=1)
-    for column, values in zip(means, (average[:, 0], average[:, 1], played.mean(axis=1)), strict=True):
+    average = gains.mean(axis=1)
+    for column, values in zip(means, (average[:, 0], average[:, 1], rewards.mean(axis=1)), strict=True):
         frame[column] = values
         frame[f"{column}_low"], frame[f"{column}_high"] = np.percentile(np.stack(means[column]), [2.5, 97.5], axis=0)
-    found: dict[str, Any] = {"variants": len(names), "users": users}
+    result: dict[str, Any] = {"variants": len(names), "users": users}
     for name, column in (("tau", "same_choices"), ("tau_episodes", "environment")):
         low, high = np.nanpercentile(taus[name], [2.5, 97.5])
         value = tau(frame["held_out"].to_numpy(), frame[column].to_numpy())
-        found[name] = [value, float(low), float(high)]
-    return found, frame
+        result[name] = [value, float(low), float(high)]
+    return result, frame

@@ -94,9 +94,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             )
         self.model: UserModel = StatisticalUserModel() if isinstance(model, str) else model
         self.builtin = isinstance(self.model, StatisticalUserModel)
-        w = self.world
-        self.users = np.asarray(w.users if users is None else sorted(users), dtype=np.int64)
-        strangers = np.setdiff1d(self.users, w.users)
+        world_of_env = self.world
+        self.users = np.asarray(world_of_env.users if users is None else sorted(users), dtype=np.int64)
+        strangers = np.setdiff1d(self.users, world_of_env.users)
         if len(strangers) or not len(self.users):
             raise InvalidInputError(
                 f"User {strangers[0] if len(strangers) else '?'} can't be simulated here.", "Choose among World.users."
@@ -108,14 +108,14 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             explain,
         )
         self.render_mode = render_mode
-        count, high = len(w.item_ids), w.dataset.scale.highest
+        count, high = len(world_of_env.item_ids), world_of_env.dataset.scale.highest
         self.action_space: spaces.Space[Any] = (
             spaces.Discrete(count) if slate == 1 else spaces.MultiDiscrete(np.full(slate, count))
         )
-        width = high - w.dataset.scale.lowest
+        width = high - world_of_env.dataset.scale.lowest
         self.observation_space: spaces.Space[Any] = spaces.Dict(
             {
-                "taste": spaces.Box(-width, width, (w.genres.shape[1],), np.float32),
+                "taste": spaces.Box(-width, width, (world_of_env.genres.shape[1],), np.float32),
                 "recent_items": spaces.Box(0, count, (RECENT,), np.int64),
                 "recent_ratings": spaces.Box(0.0, high, (RECENT,), np.float32),
                 "step": spaces.Box(0, length, (1,), np.int64),
@@ -137,29 +137,31 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             ModelError: a language model can't be asked.
         """
         super().reset(seed=seed)
-        asked = (options or {}).get("user")
-        if asked is not None and asked not in self.users:
-            raise InvalidInputError(f"User {asked} can't be simulated here.", "Choose among World.users.")
-        user = int(asked if asked is not None else self.users[self.np_random.integers(len(self.users))])
+        requested_user = (options or {}).get("user")
+        if requested_user is not None and requested_user not in self.users:
+            raise InvalidInputError(f"User {requested_user} can't be simulated here.", "Choose among World.users.")
+        user = int(
+            requested_user if requested_user is not None else self.users[self.np_random.integers(len(self.users))]
+        )
         self._begin(user)
         return self._observation(), self._info(None, None, None, evolved=False)
 
     def _begin(self, user: int) -> None:
-        w = self.world
-        steps, context = w.start(user)
+        world = self.world
+        steps, context = world.start(user)
         self.explanation = steps[-1].explanation
         if not self.builtin:
             context = self._written(user, context)
         self._context = context
         self._batch: list[Rated] = []
         self._steps, self._patience = 0, self.patience_at_start
-        self._known = np.zeros(len(w.item_ids), dtype=bool)
-        rated = w.split.train.of_user(user)
-        self._known[np.searchsorted(w.item_ids, rated.item)] = True
-        genres = w.genres > 0
+        self._known = np.zeros(len(world.item_ids), dtype=bool)
+        rated = world.split.train.of_user(user)
+        self._known[np.searchsorted(world.item_ids, rated.item)] = True
+        genres = world.genres > 0
         self._of = genres.astype(float)
         self._ratings = [r.rating for r in context.seen]
-        rows = np.array([w.row(r.item.id) for r in context.seen])
+        rows = np.array([world.row(r.item.id) for r in context.seen])
         self._total = np.array(self._ratings) @ self._of[rows]
         self._count = self._of[rows].sum(axis=0)
         self._recent = rows[-RECENT:].tolist()
@@ -167,18 +169,18 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         self._met: list[int] = []
         self._said: dict[int, Any] = {}
         if self.builtin:
-            self._expected, self._chances, self._embedding = w.opening(user)
+            self._expected, self._chances, self._embedding = world.opening(user)
             if self.embedder is not None:
                 self._embedding = self.embedder(context.profile.text)
         else:
             self._look()
 
-    def _written(self, user: int, usual: Context) -> Context:
+    def _written(self, user: int, builtin_context: Context) -> Context:
         """The context with a profile that the language model writes from the whole history at once."""
         context = initial_context(self.world.dataset, self.world.split, user)
-        update = self.model.update(context.with_batch(usual.seen))
+        update = self.model.update(context.with_batch(builtin_context.seen))
         self.explanation = update.explanation
-        return context.with_batch(usual.seen).after_update(Update(update.profile, update.explanation, ()))
+        return context.with_batch(builtin_context.seen).after_update(Update(update.profile, update.explanation, ()))
 
     def _look(self) -> None:
         """Tables and embedding of the present profile."""
@@ -206,14 +208,14 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         level = float(np.mean(self._ratings))
         known = self._known[shown] | np.isnan(expected)
         if self.slate > 1:  # the second of the same movie is no second choice
-            known |= np.array([x in shown[:at] for at, x in enumerate(shown)])
+            known |= np.array([x in shown[:index] for index, x in enumerate(shown)])
         chances = choice_model.choice_probabilities(np.nan_to_num(expected), level, known)
-        at = int(np.searchsorted(np.cumsum(chances), self.np_random.random()))
-        taken = int(shown[at]) if at < self.slate else None
+        index = int(np.searchsorted(np.cumsum(chances), self.np_random.random()))
+        taken = int(shown[index]) if index < self.slate else None
         rating: float | None = None
         if taken is not None:
-            at_level = int(np.searchsorted(np.cumsum(self._chances_of(taken)), self.np_random.random()))
-            rating = float(self.world.levels[min(at_level, len(self.world.levels) - 1)])
+            level_index = int(np.searchsorted(np.cumsum(self._chances_of(taken)), self.np_random.random()))
+            rating = float(self.world.levels[min(level_index, len(self.world.levels) - 1)])
         return self._after(shown, taken, rating, expected, level)
 
     def _after(
@@ -224,12 +226,12 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         expected: NDArray[Any],
         level: float,
     ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
-        w = self.world
+        world = self.world
         best = float(np.nanmax(expected)) if np.isfinite(expected).any() else level
         item = taken if taken is not None else int(shown[0])
-        mine = float(expected[list(shown).index(taken)]) if taken is not None else best
-        like = rewards.genre_similarity(w.genres, item, np.array(self._met[-RECENT:], dtype=np.int64))
-        worth = float(self.reward(rewards.Interaction(rating, mine, level, like)))
+        expected_rating = float(expected[list(shown).index(taken)]) if taken is not None else best
+        similarity = rewards.genre_similarity(world.genres, item, np.array(self._met[-RECENT:], dtype=np.int64))
+        reward = float(self.reward(rewards.Interaction(rating, expected_rating, level, similarity)))
         self._steps += 1
         evolved = False
         reason = self._reason(taken) if self.explain and taken is not None else ""
@@ -243,19 +245,19 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             if len(self._batch) >= self.evolve_every:
                 self._evolve()
                 evolved = True
-        info = self._info(taken, rating, mine, evolved=evolved)
+        info = self._info(taken, rating, expected_rating, evolved=evolved)
         if self.explain:
             info["reason"] = reason
-        info["shown"] = w.item_ids[shown]
+        info["shown"] = world.item_ids[shown]
         ended = self._patience <= 0
-        return self._observation(), worth, ended, not ended and self._steps >= self.length, info
+        return self._observation(), reward, ended, not ended and self._steps >= self.length, info
 
     def _take(self, row: int, rating: float) -> None:
         assert self._context is not None
-        w = self.world
+        world = self.world
         last = self._batch or self._context.seen
         stamp = last[-1].timestamp + DAY if last else 0
-        self._batch.append(Rated(w.dataset.item(int(w.item_ids[row])), rating, stamp))
+        self._batch.append(Rated(world.dataset.item(int(world.item_ids[row])), rating, stamp))
         self._known[row] = True
         self._ratings.append(rating)
         self._total = self._total + rating * self._of[row]
@@ -282,10 +284,10 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         missing = [int(r) for r in dict.fromkeys(shown.tolist()) if r not in self._said and not self._known[r]]
         if missing:
             items = self.world.dataset.items_of(self.world.item_ids[missing])
-            for row, said in zip(missing, self.model.rate(self._present(), items), strict=True):
-                self._said[row] = said
-        found = [self._said[int(r)].expected if int(r) in self._said else None for r in shown]
-        return np.array([np.nan if f is None else f for f in found])
+            for row, rating in zip(missing, self.model.rate(self._present(), items), strict=True):
+                self._said[row] = rating
+        expectations = [self._said[int(r)].expected if int(r) in self._said else None for r in shown]
+        return np.array([np.nan if f is None else f for f in expectations])
 
     def _present(self) -> Context:
         """The context with what was rated since the profile was written."""
@@ -295,10 +297,10 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
     def _chances_of(self, row: int) -> NDArray[np.float64]:
         if self.builtin:
             return self._chances[row]
-        said = self._said[row]
+        rating = self._said[row]
         levels = self.world.levels
-        width = said.std if said.std else SPREAD
-        odds = np.exp(-0.5 * ((levels - said.expected) / max(width, 0.1)) ** 2)
+        width = rating.std if rating.std else SPREAD
+        odds = np.exp(-0.5 * ((levels - rating.expected) / max(width, 0.1)) ** 2)
         return odds / odds.sum()
 
     def _reason(self, row: int) -> str:
@@ -372,8 +374,8 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
 
     def save_state(self) -> dict[str, Any]:
         """Everything that decides how the episode goes on, its randomness too; it pickles."""
-        kept = {name: copy.deepcopy(getattr(self, name)) for name in self.KEPT if hasattr(self, name)}
-        return {**kept, "rng": copy.deepcopy(self.np_random.bit_generator.state)}
+        state = {name: copy.deepcopy(getattr(self, name)) for name in self.KEPT if hasattr(self, name)}
+        return {**state, "rng": copy.deepcopy(self.np_random.bit_generator.state)}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from `save_state`, in this environment or in one like it."""
@@ -392,8 +394,8 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         profiles = episodes + steps // self.evolve_every
         embedded = Estimate(dollars=0.0)
         if self.embedder is not None:
-            asked = self.embedder.question("x" * PROFILE)
-            embedded = estimate_questions(self.embedder.spec, store, [(asked, 0)] * profiles)
+            question = self.embedder.question("x" * PROFILE)
+            embedded = estimate_questions(self.embedder.spec, store, [(question, 0)] * profiles)
         if self.builtin:
             return embedded
         _, context = self.world.start(user)
@@ -404,9 +406,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         again = estimate_update(self.model, None, first)
         for _ in range(episodes - 1):
             total += again
-        one = estimate_update(self.model, None, filled.with_batch(context.seen[: self.evolve_every]))
+        one_rewrite = estimate_update(self.model, None, filled.with_batch(context.seen[: self.evolve_every]))
         for _ in range(steps // self.evolve_every):
-            total += one
+            total += one_rewrite
         rating = estimate_rating(self.model, None, filled, items)
         for _ in range(steps):
             total += rating

@@ -78,9 +78,9 @@ class World:
         keys = sorted({k for r in rows for k in r})
         column = {k: c for c, k in enumerate(keys)}
         table = np.zeros((len(rows), len(keys)))
-        for at, row in enumerate(rows):
+        for index, row in enumerate(rows):
             for key, value in row.items():
-                table[at, column[key]] = value
+                table[index, column[key]] = value
         return column, table
 
     def said(self, context: Context) -> Floats:
@@ -96,29 +96,29 @@ class World:
 
     def distribution(self, context: Context) -> tuple[Floats, Floats]:
         """Calibrated expected rating (n items) and chances of each rating (n items × levels)."""
-        said = self.expected(context)
+        expected = self.expected(context)
         count = len(self.item_ids)
         user = np.full(count, context.user.id, dtype=np.int32)
         seen = np.full(count, float(len(context.seen)))
         moment = np.zeros(count, dtype=np.int64)
         items = self.item_ids.astype(np.int32)
-        answers = Answers(user, items, said, seen, moment, [newest_ratings(context.seen)])
+        answers = Answers(user, items, expected, seen, moment, [newest_ratings(context.seen)])
         # Evidence of the whole half: an item that the user has rated is never offered again.
-        found = self.calibrator.apply(self._columns(answers, context.user.id), said, seen)
-        return found.expected, found.probabilities
+        calibrated = self.calibrator.apply(self._columns(answers, context.user.id), expected, seen)
+        return calibrated.expected, calibrated.probabilities
 
     def _columns(self, answers: Answers, user: int) -> Columns:
-        found = _cached_evidence(self, user)
+        columns = _cached_evidence(self, user)
         bias, base = self.community.whole.bias, self.community.whole.base
         items, ratings = answers.newest[0]
         n = len(items)
         total = float((ratings - base - bias.item_offset(items)).sum())
-        own = found["user"][:1]
+        own = columns["user"][:1]
         drift = (total - n * own) / (n + bias.user_damping)
-        others = max(1 - n / max(float(found["user_count"][0]), 1.0), 0.0) * self.community.forward
+        others = max(1 - n / max(float(columns["user_count"][0]), 1.0), 0.0) * self.community.forward
         size = len(answers.expected)
         return {
-            **found,
+            **columns,
             "recent": np.full(size, total / (n + bias.user_damping)),
             "drift": np.full(size, float(drift[0]) * others),
         }
@@ -150,22 +150,22 @@ class World:
         vectoriser, svd, words = self._embedding
         # What the two would do, without their checks of shapes and types, which take ten times as long.
         counts = Counter(words(text))
-        known = [(vectoriser.vocabulary_[w], n) for w, n in counts.items() if w in vectoriser.vocabulary_]
-        found = np.zeros(EMBEDDING_LENGTH, dtype=np.float32)
+        known = [(vectoriser.vocabulary_[word], n) for word, n in counts.items() if word in vectoriser.vocabulary_]
+        vector = np.zeros(EMBEDDING_LENGTH, dtype=np.float32)
         if known:
-            at = np.array([i for i, _ in known])
-            weights = (1 + np.log([n for _, n in known])) * vectoriser.idf_[at]
-            said = svd.components_[:, at] @ (weights / np.linalg.norm(weights))
-            found[: len(said)] = said / max(float(np.linalg.norm(said)), 1e-9)
-        return found
+            positions = np.array([i for i, _ in known])
+            weights = (1 + np.log([n for _, n in known])) * vectoriser.idf_[positions]
+            projection = svd.components_[:, positions] @ (weights / np.linalg.norm(weights))
+            vector[: len(projection)] = projection / max(float(np.linalg.norm(projection)), 1e-9)
+        return vector
 
     @cached_property
     def _embedding(self):  # type: ignore[no-untyped-def]
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        some = self.users[:: max(len(self.users) // EMBEDDING_PROFILES, 1)]
-        texts = [self.start(int(u))[1].profile.text for u in some]
+        sample = self.users[:: max(len(self.users) // EMBEDDING_PROFILES, 1)]
+        texts = [self.start(int(u))[1].profile.text for u in sample]
         vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=2)
         counts = vectoriser.fit_transform(texts)
         size = min(EMBEDDING_LENGTH, counts.shape[1] - 1, len(texts) - 1)
@@ -176,8 +176,8 @@ class World:
 @lru_cache(maxsize=4096)
 def _cached_start(w: World, user: int) -> tuple[list[Step], Context]:
     model = StatisticalUserModel()
-    what = make_evolution_spec(w.dataset, w.split, user, model)
-    steps = list(evolve(w.dataset, w.split, model, what))
+    spec = make_evolution_spec(w.dataset, w.split, user, model)
+    steps = list(evolve(w.dataset, w.split, model, spec))
     return steps, context_after(w.dataset, w.split, user, steps)
 
 
@@ -201,8 +201,8 @@ def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path |
     Raises:
         InvalidInputError: nobody has `LEAST_HISTORY` ratings on the reward's side.
     """
-    mine = np.random.default_rng((seed, 606)).random(len(split.train)) < 0.5
-    half = Split(f"{split.id}+reward-{seed}", split.train.select(mine), split.test)
+    on_reward_side = np.random.default_rng((seed, 606)).random(len(split.train)) < 0.5
+    half = Split(f"{split.id}+reward-{seed}", split.train.select(on_reward_side), split.test)
     ids, counts = half.train.user_ids, half.train.counts
     users = ids[counts >= MIN_HISTORY].astype(np.int64)
     if not len(users):
@@ -213,14 +213,14 @@ def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path |
     item_ids = np.sort(dataset.items.index.to_numpy()).astype(np.int64)
     genres = np.array([[g in dataset.item(int(i)).genres for g in names] for i in item_ids], dtype=float)
     genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-9)
-    light = communities.offsets_only(dataset, half)
+    offsets = communities.offsets_only(dataset, half)
     learned = fit_calibrator(
         teacher_forecasts(dataset, half, StatisticalUserModel(), folder=folder),
-        light,
+        offsets,
         dataset,
         evidence=False,
     )
-    return World(dataset, half, split.train.select(~mine), users, item_ids, genres, light, learned, seed)
+    return World(dataset, half, split.train.select(~on_reward_side), users, item_ids, genres, offsets, learned, seed)
 
 
 @lru_cache(maxsize=4)
@@ -231,5 +231,5 @@ def load_world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int 
         DatasetError: it is missing or damaged.
         InvalidInputError: no such split, or nobody to simulate.
     """
-    found = datasets.load(dataset)
-    return build_world(found, splits.make(found, split), seed=seed, folder=settings.prediction_cache_dir())
+    loaded = datasets.load(dataset)
+    return build_world(loaded, splits.make(loaded, split), seed=seed, folder=settings.prediction_cache_dir())

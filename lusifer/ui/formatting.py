@@ -72,8 +72,8 @@ def to_safe_csv(frame: pd.DataFrame) -> str:
     """A table as CSV whose texts a spreadsheet takes for texts: a model's sentence that begins like a
     formula gets an apostrophe in front."""
     texts = frame.select_dtypes(include=["object", "string"]).columns
-    held = frame.assign(**{c: frame[c].map(_quote_formula) for c in texts})
-    return held.to_csv(index=False)
+    quoted = frame.assign(**{c: frame[c].map(_quote_formula) for c in texts})
+    return quoted.to_csv(index=False)
 
 
 def _quote_formula(value: object) -> object:

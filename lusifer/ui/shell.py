@@ -199,7 +199,7 @@ def draw_app() -> None:
 
 def _pick_context(data: datasets.Dataset) -> state.PageContext:
     options = splits.names(data)
-    asked = st.query_params.get("split")
+    requested = st.query_params.get("split")
     rule = st.selectbox(
         "Split",
         options,
@@ -207,15 +207,15 @@ def _pick_context(data: datasets.Dataset) -> state.PageContext:
         bind="query-params",
         help="Which ratings the simulator may see (training set) and which it is evaluated on (test set).",
     )
-    if asked and asked not in options:
-        st.warning(f"This dataset has no split {escape_markdown(asked)}; {rule} is used.")
+    if requested and requested not in options:
+        st.warning(f"This dataset has no split {escape_markdown(requested)}; {rule} is used.")
     st.caption(splits.describe(rule or splits.DEFAULT))
     model = model_picker.pick_model()
     split = state.make_split(data, rule or splits.DEFAULT)
-    name, asked_with = model_picker.pick_prompts(model)
-    told = evidence_control.show_switch(data, split, model != BUILTIN and asked_with.evidence)
+    name, prompt_set = model_picker.pick_prompts(model)
+    evidence = evidence_control.show_switch(data, split, model != BUILTIN and prompt_set.evidence)
     return state.PageContext(
-        data, split, model, model_picker.session_keys(), state.get_budget(), told, name, asked_with
+        data, split, model, model_picker.session_keys(), state.get_budget(), evidence, name, prompt_set
     )
 
 

@@ -62,8 +62,8 @@ def open_dataset(name: str) -> Dataset:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _attach_details(_bare: Dataset, _database: Store | None, dataset_hash: str, path: str, stamp: str) -> Dataset:
-    found = load_details(_bare, _database) if _database else {}
-    return _bare.with_details(found) if found else _bare
+    details = load_details(_bare, _database) if _database else {}
+    return _bare.with_details(details) if details else _bare
 
 
 @st.cache_resource(max_entries=8, show_spinner="Making the split …")
@@ -191,13 +191,13 @@ class PageContext:
             community=self.community,
         )
 
-    def stored(self, what: EvolutionSpec) -> list[Step]:
+    def stored(self, spec: EvolutionSpec) -> list[Step]:
         """The steps of an evolution that are stored."""
-        return _stored_steps(self.dataset, what, open_store())
+        return _stored_steps(self.dataset, spec, open_store())
 
 
-def _stored_steps(data: Dataset, what: EvolutionSpec, database: Store | None) -> list[Step]:
-    return load_steps(data, what, database)
+def _stored_steps(data: Dataset, spec: EvolutionSpec, database: Store | None) -> list[Step]:
+    return load_steps(data, spec, database)
 
 
 def session_id() -> str:

@@ -26,20 +26,22 @@ name = st.pills(
     label_visibility="collapsed",
 )
 st.query_params["experiment"] = name
-chosen = EXPERIMENTS[name]
-st.subheader(chosen.question)
+experiment = EXPERIMENTS[name]
+st.subheader(experiment.question)
 
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
         which, count, seed = user_sample.pick_sample(ctx, "experiment")
-        options = {key: experiment_view.option_field(name, key, said) for key, said in chosen.options.items()}
+        options = {
+            key: experiment_view.option_field(name, key, described) for key, described in experiment.options.items()
+        }
     key = experiment_view.job_key(ctx)
     if job_panel.job_ended(key, "_experiment"):
-        told = ctx.community
+        evidence = ctx.community
         try:
             users = experiment_view.sample_experiment_users(ctx, count, seed, which)
-            made = experiment_view.build_run_context(ctx, users, seed, options, store, told)
-            cost = experiment_view.estimate_experiment(chosen, made)
+            run_context = experiment_view.build_run_context(ctx, users, seed, options, store, evidence)
+            cost = experiment_view.estimate_experiment(experiment, run_context)
         except LusiferError as error:
             state.show_error(error)
             cost = None
@@ -51,7 +53,7 @@ with st.container(border=True):
                     key,
                     "Experiment",
                     lambda j: experiment_view.run_experiments(
-                        j, names, ctx, users, seed, which, options, store, told, resume
+                        j, names, ctx, users, seed, which, options, store, evidence, resume
                     ),
                     store=store,
                 )
@@ -64,7 +66,7 @@ with st.container(border=True):
                     "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
                 ):
                     start(list(EXPERIMENTS))
-            before = experiment_view.find_stopped_run(ctx, store, name, made.model.version)
+            before = experiment_view.find_stopped_run(ctx, store, name, run_context.model.version)
             if (
                 before
                 and before["params"]["asked"] == list(users)
@@ -75,21 +77,21 @@ with st.container(border=True):
                 if st.button(f"Resume ({tag})", icon=":material/resume:"):
                     start([name], before["id"])
 
-found = experiment_view.finished_experiments(ctx, store, name)
+runs_of_experiment = experiment_view.finished_experiments(ctx, store, name)
 if st.session_state.get("_experiment") not in {
     None,
-    *(r["id"] for r in found),
+    *(r["id"] for r in runs_of_experiment),
 }:  # all were run: the newest of each is shown
     del st.session_state["_experiment"]
     for other in EXPERIMENTS:
         st.session_state.pop(f"experiment-run-{other}", None)
-    st.query_params["run"] = found[0]["id"] if found else ""
-if not found:
+    st.query_params["run"] = runs_of_experiment[0]["id"] if runs_of_experiment else ""
+if not runs_of_experiment:
     st.info(
         "This experiment has not been run on this split yet. Press Run above; with the built-in it takes seconds (cold start, "
         "which fits every baseline, about a minute and a half).",
         icon=":material/experiment:",
     )
 else:
-    experiment_view.show_result(run_picker.pick_run(found, f"experiment-run-{name}", "run", "_experiment"))
+    experiment_view.show_result(run_picker.pick_run(runs_of_experiment, f"experiment-run-{name}", "run", "_experiment"))
 population_section.show_population(ctx, store)

@@ -29,22 +29,22 @@ with st.container(border=True):
             state.show_error(error)
             st.stop()
         if st.button(f"Simulate and measure ({tag})", icon=":material/fingerprint:", type="primary"):
-            light = state.load_community(ctx.dataset, ctx.split, full=False)
+            offsets = state.load_community(ctx.dataset, ctx.split, full=False)
             state.get_jobs().start(
                 key,
                 "Fidelity",
-                lambda j: realism_view.run_realism(j, ctx, count, seed, which, store, light),
+                lambda j: realism_view.run_realism(j, ctx, count, seed, which, store, offsets),
                 store=store,
             )
             st.rerun()
 
-found = realism_view.finished_realism_runs(ctx, store)
-if not found:
+runs = realism_view.finished_realism_runs(ctx, store)
+if not runs:
     st.info(
         "Not measured on this split yet. Press the button above; with the built-in it takes seconds.",
         icon=":material/fingerprint:",
     )
     trust_card.show_trust_card(ctx, store)
     st.stop()
-realism_view.show_result(ctx, run_picker.pick_run(found, "fidelity-run", "run", "_fidelity"))
+realism_view.show_result(ctx, run_picker.pick_run(runs, "fidelity-run", "run", "_fidelity"))
 trust_card.show_trust_card(ctx, store)

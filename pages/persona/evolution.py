@@ -68,10 +68,10 @@ if not presenting and st.toggle(
         st.stop()
 
 try:
-    what = ctx.plan(user, history, size)
-    steps, wanted = evolution_runner.load_steps(ctx, what)
-    if len(steps) < wanted:
-        evolution_runner.offer_missing_steps(ctx, what, len(steps), wanted)
+    spec = ctx.plan(user, history, size)
+    steps, total_steps = evolution_runner.load_steps(ctx, spec)
+    if len(steps) < total_steps:
+        evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
 except LusiferError as error:
     state.show_error(error)
     st.stop()
@@ -89,7 +89,7 @@ before = steps[number - 2].profile if number > 1 else initial_context(ctx.datase
 
 if presenting:
     with profile_view.large_text("present-body"):
-        st.title(f"User {user}, step {number} of {wanted}", anchor=False)
+        st.title(f"User {user}, step {number} of {total_steps}", anchor=False)
         st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
         left, right = st.columns([2, 3], gap="large")
         with left:
@@ -101,16 +101,16 @@ if presenting:
     profile_view.show_legend()
     st.stop()
 
-checked, faithfulness = claim_audit.step_claims(ctx, what, steps, number)
+checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
 with st.container(border=True):
     st.markdown(f":material/psychology: **Why it changed at step {number}**")
     st.subheader(escape_markdown(step.explanation), anchor=False)
     span = format_duration(step.seconds) if step.seconds else "one second or less"
     st.caption(f"The {len(step.batch)} ratings of this batch were given within {span}.")
-    said_again = repetition(steps, number)
+    repeated = repetition(steps, number)
     profile_view.show_audit_summary(checked, number, faithfulness)
-    if said_again.flagged and not ctx.builtin:
-        st.warning(evolution_tables.describe_repetition(said_again), icon=":material/repeat:")
+    if repeated.flagged and not ctx.builtin:
+        st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")
 
 with st.grid(2, min_column_width=420, gap="medium"):
     with st.container():
@@ -130,18 +130,18 @@ with st.grid(2, min_column_width=420, gap="medium"):
         profile_view.show_legend()
         st.download_button(
             "Download all steps",
-            evolution_tables.steps_to_json(ctx, what, steps),
+            evolution_tables.steps_to_json(ctx, spec, steps),
             f"user-{user}-{ctx.split.name}.json",
             "application/json",
             icon=":material/download:",
             type="tertiary",
         )
 
-usual = ctx.split.train.mean
+mean_rating = ctx.split.train.mean
 with st.grid(2, min_column_width=420, gap="medium"):
     with st.container():
         st.subheader("Genre preferences over steps", icon=":material/show_chart:")
-        tastes = evolution_tables.taste_table(steps, usual)
+        tastes = evolution_tables.taste_table(steps, mean_rating)
         if tastes.empty:
             st.caption(with_item_noun("These movies have no genres."))
         else:
@@ -150,7 +150,7 @@ with st.grid(2, min_column_width=420, gap="medium"):
     with st.container():
         st.subheader("Forecast error over steps", icon=":material/track_changes:")
         st.plotly_chart(
-            evolution_charts.forecast_errors(evolution_tables.error_table(steps, usual), number),
+            evolution_charts.forecast_errors(evolution_tables.error_table(steps, mean_rating), number),
             alt="Forecast error of each batch and of the running-mean baseline",
         )
         st.caption(

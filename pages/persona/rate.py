@@ -24,8 +24,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if user is None:
         st.stop()
     try:
-        what = ctx.plan(user)
-        steps, wanted = evolution_runner.load_steps(ctx, what)
+        spec = ctx.plan(user)
+        steps, total_steps = evolution_runner.load_steps(ctx, spec)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
@@ -37,13 +37,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         icon=":material/timeline:",
         query_params=user_picker.link_parameters(user, int(number) if steps else 1),
     )
-if len(steps) < wanted:
+if len(steps) < total_steps:
     st.info(
-        f"{len(steps)} of {wanted} profile steps are computed for this model. Compute the rest to predict from "
+        f"{len(steps)} of {total_steps} profile steps are computed for this model. Compute the rest to predict from "
         "the whole history.",
         icon=":material/hourglass_empty:",
     )
-    evolution_runner.offer_missing_steps(ctx, what, len(steps), wanted)
+    evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
 if not steps:
     st.stop()
 
@@ -85,19 +85,19 @@ with st.container(border=True):
             on_click=_set,
             args=(item_picker.popular_unrated_items(ctx, user),),
         )
-        found = item_picker.search_items(ctx, text, genres, span if span != (low, high) else None)
+        matches = item_picker.search_items(ctx, text, genres, span if span != (low, high) else None)
         searching = bool(text or genres or span != (low, high))
         st.button(
-            f"Add the first {min(10, len(found))} results",
+            f"Add the first {min(10, len(matches))} results",
             icon=":material/playlist_add:",
             on_click=_set,
-            disabled=not (searching and found),
-            args=(list(dict.fromkeys([*st.session_state[chosen_key], *found[:10]]))[: item_picker.MAX_ITEMS],),
+            disabled=not (searching and matches),
+            args=(list(dict.fromkeys([*st.session_state[chosen_key], *matches[:10]]))[: item_picker.MAX_ITEMS],),
         )
         st.button("Clear", icon=":material/backspace:", on_click=_set, args=([],))
-    if searching and not found:
+    if searching and not matches:
         st.caption(with_item_noun("No movie matches. Try fewer words, or other genres or years."))
-    options = list(dict.fromkeys([*st.session_state[chosen_key], *found]))
+    options = list(dict.fromkeys([*st.session_state[chosen_key], *matches]))
     ids = st.multiselect(
         with_item_noun("Movies to rate"),
         options,
@@ -117,7 +117,7 @@ if not ids:
     )
     st.stop()
 
-key = f"rate:{what.id}:{number}:{hash(tuple(ids))}"
+key = f"rate:{spec.id}:{number}:{hash(tuple(ids))}"
 label = with_item_noun(f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}")
 job = state.get_jobs().get(key)
 upto = steps[: int(number)]
@@ -128,9 +128,9 @@ if not ctx.builtin:
 if job is not None and job.active:
     job_panel.show_progress(key)
 elif st.button(label, icon=":material/auto_awesome:", type="primary"):
-    store, told = state.open_store(), ctx.community
+    store, evidence = state.open_store(), ctx.community
     job = state.get_jobs().start(
-        key, "Rating", lambda j: rating_results.rate_in_batches(j, ctx, what, upto, ids, store, told), store=store
+        key, "Rating", lambda j: rating_results.rate_in_batches(j, ctx, spec, upto, ids, store, evidence), store=store
     )
     job.wait(0.6)  # the built-in is done by then, and nothing flickers
     st.rerun()
@@ -215,26 +215,26 @@ if corrected is not None and len(corrected):
             format_func=lambda i: item_picker.item_label(ctx, i),
         )
         movie = movie if movie in corrected.index else int(corrected.index[0])
-        one = corrected.loc[movie]
+        components = corrected.loc[movie]
         named = {
-            with_item_noun(calibration_view.PART_NAMES[p]): float(one[p])
+            with_item_noun(calibration_view.PART_NAMES[p]): float(components[p])
             for p in calibration_view.PARTS
-            if p in {"base", "user", "movie", "persona"} or abs(one[p]) > 1e-9
+            if p in {"base", "user", "movie", "persona"} or abs(components[p]) > 1e-9
         }
         st.plotly_chart(
             rating_charts.waterfall(named, "Calibrated"),
             alt=f"Terms of the calibrated rating of {data.item(movie).title}",
         )
         st.caption(
-            f"Probability of {threshold(data.scale):g} or more: {one['high']:.0%}. The terms add up exactly. "
+            f"Probability of {threshold(data.scale):g} or more: {components['high']:.0%}. The terms add up exactly. "
             f"Learned from {learned[0].rows:,} forecasts of the training set; community evidence is "
             f"{'included' if learned[1].has_factorization else 'off (switch it on in the sidebar)'}."
         )
 st.subheader("Reasons", icon=":material/format_quote:")
 for row in rows.head(20).itertuples():
-    given = "no rating" if np.isnan(row.expected) else f"{row.rating:g} ({row.expected:.2f})"
+    rating_text = "no rating" if np.isnan(row.expected) else f"{row.rating:g} ({row.expected:.2f})"
     truth = f", actual {row.true:g}" if np.isfinite(row.true) else ""
-    st.markdown(f"**{escape_markdown(row.title)}** · {given}{truth}  \n{escape_markdown(row.reason)}")
+    st.markdown(f"**{escape_markdown(row.title)}** · {rating_text}{truth}  \n{escape_markdown(row.reason)}")
 st.download_button(
     "Download as CSV",
     to_safe_csv(rows.drop(columns="poster")),

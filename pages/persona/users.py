@@ -24,11 +24,11 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if st.button("Random user", icon=":material/casino:"):
         user_picker.select_user(int(np.random.default_rng().choice(everyone["user_id"])))
         st.rerun()
-    found = state.suggest_users(data, ctx.split, data.hash, ctx.split.name)
-    if found:
+    suggestions = state.suggest_users(data, ctx.split, data.hash, ctx.split.name)
+    if suggestions:
         with st.popover("Suggested users", icon=":material/co_present:"):
             st.caption("Their histories span weeks and their preferences change.")
-            for s in found:
+            for s in suggestions:
                 text = f"User {s.user}: {format_duration(s.seconds)}, {s.changes} preference changes"
                 if st.button(text, key=f"demo-{s.user}", width="stretch"):
                     user_picker.select_user(s.user)
@@ -115,7 +115,7 @@ st.subheader("All users")
 known = user_tables.known_demographics(ctx, data.hash)
 with st.popover("Filter", icon=":material/filter_list:"):
     genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender") if "gender" in known else []
-    trades = (
+    occupations = (
         st.multiselect("Occupation", user_tables.column_values(ctx, data.hash, "occupation"), key="f_trade")
         if "occupation" in known
         else []
@@ -123,26 +123,28 @@ with st.popover("Filter", icon=":material/filter_list:"):
     genres = st.multiselect(
         "Favourite genre", user_tables.column_values(ctx, data.hash, "favourite_genre"), key="f_genre"
     )
-    least = st.number_input("Min. ratings", 0, value=0, step=10, key="f_least")
+    min_ratings = st.number_input("Min. ratings", 0, value=0, step=10, key="f_least")
     days = st.number_input("Min. days active", 0, value=0, step=7, key="f_days")
-rows = user_tables.filter_users(everyone, genders, trades, genres, int(least), int(days))
+rows = user_tables.filter_users(everyone, genders, occupations, genres, int(min_ratings), int(days))
 
 
 def _open() -> None:
-    chosen = st.session_state["people"].selection.rows
-    if chosen:
-        user_picker.select_user(int(rows["user_id"].iloc[chosen[0]]))
+    selected_rows = st.session_state["people"].selection.rows
+    if selected_rows:
+        user_picker.select_user(int(rows["user_id"].iloc[selected_rows[0]]))
 
 
 if rows.empty:
     st.info("No user matches these filters. Widen one of them.", icon=":material/filter_list_off:")
 else:
-    shown = (
+    limit_note = (
         f" The first {user_tables.MAX_ROWS:,} are listed: filter to see others."
         if len(rows) > user_tables.MAX_ROWS
         else ""
     )
-    st.caption(f"{len(rows):,} of {len(everyone):,} users. Click a row to open it; click a heading to sort.{shown}")
+    st.caption(
+        f"{len(rows):,} of {len(everyone):,} users. Click a row to open it; click a heading to sort.{limit_note}"
+    )
     rows = user_tables.add_histograms(ctx, rows.head(user_tables.MAX_ROWS))
     rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
     st.dataframe(

@@ -31,7 +31,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     search = st.text_input(
         "Search messages and answers", key="call-search", type="search", width=280, bind="query-params"
     )
-    chosen = {}
+    filters = {}
     for column, title, names in (
         ("model", "Model", None),
         ("purpose", "Purpose", call_log.PURPOSE_TITLES),
@@ -40,25 +40,25 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         ("user_id", "User", None),
         ("run_id", "Run", None),
     ):
-        values, shown = call_log.filter_choices(store, column, names)
-        chosen[column] = st.selectbox(
+        values, titles = call_log.filter_choices(store, column, names)
+        filters[column] = st.selectbox(
             title,
             values,
             index=None,
             key=f"call-{column}",
             placeholder="all",
             width=150,
-            format_func=lambda v, shown=shown: shown.get(v, str(v)),
+            format_func=lambda v, titles=titles: titles.get(v, str(v)),
         )
 start = 0
-rows, total = store.calls(chosen, search=search or "", limit=call_log.PAGE_SIZE, local=not settings.is_public())
+rows, total = store.calls(filters, search=search or "", limit=call_log.PAGE_SIZE, local=not settings.is_public())
 if total > call_log.PAGE_SIZE:
     last = -(-total // call_log.PAGE_SIZE)
     page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
     start = (int(page) - 1) * call_log.PAGE_SIZE
     if start:
         rows, total = store.calls(
-            chosen, search=search or "", limit=call_log.PAGE_SIZE, offset=start, local=not settings.is_public()
+            filters, search=search or "", limit=call_log.PAGE_SIZE, offset=start, local=not settings.is_public()
         )
 if not rows:
     st.info("No call matches. Clear a filter or the search.", icon=":material/filter_alt_off:")
@@ -82,26 +82,26 @@ else:
         },
     )
     numbers = table.index[table_event.selection.rows].tolist()
-    asked = st.query_params.get("call", "")
-    number = int(numbers[0]) if numbers else (int(asked) if asked.isdigit() else None)
-    found = call_log.find_call(store, number)
-    if found is not None:
+    requested = st.query_params.get("call", "")
+    number = int(numbers[0]) if numbers else (int(requested) if requested.isdigit() else None)
+    call = call_log.find_call(store, number)
+    if call is not None:
         st.query_params["call"] = str(number)
         with st.container(border=True):
-            call_log.show_call(found)
-            if found["user_id"] is not None and found["step"]:
+            call_log.show_call(call)
+            if call["user_id"] is not None and call["step"]:
                 st.page_link(
                     "pages/persona/evolution.py",
-                    label=f"User {found['user_id']}, step {found['step']}",
+                    label=f"User {call['user_id']}, step {call['step']}",
                     icon=":material/timeline:",
                     query_params={
-                        **user_picker.link_parameters(int(found["user_id"]), int(found["step"])),
-                        "model": found["model"],
+                        **user_picker.link_parameters(int(call["user_id"]), int(call["step"])),
+                        "model": call["model"],
                     },
                 )
 
 st.subheader("Totals", icon=":material/functions:")
-by = st.segmented_control(
+grouping = st.segmented_control(
     "By",
     list(call_log.TOTAL_GROUPS),
     default="model",
@@ -109,14 +109,14 @@ by = st.segmented_control(
     required=True,
     format_func=lambda b: call_log.TOTAL_GROUPS[b],
 )
-summed = call_log.totals_table(store, by)
+summed = call_log.totals_table(store, grouping)
 if summed.empty:
     st.caption("Nothing to summarize.")
 else:
     st.dataframe(
         summed,
         hide_index=True,
-        alt=f"Calls by {call_log.TOTAL_GROUPS[by].lower()}",
+        alt=f"Calls by {call_log.TOTAL_GROUPS[grouping].lower()}",
         column_config={
             "Cache hit rate": st.column_config.NumberColumn(format="percent"),
             "Price": st.column_config.NumberColumn(format="$%.4f"),
@@ -128,7 +128,7 @@ with st.container(horizontal=True):
         "These calls as CSV",
         lambda: to_safe_csv(
             call_log.call_table(
-                store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.is_public())[0]
+                store.calls(filters, search=search or "", limit=1_000_000, local=not settings.is_public())[0]
             )
         ),
         "calls.csv",

@@ -20,9 +20,9 @@ st.caption(
     "Recommenders interact with simulated users, who rate or skip items and whose profiles change. Which agent learns their preferences?"
 )
 with st.container(border=True):
-    plays = ctx
+    player_ctx = ctx
     if ctx.asked_with.evidence and not ctx.builtin:
-        plays = replace(ctx, model="builtin", evidence=False)
+        player_ctx = replace(ctx, model="builtin", evidence=False)
         st.caption(
             "These prompts use community evidence, which the environment does not provide, so the built-in simulates the users."
         )
@@ -33,10 +33,10 @@ with st.container(border=True):
             default="builtin",
             required=True,
             key="play-who",
-            format_func=lambda w: label("builtin" if w == "builtin" else ctx.model),
+            format_func=lambda plays_choice: label("builtin" if plays_choice == "builtin" else ctx.model),
         )
-        plays = replace(ctx, model="builtin", evidence=False) if who_plays == "builtin" else ctx.alone()
-        if not plays.builtin:
+        player_ctx = replace(ctx, model="builtin", evidence=False) if who_plays == "builtin" else ctx.alone()
+        if not player_ctx.builtin:
             st.caption("Every interaction is an LLM call, so start small: the button shows the total price.")
     names = st.pills(
         "Agents",
@@ -47,22 +47,22 @@ with st.container(border=True):
         format_func=agents.AGENT_TITLES.__getitem__,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        few = "" if plays.builtin else "-paid"  # other usual values, so other fields
+        paid_suffix = "" if player_ctx.builtin else "-paid"  # other usual values, so other fields
         steps = st.number_input(
             "Interactions",
-            5 if few else 100,
+            5 if paid_suffix else 100,
             20_000,
-            20 if few else 1000,
-            20 if few else 500,
-            key=f"play-steps{few}",
+            20 if paid_suffix else 1000,
+            20 if paid_suffix else 500,
+            key=f"play-steps{paid_suffix}",
             width=140,
         )
         seeds = st.number_input(
             "Seeds",
             1,
             20,
-            1 if few else 5,
-            key=f"play-seeds{few}",
+            1 if paid_suffix else 5,
+            key=f"play-seeds{paid_suffix}",
             width=110,
             help="Runs per agent; intervals are over seeds.",
         )
@@ -70,8 +70,8 @@ with st.container(border=True):
             "Users",
             1,
             len(data.user_ids),
-            5 if few else None,
-            key=f"play-users{few}",
+            5 if paid_suffix else None,
+            key=f"play-users{paid_suffix}",
             width=120,
             placeholder="all",
             help="Number of simulated users, spread over all of them; blank = all users.",
@@ -85,12 +85,12 @@ with st.container(border=True):
     key = environment_view.job_key(ctx)
     if job_panel.job_ended(key, "_play"):
         tag = f"about {format_duration(environment_view.estimate_seconds(list(names or []), int(steps), int(seeds)))}, costs nothing"
-        if not plays.builtin:
+        if not player_ctx.builtin:
             try:
                 with st.spinner("Counting calls …"):
                     tag = formatting.format_cost(
                         environment_view.estimate_agent_run(
-                            plays, list(names or []), int(steps), int(seeds), options, int(people or 5), store
+                            player_ctx, list(names or []), int(steps), int(seeds), options, int(people or 5), store
                         )
                     )
             except LusiferError as error:
@@ -101,20 +101,20 @@ with st.container(border=True):
                 key,
                 "Playground",
                 lambda j: environment_view.run_agents(
-                    j, plays, list(names), int(steps), int(seeds), options, store, int(people) if people else None
+                    j, player_ctx, list(names), int(steps), int(seeds), options, store, int(people) if people else None
                 ),
                 store=store,
             )
             st.rerun()
 
-found = run_picker.finished_runs(ctx, store, environment_view.KIND)
-if not found:
+runs = run_picker.finished_runs(ctx, store, environment_view.KIND)
+if not runs:
     st.info(
         "No run on this split yet. Choose agents above and press Run.",
         icon=":material/sports_esports:",
     )
 else:
-    environment_view.show_result(run_picker.pick_run(found, "play-run", "run", "_play"))
+    environment_view.show_result(run_picker.pick_run(runs, "play-run", "run", "_play"))
 
 st.subheader("Episode transcript", icon=":material/forum:")
 if not ctx.builtin:
@@ -128,7 +128,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         format_func=agents.AGENT_TITLES.__getitem__,
         width=220,
     )
-    who = st.number_input(
+    user_id = st.number_input(
         "User ID (blank = random)", min_value=0, value=None, key="talk-user", width=170, placeholder="drawn"
     )
     seed = st.number_input("Seed", 0, 10**6, 0, key="talk-seed", width=110)
@@ -138,7 +138,7 @@ if go:
         with st.spinner("Building the environment …"):
             world = environment_view.get_world(ctx.dataset, ctx.split)
         talk = environment_view.play_episode(
-            world, name, int(who) if who is not None else None, int(seed), {**options, "length": 20}
+            world, name, int(user_id) if user_id is not None else None, int(seed), {**options, "length": 20}
         )
         st.session_state["_talk"] = (ctx.dataset.hash, talk)
     except LusiferError as error:

@@ -79,32 +79,32 @@ with left:
     except LusiferError as error:
         state.show_error(error)
     draft.prompts = edited
-    state_said = "Not saved as a version yet; the draft is kept." if draft.revision else "No unsaved changes."
-    st.caption(f":material/draft: {state_said}")
+    draft_note = "Not saved as a version yet; the draft is kept." if draft.revision else "No unsaved changes."
+    st.caption(f":material/draft: {draft_note}")
 with right:
     try:
         step = 1
         if template != "first":
-            most = -(-draft.prompts.history // draft.prompts.batch_size)
-            step = st.slider("Step", 1, most, min(2, most), key="lab-step") if most > 1 else 1
-        found, context, whose, count = prompt_editor.build_preview(ctx, draft, user, template, int(step), store)
+            max_step = -(-draft.prompts.history // draft.prompts.batch_size)
+            step = st.slider("Step", 1, max_step, min(2, max_step), key="lab-step") if max_step > 1 else 1
+        preview, context, source, count = prompt_editor.build_preview(ctx, draft, user, template, int(step), store)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
-    rate_ = store.tokens_per_character(ctx.model) or 0.25
-    if found.mistakes:
-        prompt_editor.show_mistakes(found)
+    tokens_per_character = store.tokens_per_character(ctx.model) or 0.25
+    if preview.mistakes:
+        prompt_editor.show_mistakes(preview)
     else:
         with st.container(border=True):
             st.markdown(
-                f"**Rendered prompt** :small[user {user}, step {min(int(step), count)}; the profile {escape_markdown(whose)}]"
+                f"**Rendered prompt** :small[user {user}, step {min(int(step), count)}; the profile {escape_markdown(source)}]"
             )
-            prompt_editor.show_rendered_prompt(found, rate_)
+            prompt_editor.show_rendered_prompt(preview, tokens_per_character)
 with left:
     with st.expander("Variables and their values here", icon=":material/data_object:"):
-        st.dataframe(prompt_editor.variable_table(found, template), hide_index=True, alt="Variables of this template")
-    prompt_editor.show_save(store, draft, not found.mistakes)
-if not ctx.builtin and not found.mistakes:
+        st.dataframe(prompt_editor.variable_table(preview, template), hide_index=True, alt="Variables of this template")
+    prompt_editor.show_save(store, draft, not preview.mistakes)
+if not ctx.builtin and not preview.mistakes:
     st.subheader("Try it", icon=":material/science:")
     if template in {"system", "repair"}:
         st.caption(with_item_noun("Tried on the ratings of ten movies. To try a profile, choose one of its templates."))

@@ -13,17 +13,17 @@ from lusifer.ui.state import PageContext
 
 
 def step_claims(
-    ctx: PageContext, what: EvolutionSpec, steps: Sequence[Step], number: int
+    ctx: PageContext, spec: EvolutionSpec, steps: Sequence[Step], number: int
 ) -> tuple[dict[str, Claim], float]:
     """The audit's claims of one step by their text, and the faithfulness of the whole evolution."""
-    found = _cached_audit(ctx.dataset, steps, what.id, len(steps))
-    return {c.text: c for c in found.claims if c.step == number}, found.faithfulness
+    audit_result = _cached_audit(ctx.dataset, steps, spec.id, len(steps))
+    return {c.text: c for c in audit_result.claims if c.step == number}, audit_result.faithfulness
 
 
 def user_claims(ctx: PageContext, user: int, steps: Sequence[Step]) -> Sequence[Claim]:
     """Every claim of one user's evolution, the model alone."""
-    what = ctx.alone().plan(user)
-    return _cached_audit(ctx.dataset, steps, what.id, len(steps)).claims
+    spec = ctx.alone().plan(user)
+    return _cached_audit(ctx.dataset, steps, spec.id, len(steps)).claims
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)

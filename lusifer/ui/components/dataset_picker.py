@@ -137,7 +137,7 @@ def show_mapping_form(folder: Path) -> None:
     key = f"map-{folder.name}"
     one = st.text_input("Item noun, singular", guess.singular, key=f"{key}-one")
     many = st.text_input("Item noun, plural", guess.plural, key=f"{key}-many")
-    said: dict[str, str] = {}
+    columns_by_role: dict[str, str] = {}
     for table in custom_tables.ROLES:
         part = getattr(guess, table)
         if part is None:
@@ -145,11 +145,11 @@ def show_mapping_form(folder: Path) -> None:
         st.markdown(f"**{table.capitalize()}**: {escape_markdown(part.file)}")
         for role in custom_tables.ROLES[table]:
             options = ["", *columns[part.file]]
-            found = part.columns.get(role, "")
-            said[f"{table}.{role}"] = st.selectbox(
+            guessed_column = part.columns.get(role, "")
+            columns_by_role[f"{table}.{role}"] = st.selectbox(
                 role.replace("_", " ").capitalize(),
                 options,
-                options.index(found),
+                options.index(guessed_column),
                 key=f"{key}-{table}-{role}",
                 format_func=lambda c: c or "(none)",
             )
@@ -163,7 +163,7 @@ def show_mapping_form(folder: Path) -> None:
     if st.button("Accept", icon=":material/check:", key=f"{key}-accept", type="primary"):
         try:
             recipe = replace(
-                custom_tables.with_columns(guess, said),
+                custom_tables.with_columns(guess, columns_by_role),
                 singular=one or "item",
                 plural=many or "items",
                 unit=unit,

@@ -15,12 +15,12 @@ from lusifer.ui.components.job_panel import show_progress
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 
 
-def show_switch(data: Dataset, split: Split, asked: bool = False) -> bool:
+def show_switch(data: Dataset, split: Split, required: bool = False) -> bool:
     """The switch, and the job behind it while it is not prepared; whether evidence is told now.
 
     ``asked``: the chosen prompts want it.
     """
-    wanted = st.toggle(
+    switched_on = st.toggle(
         "Community evidence",
         key="evidence",
         bind="query-params",
@@ -30,9 +30,9 @@ def show_switch(data: Dataset, split: Split, asked: bool = False) -> bool:
             "rating. Off: the model alone."
         ),
     )
-    if asked and not wanted:
+    if required and not switched_on:
         st.caption("On, because these prompts use community evidence.")
-    elif not wanted:
+    elif not switched_on:
         return False
     if is_prepared(data, split):
         return True

@@ -16,7 +16,7 @@ from lusifer.ui.formatting import escape_markdown, format_cost
 from lusifer.ui.state import PageContext
 
 
-def load_steps(ctx: PageContext, what: EvolutionSpec) -> tuple[list[Step], int]:
+def load_steps(ctx: PageContext, spec: EvolutionSpec) -> tuple[list[Step], int]:
     """The steps that there are, and how many there should be.
 
     The built-in computes what is missing at once (milliseconds). A language model's steps are only
@@ -27,17 +27,17 @@ def load_steps(ctx: PageContext, what: EvolutionSpec) -> tuple[list[Step], int]:
         EmptyHistoryError: nothing to read.
         LusiferError: the built-in's result can't be stored.
     """
-    wanted = count_steps(ctx.dataset, ctx.split, what)
-    found = ctx.stored(what)
-    if len(found) < wanted and ctx.builtin:
+    total_steps = count_steps(ctx.dataset, ctx.split, spec)
+    steps = ctx.stored(spec)
+    if len(steps) < total_steps and ctx.builtin:
         model = ctx.user_model()
-        found = list(run_evolution(ctx.dataset, ctx.split, model, what, state.open_store(), community=ctx.community))
-    return found, wanted
+        steps = list(run_evolution(ctx.dataset, ctx.split, model, spec, state.open_store(), community=ctx.community))
+    return steps, total_steps
 
 
-def offer_missing_steps(ctx: PageContext, what: EvolutionSpec, done: int, wanted: int) -> None:
+def offer_missing_steps(ctx: PageContext, spec: EvolutionSpec, done: int, total_steps: int) -> None:
     """The button that starts a language model on the missing steps, or its progress."""
-    key = f"evolve:{what.id}"
+    key = f"evolve:{spec.id}"
     job = state.get_jobs().get(key)
     if job is not None and job.active:
         show_progress(key)
@@ -46,34 +46,34 @@ def offer_missing_steps(ctx: PageContext, what: EvolutionSpec, done: int, wanted
         if job.state == "failed":
             st.error(escape_markdown(job.error), icon=":material/error:")
         else:
-            st.info(f"Stopped after {done} of {wanted} steps; they are saved.")
+            st.info(f"Stopped after {done} of {total_steps} steps; they are saved.")
     store = state.open_store()
     model = ctx.user_model()
-    steps = ctx.stored(what)
-    cost = estimate_evolution(ctx.dataset, ctx.split, what, model, store, steps, community=ctx.community)
-    missing = wanted - done
+    steps = ctx.stored(spec)
+    cost = estimate_evolution(ctx.dataset, ctx.split, spec, model, store, steps, community=ctx.community)
+    missing = total_steps - done
     text = f"Compute {missing} step{'s' * (missing != 1)} ({format_cost(cost)})"
     if st.button(text, icon=":material/play_circle:", type="primary"):
-        told = ctx.community  # looked up here: a thread calls nothing of streamlit
+        evidence = ctx.community  # looked up here: a thread calls nothing of streamlit
         state.get_jobs().start(
             key,
             "Profile evolution",
-            lambda job: _compute_steps(job, ctx, what, store, wanted, told),
+            lambda job: _compute_steps(job, ctx, spec, store, total_steps, evidence),
             store=store,
         )
         st.rerun()
 
 
 def _compute_steps(
-    job: Job, ctx: PageContext, what: EvolutionSpec, store: Store | None, wanted: int, told: Community | None
+    job: Job, ctx: PageContext, spec: EvolutionSpec, store: Store | None, total_steps: int, evidence: Community | None
 ) -> int:
     """Runs in a worker thread: no call to streamlit here."""
     count = 0
-    job.run = f"evolve-{what.id}"
+    job.run = f"evolve-{spec.id}"
     model = ctx.user_model(store, run=job.run, cancelled=job.cancelled)
-    for step in run_evolution(ctx.dataset, ctx.split, model, what, store, cancelled=job.cancelled, community=told):
+    for step in run_evolution(ctx.dataset, ctx.split, model, spec, store, cancelled=job.cancelled, community=evidence):
         count = step.number
-        job.report_progress(count, wanted, f"Step {count} of {wanted} is done")
+        job.report_progress(count, total_steps, f"Step {count} of {total_steps} is done")
     return count
 
 
@@ -83,9 +83,9 @@ def load_all_steps(ctx: PageContext, user: int) -> list[Step]:
     Raises:
         LusiferError: nothing to read.
     """
-    what = ctx.plan(user)
-    steps, wanted = evolution_runner.load_steps(ctx, what)
-    if len(steps) < wanted:
+    spec = ctx.plan(user)
+    steps, total_steps = evolution_runner.load_steps(ctx, spec)
+    if len(steps) < total_steps:
         st.info("Compute the profile first.", icon=":material/hourglass_empty:")
-        evolution_runner.offer_missing_steps(ctx, what, len(steps), wanted)
-    return steps if len(steps) == wanted else []
+        evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
+    return steps if len(steps) == total_steps else []

@@ -42,7 +42,7 @@ def _shared_titles(_ctx: PageContext, dataset_hash: str) -> set[str]:
 
 
 def search_items(
-    ctx: PageContext, text: str, genres: Sequence[str], years: tuple[int, int] | None, most: int = 300
+    ctx: PageContext, text: str, genres: Sequence[str], years: tuple[int, int] | None, limit: int = 300
 ) -> list[int]:
     """Ids of the movies that fit, most rated first, at most ``most``."""
     frame = item_catalog(ctx, ctx.dataset.hash)
@@ -50,15 +50,15 @@ def search_items(
     for word in text.lower().split():
         mask &= frame["search"].str.contains(word, regex=False).to_numpy()
     if genres:
-        wanted = set(genres)
-        mask &= np.array([wanted <= set(g) for g in frame["genres"]])
+        genre_set = set(genres)
+        mask &= np.array([genre_set <= set(g) for g in frame["genres"]])
     if years:
         year = frame["year"].fillna(0).to_numpy(dtype=int)
         mask &= ((year >= years[0]) & (year <= years[1])) | (year == 0)
     rated = item_popularity(ctx, ctx.dataset.hash, ctx.split.name)
     ids = frame.index[mask]
     order = rated.reindex(ids).fillna(0).sort_values(ascending=False, kind="stable").index
-    return [int(i) for i in order[:most]]
+    return [int(i) for i in order[:limit]]
 
 
 def held_out_items(ctx: PageContext, user: int) -> list[int]:

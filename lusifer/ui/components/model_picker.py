@@ -65,11 +65,11 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
     if "_prompts" in st.session_state:
         st.session_state["prompts"] = st.session_state.pop("_prompts")
     # Shown as they are named: a bound selectbox puts what it shows into the address.
-    asked, listed = st.query_params.get("prompts", ""), versions.list_names(database)
-    if asked and asked not in listed:
+    requested, listed = st.query_params.get("prompts", ""), versions.list_names(database)
+    if requested and requested not in listed:
         try:
-            versions.resolve(asked, database)
-            listed.append(asked)  # an old one, which the list does not reach back to
+            versions.resolve(requested, database)
+            listed.append(requested)  # an old one, which the list does not reach back to
         except InvalidInputError as error:
             st.warning(escape_markdown(str(error)), icon=":material/warning:")
     name = st.selectbox(
@@ -80,15 +80,15 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
         help="A label (active, baseline, your own) points at a version and moves; a shipped set or a "
         "number never changes. Each version's evolutions and ratings are stored separately.",
     )
-    found = versions.resolve(name, database)
-    exact, said = name, prompts.TITLES.get(name, "")
+    prompt_set_found = versions.resolve(name, database)
+    exact, note = name, prompts.TITLES.get(name, "")
     if database is not None and name not in prompts.SHIPPED:
         number = database.prompt_labels().get(name) or int(name[1:])
         version = versions.get(database, number)
         exact = version.name
-        said = f"{exact if exact != name else found.name}: {version.note or 'no note'}"
-    st.caption(escape_markdown(said))
-    return exact, found
+        note = f"{exact if exact != name else prompt_set_found.name}: {version.note or 'no note'}"
+    st.caption(escape_markdown(note))
+    return exact, prompt_set_found
 
 
 def session_keys() -> dict[str, str]:
@@ -114,17 +114,17 @@ def _offer_local_models() -> None:
             type="tertiary",
         ):
             _use_models([f"ollama:{n}" for n in names], f"ollama:{names[0]}")
-    elif files.is_installed() and (found := files.list_model_files()):
-        name = found[0].relative_to(files.models_dir()).as_posix()
+    elif files.is_installed() and (model_files := files.list_model_files()):
+        name = model_files[0].relative_to(files.models_dir()).as_posix()
         if st.button(f"{escape_markdown(name)} is available: use it", icon=":material/bolt:", type="tertiary"):
-            specs = [f"file:{f.relative_to(files.models_dir()).as_posix()}" for f in found]
+            specs = [f"file:{f.relative_to(files.models_dir()).as_posix()}" for f in model_files]
             _use_models(specs, specs[0])
 
 
-def _use_models(listed: list[str], chosen: str | None = None) -> None:
+def _use_models(listed: list[str], selected: str | None = None) -> None:
     st.session_state["_models"] = listed
-    if chosen:
-        st.session_state["_model"] = chosen
+    if selected:
+        st.session_state["_model"] = selected
     st.rerun()
 
 
@@ -152,15 +152,15 @@ def _show_connection(model: str) -> None:
     with st.container(horizontal=True):
         if st.button("List models", icon=":material/list:"):
             _list_models(endpoint)
-        chosen = model.startswith(f"{endpoint.name}:")
+        is_selected = model.startswith(f"{endpoint.name}:")
         if st.button(
             "Test connection",
             icon=":material/network_check:",
             help=f"Asks {escape_markdown(model)} for one word: about 30 tokens, charged to the budget."
-            if chosen
+            if is_selected
             else "Requests the list of models, which is free.",
         ):
-            _test_connection(endpoint, model if chosen else None)
+            _test_connection(endpoint, model if is_selected else None)
     if st.session_state.get("_models_error"):
         st.warning(escape_markdown(st.session_state["_models_error"]))
     if st.session_state.get("_models_said"):
@@ -196,21 +196,21 @@ def _show_key_field(endpoint: Endpoint) -> None:
         st.rerun()
 
 
-def _show_outcome(said: str = "", error: str = "") -> None:
-    st.session_state["_models_said"], st.session_state["_models_error"] = said, error
+def _show_outcome(message: str = "", error: str = "") -> None:
+    st.session_state["_models_said"], st.session_state["_models_error"] = message, error
     st.rerun()
 
 
 def _list_models(endpoint: Endpoint) -> None:
     try:
-        found = create_bare_llm(f"{endpoint.name}:-", session_keys())[0].list_models()  # type: ignore[attr-defined]
+        models = create_bare_llm(f"{endpoint.name}:-", session_keys())[0].list_models()  # type: ignore[attr-defined]
     except LusiferError as error:
         _show_outcome(error=str(error))
         return
-    if not found:
+    if not models:
         _show_outcome(error="The server lists no model.")
-    st.session_state["_models"] = [f"{endpoint.name}:{name}" for name in found]
-    _show_outcome(f"{len(found)} model{'s' * (len(found) != 1)} listed: choose one above.")
+    st.session_state["_models"] = [f"{endpoint.name}:{name}" for name in models]
+    _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed: choose one above.")
 
 
 def _test_connection(endpoint: Endpoint, model: str | None) -> None:
@@ -226,10 +226,10 @@ def _test_connection(endpoint: Endpoint, model: str | None) -> None:
         if database is None:
             raise InvalidInputError("A model can't be called while results can't be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
-        asked = CachedLLM(
+        llm_with_cache = CachedLLM(
             BudgetedLLM(create_bare_llm(model, session_keys())[0], database, state.get_budget()), database
         )
-        answer = asked.complete(
+        answer = llm_with_cache.complete(
             [Message("user", "Answer with the word yes.")],
             max_tokens=16,
             draw=time.time_ns(),
@@ -273,17 +273,17 @@ def _pick_model_file() -> None:
     if not files.is_installed():
         st.warning(f"A model file needs the package xllamacpp. {escape_markdown(files.INSTALL_HINT)}")
         return
-    found = [f.relative_to(files.models_dir()).as_posix() for f in files.list_model_files()]
-    if not found:
+    model_files = [f.relative_to(files.models_dir()).as_posix() for f in files.list_model_files()]
+    if not model_files:
         st.caption(
             "No file yet."
             if settings.is_public()
             else f"Put a .gguf file into {escape_markdown(str(files.models_dir()))}, or type file:PATH as the model."
         )
         return
-    name = st.selectbox("File", found, key="_file_name")
+    name = st.selectbox("File", model_files, key="_file_name")
     if st.button("Use it", icon=":material/check:"):
-        _use_models([f"file:{n}" for n in found], f"file:{name}")
+        _use_models([f"file:{n}" for n in model_files], f"file:{name}")
 
 
 def show_budget() -> None:
@@ -298,8 +298,8 @@ def show_budget() -> None:
         st.warning(escape_markdown(str(error)))
         return
     ceiling = _max_budget()
-    most = f"{format_money(limit.dollars or 0)}".replace("$", "\\$")
-    with st.popover(f"Budget of this session: {most}", icon=":material/savings:", type="tertiary"):
+    limit_text = f"{format_money(limit.dollars or 0)}".replace("$", "\\$")
+    with st.popover(f"Budget of this session: {limit_text}", icon=":material/savings:", type="tertiary"):
         st.number_input(
             "Dollars",
             min_value=0.0,
@@ -319,7 +319,7 @@ def show_budget() -> None:
 
 def _max_budget() -> float | None:
     """The most that may be chosen: a visitor goes beyond neither the operator's limit nor the usual one."""
-    given = operator_budget().session.dollars
-    if settings.is_public() and given is None:
+    operator_limit = operator_budget().session.dollars
+    if settings.is_public() and operator_limit is None:
         return state.SESSION_DOLLARS
-    return given
+    return operator_limit

@@ -66,11 +66,11 @@ def _show_import_and_export(dataset: Dataset, database: Store) -> None:
             path = Path(folder) / "table.csv"
             path.write_bytes(file.getvalue())
             try:
-                said = import_csv(dataset, path, database).text
+                report = import_csv(dataset, path, database).text
             except LusiferError as error:
                 st.session_state["_details_said"] = f"{error}".replace(str(path), file.name)
             else:
-                st.session_state["_details_said"] = said
+                st.session_state["_details_said"] = report
         st.session_state["_details_done"] = file.file_id
         st.rerun()
     if file is not None and st.session_state.get("_details_said"):

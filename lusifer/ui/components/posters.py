@@ -23,13 +23,13 @@ def poster_url(item: Item, size: str = SMALL) -> str | None:
     return f"{base}/{size}{item.details.poster}"
 
 
-def show_posters(items: Sequence[Item], most: int = 12) -> None:
+def show_posters(items: Sequence[Item], limit: int = 12) -> None:
     """Posters with titles, as many as have one; nothing where none has."""
-    shown = [i for i in items if poster_url(i)][:most]
-    if not shown:
+    with_poster = [i for i in items if poster_url(i)][:limit]
+    if not with_poster:
         return
     with st.container(horizontal=True, gap="small"):
-        for item in shown:
+        for item in with_poster:
             st.image(
                 poster_url(item, MEDIUM) or "",
                 width=92,

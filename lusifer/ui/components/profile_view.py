@@ -53,13 +53,13 @@ def format_verdict(claim: Claim | None) -> str:
 
 def show_audit_summary(claims: Mapping[str, Claim], step: int, faithfulness: float) -> None:
     """How many statements of a step the ratings bear out, and of the whole evolution."""
-    told = [c for c in claims.values() if c.verdict != "can't be told"]
-    if not told:
+    checkable = [c for c in claims.values() if c.verdict != "can't be told"]
+    if not checkable:
         return
-    borne = sum(c.verdict == "borne out" for c in told)
+    supported = sum(c.verdict == "borne out" for c in checkable)
     all_ = f" Over all steps: {faithfulness:.0%}." if math.isfinite(faithfulness) else ""
     st.caption(
-        f":material/fact_check: Checked against the ratings: {borne} of {len(told)} statements of step {step} "
+        f":material/fact_check: Checked against the ratings: {supported} of {len(checkable)} statements of step {step} "
         f"are supported.{all_}",
         help=with_item_noun(
             "Checks every stated change, every new or rewritten statement and the explanation: are the "
@@ -86,17 +86,17 @@ def show_profile(
         st.caption(escape_markdown(after.about))
     lines = diff(before, after) if before is not None and show_changes else None
     for section, heading in SECTIONS.items():
-        found = (
+        section_lines = (
             [x for x in lines if x.section == section]
             if lines is not None
             else [Line(section, "kept", new=b.text) for b in after.section(section)]
         )
         if only_changes:
-            found = [x for x in found if x.status != "kept"]
-        if not found:
+            section_lines = [x for x in section_lines if x.status != "kept"]
+        if not section_lines:
             continue
         st.markdown(f"**:material/{SECTION_ICONS[section]}: {heading}**")
-        st.markdown("\n".join(format_bullet(x, (claims or {}).get(x.new)) for x in found))
+        st.markdown("\n".join(format_bullet(x, (claims or {}).get(x.new)) for x in section_lines))
     if not after.bullets:
         st.caption("Nothing known yet.")
 
@@ -190,8 +190,8 @@ def show_change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> N
         count = len(change.item_ids)
         name = escape_markdown(change.aspect[:1].upper() + change.aspect[1:])
         claim = (claims or {}).get(f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}")
-        mark = f" :material/{VERDICT_ICONS[claim.verdict]}:" if claim else ""
-        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {with_item_noun('movies' if count != 1 else 'movie')})]{mark}"
+        icon = f" :material/{VERDICT_ICONS[claim.verdict]}:" if claim else ""
+        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {with_item_noun('movies' if count != 1 else 'movie')})]{icon}"
         with st.expander(head):
             st.markdown("\n".join(_format_cited_items(by_id, change.item_ids)))
             if claim:

@@ -29,11 +29,11 @@ def run_titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def pick_run(
-    found: Sequence[dict[str, Any]],
+    runs: Sequence[dict[str, Any]],
     key: str,
     parameter: str,
     slot: str,
-    mark: Callable[[str], str] = lambda run: "",
+    suffix: Callable[[str], str] = lambda run: "",
 ) -> dict[str, Any]:
     """The list of results: a new one (its id in the session's ``slot``) first, else the link's, else the one
     that was chosen; kept in the address.
@@ -42,15 +42,15 @@ def pick_run(
         found: at least one run.
         mark: what is added to a run's title.
     """
-    listed = {run: title + mark(run) for run, title in run_titles(found).items()}
-    asked = st.session_state.pop(slot, None)
-    if asked is None and key not in st.session_state:  # else the list says what is shown
-        asked = st.query_params.get(parameter)
-    if asked in listed:
-        st.session_state[key] = asked
+    listed = {run: title + suffix(run) for run, title in run_titles(runs).items()}
+    requested = st.session_state.pop(slot, None)
+    if requested is None and key not in st.session_state:  # else the list says what is shown
+        requested = st.query_params.get(parameter)
+    if requested in listed:
+        st.session_state[key] = requested
     run = st.selectbox("Result", list(listed), key=key, format_func=lambda r: listed.get(r, r))
     st.query_params[parameter] = run
-    return next(r for r in found if r["id"] == run)
+    return next(r for r in runs if r["id"] == run)
 
 
 def delete_run(store: Store, run: str) -> None:

@@ -26,21 +26,23 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
     except LusiferError as error:
         state.show_error(error)
         return
-    made = trust.build_trust_card(store, ctx.dataset.name, ctx.dataset.hash, ctx.split.id, model.spec, model.version)
+    card_data = trust.build_trust_card(
+        store, ctx.dataset.name, ctx.dataset.hash, ctx.split.id, model.spec, model.version
+    )
     st.subheader("Trust card", icon=":material/verified_user:")
     st.caption(
-        f"Results of the recorded runs for {escape_markdown(label(made.model))}, version {escape_markdown(made.version)}, on {escape_markdown(made.split)}: "
-        f"{made.measured} of {len(made.lines)} measures are available. Nothing is computed here; every line names its run."
+        f"Results of the recorded runs for {escape_markdown(label(card_data.model))}, version {escape_markdown(card_data.version)}, on {escape_markdown(card_data.split)}: "
+        f"{card_data.measured} of {len(card_data.lines)} measures are available. Nothing is computed here; every line names its run."
     )
     with st.grid(3, min_column_width=280, gap="small"):
-        for verdict in made.verdicts:
+        for verdict in card_data.verdicts:
             with st.container(border=True):
-                mark = ":green-badge[:material/check: Yes]" if verdict.fit else ":red-badge[:material/close: No]"
-                st.markdown(f"**Fit for {verdict.use}** {mark}")
+                badge = ":green-badge[:material/check: Yes]" if verdict.fit else ":red-badge[:material/close: No]"
+                st.markdown(f"**Fit for {verdict.use}** {badge}")
                 st.caption(f"Because {escape_markdown(verdict.because)}")
     with st.expander("Every measure, its rule and its run", icon=":material/rule:"):
         st.dataframe(
-            card_table(made),
+            card_table(card_data),
             hide_index=True,
             height="content",
             row_height=40,
@@ -52,18 +54,18 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
         )
     with st.container(horizontal=True):
         st.download_button(
-            "Card as Markdown", made.to_markdown(), "trust-card.md", "text/markdown", icon=":material/download:"
+            "Card as Markdown", card_data.to_markdown(), "trust-card.md", "text/markdown", icon=":material/download:"
         )
         st.download_button(
             "Card as JSON",
-            json.dumps(made.to_json(), ensure_ascii=False, indent=1),
+            json.dumps(card_data.to_json(), ensure_ascii=False, indent=1),
             "trust-card.json",
             "application/json",
             icon=":material/download:",
         )
 
 
-def card_table(made: TrustCard) -> pd.DataFrame:
+def card_table(card_data: TrustCard) -> pd.DataFrame:
     """One row a line of the card."""
     return pd.DataFrame(
         [
@@ -77,7 +79,7 @@ def card_table(made: TrustCard) -> pd.DataFrame:
                 if x.note
                 else f"not measured yet; source: {x.how}",
             }
-            for x in made.lines
+            for x in card_data.lines
         ]
     )
 

@@ -49,12 +49,14 @@ def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
     """The fields that say whom a run looks at: the group, how many of it, and the seed. Ends the page where nobody
     of the group can be tested."""
     which = st.selectbox("Of", list(USER_GROUPS), format_func=USER_GROUPS.__getitem__, key=f"{key}-among", width=220)
-    able = count_eligible_users(ctx, which)
-    if not able:
+    eligible = count_eligible_users(ctx, which)
+    if not eligible:
         st.info("No user of this group has a test rating on this split.", icon=":material/info:")
         st.stop()
-    usual = min(able, 100 if ctx.builtin else 20)
-    count = st.number_input("Users", 1, able, usual, 10, key=f"{key}-users-{which}-{ctx.builtin}", width=130)
+    default_count = min(eligible, 100 if ctx.builtin else 20)
+    count = st.number_input(
+        "Users", 1, eligible, default_count, 10, key=f"{key}-users-{which}-{ctx.builtin}", width=130
+    )
     seed = st.number_input("Seed", 0, 10**6, 0, key=f"{key}-seed", width=110)
     return which, int(count), int(seed)
 
@@ -100,5 +102,5 @@ def _estimate_simulation(
 
 def _model_variants(ctx: PageContext, store: Store | None, **more: Any) -> list[tuple[UserModel, Community | None]]:
     """The model alone, and told what others gave where evidence is on; each with what it is told."""
-    made = [(ctx.alone().user_model(store, **more), None)]
-    return made + ([(ctx.user_model(store, **more), ctx.community)] if ctx.evidence else [])  # type: ignore[return-value]
+    variants = [(ctx.alone().user_model(store, **more), None)]
+    return variants + ([(ctx.user_model(store, **more), ctx.community)] if ctx.evidence else [])  # type: ignore[return-value]

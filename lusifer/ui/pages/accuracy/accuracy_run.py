@@ -26,7 +26,7 @@ def run_comparison(
     which: str,
     store: Store | None,
     label: str,
-    light: Community | None,
+    offsets: Community | None,
     full: Community | None,
 ) -> dict[str, Any]:
     """Compare predictors on a sample of users and record the run, which is returned.
@@ -59,11 +59,11 @@ def run_comparison(
     )
     job.run = run
     model = alone.user_model(store, run=run, cancelled=job.cancelled)
-    told = None
+    with_evidence = None
     if full is not None:
-        told = ctx.user_model(store, run=run, cancelled=job.cancelled), full
+        with_evidence = ctx.user_model(store, run=run, cancelled=job.cancelled), full
     try:
-        found = evaluate(
+        comparison = evaluate(
             ctx.dataset,
             ctx.split,
             names,
@@ -71,25 +71,25 @@ def run_comparison(
             model=model,
             store=store,
             seed=seed,
-            community=light,
-            evidence_variant=told,
+            community=offsets,
+            evidence_variant=with_evidence,
             folder=settings.prediction_cache_dir(),
-            on_progress=lambda done, total, what="": job.report_progress(done, total, TITLES.get(what, what)),
+            on_progress=lambda done, total, message="": job.report_progress(done, total, TITLES.get(message, message)),
             cancelled=job.cancelled,
             workers=1 if ctx.builtin else WORKERS,
         )
         job.report_progress(job.total, job.total, "Intervals and audit")
-        made = summary(found, seed)
-        tables.save_table(run, table(found, ctx.split))
+        result = summary(comparison, seed)
+        tables.save_table(run, table(comparison, ctx.split))
     except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store:
-        made["usage"] = store.run_usage(run)
+        result["usage"] = store.run_usage(run)
         plans = {u: make_evolution_spec(ctx.dataset, ctx.split, u, model).id for u in users}
-        made["trust"]["price"] = trust.price_a_user(store, plans, ctx.builtin, seed)
-        store.finish_run(run, "done", made)
+        result["trust"]["price"] = trust.price_a_user(store, plans, ctx.builtin, seed)
+        store.finish_run(run, "done", result)
     return {
         "id": run,
         "split": ctx.split.id,
@@ -97,6 +97,6 @@ def run_comparison(
         "seed": seed,
         "params": params,
         "model_version": model.version,
-        "summary": made,
+        "summary": result,
         "title": label,
     }

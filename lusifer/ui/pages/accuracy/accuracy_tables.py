@@ -18,10 +18,8 @@ from lusifer.ui.state import PageContext
 @st.cache_data(max_entries=16, show_spinner=False)
 def load_predictions(run: str) -> pd.DataFrame | None:
     """The single predictions of a run, or ``None`` if their file is gone or of an older version."""
-    found = tables.read_table(run)
-    return (
-        found if found is not None and {"activity", "popularity", "age", "position", "reason"} <= set(found) else None
-    )
+    rows = tables.read_table(run)
+    return rows if rows is not None and {"activity", "popularity", "age", "position", "reason"} <= set(rows) else None
 
 
 def filter_rows(
@@ -33,12 +31,12 @@ def filter_rows(
     true: Sequence[float],
 ) -> pd.DataFrame:
     """The rows that every filter lets through."""
-    kept = rows[rows["activity"].between(*activity) & rows["popularity"].between(*popularity)]
+    passing = rows[rows["activity"].between(*activity) & rows["popularity"].between(*popularity)]
     if genres:
-        wanted = set(genres)
-        of = kept["item_id"].map(ctx.dataset.items["genres"])
-        kept = kept[[bool(wanted & set(g)) for g in of]]
-    return kept[kept["rating"].isin(list(true))] if true else kept
+        genre_set = set(genres)
+        genres_of_rows = passing["item_id"].map(ctx.dataset.items["genres"])
+        passing = passing[[bool(genre_set & set(g)) for g in genres_of_rows]]
+    return passing[passing["rating"].isin(list(true))] if true else passing
 
 
 @st.cache_data(max_entries=30, show_spinner=False)
@@ -49,17 +47,17 @@ def compute_metrics(
     return measures(_rows, names, _ctx.dataset.scale, seed=seed)
 
 
-def leaderboard_table(shown: dict[str, Any], values: dict[str, dict[str, float]], model_label: str) -> pd.DataFrame:
+def leaderboard_table(run: dict[str, Any], values: dict[str, dict[str, float]], model_label: str) -> pd.DataFrame:
     """The leaderboard: simulators first, then collaborative filtering, then trivial."""
-    made = shown["summary"]["predictors"]
+    by_predictor = run["summary"]["predictors"]
     rows = []
     for name in sorted(values, key=lambda n: ORDER.index(n) if n in ORDER else 99):
         title = TITLES.get(name, name)
         if name == SIMULATOR:
             title = f"{title}: {model_label}"
-        kept = {k: made.get(name, {}).get(k) for k in ("coverage", "seconds", "faithfulness")}
+        extra = {k: by_predictor.get(name, {}).get(k) for k in ("coverage", "seconds", "faithfulness")}
         rows.append(
-            {"name": name, "predictor": title, "group": GROUPS.get(name, "Naive baselines"), **values[name], **kept}
+            {"name": name, "predictor": title, "group": GROUPS.get(name, "Naive baselines"), **values[name], **extra}
         )
     frame = pd.DataFrame(rows)
     numbers = [c for c in frame.columns if c not in {"name", "predictor", "group"}]
@@ -74,9 +72,9 @@ def format_with_interval(row: pd.Series, metric: str) -> str:
     return f"{row[metric]:.3f} ({row[f'{metric}_low']:.3f} to {row[f'{metric}_high']:.3f})"
 
 
-def verdict_sentence(made: dict[str, Any]) -> str:
+def verdict_sentence(summary: dict[str, Any]) -> str:
     """One sentence on where the best-informed simulator stands, from the paired differences in RMSE."""
-    differences = made.get("simulator_minus") or {}
+    differences = summary.get("simulator_minus") or {}
     sides: dict[str, list[str]] = {
         "has a significantly lower error than": [],
         "does not differ significantly from": [],
@@ -92,23 +90,23 @@ def verdict_sentence(made: dict[str, Any]) -> str:
         title = title.lower() if title[1:2].islower() else title
         sides[words].append(f"{title} (by {abs(value):.3f})")
     parts = [f"{words} {', '.join(names)}" for words, names in sides.items() if names]
-    mine = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in made["predictors"]), "")
-    lead = {WITH_EVIDENCE: "calibrated with evidence", CALIBRATED: "calibrated"}.get(mine, "alone")
+    best_simulator = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in summary["predictors"]), "")
+    lead = {WITH_EVIDENCE: "calibrated with evidence", CALIBRATED: "calibrated"}.get(best_simulator, "alone")
     return f"By RMSE, the simulator, {lead}, {'; it '.join(parts)}." if parts else ""
 
 
-def model_contributions(made: dict[str, Any]) -> list[tuple[str, str, str]]:
+def model_contributions(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     """What the model's own say is worth: over what, the difference with its interval, in words."""
-    found = []
+    contributions = []
     names = {"over_bias": "vs. user + item bias", "over_fm": "vs. factorization machine"}
     for key, title in names.items():
-        entry = (made.get("adds") or {}).get(key)
+        entry = (summary.get("adds") or {}).get(key)
         if not entry:
             continue
         value, low, high = entry["difference"]
         if None in (value, low, high):
             figure = "–" if value is None else f"{value:+.4f}"
-            found.append((title, figure, "One user gives no confidence interval; use a larger sample."))
+            contributions.append((title, figure, "One user gives no confidence interval; use a larger sample."))
             continue
         figure = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
         if high < 0:
@@ -120,5 +118,5 @@ def model_contributions(made: dict[str, Any]) -> list[tuple[str, str, str]]:
         partial = entry.get("partial")
         if partial is not None:
             words += f" Partial correlation on {entry['forecasts']:,} forecasts: {partial:.3f}."
-        found.append((title, figure, words))
-    return found
+        contributions.append((title, figure, words))
+    return contributions

@@ -52,12 +52,12 @@ def show_filters(ctx: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame, st
         true = st.pills(
             "Actual rating", levels, selection_mode="multi", key="filter-true", format_func=lambda v: f"{v:g}"
         )
-    kept = accuracy_tables.filter_rows(rows, ctx, spans["activity"], spans["popularity"], genres, true or [])
-    if len(kept) < len(rows):
+    passing = accuracy_tables.filter_rows(rows, ctx, spans["activity"], spans["popularity"], genres, true or [])
+    if len(passing) < len(rows):
         st.caption(
-            f":material/filter_alt: {len(kept):,} of {len(rows):,} ratings match the filter. The summary above and the columns Faithful, Answered and Seconds are for the whole run."
+            f":material/filter_alt: {len(passing):,} of {len(rows):,} ratings match the filter. The summary above and the columns Faithful, Answered and Seconds are for the whole run."
         )
-    return kept, repr((spans, sorted(genres), sorted(true or [])))
+    return passing, repr((spans, sorted(genres), sorted(true or [])))
 
 
 def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
@@ -80,10 +80,10 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         table[title] = frame[column]
     usage = summary.get("usage") or {}
     if usage.get("made") or usage.get("cached"):
-        mine = frame["name"].isin(predictor_titles.SIMULATORS)
-        table["Tokens"] = np.where(mine, usage["tokens"], np.nan)
+        is_simulator = frame["name"].isin(predictor_titles.SIMULATORS)
+        table["Tokens"] = np.where(is_simulator, usage["tokens"], np.nan)
         spent = format_money(usage["price"]) + (" + unpriced" if usage["unpriced"] else "")
-        table["Price"] = np.where(mine, spent, "")
+        table["Price"] = np.where(is_simulator, spent, "")
     number = st.column_config.NumberColumn
     st.dataframe(
         table,
@@ -145,7 +145,7 @@ def _predictor_titles(names: Sequence[str]) -> dict[str, str]:
 
 def show_distribution(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
     """How far off, how often; predicted against true; how the predictions are spread."""
-    shown = st.pills(
+    selected = st.pills(
         "Shown",
         names,
         default=names[:3],
@@ -154,13 +154,13 @@ def show_distribution(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]
         key="lines",
         format_func=lambda n: predictor_titles.TITLES.get(n, n),
     )
-    shown = shown or list(names[:1])
+    selected = selected or list(names[:1])
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
             st.subheader("Error distribution", icon=":material/ssid_chart:")
             st.plotly_chart(
                 accuracy_charts.error_distribution(
-                    {predictor_titles.TITLES.get(n, n): rows[n] - rows["rating"] for n in shown}
+                    {predictor_titles.TITLES.get(n, n): rows[n] - rows["rating"] for n in selected}
                 ),
                 alt="Distribution of the errors of each predictor",
             )
@@ -176,7 +176,7 @@ def show_distribution(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]
     st.subheader("Rating distribution", icon=":material/bar_chart:")
     st.plotly_chart(
         accuracy_charts.histograms(
-            {"True": rows["rating"], **{predictor_titles.TITLES.get(n, n): rows[n] for n in shown}},
+            {"True": rows["rating"], **{predictor_titles.TITLES.get(n, n): rows[n] for n in selected}},
             ctx.dataset.scale.values.tolist(),
         ),
         alt="Shares of each rating, actual and predicted",
@@ -186,10 +186,10 @@ def show_distribution(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]
 def show_groups(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> None:
     """RMSE by activity, popularity, genre, age, position, true rating."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        by = st.selectbox(
+        grouping = st.selectbox(
             "By", list(GROUPINGS), format_func=lambda b: with_item_noun(GROUPINGS[b][0]), key="group-by", width=320
         )
-    shown = st.pills(
+    selected = st.pills(
         "Shown",
         names,
         default=names[:4],
@@ -198,14 +198,14 @@ def show_groups(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str]) -> N
         key="group-lines",
         format_func=lambda n: predictor_titles.TITLES.get(n, n),
     )
-    found = breakdown(rows, shown or names[:1], by, ctx.dataset)
-    if found.empty:
+    table = breakdown(rows, selected or names[:1], grouping, ctx.dataset)
+    if table.empty:
         st.caption("Every group has fewer than 20 ratings; use a larger sample.")
         return
-    found["predictor"] = found["predictor"].map(_predictor_titles(names))
+    table["predictor"] = table["predictor"].map(_predictor_titles(names))
     st.plotly_chart(
-        accuracy_charts.breakdown(found, with_item_noun(GROUPINGS[by][0])),
-        alt=f"RMSE by {with_item_noun(GROUPINGS[by][0])}",
+        accuracy_charts.breakdown(table, with_item_noun(GROUPINGS[grouping][0])),
+        alt=f"RMSE by {with_item_noun(GROUPINGS[grouping][0])}",
     )
     st.caption(with_item_noun("Groups with fewer than 20 ratings are omitted. A movie counts in each of its genres."))
 
@@ -215,26 +215,26 @@ def show_calibration(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str])
     if not names:
         st.caption("This run has no calibrated simulator: choose Simulator among the predictors.")
         return
-    least = threshold(ctx.dataset.scale)
-    happened = (rows["rating"] >= least).astype(float)
-    curves = {predictor_titles.TITLES[n]: reliability(rows[f"{n}:high"], happened) for n in names}
+    high_rating = threshold(ctx.dataset.scale)
+    is_high = (rows["rating"] >= high_rating).astype(float)
+    curves = {predictor_titles.TITLES[n]: reliability(rows[f"{n}:high"], is_high) for n in names}
     st.plotly_chart(
-        accuracy_charts.reliability(curves, f"a rating of {least:g} or more"),
+        accuracy_charts.reliability(curves, f"a rating of {high_rating:g} or more"),
         alt="Predicted probability of a high rating vs. observed frequency",
     )
-    said = "; ".join(f"{title}: {frame.attrs['error']:.3f}" for title, frame in curves.items())
-    st.caption(f"Calibration error (mean distance from the diagonal, weighted): {said}.")
+    calibration_errors = "; ".join(f"{title}: {frame.attrs['error']:.3f}" for title, frame in curves.items())
+    st.caption(f"Calibration error (mean distance from the diagonal, weighted): {calibration_errors}.")
 
 
-def show_audit(ctx: PageContext, shown: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
+def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
     """Statements that the ratings do not bear out, and whether a stated change helps to predict."""
-    if not validity_run.is_same_model(ctx, shown):
+    if not validity_run.is_same_model(ctx, run):
         st.caption(
-            f"This run was made with {escape_markdown(str(shown['model']))}, version {escape_markdown(str(shown['model_version']))}. "
+            f"This run was made with {escape_markdown(str(run['model']))}, version {escape_markdown(str(run['model_version']))}. "
             "Choose that model and its prompts in the sidebar to see its statements."
         )
         return
-    whole = accuracy_tables.load_predictions(shown["id"])
+    whole = accuracy_tables.load_predictions(run["id"])
     if whole is not None and len(whole) > len(rows):
         st.caption("The filter does not apply here: whole evolutions are audited.")
         rows = whole
@@ -242,7 +242,7 @@ def show_audit(ctx: PageContext, shown: dict[str, Any], rows: pd.DataFrame, stor
     if not steps:
         st.caption("The evolutions of this run are not stored for the model chosen in the sidebar.")
         return
-    claims = [(u, c) for u, made in steps.items() for c in claim_audit.user_claims(ctx, u, made)]
+    claims = [(u, c) for u, user_steps in steps.items() for c in claim_audit.user_claims(ctx, u, user_steps)]
     kinds = {"change": "Stated changes", "bullet": "New statements", "explanation": "Explanations"}
     counted = pd.DataFrame(
         [
@@ -253,7 +253,7 @@ def show_audit(ctx: PageContext, shown: dict[str, Any], rows: pd.DataFrame, stor
     )
     st.dataframe(counted, hide_index=True, alt="Claims by kind and verdict")
     st.markdown("**Does a stated change help?** Each next batch is forecast again from the profile before the change.")
-    key = f"validity:{shown['id']}:{ctx.model}:{ctx.prompts}"
+    key = f"validity:{run['id']}:{ctx.model}:{ctx.prompts}"
     job = state.get_jobs().get(key)
     if job is not None and job.active:
         job_panel.show_progress(key)
@@ -267,7 +267,7 @@ def show_audit(ctx: PageContext, shown: dict[str, Any], rows: pd.DataFrame, stor
             state.get_jobs().start(
                 key,
                 "Predictive validity",
-                lambda j: validity_run.measure_validity(j, ctx, steps, store, shown["id"]),
+                lambda j: validity_run.measure_validity(j, ctx, steps, store, run["id"]),
                 store=store,
             )
             st.rerun()
@@ -287,18 +287,18 @@ def show_audit(ctx: PageContext, shown: dict[str, Any], rows: pd.DataFrame, stor
         st.caption(f"{len(wrong) - MAX_LARGEST_ERRORS} more; see the Evolution page.")
 
 
-def _show_validity(found: Any) -> None:
-    if found is None:
+def _show_validity(validity: Any) -> None:
+    if validity is None:
         st.caption(with_item_noun("No change named an aspect of a later movie, so there is nothing to measure."))
         return
     with st.grid(3, min_column_width=200):
         for title, i in (
-            ("Gain on affected items", found.stated),
-            ("Gain on other items", found.others),
-            ("Difference", found.difference),
+            ("Gain on affected items", validity.stated),
+            ("Gain on other items", validity.others),
+            ("Difference", validity.difference),
         ):
             st.metric(title, f"{i.value:+.3f}", help=f"95 % interval {i.low:+.3f} to {i.high:+.3f}, over users.")
-    low, high = found.difference.low, found.difference.high
+    low, high = validity.difference.low, validity.difference.high
     words = (
         "The change helped more on the items that it names."
         if low > 0
@@ -307,7 +307,7 @@ def _show_validity(found: Any) -> None:
         else "No significant difference between affected and other items (the interval includes 0)."
     )
     st.caption(
-        f"Reduction in squared error (stars²) from the profile after a change, on {found.movies[0]:,} and {found.movies[1]:,} forecasts. {words}"
+        f"Reduction in squared error (stars²) from the profile after a change, on {validity.movies[0]:,} and {validity.movies[1]:,} forecasts. {words}"
     )
 
 
@@ -378,10 +378,10 @@ def show_cold_start(ctx: PageContext, store: Store | None) -> None:
     st.caption(
         "Accuracy of each predictor when the 0, 1, 2, 3, 5, 10 or 20 newest ratings of a user are known, always on the same test ratings."
     )
-    found = experiment_view.finished_experiments(ctx, store, "cold")
-    asked = user_picker.link_parameters() | {"experiment": "cold"} | ({"run": found[0]["id"]} if found else {})
-    if found:
-        experiment_view.show_brief(found[0])
+    runs = experiment_view.finished_experiments(ctx, store, "cold")
+    parameters = user_picker.link_parameters() | {"experiment": "cold"} | ({"run": runs[0]["id"]} if runs else {})
+    if runs:
+        experiment_view.show_brief(runs[0])
     else:
         st.info(
             "Cold start has not been measured on this split yet. Run the Cold start experiment; with "
@@ -390,9 +390,9 @@ def show_cold_start(ctx: PageContext, store: Store | None) -> None:
         )
     st.page_link(
         "pages/evidence/experiments.py",
-        label="Open it on Experiments" if found else "Go to the experiment",
+        label="Open it on Experiments" if runs else "Go to the experiment",
         icon=":material/experiment:",
-        query_params=asked,
+        query_params=parameters,
     )
 
 
@@ -420,24 +420,24 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
             st.rerun()
 
 
-def show_other_runs(runs: Sequence[dict[str, Any]], shown: dict[str, Any]) -> None:
+def show_other_runs(runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None:
     """This run beside others: RMSE by predictor."""
-    others = {r["id"]: r for r in runs if r["id"] != shown["id"]}
+    others = {r["id"]: r for r in runs if r["id"] != run["id"]}
     if not others:
         st.caption("This is the only recorded comparison on this split.")
         return
-    chosen = st.multiselect(
+    selected = st.multiselect(
         "Compare with",
         list(others),
         default=list(others)[:1],
         key="other-runs",
         format_func=run_picker.run_titles(list(others.values())).__getitem__,
     )
-    columns = {"This run": shown} | {
+    columns = {"This run": run} | {
         f"{others[i]['title']} ({others[i]['created_at'][:16].replace('T', ' ')}, seed {others[i]['seed']}, {i[-4:]})": others[
             i
         ]
-        for i in chosen
+        for i in selected
     }
     names = [n for n in predictor_titles.ORDER if any(n in r["summary"]["predictors"] for r in columns.values())]
     table = pd.DataFrame(
@@ -451,10 +451,10 @@ def show_other_runs(runs: Sequence[dict[str, Any]], shown: dict[str, Any]) -> No
     )
     st.dataframe(table, hide_index=True, alt="RMSE of the chosen runs")
     same = all(
-        r["params"].get("users") == shown["params"].get("users")
-        and r["seed"] == shown["seed"]
-        and r["params"].get("among") == shown["params"].get("among")
-        and r["summary"]["rows"] == shown["summary"]["rows"]
+        r["params"].get("users") == run["params"].get("users")
+        and r["seed"] == run["seed"]
+        and r["params"].get("among") == run["params"].get("among")
+        and r["summary"]["rows"] == run["summary"]["rows"]
         for r in columns.values()
     )
     st.caption(
@@ -466,18 +466,18 @@ def show_other_runs(runs: Sequence[dict[str, Any]], shown: dict[str, Any]) -> No
 
 def build_report(
     ctx: PageContext,
-    shown: dict[str, Any],
+    run: dict[str, Any],
     frame: pd.DataFrame,
     rows: pd.DataFrame,
     names: Sequence[str],
 ) -> str:
     """The self-contained report."""
-    made = shown["summary"]
+    summary = run["summary"]
     facts = [
-        accuracy_tables.verdict_sentence(made),
-        *(f"{title}: {figure}. {words}" for title, figure, words in accuracy_tables.model_contributions(made)),
-        f"Run {shown['id']}: {len(rows):,} ratings, dataset {ctx.dataset.title} ({ctx.dataset.hash[:12]}), "
-        f"split {shown['split']}, seed {shown['seed']}, model {shown['model']} version {shown['model_version']}.",
+        accuracy_tables.verdict_sentence(summary),
+        *(f"{title}: {figure}. {words}" for title, figure, words in accuracy_tables.model_contributions(summary)),
+        f"Run {run['id']}: {len(rows):,} ratings, dataset {ctx.dataset.title} ({ctx.dataset.hash[:12]}), "
+        f"split {run['split']}, seed {run['seed']}, model {run['model']} version {run['model_version']}.",
     ]
     table = pd.DataFrame({"Group": frame["group"], "Predictor": frame["predictor"]})
     for metric, title in (("rmse", "RMSE"), ("mae", "MAE"), ("pearson", "Pearson")):
@@ -495,7 +495,7 @@ def build_report(
     ):
         table[column.replace("_", " ").capitalize()] = frame[column]
     small = frame.assign(predictor=[predictor_titles.short_title(n) for n in frame["name"]])
-    drawn = {
+    figures = {
         "RMSE with 95 % intervals": accuracy_charts.leaderboard(small, "rmse", "RMSE"),
         "Error distribution": accuracy_charts.error_distribution(
             {predictor_titles.TITLES.get(n, n): rows[n] - rows["rating"] for n in names[:4]}
@@ -505,19 +505,19 @@ def build_report(
             ctx.dataset.scale.values.tolist(),
         ),
     }
-    for by in ("activity", "popularity", "genre"):
-        found = breakdown(rows, names[:4], by, ctx.dataset)
-        if not found.empty:
-            found["predictor"] = found["predictor"].map(_predictor_titles(names))
-            drawn[f"RMSE by {with_item_noun(GROUPINGS[by][0]).lower()}"] = accuracy_charts.breakdown(
-                found, with_item_noun(GROUPINGS[by][0])
+    for grouping in ("activity", "popularity", "genre"):
+        table_by_group = breakdown(rows, names[:4], grouping, ctx.dataset)
+        if not table_by_group.empty:
+            table_by_group["predictor"] = table_by_group["predictor"].map(_predictor_titles(names))
+            figures[f"RMSE by {with_item_noun(GROUPINGS[grouping][0]).lower()}"] = accuracy_charts.breakdown(
+                table_by_group, with_item_noun(GROUPINGS[grouping][0])
             )
     high = [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in rows]
     if high:
-        least = threshold(ctx.dataset.scale)
-        happened = (rows["rating"] >= least).astype(float)
-        curves = {predictor_titles.TITLES[n]: reliability(rows[f"{n}:high"], happened) for n in high}
-        drawn["Calibration"] = accuracy_charts.reliability(curves, f"a rating of {least:g} or more")
+        high_rating = threshold(ctx.dataset.scale)
+        is_high = (rows["rating"] >= high_rating).astype(float)
+        curves = {predictor_titles.TITLES[n]: reliability(rows[f"{n}:high"], is_high) for n in high}
+        figures["Calibration"] = accuracy_charts.reliability(curves, f"a rating of {high_rating:g} or more")
     return html_report.render_report(
-        f"Lusifer Explorer: {shown.get('title', shown['id'])}", [f for f in facts if f], {"Leaderboard": table}, drawn
+        f"Lusifer Explorer: {run.get('title', run['id'])}", [f for f in facts if f], {"Leaderboard": table}, figures
     )

@@ -38,9 +38,9 @@ def render_report(
     for caption, frame in tables.items():
         body = frame.to_html(index=False, border=0, escape=True, na_rep="–", float_format="{:.3f}".format)
         parts.append(body.replace(">", f"><caption>{html.escape(caption)}</caption>", 1))
-    for at, (caption, figure) in enumerate(charts.items()):
+    for index, (caption, figure) in enumerate(charts.items()):
         copy = go.Figure(figure).update_layout(template="plotly_white")
-        chart = copy.to_html(full_html=False, include_plotlyjs=at == 0, config={"displaylogo": False})
+        chart = copy.to_html(full_html=False, include_plotlyjs=index == 0, config={"displaylogo": False})
         parts.append(f"<figure><figcaption>{html.escape(caption)}</figcaption>{chart}</figure>")
     parts.append(
         "<footer>Made by Lusifer Explorer. MovieLens data: F. Maxwell Harper and Joseph A. Konstan, 2015.</footer>"

@@ -16,17 +16,17 @@ from lusifer.store import Store
 from lusifer.ui.state import PageContext
 
 
-def is_same_model(ctx: PageContext, shown: dict[str, Any]) -> bool:
+def is_same_model(ctx: PageContext, run: dict[str, Any]) -> bool:
     """Whether the model chosen in the sidebar, with its prompts, is the one of a run."""
     model = ctx.alone().user_model()
-    return (model.spec, model.version) == (shown["model"], shown["model_version"])
+    return (model.spec, model.version) == (run["model"], run["model_version"])
 
 
 def stored_evolutions(ctx: PageContext, users: Sequence[int]) -> dict[int, list[Step]]:
     """The stored evolutions of a comparison's users, the model alone."""
     alone = ctx.alone()
-    found = {u: alone.stored(alone.plan(u)) for u in users}
-    return {u: steps for u, steps in found.items() if steps}
+    steps_by_user = {u: alone.stored(alone.plan(u)) for u in users}
+    return {u: steps for u, steps in steps_by_user.items() if steps}
 
 
 def estimate_validity(ctx: PageContext, steps: dict[int, list[Step]], store: Store | None) -> Estimate:
@@ -47,19 +47,19 @@ def _estimate_validity(
 ) -> Estimate:
     ctx, steps, store = _ctx, _steps, _store
     model, total = ctx.alone().user_model(store), Estimate(dollars=0.0)
-    for user, made in steps.items():
-        for at in range(1, len(made)):
-            context = context_after(ctx.dataset, ctx.split, user, made[: at - 1])
-            items = [r.item for r in made[at].batch]
+    for user, user_steps in steps.items():
+        for index in range(1, len(user_steps)):
+            context = context_after(ctx.dataset, ctx.split, user, user_steps[: index - 1])
+            items = [r.item for r in user_steps[index].batch]
             total += estimate_rating(model, store, context, items, "forecast")
     return total
 
 
 def measure_validity(
-    job: Job, ctx: PageContext, steps: dict[int, list[Step]], store: Store | None, of: str
+    job: Job, ctx: PageContext, steps: dict[int, list[Step]], store: Store | None, comparison_run: str
 ) -> Validity | None:
     """Runs in a worker thread: no call to streamlit here."""
-    job.run = f"validity-{of}"
+    job.run = f"validity-{comparison_run}"
     model = ctx.alone().user_model(store, run=job.run, cancelled=job.cancelled)
     return predictive_validity(
         ctx.dataset,

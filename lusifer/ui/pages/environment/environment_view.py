@@ -68,9 +68,9 @@ def estimate_seconds(names: list[str], steps: int, seeds: int) -> float:
     return sum(steps * seeds / STEPS_PER_SECOND.get(n, DEFAULT_STEPS_PER_SECOND) + 8 * (n == "fm") for n in names)
 
 
-def spread_users(w: World, count: int) -> list[int]:
+def spread_users(world: World, count: int) -> list[int]:
     """The users that are played: spread evenly over all who can be."""
-    return [int(u) for u in w.users[np.linspace(0, len(w.users) - 1, count).round().astype(int)]]
+    return [int(u) for u in world.users[np.linspace(0, len(world.users) - 1, count).round().astype(int)]]
 
 
 def estimate_agent_run(
@@ -83,11 +83,11 @@ def estimate_agent_run(
     store: Store | None,
 ) -> Estimate:
     """What a run with a language model costs at most: nobody's patience lasts less than five interactions."""
-    w = get_world(ctx.dataset, ctx.split)
-    env = MovieLensEnv(world_=w, model=ctx.alone().user_model(store), **options)
+    world = get_world(ctx.dataset, ctx.split)
+    env = MovieLensEnv(world_=world, model=ctx.alone().user_model(store), **options)
     total = steps * seeds * len(names)
     return env.estimate(
-        spread_users(w, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0
+        spread_users(world, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0
     )
 
 
@@ -107,15 +107,15 @@ def run_agents(
         users: how many people are played; none: everybody.
     """
     job.report_progress(0, 0, "Building the environment: half of the ratings for the reward, half for agents")
-    w = get_world(ctx.dataset, ctx.split)
-    chosen = None if users is None else spread_users(w, users)
+    world = get_world(ctx.dataset, ctx.split)
+    selected_users = None if users is None else spread_users(world, users)
     alone = ctx.alone()
     bare = alone.user_model(store)
     params = {
         "agents": names,
         "steps": steps,
         "seeds": list(range(seeds)),
-        "users": chosen,
+        "users": selected_users,
         **options,
     }
     title = f"{', '.join(agents.AGENT_TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
@@ -128,7 +128,7 @@ def run_agents(
             split=ctx.split.id,
             model=bare.spec,
             model_version=bare.version,
-            seed=w.seed,
+            seed=world.seed,
             params=params,
         )
         if store
@@ -138,21 +138,21 @@ def run_agents(
     try:
         model = alone.user_model(store, run=run, cancelled=job.cancelled)
         log = agent_runs.run_agents(
-            lambda: MovieLensEnv(world_=w, model=model, users=chosen, **options),
-            {n: (lambda seed, n=n: agents.create_agent(n, w, seed)) for n in names},  # type: ignore[misc]
+            lambda: MovieLensEnv(world_=world, model=model, users=selected_users, **options),
+            {n: (lambda seed, n=n: agents.create_agent(n, world, seed)) for n in names},  # type: ignore[misc]
             steps,
             range(seeds),
-            on_progress=lambda d, n, what="": job.report_progress(d, n, agents.AGENT_TITLES.get(what, what)),
+            on_progress=lambda d, n, message="": job.report_progress(d, n, agents.AGENT_TITLES.get(message, message)),
             cancelled=job.cancelled,
         )
         tables.save_table(run, log)
-        made = agent_runs.summarize_agents(log, w).to_dict("records")
+        summary = agent_runs.summarize_agents(log, world).to_dict("records")
     except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store:
-        plain = [{k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()} for row in made]
+        plain = [{k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()} for row in summary]
         store.finish_run(run, "done", {"agents": plain})
     return run
 
@@ -162,7 +162,7 @@ def run_agreement(job: Job, ctx: PageContext, store: Store | None) -> str:
     if store is None:
         raise InvalidInputError("There is no database, so results can't be saved.", "The sidebar says why.")
     job.report_progress(0, 0, "Building the environment")
-    w = get_world(ctx.dataset, ctx.split)
+    world = get_world(ctx.dataset, ctx.split)
     model = StatisticalUserModel()
     run = store.start_run(
         AGREEMENT,
@@ -176,33 +176,33 @@ def run_agreement(job: Job, ctx: PageContext, store: Store | None) -> str:
         params={"steps": agreement.STEPS, "seeds": agreement.SEEDS},
     )
     try:
-        made, rows = agreement.measure_agreement(w, on_progress=job.report_progress, cancelled=job.cancelled)
+        result, rows = agreement.measure_agreement(world, on_progress=job.report_progress, cancelled=job.cancelled)
         tables.save_table(run, rows)
     except BaseException as error:
         store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
-    store.finish_run(run, "done", {**made, "rows": rows.to_dict("records")})
+    store.finish_run(run, "done", {**result, "rows": rows.to_dict("records")})
     return run
 
 
 def show_agreement(run: dict[str, Any]) -> None:
     """What the check says."""
-    made = run["summary"]
-    same, whole = (_format_interval(made[k][0], made[k][1], made[k][2], 2) for k in ("tau", "tau_episodes"))
+    summary = run["summary"]
+    same, whole = (_format_interval(summary[k][0], summary[k][1], summary[k][2], 2) for k in ("tau", "tau_episodes"))
     st.markdown(
         with_item_noun(
-            f"**Choosing among each user's rated test movies, {made['variants']} agents rank similarly in the environment and by held-out ratings: "
+            f"**Choosing among each user's rated test movies, {summary['variants']} agents rank similarly in the environment and by held-out ratings: "
             f"Kendall's tau {same}.** Over whole episodes, where they choose among all movies, it is {whole}."
         )
     )
     st.caption(
         with_item_noun(
             "In episodes, agents also choose movies with few ratings. Held-out ratings don't cover those; the environment predicts "
-            f"low ratings for them. So agents that chase single five-star ratings rank high by one and low by the other. {made['users']} users, run {run['id']}; "
+            f"low ratings for them. So agents that chase single five-star ratings rank high by one and low by the other. {summary['users']} users, run {run['id']}; "
             "intervals over resampled users, seeds and agents."
         )
     )
-    frame = pd.DataFrame(made["rows"])
+    frame = pd.DataFrame(summary["rows"])
     with st.grid(2, min_column_width=420, gap="medium"):
         for column, title in (
             ("same_choices", "Same choices: gain in expected rating"),
@@ -229,8 +229,8 @@ def show_result(run: dict[str, Any]) -> None:
         environment_charts.learning_curves(curves, reward),
         alt="Mean reward of each agent over the run, with intervals over seeds",
     )
-    shown = pd.DataFrame(run["summary"]["agents"]).astype({"reward": float})
-    table = pd.DataFrame({"Agent": shown["agent"].map(lambda a: agents.AGENT_TITLES.get(a, a))})
+    summary = pd.DataFrame(run["summary"]["agents"]).astype({"reward": float})
+    table = pd.DataFrame({"Agent": summary["agent"].map(lambda a: agents.AGENT_TITLES.get(a, a))})
     for column, title, digits in (
         ("reward", "Reward", 3),
         ("rating", "Mean rating", 2),
@@ -241,10 +241,10 @@ def show_result(run: dict[str, Any]) -> None:
         ("length", "Episode length", 1),
     ):
         three = [column, f"{column}_low", f"{column}_high"]
-        shown[three] = shown[three].astype(float)
+        summary[three] = summary[three].astype(float)
         table[title] = [
             _format_interval(v, lo, hi, digits)
-            for v, lo, hi in zip(shown[column], shown[f"{column}_low"], shown[f"{column}_high"], strict=True)
+            for v, lo, hi in zip(summary[column], summary[f"{column}_low"], summary[f"{column}_high"], strict=True)
         ]
     st.dataframe(table, hide_index=True, alt="Results of each agent, with intervals over seeds")
     st.caption(
@@ -252,7 +252,7 @@ def show_result(run: dict[str, Any]) -> None:
         "higher for items with few ratings; coverage: share of the catalog that was shown. Agents learn from one half of the "
         "training ratings; the reward uses the other half."
     )
-    best = shown.sort_values("reward", ascending=False)["agent"].tolist()
+    best = summary.sort_values("reward", ascending=False)["agent"].tolist()
     if len(run["params"]["seeds"]) > 1 and len(best) > 1:
         value, low, high = agent_runs.reward_difference(log, best[0], best[1])
         first, second = (agents.AGENT_TITLES.get(a, a) for a in best[:2])
@@ -264,7 +264,7 @@ def show_result(run: dict[str, Any]) -> None:
         st.download_button("Log as Parquet", buffer.getvalue(), f"{run['id']}.parquet", icon=":material/download:")
         st.download_button(
             "Summary as CSV",
-            to_safe_csv(shown),
+            to_safe_csv(summary),
             f"{run['id']}.csv",
             "text/csv",
             icon=":material/download:",
@@ -278,28 +278,28 @@ def _format_interval(value: float, low: float, high: float, digits: int) -> str:
     return text if low != low else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def play_episode(w: World, name: str, user: int | None, seed: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+def play_episode(world: World, name: str, user: int | None, seed: int, options: dict[str, Any]) -> list[dict[str, Any]]:
     """One episode of an agent: what was shown, what came back, and how the profile changed."""
-    env = MovieLensEnv(world_=w, explain=True, **options)
-    agent = agents.create_agent(name, w, seed)
+    env = MovieLensEnv(world_=world, explain=True, **options)
+    agent = agents.create_agent(name, world, seed)
     observation, info = env.reset(seed=seed, options={"user": user} if user is not None else None)
     talk = [{**info, "shown": []}]
     while True:
         shown = agent.act(observation, info["user_id"], env.known(), env.slate)
         action = int(shown[0]) if env.slate == 1 else shown
         observation, reward, terminated, truncated, info = env.step(action)
-        agent.learn(shown, None if info["skipped"] else w.row(info["item_id"]), reward)
+        agent.learn(shown, None if info["skipped"] else world.row(info["item_id"]), reward)
         talk.append({**info, "shown": info["shown"].tolist(), "reward": reward, "terminated": terminated})
         if terminated or truncated:
             return talk
 
 
-def show_transcript(data: Dataset, talk: list[dict[str, Any]], most: int = 40) -> None:
+def show_transcript(data: Dataset, talk: list[dict[str, Any]], limit: int = 40) -> None:
     """An episode as a talk between recommender and user."""
     st.markdown(f"**User {talk[0]['user_id']}**")
     with st.expander("The profile at the start", icon=":material/person:"):
         st.text(talk[0]["profile"])
-    for turn in talk[1 : most + 1]:
+    for turn in talk[1 : limit + 1]:
         titles = [data.item(i).title for i in turn["shown"]]
         with st.chat_message("assistant", avatar=":material/recommend:"):
             st.markdown(escape_markdown(" · ".join(titles[:10])))

@@ -26,8 +26,8 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
         number = st.number_input("Other user", 0, value=user, key="other-user", bind="query-params", width=150)
         offered = prompt_comparison_run.offered_models(ctx)
         # A bound list puts what it shows into the address: specs are shown as they are.
-        asked = st.query_params.get("other-model")
-        options = list(dict.fromkeys([*offered, *([asked] if asked else [])]))
+        requested = st.query_params.get("other-model")
+        options = list(dict.fromkeys([*offered, *([requested] if requested else [])]))
         spec = (
             st.selectbox(
                 "Other model",
@@ -61,14 +61,14 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
     except LusiferError as error:
         state.show_error(error)
         return None
-    chosen = replace(ctx, model=spec, prompts=name, asked_with=prompts)
+    other_ctx = replace(ctx, model=spec, prompts=name, asked_with=prompts)
     if (other, spec, prompts.version) == (user, ctx.model, ctx.asked_with.version):
         st.info(
             "Both sides are the same: choose another user, model or prompt version.",
             icon=":material/compare_arrows:",
         )
         return None
-    return chosen, other
+    return other_ctx, other
 
 
 def show_sides(
@@ -76,17 +76,17 @@ def show_sides(
 ) -> None:
     """Both sides at the same step."""
     sides: list[tuple[PageContext, int, list[Step], int]] = []
-    for at, (chosen, user) in enumerate((first, second)):
+    for index, (side_ctx, user) in enumerate((first, second)):
         try:
-            what = chosen.plan(user, history, size)
-            steps, wanted = evolution_runner.load_steps(chosen, what)
-            if len(steps) < wanted:
-                st.caption(f"{_side_title(chosen, user)}: {len(steps)} of {wanted} steps are computed.")
-                evolution_runner.offer_missing_steps(chosen, what, len(steps), wanted)
+            spec = side_ctx.plan(user, history, size)
+            steps, total_steps = evolution_runner.load_steps(side_ctx, spec)
+            if len(steps) < total_steps:
+                st.caption(f"{_side_title(side_ctx, user)}: {len(steps)} of {total_steps} steps are computed.")
+                evolution_runner.offer_missing_steps(side_ctx, spec, len(steps), total_steps)
         except LusiferError as error:
             state.show_error(error)
             return
-        sides.append((chosen, user, steps, at))
+        sides.append((side_ctx, user, steps, index))
     count = max(len(s[2]) for s in sides)
     if not count:
         st.info(
@@ -96,24 +96,24 @@ def show_sides(
         return
     number = step_player.pick_step(count, False)
     with st.grid(2, min_column_width=420, gap="medium"):
-        for chosen, user, steps, _ in sides:
+        for side_ctx, user, steps, _ in sides:
             with st.container(border=True):
-                st.markdown(f"**{_side_title(chosen, user)}**")
+                st.markdown(f"**{_side_title(side_ctx, user)}**")
                 if number > len(steps):
                     st.caption("This side has no such step.")
                     continue
-                _show_side(chosen, user, steps, number)
+                _show_side(side_ctx, user, steps, number)
     profile_view.show_legend()
 
 
-def _side_title(chosen: PageContext, user: int) -> str:
-    asked = "" if chosen.builtin else f", {escape_markdown(chosen.prompts)}"
-    return f"User {user}, {escape_markdown(label(chosen.model))}{asked}"
+def _side_title(ctx: PageContext, user: int) -> str:
+    prompts_text = "" if ctx.builtin else f", {escape_markdown(ctx.prompts)}"
+    return f"User {user}, {escape_markdown(label(ctx.model))}{prompts_text}"
 
 
-def _show_side(chosen: PageContext, user: int, steps: Sequence[Step], number: int) -> None:
+def _show_side(ctx: PageContext, user: int, steps: Sequence[Step], number: int) -> None:
     step = steps[number - 1]
-    before = steps[number - 2].profile if number > 1 else initial_context(chosen.dataset, chosen.split, user).profile
+    before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
     st.markdown(escape_markdown(step.explanation))
     errors = step.errors
     if errors:

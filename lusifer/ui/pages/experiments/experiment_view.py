@@ -43,7 +43,7 @@ def build_run_context(
     seed: int,
     options: Mapping[str, int],
     store: Store | None,
-    told: Community | None,
+    evidence: Community | None,
     *,
     run: str = "",
     job: Job | None = None,
@@ -51,16 +51,16 @@ def build_run_context(
     """What an experiment is run with by these choices. Called by workers too: no call to streamlit here."""
     cancelled = job.cancelled if job else lambda: False
     model = ctx.alone().user_model(store, run=run or None, cancelled=cancelled)
-    hears = None
-    if told is not None:
-        hears = ctx.user_model(store, run=run or None, cancelled=cancelled), told
+    with_evidence = None
+    if evidence is not None:
+        with_evidence = ctx.user_model(store, run=run or None, cancelled=cancelled), evidence
     return RunContext(
         ctx.dataset,
         ctx.split,
         model,
         users,
         store,
-        hears,
+        with_evidence,
         settings.prediction_cache_dir(),
         seed,
         1 if ctx.builtin else user_sample.WORKERS,
@@ -81,7 +81,7 @@ def sample_experiment_users(ctx: PageContext, count: int, seed: int, which: str)
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
 def _estimate_experiment(
-    _made: RunContext,
+    _run_context: RunContext,
     name: str,
     data: str,
     split: str,
@@ -93,27 +93,27 @@ def _estimate_experiment(
     evidence: bool,
     calls: int,
 ) -> Estimate:
-    return EXPERIMENTS[name].estimate(_made)
+    return EXPERIMENTS[name].estimate(_run_context)
 
 
-def estimate_experiment(experiment: Experiment, made: RunContext) -> Estimate:
+def estimate_experiment(experiment: Experiment, run_context: RunContext) -> Estimate:
     """What an experiment will ask, less what is stored; counted anew once calls have been made.
 
     Raises:
         InvalidInputError: too few users fit.
     """
-    calls = int(made.store.usage()["made"]) if made.store else 0
+    calls = int(run_context.store.usage()["made"]) if run_context.store else 0
     return _estimate_experiment(
-        made,
+        run_context,
         experiment.name,
-        made.dataset.hash,
-        made.split.id,
-        made.model.spec,
-        made.model.version,
-        made.users,
-        made.seed,
-        tuple(sorted(made.options.items())),
-        made.told is not None,
+        run_context.dataset.hash,
+        run_context.split.id,
+        run_context.model.spec,
+        run_context.model.version,
+        run_context.users,
+        run_context.seed,
+        tuple(sorted(run_context.options.items())),
+        run_context.told is not None,
         calls,
     )
 
@@ -127,30 +127,30 @@ def run_experiments(
     which: str,
     options: Mapping[str, int],
     store: Store | None,
-    told: Community | None,
+    evidence: Community | None,
     resume: str | None = None,
 ) -> str:
     """One experiment, or several after each other; the last run's id. Runs in a worker thread."""
     if store is None:
         raise InvalidInputError("There is no database, so results can't be saved.", "The sidebar says why.")
     run, refused = "", None
-    for at, name in enumerate(names):
+    for index, name in enumerate(names):
         experiment = EXPERIMENTS[name]
 
-        def make(run: str, at: int = at, experiment: Experiment = experiment) -> RunContext:
+        def make(run: str, index: int = index, experiment: Experiment = experiment) -> RunContext:
             if run:
                 job.run = run
             own = {k: v for k, v in options.items() if k in experiment.options}
-            made = build_run_context(ctx, users, seed, own, store, told, run=run, job=job)
+            run_context = build_run_context(ctx, users, seed, own, store, evidence, run=run, job=job)
             if len(names) == 1:
-                return made
+                return run_context
 
-            def told_of(done: int, total: int, what: str) -> None:
-                share = (at + done / max(total, 1)) / len(names)
-                job.report_progress(round(1000 * share), 1000, f"{experiment.title}: {what}")
+            def report_share(done: int, total: int, message: str) -> None:
+                share = (index + done / max(total, 1)) / len(names)
+                job.report_progress(round(1000 * share), 1000, f"{experiment.title}: {message}")
 
-            object.__setattr__(made, "on_progress", told_of)
-            return made
+            object.__setattr__(run_context, "on_progress", report_share)
+            return run_context
 
         try:
             run = record(experiment, make, store, among=which, asked_with=ctx.prompts, resume=resume)
@@ -180,7 +180,7 @@ def find_stopped_run(ctx: PageContext, store: Store | None, name: str, version: 
     """The newest run of an experiment with this model, if it was stopped before its end."""
     if store is None:
         return None
-    mine = [
+    matching_runs = [
         r
         for r in store.runs(KIND, limit=100)
         if r["params"].get("name") == name
@@ -189,11 +189,11 @@ def find_stopped_run(ctx: PageContext, store: Store | None, name: str, version: 
         and r["dataset_hash"] == ctx.dataset.hash
         and r["split"] == ctx.split.id
     ]
-    if not mine or mine[0]["status"] == "done":
+    if not matching_runs or matching_runs[0]["status"] == "done":
         return None
     # One that says it runs and has no job any more died with its process.
     alive = {job.run for _, job in state.get_jobs().list_jobs() if job.active}
-    return None if mine[0]["id"] in alive else mine[0]
+    return None if matching_runs[0]["id"] in alive else matching_runs[0]
 
 
 def job_key(ctx: PageContext) -> str:
@@ -224,32 +224,32 @@ def show_brief(run: dict[str, Any]) -> None:
     st.caption(run_caption(run) + with_item_noun("all arms are tested on the same movies."))
 
 
-def show_panel(run: dict[str, Any], at: int) -> None:
+def show_panel(run: dict[str, Any], index: int) -> None:
     """One chart of a run."""
-    panel = run["summary"]["panels"][at]
+    panel = run["summary"]["panels"][index]
     frame = panel_points(panel)
     st.plotly_chart(
         experiment_charts.experiment_panel(frame, panel["kind"], panel["x"], panel["y"]),
-        key=f"panel-{run['id']}-{at}",
+        key=f"panel-{run['id']}-{index}",
         alt=describe_panel(panel, frame),
     )
 
 
 def show_result(run: dict[str, Any]) -> None:
     """Everything that is said of one run."""
-    made = run["summary"]
-    for sentence in made["sentences"]:
+    summary = run["summary"]
+    for sentence in summary["sentences"]:
         st.markdown(f"**{escape_markdown(with_item_noun(sentence))}**")
     st.caption(run_caption(run) + with_item_noun("final ratings of all arms are on the same movies."))
-    for note in made["notes"]:
+    for note in summary["notes"]:
         st.caption(f":material/info: {escape_markdown(with_item_noun(note))}")
-    with st.grid(1 if len(made["panels"]) == 1 else 2, min_column_width=420, gap="medium"):
-        for at, panel in enumerate(made["panels"]):
+    with st.grid(1 if len(summary["panels"]) == 1 else 2, min_column_width=420, gap="medium"):
+        for index, panel in enumerate(summary["panels"]):
             with st.container():
                 st.markdown(f"**{escape_markdown(panel['title'])}**")
-                show_panel(run, at)
+                show_panel(run, index)
     with st.expander("Results as a table", icon=":material/table:"):
-        table = pd.concat([panel_points(p).assign(panel=p["title"]) for p in made["panels"]], ignore_index=True)
+        table = pd.concat([panel_points(p).assign(panel=p["title"]) for p in summary["panels"]], ignore_index=True)
         table = table[["panel", "series", "x", "value", "low", "high"]].astype({"x": str})
         st.dataframe(table, hide_index=True, alt="Every figure of the charts with its interval")
     show_export(run, table)

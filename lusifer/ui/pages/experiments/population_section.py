@@ -31,8 +31,8 @@ def simulate_population(
     ctx: PageContext,
     users: Sequence[int],
     store: Store | None,
-    told: Community | None,
-    light: Community | None,
+    evidence: Community | None,
+    offsets: Community | None,
     resume: str | None,
 ) -> str:
     """Simulate and record; the run's id. Runs in a worker thread: no call to streamlit here."""
@@ -52,8 +52,8 @@ def simulate_population(
         store,
         asked_with=ctx.prompts,
         resume=resume,
-        community=told,
-        offsets=told or light,
+        community=evidence,
+        offsets=evidence or offsets,
         cache_folder=settings.prediction_cache_dir(),
         workers=1 if ctx.builtin else user_sample.WORKERS,
         on_progress=job.report_progress,
@@ -63,20 +63,20 @@ def simulate_population(
 
 def estimate_population(ctx: PageContext, users: Sequence[int], store: Store | None) -> Estimate:
     """What it will ask, less what is stored; of very many users, from some of them."""
-    model, told = ctx.user_model(store), ctx.community
-    some = users[:: max(len(users) // MAX_PRICED_USERS, 1)]
-    plans = [make_evolution_spec(ctx.dataset, ctx.split, u, model, community=told) for u in some]
-    found = estimate_users(ctx.dataset, ctx.split, plans, model, store, community=told)
-    times = len(users) / len(some)
+    model, evidence = ctx.user_model(store), ctx.community
+    sample = users[:: max(len(users) // MAX_PRICED_USERS, 1)]
+    plans = [make_evolution_spec(ctx.dataset, ctx.split, u, model, community=evidence) for u in sample]
+    estimate = estimate_users(ctx.dataset, ctx.split, plans, model, store, community=evidence)
+    times = len(users) / len(sample)
     if times <= 1:
-        return found
-    dollars = None if found.dollars is None else found.dollars * times
+        return estimate
+    dollars = None if estimate.dollars is None else estimate.dollars * times
     return Estimate(
-        round(found.calls * times),
-        round(found.input_tokens * times),
-        round(found.output_tokens * times),
+        round(estimate.calls * times),
+        round(estimate.input_tokens * times),
+        round(estimate.output_tokens * times),
         dollars,
-        round(found.cached * times),
+        round(estimate.cached * times),
     )
 
 
@@ -114,23 +114,23 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
         stopped = None if settings.is_public() else _find_stopped_run(ctx, store, users)
         text = f"Resume run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
         if st.button(text, icon=":material/groups:"):
-            told, light = (
+            evidence, offsets = (
                 ctx.community,
                 state.load_community(ctx.dataset, ctx.split, full=False),
             )
             state.get_jobs().start(
                 key,
                 "Population",
-                lambda j: simulate_population(j, ctx, users, store, told, light, stopped),
+                lambda j: simulate_population(j, ctx, users, store, evidence, offsets, stopped),
                 store=store,
             )
             st.rerun()
-    found = run_picker.finished_runs(ctx, store, population.KIND)
-    for run in found[:5]:
-        made, path = run["summary"], tables.table_path(run["id"])
+    runs = run_picker.finished_runs(ctx, store, population.KIND)
+    for run in runs[:5]:
+        summary, path = run["summary"], tables.table_path(run["id"])
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"{escape_markdown(run['title'])}: {made['given']:,} of {made['ratings']:,} ratings, RMSE {made['rmse_expected'] or 0:.3f} :small[run {run['id']}]",
+                f"{escape_markdown(run['title'])}: {summary['given']:,} of {summary['ratings']:,} ratings, RMSE {summary['rmse_expected'] or 0:.3f} :small[run {run['id']}]",
                 width="stretch",
             )
             if path.is_file():

@@ -51,54 +51,54 @@ def filter_choices(store: Store, column: str, names: dict[str, str] | None = Non
 
 def find_call(store: Store, number: int | None) -> dict[str, Any] | None:
     """One call whole; strangers see none about a local user."""
-    found = store.call(number) if number is not None else None
-    hidden = found is not None and settings.is_public() and (found["user_id"] or 0) >= FIRST_LOCAL
-    return None if hidden else found
+    call = store.call(number) if number is not None else None
+    hidden = call is not None and settings.is_public() and (call["user_id"] or 0) >= FIRST_LOCAL
+    return None if hidden else call
 
 
 def call_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Calls as the table shows them, by call number."""
-    made = pd.DataFrame(rows)
-    if made.empty:
-        return made
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table
     return pd.DataFrame(
         {
-            "When": pd.to_datetime(made["created_at"]),
-            "Purpose": made["purpose"].map(lambda p: PURPOSE_TITLES.get(p, p)),
-            "User": made["user_id"].astype("Int64"),
-            "Step": made["step"].astype("Int64"),
-            "Model": made["model"],
-            "Status": made["status"].map(lambda s: STATUS_TITLES.get(s, s)),
-            "Error": made["error_kind"].fillna(""),
-            "Attempts": made["attempts"].astype("Int64"),
-            "Tokens in": made["input_tokens"].astype("Int64"),
-            "Cached": made["cached_tokens"].astype("Int64"),
-            "Tokens out": made["output_tokens"].astype("Int64"),
-            "Seconds": made["latency_ms"].astype(float) / 1000,
-            "Price": made["price"].astype(float),
-            "Prompt version": made["prompt_version"],
-            "Run": made["run_id"],
+            "When": pd.to_datetime(table["created_at"]),
+            "Purpose": table["purpose"].map(lambda p: PURPOSE_TITLES.get(p, p)),
+            "User": table["user_id"].astype("Int64"),
+            "Step": table["step"].astype("Int64"),
+            "Model": table["model"],
+            "Status": table["status"].map(lambda s: STATUS_TITLES.get(s, s)),
+            "Error": table["error_kind"].fillna(""),
+            "Attempts": table["attempts"].astype("Int64"),
+            "Tokens in": table["input_tokens"].astype("Int64"),
+            "Cached": table["cached_tokens"].astype("Int64"),
+            "Tokens out": table["output_tokens"].astype("Int64"),
+            "Seconds": table["latency_ms"].astype(float) / 1000,
+            "Price": table["price"].astype(float),
+            "Prompt version": table["prompt_version"],
+            "Run": table["run_id"],
         }
-    ).set_index(made["id"])
+    ).set_index(table["id"])
 
 
-def totals_table(store: Store, by: str) -> pd.DataFrame:
+def totals_table(store: Store, grouping: str) -> pd.DataFrame:
     """Sums over calls, with the share that came from the cache."""
-    made = pd.DataFrame(store.call_totals(by))
-    if made.empty:
-        return made
-    asked = made["made"] + made["cached"]
+    table = pd.DataFrame(store.call_totals(grouping))
+    if table.empty:
+        return table
+    requests = table["made"] + table["cached"]
     return pd.DataFrame(
         {
-            TOTAL_GROUPS[by]: made[by].replace("", "–"),
-            "Calls made": made["made"],
-            "From cache": made["cached"],
-            "Cache hit rate": made["cached"] / asked.where(asked > 0),
-            "Failed": made["failed"],
-            "Tokens in": made["input_tokens"],
-            "Tokens out": made["output_tokens"],
-            "Price": made["price"],
-            "Seconds per call": made["latency_ms"].astype(float) / 1000,
+            TOTAL_GROUPS[grouping]: table[grouping].replace("", "–"),
+            "Calls made": table["made"],
+            "From cache": table["cached"],
+            "Cache hit rate": table["cached"] / requests.where(requests > 0),
+            "Failed": table["failed"],
+            "Tokens in": table["input_tokens"],
+            "Tokens out": table["output_tokens"],
+            "Price": table["price"],
+            "Seconds per call": table["latency_ms"].astype(float) / 1000,
         }
     )
 
@@ -204,23 +204,23 @@ def show_call(call: dict[str, Any]) -> None:
     if after is not None:
         st.caption(f":material/build: Repaired by call {after}.")
     titles = ["Messages", "Answer", "Token probabilities", "Reproduce"]
-    asked, said, tokens, again = st.tabs(titles)
-    with asked:
+    messages_tab, answer_tab, tokens_tab, repeat_tab = st.tabs(titles)
+    with messages_tab:
         for message in parse_answer(call["messages"]) or []:
             st.caption(escape_markdown(str(message.get("role", ""))))
             st.code(str(message.get("content", "")), language=None, wrap_lines=True)
         if not call["messages"]:
             st.caption("The original call was deleted; its answer is cached.")
-    with said:
+    with answer_tab:
         if call["text"]:
             st.code(call["text"], language="json", wrap_lines=True)
-            found = parse_answer(call["text"])
-            if found is not None:
+            answer = parse_answer(call["text"])
+            if answer is not None:
                 st.caption("Parsed answer")
-                st.json(found, expanded=2)
+                st.json(answer, expanded=2)
         else:
             st.caption("There is no answer.")
-    with tokens:
+    with tokens_tab:
         found_tokens = token_table(call["tokens"])
         if found_tokens.empty:
             st.caption("Not available: the server returned none, or none were requested.")
@@ -234,7 +234,7 @@ def show_call(call: dict[str, Any]) -> None:
                     "Probability": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
                 },
             )
-    with again:
+    with repeat_tab:
         if settings.is_public():
             st.caption("The operator's server addresses are not shown here.")
             return
@@ -266,8 +266,8 @@ def _show_ask_again(call: dict[str, Any]) -> None:
     messages = [Message(m["role"], m["content"]) for m in json.loads(call["messages"])]
     options: Any = json.loads(call.get("options") or "{}")
     try:
-        most = int(options.get("max_tokens") or 500)
-        cost = estimate_questions(call["model"], store, [((messages, options), min(most, 600))])
+        max_tokens = int(options.get("max_tokens") or 500)
+        cost = estimate_questions(call["model"], store, [((messages, options), min(max_tokens, 600))])
     except LusiferError as error:
         st.caption(escape_markdown(str(error)))
         return
@@ -307,11 +307,11 @@ def show_export(store: Store) -> None:
             return
 
         def content() -> bytes:
-            made = pd.DataFrame(store.table(name))
+            table = pd.DataFrame(store.table(name))
             if form == "CSV":
-                return to_safe_csv(made).encode()
+                return to_safe_csv(table).encode()
             buffer = io.BytesIO()
-            made.to_parquet(buffer)
+            table.to_parquet(buffer)
             return buffer.getvalue()
 
         end = str(form).lower()
@@ -328,24 +328,24 @@ def show_export(store: Store) -> None:
 def show_prune(store: Store) -> None:
     """Forget calls by age, run or size, with a preview; their answers stay."""
     with st.popover("Prune", icon=":material/delete_sweep:", help="Delete old calls; their cached answers are kept."):
-        by = st.segmented_control("By", ["Age", "Run", "Size"], default="Age", required=True, key="prune-by")
-        chosen: dict[str, Any] = {}
-        if by == "Age":
+        criterion = st.segmented_control("By", ["Age", "Run", "Size"], default="Age", required=True, key="prune-by")
+        conditions: dict[str, Any] = {}
+        if criterion == "Age":
             days = st.number_input("Older than (days)", 0, 3650, 30, key="prune-days")
             before = datetime.now(UTC) - timedelta(days=int(days))
-            chosen = {"before": before.isoformat(timespec="milliseconds")}
-        elif by == "Run":
-            chosen = {"run": st.selectbox("Run", store.call_values("run_id"), key="prune-run") or ""}
+            conditions = {"before": before.isoformat(timespec="milliseconds")}
+        elif criterion == "Run":
+            conditions = {"run": st.selectbox("Run", store.call_values("run_id"), key="prune-run") or ""}
         else:
-            chosen = {
+            conditions = {
                 "keep": int(
                     st.number_input("Keep the newest (MB of text)", 0, 100_000, 100, 10, key="prune-size") * 1e6
                 )
             }
-        count, size = store.prune_calls(**chosen, preview=True)
+        count, size = store.prune_calls(**conditions, preview=True)
         st.caption(f"{count:,} calls, about {size / 1e6:.1f} MB of text. Cached answers are kept and reused.")
         if st.button(f"Delete {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"):
-            store.prune_calls(**chosen)
+            store.prune_calls(**conditions)
             was, now = store.vacuum()
             st.session_state["_pruned"] = (
                 f"{count:,} calls were deleted; the file shrank from {was / 1e6:.1f} to {now / 1e6:.1f} MB."

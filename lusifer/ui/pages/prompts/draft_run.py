@@ -44,13 +44,13 @@ class DraftRun:
 
 
 def _build_model(ctx: PageContext, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
-    chosen = replace(
+    draft_ctx = replace(
         ctx,
         asked_with=draft.prompts,
         prompts=f"draft-{draft.id}",
         evidence=draft.prompts.evidence,
     )
-    model = chosen.user_model(store, run=run, cancelled=job.cancelled if job else lambda: False)
+    model = draft_ctx.user_model(store, run=run, cancelled=job.cancelled if job else lambda: False)
     assert isinstance(model, LLMUserModel)
 
     def heard(piece: str) -> None:
@@ -122,19 +122,19 @@ def show_draft_run(
     step: int,
 ) -> None:
     """The button that names the price, what comes, and what came before it."""
-    what = "update" if context.batch else "rate"
+    kind = "update" if context.batch else "rate"
     key = f"scratch:{state.session_id()}"
-    kept: dict[tuple[int, int, str], list[DraftRun]] = st.session_state.setdefault("_scratches", {})
-    about = (user, step, what)
+    runs_by_target: dict[tuple[int, int, str], list[DraftRun]] = st.session_state.setdefault("_scratches", {})
+    about = (user, step, kind)
     job = state.get_jobs().get(key)
     if job is not None and job.active:
         _show_stream(key)
         return
     if job is not None:
         if job.state == "done":
-            mine = kept.setdefault(job.result.about, [])
-            mine.append(job.result)
-            del mine[:-5]
+            target_runs = runs_by_target.setdefault(job.result.about, [])
+            target_runs.append(job.result)
+            del target_runs[:-5]
         else:
             st.error(escape_markdown(job.error), icon=":material/error:")
         state.get_jobs().discard(key)
@@ -146,52 +146,52 @@ def show_draft_run(
     except LusiferError as error:
         state.show_error(error)
         return
-    said = "Write this profile" if context.batch else with_item_noun(f"Rate {len(items)} movies")
-    if st.button(f"{said} ({tag})", icon=":material/science:", type="primary"):
+    action = "Write this profile" if context.batch else with_item_noun(f"Rate {len(items)} movies")
+    if st.button(f"{action} ({tag})", icon=":material/science:", type="primary"):
         if again:
             del st.session_state["_scratch-draw"]
-        mine_now = replace(draft)  # what is typed from here on is another question
+        draft_copy = replace(draft)  # what is typed from here on is another question
         state.get_jobs().start(
             key,
             "Scratch run",
-            lambda j: replace(_run_draft(j, ctx, mine_now, store, context, items, draw), about=about),
+            lambda j: replace(_run_draft(j, ctx, draft_copy, store, context, items, draw), about=about),
             store=store,
         )
         st.rerun()
-    done = kept.get(about, [])
+    done = runs_by_target.get(about, [])
     if done:
         _show_answers(done[-1], done[-2] if len(done) > 1 else None, ctx, user)
 
 
 def _show_answers(new: DraftRun, old: DraftRun | None, ctx: PageContext, user: int) -> None:
     columns = st.columns(2 if old is not None else 1, gap="medium")
-    for place, one, title in zip(columns, [new, old], ["New answer", "Previous answer"], strict=False):
-        if one is None:
+    for place, run, title in zip(columns, [new, old], ["New answer", "Previous answer"], strict=False):
+        if run is None:
             continue
         with place:
-            cost = format_money(one.usage["price"]) if not one.usage["unpriced"] else "price unknown"
-            spent = f"{one.usage['tokens']:,.0f} tokens, {cost}" if one.usage["made"] else "cached"
-            st.markdown(f"**{title}**: {escape_markdown(one.version)}, {escape_markdown(one.model)}")
-            st.caption(f"{one.seconds:.1f} s, {spent}".replace("$", "\\$"))
-            if one.update is not None:
-                st.markdown(escape_markdown(one.update.explanation))
-                other = (old if one is new else new) if old is not None else None
-                against = other.update.profile if other is not None and other.update and one is new else one.before
-                profile_view.show_profile(against, one.update.profile)
+            cost = format_money(run.usage["price"]) if not run.usage["unpriced"] else "price unknown"
+            spent = f"{run.usage['tokens']:,.0f} tokens, {cost}" if run.usage["made"] else "cached"
+            st.markdown(f"**{title}**: {escape_markdown(run.version)}, {escape_markdown(run.model)}")
+            st.caption(f"{run.seconds:.1f} s, {spent}".replace("$", "\\$"))
+            if run.update is not None:
+                st.markdown(escape_markdown(run.update.explanation))
+                other = (old if run is new else new) if old is not None else None
+                against = other.update.profile if other is not None and other.update and run is new else run.before
+                profile_view.show_profile(against, run.update.profile)
                 st.caption(
                     "Highlighted: changes from "
-                    + ("the previous answer." if against is not one.before else "the profile before this step.")
+                    + ("the previous answer." if against is not run.before else "the profile before this step.")
                 )
             else:
-                _show_ratings(one, ctx, user)
+                _show_ratings(run, ctx, user)
 
 
-def _show_ratings(one: DraftRun, ctx: PageContext, user: int) -> None:
+def _show_ratings(run: DraftRun, ctx: PageContext, user: int) -> None:
     test = ctx.split.test.of_user(user)
     true = dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
     rows = [
         (i.title, r.expected, true.get(i.id), r.reason or r.failure)
-        for i, r in zip(one.items, one.ratings, strict=True)
+        for i, r in zip(run.items, run.ratings, strict=True)
     ]
     st.dataframe(
         pd.DataFrame(rows, columns=[with_item_noun("Movie"), "Expected", "True", "Reason"]),

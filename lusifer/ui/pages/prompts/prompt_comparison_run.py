@@ -52,24 +52,24 @@ def expand_candidates(
     Raises:
         InvalidInputError: too many, or a version that is not there.
     """
-    found: list[CandidateSpec] = []
+    candidates: list[CandidateSpec] = []
     several = len(specs) > 1
     for spec in specs:
         if spec == BUILTIN:
-            found.append(CandidateSpec("Built-in (no LLM)", spec, "", 0, prompts.load()))
+            candidates.append(CandidateSpec("Built-in (no LLM)", spec, "", 0, prompts.load()))
             continue
         for name in names:
             version = get_version(store, name)
             for text in temperatures or [AS_IN_VERSION]:
-                asked = version.prompts
-                shown = name if not several else f"{name} · {label(spec)}"
+                prompt_set = version.prompts
+                title = name if not several else f"{name} · {label(spec)}"
                 if text != AS_IN_VERSION:
-                    asked = replace(asked, temperature=float(text))
-                    shown += f" · t {float(text):g}"
-                found.append(CandidateSpec(shown, spec, name, version.number, asked))
-    if len(found) > MAX_CANDIDATES:
-        raise InvalidInputError(f"{len(found)} candidates are too many.", f"Choose at most {MAX_CANDIDATES}.")
-    return found
+                    prompt_set = replace(prompt_set, temperature=float(text))
+                    title += f" · t {float(text):g}"
+                candidates.append(CandidateSpec(title, spec, name, version.number, prompt_set))
+    if len(candidates) > MAX_CANDIDATES:
+        raise InvalidInputError(f"{len(candidates)} candidates are too many.", f"Choose at most {MAX_CANDIDATES}.")
+    return candidates
 
 
 def get_version(store: Store, name: str) -> versions.PromptVersion:
@@ -80,19 +80,19 @@ def get_version(store: Store, name: str) -> versions.PromptVersion:
 
 
 def _build_candidates(
-    ctx: PageContext, found: Sequence[CandidateSpec], store: Store, full: Community | None, **more: Any
+    ctx: PageContext, specs: Sequence[CandidateSpec], store: Store, full: Community | None, **more: Any
 ) -> list[Candidate]:
-    made = []
-    for e in found:
-        told = full if e.prompts.evidence and e.spec != BUILTIN else None
+    candidates = []
+    for e in specs:
+        evidence = full if e.prompts.evidence and e.spec != BUILTIN else None
         if e.prompts.evidence and e.spec != BUILTIN and full is None:
             raise InvalidInputError(
                 f"{e.name} uses community evidence, which is not prepared for this split.",
                 "Switch on community evidence in the sidebar and prepare it, or remove this version.",
             )
-        chosen = replace(ctx, model=e.spec, asked_with=e.prompts, evidence=told is not None)
-        made.append(Candidate(e.name, chosen.user_model(store, **more), told))
-    return made
+        candidate_ctx = replace(ctx, model=e.spec, asked_with=e.prompts, evidence=evidence is not None)
+        candidates.append(Candidate(e.name, candidate_ctx.user_model(store, **more), evidence))
+    return candidates
 
 
 def draw_sample(ctx: PageContext, users: int, movies: int, seed: int, *, final: bool) -> Split:
@@ -102,24 +102,24 @@ def draw_sample(ctx: PageContext, users: int, movies: int, seed: int, *, final: 
 
 
 def estimate_comparison(
-    ctx: PageContext, found: Sequence[CandidateSpec], drawn: Split, store: Store, full: Community | None
+    ctx: PageContext, specs: Sequence[CandidateSpec], sample: Split, store: Store, full: Community | None
 ) -> Estimate:
     """What the candidates cost together, less what is stored."""
     total = Estimate(dollars=0.0)
-    for c in _build_candidates(ctx, found, store, full):
+    for c in _build_candidates(ctx, specs, store, full):
         plans = [
-            make_evolution_spec(ctx.dataset, drawn, u, c.model, community=c.community)
-            for u in drawn.test.user_ids.tolist()
+            make_evolution_spec(ctx.dataset, sample, u, c.model, community=c.community)
+            for u in sample.test.user_ids.tolist()
         ]
-        total += estimate_users(ctx.dataset, drawn, plans, c.model, store, community=c.community)
+        total += estimate_users(ctx.dataset, sample, plans, c.model, store, community=c.community)
     return total
 
 
 def run_prompt_comparison(
     job: Job,
     ctx: PageContext,
-    found: Sequence[CandidateSpec],
-    drawn: Split,
+    specs: Sequence[CandidateSpec],
+    sample: Split,
     seed: int,
     store: Store,
     full: Community | None,
@@ -131,7 +131,7 @@ def run_prompt_comparison(
 
     Runs in a worker thread: no call to streamlit here.
     """
-    users = drawn.test.user_ids.tolist()
+    users = sample.test.user_ids.tolist()
     params: dict[str, Any] = {
         "candidates": [
             {
@@ -141,17 +141,17 @@ def run_prompt_comparison(
                 "number": e.number,
                 "temperature": e.prompts.temperature,
             }
-            for e in found
+            for e in specs
         ],
         "users": users,
         "among": "held-out" if final else "development",
-        "items": {str(u): drawn.test.of_user(u).item.tolist() for u in users},
+        "items": {str(u): sample.test.of_user(u).item.tolist() for u in users},
     }
-    bare = _build_candidates(ctx, found, store, full)
+    bare = _build_candidates(ctx, specs, store, full)
     for entry, c in zip(params["candidates"], bare, strict=True):
         entry["prompt_version"] = c.model.version
         entry["plans"] = {
-            str(u): make_evolution_spec(ctx.dataset, drawn, u, c.model, community=c.community).id for u in users
+            str(u): make_evolution_spec(ctx.dataset, sample, u, c.model, community=c.community).id for u in users
         }
     run = store.start_run(
         FINAL if final else KIND,
@@ -159,39 +159,39 @@ def run_prompt_comparison(
         dataset=ctx.dataset.name,
         dataset_hash=ctx.dataset.hash,
         split=ctx.split.id,
-        model=", ".join(dict.fromkeys(e.spec for e in found)),
+        model=", ".join(dict.fromkeys(e.spec for e in specs)),
         model_version="",
         seed=seed,
         params=params,
     )
     job.run = run
     try:
-        candidates = _build_candidates(ctx, found, store, full, run=run, cancelled=job.cancelled)
+        candidates = _build_candidates(ctx, specs, store, full, run=run, cancelled=job.cancelled)
         done = prompt_comparison.run_trials(
             ctx.dataset,
-            drawn,
+            sample,
             candidates,
             store,
-            on_progress=lambda d, n, what="": job.report_progress(d, n, what),
+            on_progress=lambda d, n, message="": job.report_progress(d, n, message),
             cancelled=job.cancelled,
             workers=WORKERS,
         )
         job.report_progress(job.total, job.total, "Intervals and audit")
-        made = _summarize(drawn, done, seed, store, run)
-        tables.save_table(run, prompt_comparison.table(drawn, done))
+        result = _summarize(sample, done, seed, store, run)
+        tables.save_table(run, prompt_comparison.table(sample, done))
     except BaseException as error:
         store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
-    store.finish_run(run, "done", made)
+    store.finish_run(run, "done", result)
     return run
 
 
-def _summarize(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run: str) -> dict[str, Any]:
-    made = prompt_comparison.summary(drawn, done, seed=seed)
+def _summarize(sample: Split, done: Sequence[Trial], seed: int, store: Store, run: str) -> dict[str, Any]:
+    summary = prompt_comparison.summary(sample, done, seed=seed)
     fresh = store.run_usage_by_version(run)
     for trial in done:
         spent = fresh.get((trial.candidate.model.spec, trial.candidate.model.version))
-        row = made["candidates"][trial.candidate.name]
+        row = summary["candidates"][trial.candidate.name]
         all_ = [u for u in trial.usage.values() if u["calls"] == u["calls"]]
         row["spend"] = {
             "new_calls": spent["calls"] if spent else 0,
@@ -203,22 +203,22 @@ def _summarize(drawn: Split, done: Sequence[Trial], seed: int, store: Store, run
             "unpriced": sum(u["unpriced"] for u in all_),
             "pruned": len(trial.usage) - len(all_),
         }
-    return made
+    return summary
 
 
 # ---- what is shown ----------------------------------------------------------------------------------
 
 
-def metric_table(made: dict[str, Any]) -> pd.DataFrame:
+def metric_table(summary: dict[str, Any]) -> pd.DataFrame:
     """One row a candidate: every measure, its difference from the base with the interval, and better or
     worse by sign and word."""
     rows = []
-    for name, row in made["candidates"].items():
-        shown: dict[str, Any] = {"Candidate": name}
+    for name, row in summary["candidates"].items():
+        column: dict[str, Any] = {"Candidate": name}
         for measure, (title, side) in prompt_comparison.MEASURES.items():
             entry = row[measure]
-            shown[title] = format_cell(entry, side, measure)
-        rows.append(shown)
+            column[title] = format_cell(entry, side, measure)
+        rows.append(column)
     return pd.DataFrame(rows).set_index("Candidate").T.rename_axis("Measure").reset_index()
 
 
@@ -259,26 +259,26 @@ def describe_change(delta: float, low: float, high: float, side: int) -> str:
     return f"{'▲' if delta > 0 else '▼'} {'better' if better else 'worse'}:"
 
 
-def describe_detectable(made: dict[str, Any]) -> str:
+def describe_detectable(summary: dict[str, Any]) -> str:
     """The smallest differences that this sample finds, in words."""
-    found = [
+    detectable = [
         (name, row["rmse"]["detectable"], row["mae"]["detectable"])
-        for name, row in made["candidates"].items()
+        for name, row in summary["candidates"].items()
         if row["rmse"].get("detectable") is not None
     ]
-    if not found:
+    if not detectable:
         return "One user gives no confidence intervals; use a larger sample."
-    least = ", ".join(f"{d:.3f} for {n}" for n, d, _ in found)
+    smallest = ", ".join(f"{d:.3f} for {n}" for n, d, _ in detectable)
     return (
-        f"With {made['users']} users and {made['rows']} ratings, the minimum detectable difference in RMSE at 80 % power is "
-        f"{least}; smaller ones need a larger sample."
+        f"With {summary['users']} users and {summary['rows']} ratings, the minimum detectable difference in RMSE at 80 % power is "
+        f"{smallest}; smaller ones need a larger sample."
     )
 
 
-def spend_table(made: dict[str, Any]) -> pd.DataFrame:
+def spend_table(summary: dict[str, Any]) -> pd.DataFrame:
     """What the answers took in all, and what of it this run newly spent."""
     rows = []
-    for name, row in made["candidates"].items():
+    for name, row in summary["candidates"].items():
         s = row["spend"]
         unknown = " + unpriced" if s["unpriced"] else ""
         rows.append(
@@ -294,9 +294,9 @@ def spend_table(made: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def candidate_steps(ctx: PageContext, store: Store, run: dict[str, Any], at: int, user: int) -> list[Step]:
+def candidate_steps(ctx: PageContext, store: Store, run: dict[str, Any], index: int, user: int) -> list[Step]:
     """The stored evolution behind one candidate's ratings of one user."""
-    plans = run["params"]["candidates"][at]["plans"]
+    plans = run["params"]["candidates"][index]["plans"]
     return [step_from_json(s, ctx.dataset) for s in store.steps(plans.get(str(user), ""))]
 
 

@@ -31,9 +31,9 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
     """The whole view: what to try, its price, its progress, and the newest or chosen result."""
     exact = [n for n in versions.list_names(store) if n in prompts.SHIPPED or n.startswith("v")]
     labels = store.prompt_labels()
-    usual = [_version_name(store, labels[x]) for x in (versions.BASELINE, versions.ACTIVE) if x in labels]
+    labelled = [_version_name(store, labels[x]) for x in (versions.BASELINE, versions.ACTIVE) if x in labels]
     newest = [n for n in exact if n.startswith("v")][:1]
-    first = usual + ([] if ctx.builtin else [ctx.prompts]) + newest
+    first = labelled + ([] if ctx.builtin else [ctx.prompts]) + newest
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             names = st.multiselect(
@@ -76,15 +76,15 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
             )
         )
         _show_start(ctx, store, names, specs, temperatures, int(users), int(movies), int(seed))
-    shown = _pick_run(ctx, store)
-    if shown is None:
+    run = _pick_run(ctx, store)
+    if run is None:
         st.info(
             "No comparison yet. Choose two versions, or a version and another model, and press the button above. "
             "With the built-in alone there is nothing to tune: it ignores prompt wording.",
             icon=":material/compare:",
         )
         return
-    show_result(ctx, store, shown)
+    show_result(ctx, store, run)
 
 
 def _version_name(store: Store, number: int) -> str:
@@ -107,31 +107,31 @@ def _show_start(
     if not job_panel.job_ended(key, "_trial"):
         return
     try:
-        found = prompt_comparison_run.expand_candidates(store, names, specs, temperatures)
+        candidates = prompt_comparison_run.expand_candidates(store, names, specs, temperatures)
         full = prompt_comparison_run.load_evidence(ctx)
-        least = 1 if final else 2
+        min_candidates = 1 if final else 2
         tag = ""
-        drawn = prompt_comparison_run.draw_sample(ctx, users, movies, seed, final=final)
-        if len(found) >= least:
-            tag = f" ({format_cost(prompt_comparison_run.estimate_comparison(ctx, found, drawn, store, full))})"
+        sample = prompt_comparison_run.draw_sample(ctx, users, movies, seed, final=final)
+        if len(candidates) >= min_candidates:
+            tag = f" ({format_cost(prompt_comparison_run.estimate_comparison(ctx, candidates, sample, store, full))})"
     except LusiferError as error:
         state.show_error(error)
         return
-    said = f"Compare {len(found)} candidates" if len(found) > 1 else "Compare"
-    said = "Check on held-out users" if final else said
-    title = ", ".join(e.name for e in found)
+    action = f"Compare {len(candidates)} candidates" if len(candidates) > 1 else "Compare"
+    action = "Check on held-out users" if final else action
+    title = ", ".join(e.name for e in candidates)
     if st.button(
-        f"{said}{tag}",
+        f"{action}{tag}",
         type="secondary" if final else "primary",
-        disabled=len(found) < least,
+        disabled=len(candidates) < min_candidates,
         icon=":material/verified:" if final else ":material/compare:",
-        help=None if len(found) >= least else "Choose at least two candidates.",
+        help=None if len(candidates) >= min_candidates else "Choose at least two candidates.",
     ):
         state.get_jobs().start(
             key,
             "Comparison of prompts",
             lambda j: prompt_comparison_run.run_prompt_comparison(
-                j, ctx, found, drawn, seed, store, full, final=final, title=title
+                j, ctx, candidates, sample, seed, store, full, final=final, title=title
             ),
             store=store,
         )
@@ -139,47 +139,47 @@ def _show_start(
 
 
 def _pick_run(ctx: PageContext, store: Store) -> dict[str, Any] | None:
-    found = run_picker.finished_runs(ctx, store, prompt_comparison_run.KIND) + run_picker.finished_runs(
+    runs = run_picker.finished_runs(ctx, store, prompt_comparison_run.KIND) + run_picker.finished_runs(
         ctx, store, prompt_comparison_run.FINAL
     )
-    found.sort(key=lambda r: r["created_at"], reverse=True)
-    if not found:
+    runs.sort(key=lambda r: r["created_at"], reverse=True)
+    if not runs:
         return None
-    held = {r["id"] for r in found if r["kind"] == prompt_comparison_run.FINAL}
-    return run_picker.pick_run(found, "trial-run", "trial", "_trial", lambda r: " · held-out" * (r in held))
+    held_out_runs = {r["id"] for r in runs if r["kind"] == prompt_comparison_run.FINAL}
+    return run_picker.pick_run(runs, "trial-run", "trial", "_trial", lambda r: " · held-out" * (r in held_out_runs))
 
 
 def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
     """One recorded comparison: figures, users, answers, and what to do with the winner."""
-    made, found = run["summary"], run["params"]["candidates"]
+    summary, candidates = run["summary"], run["params"]["candidates"]
     final = run["kind"] == prompt_comparison_run.FINAL
-    names = [c["name"] for c in found]
+    names = [c["name"] for c in candidates]
     st.caption(
-        f"{made['users']} {'held-out' if final else 'development'} users, {made['rows']:,} of {made['asked']:,} ratings "
-        f"compared, seed {run['seed']}, split {escape_markdown(run['split'])}. Differences are relative to {escape_markdown(made['base'])}; in "
+        f"{summary['users']} {'held-out' if final else 'development'} users, {summary['rows']:,} of {summary['asked']:,} ratings "
+        f"compared, seed {run['seed']}, split {escape_markdown(run['split'])}. Differences are relative to {escape_markdown(summary['base'])}; in "
         f"brackets their 95 % confidence intervals over users."
     )
     st.dataframe(
-        prompt_comparison_run.metric_table(made),
+        prompt_comparison_run.metric_table(summary),
         hide_index=True,
         height="content",
         alt="Measures by candidate",
         column_config={"Measure": st.column_config.TextColumn(pinned=True)},
     )
-    st.caption(escape_markdown(prompt_comparison_run.describe_detectable(made)))
+    st.caption(escape_markdown(prompt_comparison_run.describe_detectable(summary)))
     with st.expander("Cost", icon=":material/payments:"):
         st.dataframe(
-            prompt_comparison_run.spend_table(made), hide_index=True, alt="New cost and cached answers by candidate"
+            prompt_comparison_run.spend_table(summary), hide_index=True, alt="New cost and cached answers by candidate"
         )
         st.caption("Total: all calls of these evolutions and ratings, from any run; new: the calls of this run.")
     if len(names) > 2:
-        best = measured.pareto_front(made["candidates"])
-        cost = "price" if any(made["candidates"][n]["price"]["value"] for n in names) else "tokens"
+        best = measured.pareto_front(summary["candidates"])
+        cost = "price" if any(summary["candidates"][n]["price"]["value"] for n in names) else "tokens"
         if cost == "tokens":
-            best = measured.pareto_front(made["candidates"], cost="tokens")
+            best = measured.pareto_front(summary["candidates"], cost="tokens")
         frame = pd.DataFrame(
             [
-                (n, made["candidates"][n]["rmse"]["value"], made["candidates"][n][cost]["value"], n in best)
+                (n, summary["candidates"][n]["rmse"]["value"], summary["candidates"][n][cost]["value"], n in best)
                 for n in names
             ],
             columns=["name", "rmse", "cost", "front"],
@@ -189,40 +189,40 @@ def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
             prompt_charts.quality_vs_cost(frame, "Price per user, dollars" if cost == "price" else "Tokens per user"),
             alt="RMSE of each candidate vs. its cost; diamonds mark the Pareto front",
         )
-    _show_winner(ctx, store, run, found)
+    _show_winner(ctx, store, run, candidates)
     rows = tables.read_table(run["id"])
     if rows is None:
         st.caption("The individual ratings of this run are not on this machine.")
         return
-    _show_details(ctx, store, run, found, rows, names)
+    _show_details(ctx, store, run, candidates, rows, names)
     st.download_button("Ratings as CSV", to_safe_csv(rows), f"{run['id']}.csv", "text/csv", icon=":material/download:")
 
 
-def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], found: list[dict[str, Any]]) -> None:
+def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], candidates: list[dict[str, Any]]) -> None:
     """Make one active; check on held-out users."""
-    able = {c["name"]: c for c in found if c["number"]}
-    if not able:
+    by_name = {c["name"]: c for c in candidates if c["number"]}
+    if not by_name:
         return
     active = store.prompt_labels().get(versions.ACTIVE)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Version", list(able), key=f"winner-{run['id']}", width=240)
+        name = st.selectbox("Version", list(by_name), key=f"winner-{run['id']}", width=240)
         try:
-            asked = versions.get(store, able[str(name)]["number"]).prompts
+            stored_prompts = versions.get(store, by_name[str(name)]["number"]).prompts
         except LusiferError as error:
             state.show_error(error)
             return
         # Tried at another temperature it is another version.
-        mine = replace(asked, temperature=float(able[str(name)]["temperature"]))
-        here = active is not None and versions.get(store, active).prompts == mine
+        prompt_set = replace(stored_prompts, temperature=float(by_name[str(name)]["temperature"]))
+        here = active is not None and versions.get(store, active).prompts == prompt_set
         if settings.is_public():
             st.caption("Only the operator can change the active version.")
         elif here:
             st.markdown(f":green-badge[:material/check: {escape_markdown(str(name))} is active]")
         elif st.button("Make active", icon=":material/flag:", key="make-active"):
-            made = versions.save(store, mine, able[str(name)]["number"], f"From the comparison {run['id']}")
-            versions.move_label(store, versions.ACTIVE, made.number)
+            version = versions.save(store, prompt_set, by_name[str(name)]["number"], f"From the comparison {run['id']}")
+            versions.move_label(store, versions.ACTIVE, version.number)
             st.toast(
-                f"{escape_markdown(made.name)} is active now. Roll back under Versions.",
+                f"{escape_markdown(version.name)} is active now. Roll back under Versions.",
                 icon=":material/flag:",
             )
             st.rerun()
@@ -236,17 +236,17 @@ def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], found: lis
         )
         for row in checks[:10]:
             st.caption(f"{row['created_at'][:16].replace('T', ' ')}: {escape_markdown(row['title'])}, {row['status']}")
-        chosen = able[str(name)]
+        candidate = by_name[str(name)]
         temperature = (
-            f"{chosen['temperature']:g}"
-            if chosen["temperature"] != asked.temperature
+            f"{candidate['temperature']:g}"
+            if candidate["temperature"] != stored_prompts.temperature
             else prompt_comparison_run.AS_IN_VERSION
         )
         _show_start(
             ctx,
             store,
-            [chosen["version"]],
-            [chosen["spec"]],
+            [candidate["version"]],
+            [candidate["spec"]],
             [temperature],
             len(run["params"]["users"]),
             prompt_comparison_run.DEFAULT_ITEMS,
@@ -259,7 +259,7 @@ def _show_details(
     ctx: PageContext,
     store: Store,
     run: dict[str, Any],
-    found: list[dict[str, Any]],
+    candidates: list[dict[str, Any]],
     rows: pd.DataFrame,
     names: list[str],
 ) -> None:
@@ -289,7 +289,7 @@ def _show_details(
             }
         )
         st.caption("Largest increase in error first. Select a row to see both profiles and all ratings.")
-        taken = st.dataframe(
+        table_event = st.dataframe(
             table,
             hide_index=True,
             height=250,
@@ -302,65 +302,65 @@ def _show_details(
                 for c in ("Change in RMSE", names[0], names[other])
             },
         )
-        at = taken.selection.rows[0] if taken.selection.rows else 0
-        user = int(moved["user_id"].iloc[at])
-        shown = list(range(len(names))) if len(names) <= prompt_comparison_run.SIDE_BY_SIDE else [0, other]
+        index = table_event.selection.rows[0] if table_event.selection.rows else 0
+        user = int(moved["user_id"].iloc[index])
+        indices = list(range(len(names))) if len(names) <= prompt_comparison_run.SIDE_BY_SIDE else [0, other]
     else:
         user = int(rows["user_id"].iloc[0])
-        shown = [0]
-    _show_profiles(ctx, store, run, found, user, shown, names)
-    _show_answers(ctx, store, run, found, rows[rows["user_id"] == user], shown, names)
+        indices = [0]
+    _show_profiles(ctx, store, run, candidates, user, indices, names)
+    _show_answers(ctx, store, run, candidates, rows[rows["user_id"] == user], indices, names)
 
 
 def _show_profiles(
     ctx: PageContext,
     store: Store,
     run: dict[str, Any],
-    found: list[dict[str, Any]],
+    candidates: list[dict[str, Any]],
     user: int,
-    shown: list[int],
+    indices: list[int],
     names: list[str],
 ) -> None:
-    steps = [prompt_comparison_run.candidate_steps(ctx, store, run, at, user) for at in shown]
-    most = max(map(len, steps), default=0)
-    if not most:
+    steps = [prompt_comparison_run.candidate_steps(ctx, store, run, index, user) for index in indices]
+    max_steps = max(map(len, steps), default=0)
+    if not max_steps:
         st.caption("The evolutions are not stored on this machine.")
         return
     st.markdown(f"**User {user}**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         step = st.segmented_control(
             "Step",
-            list(range(1, most + 1)),
-            default=most,
+            list(range(1, max_steps + 1)),
+            default=max_steps,
             required=True,
             key=f"trial-step-{run['id']}-{user}",
         )
         only = st.toggle("Only differences", key="trial-only")
     first = steps[0][min(step, len(steps[0])) - 1].profile if steps[0] else None
-    with st.grid(len(shown), min_column_width=300, gap="medium"):
-        places = [st.container() for _ in shown]
-    for place, at, made in zip(places, shown, steps, strict=True):
+    with st.grid(len(indices), min_column_width=300, gap="medium"):
+        places = [st.container() for _ in indices]
+    for place, index, candidate_steps in zip(places, indices, steps, strict=True):
         with place:
-            st.markdown(f"**{escape_markdown(names[at])}**")
-            if not made:
+            st.markdown(f"**{escape_markdown(names[index])}**")
+            if not candidate_steps:
                 st.caption("Its evolution failed or is not stored.")
                 continue
-            one = made[min(step, len(made)) - 1]
-            st.caption(escape_markdown(one.explanation))
-            against = first if at != shown[0] else None
-            profile_view.show_profile(against, one.profile, only_changes=only and against is not None)
+            shown_step = candidate_steps[min(step, len(candidate_steps)) - 1]
+            st.caption(escape_markdown(shown_step.explanation))
+            against = first if index != indices[0] else None
+            profile_view.show_profile(against, shown_step.profile, only_changes=only and against is not None)
             st.markdown("**What changed**")
-            profile_view.show_change_list(one)
-            _show_note(store, run, found[at], user, 0, step)
+            profile_view.show_change_list(shown_step)
+            _show_note(store, run, candidates[index], user, 0, step)
 
 
 def _show_answers(
     ctx: PageContext,
     store: Store,
     run: dict[str, Any],
-    found: list[dict[str, Any]],
+    candidates: list[dict[str, Any]],
     rows: pd.DataFrame,
-    shown: list[int],
+    indices: list[int],
     names: list[str],
 ) -> None:
     table = pd.DataFrame(
@@ -369,40 +369,41 @@ def _show_answers(
             "True": rows["rating"].to_numpy(),
         }
     )
-    for at in shown:
-        table[names[at]] = rows[f"said_{at}"].to_numpy()
-    if len(shown) > 1:
-        off = np.stack([np.abs(rows[f"said_{at}"].to_numpy() - rows["rating"].to_numpy()) for at in shown])
-        spread = off.max(axis=0) - off.min(axis=0)
+    for index in indices:
+        table[names[index]] = rows[f"said_{index}"].to_numpy()
+    if len(indices) > 1:
+        errors = np.stack([np.abs(rows[f"said_{index}"].to_numpy() - rows["rating"].to_numpy()) for index in indices])
+        spread = errors.max(axis=0) - errors.min(axis=0)
         same = spread < 0.005
         best = [
-            names[shown[int(np.nanargmin(off[:, n]))]] if np.isfinite(off[:, n]).any() else "" for n in range(len(rows))
+            names[indices[int(np.nanargmin(errors[:, n]))]] if np.isfinite(errors[:, n]).any() else ""
+            for n in range(len(rows))
         ]
         table["Closest"] = [
             "–" if not np.isfinite(spread[n]) else "= same" if same[n] else best[n] for n in range(len(rows))
         ]
         if st.session_state.get("trial-only"):
             table = table[table["Closest"] != "= same"]
-    for at in shown:
-        table[f"Reason, {names[at]}"] = (
-            rows[f"reason_{at}"].reindex(rows.index[table.index]).to_numpy()
+    for index in indices:
+        table[f"Reason, {names[index]}"] = (
+            rows[f"reason_{index}"].reindex(rows.index[table.index]).to_numpy()
             if len(table) < len(rows)
-            else rows[f"reason_{at}"].to_numpy()
+            else rows[f"reason_{index}"].to_numpy()
         )
     st.dataframe(
         table,
         hide_index=True,
         height="content",
         alt="Ratings of one user by candidate",
-        column_config={names[at]: st.column_config.NumberColumn(format="%.2f") for at in shown}
+        column_config={names[index]: st.column_config.NumberColumn(format="%.2f") for index in indices}
         | {"True": st.column_config.NumberColumn(format="%.3g")},
     )
     with st.popover("Note on an answer", icon=":material/rate_review:"):
         items = [int(i) for i in rows["item_id"]]
-        at = (
-            st.selectbox("Candidate", shown, format_func=names.__getitem__, key=f"note-of-{run['id']}")
-            if len(shown) > 1
-            else shown[0]
+        index = (
+            st.selectbox("Candidate", indices, format_func=names.__getitem__, key=f"note-of-{run['id']}")
+            if len(indices) > 1
+            else indices[0]
         )
         item = st.selectbox(
             with_item_noun("Movie"),
@@ -411,20 +412,20 @@ def _show_answers(
             key=f"note-item-{run['id']}",
         )
         if item is not None:
-            _show_note(store, run, found[at], int(rows["user_id"].iloc[0]), item, 0)
+            _show_note(store, run, candidates[index], int(rows["user_id"].iloc[0]), item, 0)
 
 
 def _show_note(store: Store, run: dict[str, Any], candidate: dict[str, Any], user: int, item: int, step: int) -> None:
     """Thumbs and a note on one answer, kept with the run; strangers give none."""
     if settings.is_public():
         return
-    kept = {(n["candidate"], n["user_id"], n["item_id"], n["step"]): n for n in store.notes(run["id"])}
-    old = kept.get((candidate["name"], user, item, step), {})
+    notes = {(n["candidate"], n["user_id"], n["item_id"], n["step"]): n for n in store.notes(run["id"])}
+    old = notes.get((candidate["name"], user, item, step), {})
     key = f"note-{run['id']}-{candidate['name']}-{user}-{item}-{step}"
-    given = {1: 1, -1: 0}.get(old.get("thumb") or 0)
+    thumb = {1: 1, -1: 0}.get(old.get("thumb") or 0)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if f"{key}-thumb" not in st.session_state and given is not None:
-            st.session_state[f"{key}-thumb"] = given
+        if f"{key}-thumb" not in st.session_state and thumb is not None:
+            st.session_state[f"{key}-thumb"] = thumb
         st.feedback(
             "thumbs",
             key=f"{key}-thumb",

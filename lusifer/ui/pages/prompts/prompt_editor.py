@@ -62,33 +62,33 @@ class Draft:
 
 def open_draft(store: Store, base: PromptVersion) -> Draft:
     """The draft of this tab: the one that the address names, else a fresh copy of a version."""
-    held: Draft | None = st.session_state.get("_draft")
-    asked = st.query_params.get("draft", "")
-    if held is not None and asked in {"", held.id}:
-        return held
-    row = store.draft(asked) if asked and not settings.is_public() else None
+    draft: Draft | None = st.session_state.get("_draft")
+    requested = st.query_params.get("draft", "")
+    if draft is not None and requested in {"", draft.id}:
+        return draft
+    row = store.draft(requested) if requested and not settings.is_public() else None
     if row is not None:
-        held = Draft(
-            asked, int(row["base"] or base.number), prompts.from_json(row["data"], draft=True), row["revision"]
+        draft = Draft(
+            requested, int(row["base"] or base.number), prompts.from_json(row["data"], draft=True), row["revision"]
         )
     else:
-        if asked:
+        if requested:
             st.warning(
                 "The draft of this link no longer exists; this is a new copy.",
                 icon=":material/draft:",
             )
-        held = start_draft(base)
-    st.session_state["_draft"] = held
-    return held
+        draft = start_draft(base)
+    st.session_state["_draft"] = draft
+    return draft
 
 
 def start_draft(base: PromptVersion) -> Draft:
     """A new draft of a version, for this tab; whatever was edited before stays among the drafts."""
-    held = Draft(secrets.token_hex(8), base.number, base.prompts)
-    st.session_state["_draft"] = held
+    draft = Draft(secrets.token_hex(8), base.number, base.prompts)
+    st.session_state["_draft"] = draft
     if "draft" in st.query_params:
         del st.query_params["draft"]
-    return held
+    return draft
 
 
 def save_draft(store: Store, draft: Draft, edited: PromptSet) -> None:
@@ -97,14 +97,14 @@ def save_draft(store: Store, draft: Draft, edited: PromptSet) -> None:
         return  # a stranger's draft stays in their session
     if edited == draft.prompts == versions.get(store, draft.base).prompts:
         return
-    found, revision = store.save_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)
-    if found != draft.id:
+    draft_id, revision = store.save_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)
+    if draft_id != draft.id:
         st.toast(
             "Another tab changed this draft. Your changes continue as a separate draft.",
             icon=":material/call_split:",
         )
-    draft.id, draft.revision, draft.prompts = found, revision, edited
-    st.query_params["draft"] = found
+    draft.id, draft.revision, draft.prompts = draft_id, revision, edited
+    st.query_params["draft"] = draft_id
 
 
 def pick_base(store: Store, ctx: PageContext) -> Draft:
@@ -135,15 +135,15 @@ def pick_base(store: Store, ctx: PageContext) -> Draft:
 def _version_number(store: Store, name: str) -> int:
     if name.startswith("v"):
         return int(name[1:])
-    found = prompts.load(name)
-    return store.save_prompt(found.hash, found.name, prompts.to_json(found), None, "")
+    prompt_set = prompts.load(name)
+    return store.save_prompt(prompt_set.hash, prompt_set.name, prompts.to_json(prompt_set), None, "")
 
 
 def show_drafts(store: Store) -> None:
     """Drafts that are kept, this tab's and others', to go on with."""
-    found = [] if settings.is_public() else store.drafts()
-    held: Draft = st.session_state["_draft"]
-    others = [d for d in found if d["id"] != held.id]
+    drafts = [] if settings.is_public() else store.drafts()
+    current: Draft = st.session_state["_draft"]
+    others = [d for d in drafts if d["id"] != current.id]
     if not others:
         return
     with st.popover(f"Drafts ({len(others)})", icon=":material/draft:"):
@@ -159,21 +159,21 @@ def edit_parameters(draft: Draft) -> PromptSet:
     """Everything of a set but its templates, as fields."""
     p = draft.prompts
     key = f"lab-{draft.id}-"
-    most = prompts.MAX_VALUES
+    limits = prompts.MAX_VALUES
     with st.grid(3, min_column_width=150):
         name = st.text_input("Name", p.name, max_chars=40, key=f"{key}name")
         temperature = st.number_input(
-            "Temperature", 0.0, float(most["temperature"]), float(p.temperature), 0.1, key=f"{key}temperature"
+            "Temperature", 0.0, float(limits["temperature"]), float(p.temperature), 0.1, key=f"{key}temperature"
         )
         items = st.number_input(
-            with_item_noun("Movies per call"), 1, most["items_per_call"], p.items_per_call, key=f"{key}items"
+            with_item_noun("Movies per call"), 1, limits["items_per_call"], p.items_per_call, key=f"{key}items"
         )
-        history = st.number_input("History length (ratings)", 1, most["history"], p.history, 10, key=f"{key}history")
-        batch = st.number_input("Batch size (ratings)", 1, most["batch_size"], p.batch_size, 5, key=f"{key}batch")
+        history = st.number_input("History length (ratings)", 1, limits["history"], p.history, 10, key=f"{key}history")
+        batch = st.number_input("Batch size (ratings)", 1, limits["batch_size"], p.batch_size, 5, key=f"{key}batch")
         recent = st.number_input(
             "Newest ratings in the prompt",
             0,
-            most["recent"],
+            limits["recent"],
             p.recent,
             key=f"{key}recent",
             help="How many of the newest ratings a rating prompt includes beside the profile.",
@@ -181,7 +181,7 @@ def edit_parameters(draft: Draft) -> PromptSet:
         samples = st.number_input(
             "Samples per rating",
             1,
-            most["samples"],
+            limits["samples"],
             p.samples,
             key=f"{key}samples",
             help="Where the server returns no token probabilities: the mean of this many samples.",
@@ -189,7 +189,7 @@ def edit_parameters(draft: Draft) -> PromptSet:
         rating = st.number_input(
             with_item_noun("Max tokens per movie"),
             1,
-            most["rating_tokens"],
+            limits["rating_tokens"],
             p.rating_tokens,
             10,
             key=f"{key}rating_tokens",
@@ -198,13 +198,13 @@ def edit_parameters(draft: Draft) -> PromptSet:
         update = st.number_input(
             "Max tokens per profile",
             1,
-            most["update_tokens"],
+            limits["update_tokens"],
             p.update_tokens,
             100,
             key=f"{key}update_tokens",
             help="Tokens.",
         )
-    shown = st.pills(
+    metadata = st.pills(
         with_item_noun("Movie metadata in the prompt"),
         prompts.METADATA,
         selection_mode="multi",
@@ -212,13 +212,13 @@ def edit_parameters(draft: Draft) -> PromptSet:
         key=f"{key}metadata",
         help="People and overview only where they are known. Omitted metadata is omitted from the facts too.",
     )
-    told = st.toggle(
+    evidence = st.toggle(
         "Include community evidence",
         p.evidence,
         key=f"{key}evidence",
         help=with_item_noun("Other users' ratings of each movie in the prompt."),
     )
-    ordered = tuple(m for m in prompts.METADATA if m in (shown or []))
+    ordered = tuple(m for m in prompts.METADATA if m in (metadata or []))
     return replace(
         p,
         name=name.strip() or p.name,
@@ -231,7 +231,7 @@ def edit_parameters(draft: Draft) -> PromptSet:
         rating_tokens=int(rating),
         update_tokens=int(update),
         metadata=ordered,
-        evidence=told,
+        evidence=evidence,
     )
 
 
@@ -255,8 +255,8 @@ def _compute_builtin_steps(
     _data: Dataset, _split: Split, dataset_hash: str, split: str, user: int, history: int, size: int
 ) -> list[Step]:
     model = StatisticalUserModel()
-    what = make_evolution_spec(_data, _split, user, model, history=history, batch_size=size)
-    return list(evolve(_data, _split, model, what))
+    spec = make_evolution_spec(_data, _split, user, model, history=history, batch_size=size)
+    return list(evolve(_data, _split, model, spec))
 
 
 def preview_steps(ctx: PageContext, draft: Draft, user: int, store: Store) -> tuple[list[Step], str]:
@@ -269,11 +269,11 @@ def preview_steps(ctx: PageContext, draft: Draft, user: int, store: Store) -> tu
     p = draft.prompts
     base = versions.get(store, draft.base)
     if not ctx.builtin and (base.prompts.history, base.prompts.batch_size) == (p.history, p.batch_size):
-        chosen = replace(ctx.alone(), prompts=base.name, asked_with=base.prompts)
-        found = chosen.stored(chosen.plan(user))
-        wanted = -(-len(history_of(ctx.dataset, ctx.split, user, p.history)) // p.batch_size)
-        if len(found) == wanted:
-            return found, f"as {base.name} with the chosen model wrote it"
+        base_ctx = replace(ctx.alone(), prompts=base.name, asked_with=base.prompts)
+        steps = base_ctx.stored(base_ctx.plan(user))
+        total_steps = -(-len(history_of(ctx.dataset, ctx.split, user, p.history)) // p.batch_size)
+        if len(steps) == total_steps:
+            return steps, f"as {base.name} with the chosen model wrote it"
     return (
         _compute_builtin_steps(ctx.dataset, ctx.split, ctx.dataset.hash, ctx.split.id, user, p.history, p.batch_size),
         "as the built-in writes it",
@@ -299,18 +299,18 @@ def build_context(
     context = context_at(ctx.dataset, ctx.split, user, steps, template, step)
     if not draft.prompts.evidence or template not in {"rate", "repair"}:
         return context, ""
-    told = state.load_community(ctx.dataset, ctx.split, full=True)
-    if told is None:
+    evidence = state.load_community(ctx.dataset, ctx.split, full=True)
+    if evidence is None:
         return context, "Community evidence is not prepared for this split, so it is omitted here."
-    return context.with_evidence(told.item_evidence(user, [i.id for i in items])), ""
+    return context.with_evidence(evidence.item_evidence(user, [i.id for i in items])), ""
 
 
-def variable_table(found: Preview, template: str) -> pd.DataFrame:
+def variable_table(preview: Preview, template: str) -> pd.DataFrame:
     """The variables of a template, what each is, and its value here."""
     rows = []
-    for name, what in prompt_rendering.VARIABLES[template].items():
-        value = found.values.get(name, "")
-        rows.append((name, what, _format_value(value)))
+    for name, description in prompt_rendering.VARIABLES[template].items():
+        value = preview.values.get(name, "")
+        rows.append((name, description, _format_value(value)))
     return pd.DataFrame(rows, columns=["Variable", "Description", "Value"])
 
 
@@ -327,9 +327,13 @@ def _format_value(value: Any) -> str:
     return str(value)[:600]
 
 
-def token_table(found: Preview, rate_: float) -> pd.DataFrame:
+def token_table(preview: Preview, tokens_per_character: float) -> pd.DataFrame:
     """Estimated tokens by section, largest first."""
-    rows = [(with_item_noun(SECTION_TITLES.get(p, p)), round(n * rate_)) for p, n in found.sizes.items() if n]
+    rows = [
+        (with_item_noun(SECTION_TITLES.get(p, p)), round(n * tokens_per_character))
+        for p, n in preview.sizes.items()
+        if n
+    ]
     frame = pd.DataFrame(rows, columns=["Part", "Tokens"])
     return frame.sort_values("Tokens", ascending=False, kind="stable")
 
@@ -342,42 +346,42 @@ def build_preview(
     Raises:
         LusiferError: nothing to read.
     """
-    steps, whose = preview_steps(ctx, draft, user, store)
+    steps, source = preview_steps(ctx, draft, user, store)
     items = preview_items(ctx, user)
     context, note = build_context(ctx, draft, user, steps, template, min(step, len(steps)), items)
-    per_character = store.tokens_per_character(ctx.model) or 0.25
+    tokens_per_character = store.tokens_per_character(ctx.model) or 0.25
     others = [
         (context_at(ctx.dataset, ctx.split, user, steps, t, min(n, len(steps))), items)
         for t, n in (("first", 1), ("update", 2), ("rate", len(steps)), ("rate", 0))
     ]
-    found = preview_prompt(draft.prompts, template, context, items, ctx.model, per_character, others)
-    return found, context, f"{whose}. {note}".strip(), len(steps)
+    rendered = preview_prompt(draft.prompts, template, context, items, ctx.model, tokens_per_character, others)
+    return rendered, context, f"{source}. {note}".strip(), len(steps)
 
 
-def show_mistakes(found: Preview) -> None:
+def show_mistakes(preview: Preview) -> None:
     """What is wrong, one line a mistake."""
     st.error(
         "\n".join(
             f"- {escape_markdown(TEMPLATE_TITLES[m.template])}{f', line {m.line}' if m.line else ''}: {escape_markdown(m.message)}"
-            for m in found.mistakes
+            for m in preview.mistakes
         ),
         title="The prompt has errors",
         icon=":material/error:",
     )
 
 
-def show_rendered_prompt(found: Preview, per_character: float) -> None:
+def show_rendered_prompt(preview: Preview, tokens_per_character: float) -> None:
     """The messages as they would be sent, and how long each part is."""
-    total = round(sum(found.sizes.values()) * per_character)
-    st.caption(f"About {total:,} input tokens, at most {found.most:,} output tokens.")
+    total = round(sum(preview.sizes.values()) * tokens_per_character)
+    st.caption(f"About {total:,} input tokens, at most {preview.most:,} output tokens.")
     st.dataframe(
-        token_table(found, per_character),
+        token_table(preview, tokens_per_character),
         hide_index=True,
         height="content",
         alt="Estimated tokens by section",
         column_config={"Tokens": st.column_config.ProgressColumn(format="%d", max_value=max(total, 1))},
     )
-    for message in found.messages:
+    for message in preview.messages:
         st.caption(escape_markdown(message.role.capitalize()))
         st.code(message.content, language=None, wrap_lines=True, line_numbers=True, height=260)
 
@@ -399,12 +403,12 @@ def show_save(store: Store, draft: Draft, sound: bool) -> None:
     ):
         try:
             prompts.check_parameters({"name": draft.prompts.name})
-            made = versions.save(store, draft.prompts, draft.base, note)
+            version = versions.save(store, draft.prompts, draft.base, note)
         except LusiferError as error:
             state.show_error(error)
             return
         store.delete_draft(draft.id)
-        start_draft(made)
-        st.session_state["_prompts"] = made.name
-        st.session_state["_saved"] = made.name
+        start_draft(version)
+        st.session_state["_prompts"] = version.name
+        st.session_state["_saved"] = version.name
         st.rerun()

@@ -40,7 +40,7 @@ def show_versions(store: Store) -> None:
         ]
     )
     st.caption(f"{len(rows)} versions, newest first. A version never changes; a label can move. Select a row.")
-    taken = st.dataframe(
+    table_event = st.dataframe(
         table,
         hide_index=True,
         height=min(38 * len(rows) + 40, 320),
@@ -54,23 +54,23 @@ def show_versions(store: Store) -> None:
             "Note": st.column_config.TextColumn(width="large"),
         },
     )
-    asked = st.query_params.get("version", "")
+    requested = st.query_params.get("version", "")
     numbers = [r["number"] for r in rows]
-    at = labels.get(versions.ACTIVE, numbers[0])
-    if re.fullmatch(r"v[0-9]{1,9}", asked) and int(asked[1:]) in numbers:
-        at = int(asked[1:])
-    number = numbers[taken.selection.rows[0]] if taken.selection.rows else at
-    if taken.selection.rows:
+    default_number = labels.get(versions.ACTIVE, numbers[0])
+    if re.fullmatch(r"v[0-9]{1,9}", requested) and int(requested[1:]) in numbers:
+        default_number = int(requested[1:])
+    number = numbers[table_event.selection.rows[0]] if table_event.selection.rows else default_number
+    if table_event.selection.rows:
         st.query_params["version"] = f"v{number}"
     try:
-        chosen = versions.get(store, number)
+        version = versions.get(store, number)
     except LusiferError as error:
         state.show_error(error)
         return
     with st.container(border=True):
-        st.markdown(f"**v{number}: {escape_markdown(chosen.prompts.name)}** :small[{escape_markdown(chosen.note)}]")
-        _show_actions(store, chosen, labels)
-        _show_differences(store, chosen, numbers)
+        st.markdown(f"**v{number}: {escape_markdown(version.prompts.name)}** :small[{escape_markdown(version.note)}]")
+        _show_actions(store, version, labels)
+        _show_differences(store, version, numbers)
     if not settings.is_public():
         _show_labels(store, labels, numbers)
         _import_version(store)
@@ -81,62 +81,62 @@ def _format_thumbs(scores: dict[str, tuple[int, int]], name: str, hash_: str) ->
     return f"▲ {up}  ▼ {down}" if up or down else ""
 
 
-def _show_actions(store: Store, chosen: PromptVersion, labels: dict[str, int]) -> None:
+def _show_actions(store: Store, version: PromptVersion, labels: dict[str, int]) -> None:
     with st.container(horizontal=True):
         if not settings.is_public():
             for label in versions.LABELS:
                 if st.button(
                     f"Make {label}",
                     icon=":material/flag:",
-                    disabled=labels.get(label) == chosen.number,
+                    disabled=labels.get(label) == version.number,
                     key=f"make-{label}",
                 ):
-                    versions.move_label(store, label, chosen.number)
+                    versions.move_label(store, label, version.number)
                     st.rerun()
         if st.button("Edit a copy", icon=":material/edit:"):
-            prompt_editor.start_draft(chosen)
+            prompt_editor.start_draft(version)
             st.session_state["_lab-view"] = "Edit"
             st.rerun()
         st.download_button(
             "Export",
-            prompts.to_json(chosen.prompts),
-            f"{chosen.prompts.name}-v{chosen.number}.json",
+            prompts.to_json(version.prompts),
+            f"{version.prompts.name}-v{version.number}.json",
             "application/json",
             icon=":material/download:",
             help="One file; `--prompts FILE` takes it on the command line.",
         )
 
 
-def _show_differences(store: Store, chosen: PromptVersion, numbers: list[int]) -> None:
-    others = [n for n in numbers if n != chosen.number]
+def _show_differences(store: Store, version: PromptVersion, numbers: list[int]) -> None:
+    others = [n for n in numbers if n != version.number]
     if not others:
         return
-    usual = chosen.parent if chosen.parent in others else others[0]
+    default_other = version.parent if version.parent in others else others[0]
     other = st.selectbox(
         "Differences from",
         others,
-        index=others.index(usual),
+        index=others.index(default_other),
         format_func=lambda n: f"v{n}",
-        key=f"diff-{chosen.number}",
+        key=f"diff-{version.number}",
         width=160,
     )
     if other is None:
         return
-    found = versions.diff(versions.get(store, other).prompts, chosen.prompts)
-    if not found:
+    differences = versions.diff(versions.get(store, other).prompts, version.prompts)
+    if not differences:
         st.caption("No differences.")
-    changed = [d for d in found if not d.lines]
+    changed = [d for d in differences if not d.lines]
     if changed:
         st.dataframe(
             pd.DataFrame(
-                [(d.part, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{chosen.number}"]
+                [(d.part, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{version.number}"]
             ),
             hide_index=True,
             alt="Parameters that differ",
         )
-    for d in found:
+    for d in differences:
         if d.lines:
-            st.caption(f"{prompt_editor.TEMPLATE_TITLES[d.part]}: − v{other}, + v{chosen.number}")
+            st.caption(f"{prompt_editor.TEMPLATE_TITLES[d.part]}: − v{other}, + v{version.number}")
             st.code("\n".join(d.lines), language="diff", wrap_lines=True)
 
 
@@ -171,22 +171,22 @@ def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> No
 
 
 def _import_version(store: Store) -> None:
-    given = st.file_uploader("Import a prompt file", type="json", key="prompt-file", max_upload_size=2)
-    if given is None:
+    file = st.file_uploader("Import a prompt file", type="json", key="prompt-file", max_upload_size=2)
+    if file is None:
         return
-    mark = f"_imported-{given.file_id}"
-    if mark in st.session_state:
-        st.success(f"Imported as {st.session_state[mark]}.")
+    session_key = f"_imported-{file.file_id}"
+    if session_key in st.session_state:
+        st.success(f"Imported as {st.session_state[session_key]}.")
         return
     try:
-        made = versions.save(
+        version = versions.save(
             store,
-            prompts.from_json(given.getvalue()[:MAX_FILE_BYTES].decode("utf-8", "replace")),
+            prompts.from_json(file.getvalue()[:MAX_FILE_BYTES].decode("utf-8", "replace")),
             None,
-            f"Imported from {given.name[:60]}",
+            f"Imported from {file.name[:60]}",
         )
     except LusiferError as error:
         state.show_error(error)
         return
-    st.session_state[mark] = made.name
+    st.session_state[session_key] = version.name
     st.rerun()

@@ -102,7 +102,7 @@ def calibrated_table(
     user: int,
     steps: Sequence[Step],
     ratings: Sequence[SimulatedRating],
-    by: Calibrator,
+    calibrator: Calibrator,
     community: Community,
 ) -> pd.DataFrame:
     """Calibrated ratings of movies outside the training part: index item id, ``calibrated``, ``high``
@@ -122,14 +122,14 @@ def calibrated_table(
     )
     if not n:
         return pd.DataFrame(columns=["calibrated", "high", *PARTS])
-    found = apply_calibration(answers, by, community)
+    calibrated_ratings = apply_calibration(answers, calibrator, community)
     scale = ctx.dataset.scale
     high = scale.values >= threshold(scale)
     return pd.DataFrame(
         {
-            "calibrated": found.expected,
-            "high": found.probabilities[:, high].sum(axis=1),
-            **{p: found.part(p) for p in PARTS},
+            "calibrated": calibrated_ratings.expected,
+            "high": calibrated_ratings.probabilities[:, high].sum(axis=1),
+            **{p: calibrated_ratings.part(p) for p in PARTS},
         },
         index=pd.Index(answers.item, name="item_id"),
     )

@@ -28,27 +28,27 @@ EXPECTATION_SOURCES = {
 def rate_in_batches(
     job: Job,
     ctx: PageContext,
-    what: EvolutionSpec,
+    spec: EvolutionSpec,
     steps: Sequence[Step],
     ids: Sequence[int],
     store: Store | None,
-    told: Community | None = None,
+    evidence: Community | None = None,
 ) -> tuple[SimulatedRating, ...]:
     """Rate in portions of ten, so that progress shows and cancel keeps what was answered."""
     done: list[SimulatedRating] = []
-    job.run = f"rate-{what.id}"
+    job.run = f"rate-{spec.id}"
     model = ctx.user_model(store, run=job.run, cancelled=job.cancelled)
-    for at in range(0, len(ids), 10):
-        job.report_progress(at, len(ids), f"Rating number {at + 1} and on")
-        items = ctx.dataset.items_of(ids[at : at + 10])
-        done.extend(rate_items(ctx.dataset, ctx.split, model, what, steps, items, store, told))
+    for start in range(0, len(ids), 10):
+        job.report_progress(start, len(ids), f"Rating number {start + 1} and on")
+        items = ctx.dataset.items_of(ids[start : start + 10])
+        done.extend(rate_items(ctx.dataset, ctx.split, model, spec, steps, items, store, evidence))
     return tuple(done)
 
 
 def add_evidence(ctx: PageContext, context: Context, ids: Sequence[int]) -> Context:
     """The context with what others say of the movies, where the model is told."""
-    told = ctx.community
-    return context.with_evidence(told.item_evidence(context.user.id, ids)) if told is not None else context
+    community = ctx.community
+    return context.with_evidence(community.item_evidence(context.user.id, ids)) if community is not None else context
 
 
 def rating_table(ctx: PageContext, user: int, ratings: Sequence[SimulatedRating]) -> pd.DataFrame:
@@ -56,8 +56,8 @@ def rating_table(ctx: PageContext, user: int, ratings: Sequence[SimulatedRating]
     data = ctx.dataset
     true: dict[int, tuple[float, str]] = {}
     for part, table in (("training", ctx.split.train), ("test", ctx.split.test)):
-        mine = table.of_user(user)
-        for item, rating in zip(mine.item.tolist(), mine.rating.tolist(), strict=True):
+        user_ratings = table.of_user(user)
+        for item, rating in zip(user_ratings.item.tolist(), user_ratings.rating.tolist(), strict=True):
             true[item] = (rating, part)
     rows = []
     for r in ratings:

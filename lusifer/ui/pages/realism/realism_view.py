@@ -39,7 +39,7 @@ def run_realism(
     seed: int,
     which: str,
     store: Store | None,
-    light: Community | None,
+    offsets: Community | None,
 ) -> str:
     """Simulate, measure, record; the run's id. Runs in a worker thread: no call to streamlit here."""
     users = sample_users(ctx.split, count, seed, user_sample.users_in_group(ctx.dataset, which))
@@ -63,54 +63,54 @@ def run_realism(
     job.run = run
     try:
         model = alone.user_model(store, run=run, cancelled=job.cancelled)
-        found = evaluate(
+        comparison = evaluate(
             ctx.dataset,
             ctx.split,
             [SIMULATOR],
             users=users,
             model=model,
             store=None if ctx.builtin else store,
-            community=light,
+            community=offsets,
             seed=seed,
-            on_progress=lambda d, n, what="": job.report_progress(d, n, "Simulating"),
+            on_progress=lambda d, n, message="": job.report_progress(d, n, "Simulating"),
             cancelled=job.cancelled,
             workers=1 if ctx.builtin else user_sample.WORKERS,
         )
         scale = ctx.dataset.scale
-        said = {"alone": fidelity.on_scale(found.predictions[SIMULATOR].values, scale)}
-        if CALIBRATED in found.calibrations:
-            said = {
-                "calibrated": found.calibrations[CALIBRATED].found.values("sample", scale, seed),
-                **said,
+        simulated = {"alone": fidelity.on_scale(comparison.predictions[SIMULATOR].values, scale)}
+        if CALIBRATED in comparison.calibrations:
+            simulated = {
+                "calibrated": comparison.calibrations[CALIBRATED].found.values("sample", scale, seed),
+                **simulated,
             }
-        said |= fidelity.naive_ratings(ctx.split, found.test, scale, seed)
-        made = fidelity.measure_fidelity(
-            fidelity.Histories(ctx.dataset, ctx.split, found.test, said),
+        simulated |= fidelity.naive_ratings(ctx.split, comparison.test, scale, seed)
+        result = fidelity.measure_fidelity(
+            fidelity.Histories(ctx.dataset, ctx.split, comparison.test, simulated),
             seed,
             lambda name: job.report_progress(job.total, job.total, f"Measuring: {SIMULATOR_TITLES.get(name, name)}"),
         )
-        made["notes"] = list(found.notes)
+        result["notes"] = list(comparison.notes)
     except BaseException as error:
         if store:
             store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store is None:
         raise InvalidInputError("There is no database, so the result can't be saved.", "The sidebar says why.")
-    store.finish_run(run, "done", made)
+    store.finish_run(run, "done", result)
     return run
 
 
-def verdict_sentence(made: dict[str, Any]) -> str:
+def verdict_sentence(summary: dict[str, Any]) -> str:
     """One sentence: where the calibrated simulator is closer to real people than every naive one."""
-    rows = made["simulators"]
-    mine = rows.get("calibrated")
-    if mine is None:
+    rows = summary["simulators"]
+    calibrated = rows.get("calibrated")
+    if calibrated is None:
         return "There were too few forecasts for a calibration, so only the rounded ratings are compared."
     better: list[str] = []
     worse: list[str] = []
     for key, (title, side, _) in fidelity.MEASURES.items():
         value, others = (
-            mine[key][0],
+            calibrated[key][0],
             [rows[n][key][0] for n in fidelity.NAIVE if rows[n][key][0] is not None],
         )
         if value is None or not others:
@@ -125,15 +125,15 @@ def verdict_sentence(made: dict[str, Any]) -> str:
     return f"The calibrated simulator is {'; it is '.join(parts)}."
 
 
-def measure_table(made: dict[str, Any]) -> pd.DataFrame:
+def measure_table(summary: dict[str, Any]) -> pd.DataFrame:
     """One row a measure, a column a simulator; the best of each row says so."""
     rows = []
     for key, (title, side, _) in fidelity.MEASURES.items():
-        values = {n: r[key][0] for n, r in made["simulators"].items() if r.get(key) and r[key][0] is not None}
+        values = {n: r[key][0] for n, r in summary["simulators"].items() if r.get(key) and r[key][0] is not None}
         best = (max if side > 0 else min)(values.values(), default=None)
         row = {"Measure": f"{title} {'↑' if side > 0 else '↓'}"}
-        for name, found in made["simulators"].items():
-            value, low, high = found.get(key, [None, None, None])
+        for name, measures in summary["simulators"].items():
+            value, low, high = measures.get(key, [None, None, None])
             text = "–" if value is None else f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
             row[SIMULATOR_TITLES.get(name, name)] = f"★ {text}" if value is not None and value == best else text
         rows.append(row)
@@ -142,15 +142,15 @@ def measure_table(made: dict[str, Any]) -> pd.DataFrame:
 
 def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
     """Everything that is said of one run."""
-    made = run["summary"]
-    st.markdown(f"**{verdict_sentence(made)}**")
+    summary = run["summary"]
+    st.markdown(f"**{verdict_sentence(summary)}**")
     st.caption(
-        f"{escape_markdown(label(run['model']))}: {made['users']} users, {made['rows']:,} ratings of the test set, seed {run['seed']}. "
+        f"{escape_markdown(label(run['model']))}: {summary['users']} users, {summary['rows']:,} ratings of the test set, seed {run['seed']}. "
         "★ marks the closest; brackets show 95 % confidence intervals over users. ↑ higher is better, ↓ lower is better."
     )
-    for note in made.get("notes", []):
+    for note in summary.get("notes", []):
         st.caption(escape_markdown(note))
-    table = measure_table(made)
+    table = measure_table(summary)
     st.dataframe(
         table,
         hide_index=True,
@@ -162,7 +162,7 @@ def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
         with st.container():
             st.markdown("**Ratings given**")
             levels = [f"{v:g}" for v in ctx.dataset.scale.values]
-            frame = pd.DataFrame(made["histograms"], index=levels).rename(
+            frame = pd.DataFrame(summary["histograms"], index=levels).rename(
                 columns={"real": "Real users", **SIMULATOR_TITLES}
             )
             st.plotly_chart(realism_charts.rating_shares(frame), alt="Share of each rating, real users and simulators")
@@ -171,13 +171,13 @@ def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
             st.caption(
                 "A classifier separates simulated from real users, with one row per user; an AUC of 0.5 is chance level. Its most important features:"
             )
-            for name, row in made["simulators"].items():
+            for name, row in summary["simulators"].items():
                 clues = ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "none in particular"
                 st.markdown(
                     f"- **{SIMULATOR_TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {escape_markdown(clues)}"
                 )
     with st.expander("Definitions of the measures", icon=":material/help:"):
-        st.markdown("\n".join(f"- **{title}**: {what}" for title, _, what in fidelity.MEASURES.values()))
+        st.markdown("\n".join(f"- **{title}**: {description}" for title, _, description in fidelity.MEASURES.values()))
     st.download_button(
         "Table as CSV",
         to_safe_csv(table.rename(columns=EXPORT_TITLES)),

@@ -28,9 +28,10 @@ def user_table(_ctx: PageContext, dataset_hash: str) -> pd.DataFrame:
 
 def add_histograms(ctx: PageContext, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of `table` with each user's share of every rating."""
-    found = ctx.dataset.user_stats["histogram"].reindex(rows["user_id"])
+    histograms = ctx.dataset.user_stats["histogram"].reindex(rows["user_id"])
     shares = [
-        list(np.round(np.asarray(h) / max(np.sum(h), 1), 3)) if isinstance(h, np.ndarray | list) else [] for h in found
+        list(np.round(np.asarray(h) / max(np.sum(h), 1), 3)) if isinstance(h, np.ndarray | list) else []
+        for h in histograms
     ]
     return rows.assign(histogram=pd.Series(shares, index=rows.index, dtype=object))
 
@@ -45,28 +46,28 @@ def column_values(_ctx: PageContext, dataset_hash: str, column: str) -> list[str
 def known_demographics(_ctx: PageContext, dataset_hash: str) -> list[str]:
     """Which of age, gender and occupation are known of anybody."""
     people = _ctx.dataset.users
-    found = {"age": people["age"].notna()}
-    found |= {c: people[c].notna() & (people[c] != "") for c in ("gender", "occupation")}
-    return [c for c, known in found.items() if known.any()]
+    is_known = {"age": people["age"].notna()}
+    is_known |= {c: people[c].notna() & (people[c] != "") for c in ("gender", "occupation")}
+    return [c for c, known in is_known.items() if known.any()]
 
 
 def filter_users(
     frame: pd.DataFrame,
     genders: list[str],
-    trades: list[str],
+    occupations: list[str],
     genres: list[str],
-    least: int,
+    min_ratings: int,
     days: int,
 ) -> pd.DataFrame:
     """The rows that fit; an empty choice fits all."""
-    mask = (frame["ratings"] >= least) & (frame["days"] >= days)
-    for column, wanted in (
+    mask = (frame["ratings"] >= min_ratings) & (frame["days"] >= days)
+    for column, selected in (
         ("gender", genders),
-        ("occupation", trades),
+        ("occupation", occupations),
         ("favourite_genre", genres),
     ):
-        if wanted:
-            mask &= frame[column].isin(wanted)
+        if selected:
+            mask &= frame[column].isin(selected)
     return frame[mask]
 
 
@@ -102,22 +103,22 @@ def rating_distribution(ctx: PageContext, user: int) -> pd.DataFrame:
     """This user's and everybody's share of each rating, over the training part."""
     scale = ctx.dataset.scale
     rating = ctx.split.train.of_user(user).rating
-    mine = [float(np.mean(np.abs(rating - v) < 1e-6)) if len(rating) else 0.0 for v in scale.values]
+    user_shares = [float(np.mean(np.abs(rating - v) < 1e-6)) if len(rating) else 0.0 for v in scale.values]
     everybody = overall_shares(ctx, ctx.dataset.hash, ctx.split.name)
-    return pd.DataFrame({"rating": scale.values, "this user": mine, "everybody": everybody})
+    return pd.DataFrame({"rating": scale.values, "this user": user_shares, "everybody": everybody})
 
 
-def genre_taste_table(ctx: PageContext, user: int, most: int = 12) -> pd.DataFrame:
+def genre_taste_table(ctx: PageContext, user: int, limit: int = 12) -> pd.DataFrame:
     """Genres of the training part against the user's own mean, best first."""
     rated = rated_rows(ctx.dataset, ctx.split.train.of_user(user))
     if not rated:
         return pd.DataFrame(columns=["genre", "difference", "count"])
-    found = measure_tastes(rated, user_mean(rated, ctx.split.train.mean))
+    effects = measure_tastes(rated, user_mean(rated, ctx.split.train.mean))
     rows = [
         (k.removeprefix("genre:"), e.difference, e.count)
-        for k, e in found.items()
+        for k, e in effects.items()
         if k.startswith("genre:") and e.count >= 2
     ]
     frame = pd.DataFrame(rows, columns=["genre", "difference", "count"])
-    frame = frame.sort_values("count", ascending=False).head(most)
+    frame = frame.sort_values("count", ascending=False).head(limit)
     return frame.sort_values("difference", ascending=False)

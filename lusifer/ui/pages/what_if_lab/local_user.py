@@ -49,8 +49,8 @@ def show_local_user(ctx: PageContext, store: Store) -> None:
         return
     rows = [(i, r, t) for i, r, t, _ in rated]
     data, split = with_local_user(ctx.dataset, ctx.split, user, rows)
-    mine = replace(ctx.alone(), dataset=data, split=split)
-    _show_predictions(mine, store, user, _show_profile(mine, user), rated)
+    local_ctx = replace(ctx.alone(), dataset=data, split=split)
+    _show_predictions(local_ctx, store, user, _show_profile(local_ctx, user), rated)
     _show_export_and_erase(ctx, store, user, rated)
 
 
@@ -76,9 +76,9 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
                     "Name or nickname", max_chars=40, help="Stored only in the database of this machine."
                 )
                 if st.form_submit_button("Start") and name.strip():
-                    made = store.add_local_user(ctx.dataset.hash, name.strip())
-                    st.session_state["_you"] = made
-                    st.session_state.setdefault("_own-people", set()).add(made)
+                    new_user = store.add_local_user(ctx.dataset.hash, name.strip())
+                    st.session_state["_you"] = new_user
+                    st.session_state.setdefault("_own-people", set()).add(new_user)
                     st.rerun()
             _import_ratings(ctx, store)
     if user is None:
@@ -100,13 +100,13 @@ def _widely_known_items(_ctx: PageContext, dataset_hash: str, split: str) -> lis
     for item in counts.index[:600].tolist():
         for genre in _ctx.dataset.item(int(item)).genres[:1]:
             by_genre.setdefault(genre, []).append(int(item))
-    found: list[int] = []
-    while by_genre and len(found) < 300:
+    items: list[int] = []
+    while by_genre and len(items) < 300:
         for genre in list(by_genre):
-            found.append(by_genre[genre].pop(0))
+            items.append(by_genre[genre].pop(0))
             if not by_genre[genre]:
                 del by_genre[genre]
-    return found
+    return items
 
 
 def _is_reserved(item: int) -> bool:
@@ -136,13 +136,13 @@ def _offer_items(ctx: PageContext, store: Store, user: int, rated: list[Any]) ->
                 for i in _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
                 if i not in done and not _is_reserved(i)
             ]
-            at = skip % max(len(known), 1)
-            ids = known[at : at + ITEMS_SHOWN]
+            start = skip % max(len(known), 1)
+            ids = known[start : start + ITEMS_SHOWN]
         if not ids:
             st.caption(with_item_noun("No movie with this title."))
-        given = {i: r for i, r, *_ in rated}
+        ratings = {i: r for i, r, *_ in rated}
         predicted: dict[int, float | None] = {i: p for i, (p, *_) in store.local_predictions(user).items()}
-        _show_rating_cards(ctx, store, user, "offer", ids, given, predicted)
+        _show_rating_cards(ctx, store, user, "offer", ids, ratings, predicted)
         if rated:
             with st.expander(f"Your {len(rated)} ratings", icon=":material/list:"):
                 _show_rating_cards(
@@ -151,7 +151,7 @@ def _offer_items(ctx: PageContext, store: Store, user: int, rated: list[Any]) ->
                     user,
                     "given",
                     [i for i, *_ in reversed(rated)],
-                    given,
+                    ratings,
                     {i: p for i, _, _, p in rated},
                 )
 
@@ -162,7 +162,7 @@ def _show_rating_cards(
     user: int,
     place: str,
     ids: list[int],
-    given: dict[int, float],
+    ratings: dict[int, float],
     predicted: dict[int, float | None],
 ) -> None:
     """A card a movie with the marks of the scale; the keyboard reaches each mark."""
@@ -176,7 +176,7 @@ def _show_rating_cards(
                     st.image(picture, width=92, alt=f"Poster of {item.title}")
                 st.markdown(f"**{escape_markdown(item.title)}**  \n:small[{escape_markdown(', '.join(item.genres))}]")
                 key = f"you-{user}-{place}-{item_id}"
-                st.session_state[key] = given.get(item_id)
+                st.session_state[key] = ratings.get(item_id)
                 st.segmented_control(
                     f"Your rating of {item.title}",
                     values,
@@ -193,14 +193,14 @@ def _save_rating(store: Store, user: int, item: int, key: str, predicted: float 
     store.save_local_rating(user, item, st.session_state[key], int(time.time()), predicted)
 
 
-def _show_profile(mine: PageContext, user: int) -> list[Step]:
+def _show_profile(ctx: PageContext, user: int) -> list[Step]:
     """The profile as it formed, step by step."""
     st.subheader("How your profile evolved", icon=":material/timeline:")
     try:
-        what = mine.plan(user)
-        steps, wanted = evolution_runner.load_steps(mine, what)
-        if len(steps) < wanted:
-            evolution_runner.offer_missing_steps(mine, what, len(steps), wanted)
+        spec = ctx.plan(user)
+        steps, total_steps = evolution_runner.load_steps(ctx, spec)
+        if len(steps) < total_steps:
+            evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
     except LusiferError as error:
         state.show_error(error)
         return []
@@ -215,7 +215,7 @@ def _show_profile(mine: PageContext, user: int) -> list[Step]:
         key=f"you-step-{user}-{len(steps)}",
     )
     step = steps[number - 1]
-    before = steps[number - 2].profile if number > 1 else initial_context(mine.dataset, mine.split, user).profile
+    before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
     st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
@@ -224,19 +224,19 @@ def _show_profile(mine: PageContext, user: int) -> list[Step]:
         with st.container():
             profile_view.show_profile(before, step.profile)
             profile_view.show_legend()
-    return steps if len(steps) == wanted else []
+    return steps if len(steps) == total_steps else []
 
 
-def _show_predictions(mine: PageContext, store: Store, user: int, steps: list[Step], rated: list[Any]) -> None:
+def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Step], rated: list[Any]) -> None:
     """What you would give the next ten, said before you say it."""
     st.subheader("Predictions for you", icon=":material/online_prediction:")
     done = {i for i, *_ in rated}
-    made = store.local_predictions(user)
-    waiting = {i: (p, why) for i, (p, why, rated_since) in made.items() if not rated_since and i not in done}
+    predictions = store.local_predictions(user)
+    waiting = {i: (p, why) for i, (p, why, rated_since) in predictions.items() if not rated_since and i not in done}
     if waiting:
         st.caption("Each rating was predicted before you gave yours. Rate a movie to compare the two below.")
         table = pd.DataFrame(
-            [(mine.dataset.item(i).title, p, why) for i, (p, why) in waiting.items()],
+            [(ctx.dataset.item(i).title, p, why) for i, (p, why) in waiting.items()],
             columns=[with_item_noun("Movie"), "Predicted", "Reason"],
         )
         st.dataframe(
@@ -245,24 +245,24 @@ def _show_predictions(mine: PageContext, store: Store, user: int, steps: list[St
             alt=with_item_noun("Predicted ratings of movies you have not rated"),
             column_config={"Predicted": st.column_config.NumberColumn(format="%.2f")},
         )
-        _show_rating_cards(mine, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()})
+        _show_rating_cards(ctx, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()})
     elif steps:
-        _predict_next(mine, store, user, steps, done | set(made))
+        _predict_next(ctx, store, user, steps, done | set(predictions))
     else:
         st.caption("Available once the profile is computed.")
-    told = [(i, r, p) for i, r, _, p in rated if p is not None]
-    if told:
+    answered = [(i, r, p) for i, r, _, p in rated if p is not None]
+    if answered:
         table = pd.DataFrame(
-            [(mine.dataset.item(i).title, r, p, p - r) for i, r, p in told],
+            [(ctx.dataset.item(i).title, r, p, p - r) for i, r, p in answered],
             columns=[with_item_noun("Movie"), "You gave", "Predicted", "Error"],
         )
-        st.markdown(f"**{len(told)} predictions compared with your ratings**")
-        if len(told) > 1:
-            error = scores(np.array([p for *_, p in told]), np.array([r for _, r, _ in told]))
-            usual = mine.split.train.mean
-            naive = float(np.sqrt(np.mean([(r - usual) ** 2 for _, r, _ in told])))
+        st.markdown(f"**{len(answered)} predictions compared with your ratings**")
+        if len(answered) > 1:
+            error = scores(np.array([p for *_, p in answered]), np.array([r for _, r, _ in answered]))
+            mean_rating = ctx.split.train.mean
+            naive = float(np.sqrt(np.mean([(r - mean_rating) ** 2 for _, r, _ in answered])))
             st.caption(
-                f"RMSE {error['rmse']:.2f}; always predicting {usual:.2f}, the mean of all ratings, would give {naive:.2f}."
+                f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give {naive:.2f}."
             )
         st.dataframe(
             table,
@@ -275,38 +275,38 @@ def _show_predictions(mine: PageContext, store: Store, user: int, steps: list[St
         )
 
 
-def _predict_next(mine: PageContext, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
+def _predict_next(ctx: PageContext, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
     """Predict the next ten and keep that, so that it is on record before they are rated."""
-    known = _widely_known_items(mine, mine.dataset.hash, mine.split.name)
+    known = _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
     ids = [i for i in known if i not in met and _is_reserved(i)][:ITEMS_PREDICTED]
     if not ids:
         st.caption("You have rated all movies reserved for this.")
         return
-    items = mine.dataset.items_of(ids)
-    what = mine.plan(user)
+    items = ctx.dataset.items_of(ids)
+    spec = ctx.plan(user)
 
     def work(job: Any) -> Any:
-        job.run = f"you-{what.id}"
-        model = mine.user_model(store, run=job.run, cancelled=job.cancelled)
-        made = list(run_evolution(mine.dataset, mine.split, model, what, store))
-        return rate_items(mine.dataset, mine.split, model, what, made, items, store)
+        job.run = f"you-{spec.id}"
+        model = ctx.user_model(store, run=job.run, cancelled=job.cancelled)
+        run_steps = list(run_evolution(ctx.dataset, ctx.split, model, spec, store))
+        return rate_items(ctx.dataset, ctx.split, model, spec, run_steps, items, store)
 
-    found = paid_work.run_or_offer(
-        mine,
-        f"you:{what.id}:{ids[0]}",
+    ratings = paid_work.run_or_offer(
+        ctx,
+        f"you:{spec.id}:{ids[0]}",
         "Your next ten",
         "Predict my next ten",
-        lambda: estimate_rating(mine.user_model(), store, context_after(mine.dataset, mine.split, user, steps), items),
+        lambda: estimate_rating(ctx.user_model(), store, context_after(ctx.dataset, ctx.split, user, steps), items),
         work,
         store,
     )
-    if found is None:
+    if ratings is None:
         return
-    given = [(r.item_id, r.expected, r.reason) for r in found if r.expected is not None]
-    if not given:
-        st.error(escape_markdown(found[0].failure), icon=":material/error:")
+    predictions = [(r.item_id, r.expected, r.reason) for r in ratings if r.expected is not None]
+    if not predictions:
+        st.error(escape_markdown(ratings[0].failure), icon=":material/error:")
         return
-    store.save_local_predictions(user, given)
+    store.save_local_predictions(user, predictions)
     st.rerun()
 
 
@@ -314,7 +314,7 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
     """Take it along, or take it away."""
     name = next((p["name"] for p in store.local_users(ctx.dataset.hash) if p["id"] == user), "")
     with st.container(horizontal=True):
-        made = {
+        export = {
             "format": EXPORT_FORMAT,
             "name": name,
             "dataset": ctx.dataset.name,
@@ -325,7 +325,7 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
         }
         st.download_button(
             "Export my ratings",
-            json.dumps(made, ensure_ascii=False, indent=1),
+            json.dumps(export, ensure_ascii=False, indent=1),
             "my-ratings.json",
             "application/json",
             icon=":material/download:",
@@ -349,18 +349,18 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
 
 
 def _import_ratings(ctx: PageContext, store: Store) -> None:
-    given = st.file_uploader("Or import an export", type="json", key="you-file", max_upload_size=2)
-    if given is None or st.session_state.get("_you-file") == given.file_id:
+    file = st.file_uploader("Or import an export", type="json", key="you-file", max_upload_size=2)
+    if file is None or st.session_state.get("_you-file") == file.file_id:
         return
-    st.session_state["_you-file"] = given.file_id
+    st.session_state["_you-file"] = file.file_id
     try:
-        said = json.loads(given.getvalue().decode("utf-8", "replace"))
+        export = json.loads(file.getvalue().decode("utf-8", "replace"))
         rows = [
-            (int(r["item_id"]), float(r["rating"]), int(r["timestamp"]), r.get("predicted")) for r in said["ratings"]
+            (int(r["item_id"]), float(r["rating"]), int(r["timestamp"]), r.get("predicted")) for r in export["ratings"]
         ]
         wrong = [i for i, r, *_ in rows if i not in ctx.dataset.items.index or not ctx.dataset.scale.contains(r)]
-        name = str(said["name"]).strip()[:40] or "imported"
-        if said.get("format") != EXPORT_FORMAT or wrong:
+        name = str(export["name"]).strip()[:40] or "imported"
+        if export.get("format") != EXPORT_FORMAT or wrong:
             raise ValueError(
                 with_item_noun(f"movie {wrong[0]} is not in this dataset") if wrong else "its format is unknown"
             )

@@ -103,9 +103,9 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
         if not items:
             st.info(with_item_noun("Choose a movie to rate."), icon=":material/view_list:")
             return
-        found = _rate_before_and_after(ctx, user, steps, edited, items)
-        if found is not None:
-            show_rating_shifts(ctx, user, items, *found, "Edited")
+        ratings = _rate_before_and_after(ctx, user, steps, edited, items)
+        if ratings is not None:
+            show_rating_shifts(ctx, user, items, *ratings, "Edited")
 
 
 def _rate_before_and_after(
@@ -113,7 +113,7 @@ def _rate_before_and_after(
 ) -> tuple[Sequence[SimulatedRating], Sequence[SimulatedRating]] | None:
     store, alone = state.open_store(), ctx.alone()
     context = context_after(ctx.dataset, ctx.split, user, steps)
-    what = alone.plan(user)
+    spec = alone.plan(user)
     digest = hashlib.sha256(edited.text.encode()).hexdigest()[:12]
 
     def cost() -> Estimate:
@@ -125,12 +125,12 @@ def _rate_before_and_after(
     def work(job: Job) -> tuple[Sequence[SimulatedRating], Sequence[SimulatedRating]]:
         job.run = f"edit-{digest}"
         model = alone.user_model(store, run=job.run, cancelled=job.cancelled)
-        before = rate_items(alone.dataset, alone.split, model, what, steps, items, store)
+        before = rate_items(alone.dataset, alone.split, model, spec, steps, items, store)
         return before, rate_edited(alone.dataset, model, context, edited, items)
 
     return run_or_offer(
         alone,
-        f"edit:{what.id}:{digest}:{hash(tuple(i.id for i in items))}",
+        f"edit:{spec.id}:{digest}:{hash(tuple(i.id for i in items))}",
         "Ratings from the edited profile",
         with_item_noun(f"Rate {len(items)} movies again"),
         cost,

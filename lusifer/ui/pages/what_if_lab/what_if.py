@@ -92,74 +92,76 @@ def show_what_if(ctx: PageContext, user: int) -> None:
     split = alter_history(alone.dataset, alone.split, user, history=alone.usual[0], ratings=ratings, without=without)
     other_choice = replace(alone, split=split)
     store, items = state.open_store(), prompt_editor.preview_items(ctx, user)
-    what, what_real = other_choice.plan(user), alone.plan(user)
+    spec, real_spec = other_choice.plan(user), alone.plan(user)
 
     def cost() -> Estimate:
         model = other_choice.user_model()
-        total = estimate_evolution(alone.dataset, split, what, model, store, other_choice.stored(what))
+        total = estimate_evolution(alone.dataset, split, spec, model, store, other_choice.stored(spec))
         total += estimate_rating(model, store, context_after(alone.dataset, alone.split, user, steps), items)
         return total + estimate_rating(
             model, store, replace(context_after(alone.dataset, split, user, ()), seen=tuple(history)), items
         )
 
     def work(job: Job) -> _AlteredEvolution:
-        job.run = f"whatif-{what.id}"
+        job.run = f"whatif-{spec.id}"
         model = other_choice.user_model(store, run=job.run, cancelled=job.cancelled)
-        made = list(run_evolution(alone.dataset, split, model, what, store, cancelled=job.cancelled))
-        after = rate_items(alone.dataset, split, model, what, made, items, store)
+        altered_steps = list(run_evolution(alone.dataset, split, model, spec, store, cancelled=job.cancelled))
+        after = rate_items(alone.dataset, split, model, spec, altered_steps, items, store)
         return _AlteredEvolution(
-            made, after, rate_items(alone.dataset, alone.split, model, what_real, steps, items, store)
+            altered_steps, after, rate_items(alone.dataset, alone.split, model, real_spec, steps, items, store)
         )
 
-    found = run_or_offer(alone, f"whatif:{what.id}", "What if", "Run what-if", cost, work, store)
-    if found is None:
+    altered_evolution = run_or_offer(alone, f"whatif:{spec.id}", "What if", "Run what-if", cost, work, store)
+    if altered_evolution is None:
         return
     titles = {r.item.id: r.item.name for r in history}
-    said = compare_evolutions(steps, found.steps, touched, titles, found.before, found.ratings)
-    _show_consequence(said)
+    effect = compare_evolutions(
+        steps, altered_evolution.steps, touched, titles, altered_evolution.before, altered_evolution.ratings
+    )
+    _show_consequence(effect)
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.markdown("**Final profile compared with the original**")
-        profile_view.show_profile(steps[-1].profile, found.steps[-1].profile, only_changes=True)
-        if all(x.status == "kept" for x in said.lines):
+        profile_view.show_profile(steps[-1].profile, altered_evolution.steps[-1].profile, only_changes=True)
+        if all(x.status == "kept" for x in effect.lines):
             st.caption("Identical.")
     with right:
-        show_rating_shifts(ctx, user, items, found.before, found.ratings, "What if")
+        show_rating_shifts(ctx, user, items, altered_evolution.before, altered_evolution.ratings, "What if")
     st.markdown("**Changes by step**")
     st.dataframe(
-        _change_table(steps, found.steps),
+        _change_table(steps, altered_evolution.steps),
         hide_index=True,
         alt="Changes by step, original and altered",
     )
 
 
-def _show_consequence(said: Consequence) -> None:
+def _show_consequence(effect: Consequence) -> None:
     """What the test says of the explanation."""
     with st.container(border=True):
-        if said.explained:
-            reasons = "; ".join(f"step {n}: {t}" for n, t in said.explained[:4])
+        if effect.explained:
+            reasons = "; ".join(f"step {n}: {t}" for n, t in effect.explained[:4])
             st.markdown(f"**It was cited as a reason for** {escape_markdown(reasons)}")
         else:
             st.markdown("**No change cites it.**")
-        if said.cited:
-            share = f"{said.cited_moved} of {said.cited} statements that cite it changed"
+        if effect.cited:
+            share = f"{effect.cited_moved} of {effect.cited} statements that cite it changed"
         else:
             share = "No statement of the final profile cites it"
         st.markdown(
-            f"{share}; {said.others_moved} of the {said.others} others changed; {said.moved_ratings} of {len(said.ratings)} ratings changed."
+            f"{share}; {effect.others_moved} of the {effect.others} others changed; {effect.moved_ratings} of {len(effect.ratings)} ratings changed."
         )
-        if said.cited and said.cited_moved == 0:
+        if effect.cited and effect.cited_moved == 0:
             st.markdown(":orange-badge[:material/warning: The stated reason is not what the profile depends on here.]")
-        elif said.cited:
+        elif effect.cited:
             st.markdown(":green-badge[:material/check: The statements that cite it change with it.]")
 
 
 def _change_table(real: Sequence[Step], other: Sequence[Step]) -> pd.DataFrame:
     rows = []
-    for at in range(max(len(real), len(other))):
-        a = {f"{c.aspect}: {c.direction}" for c in real[at].changes} if at < len(real) else set()
-        b = {f"{c.aspect}: {c.direction}" for c in other[at].changes} if at < len(other) else set()
-        rows += [(at + 1, t, "original only") for t in sorted(a - b)] + [
-            (at + 1, t, "altered only") for t in sorted(b - a)
+    for index in range(max(len(real), len(other))):
+        a = {f"{c.aspect}: {c.direction}" for c in real[index].changes} if index < len(real) else set()
+        b = {f"{c.aspect}: {c.direction}" for c in other[index].changes} if index < len(other) else set()
+        rows += [(index + 1, t, "original only") for t in sorted(a - b)] + [
+            (index + 1, t, "altered only") for t in sorted(b - a)
         ]
     return pd.DataFrame(rows, columns=["Step", "Change", "Where"])
