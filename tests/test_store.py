@@ -454,7 +454,7 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
     assert other.has_answers(["k1", "k2", "k3"]) == {"k1", "k3"}
     assert other.calls({}, search="m3")[1] == 1 and other.call(1)["messages"]
     assert not any(other.import_run(file)[1].values()), "a second time changes nothing"
-    with pytest.raises(InvalidInputError, match="is there already"):
+    with pytest.raises(InvalidInputError, match="already exists"):
         store.export_run(run, file)
     with pytest.raises(InvalidInputError, match="no run"):
         store.export_run("nothing", tmp_path / "x.db")

@@ -176,7 +176,7 @@ def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
     page.goto(f"{app.url}/rate?user=405")
     settled(page)
     page.wait_for_timeout(1500)
-    to("held-out movies")
+    to("test movies")
     page.keyboard.press("Enter")
     to(r"Rate \d+ movies")
     page.keyboard.press("Enter")

@@ -67,7 +67,7 @@ def test_unknown_ids_say_what_is_known(ml100k):
 def test_missing_and_unknown_data_sets(tmp_path: Path):
     with pytest.raises(DatasetMissingError, match="data fetch ml-100k"):
         datasets.load("ml-100k", tmp_path)
-    with pytest.raises(InvalidInputError, match="no data set 'nope'"):
+    with pytest.raises(InvalidInputError, match="no dataset 'nope'"):
         datasets.load("nope", tmp_path)
 
 

@@ -50,7 +50,7 @@ def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
         return population.record(
             data,
             split,
-            lambda r: recipe.make(store),
+            lambda r: recipe.build(store),
             users,
             store,
             engine="local" if on is None else "ray",
@@ -101,7 +101,7 @@ def test_a_worker_that_is_killed_loses_nothing(
         there = population.record(
             ml100k,
             last10,
-            lambda r: recipe.make(store),
+            lambda r: recipe.build(store),
             users,
             store,
             engine="ray",
@@ -196,8 +196,8 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
     store.save_answer("l", answer, call)
     left.close()
     assert store.answer("k") is None
-    cluster._hand_in(tmp_path / "left", home.adopt)
-    cluster._hand_in(tmp_path / "left", home.adopt)
+    cluster._hand_in(tmp_path / "left", home.import_answers)
+    cluster._hand_in(tmp_path / "left", home.import_answers)
     assert store.answer("k")["text"] == "{}" and store.run_usage("r")["made"] == 2
     assert not list((tmp_path / "left").glob("*.db"))
 

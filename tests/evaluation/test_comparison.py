@@ -175,8 +175,8 @@ def test_what_a_model_failed_to_give_stays_missing(ml100k, last10, store) -> Non
         community=community.offsets_only(ml100k, last10),
     )
     assert found.coverage(SIMULATOR) == found.coverage(CALIBRATED) == pytest.approx(8 / 12)
-    assert found.rows == 80 and found.simulated[SIMULATOR].failed == 4
-    assert np.isnan(found.calibrations[CALIBRATED].found.expected).sum() == 40
+    assert found.rows == 80 and found.simulations[SIMULATOR].failed == 4
+    assert np.isnan(found.calibrations[CALIBRATED].calibrated.expected).sum() == 40
 
 
 def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
@@ -258,11 +258,11 @@ def test_longer_histories_teach_no_calibration(ml100k, last10, store) -> None:
     light = community.offsets_only(ml100k, last10)
     found = stored_forecasts(ml100k, last10, model, store, light)
     assert sorted(np.bincount(found.user)[[1, 2, 4]].tolist()) == [40, 40, 40] or len(found) <= 120
-    assert not np.isin(pair_keys(found.user, found.item), light.older).any()
+    assert not np.isin(pair_keys(found.user, found.item), light.uncovered_keys).any()
     long = Forecasts.of(
         {1: list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 1, model, history=120)))}
     )
-    assert np.isin(pair_keys(long.user, long.item), light.older).sum() == 80
+    assert np.isin(pair_keys(long.user, long.item), light.uncovered_keys).sum() == 80
     assert fit_calibrator(long, light, ml100k, evidence=False).rows == 40
 
 

@@ -66,11 +66,11 @@ def test_a_bootstrap_measures_what_it_says() -> None:
     assert boot.std(users, a).value == pytest.approx(a.std())
     assert boot.correlation(users, a, b).value == pytest.approx(np.corrcoef(a, b)[0, 1])
     low, high = boot.mean(users, a + 3).bounds
-    assert low < (a + 3).mean() < high and boot.mean(users, a + 3).sure
+    assert low < (a + 3).mean() < high and boot.mean(users, a + 3).is_significant
     holes = np.where(np.arange(200) % 7 == 0, np.nan, a)
     assert boot.mean(users, holes).value == pytest.approx(np.nanmean(holes))
     same = boot.mean(users, a) - boot.mean(users, a)
-    assert same.value == 0 and same.bounds == (0, 0) and not same.sure
+    assert same.value == 0 and same.bounds == (0, 0) and not same.is_significant
     few = Bootstrap([1, 2]).mean(np.array([1, 2]), [1.0, 2.0])
     assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in base.describe_significance(few)
     assert few.json == [1.5, None, None]

@@ -149,7 +149,7 @@ def test_one_run_has_one_worker_and_one_way_of_being_cut(ml100k, last10, store, 
     again = (ml100k, last10, lambda r: StatisticalUserModel(), users, store)
     with (
         FileLock(tables.table_path(run["id"]).with_suffix(".lock")),
-        pytest.raises(InvalidInputError, match="under way"),
+        pytest.raises(InvalidInputError, match="is running"),
     ):
         population.record(*again, resume=run["id"])
     with pytest.raises(InvalidInputError, match="engine"):

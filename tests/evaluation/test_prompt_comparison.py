@@ -185,10 +185,10 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
     made = prompt_comparison.summary(sample, found)
     counts = [min(len(last10.train.of_user(int(u))), 20) for u in sample.test.user_ids]
     assert made["forecasts"] == sum(counts)
-    said = found[0].simulated.forecasts
+    said = found[0].simulation.forecasts
     late = np.isin(
         pair_keys(said.user, said.item),
-        pair_keys(found[1].simulated.forecasts.user, found[1].simulated.forecasts.item),
+        pair_keys(found[1].simulation.forecasts.user, found[1].simulation.forecasts.item),
     )
     want = np.sqrt(np.mean((said.expected[late] - said.rating[late]) ** 2))
     assert made["candidates"]["whole"]["forecast"]["value"] == pytest.approx(want)
@@ -231,4 +231,4 @@ def test_a_template_that_fails_for_a_user_fails_for_that_user(
     (trial,) = prompt_comparison.run_trials(
         ml100k, sample, [Candidate("odd", LLMUserModel(create_llm("openai:a", store), odd))], store
     )
-    assert trial.simulated.failed >= 1 and np.isfinite(trial.simulated.answers.expected).any()
+    assert trial.simulation.failed >= 1 and np.isfinite(trial.simulation.answers.expected).any()

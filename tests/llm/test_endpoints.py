@@ -116,7 +116,7 @@ def test_a_file_that_is_none(project, tmp_path, monkeypatch) -> None:
     models = tmp_path / "models"
     models.mkdir()
     (models / "a.gguf").write_bytes(b"not a model")
-    with pytest.raises(InvalidInputError, match="no GGUF file"):
+    with pytest.raises(InvalidInputError, match="not a GGUF file"):
         create_bare_llm("file:a.gguf")
     outside = tmp_path / "b.gguf"
     outside.write_bytes(b"GGUF....")

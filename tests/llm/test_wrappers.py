@@ -128,7 +128,7 @@ def test_it_shrinks_when_refused_and_grows_back() -> None:
 
 
 def test_requests_and_tokens_a_minute(monkeypatch) -> None:
-    monkeypatch.setattr("lusifer.llm.limits.MINUTE", 0.6)
+    monkeypatch.setattr("lusifer.llm.rate_limit.WINDOW_SECONDS", 0.6)
     for limiter in (ConcurrencyLimiter(8, rpm=2), ConcurrencyLimiter(8, tpm=250)):
         limited, began = RateLimitedLLM(Answering(), limiter), time.monotonic()
         for _ in range(4):  # 100 tokens each

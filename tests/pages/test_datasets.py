@@ -18,9 +18,9 @@ def test_a_dropped_in_release_is_read_once_and_shown(data_dir: Path) -> None:
     app = open_page("users", dataset="mine")
     assert not app.exception and "has not been imported yet" in texts(app)
     app = finish(press(app, "Import"))
-    assert not app.exception and "5 people who gave 70 ratings" in texts(app).replace("\\", "")
+    assert not app.exception and "5 users gave 70 ratings" in texts(app).replace("\\", "")
     assert app.selectbox(key="dataset").options == ["ml-100k", "mine"]
-    assert any("not described" in m.value for m in app.markdown), "the report is there"
+    assert any("no description" in m.value for m in app.markdown), "the report is there"
     other = open_page("evolution", dataset="mine", user="2")
     assert not other.exception and not other.error
     broken = open_page("users", dataset="nonsense")

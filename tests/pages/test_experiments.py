@@ -81,7 +81,7 @@ def test_a_stopped_run_is_gone_on_with(data_dir: Path, server) -> None:
     (run,) = runs_of(data_dir)
     assert run["status"] == "failed"
     server.queue.clear()
-    app = finish(press(app, "Resume"))
+    app = finish(press(app, "Resume ("))
     assert not app.exception and not app.error
     (run,) = runs_of(data_dir)
     assert run["status"] == "done" and "was stopped" not in texts(app)

@@ -402,7 +402,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     stranger = open_page("calls", call="8")
     shown = "\n".join(c.value for c in stranger.code)
     assert not stranger.exception and openai_server.url not in shown + texts(stranger)
-    assert not [b for b in stranger.button if "Forget" in b.label]
+    assert not [b for b in stranger.button if "Delete" in b.label]
     monkeypatch.delenv("LUSIFER_PUBLIC")
     app.selectbox(key="call-purpose").set_value("forecast").run()
     assert len(app.dataframe[0].value) == 4

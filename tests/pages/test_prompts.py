@@ -79,7 +79,7 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     assert not app.exception and not app.error and len(server.requests) > before
     board = next(d.value for d in app.dataframe if "Measure" in d.value)
     assert list(board["Measure"])[:4] == ["RMSE", "MAE", "Pearson", "Mean error"]
-    assert {"grounded", "v4"} <= set(board) and "four times of five" in texts(app)
+    assert {"grounded", "v4"} <= set(board) and "at 80 % power" in texts(app)
     assert "4 development users" in texts(app) and "User by user" in texts(app)
     run = param(app, "trial")
     # a note with a thumb stays

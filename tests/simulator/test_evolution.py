@@ -93,7 +93,7 @@ def test_three_ratings_make_one_short_step(tiny) -> None:
 def test_no_ratings_is_a_clear_error(tiny) -> None:
     data, split = tiny
     model = StatisticalUserModel()
-    with pytest.raises(EmptyHistoryError, match="User 3 has no rating in the training part"):
+    with pytest.raises(EmptyHistoryError, match="User 3 has no rating in the training set"):
         list(evolve(data, split, model, make_evolution_spec(data, split, 3, model)))
     with pytest.raises(UnknownIdError):
         make_evolution_spec(data, split, 77, model)
