@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -94,9 +94,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             )
         self.model: UserModel = StatisticalUserModel() if isinstance(model, str) else model
         self.builtin = isinstance(self.model, StatisticalUserModel)
-        world_of_env = self.world
-        self.users = np.asarray(world_of_env.users if users is None else sorted(users), dtype=np.int64)
-        strangers = np.setdiff1d(self.users, world_of_env.users)
+        env_world = self.world
+        self.users = np.asarray(env_world.users if users is None else sorted(users), dtype=np.int64)
+        strangers = np.setdiff1d(self.users, env_world.users)
         if len(strangers) or not len(self.users):
             raise InvalidInputError(
                 f"User {strangers[0] if len(strangers) else '?'} can't be simulated here.", "Choose among World.users."
@@ -108,14 +108,14 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
             explain,
         )
         self.render_mode = render_mode
-        count, high = len(world_of_env.item_ids), world_of_env.dataset.scale.highest
+        count, high = len(env_world.item_ids), env_world.dataset.scale.highest
         self.action_space: spaces.Space[Any] = (
             spaces.Discrete(count) if slate == 1 else spaces.MultiDiscrete(np.full(slate, count))
         )
-        width = high - world_of_env.dataset.scale.lowest
+        width = high - env_world.dataset.scale.lowest
         self.observation_space: spaces.Space[Any] = spaces.Dict(
             {
-                "taste": spaces.Box(-width, width, (world_of_env.genres.shape[1],), np.float32),
+                "taste": spaces.Box(-width, width, (env_world.genres.shape[1],), np.float32),
                 "recent_items": spaces.Box(0, count, (RECENT,), np.int64),
                 "recent_ratings": spaces.Box(0.0, high, (RECENT,), np.float32),
                 "step": spaces.Box(0, length, (1,), np.int64),
@@ -143,15 +143,15 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         user = int(
             requested_user if requested_user is not None else self.users[self.np_random.integers(len(self.users))]
         )
-        self._begin(user)
+        self._begin_episode(user)
         return self._observation(), self._info(None, None, None, evolved=False)
 
-    def _begin(self, user: int) -> None:
+    def _begin_episode(self, user: int) -> None:
         world = self.world
         steps, context = world.start(user)
         self.explanation = steps[-1].explanation
         if not self.builtin:
-            context = self._written(user, context)
+            context = self._write_profile(user, context)
         self._context = context
         self._batch: list[Rated] = []
         self._steps, self._patience = 0, self.patience_at_start
@@ -159,34 +159,34 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         rated = world.split.train.of_user(user)
         self._known[np.searchsorted(world.item_ids, rated.item)] = True
         genres = world.genres > 0
-        self._of = genres.astype(float)
+        self._item_genres = genres.astype(float)
         self._ratings = [r.rating for r in context.seen]
         rows = np.array([world.row(r.item.id) for r in context.seen])
-        self._total = np.array(self._ratings) @ self._of[rows]
-        self._count = self._of[rows].sum(axis=0)
+        self._total = np.array(self._ratings) @ self._item_genres[rows]
+        self._count = self._item_genres[rows].sum(axis=0)
         self._recent = rows[-RECENT:].tolist()
         self._recent_ratings = self._ratings[-RECENT:]
-        self._met: list[int] = []
-        self._said: dict[int, Any] = {}
+        self._taken_rows: list[int] = []
+        self._ratings_by_row: dict[int, Any] = {}
         if self.builtin:
-            self._expected, self._chances, self._embedding = world.opening(user)
+            self._expected, self._probabilities, self._embedding = world.opening(user)
             if self.embedder is not None:
                 self._embedding = self.embedder(context.profile.text)
         else:
-            self._look()
+            self._refresh_tables()
 
-    def _written(self, user: int, builtin_context: Context) -> Context:
+    def _write_profile(self, user: int, builtin_context: Context) -> Context:
         """The context with a profile that the language model writes from the whole history at once."""
         context = initial_context(self.world.dataset, self.world.split, user)
         update = self.model.update(context.with_batch(builtin_context.seen))
         self.explanation = update.explanation
         return context.with_batch(builtin_context.seen).after_update(Update(update.profile, update.explanation, ()))
 
-    def _look(self) -> None:
+    def _refresh_tables(self) -> None:
         """Tables and embedding of the present profile."""
         assert self._context is not None
         if self.builtin:
-            self._expected, self._chances = self.world.distribution(self._context)
+            self._expected, self._probabilities = self.world.distribution(self._context)
         self._embedding = (self.embedder or self.world.embed)(self._context.profile.text)
 
     def step(self, action: Any) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
@@ -204,7 +204,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
                 f"The action {action!r} is no {'item' if self.slate == 1 else 'slate'} of this environment.",
                 f"Give {self.slate} rows between 0 and {len(self._known) - 1}.",
             )
-        expected = self._expected_of(shown)
+        expected = self._expectations_of(shown)
         level = float(np.mean(self._ratings))
         known = self._known[shown] | np.isnan(expected)
         if self.slate > 1:  # the second of the same movie is no second choice
@@ -214,11 +214,11 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         taken = int(shown[index]) if index < self.slate else None
         rating: float | None = None
         if taken is not None:
-            level_index = int(np.searchsorted(np.cumsum(self._chances_of(taken)), self.np_random.random()))
+            level_index = int(np.searchsorted(np.cumsum(self._probabilities_of(taken)), self.np_random.random()))
             rating = float(self.world.levels[min(level_index, len(self.world.levels) - 1)])
-        return self._after(shown, taken, rating, expected, level)
+        return self._finish_step(shown, taken, rating, expected, level)
 
-    def _after(
+    def _finish_step(
         self,
         shown: NDArray[np.int64],
         taken: int | None,
@@ -230,7 +230,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         best = float(np.nanmax(expected)) if np.isfinite(expected).any() else level
         item = taken if taken is not None else int(shown[0])
         expected_rating = float(expected[list(shown).index(taken)]) if taken is not None else best
-        similarity = rewards.genre_similarity(world.genres, item, np.array(self._met[-RECENT:], dtype=np.int64))
+        similarity = rewards.genre_similarity(world.genres, item, np.array(self._taken_rows[-RECENT:], dtype=np.int64))
         reward = float(self.reward(rewards.Interaction(rating, expected_rating, level, similarity)))
         self._steps += 1
         evolved = False
@@ -238,7 +238,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         if taken is None or rating is None:
             self._patience -= SKIP_COST
         else:
-            self._take(taken, rating)
+            self._record_rating(taken, rating)
             self._patience = min(
                 self._patience + (GOOD_GAIN if rating >= level else -POOR_COST), self.patience_at_start
             )
@@ -252,7 +252,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         ended = self._patience <= 0
         return self._observation(), reward, ended, not ended and self._steps >= self.length, info
 
-    def _take(self, row: int, rating: float) -> None:
+    def _record_rating(self, row: int, rating: float) -> None:
         assert self._context is not None
         world = self.world
         last = self._batch or self._context.seen
@@ -260,11 +260,11 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         self._batch.append(Rated(world.dataset.item(int(world.item_ids[row])), rating, stamp))
         self._known[row] = True
         self._ratings.append(rating)
-        self._total = self._total + rating * self._of[row]
-        self._count = self._count + self._of[row]
+        self._total = self._total + rating * self._item_genres[row]
+        self._count = self._count + self._item_genres[row]
         self._recent = [*self._recent, row][-RECENT:]
         self._recent_ratings = [*self._recent_ratings, rating][-RECENT:]
-        self._met.append(row)
+        self._taken_rows.append(row)
 
     def _evolve(self) -> None:
         assert self._context is not None
@@ -272,32 +272,36 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         update = self.model.update(context)
         self._context = context.after_update(update)
         self.explanation = update.explanation
-        self._batch, self._said = [], {}
-        self._look()
+        self._batch, self._ratings_by_row = [], {}
+        self._refresh_tables()
 
     # ---- what the user would give ------------------------------------------------------------------
 
-    def _expected_of(self, shown: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _expectations_of(self, shown: NDArray[np.int64]) -> NDArray[np.float64]:
         if self.builtin:
             return self._expected[shown]
         assert self._context is not None
-        missing = [int(r) for r in dict.fromkeys(shown.tolist()) if r not in self._said and not self._known[r]]
+        missing = [
+            int(r) for r in dict.fromkeys(shown.tolist()) if r not in self._ratings_by_row and not self._known[r]
+        ]
         if missing:
             items = self.world.dataset.items_of(self.world.item_ids[missing])
-            for row, rating in zip(missing, self.model.rate(self._present(), items), strict=True):
-                self._said[row] = rating
-        expectations = [self._said[int(r)].expected if int(r) in self._said else None for r in shown]
+            for row, rating in zip(missing, self.model.rate(self._current_context(), items), strict=True):
+                self._ratings_by_row[row] = rating
+        expectations = [
+            self._ratings_by_row[int(r)].expected if int(r) in self._ratings_by_row else None for r in shown
+        ]
         return np.array([np.nan if f is None else f for f in expectations])
 
-    def _present(self) -> Context:
+    def _current_context(self) -> Context:
         """The context with what was rated since the profile was written."""
         assert self._context is not None
         return replace(self._context, seen=self._context.seen + tuple(self._batch))
 
-    def _chances_of(self, row: int) -> NDArray[np.float64]:
+    def _probabilities_of(self, row: int) -> NDArray[np.float64]:
         if self.builtin:
-            return self._chances[row]
-        rating = self._said[row]
+            return self._probabilities[row]
+        rating = self._ratings_by_row[row]
         levels = self.world.levels
         width = rating.std if rating.std else SPREAD
         odds = np.exp(-0.5 * ((levels - rating.expected) / max(width, 0.1)) ** 2)
@@ -305,9 +309,9 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
 
     def _reason(self, row: int) -> str:
         if not self.builtin:
-            return self._said[row].reason if row in self._said else ""
+            return self._ratings_by_row[row].reason if row in self._ratings_by_row else ""
         item = self.world.dataset.item(int(self.world.item_ids[row]))
-        return self.model.rate(self._present(), (item,))[0].reason
+        return self.model.rate(self._current_context(), (item,))[0].reason
 
     # ---- looking in ------------------------------------------------------------------------------
 
@@ -352,36 +356,37 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
 
     # ---- state and price ---------------------------------------------------------------------------
 
-    KEPT = (
-        "_context",
-        "_batch",
-        "_steps",
-        "_patience",
-        "_known",
-        "_ratings",
-        "_total",
-        "_count",
-        "_recent",
-        "_recent_ratings",
-        "_met",
-        "_said",
-        "explanation",
-        "_embedding",
-        "_expected",
-        "_chances",
-        "_of",
-    )
+    STATE: ClassVar[dict[str, str]] = {
+        "_context": "_context",
+        "_batch": "_batch",
+        "_steps": "_steps",
+        "_patience": "_patience",
+        "_known": "_known",
+        "_ratings": "_ratings",
+        "_total": "_total",
+        "_count": "_count",
+        "_recent": "_recent",
+        "_recent_ratings": "_recent_ratings",
+        "_met": "_taken_rows",
+        "_said": "_ratings_by_row",
+        "explanation": "explanation",
+        "_embedding": "_embedding",
+        "_expected": "_expected",
+        "_chances": "_probabilities",
+        "_of": "_item_genres",
+    }
+    """What a saved state holds, by its key: the attribute."""
 
     def save_state(self) -> dict[str, Any]:
         """Everything that decides how the episode goes on, its randomness too; it pickles."""
-        state = {name: copy.deepcopy(getattr(self, name)) for name in self.KEPT if hasattr(self, name)}
+        state = {key: copy.deepcopy(getattr(self, name)) for key, name in self.STATE.items() if hasattr(self, name)}
         return {**state, "rng": copy.deepcopy(self.np_random.bit_generator.state)}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from `save_state`, in this environment or in one like it."""
-        for name, value in state.items():
-            if name != "rng":
-                setattr(self, name, copy.deepcopy(value))
+        for key, value in state.items():
+            if key != "rng":
+                setattr(self, self.STATE[key], copy.deepcopy(value))
         self.np_random.bit_generator.state = copy.deepcopy(state["rng"])
 
     def estimate(self, user: int, store: Any = None, *, steps: int | None = None, episodes: int = 1) -> Estimate:

@@ -83,7 +83,7 @@ class World:
                 table[index, column[key]] = value
         return column, table
 
-    def said(self, context: Context) -> Floats:
+    def expected_ratings(self, context: Context) -> Floats:
         """The built-in's expected rating of every movie: what `StatisticalUserModel.rate` says, as one
         product."""
         column, table = self._aspects
@@ -91,12 +91,12 @@ class World:
         model = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
         for key, value in model.effects.items():
             effects[column[key]] = value
-        now = level(context.seen, context.usual_rating).now
+        now = level(context.seen, context.usual_rating).expected
         return self.dataset.scale.clip(now + table @ effects)
 
     def distribution(self, context: Context) -> tuple[Floats, Floats]:
         """Calibrated expected rating (n items) and chances of each rating (n items × levels)."""
-        expected = self.expected(context)
+        expected = self.expected_ratings(context)
         count = len(self.item_ids)
         user = np.full(count, context.user.id, dtype=np.int32)
         seen = np.full(count, float(len(context.seen)))
@@ -109,7 +109,7 @@ class World:
 
     def _columns(self, answers: Answers, user: int) -> Columns:
         columns = _cached_evidence(self, user)
-        bias, base = self.community.whole.bias, self.community.whole.base
+        bias, base = self.community.full_model.bias, self.community.full_model.base
         items, ratings = answers.newest[0]
         n = len(items)
         total = float((ratings - base - bias.item_offset(items)).sum())
@@ -174,22 +174,24 @@ class World:
 
 
 @lru_cache(maxsize=4096)
-def _cached_start(w: World, user: int) -> tuple[list[Step], Context]:
+def _cached_start(world: World, user: int) -> tuple[list[Step], Context]:
     model = StatisticalUserModel()
-    spec = make_evolution_spec(w.dataset, w.split, user, model)
-    steps = list(evolve(w.dataset, w.split, model, spec))
-    return steps, context_after(w.dataset, w.split, user, steps)
+    spec = make_evolution_spec(world.dataset, world.split, user, model)
+    steps = list(evolve(world.dataset, world.split, model, spec))
+    return steps, context_after(world.dataset, world.split, user, steps)
 
 
 @lru_cache(maxsize=2048)
-def _cached_opening(w: World, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
-    _, context = w.start(user)
-    return *w.distribution(context), w.embed(context.profile.text)
+def _cached_opening(world: World, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
+    _, context = world.start(user)
+    return *world.distribution(context), world.embed(context.profile.text)
 
 
 @lru_cache(maxsize=256)
-def _cached_evidence(w: World, user: int) -> Columns:
-    return w.community.whole.evidence_for(np.full(len(w.item_ids), user, dtype=np.int32), w.item_ids.astype(np.int32))
+def _cached_evidence(world: World, user: int) -> Columns:
+    return world.community.full_model.evidence_for(
+        np.full(len(world.item_ids), user, dtype=np.int32), world.item_ids.astype(np.int32)
+    )
 
 
 def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None = None) -> World:

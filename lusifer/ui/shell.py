@@ -186,7 +186,7 @@ def draw_app() -> None:
         state.show_error(error)
         return
     ctx = st.session_state["_chosen"]
-    if not ctx.builtin and ctx.asked_with.evidence and not ctx.evidence and page.url_path in MODEL_PAGES:
+    if not ctx.builtin and ctx.prompt_set.evidence and not ctx.evidence and page.url_path in MODEL_PAGES:
         # Asked without what they want told, they would be other prompts.
         st.info(
             "These prompts tell the model what others gave, and that is not prepared for this split. Prepare it in the sidebar, "
@@ -230,7 +230,7 @@ def _show_usage() -> None:
         )
         return
     try:
-        used = database.usage()
+        used = database.get_usage()
     except LusiferError as error:
         st.warning(escape_markdown(str(error)), icon=":material/database_off:")
         return

@@ -121,7 +121,7 @@ def load_community(data: Dataset, split: Split, *, full: bool) -> Community | No
 class PageContext:
     """What the sidebar says. ``keys`` are this session's own, by endpoint; ``budget`` is what it may
     spend; ``evidence`` whether the model is told what others gave (only once that is prepared);
-    ``prompts`` names the set that a language model is asked with, ``asked_with`` is that set."""
+    ``prompts`` names the set that a language model is asked with, ``prompt_set`` is that set."""
 
     dataset: Dataset
     split: Split
@@ -130,7 +130,7 @@ class PageContext:
     budget: Budget = field(default_factory=Budget)
     evidence: bool = False
     prompts: str = DEFAULT_PROMPTS
-    asked_with: PromptSet = field(default_factory=usual_prompts)
+    prompt_set: PromptSet = field(default_factory=usual_prompts)
 
     @property
     def builtin(self) -> bool:
@@ -138,11 +138,11 @@ class PageContext:
         return self.model == BUILTIN
 
     @property
-    def usual(self) -> tuple[int, int]:
+    def history_and_batch_size(self) -> tuple[int, int]:
         """History and batch size unless a person says otherwise."""
         if self.builtin:
             return DEFAULT_HISTORY, DEFAULT_BATCH_SIZE
-        return self.asked_with.history, self.asked_with.batch_size
+        return self.prompt_set.history, self.prompt_set.batch_size
 
     def user_model(
         self,
@@ -165,11 +165,11 @@ class PageContext:
             keys=self.keys,
             budget=budget,
             evidence=self.evidence,
-            prompt_set=self.asked_with,
+            prompt_set=self.prompt_set,
             cancelled=cancelled,
         )
 
-    def alone(self) -> PageContext:
+    def without_evidence(self) -> PageContext:
         """The same choices without evidence: the model alone."""
         return replace(self, evidence=False)
 
@@ -178,7 +178,7 @@ class PageContext:
         """What the model is told, if it is."""
         return load_community(self.dataset, self.split, full=True) if self.evidence else None
 
-    def plan(self, user: int, history: int | None = None, batch_size: int | None = None) -> EvolutionSpec:
+    def evolution_spec(self, user: int, history: int | None = None, batch_size: int | None = None) -> EvolutionSpec:
         """The evolution of a user by these choices; history and batches as the prompts have them unless
         said otherwise."""
         return make_evolution_spec(
@@ -191,7 +191,7 @@ class PageContext:
             community=self.community,
         )
 
-    def stored(self, spec: EvolutionSpec) -> list[Step]:
+    def stored_steps(self, spec: EvolutionSpec) -> list[Step]:
         """The steps of an evolution that are stored."""
         return _stored_steps(self.dataset, spec, open_store())
 

@@ -100,7 +100,7 @@ if job is not None and job.state in {"failed", "cancelled"}:
 runs = run_picker.finished_runs(ctx, store)
 run_shown = None
 if job is not None and job.state == "done" and job.result is not None:
-    run_shown = job.result if store is None or store.run(job.result["id"]) else None
+    run_shown = job.result if store is None or store.get_run(job.result["id"]) else None
     if run_shown is not None and st.session_state.get("_started") == key:  # this session pressed the button
         del st.session_state["_started"]
         st.session_state["run"] = run_shown["id"]

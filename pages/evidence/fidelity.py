@@ -23,7 +23,9 @@ with st.container(border=True):
             tag = (
                 "costs nothing"
                 if ctx.builtin
-                else formatting.format_cost(user_sample.estimate_simulation(ctx.alone(), count, seed, which, store))
+                else formatting.format_cost(
+                    user_sample.estimate_simulation(ctx.without_evidence(), count, seed, which, store)
+                )
             )
         except LusiferError as error:
             state.show_error(error)

@@ -33,7 +33,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                 10,
                 key="history",
                 bind="query-params",
-                placeholder=f"{ctx.usual[0]} (default)",
+                placeholder=f"{ctx.history_and_batch_size[0]} (default)",
             )
             size = st.number_input(
                 "Batch size (ratings)",
@@ -43,7 +43,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                 5,
                 key="batch",
                 bind="query-params",
-                placeholder=f"{ctx.usual[1]} (default)",
+                placeholder=f"{ctx.history_and_batch_size[1]} (default)",
             )
     else:
         history = state.clamp_input(st.query_params.get("history"), 1, 500, None)
@@ -68,7 +68,7 @@ if not presenting and st.toggle(
         st.stop()
 
 try:
-    spec = ctx.plan(user, history, size)
+    spec = ctx.evolution_spec(user, history, size)
     steps, total_steps = evolution_runner.load_steps(ctx, spec)
     if len(steps) < total_steps:
         evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)

@@ -24,7 +24,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if user is None:
         st.stop()
     try:
-        spec = ctx.plan(user)
+        spec = ctx.evolution_spec(user)
         steps, total_steps = evolution_runner.load_steps(ctx, spec)
     except LusiferError as error:
         state.show_error(error)

@@ -51,13 +51,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             format_func=lambda v, titles=titles: titles.get(v, str(v)),
         )
 start = 0
-rows, total = store.calls(filters, search=search or "", limit=call_log.PAGE_SIZE, local=not settings.is_public())
+rows, total = store.list_calls(filters, search=search or "", limit=call_log.PAGE_SIZE, local=not settings.is_public())
 if total > call_log.PAGE_SIZE:
     last = -(-total // call_log.PAGE_SIZE)
     page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
     start = (int(page) - 1) * call_log.PAGE_SIZE
     if start:
-        rows, total = store.calls(
+        rows, total = store.list_calls(
             filters, search=search or "", limit=call_log.PAGE_SIZE, offset=start, local=not settings.is_public()
         )
 if not rows:
@@ -128,7 +128,7 @@ with st.container(horizontal=True):
         "These calls as CSV",
         lambda: to_safe_csv(
             call_log.call_table(
-                store.calls(filters, search=search or "", limit=1_000_000, local=not settings.is_public())[0]
+                store.list_calls(filters, search=search or "", limit=1_000_000, local=not settings.is_public())[0]
             )
         ),
         "calls.csv",

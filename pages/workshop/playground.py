@@ -21,7 +21,7 @@ st.caption(
 )
 with st.container(border=True):
     player_ctx = ctx
-    if ctx.asked_with.evidence and not ctx.builtin:
+    if ctx.prompt_set.evidence and not ctx.builtin:
         player_ctx = replace(ctx, model="builtin", evidence=False)
         st.caption(
             "These prompts use community evidence, which the environment does not provide, so the built-in simulates the users."
@@ -35,7 +35,7 @@ with st.container(border=True):
             key="play-who",
             format_func=lambda plays_choice: label("builtin" if plays_choice == "builtin" else ctx.model),
         )
-        player_ctx = replace(ctx, model="builtin", evidence=False) if who_plays == "builtin" else ctx.alone()
+        player_ctx = replace(ctx, model="builtin", evidence=False) if who_plays == "builtin" else ctx.without_evidence()
         if not player_ctx.builtin:
             st.caption("Every interaction is an LLM call, so start small: the button shows the total price.")
     names = st.pills(

@@ -32,7 +32,7 @@ def test_texts_alike_are_near_and_are_asked_once(embedder, store, openai_server)
     again = Embedder("openai:embed", store, length=EMBEDDING_LENGTH, keys={"openai": KEY})
     assert np.array_equal(again("likes crime films"), near) and len(openai_server.requests) == asked
     assert not embedder("  ").any() and len(openai_server.requests) == asked
-    calls, _ = store.calls({"purpose": "embed"})
+    calls, _ = store.list_calls({"purpose": "embed"})
     assert len(calls) == asked + 1 and calls[0]["status"] == "cached"
 
 

@@ -84,8 +84,8 @@ def test_ratings_are_drawn_from_the_calibrated_distribution(world) -> None:
     e = env(world, patience=float("inf"), length=10**6)
     e.reset(seed=0, options={"user": int(world.users[3])})
     row = int(np.flatnonzero(~e.known())[np.argmax(world.popularity[~e.known()])])
-    start, chances, expected = e.save_state(), e._chances[row].copy(), float(e._expected[row])
-    assert chances @ world.levels == pytest.approx(expected, abs=1e-6)
+    start, probabilities, expected = e.save_state(), e._probabilities[row].copy(), float(e._expected[row])
+    assert probabilities @ world.levels == pytest.approx(expected, abs=1e-6)
     drawn, skipped = [], 0
     for n in range(1500):
         e.load_state({**start, "rng": np.random.default_rng(n).bit_generator.state})
@@ -95,7 +95,7 @@ def test_ratings_are_drawn_from_the_calibrated_distribution(world) -> None:
             drawn.append(info["rating"])
             assert reward == info["rating"] and info["item_id"] == int(world.item_ids[row])
     counts = np.bincount(np.array(drawn, dtype=int), minlength=6)[1:] / len(drawn)
-    assert np.abs(counts - chances).max() < 0.04
+    assert np.abs(counts - probabilities).max() < 0.04
     level = float(np.mean(start["_ratings"]))
     none = choice_model.choice_probabilities(np.array([expected]), level, np.array([False]))[-1]
     assert skipped / 1500 == pytest.approx(none, abs=0.03)
@@ -104,7 +104,7 @@ def test_ratings_are_drawn_from_the_calibrated_distribution(world) -> None:
 def test_the_built_in_s_tables_say_what_it_says(world) -> None:
     _, context = world.start(int(world.users[7]))
     said = StatisticalUserModel().rate(context, world.dataset.items_of(world.item_ids))
-    assert np.allclose(world.said(context), [r.expected for r in said])
+    assert np.allclose(world.expected_ratings(context), [r.expected for r in said])
     text = context.profile.text
     vectoriser, svd, _ = world._embedding
     slow = svd.transform(vectoriser.transform([text]))[0]

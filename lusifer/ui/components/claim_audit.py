@@ -22,7 +22,7 @@ def step_claims(
 
 def user_claims(ctx: PageContext, user: int, steps: Sequence[Step]) -> Sequence[Claim]:
     """Every claim of one user's evolution, the model alone."""
-    spec = ctx.alone().plan(user)
+    spec = ctx.without_evidence().evolution_spec(user)
     return _cached_audit(ctx.dataset, steps, spec.id, len(steps)).claims
 
 

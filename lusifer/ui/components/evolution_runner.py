@@ -28,7 +28,7 @@ def load_steps(ctx: PageContext, spec: EvolutionSpec) -> tuple[list[Step], int]:
         LusiferError: the built-in's result can't be stored.
     """
     total_steps = count_steps(ctx.dataset, ctx.split, spec)
-    steps = ctx.stored(spec)
+    steps = ctx.stored_steps(spec)
     if len(steps) < total_steps and ctx.builtin:
         model = ctx.user_model()
         steps = list(run_evolution(ctx.dataset, ctx.split, model, spec, state.open_store(), community=ctx.community))
@@ -49,7 +49,7 @@ def offer_missing_steps(ctx: PageContext, spec: EvolutionSpec, done: int, total_
             st.info(f"Stopped after {done} of {total_steps} steps; they are saved.")
     store = state.open_store()
     model = ctx.user_model()
-    steps = ctx.stored(spec)
+    steps = ctx.stored_steps(spec)
     cost = estimate_evolution(ctx.dataset, ctx.split, spec, model, store, steps, community=ctx.community)
     missing = total_steps - done
     text = f"Compute {missing} step{'s' * (missing != 1)} ({format_cost(cost)})"
@@ -83,7 +83,7 @@ def load_all_steps(ctx: PageContext, user: int) -> list[Step]:
     Raises:
         LusiferError: nothing to read.
     """
-    spec = ctx.plan(user)
+    spec = ctx.evolution_spec(user)
     steps, total_steps = evolution_runner.load_steps(ctx, spec)
     if len(steps) < total_steps:
         st.info("Compute the profile first.", icon=":material/hourglass_empty:")

@@ -50,7 +50,7 @@ def job_ended(key: str, slot: str) -> bool:
 def _show_usage(run: str) -> None:
     """Calls made, from cache and failed, and what they cost, of a run that is under way."""
     store = state.open_store()
-    used = store.run_usage(run) if store else None
+    used = store.get_run_usage(run) if store else None
     if not used or not (used["made"] or used["cached"]):
         return
     spent = format_money(used["price"]) + (" + unpriced" if used["unpriced"] else "")

@@ -83,7 +83,7 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
     prompt_set_found = versions.resolve(name, database)
     exact, note = name, prompts.TITLES.get(name, "")
     if database is not None and name not in prompts.SHIPPED:
-        number = database.prompt_labels().get(name) or int(name[1:])
+        number = database.list_prompt_labels().get(name) or int(name[1:])
         version = versions.get(database, number)
         exact = version.name
         note = f"{exact if exact != name else prompt_set_found.name}: {version.note or 'no note'}"
@@ -293,7 +293,7 @@ def show_budget() -> None:
         return
     try:
         limit = state.get_budget().session
-        tokens, dollars = database.spent("session", state.session_id())
+        tokens, dollars = database.get_spent("session", state.session_id())
     except LusiferError as error:
         st.warning(escape_markdown(str(error)))
         return
@@ -313,7 +313,7 @@ def show_budget() -> None:
         st.caption(f"Spent or reserved: {format_money(dollars)}, {tokens:,} tokens.".replace("$", "\\$"))
         day = state.get_budget().day
         if day.given:
-            used = database.spent("day", state.get_budget().names()["day"])
+            used = database.get_spent("day", state.get_budget().names()["day"])
             st.caption(f"Today, all users: {format_money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
 
 

@@ -18,7 +18,7 @@ def finished_runs(ctx: PageContext, store: Store | None, kind: str = "comparison
         return []
     return [
         r
-        for r in store.runs(kind, limit=200)
+        for r in store.list_runs(kind, limit=200)
         if r["status"] == "done" and r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
     ]
 

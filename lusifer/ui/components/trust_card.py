@@ -22,7 +22,7 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
     if store is None:
         return
     try:
-        model = ctx.alone().user_model(store)
+        model = ctx.without_evidence().user_model(store)
     except LusiferError as error:
         state.show_error(error)
         return

@@ -63,7 +63,7 @@ def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
 
 def estimate_simulation(ctx: PageContext, count: int, seed: int, which: str, store: Store | None) -> Estimate:
     """What the simulator's part of a comparison costs, less what is stored."""
-    calls = int(store.usage()["made"]) if store else 0
+    calls = int(store.get_usage()["made"]) if store else 0
     return _estimate_simulation(
         ctx,
         ctx.dataset.hash,
@@ -102,5 +102,5 @@ def _estimate_simulation(
 
 def _model_variants(ctx: PageContext, store: Store | None, **more: Any) -> list[tuple[UserModel, Community | None]]:
     """The model alone, and told what others gave where evidence is on; each with what it is told."""
-    variants = [(ctx.alone().user_model(store, **more), None)]
+    variants = [(ctx.without_evidence().user_model(store, **more), None)]
     return variants + ([(ctx.user_model(store, **more), ctx.community)] if ctx.evidence else [])  # type: ignore[return-value]

@@ -40,8 +40,8 @@ def run_comparison(
         "among": which,
         "evidence": full is not None,
     }
-    alone = ctx.alone()
-    model = alone.user_model(store)
+    plain_ctx = ctx.without_evidence()
+    model = plain_ctx.user_model(store)
     run = (
         store.start_run(
             "comparison",
@@ -58,7 +58,7 @@ def run_comparison(
         else f"unstored-{id(job):x}"
     )
     job.run = run
-    model = alone.user_model(store, run=run, cancelled=job.cancelled)
+    model = plain_ctx.user_model(store, run=run, cancelled=job.cancelled)
     with_evidence = None
     if full is not None:
         with_evidence = ctx.user_model(store, run=run, cancelled=job.cancelled), full
@@ -86,7 +86,7 @@ def run_comparison(
             store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
         raise
     if store:
-        result["usage"] = store.run_usage(run)
+        result["usage"] = store.get_run_usage(run)
         plans = {u: make_evolution_spec(ctx.dataset, ctx.split, u, model).id for u in users}
         result["trust"]["price"] = trust.price_a_user(store, plans, ctx.builtin, seed)
         store.finish_run(run, "done", result)

@@ -18,20 +18,20 @@ from lusifer.ui.state import PageContext
 
 def is_same_model(ctx: PageContext, run: dict[str, Any]) -> bool:
     """Whether the model chosen in the sidebar, with its prompts, is the one of a run."""
-    model = ctx.alone().user_model()
+    model = ctx.without_evidence().user_model()
     return (model.spec, model.version) == (run["model"], run["model_version"])
 
 
 def stored_evolutions(ctx: PageContext, users: Sequence[int]) -> dict[int, list[Step]]:
-    """The stored evolutions of a comparison's users, the model alone."""
-    alone = ctx.alone()
-    steps_by_user = {u: alone.stored(alone.plan(u)) for u in users}
+    """The stored evolutions of a comparison's users, without evidence."""
+    plain_ctx = ctx.without_evidence()
+    steps_by_user = {u: plain_ctx.stored_steps(plain_ctx.evolution_spec(u)) for u in users}
     return {u: steps for u, steps in steps_by_user.items() if steps}
 
 
 def estimate_validity(ctx: PageContext, steps: dict[int, list[Step]], store: Store | None) -> Estimate:
     """What predictive validity costs: each batch after the first forecast once more."""
-    calls = int(store.usage()["made"]) if store else 0
+    calls = int(store.get_usage()["made"]) if store else 0
     return _estimate_validity(ctx, steps, store, repr(sorted(steps)), ctx.model, ctx.prompts, calls)
 
 
@@ -46,7 +46,7 @@ def _estimate_validity(
     calls: int,
 ) -> Estimate:
     ctx, steps, store = _ctx, _steps, _store
-    model, total = ctx.alone().user_model(store), Estimate(dollars=0.0)
+    model, total = ctx.without_evidence().user_model(store), Estimate(dollars=0.0)
     for user, user_steps in steps.items():
         for index in range(1, len(user_steps)):
             context = context_after(ctx.dataset, ctx.split, user, user_steps[: index - 1])
@@ -60,7 +60,7 @@ def measure_validity(
 ) -> Validity | None:
     """Runs in a worker thread: no call to streamlit here."""
     job.run = f"validity-{comparison_run}"
-    model = ctx.alone().user_model(store, run=job.run, cancelled=job.cancelled)
+    model = ctx.without_evidence().user_model(store, run=job.run, cancelled=job.cancelled)
     return predictive_validity(
         ctx.dataset,
         ctx.split,

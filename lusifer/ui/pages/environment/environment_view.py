@@ -84,7 +84,7 @@ def estimate_agent_run(
 ) -> Estimate:
     """What a run with a language model costs at most: nobody's patience lasts less than five interactions."""
     world = get_world(ctx.dataset, ctx.split)
-    env = MovieLensEnv(world_=world, model=ctx.alone().user_model(store), **options)
+    env = MovieLensEnv(world_=world, model=ctx.without_evidence().user_model(store), **options)
     total = steps * seeds * len(names)
     return env.estimate(
         spread_users(world, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0
@@ -109,8 +109,8 @@ def run_agents(
     job.report_progress(0, 0, "Building the environment: half of the ratings for the reward, half for agents")
     world = get_world(ctx.dataset, ctx.split)
     selected_users = None if users is None else spread_users(world, users)
-    alone = ctx.alone()
-    bare = alone.user_model(store)
+    plain_ctx = ctx.without_evidence()
+    bare = plain_ctx.user_model(store)
     params = {
         "agents": names,
         "steps": steps,
@@ -136,7 +136,7 @@ def run_agents(
     )
     job.run = "" if ctx.builtin else run
     try:
-        model = alone.user_model(store, run=run, cancelled=job.cancelled)
+        model = plain_ctx.user_model(store, run=run, cancelled=job.cancelled)
         log = agent_runs.run_agents(
             lambda: MovieLensEnv(world_=world, model=model, users=selected_users, **options),
             {n: (lambda seed, n=n: agents.create_agent(n, world, seed)) for n in names},  # type: ignore[misc]

@@ -40,7 +40,7 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
             )
             or BUILTIN
         )
-        name, prompts = ctx.prompts, ctx.asked_with
+        name, prompts = ctx.prompts, ctx.prompt_set
         if spec != BUILTIN and store is not None:
             names = versions.list_names(store)
             first = ctx.prompts if ctx.prompts in names else names[0]
@@ -61,8 +61,8 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
     except LusiferError as error:
         state.show_error(error)
         return None
-    other_ctx = replace(ctx, model=spec, prompts=name, asked_with=prompts)
-    if (other, spec, prompts.version) == (user, ctx.model, ctx.asked_with.version):
+    other_ctx = replace(ctx, model=spec, prompts=name, prompt_set=prompts)
+    if (other, spec, prompts.version) == (user, ctx.model, ctx.prompt_set.version):
         st.info(
             "Both sides are the same: choose another user, model or prompt version.",
             icon=":material/compare_arrows:",
@@ -78,7 +78,7 @@ def show_sides(
     sides: list[tuple[PageContext, int, list[Step], int]] = []
     for index, (side_ctx, user) in enumerate((first, second)):
         try:
-            spec = side_ctx.plan(user, history, size)
+            spec = side_ctx.evolution_spec(user, history, size)
             steps, total_steps = evolution_runner.load_steps(side_ctx, spec)
             if len(steps) < total_steps:
                 st.caption(f"{_side_title(side_ctx, user)}: {len(steps)} of {total_steps} steps are computed.")

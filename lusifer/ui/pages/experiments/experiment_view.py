@@ -50,7 +50,7 @@ def build_run_context(
 ) -> RunContext:
     """What an experiment is run with by these choices. Called by workers too: no call to streamlit here."""
     cancelled = job.cancelled if job else lambda: False
-    model = ctx.alone().user_model(store, run=run or None, cancelled=cancelled)
+    model = ctx.without_evidence().user_model(store, run=run or None, cancelled=cancelled)
     with_evidence = None
     if evidence is not None:
         with_evidence = ctx.user_model(store, run=run or None, cancelled=cancelled), evidence
@@ -102,7 +102,7 @@ def estimate_experiment(experiment: Experiment, run_context: RunContext) -> Esti
     Raises:
         InvalidInputError: too few users fit.
     """
-    calls = int(run_context.store.usage()["made"]) if run_context.store else 0
+    calls = int(run_context.store.get_usage()["made"]) if run_context.store else 0
     return _estimate_experiment(
         run_context,
         experiment.name,
@@ -113,7 +113,7 @@ def estimate_experiment(experiment: Experiment, run_context: RunContext) -> Esti
         run_context.users,
         run_context.seed,
         tuple(sorted(run_context.options.items())),
-        run_context.told is not None,
+        run_context.evidence_variant is not None,
         calls,
     )
 
@@ -182,7 +182,7 @@ def find_stopped_run(ctx: PageContext, store: Store | None, name: str, version: 
         return None
     matching_runs = [
         r
-        for r in store.runs(KIND, limit=100)
+        for r in store.list_runs(KIND, limit=100)
         if r["params"].get("name") == name
         and r["model"] == ctx.model
         and r["model_version"] == version

@@ -155,7 +155,7 @@ def _find_stopped_run(ctx: PageContext, store: Store | None, users: Sequence[int
         "model": model.spec,
         "model_version": model.version,
     }
-    for run in store.runs(population.KIND, limit=5, where=where):
+    for run in store.list_runs(population.KIND, limit=5, where=where):
         if run["status"] == "done":
             return None
         local = run["params"].get("engine", "local") == "local"  # a batch run is gone on with by the command

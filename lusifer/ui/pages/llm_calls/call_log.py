@@ -45,13 +45,13 @@ TOTAL_GROUPS = {
 
 def filter_choices(store: Store, column: str, names: dict[str, str] | None = None) -> tuple[list[Any], dict[Any, str]]:
     """The values that a filter offers, and how each is shown."""
-    values = store.call_values(column)
+    values = store.list_call_values(column)
     return values, {v: (names or {}).get(v, str(v)) for v in values}
 
 
 def find_call(store: Store, number: int | None) -> dict[str, Any] | None:
     """One call whole; strangers see none about a local user."""
-    call = store.call(number) if number is not None else None
+    call = store.get_call(number) if number is not None else None
     hidden = call is not None and settings.is_public() and (call["user_id"] or 0) >= FIRST_LOCAL
     return None if hidden else call
 
@@ -84,7 +84,7 @@ def call_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def totals_table(store: Store, grouping: str) -> pd.DataFrame:
     """Sums over calls, with the share that came from the cache."""
-    table = pd.DataFrame(store.call_totals(grouping))
+    table = pd.DataFrame(store.sum_calls(grouping))
     if table.empty:
         return table
     requests = table["made"] + table["cached"]
@@ -198,7 +198,7 @@ def show_call(call: dict[str, Any]) -> None:
     if call["error"]:
         st.warning(escape_markdown(call["error"]), icon=":material/error:")
     store = state.open_store()
-    before, after = store.repairs(call) if store is not None else (None, None)
+    before, after = store.find_repairs(call) if store is not None else (None, None)
     if before is not None:
         st.caption(f":material/build: Repair of call {before}, whose answer was invalid.")
     if after is not None:
@@ -301,13 +301,13 @@ def _show_ask_again(call: dict[str, Any]) -> None:
 def show_export(store: Store) -> None:
     """Any table as CSV or Parquet."""
     with st.popover("Export a table", icon=":material/table:"):
-        name = st.selectbox("Table", store.tables(), key="export-table")
+        name = st.selectbox("Table", store.list_tables(), key="export-table")
         form = st.segmented_control("Format", ["CSV", "Parquet"], default="CSV", required=True, key="export-form")
         if name is None:
             return
 
         def content() -> bytes:
-            table = pd.DataFrame(store.table(name))
+            table = pd.DataFrame(store.read_table(name))
             if form == "CSV":
                 return to_safe_csv(table).encode()
             buffer = io.BytesIO()
@@ -335,7 +335,7 @@ def show_prune(store: Store) -> None:
             before = datetime.now(UTC) - timedelta(days=int(days))
             conditions = {"before": before.isoformat(timespec="milliseconds")}
         elif criterion == "Run":
-            conditions = {"run": st.selectbox("Run", store.call_values("run_id"), key="prune-run") or ""}
+            conditions = {"run": st.selectbox("Run", store.list_call_values("run_id"), key="prune-run") or ""}
         else:
             conditions = {
                 "keep": int(

@@ -46,7 +46,7 @@ class DraftRun:
 def _build_model(ctx: PageContext, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
     draft_ctx = replace(
         ctx,
-        asked_with=draft.prompts,
+        prompt_set=draft.prompts,
         prompts=f"draft-{draft.id}",
         evidence=draft.prompts.evidence,
     )
@@ -95,7 +95,7 @@ def _run_draft(
         ratings,
         items,
         time.monotonic() - began,
-        store.run_usage(job.run),
+        store.get_run_usage(job.run),
     )
 
 

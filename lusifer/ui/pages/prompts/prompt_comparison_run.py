@@ -90,7 +90,7 @@ def _build_candidates(
                 f"{e.name} uses community evidence, which is not prepared for this split.",
                 "Switch on community evidence in the sidebar and prepare it, or remove this version.",
             )
-        candidate_ctx = replace(ctx, model=e.spec, asked_with=e.prompts, evidence=evidence is not None)
+        candidate_ctx = replace(ctx, model=e.spec, prompt_set=e.prompts, evidence=evidence is not None)
         candidates.append(Candidate(e.name, candidate_ctx.user_model(store, **more), evidence))
     return candidates
 
@@ -297,13 +297,15 @@ def spend_table(summary: dict[str, Any]) -> pd.DataFrame:
 def candidate_steps(ctx: PageContext, store: Store, run: dict[str, Any], index: int, user: int) -> list[Step]:
     """The stored evolution behind one candidate's ratings of one user."""
     plans = run["params"]["candidates"][index]["plans"]
-    return [step_from_json(s, ctx.dataset) for s in store.steps(plans.get(str(user), ""))]
+    return [step_from_json(s, ctx.dataset) for s in store.list_steps(plans.get(str(user), ""))]
 
 
 def list_final_checks(ctx: PageContext, store: Store) -> list[dict[str, Any]]:
     """Final checks on held-out users of this data set and split, newest first."""
     return [
-        r for r in store.runs(FINAL, limit=500) if r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
+        r
+        for r in store.list_runs(FINAL, limit=500)
+        if r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
     ]
 
 

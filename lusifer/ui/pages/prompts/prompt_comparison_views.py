@@ -30,7 +30,7 @@ THUMBS = {1: "Good", -1: "Bad"}
 def show_comparison(ctx: PageContext, store: Store) -> None:
     """The whole view: what to try, its price, its progress, and the newest or chosen result."""
     exact = [n for n in versions.list_names(store) if n in prompts.SHIPPED or n.startswith("v")]
-    labels = store.prompt_labels()
+    labels = store.list_prompt_labels()
     labelled = [_version_name(store, labels[x]) for x in (versions.BASELINE, versions.ACTIVE) if x in labels]
     newest = [n for n in exact if n.startswith("v")][:1]
     first = labelled + ([] if ctx.builtin else [ctx.prompts]) + newest
@@ -203,7 +203,7 @@ def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], candidates
     by_name = {c["name"]: c for c in candidates if c["number"]}
     if not by_name:
         return
-    active = store.prompt_labels().get(versions.ACTIVE)
+    active = store.list_prompt_labels().get(versions.ACTIVE)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Version", list(by_name), key=f"winner-{run['id']}", width=240)
         try:
@@ -419,7 +419,7 @@ def _show_note(store: Store, run: dict[str, Any], candidate: dict[str, Any], use
     """Thumbs and a note on one answer, kept with the run; strangers give none."""
     if settings.is_public():
         return
-    notes = {(n["candidate"], n["user_id"], n["item_id"], n["step"]): n for n in store.notes(run["id"])}
+    notes = {(n["candidate"], n["user_id"], n["item_id"], n["step"]): n for n in store.list_notes(run["id"])}
     old = notes.get((candidate["name"], user, item, step), {})
     key = f"note-{run['id']}-{candidate['name']}-{user}-{item}-{step}"
     thumb = {1: 1, -1: 0}.get(old.get("thumb") or 0)

@@ -66,7 +66,7 @@ def open_draft(store: Store, base: PromptVersion) -> Draft:
     requested = st.query_params.get("draft", "")
     if draft is not None and requested in {"", draft.id}:
         return draft
-    row = store.draft(requested) if requested and not settings.is_public() else None
+    row = store.get_draft(requested) if requested and not settings.is_public() else None
     if row is not None:
         draft = Draft(
             requested, int(row["base"] or base.number), prompts.from_json(row["data"], draft=True), row["revision"]
@@ -110,9 +110,9 @@ def save_draft(store: Store, draft: Draft, edited: PromptSet) -> None:
 def pick_base(store: Store, ctx: PageContext) -> Draft:
     """Which version the draft begins as; choosing another one begins another draft."""
     exact = [n for n in versions.list_names(store) if n in prompts.SHIPPED or n.startswith("v")]
-    labels = store.prompt_labels()
+    labels = store.list_prompt_labels()
     listed = {_version_number(store, n): n for n in exact}
-    first = versions.resolve("active", store) if ctx.builtin else ctx.asked_with
+    first = versions.resolve("active", store) if ctx.builtin else ctx.prompt_set
     number = store.save_prompt(first.hash, first.name, prompts.to_json(first), None, "")
     draft = open_draft(store, versions.get(store, number))
     if draft.base not in listed:
@@ -141,7 +141,7 @@ def _version_number(store: Store, name: str) -> int:
 
 def show_drafts(store: Store) -> None:
     """Drafts that are kept, this tab's and others', to go on with."""
-    drafts = [] if settings.is_public() else store.drafts()
+    drafts = [] if settings.is_public() else store.list_drafts()
     current: Draft = st.session_state["_draft"]
     others = [d for d in drafts if d["id"] != current.id]
     if not others:
@@ -269,8 +269,8 @@ def preview_steps(ctx: PageContext, draft: Draft, user: int, store: Store) -> tu
     p = draft.prompts
     base = versions.get(store, draft.base)
     if not ctx.builtin and (base.prompts.history, base.prompts.batch_size) == (p.history, p.batch_size):
-        base_ctx = replace(ctx.alone(), prompts=base.name, asked_with=base.prompts)
-        steps = base_ctx.stored(base_ctx.plan(user))
+        base_ctx = replace(ctx.without_evidence(), prompts=base.name, prompt_set=base.prompts)
+        steps = base_ctx.stored_steps(base_ctx.evolution_spec(user))
         total_steps = -(-len(history_of(ctx.dataset, ctx.split, user, p.history)) // p.batch_size)
         if len(steps) == total_steps:
             return steps, f"as {base.name} with the chosen model wrote it"

@@ -23,7 +23,7 @@ MAX_FILE_BYTES = 2_000_000
 def show_versions(store: Store) -> None:
     """All versions, and what can be done with the chosen one."""
     versions.ensure_shipped_versions(store)
-    rows, labels, scores = store.prompts(), store.prompt_labels(), store.note_scores()
+    rows, labels, scores = store.list_prompts(), store.list_prompt_labels(), store.count_thumbs()
     table = pd.DataFrame(
         [
             {
@@ -143,7 +143,7 @@ def _show_differences(store: Store, version: PromptVersion, numbers: list[int]) 
 def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
     with st.popover("Labels", icon=":material/label:"):
         for label, number in labels.items():
-            moves = [m for m in store.label_moves(label, 5) if m["before"]]
+            moves = [m for m in store.list_label_moves(label, 5) if m["before"]]
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{label}**: v{number}" + (f" :small[before: v{moves[0]['before']}]" if moves else ""))
                 if (

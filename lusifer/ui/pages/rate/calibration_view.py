@@ -54,7 +54,7 @@ def learn_calibration(ctx: PageContext) -> tuple[Calibrator, Community] | None:
     if not ctx.builtin and database is not None:
         evidence = community.id if ctx.evidence else ""
         key = (ctx.dataset.hash, ctx.split.id, model.spec, model.version, evidence)
-        count = sum(r["steps"] for r in database.evolutions(*key))
+        count = sum(r["steps"] for r in database.list_evolutions(*key))
     key_ = f"calibration:{community.id}:{model.spec}:{model.version}:{count}"
     job = state.get_jobs().get(key_)
     if job is None:

@@ -43,8 +43,8 @@ def run_realism(
 ) -> str:
     """Simulate, measure, record; the run's id. Runs in a worker thread: no call to streamlit here."""
     users = sample_users(ctx.split, count, seed, user_sample.users_in_group(ctx.dataset, which))
-    alone = ctx.alone()
-    bare = alone.user_model(store)
+    plain_ctx = ctx.without_evidence()
+    bare = plain_ctx.user_model(store)
     run = (
         store.start_run(
             KIND,
@@ -62,7 +62,7 @@ def run_realism(
     )
     job.run = run
     try:
-        model = alone.user_model(store, run=run, cancelled=job.cancelled)
+        model = plain_ctx.user_model(store, run=run, cancelled=job.cancelled)
         comparison = evaluate(
             ctx.dataset,
             ctx.split,
@@ -80,7 +80,7 @@ def run_realism(
         simulated = {"alone": fidelity.on_scale(comparison.predictions[SIMULATOR].values, scale)}
         if CALIBRATED in comparison.calibrations:
             simulated = {
-                "calibrated": comparison.calibrations[CALIBRATED].found.values("sample", scale, seed),
+                "calibrated": comparison.calibrations[CALIBRATED].calibrated.values("sample", scale, seed),
                 **simulated,
             }
         simulated |= fidelity.naive_ratings(ctx.split, comparison.test, scale, seed)

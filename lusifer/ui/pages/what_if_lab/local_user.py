@@ -35,7 +35,7 @@ def show_local_user(ctx: PageContext, store: Store) -> None:
     user = _pick_local_user(ctx, store)
     if user is None:
         return
-    rated = store.local_ratings(user)
+    rated = store.list_local_ratings(user)
     _offer_items(ctx, store, user, rated)
     if len(rated) < MIN_RATINGS:
         st.progress(
@@ -49,13 +49,13 @@ def show_local_user(ctx: PageContext, store: Store) -> None:
         return
     rows = [(i, r, t) for i, r, t, _ in rated]
     data, split = with_local_user(ctx.dataset, ctx.split, user, rows)
-    local_ctx = replace(ctx.alone(), dataset=data, split=split)
+    local_ctx = replace(ctx.without_evidence(), dataset=data, split=split)
     _show_predictions(local_ctx, store, user, _show_profile(local_ctx, user), rated)
     _show_export_and_erase(ctx, store, user, rated)
 
 
 def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
-    people = store.local_users(ctx.dataset.hash)
+    people = store.list_local_users(ctx.dataset.hash)
     if settings.is_public():  # strangers see nobody but themselves, as long as their session lasts
         own: set[int] = st.session_state.setdefault("_own-people", set())
         people = [p for p in people if p["id"] in own]
@@ -141,7 +141,7 @@ def _offer_items(ctx: PageContext, store: Store, user: int, rated: list[Any]) ->
         if not ids:
             st.caption(with_item_noun("No movie with this title."))
         ratings = {i: r for i, r, *_ in rated}
-        predicted: dict[int, float | None] = {i: p for i, (p, *_) in store.local_predictions(user).items()}
+        predicted: dict[int, float | None] = {i: p for i, (p, *_) in store.list_local_predictions(user).items()}
         _show_rating_cards(ctx, store, user, "offer", ids, ratings, predicted)
         if rated:
             with st.expander(f"Your {len(rated)} ratings", icon=":material/list:"):
@@ -197,7 +197,7 @@ def _show_profile(ctx: PageContext, user: int) -> list[Step]:
     """The profile as it formed, step by step."""
     st.subheader("How your profile evolved", icon=":material/timeline:")
     try:
-        spec = ctx.plan(user)
+        spec = ctx.evolution_spec(user)
         steps, total_steps = evolution_runner.load_steps(ctx, spec)
         if len(steps) < total_steps:
             evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
@@ -231,7 +231,7 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
     """What you would give the next ten, said before you say it."""
     st.subheader("Predictions for you", icon=":material/online_prediction:")
     done = {i for i, *_ in rated}
-    predictions = store.local_predictions(user)
+    predictions = store.list_local_predictions(user)
     waiting = {i: (p, why) for i, (p, why, rated_since) in predictions.items() if not rated_since and i not in done}
     if waiting:
         st.caption("Each rating was predicted before you gave yours. Rate a movie to compare the two below.")
@@ -283,7 +283,7 @@ def _predict_next(ctx: PageContext, store: Store, user: int, steps: list[Step], 
         st.caption("You have rated all movies reserved for this.")
         return
     items = ctx.dataset.items_of(ids)
-    spec = ctx.plan(user)
+    spec = ctx.evolution_spec(user)
 
     def work(job: Any) -> Any:
         job.run = f"you-{spec.id}"
@@ -312,7 +312,7 @@ def _predict_next(ctx: PageContext, store: Store, user: int, steps: list[Step], 
 
 def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: list[Any]) -> None:
     """Take it along, or take it away."""
-    name = next((p["name"] for p in store.local_users(ctx.dataset.hash) if p["id"] == user), "")
+    name = next((p["name"] for p in store.list_local_users(ctx.dataset.hash) if p["id"] == user), "")
     with st.container(horizontal=True):
         export = {
             "format": EXPORT_FORMAT,

@@ -111,25 +111,25 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
 def _rate_before_and_after(
     ctx: PageContext, user: int, steps: Sequence[Step], edited: Profile, items: tuple[Item, ...]
 ) -> tuple[Sequence[SimulatedRating], Sequence[SimulatedRating]] | None:
-    store, alone = state.open_store(), ctx.alone()
+    store, plain_ctx = state.open_store(), ctx.without_evidence()
     context = context_after(ctx.dataset, ctx.split, user, steps)
-    spec = alone.plan(user)
+    spec = plain_ctx.evolution_spec(user)
     digest = hashlib.sha256(edited.text.encode()).hexdigest()[:12]
 
     def cost() -> Estimate:
-        model = alone.user_model()
+        model = plain_ctx.user_model()
         return estimate_rating(model, store, context, items) + estimate_rating(
             model, store, replace(context, profile=edited), items
         )
 
     def work(job: Job) -> tuple[Sequence[SimulatedRating], Sequence[SimulatedRating]]:
         job.run = f"edit-{digest}"
-        model = alone.user_model(store, run=job.run, cancelled=job.cancelled)
-        before = rate_items(alone.dataset, alone.split, model, spec, steps, items, store)
-        return before, rate_edited(alone.dataset, model, context, edited, items)
+        model = plain_ctx.user_model(store, run=job.run, cancelled=job.cancelled)
+        before = rate_items(plain_ctx.dataset, plain_ctx.split, model, spec, steps, items, store)
+        return before, rate_edited(plain_ctx.dataset, model, context, edited, items)
 
     return run_or_offer(
-        alone,
+        plain_ctx,
         f"edit:{spec.id}:{digest}:{hash(tuple(i.id for i in items))}",
         "Ratings from the edited profile",
         with_item_noun(f"Rate {len(items)} movies again"),

@@ -32,8 +32,8 @@ class _AlteredEvolution:
 
 def show_what_if(ctx: PageContext, user: int) -> None:
     """One rating turned round, or a batch left out, and what that moves."""
-    alone = ctx.alone()
-    steps = load_all_steps(alone, user)
+    plain_ctx = ctx.without_evidence()
+    steps = load_all_steps(plain_ctx, user)
     if not steps:
         return
     scale = ctx.dataset.scale
@@ -89,29 +89,36 @@ def show_what_if(ctx: PageContext, user: int) -> None:
                 return
             ratings = {int(item): float(value)} if item is not None else {}
     touched = set(ratings) | without
-    split = alter_history(alone.dataset, alone.split, user, history=alone.usual[0], ratings=ratings, without=without)
-    other_choice = replace(alone, split=split)
+    split = alter_history(
+        plain_ctx.dataset,
+        plain_ctx.split,
+        user,
+        history=plain_ctx.history_and_batch_size[0],
+        ratings=ratings,
+        without=without,
+    )
+    altered_ctx = replace(plain_ctx, split=split)
     store, items = state.open_store(), prompt_editor.preview_items(ctx, user)
-    spec, real_spec = other_choice.plan(user), alone.plan(user)
+    spec, real_spec = altered_ctx.evolution_spec(user), plain_ctx.evolution_spec(user)
 
     def cost() -> Estimate:
-        model = other_choice.user_model()
-        total = estimate_evolution(alone.dataset, split, spec, model, store, other_choice.stored(spec))
-        total += estimate_rating(model, store, context_after(alone.dataset, alone.split, user, steps), items)
+        model = altered_ctx.user_model()
+        total = estimate_evolution(plain_ctx.dataset, split, spec, model, store, altered_ctx.stored_steps(spec))
+        total += estimate_rating(model, store, context_after(plain_ctx.dataset, plain_ctx.split, user, steps), items)
         return total + estimate_rating(
-            model, store, replace(context_after(alone.dataset, split, user, ()), seen=tuple(history)), items
+            model, store, replace(context_after(plain_ctx.dataset, split, user, ()), seen=tuple(history)), items
         )
 
     def work(job: Job) -> _AlteredEvolution:
         job.run = f"whatif-{spec.id}"
-        model = other_choice.user_model(store, run=job.run, cancelled=job.cancelled)
-        altered_steps = list(run_evolution(alone.dataset, split, model, spec, store, cancelled=job.cancelled))
-        after = rate_items(alone.dataset, split, model, spec, altered_steps, items, store)
+        model = altered_ctx.user_model(store, run=job.run, cancelled=job.cancelled)
+        altered_steps = list(run_evolution(plain_ctx.dataset, split, model, spec, store, cancelled=job.cancelled))
+        after = rate_items(plain_ctx.dataset, split, model, spec, altered_steps, items, store)
         return _AlteredEvolution(
-            altered_steps, after, rate_items(alone.dataset, alone.split, model, real_spec, steps, items, store)
+            altered_steps, after, rate_items(plain_ctx.dataset, plain_ctx.split, model, real_spec, steps, items, store)
         )
 
-    altered_evolution = run_or_offer(alone, f"whatif:{spec.id}", "What if", "Run what-if", cost, work, store)
+    altered_evolution = run_or_offer(plain_ctx, f"whatif:{spec.id}", "What if", "Run what-if", cost, work, store)
     if altered_evolution is None:
         return
     titles = {r.item.id: r.item.name for r in history}
