@@ -59,7 +59,7 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
         took = time.perf_counter() - began
         way = "told what others gave" if told else "alone"
         print(line(f"built-in, {way}", scores(found.answers.expected, true)))
-        s, without = scores(made.found.expected, true), scores(made.without.expected, true)
+        s, without = scores(made.calibrated.expected, true), scores(made.without_model.expected, true)
         print(
             line(
                 "  calibrated",
@@ -67,10 +67,10 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
                 f"{took:.1f} s; without its say {without['rmse']:.4f}; {s['rmse'] / bias['rmse']:.4f} of bias",
             )
         )
-        likelihood = np.log(made.found.probabilities[rows, level]).mean()
+        likelihood = np.log(made.calibrated.probabilities[rows, level]).mean()
         high = dataset.scale.values >= threshold(dataset.scale)
         curve = reliability(
-            pd.Series(made.found.probabilities[:, high].sum(axis=1)),
+            pd.Series(made.calibrated.probabilities[:, high].sum(axis=1)),
             pd.Series((true >= threshold(dataset.scale)).astype(float)),
         )
         print(f"    log-likelihood {likelihood:.4f}, calibration error of a high rating {curve.attrs['error']:.4f}")

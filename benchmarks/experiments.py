@@ -38,7 +38,7 @@ def main() -> None:
         community=community.offsets_only(dataset, split),
     )
     said = {
-        "calibrated": found.calibrations[CALIBRATED].found.values("sample", dataset.scale, 0),
+        "calibrated": found.calibrations[CALIBRATED].calibrated.values("sample", dataset.scale, 0),
         **fidelity.naive_ratings(split, found.test, dataset.scale),
     }
     fidelity.measure_fidelity(fidelity.Histories(dataset, split, found.test, said))

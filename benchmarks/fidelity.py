@@ -22,7 +22,7 @@ def main() -> None:
     simulated = time.perf_counter() - began
     scale = dataset.scale
     said = {
-        "calibrated": found.calibrations[CALIBRATED].found.values("sample", scale, 0),
+        "calibrated": found.calibrations[CALIBRATED].calibrated.values("sample", scale, 0),
         "alone": fidelity.on_scale(found.predictions[SIMULATOR].values, scale),
         **fidelity.naive_ratings(split, found.test, scale),
     }

@@ -56,7 +56,7 @@ def main() -> None:
                 on.start(f"benchmark-{workers}")
                 began = time.perf_counter()
                 population.run_population(
-                    dataset, split, recipe.make(store), users, Path(folder) / "parts", store, simulate_parts=on.parts
+                    dataset, split, recipe.build(store), users, Path(folder) / "parts", store, simulate_parts=on.parts
                 )
                 took = time.perf_counter() - began
             finally:

@@ -114,7 +114,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
     names = list(NAMES) if options.name == "all" else [options.name]
     option_values = _parse_experiment_options(options.option, names)
     if options.resume:
-        run = store.run(options.resume)
+        run = store.get_run(options.resume)
         if options.name == "all" or run is None or run["kind"] != KIND:
             raise InvalidInputError(
                 f"There is no experiment run {options.resume!r}.", "Name the experiment and a run of it."
@@ -216,7 +216,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
                 raise
             output.log(f"{experiment.title}: skipped. {error}")
             continue
-        summary = (store.run(run_id) or {})["summary"]
+        summary = (store.get_run(run_id) or {})["summary"]
         results.append({"name": name, "run": run_id, "seconds": time.monotonic() - began, **summary})
         if not options.json:
             print(f"{experiment.title}: {experiment.question}")

@@ -59,7 +59,7 @@ def _read_text(file: Path) -> str:
 
 def _run_list(options: argparse.Namespace) -> dict[str, Any]:
     store = _open_versions()
-    rows, labels = store.prompts(), store.prompt_labels()
+    rows, labels = store.list_prompts(), store.list_prompt_labels()
     if not options.json:
         for row in rows:
             named = ", ".join(x for x, n in labels.items() if n == row["number"])

@@ -68,7 +68,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     store = Store(settings.database_path())
     users = None
     if options.resume:
-        run = store.run(options.resume)
+        run = store.get_run(options.resume)
         if run is None or run["kind"] != population.KIND:
             raise InvalidInputError(f"There is no simulation {options.resume!r}.", "Give the ID of a stopped run.")
         options.dataset, options.seed, options.model = run["dataset"], run["seed"], run["model"]
@@ -200,7 +200,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     finally:
         if cluster is not None:
             cluster.close()
-    summary = (store.run(run_id) or {})["summary"]
+    summary = (store.get_run(run_id) or {})["summary"]
     result = {
         "run": run_id,
         "file": str(tables.table_path(run_id)),

@@ -67,7 +67,7 @@ class ImportReport:
 
 def load_details(dataset: Dataset, store: Store) -> dict[int, Details]:
     """What the database knows of a data set's movies, by item id."""
-    return {r["item_id"]: from_json(r["data"]) for r in store.details(dataset.hash) if r["data"]}
+    return {r["item_id"]: from_json(r["data"]) for r in store.list_details(dataset.hash) if r["data"]}
 
 
 def to_json(details: Details) -> str:
@@ -146,7 +146,7 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
     Raises:
         DatasetError: the file can't be written.
     """
-    rows = [r for r in store.details(dataset.hash) if r["data"]]
+    rows = [r for r in store.list_details(dataset.hash) if r["data"]]
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)

@@ -62,7 +62,7 @@ def enrich(
         CancelledError: ``cancelled`` said so.
     """
     item_ids = [int(i) for i in (dataset.items.index if items is None else items)]
-    known_ids = {r["item_id"] for r in store.details(dataset.hash)}
+    known_ids = {r["item_id"] for r in store.list_details(dataset.hash)}
     missing = [i for i in item_ids if i not in known_ids]
     counts = EnrichmentCounts(known=len(item_ids) - len(missing))
     if not missing:

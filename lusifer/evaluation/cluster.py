@@ -59,7 +59,7 @@ class UserModelConfig:
     budget: Budget | None = None
     run: str = ""
 
-    def make(self, store: Store | None, cancelled: Callable[[], bool] = lambda: False) -> UserModel:
+    def build(self, store: Store | None, cancelled: Callable[[], bool] = lambda: False) -> UserModel:
         """The model.
 
         Raises:
@@ -93,11 +93,11 @@ class StoreActor:
     def __init__(self, path: str) -> None:
         self.store = Store(path)
 
-    def do(self, method: str, *values: Any) -> Any:
+    def call(self, method: str, *values: Any) -> Any:
         """Call a method of the store."""
         return getattr(self.store, method)(*values)
 
-    def adopt(self, answers: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> int:
+    def import_answers(self, answers: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> int:
         """Take in answers that a worker left behind; how many were new."""
         missing = {key for key, _, _ in answers} - self.store.has_answers([k for k, _, _ in answers])
         for key, answer, call in answers:
@@ -110,23 +110,23 @@ class WorkerStore(Store):
     """A worker's own file, with the home behind it.
 
     Args:
-        tell: calls a method at home and returns a promise; `hear` waits for one.
+        call_home: calls a method of the store actor and returns a promise; `wait_for` waits for one.
     """
 
     def __init__(self, path: Path, call_home: Callable[..., Any], wait_for: Callable[[Any], Any]) -> None:
         super().__init__(path)
-        self._tell, self._hear, self._sent = call_home, wait_for, threading.local()
+        self._call_home, self._wait_for, self._sent = call_home, wait_for, threading.local()
 
     def _send(self, method: str, *values: Any) -> None:
         sent = self._promises()
-        sent.append((self._tell(method, *values), values[0] if method == "save_answer" else ""))
+        sent.append((self._call_home(method, *values), values[0] if method == "save_answer" else ""))
         if len(sent) > 64:
             self._confirm(sent)
 
     def _confirm(self, sent: list[tuple[Any, str]]) -> None:
         """Wait for the oldest promise; an answer that is kept at home is needed here no longer."""
         promise, key = sent.pop(0)
-        self._hear(promise)
+        self._wait_for(promise)
         if key:
             self.delete_answer(key)
 
@@ -142,13 +142,13 @@ class WorkerStore(Store):
         while sent:
             self._confirm(sent)
 
-    def answer(self, key: str) -> dict[str, Any] | None:
+    def get_answer(self, key: str) -> dict[str, Any] | None:
         """See `Store`."""
-        return super().answer(key) or self._hear(self._tell("answer", key))
+        return super().get_answer(key) or self._wait_for(self._call_home("get_answer", key))
 
     def has_answers(self, keys: Sequence[str]) -> set[str]:
         """See `Store`."""
-        return set(self._hear(self._tell("has_answers", list(keys))))
+        return set(self._wait_for(self._call_home("has_answers", list(keys))))
 
     def save_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
         """See `Store`; kept here before it is sent."""
@@ -172,7 +172,7 @@ class WorkerStore(Store):
         limits: Mapping[str, tuple[str, float | None]],
     ) -> int | tuple[str, float, float]:
         """See `Store`; counted at home, for all workers together."""
-        booking = self._hear(self._tell("set_aside", names, tokens, dollars, dict(limits)))
+        booking = self._wait_for(self._call_home("set_aside", names, tokens, dollars, dict(limits)))
         return booking if isinstance(booking, int) else tuple(booking)
 
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
@@ -187,17 +187,17 @@ class WorkerStore(Store):
         """See `Store`."""
         self._send("save_steps", evolution, list(steps))
 
-    def steps(self, evolution: str) -> list[dict[str, Any]]:
+    def list_steps(self, evolution: str) -> list[dict[str, Any]]:
         """See `Store`."""
-        return list(self._hear(self._tell("steps", evolution)))
+        return list(self._wait_for(self._call_home("list_steps", evolution)))
 
     def save_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
         """See `Store`."""
         self._send("save_ratings", evolution, step, list(ratings))
 
-    def ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    def get_ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """See `Store`."""
-        return dict(self._hear(self._tell("ratings", evolution, step, list(item_ids))))
+        return dict(self._wait_for(self._call_home("get_ratings", evolution, step, list(item_ids))))
 
 
 class Worker:
@@ -220,9 +220,9 @@ class Worker:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = FileLock(self._file.with_suffix(".lock"))
             self._lock.acquire()
-            self.store = WorkerStore(self._file, store_actor.do.remote, ray.get)
-            _hand_in(self._file.parent, lambda found: ray.get(store_actor.adopt.remote(found)))
-        self.model = model_config.make(self.store, self.stopped.is_set)
+            self.store = WorkerStore(self._file, store_actor.call.remote, ray.get)
+            _hand_in(self._file.parent, lambda found: ray.get(store_actor.import_answers.remote(found)))
+        self.model = model_config.build(self.store, self.stopped.is_set)
 
     def pid(self) -> int:
         """The process that this worker is."""
@@ -338,7 +338,7 @@ class Cluster:
                 "pip install -r requirements-scale.txt (about 250 MB)",
             )
         self._ray: Any = None
-        self.recipe, self.work, self.store = model_config, work, store
+        self.model_config, self.work, self.store = model_config, work, store
         self.asking = model_config.spec != BUILTIN
         self.threads = threads if self.asking else 1
         self.count, self.address = workers, address
@@ -396,7 +396,7 @@ class Cluster:
                 f"{count} workers are requested, but the cluster has {cores} cores.",
                 f"Request at most {cores}." if cores else "Add a machine with cores.",
             )
-        model_config = self.recipe
+        model_config = self.model_config
         budget = None if model_config.budget is None else replace(model_config.budget, run_id=run)
         model_config, home = replace(model_config, run=run, budget=budget), None
         if self.asking:
@@ -462,7 +462,7 @@ class Cluster:
             while queue or busy:
                 if cancelled():
                     raise CancelledError("The simulation was stopped.", "Answers so far are saved.")
-                free.extend(lost.found(ray))
+                free.extend(lost.recovered(ray))
                 if not busy and not free and lost.since() > CLUSTER_TIMEOUT:
                     raise LusiferError(
                         "No worker of the cluster responds any more.",
@@ -530,7 +530,7 @@ class Cluster:
             self.workers = []
             ray.shutdown()
             if self._folder is not None and self._folder.is_dir():
-                _hand_in(self._folder, StoreActor(str(self.store.path)).adopt)
+                _hand_in(self._folder, StoreActor(str(self.store.path)).import_answers)
                 if self._clean(self._folder):
                     shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -558,7 +558,7 @@ class _LostWorkers:
         """Seconds since nobody was lost."""
         return time.monotonic() - self.began if self.asked or self.later else 0.0
 
-    def found(self, ray: Any) -> list[Any]:
+    def recovered(self, ray: Any) -> list[Any]:
         """Those that answer again."""
         time_now = time.monotonic()
         for entry in [x for x in self.later if x[0] <= time_now]:

@@ -57,7 +57,7 @@ def trust_figures(
     evaluation: Evaluation, by_user: Mapping[str, Mapping[int, Audit]], seed: int
 ) -> dict[str, list[float | None]]:
     """Of the simulator alone: faithfulness, and the share of ratings that it failed to give; value, low, high."""
-    if SIMULATOR not in evaluation.simulated:
+    if SIMULATOR not in evaluation.simulations:
         return {}
     boot = Bootstrap(evaluation.test.user_ids, seed)
     checked = by_user.get(SIMULATOR, {})
@@ -66,7 +66,7 @@ def trust_figures(
     checkable = supported + np.array([a.count("not borne out") for a in checked.values()], dtype=float)
     missing = ~np.isfinite(evaluation.predictions[SIMULATOR].values)
     return {
-        "faithfulness": boot.of(users, [supported, checkable], lambda s: s[:, 0] / s[:, 1]).json,
+        "faithfulness": boot.statistic(users, [supported, checkable], lambda s: s[:, 0] / s[:, 1]).json,
         "missing": boot.mean(evaluation.test.user, missing * 1.0).json,
     }
 
@@ -74,7 +74,7 @@ def trust_figures(
 def audit_by_user(evaluation: Evaluation) -> dict[str, dict[int, Audit]]:
     """The audits of every variant of the simulator, by predictor name and user."""
     result = {}
-    for name, simulated in evaluation.simulated.items():
+    for name, simulated in evaluation.simulations.items():
         if name == BUILTIN:
             continue
         result[name] = {u: audit(evaluation.dataset, steps) for u, steps in simulated.evolutions.items()}
@@ -117,21 +117,21 @@ def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, dict[str, An
         calibration = evaluation.calibrations.get(name)
         if calibration is None:
             continue
-        compared = evaluation.compared & np.isfinite(calibration.found.expected)
+        compared = evaluation.compared & np.isfinite(calibration.calibrated.expected)
         if not compared.any():
             continue
         d = rmse_difference(
             evaluation.test.user[compared],
-            calibration.found.expected[compared],
-            calibration.without.expected[compared],
+            calibration.calibrated.expected[compared],
+            calibration.without_model.expected[compared],
             evaluation.test.rating[compared],
             seed=seed,
         )
         result[over] = {
             "difference": [plain(x) for x in (d.value, d.low, d.high)],
-            "partial": plain(calibration.by.partial),
-            "forecasts": calibration.by.rows,
-            "say": [plain(float(x)) for x in calibration.by.model_term_weights],
+            "partial": plain(calibration.calibrator.partial),
+            "forecasts": calibration.calibrator.rows,
+            "say": [plain(float(x)) for x in calibration.calibrator.model_term_weights],
         }
     return result
 
@@ -160,13 +160,13 @@ def table(evaluation: Evaluation, split: Split) -> pd.DataFrame:
     frame["age"] = rated - years
     offsets = test._index[1]
     frame["position"] = (np.arange(len(test)) - np.repeat(offsets[:-1], np.diff(offsets)) + 1)[mask]
-    reasons = next((s.reasons for s in evaluation.simulated.values()), {})
+    reasons = next((s.reasons for s in evaluation.simulations.values()), {})
     frame["reason"] = [reasons.get((u, i), "") for u, i in zip(frame["user_id"], frame["item_id"], strict=True)]
     for name, calibration in evaluation.calibrations.items():
         for part in PARTS:
-            frame[f"{name}:{part}"] = calibration.found.part(part)[mask]
+            frame[f"{name}:{part}"] = calibration.calibrated.part(part)[mask]
         high = evaluation.dataset.scale.values >= threshold(evaluation.dataset.scale)
-        frame[f"{name}:high"] = calibration.found.probabilities[mask][:, high].sum(axis=1)
+        frame[f"{name}:high"] = calibration.calibrated.probabilities[mask][:, high].sum(axis=1)
     return frame
 
 

@@ -50,9 +50,9 @@ class Prediction:
 class Calibration:
     """The calibrated simulator with all that it is made of, and the same stack without the model's term."""
 
-    by: Calibrator
-    found: Calibrated
-    without: Calibrated
+    calibrator: Calibrator
+    calibrated: Calibrated
+    without_model: Calibrated
     forecasts: Forecasts
 
 
@@ -60,7 +60,7 @@ class Calibration:
 class Evaluation:
     """Predictions of several methods for the same test rows.
 
-    ``rows`` counts what was compared: rows for which every predictor gave a number. ``simulated`` and
+    ``rows`` counts what was compared: rows for which every predictor gave a number. ``simulations`` and
     ``calibrations`` hold what stands behind the simulator's rows, by predictor name; ``notes`` say what was
     left out and why.
     """
@@ -68,7 +68,7 @@ class Evaluation:
     dataset: Dataset
     test: RatingTable
     predictions: dict[str, Prediction]
-    simulated: dict[str, SimulationResult] = field(default_factory=dict)
+    simulations: dict[str, SimulationResult] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -323,7 +323,10 @@ def evaluate(
                 else:
                     calibrations[variant.calibrated] = calibration_result
                     predictions[variant.calibrated] = Prediction(
-                        variant.calibrated, calibration_result.found.expected, simulation.seconds, simulation.reasons
+                        variant.calibrated,
+                        calibration_result.calibrated.expected,
+                        simulation.seconds,
+                        simulation.reasons,
                     )
         else:
             predictions[name] = predict_baseline(

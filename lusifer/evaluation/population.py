@@ -396,7 +396,7 @@ def record(
             },
         )
     else:
-        stored_run = store.run(resume)
+        stored_run = store.get_run(resume)
         current = (dataset.hash, split.id, bare.spec, bare.version, seed, list(users))
         if stored_run is None or stored_run["kind"] != KIND or stored_run["status"] == "done":
             raise InvalidInputError(f"There is no stopped simulation {resume!r}.", "See the stopped runs.")
@@ -431,7 +431,7 @@ def record(
         before(run, model)
         made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)
         made |= summary(join(run, made["parts"]))
-        store.finish_run(run, "done", {**made, "usage": store.run_usage(run)})
+        store.finish_run(run, "done", {**made, "usage": store.get_run_usage(run)})
     except BaseException as error:
         stopped = isinstance(error, CancelledError | KeyboardInterrupt)
         store.finish_run(run, "cancelled" if stopped else "failed")

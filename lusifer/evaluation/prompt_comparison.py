@@ -86,7 +86,7 @@ class Trial:
     `lusifer.store.Store.usage_by_evolution`."""
 
     candidate: Candidate
-    simulated: SimulationResult
+    simulation: SimulationResult
     audits: dict[int, Audit] = field(default_factory=dict)
     usage: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
@@ -192,8 +192,8 @@ def table(sample: Split, trials: Sequence[Trial]) -> pd.DataFrame:
     frame = sample.test.frame().drop(columns="timestamp")
     pairs = list(zip(frame["user_id"].tolist(), frame["item_id"].tolist(), strict=True))
     for index, trial in enumerate(trials):
-        frame[f"said_{index}"] = trial.simulated.answers.expected
-        frame[f"reason_{index}"] = [trial.simulated.reasons.get(p, "") for p in pairs]
+        frame[f"said_{index}"] = trial.simulation.answers.expected
+        frame[f"reason_{index}"] = [trial.simulation.reasons.get(p, "") for p in pairs]
     return frame
 
 
@@ -201,7 +201,7 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     """Every measure of `MEASURES` for each candidate, its difference from the base with a 95 % interval,
     and the smallest difference that this sample finds four times of five; plain JSON values."""
     users = sample.test.user_ids
-    compared = np.all([np.isfinite(t.simulated.answers.expected) for t in trials], axis=0)
+    compared = np.all([np.isfinite(t.simulation.answers.expected) for t in trials], axis=0)
     forecast = [_given(t) for t in trials]
     common = forecast[0]
     for other in forecast[1:]:
@@ -228,7 +228,7 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
                 spread = float(np.nanstd(delta)) if np.isfinite(delta).any() else float("nan")
                 entry["detectable"] = _plain(POWER * spread)
             row[name] = entry
-        row["users_failed"] = trial.simulated.failed
+        row["users_failed"] = trial.simulation.failed
         rows[trial.candidate.name] = row
     return {
         "candidates": rows,
@@ -281,7 +281,7 @@ def at_temperature(model: Any, temperature: float) -> Any:
 
 def _given(trial: Trial) -> NDArray[np.int64]:
     """The pairs that a candidate forecast, as one number each."""
-    forecasts = trial.simulated.forecasts
+    forecasts = trial.simulation.forecasts
     return pair_keys(forecasts.user, forecasts.item)[np.isfinite(forecasts.expected)]
 
 
@@ -295,7 +295,7 @@ def _sums(
 ) -> Floats:
     """Users × `_COLUMNS`: what every measure can be computed from once it is added up."""
     user_index = np.searchsorted(users, sample.test.user)
-    predicted, true = trial.simulated.answers.expected, sample.test.rating.astype(float)
+    predicted, true = trial.simulation.answers.expected, sample.test.rating.astype(float)
     sums = {c: np.zeros(len(users)) for c in _COLUMNS}
 
     def add(name: str, rows: NDArray[Any], values: Floats) -> None:
@@ -316,7 +316,7 @@ def _sums(
         add(name, where, values)
     add("missing", user_index, (~np.isfinite(predicted)).astype(float))
     add("asked", user_index, np.ones(len(predicted)))
-    guesses = trial.simulated.forecasts
+    guesses = trial.simulation.forecasts
     mask = np.isin(pair_keys(guesses.user, guesses.item), forecast)
     rows = np.searchsorted(users, guesses.user[mask])
     add("fn", rows, np.ones(int(mask.sum())))

@@ -68,7 +68,7 @@ class Answers:
         ``drift``, how far these lie from the user's own level, damped: nothing where there are no others
         to tell a level from, or where the test part does not follow the training part in time."""
         columns = community.evidence_for(self.user, self.item)
-        bias, base = community.whole.bias, community.whole.base
+        bias, base = community.full_model.bias, community.full_model.base
         total, count = np.zeros(len(self.newest)), np.zeros(len(self.newest))
         for index, (items, ratings) in enumerate(self.newest):
             total[index] = (ratings - base - bias.item_offset(items)).sum()
@@ -369,12 +369,12 @@ def stored_forecasts(
 ) -> Forecasts:
     """The forecasts of every stored evolution of a model on a split, with the usual history and batches."""
     evidence = community.id if community is not None and model.evidence else ""
-    rows = store.evolutions(dataset.hash, split.id, model.spec, model.version, evidence)
+    rows = store.list_evolutions(dataset.hash, split.id, model.spec, model.version, evidence)
     evolutions: dict[int, list[Step]] = {}
     for row in rows:
         # One evolution a user, the usual one: longer histories reach behind what evidence is apart for.
         if (row["history"], row["batch_size"]) == (model.history, model.batch_size):
-            steps = [step_from_json(s, dataset) for s in store.steps(row["id"])]
+            steps = [step_from_json(s, dataset) for s in store.list_steps(row["id"])]
             evolutions[int(row["user_id"])] = steps
     return Forecasts.of(evolutions)
 
@@ -385,7 +385,7 @@ def fit_calibrator(forecasts: Forecasts, community: Community, dataset: Dataset,
     Raises:
         InvalidInputError: they are too few.
     """
-    covered = ~np.isin(pair_keys(forecasts.user, forecasts.item), community.older)
+    covered = ~np.isin(pair_keys(forecasts.user, forecasts.item), community.uncovered_keys)
     columns = {k: v[covered] for k, v in forecasts.columns(community).items()}
     return Calibrator.fit(
         columns,

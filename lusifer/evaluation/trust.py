@@ -350,7 +350,7 @@ def _measured(store: Store, dataset_hash: str, split: str, model: str, version: 
 
     def newest(kind: str, fits: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any] | None:
         if kind not in runs:
-            runs[kind] = store.runs(kind, limit=200, where=mine)
+            runs[kind] = store.list_runs(kind, limit=200, where=mine)
         return next((r for r in runs[kind] if _enough(r) and fits(r)), None)
 
     entries: dict[str, StoredFigure] = {}

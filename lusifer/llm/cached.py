@@ -68,7 +68,7 @@ class CachedLLM(LLMWrapper):
         """See `lusifer.llm.protocol.LLM`."""
         key = self.key(messages, **options)
         call = self._call(key, options)
-        stored = self.store.answer(key)
+        stored = self.store.get_answer(key)
         if stored is not None:
             # The messages stand with the call that asked; a hit only counts.
             self.store.save_call({**call, "status": "cached"})

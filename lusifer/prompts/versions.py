@@ -70,7 +70,7 @@ def get(store: Store, number: int) -> PromptVersion:
     Raises:
         InvalidInputError: there is none.
     """
-    row = store.prompt(number)
+    row = store.get_prompt(number)
     if row is None:
         raise InvalidInputError(
             f"There is no prompt version v{number} in this database.",
@@ -87,12 +87,12 @@ def _read(text: str) -> PromptSet:
 def ensure_shipped_versions(store: Store) -> None:
     """Number the shipped sets and set the labels that are always there, once for each database (and
     again when a new release ships other sets)."""
-    hashes = {row["hash"] for row in store.prompts()}
+    hashes = {row["hash"] for row in store.list_prompts()}
     for name in SHIPPED:
         if load(name).hash not in hashes:
-            earlier = [r["number"] for r in store.prompts() if r["name"] == name]
+            earlier = [r["number"] for r in store.list_prompts() if r["name"] == name]
             save(store, load(name), max(earlier, default=None), f"Shipped. {TITLES[name]}")
-    if set(LABELS) - set(store.prompt_labels()):
+    if set(LABELS) - set(store.list_prompt_labels()):
         for label in LABELS:
             store.move_label(label, save(store, load(DEFAULT)).number, unless_there=True)
 
@@ -102,9 +102,9 @@ def list_names(store: Store | None, limit: int = 60) -> list[str]:
     if store is None:
         return list(SHIPPED)
     ensure_shipped_versions(store)
-    labels = store.prompt_labels()
+    labels = store.list_prompt_labels()
     shipped = {load(n).hash for n in SHIPPED}
-    others = [f"v{r['number']}" for r in store.prompts() if r["hash"] not in shipped]
+    others = [f"v{r['number']}" for r in store.list_prompts() if r["hash"] not in shipped]
     custom_labels = [x for x in labels if x not in LABELS]
     return [*LABELS, *custom_labels, *SHIPPED, *others[:limit]]
 
@@ -121,7 +121,7 @@ def resolve(name: str, store: Store | None, *, files: bool = False) -> PromptSet
         if re.fullmatch(r"v\d{1,9}", name):
             return get(store, int(name[1:])).prompts
         ensure_shipped_versions(store)
-        labels = store.prompt_labels()
+        labels = store.list_prompt_labels()
         if name in labels:
             return get(store, labels[name]).prompts
     elif name in LABELS:
@@ -165,8 +165,8 @@ def rollback(store: Store, label: str = ACTIVE) -> int:
     Raises:
         InvalidInputError: it has no earlier version.
     """
-    moves = [m for m in store.label_moves(label) if m["before"] is not None]
-    if not moves or moves[0]["before"] == store.prompt_labels().get(label):
+    moves = [m for m in store.list_label_moves(label) if m["before"] is not None]
+    if not moves or moves[0]["before"] == store.list_prompt_labels().get(label):
         raise InvalidInputError(f"The label {label} has no earlier version.", "Move it to a version.")
     store.move_label(label, int(moves[0]["before"]))
     return int(moves[0]["before"])

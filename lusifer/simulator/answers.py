@@ -191,7 +191,7 @@ def read_ratings(
         item_id = _integer(row.get("item_id"))
         if item_id is not None and item_id in item_ids and item_id not in by_id:
             by_id[item_id] = _rating(item_id, row, scale, probabilities.get(item_id))
-    missing = "The model's answer left this {} out."
+    missing = "The model's answer left this {} output tokens."
     return tuple(
         by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.item_nouns.singular))
         for i in items

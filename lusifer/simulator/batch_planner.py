@@ -155,7 +155,7 @@ def _of_ratings(
 ) -> list[Question]:
     steps = load_steps(dataset, spec, store)
     items = dataset.items_of(split.test.of_user(spec.user).item)
-    stored = store.ratings(spec.id, len(steps), [i.id for i in items])
+    stored = store.get_ratings(spec.id, len(steps), [i.id for i in items])
     missing = [i for i in items if i.id not in stored or stored[i.id]["failure"]]
     if not missing:
         return []

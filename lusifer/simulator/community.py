@@ -164,20 +164,20 @@ class Community:
     """Evidence on any pair: of the whole training part, or without the pair's own rating.
 
     Attributes:
-        whole: what the training part says of pairs outside it.
+        full_model: what the training part says of pairs outside it.
         keys: the training pairs that have evidence without themselves, as one number each, ascending.
-        apart: `Columns` of these pairs.
-        older: the other training pairs, on which there is no evidence without themselves, ascending.
+        out_of_fold: `Columns` of these pairs.
+        uncovered_keys: the other training pairs, on which there is no evidence without themselves, ascending.
         full: whether neighbours and factorisation machines are in it, beside the offsets.
         id: names the content.
-        history: newest ratings of each user that ``apart`` covers; an older one would know the answer.
+        history: newest ratings of each user that ``out_of_fold`` covers; an older one would know the answer.
         forward: whether what is asked about comes after the training part in time.
     """
 
-    whole: EvidenceModel
+    full_model: EvidenceModel
     keys: NDArray[np.int64]
-    apart: Columns
-    older: NDArray[np.int64]
+    out_of_fold: Columns
+    uncovered_keys: NDArray[np.int64]
     has_factorization: bool
     id: str
     history: int
@@ -190,14 +190,14 @@ class Community:
         positions = np.clip(np.searchsorted(self.keys, keys), 0, max(len(self.keys) - 1, 0))
         in_train = self.keys[positions] == keys if len(self.keys) else np.zeros(len(keys), dtype=bool)
         if in_train.all() and len(keys):
-            return {name: values[positions] for name, values in self.apart.items()}
-        outside = self.whole.evidence_for(user[~in_train], item[~in_train])
+            return {name: values[positions] for name, values in self.out_of_fold.items()}
+        outside = self.full_model.evidence_for(user[~in_train], item[~in_train])
         if not in_train.any():
             return outside
         merged: Columns = {}
         for name, values in outside.items():
             merged[name] = np.zeros((len(keys), *values.shape[1:]))
-            merged[name][~in_train], merged[name][in_train] = values, self.apart[name][positions[in_train]]
+            merged[name][~in_train], merged[name][in_train] = values, self.out_of_fold[name][positions[in_train]]
         return merged
 
     def item_evidence(self, user: int, items: Sequence[int]) -> dict[int, ItemEvidence]:
@@ -208,7 +208,7 @@ class Community:
         """
         item_ids = np.asarray(items, dtype=np.int32)
         keys = pair_keys(np.full(len(item_ids), user, dtype=np.int32), item_ids)
-        items = [int(i) for i in item_ids[~in_sorted(self.older, keys)]]
+        items = [int(i) for i in item_ids[~in_sorted(self.uncovered_keys, keys)]]
         if not items:
             return {}
         columns = self.evidence_for([user] * len(items), items)

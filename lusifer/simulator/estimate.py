@@ -127,14 +127,14 @@ def estimate_users(
         return Estimate(dollars=0.0)
     questions: list[tuple[Question, int]] = []
     for spec in specs:
-        done = len(store.steps(spec.id)) if store else 0
+        done = len(store.list_steps(spec.id)) if store else 0
         rating_count = len(split.train.of_user(spec.user))  # none: a cold start, rated without any step
         step_count = -(-min(rating_count, spec.history) // spec.batch_size)
         if done < step_count:
             step_questions = list(_evolution(dataset, split, spec, model, (), community))
             questions += step_questions[done * (len(step_questions) // step_count) :]
         items = dataset.items_of(split.test.of_user(spec.user).item)
-        rated = store.ratings(spec.id, step_count, [i.id for i in items]) if store else {}
+        rated = store.get_ratings(spec.id, step_count, [i.id for i in items]) if store else {}
         missing = [i for i in items if i.id not in rated or rated[i.id]["failure"]]
         context = _hearing(_after_all(dataset, split, spec), model, missing, community)
         questions += _ratings(model, context, missing)

@@ -27,7 +27,7 @@ def load_steps(dataset: Dataset, spec: EvolutionSpec, store: Store | None) -> li
     """The steps of an evolution that are in the store, oldest first."""
     if store is None:
         return []
-    return [step_from_json(s, dataset) for s in store.steps(spec.id)]
+    return [step_from_json(s, dataset) for s in store.list_steps(spec.id)]
 
 
 def count_steps(dataset: Dataset, split: Split, spec: EvolutionSpec) -> int:
@@ -93,7 +93,7 @@ def rate_items(
     failed: dict[int, SimulatedRating] = {}
     step = len(steps)
     if store is not None:
-        rows = store.ratings(spec.id, step, [i.id for i in items])
+        rows = store.get_ratings(spec.id, step, [i.id for i in items])
         by_id = {
             i.id: SimulatedRating.from_json(row)
             for i in items

@@ -88,9 +88,9 @@ class StatisticalUserModel:
             reason = _reason(item, contributions, evidence, context, mean)
             others = context.item_evidence.get(item.id)
             if others is None:
-                raw = present_level.now + sum(contributions.values())
+                raw = present_level.expected + sum(contributions.values())
             else:
-                drift = present_level.now - mean if context.seen else 0.0
+                drift = present_level.expected - mean if context.seen else 0.0
                 raw = _with_evidence(others, drift, sum(contributions.values()))
                 reason = wording.leaning(others, reason, item.item_nouns)
             expected = float(context.scale.clip(raw))

@@ -70,7 +70,7 @@ def measure_tastes(seen: Sequence[Rated], mean: float) -> dict[str, AspectEviden
 class Level:
     """Where a user's ratings stand now: newest weighted most, shrunk towards the usual rating."""
 
-    now: float
+    expected: float
     std: float
 
 

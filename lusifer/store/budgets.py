@@ -52,7 +52,7 @@ class Budgets(SQLiteBase):
             )
 
     @translates_sqlite_errors
-    def spent(self, scope: str, name: str) -> tuple[int, float]:
+    def get_spent(self, scope: str, name: str) -> tuple[int, float]:
         """Tokens and dollars spent or set aside in a scope (run, session, day) of that name."""
         if scope not in {"run", "session", "day"}:
             raise ValueError(scope)

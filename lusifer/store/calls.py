@@ -16,7 +16,7 @@ class Calls(SQLiteBase):
     """Answers by key, and the calls that asked for them."""
 
     @translates_sqlite_errors
-    def answer(self, key: str) -> dict[str, Any] | None:
+    def get_answer(self, key: str) -> dict[str, Any] | None:
         """A stored answer by its key."""
         rows = list(self._open()["answers"].rows_where("key = ?", [key]))
         return rows[0] if rows else None
@@ -46,7 +46,7 @@ class Calls(SQLiteBase):
             )
 
     @translates_sqlite_errors
-    def usage(self) -> dict[str, float]:
+    def get_usage(self) -> dict[str, float]:
         """Totals over all calls: made, cached, failed, tokens, price, and calls of unknown price."""
         row = (
             self._open()
@@ -76,7 +76,7 @@ class Calls(SQLiteBase):
         return dict(zip(names, row, strict=True))
 
     @translates_sqlite_errors
-    def calls(
+    def list_calls(
         self,
         filters: Mapping[str, Any],
         *,
@@ -113,7 +113,7 @@ class Calls(SQLiteBase):
         return list(rows), int(total)
 
     @translates_sqlite_errors
-    def repairs(self, call: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    def find_repairs(self, call: Mapping[str, Any]) -> tuple[int | None, int | None]:
         """The call that this one repairs, and the call that repairs this one; ``None`` where there is none.
 
         A repair shows the conversation so far, so it has more than two messages, and follows for the same
@@ -146,7 +146,7 @@ class Calls(SQLiteBase):
         return bool(row.fetchone()[0])
 
     @translates_sqlite_errors
-    def call(self, number: int) -> dict[str, Any] | None:
+    def get_call(self, number: int) -> dict[str, Any] | None:
         """One call whole, with the messages and answer of the call that it was served from, and the
         token probabilities that are stored with that answer (``tokens``)."""
         db = self._open()
@@ -165,13 +165,13 @@ class Calls(SQLiteBase):
                 {},
             )
             row |= request
-        answer = self.answer(row["key"]) if row["key"] else None
+        answer = self.get_answer(row["key"]) if row["key"] else None
         row["tokens"] = answer["tokens"] if answer else None
         row["text"] = row["text"] or (answer["text"] if answer else None)
         return row
 
     @translates_sqlite_errors
-    def call_values(self, column: str) -> list[Any]:
+    def list_call_values(self, column: str) -> list[Any]:
         """The values that a column of calls has, most frequent first."""
         if column not in CALL_COLUMNS:
             raise ValueError(column)
@@ -181,7 +181,7 @@ class Calls(SQLiteBase):
         return [r[0] for r in rows]
 
     @translates_sqlite_errors
-    def call_totals(self, by: str) -> list[dict[str, Any]]:
+    def sum_calls(self, by: str) -> list[dict[str, Any]]:
         """Sums over calls by ``day``, ``model``, ``prompt_version``, ``purpose`` or ``error_kind``."""
         if by not in {"day", *CALL_COLUMNS, "error_kind"}:
             raise ValueError(by)
@@ -239,15 +239,15 @@ class Calls(SQLiteBase):
         return int(row[0]), int(row[1])
 
     @translates_sqlite_errors
-    def tables(self) -> list[str]:
+    def list_tables(self) -> list[str]:
         """The tables that hold anything a person would take out, by name."""
         rows = self._open().execute("select name from sqlite_master where type = 'table' order by 1")
         return [r[0] for r in rows if not r[0].startswith(("call_search", "sqlite_", "_"))]
 
     @translates_sqlite_errors
-    def table(self, name: str) -> list[dict[str, Any]]:
+    def read_table(self, name: str) -> list[dict[str, Any]]:
         """All rows of one of `tables`."""
-        if name not in self.tables():
+        if name not in self.list_tables():
             raise ValueError(name)
         return list(self._open().query(f"select * from [{name}]"))
 

@@ -33,7 +33,7 @@ class MovieDetails(SQLiteBase):
             )
 
     @translates_sqlite_errors
-    def details(self, dataset_hash: str) -> list[dict[str, Any]]:
+    def list_details(self, dataset_hash: str) -> list[dict[str, Any]]:
         """Every row of `save_details`, by item id."""
         rows = self._open()["movie_details"].rows_where("dataset_hash = ?", [dataset_hash], order_by="item_id")
         return list(rows)

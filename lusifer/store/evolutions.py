@@ -36,14 +36,14 @@ class Evolutions(SQLiteBase):
             )
 
     @translates_sqlite_errors
-    def steps(self, evolution: str) -> list[dict[str, Any]]:
+    def list_steps(self, evolution: str) -> list[dict[str, Any]]:
         """The stored steps of an evolution, in order, up to the first gap."""
         rows = self._open()["steps"].rows_where("evolution_id = ?", [evolution], order_by="number")
         found = [json.loads(r["data"]) for r in rows]
         return [s for number, s in enumerate(found, 1) if s["number"] == number]
 
     @translates_sqlite_errors
-    def evolutions(
+    def list_evolutions(
         self, dataset_hash: str, split: str, model: str, version: str, evidence: str
     ) -> list[dict[str, Any]]:
         """Evolutions with forecasts of one model on one split, by user; each with ``steps``, how many
@@ -75,7 +75,7 @@ class Evolutions(SQLiteBase):
             )
 
     @translates_sqlite_errors
-    def ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    def get_ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Stored ratings of some items from the profile after a step, by item id."""
         ids = set(item_ids)
         columns = (

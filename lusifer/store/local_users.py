@@ -27,12 +27,12 @@ class LocalUsers(SQLiteBase):
                 db["answer_notes"].insert({**note, "created_at": now()})
 
     @translates_sqlite_errors
-    def notes(self, run: str) -> list[dict[str, Any]]:
+    def list_notes(self, run: str) -> list[dict[str, Any]]:
         """All notes on a run's answers."""
         return list(self._open()["answer_notes"].rows_where("run_id = ?", [run]))
 
     @translates_sqlite_errors
-    def note_scores(self) -> dict[str, tuple[int, int]]:
+    def count_thumbs(self) -> dict[str, tuple[int, int]]:
         """Thumbs up and thumbs down of each prompt version, over all runs."""
         rows = self._open().execute(
             "select prompt_version, sum(thumb = 1), sum(thumb = -1) from answer_notes group by 1"
@@ -51,7 +51,7 @@ class LocalUsers(SQLiteBase):
             return number
 
     @translates_sqlite_errors
-    def local_users(self, dataset_hash: str) -> list[dict[str, Any]]:
+    def list_local_users(self, dataset_hash: str) -> list[dict[str, Any]]:
         """Local users of a data set, newest first, each with how many ``ratings`` they gave."""
         return list(
             self._open().query(
@@ -80,7 +80,7 @@ class LocalUsers(SQLiteBase):
                 db["local_ratings"].insert({**row, "predicted": predicted}, replace=True)
 
     @translates_sqlite_errors
-    def local_ratings(self, user: int) -> list[tuple[int, float, int, float | None]]:
+    def list_local_ratings(self, user: int) -> list[tuple[int, float, int, float | None]]:
         """A local user's (item, rating, Unix seconds, what was predicted), oldest first."""
         rows = self._open().execute(
             "select item_id, rating, timestamp, predicted from local_ratings where user_id = ?"
@@ -103,7 +103,7 @@ class LocalUsers(SQLiteBase):
             )
 
     @translates_sqlite_errors
-    def local_predictions(self, user: int) -> dict[int, tuple[float, str, bool]]:
+    def list_local_predictions(self, user: int) -> dict[int, tuple[float, str, bool]]:
         """By item: what was predicted, why, and whether it has been rated since; in the order made."""
         rows = self._open().execute(
             "select p.item_id, p.predicted, p.reason, r.rating is not null from local_predictions p left join"

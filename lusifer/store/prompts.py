@@ -27,12 +27,12 @@ class PromptVersions(SQLiteBase):
             return int(table.last_pk)  # type: ignore[arg-type]
 
     @translates_sqlite_errors
-    def prompt(self, number: int) -> dict[str, Any] | None:
+    def get_prompt(self, number: int) -> dict[str, Any] | None:
         """One version by its number."""
         return next(iter(self._open()["prompt_versions"].rows_where("number = ?", [number])), None)
 
     @translates_sqlite_errors
-    def prompts(self) -> list[dict[str, Any]]:
+    def list_prompts(self) -> list[dict[str, Any]]:
         """All versions without their content, newest first."""
         return list(
             self._open().query(
@@ -41,7 +41,7 @@ class PromptVersions(SQLiteBase):
         )
 
     @translates_sqlite_errors
-    def prompt_labels(self) -> dict[str, int]:
+    def list_prompt_labels(self) -> dict[str, int]:
         """The version that each label points at."""
         rows = self._open().execute("select label, number from prompt_labels order by label")
         return {r[0]: int(r[1]) for r in rows}
@@ -66,7 +66,7 @@ class PromptVersions(SQLiteBase):
             return before
 
     @translates_sqlite_errors
-    def label_moves(self, label: str, limit: int = 20) -> list[dict[str, Any]]:
+    def list_label_moves(self, label: str, limit: int = 20) -> list[dict[str, Any]]:
         """Where a label has pointed, newest move first."""
         rows = self._open()["prompt_moves"].rows_where("label = ?", [label], order_by="id desc", limit=limit)
         return list(rows)
@@ -74,7 +74,7 @@ class PromptVersions(SQLiteBase):
     # ---- drafts ---------------------------------------------------------------------------------
 
     @translates_sqlite_errors
-    def draft(self, draft: str) -> dict[str, Any] | None:
+    def get_draft(self, draft: str) -> dict[str, Any] | None:
         """A draft: ``base`` (a version's number), ``data``, ``revision``."""
         return next(iter(self._open()["prompt_drafts"].rows_where("id = ?", [draft])), None)
 
@@ -106,6 +106,6 @@ class PromptVersions(SQLiteBase):
             db["prompt_drafts"].delete_where("id = ?", [draft])
 
     @translates_sqlite_errors
-    def drafts(self) -> list[dict[str, Any]]:
+    def list_drafts(self) -> list[dict[str, Any]]:
         """All drafts without their content, newest first."""
         return list(self._open().query("select id, base, updated_at from prompt_drafts order by updated_at desc"))

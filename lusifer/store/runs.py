@@ -46,7 +46,7 @@ class Runs(SQLiteBase):
             db["runs"].update(run, {"status": "running", "summary": "{}", "finished_at": None})
 
     @translates_sqlite_errors
-    def runs(self, kind: str, limit: int = 50, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    def list_runs(self, kind: str, limit: int = 50, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """The newest runs of a kind, with ``params`` and ``summary`` as dicts.
 
         Args:
@@ -62,13 +62,13 @@ class Runs(SQLiteBase):
         return [_run(r) for r in rows]
 
     @translates_sqlite_errors
-    def run(self, run: str) -> dict[str, Any] | None:
+    def get_run(self, run: str) -> dict[str, Any] | None:
         """One run, or ``None``."""
         rows = list(self._open()["runs"].rows_where("id = ?", [run]))
         return _run(rows[0]) if rows else None
 
     @translates_sqlite_errors
-    def run_usage(self, run: str) -> dict[str, float]:
+    def get_run_usage(self, run: str) -> dict[str, float]:
         """Totals over the calls of one run: made, cached, failed, tokens, price (of known prices)."""
         row = (
             self._open()

@@ -116,13 +116,13 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     settled(page)
     _press(page, "Make active", page.get_by_text(re.compile("v4 is active")).first)
     store = Store(data / "lusifer.db")
-    assert store.prompt_labels()["active"] == 4
+    assert store.list_prompt_labels()["active"] == 4
     page.get_by_role("radio", name="Versions").click()
     settled(page)
     page.get_by_role("button", name="Labels").click()
     page.get_by_role("button", name="Roll back").first.click()
     expect(page.get_by_text(re.compile(r"^active: v1"))).to_be_visible()
-    assert store.prompt_labels()["active"] == 1
+    assert store.list_prompt_labels()["active"] == 1
     assert not dialogs
 
 
@@ -138,7 +138,7 @@ def test_two_tabs_on_one_draft(visit, app: App, data: Path) -> None:
     _type(two, " And otherwise.")
     expect(two.get_by_text(re.compile("continue as a separate draft"))).to_be_visible()
     store = Store(data / "lusifer.db")
-    kept = "\n".join(store.draft(d["id"])["data"] for d in store.drafts())
+    kept = "\n".join(store.get_draft(d["id"])["data"] for d in store.list_drafts())
     assert "From the first tab. And further." in kept and "From the first tab. And otherwise." in kept
 
 

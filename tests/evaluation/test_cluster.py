@@ -71,7 +71,7 @@ def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, ke
     here = run(ml100k, last10, recipe, users, store, None)
     pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(there)), pd.read_parquet(tables.table_path(here)))
     assert seen[0] == (0, 100) and seen[-1] == (100, 100) and seen == sorted(seen)
-    assert store.run(there)["params"]["engine"] == "ray"
+    assert store.get_run(there)["params"]["engine"] == "ray"
 
 
 def test_a_worker_that_is_killed_loses_nothing(
@@ -115,13 +115,13 @@ def test_a_worker_that_is_killed_loses_nothing(
     asked = len(openai_server.requests)
     twice = Counter(json.dumps(r["messages"]) for r in openai_server.requests)
     assert sum(twice.values()) - len(twice) <= threads, "what was under way alone is asked again"
-    assert store.spent("run", there)[0] >= 50 * len(twice), "all workers' calls are booked at home"
+    assert store.get_spent("run", there)[0] >= 50 * len(twice), "all workers' calls are booked at home"
     found = pd.read_parquet(tables.table_path(there))
     assert found["calibrated"].notna().all() and len(found) == 160
-    here = run(ml100k, last10, recipe, users, store, None, light=light)
+    here = run(ml100k, last10, recipe, users, store, None, offsets=light)
     assert len(openai_server.requests) == asked, "all answers were gathered into the one database"
     pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(here)), found)
-    calls, _ = store.calls({"status": "ok"}, limit=2000)
+    calls, _ = store.list_calls({"status": "ok"}, limit=2000)
     assert len(calls) == len(twice)
     assert not list(tmp_path.glob(f"lusifer-{there}/*.db"))
     assert not any(KEY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
@@ -140,8 +140,8 @@ def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
 
     with pytest.raises(KeyboardInterrupt):
         run(ml100k, last10, recipe, users, store, on, on_progress=on_progress)
-    (row,) = store.runs(population.KIND)
-    calls, _ = store.calls({"status": "ok"}, limit=1000)
+    (row,) = store.list_runs(population.KIND)
+    calls, _ = store.list_calls({"status": "ok"}, limit=1000)
     assert row["status"] == "cancelled" and len(calls) == len(openai_server.requests) < 60
     assert not list(tmp_path.glob("lusifer-*/*.db"))
     openai_server.delay = 0.0
@@ -152,14 +152,14 @@ def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
 
 def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
     home = StoreActor(str(store.path))
-    workers = [WorkerStore(tmp_path / f"{n}.db", home.do, lambda said: said) for n in "ab"]
+    workers = [WorkerStore(tmp_path / f"{n}.db", home.call, lambda said: said) for n in "ab"]
     names = {"run": "r", "session": "", "day": "2026-11-25"}
     limits = {"run": ("tokens", 1000.0)}
     booked = [w.set_aside(names, 400, None, limits) for w in workers]
-    assert all(isinstance(b, int) for b in booked) and store.spent("run", "r")[0] == 800
+    assert all(isinstance(b, int) for b in booked) and store.get_spent("run", "r")[0] == 800
     assert workers[0].set_aside(names, 400, None, limits) == ("run", 800.0, 1000.0)
     workers[1].settle(booked[1], 100, None)
-    assert store.spent("run", "r")[0] == 500
+    assert store.get_spent("run", "r")[0] == 500
     assert isinstance(workers[0].set_aside(names, 400, None, limits), int)
 
 
@@ -168,7 +168,7 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
 
     def lost(method: str, *values):
         if method == "answer":
-            return home.do(method, *values)
+            return home.call(method, *values)
         return None  # it was killed before this arrived
 
     left = WorkerStore(tmp_path / "left" / "a.db", lost, lambda said: said)
@@ -195,10 +195,10 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
         left.save_answer(key, answer, call)
     store.save_answer("l", answer, call)
     left.close()
-    assert store.answer("k") is None
+    assert store.get_answer("k") is None
     cluster._hand_in(tmp_path / "left", home.import_answers)
     cluster._hand_in(tmp_path / "left", home.import_answers)
-    assert store.answer("k")["text"] == "{}" and store.run_usage("r")["made"] == 2
+    assert store.get_answer("k")["text"] == "{}" and store.get_run_usage("r")["made"] == 2
     assert not list((tmp_path / "left").glob("*.db"))
 
 

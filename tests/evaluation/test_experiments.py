@@ -323,7 +323,7 @@ def test_prices_are_upper_bounds_and_what_is_stored_is_free(paid, openai_server)
         assert find(name).run(paid).to_json() == result.to_json()
         assert len(openai_server.requests) == again, f"{name} asks nothing twice"
     assert find("order").estimate(paid).calls == 0
-    notes = {r["purpose"] for r in paid.store.calls({}, limit=5000)[0]}
+    notes = {r["purpose"] for r in paid.store.list_calls({}, limit=5000)[0]}
     assert {"recite", "rate", "update", "forecast"} <= notes
 
 
@@ -407,7 +407,7 @@ def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
 
     with pytest.raises(CancelledError):
         record(find("order"), make, store)
-    (run,) = store.runs("experiment")
+    (run,) = store.list_runs("experiment")
     assert run["status"] == "cancelled"
     asked = len(openai_server.requests)
     stop_after[0] = 10**9
@@ -416,7 +416,7 @@ def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
     with pytest.raises(InvalidInputError, match="no such run"):
         record(find("loop"), make, store, resume=run["id"])
     assert record(find("order"), make, store, resume=run["id"]) == run["id"]
-    (done,) = store.runs("experiment")
+    (done,) = store.list_runs("experiment")
     assert done["status"] == "done" and len(done["summary"]["sentences"]) == 2
     keys = [json.dumps([r["messages"], r.get("response_format")]) for r in openai_server.requests]
     assert len(keys) == len(set(keys)) > asked, "no call was made twice"

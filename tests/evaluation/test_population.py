@@ -37,7 +37,7 @@ def test_everybody_is_simulated_as_in_a_comparison(ml100k, last10, store, kept, 
     assert np.allclose(found["calibrated"], frame["simulator-calibrated"], atol=1e-5)
     assert set(found["raw"]) <= {1, 2, 3, 4, 5} and (found["spread"] > 0).all() and (found["step"] >= 1).all()
     assert found["reason"].str.len().min() > 10 and not population.folder_of(run).exists()
-    made = store.run(run)["summary"]
+    made = store.get_run(run)["summary"]
     assert made["users"] == 20 and made["parts"] == 3 and made["given"] == made["ratings"] == len(found)
     assert made["rmse_expected"] == pytest.approx(
         np.sqrt(((found["expected"] - found["rating"]) ** 2).mean()), abs=1e-5
@@ -59,7 +59,7 @@ def test_a_stopped_run_goes_on_with_the_first_missing_part(ml100k, last10, store
         population.record(
             ml100k, last10, lambda r: StatisticalUserModel(), users, store, on_progress=on_progress, cancelled=cancelled
         )
-    (run,) = store.runs(population.KIND)
+    (run,) = store.list_runs(population.KIND)
     parts = {p.name: p.stat().st_mtime_ns for p in population.folder_of(run["id"]).iterdir()}
     assert run["status"] == "cancelled" and 0 < len(parts) < 4
     with pytest.raises(InvalidInputError, match="other data"):
@@ -92,7 +92,7 @@ def test_a_language_model_simulates_and_failures_say_why(
     assert found["expected"].notna().all() and found["calibrated"].isna().all()
     asked = len(openai_server.requests)
     again = population.record(ml100k, last10, lambda r: replace(model, run=r or None), users, store, workers=3)
-    assert len(openai_server.requests) == asked and store.run(again)["summary"]["usage"]["made"] == 0
+    assert len(openai_server.requests) == asked and store.get_run(again)["summary"]["usage"]["made"] == 0
     pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(again)), found)
     openai_server.always = "refusal"
     other = population.choose_users(last10, 6, seed=9)
@@ -100,8 +100,8 @@ def test_a_language_model_simulates_and_failures_say_why(
     lost = pd.read_parquet(tables.table_path(broken))
     fresh = ~lost["user_id"].isin(users)
     assert lost["expected"][fresh].isna().all() and (lost["failure"][fresh].str.len() > 0).all()
-    assert store.run(broken)["summary"]["failed_users"] == lost["user_id"][fresh].nunique()
-    json.dumps(store.run(broken)["summary"], allow_nan=False)
+    assert store.get_run(broken)["summary"]["failed_users"] == lost["user_id"][fresh].nunique()
+    json.dumps(store.get_run(broken)["summary"], allow_nan=False)
 
 
 def test_recbole_reads_it_as_it_is(ml100k, last10, store, kept, tmp_path) -> None:
@@ -143,7 +143,7 @@ def test_one_run_has_one_worker_and_one_way_of_being_cut(ml100k, last10, store, 
     stop = {"cancelled": lambda: True}
     with pytest.raises(CancelledError):
         population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, **stop)
-    (run,) = store.runs(population.KIND)
+    (run,) = store.list_runs(population.KIND)
     with FileLock(tables.table_path(run["id"]).with_suffix(".lock")).acquire(blocking=False):
         pass  # a run that ended holds nothing
     again = (ml100k, last10, lambda r: StatisticalUserModel(), users, store)

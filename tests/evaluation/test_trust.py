@@ -69,7 +69,7 @@ def test_all_met_is_fit_for_all_and_names_its_runs(store) -> None:
     everything(store)
     made = card(store)
     assert made.measured == len(made.lines) and all(v.fit for v in made.verdicts)
-    assert all(store.run(x.run)["status"] == "done" and x.users == 50 for x in made.lines)
+    assert all(store.get_run(x.run)["status"] == "done" and x.users == 50 for x in made.lines)
     text = made.to_markdown()
     assert text.count("yes**") == 3 and "0.950 (0.930 to 0.970)" in text
     for line in made.lines:

@@ -52,7 +52,7 @@ def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, 
     assert not openai_server.requests
     found = pd.read_parquet(tables.table_path(run))
     assert found["expected"].notna().all() and len(found) == 40
-    calls, _ = store.calls({"status": "ok"}, limit=1000)
+    calls, _ = store.list_calls({"status": "ok"}, limit=1000)
     assert len(calls) == len(openai_server.batched)
     half = 0.5 * (40 * 1.0 + 10 * 2.0) / 1e6
     assert all(c["price"] == pytest.approx(half) for c in calls)
@@ -138,11 +138,11 @@ def test_a_batch_is_booked_once_however_often_it_is_collected(
 ) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2])
     assert batches(model, tmp_path).answer_all(asked) == 2
-    before = store.usage()
+    before = store.get_usage()
     keys = [model.llm.key(m, **o) for m, o in asked]
     (tmp_path / "state.json").write_text(json.dumps([{"batch": "batch-0", "keys": keys, "booking": None}]))
     batches(model, tmp_path).answer_all(asked)
-    assert store.usage() == before and len(openai_server.batches) == 1
+    assert store.get_usage() == before and len(openai_server.batches) == 1
 
 
 def test_who_is_killed_while_a_batch_is_created_pays_once(
@@ -171,7 +171,7 @@ def test_an_answer_that_was_cut_off_is_a_call_and_no_answer(
     asked = questions_of(ml100k, last10, model, [1, 2])
     openai_server.behave("truncated", "ok")
     batches(model, tmp_path).answer_all(asked)
-    calls, _ = store.calls({"status": "invalid"})
+    calls, _ = store.list_calls({"status": "invalid"})
     assert len(calls) == 1 and calls[0]["error_kind"] == "truncated" and calls[0]["price"] > 0
     assert len(store.has_answers([model.llm.key(m, **o) for m, o in asked])) == 1
 

@@ -36,7 +36,7 @@ def test_the_second_time_nobody_is_asked(store) -> None:
     again = llm.complete(ASK, metadata=CallMetadata("update", run="r2", user=3))
     assert inner.asked == 1 and again.text == first.text == "answer 1"
     assert again.cached and not first.cached and again.key == first.key
-    used = store.usage()
+    used = store.get_usage()
     assert (used["made"], used["cached"], used["input_tokens"], used["unpriced"]) == (1, 1, 10, 1)
 
 
@@ -85,7 +85,7 @@ def test_failures_are_recorded_and_asked_again(store, kind: str) -> None:
             llm.complete(ASK)
     inner.error = ""
     assert llm.complete(ASK).text == "answer 3"
-    assert store.usage()["failed"] == 2
+    assert store.get_usage()["failed"] == 2
 
 
 def test_truncated_answers_are_paid_recorded_and_never_served(store) -> None:
@@ -97,7 +97,7 @@ def test_truncated_answers_are_paid_recorded_and_never_served(store) -> None:
     assert failed.value.kind == "truncated"
     inner.finish = "stop"
     assert llm.complete(ASK).text == "answer 2"
-    used = store.usage()
+    used = store.get_usage()
     assert (used["made"], used["failed"], used["input_tokens"]) == (2, 1, 20)
 
 
@@ -106,4 +106,4 @@ def test_a_rejected_answer_is_never_served(store) -> None:
     llm = CachedLLM(inner, store)
     llm.reject(llm.complete(ASK).key, "No JSON.")
     assert llm.complete(ASK).text == "answer 2"
-    assert store.usage()["failed"] == 1
+    assert store.get_usage()["failed"] == 1

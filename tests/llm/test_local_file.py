@@ -84,11 +84,11 @@ def test_a_short_user_end_to_end(spec, ml100k, last10, store) -> None:
         assert error.kind in {"truncated", "invalid"}
     (made,) = rate_items(ml100k, last10, model, what, steps, ml100k.items_of([50]), store)
     assert (made.rating in range(1, 6) and 1 <= made.expected <= 5) or made.failure
-    used = store.usage()
+    used = store.get_usage()
     assert used["made"] >= 2 and used["input_tokens"] > 300 and used["unpriced"] >= 2
     if not made.failure:
         (again,) = rate_items(ml100k, last10, model, what, steps, ml100k.items_of([50]), store)
-        assert again == made and store.usage()["made"] == used["made"]
+        assert again == made and store.get_usage()["made"] == used["made"]
 
 
 def test_a_damaged_file_says_so(tmp_path: Path) -> None:

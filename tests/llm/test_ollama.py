@@ -148,7 +148,7 @@ def test_a_user_end_to_end(server, ml100k, last10, store, monkeypatch) -> None:
     steps = list(run_evolution(ml100k, last10, simulated, what, store))
     made = rate_items(ml100k, last10, simulated, what, steps, ml100k.items_of([50, 172]), store)
     assert len(steps) == 4 and all(m.how == "tokens" for m in made)
-    used = store.usage()
+    used = store.get_usage()
     assert used["made"] == 9 and used["unpriced"] == 9, "a server here has no price"
 
 

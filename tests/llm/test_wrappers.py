@@ -164,7 +164,7 @@ def test_a_call_that_could_pass_the_budget_is_not_made(store) -> None:
             made += 1
     assert failed.value.kind == "budget" and failed.value.is_fatal
     assert made == inner.asked == 21, "300 tokens are left for what is not certain"
-    assert store.spent("run", "r")[0] == made * 15
+    assert store.get_spent("run", "r")[0] == made * 15
 
 
 def test_dollars_where_the_price_is_known_and_tokens_where_not(store, openai_server) -> None:
@@ -173,7 +173,7 @@ def test_dollars_where_the_price_is_known_and_tokens_where_not(store, openai_ser
     llm = BudgetedLLM(known, store, Budget(session=SpendingLimit(dollars=1e-4), session_id="s"))
     with pytest.raises(ModelError, match=r"\$0\.00 of \$0\.00"):
         llm.complete(ASK, max_tokens=5000)
-    assert known.asked == 0 and store.spent("session", "s") == (0, 0.0)
+    assert known.asked == 0 and store.get_spent("session", "s") == (0, 0.0)
     unknown = BudgetedLLM(Answering(), store, Budget(session=SpendingLimit(dollars=0.001), session_id="t"))
     unknown.complete(ASK, max_tokens=500)
     with pytest.raises(ModelError, match="of 1,000 tokens"):
@@ -185,15 +185,15 @@ def test_what_failed_is_given_back_and_what_may_be_paid_is_not(store) -> None:
     llm = BudgetedLLM(Answering(refused, lost), store, Budget(run=SpendingLimit(tokens=10_000), run_id="r"))
     with pytest.raises(ModelError):
         llm.complete(ASK, max_tokens=500)
-    assert store.spent("run", "r")[0] == 0
+    assert store.get_spent("run", "r")[0] == 0
     with pytest.raises(ModelError):
         llm.complete(ASK, max_tokens=500)
-    assert store.spent("run", "r")[0] == 700
+    assert store.get_spent("run", "r")[0] == 700
 
 
 def test_without_a_limit_nothing_is_booked(store) -> None:
     BudgetedLLM(Answering(), store, Budget(run_id="r")).complete(ASK)
-    assert store.spent("run", "r") == (0, 0.0)
+    assert store.get_spent("run", "r") == (0, 0.0)
 
 
 def test_the_operators_limits(monkeypatch) -> None:

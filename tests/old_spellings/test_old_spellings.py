@@ -74,35 +74,35 @@ def test_every_table_is_read_back(old_store: Store) -> None:
     dataset = datasets.load("tiny")
     assert {r["dataset_hash"] for r in rows("select dataset_hash from evolutions")} == {dataset.hash}
     for row in rows("select * from runs"):
-        stored = old_store.run(row["id"])
+        stored = old_store.get_run(row["id"])
         assert stored is not None and stored["title"] == row["title"]
         assert stored["summary"] == json.loads(row["summary"]) and stored["params"] == json.loads(row["params"])
-        assert row["id"] in {r["id"] for r in old_store.runs(row["kind"])}
+        assert row["id"] in {r["id"] for r in old_store.list_runs(row["kind"])}
     for row in rows("select * from evolutions"):
         assert (
-            len(old_store.steps(row["id"]))
+            len(old_store.list_steps(row["id"]))
             == rows("select count(*) from steps where evolution_id = ?", row["id"])[0][0]
         )
     for row in rows("select * from ratings"):
-        stored = old_store.ratings(row["evolution_id"], row["step"], [row["item_id"]])[row["item_id"]]
+        stored = old_store.get_ratings(row["evolution_id"], row["step"], [row["item_id"]])[row["item_id"]]
         assert (stored["rating"], stored["expected"], stored["reason"]) == tuple(
             row[k] for k in ("rating", "expected", "reason")
         )
     for row in rows("select * from calls"):
-        call = old_store.call(row["id"])
+        call = old_store.get_call(row["id"])
         assert call is not None and call["purpose"] == row["purpose"]
-        cached = old_store.answer(row["key"])
+        cached = old_store.get_answer(row["key"])
         assert cached is not None and call["text"] == cached["text"]
-    version = next(r for r in old_store.prompts() if r["name"] == "mine")
-    assert version["note"] == "An old note" and old_store.prompt_labels()["demo"] == version["number"]
+    version = next(r for r in old_store.list_prompts() if r["name"] == "mine")
+    assert version["note"] == "An old note" and old_store.list_prompt_labels()["demo"] == version["number"]
     assert versions.resolve("demo", old_store).recent == 3
-    assert len(old_store.drafts()) == 1
-    trial = old_store.runs("prompt-trial")[0]["id"]
-    assert [n["note"] for n in old_store.notes(trial)] == ["Too long"]
-    (person,) = old_store.local_users(dataset.hash)
+    assert len(old_store.list_drafts()) == 1
+    trial = old_store.list_runs("prompt-trial")[0]["id"]
+    assert [n["note"] for n in old_store.list_notes(trial)] == ["Too long"]
+    (person,) = old_store.list_local_users(dataset.hash)
     assert person["name"] == "Ada" and person["ratings"] == 12
-    assert old_store.local_ratings(person["id"])[1][3] == 3.5
-    assert old_store.local_predictions(person["id"])[20][:2] == (4.25, "A reason.")
+    assert old_store.list_local_ratings(person["id"])[1][3] == 3.5
+    assert old_store.list_local_predictions(person["id"])[20][:2] == (4.25, "A reason.")
 
 
 def test_an_old_evolution_goes_on_without_a_call(old_store: Store) -> None:
@@ -123,12 +123,12 @@ def test_an_old_evolution_goes_on_without_a_call(old_store: Store) -> None:
 
 def test_the_trust_card_reads_old_runs(old_store: Store) -> None:
     dataset = datasets.load("tiny")
-    stored = old_store.runs("fidelity")[0]
+    stored = old_store.list_runs("fidelity")[0]
     card = trust.build_trust_card(
         old_store, "tiny", dataset.hash, "last-10", "builtin", stored["model_version"]
     ).to_json()
     assert stored["id"] in {x["run"] for x in card["lines"]}
-    assert next(x for x in card["lines"] if x["key"] == "histogram")["run"] == old_store.runs("fidelity")[0]["id"]
+    assert next(x for x in card["lines"] if x["key"] == "histogram")["run"] == old_store.list_runs("fidelity")[0]["id"]
 
 
 SAMPLE = ("--dataset", "tiny", "--users", "5")
@@ -187,7 +187,7 @@ def test_an_old_command_line_does_what_the_new_one_does(old_store: Store, old: t
 
 @pytest.mark.parametrize("command", ["cache", "runs"])
 def test_a_run_is_exported_and_imported(old_store: Store, tmp_path: Path, command: str) -> None:
-    stored = old_store.runs("comparison")[0]["id"]
+    stored = old_store.list_runs("comparison")[0]["id"]
     made = answer(command, "export", stored, str(tmp_path / "run.db"))
     assert made["run"] == stored
     there = answer(command, "import", str(tmp_path / "run.db"), LUSIFER_DB=str(tmp_path / "there.db"))
@@ -217,7 +217,7 @@ def test_old_addresses_are_those_of_today(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_old_link_to_a_run_opens_it(old_store: Store, kind: str) -> None:
-    stored = old_store.runs(kind)[0]
+    stored = old_store.list_runs(kind)[0]
     if kind.startswith("prompt-"):
         app = link("prompts", view="Compare", trial=stored["id"], model=MODEL)
         assert app.selectbox(key="trial-run").value == stored["id"]
@@ -247,7 +247,7 @@ def test_old_links_to_a_user_land(old_store: Store, monkeypatch: pytest.MonkeyPa
 
 
 def test_old_links_to_prompts_and_calls_land(old_store: Store) -> None:
-    draft = old_store.drafts()[0]["id"]
+    draft = old_store.list_drafts()[0]["id"]
     app = link("prompts", user=str(USER), model=MODEL, draft=draft, template="update")
     assert "An old draft." in next(t.value for t in app.text_area if t.key and draft in t.key)
     app = link("prompts", view="Versions", version="v4")

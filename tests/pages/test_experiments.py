@@ -16,7 +16,7 @@ PAID = {"model": "openai:a"}
 
 
 def runs_of(data_dir: Path) -> list[dict]:
-    return Store(data_dir / "lusifer.db").runs("experiment")
+    return Store(data_dir / "lusifer.db").list_runs("experiment")
 
 
 def small(app, users: int = 12):
@@ -117,7 +117,7 @@ def test_a_model_plays_on_the_playground_at_a_price(data_dir: Path, server) -> N
     app = finish(press(app, "Run ("))
     assert not app.exception and not app.error
     assert 0 < len(server.requests) <= most
-    (run,) = Store(data_dir / "lusifer.db").runs("playground")
+    (run,) = Store(data_dir / "lusifer.db").list_runs("playground")
     assert run["model"] == "openai:a" and len(run["params"]["users"]) == 2
     assert run["status"] == "done" and set(tables.read_table(run["id"])["user_id"]) <= set(run["params"]["users"])
 
@@ -127,7 +127,7 @@ def test_a_population_is_simulated_and_offered_as_a_file(data_dir: Path) -> None
     app.number_input(key="population-True").set_value(12).run()
     app = finish(press(app, "Simulate 12 users (costs nothing)"))
     assert not app.exception and not app.error
-    (run,) = Store(data_dir / "lusifer.db").runs("population")
+    (run,) = Store(data_dir / "lusifer.db").list_runs("population")
     assert run["id"] in texts(app) and len(tables.read_table(run["id"])) == run["summary"]["ratings"] == 120
 
 
@@ -137,10 +137,10 @@ def test_a_population_of_a_model_has_a_price_and_goes_on(data_dir: Path, server)
     assert not server.requests and "Simulate 2 users (" in texts(app) and "calls" in texts(app)
     server.behave(*["ok"] * 4, *["401"] * 40)
     app = finish(press(app, "Simulate 2 users ("))
-    (run,) = Store(data_dir / "lusifer.db").runs("population")
+    (run,) = Store(data_dir / "lusifer.db").list_runs("population")
     assert run["status"] == "failed" and f"Resume run {run['id']}" in texts(app)
     server.queue.clear()
     app = finish(press(app, "Resume run"))
     assert not app.exception and not app.error
-    (run,) = Store(data_dir / "lusifer.db").runs("population")
+    (run,) = Store(data_dir / "lusifer.db").list_runs("population")
     assert run["status"] == "done" and run["summary"]["failed_users"] == 0

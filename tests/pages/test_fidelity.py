@@ -21,7 +21,7 @@ def test_the_built_in_is_measured_beside_naive_simulators(data_dir: Path) -> Non
     assert not app.exception and "The calibrated simulator is" in texts(app)
     table = next(d.value for d in app.dataframe if "Measure" in d.value)
     assert len(table) == 11 and len(table.columns) == 6 and table.iloc[:, 1:].map(lambda v: "★" in v).sum().sum() >= 10
-    (run,) = Store(data_dir / "lusifer.db").runs("fidelity")
+    (run,) = Store(data_dir / "lusifer.db").list_runs("fidelity")
     link = open_page("fidelity", run=run["id"])
     assert not link.exception and link.selectbox(key="fidelity-run").value == run["id"]
 

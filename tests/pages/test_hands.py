@@ -59,13 +59,13 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
     store = Store(data_dir / "lusifer.db")
     from lusifer import datasets
 
-    (person,) = store.local_users(datasets.load("ml-100k").hash)
+    (person,) = store.list_local_users(datasets.load("ml-100k").hash)
     user = person["id"]
     for n in range(12):
         fields = [c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-offer-")]
         fields[0].set_value(float(1 + n % 5)).run()
         assert not app.exception
-    assert len(store.local_ratings(user)) == 12 and "How your profile evolved" in texts(app)
+    assert len(store.list_local_ratings(user)) == 12 and "How your profile evolved" in texts(app)
     said = table(app, "Predicted")
     assert len(said) == 10 and said["Predicted"].between(1, 5).all()
     nxt = [c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-")]
@@ -78,10 +78,12 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
     assert "mean of all ratings" in texts(app)
     again = open_page("hands", hands="You")
     assert not again.exception and "Ada (14 ratings)" in again.selectbox(key="you").options[0]
-    mine = next(c for c in again.segmented_control if c.key == f"you-{user}-given-{store.local_ratings(user)[0][0]}")
-    assert mine.value == store.local_ratings(user)[0][1]
+    mine = next(
+        c for c in again.segmented_control if c.key == f"you-{user}-given-{store.list_local_ratings(user)[0][0]}"
+    )
+    assert mine.value == store.list_local_ratings(user)[0][1]
     mine.set_value(None).run()
-    assert len(store.local_ratings(user)) == 13, "a rating is taken back"
+    assert len(store.list_local_ratings(user)) == 13, "a rating is taken back"
     made = json.dumps(
         {
             "format": 1,
@@ -91,13 +93,13 @@ def test_a_person_rates_watches_predicts_exports_and_erases(data_dir: Path) -> N
         }
     )
     again.get("file_uploader")[0].upload("bob.json", made.encode()).run()
-    assert {p["name"] for p in store.local_users(person["dataset_hash"])} == {"Ada", "Bob"}
+    assert {p["name"] for p in store.list_local_users(person["dataset_hash"])} == {"Ada", "Bob"}
     broken = made.replace("50", "999999")
     again.get("file_uploader")[0].upload("bob2.json", broken.encode()).run()
     assert not again.exception and "can't be imported" in texts(again)
     again.selectbox(key="you").set_value(user).run()
     again.button(key=f"erase-{user}").click().run()
-    assert not again.exception and [p["name"] for p in store.local_users(person["dataset_hash"])] == ["Bob"]
+    assert not again.exception and [p["name"] for p in store.list_local_users(person["dataset_hash"])] == ["Bob"]
 
 
 def test_two_side_by_side_share_their_step(data_dir: Path, server) -> None:
@@ -129,7 +131,7 @@ def test_the_demonstration_is_reset_without_losing_runs(data_dir: Path, server) 
     assert app.session_state["_session"] == session, "what it has spent counts on"
     assert not app.exception and app.selectbox(key="model").value == "builtin"
     assert app.number_input(key="user").value == 1 and "after step 1" in texts(app)
-    assert len(Store(data_dir / "lusifer.db").calls({})[0]) == 8
+    assert len(Store(data_dir / "lusifer.db").list_calls({})[0]) == 8
 
 
 def test_predictions_wait_while_the_profile_changes(data_dir: Path, server) -> None:
@@ -145,7 +147,7 @@ def test_predictions_wait_while_the_profile_changes(data_dir: Path, server) -> N
     finish(app)
     press(app, "Predict my next ten")
     finish(app)
-    assert not app.exception and len(store.local_predictions(user)) == 10
+    assert not app.exception and len(store.list_local_predictions(user)) == 10
     for _ in range(3):
         field = next(c for c in app.segmented_control if (c.key or "").startswith(f"you-{user}-next-"))
         field.set_value(4.0).run()

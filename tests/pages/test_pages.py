@@ -256,7 +256,7 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     app.run()
     assert not app.exception and not app.error
     assert "simulator" in texts(app).lower()
-    run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]
+    run = storing.Store(data_dir / "lusifer.db").list_runs("comparison")[0]
     assert run["status"] == "done" and run["summary"]["predictors"]["bias"]["rmse"]
     json.dumps(run["summary"])
     again = open_page("errors")
@@ -316,13 +316,13 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     app.multiselect(key="filter-genres").set_value(["Horror"]).run(timeout=60)
     assert not app.exception and "match the filter" in texts(app)
     store = storing.Store(data_dir / "lusifer.db")
-    run = store.runs("comparison")[0]
+    run = store.list_runs("comparison")[0]
     app.text_input(key=f"title-{run['id']}").set_value("Before the change").run()
     next(b for b in app.button if b.label == "Rename").click().run()
-    assert store.run(run["id"])["title"] == "Before the change"
+    assert store.get_run(run["id"])["title"] == "Before the change"
     app.checkbox(key=f"sure-{run['id']}").check().run()
     next(b for b in app.button if b.label == "Delete").click().run()
-    assert not app.exception and store.run(run["id"]) is None
+    assert not app.exception and store.get_run(run["id"]) is None
     assert not tables.table_path(run["id"]).exists()
 
 
@@ -359,7 +359,7 @@ def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -
     there.number_input(key="experiment-users-development-True").set_value(40).run()
     finish(press(there, "Run (costs nothing"))
     app.run()
-    run = storing.Store(data_dir / "lusifer.db").runs("experiment")[0]
+    run = storing.Store(data_dir / "lusifer.db").list_runs("experiment")[0]
     said = texts(app)
     assert not app.exception and f"run {run['id']}" in said
     assert run["summary"]["sentences"][0] in said.replace("\\", "")
@@ -413,7 +413,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
         app.button_group(key="call-totals").set_value(by).run()
         assert not app.exception, by
     store = storing.Store(data_dir / "lusifer.db")
-    keys = [r["key"] for r in (store.call(n) for n in range(1, 9))]
+    keys = [r["key"] for r in (store.get_call(n) for n in range(1, 9))]
     asked = len(openai_server.requests)
     app = open_page("calls", call="8")
     again = next(b for b in app.button if b.label.startswith("Ask again (1 call"))
@@ -431,7 +431,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     app.segmented_control(key="prune-by").set_value("Age").run()
     app.number_input(key="prune-days").set_value(0).run()
     app.button(key="prune-go").click().run()
-    assert not app.exception and store.calls({})[1] == 0
+    assert not app.exception and store.list_calls({})[1] == 0
     assert store.has_answers(keys) == set(keys), "answers are kept"
     again = open_page("evolution", user="405", model="openai:small")
     assert "after step 4" in texts(again) or "after step 1" in texts(again)
@@ -446,7 +446,7 @@ def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
     app.button_group(key="predictors").set_value(["item-mean", "constant"])
     app = _compare(app)
     store = storing.Store(data_dir / "lusifer.db")
-    newest, oldest = (r["id"] for r in store.runs("comparison"))
+    newest, oldest = (r["id"] for r in store.list_runs("comparison"))
     assert newest in texts(app)
     there = open_page("errors", run=oldest)
     assert not there.exception and f"Run {oldest}" in texts(there)
@@ -461,7 +461,7 @@ def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
     app = open_page("errors")
     app.button_group(key="predictors").set_value(["bias", "constant"])
     app = _compare(app)
-    run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
+    run = storing.Store(data_dir / "lusifer.db").list_runs("comparison")[0]["id"]
     import pandas as pd
 
     old = pd.read_parquet(tables.table_path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
@@ -478,7 +478,7 @@ def test_the_audit_is_of_the_run_s_own_model(data_dir: Path, openai_server, monk
     app.button_group(key="predictors").set_value(["simulator", "constant"])
     app.number_input(key="sample").set_value(5)
     app = _compare(app)
-    run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
+    run = storing.Store(data_dir / "lusifer.db").list_runs("comparison")[0]["id"]
     other = open_page("errors", run=run, model="openai:small")
     other.button_group(key="view").set_value("audit").run(timeout=60)
     assert not other.exception and "Choose that model and its prompts" in texts(other)

@@ -22,7 +22,7 @@ def test_agents_play_and_an_episode_is_a_talk(data_dir: Path) -> None:
     assert not app.exception and "is best" in texts(app)
     board = next(d.value for d in app.dataframe if "Agent" in d.value)
     assert set(board["Agent"]) == {"Random", "Popularity", "User + item bias", "LinUCB"}
-    (run,) = Store(data_dir / "lusifer.db").runs("playground")
+    (run,) = Store(data_dir / "lusifer.db").list_runs("playground")
     assert run["params"]["seeds"] == [0, 1] and len(tables.read_table(run["id"])) == 4 * 2 * 200
     link = open_page("playground", run=run["id"])
     assert not link.exception and link.selectbox(key="play-run").value == run["id"]

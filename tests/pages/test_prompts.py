@@ -62,7 +62,7 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     assert len(server.requests) == asked + 1 and "Previous answer" in texts(app), "a new draw asks anew"
     next(t for t in app.text_input if t.label == "Note").set_value("two movies").run()
     press(app, "Save as a version")
-    assert not app.exception and store_of(data_dir).prompts()[0]["note"] == "two movies"
+    assert not app.exception and store_of(data_dir).list_prompts()[0]["note"] == "two movies"
     assert app.selectbox(key="prompts").value == "v4"
     # compare on the same development users
     app.segmented_control(key="view").set_value("Compare").run()
@@ -84,17 +84,17 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     run = param(app, "trial")
     # a note with a thumb stays
     next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value("sounds right").run()
-    assert [n["note"] for n in store_of(data_dir).notes(run)] == ["sounds right"]
+    assert [n["note"] for n in store_of(data_dir).list_notes(run)] == ["sounds right"]
     # make it active
     app.selectbox(key=f"winner-{run}").set_value("v4").run()
     app.button(key="make-active").click().run()
-    assert not app.exception and store_of(data_dir).prompt_labels()["active"] == 4
+    assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 4
     other = open_page("evolution", user="405", model=MODEL)
     assert other.selectbox(key="prompts").value == "active" and "two movies" in texts(other)
     # and back
     app.segmented_control(key="view").set_value("Versions").run()
     app.button(key="roll-active").click().run()
-    assert not app.exception and store_of(data_dir).prompt_labels()["active"] == 1
+    assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 1
     link = open_page("prompts", model=MODEL, view="Compare", trial=run)
     assert not link.exception and link.selectbox(key="trial-run").value == run, "a comparison has a link"
 
@@ -109,7 +109,7 @@ def test_the_final_check_is_counted_and_dated(data_dir: Path, server) -> None:
     press(app, "Check on held-out users")
     finish(app)
     assert not app.exception and "2 held-out users" in texts(app)
-    (row,) = store_of(data_dir).runs("prompt-final")
+    (row,) = store_of(data_dir).list_runs("prompt-final")
     from lusifer import datasets
     from lusifer.datasets.splits import held_out
 
@@ -147,12 +147,12 @@ def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> N
     template(one).set_value("FIRST, FURTHER {{ facts }}").run()
     template(two).set_value("THE OTHER TAB {{ facts }}").run()
     kept = store_of(data_dir)
-    said = [json.loads(kept.draft(d["id"])["data"])["templates"]["update"] for d in kept.drafts()]
+    said = [json.loads(kept.get_draft(d["id"])["data"])["templates"]["update"] for d in kept.list_drafts()]
     assert set(said) == {"FIRST, FURTHER {{ facts }}", "THE OTHER TAB {{ facts }}"}
     assert not one.exception and not two.exception
     press(one, "Save as a version")
     press(two, "Save as a version")
-    assert {v["parent"] for v in kept.prompts()[:2]} == {1} and len(kept.prompts()) == 5
+    assert {v["parent"] for v in kept.list_prompts()[:2]} == {1} and len(kept.list_prompts()) == 5
     gone = open_page("prompts", user="405", model=MODEL, draft="nothing")
     assert not gone.exception and "no longer exists" in texts(gone)
 
@@ -186,13 +186,13 @@ def test_versions_are_labelled_compared_and_travel(data_dir: Path) -> None:
     next(t for t in app.text_input if t.label.startswith("Label to create")).set_value("demo")
     next(b for b in app.button if b.label == "Set").click().run()
     store = store_of(data_dir)
-    assert "demo" in store.prompt_labels()
+    assert "demo" in store.list_prompt_labels()
     next(t for t in app.text_input if t.label.startswith("Label to create")).set_value("v7")
     next(b for b in app.button if b.label == "Set").click().run()
     assert "can't be called" in texts(app) and not app.exception
     said = json.loads(prompts.to_json(prompts.load("paper"))) | {"name": "mine", "recent": 4}
     app.get("file_uploader")[0].upload("mine.json", json.dumps(said).encode()).run()
-    assert not app.exception and store.prompts()[0]["name"] == "mine"
+    assert not app.exception and store.list_prompts()[0]["name"] == "mine"
     app.run()
     table = app.dataframe[0].value
     assert table["Version"].iloc[0] == "v4" and table["Note"].iloc[0] == "Imported from mine.json"
@@ -277,7 +277,7 @@ def test_another_result_can_be_chosen(data_dir: Path, server) -> None:
     finish(app)
     new, old = (
         app.selectbox(key="trial-run").value,
-        store_of(data_dir).runs("prompt-trial")[1]["id"],
+        store_of(data_dir).list_runs("prompt-trial")[1]["id"],
     )
     assert new != old
     app.selectbox(key="trial-run").set_value(old).run()
@@ -295,7 +295,7 @@ def test_two_tabs_keep_each_other_s_notes(data_dir: Path, server) -> None:
     two = open_page("prompts", model=MODEL, view="Compare", trial=run)
     next(t for t in two.text_input if t.placeholder == "A note on this answer").set_value("kept?").run()
     one.run()
-    assert [n["note"] for n in store_of(data_dir).notes(run)] == ["kept?"]
+    assert [n["note"] for n in store_of(data_dir).list_notes(run)] == ["kept?"]
 
 
 def test_prompts_that_want_evidence_are_not_asked_without(data_dir: Path, server) -> None:

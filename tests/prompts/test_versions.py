@@ -15,7 +15,7 @@ from lusifer.simulator.prompt_rendering import VARIABLES
 
 def test_a_version_is_its_content(store) -> None:
     versions.ensure_shipped_versions(store)
-    shipped = {versions.get(store, r["number"]).name for r in store.prompts()}
+    shipped = {versions.get(store, r["number"]).name for r in store.list_prompts()}
     assert shipped == set(prompts.SHIPPED)
     own = replace(prompts.load(), temperature=0.5)
     made = versions.save(store, own, 1, " warmer ")
@@ -23,8 +23,8 @@ def test_a_version_is_its_content(store) -> None:
     assert versions.save(store, own, 2, "again") == made, "the same content is the same version"
     assert versions.resolve("v4", store) == own and versions.resolve("grounded", store) == prompts.load()
     versions.ensure_shipped_versions(store)
-    assert len(store.prompts()) == 4
-    assert store.prompts()[0]["hash"] == own.hash and own.version.endswith(own.hash[:8])
+    assert len(store.list_prompts()) == 4
+    assert store.list_prompts()[0]["hash"] == own.hash and own.version.endswith(own.hash[:8])
 
 
 def test_labels_move_and_roll_back(store) -> None:
@@ -109,7 +109,7 @@ def test_drafts_of_two_tabs_lose_nothing(store) -> None:
     assert store.save_draft("d1", 1, "second", 1) == ("d1", 2)
     other, revision = store.save_draft("d1", 1, "from the other tab", 1)
     assert other != "d1" and revision == 1
-    assert store.draft("d1")["data"] == "second" and store.draft(other)["data"] == "from the other tab"
-    assert {d["id"] for d in store.drafts()} == {"d1", other}
+    assert store.get_draft("d1")["data"] == "second" and store.get_draft(other)["data"] == "from the other tab"
+    assert {d["id"] for d in store.list_drafts()} == {"d1", other}
     store.delete_draft("d1")
-    assert store.draft("d1") is None
+    assert store.get_draft("d1") is None

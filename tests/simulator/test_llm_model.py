@@ -43,7 +43,7 @@ def test_evolution_and_rating_and_no_call_the_second_time(ml100k, last10, model,
     store.delete_steps(what.id)
     assert _evolve(ml100k, last10, model, store)[1] == steps, "from the answers alone"
     assert len(openai_server.requests) == asked
-    used = store.usage()
+    used = store.get_usage()
     assert used["made"] == 9 and used["cached"] == 8 and used["failed"] == 0
 
 
@@ -86,7 +86,7 @@ def test_a_bad_update_is_repaired_once(ml100k, last10, model, store, openai_serv
     assert all(a != b for a, b in pairwise(roles)), "no role twice in a row"
     if way == "truncated":
         assert repair["max_tokens"] > first["max_tokens"]
-    assert store.usage()["failed"] == 1
+    assert store.get_usage()["failed"] == 1
 
 
 @pytest.mark.parametrize(

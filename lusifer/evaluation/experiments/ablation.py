@@ -69,7 +69,7 @@ class Without(StatisticalUserModel):
         """As the built-in does, without the part; no reasons."""
         seen, usual = context.seen, context.usual_rating
         present_level = level(seen, usual)
-        start = user_mean(seen, usual, LEVEL_DOUBT) if self.part == "recency" else present_level.now
+        start = user_mean(seen, usual, LEVEL_DOUBT) if self.part == "recency" else present_level.expected
         model = TasteModel.fit(seen, user_mean(seen, usual, 2.0))
         kinds = {"tastes": (), "genres": ("era:",), "years": ("genre:",)}.get(self.part, ("genre:", "era:"))
         answers = []
@@ -99,8 +99,8 @@ def arms(ctx: RunContext) -> list[Arm]:
     else:
         models |= {name: Without(part) for name, part in BUILTIN_PARTS.items()}
     made = [Arm(name, ctx.sample, m) for name, m in models.items()]
-    if ctx.told is not None:
-        told, community = ctx.told
+    if ctx.evidence_variant is not None:
+        told, community = ctx.evidence_variant
         made.append(Arm(EVIDENCE, ctx.sample, told, community=community))
     return made
 
@@ -156,7 +156,7 @@ def run(ctx: RunContext) -> Result:
         notes.append(
             "The built-in rates by measured preferences and its profile only describes them, so there is no profile to remove."
         )
-    if ctx.told is None:
+    if ctx.evidence_variant is None:
         notes.append("Community evidence is off, or not prepared for this split, so that arm was skipped.")
     figures = {n: d.json for n, d in deltas.items()}
     return Result(
@@ -179,9 +179,9 @@ def _said(left_out: dict[str, base.Figure]) -> tuple[str, str]:
     most = left_out[order[0]]
     first = f"{order[0]} the final RMSE changes most, by {base.format_figure(most, signed=True)}, {base.describe_significance(most)}."
     groups = {
-        "it rises significantly": [n for n in order if left_out[n].sure and left_out[n].value > 0],
-        "it falls significantly": [n for n in order if left_out[n].sure and left_out[n].value < 0],
-        "there is no significant difference": [n for n in order if not left_out[n].sure],
+        "it rises significantly": [n for n in order if left_out[n].is_significant and left_out[n].value > 0],
+        "it falls significantly": [n for n in order if left_out[n].is_significant and left_out[n].value < 0],
+        "there is no significant difference": [n for n in order if not left_out[n].is_significant],
     }
     parts = [f"{what} {', '.join(n[:1].lower() + n[1:] for n in names)}" for what, names in groups.items() if names]
     text = "; ".join(parts)

@@ -41,7 +41,7 @@ class RunContext:
     Attributes:
         users: whose test ratings are looked at.
         model: asked without community evidence.
-        told: the same model with evidence and what it is told, where that is prepared.
+        evidence_variant: the same model with evidence and what it is told, where that is prepared.
         folder: where heavy baselines' predictions and the built-in's forecasts are kept.
         options: by name, see `Experiment.options`.
     """
@@ -51,7 +51,7 @@ class RunContext:
     model: UserModel
     users: tuple[int, ...]
     store: Store | None = None
-    told: tuple[UserModel, Community] | None = None
+    evidence_variant: tuple[UserModel, Community] | None = None
     folder: Path | None = None
     seed: int = 0
     workers: int = 1
@@ -244,20 +244,20 @@ class Figure:
     """A value and what it was in each draw of the bootstrap."""
 
     value: float
-    drawn: Floats
+    draws: Floats
 
     def __sub__(self, other: Figure) -> Figure:
-        return Figure(self.value - other.value, self.drawn - other.drawn)
+        return Figure(self.value - other.value, self.draws - other.draws)
 
     def __truediv__(self, other: Figure) -> Figure:
         with np.errstate(invalid="ignore", divide="ignore"):
             value = self.value / other.value if other.value else math.nan
-            return Figure(value, self.drawn / other.drawn)
+            return Figure(value, self.draws / other.draws)
 
     @property
     def bounds(self) -> tuple[float, float]:
         """The 95 % interval; NaN where there is none."""
-        finite = self.drawn[np.isfinite(self.drawn)]
+        finite = self.draws[np.isfinite(self.draws)]
         if not len(finite) or not math.isfinite(self.value):
             return math.nan, math.nan
         low, high = np.percentile(finite, [2.5, 97.5])
@@ -269,7 +269,7 @@ class Figure:
         return [float(x) if math.isfinite(x) else None for x in (self.value, *self.bounds)]
 
     @property
-    def sure(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the interval excludes zero."""
         low, high = self.bounds
         return low > 0 or high < 0
@@ -294,7 +294,7 @@ class Bootstrap:
         index = np.searchsorted(self.users, users)
         return np.stack([np.bincount(index, v, len(self.users)) for v in values], axis=1)
 
-    def of(self, users: NDArray[Any], values: Sequence[Floats], measure: Callable[[Floats], Floats]) -> Figure:
+    def statistic(self, users: NDArray[Any], values: Sequence[Floats], measure: Callable[[Floats], Floats]) -> Figure:
         """A measure of sums over rows: it is given (draws × values) and gives a number a draw. Rows with a NaN
         count for nothing."""
         finite = np.all([np.isfinite(v) for v in values], axis=0)
@@ -308,18 +308,20 @@ class Bootstrap:
     def mean(self, users: NDArray[Any], values: ArrayLike) -> Figure:
         """The mean over rows."""
         v = np.asarray(values, dtype=float)
-        return self.of(users, [v, np.where(np.isfinite(v), 1.0, np.nan)], lambda s: s[:, 0] / s[:, 1])
+        return self.statistic(users, [v, np.where(np.isfinite(v), 1.0, np.nan)], lambda s: s[:, 0] / s[:, 1])
 
     def rmse(self, users: NDArray[Any], errors: ArrayLike) -> Figure:
         """The root of the mean square over rows."""
         e = np.asarray(errors, dtype=float)
-        return self.of(users, [e * e, np.where(np.isfinite(e), 1.0, np.nan)], lambda s: np.sqrt(s[:, 0] / s[:, 1]))
+        return self.statistic(
+            users, [e * e, np.where(np.isfinite(e), 1.0, np.nan)], lambda s: np.sqrt(s[:, 0] / s[:, 1])
+        )
 
     def std(self, users: NDArray[Any], values: ArrayLike) -> Figure:
         """The standard deviation over rows."""
         v = np.asarray(values, dtype=float)
         count = np.where(np.isfinite(v), 1.0, np.nan)
-        return self.of(
+        return self.statistic(
             users, [v, v * v, count], lambda s: np.sqrt(np.maximum(s[:, 1] / s[:, 2] - (s[:, 0] / s[:, 2]) ** 2, 0))
         )
 
@@ -335,7 +337,7 @@ class Bootstrap:
                 var > 1e-12, (s[:, 4] / n - s[:, 0] * s[:, 1] / n**2) / np.sqrt(np.maximum(var, 1e-300)), np.nan
             )
 
-        return self.of(users, [x, y, x * x, y * y, x * y, count], measure)
+        return self.statistic(users, [x, y, x * x, y * y, x * y, count], measure)
 
 
 def all_finite(*arrays: Floats) -> NDArray[np.bool_]:
@@ -423,7 +425,7 @@ def describe_significance(figure: Figure) -> str:
     low, _ = figure.bounds
     if not math.isfinite(low):
         return "too few users for an interval"
-    return "significant" if figure.sure else "not significant"
+    return "significant" if figure.is_significant else "not significant"
 
 
 def require_users(ctx: RunContext, minimum: int, property: str, eligible: Sequence[int]) -> None:

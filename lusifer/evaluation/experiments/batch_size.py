@@ -108,6 +108,6 @@ def _list(items: Sequence[tuple[str, base.Figure]]) -> str:
 def _change(d: base.Figure) -> str:
     if not np.isfinite(d.value):
         return "can't be compared: no rating was given by all arms"
-    if d.value == 0 and not d.drawn.any():
+    if d.value == 0 and not d.draws.any():
         return "leave all final ratings unchanged"
     return f"change the final RMSE by {base.format_figure(d, signed=True)}, {base.describe_significance(d)}"

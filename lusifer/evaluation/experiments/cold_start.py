@@ -253,7 +253,7 @@ def _baselines(ctx: RunContext, users: tuple[int, ...], predicted: dict[int, dic
 
 
 def _first(rmse: dict[tuple[int, str], Figure], difference: dict[tuple[int, str], Figure], simulator_name: str) -> str:
-    better = [k for k in LENGTHS if difference[k, "bias"].sure and difference[k, "bias"].value < 0]
+    better = [k for k in LENGTHS if difference[k, "bias"].is_significant and difference[k, "bias"].value < 0]
     range_text = (
         f"from {better[0]} on"
         if better and better == [k for k in LENGTHS if k >= better[0]]

@@ -132,7 +132,7 @@ def run(ctx: RunContext) -> Result:
             f"a difference of {base.format_figure(difference, 3, signed=True)}, {base.describe_significance(difference)}"
             + (
                 ", so it has memorized part of this dataset."
-                if difference.sure and difference.value > 0
+                if difference.is_significant and difference.value > 0
                 else ", so there is no evidence that it memorized individual users."
             )
         )

@@ -119,7 +119,7 @@ MARGIN = 0.05
 
 def _reading(*deltas: base.Figure) -> str:
     """What the two differences say of the order."""
-    if any(d.sure for d in deltas):
+    if any(d.is_significant for d in deltas):
         return "so the order matters"
     bounds = [abs(x) for d in deltas for x in d.bounds]
     if all(np.isfinite(bounds)) and max(bounds) <= MARGIN:

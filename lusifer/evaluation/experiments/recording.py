@@ -63,7 +63,7 @@ def record(
         )
     else:
         run = resume
-        same(store.run(run), experiment, first)
+        same(store.get_run(run), experiment, first)
         store.reopen_run(run)
     try:
         result = experiment.run(make(run))
@@ -72,7 +72,7 @@ def record(
         stopped = isinstance(error, CancelledError | KeyboardInterrupt)
         store.finish_run(run, "cancelled" if stopped else "failed")
         raise
-    store.finish_run(run, "done", {**result.to_json(), "usage": store.run_usage(run)})
+    store.finish_run(run, "done", {**result.to_json(), "usage": store.get_run_usage(run)})
     return run
 
 
