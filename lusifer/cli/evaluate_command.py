@@ -27,7 +27,7 @@ def _build_community(options: argparse.Namespace, dataset: Dataset, split: Split
         log("Computing community evidence (about a minute and a half; cached for next time) ...")
     last = [0]
 
-    def on_progress(done: int, total: int) -> None:
+    def on_progress(done: int, total: int, message: str = "") -> None:
         if total and done * 10 // total > last[0]:
             last[0] = done * 10 // total
             log(f"{last[0] * 10}% of the community evidence")
@@ -59,7 +59,7 @@ def run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         users = sample_users(split, count, options.seed, group_of_users(options.user_group, dataset))
     last = [""]
 
-    def report(done: int, total: int, message: str) -> None:
+    def report(done: int, total: int, message: str = "") -> None:
         if message != last[0] or done % 50 == 0 or model_is_paid:
             log(f"{done}/{total} {message}")
         last[0] = message

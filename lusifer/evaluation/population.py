@@ -141,7 +141,7 @@ def run_population(
                 )
             before = [0]
 
-            def count(now: int, _: int, __: str, before: list[int] = before) -> None:
+            def count(now: int, _: int, __: str = "", before: list[int] = before) -> None:
                 if now > before[0]:
                     on_users_done(now - before[0])
                     before[0] = now

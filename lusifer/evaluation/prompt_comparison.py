@@ -158,7 +158,7 @@ def run_trials(
     trials = []
     for index, candidate in enumerate(candidates):
 
-        def report(done: int, _: int, __: str, index: int = index, name: str = candidate.name) -> None:
+        def report(done: int, _: int, __: str = "", index: int = index, name: str = candidate.name) -> None:
             on_progress(index * count + done, len(candidates) * count, name)
 
         simulation = simulate(

@@ -219,7 +219,7 @@ def get_budget() -> Budget:
     """
     limits = operator_budget(session_id=session_id())
     own = SpendingLimit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))
-    return replace(limits, session=limits.session.under(own))
+    return replace(limits, session=limits.session.capped_by(own))
 
 
 def current_context() -> PageContext:

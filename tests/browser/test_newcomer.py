@@ -31,8 +31,8 @@ def test_from_the_first_page_to_a_rated_movie(visit, recbole: Path, tmp_path: Pa
             expect(page.get_by_role("heading", name="Users")).to_be_visible(timeout=90_000)
             settled(page)
 
-            page.get_by_label("User id").fill("405")
-            page.get_by_label("User id").press("Enter")
+            page.get_by_label("User ID").fill("405")
+            page.get_by_label("User ID").press("Enter")
             expect(page.get_by_text("user 405", exact=False).first).to_be_visible()
             settled(page)
 
@@ -50,7 +50,7 @@ def test_from_the_first_page_to_a_rated_movie(visit, recbole: Path, tmp_path: Pa
             page.get_by_test_id("stSidebarNav").get_by_role("link", name="Predict ratings").click()
             expect(page.get_by_role("heading", name="Predict ratings")).to_be_visible()
             settled(page)
-            expect(page.get_by_label("User id")).to_have_value("405")
+            expect(page.get_by_label("User ID")).to_have_value("405")
             page.get_by_role("button", name=re.compile("^Rate 10")).click()
             expect(page.get_by_text("RMSE").first).to_be_visible()
             settled(page)

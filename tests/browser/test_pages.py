@@ -96,7 +96,7 @@ def test_a_cold_deep_link_opens_its_page(visit, cold_servers: ColdServers, link:
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("h1").first).to_contain_text(LINKS[link])
     if link in {"", "evolution", "rate", "hands", "prompts"}:
-        expect(page.get_by_label("User id")).to_have_value("405")
+        expect(page.get_by_label("User ID")).to_have_value("405")
     if link == "evolution":
         expect(page.get_by_role("heading", name="The profile after step 3")).to_be_visible()
     page.context.close()  # before the server goes, whose end the console would report
@@ -105,7 +105,7 @@ def test_a_cold_deep_link_opens_its_page(visit, cold_servers: ColdServers, link:
 
 def test_a_link_restores_data_set_split_and_model(visit, app: App) -> None:
     page = settled(visit(f"{app.url}/evolution?dataset=ml-100k&split=last-10&model=openai:small&user=13&step=1"))
-    expect(page.get_by_label("User id")).to_have_value("13")
+    expect(page.get_by_label("User ID")).to_have_value("13")
     for label, value in {
         "Dataset": "ml-100k",
         "Split": "last-10",
@@ -165,7 +165,7 @@ def test_a_row_of_the_users_table_opens_that_user(visit, app: App) -> None:
     box = table.bounding_box()
     assert box
     page.mouse.click(box["x"] + 14, box["y"] + 35 * 2 + 16)
-    expect(page.get_by_label("User id")).not_to_have_value("405")
+    expect(page.get_by_label("User ID")).not_to_have_value("405")
     expect(page).to_have_url(re.compile(r"user=\d+"))
 
 

@@ -151,7 +151,7 @@ def test_no_test_rating_reaches_evidence_or_calibration(ml100k, name: str, monke
     from lusifer.evaluation import evaluate, simulation
     from lusifer.simulator import StatisticalUserModel, community
 
-    monkeypatch.setattr(simulation, "TEACHERS", 60)  # enough to learn from, and quick
+    monkeypatch.setattr(simulation, "MAX_TEACHERS", 60)  # enough to learn from, and quick
 
     if name.startswith("u") and name not in ml100k.fixed_splits:
         pytest.skip("needs GroupLens' own ml-100k files (set LUSIFER_TEST_DATA)")

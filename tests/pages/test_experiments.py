@@ -92,7 +92,7 @@ def test_the_trust_card_says_what_is_measured_and_what_not(data_dir: Path) -> No
         app = open_page(page)
         assert not app.exception and "Trust card" in texts(app), page
         said = texts(app)
-        assert said.count("Fit for") == 3 and "not measured" in said
+        assert said.count("Fit for") == 3 and "Not measured" in said
     finish(press(small(open_page("experiments", experiment="loop"), 24), "Run (costs nothing)"))
     app = open_page("fidelity")
     (run,) = runs_of(data_dir)

@@ -137,7 +137,7 @@ def test_too_few_forecasts() -> None:
 
 def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tmp_path, monkeypatch) -> None:
     """Read back they are the same; other details, another seed or other training ratings are others."""
-    monkeypatch.setattr(simulation, "TEACHERS", 40)
+    monkeypatch.setattr(simulation, "MAX_TEACHERS", 40)
     model = StatisticalUserModel()
     made = simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)
     (file,) = tmp_path.iterdir()

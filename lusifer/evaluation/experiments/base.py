@@ -159,7 +159,7 @@ def run_arms(ctx: RunContext, arms: Sequence[Arm], before: int = 0, after: int =
     for arm, size in zip(arms, sizes, strict=True):
         ctx.stop()
 
-        def on_progress(done_here: int, _: int, __: str, done: int = done, name: str = arm.name) -> None:
+        def on_progress(done_here: int, _: int, __: str = "", done: int = done, name: str = arm.name) -> None:
             ctx.on_progress(done + done_here, total, name)
 
         simulations[arm.name] = simulate(

@@ -77,7 +77,7 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
         listed,
         key="prompts",
         bind="query-params",
-        help="A label (active, baseline, your own) points at a version and moves; a shipped set or a "
+        help="A label (active, baseline, your own) points at a version and can be moved; a shipped set or a "
         "number never changes. Each version's evolutions and ratings are stored separately.",
     )
     prompt_set_found = versions.resolve(name, database)
@@ -312,7 +312,7 @@ def show_budget() -> None:
         )
         st.caption(f"Spent or reserved: {format_money(dollars)}, {tokens:,} tokens.".replace("$", "\\$"))
         day = state.get_budget().day
-        if day.given:
+        if day.is_set:
             used = database.get_spent("day", state.get_budget().names()["day"])
             st.caption(f"Today, all users: {format_money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
 

@@ -98,7 +98,7 @@ def show_profile(
         st.markdown(f"**:material/{SECTION_ICONS[section]}: {heading}**")
         st.markdown("\n".join(format_bullet(x, (claims or {}).get(x.new)) for x in section_lines))
     if not after.bullets:
-        st.caption("Nothing known yet.")
+        st.caption("Nothing is known yet.")
 
 
 def format_bullet(line: Line, claim: Claim | None = None) -> str:

@@ -37,9 +37,8 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
     with st.grid(3, min_column_width=280, gap="small"):
         for verdict in card_data.verdicts:
             with st.container(border=True):
-                badge = ":green-badge[:material/check: Yes]" if verdict.fit else ":red-badge[:material/close: No]"
-                st.markdown(f"**Fit for {verdict.use}** {badge}")
-                st.caption(f"Because {escape_markdown(verdict.because)}")
+                st.markdown(f"**Fit for {verdict.use}** {_verdict_badge(verdict)}")
+                st.caption(escape_markdown(verdict.because[:1].upper() + verdict.because[1:]))
     with st.expander("Every measure, its rule and its run", icon=":material/rule:"):
         st.dataframe(
             card_table(card_data),
@@ -63,6 +62,14 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
             "application/json",
             icon=":material/download:",
         )
+
+
+def _verdict_badge(verdict: trust.Verdict) -> str:
+    if verdict.fit:
+        return ":green-badge[:material/check: Yes]"
+    if verdict.because.startswith("not measured"):  # nothing speaks against it so far
+        return ":gray-badge[:material/question_mark: Not measured yet]"
+    return ":red-badge[:material/close: No]"
 
 
 def card_table(card_data: TrustCard) -> pd.DataFrame:

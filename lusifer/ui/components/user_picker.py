@@ -16,7 +16,7 @@ def pick_user() -> int | None:
         st.session_state["user"] = st.session_state.pop("_user")
     first = int(data.user_ids[0])
     entered = st.number_input(
-        "User id",
+        "User ID",
         min_value=0,
         value=first,
         step=1,
