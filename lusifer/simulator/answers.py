@@ -170,6 +170,10 @@ def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
     return Update(Profile(about=about, **sections), explanation, tuple(changes))
 
 
+LEFT_OUT = "The model's answer left this ITEM out."
+"""Failure of a rating that an answer lacks. It is stored, and shown to models in repairs: its wording must stay."""
+
+
 def read_ratings(
     text: str, items: Sequence[Item], scale: RatingScale, tokens: Sequence[Token] = ()
 ) -> tuple[SimulatedRating, ...]:
@@ -191,7 +195,6 @@ def read_ratings(
         item_id = _integer(row.get("item_id"))
         if item_id is not None and item_id in item_ids and item_id not in by_id:
             by_id[item_id] = _rating(item_id, row, scale, probabilities.get(item_id))
-    missing = "The model's answer left this {} output tokens."
     return tuple(
         by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.item_nouns.singular))
         for i in items
