@@ -196,7 +196,7 @@ def read_ratings(
         if item_id is not None and item_id in item_ids and item_id not in by_id:
             by_id[item_id] = _rating(item_id, row, scale, probabilities.get(item_id))
     return tuple(
-        by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.item_nouns.singular))
+        by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=LEFT_OUT.replace("ITEM", i.item_nouns.singular))
         for i in items
     )
 
