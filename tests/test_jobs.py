@@ -52,7 +52,7 @@ def test_cancel_really_stops(jobs: Jobs) -> None:
     while not counted:
         time.sleep(0.005)
     job.cancel()
-    assert job.wait(5) and job.state == "cancelled" and "kept" in job.error
+    assert job.wait(5) and job.state == "cancelled" and "saved" in job.error
     at = len(counted)
     time.sleep(0.05)
     assert len(counted) == at < 10_000

@@ -204,9 +204,9 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
         try:
             run_id = record(
                 experiment,
-                lambda run, name=name: make(run, name),
+                lambda run, name=name: make(run, name),  # type: ignore[misc]
                 store,
-                among=options.user_group,  # type: ignore[misc]
+                among=options.user_group,
                 asked_with=options.prompts if paid else "",
                 samples=options.samples,
                 resume=options.resume,

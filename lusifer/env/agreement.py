@@ -134,12 +134,12 @@ def measure_agreement(
             gains_by_variant.append(
                 ranking_gain(
                     world,
-                    lambda u, items, f=fitted: f.predict(
+                    lambda u, items, f=fitted: f.predict(  # type: ignore[misc]
                         np.full(len(items), u, dtype=np.int32), items.astype(np.int32)
                     ),
                     users,
                 )
-            )  # type: ignore[misc]
+            )
             make = lambda s, a=agent: a  # type: ignore[misc]  # noqa: E731
         elif name == "Popularity":
             gains_by_variant.append(

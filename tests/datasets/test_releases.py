@@ -117,7 +117,7 @@ def test_dirt_is_counted_located_and_never_dropped_in_silence(root: Path) -> Non
 
 def test_a_file_that_holds_nothing_says_so(root: Path) -> None:
     big(root / "empty", [])
-    with pytest.raises(DatasetError, match="no rating"):
+    with pytest.raises(DatasetError, match="no usable rating"):
         datasets.load("empty")
     with pytest.raises(InvalidInputError, match="no dataset"):
         datasets.load("nowhere")

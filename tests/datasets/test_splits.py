@@ -62,7 +62,7 @@ def test_two_files(tiny, tmp_path: Path):
 @pytest.mark.parametrize(
     ("test_rows", "says"),
     [
-        ([(1, 1, 5, 1)], "stands in both a.csv and b.csv"),
+        ([(1, 1, 5, 1)], "is in both a.csv and b.csv"),
         ([(9, 1, 5, 1)], "rates user 9"),
         ([(1, 99, 5, 1)], "rates movie 99"),
         ([(1, 3, 4.5, 1)], "rating of 4.5, which is not on the scale"),

@@ -78,7 +78,7 @@ def test_what_the_server_asks_for_is_waited(openai_server) -> None:
 def test_a_wait_beyond_patience_is_given_up_at_once(openai_server) -> None:
     openai_server.always = "429:3600"
     began = time.monotonic()
-    with pytest.raises(ModelError, match="asks to wait 3600 seconds"):
+    with pytest.raises(ModelError, match="requests a wait of 3600 seconds"):
         RetryingLLM(client(openai_server)).complete(ASK)
     assert time.monotonic() - began < 5 and len(openai_server.requests) == 1
 

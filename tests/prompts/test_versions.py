@@ -45,7 +45,7 @@ def test_labels_move_and_roll_back(store) -> None:
             versions.move_label(store, wrong, 1)
     with pytest.raises(InvalidInputError, match="no prompt version v99"):
         versions.move_label(store, "active", 99)
-    with pytest.raises(InvalidInputError, match="no prompts called 'gone'"):
+    with pytest.raises(InvalidInputError, match="no prompts named 'gone'"):
         versions.resolve("gone", store)
     assert versions.list_names(None) == list(prompts.SHIPPED) and versions.resolve("active", None) == prompts.load()
 
@@ -75,7 +75,7 @@ def test_a_file_of_the_first_format_is_read() -> None:
     [
         ({"history": 0}, "history can't be 0"),
         ({"metadata": ["plot"]}, "metadata can't be plot"),
-        ({"name": "<b>"}, "can't be called"),
+        ({"name": "<b>"}, "can't be named"),
         ({"items_per_call": 51}, "Give 1 to 50"),
         ({"temperature": 2.5}, "temperature can't be"),
         ({"metadata": "genres"}, "metadata can't be"),

@@ -48,7 +48,9 @@ def count_eligible_users(ctx: PageContext, which: str = "all") -> int:
 def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
     """The fields that say whom a run looks at: the group, how many of it, and the seed. Ends the page where nobody
     of the group can be tested."""
-    which = st.selectbox("Population", list(USER_GROUPS), format_func=USER_GROUPS.__getitem__, key=f"{key}-among", width=220)
+    which = st.selectbox(
+        "Population", list(USER_GROUPS), format_func=USER_GROUPS.__getitem__, key=f"{key}-among", width=220
+    )
     eligible = count_eligible_users(ctx, which)
     if not eligible:
         st.info("No user of this group has a test rating on this split.", icon=":material/info:")

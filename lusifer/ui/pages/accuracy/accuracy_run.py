@@ -74,7 +74,9 @@ def run_comparison(
             community=offsets,
             evidence_variant=with_evidence,
             folder=settings.prediction_cache_dir(),
-            on_progress=lambda done, total, message="": job.report_progress(done, total, TITLES.get(message, message)),
+            on_progress=lambda done, total, message="": job.report_progress(
+                done, total, TITLES.get(message) or message
+            ),
             cancelled=job.cancelled,
             workers=1 if ctx.builtin else WORKERS,
         )

@@ -67,5 +67,7 @@ def measure_validity(
         model,
         steps,
         cancelled=job.cancelled,
-        on_progress=lambda done, total: job.report_progress(done, total, "Forecasts from the previous profile"),
+        on_progress=lambda done, total, message="": job.report_progress(
+            done, total, "Forecasts from the previous profile"
+        ),
     )

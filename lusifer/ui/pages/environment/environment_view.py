@@ -142,7 +142,7 @@ def run_agents(
             {n: (lambda seed, n=n: agents.create_agent(n, world, seed)) for n in names},  # type: ignore[misc]
             steps,
             range(seeds),
-            on_progress=lambda d, n, message="": job.report_progress(d, n, agents.AGENT_TITLES.get(message, message)),
+            on_progress=lambda d, n, message="": job.report_progress(d, n, agents.AGENT_TITLES.get(message) or message),
             cancelled=job.cancelled,
         )
         tables.save_table(run, log)
