@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lusifer.store.list_calls import CALL_COLUMNS
+from lusifer.store.calls import CALL_COLUMNS
 
 from lusifer import prompts
 from lusifer.datasets import load

@@ -1,4 +1,4 @@
-"""Text on pages: foreign text made harmless, numbers and times as people say them."""
+"""Texts on pages: foreign text escaped, and numbers, times and prices formatted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frame around every page: navigation, the sidebar, the welcome page, about."""
+"""The shell around every page: navigation, the sidebar, the welcome page, about."""
 
 from __future__ import annotations
 

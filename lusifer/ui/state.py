@@ -1,4 +1,4 @@
-"""What a page works with: the chosen data set, split and model, the store, the jobs."""
+"""What a page works with: the page context (dataset, split, model, prompts), the store, the jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which data set: the list in the sidebar, fetching another release, and saying how own tables are read."""
+"""The sidebar's dataset controls: the list, fetching another release, and mapping custom tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Community evidence in the sidebar: whether the model is told what others gave, and preparing that."""
+"""The sidebar's switch for community evidence in the prompt, and its preparation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sidebar's model part: which model, whether it answers, whose key, and what may be spent."""
+"""The sidebar's model controls: which model, its connection, its key, and the session's budget."""
 
 from __future__ import annotations
 

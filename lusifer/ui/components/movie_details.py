@@ -1,4 +1,4 @@
-"""What is known of movies beyond the data set: how much there is, and how to get more."""
+"""Details of movies beyond the dataset: how many are known, and how to get more."""
 
 from __future__ import annotations
 

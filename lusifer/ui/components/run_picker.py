@@ -1,4 +1,4 @@
-"""Recorded runs as pages list them, and the tables that they keep beside the database."""
+"""Recorded runs as pages list them."""
 
 from __future__ import annotations
 

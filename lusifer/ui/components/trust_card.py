@@ -1,4 +1,4 @@
-"""The trust card as Errors, Fidelity and Playground show it."""
+"""The trust card, as the Accuracy, Realism and Environment pages show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of the Errors page that look closer: filters, leaderboard, charts, misses, runs, report."""
+"""What the Accuracy page draws: filters, leaderboard, charts, largest errors, runs, report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing else: tables, charts, and where the figures are from."""
+"""A comparison as one self-contained HTML file: tables, charts, and the source of the figures."""
 
 from __future__ import annotations
 

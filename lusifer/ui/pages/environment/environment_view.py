@@ -1,4 +1,4 @@
-"""What the Playground page works with: runs of agents against simulated users, and one episode as a talk."""
+"""The Environment page: runs of agents against simulated users, and the transcript of one episode."""
 
 from __future__ import annotations
 

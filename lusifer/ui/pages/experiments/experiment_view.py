@@ -1,4 +1,4 @@
-"""What the Experiments page works with: settings, prices, jobs and recorded results."""
+"""The Experiments page: settings, prices, jobs and recorded results."""
 
 from __future__ import annotations
 

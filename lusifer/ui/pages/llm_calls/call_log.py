@@ -1,4 +1,4 @@
-"""What the Calls page works with: calls as frames, one call whole, and how to repeat it by hand."""
+"""The LLM calls page: calls as tables, one call in full, and how to repeat it."""
 
 from __future__ import annotations
 

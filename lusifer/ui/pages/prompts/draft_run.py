@@ -1,4 +1,4 @@
-"""A scratch run of a draft: one profile or ten ratings, shown as they come, beside the answer before."""
+"""A trial run of a draft: one profile or ten ratings, streamed, next to the previous answer."""
 
 from __future__ import annotations
 

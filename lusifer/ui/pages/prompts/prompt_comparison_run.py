@@ -1,4 +1,4 @@
-"""What the Prompts page's comparison works with: candidates, their price, the recorded run, its figures."""
+"""A comparison of prompt candidates as a recorded run: candidates, price, figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Prompts page's comparison: choosing candidates and sample, and looking at what came of it."""
+"""What the comparison of prompts draws: the choice of candidates and sample, and the results."""
 
 from __future__ import annotations
 

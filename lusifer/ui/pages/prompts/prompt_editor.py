@@ -1,4 +1,4 @@
-"""The Prompts page's editor: a draft that survives a reload, its mistakes, and what it would ask."""
+"""The prompt editor: a draft that survives a reload, its mistakes, and the rendered prompt."""
 
 from __future__ import annotations
 

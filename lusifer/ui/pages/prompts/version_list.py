@@ -1,4 +1,4 @@
-"""The Prompts page's list of versions: labels, differences, notes, files."""
+"""The list of prompt versions: labels, differences, notes, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibrated ratings on a page: what was learned from forecasts, and a rating taken apart."""
+"""Calibrated ratings: the calibration learned from forecasts, and the parts of one rating."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Fidelity page works with: a sample of users simulated, measured beside naive simulators, recorded."""
+"""The Realism page: a sample of users is simulated, compared with naive simulators and recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames for the Users page."""
+"""Tables of the Simulated users page."""
 
 from __future__ import annotations
 

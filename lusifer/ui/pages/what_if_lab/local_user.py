@@ -1,4 +1,4 @@
-"""You: rate movies yourself, watch your own profile form, and let it predict what you will give next."""
+"""A local user: rates items, watches the own profile evolve, and has the next ratings predicted."""
 
 from __future__ import annotations
 
