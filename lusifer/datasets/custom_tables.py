@@ -26,7 +26,7 @@ from lusifer.datasets.releases import (
     with_unknown,
     with_unknown_users,
 )
-from lusifer.datasets.tables import TABULAR, blocks, source_of
+from lusifer.datasets.table_reader import TABULAR, blocks, source_of
 from lusifer.errors import DatasetError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
@@ -313,7 +313,7 @@ def preview_columns(path: Path) -> dict[str, list[Any]]:
 
 
 def _source(path: Path, report: DataQualityReport | None = None) -> Any:
-    from lusifer.datasets.tables import Source
+    from lusifer.datasets.table_reader import Source
 
     if path.suffix in {".inter", ".item", ".user"}:  # RecBole's atomic files
         return Source(path, "\t", quoted=False)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.dataset import RatingScale, RatingTable
-from lusifer.datasets.tables import Source, blocks
+from lusifer.datasets.table_reader import Source, blocks
 from lusifer.errors import CancelledError, DatasetError
 from lusifer.progress import Progress, ignore_progress
 

@@ -16,7 +16,7 @@ import pandas as pd
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.dataset import RatingScale, RatingTable
 from lusifer.datasets.ingest import IdEncoder, RatingColumns, read_ratings
-from lusifer.datasets.tables import Source, encoding_of
+from lusifer.datasets.table_reader import Source, encoding_of
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
 from lusifer.progress import Progress, ignore_progress

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from lusifer import datasets
-from lusifer.datasets import custom_tables, splits, tables
+from lusifer.datasets import custom_tables, splits, table_reader
 from lusifer.datasets import fetch as fetching
 from lusifer.errors import CancelledError, DatasetError, InvalidInputError
 from tests.conftest import TEST_DATA
@@ -128,12 +128,12 @@ def test_a_file_that_holds_nothing_says_so(root: Path) -> None:
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_separator_cut_by_a_block_is_put_together(tmp_path: Path, monkeypatch, rows: int) -> None:
     folder = one_m(tmp_path / "x", [(u, i, 1 + (u + i) % 5, u * i) for u in range(1, 40) for i in range(1, 40)])
-    monkeypatch.setattr(tables, "BLOCK", 1024 + rows)
+    monkeypatch.setattr(table_reader, "BLOCK", 1024 + rows)
     from lusifer.datasets.data_quality import DataQualityReport
 
-    source = tables.Source(folder / "ratings.dat", "::", ("u", "i", "r", "t"), quoted=False)
+    source = table_reader.Source(folder / "ratings.dat", "::", ("u", "i", "r", "t"), quoted=False)
     report = DataQualityReport()
-    seen = [r for line, block in tables.blocks(source, report) for r in block.to_pylist()]
+    seen = [r for line, block in table_reader.blocks(source, report) for r in block.to_pylist()]
     assert len(seen) == 39 * 39 and not report.problems
     assert [r["t"] for r in seen] == [str(u * i) for u in range(1, 40) for i in range(1, 40)]
 
@@ -368,7 +368,7 @@ def test_fields_that_come_later_in_json_lines_are_no_error(root: Path, monkeypat
     lines = [{"user_id": u, "item_id": i, "rating": 1 + (u + i) % 5} for u in range(40) for i in range(20)]
     lines[-1]["vote"] = 7
     (folder / "ratings.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
-    monkeypatch.setattr(tables, "BLOCK", 4096)
+    monkeypatch.setattr(table_reader, "BLOCK", 4096)
     custom_tables.save_mapping(folder, custom_tables.propose_mapping(folder))
     assert len(datasets.load("later").ratings) == 800
 
@@ -395,7 +395,7 @@ def test_lines_are_those_of_the_file(root: Path, end: str, last: bool) -> None:
 
 def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> None:
     """Whole numbers that become decimals or texts, and a line that is no JSON, far behind the first block."""
-    monkeypatch.setattr(tables, "BLOCK", 2000)
+    monkeypatch.setattr(table_reader, "BLOCK", 2000)
     folder = root / "music"
     folder.mkdir(parents=True)
     said = [{"listener": f"u{n % 41}", "album_id": n % 50, "stars": 1 + n % 5, "tags": ["a", "b"]} for n in range(400)]
@@ -426,7 +426,7 @@ def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> N
 
 def test_json_lines_keep_their_ids_whatever_kind_they_are(root: Path, monkeypatch) -> None:
     """5, 5.0 and "5" are one item; a nested monster and half a character are no reason to stop."""
-    monkeypatch.setattr(tables, "BLOCK", 2000)
+    monkeypatch.setattr(table_reader, "BLOCK", 2000)
     folder = root / "music"
     folder.mkdir(parents=True)
     kinds = (int, float, str)
