@@ -135,7 +135,11 @@ def _elsewhere(
             shown_items = items[: prompts.items_per_call]
             yield "rate", prompt_rendering.rate_values(prompts, context, shown_items)
             schema = json.dumps(answers.ratings_schema(shown_items, context.scale))
-            template_values = {"problem": PROBLEM, "schema": schema, **prompt_rendering.noun_variables(context.item_nouns)}
+            template_values = {
+                "problem": PROBLEM,
+                "schema": schema,
+                **prompt_rendering.noun_variables(context.item_nouns),
+            }
             yield "repair", {**template_values, "items": shown_items[:2]}
             yield "repair", {**template_values, "items": ()}
 

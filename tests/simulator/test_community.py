@@ -36,8 +36,8 @@ def small(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Fewer rounds of sampling: what is tested here is what goes in, not how well it predicts."""
-    monkeypatch.setattr(evidence, "WHOLE", (12, 8))
-    monkeypatch.setattr(evidence, "PART", (8, 6))
+    monkeypatch.setattr(evidence, "FULL_FIT", (12, 8))
+    monkeypatch.setattr(evidence, "FOLD_FIT", (8, 6))
 
 
 def _with(split: Split, part: str, row: int, rating: float) -> Split:
@@ -101,7 +101,7 @@ def test_what_is_kept_is_what_was_computed(small, tmp_path, quick, monkeypatch) 
 
 
 def test_cancel_keeps_nothing_half_made(small, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(evidence, "WHOLE", (5000, 8))
+    monkeypatch.setattr(evidence, "FULL_FIT", (5000, 8))
     asked = []
     with pytest.raises(CancelledError):
         evidence.with_factorization(
