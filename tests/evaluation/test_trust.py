@@ -119,7 +119,7 @@ def test_few_users_and_weak_options_tell_nothing(store) -> None:
 
 def test_a_language_model_is_told_that_agents_can_not_be_checked(store) -> None:
     line = next(x for x in card(store).lines if x.key == "agreement")
-    assert "built-in alone" in line.how
+    assert "built-in only" in line.how
 
 
 def test_other_versions_splits_and_unfinished_runs_do_not_count(store) -> None:
