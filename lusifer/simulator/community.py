@@ -76,7 +76,7 @@ class UserNeighbors:
         found[user] = 0.0
         return np.maximum(found, 0.0)
 
-    def of(self, users: NDArray[Any], items: NDArray[Any]) -> Columns:
+    def deviations_for(self, users: NDArray[Any], items: NDArray[Any]) -> Columns:
         """``near``, ``near_count``, ``near_mean`` of pairs."""
         user, item = self.side.user_rows(users), self.side.item_rows(items)
         near, count, mean = np.zeros(len(user)), np.zeros(len(user)), np.full(len(user), np.nan)
@@ -151,7 +151,7 @@ class EvidenceModel:
             "item_spread": self.std[item],
         }
         if self.neighbours is not None:
-            columns |= self.neighbours.evidence_for(users, items)
+            columns |= self.neighbours.deviations_for(users, items)
             plain, ordinal = self.machines
             columns["chances"] = ordinal.predict_probabilities(users, items)
             both = plain.predict(users, items) + columns["chances"] @ self.scale.values
@@ -436,7 +436,7 @@ def _near(side: SideInformation, train: RatingTable, scale: RatingScale, fold: N
         bias = Bias().fit(rest, scale)
         near = UserNeighbors(side, rest, rest.rating - bias.predict(rest.user, rest.item))
         fold_rows = rows[of_fold]
-        for column, values in near.evidence_for(train.user[fold_rows], train.item[fold_rows]).items():
+        for column, values in near.deviations_for(train.user[fold_rows], train.item[fold_rows]).items():
             columns.setdefault(column, np.zeros(len(rows)))[of_fold] = values
     return columns
 

@@ -79,7 +79,7 @@ def test_evidence_does_not_know_a_test_rating(small, tmp_path, quick) -> None:
     assert _same(a.evidence_for(split.test.user, split.test.item), b.evidence_for(split.test.user, split.test.item))
     light = evidence.offsets_only(small, split), evidence.offsets_only(small, flipped)
     for part in (split.train, split.test):
-        assert _same(*(c.of(part.user, part.item) for c in light))
+        assert _same(*(c.evidence_for(part.user, part.item) for c in light))
 
 
 def test_what_is_kept_is_what_was_computed(small, tmp_path, quick, monkeypatch) -> None:
