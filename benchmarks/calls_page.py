@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lusifer.store.calls import CALL_COLUMNS
 
 from lusifer import prompts
 from lusifer.datasets import load
 from lusifer.store import Store
+from lusifer.store.calls import CALL_COLUMNS
 
 COUNT, REPEAT = 200_000, 5
 
