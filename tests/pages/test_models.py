@@ -50,7 +50,7 @@ def test_a_fresh_start_is_on_the_built_in_and_offers_what_answers(data_dir, olla
     monkeypatch.setenv("OLLAMA_HOST", ollama.url)
     app = open_page("users", user="405")
     assert app.selectbox(key="model").value == "builtin"
-    press(app, "Ollama with qwen05:latest is running here")
+    press(app, "Ollama with qwen05:latest is running")
     assert app.selectbox(key="model").value == "ollama:qwen05:latest"
     assert not app.exception and not ollama.requests, "and it has not been asked anything"
 
