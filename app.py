@@ -1,8 +1,8 @@
 """The explorer: ``python -m lusifer app`` or ``streamlit run app.py``."""
 
 from lusifer import settings
-from lusifer.ui import frame
+from lusifer.ui import shell
 
 settings.load_env_file()
-frame.configure()
-frame.run()
+shell.configure()
+shell.draw_app()

@@ -32,7 +32,7 @@ def all_baselines(dataset: Dataset, split: Split) -> None:
     """Fit and predict every method in this process."""
     true = split.test.rating.astype(float)
     began, slowest = time.perf_counter(), 0.0
-    for name in baselines.METHODS:
+    for name in baselines.BASELINES:
         found = predict_baseline(name, dataset, split, split.test)
         slowest = max(slowest, found.seconds)
         print(line(name, scores(found.values, true), f"{found.seconds:6.2f} s"))
@@ -46,9 +46,9 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
     bias = scores(predict_baseline("bias", dataset, split, split.test).values, true)
     print(line("bias", bias))
     began = time.perf_counter()
-    full = community.full(dataset, split, folder)
+    full = community.with_factorization(dataset, split, folder)
     prepared = time.perf_counter() - began
-    light = community.light(dataset, split)
+    light = community.offsets_only(dataset, split)
     level = np.rint((true - dataset.scale.lowest) / dataset.scale.step).astype(int)
     rows = np.arange(len(true))
     for told, by in ((False, light), (True, full)):
@@ -58,8 +58,8 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
         made = calibrate(dataset, split, model, found, by)
         took = time.perf_counter() - began
         way = "told what others gave" if told else "alone"
-        print(line(f"built-in, {way}", scores(found.answers.said, true)))
-        s, without = scores(made.found.expected, true), scores(made.without.expected, true)
+        print(line(f"built-in, {way}", scores(found.answers.expected, true)))
+        s, without = scores(made.calibrated.expected, true), scores(made.without_model.expected, true)
         print(
             line(
                 "  calibrated",
@@ -67,14 +67,14 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
                 f"{took:.1f} s; without its say {without['rmse']:.4f}; {s['rmse'] / bias['rmse']:.4f} of bias",
             )
         )
-        likelihood = np.log(made.found.chances[rows, level]).mean()
+        likelihood = np.log(made.calibrated.probabilities[rows, level]).mean()
         high = dataset.scale.values >= threshold(dataset.scale)
         curve = reliability(
-            pd.Series(made.found.chances[:, high].sum(axis=1)),
+            pd.Series(made.calibrated.probabilities[:, high].sum(axis=1)),
             pd.Series((true >= threshold(dataset.scale)).astype(float)),
         )
         print(f"    log-likelihood {likelihood:.4f}, calibration error of a high rating {curve.attrs['error']:.4f}")
-    ordinal = full.of(split.test.user, split.test.item)["chances"]
+    ordinal = full.evidence_for(split.test.user, split.test.item)["chances"]
     print(f"    log-likelihood of the ordinal machine {np.log(ordinal[rows, level]).mean():.4f}")
     print(f"    evidence out of fold {prepared:.0f} s")
 

@@ -15,7 +15,7 @@ import numpy as np
 from lusifer import settings
 from lusifer.datasets import Dataset, load, splits
 from lusifer.datasets.splits import Split
-from lusifer.simulator import StatisticalUserModel, community, evolve, plan, statistical, taste
+from lusifer.simulator import StatisticalUserModel, community, evolve, make_evolution_spec, statistical, taste
 from lusifer.simulator.community import Community
 
 WITH_EVIDENCE = {
@@ -46,7 +46,7 @@ def forecast_rmse(dataset: Dataset, split: Split, told: Community | None = None)
     model = StatisticalUserModel(evidence=told is not None)
     errors: list[float] = []
     for user in dataset.user_ids[:: 1 if told is None else 3]:
-        what = plan(dataset, split, int(user), model, community=told)
+        what = make_evolution_spec(dataset, split, int(user), model, community=told)
         for step in evolve(dataset, split, model, what, community=told):
             if step.number > 1:
                 errors.extend(step.errors)
@@ -64,7 +64,7 @@ def main() -> None:
                 found = forecast_rmse(dataset, split)
             mark = "  <- as it is" if value == getattr(taste, name) else ""
             print(f"  {name} {value:g}: RMSE {found:.4f}, {found / now:.4f} of it{mark}")
-    told = community.full(dataset, split, settings.kept_dir())
+    told = community.with_factorization(dataset, split, settings.prediction_cache_dir())
     now = forecast_rmse(dataset, split, told)
     print(f"told what others gave: RMSE {now:.4f}")
     for name, values in WITH_EVIDENCE.items():

@@ -14,7 +14,7 @@ from statistics import median
 
 from benchmarks.throughput import asking, posting, request, work
 from lusifer.datasets import load, splits
-from tests.servers import apart
+from tests.servers import openai_subprocess
 
 TIMED, STORED = 500, 10_000
 
@@ -33,7 +33,7 @@ def main() -> None:
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
     *jobs, extra = work(dataset, split, STORED + 1)
-    with apart.running() as url, asking(url) as model, posting(url) as post:
+    with openai_subprocess.running() as url, asking(url) as model, posting(url) as post:
 
         def whole(job: tuple) -> None:
             assert not any(r.failure for r in model.rate(*job))

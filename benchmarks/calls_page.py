@@ -86,17 +86,19 @@ def main() -> None:
         )
         limits = {"first rows": 500.0, "search": 1000.0}
         parts: dict[str, Callable[[], Any]] = {
-            "first rows": lambda: store.calls({}),
-            "first rows, one model and failed": lambda: store.calls({"model": "openai:model-1", "status": "failed"}),
-            "choices of six filters": lambda: [store.call_values(c) for c in CALL_COLUMNS],
-            "totals by model": lambda: store.call_totals("model"),
-            "totals by day": lambda: store.call_totals("day"),
-            "sidebar": store.usage,
-            "search, one word": lambda: store.calls({}, search="terminator"),
-            "search, two words": lambda: store.calls({}, search="godfather 1972"),
-            "search, a word in every call": lambda: store.calls({}, search="ratings"),
-            "search, nothing": lambda: store.calls({}, search="xylophone"),
-            "the last page": lambda: store.calls({}, offset=count - 100),
+            "first rows": lambda: store.list_calls({}),
+            "first rows, one model and failed": lambda: store.list_calls(
+                {"model": "openai:model-1", "status": "failed"}
+            ),
+            "choices of six filters": lambda: [store.list_call_values(c) for c in CALL_COLUMNS],
+            "totals by model": lambda: store.sum_calls("model"),
+            "totals by day": lambda: store.sum_calls("day"),
+            "sidebar": store.get_usage,
+            "search, one word": lambda: store.list_calls({}, search="terminator"),
+            "search, two words": lambda: store.list_calls({}, search="godfather 1972"),
+            "search, a word in every call": lambda: store.list_calls({}, search="ratings"),
+            "search, nothing": lambda: store.list_calls({}, search="xylophone"),
+            "the last page": lambda: store.list_calls({}, offset=count - 100),
         }
         for name, work in parts.items():
             took = timed(work)

@@ -11,8 +11,8 @@ import time
 import numpy as np
 
 from lusifer.datasets import load, splits
-from lusifer.env import MovieLensEnv, agents, play
-from lusifer.env.world import World, build
+from lusifer.env import MovieLensEnv, agent_runs, agents
+from lusifer.env.world import World, build_world
 
 STEPS, LEARNING, SEEDS = 6000, 2000, 10
 AIMS = {1: 2000.0, 10: 500.0}
@@ -38,20 +38,20 @@ def rate(world: World, slate: int) -> float:
 def main() -> None:
     dataset = load("ml-100k")
     began = time.perf_counter()
-    world = build(dataset, splits.make(dataset, "last-10"))
+    world = build_world(dataset, splits.make(dataset, "last-10"))
     print(f"a world: {time.perf_counter() - began:.1f} s, {len(world.users)} users")
     for slate, aim in AIMS.items():
         found = rate(world, slate)
         print(f"slate of {slate}: {found:,.0f} steps a second, {found / aim:.2f} of the {aim:,.0f} aimed at")
     names = ("random", "popularity", "linucb")
-    log = play.compare(
+    log = agent_runs.run_agents(
         lambda: MovieLensEnv(world_=world),
-        {n: (lambda seed, n=n: agents.create(n, world, seed)) for n in names},
+        {n: (lambda seed, n=n: agents.create_agent(n, world, seed)) for n in names},
         LEARNING,
         range(SEEDS),
     )
     for name in names[:2]:
-        value, low, high = play.better(log, "linucb", name)
+        value, low, high = agent_runs.reward_difference(log, "linucb", name)
         print(f"linucb above {name} over {LEARNING:,} steps, {SEEDS} seeds: {value:+.3f} ({low:+.3f} to {high:+.3f})")
 
 

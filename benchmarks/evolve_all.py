@@ -6,7 +6,7 @@ import sys
 import time
 
 from lusifer.datasets import load, splits
-from lusifer.simulator import StatisticalUserModel, evolve, plan
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
         began = time.perf_counter()
         steps = 0
         for user in dataset.user_ids:
-            what = plan(dataset, split, int(user), model, forecasts=forecasts)
+            what = make_evolution_spec(dataset, split, int(user), model, forecasts=forecasts)
             steps += len(list(evolve(dataset, split, model, what)))
         took[forecasts] = time.perf_counter() - began
     count = len(dataset.user_ids)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lusifer.datasets import load, splits
 from lusifer.evaluation import CALIBRATED, SIMULATOR, evaluate, fidelity, sample_users
-from lusifer.evaluation.experiments import EXPERIMENTS, Setting
+from lusifer.evaluation.experiments import EXPERIMENTS, RunContext
 from lusifer.simulator import StatisticalUserModel, community
 
 USERS, AIM = 100, 120.0
@@ -23,7 +23,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, experiment in EXPERIMENTS.items():
             began = time.perf_counter()
-            setting = Setting(dataset, split, StatisticalUserModel(), tuple(users), folder=Path(folder))
+            setting = RunContext(dataset, split, StatisticalUserModel(), tuple(users), folder=Path(folder))
             experiment.run(setting)
             took = time.perf_counter() - began
             total += took
@@ -35,13 +35,13 @@ def main() -> None:
         [SIMULATOR],
         users=users,
         model=StatisticalUserModel(),
-        community=community.light(dataset, split),
+        community=community.offsets_only(dataset, split),
     )
     said = {
-        "calibrated": found.calibrations[CALIBRATED].found.values("sample", dataset.scale, 0),
-        **fidelity.naive(split, found.test, dataset.scale),
+        "calibrated": found.calibrations[CALIBRATED].calibrated.values("sample", dataset.scale, 0),
+        **fidelity.naive_ratings(split, found.test, dataset.scale),
     }
-    fidelity.measure(fidelity.Histories(dataset, split, found.test, said))
+    fidelity.measure_fidelity(fidelity.Histories(dataset, split, found.test, said))
     took = time.perf_counter() - began
     total += took
     print(f"fidelity: {took:.1f} s")

@@ -17,17 +17,17 @@ def main() -> None:
     split = splits.make(dataset, "last-10")
     began = time.perf_counter()
     found = evaluate(
-        dataset, split, [SIMULATOR], model=StatisticalUserModel(), community=community.light(dataset, split)
+        dataset, split, [SIMULATOR], model=StatisticalUserModel(), community=community.offsets_only(dataset, split)
     )
     simulated = time.perf_counter() - began
     scale = dataset.scale
     said = {
-        "calibrated": found.calibrations[CALIBRATED].found.values("sample", scale, 0),
+        "calibrated": found.calibrations[CALIBRATED].calibrated.values("sample", scale, 0),
         "alone": fidelity.on_scale(found.predictions[SIMULATOR].values, scale),
-        **fidelity.naive(split, found.test, scale),
+        **fidelity.naive_ratings(split, found.test, scale),
     }
     began = time.perf_counter()
-    made = fidelity.measure(fidelity.Histories(dataset, split, found.test, said))
+    made = fidelity.measure_fidelity(fidelity.Histories(dataset, split, found.test, said))
     print(f"{made['users']} users: simulated in {simulated:.0f} s, measured in {time.perf_counter() - began:.0f} s")
     for key, (title, side, _) in fidelity.MEASURES.items():
         values = {n: r[key][0] for n, r in made["simulators"].items()}

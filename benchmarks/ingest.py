@@ -102,7 +102,7 @@ def measure(root: Path, name: str) -> None:
     )
     from lusifer import datasets
     from lusifer.datasets import splits
-    from lusifer.simulator import StatisticalUserModel, evolve, plan
+    from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
 
     began = time.perf_counter()
     data = datasets.load(name)
@@ -119,7 +119,7 @@ def measure(root: Path, name: str) -> None:
         times["history"].append(time.perf_counter() - began)
         if len(split.train.of_user(user)):
             began = time.perf_counter()
-            list(evolve(data, split, model, plan(data, split, user, model)))
+            list(evolve(data, split, model, make_evolution_spec(data, split, user, model)))
             times["evolve"].append(time.perf_counter() - began)
     print(f"  opened again in {opened * 1000:.0f} ms, last-10 cut in {cut:.1f} s (once a server)")
     for what, found in times.items():

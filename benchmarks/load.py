@@ -88,7 +88,7 @@ class Session:
             if time.monotonic() < until:
                 chosen = BackMsg()
                 states = chosen.rerun_script.widget_states.widgets
-                states.add(id=self.ids["User id"][0], int_value=self.random.choice(self.users))
+                states.add(id=self.ids["User ID"][0], int_value=self.random.choice(self.users))
                 if "Step" in self.ids:  # a short history has one step alone
                     states.add(id=self.ids["Step"][0]).double_array_value.data.append(1)
                 began = time.perf_counter()
@@ -119,7 +119,7 @@ class Session:
         kind = found.WhichOneof("type")
         if kind in {"button", "number_input", "slider"}:
             part = getattr(found, kind)
-            label = next((x for x in ("Next", "User id", "Step") if part.label.startswith(x)), None)
+            label = next((x for x in ("Next", "User ID", "Step") if part.label.startswith(x)), None)
             if label is not None and (label != "Step" or kind == "slider"):
                 self.ids[label] = (part.id, part.disabled)
         elif kind == "exception":

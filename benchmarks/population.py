@@ -17,7 +17,7 @@ AIM = 100.0
 def main() -> None:
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
-    users = population.chosen(split, None)
+    users = population.choose_users(split, None)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LUSIFER_DATA"] = folder
         began, used = time.perf_counter(), time.process_time()

@@ -10,8 +10,8 @@ from statistics import median
 from benchmarks.rerender import APP
 from lusifer import prompts
 from lusifer.datasets import load, splits
-from lusifer.simulator import StatisticalUserModel, evolve, plan
-from lusifer.simulator.preview import context_at, preview
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
+from lusifer.simulator.preview import context_at, preview_prompt
 
 TIMES, AIM = 15, 200.0
 
@@ -22,15 +22,15 @@ def main() -> None:
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
     model = StatisticalUserModel()
-    steps = list(evolve(dataset, split, model, plan(dataset, split, 405, model)))
+    steps = list(evolve(dataset, split, model, make_evolution_spec(dataset, split, 405, model)))
     items = dataset.items_of(split.test.of_user(405).item)
     for template in prompts.TEMPLATES:
         context = context_at(dataset, split, 405, steps, template, 2)
         found = []
         for n in range(TIMES):
-            edited = prompts.load().shows(template, dict(prompts.load().templates)[template] + f"\nEdit {n}.")
+            edited = prompts.load().with_template(template, dict(prompts.load().templates)[template] + f"\nEdit {n}.")
             began = time.perf_counter()
-            assert preview(edited, template, context, items).messages
+            assert preview_prompt(edited, template, context, items).messages
             found.append((time.perf_counter() - began) * 1000)
         print(f"preview of {template}: {median(found):.1f} ms")
     with tempfile.TemporaryDirectory() as folder:

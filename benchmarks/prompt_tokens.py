@@ -18,9 +18,9 @@ from statistics import fmean
 
 from lusifer import prompts
 from lusifer.datasets import Dataset, load, splits
-from lusifer.datasets.details import import_csv, load_details
-from lusifer.llm import stack
-from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan
+from lusifer.datasets.item_details import import_csv, load_details
+from lusifer.llm import create_llm
+from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, make_evolution_spec
 from lusifer.simulator.evolution import context_after
 from lusifer.store import Store
 
@@ -57,13 +57,13 @@ def main() -> None:
         store = Store(Path(folder) / "lusifer.db")
         dataset = with_overviews(load("ml-100k"), store)
         split = splits.make(dataset, "last-10")
-        model = LLMUserModel(stack("openai:small", store), prompts.load())
+        model = LLMUserModel(create_llm("openai:small", store), prompts.load())
         sums: dict[str, list[int]] = defaultdict(list)
         ratings = 0
         for user in split.test.user_ids[:: len(split.test.user_ids) // USERS][:USERS].tolist():
             # The built-in writes the profile, so that it has a real one's length and sections.
             built_in = StatisticalUserModel()
-            steps = list(evolve(dataset, split, built_in, plan(dataset, split, user, built_in)))
+            steps = list(evolve(dataset, split, built_in, make_evolution_spec(dataset, split, user, built_in)))
             context = context_after(dataset, split, user, steps)
             items = dataset.items_of(split.test.of_user(user).item)
             for messages, options in model.rate_questions(context, items):

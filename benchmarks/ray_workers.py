@@ -16,7 +16,7 @@ from pathlib import Path
 from lusifer import prompts
 from lusifer.datasets import load, splits
 from lusifer.evaluation import population
-from lusifer.evaluation.cluster import Cluster, Recipe, Work
+from lusifer.evaluation.cluster import Cluster, SharedInputs, UserModelConfig
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
 
@@ -39,8 +39,8 @@ def main() -> None:
     given = parser.parse_args()
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
-    users = population.chosen(split, given.users)
-    recipe = Recipe("openai:a", prompts.load())
+    users = population.choose_users(split, given.users)
+    recipe = UserModelConfig("openai:a", prompts.load())
     rates: dict[int, float] = {}
     for workers in (1, 2):
         ours, theirs = multiprocessing.get_context("spawn").Pipe()
@@ -49,12 +49,14 @@ def main() -> None:
         os.environ.update(OPENAI_BASE_URL=ours.recv(), OPENAI_API_KEY=KEY)
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder) / "x.db")
-            on = Cluster(recipe, Work(dataset, split, None, False), store, workers=workers, threads=given.threads)
+            on = Cluster(
+                recipe, SharedInputs(dataset, split, None, False), store, workers=workers, threads=given.threads
+            )
             try:
                 on.start(f"benchmark-{workers}")
                 began = time.perf_counter()
                 population.run_population(
-                    dataset, split, recipe.make(store), users, Path(folder) / "parts", store, by_engine=on.parts
+                    dataset, split, recipe.build(store), users, Path(folder) / "parts", store, simulate_parts=on.parts
                 )
                 took = time.perf_counter() - began
             finally:

@@ -13,8 +13,8 @@ from pathlib import Path
 from lusifer.datasets import load, splits
 from lusifer.evaluation import population
 from lusifer.llm.batch import DISCOUNT
-from lusifer.simulator import StatisticalUserModel, plan, user_model
-from lusifer.simulator.estimate import for_users
+from lusifer.simulator import StatisticalUserModel, make_evolution_spec, user_model
+from lusifer.simulator.estimate import estimate_users
 from lusifer.store import Store
 
 SIZES = {"100K": 943, "1M": 6_040, "32M": 200_948, "a million users": 1_000_000}
@@ -30,12 +30,12 @@ def main() -> None:
     given = parser.parse_args()
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
-    users = population.chosen(split, 100)
+    users = population.choose_users(split, 100)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "x.db")
         model = user_model(given.model, store, keys={"openai": "sk-none"})
-        plans = [plan(dataset, split, u, model) for u in users]
-        cost = for_users(dataset, split, plans, model, store)
+        plans = [make_evolution_spec(dataset, split, u, model) for u in users]
+        cost = estimate_users(dataset, split, plans, model, store)
     calls, read, written = (x / len(users) for x in (cost.calls, cost.input_tokens, cost.output_tokens))
     dollars = None if cost.dollars is None else cost.dollars / len(users)
     print(

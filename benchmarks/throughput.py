@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 
 from lusifer.datasets import Dataset, Item, load, splits
 from lusifer.datasets.splits import Split
-from lusifer.llm import Budget, Limit
+from lusifer.llm import Budget, SpendingLimit
 from lusifer.simulator import LLMUserModel, user_model
 from lusifer.simulator.evolution import context_after, history_of
 from lusifer.simulator.types import Bullet, Context, Profile, Update
 from lusifer.store import Store
-from tests.servers import apart
+from tests.servers import openai_subprocess
 from tests.servers.openai import KEY
 
 DELAY, WORKERS, ROUNDS, ITEMS = 0.2, 32, 60, 10
@@ -43,8 +43,8 @@ def work(dataset: Dataset, split: Split, calls: int) -> list[Work]:
     for user in users[:calls]:
         start = context_after(dataset, split, user, ())
         profile = Profile(start.profile.about, tuple(map(Bullet, PROFILE)))
-        read = start.reading(history_of(dataset, split, user, 40))
-        contexts.append(read.after(Update(profile, "", ())))
+        read = start.with_batch(history_of(dataset, split, user, 40))
+        contexts.append(read.after_update(Update(profile, "", ())))
     found = []
     for at in range(calls):
         first = at // len(users) * ITEMS
@@ -56,7 +56,7 @@ def work(dataset: Dataset, split: Split, calls: int) -> list[Work]:
 def asking(url: str) -> Iterator[LLMUserModel]:
     """A language model at this address, with an empty database and a budget that is never used up."""
     os.environ.update(OPENAI_BASE_URL=url, OPENAI_API_KEY=KEY)
-    budget = Budget(run=Limit(tokens=10**12), run_id="benchmark")
+    budget = Budget(run=SpendingLimit(tokens=10**12), run_id="benchmark")
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "lusifer.db")
         model = user_model("openai:small", store, budget=budget)
@@ -106,7 +106,7 @@ def main() -> None:
     calls = WORKERS * ROUNDS
     every = work(dataset, splits.make(dataset, "last-10"), calls + 2)
     jobs, more = every[:calls], every[calls:]
-    with apart.running(DELAY) as url, asking(url) as model:
+    with openai_subprocess.running(DELAY) as url, asking(url) as model:
         bodies = [request(model, job) for job in jobs]
 
         def bare(mine: Sequence[bytes]) -> None:

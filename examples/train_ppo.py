@@ -20,8 +20,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lusifer.env import MovieLensEnv, agents, play, world
-from lusifer.env.agents import ARMS
+from lusifer.env import MovieLensEnv, agent_runs, agents, load_world
+from lusifer.env.agents import MAX_ARMS
 from lusifer.env.world import World
 from lusifer.errors import LusiferError
 
@@ -32,11 +32,11 @@ OTHER_SEEDS = 10_000
 
 def arms(w: World) -> np.ndarray:
     """Rows of the movies that are chosen among, the most rated first."""
-    return np.argsort(-w.popularity, kind="stable")[:ARMS]
+    return np.argsort(-w.popularity, kind="stable")[:MAX_ARMS]
 
 
 class Policy:
-    """A trained policy as an agent of `lusifer.env.play`: what the user has met is not shown again."""
+    """A trained policy as an agent of `lusifer.env.agent_runs`: what the user has met is not shown again."""
 
     name = "ppo"
 
@@ -72,7 +72,7 @@ def main() -> int:
         )
         return 2
     try:
-        w = world()
+        w = load_world()
     except LusiferError as error:
         print(f"{error}", file=sys.stderr)
         return 2
@@ -87,18 +87,20 @@ def main() -> int:
     if given.save:
         model.save(given.save)
     seeds = range(OTHER_SEEDS, OTHER_SEEDS + given.seeds)
-    log = play.compare(
+    log = agent_runs.run_agents(
         lambda: MovieLensEnv(world_=w, reward="expected"),
         {
             "ppo": lambda seed: Policy(model, w),
-            **{n: (lambda seed, n=n: agents.create(n, w, seed)) for n in ("random", "popularity", "bias")},
+            **{n: (lambda seed, n=n: agents.create_agent(n, w, seed)) for n in ("random", "popularity", "bias")},
         },
         given.test_steps,
         seeds,
     )
-    print(play.summary(log, w)[["agent", "reward", "skipped", "length", "coverage"]].to_string(index=False))
+    print(
+        agent_runs.summarize_agents(log, w)[["agent", "reward", "skipped", "length", "coverage"]].to_string(index=False)
+    )
     for name in ("random", "popularity", "bias"):
-        value, low, high = play.better(log, "ppo", name)
+        value, low, high = agent_runs.reward_difference(log, "ppo", name)
         print(f"ppo above {name}: {value:+.3f} ({low:+.3f} to {high:+.3f})")
     return 0
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from lusifer.cli import main
+from lusifer.cli.main import main
 
 sys.exit(main())

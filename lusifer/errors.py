@@ -28,16 +28,16 @@ class DatasetError(LusiferError):
     """A data set is missing, damaged, or can't be written or fetched."""
 
 
-class DatasetMissing(DatasetError):
+class DatasetMissingError(DatasetError):
     """The data set is not on this machine yet (it can be fetched)."""
 
 
-class UnknownId(LusiferError):
+class UnknownIdError(LusiferError):
     """A user or item id that the data set does not have."""
 
 
-class EmptyHistory(LusiferError):
-    """A user without one rating in the training part."""
+class EmptyHistoryError(LusiferError):
+    """A user without one rating in the training set."""
 
 
 class StoreError(LusiferError):
@@ -70,23 +70,23 @@ class ModelError(LusiferError):
         self.attempts = 1
 
     @property
-    def hopeless(self) -> bool:
+    def is_fatal(self) -> bool:
         """Whether the next question would fail the same way, until a person acts."""
         return self.kind in {"auth", "unreachable", "not-found", "budget"}
 
     @property
-    def passing(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether the same question may be answered in a while."""
         return self.kind in {"rate-limit", "server", "timeout", "reset"}
 
 
-class BadRequest(LusiferError):
+class InvalidInputError(LusiferError):
     """Input that can't be meant: an unknown predictor, split, model spec or number out of range."""
 
 
-class MissingLibrary(BadRequest):
+class MissingLibraryError(InvalidInputError):
     """A method needs a package that this machine does not have."""
 
 
-class Cancelled(LusiferError):
+class CancelledError(LusiferError):
     """Work that a person stopped."""

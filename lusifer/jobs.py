@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lusifer.errors import Cancelled, LusiferError
+from lusifer.errors import CancelledError, LusiferError
 from lusifer.store import Store
 
-State = Literal["waiting", "running", "done", "failed", "cancelled"]
-KEEP = 50
+JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
+MAX_ENDED_JOBS = 50
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Job:
 
     id: str
     title: str
-    state: State = "waiting"
+    state: JobState = "waiting"
     done: int = 0
     total: int = 0
     message: str = ""
@@ -64,15 +64,15 @@ class Job:
         """Estimate from the rate so far."""
         return (self.total - self.done) / self.rate if self.rate and self.total else None
 
-    def progress(self, done: int, total: int, message: str = "") -> None:
+    def report_progress(self, done: int, total: int, message: str = "") -> None:
         """Called by the work; stops it if a person asked for that.
 
         Raises:
-            Cancelled: somebody pressed cancel.
+            CancelledError: somebody pressed cancel.
         """
         self.done, self.total, self.message = done, total, message
         if self._stop.is_set():
-            raise Cancelled("Stopped.", "What was finished is kept.")
+            raise CancelledError("Stopped.", "Finished work is saved.")
 
     def cancelled(self) -> bool:
         """Whether somebody asked for the end."""
@@ -88,7 +88,7 @@ class Job:
 
 
 class Jobs:
-    """A few workers and the jobs they were given; the newest `KEEP` ended ones are remembered."""
+    """A few workers and the jobs they were given; the newest `MAX_ENDED_JOBS` ended ones are remembered."""
 
     def __init__(self, workers: int = 2) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lusifer-job")
@@ -109,7 +109,7 @@ class Jobs:
             job = Job(key, title)
             self._jobs.pop(key, None)
             self._jobs[key] = job
-            for old in [k for k, j in self._jobs.items() if not j.active][:-KEEP]:
+            for old in [k for k, j in self._jobs.items() if not j.active][:-MAX_ENDED_JOBS]:
                 del self._jobs[old]
         self._pool.submit(self._run, job, work, store)
         return job
@@ -118,12 +118,12 @@ class Jobs:
         """The newest job under a key."""
         return self._jobs.get(key)
 
-    def all(self) -> list[tuple[str, Job]]:
+    def list_jobs(self) -> list[tuple[str, Job]]:
         """Every job that is remembered, by key."""
         with self._lock:
             return list(self._jobs.items())
 
-    def forget(self, key: str) -> None:
+    def discard(self, key: str) -> None:
         """Drop an ended job, so that its outcome is not shown again."""
         with self._lock:
             job = self._jobs.get(key)
@@ -133,12 +133,12 @@ class Jobs:
     @staticmethod
     def _run(job: Job, work: Callable[[Job], Any], store: Store | None) -> None:
         job.state, job.began = "running", time.monotonic()
-        state: State = "failed"
+        state: JobState = "failed"
         try:
-            job.progress(0, 0)
+            job.report_progress(0, 0)
             job.result = work(job)
             state = "done"
-        except Cancelled as error:
+        except CancelledError as error:
             job.error, state = str(error), "cancelled"
         except LusiferError as error:
             job.error = str(error)
@@ -146,7 +146,7 @@ class Jobs:
             import logging
 
             logging.getLogger("lusifer").exception("The job %s failed", job.title)
-            job.error = f"{type(error).__name__} in {job.title}; the log has the details."
+            job.error = f"{type(error).__name__} in {job.title}; see the log for details."
         finally:
             if store is not None:
                 store.close()

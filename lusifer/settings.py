@@ -70,12 +70,12 @@ def child_environment(**more: str) -> dict[str, str]:
     return {**os.environ, **absolute, **more}
 
 
-def kept_dir() -> Path:
+def prediction_cache_dir() -> Path:
     """Folder of fitted models and predictions that would take seconds to compute again."""
     return data_dir() / ".prepared" / "kept"
 
 
-def public() -> bool:
+def is_public() -> bool:
     """Whether strangers use this server (``LUSIFER_PUBLIC=1``): they choose no addresses and no files."""
     return os.environ.get("LUSIFER_PUBLIC", "").strip().lower() in {"1", "true", "yes", "on"}
 

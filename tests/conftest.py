@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 GUARD = Path(__file__).parent / "guard"
 TEST_DATA = Path(os.environ["LUSIFER_TEST_DATA"]) if os.environ.get("LUSIFER_TEST_DATA") else None
+PATIENCE = 600
+"""Seconds that a test waits for something that comes at once on an idle machine. Only what hangs is ended by it."""
 RECBOLE = ROOT / ".test-data" / "ml-100k"
 
 _spec = importlib.util.spec_from_file_location("lusifer_guard", GUARD / "sitecustomize.py")

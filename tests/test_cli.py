@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lusifer import cli, store
+from lusifer import settings, store
+from lusifer.cli.main import main
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
 
@@ -41,11 +42,11 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
-        patch.setattr(cli.settings, "load_env_file", lambda: None)  # a developer's .env is no test's
+        patch.setattr(settings, "load_env_file", lambda: None)  # a developer's .env is no test's
         for name, value in env.items():
             patch.setenv(name, value)
         try:
-            code = cli.main(arguments)
+            code = main(arguments)
         except SystemExit as end:  # argparse's
             code = int(end.code or 0)
     return subprocess.CompletedProcess(list(arguments), code, out.getvalue(), err.getvalue())
@@ -139,9 +140,9 @@ def test_evaluate_yields_the_calibrated_simulator(data_dir: Path) -> None:
         "simulator,als,ncf,rnn4rec,item-knn",
         "--users",
         "30",
-        "--among",
+        "--user-group",
         "held-out",
-        "--measures",
+        "--metrics",
         "all",
     )
     found = made["predictors"]
@@ -214,9 +215,9 @@ def test_bad_input_ends_a_process_with_2(data_dir: Path) -> None:
         (["evolve", "--user", "1", "--model", "gpt"], "names no model"),
         (["evolve", "--user", "1", "--history", "0"], "at least 1"),
         (["evolve"], "--user"),
-        (["rate", "--user", "1", "--items", "50,x"], "no list of ids"),
+        (["rate", "--user", "1", "--items", "50,x"], "not a list of ids"),
         (["rate", "--user", "1", "--items", ","], "names no movie"),
-        (["rate", "--user", "1", "--items", "50,50"], "asked for twice"),
+        (["rate", "--user", "1", "--items", "50,50"], "requested twice"),
         (["rate", "--user", "1", "--items", "99999"], "no movie 99999"),
         (["rate", "--user", "1", "--items", "50", "--step", "9"], "no step 9"),
         (["evaluate", "--predictors", "oracle"], "no predictor"),
@@ -224,7 +225,7 @@ def test_bad_input_ends_a_process_with_2(data_dir: Path) -> None:
         (["evaluate", "--users", "0"], "at least one user"),
         (["evaluate", "--train", "no.csv", "--test", "no.csv"], "is not there"),
         (["dance"], "invalid choice"),
-        (["data", "fetch", "netflix"], "no data set"),
+        (["data", "fetch", "netflix"], "no dataset"),
     ],
 )
 def test_bad_input(data_dir: Path, arguments: list[str], says: str) -> None:
@@ -246,7 +247,7 @@ def test_three_ratings_and_none(tmp_path: Path) -> None:
     made = answer("evolve", "--dataset", folder, "--split", "last-10", "--user", "1", **env)
     assert [len(s["batch"]) for s in made["steps"]] == [3]
     line = refusal("evolve", "--dataset", folder, "--user", "2", **env)
-    assert "User 2 has no rating in the training part of last-10" in line
+    assert "User 2 has no rating in the training set of last-10" in line
     made = answer(
         "evaluate",
         "--dataset",
@@ -277,9 +278,9 @@ def test_the_built_in_works_without_a_database(data_dir: Path, tmp_path: Path) -
     nowhere = str(tmp_path / "file" / "lusifer.db")
     done = run("evolve", "--user", "1", "--json", LUSIFER_DB=nowhere)
     assert done.returncode == 0 and len(json.loads(done.stdout)["steps"]) == 4
-    assert "nothing will be stored" in done.stderr
+    assert "nothing will be saved" in done.stderr
     line = refusal("evolve", "--user", "1", "--model", "openai:m", LUSIFER_DB=nowhere)
-    assert "can't be made" in line
+    assert "can't be created" in line
 
 
 def test_a_locked_database(data_dir: Path, monkeypatch) -> None:
@@ -331,7 +332,7 @@ def test_a_taken_port(data_dir: Path) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, lusifer.cli as c\n"
+        "import sys, lusifer.cli.main as c\n"
         "try: c.main(['--help'])\nexcept SystemExit: pass\n"
         "heavy = {'numpy', 'pandas', 'streamlit', 'openai', 'plotly', 'pyarrow', 'surprise'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)\n"
@@ -360,7 +361,7 @@ def test_prompts_are_listed_labelled_and_travel(data_dir: Path, tmp_path: Path) 
     assert (name["what"], change["what"], change["after"]) == ("name", "recent", "3")
     assert answer("prompts", "rollback")["number"] == 1
     assert "no prompt version v9" in refusal("prompts", "label", "active", "v9")
-    assert "no prompts called" in refusal("evolve", "--user", "405", "--model", "openai:x", "--prompts", "gone")
+    assert "no prompts named" in refusal("evolve", "--user", "405", "--model", "openai:x", "--prompts", "gone")
     plain = run("prompts", "list")
     assert "v4" in plain.stdout and "active" in plain.stdout
 
@@ -378,7 +379,7 @@ def test_a_run_moves_to_another_machine_and_replays(data_dir: Path, tmp_path: Pa
     db.commit()
     db.close()
     file = tmp_path / "run.db"
-    made = answer("cache", "export", run_id, str(file))
+    made = answer("runs", "export", run_id, str(file))
     assert made["rows"]["answers"] == 8 and made["rows"]["steps"] == 4
     assert KEY.encode() not in file.read_bytes()
     count = len(openai_server.requests)
@@ -387,11 +388,11 @@ def test_a_run_moves_to_another_machine_and_replays(data_dir: Path, tmp_path: Pa
         "OPENAI_BASE_URL": openai_server.url,
         "OPENAI_API_KEY": "",
     }
-    assert answer("cache", "import", str(file), **there)["rows"]["answers"] == 8
+    assert answer("runs", "import", str(file), **there)["rows"]["answers"] == 8
     assert answer("evolve", "--user", "405", "--model", "openai:small", **there) == asked
     assert len(openai_server.requests) == count, "nobody was asked, and no key was needed"
-    assert "is there already" in refusal("cache", "export", run_id, str(file))
-    assert "no run" in refusal("cache", "export", "nothing", str(tmp_path / "x.db"))
+    assert "already exists" in refusal("runs", "export", run_id, str(file))
+    assert "no run" in refusal("runs", "export", "nothing", str(tmp_path / "x.db"))
 
 
 def test_an_experiment_and_the_card_that_reads_it(data_dir: Path) -> None:
@@ -402,7 +403,7 @@ def test_an_experiment_and_the_card_that_reads_it(data_dir: Path) -> None:
     assert drift["run"] == made["run"] and drift["value"] == made["figures"]["mean"][0]
     assert [v["fit"] for v in card["verdicts"]] == [False] * 3
     plain = run("experiment", "order", "--users", "12")
-    assert plain.returncode == 0 and "newest first" in plain.stdout and "a second" in plain.stderr
+    assert plain.returncode == 0 and "newest first" in plain.stdout and "/s" in plain.stderr
     assert "# Trust card" in run("trust").stdout
 
 
@@ -440,7 +441,7 @@ def test_own_tables_are_listed_mapped_and_read(data_dir: Path) -> None:
     guess = answer("data", "map", "music")
     assert not guess["accepted"] and guess["mapping"]["ratings"]["columns"]["user"] == "listener"
     assert "no role" in refusal("data", "map", "music", "--set", "ratings.colour=x")
-    assert "no scale" in refusal("data", "map", "music", "--scale", "ten")
+    assert "not a rating scale" in refusal("data", "map", "music", "--scale", "ten")
     assert "no column 'x'" in refusal("data", "map", "music", "--set", "ratings.user=x", "--accept")
     assert answer("data", "list")["waiting"] == ["music"], "a mapping that does not work is not kept"
     made = answer("data", "map", "music", "--accept", "--scale", "2,10,2", "--title", "My music")
@@ -464,7 +465,7 @@ def test_a_population_by_command(data_dir: Path, openai_server, tmp_path: Path) 
     done = answer("simulate", "--resume", run, "--yes", **env)
     assert done["run"] == run and done["given"] == 20 and done["failed_users"] == 0
     assert "no simulation" in refusal("simulate", "--resume", "nonsense")
-    assert "no number" in refusal("simulate", "--users", "some")
+    assert "not a number" in refusal("simulate", "--users", "some")
 
 
 def test_a_population_at_half_price(data_dir: Path, openai_server) -> None:
@@ -477,7 +478,7 @@ def test_a_population_at_half_price(data_dir: Path, openai_server) -> None:
         "openai:a",
         "--engine",
         "openai-batch",
-        "--pause",
+        "--poll-interval",
         "0.01",
     )
     made = answer(*asked, "--yes", **env)

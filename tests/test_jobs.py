@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from lusifer.errors import BadRequest
-from lusifer.jobs import KEEP, Job, Jobs
+from lusifer.errors import InvalidInputError
+from lusifer.jobs import MAX_ENDED_JOBS, Job, Jobs
+from tests.conftest import PATIENCE
 
 
 @pytest.fixture
@@ -21,19 +22,19 @@ def test_progress_rate_and_result(jobs: Jobs) -> None:
 
     def work(job: Job) -> str:
         time.sleep(0.05)
-        job.progress(5, 20, "five")
+        job.report_progress(5, 20, "five")
         shown.set()
-        go.wait(5)
+        go.wait(PATIENCE)
         return "result"
 
     job = jobs.start("k", "Title", work)
-    assert shown.wait(5)
+    assert shown.wait(PATIENCE)
     assert job.active and job.share == 0.25 and job.message == "five"
     assert job.rate and job.rate > 0
     assert job.seconds_left == pytest.approx(15 / job.rate, rel=0.5)
     assert jobs.start("k", "Again", work) is job, "the same work is not started twice"
     go.set()
-    assert job.wait(5) and job.state == "done" and job.result == "result"
+    assert job.wait(PATIENCE) and job.state == "done" and job.result == "result"
     took = job.seconds
     time.sleep(0.02)
     assert job.seconds == took
@@ -44,7 +45,7 @@ def test_cancel_really_stops(jobs: Jobs) -> None:
 
     def work(job: Job) -> None:
         for n in range(10_000):
-            job.progress(n, 10_000)
+            job.report_progress(n, 10_000)
             counted.append(n)
             time.sleep(0.005)
 
@@ -52,7 +53,7 @@ def test_cancel_really_stops(jobs: Jobs) -> None:
     while not counted:
         time.sleep(0.005)
     job.cancel()
-    assert job.wait(5) and job.state == "cancelled" and "kept" in job.error
+    assert job.wait(PATIENCE) and job.state == "cancelled" and "saved" in job.error
     at = len(counted)
     time.sleep(0.05)
     assert len(counted) == at < 10_000
@@ -60,31 +61,31 @@ def test_cancel_really_stops(jobs: Jobs) -> None:
 
 def test_failures_are_told_apart(jobs: Jobs) -> None:
     def expected(job: Job) -> None:
-        raise BadRequest("Wrong.", "Do this.")
+        raise InvalidInputError("Wrong.", "Do this.")
 
     def bug(job: Job) -> None:
         raise ZeroDivisionError("secret detail")
 
     first, second = jobs.start("a", "A", expected), jobs.start("b", "B", bug)
-    assert first.wait(5) and second.wait(5)
+    assert first.wait(PATIENCE) and second.wait(PATIENCE)
     assert first.state == second.state == "failed" and first.error == "Wrong. Do this."
     assert "ZeroDivisionError in B" in second.error and "secret" not in second.error
 
 
 def test_forget_and_the_newest_are_kept(jobs: Jobs) -> None:
-    for n in range(KEEP + 10):
-        jobs.start(str(n), "T", lambda job: None).wait(5)
-    assert jobs.get("0") is None and jobs.get(str(KEEP + 9)) is not None
-    jobs.forget(str(KEEP + 9))
-    assert jobs.get(str(KEEP + 9)) is None
+    for n in range(MAX_ENDED_JOBS + 10):
+        jobs.start(str(n), "T", lambda job: None).wait(PATIENCE)
+    assert jobs.get("0") is None and jobs.get(str(MAX_ENDED_JOBS + 9)) is not None
+    jobs.discard(str(MAX_ENDED_JOBS + 9))
+    assert jobs.get(str(MAX_ENDED_JOBS + 9)) is None
 
 
 def test_each_worker_closes_its_connection(jobs: Jobs, store) -> None:
     def work(job: Job) -> None:
-        store.keep_call({"status": "ok"})
+        store.save_call({"status": "ok"})
         assert store._local.db is not None
 
     job = jobs.start("k", "T", work, store=store)
-    assert job.wait(5) and job.state == "done"
+    assert job.wait(PATIENCE) and job.state == "done"
     again = jobs.start("k2", "T", lambda j: getattr(store._local, "db", None), store=store)
-    assert again.wait(5) and again.result is None
+    assert again.wait(PATIENCE) and again.result is None

@@ -6,41 +6,38 @@ from typing import Any
 
 from lusifer.baselines.als import ALS
 from lusifer.baselines.bias import Bias
-from lusifer.baselines.fm import FactorisationMachine, load_myfm
+from lusifer.baselines.fm import FactorizationMachine, load_myfm
 from lusifer.baselines.item_knn import ItemKNN
 from lusifer.baselines.means import Constant, ItemMean, UserMean
 from lusifer.baselines.ncf import NCF
-from lusifer.baselines.protocol import Predictor, Tick, silent
+from lusifer.baselines.predictor import Predictor
 from lusifer.baselines.rnn4rec import RNN4Rec
-from lusifer.baselines.side import SideInformation
+from lusifer.baselines.side_information import SideInformation
 from lusifer.baselines.surprise_data import load_surprise
 from lusifer.baselines.svdpp import SVDpp
-from lusifer.errors import BadRequest, MissingLibrary
+from lusifer.errors import InvalidInputError, MissingLibraryError
 
 __all__ = [
     "ALS",
-    "METHODS",
+    "BASELINES",
+    "NAIVE_BASELINES",
     "NCF",
-    "TRIVIAL",
     "Bias",
     "Constant",
-    "FactorisationMachine",
+    "FactorizationMachine",
     "ItemKNN",
     "ItemMean",
     "Predictor",
     "RNN4Rec",
     "SVDpp",
     "SideInformation",
-    "Tick",
     "UserMean",
-    "available",
     "create",
-    "missing_library",
-    "settings_of",
-    "silent",
+    "hyperparameters_of",
+    "list_available",
 ]
 
-METHODS: dict[str, type[Predictor]] = {
+BASELINES: dict[str, type[Predictor]] = {
     m.name: m
     for m in (
         Constant,
@@ -52,13 +49,13 @@ METHODS: dict[str, type[Predictor]] = {
         SVDpp,
         NCF,
         RNN4Rec,
-        FactorisationMachine,
+        FactorizationMachine,
     )
 }
 """Every method by name, the simplest first."""
-TRIVIAL = ("constant", "user-mean", "item-mean")
+NAIVE_BASELINES = ("constant", "user-mean", "item-mean")
 """Methods that personalise nothing or know one side alone; a bias is the least of filtering."""
-HEAVY = ("item-knn", "svdpp", "ncf", "rnn4rec", "fm")
+SLOW_BASELINES = ("item-knn", "svdpp", "ncf", "rnn4rec", "fm")
 """Methods that take seconds: worth a process of their own, and worth keeping what they predicted."""
 
 
@@ -71,14 +68,14 @@ def missing_library(name: str) -> str:
     try:
         if name in _LIBRARIES:
             _LIBRARIES[name]()
-    except MissingLibrary as error:
+    except MissingLibraryError as error:
         return str(error)
     return ""
 
 
-def available() -> list[str]:
+def list_available() -> list[str]:
     """Names of the methods that can be used on this machine, the simplest first."""
-    return [name for name in METHODS if not missing_library(name)]
+    return [name for name in BASELINES if not missing_library(name)]
 
 
 def create(name: str, side: SideInformation | None = None) -> Predictor:
@@ -88,20 +85,20 @@ def create(name: str, side: SideInformation | None = None) -> Predictor:
         side: what is known of users and items; ``fm`` needs it.
 
     Raises:
-        BadRequest: there is no such method, or it lacks what it needs.
+        InvalidInputError: there is no such method, or it lacks what it needs.
     """
-    if name not in METHODS:
-        raise BadRequest(f"There is no predictor {name!r}.", f"Choose from {', '.join(METHODS)}.")
-    if name == FactorisationMachine.name:
+    if name not in BASELINES:
+        raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(BASELINES)}.")
+    if name == FactorizationMachine.name:
         if side is None:
-            raise BadRequest(
-                "The factorisation machine needs the users' and items' descriptions.",
-                "Give the side information.",
+            raise InvalidInputError(
+                "The factorization machine needs side information on users and items.",
+                "Pass the side information.",
             )
-        return FactorisationMachine(side)
-    return METHODS[name]()
+        return FactorizationMachine(side)
+    return BASELINES[name]()
 
 
-def settings_of(predictor: Predictor) -> dict[str, Any]:
+def hyperparameters_of(predictor: Predictor) -> dict[str, Any]:
     """The settings of a predictor that is not fitted yet, as they name what it predicts."""
     return {k: v for k, v in sorted(vars(predictor).items()) if k != "side"}

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.bias import Bias
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 class ALS:
@@ -24,7 +25,9 @@ class ALS:
     def __init__(self, factors: int = 10, regularisation: float = 10.0, iterations: int = 10) -> None:
         self.factors, self.regularisation, self.iterations = factors, regularisation, iterations
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         self.bias = Bias().fit(train, scale, seed=seed)
         residual = train.rating - self.bias.predict(train.user, train.item)
         self.user_ids, user = np.unique(train.user, return_inverse=True)
@@ -34,21 +37,21 @@ class ALS:
         self.items = rng.normal(0, 0.1, (len(self.item_ids), self.factors))
         by_user, by_item = _groups(user, item, residual), _groups(item, user, residual)
         with threadpool_limits(1):  # the systems are tiny: two threads only wait for each other
-            for at in range(self.iterations):
+            for iteration in range(self.iterations):
                 self._solve(by_user, self.items, self.users)
                 self._solve(by_item, self.users, self.items)
-                tick(at + 1, self.iterations)
+                on_progress(iteration + 1, self.iterations)
         return self
 
-    def _solve(self, groups: list[Any], fixed: NDArray[Any], wanted: NDArray[Any]) -> None:
-        """Ridge regression of every row of ``wanted`` on the ``fixed`` rows that it met."""
+    def _solve(self, groups: list[Any], fixed: NDArray[Any], solved: NDArray[Any]) -> None:
+        """Ridge regression of every row of ``solved`` on the ``fixed`` rows that it met."""
         eye = self.regularisation * np.eye(self.factors)
-        gram = np.empty((len(wanted), self.factors, self.factors))
-        right = np.empty((len(wanted), self.factors))
+        gram = np.empty((len(solved), self.factors, self.factors))
+        right = np.empty((len(solved), self.factors))
         for row, (others, values) in enumerate(groups):
             met = fixed[others]
             gram[row], right[row] = met.T @ met + eye, met.T @ values
-        wanted[:] = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
+        solved[:] = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
 
     def item_factors(self, items: Ids) -> NDArray[np.float64]:
         """Factors of items (n × factors); zeros for an item never seen."""
@@ -59,12 +62,12 @@ class ALS:
         return self.bias.predict(users, items) + np.einsum("nk,nk->n", user, item)
 
 
-def _groups(of: NDArray[Any], others: NDArray[Any], values: NDArray[Any]) -> list[Any]:
-    order = np.argsort(of, kind="stable")
-    ends = np.cumsum(np.bincount(of))[:-1]
+def _groups(ids: NDArray[Any], others: NDArray[Any], values: NDArray[Any]) -> list[Any]:
+    order = np.argsort(ids, kind="stable")
+    ends = np.cumsum(np.bincount(ids))[:-1]
     return list(zip(np.split(others[order], ends), np.split(values[order], ends), strict=True))
 
 
-def _rows(ids: NDArray[Any], factors: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.float64]:
-    at = np.clip(np.searchsorted(ids, wanted), 0, len(ids) - 1)
-    return np.where((ids[at] == wanted)[:, None], factors[at], 0.0)
+def _rows(ids: NDArray[Any], factors: NDArray[Any], requested: NDArray[Any]) -> NDArray[np.float64]:
+    index = np.clip(np.searchsorted(ids, requested), 0, len(ids) - 1)
+    return np.where((ids[index] == requested)[:, None], factors[index], 0.0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Self
 
 from lusifer.baselines.means import Lookup, group_mean
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 class Bias:
@@ -21,7 +22,9 @@ class Bias:
     def __init__(self, item_damping: float = 5.0, user_damping: float = 5.0) -> None:
         self.item_damping, self.user_damping = item_damping, user_damping
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         self._mean = train.mean
         residual = train.rating.astype(float) - self._mean
         self._item = Lookup(*group_mean(train.item, residual, self.item_damping), 0.0)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusifer import baselines
-from lusifer.baselines import SideInformation, Tick, silent
+from lusifer.baselines import SideInformation
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 def fit_and_predict(
@@ -22,13 +23,13 @@ def fit_and_predict(
     users: NDArray[Any],
     items: NDArray[Any],
     *,
-    tick: Tick = silent,
+    on_progress: Progress = ignore_progress,
 ) -> tuple[NDArray[np.float64], float]:
     """Fit one method and predict pairs; how long both took, in seconds.
 
     Raises:
-        BadRequest: no such predictor.
+        InvalidInputError: no such predictor.
     """
     began = time.perf_counter()
-    fitted = baselines.create(name, side).fit(train, scale, seed=seed, tick=tick)
+    fitted = baselines.create(name, side).fit(train, scale, seed=seed, on_progress=on_progress)
     return fitted.predict(users, items), time.perf_counter() - began

@@ -17,19 +17,20 @@ from numpy.typing import NDArray
 from scipy import sparse, special
 
 from lusifer.baselines.libraries import load_library
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
-from lusifer.baselines.side import Matrix, SideInformation, unit_rows
+from lusifer.baselines.predictor import Ids, Scores
+from lusifer.baselines.side_information import Matrix, SideInformation, unit_rows
 from lusifer.datasets import RatingScale, RatingTable
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 AXES = (0, 1, 1, 1, 1, 0)
-"""Along which axis of each of `Samples`' arrays one draw follows the other."""
+"""Along which axis of each of `PosteriorSamples`' arrays one draw follows the other."""
 CHUNK = 4096
 """Pairs scored at a time: samples × pairs × 4 bytes of memory."""
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class PosteriorSamples:
     """Draws of the weights, folded into one vector a user and one an item.
 
     With a user's features x and an item's z, the machine's score is w0 + w·(x, z) plus the pairwise
@@ -59,9 +60,9 @@ class Samples:
             self.cuts,
         )
 
-    def newest(self, draws: int) -> Samples:
+    def newest(self, draws: int) -> PosteriorSamples:
         """The newest draws alone."""
-        return Samples(
+        return PosteriorSamples(
             *(
                 np.take(a, range(max(a.shape[x] - draws, 0), a.shape[x]), axis=x)
                 for a, x in zip(self.arrays, AXES, strict=True)
@@ -75,15 +76,15 @@ class Samples:
 
 
 def load_myfm() -> ModuleType:
-    """The library, imported where it is first needed.
+    """Import the library where it is first needed.
 
     Raises:
-        MissingLibrary: it can't be imported.
+        MissingLibraryError: it can't be imported.
     """
-    return load_library("myfm", "myfm", "Factorisation machines")
+    return load_library("myfm", "myfm", "Factorization machines")
 
 
-class FactorisationMachine:
+class FactorizationMachine:
     """Users and items with all that is known of them, and each one's ratings as features of it.
 
     Args:
@@ -93,7 +94,7 @@ class FactorisationMachine:
     Settings found on u1's training part; about 10 s of one core for 80,000 ratings (ordinal: 17 s).
     """
 
-    name, title = "fm", "Factorisation machine"
+    name, title = "fm", "Factorization machine"
 
     def __init__(
         self,
@@ -105,20 +106,22 @@ class FactorisationMachine:
         ordinal: bool = False,
     ) -> None:
         if not 0 < kept <= iterations:
-            raise BadRequest(f"{kept} of {iterations} draws can't be kept.", "Keep fewer.")
+            raise InvalidInputError(f"{kept} of {iterations} draws can't be kept.", "Keep fewer.")
         self.side, self.rank, self.ordinal = side, rank, ordinal
         self.iterations, self.kept = iterations, kept
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         myfm = load_myfm()
-        if not isinstance(myfm.base.tqdm, partial):  # its progress bar; ours is ``tick``
+        if not isinstance(myfm.base.tqdm, partial):  # its progress bar; ours is ``on_progress``
             myfm.base.tqdm = partial(myfm.base.tqdm, disable=True)
         self._scale = scale
         user, item = self.side.user_rows(train.user), self.side.item_rows(train.item)
         if (user < 0).any() or (item < 0).any():
-            raise BadRequest(
+            raise InvalidInputError(
                 "A training rating is of a user or item without side information.",
-                "Fit with the data set's own users and items.",
+                "Fit with the dataset's own users and items.",
             )
         shape = (len(self.side.users), len(self.side.items))
         rated = sparse.csr_matrix((np.ones(len(train)), (user, item)), shape)
@@ -130,15 +133,15 @@ class FactorisationMachine:
         blocks = [myfm.RelationBlock(user.tolist(), x), myfm.RelationBlock(item.tolist(), z)]
         draws: list[tuple[Any, ...]] = []
 
-        def callback(at: int, machine: Any, *_: Any) -> tuple[bool, None]:
-            if at >= self.iterations - self.kept:
+        def callback(iteration: int, machine: Any, *_: Any) -> tuple[bool, None]:
+            if iteration >= self.iterations - self.kept:
                 draws.append(_fold(machine, x, z, self.ordinal))
-            tick(at + 1, self.iterations)
+            on_progress(iteration + 1, self.iterations)
             return False, None
 
-        made = myfm.MyFMOrderedProbit if self.ordinal else myfm.MyFMRegressor
+        model_class = myfm.MyFMOrderedProbit if self.ordinal else myfm.MyFMRegressor
         target = self._levels(train) if self.ordinal else train.rating.astype(float)
-        made(self.rank, random_seed=seed).fit(
+        model_class(self.rank, random_seed=seed).fit(
             sparse.csr_matrix((len(train), 0)),
             target,
             X_rel=blocks,
@@ -147,12 +150,12 @@ class FactorisationMachine:
             callback=callback,
             group_shapes=[m.shape[1] for m in (*users, *items)],
         )
-        self.samples = Samples(
-            *(np.stack(parts, axis=axis) for axis, parts in zip(AXES, zip(*draws, strict=True), strict=True))
+        self.samples = PosteriorSamples(
+            *(np.stack(arrays, axis=axis) for axis, arrays in zip(AXES, zip(*draws, strict=True), strict=True))
         )
         return self
 
-    def load(self, samples: Samples, scale: RatingScale) -> Self:
+    def with_samples(self, samples: PosteriorSamples, scale: RatingScale) -> Self:
         """Take draws that were made before, instead of fitting."""
         self.samples, self._scale = samples, scale
         return self
@@ -162,10 +165,10 @@ class FactorisationMachine:
 
     def predict(self, users: Ids, items: Ids) -> Scores:
         if self.ordinal:
-            return self.chances(users, items) @ self._scale.values
+            return self.predict_probabilities(users, items) @ self._scale.values
         return self._over_draws(users, items, lambda s: s.mean(axis=1, dtype=np.float64))
 
-    def chances(self, users: Ids, items: Ids) -> NDArray[np.float64]:
+    def predict_probabilities(self, users: Ids, items: Ids) -> NDArray[np.float64]:
         """Probability of each rating of the scale (pairs × levels); for an ordinal machine."""
         cuts = self.samples.cuts
 
@@ -177,24 +180,24 @@ class FactorisationMachine:
         missing = len(self._scale.values) - found.shape[1]  # levels that no training rating had
         return np.pad(found, ((0, 0), (0, missing)))
 
-    def _over_draws(self, users: Ids, items: Ids, of: Any) -> NDArray[np.float64]:
+    def _over_draws(self, users: Ids, items: Ids, summarize: Any) -> NDArray[np.float64]:
         user, item = self.side.user_rows(users), self.side.item_rows(items)
-        parts = [
-            of(self.samples.scores(user[at : at + CHUNK], item[at : at + CHUNK]))
-            for at in range(0, max(len(user), 1), CHUNK)
+        chunks = [
+            summarize(self.samples.scores(user[start : start + CHUNK], item[start : start + CHUNK]))
+            for start in range(0, max(len(user), 1), CHUNK)
         ]
-        return np.concatenate(parts)
+        return np.concatenate(chunks)
 
 
 def _fold(machine: Any, x: Matrix, z: Matrix, ordinal: bool) -> tuple[Any, ...]:
-    """One draw as `Samples` keeps it."""
+    """One draw as `PosteriorSamples` keeps it."""
     w, v = np.asarray(machine.w), np.asarray(machine.V)
-    at = x.shape[1]
+    split = x.shape[1]
     sides = []
-    for features, linear, factors in ((x, w[:at], v[:at]), (z, w[at:], v[at:])):
+    for features, linear, factors in ((x, w[:split], v[:split]), (z, w[split:], v[split:])):
         summed = features @ factors
         squares = features.multiply(features) @ (factors**2)
-        own = features @ linear + 0.5 * (summed**2 - squares).sum(axis=1)
-        sides += [own.astype(np.float32), summed.astype(np.float32)]
+        offsets = features @ linear + 0.5 * (summed**2 - squares).sum(axis=1)
+        sides += [offsets.astype(np.float32), summed.astype(np.float32)]
     cuts = np.asarray(machine.cutpoints[0]) if ordinal else np.empty(0)
     return np.float32(machine.w0), *sides, cuts.astype(np.float32)

@@ -6,9 +6,10 @@ from typing import Self
 
 import numpy as np
 
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.baselines.surprise_data import load_surprise, trainset
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 class ItemKNN:
@@ -22,15 +23,17 @@ class ItemKNN:
     def __init__(self, neighbours: int = 40, shrinkage: int = 100) -> None:
         self.neighbours, self.shrinkage = neighbours, shrinkage
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         surprise = load_surprise()
 
-        tick(0, 1)
+        on_progress(0, 1)
         options = {"name": "pearson_baseline", "user_based": False, "shrinkage": self.shrinkage}
         self._model = surprise.KNNBaseline(k=self.neighbours, sim_options=options, verbose=False).fit(
             trainset(train, scale, seed)
         )
-        tick(1, 1)
+        on_progress(1, 1)
         return self
 
     def predict(self, users: Ids, items: Ids) -> Scores:

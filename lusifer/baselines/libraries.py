@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from lusifer.errors import MissingLibrary
+from lusifer.errors import MissingLibraryError
 
 
 def load_library(module: str, package: str, methods: str) -> ModuleType:
@@ -17,7 +17,7 @@ def load_library(module: str, package: str, methods: str) -> ModuleType:
         methods: the methods that need it, for the error's text.
 
     Raises:
-        MissingLibrary: it is not installed, or its installation is damaged; the text says which.
+        MissingLibraryError: it is not installed, or its installation is damaged; the text says which.
     """
     try:
         return importlib.import_module(module)
@@ -26,4 +26,4 @@ def load_library(module: str, package: str, methods: str) -> ModuleType:
         fix = f"Install it: pip install --force-reinstall {package}. All other methods work without it."
         if package == "scikit-surprise":
             fix += " It has no ready-made build for Macs with an Intel processor."
-        raise MissingLibrary(f"{methods} need the package {package}, which {cause}.", fix) from None
+        raise MissingLibraryError(f"{methods} need the package {package}, which {cause}.", fix) from None

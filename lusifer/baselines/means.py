@@ -6,8 +6,9 @@ from typing import Self
 
 import numpy as np
 
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 class Lookup:
@@ -16,11 +17,11 @@ class Lookup:
     def __init__(self, ids: Ids, values: Scores, default: float) -> None:
         self._ids, self._values, self._default = ids, values, default
 
-    def __getitem__(self, wanted: Ids) -> Scores:
+    def __getitem__(self, requested: Ids) -> Scores:
         if not len(self._ids):
-            return np.full(len(wanted), self._default)
-        at = np.clip(np.searchsorted(self._ids, wanted), 0, len(self._ids) - 1)
-        return np.where(self._ids[at] == wanted, self._values[at], self._default)
+            return np.full(len(requested), self._default)
+        index = np.clip(np.searchsorted(self._ids, requested), 0, len(self._ids) - 1)
+        return np.where(self._ids[index] == requested, self._values[index], self._default)
 
 
 def group_mean(ids: Ids, values: Scores, damping: float = 0.0) -> tuple[Ids, Scores]:
@@ -34,7 +35,9 @@ class Constant:
 
     name, title = "constant", "Constant"
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         self._mean = train.mean
         return self
 
@@ -47,7 +50,9 @@ class UserMean:
 
     name, title = "user-mean", "User mean"
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         self._of = Lookup(*group_mean(train.user, train.rating.astype(float)), train.mean)
         return self
 
@@ -60,7 +65,9 @@ class ItemMean:
 
     name, title = "item-mean", "Item mean"
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         self._of = Lookup(*group_mean(train.item, train.rating.astype(float)), train.mean)
         return self
 

@@ -9,8 +9,9 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.bias import Bias
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 class NCF:
@@ -33,7 +34,9 @@ class NCF:
         self.hidden, self.alpha, self.batch = hidden, alpha, batch
         self.rate, self.epochs = rate, epochs
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         from sklearn.neural_network import MLPRegressor  # 0.5 s to import
 
         self.bias = Bias().fit(train, scale, seed=seed)
@@ -48,24 +51,24 @@ class NCF:
             random_state=seed,
         )
         with threadpool_limits(1):
-            for at in range(self.epochs):  # one call is one epoch; between them it can be stopped
+            for epoch in range(self.epochs):  # one call is one epoch; between them it can be stopped
                 self._model.partial_fit(x, y)
-                tick(at + 1, self.epochs)
+                on_progress(epoch + 1, self.epochs)
         return self
 
     def _features(self, users: Ids, items: Ids) -> Any:
         """One-hot user and item; an id never seen has no column (n × users + items)."""
         rows, columns, start = [], [], 0
-        for ids, wanted in ((self.user_ids, users), (self.item_ids, items)):
-            at = np.clip(np.searchsorted(ids, wanted), 0, len(ids) - 1)
-            known = np.flatnonzero(ids[at] == wanted)
+        for ids, requested in ((self.user_ids, users), (self.item_ids, items)):
+            index = np.clip(np.searchsorted(ids, requested), 0, len(ids) - 1)
+            known = np.flatnonzero(ids[index] == requested)
             rows.append(known)
-            columns.append(at[known] + start)
+            columns.append(index[known] + start)
             start += len(ids)
         row, column = np.concatenate(rows), np.concatenate(columns)
         return sparse.csr_matrix((np.ones(len(row)), (row, column)), (len(users), start))
 
     def predict(self, users: Ids, items: Ids) -> Scores:
         with threadpool_limits(1):
-            found = self._model.predict(self._features(users, items))
-        return self.bias.predict(users, items) + found
+            residuals = self._model.predict(self._features(users, items))
+        return self.bias.predict(users, items) + residuals

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.als import ALS
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]
@@ -43,26 +44,26 @@ def forward(w: Weights, x: Array) -> tuple[Array, list[Any]]:
         x: inputs in order (T × B × inputs).
     """
     hidden = w["wh"].shape[0]
-    states, kept = [np.zeros((x.shape[1], hidden))], []
-    for now in x:
+    states, cache = [np.zeros((x.shape[1], hidden))], []
+    for inputs in x:
         h = states[-1]
-        given = now @ w["wx"] + w["b"]
-        gates = _sigmoid(given[:, : 2 * hidden] + h @ w["wh"][:, : 2 * hidden])
+        projected = inputs @ w["wx"] + w["b"]
+        gates = _sigmoid(projected[:, : 2 * hidden] + h @ w["wh"][:, : 2 * hidden])
         z, r = gates[:, :hidden], gates[:, hidden:]
-        c = np.tanh(given[:, 2 * hidden :] + (r * h) @ w["wh"][:, 2 * hidden :])
+        c = np.tanh(projected[:, 2 * hidden :] + (r * h) @ w["wh"][:, 2 * hidden :])
         states.append((1 - z) * h + z * c)
-        kept.append((now, h, z, r, c))
-    return np.stack(states), kept
+        cache.append((inputs, h, z, r, c))
+    return np.stack(states), cache
 
 
-def backward(w: Weights, kept: list[Any], d_states: Array) -> Weights:
+def backward(w: Weights, cache: list[Any], d_states: Array) -> Weights:
     """Gradient of all recurrent weights from that of the states (T+1 × B × hidden)."""
     hidden = w["wh"].shape[0]
     uh, cand = w["wh"][:, : 2 * hidden], w["wh"][:, 2 * hidden :]
     g = {k: np.zeros_like(w[k]) for k in ("wx", "wh", "b")}
     d_h = d_states[-1].copy()
-    for at in range(len(kept) - 1, -1, -1):
-        x, h, z, r, c = kept[at]
+    for step in range(len(cache) - 1, -1, -1):
+        x, h, z, r, c = cache[step]
         d_c = d_h * z * (1 - c**2)
         d_rh = d_c @ cand.T
         d_gates = np.hstack([d_h * (c - h) * z * (1 - z), d_rh * h * r * (1 - r)])
@@ -71,7 +72,7 @@ def backward(w: Weights, kept: list[Any], d_states: Array) -> Weights:
         g["b"] += d_all.sum(axis=0)
         g["wh"][:, : 2 * hidden] += h.T @ d_gates
         g["wh"][:, 2 * hidden :] += (r * h).T @ d_c
-        d_h = d_h * (1 - z) + d_rh * r + d_gates @ uh.T + d_states[at]
+        d_h = d_h * (1 - z) + d_rh * r + d_gates @ uh.T + d_states[step]
     return g
 
 
@@ -86,15 +87,15 @@ def loss(
         target: the residual to predict (T × B); ``mask``: 1 where there is one.
         drop: dropout mask of the states, scaled.
     """
-    states, kept = forward(w, x)
-    seen = states[:-1] * drop
-    error = (((seen @ w["wo"] + w["bo"]) * factors).sum(axis=2) - target) * mask
+    states, cache = forward(w, x)
+    dropped_states = states[:-1] * drop
+    error = (((dropped_states @ w["wo"] + w["bo"]) * factors).sum(axis=2) - target) * mask
     count = max(float(mask.sum()), 1.0)
     d_out = error[:, :, None] * factors / count
     d_states = np.zeros_like(states)
     d_states[:-1] = (d_out @ w["wo"].T) * drop
-    gradient = backward(w, kept, d_states)
-    gradient["wo"] = np.einsum("tbh,tbo->ho", seen, d_out)
+    gradient = backward(w, cache, d_states)
+    gradient["wo"] = np.einsum("tbh,tbo->ho", dropped_states, d_out)
     gradient["bo"] = d_out.sum(axis=(0, 1))
     return float(0.5 * (error**2).sum() / count), gradient
 
@@ -121,7 +122,9 @@ class RNN4Rec:
         self.hidden, self.window, self.epochs, self.rate = hidden, window, epochs, rate
         self.dropout, self.factors, self.batch, self.average = dropout, factors, batch, average
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         rng = np.random.default_rng(seed)
         self.als = ALS(factors=self.factors).fit(train, scale, seed=seed)
         residual = train.rating - self.als.bias.predict(train.user, train.item)
@@ -129,12 +132,12 @@ class RNN4Rec:
         # Scaled, so that inputs and targets are of size one.
         inputs = np.column_stack([residual[:, None] * factors, residual, factors[:, 1:]])
         users, offsets = train._index
-        held = set(rng.choice(len(users), max(len(users) // 10, 1), replace=False).tolist())
+        held_out_users = set(rng.choice(len(users), max(len(users) // 10, 1), replace=False).tolist())
         pieces: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
         for at in range(len(users)):
             for start in range(int(offsets[at]), int(offsets[at + 1]), self.window):
                 end = min(start + self.window, int(offsets[at + 1]))
-                pieces[at in held].append((start, end))
+                pieces[at in held_out_users].append((start, end))
         parts = {k: self._batches(v, inputs, factors, residual) for k, v in pieces.items()}
         w = make_weights(inputs.shape[1], self.hidden, factors.shape[1], rng)
         best, self.weights = np.inf, w
@@ -149,14 +152,14 @@ class RNN4Rec:
                 held_out = sum(loss(w, *p)[0] * p[3].sum() for p in parts[True])
                 if held_out < best:
                     best, self.weights = held_out, {k: v.copy() for k, v in w.items()}
-                tick(epoch + 1, self.epochs)
+                on_progress(epoch + 1, self.epochs)
             self._read(train, inputs)
         return self
 
     def _outputs(self, items: Ids) -> Array:
         """What an item multiplies a state's output with: 1 and its factors, of unit size."""
-        found = self.als.item_factors(items)
-        return np.column_stack([np.ones(len(found)), found / max(float(self.als.items.std()), 1e-9)])
+        item_factors = self.als.item_factors(items)
+        return np.column_stack([np.ones(len(item_factors)), item_factors / max(float(self.als.items.std()), 1e-9)])
 
     def _batches(
         self, pieces: list[tuple[int, int]], inputs: Array, factors: Array, residual: Array
@@ -165,11 +168,11 @@ class RNN4Rec:
         pieces = sorted(pieces, key=lambda p: p[1] - p[0])
         result = []
         for at in range(0, len(pieces), self.batch):
-            part = pieces[at : at + self.batch]
-            length = max(e - s for s, e in part)
-            rows = np.zeros((length, len(part)), dtype=np.int64)
-            mask = np.zeros((length, len(part)))
-            for column, (start, end) in enumerate(part):
+            chunk = pieces[at : at + self.batch]
+            length = max(e - s for s, e in chunk)
+            rows = np.zeros((length, len(chunk)), dtype=np.int64)
+            mask = np.zeros((length, len(chunk)))
+            for column, (start, end) in enumerate(chunk):
                 rows[: end - start, column] = np.arange(start, end)
                 mask[: end - start, column] = 1
             result.append((inputs[rows], factors[rows], residual[rows], mask))
@@ -184,17 +187,17 @@ class RNN4Rec:
         lengths = np.minimum(np.diff(offsets), self.window)
         self.users = np.zeros((len(self.user_ids), self.weights["wo"].shape[1]))
         for length in np.unique(lengths):  # users of one length are read together
-            at = np.flatnonzero(lengths == length)
-            rows = (offsets[at + 1] - length)[None] + np.arange(length)[:, None]
+            positions = np.flatnonzero(lengths == length)
+            rows = (offsets[positions + 1] - length)[None] + np.arange(length)[:, None]
             states, _ = forward(self.weights, inputs[rows])
             mean = states[1:][-self.average :].mean(axis=0)
-            self.users[at] = mean @ self.weights["wo"] + self.weights["bo"]
+            self.users[positions] = mean @ self.weights["wo"] + self.weights["bo"]
         self.unknown = self.weights["bo"]
 
     def predict(self, users: Ids, items: Ids) -> Scores:
-        at = np.clip(np.searchsorted(self.user_ids, users), 0, len(self.user_ids) - 1)
-        known = (self.user_ids[at] == users)[:, None]
-        user = np.where(known, self.users[at], self.unknown)
+        index = np.clip(np.searchsorted(self.user_ids, users), 0, len(self.user_ids) - 1)
+        known = (self.user_ids[index] == users)[:, None]
+        user = np.where(known, self.users[index], self.unknown)
         return self.als.bias.predict(users, items) + (user * self._outputs(items)).sum(axis=1)
 
 

@@ -15,7 +15,7 @@ def load_surprise() -> ModuleType:
     """The library, imported where it is first needed (0.1 s).
 
     Raises:
-        MissingLibrary: it is not installed.
+        MissingLibraryError: it is not installed.
     """
     return load_library("surprise", "scikit-surprise", "Item kNN and SVD++")
 

@@ -6,9 +6,10 @@ from typing import Self
 
 import numpy as np
 
-from lusifer.baselines.protocol import Ids, Scores, Tick, silent
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.baselines.surprise_data import load_surprise, trainset
 from lusifer.datasets import RatingScale, RatingTable
+from lusifer.progress import Progress, ignore_progress
 
 
 class SVDpp:
@@ -23,7 +24,9 @@ class SVDpp:
         self.factors, self.epochs = factors, epochs
         self.rate, self.regularisation = rate, regularisation
 
-    def fit(self, train: RatingTable, scale: RatingScale, *, seed: int = 0, tick: Tick = silent) -> Self:
+    def fit(
+        self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
+    ) -> Self:
         surprise = load_surprise()
 
         self._model = surprise.SVDpp(
@@ -33,9 +36,9 @@ class SVDpp:
             reg_all=self.regularisation,
             random_state=seed,
             cache_ratings=True,
-            verbose=_EveryEpoch(tick, self.epochs),
+            verbose=_EveryEpoch(on_progress, self.epochs),
         ).fit(trainset(train, scale, seed))
-        tick(self.epochs, self.epochs)
+        on_progress(self.epochs, self.epochs)
         return self
 
     def predict(self, users: Ids, items: Ids) -> Scores:
@@ -46,10 +49,10 @@ class SVDpp:
 class _EveryEpoch:
     """The library asks at each epoch whether it should say so: that is where it can be watched."""
 
-    def __init__(self, tick: Tick, epochs: int) -> None:
-        self.tick, self.epochs, self.asked = tick, epochs, 0
+    def __init__(self, on_progress: Progress, epochs: int) -> None:
+        self.on_progress, self.epochs, self.asked = on_progress, epochs, 0
 
     def __bool__(self) -> bool:
-        self.tick(min(self.asked, self.epochs), self.epochs)
+        self.on_progress(min(self.asked, self.epochs), self.epochs)
         self.asked += 1
         return False

@@ -14,35 +14,35 @@ import pandas as pd
 import pyarrow as pa
 
 from lusifer import settings
-from lusifer.datasets import movielens, own, prepared, releases, splits
-from lusifer.datasets.ingest import Progress, silent
-from lusifer.datasets.model import Dataset, Details, Item, RatingScale, RatingTable, User
-from lusifer.datasets.report import Report
-from lusifer.datasets.words import MOVIES, Words
-from lusifer.errors import BadRequest, DatasetError, DatasetMissing
+from lusifer.datasets import columnar_cache, custom_tables, movielens, releases, splits
+from lusifer.datasets.data_quality import DataQualityReport
+from lusifer.datasets.dataset import Dataset, Details, Item, RatingScale, RatingTable, User
+from lusifer.datasets.item_nouns import MOVIES, ItemNouns
+from lusifer.errors import DatasetError, DatasetMissingError, InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 __all__ = [
-    "KNOWN",
+    "DATASET_SPECS",
     "MOVIES",
     "Dataset",
+    "DatasetSpec",
     "Details",
     "Item",
-    "Known",
+    "ItemNouns",
     "RatingScale",
     "RatingTable",
     "Report",
     "User",
-    "Words",
-    "available",
+    "detect_kind",
     "is_prepared",
-    "kind_of",
+    "list_datasets",
     "load",
     "splits",
 ]
 
 
 @dataclass(frozen=True)
-class Known:
+class DatasetSpec:
     """A data set that can be fetched: what it must hold when it has arrived whole."""
 
     title: str
@@ -53,8 +53,8 @@ class Known:
     attribution: str
 
 
-KNOWN = {
-    "ml-100k": Known(
+DATASET_SPECS = {
+    "ml-100k": DatasetSpec(
         "MovieLens 100K",
         943,
         1682,
@@ -66,16 +66,16 @@ KNOWN = {
 }
 
 
-def available(data_dir: Path | None = None) -> list[str]:
+def list_datasets(data_dir: Path | None = None) -> list[str]:
     """Names of the data sets that lie in the data folder, whole or not, told by their content: the known one
     first, then the others by name."""
     root = data_dir or settings.data_dir()
-    known = [n for n in KNOWN if movielens.layout_of(root / n) is not None]
+    known = [n for n in DATASET_SPECS if movielens.layout_of(root / n) is not None]
     try:
         folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     except OSError:
         folders = []
-    others = [p.name for p in folders if p.name not in KNOWN and not _set_aside(p) and kind_of(p)]
+    others = [p.name for p in folders if p.name not in DATASET_SPECS and not _set_aside(p) and detect_kind(p)]
     return known + others
 
 
@@ -84,14 +84,14 @@ def _set_aside(folder: Path) -> bool:
     return ".replaced-" in folder.name or folder.name in {"runs", "kept", "models"}
 
 
-def kind_of(folder: Path) -> str | None:
+def detect_kind(folder: Path) -> str | None:
     """What a folder holds, told by its files: ``100k`` (MovieLens 100K in either layout), ``release`` (a larger
     one), ``own`` (tables with an accepted mapping); ``None`` for nothing that can be loaded."""
-    if (folder / own.FILE).is_file():
+    if (folder / custom_tables.MAPPING_FILE).is_file():
         return "own"
     if (folder / "u.data").is_file():
         return "100k"
-    if releases.recognise(folder) is not None:
+    if releases.detect_release(folder) is not None:
         return "release"
     if any(folder.glob("*.inter")):
         return "100k" if _is_100k_atomic(folder) else "own"
@@ -113,7 +113,7 @@ def load(
     name: str = "ml-100k",
     data_dir: Path | None = None,
     *,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Dataset:
     """Load a data set by name from the data folder, or any folder by path.
@@ -124,57 +124,57 @@ def load(
         progress, cancelled: of the first time, when the files are read; later a prepared copy is mapped.
 
     Raises:
-        BadRequest: the name is neither known nor a folder.
-        DatasetMissing: it is known but has not been fetched.
+        InvalidInputError: the name is neither known nor a folder.
+        DatasetMissingError: it is known but has not been fetched.
         DatasetError: its files are damaged, or nobody has said how they are to be read.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     root = data_dir or settings.data_dir()
-    known = KNOWN.get(name)
-    inside = known is not None or (
+    spec = DATASET_SPECS.get(name)
+    in_data_folder = spec is not None or (
         bool(name) and os.sep not in name and name not in {".", ".."} and (root / name).is_dir()
     )
-    folder = root / name if inside else Path(name)
-    if known is None and (not name or (not inside and (os.sep not in name or not folder.is_dir()))):
-        raise BadRequest(
-            f"There is no data set {name!r}.",
-            f"There are {', '.join(available(root)) or 'none'}; or give the path of a folder.",
+    folder = root / name if in_data_folder else Path(name)
+    if spec is None and (not name or (not in_data_folder and (os.sep not in name or not folder.is_dir()))):
+        raise InvalidInputError(
+            f"There is no dataset {name!r}.",
+            f"There are {', '.join(list_datasets(root)) or 'none'}; or give the path of a folder.",
         )
-    if known and kind_of(folder) is None:
-        raise DatasetMissing(
-            f"{known.title} is not in {root} yet.",
-            f"Fetch it: python -m lusifer data fetch {name}",
+    if spec and detect_kind(folder) is None:
+        raise DatasetMissingError(
+            f"{spec.title} is not in {root} yet.",
+            f"Download it: {settings.command_name()} data fetch {name}",
         )
-    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    key = name if inside else f"{folder.name}-{place}"
-    kind, recipe, files = _files(folder, name)
-    copy = prepared.load(root / ".prepared" / key, files)
-    if copy is None:
+    path_hash = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    key = name if in_data_folder else f"{folder.name}-{path_hash}"
+    kind, mapping, files = _files(folder, name)
+    cached = columnar_cache.load(root / ".prepared" / key, files)
+    if cached is None:
         try:
-            parsed, meta = _parse(folder, kind, recipe, progress, cancelled)
+            parsed, meta = _parse(folder, kind, mapping, on_progress, cancelled)
         except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
             raise DatasetError(
                 f"{folder} can't be read ({type(error).__name__}: {str(error)[:150]}).",
                 "Check its files.",
             ) from None
-        if known:
-            check_whole(parsed, known, folder)
-        progress("Counting.", None)
-        stats = prepared.statistics(parsed)
+        if spec:
+            check_complete(parsed, spec, folder)
+        on_progress(0, 0, "Counting.")
+        stats = columnar_cache.compute_statistics(parsed)
         meta |= {
-            "files": prepared.fingerprint(files),
-            "hash": prepared.content_hash(parsed),
+            "files": columnar_cache.fingerprint(files),
+            "hash": columnar_cache.content_hash(parsed),
         }
-        prepared.save(root / ".prepared" / key, parsed, stats, meta)
-        copy = parsed, stats, meta
-    parsed, (user_stats, item_stats), meta = copy
+        columnar_cache.save(root / ".prepared" / key, parsed, stats, meta)
+        cached = parsed, stats, meta
+    parsed, (user_stats, item_stats), meta = cached
     scale = RatingScale(*meta["scale"]) if meta.get("scale") else _movielens_scale(parsed.ratings)
     fixed = tuple(
         f"u{k}" for k in range(1, 6) if (folder / f"u{k}.base").is_file() and (folder / f"u{k}.test").is_file()
     )
     return Dataset(
         name=name,
-        title=known.title if known else meta.get("title") or folder.name,
+        title=spec.title if spec else meta.get("title") or folder.name,
         users=parsed.users,
         items=parsed.items,
         ratings=parsed.ratings,
@@ -184,10 +184,10 @@ def load(
         hash=meta["hash"],
         source=folder,
         fixed_splits=fixed,
-        attribution=known.attribution if known else "",
-        details=_own_texts(parsed.items),
-        words=Words(meta.get("one", "movie"), meta.get("many", "movies")),
-        report=Report.from_json(meta.get("report", {})),
+        attribution=spec.attribution if spec else "",
+        details=_item_texts(parsed.items),
+        item_nouns=ItemNouns(meta.get("one", "movie"), meta.get("many", "movies")),
+        report=DataQualityReport.from_json(meta.get("report", {})),
     )
 
 
@@ -197,12 +197,12 @@ def is_prepared(name: str, data_dir: Path | None = None) -> bool:
     root = data_dir or settings.data_dir()
     try:
         _, _, files = _files(root / name, name)
-        return prepared.fits(root / ".prepared" / name, files)
+        return columnar_cache.is_current(root / ".prepared" / name, files)
     except (DatasetError, OSError):
         return True
 
 
-def _own_texts(items: pd.DataFrame) -> dict[int, Details]:
+def _item_texts(items: pd.DataFrame) -> dict[int, Details]:
     """What a data set's own table says of its items."""
     if "text" not in items:
         return {}
@@ -210,47 +210,55 @@ def _own_texts(items: pd.DataFrame) -> dict[int, Details]:
     return {int(i): Details(overview=str(t)) for i, t in pairs if t}
 
 
-def _files(folder: Path, name: str) -> tuple[str, own.Recipe | None, list[Path]]:
+def _files(folder: Path, name: str) -> tuple[str, custom_tables.TableMapping | None, list[Path]]:
     """What a folder holds, how its own tables are read, and the files behind it.
 
     Raises:
         DatasetError: nothing that can be loaded, or nobody has said how its tables are to be read.
     """
-    kind = kind_of(folder)
-    recipe = own.kept(folder)
+    kind = detect_kind(folder)
+    mapping = custom_tables.load_mapping(folder)
     if kind == "own":
-        recipe = recipe or own.propose(folder)  # RecBole's files say what their columns are
-        mapping = [folder / own.FILE] if (folder / own.FILE).is_file() else []
-        return kind, recipe, [*(folder / f for f in recipe.files), *mapping]
+        mapping = mapping or custom_tables.propose_mapping(folder)  # RecBole's files say what their columns are
+        mapping_files = [folder / custom_tables.MAPPING_FILE] if (folder / custom_tables.MAPPING_FILE).is_file() else []
+        return kind, mapping, [*(folder / f for f in mapping.files), *mapping_files]
     if kind == "release":
-        found = releases.recognise(folder)
-        assert found is not None
-        return kind, None, found.files
-    if kind is None and own.tables_in(folder):
+        release = releases.detect_release(folder)
+        assert release is not None
+        return kind, None, release.files
+    if kind is None and custom_tables.list_tables(folder):
         raise DatasetError(
-            f"{folder} holds tables, and nobody has said yet which column is what.",
-            f"Look at the guess and accept it: python -m lusifer data map {name}",
+            f"{folder} holds tables whose columns have not been mapped yet.",
+            f"Check the suggested mapping and accept it: {settings.command_name()} data map {name}",
         )
     return "100k", None, movielens.source_files(folder)
 
 
 def _parse(
-    folder: Path, kind: str, recipe: own.Recipe | None, progress: Progress, cancelled: Callable[[], bool]
+    folder: Path,
+    kind: str,
+    mapping: custom_tables.TableMapping | None,
+    on_progress: Progress,
+    cancelled: Callable[[], bool],
 ) -> tuple[movielens.Parsed, dict[str, Any]]:
-    report = Report()
+    report = DataQualityReport()
     if kind == "own":
-        assert recipe is not None
-        users, items, ratings, scale = own.read(folder, recipe, report, progress=progress, cancelled=cancelled)
+        assert mapping is not None
+        users, items, ratings, scale = custom_tables.read_tables(
+            folder, mapping, report, on_progress=on_progress, cancelled=cancelled
+        )
         meta = {
-            "title": recipe.title,
-            "one": recipe.one,
-            "many": recipe.many,
+            "title": mapping.title,
+            "one": mapping.singular,
+            "many": mapping.plural,
             "scale": [scale.lowest, scale.highest, scale.step],
         }
     elif kind == "release":
-        found = releases.recognise(folder)
-        assert found is not None
-        users, items, ratings, title = releases.read(folder, found, report, progress=progress, cancelled=cancelled)
+        release = releases.detect_release(folder)
+        assert release is not None
+        users, items, ratings, title = releases.read(
+            folder, release, report, on_progress=on_progress, cancelled=cancelled
+        )
         meta = {"title": title}
     else:
         return movielens.read(folder), {}
@@ -265,24 +273,24 @@ def _movielens_scale(ratings: RatingTable) -> RatingScale:
     return RatingScale(1.0, 5.0, 1.0)
 
 
-def check_whole(parsed: movielens.Parsed, known: Known, folder: Path) -> None:
+def check_complete(parsed: movielens.Parsed, spec: DatasetSpec, folder: Path) -> None:
     """Hold a known data set against its published counts and its ratings' hash.
 
     Raises:
         DatasetError: something is missing or has been altered.
     """
-    for kind, found, wanted in (
-        ("users", len(parsed.users), known.users),
-        ("movies", len(parsed.items), known.items),
-        ("ratings", len(parsed.ratings), known.ratings),
+    for kind, count, expected in (
+        ("users", len(parsed.users), spec.users),
+        ("movies", len(parsed.items), spec.items),
+        ("ratings", len(parsed.ratings), spec.ratings),
     ):
-        if found != wanted:
+        if count != expected:
             raise DatasetError(
-                f"{folder} holds {found:,} {kind}; {known.title} has {wanted:,}.",
+                f"{folder} holds {count:,} {kind}; {spec.title} has {expected:,}.",
                 movielens._REFETCH,
             )
-    if parsed.ratings.hash != known.ratings_hash:
+    if parsed.ratings.hash != spec.ratings_hash:
         raise DatasetError(
-            f"The ratings in {folder} are not those of {known.title} (their hash differs).",
+            f"The ratings in {folder} are not those of {spec.title} (their hash differs).",
             movielens._REFETCH,
         )

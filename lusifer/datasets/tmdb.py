@@ -16,18 +16,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lusifer.datasets.details import CAST, normalised, to_json
-from lusifer.datasets.model import Dataset, Details, Item
-from lusifer.errors import Cancelled, DatasetError
+from lusifer.datasets.dataset import Dataset, Details, Item
+from lusifer.datasets.item_details import CAST, normalized_title, to_json
+from lusifer.errors import CancelledError, DatasetError
+from lusifer.progress import Progress, ignore_progress
 from lusifer.store import Store
 
 API = "https://api.themoviedb.org/3"
 ATTEMPTS = 6
 FIRST_WAIT = 0.5
 TIMEOUT_SECONDS = 20.0
-A_SECOND = 20
+MAX_REQUESTS_PER_SECOND = 20
 """Requests a second at most; TMDB's own limit is about 40."""
-CONFIDENT = 0.8
+MIN_CONFIDENCE = 0.8
 """Least likeness of title and year for a search result to be taken."""
 _lock = threading.Lock()
 
@@ -38,7 +39,7 @@ def configured() -> bool:
 
 
 @dataclass
-class Enriched:
+class EnrichmentCounts:
     """What a run did: movies found, not found, known before."""
 
     found: int = 0
@@ -51,42 +52,42 @@ def enrich(
     store: Store,
     *,
     items: Iterable[int] | None = None,
-    progress: Callable[[int, int, str], None] = lambda done, total, text: None,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Enriched:
+) -> EnrichmentCounts:
     """Look up every movie (or some) that the database knows nothing of yet.
 
     Raises:
         DatasetError: no key, a wrong one, or TMDB can't be reached; what was found before is kept.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
-    wanted = [int(i) for i in (dataset.items.index if items is None else items)]
-    known = {r["item_id"] for r in store.details(dataset.hash)}
-    missing = [i for i in wanted if i not in known]
-    done = Enriched(known=len(wanted) - len(missing))
+    item_ids = [int(i) for i in (dataset.items.index if items is None else items)]
+    known_ids = {r["item_id"] for r in store.list_details(dataset.hash)}
+    missing = [i for i in item_ids if i not in known_ids]
+    counts = EnrichmentCounts(known=len(item_ids) - len(missing))
     if not missing:
-        return done
+        return counts
     client = Client(cancelled)
     ids: Any = dataset.items["tmdb_id"] if "tmdb_id" in dataset.items.columns else {}
-    for at, item_id in enumerate(missing):
+    for index, item_id in enumerate(missing):
         item = dataset.item(item_id)
-        progress(at, len(missing), item.title)
+        on_progress(index, len(missing), item.title)
         if cancelled():
-            raise Cancelled("Stopped.", "What was found is kept.")
+            raise CancelledError("Stopped.", "Details found so far are saved.")
         tmdb_id = ids.get(item_id)
-        found = client.details(int(tmdb_id)) if tmdb_id and tmdb_id == tmdb_id else None
-        likeness = 1.0 if found else 0.0
-        if found is None:
+        item_details = client.details(int(tmdb_id)) if tmdb_id and tmdb_id == tmdb_id else None
+        likeness = 1.0 if item_details else 0.0
+        if item_details is None:
             match, likeness = client.search(item)
-            found = client.details(match) if match is not None else None
-        if found is None:
-            store.keep_details(dataset.hash, [(item_id, None, "tmdb", likeness)])
-            done.not_found += 1
+            item_details = client.details(match) if match is not None else None
+        if item_details is None:
+            store.save_details(dataset.hash, [(item_id, None, "tmdb", likeness)])
+            counts.not_found += 1
         else:
-            store.keep_details(dataset.hash, [(item_id, to_json(found), "tmdb", likeness)])
-            done.found += 1
-    progress(len(missing), len(missing), "")
-    return done
+            store.save_details(dataset.hash, [(item_id, to_json(item_details), "tmdb", likeness)])
+            counts.found += 1
+    on_progress(len(missing), len(missing), "")
+    return counts
 
 
 class Client:
@@ -100,7 +101,7 @@ class Client:
         if not configured():
             raise DatasetError(
                 "There is no key for TMDB.",
-                "Get one at themoviedb.org (free), set TMDB_API_KEY and start again; everything works "
+                "Get one at themoviedb.org (free), set TMDB_API_KEY and restart; everything works "
                 "without, with MovieLens' own titles and genres.",
             )
         import requests
@@ -133,18 +134,18 @@ class Client:
         )
 
     def search(self, item: Item) -> tuple[int | None, float]:
-        """The id of the best match, ``None`` below `CONFIDENT`, and how like it is (0–1)."""
+        """The id of the best match, ``None`` below `MIN_CONFIDENCE`, and how like it is (0–1)."""
         best: tuple[int | None, float] = (None, 0.0)
         for title in titles(item):
             for year in [item.year, None] if item.year else [None]:
-                found = self._ask(lambda t=title, y=year: self._search.movies(t, year=y))  # type: ignore[misc]
-                for result in (found or {}).get("results") or ():
+                answer = self._ask(lambda t=title, y=year: self._search.movies(t, year=y))  # type: ignore[misc]
+                for result in (answer or {}).get("results") or ():
                     score = likeness(item, result)
                     if result.get("id") and score > best[1]:
                         best = int(result["id"]), score
                 if best[1] >= 0.97:
                     return best
-        return best if best[1] >= CONFIDENT else (None, best[1])
+        return best if best[1] >= MIN_CONFIDENCE else (None, best[1])
 
     def _ask(self, call: Callable[[], Any]) -> dict[str, Any] | None:
         try:
@@ -165,10 +166,10 @@ def titles(item: Item) -> list[str]:
 
 def likeness(item: Item, result: dict[str, Any]) -> float:
     """How like a search result is to a movie: its best title's, less a tenth for each year between."""
-    theirs = [normalised(str(result.get(k) or "")) for k in ("title", "original_title")]
-    ours = [normalised(t) for t in titles(item)]
+    result_titles = [normalized_title(str(result.get(k) or "")) for k in ("title", "original_title")]
+    item_titles = [normalized_title(t) for t in titles(item)]
     title = max(
-        (difflib.SequenceMatcher(None, a, b).ratio() for a in ours for b in theirs if a and b),
+        (difflib.SequenceMatcher(None, a, b).ratio() for a in item_titles for b in result_titles if a and b),
         default=0.0,
     )
     year = str(result.get("release_date") or "")[:4]
@@ -188,18 +189,18 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
 
         last = 0.0
 
-        def request(self, method: str, url: str, **more: Any) -> Any:
+        def request(self, method: str, url: str, **kwargs: Any) -> Any:
             url, headers = url.replace(API, base, 1), {}
             key = os.environ.get("TMDB_API_KEY", "")
             if key.count(".") == 2:  # a "read access token": it belongs into a header
                 url = url.replace(f"api_key={key}&", "")
                 headers["Authorization"] = f"Bearer {key}"
             for attempt in range(1, ATTEMPTS + 1):
-                self._wait(max(self.last + 1 / A_SECOND - time.monotonic(), 0))
+                self._wait(max(self.last + 1 / MAX_REQUESTS_PER_SECOND - time.monotonic(), 0))
                 type(self).last = time.monotonic()
                 problem, wait = "", FIRST_WAIT * 2**attempt
                 try:
-                    answer = super().request(method, url, timeout=TIMEOUT_SECONDS, headers=headers, **more)
+                    answer = super().request(method, url, timeout=TIMEOUT_SECONDS, headers=headers, **kwargs)
                 except requests.RequestException as error:
                     problem = f"TMDB can't be reached ({type(error).__name__})."
                 else:
@@ -213,19 +214,19 @@ def _session(requests: Any, cancelled: Callable[[], bool]) -> Any:
                             answer.json()
                             return answer
                         except ValueError:
-                            problem = "TMDB answered what can't be read."
+                            problem = "TMDB returned an unreadable answer."
                 if attempt == ATTEMPTS or wait > 120:
-                    raise DatasetError(problem, "Try again later; what was found is kept.") from None
+                    raise DatasetError(problem, "Try again later; details found so far are saved.") from None
                 self._wait(wait)
             raise AssertionError("unreachable")
 
         @staticmethod
         def _wait(seconds: float) -> None:
             until = time.monotonic() + seconds
-            while (left := until - time.monotonic()) > 0:
+            while (remaining := until - time.monotonic()) > 0:
                 if cancelled():
-                    raise Cancelled("Stopped.", "What was found is kept.")
-                time.sleep(min(left, 0.2))
+                    raise CancelledError("Stopped.", "Details found so far are saved.")
+                time.sleep(min(remaining, 0.2))
 
     return Patient()
 

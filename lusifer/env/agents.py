@@ -15,7 +15,7 @@ from lusifer import baselines
 from lusifer.baselines import SideInformation
 from lusifer.datasets import RatingTable
 from lusifer.env.world import World
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 Rows = NDArray[np.int64]
 Observation = dict[str, NDArray[Any]]
@@ -35,20 +35,20 @@ class Agent(Protocol):
         ...
 
 
-def _best(scores: NDArray[np.float64], known: NDArray[np.bool_], k: int) -> Rows:
+def _top_rows(scores: NDArray[np.float64], known: NDArray[np.bool_], k: int) -> Rows:
     open_ = np.where(known, -np.inf, scores)
     top = np.argpartition(-open_, min(k, len(open_) - 1))[:k]
     return top[np.argsort(-open_[top], kind="stable")].astype(np.int64)
 
 
-class _Still:
+class _NonLearningAgent:
     """Base of agents that learn nothing while they play."""
 
     def learn(self, rows: Rows, taken: int | None, reward: float) -> None:
         """Nothing."""
 
 
-class Random(_Still):
+class RandomAgent(_NonLearningAgent):
     """Any item that the user has not met."""
 
     name = "random"
@@ -58,10 +58,10 @@ class Random(_Still):
 
     def act(self, observation: Observation, user: int, known: NDArray[np.bool_], k: int) -> Rows:
         """See `Agent`."""
-        return _best(self.rng.random(len(known)), known, k)
+        return _top_rows(self.rng.random(len(known)), known, k)
 
 
-class Popularity(_Still):
+class PopularityAgent(_NonLearningAgent):
     """The most rated items."""
 
     name = "popularity"
@@ -71,15 +71,15 @@ class Popularity(_Still):
 
     def act(self, observation: Observation, user: int, known: NDArray[np.bool_], k: int) -> Rows:
         """See `Agent`."""
-        return _best(self.scores, known, k)
+        return _top_rows(self.scores, known, k)
 
 
-class Predicting(_Still):
+class PredictorAgent(_NonLearningAgent):
     """The highest predicted ratings of a baseline (`lusifer.baselines`) fitted on the agents' half."""
 
     def __init__(self, world: World, seed: int, method: str = "fm", train: RatingTable | None = None) -> None:
         self.name = method
-        side = SideInformation.of(world.dataset)
+        side = SideInformation.from_dataset(world.dataset)
         predictor = baselines.create(method, side)
         self.predictor = predictor.fit(train if train is not None else world.agents, world.dataset.scale, seed=seed)
         self.item_ids = world.item_ids.astype(np.int32)
@@ -87,42 +87,42 @@ class Predicting(_Still):
 
     def scores(self, user: int) -> NDArray[np.float64]:
         """Predicted ratings of every item."""
-        found = self._scores.get(user)
-        if found is None:
+        scores_of_user = self._scores.get(user)
+        if scores_of_user is None:
             users = np.full(len(self.item_ids), user, dtype=np.int32)
-            found = self._scores[user] = np.asarray(self.predictor.predict(users, self.item_ids), dtype=float)
-        return found
+            scores_of_user = self._scores[user] = np.asarray(self.predictor.predict(users, self.item_ids), dtype=float)
+        return scores_of_user
 
     def act(self, observation: Observation, user: int, known: NDArray[np.bool_], k: int) -> Rows:
         """See `Agent`."""
-        return _best(self.scores(user), known, k)
+        return _top_rows(self.scores(user), known, k)
 
 
-ARMS = 200
+MAX_ARMS = 200
 """Items that bandits without features choose among, the most rated ones: of all, few would be tried twice."""
 
 
-class _Arms:
+class _BanditAgent:
     """Mean reward by item."""
 
     def __init__(self, world: World, seed: int) -> None:
         self.rng = np.random.default_rng((seed, 2))
         count = len(world.item_ids)
         self.among = np.zeros(count, dtype=bool)
-        self.among[np.argsort(-world.popularity, kind="stable")[:ARMS]] = True
+        self.among[np.argsort(-world.popularity, kind="stable")[:MAX_ARMS]] = True
         self.tried, self.total, self.turns = np.zeros(count), np.zeros(count), 0
 
     def learn(self, rows: Rows, taken: int | None, reward: float) -> None:
         """The reward is that of the item taken; where none was, of all that were shown."""
         self.turns += 1
-        told = rows if taken is None else np.array([taken])
-        self.tried[told] += 1
-        self.total[told] += reward
+        updated = rows if taken is None else np.array([taken])
+        self.tried[updated] += 1
+        self.total[updated] += reward
 
     def means(self) -> NDArray[np.float64]:
         """Mean reward of each arm; of one that was not tried, the mean of all."""
-        usual = self.total.sum() / max(self.tried.sum(), 1.0)
-        return (self.total + usual) / (self.tried + 1)
+        prior = self.total.sum() / max(self.tried.sum(), 1.0)
+        return (self.total + prior) / (self.tried + 1)
 
     def closed(self, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """What is not to be shown; everything may be where all arms are known."""
@@ -130,7 +130,7 @@ class _Arms:
         return known if closed.all() else closed
 
 
-class EpsilonGreedy(_Arms):
+class EpsilonGreedy(_BanditAgent):
     """The best mean so far, and with probability ε any arm (Sutton and Barto 2018, section 2.2)."""
 
     name = "epsilon-greedy"
@@ -143,10 +143,10 @@ class EpsilonGreedy(_Arms):
         """See `Agent`."""
         any_ = self.rng.random() < self.epsilon
         scores = self.rng.random(len(known)) if any_ else self.means() + 1e-9 * self.rng.random(len(known))
-        return _best(scores, self.closed(known), k)
+        return _top_rows(scores, self.closed(known), k)
 
 
-class UCB(_Arms):
+class UCB(_BanditAgent):
     """The highest upper confidence bound of the mean (UCB1, Auer et al. 2002)."""
 
     name = "ucb"
@@ -158,10 +158,10 @@ class UCB(_Arms):
     def act(self, observation: Observation, user: int, known: NDArray[np.bool_], k: int) -> Rows:
         """See `Agent`."""
         bonus = self.width * np.sqrt(2 * np.log(self.turns + 2) / (self.tried + 1))
-        return _best(self.means() + bonus + 1e-9 * self.rng.random(len(known)), self.closed(known), k)
+        return _top_rows(self.means() + bonus + 1e-9 * self.rng.random(len(known)), self.closed(known), k)
 
 
-class _Linear:
+class _LinearBandit:
     """Reward as a linear function of item and taste, by ridge regression, one for all items.
 
     Features: constant, mean rating and popularity on the agents' side, the item's genres, and these times
@@ -201,7 +201,7 @@ class _Linear:
         self.theta = self.inverse @ self.moment
 
 
-class LinUCB(_Linear):
+class LinUCB(_LinearBandit):
     """Linear rewards with an upper confidence bound (Li et al. 2010, arXiv 1003.0146, algorithm 1, with one
     set of weights for all items)."""
 
@@ -216,10 +216,10 @@ class LinUCB(_Linear):
         x = self.features(observation)
         width = np.sqrt(np.maximum(np.einsum("ij,ij->i", x @ self.inverse, x), 0.0))
         scores = x @ self.theta + self.alpha * width + 1e-9 * self.rng.random(len(known))
-        return _best(scores, known, k)
+        return _top_rows(scores, known, k)
 
 
-class Thompson(_Linear):
+class ThompsonSampling(_LinearBandit):
     """Linear rewards, weights drawn from their posterior at each turn (Agrawal and Goyal 2013, arXiv
     1209.3352)."""
 
@@ -233,20 +233,22 @@ class Thompson(_Linear):
         """See `Agent`."""
         x = self.features(observation)
         root = np.linalg.cholesky(self.inverse + 1e-9 * np.eye(len(self.theta)))
-        drawn = self.theta + self.width * root @ self.rng.standard_normal(len(self.theta))
-        return _best(x @ drawn, known, k)
+        weights = self.theta + self.width * root @ self.rng.standard_normal(len(self.theta))
+        return _top_rows(x @ weights, known, k)
 
 
-AGENTS: dict[str, Any] = {a.name: a for a in (Random, Popularity, EpsilonGreedy, UCB, LinUCB, Thompson)}
-PREDICTING = ("item-mean", "bias", "als", "fm")
+AGENTS: dict[str, Any] = {
+    a.name: a for a in (RandomAgent, PopularityAgent, EpsilonGreedy, UCB, LinUCB, ThompsonSampling)
+}
+PREDICTOR_AGENTS = ("item-mean", "bias", "als", "fm")
 """Baselines that are offered as agents."""
-TITLES = {
+AGENT_TITLES = {
     "random": "Random",
     "popularity": "Popularity",
     "item-mean": "Item mean",
     "bias": "User + item bias",
     "als": "ALS",
-    "fm": "Factorisation machine",
+    "fm": "Factorization machine",
     "epsilon-greedy": "ε-greedy",
     "ucb": "UCB",
     "linucb": "LinUCB",
@@ -255,15 +257,15 @@ TITLES = {
 """How agents are named to people."""
 
 
-def create(name: str, world: World, seed: int = 0) -> Agent:
+def create_agent(name: str, world: World, seed: int = 0) -> Agent:
     """An agent by name.
 
     Raises:
-        BadRequest: there is none of that name.
+        InvalidInputError: there is none of that name.
     """
     if name in AGENTS:
-        made: Agent = AGENTS[name](world, seed)
-        return made
-    if name in baselines.METHODS:
-        return Predicting(world, seed, name)
-    raise BadRequest(f"There is no agent {name!r}.", f"Known: {', '.join(TITLES)}.")
+        agent: Agent = AGENTS[name](world, seed)
+        return agent
+    if name in baselines.BASELINES:
+        return PredictorAgent(world, seed, name)
+    raise InvalidInputError(f"There is no agent {name!r}.", f"Known: {', '.join(AGENT_TITLES)}.")

@@ -18,27 +18,28 @@ from numpy.typing import NDArray
 from lusifer.baselines import (
     ALS,
     Bias,
-    FactorisationMachine,
+    FactorizationMachine,
     ItemKNN,
     ItemMean,
     SideInformation,
     SVDpp,
 )
-from lusifer.env.agents import Agent, Popularity, Predicting, Random
-from lusifer.env.movielens import MovieLensEnv
-from lusifer.env.play import Progress, play, silent
+from lusifer.env.agent_runs import run_agent
+from lusifer.env.agents import Agent, PopularityAgent, PredictorAgent, RandomAgent
+from lusifer.env.movielens_env import MovieLensEnv
 from lusifer.env.world import World
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.progress import Progress, ignore_progress
 
 SHARES = (0.05, 0.25, 1.0)
 STEPS, SEEDS = 300, 4
-LEAST = 3
+MIN_TEST_RATINGS = 3
 """Test ratings that a user needs to be scored on."""
-DRAWS = 500
+BOOTSTRAP_DRAWS = 500
 
 
 @dataclass(frozen=True)
-class Variant:
+class AgentVariant:
     """One recommender: its name, how it is made, and the share of the agents' ratings that it learns from."""
 
     name: str
@@ -46,11 +47,11 @@ class Variant:
     share: float = 1.0
 
 
-def variants() -> list[Variant]:
+def list_variants() -> list[AgentVariant]:
     """All that are tried: at least thirty."""
 
-    def of(name: str, make: Callable[[World], Any]) -> list[Variant]:
-        return [Variant(f"{name}, {share:.0%} of the data", make, share) for share in SHARES]
+    def of(name: str, make: Callable[[World], Any]) -> list[AgentVariant]:
+        return [AgentVariant(f"{name}, {share:.0%} of the data", make, share) for share in SHARES]
 
     return [
         *of("Item mean", lambda w: ItemMean()),
@@ -62,11 +63,11 @@ def variants() -> list[Variant]:
         *of("ALS, 10 factors", lambda w: ALS()),
         *of("ALS, 40 factors", lambda w: ALS(40, 2.0)),
         *of("SVD++", lambda w: SVDpp(epochs=10)),
-        *of("FM", lambda w: FactorisationMachine(SideInformation.of(w.dataset), iterations=60, kept=40)),
+        *of("FM", lambda w: FactorizationMachine(SideInformation.from_dataset(w.dataset), iterations=60, kept=40)),
     ]
 
 
-class _Fitted(Predicting):
+class _FittedPredictorAgent(PredictorAgent):
     """A predicting agent of a fitted predictor."""
 
     def __init__(self, world: World, predictor: Any) -> None:
@@ -75,87 +76,93 @@ class _Fitted(Predicting):
         self._scores: dict[int, NDArray[np.float64]] = {}
 
 
-Scores = Callable[[int, NDArray[np.int64]], NDArray[Any]]
+ScoreFunction = Callable[[int, NDArray[np.int64]], NDArray[Any]]
 """What a recommender thinks of some items for a user."""
 
 
-def lift(world: World, scores: Scores, users: Sequence[int]) -> NDArray[np.float64]:
+def ranking_gain(world: World, scores: ScoreFunction, users: Sequence[int]) -> NDArray[np.float64]:
     """By user, what choosing by scores gains among their test items: of the third with the highest scores the mean
     less that of all; in real ratings, and in the ratings that the environment expects (users × 2)."""
-    found = []
+    gains = []
     for user in users:
         rows = world.split.test.of_user(user)
         order = np.argsort(-np.asarray(scores(user, rows.item.astype(np.int64)), dtype=float), kind="stable")
         first = order[: max(len(rows) // 3, 1)]
         expected = world.opening(user)[0][[world.row(int(i)) for i in rows.item]]
-        found.append([float(v[first].mean() - v.mean()) for v in (rows.rating, expected)])
-    return np.array(found)
+        gains.append([float(v[first].mean() - v.mean()) for v in (rows.rating, expected)])
+    return np.array(gains)
 
 
-def measure(
+def measure_agreement(
     world: World,
     *,
-    chosen: Sequence[Variant] | None = None,
+    chosen: Sequence[AgentVariant] | None = None,
     steps: int = STEPS,
     seeds: int = SEEDS,
     seed: int = 0,
-    progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Tau with its interval, and one row a variant: held_out, environment, with intervals.
 
     Raises:
-        BadRequest: too few users with test ratings.
-        Cancelled: ``cancelled`` said so.
+        InvalidInputError: too few users with test ratings.
+        CancelledError: ``cancelled`` said so.
     """
     test = world.split.test
-    users = [int(u) for u, n in zip(test.user_ids, test.counts, strict=True) if n >= LEAST and u in world.users]
+    users = [
+        int(u) for u, n in zip(test.user_ids, test.counts, strict=True) if n >= MIN_TEST_RATINGS and u in world.users
+    ]
     if len(users) < 10:
-        raise BadRequest(f"{len(users)} users with {LEAST} test ratings are too few.", "Use a split such as last-10.")
-    tried = list(chosen) if chosen is not None else variants()
+        raise InvalidInputError(
+            f"{len(users)} users with {MIN_TEST_RATINGS} test ratings are too few.", "Use a split such as last-10."
+        )
+    tried = list(chosen) if chosen is not None else list_variants()
     names = [*(v.name for v in tried), "Popularity", "Random"]
-    held: list[NDArray[np.float64]] = []
-    played: list[list[float]] = []
+    gains_by_variant: list[NDArray[np.float64]] = []
+    rewards_by_variant: list[list[float]] = []
     order = np.random.default_rng((seed, 91)).random(len(world.agents))
-    for at, name in enumerate(names):
+    for index, name in enumerate(names):
         if cancelled():
-            raise Cancelled("The check was stopped.", "Nothing of it is kept.")
-        progress(at, len(names), name)
+            raise CancelledError("The check was stopped.", "Nothing is saved.")
+        on_progress(index, len(names), name)
         make: Callable[[int], Agent]
-        if at < len(tried):
-            part = world.agents.select(order < tried[at].share)
-            fitted = tried[at].make(world).fit(part, world.dataset.scale, seed=seed)
-            agent = _Fitted(world, fitted)
-            held.append(
-                lift(
+        if index < len(tried):
+            part = world.agents.select(order < tried[index].share)
+            fitted = tried[index].make(world).fit(part, world.dataset.scale, seed=seed)
+            agent = _FittedPredictorAgent(world, fitted)
+            gains_by_variant.append(
+                ranking_gain(
                     world,
                     lambda u, items, f=fitted: f.predict(  # type: ignore[misc]
                         np.full(len(items), u, dtype=np.int32), items.astype(np.int32)
                     ),
                     users,
                 )
-            )  # type: ignore[misc]
+            )
             make = lambda s, a=agent: a  # type: ignore[misc]  # noqa: E731
         elif name == "Popularity":
-            held.append(lift(world, lambda u, items: world.popularity[[world.row(int(i)) for i in items]], users))
-            make = lambda s: Popularity(world, s)  # noqa: E731
+            gains_by_variant.append(
+                ranking_gain(world, lambda u, items: world.popularity[[world.row(int(i)) for i in items]], users)
+            )
+            make = lambda s: PopularityAgent(world, s)  # noqa: E731
         else:
             rng = np.random.default_rng((seed, 92))
-            held.append(lift(world, lambda u, items, r=rng: r.random(len(items)), users))  # type: ignore[misc]
-            make = lambda s: Random(world, s)  # noqa: E731
+            gains_by_variant.append(ranking_gain(world, lambda u, items, r=rng: r.random(len(items)), users))  # type: ignore[misc]
+            make = lambda s: RandomAgent(world, s)  # noqa: E731
         runs = []
         for s in range(seeds):
             if cancelled():
-                raise Cancelled("The check was stopped.", "Nothing of it is kept.")
-            log = play(MovieLensEnv(world_=world, reward="expected"), make(s), steps, seed=seed + s)
+                raise CancelledError("The check was stopped.", "Nothing is saved.")
+            log = run_agent(MovieLensEnv(world_=world, reward="expected"), make(s), steps, seed=seed + s)
             runs.append(float(log["reward"].mean()))
-        played.append(runs)
-    progress(len(names), len(names), "done")
-    return _agree(names, np.stack(held), np.array(played), len(users), seed)
+        rewards_by_variant.append(runs)
+    on_progress(len(names), len(names), "done")
+    return _compute_agreement(names, np.stack(gains_by_variant), np.array(rewards_by_variant), len(users), seed)
 
 
-def _agree(
-    names: Sequence[str], held: NDArray[np.float64], played: NDArray[np.float64], users: int, seed: int
+def _compute_agreement(
+    names: Sequence[str], gains: NDArray[np.float64], rewards: NDArray[np.float64], users: int, seed: int
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Tau on the same choices and over episodes, and what they are when users, seeds and variants are drawn anew.
 
@@ -172,22 +179,22 @@ def _agree(
     rng = np.random.default_rng((seed, 93))
     taus: dict[str, list[float]] = {"tau": [], "tau_episodes": []}
     means: dict[str, list[NDArray[Any]]] = {"held_out": [], "same_choices": [], "environment": []}
-    for _ in range(DRAWS):
-        both = held[:, rng.integers(held.shape[1], size=held.shape[1])].mean(axis=1)
-        whole = played[:, rng.integers(played.shape[1], size=played.shape[1])].mean(axis=1)
+    for _ in range(BOOTSTRAP_DRAWS):
+        both = gains[:, rng.integers(gains.shape[1], size=gains.shape[1])].mean(axis=1)
+        whole = rewards[:, rng.integers(rewards.shape[1], size=rewards.shape[1])].mean(axis=1)
         for column, values in zip(means, (both[:, 0], both[:, 1], whole), strict=True):
             means[column].append(values)
-        some = rng.integers(len(names), size=len(names))
-        taus["tau"].append(tau(both[some, 0], both[some, 1]))
-        taus["tau_episodes"].append(tau(both[some, 0], whole[some]))
+        sample = rng.integers(len(names), size=len(names))
+        taus["tau"].append(tau(both[sample, 0], both[sample, 1]))
+        taus["tau_episodes"].append(tau(both[sample, 0], whole[sample]))
     frame = pd.DataFrame({"agent": names})
-    average = held.mean(axis=1)
-    for column, values in zip(means, (average[:, 0], average[:, 1], played.mean(axis=1)), strict=True):
+    average = gains.mean(axis=1)
+    for column, values in zip(means, (average[:, 0], average[:, 1], rewards.mean(axis=1)), strict=True):
         frame[column] = values
         frame[f"{column}_low"], frame[f"{column}_high"] = np.percentile(np.stack(means[column]), [2.5, 97.5], axis=0)
-    found: dict[str, Any] = {"variants": len(names), "users": users}
+    result: dict[str, Any] = {"variants": len(names), "users": users}
     for name, column in (("tau", "same_choices"), ("tau_episodes", "environment")):
         low, high = np.nanpercentile(taus[name], [2.5, 97.5])
         value = tau(frame["held_out"].to_numpy(), frame[column].to_numpy())
-        found[name] = [value, float(low), float(high)]
-    return found, frame
+        result[name] = [value, float(low), float(high)]
+    return result, frame

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,19 @@ class Interaction:
 
 
 Reward = Callable[[Interaction], float]
-LIKENESS_PRICE = 1.0
+SIMILARITY_PENALTY = 1.0
 """Stars that an item like all the last ones loses under ``diversity``."""
 
 
-def _sample(i: Interaction) -> float:
+def _sampled_rating(i: Interaction) -> float:
     return i.rating if i.rating is not None else 0.0
 
 
-def _expected(i: Interaction) -> float:
+def _expected_rating(i: Interaction) -> float:
     return i.expected if i.rating is not None else 0.0
 
 
-def _centred(i: Interaction) -> float:
+def _centered_rating(i: Interaction) -> float:
     return i.rating - i.level if i.rating is not None else 0.0
 
 
@@ -49,37 +49,37 @@ def _click(i: Interaction) -> float:
     return float(i.rating is not None)
 
 
-def _diversity(i: Interaction) -> float:
-    return i.rating - LIKENESS_PRICE * i.likeness if i.rating is not None else 0.0
+def _diversity_rating(i: Interaction) -> float:
+    return i.rating - SIMILARITY_PENALTY * i.likeness if i.rating is not None else 0.0
 
 
 REWARDS: dict[str, Reward] = {
-    "sample": _sample,
-    "expected": _expected,
-    "centred": _centred,
+    "sample": _sampled_rating,
+    "expected": _expected_rating,
+    "centred": _centered_rating,
     "click": _click,
-    "diversity": _diversity,
+    "diversity": _diversity_rating,
 }
 """``sample``: the drawn rating; ``expected``: its mean; ``centred``: the drawn rating above the user's own mean;
-``click``: 1 for anything taken; ``diversity``: the drawn rating less up to a star for more of the same. A skip is
+``click``: 1 for every accepted item; ``diversity``: the drawn rating less up to a star for more of the same. A skip is
 worth 0 in each."""
 
 
-def reward(name_or_callable: str | Reward) -> Reward:
+def get_reward(name_or_callable: str | Reward) -> Reward:
     """A reward by name, or one of your own.
 
     Raises:
-        BadRequest: there is none of that name.
+        InvalidInputError: there is none of that name.
     """
     if callable(name_or_callable):
         return name_or_callable
     if name_or_callable not in REWARDS:
-        raise BadRequest(
+        raise InvalidInputError(
             f"There is no reward {name_or_callable!r}.", f"Known: {', '.join(REWARDS)}; or give a callable."
         )
     return REWARDS[name_or_callable]
 
 
-def likeness(genres: NDArray[np.float64], item: int, recent: NDArray[np.int64]) -> float:
+def genre_similarity(genres: NDArray[np.float64], item: int, recent: NDArray[np.int64]) -> float:
     """Mean cosine of an item's genres with those of others; 0 without any. ``genres`` has unit rows."""
     return float((genres[recent] @ genres[item]).mean()) if len(recent) else 0.0

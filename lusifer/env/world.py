@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from lusifer import datasets, settings
 from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
-from lusifer.evaluation.simulated import Answers, calibrator, newest_of, teachers
-from lusifer.simulator import Step, evolve, plan
+from lusifer.errors import InvalidInputError
+from lusifer.evaluation.simulation import Answers, fit_calibrator, newest_ratings, teacher_forecasts
+from lusifer.simulator import Step, evolve, make_evolution_spec
 from lusifer.simulator import community as communities
 from lusifer.simulator.calibration import Calibrator
 from lusifer.simulator.community import Columns, Community
@@ -30,9 +30,9 @@ from lusifer.simulator.taste import TasteModel, features, level, user_mean
 from lusifer.simulator.types import Context
 
 Floats = NDArray[np.float64]
-LEAST_HISTORY = 10
+MIN_HISTORY = 10
 """Ratings that a user needs on the reward's side to be simulated."""
-EMBEDDED, EMBEDDING = 300, 32
+EMBEDDING_PROFILES, EMBEDDING_LENGTH = 300, 32
 """Profiles that the embedding is learned from, and its length."""
 
 
@@ -78,12 +78,12 @@ class World:
         keys = sorted({k for r in rows for k in r})
         column = {k: c for c, k in enumerate(keys)}
         table = np.zeros((len(rows), len(keys)))
-        for at, row in enumerate(rows):
+        for index, row in enumerate(rows):
             for key, value in row.items():
-                table[at, column[key]] = value
+                table[index, column[key]] = value
         return column, table
 
-    def said(self, context: Context) -> Floats:
+    def expected_ratings(self, context: Context) -> Floats:
         """The built-in's expected rating of every movie: what `StatisticalUserModel.rate` says, as one
         product."""
         column, table = self._aspects
@@ -91,45 +91,45 @@ class World:
         model = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
         for key, value in model.effects.items():
             effects[column[key]] = value
-        now = level(context.seen, context.usual_rating).now
+        now = level(context.seen, context.usual_rating).expected
         return self.dataset.scale.clip(now + table @ effects)
 
     def distribution(self, context: Context) -> tuple[Floats, Floats]:
         """Calibrated expected rating (n items) and chances of each rating (n items × levels)."""
-        said = self.said(context)
+        expected = self.expected_ratings(context)
         count = len(self.item_ids)
         user = np.full(count, context.user.id, dtype=np.int32)
         seen = np.full(count, float(len(context.seen)))
         moment = np.zeros(count, dtype=np.int64)
         items = self.item_ids.astype(np.int32)
-        answers = Answers(user, items, said, seen, moment, [newest_of(context.seen)])
+        answers = Answers(user, items, expected, seen, moment, [newest_ratings(context.seen)])
         # Evidence of the whole half: an item that the user has rated is never offered again.
-        found = self.calibrator.apply(self._columns(answers, context.user.id), said, seen)
-        return found.expected, found.chances
+        calibrated = self.calibrator.apply(self._columns(answers, context.user.id), expected, seen)
+        return calibrated.expected, calibrated.probabilities
 
     def _columns(self, answers: Answers, user: int) -> Columns:
-        found = _evidence(self, user)
-        bias, base = self.community.whole.bias, self.community.whole.base
+        columns = _cached_evidence(self, user)
+        bias, base = self.community.full_model.bias, self.community.full_model.base
         items, ratings = answers.newest[0]
         n = len(items)
         total = float((ratings - base - bias.item_offset(items)).sum())
-        own = found["user"][:1]
+        own = columns["user"][:1]
         drift = (total - n * own) / (n + bias.user_damping)
-        others = max(1 - n / max(float(found["user_count"][0]), 1.0), 0.0) * self.community.forward
-        size = len(answers.said)
+        others = max(1 - n / max(float(columns["user_count"][0]), 1.0), 0.0) * self.community.forward
+        size = len(answers.expected)
         return {
-            **found,
+            **columns,
             "recent": np.full(size, total / (n + bias.user_damping)),
             "drift": np.full(size, float(drift[0]) * others),
         }
 
     def start(self, user: int) -> tuple[list[Step], Context]:
         """A user's evolution on the reward's half, and the context after it; computed once."""
-        return _start(self, user)
+        return _cached_start(self, user)
 
     def opening(self, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
         """`distribution` and `embed` of the context that `start` gives; computed once."""
-        return _opening(self, user)
+        return _cached_opening(self, user)
 
     @cached_property
     def popularity(self) -> Floats:
@@ -150,86 +150,88 @@ class World:
         vectoriser, svd, words = self._embedding
         # What the two would do, without their checks of shapes and types, which take ten times as long.
         counts = Counter(words(text))
-        known = [(vectoriser.vocabulary_[w], n) for w, n in counts.items() if w in vectoriser.vocabulary_]
-        found = np.zeros(EMBEDDING, dtype=np.float32)
+        known = [(vectoriser.vocabulary_[word], n) for word, n in counts.items() if word in vectoriser.vocabulary_]
+        vector = np.zeros(EMBEDDING_LENGTH, dtype=np.float32)
         if known:
-            at = np.array([i for i, _ in known])
-            weights = (1 + np.log([n for _, n in known])) * vectoriser.idf_[at]
-            said = svd.components_[:, at] @ (weights / np.linalg.norm(weights))
-            found[: len(said)] = said / max(float(np.linalg.norm(said)), 1e-9)
-        return found
+            positions = np.array([i for i, _ in known])
+            weights = (1 + np.log([n for _, n in known])) * vectoriser.idf_[positions]
+            projection = svd.components_[:, positions] @ (weights / np.linalg.norm(weights))
+            vector[: len(projection)] = projection / max(float(np.linalg.norm(projection)), 1e-9)
+        return vector
 
     @cached_property
     def _embedding(self):  # type: ignore[no-untyped-def]
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        some = self.users[:: max(len(self.users) // EMBEDDED, 1)]
-        texts = [self.start(int(u))[1].profile.text for u in some]
+        sample = self.users[:: max(len(self.users) // EMBEDDING_PROFILES, 1)]
+        texts = [self.start(int(u))[1].profile.text for u in sample]
         vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=2)
         counts = vectoriser.fit_transform(texts)
-        size = min(EMBEDDING, counts.shape[1] - 1, len(texts) - 1)
+        size = min(EMBEDDING_LENGTH, counts.shape[1] - 1, len(texts) - 1)
         svd = TruncatedSVD(size, random_state=self.seed).fit(counts)
         return vectoriser, svd, vectoriser.build_analyzer()
 
 
 @lru_cache(maxsize=4096)
-def _start(w: World, user: int) -> tuple[list[Step], Context]:
+def _cached_start(world: World, user: int) -> tuple[list[Step], Context]:
     model = StatisticalUserModel()
-    what = plan(w.dataset, w.split, user, model)
-    steps = list(evolve(w.dataset, w.split, model, what))
-    return steps, context_after(w.dataset, w.split, user, steps)
+    spec = make_evolution_spec(world.dataset, world.split, user, model)
+    steps = list(evolve(world.dataset, world.split, model, spec))
+    return steps, context_after(world.dataset, world.split, user, steps)
 
 
 @lru_cache(maxsize=2048)
-def _opening(w: World, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
-    _, context = w.start(user)
-    return *w.distribution(context), w.embed(context.profile.text)
+def _cached_opening(world: World, user: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
+    _, context = world.start(user)
+    return *world.distribution(context), world.embed(context.profile.text)
 
 
 @lru_cache(maxsize=256)
-def _evidence(w: World, user: int) -> Columns:
-    return w.community.whole.of(np.full(len(w.item_ids), user, dtype=np.int32), w.item_ids.astype(np.int32))
+def _cached_evidence(world: World, user: int) -> Columns:
+    return world.community.full_model.evidence_for(
+        np.full(len(world.item_ids), user, dtype=np.int32), world.item_ids.astype(np.int32)
+    )
 
 
-def build(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None = None) -> World:
+def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path | None = None) -> World:
     """A world on a data set's split.
 
     Args:
         folder: where the built-in's forecasts are kept for the next time.
 
     Raises:
-        BadRequest: nobody has `LEAST_HISTORY` ratings on the reward's side.
+        InvalidInputError: nobody has `LEAST_HISTORY` ratings on the reward's side.
     """
-    mine = np.random.default_rng((seed, 606)).random(len(split.train)) < 0.5
-    half = Split(f"{split.id}+reward-{seed}", split.train.select(mine), split.test)
+    on_reward_side = np.random.default_rng((seed, 606)).random(len(split.train)) < 0.5
+    half = Split(f"{split.id}+reward-{seed}", split.train.select(on_reward_side), split.test)
     ids, counts = half.train.user_ids, half.train.counts
-    users = ids[counts >= LEAST_HISTORY].astype(np.int64)
+    users = ids[counts >= MIN_HISTORY].astype(np.int64)
     if not len(users):
-        raise BadRequest(
-            f"Nobody has {LEAST_HISTORY} ratings on the reward's side of {split.name}.", "Use a larger data set."
+        raise InvalidInputError(
+            f"No user has {MIN_HISTORY} ratings in the reward half of {split.name}.", "Use a larger dataset."
         )
     names = dataset.genres
     item_ids = np.sort(dataset.items.index.to_numpy()).astype(np.int64)
     genres = np.array([[g in dataset.item(int(i)).genres for g in names] for i in item_ids], dtype=float)
     genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-9)
-    light = communities.light(dataset, half)
-    learned = calibrator(
-        teachers(dataset, half, StatisticalUserModel(), folder=folder),
-        light,
+    offsets = communities.offsets_only(dataset, half)
+    learned = fit_calibrator(
+        teacher_forecasts(dataset, half, StatisticalUserModel(), folder=folder),
+        offsets,
         dataset,
         evidence=False,
     )
-    return World(dataset, half, split.train.select(~mine), users, item_ids, genres, light, learned, seed)
+    return World(dataset, half, split.train.select(~on_reward_side), users, item_ids, genres, offsets, learned, seed)
 
 
 @lru_cache(maxsize=4)
-def world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int = 0) -> World:
+def load_world(dataset: str = "ml-100k", split: str = splits.DEFAULT, seed: int = 0) -> World:
     """The world of a data set by name, built once a process.
 
     Raises:
         DatasetError: it is missing or damaged.
-        BadRequest: no such split, or nobody to simulate.
+        InvalidInputError: no such split, or nobody to simulate.
     """
-    found = datasets.load(dataset)
-    return build(found, splits.make(found, split), seed=seed, folder=settings.kept_dir())
+    loaded = datasets.load(dataset)
+    return build_world(loaded, splits.make(loaded, split), seed=seed, folder=settings.prediction_cache_dir())

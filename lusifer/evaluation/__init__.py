@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lusifer.evaluation.metrics import METRICS, Interval, intervals, rmse_difference, scores
-from lusifer.evaluation.protocol import (
+from lusifer.evaluation.evaluator import (
     CALIBRATED,
     SIMULATOR,
     WITH_EVIDENCE,
@@ -15,7 +14,8 @@ from lusifer.evaluation.protocol import (
     predict_baseline,
     sample_users,
 )
-from lusifer.evaluation.simulated import Forecasts, Simulated, simulate, teachers
+from lusifer.evaluation.metrics import METRICS, Interval, intervals, rmse_difference, scores
+from lusifer.evaluation.simulation import Forecasts, SimulationResult, simulate, teacher_forecasts
 
 __all__ = [
     "CALIBRATED",
@@ -27,7 +27,7 @@ __all__ = [
     "Forecasts",
     "Interval",
     "Prediction",
-    "Simulated",
+    "SimulationResult",
     "calibrate",
     "evaluate",
     "intervals",
@@ -36,5 +36,5 @@ __all__ = [
     "sample_users",
     "scores",
     "simulate",
-    "teachers",
+    "teacher_forecasts",
 ]

@@ -18,15 +18,16 @@ import numpy as np
 
 from lusifer.datasets import Dataset, RatingScale
 from lusifer.datasets.splits import Split
-from lusifer.errors import Cancelled
+from lusifer.errors import CancelledError
 from lusifer.evaluation.metrics import Interval
+from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import Step, UserModel, wording
 from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.diff import diff
-from lusifer.simulator.evolution import start
-from lusifer.simulator.mentions import Mention, Names, names_of
+from lusifer.simulator.entity_matching import EntityIndex, Mention, build_entity_index
+from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.repetition import repetition
-from lusifer.simulator.taste import Evidence, tastes, user_mean
+from lusifer.simulator.taste import AspectEvidence, measure_tastes, user_mean
 from lusifer.simulator.types import Bullet, Change, Profile, Rated, Section, Update
 
 Kind = Literal["change", "bullet", "explanation"]
@@ -110,24 +111,24 @@ class Audit:
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class _StepContext:
     """What a claim of one step may be held against."""
 
     dataset: Dataset
-    names: Names
+    names: EntityIndex
     batch: dict[int, Rated]
     rated: dict[int, Rated]
     before: tuple[Rated, ...]
     mean: float
-    evidence: dict[str, Evidence]
+    evidence: dict[str, AspectEvidence]
     step: int
 
     @property
     def scale(self) -> RatingScale:
         return self.dataset.scale
 
-    def say(self, text: str) -> str:
-        return self.dataset.words.say(text)
+    def with_item_noun(self, text: str) -> str:
+        return self.dataset.item_nouns.with_item_noun(text)
 
 
 def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
@@ -139,31 +140,31 @@ def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
         old = tuple(seen)
         seen.extend(step.batch)
         mean = user_mean(seen, 0.0)
-        known = _Known(
+        context = _StepContext(
             dataset,
-            names_of(dataset, [r.item for r in seen]),
+            build_entity_index(dataset, [r.item for r in seen]),
             {r.item.id: r for r in step.batch},
             {r.item.id: r for r in seen},
             old,
             mean,
-            tastes(seen, mean),
+            measure_tastes(seen, mean),
             step.number,
         )
-        claims = [_change(c, step.profile, known) for c in step.changes]
-        claims.append(_explanation(step.explanation, known))
-        kept = rewritten = 0
-        touched = _touched(step.changes, known)
+        claims = [_change(c, step.profile, context) for c in step.changes]
+        claims.append(_explanation(step.explanation, context))
+        stable_bullets = rewritten = 0
+        touched = _touched(step.changes, context)
         for line in diff(before, step.profile):
             if line.status in {"added", "rewritten"}:
-                claims.append(_bullet(_find(step.profile, line.new), line.section, known))
+                claims.append(_bullet(_find(step.profile, line.new), line.section, context))
             if line.status == "kept":
-                against = _contradiction(_find(step.profile, line.new), line.section, known)
+                against = _contradiction(_find(step.profile, line.new), line.section, context)
                 claims += [against] if against else []
-            if line.status != "added" and before.bullets and not _is_touched(line.old or line.new, touched, known):
-                kept += line.status == "kept"
+            if line.status != "added" and before.bullets and not _is_touched(line.old or line.new, touched, context):
+                stable_bullets += line.status == "kept"
                 rewritten += line.status != "kept" and line.section != "rating_habits"
         repeats = int(step.number > 1 and repetition(steps, step.number).flagged)
-        result += Audit(tuple(claims), kept, rewritten, int(step.number > 1), repeats)
+        result += Audit(tuple(claims), stable_bullets, rewritten, int(step.number > 1), repeats)
         before = step.profile
     return result
 
@@ -175,53 +176,58 @@ def _find(profile: Profile, text: str) -> Bullet:
 # ---- changes --------------------------------------------------------------------------------------
 
 
-def _change(change: Change, profile: Profile, known: _Known) -> Claim:
+def _change(change: Change, profile: Profile, context: _StepContext) -> Claim:
     text = f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}"
 
     def claim(verdict: Verdict, why: str, ids: Sequence[int] = change.item_ids) -> Claim:
-        return Claim(known.step, "change", text, verdict, why, tuple(ids))
+        return Claim(context.step, "change", text, verdict, why, tuple(ids))
 
-    strangers = [i for i in change.item_ids if i not in known.batch]
+    strangers = [i for i in change.item_ids if i not in context.batch]
     if strangers or not change.item_ids:
         return claim(
             "not borne out",
-            known.say("It cites movies that are not in this batch." if strangers else "It cites no movie."),
+            context.with_item_noun(
+                "It cites movies that are not in this batch." if strangers else "It cites no movie."
+            ),
         )
-    cited = [known.batch[i] for i in change.item_ids]
-    habit = _habit_claim(change.aspect, known)
-    polarity = change.polarity or _polarity(change.aspect, profile, known)
+    cited = [context.batch[i] for i in change.item_ids]
+    habit = _habit_claim(change.aspect, context)
+    polarity = change.polarity or _polarity(change.aspect, profile, context)
     if not polarity:
         if habit is None:
-            return claim("can't be told", "It does not say whether this is a liking or a dislike.")
+            return claim("can't be told", "It does not say whether this is a like or a dislike.")
         true, why = habit
         if change.direction in {"weakened", "dropped"}:
             true = not true
         return claim("borne out" if true else "not borne out", why)
     up = (change.direction in {"gained", "strengthened"}) == (polarity > 0)
     shown = float(np.mean([r.rating for r in cited]))
-    why = known.say("The cited movies") + f" got {shown:.1f} on average, against {known.mean:.1f} over all so far"
-    if (shown - known.mean) * (1 if up else -1) <= 0:
-        return claim("not borne out", f"{why}: that speaks {'against' if up else 'for'} it.")
-    named = [m.aspect for m in known.names.mentions(change.aspect) if m.aspect]
+    why = (
+        context.with_item_noun("The cited movies")
+        + f" got {shown:.1f} on average, vs. {context.mean:.1f} over all so far"
+    )
+    if (shown - context.mean) * (1 if up else -1) <= 0:
+        return claim("not borne out", f"{why}: that {'contradicts' if up else 'supports'} it.")
+    named = [m.aspect for m in context.names.mentions(change.aspect) if m.aspect]
     for aspect in named[:1]:
         lacking = [r for r in cited if aspect not in {a.key for a in aspects_of(r.item)}]
         if len(lacking) * 2 > len(cited):
-            return claim("not borne out", f"{wording.short(lacking[0])} is none of what it is about.")
+            return claim("not borne out", f"{wording.short(lacking[0])} does not match what it is about.")
     return claim("borne out", f"{why}.")
 
 
-def _polarity(text: str, profile: Profile, known: _Known) -> int:
+def _polarity(text: str, profile: Profile, context: _StepContext) -> int:
     """Whether a change speaks of a liking (1) or a dislike (−1): by its words, else by where the profile
     puts the aspect; 0 if neither tells."""
     if re.search(r"\b(?:dislik|avers|hat)\w*", text, re.I):
         return -1
     if re.search(rf"\b(?:{_UP})\b", text, re.I):
         return 1
-    named = {m.aspect for m in known.names.mentions(text) if m.aspect}
+    named = {m.aspect for m in context.names.mentions(text) if m.aspect}
     words = set(re.findall(r"\w{4,}", text.lower()))
     for section, sign in (("likes", 1), ("dislikes", -1)):
         for bullet in profile.section(section):  # type: ignore[arg-type]
-            about = {m.aspect for m in known.names.mentions(bullet.text) if m.aspect}
+            about = {m.aspect for m in context.names.mentions(bullet.text) if m.aspect}
             if named & about or (words and words <= set(re.findall(r"\w{4,}", bullet.text.lower()))):
                 return sign
     return 0
@@ -230,39 +236,42 @@ def _polarity(text: str, profile: Profile, known: _Known) -> int:
 # ---- bullets and explanations ---------------------------------------------------------------------
 
 
-def _bullet(bullet: Bullet, section: Section, known: _Known) -> Claim:
+def _bullet(bullet: Bullet, section: Section, context: _StepContext) -> Claim:
     def claim(verdict: Verdict, why: str, ids: Sequence[int] = ()) -> Claim:
-        return Claim(known.step, "bullet", bullet.text, verdict, why, tuple(ids))
+        return Claim(context.step, "bullet", bullet.text, verdict, why, tuple(ids))
 
-    mentions = known.names.mentions(bullet.text)
-    unknown = known.names.unknown_titles(bullet.text)
+    mentions = context.names.mentions(bullet.text)
+    unknown = context.names.unknown_titles(bullet.text)
     if unknown:
-        return claim("not borne out", known.say("There is no movie called ") + f"{unknown[0]}.")
-    wrong = _wrong_title(mentions, known.rated, "in the history so far")
+        return claim("not borne out", context.with_item_noun("There is no movie called ") + f"{unknown[0]}.")
+    wrong = _wrong_title(mentions, context.rated, "in the history so far")
     if wrong:
         return claim("not borne out", wrong[0], wrong[1])
     if section == "rating_habits":
-        habit = _habit_claim(bullet.text, known)
+        habit = _habit_claim(bullet.text, context)
         if habit is None:
-            return claim("can't be told", "It says nothing of marks that could be counted.")
+            return claim("can't be told", "It states nothing about ratings that can be counted.")
         return claim("borne out" if habit[0] else "not borne out", habit[1])
     side = _side(bullet, section)
-    about = next((m.aspect for m in mentions if m.aspect in known.evidence), "")
-    about = bullet.aspect if bullet.aspect in known.evidence else about
-    titles = [i for m in mentions for i in m.item_ids if i in known.rated]
+    about = next((m.aspect for m in mentions if m.aspect in context.evidence), "")
+    about = bullet.aspect if bullet.aspect in context.evidence else about
+    titles = [i for m in mentions for i in m.item_ids if i in context.rated]
     if about:
-        found = known.evidence[about]
+        found = context.evidence[about]
         ids = [r.item.id for r in found.rated]
-        count = known.say("one movie" if found.count == 1 else f"{found.count} movies")
-        why = f"{count} of it: {found.difference:+.1f} against the user's mean"
+        count = context.with_item_noun("one movie" if found.count == 1 else f"{found.count} movies")
+        why = f"{count} of it: {found.difference:+.1f} vs. the user's mean"
         return claim("borne out" if found.difference * side > 0 else "not borne out", f"{wording.capital(why)}.", ids)
     if any(m.aspect for m in mentions):
-        return claim("not borne out", "The user has rated nothing of it.")
+        return claim("not borne out", "The user has rated nothing of this kind.")
     if titles:
-        shown = float(np.mean([known.rated[i].rating for i in titles]))
-        why = known.say("The movies it names") + f" got {shown:.1f} on average, against {known.mean:.1f} over all"
-        return claim("borne out" if (shown - known.mean) * side >= 0 else "not borne out", f"{why}.", titles)
-    return claim("can't be told", "It names nothing that the ratings could show.")
+        shown = float(np.mean([context.rated[i].rating for i in titles]))
+        why = (
+            context.with_item_noun("The movies it names")
+            + f" got {shown:.1f} on average, vs. {context.mean:.1f} over all"
+        )
+        return claim("borne out" if (shown - context.mean) * side >= 0 else "not borne out", f"{why}.", titles)
+    return claim("can't be told", "It names nothing that the ratings can show.")
 
 
 def _side(bullet: Bullet, section: Section) -> int:
@@ -276,40 +285,48 @@ def _side(bullet: Bullet, section: Section) -> int:
     return -1 if re.search(rf"\b(?:{_DOWN})\b", lead, re.I) else 1
 
 
-def _contradiction(bullet: Bullet, section: Section, known: _Known) -> Claim | None:
+def _contradiction(bullet: Bullet, section: Section, context: _StepContext) -> Claim | None:
     """A kept statement that the ratings, this batch included, speak clearly against."""
     if section == "rating_habits":
         return None
-    named = [m.aspect for m in known.names.mentions(bullet.text) if m.aspect in known.evidence]
+    named = [m.aspect for m in context.names.mentions(bullet.text) if m.aspect in context.evidence]
     about = bullet.aspect or (named[0] if named else "")
-    found = known.evidence.get(about)
+    found = context.evidence.get(about)
     if found is None or found.count < 3 or found.effect * _side(bullet, section) > -AGAINST:
         return None
-    why = known.say(f"By now {found.count} movies") + f" of it lie {found.difference:+.1f} against the user's mean."
-    return Claim(known.step, "bullet", bullet.text, "not borne out", why, tuple(r.item.id for r in found.rated))
+    why = (
+        context.with_item_noun(f"By now {found.count} movies")
+        + f" of it lie {found.difference:+.1f} vs. the user's mean."
+    )
+    return Claim(context.step, "bullet", bullet.text, "not borne out", why, tuple(r.item.id for r in found.rated))
 
 
-def _explanation(text: str, known: _Known) -> Claim:
+def _explanation(text: str, context: _StepContext) -> Claim:
     """Why a profile changed: the movies it names are in the batch, with the marks it says."""
-    mentions = [m for m in known.names.mentions(text) if m.item_ids]
-    unknown = known.names.unknown_titles(text)
+    mentions = [m for m in context.names.mentions(text) if m.item_ids]
+    unknown = context.names.unknown_titles(text)
     if unknown:
-        why = known.say("There is no movie called ") + f"{unknown[0]}."
-        return Claim(known.step, "explanation", text, "not borne out", why)
+        why = context.with_item_noun("There is no movie called ") + f"{unknown[0]}."
+        return Claim(context.step, "explanation", text, "not borne out", why)
     if not mentions:
-        return Claim(known.step, "explanation", text, "can't be told", known.say("It names no movie."))
-    wrong = _wrong_title(mentions, known.batch, "in this batch")
+        return Claim(context.step, "explanation", text, "can't be told", context.with_item_noun("It names no movie."))
+    wrong = _wrong_title(mentions, context.batch, "in this batch")
     if wrong:
-        return Claim(known.step, "explanation", text, "not borne out", *wrong)
-    ids = tuple(i for m in mentions for i in m.item_ids if i in known.batch)
+        return Claim(context.step, "explanation", text, "not borne out", *wrong)
+    ids = tuple(i for m in mentions for i in m.item_ids if i in context.batch)
     for m in mentions:
-        felt = _felt(text, m.text)
-        mine = [known.batch[i].rating for i in m.item_ids if i in known.batch]
-        if felt and mine and (mine[0] - known.mean) * felt < 0:
-            why = f"{m.text} got {mine[0]:g}, against a mean of {known.mean:.1f}."
-            return Claim(known.step, "explanation", text, "not borne out", why, m.item_ids)
+        felt = _sentiment_of(text, m.text)
+        mine = [context.batch[i].rating for i in m.item_ids if i in context.batch]
+        if felt and mine and (mine[0] - context.mean) * felt < 0:
+            why = f"{m.text} got {mine[0]:g}, vs. a mean of {context.mean:.1f}."
+            return Claim(context.step, "explanation", text, "not borne out", why, m.item_ids)
     return Claim(
-        known.step, "explanation", text, "borne out", known.say("The movies that it names are in this batch."), ids
+        context.step,
+        "explanation",
+        text,
+        "borne out",
+        context.with_item_noun("The movies that it names are in this batch."),
+        ids,
     )
 
 
@@ -317,7 +334,7 @@ _WARM = r"lov(?:ed|es|ing)|ador(?:ed|es|ing)|enjoy(?:ed|s|ing)|liked|likes|prais
 _COLD = r"hat(?:ed|es|ing)|dislik(?:ed|es|ing)|(?:disappointed|bored|let down|put off|annoyed) by|low marks for"
 
 
-def _felt(text: str, title: str) -> int:
+def _sentiment_of(text: str, title: str) -> int:
     """Whether a text says that the user liked (1) or disliked (−1) a movie, in the words right before its
     title or as what it calls it; 0 if it says neither."""
     name = re.escape(title)
@@ -343,24 +360,24 @@ def _wrong_title(
 # ---- rating habits --------------------------------------------------------------------------------
 
 
-def _habit_claim(text: str, known: _Known) -> tuple[bool, str] | None:
+def _habit_claim(text: str, context: _StepContext) -> tuple[bool, str] | None:
     """Whether a statement on how the scale is used holds, with the count; ``None`` if it is none."""
-    marks = np.array([r.rating for r in known.rated.values()])
-    scale = known.scale
+    marks = np.array([r.rating for r in context.rated.values()])
+    scale = context.scale
     width = scale.highest - scale.lowest
-    share = (known.mean - scale.lowest) / width
+    share = (context.mean - scale.lowest) / width
     lead = re.split(r"[:;]", text)[0]
-    mean = f"The mean of {len(marks)} ratings is {known.mean:.1f}."
-    if re.search(r"drift|grown|stricter|kinder|lately|recently", lead, re.I) and known.before:
-        old = float(np.mean([r.rating for r in known.before]))
-        new = float(np.mean([r.rating for r in known.batch.values()]))
+    mean = f"The mean of {len(marks)} ratings is {context.mean:.1f}."
+    if re.search(r"drift|grown|stricter|kinder|lately|recently", lead, re.I) and context.before:
+        old = float(np.mean([r.rating for r in context.before]))
+        new = float(np.mean([r.rating for r in context.batch.values()]))
         up = bool(re.search(rf"\b(?:{_HABIT_UP})\b", lead, re.I))
-        return (new > old) == up, f"This batch averages {new:.1f}, what was before {old:.1f}."
+        return (new > old) == up, f"This batch averages {new:.1f}, earlier ratings {old:.1f}."
     if re.search(_HABIT_WIDE, lead, re.I):
         both = marks.max() >= scale.highest - scale.step / 2 and marks.min() <= scale.lowest + scale.step / 2
         return bool(both), f"The ratings go from {marks.min():g} to {marks.max():g}."
     if re.search(_HABIT_NARROW, lead, re.I):
-        return bool(marks.std() <= 0.22 * width), f"The ratings spread by {marks.std():.1f}."
+        return bool(marks.std() <= 0.22 * width), f"The standard deviation of the ratings is {marks.std():.1f}."
     if re.search(rf"\b(?:{_HABIT_UP})\b", lead, re.I):
         return share >= 0.6, mean
     if re.search(rf"\b(?:{_HABIT_DOWN})\b", lead, re.I):
@@ -373,19 +390,19 @@ def _habit_claim(text: str, known: _Known) -> tuple[bool, str] | None:
 # ---- what a step may touch ------------------------------------------------------------------------
 
 
-def _touched(changes: Sequence[Change], known: _Known) -> tuple[set[str], list[set[str]]]:
+def _touched(changes: Sequence[Change], context: _StepContext) -> tuple[set[str], list[set[str]]]:
     aspects: set[str] = set()
     words = []
     for change in changes:
-        named = {m.aspect for m in known.names.mentions(change.aspect) if m.aspect}
+        named = {m.aspect for m in context.names.mentions(change.aspect) if m.aspect}
         aspects |= named
         words.append(set(re.findall(r"\w{4,}", change.aspect.lower())) - {"liking", "dislike"})
     return aspects, [w for w in words if w]
 
 
-def _is_touched(text: str, touched: tuple[set[str], list[set[str]]], known: _Known) -> bool:
+def _is_touched(text: str, touched: tuple[set[str], list[set[str]]], context: _StepContext) -> bool:
     aspects, words = touched
-    if aspects & {m.aspect for m in known.names.mentions(text) if m.aspect}:
+    if aspects & {m.aspect for m in context.names.mentions(text) if m.aspect}:
         return True
     own = set(re.findall(r"\w{4,}", text.lower()))
     return any(len(w & own) * 2 > len(w) for w in words)
@@ -425,7 +442,7 @@ def predictive_validity(
     *,
     draws: int = 1000,
     seed: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Validity | None:
     """Forecast each next batch again from the profile *before* the change, and compare with the forecast
@@ -438,13 +455,13 @@ def predictive_validity(
 
     Raises:
         ModelError: the model could not be asked.
-        Cancelled: ``cancelled`` said so, between two users.
+        CancelledError: ``cancelled`` said so, between two users.
     """
     gains: list[_Gains] = []
     for at, (user, steps) in enumerate(evolutions.items()):
         if cancelled():
-            raise Cancelled("The audit was stopped.")
-        progress(at, len(evolutions))
+            raise CancelledError("The audit was stopped.")
+        on_progress(at, len(evolutions))
         gains.append(_gains(dataset, split, model, user, steps))
     stated = [g.stated for g in gains]
     others = [g.others for g in gains]
@@ -467,21 +484,21 @@ def predictive_validity(
 
 
 def _gains(dataset: Dataset, split: Split, model: UserModel, user: int, steps: Sequence[Step]) -> _Gains:
-    found = _Gains()
-    context = start(dataset, split, user)
+    errors = _Gains()
+    context = initial_context(dataset, split, user)
     for step, coming in pairwise(steps):
-        read = context.reading(step.batch)
-        after = read.after(Update(step.profile, step.explanation, step.changes))
-        names = names_of(dataset, [r.item for r in after.seen])
-        said = {m.aspect for c in step.changes for m in names.mentions(c.aspect) if m.aspect}
+        read = context.with_batch(step.batch)
+        after = read.after_update(Update(step.profile, step.explanation, step.changes))
+        names = build_entity_index(dataset, [r.item for r in after.seen])
+        named_aspects = {m.aspect for c in step.changes for m in names.mentions(c.aspect) if m.aspect}
         items = tuple(r.item for r in coming.batch)
-        if said and coming.forecast:
+        if named_aspects and coming.forecast:
             earlier = model.forecast(context, items)
             for truth, old, new in zip(coming.batch, earlier, coming.forecast, strict=True):
                 if old.expected is None or new.expected is None:
                     continue
                 gain = (old.expected - truth.rating) ** 2 - (new.expected - truth.rating) ** 2
-                about = said & {a.key for a in aspects_of(truth.item)}
-                (found.stated if about else found.others).append(gain)
+                about = named_aspects & {a.key for a in aspects_of(truth.item)}
+                (errors.stated if about else errors.others).append(gain)
         context = after
-    return found
+    return errors

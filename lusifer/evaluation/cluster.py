@@ -27,30 +27,30 @@ from filelock import FileLock, Timeout
 from lusifer import settings
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled, LusiferError, StoreError
-from lusifer.evaluation.simulated import Simulated, joined, simulate
+from lusifer.errors import CancelledError, InvalidInputError, LusiferError, StoreError
+from lusifer.evaluation.simulation import SimulationResult, merge_simulations, simulate
 from lusifer.llm import Budget
 from lusifer.prompts import PromptSet
 from lusifer.simulator import BUILTIN, UserModel, user_model
 from lusifer.simulator.community import Community
 from lusifer.store import Store
 
-AT_A_TIME = 25
+USERS_PER_TASK = 25
 """Users that a worker takes at once where nobody is asked; with a language model they are taken singly."""
-GONE = 180.0
+CLUSTER_TIMEOUT = 180.0
 """Seconds after which a cluster without one worker that answers is given up on."""
-LONGEST = 330.0
+MAX_CALL_SECONDS = 330.0
 """Seconds that a call under way is waited for when all stops: more than any endpoint is given."""
-START = 180.0
+START_TIMEOUT = 180.0
 """Seconds that all workers may take to start."""
-BLOCK = 200
+ANSWERS_PER_BATCH = 200
 """Answers handed in at a time."""
-PATIENCE = 3
+MAX_CRASHES = 3
 """Workers that may end on the same users before these are given up on."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class UserModelConfig:
     """What a worker makes its user model of. It holds no key: every machine has its own."""
 
     spec: str
@@ -60,11 +60,11 @@ class Recipe:
     budget: Budget | None = None
     run: str = ""
 
-    def make(self, store: Store | None, cancelled: Callable[[], bool] = lambda: False) -> UserModel:
+    def build(self, store: Store | None, cancelled: Callable[[], bool] = lambda: False) -> UserModel:
         """The model.
 
         Raises:
-            BadRequest: as `lusifer.simulator.user_model`.
+            InvalidInputError: as `lusifer.simulator.user_model`.
         """
         return user_model(
             self.spec,
@@ -79,7 +79,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Work:
+class SharedInputs:
     """What all workers need, sent to each machine once."""
 
     dataset: Dataset
@@ -88,22 +88,22 @@ class Work:
     forecasts: bool
 
 
-class Home:
+class StoreActor:
     """The database, for workers; runs on the machine that has its file."""
 
     def __init__(self, path: str) -> None:
         self.store = Store(path)
 
-    def do(self, method: str, *values: Any) -> Any:
+    def call(self, method: str, *values: Any) -> Any:
         """Call a method of the store."""
         return getattr(self.store, method)(*values)
 
-    def adopt(self, found: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> int:
+    def import_answers(self, answers: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> int:
         """Take in answers that a worker left behind; how many were new."""
-        missing = {key for key, _, _ in found} - self.store.has_answers([k for k, _, _ in found])
-        for key, answer, call in found:
+        missing = {key for key, _, _ in answers} - self.store.has_answers([k for k, _, _ in answers])
+        for key, answer, call in answers:
             if key in missing:
-                self.store.keep_answer(key, answer, call)
+                self.store.save_answer(key, answer, call)
         return len(missing)
 
 
@@ -111,31 +111,31 @@ class WorkerStore(Store):
     """A worker's own file, with the home behind it.
 
     Args:
-        tell: calls a method at home and returns a promise; `hear` waits for one.
+        call_home: calls a method of the store actor and returns a promise; `wait_for` waits for one.
     """
 
-    def __init__(self, path: Path, tell: Callable[..., Any], hear: Callable[[Any], Any]) -> None:
+    def __init__(self, path: Path, call_home: Callable[..., Any], wait_for: Callable[[Any], Any]) -> None:
         super().__init__(path)
-        self._tell, self._hear, self._sent = tell, hear, threading.local()
+        self._call_home, self._wait_for, self._sent = call_home, wait_for, threading.local()
 
     def _send(self, method: str, *values: Any) -> None:
         sent = self._promises()
-        sent.append((self._tell(method, *values), values[0] if method == "keep_answer" else ""))
+        sent.append((self._call_home(method, *values), values[0] if method == "save_answer" else ""))
         if len(sent) > 64:
             self._confirm(sent)
 
     def _confirm(self, sent: list[tuple[Any, str]]) -> None:
         """Wait for the oldest promise; an answer that is kept at home is needed here no longer."""
         promise, key = sent.pop(0)
-        self._hear(promise)
+        self._wait_for(promise)
         if key:
-            self.forget_answer(key)
+            self.delete_answer(key)
 
     def _promises(self) -> list[tuple[Any, str]]:
         if not hasattr(self._sent, "list"):
             self._sent.list = []
-        found: list[tuple[Any, str]] = self._sent.list
-        return found
+        promises: list[tuple[Any, str]] = self._sent.list
+        return promises
 
     def flush(self) -> None:
         """Wait until all that this thread sent is kept at home."""
@@ -143,27 +143,27 @@ class WorkerStore(Store):
         while sent:
             self._confirm(sent)
 
-    def answer(self, key: str) -> dict[str, Any] | None:
+    def get_answer(self, key: str) -> dict[str, Any] | None:
         """See `Store`."""
-        return super().answer(key) or self._hear(self._tell("answer", key))
+        return super().get_answer(key) or self._wait_for(self._call_home("get_answer", key))
 
     def has_answers(self, keys: Sequence[str]) -> set[str]:
         """See `Store`."""
-        return set(self._hear(self._tell("has_answers", list(keys))))
+        return set(self._wait_for(self._call_home("has_answers", list(keys))))
 
-    def keep_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
+    def save_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
         """See `Store`; kept here before it is sent."""
-        super().keep_answer(key, answer, call)
-        self._send("keep_answer", key, answer, call)
+        super().save_answer(key, answer, call)
+        self._send("save_answer", key, answer, call)
 
-    def keep_call(self, call: dict[str, Any]) -> None:
+    def save_call(self, call: dict[str, Any]) -> None:
         """See `Store`."""
-        self._send("keep_call", call)
+        self._send("save_call", call)
 
-    def drop_answer(self, key: str, reason: str) -> None:
+    def reject_answer(self, key: str, reason: str) -> None:
         """See `Store`."""
-        super().drop_answer(key, reason)
-        self._send("drop_answer", key, reason)
+        super().reject_answer(key, reason)
+        self._send("reject_answer", key, reason)
 
     def set_aside(
         self,
@@ -173,68 +173,68 @@ class WorkerStore(Store):
         limits: Mapping[str, tuple[str, float | None]],
     ) -> int | tuple[str, float, float]:
         """See `Store`; counted at home, for all workers together."""
-        found = self._hear(self._tell("set_aside", names, tokens, dollars, dict(limits)))
-        return found if isinstance(found, int) else tuple(found)
+        booking = self._wait_for(self._call_home("set_aside", names, tokens, dollars, dict(limits)))
+        return booking if isinstance(booking, int) else tuple(booking)
 
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
         """See `Store`."""
         self._send("settle", booking, tokens, dollars)
 
-    def keep_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
+    def save_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
         """See `Store`."""
-        self._send("keep_evolution", evolution, fields)
+        self._send("save_evolution", evolution, fields)
 
-    def keep_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
+    def save_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
         """See `Store`."""
-        self._send("keep_steps", evolution, list(steps))
+        self._send("save_steps", evolution, list(steps))
 
-    def steps(self, evolution: str) -> list[dict[str, Any]]:
+    def list_steps(self, evolution: str) -> list[dict[str, Any]]:
         """See `Store`."""
-        return list(self._hear(self._tell("steps", evolution)))
+        return list(self._wait_for(self._call_home("list_steps", evolution)))
 
-    def keep_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
+    def save_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
         """See `Store`."""
-        self._send("keep_ratings", evolution, step, list(ratings))
+        self._send("save_ratings", evolution, step, list(ratings))
 
-    def ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    def get_ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """See `Store`."""
-        return dict(self._hear(self._tell("ratings", evolution, step, list(item_ids))))
+        return dict(self._wait_for(self._call_home("get_ratings", evolution, step, list(item_ids))))
 
 
 class Worker:
     """Simulates users, on whatever machine it was put.
 
     Args:
-        work: a promise of the `Work`.
+        work: a promise of the `SharedInputs`.
         home: the actor beside the database; none where nobody is asked.
         folder: where answers are kept on this machine.
     """
 
-    def __init__(self, work: list[Any], recipe: Recipe, home: Any, folder: str) -> None:
+    def __init__(self, work: list[Any], model_config: UserModelConfig, store_actor: Any, folder: str) -> None:
         import ray
 
-        self.work: Work = ray.get(work[0])
+        self.work: SharedInputs = ray.get(work[0])
         self.stopped, self._counting, self._busy = threading.Event(), threading.Lock(), 0
         self.store: WorkerStore | None = None
-        if home is not None:
+        if store_actor is not None:
             self._file = Path(folder) / f"{uuid.uuid4().hex[:12]}.db"
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = FileLock(self._file.with_suffix(".lock"))
             self._lock.acquire()
-            self.store = WorkerStore(self._file, home.do.remote, ray.get)
-            _hand_in(self._file.parent, lambda found: ray.get(home.adopt.remote(found)))
-        self.model = recipe.make(self.store, self.stopped.is_set)
+            self.store = WorkerStore(self._file, store_actor.call.remote, ray.get)
+            _hand_in(self._file.parent, lambda found: ray.get(store_actor.import_answers.remote(found)))
+        self.model = model_config.build(self.store, self.stopped.is_set)
 
     def pid(self) -> int:
         """The process that this worker is."""
         return os.getpid()
 
-    def simulate(self, users: Sequence[int]) -> Simulated:
+    def simulate(self, users: Sequence[int]) -> SimulationResult:
         """Simulate some users.
 
         Raises:
-            ModelError: a hopeless one.
-            Cancelled: after `stop`.
+            ModelError: a fatal one.
+            CancelledError: after `stop`.
         """
         test = self.work.split.test.of_users(users)
         with self._counting:
@@ -280,12 +280,12 @@ def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
         except Timeout:
             continue  # it is alive, or somebody else is handing it in
         try:
-            left = Store(path)
-            while found := left.kept_answers(BLOCK):
-                adopt(found)
-                for key, _, _ in found:
-                    left.forget_answer(key)
-            left.close()
+            leftover = Store(path)
+            while answers := leftover.list_answers(ANSWERS_PER_BATCH):
+                adopt(answers)
+                for key, _, _ in answers:
+                    leftover.delete_answer(key)
+            leftover.close()
             for old in folder.glob(f"{path.stem}.*"):
                 if old.suffix != ".lock":
                     old.unlink(missing_ok=True)
@@ -305,13 +305,13 @@ class Cluster:
             ``RAY_ADDRESS`` says, else one on this machine for as long as the work takes.
 
     Raises:
-        BadRequest: Ray is missing, can't be reached, or has too few cores.
+        InvalidInputError: Ray is missing, can't be reached, or has too few cores.
     """
 
     def __init__(
         self,
-        recipe: Recipe,
-        work: Work,
+        model_config: UserModelConfig,
+        work: SharedInputs,
         store: Store,
         *,
         workers: int | None = None,
@@ -319,28 +319,28 @@ class Cluster:
         address: str | None = None,
     ) -> None:
         if (workers is not None and workers < 1) or threads < 1:
-            raise BadRequest(
+            raise InvalidInputError(
                 "A cluster needs at least one worker, with one user at a time.",
                 "Give larger numbers.",
             )
         address = address or os.environ.get("RAY_ADDRESS") or None
         if address and address.startswith("ray://"):
-            raise BadRequest(
-                "Ray's client can't be used: the database must lie on a machine of the cluster.",
+            raise InvalidInputError(
+                "Ray Client is not supported: the database must be on a machine of the cluster.",
                 "Run the command on such a machine, with --ray-address auto.",
             )
         try:
-            found = importlib.util.find_spec("ray")
+            ray_spec = importlib.util.find_spec("ray")
         except ValueError:
-            found = None
-        if found is None:
-            raise BadRequest(
+            ray_spec = None
+        if ray_spec is None:
+            raise InvalidInputError(
                 "The engine ray needs Ray, which is not installed.",
                 f"{settings.install_extra('scale')} (about 250 MB)",
             )
         self._ray: Any = None
-        self.recipe, self.work, self.store = recipe, work, store
-        self.asking = recipe.spec != BUILTIN
+        self.model_config, self.work, self.store = model_config, work, store
+        self.asking = model_config.spec != BUILTIN
         self.threads = threads if self.asking else 1
         self.count, self.address = workers, address
         self.workers: list[Any] = []
@@ -350,7 +350,7 @@ class Cluster:
         """Start the workers of a run.
 
         Raises:
-            BadRequest: as the class, or a machine lacks what the model needs (a key).
+            InvalidInputError: as the class, or a machine lacks what the model needs (a key).
         """
         # Ray reads these when it is imported: no word to anybody about our use, and a cluster of our own stays on this machine.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -376,9 +376,9 @@ class Cluster:
                 finally:
                     os.umask(mask)
         except Exception as error:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"Ray could not be started or reached ({_first(error)}).",
-                "Look at: ray status. Or use --engine local.",
+                "Check: ray status. Or use --engine local.",
             ) from None
         try:
             self._hire(run)
@@ -390,35 +390,37 @@ class Cluster:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         ray = self._ray
-        have = int(ray.cluster_resources().get("CPU", 0))
-        count = self.count or max(have, 1)
-        if count > have:
-            raise BadRequest(
-                f"{count} workers are asked for, and the cluster has {have} cores.",
-                f"Ask for {have} at most." if have else "Add a machine with cores to it.",
+        cores = int(ray.cluster_resources().get("CPU", 0))
+        count = self.count or max(cores, 1)
+        if count > cores:
+            raise InvalidInputError(
+                f"{count} workers are requested, but the cluster has {cores} cores.",
+                f"Request at most {cores}." if cores else "Add a machine with cores.",
             )
-        recipe = self.recipe
-        budget = None if recipe.budget is None else replace(recipe.budget, run_id=run)
-        recipe, home = replace(recipe, run=run, budget=budget), None
+        model_config = self.model_config
+        budget = None if model_config.budget is None else replace(model_config.budget, run_id=run)
+        model_config, home = replace(model_config, run=run, budget=budget), None
         if self.asking:
-            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-            made = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)(Home)
-            home = made.remote(str(self.store.path.resolve()))
+            this_node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+            store_actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=this_node)(
+                StoreActor
+            )
+            home = store_actor.remote(str(self.store.path.resolve()))
         self._home = home
         self._folder = Path(tempfile.gettempdir()) / f"lusifer-{run}"
         self._sent = [ray.put(self.work)]  # held on to: a worker that starts anew needs it again
         hired = ray.remote(num_cpus=1, max_restarts=-1, max_concurrency=self.threads + 1)(Worker)
-        self.workers = [hired.remote(self._sent, recipe, home, str(self._folder)) for _ in range(count)]
-        asked = [w.pid.remote() for w in self.workers]
-        there, missing = ray.wait(asked, num_returns=count, timeout=START)
+        self.workers = [hired.remote(self._sent, model_config, home, str(self._folder)) for _ in range(count)]
+        pid_requests = [w.pid.remote() for w in self.workers]
+        ready, missing = ray.wait(pid_requests, num_returns=count, timeout=START_TIMEOUT)
         if missing:
             idle = int(ray.available_resources().get("CPU", 0))
-            raise BadRequest(
-                f"{len(missing)} of {count} workers did not start: {idle} of the cluster's {have} cores are free.",
-                "Wait for who uses the others, or ask for fewer workers.",
+            raise InvalidInputError(
+                f"{len(missing)} of {count} workers did not start: {idle} of the cluster's {cores} cores are free.",
+                "Wait until other cores are free, or request fewer workers.",
             )
         try:
-            ray.get(there)
+            ray.get(ready)
         except ray.exceptions.RayError as error:
             raise _ours(error, "A worker could not start") from None
 
@@ -428,45 +430,47 @@ class Cluster:
 
     def parts(
         self,
-        wanted: Sequence[tuple[int, Sequence[int]]],
-        told: Callable[[int], None],
+        parts: Sequence[tuple[int, Sequence[int]]],
+        on_users_done: Callable[[int], None],
         cancelled: Callable[[], bool],
-    ) -> Generator[tuple[int, Simulated], None, None]:
+    ) -> Generator[tuple[int, SimulationResult], None, None]:
         """Simulate parts of a population, given as (number, users); the first of them first, the others as they are done.
 
         Args:
-            told: told how many users more are done.
+            on_users_done: told how many users more are done.
 
         Raises:
-            ModelError: a hopeless one.
-            Cancelled: ``cancelled`` said so, after the calls under way have ended.
+            ModelError: a fatal one.
+            CancelledError: ``cancelled`` said so, after the calls under way have ended.
             LusiferError: some users end every worker that takes them.
         """
         ray = self._ray
-        size = 1 if self.asking else AT_A_TIME
-        todo: deque[tuple[int, tuple[int, ...]]] = deque(
-            (number, tuple(users[at : at + size])) for number, users in wanted for at in range(0, len(users), size)
+        size = 1 if self.asking else USERS_PER_TASK
+        queue: deque[tuple[int, tuple[int, ...]]] = deque(
+            (number, tuple(users[start : start + size]))
+            for number, users in parts
+            for start in range(0, len(users), size)
         )
-        sizes = dict(wanted)
-        gathered: dict[int, list[Simulated]] = {number: [] for number, _ in wanted}
-        whole: dict[int, Simulated] = {}
-        ended: dict[tuple[int, ...], int] = {}
+        sizes = dict(parts)
+        pieces: dict[int, list[SimulationResult]] = {number: [] for number, _ in parts}
+        finished: dict[int, SimulationResult] = {}
+        crash_counts: dict[tuple[int, ...], int] = {}
         free = deque(w for _ in range(self.threads) for w in self.workers)
         busy: dict[Any, tuple[Any, int, tuple[int, ...]]] = {}
-        lost = _Lost()
-        first = wanted[0][0] if wanted else None
+        lost = _LostWorkers()
+        first_number = parts[0][0] if parts else None
         try:
-            while todo or busy:
+            while queue or busy:
                 if cancelled():
-                    raise Cancelled("The simulation was stopped.", "What was answered is kept.")
-                free.extend(lost.found(ray))
-                if not busy and not free and lost.since() > GONE:
+                    raise CancelledError("The simulation was stopped.", "Answers so far are saved.")
+                free.extend(lost.recovered(ray))
+                if not busy and not free and lost.since() > CLUSTER_TIMEOUT:
                     raise LusiferError(
-                        "No worker of the cluster answers any more.",
-                        "Look at: ray status. Finished parts and all answers are kept: go on with --resume.",
+                        "No worker of the cluster responds any more.",
+                        "Check: ray status. Finished parts and all answers are saved: continue with --resume.",
                     )
-                while todo and free:
-                    worker, (number, users) = free.popleft(), todo.popleft()
+                while queue and free:
+                    worker, (number, users) = free.popleft(), queue.popleft()
                     busy[worker.simulate.remote(users)] = (worker, number, users)
                 if not busy:
                     time.sleep(0.2)
@@ -475,32 +479,32 @@ class Cluster:
                 for promise in ready:
                     worker, number, users = busy.pop(promise)
                     try:
-                        gathered[number].append(ray.get(promise))
+                        pieces[number].append(ray.get(promise))
                     except (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError):
                         # It starts anew by itself, elsewhere if its machine is gone, and hands in what the dead one
                         # left there. It is given nothing before it answers.
                         lost.add(worker)
-                        todo.appendleft((number, users))
-                        ended[users] = ended.get(users, 0) + 1
-                        if ended[users] >= PATIENCE:
+                        queue.appendleft((number, users))
+                        crash_counts[users] = crash_counts.get(users, 0) + 1
+                        if crash_counts[users] >= MAX_CRASHES:
                             raise LusiferError(
-                                f"{ended[users]} workers ended while they simulated {_named(users)}.",
-                                "Look at the memory of the machines; finished parts are kept.",
+                                f"{crash_counts[users]} workers ended while they simulated {_named(users)}.",
+                                "Check the memory of the machines; finished parts are saved.",
                             ) from None
                         continue
                     except ray.exceptions.RayError as error:
                         raise _ours(error, f"A worker failed at {_named(users)}") from None
                     free.append(worker)
-                    told(len(users))
-                    if sum(len(s.evolutions) for s in gathered[number]) == len(sizes[number]):
+                    on_users_done(len(users))
+                    if sum(len(s.evolutions) for s in pieces[number]) == len(sizes[number]):
                         test = self.work.split.test.of_users(list(sizes[number]))
-                        whole[number] = joined(gathered.pop(number), test)
-                if first is not None and first in whole:
-                    yield first, whole.pop(first)
-                    first = None
-                if first is None:
-                    for number in sorted(whole):
-                        yield number, whole.pop(number)
+                        finished[number] = merge_simulations(pieces.pop(number), test)
+                if first_number is not None and first_number in finished:
+                    yield first_number, finished.pop(first_number)
+                    first_number = None
+                if first_number is None:
+                    for number in sorted(finished):
+                        yield number, finished.pop(number)
         except BaseException:  # an error, a cancel, Ctrl-C, or whoever takes the parts has stopped
             self._stop(list(busy))
             raise
@@ -510,7 +514,7 @@ class Cluster:
         for worker in self.workers:
             worker.stop.remote()
         if busy:
-            self._ray.wait(busy, num_returns=len(busy), timeout=LONGEST)
+            self._ray.wait(busy, num_returns=len(busy), timeout=MAX_CALL_SECONDS)
 
     def close(self) -> None:
         """Let the workers go, and Ray; what lies in this machine's folder is handed in."""
@@ -527,7 +531,7 @@ class Cluster:
             self.workers = []
             ray.shutdown()
             if self._folder is not None and self._folder.is_dir():
-                _hand_in(self._folder, Home(str(self.store.path)).adopt)
+                _hand_in(self._folder, StoreActor(str(self.store.path)).import_answers)
                 if self._clean(self._folder):
                     shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -537,7 +541,7 @@ class Cluster:
         return not list(folder.glob("*.db"))
 
 
-class _Lost:
+class _LostWorkers:
     """Workers that ended, until they answer again."""
 
     def __init__(self) -> None:
@@ -555,29 +559,29 @@ class _Lost:
         """Seconds since nobody was lost."""
         return time.monotonic() - self.began if self.asked or self.later else 0.0
 
-    def found(self, ray: Any) -> list[Any]:
+    def recovered(self, ray: Any) -> list[Any]:
         """Those that answer again."""
-        now = time.monotonic()
-        for due in [x for x in self.later if x[0] <= now]:
-            self.later.remove(due)
-            self.asked[due[1].pid.remote()] = due[1]
-        back = []
+        time_now = time.monotonic()
+        for entry in [x for x in self.later if x[0] <= time_now]:
+            self.later.remove(entry)
+            self.asked[entry[1].pid.remote()] = entry[1]
+        recovered = []
         ready = ray.wait(list(self.asked), num_returns=len(self.asked), timeout=0)[0] if self.asked else ()
         for promise in ready:
             worker = self.asked.pop(promise)
             try:
                 ray.get(promise)
-                back.append(worker)
+                recovered.append(worker)
             except ray.exceptions.RayError:
-                self.later.append((now + 1.0, worker))
-        return back
+                self.later.append((time_now + 1.0, worker))
+        return recovered
 
 
 def _reach(address: str) -> None:
     """Knock before Ray does, which waits for minutes.
 
     Raises:
-        BadRequest: nobody is there.
+        InvalidInputError: nobody is there.
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
@@ -585,9 +589,9 @@ def _reach(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except OSError as error:
-        raise BadRequest(
-            f"No Ray cluster answers at {address} ({error.strerror or 'no answer in time'}).",
-            "Look at: ray status. Or leave the address out to start one here.",
+        raise InvalidInputError(
+            f"No Ray cluster answers at {address} ({error.strerror or 'timeout'}).",
+            "Check: ray status. Or leave the address out to start one here.",
         ) from None
 
 
@@ -599,16 +603,16 @@ def _first(error: BaseException) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
-def _ours(error: BaseException, what: str) -> LusiferError:
+def _ours(error: BaseException, summary: str) -> LusiferError:
     """What a worker raised, where it is one of ours; else its last line."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, LusiferError):
-            made = cause if not hasattr(cause, "cause") else cause.cause
-            return made if isinstance(made, LusiferError) else cause
+            original = cause if not hasattr(cause, "cause") else cause.cause
+            return original if isinstance(original, LusiferError) else cause
         cause = getattr(cause, "cause", None) or cause.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
     return LusiferError(
-        f"{what} ({lines[-1][:200] if lines else type(error).__name__}).",
-        "Finished parts are kept: go on with --resume.",
+        f"{summary} ({lines[-1][:200] if lines else type(error).__name__}).",
+        "Finished parts are saved: continue with --resume.",
     )

@@ -13,73 +13,75 @@ from numpy.typing import NDArray
 from lusifer.datasets import Dataset, RatingScale
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.audit import Audit, audit
+from lusifer.evaluation.evaluator import CALIBRATED, SIMULATOR, WITH_EVIDENCE, Evaluation
 from lusifer.evaluation.experiments.base import Bootstrap
 from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference
-from lusifer.evaluation.protocol import CALIBRATED, SIMULATOR, WITH_EVIDENCE, Evaluation
 from lusifer.simulator import BUILTIN
 from lusifer.simulator.calibration import PARTS
 
-ADDS = {CALIBRATED: "over_bias", WITH_EVIDENCE: "over_fm"}
-"""What the model's say is measured over, by the calibrated row that holds it."""
+MODEL_GAIN_OF = {CALIBRATED: "over_bias", WITH_EVIDENCE: "over_fm"}
+"""What the model's term is measured over, by the calibrated row that holds it."""
 
 
-def summary(found: Evaluation, seed: int) -> dict[str, Any]:
+def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
     """Measures with intervals by predictor, what the model adds, and the audit; plain JSON values."""
     rows: dict[str, dict[str, Any]] = {}
-    for name, values in found.summary(seed=seed).items():
-        prediction = found.predictions[name]
+    for name, values in evaluation.summary(seed=seed).items():
+        prediction = evaluation.predictions[name]
         rows[name] = {
             **{m: plain(values[m].value) for m in METRICS},
             **{f"{m}_low": plain(values[m].low) for m in METRICS},
             **{f"{m}_high": plain(values[m].high) for m in METRICS},
             "seconds": prediction.seconds,
-            "coverage": found.coverage(name),
+            "coverage": evaluation.coverage(name),
         }
-    by_user = audits(found)
-    checked_all = {name: sum(of.values(), Audit()) for name, of in by_user.items()}
-    for name, checked in checked_all.items():
+    by_user = audit_by_user(evaluation)
+    totals_by_name = {name: sum(user_audits.values(), Audit()) for name, user_audits in by_user.items()}
+    for name, totals in totals_by_name.items():
         for row in (name, CALIBRATED) if name == SIMULATOR else (name,):
             if row in rows:
-                rows[row]["faithfulness"] = plain(checked.faithfulness)
+                rows[row]["faithfulness"] = plain(totals.faithfulness)
     return {
-        "rows": found.rows,
-        "asked": len(found.test),
+        "rows": evaluation.rows,
+        "asked": len(evaluation.test),
         "predictors": rows,
-        "notes": list(found.notes),
-        "simulator_minus": differences(found, seed),
-        "adds": adds(found, seed),
-        "audit": {n: as_json(a) for n, a in checked_all.items()},
-        "trust": trusted(found, by_user, seed),
+        "notes": list(evaluation.notes),
+        "simulator_minus": differences(evaluation, seed),
+        "adds": gain_from_model(evaluation, seed),
+        "audit": {n: audit_totals(a) for n, a in totals_by_name.items()},
+        "trust": trust_figures(evaluation, by_user, seed),
     }
 
 
-def trusted(found: Evaluation, by_user: Mapping[str, Mapping[int, Audit]], seed: int) -> dict[str, list[float | None]]:
+def trust_figures(
+    evaluation: Evaluation, by_user: Mapping[str, Mapping[int, Audit]], seed: int
+) -> dict[str, list[float | None]]:
     """Of the simulator alone: faithfulness, and the share of ratings that it failed to give; value, low, high."""
-    if SIMULATOR not in found.simulated:
+    if SIMULATOR not in evaluation.simulations:
         return {}
-    boot = Bootstrap(found.test.user_ids, seed)
+    boot = Bootstrap(evaluation.test.user_ids, seed)
     checked = by_user.get(SIMULATOR, {})
     users = np.array(list(checked), dtype=np.int64)
-    borne = np.array([a.count("borne out") for a in checked.values()], dtype=float)
-    told = borne + np.array([a.count("not borne out") for a in checked.values()], dtype=float)
-    lost = ~np.isfinite(found.predictions[SIMULATOR].values)
+    supported = np.array([a.count("borne out") for a in checked.values()], dtype=float)
+    checkable = supported + np.array([a.count("not borne out") for a in checked.values()], dtype=float)
+    missing = ~np.isfinite(evaluation.predictions[SIMULATOR].values)
     return {
-        "faithfulness": boot.of(users, [borne, told], lambda s: s[:, 0] / s[:, 1]).json,
-        "missing": boot.mean(found.test.user, lost * 1.0).json,
+        "faithfulness": boot.statistic(users, [supported, checkable], lambda s: s[:, 0] / s[:, 1]).json,
+        "missing": boot.mean(evaluation.test.user, missing * 1.0).json,
     }
 
 
-def audits(found: Evaluation) -> dict[str, dict[int, Audit]]:
+def audit_by_user(evaluation: Evaluation) -> dict[str, dict[int, Audit]]:
     """The audits of every variant of the simulator, by predictor name and user."""
     result = {}
-    for name, simulated in found.simulated.items():
+    for name, simulated in evaluation.simulations.items():
         if name == BUILTIN:
             continue
-        result[name] = {u: audit(found.dataset, steps) for u, steps in simulated.evolutions.items()}
+        result[name] = {u: audit(evaluation.dataset, steps) for u, steps in simulated.evolutions.items()}
     return result
 
 
-def as_json(checked: Audit) -> dict[str, Any]:
+def audit_totals(checked: Audit) -> dict[str, Any]:
     """The totals of an audit."""
     return {
         "faithfulness": plain(checked.faithfulness),
@@ -91,45 +93,45 @@ def as_json(checked: Audit) -> dict[str, Any]:
     }
 
 
-def differences(found: Evaluation, seed: int) -> dict[str, list[float | None]]:
+def differences(evaluation: Evaluation, seed: int) -> dict[str, list[float | None]]:
     """RMSE of the best-informed simulator minus that of every other predictor: value, low, high."""
-    mine = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in found.predictions), None)
-    if mine is None:
+    simulator_name = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in evaluation.predictions), None)
+    if simulator_name is None:
         return {}
-    mask = found.compared
-    users, true = found.test.user[mask], found.test.rating[mask]
-    values = found.predictions[mine].values[mask]
+    mask = evaluation.compared
+    users, true = evaluation.test.user[mask], evaluation.test.rating[mask]
+    values = evaluation.predictions[simulator_name].values[mask]
     result = {}
-    for name, other in found.predictions.items():
-        if name != mine:
+    for name, other in evaluation.predictions.items():
+        if name != simulator_name:
             d = rmse_difference(users, values, other.values[mask], true, seed=seed)
             result[name] = [plain(x) for x in (d.value, d.low, d.high)]
     return result
 
 
-def adds(found: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
-    """RMSE of the calibrated simulator minus that of the same stack without the model's say, in pairs, and
-    the partial correlation that the forecasts showed. Below zero, the model's say helps."""
+def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
+    """RMSE of the calibrated simulator minus that of the same stack without the model's term, in pairs, and
+    the partial correlation that the forecasts showed. Below zero, the model's term helps."""
     result = {}
-    for name, over in ADDS.items():
-        made = found.calibrations.get(name)
-        if made is None:
+    for name, over in MODEL_GAIN_OF.items():
+        calibration = evaluation.calibrations.get(name)
+        if calibration is None:
             continue
-        given = found.compared & np.isfinite(made.found.expected)
-        if not given.any():
+        compared = evaluation.compared & np.isfinite(calibration.calibrated.expected)
+        if not compared.any():
             continue
         d = rmse_difference(
-            found.test.user[given],
-            made.found.expected[given],
-            made.without.expected[given],
-            found.test.rating[given],
+            evaluation.test.user[compared],
+            calibration.calibrated.expected[compared],
+            calibration.without_model.expected[compared],
+            evaluation.test.rating[compared],
             seed=seed,
         )
         result[over] = {
             "difference": [plain(x) for x in (d.value, d.low, d.high)],
-            "partial": plain(made.by.partial),
-            "forecasts": made.by.rows,
-            "say": [plain(float(x)) for x in made.by.say],
+            "partial": plain(calibration.calibrator.partial),
+            "forecasts": calibration.calibrator.rows,
+            "say": [plain(float(x)) for x in calibration.calibrator.model_term_weights],
         }
     return result
 
@@ -139,7 +141,7 @@ def plain(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def table(found: Evaluation, split: Split) -> pd.DataFrame:
+def table(evaluation: Evaluation, split: Split) -> pd.DataFrame:
     """One row a compared test rating: ids, truth, a column a predictor, the calibrated parts, and what the
     errors may be broken down by.
 
@@ -148,23 +150,23 @@ def table(found: Evaluation, split: Split) -> pd.DataFrame:
     among the user's test ratings, from 1), ``reason``; ``NAME:PART`` for the parts of a calibrated row and
     ``NAME:high`` for its probability of a rating in the top quarter of the scale.
     """
-    frame = found.frame()
-    mask = found.compared
-    train, test = split.train, found.test
+    frame = evaluation.frame()
+    mask = evaluation.compared
+    train, test = split.train, evaluation.test
     frame["activity"] = _counts(train.user, int(test.user.max()) + 1)[test.user[mask]]
     frame["popularity"] = _counts(train.item, int(test.item.max()) + 1)[test.item[mask]]
-    years = found.dataset.items["year"].reindex(test.item[mask]).to_numpy(dtype=float, na_value=np.nan)
+    years = evaluation.dataset.items["year"].reindex(test.item[mask]).to_numpy(dtype=float, na_value=np.nan)
     rated = pd.to_datetime(frame["timestamp"], unit="s").dt.year.to_numpy(dtype=float)
     frame["age"] = rated - years
     offsets = test._index[1]
     frame["position"] = (np.arange(len(test)) - np.repeat(offsets[:-1], np.diff(offsets)) + 1)[mask]
-    reasons = next((s.reasons for s in found.simulated.values()), {})
+    reasons = next((s.reasons for s in evaluation.simulations.values()), {})
     frame["reason"] = [reasons.get((u, i), "") for u, i in zip(frame["user_id"], frame["item_id"], strict=True)]
-    for name, made in found.calibrations.items():
+    for name, calibration in evaluation.calibrations.items():
         for part in PARTS:
-            frame[f"{name}:{part}"] = getattr(made.found, part)[mask]
-        high = found.dataset.scale.values >= threshold(found.dataset.scale)
-        frame[f"{name}:high"] = made.found.chances[mask][:, high].sum(axis=1)
+            frame[f"{name}:{part}"] = calibration.calibrated.part(part)[mask]
+        high = evaluation.dataset.scale.values >= threshold(evaluation.dataset.scale)
+        frame[f"{name}:high"] = calibration.calibrated.probabilities[mask][:, high].sum(axis=1)
     return frame
 
 
@@ -177,7 +179,7 @@ def _counts(ids: NDArray[Any], least: int = 0) -> NDArray[np.int64]:
     return np.bincount(ids, minlength=max(least, int(ids.max(initial=0)) + 1, 1))
 
 
-def board(
+def leaderboard(
     frame: pd.DataFrame,
     names: Sequence[str],
     scale: RatingScale,
@@ -205,11 +207,11 @@ def board(
 
 
 GROUPINGS = {
-    "activity": ("User's ratings in the training part", (0, 1, 5, 10, 20, 40, 80, 160, 320)),
-    "popularity": ("Movie's ratings in the training part", (0, 5, 20, 50, 100, 200, 400)),
+    "activity": ("User's ratings in the training set", (0, 1, 5, 10, 20, 40, 80, 160, 320)),
+    "popularity": ("Movie's ratings in the training set", (0, 5, 20, 50, 100, 200, 400)),
     "age": ("Years from release to rating", (-100, 0, 1, 2, 5, 10, 20, 40)),
     "position": ("Position among the user's test ratings", (1, 3, 5, 7, 9, 11, 21)),
-    "rating": ("True rating", ()),
+    "rating": ("Actual rating", ()),
     "genre": ("Genre", ()),
 }
 """What errors can be broken down by, and where the bins begin."""

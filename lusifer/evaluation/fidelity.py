@@ -17,41 +17,45 @@ from numpy.typing import NDArray
 from lusifer.baselines import Bias
 from lusifer.datasets import Dataset, RatingScale, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
 NAIVE = {
     "user-noise": "User mean + noise",
     "bias-noise": "User and item bias + noise",
-    "resampled": "The user's own ratings, drawn again",
+    "resampled": "The user's own ratings, resampled",
 }
 MEASURES: dict[str, tuple[str, int, str]] = {
     "histogram_user": (
         "Histogram per user",
         -1,
-        "Mean distance (total variation) of each user's histogram from their real one.",
+        "Mean total variation distance between each user's simulated and real histogram.",
     ),
-    "histogram": ("Histogram of all", -1, "Distance (total variation) of all ratings' histogram from the real one."),
-    "user_mean": ("Per-user mean", 1, "Correlation of the users' means with their real ones."),
-    "user_spread": ("Per-user spread", 1, "Correlation of the users' standard deviations with their real ones."),
-    "item_mean": ("Item means", 1, "Correlation of item means with real ones, items with five or more ratings."),
+    "histogram": (
+        "Histogram of all",
+        -1,
+        "Total variation distance between the simulated and real histogram of all ratings.",
+    ),
+    "user_mean": ("Per-user mean", 1, "Correlation of simulated and real user means."),
+    "user_spread": ("Per-user standard deviation", 1, "Correlation of simulated and real user standard deviations."),
+    "item_mean": ("Item means", 1, "Correlation of simulated and real item means, items with at least five ratings."),
     "genre": (
         "Genre preferences",
         1,
-        "Correlation of each user's genre means, against their own mean, with the real ones.",
+        "Correlation of simulated and real genre means of each user, relative to the user's mean.",
     ),
-    "popularity": ("Popularity bias", -1, "How far the correlation of rating and log popularity is from the real one."),
-    "autocorrelation": ("Autocorrelation", -1, "How far the lag-one correlation within users is from the real one."),
-    "drift": ("Drift", 1, "Correlation of the users' slopes over time with their real ones."),
-    "repeated": ("Repeated values", -1, "How far the share of ratings equal to the one before is from the real one."),
+    "popularity": ("Popularity bias", -1, "Absolute difference to the real correlation of rating and log popularity."),
+    "autocorrelation": ("Autocorrelation", -1, "Absolute difference to the real lag-one correlation within users."),
+    "drift": ("Drift", 1, "Correlation of simulated and real slopes over time per user."),
+    "repeated": ("Repeated values", -1, "Absolute difference to the real share of ratings equal to the previous one."),
     "auc": (
-        "Told apart (AUC)",
+        "Real-vs-simulated AUC",
         -1,
-        "Area under the curve of a classifier that tells simulated users from real ones: .5 is by chance.",
+        "Area under the ROC curve of a classifier of simulated vs. real users; 0.5 is chance level.",
     ),
 }
 """Each measure: its name, whether more is better (1) or less (−1), and what it is."""
-LEAST_ITEM, LEAST_GENRE, LEAST_ROWS = 5, 2, 3
+MIN_ITEM_RATINGS, MIN_GENRE_RATINGS, MIN_ROWS = 5, 2, 3
 DRAWS = 300
 
 
@@ -70,25 +74,25 @@ class Histories:
     ratings: Mapping[str, Floats]
 
 
-def naive(split: Split, table: RatingTable, scale: RatingScale, seed: int = 0) -> dict[str, Floats]:
+def naive_ratings(split: Split, table: RatingTable, scale: RatingScale, seed: int = 0) -> dict[str, Floats]:
     """What the simulators of `NAIVE` say of the pairs. A user without a training rating counts as usual."""
     rng = np.random.default_rng((seed, 11))
     train = split.train
     residual = float(train.rating.std())
-    said = {name: np.full(len(table), np.nan) for name in NAIVE}
+    ratings = {name: np.full(len(table), np.nan) for name in NAIVE}
     bias = Bias().fit(train, scale)
     expected = np.asarray(bias.predict(table.user, table.item), dtype=float)
     spread = float(np.std(train.rating - bias.predict(train.user, train.item)))
-    said["bias-noise"] = expected + spread * rng.standard_normal(len(table))
+    ratings["bias-noise"] = expected + spread * rng.standard_normal(len(table))
     for user in table.user_ids.tolist():
         rows = table.user == user
-        own = train.of_user(user).rating.astype(float)
-        if not len(own):
-            own = np.array([train.mean])
-        width = own.std() if len(own) > 1 else residual
-        said["user-noise"][rows] = own.mean() + width * rng.standard_normal(int(rows.sum()))
-        said["resampled"][rows] = rng.choice(own, int(rows.sum()))
-    return {name: on_scale(values, scale) for name, values in said.items()}
+        user_ratings = train.of_user(user).rating.astype(float)
+        if not len(user_ratings):
+            user_ratings = np.array([train.mean])
+        width = user_ratings.std() if len(user_ratings) > 1 else residual
+        ratings["user-noise"][rows] = user_ratings.mean() + width * rng.standard_normal(int(rows.sum()))
+        ratings["resampled"][rows] = rng.choice(user_ratings, int(rows.sum()))
+    return {name: on_scale(values, scale) for name, values in ratings.items()}
 
 
 def on_scale(values: Floats, scale: RatingScale) -> Floats:
@@ -97,46 +101,48 @@ def on_scale(values: Floats, scale: RatingScale) -> Floats:
     return np.clip(scale.lowest + scale.step * steps, scale.lowest, scale.highest)
 
 
-def measure(found: Histories, seed: int = 0, tick: Callable[[str], None] = lambda name: None) -> dict[str, Any]:
+def measure_fidelity(
+    simulations: Histories, seed: int = 0, on_progress: Callable[[str], None] = lambda name: None
+) -> dict[str, Any]:
     """Every measure of `MEASURES` for each simulator with a 95 % interval by a bootstrap over users, and what
     gives it away.
 
-    Compared are the rows for which every simulator gave a rating, of users with `LEAST_ROWS` such rows.
+    Compared are the rows for which every simulator gave a rating, of users with `MIN_ROWS` such rows.
 
     Raises:
-        BadRequest: fewer than ten users are left.
+        InvalidInputError: fewer than ten users are left.
     """
-    mask = np.all([np.isfinite(v) for v in found.ratings.values()], axis=0)
-    ids, counts = np.unique(found.table.user[mask], return_counts=True)
-    mask &= np.isin(found.table.user, ids[counts >= LEAST_ROWS])
-    table = found.table.select(mask)
+    mask = np.all([np.isfinite(v) for v in simulations.ratings.values()], axis=0)
+    ids, counts = np.unique(simulations.table.user[mask], return_counts=True)
+    mask &= np.isin(simulations.table.user, ids[counts >= MIN_ROWS])
+    table = simulations.table.select(mask)
     users, rows_of = np.unique(table.user, return_inverse=True)
     if len(users) < 10:
-        raise BadRequest(f"{len(users)} users are too few to compare with.", "Draw at least 10.")
+        raise InvalidInputError(f"{len(users)} users are too few to compare with.", "Use at least 10 users.")
     real = table.rating.astype(float)
-    context = _Context.of(found.dataset, found.split, table, users, rows_of)
+    context = _Context.of(simulations.dataset, simulations.split, table, users, rows_of)
     truth = _statistics(real, context)
     result: dict[str, Any] = {}
-    spreads: dict[str, list[dict[str, float]]] = {}
+    draws_by_name: dict[str, list[dict[str, float]]] = {}
     rng = np.random.default_rng((seed, 12))
     draws = rng.integers(len(users), size=(DRAWS, len(users)))
-    for name, values in found.ratings.items():
-        tick(name)
-        mine = _statistics(values[mask], context)
-        whole = _compare(truth, mine, np.arange(len(users)), context, values[mask], real)
-        drawn = [_compare(truth, mine, d, context, values[mask], real, items=False) for d in draws]
+    for name, values in simulations.ratings.items():
+        on_progress(name)
+        statistics = _statistics(values[mask], context)
+        values_all = _compare(truth, statistics, np.arange(len(users)), context, values[mask], real)
+        bootstrap_rows = [_compare(truth, statistics, d, context, values[mask], real, items=False) for d in draws]
         row: dict[str, Any] = {}
-        spreads[name] = drawn
-        for key in whole:
-            spread = [d[key] for d in drawn if key in d and np.isfinite(d[key])]
-            low, high = np.percentile(spread, [2.5, 97.5]) if len(spread) > 10 else (np.nan, np.nan)
-            row[key] = [_plain(whole[key]), _plain(low), _plain(high)]
-        auc, clues = told_apart(truth, mine, seed)
+        draws_by_name[name] = bootstrap_rows
+        for key in values_all:
+            finite = [d[key] for d in bootstrap_rows if key in d and np.isfinite(d[key])]
+            low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) > 10 else (np.nan, np.nan)
+            row[key] = [_plain(values_all[key]), _plain(low), _plain(high)]
+        auc, clues = real_vs_simulated_auc(truth, statistics, seed)
         row["auc"] = [_plain(a) for a in auc]
         row["clues"] = clues
         result[name] = row
     for name in result.keys() - NAIVE.keys():
-        result[name]["minus_naive"] = _against_naive(result, spreads, name)
+        result[name]["minus_naive"] = _against_naive(result, draws_by_name, name)
     real_said = {
         "popularity": _plain(_mean_of(truth["popularity"])),
         "autocorrelation": _plain(_mean_of(truth["autocorrelation"])),
@@ -145,8 +151,8 @@ def measure(found: Histories, seed: int = 0, tick: Callable[[str], None] = lambd
         "spread": _plain(float(real.std())),
     }
     histograms = {
-        n: _shares(v[mask], found.dataset.scale)
-        for n, v in [("real", np.where(mask, found.table.rating, np.nan)), *found.ratings.items()]
+        n: _shares(v[mask], simulations.dataset.scale)
+        for n, v in [("real", np.where(mask, simulations.table.rating, np.nan)), *simulations.ratings.items()]
     }
     return {"users": len(users), "rows": len(table), "simulators": result, "real": real_said, "histograms": histograms}
 
@@ -156,7 +162,7 @@ def _against_naive(
 ) -> dict[str, list[float | None]]:
     """By measure, how much further along a simulator is than the best naive one (above zero: closer to real
     people), with the interval of the same draws."""
-    found = {}
+    advantages = {}
     for key, (_, side, _) in MEASURES.items():
         values = {n: result[n][key][0] for n in NAIVE if n in result and result[n].get(key)}
         values = {n: v for n, v in values.items() if v is not None}
@@ -169,8 +175,8 @@ def _against_naive(
             if key in a and key in b and np.isfinite(a[key] - b[key])
         ]
         low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > 10 else (np.nan, np.nan)
-        found[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]
-    return found
+        advantages[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]
+    return advantages
 
 
 # ---- statistics ------------------------------------------------------------------------------------
@@ -203,8 +209,8 @@ class _Context:
         popularity = np.log1p([by_item.get(int(i), 0) for i in table.item])
         items, item_rows = np.unique(table.item, return_inverse=True)
         names = dataset.genres
-        of = {int(i): dataset.item(int(i)).genres for i in items}
-        genres = np.array([[g in of[int(i)] for g in names] for i in table.item], dtype=float)
+        genres_of = {int(i): dataset.item(int(i)).genres for i in items}
+        genres = np.array([[g in genres_of[int(i)] for g in names] for i in table.item], dtype=float)
         starts = np.flatnonzero(np.diff(table.user, prepend=table.user[:1] - 1))
         return cls(rows_of, len(users), starts, popularity, item_rows, len(items), genres, dataset.scale)
 
@@ -213,42 +219,40 @@ def _statistics(values: Floats, c: _Context) -> dict[str, Floats]:
     """What is told of each user (users × …)."""
     n = np.bincount(c.rows_of, minlength=c.count).astype(float)
     mean = np.bincount(c.rows_of, values, c.count) / n
-    spread = np.sqrt(np.maximum(np.bincount(c.rows_of, values**2, c.count) / n - mean**2, 0))
+    std = np.sqrt(np.maximum(np.bincount(c.rows_of, values**2, c.count) / n - mean**2, 0))
     level = np.rint((values - c.scale.lowest) / c.scale.step).astype(int)
     shares = np.zeros((c.count, len(c.scale.values)))
     np.add.at(shares, (c.rows_of, level), 1.0)
     shares /= n[:, None]
-    off = values - mean[c.rows_of]
+    deviation = values - mean[c.rows_of]
     follows = np.ones(len(values), dtype=bool)
     follows[c.starts] = False
-    here = np.flatnonzero(follows)
-    pairs = np.bincount(c.rows_of[here], minlength=c.count)
+    index = np.flatnonzero(follows)
+    pairs = np.bincount(c.rows_of[index], minlength=c.count)
     with np.errstate(invalid="ignore", divide="ignore"):
         auto = (
-            np.bincount(c.rows_of[here], off[here] * off[here - 1], c.count)
+            np.bincount(c.rows_of[index], deviation[index] * deviation[index - 1], c.count)
             / pairs
-            / np.where(spread > 1e-9, spread, np.nan) ** 2
+            / np.where(std > 1e-9, std, np.nan) ** 2
         )
-        repeated = np.bincount(c.rows_of[here], (values[here] == values[here - 1]) * 1.0, c.count) / pairs
+        repeated = np.bincount(c.rows_of[index], (values[index] == values[index - 1]) * 1.0, c.count) / pairs
         order = np.arange(len(values)) - c.starts[c.rows_of] - (n[c.rows_of] - 1) / 2
-        slope = np.bincount(c.rows_of, off * order, c.count) / np.bincount(c.rows_of, order**2, c.count)
+        slope = np.bincount(c.rows_of, deviation * order, c.count) / np.bincount(c.rows_of, order**2, c.count)
         p_mean = np.bincount(c.rows_of, c.popularity, c.count) / n
         p_off = c.popularity - p_mean[c.rows_of]
-        p_spread = np.sqrt(np.bincount(c.rows_of, p_off**2, c.count) / n)
+        p_std = np.sqrt(np.bincount(c.rows_of, p_off**2, c.count) / n)
         popular = (
-            np.bincount(c.rows_of, off * p_off, c.count)
-            / n
-            / np.where(spread * p_spread > 1e-9, spread * p_spread, np.nan)
+            np.bincount(c.rows_of, deviation * p_off, c.count) / n / np.where(std * p_std > 1e-9, std * p_std, np.nan)
         )
         per_genre = np.zeros((c.count, c.genres.shape[1]))
         number = np.zeros_like(per_genre)
-        np.add.at(per_genre, c.rows_of, c.genres * off[:, None])
+        np.add.at(per_genre, c.rows_of, c.genres * deviation[:, None])
         np.add.at(number, c.rows_of, c.genres)
-        tastes = np.where(number >= LEAST_GENRE, per_genre / number, np.nan)
+        tastes = np.where(number >= MIN_GENRE_RATINGS, per_genre / number, np.nan)
     return {
         "n": n,
         "mean": mean,
-        "spread": spread,
+        "spread": std,
         "shares": shares,
         "autocorrelation": auto,
         "repeated": repeated,
@@ -260,7 +264,7 @@ def _statistics(values: Floats, c: _Context) -> dict[str, Floats]:
 
 def _compare(
     real: Mapping[str, Floats],
-    mine: Mapping[str, Floats],
+    simulated: Mapping[str, Floats],
     users: NDArray[Any],
     c: _Context,
     values: Floats,
@@ -270,10 +274,10 @@ def _compare(
 ) -> dict[str, float]:
     """The measures over some users (each may count several times). Item means are of the whole sample."""
     a = {k: v[users] for k, v in real.items()}
-    b = {k: v[users] for k, v in mine.items()}
+    b = {k: v[users] for k, v in simulated.items()}
     weights = a["n"][:, None]
     both = [(x["shares"] * weights).sum(axis=0) / weights.sum() for x in (a, b)]
-    found = {
+    result = {
         "histogram_user": float(0.5 * np.abs(a["shares"] - b["shares"]).sum(axis=1).mean()),
         "histogram": float(0.5 * np.abs(both[0] - both[1]).sum()),
         "user_mean": _correlation(a["mean"], b["mean"]),
@@ -282,13 +286,13 @@ def _compare(
         "drift": _correlation(a["drift"], b["drift"]),
     }
     for name in ("popularity", "autocorrelation", "repeated"):
-        found[name] = abs(_mean_of(b[name]) - _mean_of(a[name]))
+        result[name] = abs(_mean_of(b[name]) - _mean_of(a[name]))
     if items:
         n = np.bincount(c.item_rows, minlength=c.items)
-        enough = n >= LEAST_ITEM
+        enough = n >= MIN_ITEM_RATINGS
         means = [np.bincount(c.item_rows, v, c.items)[enough] / n[enough] for v in (truth, values)]
-        found["item_mean"] = _correlation(*means)
-    return found
+        result["item_mean"] = _correlation(*means)
+    return result
 
 
 def _correlation(a: Floats, b: Floats) -> float:
@@ -299,8 +303,8 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 
 def _mean_of(values: Floats) -> float:
-    kept = values[np.isfinite(values)]
-    return float(kept.mean()) if len(kept) else float("nan")
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def _shares(values: Floats, scale: RatingScale) -> list[float]:
@@ -318,11 +322,11 @@ def _plain(value: float) -> float | None:
 FEATURES = ("mean", "spread", "autocorrelation", "repeated", "drift", "popularity")
 
 
-def features(found: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame:
+def features(histories: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame:
     """One row a user: what the classifier sees."""
-    frame = pd.DataFrame({name: found[name] for name in FEATURES})
+    frame = pd.DataFrame({name: histories[name] for name in FEATURES})
     for level in range(scale_levels):
-        frame[f"share of rating {level + 1}"] = found["shares"][:, level]
+        frame[f"share of rating {level + 1}"] = histories["shares"][:, level]
     return frame.fillna(0.0)
 
 
@@ -335,7 +339,7 @@ def _auc(truth: NDArray[Any], said: Floats) -> float:
     return float((ranks[high].sum() - n * (n + 1) / 2) / (n * (len(truth) - n)))
 
 
-def told_apart(
+def real_vs_simulated_auc(
     real: Mapping[str, Floats], mine: Mapping[str, Floats], seed: int = 0
 ) -> tuple[tuple[float, float, float], list[list[Any]]]:
     """AUC of a boosted classifier that tells simulated users from real ones, with a 95 % interval, and the

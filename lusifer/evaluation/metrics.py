@@ -17,9 +17,9 @@ METRICS = (*BASIC, "spearman", "within_user", "exact", "off_by_one", "rmse_round
 """RMSE, MAE, R², Pearson's and Spearman's correlation; the mean of the users' own correlations; the share
 of predictions that are the true rating when rounded to the scale, and at most one step off; and the RMSE
 of the rounded predictions (the published baselines were rounded)."""
-LEAST_USERS = 2
+MIN_USERS = 2
 """Users from which a bootstrap over users says anything."""
-LEAST_ROWS = 3
+MIN_ROWS = 3
 """Ratings of a user from which their own correlation counts."""
 _TINY = 1e-9  # sums of squares lose this much to rounding
 
@@ -83,10 +83,10 @@ def _per_user(users: NDArray[Any], p: Floats, t: Floats, scale: RatingScale | No
         rounded,
     ]
     ids, inverse = np.unique(users, return_inverse=True)
-    found: Floats = np.stack([np.bincount(inverse, r, len(ids)) for r in rows], axis=1).astype(float)
-    own = _correlation(found[:, 0], *found[:, 3:8].T)
-    counts = np.isfinite(own) & (found[:, 0] >= LEAST_ROWS) & within
-    return np.column_stack([found, np.where(counts, own, 0.0), counts.astype(float)])
+    metrics: Floats = np.stack([np.bincount(inverse, r, len(ids)) for r in rows], axis=1).astype(float)
+    own = _correlation(metrics[:, 0], *metrics[:, 3:8].T)
+    counts = np.isfinite(own) & (metrics[:, 0] >= MIN_ROWS) & within
+    return np.column_stack([metrics, np.where(counts, own, 0.0), counts.astype(float)])
 
 
 def _from_sums(s: Floats) -> dict[str, Floats]:
@@ -138,7 +138,7 @@ def intervals(
         return {name: Interval(np.nan, np.nan, np.nan) for name in METRICS}
     sums = _per_user(users, p, t, scale)
     count = len(sums)
-    if count < LEAST_USERS:
+    if count < MIN_USERS:
         draws = 0
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(count, np.full(count, 1 / count), size=draws)
@@ -175,7 +175,7 @@ def rmse_difference(
     if not count:
         return Interval(np.nan, np.nan, np.nan)
     whole = np.sqrt(a.sum() / n.sum()) - np.sqrt(b.sum() / n.sum())
-    if count < LEAST_USERS:
+    if count < MIN_USERS:
         return Interval(float(whole), np.nan, np.nan)
     weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
     rows = weights @ n

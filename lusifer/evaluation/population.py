@@ -20,18 +20,17 @@ from filelock import FileLock, Timeout
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled, LusiferError
-from lusifer.evaluation import rows
-from lusifer.evaluation.simulated import (
+from lusifer.errors import CancelledError, InvalidInputError, LusiferError
+from lusifer.evaluation import tables
+from lusifer.evaluation.simulation import (
     Forecasts,
-    Progress,
-    Simulated,
-    calibrated,
-    calibrator,
-    silent,
+    SimulationResult,
+    apply_calibration,
+    fit_calibrator,
     simulate,
-    teachers,
+    teacher_forecasts,
 )
+from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import BUILTIN, LLMUserModel, UserModel, label
 from lusifer.simulator.calibration import Calibrator
 from lusifer.simulator.community import Community
@@ -59,33 +58,33 @@ SCHEMA = pa.schema(
 the spread (null where there is none); why; and after how many steps of the profile it was given."""
 
 
-def able(split: Split) -> list[int]:
+def eligible_users(split: Split) -> list[int]:
     """Users with test ratings, ascending."""
     return [int(u) for u in split.test.user_ids]
 
 
-def chosen(split: Split, count: int | None, seed: int = 0) -> list[int]:
+def choose_users(split: Split, count: int | None, seed: int = 0) -> list[int]:
     """All users with test ratings, or some drawn by a seed; ascending.
 
     Raises:
-        BadRequest: fewer than one.
+        InvalidInputError: fewer than one.
     """
-    everybody = able(split)
+    everybody = eligible_users(split)
     if count is None or count >= len(everybody):
         return everybody
     if count < 1:
-        raise BadRequest("A population needs at least one user.", "Ask for more, or for all.")
+        raise InvalidInputError("A population needs at least one user.", "Use more, or all.")
     return sorted(np.random.default_rng((seed, 88)).choice(everybody, count, replace=False).tolist())
 
 
-def parts_of(users: Sequence[int]) -> list[list[int]]:
+def split_into_parts(users: Sequence[int]) -> list[list[int]]:
     """The users cut into parts."""
-    return [list(users[at : at + PART]) for at in range(0, len(users), PART)]
+    return [list(users[start : start + PART]) for start in range(0, len(users), PART)]
 
 
 Engine = Callable[
     [Sequence[tuple[int, Sequence[int]]], Callable[[int], None], Callable[[], bool]],
-    Generator[tuple[int, Simulated], None, None],
+    Generator[tuple[int, SimulationResult], None, None],
 ]
 """Simulates parts, given as (number, users), and yields each when it is whole, the first of them first; told how many users more are done."""
 
@@ -99,50 +98,52 @@ def run_population(
     store: Store | None,
     *,
     community: Community | None = None,
-    light: Community | None = None,
+    offsets: Community | None = None,
     workers: int = 1,
     seed: int = 0,
-    memory: Path | None = None,
-    progress: Progress = silent,
+    cache_folder: Path | None = None,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
-    by_engine: Engine | None = None,
+    simulate_parts: Engine | None = None,
 ) -> dict[str, Any]:
     """Simulate everybody; the parts lie in a folder afterwards. What is known of the run as plain values.
 
     Args:
         folder: where parts are kept; those that are there are not computed again.
         community: what a model with evidence is told.
-        light: evidence that ratings are calibrated with; none: not calibrated.
-        memory: where the built-in's forecasts are kept, see `lusifer.evaluation.simulated.teachers`.
-        by_engine: who simulates; none: this process.
+        offsets: evidence that ratings are calibrated with; none: not calibrated.
+        cache_folder: where the built-in's forecasts are kept, see `lusifer.evaluation.simulation.teacher_forecasts`.
+        simulate_parts: who simulates; none: this process.
 
     Raises:
-        ModelError: a hopeless one.
-        Cancelled: ``cancelled`` said so; finished parts stay.
+        ModelError: a fatal one.
+        CancelledError: ``cancelled`` said so; finished parts stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    cut = parts_of(users)
-    paths = [folder / f"part-{number:05d}.parquet" for number in range(len(cut))]
-    missing = [(n, part) for n, part in enumerate(cut) if not paths[n].exists()]
+    all_parts = split_into_parts(users)
+    paths = [folder / f"part-{number:05d}.parquet" for number in range(len(all_parts))]
+    missing = [(n, part) for n, part in enumerate(all_parts) if not paths[n].exists()]
     done = [len(users) - sum(len(part) for _, part in missing)]
     asking = isinstance(model, LLMUserModel)
-    forecasts = light is not None and model.spec != BUILTIN
+    forecasts = offsets is not None and model.spec != BUILTIN
 
-    def told(more: int) -> None:
-        done[0] += more
-        progress(done[0], len(users), "Simulating")
+    def on_users_done(more_done: int) -> None:
+        done[0] += more_done
+        on_progress(done[0], len(users), "Simulating")
 
-    def here(
-        wanted: Sequence[tuple[int, Sequence[int]]], told: Callable[[int], None], cancelled: Callable[[], bool]
-    ) -> Generator[tuple[int, Simulated], None, None]:
+    def simulate_locally(
+        wanted: Sequence[tuple[int, Sequence[int]]], on_users_done: Callable[[int], None], cancelled: Callable[[], bool]
+    ) -> Generator[tuple[int, SimulationResult], None, None]:
         for number, part in wanted:
             if cancelled():
-                raise Cancelled("The simulation was stopped.", "Finished parts are kept: start it again to go on.")
+                raise CancelledError(
+                    "The simulation was stopped.", "Finished parts are saved: start it again to continue."
+                )
             before = [0]
 
-            def count(now: int, _: int, __: str, before: list[int] = before) -> None:
+            def count(now: int, _: int, __: str = "", before: list[int] = before) -> None:
                 if now > before[0]:
-                    told(now - before[0])
+                    on_users_done(now - before[0])
                     before[0] = now
 
             test = split.test.of_users(list(part))
@@ -156,99 +157,109 @@ def run_population(
                     store if asking else None,
                     forecasts=forecasts,
                     community=community,
-                    progress=count,
+                    on_progress=count,
                     cancelled=cancelled,
                     workers=workers,
                 ),
             )
 
-    by: Calibrator | None = None
-    told(0)
-    if light is not None and missing and missing[0][0] and model.spec != BUILTIN:
+    calibrator: Calibrator | None = None
+    on_users_done(0)
+    if offsets is not None and missing and missing[0][0] and model.spec != BUILTIN:
         # gone on with: the same calibration as before the stop, from what is stored of the first part
         first = simulate(
             dataset,
             split,
             model,
-            split.test.of_users(cut[0]),
+            split.test.of_users(all_parts[0]),
             store,
             forecasts=True,
             community=community,
             cancelled=cancelled,
             workers=workers,
         )
-        by = _calibrator(dataset, split, model, first, light, seed, memory, cancelled)
+        calibrator = _calibrator(dataset, split, model, first, offsets, seed, cache_folder, cancelled)
         learned = True
     else:
-        learned = light is None
+        learned = offsets is None
     # Closed at once where a part can't be written: an engine then waits for the calls under way, which are paid.
-    with closing((by_engine or here)(missing, told, cancelled)) as engine:
-        for number, said in engine:
-            if not learned and light is not None:
-                by, learned = (
-                    _calibrator(dataset, split, model, said, light, seed, memory, cancelled),
+    with closing((simulate_parts or simulate_locally)(missing, on_users_done, cancelled)) as engine:
+        for number, simulation in engine:
+            if not learned and offsets is not None:
+                calibrator, learned = (
+                    _calibrator(dataset, split, model, simulation, offsets, seed, cache_folder, cancelled),
                     True,
                 )
-            _write(paths[number], frame(dataset, said, by, light))
-    failed = given = asked = 0
+            _write(paths[number], frame(dataset, simulation, calibrator, offsets))
+    failed = rating_count = row_count = 0
     for path in paths:
         table = pq.read_table(path, columns=["user_id", "expected"])
-        given += table.num_rows - table["expected"].null_count
-        asked += table.num_rows
-        lost = table.filter(pa.compute.is_null(table["expected"]))["user_id"].unique()
-        whole = table.filter(pa.compute.is_valid(table["expected"]))["user_id"].unique()
-        failed += len(set(lost.to_pylist()) - set(whole.to_pylist()))
-    return {"users": len(users), "failed_users": failed, "ratings": asked, "given": given, "parts": len(cut)}
+        rating_count += table.num_rows - table["expected"].null_count
+        row_count += table.num_rows
+        without_rating = table.filter(pa.compute.is_null(table["expected"]))["user_id"].unique()
+        with_rating = table.filter(pa.compute.is_valid(table["expected"]))["user_id"].unique()
+        failed += len(set(without_rating.to_pylist()) - set(with_rating.to_pylist()))
+    return {
+        "users": len(users),
+        "failed_users": failed,
+        "ratings": row_count,
+        "given": rating_count,
+        "parts": len(all_parts),
+    }
 
 
 def _calibrator(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    said: Simulated,
-    light: Community,
+    simulation: SimulationResult,
+    offsets: Community,
     seed: int,
-    memory: Path | None,
+    cache_folder: Path | None,
     cancelled: Callable[[], bool],
 ) -> Calibrator | None:
     """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
-    forecasts: Forecasts = said.forecasts
+    forecasts: Forecasts = simulation.forecasts
     if model.spec == BUILTIN:
-        forecasts = teachers(dataset, split, model, community=light, seed=seed, folder=memory, cancelled=cancelled)
+        forecasts = teacher_forecasts(
+            dataset, split, model, community=offsets, seed=seed, folder=cache_folder, cancelled=cancelled
+        )
     try:
-        return calibrator(forecasts, light, dataset, evidence=light.full)
-    except BadRequest:  # too few forecasts
+        return fit_calibrator(forecasts, offsets, dataset, evidence=offsets.has_factorization)
+    except InvalidInputError:  # too few forecasts
         return None
 
 
-def frame(dataset: Dataset, said: Simulated, by: Calibrator | None, light: Community | None) -> pd.DataFrame:
+def frame(
+    dataset: Dataset, simulation: SimulationResult, calibrator: Calibrator | None, offsets: Community | None
+) -> pd.DataFrame:
     """Rows of `SCHEMA`."""
-    answers = said.answers
-    found = said.test.frame()
-    every = {(u, r.item_id): r for u, ratings in said.ratings.items() for r in ratings}
-    each = [every.get(p) for p in zip(found["user_id"], found["item_id"], strict=True)]
-    found["raw"] = [None if r is None else r.rating for r in each]
-    found["expected"] = [None if r is None else r.expected for r in each]
-    found["calibrated"] = np.nan
-    if by is not None and light is not None:
-        found["calibrated"] = calibrated(answers, by, light).expected
-    found.loc[found["expected"].isna(), "calibrated"] = np.nan
-    found["spread"] = [None if r is None else r.spread for r in each]
-    found["reason"] = ["" if r is None else r.reason for r in each]
-    found["failure"] = ["The evolution failed." if r is None else r.failure for r in each]
-    steps = {u: len(s) for u, s in said.evolutions.items()}
-    found["step"] = [steps.get(int(u), 0) for u in found["user_id"]]
-    return found[SCHEMA.names].astype({"raw": "float32", "expected": "float32", "spread": "float32"})
+    answers = simulation.answers
+    frame_rows = simulation.test.frame()
+    by_pair = {(u, r.item_id): r for u, ratings in simulation.ratings.items() for r in ratings}
+    each = [by_pair.get(p) for p in zip(frame_rows["user_id"], frame_rows["item_id"], strict=True)]
+    frame_rows["raw"] = [None if r is None else r.rating for r in each]
+    frame_rows["expected"] = [None if r is None else r.expected for r in each]
+    frame_rows["calibrated"] = np.nan
+    if calibrator is not None and offsets is not None:
+        frame_rows["calibrated"] = apply_calibration(answers, calibrator, offsets).expected
+    frame_rows.loc[frame_rows["expected"].isna(), "calibrated"] = np.nan
+    frame_rows["spread"] = [None if r is None else r.std for r in each]
+    frame_rows["reason"] = ["" if r is None else r.reason for r in each]
+    frame_rows["failure"] = ["The evolution failed." if r is None else r.failure for r in each]
+    steps = {u: len(s) for u, s in simulation.evolutions.items()}
+    frame_rows["step"] = [steps.get(int(u), 0) for u in frame_rows["user_id"]]
+    return frame_rows[SCHEMA.names].astype({"raw": "float32", "expected": "float32", "spread": "float32"})
 
 
-def _write(path: Path, found: pd.DataFrame) -> None:
+def _write(path: Path, rows: pd.DataFrame) -> None:
     partial = path.with_suffix(".partial")
     try:
-        pq.write_table(pa.Table.from_pandas(found, SCHEMA, preserve_index=False), partial)
+        pq.write_table(pa.Table.from_pandas(rows, SCHEMA, preserve_index=False), partial)
         partial.replace(path)
     except OSError as error:
         raise LusiferError(
-            f"{path} can't be written ({error.strerror}).", "Give yourself write access to the data folder."
+            f"{path} can't be written ({error.strerror}).", "Check write access to the data folder."
         ) from None
     finally:
         partial.unlink(missing_ok=True)
@@ -256,7 +267,7 @@ def _write(path: Path, found: pd.DataFrame) -> None:
 
 def folder_of(run: str) -> Path:
     """Where a run's parts lie while it is under way."""
-    return rows.path(run).with_suffix("")
+    return tables.table_path(run).with_suffix("")
 
 
 def join(run: str, count: int) -> Path:
@@ -265,12 +276,12 @@ def join(run: str, count: int) -> Path:
     Raises:
         LusiferError: a part is not there.
     """
-    folder, target = folder_of(run), rows.path(run)
+    folder, target = folder_of(run), tables.table_path(run)
     partial = target.with_suffix(".partial")
     parts = [folder / f"part-{number:05d}.parquet" for number in range(count)]
     lost = [p.name for p in parts if not p.is_file()]
     if lost:
-        raise LusiferError(f"{lost[0]} of run {run} is gone.", "Go on with the run: it is made again.")
+        raise LusiferError(f"{lost[0]} of run {run} is missing.", "Resume the run to recompute it.")
     with pq.ParquetWriter(partial, SCHEMA) as out:
         for part in parts:
             out.write_table(pq.read_table(part, schema=SCHEMA))
@@ -292,26 +303,26 @@ def to_recbole(
         dataset: whose own ids are written where they were numbered at reading; none: the numbers.
 
     Raises:
-        BadRequest: no such column.
+        InvalidInputError: no such column.
     """
     if column not in {"raw", "expected", "calibrated"}:
-        raise BadRequest(f"Ratings can't be of {column!r}.", "Choose raw, expected or calibrated.")
+        raise InvalidInputError(f"Ratings can't be of {column!r}.", "Choose raw, expected or calibrated.")
     name = Path(name).name  # a data set may be named by its path
-    place = folder / name
-    place.mkdir(parents=True, exist_ok=True)
-    path = place / f"{name}.inter"
+    target = folder / name
+    target.mkdir(parents=True, exist_ok=True)
+    path = target / f"{name}.inter"
     tables = {} if dataset is None else {"user_id": dataset.users, "item_id": dataset.items}
-    before = {n: t["external_id"] for n, t in tables.items() if "external_id" in t}
+    external_ids = {n: t["external_id"] for n, t in tables.items() if "external_id" in t}
     with path.open("w", encoding="utf-8") as out:
         out.write("user_id:token\titem_id:token\trating:float\ttimestamp:float\n")
         for batch in _batches(source):
-            given = batch[column].fillna(batch["expected"]) if column == "calibrated" else batch[column]
-            kept = batch.assign(given=given)[given.notna()]
-            for name_of, old in before.items():
-                kept = kept.assign(**{name_of: kept[name_of].map(old)})
+            values = batch[column].fillna(batch["expected"]) if column == "calibrated" else batch[column]
+            rows = batch.assign(given=values)[values.notna()]
+            for name_of, old in external_ids.items():
+                rows = rows.assign(**{name_of: rows[name_of].map(old)})
             out.writelines(
                 f"{u}\t{i}\t{r:g}\t{t}\n"
-                for u, i, r, t in zip(kept["user_id"], kept["item_id"], kept["given"], kept["timestamp"], strict=True)
+                for u, i, r, t in zip(rows["user_id"], rows["item_id"], rows["given"], rows["timestamp"], strict=True)
             )
     return path
 
@@ -331,9 +342,9 @@ def summary(source: Path) -> dict[str, Any]:
     }
     for batch in _batches(source):
         for name, total in sums.items():
-            off = (batch[name] - batch["rating"]).dropna()
-            total[0] += float((off.astype(float) ** 2).sum())
-            total[1] += len(off)
+            errors = (batch[name] - batch["rating"]).dropna()
+            total[0] += float((errors.astype(float) ** 2).sum())
+            total[1] += len(errors)
     return {f"rmse_{n}": float(np.sqrt(t / c)) if c else None for n, (t, c) in sums.items()}
 
 
@@ -361,8 +372,8 @@ def record(
         more: as `run_population`.
 
     Raises:
-        BadRequest: that run can't go on.
-        Cancelled: somebody stopped it; finished parts are kept.
+        InvalidInputError: that run can't go on.
+        CancelledError: somebody stopped it; finished parts are kept.
     """
     bare = make("")
     if resume is None:
@@ -385,34 +396,34 @@ def record(
             },
         )
     else:
-        found = store.run(resume)
-        now = (dataset.hash, split.id, bare.spec, bare.version, seed, list(users))
-        if found is None or found["kind"] != KIND or found["status"] == "done":
-            raise BadRequest(f"There is no stopped simulation {resume!r}.", "See the runs that were stopped.")
-        if found["params"].get("part", PART) != PART:
-            raise BadRequest(
-                "The run was cut into parts of another size.", "Start a new one: what was answered is not asked again."
+        stored_run = store.get_run(resume)
+        current = (dataset.hash, split.id, bare.spec, bare.version, seed, list(users))
+        if stored_run is None or stored_run["kind"] != KIND or stored_run["status"] == "done":
+            raise InvalidInputError(f"There is no stopped simulation {resume!r}.", "See the stopped runs.")
+        if stored_run["params"].get("part", PART) != PART:
+            raise InvalidInputError(
+                "The run used parts of another size.", "Start a new run: cached answers are reused."
             )
-        if found["params"].get("engine", "local") != engine:
-            raise BadRequest(
-                f"The run was made by the engine {found['params']['engine']}.",
-                "Go on with that one: python -m lusifer simulate --resume " + resume,
+        if stored_run["params"].get("engine", "local") != engine:
+            raise InvalidInputError(
+                f"The run used the engine {stored_run['params']['engine']}.",
+                "Use the same engine: python -m lusifer simulate --resume " + resume,
             )
         was = (
-            *(found[k] for k in ("dataset_hash", "split", "model", "model_version", "seed")),
-            found["params"]["users"],
+            *(stored_run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed")),
+            stored_run["params"]["users"],
         )
-        if now != was:
-            raise BadRequest(
-                "The run was made with other data, split, model, prompts, seed or users.", "Start a new one."
+        if current != was:
+            raise InvalidInputError(
+                "The run used other data or another split, model, prompts, seed or users.", "Start a new one."
             )
         run = resume
-    lock = FileLock(rows.path(run).with_suffix(".lock"))
+    lock = FileLock(tables.table_path(run).with_suffix(".lock"))
     try:
-        rows.path(run).parent.mkdir(parents=True, exist_ok=True)
+        tables.table_path(run).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
-        raise BadRequest(f"Run {run} is under way elsewhere.", "Wait for it, or stop it there.") from None
+        raise InvalidInputError(f"Run {run} is running in another process.", "Wait for it, or stop it there.") from None
     try:
         if resume is not None:
             store.reopen_run(run)
@@ -420,9 +431,9 @@ def record(
         before(run, model)
         made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)
         made |= summary(join(run, made["parts"]))
-        store.finish_run(run, "done", {**made, "usage": store.run_usage(run)})
+        store.finish_run(run, "done", {**made, "usage": store.get_run_usage(run)})
     except BaseException as error:
-        stopped = isinstance(error, Cancelled | KeyboardInterrupt)
+        stopped = isinstance(error, CancelledError | KeyboardInterrupt)
         store.finish_run(run, "cancelled" if stopped else "failed")
         raise
     finally:

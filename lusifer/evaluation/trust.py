@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lusifer.evaluation.experiments.base import Bootstrap
-from lusifer.evaluation.experiments.recorded import KIND as EXPERIMENT
+from lusifer.evaluation.experiments.recording import KIND as EXPERIMENT
 from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
 
@@ -24,17 +24,17 @@ FAITHFUL, LOST = 0.80, 0.05
 DRIFT, SPREAD_KEPT, REPEAT = 0.25, 0.75, 0.30
 RECITED = 0.10
 """Share of ratings by which a model may recite more with the right id at most: few users alone show no memory either."""
-LEAST_USERS = 20
+MIN_USERS = 20
 """Users that a run needs to be on a card."""
-LEAST_OPTIONS = {"loop": {"rounds": 5}, "repeat": {"draws": 3}}
+MIN_OPTIONS = {"loop": {"rounds": 5}, "repeat": {"draws": 3}}
 """Options that an experiment needs at least: a loop of one round drifts little."""
 NOT_FOR_MODELS = (
-    "nothing yet for a language model: the check plays thousands of interactions, and is made with the built-in alone"
+    "nothing yet for a language model: the check needs thousands of interactions and runs with the built-in only"
 )
 
 
 @dataclass(frozen=True)
-class Line:
+class TrustLine:
     """One measured thing.
 
     Attributes:
@@ -83,14 +83,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Card:
+class TrustCard:
     """Everything that is known of one model and prompt version on a split."""
 
     model: str
     version: str
     dataset: str
     split: str
-    lines: tuple[Line, ...]
+    lines: tuple[TrustLine, ...]
     verdicts: tuple[Verdict, ...]
 
     @property
@@ -112,7 +112,7 @@ class Card:
         ]
         for v in self.verdicts:
             lines.append(f"- **Fit for {v.use}: {'yes' if v.fit else 'no'}**, because {v.because}")
-        lines += ["", "| Measure | Value (95 % interval) | Asked | Run |", "|---|---|---|---|"]
+        lines += ["", "| Measure | Value (95 % interval) | Required | Run |", "|---|---|---|---|"]
         for x in self.lines:
             mark = {True: "met: ", False: "not met: ", None: ""}[x.passes] + x.rule
             run = f"{x.run}: {x.setting}, {x.when[:10]}" if x.run else "none"
@@ -153,70 +153,70 @@ class _Rule:
 RULES = (
     _Rule(
         "over_bias",
-        "What its say adds over user and item bias (RMSE, below zero helps)",
+        "Gain over user and item bias (RMSE, negative is better)",
         "all of the interval below zero",
         lambda v, lo, hi: hi < 0,
-        "a comparison on the Errors page",
+        "a comparison on the Accuracy page",
     ),
     _Rule(
         "over_fm",
-        "What its say adds over the factorisation machine (RMSE, below zero helps)",
+        "Gain over the factorization machine (RMSE, negative is better)",
         "all of the interval below zero",
         lambda v, lo, hi: hi < 0,
-        "a comparison on the Errors page with community evidence on",
+        "a comparison on the Accuracy page with community evidence on",
     ),
     _Rule(
         "faithfulness",
-        "Faithfulness: statements that the ratings bear out",
+        "Faithfulness: share of statements supported by the ratings",
         f"all of the interval above {FAITHFUL:.2f}",
         lambda v, lo, hi: lo >= FAITHFUL,
-        "a comparison on the Errors page",
+        "a comparison on the Accuracy page",
     ),
     _Rule(
         "missing",
-        "Ratings that it failed to give",
+        "Share of missing ratings",
         f"all of the interval below {LOST:.2f}",
         lambda v, lo, hi: hi <= LOST,
-        "a comparison on the Errors page",
+        "a comparison on the Accuracy page",
     ),
     _Rule(
         "histogram",
-        "Fidelity of calibrated draws: histogram per user, closer than the best naive simulator by",
+        "Realism of calibrated samples: histogram per user, closer than the best naive simulator by",
         "all of the interval above zero",
         lambda v, lo, hi: lo > 0,
-        "a run on the Fidelity page",
+        "a run on the Realism page",
     ),
     _Rule(
         "auc",
-        "Fidelity of calibrated draws: told apart from real users (AUC, .5 is by chance)",
+        "Realism of calibrated samples: real-vs-simulated AUC (0.5 is chance level)",
         "",
         None,
-        "a run on the Fidelity page",
+        "a run on the Realism page",
     ),
     _Rule(
         "agreement_same",
-        "Agents rank alike here and by held-out ratings, choosing among the same movies (Kendall's tau)",
+        "Agent ranking here vs. by held-out ratings, choosing among the same movies (Kendall's tau)",
         "",
         None,
-        "the sanity check on the Playground",
+        "the agent-ranking check on the Environment page",
     ),
     _Rule(
         "agreement",
-        "Agents rank alike here and by held-out ratings, over whole episodes (Kendall's tau)",
+        "Agent ranking here vs. by held-out ratings, over whole episodes (Kendall's tau)",
         "all of the interval above zero",
         lambda v, lo, hi: lo > 0,
-        "the sanity check on the Playground",
+        "the agent-ranking check on the Environment page",
     ),
     _Rule(
         "recited",
-        "Contamination: recites more of a user's ratings than of another's",
-        f"the interval reaches down to zero and not above {RECITED:.2f}",
+        "Contamination: recalls more ratings with the right user ID than with another's",
+        f"the interval includes zero and does not exceed {RECITED:.2f}",
         lambda v, lo, hi: lo <= 0 and hi <= RECITED,
         "the experiment Contamination",
     ),
     _Rule(
         "masked",
-        "Contamination: change of the correlation with real ratings when titles are masked",
+        "Contamination: change in the correlation with real ratings when titles are masked",
         "",
         None,
         "the experiment Contamination",
@@ -230,19 +230,19 @@ RULES = (
     ),
     _Rule(
         "spread_kept",
-        "Spread that is left after a closed loop (1: all)",
+        "Remaining standard deviation after a closed loop (1: unchanged)",
         f"all of the interval above {SPREAD_KEPT:.2f}",
         lambda v, lo, hi: lo >= SPREAD_KEPT,
         "the experiment Closed loop",
     ),
     _Rule(
         "repeat",
-        "Repeatability: spread of a rating when asked again (stars)",
+        "Repeatability: standard deviation of a rating over repetitions (stars)",
         f"all of the interval below {REPEAT:.2f}",
         lambda v, lo, hi: hi <= REPEAT,
         "the experiment Repeatability",
     ),
-    _Rule("price", "Price a user (dollars)", "", None, "a comparison on the Errors page"),
+    _Rule("price", "Price per user (dollars)", "", None, "a comparison on the Accuracy page"),
 )
 """Every line of a card: what is asked of its interval, and how it is measured."""
 USES: dict[str, tuple[str, ...]] = {
@@ -260,16 +260,16 @@ USES: dict[str, tuple[str, ...]] = {
         "repeat",
     ),
 }
-"""What each use asks for. Training asks for a gain over the factorisation machine: without one, that is the cheaper
+"""What each use asks for. Training asks for a gain over the factorization machine: without one, that is the cheaper
 and better world to train in."""
 
 
-def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, version: str) -> Card:
+def build_trust_card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, version: str) -> TrustCard:
     """The card of a model and prompt version on a split, from the recorded runs."""
-    found = _measured(store, dataset_hash, split, model, version)
+    measured = _measured(store, dataset_hash, split, model, version)
     lines = []
     for rule in RULES:
-        entry, run, note = found.get(rule.key, (None, None, ""))
+        entry, run, note = measured.get(rule.key, (None, None, ""))
         value, low, high = entry or (None, None, None)
         passes: bool | None = None
         if rule.test is not None and note:
@@ -282,7 +282,7 @@ def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, 
         which, when = (run or {}).get("id", ""), (run or {}).get("created_at", "")
         how = NOT_FOR_MODELS if rule.key.startswith("agreement") and model != BUILTIN else rule.how
         lines.append(
-            Line(
+            TrustLine(
                 rule.key,
                 rule.title,
                 value,
@@ -300,43 +300,43 @@ def card(store: Store, dataset: str, dataset_hash: str, split: str, model: str, 
         )
     by_key = {x.key: x for x in lines}
     verdicts = tuple(_verdict(use, [by_key[k] for k in keys]) for use, keys in USES.items())
-    return Card(model, version, dataset, split, tuple(lines), verdicts)
+    return TrustCard(model, version, dataset, split, tuple(lines), verdicts)
 
 
-def _verdict(use: str, asked: Sequence[Line]) -> Verdict:
+def _verdict(use: str, asked: Sequence[TrustLine]) -> Verdict:
     failed = [x for x in asked if x.passes is False]
     few = [x for x in asked if x.passes is None and x.value is not None]
     unknown = [x for x in asked if x.passes is None and x.value is None]
     parts = []
     if failed:
-        parts.append("not met: " + "; ".join(f"{_short(x)} is {x.text}, asked is {x.rule}" for x in failed))
+        parts.append("not met: " + "; ".join(f"{_short(x)} is {x.text}, required: {x.rule}" for x in failed))
     if few:
-        parts.append("too few users to tell: " + ", ".join(_short(x) for x in few))
+        parts.append("too few users for an interval: " + ", ".join(_short(x) for x in few))
     if unknown:
         parts.append("not measured: " + "; ".join(f"{_short(x)} (by {x.how})" for x in unknown))
     if not parts:
-        parts.append("everything asked is met: " + ", ".join(_short(x) for x in asked))
+        parts.append("all requirements are met: " + ", ".join(_short(x) for x in asked))
     return Verdict(use, not (failed or few or unknown), "; ".join(parts) + ".")
 
 
 SHORT = {
     "histogram": "closeness to real histograms",
-    "recited": "memory of the data set",
+    "recited": "memory of the dataset",
     "over_bias": "gain over bias",
-    "over_fm": "gain over the factorisation machine",
+    "over_fm": "gain over the factorization machine",
     "agreement": "rank agreement of agents",
 }
 """What a line is called in a verdict, where its title's beginning does not say it."""
 
 
-def _short(line: Line) -> str:
+def _short(line: TrustLine) -> str:
     return SHORT.get(line.key) or line.title.split(" (")[0].split(":")[0].lower()
 
 
-Entry = tuple[list[float | None] | None, Mapping[str, Any] | None, str]
+StoredFigure = tuple[list[float | None] | None, Mapping[str, Any] | None, str]
 
 
-def _measured(store: Store, dataset_hash: str, split: str, model: str, version: str) -> dict[str, Entry]:
+def _measured(store: Store, dataset_hash: str, split: str, model: str, version: str) -> dict[str, StoredFigure]:
     """By line: value with interval, the run, and a note where there is nothing to measure."""
 
     mine = {
@@ -350,10 +350,10 @@ def _measured(store: Store, dataset_hash: str, split: str, model: str, version: 
 
     def newest(kind: str, fits: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any] | None:
         if kind not in runs:
-            runs[kind] = store.runs(kind, limit=200, where=mine)
+            runs[kind] = store.list_runs(kind, limit=200, where=mine)
         return next((r for r in runs[kind] if _enough(r) and fits(r)), None)
 
-    found: dict[str, Entry] = {}
+    entries: dict[str, StoredFigure] = {}
 
     def take(key: str, kind: str, read: Callable[[Mapping[str, Any]], Any]) -> None:
         def told(run: Mapping[str, Any]) -> bool:
@@ -362,7 +362,7 @@ def _measured(store: Store, dataset_hash: str, split: str, model: str, version: 
 
         run = newest(kind, told)
         if run is not None:
-            found[key] = _read(read, run), run, ""
+            entries[key] = _read(read, run), run, ""
 
     take("over_bias", COMPARISON, lambda r: r["summary"]["adds"]["over_bias"]["difference"])
     take("over_fm", COMPARISON, lambda r: r["summary"]["adds"]["over_fm"]["difference"])
@@ -387,8 +387,8 @@ def _measured(store: Store, dataset_hash: str, split: str, model: str, version: 
             ),
         )
     if model == BUILTIN:
-        found["recited"] = (None, None, "by its making: it has read nothing but the training part")
-    return found
+        entries["recited"] = (None, None, "by design: it has seen only the training set")
+    return entries
 
 
 def _enough(run: Mapping[str, Any]) -> bool:
@@ -397,8 +397,8 @@ def _enough(run: Mapping[str, Any]) -> bool:
     users = params.get("asked", params.get("users"))
     count = len(users) if isinstance(users, list) else users
     given = params.get("options") or {}
-    least = LEAST_OPTIONS.get(params.get("name", ""), {})
-    return (count is None or count >= LEAST_USERS) and all(given.get(k, v) >= v for k, v in least.items())
+    least = MIN_OPTIONS.get(params.get("name", ""), {})
+    return (count is None or count >= MIN_USERS) and all(given.get(k, v) >= v for k, v in least.items())
 
 
 def _read(read: Callable[[Mapping[str, Any]], Any], run: Mapping[str, Any]) -> Any:
@@ -413,7 +413,7 @@ def price_a_user(store: Store, plans: Mapping[int, str], builtin: bool, seed: in
     price. ``plans``: the evolution's id by user."""
     if builtin:
         return [0.0, 0.0, 0.0]
-    used = store.usage_of(list(plans.values()))
+    used = store.usage_by_evolution(list(plans.values()))
     spent = {u: math.nan if used[p]["unpriced"] else used[p]["price"] for u, p in plans.items() if p in used}
     if not spent or any(math.isnan(v) for v in spent.values()):
         return [None, None, None]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from lusifer.llm.budget import Budget, Limit
-from lusifer.llm.endpoints import Endpoint, endpoints
-from lusifer.llm.protocol import LLM, Completion, Message, Note, Options, Token, Wrapper
-from lusifer.llm.recorded import Recorded
-from lusifer.llm.stack import connect, stack
+from lusifer.llm.budget import Budget, SpendingLimit
+from lusifer.llm.cached import CachedLLM
+from lusifer.llm.endpoints import Endpoint, load_endpoints
+from lusifer.llm.factory import create_bare_llm, create_llm
+from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
 
 __all__ = [
     "LLM",
     "Budget",
+    "CachedLLM",
+    "CallMetadata",
     "Completion",
     "Endpoint",
-    "Limit",
+    "LLMWrapper",
     "Message",
-    "Note",
     "Options",
-    "Recorded",
+    "SpendingLimit",
     "Token",
-    "Wrapper",
-    "connect",
-    "endpoints",
-    "stack",
+    "create_bare_llm",
+    "create_llm",
+    "load_endpoints",
 ]

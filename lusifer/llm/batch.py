@@ -17,30 +17,31 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from lusifer.errors import BadRequest, Cancelled, ModelError
-from lusifer.llm.budget import FEWEST_CHARACTERS, Budgeted
-from lusifer.llm.limits import Limited
-from lusifer.llm.openai_compatible import OpenAICompatible, _unknown
+from lusifer.errors import CancelledError, InvalidInputError, ModelError
+from lusifer.llm.budget import MIN_CHARACTERS_PER_TOKEN, BudgetedLLM
+from lusifer.llm.cached import CachedLLM
+from lusifer.llm.openai_compatible import OpenAICompatible, _unsupported
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import Message, Options
-from lusifer.llm.recorded import Recorded
+from lusifer.llm.rate_limit import RateLimitedLLM
 from lusifer.llm.redact import redact
-from lusifer.llm.retry import Retrying
+from lusifer.llm.retry import RetryingLLM
+from lusifer.progress import Progress, ignore_progress
 
 DISCOUNT = 0.5
 """What a call in a batch costs of the usual price (OpenAI's pricing page)."""
-REQUESTS, BYTES = 50_000, 150_000_000
+MAX_REQUESTS, MAX_BYTES = 50_000, 150_000_000
 """Most of both in one batch; the service allows 50,000 and 200 MB."""
-ENDED = {"completed", "failed", "expired", "cancelled"}
-LEAST = 0.5
+FINAL_STATES = {"completed", "failed", "expired", "cancelled"}
+MIN_ANSWERED_SHARE = 0.5
 """Share of its questions that a batch must answer: below it something is wrong, and asking the rest singly was not agreed to."""
-PATIENCE = 6
+MAX_STATUS_FAILURES = 6
 """Times that asking how a batch stands may fail in a row."""
 Question = tuple[list[Message], Options]
 
 
 @dataclass
-class Pending:
+class PendingBatch:
     """A batch that was submitted: its id (empty while that is not known), the keys that it answers, what was set
     aside for it, and the file of its questions at the service."""
 
@@ -51,35 +52,35 @@ class Pending:
 
 
 @dataclass
-class Batches:
-    """Asks questions in batches; see `fill`.
+class BatchAPI:
+    """Asks questions in batches; see `answer_all`.
 
     Args:
         state: the file that says which batches are under way.
-        pause: seconds between two looks at a batch.
+        poll_interval: seconds between two looks at a batch.
     """
 
-    llm: Recorded
+    llm: CachedLLM
     state: Path
-    pause: float = 30.0
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None
+    poll_interval: float = 30.0
+    on_progress: Progress = ignore_progress
     cancelled: Callable[[], bool] = lambda: False
-    pending: list[Pending] = field(default_factory=list)
+    pending: list[PendingBatch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         inner: Any = self.llm
-        self.budget: Budgeted | None = None
-        while isinstance(inner, Recorded | Budgeted | Retrying | Limited):
-            if isinstance(inner, Budgeted):
+        self.budget: BudgetedLLM | None = None
+        while isinstance(inner, CachedLLM | BudgetedLLM | RetryingLLM | RateLimitedLLM):
+            if isinstance(inner, BudgetedLLM):
                 self.budget = inner
             inner = inner.inner
         if not isinstance(inner, OpenAICompatible):
-            raise BadRequest(
-                f"{self.llm.spec} knows no batches.", "Take openai:MODEL, or an endpoint that speaks its protocol."
+            raise InvalidInputError(
+                f"{self.llm.spec} does not support batches.", "Use openai:MODEL, or an endpoint with the same protocol."
             )
         self.model = inner
         try:
-            self.pending = [Pending(**p) for p in json.loads(self.state.read_text(encoding="utf-8"))]
+            self.pending = [PendingBatch(**p) for p in json.loads(self.state.read_text(encoding="utf-8"))]
         except (OSError, ValueError, TypeError):
             self.pending = []
 
@@ -90,49 +91,49 @@ class Batches:
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.state)
 
-    def fill(self, questions: Sequence[Question]) -> int:
+    def answer_all(self, questions: Sequence[Question]) -> int:
         """Have questions answered; how many answers came. Returns when every batch has ended.
 
         Raises:
             ModelError: the service can't be asked, or the budget does not allow it.
-            Cancelled: ``cancelled`` said so. Batches go on at the service and are collected the next time.
+            CancelledError: ``cancelled`` said so. Batches go on at the service and are collected the next time.
         """
-        asked = {self.llm.key(messages, **options): (messages, options) for messages, options in questions}
-        found = self._collect_all(asked)  # what an earlier process submitted
-        missing = set(asked) - self.llm.store.has_answers(list(asked))
-        for keys in self._cut([k for k in asked if k in missing], asked):
-            self._submit(keys, asked)
-        return found + self._collect_all(asked)
+        questions_by_key = {self.llm.key(messages, **options): (messages, options) for messages, options in questions}
+        answered = self._collect_all(questions_by_key)  # what an earlier process submitted
+        missing = set(questions_by_key) - self.llm.store.has_answers(list(questions_by_key))
+        for keys in self._cut([k for k in questions_by_key if k in missing], questions_by_key):
+            self._submit(keys, questions_by_key)
+        return answered + self._collect_all(questions_by_key)
 
-    def _cut(self, keys: Sequence[str], asked: dict[str, Question]) -> list[list[str]]:
+    def _cut(self, keys: Sequence[str], questions: dict[str, Question]) -> list[list[str]]:
         """Keys in batches of a size that the service takes."""
-        parts: list[list[str]] = []
+        batches: list[list[str]] = []
         size = 0
         for key in keys:
-            length = len(self._line(key, asked[key]))
-            if not parts or len(parts[-1]) >= REQUESTS or size + length > BYTES:
-                parts.append([])
+            length = len(self._line(key, questions[key]))
+            if not batches or len(batches[-1]) >= MAX_REQUESTS or size + length > MAX_BYTES:
+                batches.append([])
                 size = 0
-            parts[-1].append(key)
+            batches[-1].append(key)
             size += length
-        return parts
+        return batches
 
     def _line(self, key: str, question: Question) -> bytes:
         messages, options = question
         plain: Any = {k: v for k, v in options.items() if k != "on_text"}
-        body = self.model._request(messages, plain, set(_unknown.get(self.model.identity, ())))
+        body = self.model._request(messages, plain, set(_unsupported.get(self.model.identity, ())))
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
     # ---- submitting --------------------------------------------------------------------------------
 
-    def _submit(self, keys: list[str], asked: dict[str, Question]) -> None:
+    def _submit(self, keys: list[str], questions: dict[str, Question]) -> None:
         if self.cancelled():
-            raise Cancelled("Stopped before a batch was submitted.", "What was answered is kept.")
-        booking = self._book([asked[k] for k in keys])
+            raise CancelledError("Stopped before a batch was submitted.", "Answers so far are saved.")
+        booking = self._book([questions[k] for k in keys])
         client = self.model._connect()
-        content = b"".join(self._line(k, asked[k]) for k in keys)
-        self.progress(0, len(keys), f"Submitting a batch of {len(keys):,} questions")
+        content = b"".join(self._line(k, questions[k]) for k in keys)
+        self.on_progress(0, len(keys), f"Submitting a batch of {len(keys):,} requests")
         try:
             file = client.files.create(file=("questions.jsonl", io.BytesIO(content)), purpose="batch")
         except Exception as error:
@@ -140,11 +141,11 @@ class Batches:
                 self.llm.store.settle(booking, 0, 0.0)
             raise self.model._explain(error) from None
         # Noted before it is created: whoever is killed in between looks for it by its file.
-        self.pending.append(Pending("", keys, booking, file.id))
+        self.pending.append(PendingBatch("", keys, booking, file.id))
         self._keep()
         self._create(client, self.pending[-1])
 
-    def _create(self, client: Any, pending: Pending) -> None:
+    def _create(self, client: Any, pending: PendingBatch) -> None:
         try:
             batch = client.batches.create(
                 input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h"
@@ -159,57 +160,57 @@ class Batches:
         pending.batch = batch.id
         self._keep()
 
-    def _resolve(self, client: Any, pending: Pending) -> None:
+    def _resolve(self, client: Any, pending: PendingBatch) -> None:
         """Find the batch that somebody may have created before they were killed; create it where there is none."""
         try:
             newest = islice(client.batches.list(limit=100), 1000)
-            found = next((b for b in newest if b.input_file_id == pending.file), None)
+            batch = next((b for b in newest if b.input_file_id == pending.file), None)
         except Exception as error:
             explained = self.model._explain(error)
             if explained.kind != "not-found":  # a server that lists no batches
                 raise explained from None
-            found = None
-        if found is None:
+            batch = None
+        if batch is None:
             self._create(client, pending)
             return
-        pending.batch = found.id
+        pending.batch = batch.id
         self._keep()
 
     def _book(self, questions: Sequence[Question]) -> int | None:
         """Set the most that a batch can cost aside."""
         if self.budget is None or not self.budget.budget.limits():
             return None
-        given = taken = 0
+        input_tokens = output_tokens = 0
         for messages, options in questions:
             characters = sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
-            given += int(characters / FEWEST_CHARACTERS)
-            taken += options.get("max_tokens") or 4096
-        dollars = price(self.llm.identity, given, 0, taken)
+            input_tokens += int(characters / MIN_CHARACTERS_PER_TOKEN)
+            output_tokens += options.get("max_tokens") or 4096
+        dollars = price(self.llm.identity, input_tokens, 0, output_tokens)
         return self.budget._set_aside(
             self.budget.budget.limits(),
-            given + taken,
+            input_tokens + output_tokens,
             None if dollars is None else dollars * DISCOUNT,
         )
 
     # ---- collecting --------------------------------------------------------------------------------
 
-    def _collect_all(self, asked: dict[str, Question]) -> int:
-        found = 0
+    def _collect_all(self, questions: dict[str, Question]) -> int:
+        answered = 0
         while self.pending:
             first = self.pending[0]
-            found += self._collect(first, asked)
+            answered += self._collect(first, questions)
             self.pending.remove(first)
             self._keep()
-        return found
+        return answered
 
-    def _collect(self, pending: Pending, asked: dict[str, Question]) -> int:
+    def _collect(self, pending: PendingBatch, questions: dict[str, Question]) -> int:
         client, failures = self.model._connect(), 0
         if not pending.batch:
             self._resolve(client, pending)
         while True:
             if self.cancelled():
-                raise Cancelled(
-                    "Stopped while a batch was under way.", "It goes on at the service: start again to collect it."
+                raise CancelledError(
+                    "Stopped while a batch was running.", "It continues on the server: start again to collect it."
                 )
             try:
                 batch = client.batches.retrieve(pending.batch)
@@ -220,21 +221,21 @@ class Batches:
                     self._settle(pending, 0, 0.0)
                     return 0
                 failures += 1
-                if explained.hopeless or failures >= PATIENCE:
+                if explained.is_fatal or failures >= MAX_STATUS_FAILURES:
                     raise explained from None
-                time.sleep(self.pause)
+                time.sleep(self.poll_interval)
                 continue
             counts = getattr(batch, "request_counts", None)
             done = int(getattr(counts, "completed", 0) or 0) + int(getattr(counts, "failed", 0) or 0)
-            self.progress(done, len(pending.keys), f"A batch is {batch.status.replace('_', ' ')}")
-            if batch.status in ENDED:
+            self.on_progress(done, len(pending.keys), f"A batch is {batch.status.replace('_', ' ')}")
+            if batch.status in FINAL_STATES:
                 break
             waited = 0.0
-            while waited < self.pause and not self.cancelled():
-                time.sleep(min(0.5, self.pause))
+            while waited < self.poll_interval and not self.cancelled():
+                time.sleep(min(0.5, self.poll_interval))
                 waited += 0.5
-        found, tokens, dollars = 0, 0, 0.0
-        known = True
+        answered, tokens, dollars = 0, 0, 0.0
+        all_priced = True
         for file in (batch.output_file_id, batch.error_file_id):
             if not file:
                 continue
@@ -243,15 +244,15 @@ class Batches:
             except Exception as error:
                 raise self.model._explain(error) from None
             for line in lines:
-                used = self._take(line, set(pending.keys), asked)
-                if used is None:
+                usage = self._take(line, set(pending.keys), questions)
+                if usage is None:
                     continue
-                found += 1
-                tokens += used[0]
-                known &= used[1] is not None
-                dollars += used[1] or 0.0
-        self._settle(pending, tokens, dollars if known else None)
-        if found < len(pending.keys) * LEAST:
+                answered += 1
+                tokens += usage[0]
+                all_priced &= usage[1] is not None
+                dollars += usage[1] or 0.0
+        self._settle(pending, tokens, dollars if all_priced else None)
+        if answered < len(pending.keys) * MIN_ANSWERED_SHARE:
             self.pending.remove(pending)
             self._keep()
             errors = getattr(getattr(batch, "errors", None), "data", None) or ()
@@ -260,33 +261,33 @@ class Batches:
                 f"status {batch.status}",
             )
             raise ModelError(
-                f"A batch answered {found} of {len(pending.keys)} questions ({redact(why)[:200]}).",
-                "What it left out would be asked one by one at the usual price, so nothing more was. Mend the cause and go on with the run, or use "
+                f"A batch answered {answered} of {len(pending.keys)} requests ({redact(why)[:200]}).",
+                "The missing answers would cost the full price one by one, so the run was stopped. Fix the cause and resume the run, or use "
                 "the local engine.",
                 kind="batch",
             )
-        return found
+        return answered
 
-    def _settle(self, pending: Pending, tokens: int, dollars: float | None) -> None:
+    def _settle(self, pending: PendingBatch, tokens: int, dollars: float | None) -> None:
         if pending.booking is not None:
             self.llm.store.settle(pending.booking, tokens, dollars)
 
-    def _take(self, line: str, keys: set[str], asked: dict[str, Question]) -> tuple[int, float | None] | None:
+    def _take(self, line: str, keys: set[str], questions: dict[str, Question]) -> tuple[int, float | None] | None:
         """Store one line's answer; its tokens and price, or ``None`` where it is no answer."""
         try:
-            said = json.loads(line)
-            key, response = said["custom_id"], said.get("response") or {}
+            record = json.loads(line)
+            key, response = record["custom_id"], record.get("response") or {}
             if key not in keys or response.get("status_code") != 200:
                 return None
             body = json.loads(json.dumps(response["body"]), object_hook=lambda d: SimpleNamespace(**d))
             answer = self.model._completion(body, 0.0)
         except (ValueError, KeyError, TypeError, AttributeError, ModelError):
             return None  # asked by itself later, where failures are recorded and repaired
-        messages, options = asked.get(key, ([], {}))
-        again = bool(self.llm.store.has_answers([key]))  # collected before, by a process that was killed then
-        used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
-        full = price(self.llm.identity, *used)
+        messages, options = questions.get(key, ([], {}))
+        already_stored = bool(self.llm.store.has_answers([key]))  # collected before, by a process that was killed then
+        token_counts = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
+        full = price(self.llm.identity, *token_counts)
         cost = None if full is None else full * DISCOUNT
-        if not again:
-            self.llm.keep(key, messages, options, answer, cost)
-        return sum((used[0], used[2])), cost
+        if not already_stored:
+            self.llm.save(key, messages, options, answer, cost)
+        return sum((token_counts[0], token_counts[2])), cost

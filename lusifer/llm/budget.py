@@ -13,51 +13,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.prices import price
-from lusifer.llm.protocol import LLM, Completion, Message, Options, Wrapper
+from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
 from lusifer.store import Store
 
-FEWEST_CHARACTERS = 2.0
+MIN_CHARACTERS_PER_TOKEN = 2.0
 """Characters a token, when the most must be assumed (four is usual, foreign scripts have fewer)."""
-TOKENS_A_DOLLAR = 1_000_000
+TOKENS_PER_DOLLAR = 1_000_000
 """What a dollar of budget allows where the price is not known: about a small hosted model's price."""
 SCOPES = ("run", "session", "day")
 
 
 @dataclass(frozen=True)
-class Limit:
+class SpendingLimit:
     """The most that may be spent in one scope; ``None``: as much as it takes."""
 
     dollars: float | None = None
     tokens: int | None = None
 
     @property
-    def most_tokens(self) -> int | None:
+    def token_limit(self) -> int | None:
         """The limit where no price is known: its tokens, else a million for each dollar."""
         if self.tokens is None and self.dollars is not None:
-            return int(self.dollars * TOKENS_A_DOLLAR)
+            return int(self.dollars * TOKENS_PER_DOLLAR)
         return self.tokens
 
     @property
-    def given(self) -> bool:
+    def is_set(self) -> bool:
         """Whether anything is limited."""
         return self.dollars is not None or self.tokens is not None
 
-    def under(self, other: Limit) -> Limit:
+    def capped_by(self, other: SpendingLimit) -> SpendingLimit:
         """The smaller of two limits in each unit."""
         dollars = [x for x in (self.dollars, other.dollars) if x is not None]
         tokens = [x for x in (self.tokens, other.tokens) if x is not None]
-        return Limit(min(dollars, default=None), min(tokens, default=None))
+        return SpendingLimit(min(dollars, default=None), min(tokens, default=None))
 
 
 @dataclass(frozen=True)
 class Budget:
     """Limits by scope (``run``, ``session``, ``day``), and whose run and session it is."""
 
-    run: Limit = Limit()
-    session: Limit = Limit()
-    day: Limit = Limit()
+    run: SpendingLimit = SpendingLimit()
+    session: SpendingLimit = SpendingLimit()
+    day: SpendingLimit = SpendingLimit()
     run_id: str = ""
     session_id: str = ""
 
@@ -65,21 +65,21 @@ class Budget:
         """What each scope is called in the database."""
         return {"run": self.run_id, "session": self.session_id, "day": time.strftime("%Y-%m-%d")}
 
-    def limits(self) -> dict[str, Limit]:
+    def limits(self) -> dict[str, SpendingLimit]:
         """The limit of each scope that has one and can be counted."""
         found = {"run": self.run, "session": self.session, "day": self.day}
         names = self.names()
-        return {s: limit for s, limit in found.items() if limit.given and names[s]}
+        return {s: limit for s, limit in found.items() if limit.is_set and names[s]}
 
 
-def operators(run_id: str = "", session_id: str = "") -> Budget:
+def operator_budget(run_id: str = "", session_id: str = "") -> Budget:
     """The operator's limits: ``LUSIFER_BUDGET_RUN``, ``_SESSION``, ``_DAY`` (dollars), and the same
     with ``_TOKENS`` behind.
 
     Raises:
-        BadRequest: one is no number.
+        InvalidInputError: one is no number.
     """
-    limits = {s: Limit(_number(s, ""), _whole(_number(s, "_TOKENS"))) for s in SCOPES}
+    limits = {s: SpendingLimit(_number(s, ""), _whole(_number(s, "_TOKENS"))) for s in SCOPES}
     return Budget(**limits, run_id=run_id, session_id=session_id)
 
 
@@ -91,7 +91,7 @@ def _number(scope: str, unit: str) -> float | None:
     except ValueError:
         value = -1.0
     if value is not None and not 0 <= value < float("inf"):
-        raise BadRequest(f"{name} is {text!r}, which is no amount.", "Give a number, such as 5.")
+        raise InvalidInputError(f"{name} is {text!r}, which is not an amount.", "Give a number, such as 5.")
     return value
 
 
@@ -99,7 +99,7 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
-class Budgeted(Wrapper):
+class BudgetedLLM(LLMWrapper):
     """Sets a call's highest price aside, asks, and then books what it did cost."""
 
     def __init__(self, inner: LLM, store: Store, budget: Budget) -> None:
@@ -110,15 +110,15 @@ class Budgeted(Wrapper):
         """See `lusifer.llm.protocol.LLM`.
 
         Raises:
-            ModelError: kind ``budget``, before anything is asked, when a limit would be passed.
+            ModelError: kind ``budget``, before anything is asked, when a limit would be exceeded.
         """
         limits = self.budget.limits()
         if not limits:
             return self.inner.complete(messages, **options)
         characters = sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
-        given, taken = int(characters / FEWEST_CHARACTERS), options.get("max_tokens") or 4096
-        dollars = price(self.identity, given, 0, taken)
-        booking = self._set_aside(limits, given + taken, dollars)
+        input_tokens, output_tokens = int(characters / MIN_CHARACTERS_PER_TOKEN), options.get("max_tokens") or 4096
+        dollars = price(self.identity, input_tokens, 0, output_tokens)
+        booking = self._set_aside(limits, input_tokens + output_tokens, dollars)
         try:
             answer = self.inner.complete(messages, **options)
         except ModelError as error:
@@ -126,28 +126,28 @@ class Budgeted(Wrapper):
             if error.kind not in {"timeout", "reset"}:
                 self.store.settle(booking, 0, 0.0)
             raise
-        used = answer.input_tokens + answer.output_tokens
+        total_tokens = answer.input_tokens + answer.output_tokens
         counts = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
-        if used:  # a server that does not count leaves the estimate standing
-            self.store.settle(booking, used, price(self.identity, *counts))
+        if total_tokens:  # a server that does not count leaves the estimate standing
+            self.store.settle(booking, total_tokens, price(self.identity, *counts))
         return answer
 
-    def _set_aside(self, limits: dict[str, Limit], tokens: int, dollars: float | None) -> int:
+    def _set_aside(self, limits: dict[str, SpendingLimit], tokens: int, dollars: float | None) -> int:
         names = self.budget.names()
         counted: dict[str, tuple[str, float | None]] = {
             scope: ("dollars", limit.dollars)
             if limit.dollars is not None and dollars is not None
-            else ("tokens", limit.most_tokens)
+            else ("tokens", limit.token_limit)
             for scope, limit in limits.items()
         }
         booked = self.store.set_aside(names, tokens, dollars, counted)
         if isinstance(booked, int):
             return booked
-        scope, used, most = booked
+        scope, spent, most = booked
         unit = counted[scope][0]
-        said = f"${used:.2f} of ${most:.2f}" if unit == "dollars" else f"{used:,.0f} of {most:,.0f} tokens"
+        amount = f"${spent:.2f} of ${most:.2f}" if unit == "dollars" else f"{spent:,.0f} of {most:,.0f} tokens"
         raise ModelError(
-            f"The budget of this {scope} would be passed: {said} are spent or set aside.",
-            "Raise the budget, or wait for a new one; what was answered is kept.",
+            f"The budget of this {scope} would be exceeded: {amount} are spent or reserved.",
+            "Raise the budget, or wait for a new period; answers so far are saved.",
             kind="budget",
         )

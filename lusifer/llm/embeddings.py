@@ -14,22 +14,22 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer.errors import BadRequest, ModelError
-from lusifer.llm.budget import Budget, Budgeted
+from lusifer.errors import InvalidInputError, ModelError
+from lusifer.llm.budget import Budget, BudgetedLLM
+from lusifer.llm.cached import CachedLLM
 from lusifer.llm.endpoints import resolve
-from lusifer.llm.limits import Limited, gate_of
 from lusifer.llm.ollama import Ollama
 from lusifer.llm.ollama import _explain as explain_ollama
-from lusifer.llm.ollama import connect as connect_ollama
+from lusifer.llm.ollama import client_for as connect_ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
-from lusifer.llm.protocol import Completion, Message, Note, Options
-from lusifer.llm.recorded import Recorded
-from lusifer.llm.retry import Retrying
+from lusifer.llm.protocol import CallMetadata, Completion, Message, Options
+from lusifer.llm.rate_limit import RateLimitedLLM, limiter_for
+from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 
-ASKED: dict[str, Any] = {"type": "embedding"}
+EMBEDDING_SCHEMA: dict[str, Any] = {"type": "embedding"}
 """Stands where an answer's schema does, so that no answer has an embedding's name in the store."""
-DIGITS = 6
+DECIMALS = 6
 
 
 class OpenAIEmbeddings(OpenAICompatible):
@@ -40,8 +40,8 @@ class OpenAIEmbeddings(OpenAICompatible):
         client = self._connect()
         began = time.perf_counter()
         try:
-            made = client.embeddings.create(model=self.model, input=messages[-1].content, encoding_format="float")
-            return _completion(made.data[0].embedding, getattr(made.usage, "prompt_tokens", 0), began)
+            response = client.embeddings.create(model=self.model, input=messages[-1].content, encoding_format="float")
+            return _completion(response.data[0].embedding, getattr(response.usage, "prompt_tokens", 0), began)
         except Exception as error:
             raise self._explain(error) from None
 
@@ -53,8 +53,8 @@ class OllamaEmbeddings(Ollama):
         """The vector of the last message; see `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
         try:
-            made = connect_ollama(self.endpoint.url).embed(model=self.model, input=messages[-1].content)
-            return _completion(made.embeddings[0], made.prompt_eval_count, began)
+            response = connect_ollama(self.endpoint.url).embed(model=self.model, input=messages[-1].content)
+            return _completion(response.embeddings[0], response.prompt_eval_count, began)
         except Exception as error:
             raise explain_ollama(error, self.endpoint, self.model) from None
 
@@ -62,8 +62,8 @@ class OllamaEmbeddings(Ollama):
 def _completion(vector: Sequence[float], tokens: int | None, began: float) -> Completion:
     values = np.asarray(vector, dtype=float)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise ModelError("The server gave no vector.", "Choose an embedding model.", kind="invalid")
-    text = json.dumps([round(float(v), DIGITS) for v in values], separators=(",", ":"))
+        raise ModelError("The server returned no vector.", "Choose an embedding model.", kind="invalid")
+    text = json.dumps([round(float(v), DECIMALS) for v in values], separators=(",", ":"))
     return Completion(text, input_tokens=int(tokens or 0), latency_ms=(time.perf_counter() - began) * 1000)
 
 
@@ -75,10 +75,10 @@ class Embedder:
 
     Args:
         spec: ``openai:MODEL``, ``ENDPOINT:MODEL`` or ``ollama:NAME``, an embedding model.
-        keys, budget, cancelled: as `lusifer.llm.stack`.
+        keys, budget, cancelled: as `lusifer.llm.create_llm`.
 
     Raises:
-        BadRequest: the spec names no server.
+        InvalidInputError: the spec names no server.
     """
 
     def __init__(
@@ -94,19 +94,19 @@ class Embedder:
     ) -> None:
         endpoint, model = resolve(spec, keys)
         if endpoint.kind == "file":
-            raise BadRequest("A file on this machine gives no embeddings here.", "Give ollama:NAME or openai:MODEL.")
+            raise InvalidInputError("Local model files can't produce embeddings.", "Give ollama:NAME or openai:MODEL.")
         bare = OllamaEmbeddings(endpoint, model) if endpoint.kind == "ollama" else OpenAIEmbeddings(endpoint, model)
-        limited = Limited(bare, gate_of(endpoint), cancelled=cancelled)
-        self.llm = Recorded(Budgeted(Retrying(limited, cancelled=cancelled), store, budget or Budget()), store)
+        limited = RateLimitedLLM(bare, limiter_for(endpoint), cancelled=cancelled)
+        self.llm = CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)
         self.spec, self.length, self.run = spec, length, run
         self._known: dict[str, NDArray[np.float32]] = {}
 
     def question(self, text: str) -> tuple[list[Message], Options]:
         """The call that asks for a text's vector, for an estimate."""
         return [Message("user", text)], {
-            "schema": ASKED,
+            "schema": EMBEDDING_SCHEMA,
             "max_tokens": 1,
-            "note": Note("embed", self.run),
+            "metadata": CallMetadata("embed", self.run),
         }
 
     def __call__(self, text: str) -> NDArray[np.float32]:
@@ -115,13 +115,13 @@ class Embedder:
         Raises:
             ModelError: the server can't be asked, or gave none.
         """
-        found = self._known.get(text)
-        if found is None:
-            found = np.zeros(self.length, dtype=np.float32)
+        vector = self._known.get(text)
+        if vector is None:
+            vector = np.zeros(self.length, dtype=np.float32)
             if text.strip():
                 messages, options = self.question(text)
                 wide = np.array(json.loads(self.llm.complete(messages, **options).text))
                 mixed = np.random.default_rng((len(wide), 1984)).standard_normal((self.length, len(wide))) @ wide
-                found = (mixed / max(float(np.linalg.norm(mixed)), 1e-9)).astype(np.float32)
-            self._known[text] = found
-        return found
+                vector = (mixed / max(float(np.linalg.norm(mixed)), 1e-9)).astype(np.float32)
+            self._known[text] = vector
+        return vector

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lusifer import settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://127.0.0.1:11434"
@@ -58,17 +58,17 @@ class Endpoint:
         return bool(self.key) or self.url != OPENAI_URL
 
 
-def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
+def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
     """All endpoints by name.
 
     Args:
         keys: keys by endpoint name that go before the configured ones (a session's own).
 
     Raises:
-        BadRequest: ``secrets.toml`` can't be read, or declares an endpoint without an address.
+        InvalidInputError: ``secrets.toml`` can't be read, or declares an endpoint without an address.
     """
     secrets = _secrets()
-    found: dict[str, Endpoint] = {
+    endpoints: dict[str, Endpoint] = {
         "openai": Endpoint(
             "openai",
             (os.environ.get("OPENAI_BASE_URL") or secrets.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/"),
@@ -78,12 +78,12 @@ def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
     for name, fields in {**_from_file(secrets), **_from_environment()}.items():
         url = str(fields.get("url") or "").strip().rstrip("/")
         if not url.startswith(("http://", "https://")):
-            raise BadRequest(
-                f"The endpoint {name!r} has no address.",
-                f"Give it a url that starts with http:// or https:// "
+            raise InvalidInputError(
+                f"The endpoint {name!r} has no URL.",
+                f"Set a URL that starts with http:// or https:// "
                 f"(LUSIFER_ENDPOINT_{name.upper()}_URL, or url in secrets.toml).",
             )
-        found[name] = Endpoint(
+        endpoints[name] = Endpoint(
             name,
             url,
             str(fields.get("key") or os.environ.get(str(fields.get("key_env")), "")),
@@ -92,9 +92,9 @@ def endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]:
             tpm=_count(name, "tokens_a_minute", fields),
         )
     # Ollama works one or a few requests at a time and queues the rest.
-    found["ollama"] = Endpoint("ollama", ollama_url(), kind="ollama", workers=8)
-    found["file"] = Endpoint("file", "", kind="file", workers=4)
-    return {n: replace(e, key=((keys or {}).get(n) or e.key).strip()) for n, e in found.items()}
+    endpoints["ollama"] = Endpoint("ollama", ollama_url(), kind="ollama", workers=8)
+    endpoints["file"] = Endpoint("file", "", kind="file", workers=4)
+    return {n: replace(e, key=((keys or {}).get(n) or e.key).strip()) for n, e in endpoints.items()}
 
 
 def ollama_url() -> str:
@@ -113,16 +113,16 @@ def resolve(spec: str, keys: Mapping[str, str] | None = None) -> tuple[Endpoint,
     """The endpoint and the model that a spec names (``ENDPOINT:MODEL``).
 
     Raises:
-        BadRequest: it names none.
+        InvalidInputError: it names none.
     """
     name, _, model = spec.partition(":")
-    known = endpoints(keys)
-    if name not in known or not model.strip():
-        raise BadRequest(
+    endpoints = load_endpoints(keys)
+    if name not in endpoints or not model.strip():
+        raise InvalidInputError(
             f"{spec!r} names no model.",
-            f"Give builtin, or ENDPOINT:MODEL with one of the endpoints {', '.join(known)}.",
+            f"Give builtin, or ENDPOINT:MODEL with one of the endpoints {', '.join(endpoints)}.",
         )
-    return known[name], model.strip()
+    return endpoints[name], model.strip()
 
 
 def _secrets() -> dict[str, Any]:
@@ -133,39 +133,39 @@ def _secrets() -> dict[str, Any]:
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         # The text of a TOML error names line and column and nothing of what stands there.
-        raise BadRequest(f"{file} can't be read: {error}.", "Mend it, or move it away.") from None
+        raise InvalidInputError(f"{file} can't be read: {error}.", "Fix it, or move it away.") from None
 
 
 def _from_file(secrets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    found = secrets.get("endpoints") or {}
-    for name, fields in found.items() if isinstance(found, dict) else ():
+    tables = secrets.get("endpoints") or {}
+    for name, fields in tables.items() if isinstance(tables, dict) else ():
         if not _NAME.match(str(name)) or not isinstance(fields, dict):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"secrets.toml has an endpoint named {name!r}.",
-                "A name has small letters, digits, points and dashes; its settings are a table.",
+                "Names have lower-case letters, digits, dots and hyphens; the settings are a table.",
             )
-    return {str(k): dict(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    return {str(k): dict(v) for k, v in tables.items()} if isinstance(tables, dict) else {}
 
 
 def _from_environment() -> dict[str, dict[str, Any]]:
     names = {"URL": "url", "KEY": "key", "WORKERS": "workers", "RPM": "requests_a_minute", "TPM": "tokens_a_minute"}
-    found: dict[str, dict[str, Any]] = {}
+    fields: dict[str, dict[str, Any]] = {}
     for variable, value in os.environ.items():
         match = _VARIABLE.match(variable)
         if match and value:
-            found.setdefault(match[1].lower(), {})[names[match[2]]] = value
-    return found
+            fields.setdefault(match[1].lower(), {})[names[match[2]]] = value
+    return fields
 
 
-def _count(endpoint: str, what: str, fields: Mapping[str, Any]) -> int | None:
-    value = fields.get(what)
+def _count(endpoint: str, field: str, fields: Mapping[str, Any]) -> int | None:
+    value = fields.get(field)
     if value is None:
         return None
     text = str(value).strip()
     # A limit that is mistyped and so ignored would be paid for.
     if not text.isdecimal() or int(text) < 1:
-        raise BadRequest(
-            f"The endpoint {endpoint!r} has {text!r} for {what}.",
-            "Give a whole number from 1, or leave it out.",
+        raise InvalidInputError(
+            f"The endpoint {endpoint!r} has {text!r} for {field}.",
+            "Give a whole number of at least 1, or omit it.",
         )
     return int(text)

@@ -1,4 +1,4 @@
-"""The child process of `lusifer.llm.local`: llama.cpp's server, until the parent is gone.
+"""The child process of `lusifer.llm.local_file`: llama.cpp's server, until the parent is gone.
 
 ``python -m lusifer.llm.local_server FILE SLOTS`` prints ``LISTENING http://127.0.0.1:PORT``.
 """

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
-from lusifer.errors import Cancelled, ModelError
+from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.endpoints import Endpoint
-from lusifer.llm.openai_compatible import kinds_of, tokens_of
+from lusifer.llm.openai_compatible import error_class_names, parse_tokens
 from lusifer.llm.protocol import Completion, Message, Options
 from lusifer.llm.redact import redact
+from lusifer.progress import Progress
 
 TIMEOUT_SECONDS = 300.0
 """The SDK has none. Long, because a model may have to be loaded from disk first."""
@@ -25,7 +26,7 @@ _digests: dict[tuple[str, str], tuple[float, str]] = {}
 _lock = threading.Lock()
 
 
-def connect(url: str, timeout: float = TIMEOUT_SECONDS) -> Any:
+def client_for(url: str, timeout: float = TIMEOUT_SECONDS) -> Any:
     """The SDK's client for a server, shared."""
     import ollama
 
@@ -36,28 +37,28 @@ def connect(url: str, timeout: float = TIMEOUT_SECONDS) -> Any:
         return _clients[name]
 
 
-def installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
+def list_installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
     """Names of the models on the server and their digests.
 
     Raises:
         ModelError: the server does not answer.
     """
     try:
-        models = connect(endpoint.url, timeout).list().models
+        models = client_for(endpoint.url, timeout).list().models
     except Exception as error:
         raise _explain(error, endpoint, "") from None
     return {m.model: m.digest or "" for m in models if m.model}
 
 
-def running(endpoint: Endpoint) -> list[str]:
+def list_running(endpoint: Endpoint) -> list[str]:
     """The models that a server has, or nothing where none answers within half a second."""
-    parts = urlsplit(endpoint.url)
+    address = urlsplit(endpoint.url)
     try:  # the SDK takes a while to import, and mostly nobody is there
-        socket.create_connection((parts.hostname or "", parts.port or 80), 0.3).close()
+        socket.create_connection((address.hostname or "", address.port or 80), 0.3).close()
     except OSError:
         return []
     try:
-        return sorted(installed(endpoint, 0.5))
+        return sorted(list_installed(endpoint, 0.5))
     except ModelError:
         return []
 
@@ -65,25 +66,25 @@ def running(endpoint: Endpoint) -> list[str]:
 def pull(
     endpoint: Endpoint,
     model: str,
-    progress: Callable[[str, int, int], None],
+    on_progress: Progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> None:
     """Have the server download a model. What is there of it after a cancel is used the next time.
 
     Args:
-        progress: called with what is done, bytes done and bytes in all (of the present layer).
+        on_progress: called with bytes done and bytes in all (of the present layer), and what is being done.
 
     Raises:
         ModelError: no such model, or no server.
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
     try:
-        parts: Iterator[Any] = connect(endpoint.url).pull(model, stream=True)
-        for part in parts:
-            progress(part.status or "", part.completed or 0, part.total or 0)
+        updates: Iterator[Any] = client_for(endpoint.url).pull(model, stream=True)
+        for update in updates:
+            on_progress(update.completed or 0, update.total or 0, update.status or "")
             if cancelled():
-                raise Cancelled("Stopped.", "What is downloaded is kept by Ollama.")
-    except Cancelled:
+                raise CancelledError("Stopped.", "Ollama keeps what it has downloaded.")
+    except CancelledError:
         raise
     except Exception as error:
         raise _explain(error, endpoint, model) from None
@@ -103,13 +104,13 @@ class Ollama:
         """Address, model and, where the server tells it, the digest (asked once a minute at most)."""
         name = (self.endpoint.url, self.model)
         with _lock:
-            at, digest = _digests.get(name, (-1e9, ""))
-        if time.monotonic() - at > 60:
+            checked_at, digest = _digests.get(name, (-1e9, ""))
+        if time.monotonic() - checked_at > 60:
             try:
-                known = installed(self.endpoint)
+                installed = list_installed(self.endpoint)
             except ModelError:
-                known = {}
-            digest = known.get(self.model) or known.get(f"{self.model}:latest") or ""
+                installed = {}
+            digest = installed.get(self.model) or installed.get(f"{self.model}:latest") or ""
             with _lock:
                 _digests[name] = (time.monotonic(), digest)
         return f"{self.endpoint.url}|{self.model}@{digest[:12]}"
@@ -120,37 +121,37 @@ class Ollama:
         Raises:
             ModelError: the server does not answer.
         """
-        return sorted(installed(self.endpoint))
+        return sorted(list_installed(self.endpoint))
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
         settings: dict[str, Any] = {"num_ctx": CONTEXT}
-        for ours, theirs in (
+        for option, parameter in (
             ("temperature", "temperature"),
             ("seed", "seed"),
             ("max_tokens", "num_predict"),
         ):
-            value = options.get(ours)
+            value = options.get(option)
             if value is not None:
-                settings[theirs] = value
-        asked: dict[str, Any] = {
+                settings[parameter] = value
+        request: dict[str, Any] = {
             "model": self.model,
             "messages": [m.to_json() for m in messages],
             "options": settings,
             "keep_alive": KEEP_ALIVE,
         }
         if options.get("schema") is not None:
-            asked["format"] = options["schema"]
+            request["format"] = options["schema"]
         if options.get("logprobs"):
-            asked |= {"logprobs": True, "top_logprobs": min(options["logprobs"], 20)}
+            request |= {"logprobs": True, "top_logprobs": min(options["logprobs"], 20)}
         tell = options.get("on_text")
         began = time.perf_counter()
         try:
-            client = connect(self.endpoint.url)
+            client = client_for(self.endpoint.url)
             if tell is None:
-                answer, text, entries = client.chat(**asked), None, None
+                answer, text, entries = client.chat(**request), None, None
             else:
-                answer, text, entries = self._collect(client.chat(**asked, stream=True), tell)
+                answer, text, entries = self._collect(client.chat(**request, stream=True), tell)
         except Exception as error:
             raise _explain(error, self.endpoint, self.model) from None
         content = (answer.message.content or "") if text is None else text
@@ -173,19 +174,19 @@ class Ollama:
             input_tokens=int(answer.prompt_eval_count or 0),
             output_tokens=int(answer.eval_count or 0),
             latency_ms=(time.perf_counter() - began) * 1000,
-            tokens=tokens_of((answer.logprobs if entries is None else entries) or (), content),
+            tokens=parse_tokens((answer.logprobs if entries is None else entries) or (), content),
         )
 
     @staticmethod
-    def _collect(parts: Iterator[Any], tell: Callable[[str], None]) -> tuple[Any, str, list[Any]]:
+    def _collect(chunks: Iterator[Any], on_text: Callable[[str], None]) -> tuple[Any, str, list[Any]]:
         last: Any = None
         text: list[str] = []
         entries: list[Any] = []
-        for last in parts:
+        for last in chunks:
             entries += last.logprobs or ()
             if last.message.content:
                 text.append(last.message.content)
-                tell(last.message.content)
+                on_text(last.message.content)
         if last is None:
             raise EOFError
         return last, "".join(text), entries
@@ -197,36 +198,36 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
 
     if isinstance(error, ModelError):
         return error
-    said = redact(str(getattr(error, "error", error)))[:300]
+    detail = redact(str(getattr(error, "error", error)))[:300]
     server = redact(endpoint.url)
     if isinstance(error, ollama.ResponseError):
         status = error.status_code
-        if status == 404 or "not found" in said:
+        if status == 404 or "not found" in detail:
             return ModelError(
                 f"Ollama has no model {model!r}.",
                 f"Get it with `ollama pull {model}` or the button on the page, or choose another.",
                 kind="not-found",
             )
-        if "context size" in said or "context length" in said:
+        if "context size" in detail or "context length" in detail:
             return ModelError(
-                f"The question is too long for ollama:{model}.",
-                "Rate fewer items a call, read a shorter history, or choose a model with a longer context.",
+                f"The prompt is too long for ollama:{model}.",
+                "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
                 kind="context",
             )
         if status == 429:
-            return ModelError(f"Ollama is busy: {said}", "Wait a moment.", kind="rate-limit")
+            return ModelError(f"Ollama is busy: {detail}", "Wait a moment.", kind="rate-limit")
         if status >= 500 or status == -1:
-            return ModelError(f"Ollama failed: {said}", "Look into its log.", kind="server")
+            return ModelError(f"Ollama failed: {detail}", "See its log.", kind="server")
         return ModelError(
-            f"Ollama answered {status}: {said}",
+            f"Ollama answered {status}: {detail}",
             "Choose another model or settings.",
             kind="bad-request",
         )
-    names = kinds_of(error)
+    names = error_class_names(error)
     if "TimeoutException" in names:
         return ModelError(
             f"Ollama at {server} did not answer in time.",
-            "A model that does not fit into memory is very slow: try again, or a smaller one.",
+            "A model that does not fit into memory is very slow: try again, or use a smaller one.",
             kind="timeout",
         )
     reset = "ConnectionResetError" in names
@@ -238,4 +239,4 @@ def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
         )
     if reset or names & {"TransportError", "EOFError"}:
         return ModelError("Ollama closed the connection.", "Try again.", kind="reset")
-    return ModelError(f"Ollama answered what can't be read: {said}", "Ask again.", kind="invalid")
+    return ModelError(f"Ollama returned an unreadable answer: {detail}", "Ask again.", kind="invalid")

@@ -26,7 +26,7 @@ _OPTIONAL = {
     "temperature": ("temperature",),
 }
 """What a server may not know, and the words by which its refusal (400, 422, 501) names it."""
-_unknown: dict[str, set[str]] = {}
+_unsupported: dict[str, set[str]] = {}
 _clients: dict[tuple[str, str], Any] = {}
 _lock = threading.Lock()
 
@@ -41,8 +41,8 @@ class OpenAICompatible:
     def __init__(self, endpoint: Endpoint, model: str) -> None:
         self.endpoint, self.model = endpoint, model
         self.spec = f"{endpoint.name}:{model}"
-        parts = urlsplit(endpoint.url)
-        self.identity = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}{parts.path}|{model}"
+        address = urlsplit(endpoint.url)
+        self.identity = f"{address.scheme}://{address.hostname}:{address.port or ''}{address.path}|{model}"
 
     def list_models(self) -> list[str]:
         """Names of the models that the server offers, alphabetically.
@@ -61,34 +61,34 @@ class OpenAICompatible:
         client = self._connect()
         began = time.perf_counter()
         while True:
-            without = set(_unknown.get(self.identity, ()))
-            asked = self._request(messages, options, without)
+            without = set(_unsupported.get(self.identity, ()))
+            request = self._request(messages, options, without)
             try:
                 chat = client.chat.completions
-                if asked.get("stream"):
-                    answer = self._collect(chat.create(**_as_it_is(asked)), options)
+                if request.get("stream"):
+                    answer = self._collect(chat.create(**_without_validation(request)), options)
                 else:
-                    answer = _plainly(chat.with_raw_response.create(**_as_it_is(asked)))
+                    answer = _parse_body(chat.with_raw_response.create(**_without_validation(request)))
                 return self._completion(answer, (time.perf_counter() - began) * 1000)
             except Exception as error:
-                refused = self._refused_part(error, asked)
+                refused = self._refused_part(error, request)
                 if refused is None:
                     raise self._explain(error) from None
                 with _lock:
-                    _unknown.setdefault(self.identity, set()).add(refused)
+                    _unsupported.setdefault(self.identity, set()).add(refused)
 
     def _connect(self) -> Any:
         if not self.endpoint.usable:
             raise ModelError(
                 "There is no key for OpenAI.",
-                "Set OPENAI_API_KEY (or put it into .env) and start again, give a key for this "
+                "Set OPENAI_API_KEY (or put it into .env) and restart, give a key for this "
                 "session, or set OPENAI_BASE_URL to a server that needs none.",
                 kind="auth",
             )
         if not (self.endpoint.key.isascii() and self.endpoint.key.isprintable()):
             # Sent, it would fail inside the HTTP library, which writes it into its debug log.
             raise ModelError(
-                f"The key of endpoint {self.endpoint.name} has characters that no key has.",
+                f"The key of endpoint {self.endpoint.name} has invalid characters.",
                 "Copy it again, on one line.",
                 kind="auth",
             )
@@ -108,40 +108,40 @@ class OpenAICompatible:
 
     def _request(self, messages: Sequence[Message], options: Options, without: set[str]) -> dict[str, Any]:
         sent = [m.to_json() for m in messages]
-        asked: dict[str, Any] = {"model": self.model, "messages": sent}
+        request: dict[str, Any] = {"model": self.model, "messages": sent}
         schema = options.get("schema")
         if schema is not None and "response_format" in without:
-            sent[-1] = {**sent[-1], "content": f"{sent[-1]['content']}\n\n{in_words(schema)}"}
+            sent[-1] = {**sent[-1], "content": f"{sent[-1]['content']}\n\n{describe_schema(schema)}"}
         elif schema is not None:
             if self.endpoint.url == OPENAI_URL:
                 schema = _unbounded(schema)
-            asked["response_format"] = {
+            request["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": schema, "strict": True},
             }
         for name in ("temperature", "seed"):
             if options.get(name) is not None and name not in without:
-                asked[name] = options.get(name)
+                request[name] = options.get(name)
         if options.get("max_tokens"):
             # OpenAI's reasoning models take the new name alone, most other servers the old one.
             new = self.endpoint.url == OPENAI_URL
-            asked["max_completion_tokens" if new else "max_tokens"] = options["max_tokens"]
+            request["max_completion_tokens" if new else "max_tokens"] = options["max_tokens"]
         if options.get("logprobs") and "logprobs" not in without:
-            asked |= {"logprobs": True, "top_logprobs": min(options["logprobs"], 20)}
+            request |= {"logprobs": True, "top_logprobs": min(options["logprobs"], 20)}
         if options.get("on_text") is not None:
-            asked["stream"] = True
+            request["stream"] = True
             if "stream_options" not in without:
-                asked["stream_options"] = {"include_usage": True}
-        return asked
+                request["stream_options"] = {"include_usage": True}
+        return request
 
     @staticmethod
-    def _refused_part(error: Exception, asked: dict[str, Any]) -> str | None:
+    def _refused_part(error: Exception, request: dict[str, Any]) -> str | None:
         """Which optional part of the request the server says that it does not know."""
         if getattr(error, "status_code", None) not in {400, 404, 422, 500, 501}:
             return None
-        said = str(getattr(error, "message", error)).lower()
+        detail = str(getattr(error, "message", error)).lower()
         for part, words in _OPTIONAL.items():
-            if part in asked and any(w in said for w in words):
+            if part in request and any(w in detail for w in words):
                 return part
         return None
 
@@ -183,9 +183,9 @@ class OpenAICompatible:
             )
         choice, usage = choices[0], getattr(answer, "usage", None)
         if getattr(choice.message, "refusal", None) or choice.finish_reason == "content_filter":
-            said = redact(choice.message.refusal or "its content filter", self.endpoint.key)[:200]
+            reason = redact(choice.message.refusal or "its content filter", self.endpoint.key)[:200]
             raise ModelError(
-                f"{self.spec} refused: {said}",
+                f"{self.spec} refused: {reason}",
                 "Change the prompt or try another model.",
                 kind="refused",
             )
@@ -198,7 +198,7 @@ class OpenAICompatible:
             cached_tokens=int(getattr(details, "cached_tokens", 0) or 0),
             output_tokens=int(getattr(usage, "completion_tokens", 0) or 0),
             latency_ms=latency,
-            tokens=tokens_of(content or (), choice.message.content or ""),
+            tokens=parse_tokens(content or (), choice.message.content or ""),
         )
 
     @property
@@ -211,7 +211,7 @@ class OpenAICompatible:
 
         if isinstance(error, ModelError):
             return error
-        said = redact(str(getattr(error, "message", error)), self.endpoint.key)[:300]
+        detail = redact(str(getattr(error, "message", error)), self.endpoint.key)[:300]
         server, name = self._server, self.endpoint.name
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             key = "OPENAI_API_KEY" if name == "openai" else f"the key of endpoint {name}"
@@ -227,14 +227,14 @@ class OpenAICompatible:
                 kind="not-found",
             )
         if isinstance(error, openai.RateLimitError):
-            if "quota" in said.lower():
+            if "quota" in detail.lower():
                 return ModelError(
-                    f"{server} says that the account has no credit left: {said}",
+                    f"{server} reports that the account has no credit left: {detail}",
                     "Top it up, or choose another model.",
                     kind="auth",
                 )
             return ModelError(
-                f"{server} limits the rate of calls: {said}",
+                f"{server} limits the rate of calls: {detail}",
                 "Wait a minute, or raise the limit of your account.",
                 kind="rate-limit",
                 retry_after=retry_after(error.response.headers),
@@ -245,7 +245,7 @@ class OpenAICompatible:
                 "Try again, or choose a smaller model.",
                 kind="timeout",
             )
-        names = kinds_of(error.__cause__ or error)
+        names = error_class_names(error.__cause__ or error)
         if isinstance(error, openai.APIConnectionError) or "TransportError" in names:
             if names & {"ConnectError", "UnsupportedProtocol", "InvalidURL"}:
                 variable = "OPENAI_BASE_URL" if name == "openai" else f"the url of endpoint {name}"
@@ -255,56 +255,56 @@ class OpenAICompatible:
                     kind="unreachable",
                 )
             if "TimeoutException" in names:
-                return ModelError(f"{server} stopped answering.", "Try again.", kind="timeout")
+                return ModelError(f"{server} stopped responding.", "Try again.", kind="timeout")
             return ModelError(
                 f"{server} closed the connection before it had answered.",
                 "Try again.",
                 kind="reset",
             )
         if isinstance(error, openai.APIStatusError):
-            return self._status(error.status_code, said, error.response.headers)
-        return ModelError(f"{server} answered what can't be read: {said}", "Ask again.", kind="invalid")
+            return self._status(error.status_code, detail, error.response.headers)
+        return ModelError(f"{server} returned an unreadable answer: {detail}", "Ask again.", kind="invalid")
 
-    def _status(self, status: int, said: str, headers: Any) -> ModelError:
+    def _status(self, status: int, detail: str, headers: Any) -> ModelError:
         server = self._server
         if status >= 500 or status in {408, 409, 425}:
             return ModelError(
-                f"{server} answered {status}: {said}",
+                f"{server} answered {status}: {detail}",
                 "Try again later.",
                 kind="server",
                 retry_after=retry_after(headers),
             )
-        if status == 413 or ("context" in said.lower() and ("exceed" in said or "length" in said)):
+        if status == 413 or ("context" in detail.lower() and ("exceed" in detail or "length" in detail)):
             return ModelError(
-                f"The question is too long for {self.spec}: {said}",
-                "Rate fewer items a call, read a shorter history, or choose a model with a longer context.",
+                f"The prompt is too long for {self.spec}: {detail}",
+                "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
                 kind="context",
             )
         return ModelError(
-            f"{server} answered {status}: {said}",
+            f"{server} answered {status}: {detail}",
             "Choose another model or settings.",
             kind="bad-request",
         )
 
 
-def _plainly(raw: Any) -> Any:
+def _parse_body(raw: Any) -> Any:
     """An answer's JSON with points for brackets. The SDK's own models take three times as long where
     there are log probabilities: each token and each of its alternatives is an object."""
-    return json.loads(raw.http_response.content, object_hook=lambda found: SimpleNamespace(**found))
+    return json.loads(raw.http_response.content, object_hook=lambda fields: SimpleNamespace(**fields))
 
 
-def _as_it_is(asked: dict[str, Any]) -> dict[str, Any]:
+def _without_validation(request: dict[str, Any]) -> dict[str, Any]:
     """A request whose large parts the SDK sends unread: it would walk them against its types, which
     takes a fifth of our time for a call and changes nothing in plain JSON."""
-    large = {k: asked[k] for k in ("messages", "response_format") if k in asked}
+    large = {k: request[k] for k in ("messages", "response_format") if k in request}
     return {
-        **{k: v for k, v in asked.items() if k not in large},
+        **{k: v for k, v in request.items() if k not in large},
         "messages": [],
         "extra_body": large,
     }
 
 
-def kinds_of(error: BaseException) -> set[str]:
+def error_class_names(error: BaseException) -> set[str]:
     """Names of an error's classes: SDKs bring HTTP libraries of their own, one now, another next year."""
     return {kind.__name__ for kind in type(error).__mro__}
 
@@ -326,25 +326,25 @@ def retry_after(headers: Any) -> float | None:
         return None
 
 
-def tokens_of(content: Sequence[Any], text: str) -> tuple[Token, ...]:
+def parse_tokens(content: Sequence[Any], text: str) -> tuple[Token, ...]:
     """Log probabilities of the protocol as tokens with their places in the answer's text.
 
     A server may have cut something off the text that its tokens still have (a code fence): they are
     laid on the text where it lies in them, and left out if it does not.
     """
-    found, at, joined = [], 0, []
+    tokens, position, joined = [], 0, []
     decoder = getincrementaldecoder("utf-8")("replace")  # a character may be spread over tokens
     for entry in content:
         top = getattr(entry, "top_logprobs", None) or ()
         likely = tuple((t.token, float(t.logprob)) for t in top)
-        found.append(Token(at, entry.token, float(entry.logprob), likely))
+        tokens.append(Token(position, entry.token, float(entry.logprob), likely))
         raw = getattr(entry, "bytes", None)
         joined.append(entry.token if raw is None else decoder.decode(bytes(raw)))
-        at += len(joined[-1])
+        position += len(joined[-1])
     shift = "".join(joined).find(text)
     if shift < 0:
         return ()
-    moved = (replace(t, start=t.start - shift) for t in found) if shift else iter(found)
+    moved = (replace(t, start=t.start - shift) for t in tokens) if shift else iter(tokens)
     return tuple(t for t in moved if 0 <= t.start < len(text))
 
 
@@ -358,7 +358,7 @@ def _unbounded(schema: Any) -> Any:
 _BOUNDS = {"maxLength", "minLength", "maxItems", "minItems"}
 
 
-def in_words(schema: dict[str, Any]) -> str:
+def describe_schema(schema: dict[str, Any]) -> str:
     """A schema for a server that can't enforce one."""
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     return f"Answer with one JSON object and nothing else. It must follow this JSON schema:\n{text}"

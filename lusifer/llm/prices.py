@@ -16,7 +16,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from lusifer import settings
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 
 def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: int) -> float | None:
@@ -27,11 +27,11 @@ def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: i
             price list of its own, so its calls are unpriced, whatever the model is called.
     """
     address, _, model = identity.partition("|")
-    own = _overrides().get(model)
-    if own is not None:
+    override = _overrides().get(model)
+    if override is not None:
         fresh = input_tokens - cached_tokens
-        cached = own.get("cached", own["input"])
-        return (fresh * own["input"] + cached_tokens * cached + output_tokens * own["output"]) / 1e6
+        cached = override.get("cached", override["input"])
+        return (fresh * override["input"] + cached_tokens * cached + output_tokens * override["output"]) / 1e6
     if not address.startswith("http"):
         return None
     if (urlsplit(address).hostname or "") in {"localhost", "127.0.0.1", "::1"}:
@@ -40,10 +40,10 @@ def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: i
 
     usage = genai_prices.Usage(input_tokens=input_tokens, cache_read_tokens=cached_tokens, output_tokens=output_tokens)
     try:
-        found = genai_prices.calc_price(usage, model, provider_api_url=address)
+        calculation = genai_prices.calc_price(usage, model, provider_api_url=address)
     except LookupError:
         return None
-    return float(found.total_price)
+    return float(calculation.total_price)
 
 
 def context_window(identity: str) -> int | None:
@@ -54,10 +54,10 @@ def context_window(identity: str) -> int | None:
     from genai_prices.data_snapshot import get_snapshot
 
     try:
-        _, found = get_snapshot().find_provider_model(model, None, None, address)
+        _, info = get_snapshot().find_provider_model(model, None, None, address)
     except LookupError:
         return None
-    return found.context_window
+    return info.context_window
 
 
 def _overrides() -> dict[str, dict[str, float]]:
@@ -73,14 +73,14 @@ def _read(file: str, changed: int) -> dict[str, dict[str, float]]:
     from pathlib import Path
 
     try:
-        found = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        table = tomllib.loads(Path(file).read_text(encoding="utf-8"))
         return {
             str(model): {k: float(prices[k]) for k in ("input", "output", "cached") if k in prices}
             | {"input": float(prices["input"]), "output": float(prices["output"])}
-            for model, prices in found.items()
+            for model, prices in table.items()
         }
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise BadRequest(
+        raise InvalidInputError(
             f"{file} can't be read: {error}.",
-            'Each model is a table such as ["my-model"] with input and output, dollars a million tokens.',
+            'Each model is a table such as ["my-model"] with input and output, dollars per million tokens.',
         ) from None

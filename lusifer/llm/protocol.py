@@ -20,7 +20,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Note:
+class CallMetadata:
     """Why a call is made; recorded with it, and no part of its cache key."""
 
     purpose: str = ""
@@ -79,7 +79,7 @@ class Options(TypedDict, total=False):
     max_tokens: int | None
     logprobs: int
     draw: int
-    note: Note
+    metadata: CallMetadata
     on_text: Callable[[str], None] | None
 
 
@@ -107,7 +107,7 @@ class LLM(Protocol):
         ...
 
 
-class Wrapper:
+class LLMWrapper:
     """Base of the wrappers: an LLM around another one, behind the same contract."""
 
     def __init__(self, inner: LLM) -> None:

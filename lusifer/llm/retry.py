@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Unpack
 
-from lusifer.errors import Cancelled, ModelError
-from lusifer.llm.protocol import LLM, Completion, Message, Options, Wrapper
+from lusifer.errors import CancelledError, ModelError
+from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
 
 
-class Retrying(Wrapper):
+class RetryingLLM(LLMWrapper):
     """Repeats a call that met a rate limit, a server error, a reset or a timeout.
 
     The wait doubles from ``first`` seconds with full jitter (so that many workers do not come back at
@@ -41,7 +41,7 @@ class Retrying(Wrapper):
         """See `lusifer.llm.protocol.LLM`.
 
         Raises:
-            Cancelled: somebody cancelled while it waited.
+            CancelledError: somebody cancelled while it waited.
         """
         began = time.monotonic()
         for attempt in range(1, self.attempts + 1):
@@ -50,7 +50,7 @@ class Retrying(Wrapper):
                 return replace(answer, attempts=attempt)
             except ModelError as error:
                 error.attempts = attempt
-                if not error.passing:
+                if not error.is_transient:
                     raise
                 wait = random.uniform(0, self.first * 2 ** (attempt - 1))  # noqa: S311
                 wait = max(wait, (error.retry_after or 0) * random.uniform(1, 1.1))  # noqa: S311
@@ -62,16 +62,16 @@ class Retrying(Wrapper):
 
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while (remaining := until - time.monotonic()) > 0:
             if self.cancelled():
-                raise Cancelled("Stopped while waiting for the server.", "What was done is kept.")
-            time.sleep(min(left, 0.2))
+                raise CancelledError("Stopped while waiting for the server.", "Finished work is saved.")
+            time.sleep(min(remaining, 0.2))
 
     @staticmethod
     def _given_up(error: ModelError, attempts: int, seconds: float) -> ModelError:
         tried = f"Tried {attempts} times in {seconds:.0f} seconds."
         if error.retry_after:
-            tried += f" The server asks to wait {error.retry_after:.0f} seconds."
-        made = ModelError(f"{error.message} {tried}", error.fix, kind=error.kind, retry_after=error.retry_after)
-        made.attempts = attempts
-        return made
+            tried += f" The server requests a wait of {error.retry_after:.0f} seconds."
+        final = ModelError(f"{error.message} {tried}", error.fix, kind=error.kind, retry_after=error.retry_after)
+        final.attempts = attempts
+        return final

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lusifer.prompts.sets import (
+from lusifer.prompts.prompt_sets import (
     DEFAULT,
-    LARGEST,
+    MAX_VALUES,
     METADATA,
     SHIPPED,
     TEMPLATES,
@@ -16,19 +16,19 @@ from lusifer.prompts.sets import (
     load,
     to_json,
 )
-from lusifer.prompts.versions import ACTIVE, BASELINE, Version
+from lusifer.prompts.versions import ACTIVE, BASELINE, PromptVersion
 
 __all__ = [
     "ACTIVE",
     "BASELINE",
     "DEFAULT",
-    "LARGEST",
+    "MAX_VALUES",
     "METADATA",
     "SHIPPED",
     "TEMPLATES",
     "TITLES",
     "PromptSet",
-    "Version",
+    "PromptVersion",
     "check_parameters",
     "find",
     "from_json",

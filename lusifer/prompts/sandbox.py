@@ -23,17 +23,17 @@ from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-SECONDS = 1.0
+MAX_SECONDS = 1.0
 """Longest that one rendering may take; a usual one takes a hundredth of a millisecond to a few."""
-CHARACTERS = 400_000
+MAX_CHARACTERS = 400_000
 """Longest text that a template may print or build, more than any model reads for one answer."""
-SOURCE, NODES = 20_000, 4_000
+MAX_SOURCE, MAX_NODES = 20_000, 4_000
 """Longest template, and how much there may be in it: compiling has no meter."""
-ENTRIES = 10_000
+MAX_ENTRIES = 10_000
 """Longest range or repeated list."""
-BITS = 256
+MAX_BITS = 256
 """Largest whole number."""
-BRIEF = 8
+BRIEF_LINES = 8
 """Lines that the filter ``brief`` keeps."""
 FILTERS = (
     "abs",
@@ -174,15 +174,15 @@ class _Meter:
     """What one rendering has used."""
 
     def __init__(self) -> None:
-        self.until = time.monotonic() + SECONDS
+        self.until = time.monotonic() + MAX_SECONDS
         self.printed = 0
 
     def tick(self, characters: int = 0) -> str:
         self.printed += characters
-        if self.printed > CHARACTERS:
-            raise SecurityError(f"it prints more than {CHARACTERS:,} characters")
+        if self.printed > MAX_CHARACTERS:
+            raise SecurityError(f"it prints more than {MAX_CHARACTERS:,} characters")
         if time.monotonic() > self.until:
-            raise SecurityError(f"it takes longer than {SECONDS:g} s")
+            raise SecurityError(f"it takes longer than {MAX_SECONDS:g} s")
         return ""
 
 
@@ -211,29 +211,29 @@ def _bounded(value: Any) -> Any:
     if isinstance(value, str):
         weight = len(value)
     elif isinstance(value, int):
-        if value.bit_length() > BITS:
-            raise SecurityError("it computes with numbers of more than 77 digits")
+        if value.bit_length() > MAX_BITS:
+            raise SecurityError("it uses numbers of more than 77 digits")
         return value
     elif isinstance(value, list | tuple | dict | set | frozenset | Namespace):
         weight = _weight(value)
     else:
         return value
-    if weight > CHARACTERS:
-        raise SecurityError(f"it builds something larger than {CHARACTERS:,} characters")
+    if weight > MAX_CHARACTERS:
+        raise SecurityError(f"it builds something larger than {MAX_CHARACTERS:,} characters")
     return value
 
 
 def _weight(value: Any) -> int:
-    total, left = 0, [value]
-    while left and total <= CHARACTERS:
-        entry = left.pop()
+    total, stack = 0, [value]
+    while stack and total <= MAX_CHARACTERS:
+        entry = stack.pop()
         if isinstance(entry, dict):
-            left.extend(entry)
-            left.extend(entry.values())
+            stack.extend(entry)
+            stack.extend(entry.values())
         elif isinstance(entry, Namespace):
-            left.extend(entry._Namespace__attrs.values())
+            stack.extend(entry._Namespace__attrs.values())
         elif isinstance(entry, list | tuple | set | frozenset):
-            left.extend(entry)
+            stack.extend(entry)
         total += len(entry) if isinstance(entry, str) else 1
     return total
 
@@ -246,8 +246,8 @@ def _joined(*parts: Any) -> str:
     """What ``~`` means, measured before it is made."""
     texts = [_text(p) for p in parts]
     _tick()
-    if sum(map(len, texts)) > CHARACTERS:
-        raise SecurityError(f"it builds something larger than {CHARACTERS:,} characters")
+    if sum(map(len, texts)) > MAX_CHARACTERS:
+        raise SecurityError(f"it builds something larger than {MAX_CHARACTERS:,} characters")
     return "".join(texts)
 
 
@@ -261,19 +261,19 @@ def _read(entry: Any, attribute: str | None) -> Any:
 
 
 def _join(value: Iterable[Any], d: str = "", attribute: str | None = None) -> str:
-    found, size = [], 0
+    texts, size = [], 0
     for entry in value:
         text = _text(_read(entry, attribute))
         size += len(text) + len(d)
-        if size > CHARACTERS:
-            raise SecurityError(f"it builds something larger than {CHARACTERS:,} characters")
-        found.append(text)
-    return d.join(found)
+        if size > MAX_CHARACTERS:
+            raise SecurityError(f"it builds something larger than {MAX_CHARACTERS:,} characters")
+        texts.append(text)
+    return d.join(texts)
 
 
 def _sum(value: Iterable[Any], attribute: str | None = None, start: float = 0) -> float:
-    found = [_read(v, attribute) for v in value]
-    return sum((float(v) if not isinstance(v, int) else v for v in found), start)
+    values = [_read(v, attribute) for v in value]
+    return sum((float(v) if not isinstance(v, int) else v for v in values), start)
 
 
 def _round(value: float, precision: int = 0, method: str = "common") -> float:
@@ -287,19 +287,19 @@ def _round(value: float, precision: int = 0, method: str = "common") -> float:
 
 
 def _range(*bounds: int) -> range:
-    made = range(*bounds)
-    if len(made) > ENTRIES:
-        raise SecurityError(f"a range of {len(made):,} is longer than {ENTRIES:,}")
-    return made
+    result = range(*bounds)
+    if len(result) > MAX_ENTRIES:
+        raise SecurityError(f"a range of {len(result):,} is longer than {MAX_ENTRIES:,}")
+    return result
 
 
 def _metered(work: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(work)
-    def run(*given: Any, **more: Any) -> Any:
+    def run(*args: Any, **kwargs: Any) -> Any:
         _tick()
-        for value in given:
+        for value in args:
             _bounded(value)
-        return _bounded(work(*given, **more))
+        return _bounded(work(*args, **kwargs))
 
     return run
 
@@ -321,11 +321,11 @@ class _Environment(ImmutableSandboxedEnvironment):
                 raise SecurityError("its powers are too large")
         if operator == "*" and (_size(left) or _size(right)):
             times = right if _size(left) else left
-            most = CHARACTERS if isinstance(left, str) or isinstance(right, str) else ENTRIES
-            if isinstance(times, int) and max(_size(left), _size(right)) * times > most:
-                raise SecurityError(f"it repeats something to more than {most:,} in length")
-        if operator == "+" and _size(left) + _size(right) > CHARACTERS:
-            raise SecurityError(f"it builds something longer than {CHARACTERS:,}")
+            limit = MAX_CHARACTERS if isinstance(left, str) or isinstance(right, str) else MAX_ENTRIES
+            if isinstance(times, int) and max(_size(left), _size(right)) * times > limit:
+                raise SecurityError(f"it repeats something to more than {limit:,} in length")
+        if operator == "+" and _size(left) + _size(right) > MAX_CHARACTERS:
+            raise SecurityError(f"it builds something longer than {MAX_CHARACTERS:,}")
         return _bounded(super().call_binop(context, operator, left, right))
 
     def wrap_str_format(self, value: Any) -> Any:
@@ -349,30 +349,30 @@ class _Environment(ImmutableSandboxedEnvironment):
             return isinstance(bound, PLAIN)
         return isinstance(bound, LoopContext) or getattr(obj, "__module__", "") == __name__
 
-    def call(self, context: Any, obj: Any, *given: Any, **more: Any) -> Any:
+    def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
         _tick()
-        return _bounded(super().call(context, obj, *given, **more))
+        return _bounded(super().call(context, obj, *args, **kwargs))
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        if len(source) > SOURCE:
-            raise TemplateSyntaxError(f"a template has at most {SOURCE:,} characters", 1)
+        if len(source) > MAX_SOURCE:
+            raise TemplateSyntaxError(f"a template has at most {MAX_SOURCE:,} characters", 1)
         try:
             tree = super()._parse(source, name, filename)
         except RecursionError:
             raise TemplateSyntaxError("it is nested too deeply", 1) from None
         for count, node in enumerate(tree.find_all(nodes.Node)):
-            if count > NODES:
+            if count > MAX_NODES:
                 raise TemplateSyntaxError("there is too much in it", node.lineno)
             if isinstance(node, REFUSED):
-                what = type(node).__name__.lower()
-                raise TemplateSyntaxError(f"{what} has no use in a prompt", node.lineno)
+                kind = type(node).__name__.lower()
+                raise TemplateSyntaxError(f"{kind} has no use in a prompt", node.lineno)
         return _with_ticks(tree)
 
 
-def _call(name: str, line: int, *given: nodes.Expr) -> nodes.Expr:
+def _call(name: str, line: int, *args: nodes.Expr) -> nodes.Expr:
     # By its import name, which no template can write or put something else in the place of.
     work = nodes.ImportedName(f"{__name__}.{name}", lineno=line)
-    return nodes.Call(work, list(given), [], None, None, lineno=line)
+    return nodes.Call(work, list(args), [], None, None, lineno=line)
 
 
 def _with_ticks(tree: nodes.Template) -> nodes.Template:
@@ -396,8 +396,8 @@ def _measured(node: Any) -> Any:
             setattr(node, name, _measured(value))
     if isinstance(node, nodes.Concat):
         return _call("_joined", node.lineno, *node.nodes)
-    made = isinstance(node, nodes.List | nodes.Dict) or (isinstance(node, nodes.Tuple) and node.ctx == "load")
-    return _call("_bounded", node.lineno, node) if made else node
+    builds = isinstance(node, nodes.List | nodes.Dict) or (isinstance(node, nodes.Tuple) and node.ctx == "load")
+    return _call("_bounded", node.lineno, node) if builds else node
 
 
 def _printed(value: Any) -> Any:
@@ -412,7 +412,7 @@ def _printed(value: Any) -> Any:
 def _environment() -> _Environment:
     # Nothing is escaped: the result is a prompt, never HTML. Constants are not folded while compiling,
     # where no meter runs.
-    made = _Environment(
+    env = _Environment(
         undefined=StrictUndefined,
         autoescape=False,
         trim_blocks=False,
@@ -420,9 +420,9 @@ def _environment() -> _Environment:
         finalize=_printed,
     )
     # What Jinja hands some of them first (its environment) is marked on the function, and goes along.
-    given: Any = made.filters
-    made.filters = {n: _metered(f) for n, f in given.items() if n in FILTERS}
-    made.filters |= {
+    filters: Any = env.filters
+    env.filters = {n: _metered(f) for n, f in filters.items() if n in FILTERS}
+    env.filters |= {
         "join": _metered(_join),
         "round": _metered(_round),
         "sum": _metered(_sum),
@@ -430,16 +430,16 @@ def _environment() -> _Environment:
         "number": lambda value: f"{value:g}",
         "decimal": lambda value: f"{value:.2f}",
         # The first lines of some facts: the strongest tastes come first.
-        "brief": lambda text: "\n".join(text.splitlines()[:BRIEF]),
+        "brief": lambda text: "\n".join(text.splitlines()[:BRIEF_LINES]),
     }
-    known: Any = made.tests
-    made.tests = {n: _metered(t) for n, t in known.items() if n in TESTS}
-    made.globals = {"range": _range, "namespace": made.globals["namespace"]}
-    return made
+    tests: Any = env.tests
+    env.tests = {n: _metered(t) for n, t in tests.items() if n in TESTS}
+    env.globals = {"range": _range, "namespace": env.globals["namespace"]}
+    return env
 
 
 @lru_cache(maxsize=512)
-def compiled(text: str) -> Template:
+def compile_template(text: str) -> Template:
     """A template ready to be filled in.
 
     Compiling takes ten times as long as filling in, and every call fills two in.
@@ -453,17 +453,17 @@ def compiled(text: str) -> Template:
         raise
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         # Jinja makes Python of it, which has limits of its own (20 nested loops, a name twice).
-        said = str(error).partition("(")[0].partition("\n")[0].strip() or "it is nested too deeply"
-        raise TemplateSyntaxError(f"it can't be compiled: {said}", 1) from None
+        reason = str(error).partition("(")[0].partition("\n")[0].strip() or "it is nested too deeply"
+        raise TemplateSyntaxError(f"it can't be compiled: {reason}", 1) from None
 
 
-def tree(text: str) -> nodes.Template:
+def parse(text: str) -> nodes.Template:
     """A template's syntax tree as it was written.
 
     Raises:
         TemplateSyntaxError: it can't be read; with the line.
     """
-    compiled(text)  # checks what only shows when code is made of it
+    compile_template(text)  # checks what only shows when code is made of it
     return _environment().parse(text)
 
 
@@ -473,7 +473,7 @@ def render(text: str, values: Mapping[str, Any]) -> str:
     Raises:
         TemplateError: it can't be read, names what is not there, or asks for what it may not.
     """
-    template = compiled(text)
+    template = compile_template(text)
     token = _METER.set(_Meter())
     try:
         return template.render(values).strip()
@@ -482,8 +482,8 @@ def render(text: str, values: Mapping[str, Any]) -> str:
     except RecursionError as error:
         raise SecurityError("it calls itself without end").with_traceback(error.__traceback__) from None
     except Exception as error:  # a template may divide by nothing or add a text to a number
-        said = f"{type(error).__name__}: {error}"
-        raise TemplateError(said).with_traceback(error.__traceback__) from None
+        reason = f"{type(error).__name__}: {error}"
+        raise TemplateError(reason).with_traceback(error.__traceback__) from None
     finally:
         _METER.reset(token)
 
@@ -492,11 +492,11 @@ def line_of(error: BaseException) -> int | None:
     """The line of the template at which an error came up, from 1; ``None`` where it can't be told."""
     if isinstance(error, TemplateSyntaxError):
         return error.lineno
-    line, at = None, error.__traceback__
-    while isinstance(at, TracebackType):
-        if at.tb_frame.f_code.co_filename == "<template>":
-            line = at.tb_lineno
-        at = at.tb_next
+    line, frame = None, error.__traceback__
+    while isinstance(frame, TracebackType):
+        if frame.tb_frame.f_code.co_filename == "<template>":
+            line = frame.tb_lineno
+        frame = frame.tb_next
     return line
 
 

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from lusifer.errors import BadRequest
-from lusifer.prompts.sets import (
+from lusifer.errors import InvalidInputError
+from lusifer.prompts.prompt_sets import (
     DEFAULT,
     SHIPPED,
     TEMPLATES,
@@ -24,7 +24,7 @@ from lusifer.prompts.sets import (
     load,
     to_json,
 )
-from lusifer.prompts.sets import find as find_file
+from lusifer.prompts.prompt_sets import find as find_file
 from lusifer.store import Store
 
 ACTIVE, BASELINE = "active", "baseline"
@@ -33,7 +33,7 @@ LABELS = (ACTIVE, BASELINE)
 
 
 @dataclass(frozen=True)
-class Version:
+class PromptVersion:
     """One version: its number, content, the number that it was made from, a note, and when."""
 
     number: int
@@ -45,38 +45,38 @@ class Version:
     @property
     def name(self) -> str:
         """How it is asked for: a shipped set by its name, any other by its number."""
-        return name_of(self.number, self.prompts)
+        return version_name(self.number, self.prompts)
 
 
-def name_of(number: int, prompts: PromptSet) -> str:
+def version_name(number: int, prompts: PromptSet) -> str:
     """A shipped set's name, or ``v`` and the number."""
     shipped = prompts.name in SHIPPED and prompts == load(prompts.name)
     return prompts.name if shipped else f"v{number}"
 
 
-def save(store: Store, prompts: PromptSet, parent: int | None = None, note: str = "") -> Version:
+def save(store: Store, prompts: PromptSet, parent: int | None = None, note: str = "") -> PromptVersion:
     """Keep a set as a version; the one that is there already if its content is.
 
     Raises:
         StoreError: the database can't be written.
     """
     text = to_json(prompts)
-    return get(store, store.keep_prompt(prompts.hash, prompts.name, text, parent, note.strip()))
+    return get(store, store.save_prompt(prompts.hash, prompts.name, text, parent, note.strip()))
 
 
-def get(store: Store, number: int) -> Version:
+def get(store: Store, number: int) -> PromptVersion:
     """A version by its number.
 
     Raises:
-        BadRequest: there is none.
+        InvalidInputError: there is none.
     """
-    row = store.prompt(number)
+    row = store.get_prompt(number)
     if row is None:
-        raise BadRequest(
+        raise InvalidInputError(
             f"There is no prompt version v{number} in this database.",
-            "The list on the Prompts page says which there are.",
+            "See the list on the Prompts page.",
         )
-    return Version(number, _read(row["data"]), row["parent"], row["note"] or "", row["created_at"])
+    return PromptVersion(number, _read(row["data"]), row["parent"], row["note"] or "", row["created_at"])
 
 
 @lru_cache(maxsize=256)
@@ -84,72 +84,73 @@ def _read(text: str) -> PromptSet:
     return from_json(text)
 
 
-def prepare(store: Store) -> None:
+def ensure_shipped_versions(store: Store) -> None:
     """Number the shipped sets and set the labels that are always there, once for each database (and
     again when a new release ships other sets)."""
-    known = {row["hash"] for row in store.prompts()}
+    hashes = {row["hash"] for row in store.list_prompts()}
     for name in SHIPPED:
-        if load(name).hash not in known:
-            earlier = [r["number"] for r in store.prompts() if r["name"] == name]
+        if load(name).hash not in hashes:
+            earlier = [r["number"] for r in store.list_prompts() if r["name"] == name]
             save(store, load(name), max(earlier, default=None), f"Shipped. {TITLES[name]}")
-    if set(LABELS) - set(store.prompt_labels()):
+    if set(LABELS) - set(store.list_prompt_labels()):
         for label in LABELS:
             store.move_label(label, save(store, load(DEFAULT)).number, unless_there=True)
 
 
-def names(store: Store | None, most: int = 60) -> list[str]:
+def list_names(store: Store | None, limit: int = 60) -> list[str]:
     """All that can be asked for, labels first, then shipped sets, then the newest other versions."""
     if store is None:
         return list(SHIPPED)
-    prepare(store)
-    labels = store.prompt_labels()
+    ensure_shipped_versions(store)
+    labels = store.list_prompt_labels()
     shipped = {load(n).hash for n in SHIPPED}
-    rest = [f"v{r['number']}" for r in store.prompts() if r["hash"] not in shipped]
-    own = [x for x in labels if x not in LABELS]
-    return [*LABELS, *own, *SHIPPED, *rest[:most]]
+    others = [f"v{r['number']}" for r in store.list_prompts() if r["hash"] not in shipped]
+    custom_labels = [x for x in labels if x not in LABELS]
+    return [*LABELS, *custom_labels, *SHIPPED, *others[:limit]]
 
 
-def find(name: str, store: Store | None, *, files: bool = False) -> PromptSet:
+def resolve(name: str, store: Store | None, *, files: bool = False) -> PromptSet:
     """A set by label, shipped name or number; with ``files`` also from a file.
 
     Raises:
-        BadRequest: there is none of that name.
+        InvalidInputError: there is none of that name.
     """
     if name in SHIPPED:
         return load(name)
     if store is not None:
         if re.fullmatch(r"v\d{1,9}", name):
             return get(store, int(name[1:])).prompts
-        prepare(store)
-        labels = store.prompt_labels()
+        ensure_shipped_versions(store)
+        labels = store.list_prompt_labels()
         if name in labels:
             return get(store, labels[name]).prompts
     elif name in LABELS:
         return load()
     if files and (Path(name).suffix or Path(name).exists()):
         return find_file(name)
-    raise BadRequest(f"There are no prompts called {name!r}.", f"Known: {', '.join(names(store, 20))}.")
+    raise InvalidInputError(f"There are no prompts named {name!r}.", f"Known: {', '.join(list_names(store, 20))}.")
 
 
 def check_label(label: str) -> None:
     """Whether a label may be called that.
 
     Raises:
-        BadRequest: it may not, and why.
+        InvalidInputError: it may not, and why.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", label) or re.fullmatch(r"v\d+", label):
-        raise BadRequest(
-            f"A label can't be called {label[:40]!r}.", "Use small letters, digits and hyphens, a letter first."
+        raise InvalidInputError(
+            f"A label can't be named {label[:40]!r}.",
+            "Use lower-case letters, digits and hyphens, starting with a letter.",
         )
     if label in SHIPPED:
-        raise BadRequest(f"{label} is a shipped set.", "Give the label another name.")
+        raise InvalidInputError(f"{label} is a shipped set.", "Give the label another name.")
 
 
-def move(store: Store, label: str, number: int) -> int | None:
+def move_label(store: Store, label: str, number: int) -> int | None:
     """Point a label at a version; where it pointed before.
 
     Raises:
-        BadRequest: no such version, or no name for a label.
+        InvalidInputError: no such version, or no name for a label.
     """
     check_label(label)
     get(store, number)
@@ -162,11 +163,11 @@ def rollback(store: Store, label: str = ACTIVE) -> int:
     Two rollbacks in a row are there and back again: a rollback is a move like any other.
 
     Raises:
-        BadRequest: it has pointed at nothing else.
+        InvalidInputError: it has no earlier version.
     """
-    moves = [m for m in store.label_moves(label) if m["before"] is not None]
-    if not moves or moves[0]["before"] == store.prompt_labels().get(label):
-        raise BadRequest(f"The label {label} has pointed at nothing else.", "Move it to a version.")
+    moves = [m for m in store.list_label_moves(label) if m["before"] is not None]
+    if not moves or moves[0]["before"] == store.list_prompt_labels().get(label):
+        raise InvalidInputError(f"The label {label} has no earlier version.", "Move it to a version.")
     store.move_label(label, int(moves[0]["before"]))
     return int(moves[0]["before"])
 
@@ -175,28 +176,34 @@ def rollback(store: Store, label: str = ACTIVE) -> int:
 class Difference:
     """How two sets differ in one template (``lines``, a unified diff) or parameter (``before``, ``after``)."""
 
-    what: str
+    part: str
     lines: tuple[str, ...] = ()
     before: str = ""
     after: str = ""
 
 
-def diff(one: PromptSet, other: PromptSet) -> list[Difference]:
+def diff(before: PromptSet, after: PromptSet) -> list[Difference]:
     """All that differs, parameters first, templates in their order; nothing for the same content."""
-    found = []
-    first, second = asdict(one), asdict(other)
-    for name in first:
-        if name != "templates" and first[name] != second[name]:
-            found.append(Difference(name, before=_said(first[name]), after=_said(second[name])))
-    a, b = dict(one.templates), dict(other.templates)
+    differences = []
+    parameters_before, parameters_after = asdict(before), asdict(after)
+    for name in parameters_before:
+        if name != "templates" and parameters_before[name] != parameters_after[name]:
+            differences.append(
+                Difference(
+                    name, before=_format_value(parameters_before[name]), after=_format_value(parameters_after[name])
+                )
+            )
+    texts_before, texts_after = dict(before.templates), dict(after.templates)
     for name in TEMPLATES:
-        if a[name] != b[name]:
-            lines = difflib.unified_diff(a[name].splitlines(), b[name].splitlines(), lineterm="", n=2)
-            found.append(Difference(name, tuple(list(lines)[2:])))
-    return found
+        if texts_before[name] != texts_after[name]:
+            lines = difflib.unified_diff(
+                texts_before[name].splitlines(), texts_after[name].splitlines(), lineterm="", n=2
+            )
+            differences.append(Difference(name, tuple(list(lines)[2:])))
+    return differences
 
 
-def _said(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(str, value)) or "none"
     return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)

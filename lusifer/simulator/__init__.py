@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lusifer.simulator.evolution import Plan, Step, evolve, history_of, plan
+from lusifer.simulator.evolution import EvolutionSpec, Step, evolve, history_of, make_evolution_spec
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.models import BUILTIN, BUILTIN_LABEL, label, user_model
-from lusifer.simulator.session import rate_items, run_evolution, steps_wanted, stored_steps
+from lusifer.simulator.runner import count_steps, load_steps, rate_items, run_evolution
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Change, Context, Profile, SimulatedRating, UserModel
 
@@ -14,20 +14,20 @@ __all__ = [
     "BUILTIN_LABEL",
     "Change",
     "Context",
+    "EvolutionSpec",
     "LLMUserModel",
-    "Plan",
     "Profile",
     "SimulatedRating",
     "StatisticalUserModel",
     "Step",
     "UserModel",
+    "count_steps",
     "evolve",
     "history_of",
     "label",
-    "plan",
+    "load_steps",
+    "make_evolution_spec",
     "rate_items",
     "run_evolution",
-    "steps_wanted",
-    "stored_steps",
     "user_model",
 ]

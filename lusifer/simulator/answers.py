@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lusifer.datasets import Item, RatingScale
 from lusifer.errors import ModelError
 from lusifer.llm import Token
-from lusifer.simulator.probabilities import LEAST_MASS, Chances, chances_of_ratings, objects
+from lusifer.simulator.probabilities import MIN_SCALE_PROBABILITY, RatingProbabilities, objects, rating_probabilities
 from lusifer.simulator.types import (
     DIRECTIONS,
     SECTIONS,
@@ -124,12 +124,12 @@ def find_json(text: str) -> dict[str, Any]:
     start = text.find("{")
     while start >= 0:
         try:
-            found, _ = json.JSONDecoder().raw_decode(text[start:])
+            value, _ = json.JSONDecoder().raw_decode(text[start:])
         except ValueError:
             start = text.find("{", start + 1)
             continue
-        if isinstance(found, dict):
-            return found
+        if isinstance(value, dict):
+            return value
         break
     raise ModelError(
         "The model did not answer with JSON.",
@@ -170,6 +170,10 @@ def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
     return Update(Profile(about=about, **sections), explanation, tuple(changes))
 
 
+LEFT_OUT = "The model's answer left this ITEM out."
+"""Failure of a rating that an answer lacks. It is stored, and shown to models in repairs: its wording must stay."""
+
+
 def read_ratings(
     text: str, items: Sequence[Item], scale: RatingScale, tokens: Sequence[Token] = ()
 ) -> tuple[SimulatedRating, ...]:
@@ -183,17 +187,17 @@ def read_ratings(
     Raises:
         ModelError: there is no rating in it at all (kind ``invalid``).
     """
-    rows = _rows(text)
-    chances = chances_of_ratings(text, tokens, scale)
-    found: dict[int, SimulatedRating] = {}
-    wanted = {i.id for i in items}
-    for row in rows:
+    answer_rows = _rows(text)
+    probabilities = rating_probabilities(text, tokens, scale)
+    by_id: dict[int, SimulatedRating] = {}
+    item_ids = {i.id for i in items}
+    for row in answer_rows:
         item_id = _integer(row.get("item_id"))
-        if item_id is not None and item_id in wanted and item_id not in found:
-            found[item_id] = _rating(item_id, row, scale, chances.get(item_id))
-    missing = "The model's answer left this {} out."
+        if item_id is not None and item_id in item_ids and item_id not in by_id:
+            by_id[item_id] = _rating(item_id, row, scale, probabilities.get(item_id))
     return tuple(
-        found.get(i.id) or SimulatedRating(i.id, None, None, failure=missing.format(i.words.one)) for i in items
+        by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=LEFT_OUT.replace("ITEM", i.item_nouns.singular))
+        for i in items
     )
 
 
@@ -204,20 +208,20 @@ def _rows(text: str) -> list[dict[str, Any]]:
         rows = None
     if isinstance(rows, list):
         return [r for r in rows if isinstance(r, dict)]
-    found = []
+    salvaged = []
     for start, end in objects(text):
         with suppress(ValueError):
             row = json.loads(text[start:end])
             if "item_id" in row:
-                found.append(row)
-    if not found:
+                salvaged.append(row)
+    if not salvaged:
         raise ModelError(
             "The model's answer has no list of ratings.",
             "Ask again, or choose another model.",
             kind="invalid",
             text=text,
         )
-    return found
+    return salvaged
 
 
 def _integer(value: Any) -> int | None:
@@ -241,24 +245,30 @@ def _number(value: Any, highest: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _rating(item_id: int, row: dict[str, Any], scale: RatingScale, chances: Chances | None) -> SimulatedRating:
+def _rating(
+    item_id: int, row: dict[str, Any], scale: RatingScale, probabilities: RatingProbabilities | None
+) -> SimulatedRating:
     rating, stated = (_number(row.get(k), scale.highest) for k in ("rating", "expected"))
     if rating is None or not scale.contains(rating):
-        said = str(row.get("rating"))[:20]
-        return SimulatedRating(item_id, None, None, failure=f"The model answered {said!r}, which is not on the scale.")
+        answer = str(row.get("rating"))[:20]
+        return SimulatedRating(
+            item_id, None, None, failure=f"The model answered {answer!r}, which is not on the scale."
+        )
     reason = " ".join(str(row.get("reason") or "").split())
-    if chances is not None and chances.mass >= LEAST_MASS:
+    if probabilities is not None and probabilities.scale_probability >= MIN_SCALE_PROBABILITY:
         return SimulatedRating(
             item_id,
             rating,
-            chances.expected,
-            chances.spread,
+            probabilities.expected,
+            probabilities.std,
             reason,
-            mass=chances.mass,
+            scale_probability=probabilities.scale_probability,
             how="tokens",
         )
-    if chances is not None:  # the model meant something else than a rating there: what it wrote holds
-        return SimulatedRating(item_id, rating, rating, None, reason, mass=chances.mass, how="rating")
+    if probabilities is not None:  # the model meant something else than a rating there: what it wrote holds
+        return SimulatedRating(
+            item_id, rating, rating, None, reason, scale_probability=probabilities.scale_probability, how="rating"
+        )
     if stated is None:
         return SimulatedRating(item_id, rating, rating, None, reason, how="rating")
     return SimulatedRating(item_id, rating, float(scale.clip(stated)), None, reason, how="stated")

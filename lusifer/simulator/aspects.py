@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lusifer.datasets import MOVIES, Item, Words
+from lusifer.datasets import MOVIES, Item, ItemNouns
 from lusifer.simulator.types import Section
 
 GENRE_WORDS = {
@@ -69,18 +69,18 @@ class Aspect:
     parents: tuple[str, ...] = ()
 
 
-def genre(name: str, words: Words = MOVIES) -> Aspect:
+def genre(name: str, item_nouns: ItemNouns = MOVIES) -> Aspect:
     """The aspect of one genre."""
-    known, others = GENRE_WORDS.get(name), "titles" if words == MOVIES else words.many
-    return Aspect(f"genre:{name}", words.say(known) if known else f"{name.lower()} {others}", None)
+    known, others = GENRE_WORDS.get(name), "titles" if item_nouns == MOVIES else item_nouns.plural
+    return Aspect(f"genre:{name}", item_nouns.with_item_noun(known) if known else f"{name.lower()} {others}", None)
 
 
-def era(year: int, words: Words = MOVIES) -> Aspect:
+def era(year: int, item_nouns: ItemNouns = MOVIES) -> Aspect:
     """The aspect of the decade a movie is from; all before 1960 are one."""
     if year < 1960:
-        return Aspect("era:before-1960", words.say("films from before 1960"), "people_and_themes")
+        return Aspect("era:before-1960", item_nouns.with_item_noun("films from before 1960"), "people_and_themes")
     decade = year // 10 * 10
-    return Aspect(f"era:{decade}s", words.say(f"films of the {decade}s"), "people_and_themes")
+    return Aspect(f"era:{decade}s", item_nouns.with_item_noun(f"films of the {decade}s"), "people_and_themes")
 
 
 _NUMBER = re.compile(r"\s+(?:\d{1,2}|[IVX]{1,5}|Part \w+)$")
@@ -92,16 +92,16 @@ def series_of(item: Item) -> str:
     return _NUMBER.sub("", base)
 
 
-def series(name: str, words: Words = MOVIES) -> Aspect:
+def series(name: str, item_nouns: ItemNouns = MOVIES) -> Aspect:
     """The aspect of belonging to a series of films."""
-    return Aspect(f"series:{name}", f"the {name} {words.say('films')}", "people_and_themes")
+    return Aspect(f"series:{name}", f"the {name} {item_nouns.with_item_noun('films')}", "people_and_themes")
 
 
-def person(name: str, *, directs: bool, words: Words = MOVIES) -> Aspect:
+def person(name: str, *, directs: bool, item_nouns: ItemNouns = MOVIES) -> Aspect:
     """The aspect of a director or of one of the leading actors."""
     if directs:
-        return Aspect(f"director:{name}", f"{words.say('films')} by {name}", "people_and_themes")
-    return Aspect(f"actor:{name}", f"{words.say('films')} with {name}", "people_and_themes")
+        return Aspect(f"director:{name}", f"{item_nouns.with_item_noun('films')} by {name}", "people_and_themes")
+    return Aspect(f"actor:{name}", f"{item_nouns.with_item_noun('films')} with {name}", "people_and_themes")
 
 
 LEADS = 3
@@ -116,22 +116,22 @@ def aspects_of(item: Item) -> tuple[Aspect, ...]:
 
 def _aspects_of(item: Item) -> Iterator[Aspect]:
     genres = set(item.genres)
-    called = item.words
+    item_nouns = item.item_nouns
     for name in item.genres:
-        yield genre(name, called)
+        yield genre(name, item_nouns)
     for pair, words in THEMES.items():
         if genres.issuperset(pair):
             parents = tuple(f"genre:{g}" for g in pair)
-            yield Aspect(f"theme:{'+'.join(pair)}", called.say(words), "people_and_themes", parents)
-    for key, (words, of) in MOODS.items():
-        if genres & of:
-            yield Aspect(f"mood:{key}", called.say(words), "mood")
+            yield Aspect(f"theme:{'+'.join(pair)}", item_nouns.with_item_noun(words), "people_and_themes", parents)
+    for key, (words, aspects) in MOODS.items():
+        if genres & aspects:
+            yield Aspect(f"mood:{key}", item_nouns.with_item_noun(words), "mood")
     if item.year:
-        yield era(item.year, called)
-    yield series(series_of(item), called)
+        yield era(item.year, item_nouns)
+    yield series(series_of(item), item_nouns)
     if item.details is not None:
         for name in item.details.directors:
-            yield person(name, directs=True, words=called)
+            yield person(name, directs=True, item_nouns=item_nouns)
         for name in item.details.cast[:LEADS]:
             if name not in item.details.directors:
-                yield person(name, directs=False, words=called)
+                yield person(name, directs=False, item_nouns=item_nouns)

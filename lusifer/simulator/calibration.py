@@ -1,4 +1,4 @@
-"""Calibrated ratings: a model's say, corrected by what the training part knows of user, item and model.
+"""Calibrated ratings: a model's answer, corrected by what the training set knows of user, item and model.
 
 Learned from forecasts alone: pairs of a prediction and the rating that was then shown, all of the training
 part, each with evidence that was computed without it. No test rating is read. Every part of a calibrated
@@ -6,8 +6,8 @@ rating can be named, and the parts add up to it.
 
 The stack: base + user + movie is a regression that starts from damped biases and moves away from them only
 as far as the forecasts ask; community is what neighbours and the factorisation machine change about that.
-What is said of a user counts the less the fewer ratings of theirs are known. The model's own say is
-what it said beyond what these parts already say: the rest of a regression of its answers on them
+What is said of a user counts the less the fewer ratings of theirs are known. The model's term is
+what it answered beyond these parts: the rest of a regression of its answers on them
 (Frisch and Waugh 1933), so its weight is its partial effect and can be taken out on its own.
 """
 
@@ -22,24 +22,25 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from lusifer.datasets import RatingScale
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
 PARTS = ("base", "user", "movie", "community", "persona", "limit")
-"""What a calibrated rating is made of; ``limit`` brings it back to the scale's edge, mostly by nothing."""
+"""Names of the parts of a calibrated rating, as recorded tables have them (``persona`` is `Calibrated.model_term`);
+``limit`` brings the sum back to the scale's edge, mostly by nothing."""
 Mode = Literal["expected", "sample"]
 PRIOR = 50.0
 """Ratings' worth (of unit variance) by which every weight is held at its start: 1 for the offsets and the
-machine, 0 for the neighbours and the model's say."""
-SEEN_DOUBT = 10.0
+machine, 0 for the neighbors and the model's term."""
+SEEN_DAMPING = 10.0
 """Ratings seen at which half of what history teaches a model is known; see `_knowledge`."""
 SHAPE_ROWS = 8000
 """Forecasts that the shape of the distribution is fitted to."""
-USER_DOUBT, COMMUNITY_DOUBT, SAY_DOUBT = 10.0, 2.0, 40.0
+USER_DAMPING, COMMUNITY_DAMPING, MODEL_TERM_DAMPING = 10.0, 2.0, 40.0
 """Ratings of the user in the training part at which half of what was learned about users' offsets is
 applied; at which half of what the community, and the model, say of them counts: with few, both know hardly more than the offsets, and the model's say knows it from the same
 ratings."""
-LEAST = 30
+MIN_FORECASTS = 30
 """Forecasts below which nothing is learned."""
 
 
@@ -53,30 +54,35 @@ class Calibrated:
     user: Floats
     movie: Floats
     community: Floats
-    persona: Floats
+    model_term: Floats
     limit: Floats
     expected: Floats
-    chances: Floats
+    probabilities: Floats
+
+    def part(self, name: str) -> Floats:
+        """One of `PARTS`."""
+        values: Floats = getattr(self, "model_term" if name == "persona" else name)
+        return values
 
     def sample(self, scale: RatingScale, seed: int) -> Floats:
         """One draw of each rating's distribution; NaN where there is none."""
         drawn = np.random.default_rng(seed).random(len(self.expected))
-        at = (drawn[:, None] > np.cumsum(self.chances, axis=1)).sum(axis=1)
-        found = scale.values[np.minimum(at, len(scale.values) - 1)]
-        return np.where(np.isfinite(self.expected), found, np.nan)
+        levels = (drawn[:, None] > np.cumsum(self.probabilities, axis=1)).sum(axis=1)
+        ratings = scale.values[np.minimum(levels, len(scale.values) - 1)]
+        return np.where(np.isfinite(self.expected), ratings, np.nan)
 
     def values(self, mode: Mode, scale: RatingScale, seed: int = 0) -> Floats:
         """One number a rating: ``expected`` for accuracy, ``sample`` (a seeded draw) for simulation."""
         return self.sample(scale, seed) if mode == "sample" else self.expected
 
-    def rows(self, at: NDArray[Any]) -> Calibrated:
+    def rows(self, index: NDArray[Any]) -> Calibrated:
         """Some of the rows."""
-        return Calibrated(*(getattr(self, f.name)[at] for f in fields(self)))
+        return Calibrated(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
 def _knowledge(seen: Floats) -> Floats:
     """How much a history has taught, 0 for none to 1: linear effects may grow with it."""
-    return seen / (seen + SEEN_DOUBT)
+    return seen / (seen + SEEN_DAMPING)
 
 
 def _ridge(x: Floats, y: Floats, start: Floats) -> Floats:
@@ -95,12 +101,12 @@ class Calibrator:
             level has drifted, of movie offset.
         community: with evidence, of what it changes: of both offsets, the machine, the neighbours.
         usual: what this model says of anybody, anything, any offset: by what of `_design`.
-        say: weight of the model's own say, and of the same times `_knowledge`.
+        model_term_weights: of what the model adds to these parts, and of the same times `_knowledge`.
         cuts: thresholds of an ordered probit on the expected rating.
         shape: exponents of the distribution that the expected rating tilts: of the machine's (or the
             probit's) chances, and of how the user uses the scale.
         rows: forecasts that it was learned from.
-        partial: partial correlation of the model's say with the truth, given all else.
+        partial: partial correlation of the model's term with the truth, given all else.
     """
 
     scale: RatingScale
@@ -108,7 +114,7 @@ class Calibrator:
     weights: Floats
     community: Floats
     usual: Floats
-    say: Floats
+    model_term_weights: Floats
     cuts: Floats
     shape: Floats
     rows: int
@@ -118,7 +124,7 @@ class Calibrator:
     def fit(
         cls,
         columns: Mapping[str, NDArray[Any]],
-        said: Floats,
+        predicted: Floats,
         seen: Floats,
         rating: Floats,
         scale: RatingScale,
@@ -131,110 +137,120 @@ class Calibrator:
             columns: evidence on each pair without its own rating, see `community.Columns`, and
                 ``recent`` and ``drift``, the level of the newest ratings seen, and how far it is from the
                 user's own.
-            said: the model's expected rating; NaN where it failed.
+            predicted: the model's expected rating; NaN where it failed.
             seen: ratings that the model had seen before it said so.
             rating: the truth.
 
         Raises:
-            BadRequest: fewer than `LEAST` forecasts were given.
+            InvalidInputError: fewer than `LEAST` forecasts were given.
         """
-        given = np.isfinite(said)
-        if given.sum() < LEAST:
-            raise BadRequest(
-                f"{int(given.sum())} forecasts are too few to learn a calibration from.",
-                f"Evolve more users with forecasts on: at least {LEAST} ratings are needed.",
+        answered = np.isfinite(predicted)
+        if answered.sum() < MIN_FORECASTS:
+            raise InvalidInputError(
+                f"{int(answered.sum())} forecasts are too few to fit a calibration.",
+                f"Evolve more users with forecasts: at least {MIN_FORECASTS} ratings are needed.",
             )
-        columns = {k: v[given] for k, v in columns.items()}
-        said, seen, rating = said[given], seen[given], rating[given].astype(float)
+        columns = {k: v[answered] for k, v in columns.items()}
+        predicted, seen, rating = predicted[answered], seen[answered], rating[answered].astype(float)
         x, base = _offsets(columns), columns["base"]
         # The offset itself stays: its weight is moved only as far as much is known of the user.
-        moved = _ridge(x[:, 1:], rating - base - x[:, 0], np.array([0.0, 0.0, 1.0]))
-        weights = np.array([1.0, *moved])
-        rest = rating - base - x @ weights
+        fitted = _ridge(x[:, 1:], rating - base - x[:, 0], np.array([0.0, 0.0, 1.0]))
+        weights = np.array([1.0, *fitted])
+        residual = rating - base - x @ weights
         community = np.zeros(0)
         if evidence:
-            said_by_all = _said_by_all(columns)
-            community = _ridge(said_by_all, rest, np.array([1 - weights[0], 1 - weights[3], 1.0, 0.0]))
-            rest = rest - said_by_all @ community
+            community_design = _community_design(columns)
+            community = _ridge(community_design, residual, np.array([1 - weights[0], 1 - weights[3], 1.0, 0.0]))
+            residual = residual - community_design @ community
         design = _design(columns, seen, evidence)
-        usual = np.linalg.solve(design.T @ design + np.eye(design.shape[1]), design.T @ (said - base))
-        own = said - base - design @ usual
-        say = _ridge(_own_design(own, seen, columns), rest, np.zeros(2))
-        spread = float(own.std() * rest.std())
-        partial = float(np.mean((own - own.mean()) * (rest - rest.mean())) / spread) if spread > 1e-9 else 0.0
-        expected = scale.clip(rating - rest + _own_design(own, seen, columns) @ say)
+        expected_answer = np.linalg.solve(design.T @ design + np.eye(design.shape[1]), design.T @ (predicted - base))
+        surprise = predicted - base - design @ expected_answer
+        model_term_weights = _ridge(_model_term_design(surprise, seen, columns), residual, np.zeros(2))
+        scale_of_both = float(surprise.std() * residual.std())
+        partial = (
+            float(np.mean((surprise - surprise.mean()) * (residual - residual.mean())) / scale_of_both)
+            if scale_of_both > 1e-9
+            else 0.0
+        )
+        expected = scale.clip(rating - residual + _model_term_design(surprise, seen, columns) @ model_term_weights)
         cuts = _fit_cuts(expected, rating, scale)
         shape = np.array([1.0, 0.5])
-        made = cls(scale, evidence, weights, community, usual, say, cuts, shape, len(rating), partial)
-        return replace(made, shape=made._fit_shape(columns, expected, rating))
+        calibrator = cls(
+            scale, evidence, weights, community, expected_answer, model_term_weights, cuts, shape, len(rating), partial
+        )
+        return replace(calibrator, shape=calibrator._fit_shape(columns, expected, rating))
 
     def _fit_shape(self, columns: Mapping[str, NDArray[Any]], expected: Floats, rating: Floats) -> Floats:
         """`shape` by maximum likelihood on some thousand forecasts."""
-        some = np.random.default_rng(0).permutation(len(rating))[:SHAPE_ROWS]
-        part = {k: v[some] for k, v in columns.items()}
-        level = np.rint((rating[some] - self.scale.lowest) / self.scale.step).astype(int)
-        prior = self._prior(part, expected[some])
+        index = np.random.default_rng(0).permutation(len(rating))[:SHAPE_ROWS]
+        subset = {k: v[index] for k, v in columns.items()}
+        level = np.rint((rating[index] - self.scale.lowest) / self.scale.step).astype(int)
+        prior = self._prior(subset, expected[index])
 
-        def loss(x: Floats) -> float:
-            logs = np.exp(x[0]) * prior + x[1] * part["habit"]
-            chances = _tilted(logs, expected[some], self.scale)
-            held = 1e-3 * (x[0] ** 2 + (x[1] - 0.5) ** 2)
-            return -float(np.log(chances[np.arange(len(level)), level]).mean()) + held
+        def loss(params: Floats) -> float:
+            logs = np.exp(params[0]) * prior + params[1] * subset["habit"]
+            probabilities = _tilt(logs, expected[index], self.scale)
+            penalty = 1e-3 * (params[0] ** 2 + (params[1] - 0.5) ** 2)
+            return -float(np.log(probabilities[np.arange(len(level)), level]).mean()) + penalty
 
-        found = optimize.minimize(loss, [0.0, 0.5], method="Nelder-Mead", options={"xatol": 0.01, "fatol": 1e-5})
-        return np.array([np.exp(found.x[0]), found.x[1]])
+        result = optimize.minimize(loss, [0.0, 0.5], method="Nelder-Mead", options={"xatol": 0.01, "fatol": 1e-5})
+        return np.array([np.exp(result.x[0]), result.x[1]])
 
-    def apply(self, columns: Mapping[str, NDArray[Any]], said: Floats, seen: Floats, *, say: bool = True) -> Calibrated:
+    def apply(
+        self, columns: Mapping[str, NDArray[Any]], predicted: Floats, seen: Floats, *, model_term: bool = True
+    ) -> Calibrated:
         """Calibrate n answers of a model.
 
         Args:
-            columns, said, seen: as in `fit`, for pairs outside the training part.
-            say: without it the model's own say counts nothing: the same stack without the model.
+            columns, predicted, seen: as in `fit`, for pairs outside the training part.
+            model_term: whether the model's term counts; without it: the same stack without the model.
         """
         x, base = _offsets(columns), columns["base"]
-        own = said - base - _design(columns, seen, self.evidence) @ self.usual
-        persona = _own_design(own, seen, columns) @ self.say if say else np.zeros_like(base)
-        parts = x * self.weights
-        community = _said_by_all(columns) @ self.community if self.evidence else np.zeros_like(base)
-        user, movie = parts[:, :3].sum(axis=1), parts[:, 3]
-        total = base + user + movie + community + persona
+        surprise = predicted - base - _design(columns, seen, self.evidence) @ self.usual
+        model_part = (
+            _model_term_design(surprise, seen, columns) @ self.model_term_weights if model_term else np.zeros_like(base)
+        )
+        offset_parts = x * self.weights
+        community = _community_design(columns) @ self.community if self.evidence else np.zeros_like(base)
+        user, movie = offset_parts[:, :3].sum(axis=1), offset_parts[:, 3]
+        total = base + user + movie + community + model_part
         expected = self.scale.clip(total)
-        missing = ~np.isfinite(said) & say
+        missing = ~np.isfinite(predicted) & model_term
         logs = self.shape[0] * self._prior(columns, expected) + self.shape[1] * columns["habit"]
-        chances = _tilted(logs, expected, self.scale)
-        found = Calibrated(base, user, movie, community, persona, expected - total, expected, chances)
+        probabilities = _tilt(logs, expected, self.scale)
+        result = Calibrated(base, user, movie, community, model_part, expected - total, expected, probabilities)
         if not missing.any():
-            return found
+            return result
         return Calibrated(
             *(
                 np.where(missing[:, None] if v.ndim > 1 else missing, np.nan, v)
-                for v in (getattr(found, f.name) for f in fields(found))
+                for v in (getattr(result, f.name) for f in fields(result))
             )
         )
 
     def _prior(self, columns: Mapping[str, NDArray[Any]], expected: Floats) -> Floats:
         """Logs of the chances that are tilted to the expected rating: the ordinal machine's, else a
         probit's."""
-        found = columns["chances"] if self.evidence else _probit(expected, self.cuts)
-        return np.log(np.maximum(found, 1e-9))
+        probabilities = columns["chances"] if self.evidence else _probit(expected, self.cuts)
+        return np.log(np.maximum(probabilities, 1e-9))
 
 
 def _offsets(columns: Mapping[str, NDArray[Any]]) -> Floats:
     """Offset of the user, the same by how much of them is known, how far their present level has drifted
     from it, and offset of the movie (n × 4)."""
     user = columns["user"]
-    known = columns["user_count"] / (columns["user_count"] + USER_DOUBT)
-    return np.column_stack([user, user * known, columns["drift"], columns["item"]])
+    knowledge = columns["user_count"] / (columns["user_count"] + USER_DAMPING)
+    return np.column_stack([user, user * knowledge, columns["drift"], columns["item"]])
 
 
-def _said_by_all(columns: Mapping[str, NDArray[Any]]) -> Floats:
+def _community_design(columns: Mapping[str, NDArray[Any]]) -> Floats:
     """The offsets again, what the machine says beyond them, what the neighbours do; the less the fewer
     ratings of the user are known (n × 4)."""
-    known = columns["base"] + columns["user"] + columns["item"]
+    bias_prediction = columns["base"] + columns["user"] + columns["item"]
     offsets = [columns["user"], columns["item"]]
-    found = np.column_stack([*offsets, columns["machine"] - known, columns["near"]])
+    design = np.column_stack([*offsets, columns["machine"] - bias_prediction, columns["near"]])
     count = columns["user_count"]
-    return found * (count / (count + COMMUNITY_DOUBT))[:, None]
+    return design * (count / (count + COMMUNITY_DAMPING))[:, None]
 
 
 def _design(columns: Mapping[str, NDArray[Any]], seen: Floats, evidence: bool) -> Floats:
@@ -242,15 +258,15 @@ def _design(columns: Mapping[str, NDArray[Any]], seen: Floats, evidence: bool) -
     what has been seen."""
     plain = [np.ones((len(seen), 1)), _offsets(columns), columns["recent"][:, None]]
     if evidence:
-        plain.append(_said_by_all(columns)[:, 2:])
+        plain.append(_community_design(columns)[:, 2:])
     x = np.hstack(plain)
     return np.hstack([x, x * _knowledge(seen)[:, None]])
 
 
-def _own_design(own: Floats, seen: Floats, columns: Mapping[str, NDArray[Any]]) -> Floats:
+def _model_term_design(surprise: Floats, seen: Floats, columns: Mapping[str, NDArray[Any]]) -> Floats:
     count = columns["user_count"]
-    own = own * count / (count + SAY_DOUBT)
-    return np.column_stack([own, own * _knowledge(seen)])
+    surprise = surprise * count / (count + MODEL_TERM_DAMPING)
+    return np.column_stack([surprise, surprise * _knowledge(seen)])
 
 
 def _probit(expected: Floats, cuts: Floats) -> Floats:
@@ -275,23 +291,23 @@ def _fit_cuts(expected: Floats, rating: Floats, scale: RatingScale) -> Floats:
     return optimize.minimize(loss, start, method="L-BFGS-B").x
 
 
-def _tilted(logs: Floats, expected: Floats, scale: RatingScale) -> Floats:
-    """The distribution nearest to one given by ``logs`` whose mean is the expected rating (exponential
+def _tilt(log_probabilities: Floats, expected: Floats, scale: RatingScale) -> Floats:
+    """The distribution nearest to one given by ``log_probabilities`` whose mean is the expected rating (exponential
     tilting; Csiszár 1975), by Newton's method."""
     width = scale.highest - scale.lowest
     values = (scale.values - scale.lowest) / width
     target = np.clip((expected - scale.lowest) / width, 0.005, 0.995)
     tilt = np.zeros(len(expected))
     for _ in range(60):
-        p = _softmax(logs + tilt[:, None] * values)
+        p = _softmax(log_probabilities + tilt[:, None] * values)
         mean = p @ values
-        off = target - mean
-        if np.nanmax(np.abs(off), initial=0.0) < 1e-7:
+        gap = target - mean
+        if np.nanmax(np.abs(gap), initial=0.0) < 1e-7:
             break
-        tilt += np.clip(off / np.maximum(p @ values**2 - mean**2, 1e-6), -4, 4)
-    return _softmax(logs + tilt[:, None] * values)
+        tilt += np.clip(gap / np.maximum(p @ values**2 - mean**2, 1e-6), -4, 4)
+    return _softmax(log_probabilities + tilt[:, None] * values)
 
 
-def _softmax(logs: Floats) -> Floats:
-    odds = np.exp(logs - logs.max(axis=1, keepdims=True))
+def _softmax(log_probabilities: Floats) -> Floats:
+    odds = np.exp(log_probabilities - log_probabilities.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)

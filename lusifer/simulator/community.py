@@ -22,24 +22,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lusifer import apart
-from lusifer.baselines import Bias, FactorisationMachine, SideInformation, Tick, silent
-from lusifer.baselines.fm import Samples
+from lusifer import subprocess_runner
+from lusifer.baselines import Bias, FactorizationMachine, SideInformation
+from lusifer.baselines.fm import PosteriorSamples
 from lusifer.datasets import Dataset, RatingScale, RatingTable
-from lusifer.datasets.prepared import load_arrays, save_arrays
+from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
-from lusifer.errors import Cancelled
-from lusifer.simulator.evolution import BATCH, HISTORY
-from lusifer.simulator.types import Crowd
+from lusifer.errors import CancelledError
+from lusifer.progress import Progress, ignore_progress
+from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
+from lusifer.simulator.types import ItemEvidence
 
 VERSION = 2
 FOLDS = 4
-WHOLE, PART = (200, 160), (120, 80)
+FULL_FIT, FOLD_FIT = (200, 160), (120, 80)
 """Rounds of sampling and draws kept: of the machines on the whole training part, and of a fold's."""
 STORED_DRAWS = 80
 """Draws of the machines on the whole training part that are kept."""
-NEIGHBOURS = 20
-SIMILARITY_DOUBT, NEIGHBOUR_DOUBT = 25.0, 1.0
+NEIGHBOR_COUNT = 20
+SIMILARITY_DAMPING, NEIGHBOR_DAMPING = 25.0, 1.0
 """Common items' worth of doubt in a similarity; weight of "no deviation" among the neighbours."""
 COUNT_DAMPING, HABIT_DAMPING = 5.0, 5.0
 """Usual ratings' worth in a movie's mean, and in a user's distribution over the scale."""
@@ -51,7 +52,7 @@ of the most similar users who rated it, shrunk), ``near_count``, ``near_mean`` (
 without any), ``machine`` (the factorisation machines' estimate), ``chances`` (n × levels)."""
 
 
-class Neighbours:
+class UserNeighbors:
     """For any pair, the users most like this one who rated the item: cosine of what the biases leave,
     over the items that both rated, shrunk by how many these are."""
 
@@ -64,38 +65,38 @@ class Neighbours:
         self.met, self.square = self.x.copy(), self.x.multiply(self.x).tocsr()
         self.met.data[:] = 1.0
         self.columns = self.x.tocsc()
-        self.doubt = SIMILARITY_DOUBT * float(np.mean(residual**2)) if len(residual) else 1.0
+        self.doubt = SIMILARITY_DAMPING * float(np.mean(residual**2)) if len(residual) else 1.0
 
     def similarity(self, user: int) -> NDArray[np.float64]:
         """Likeness of every user to one (by position), 0 for the unlike and for itself."""
         # A dense vector: a sparse one costs several times as much, and the sums are the same to the last bit.
-        mine, square, met = (m[user].toarray().ravel() for m in (self.x, self.square, self.met))
-        dot, mine_on_theirs, theirs_on_mine = self.x @ mine, self.met @ square, self.square @ met
+        own_residuals, square, met = (m[user].toarray().ravel() for m in (self.x, self.square, self.met))
+        dot, mine_on_theirs, theirs_on_mine = self.x @ own_residuals, self.met @ square, self.square @ met
         found = dot / (np.sqrt(mine_on_theirs * theirs_on_mine) + self.doubt)
         found[user] = 0.0
         return np.maximum(found, 0.0)
 
-    def of(self, users: NDArray[Any], items: NDArray[Any]) -> Columns:
+    def deviations_for(self, users: NDArray[Any], items: NDArray[Any]) -> Columns:
         """``near``, ``near_count``, ``near_mean`` of pairs."""
         user, item = self.side.user_rows(users), self.side.item_rows(items)
         near, count, mean = np.zeros(len(user)), np.zeros(len(user)), np.full(len(user), np.nan)
-        for who in np.unique(user):
-            alike = self.similarity(int(who))
-            for row in np.flatnonzero(user == who):
-                part = slice(self.columns.indptr[item[row]], self.columns.indptr[item[row] + 1])
-                weights = alike[self.columns.indices[part]]
-                top = np.argsort(-weights, kind="stable")[:NEIGHBOURS]
+        for target in np.unique(user):
+            similarities = self.similarity(int(target))
+            for row in np.flatnonzero(user == target):
+                raters = slice(self.columns.indptr[item[row]], self.columns.indptr[item[row] + 1])
+                weights = similarities[self.columns.indices[raters]]
+                top = np.argsort(-weights, kind="stable")[:NEIGHBOR_COUNT]
                 top = top[weights[top] > 0]
                 if not len(top):
                     continue
                 w = weights[top]
-                near[row] = w @ self.columns.data[part][top] / (w.sum() + NEIGHBOUR_DOUBT)
+                near[row] = w @ self.columns.data[raters][top] / (w.sum() + NEIGHBOR_DAMPING)
                 count[row] = len(top)
-                mean[row] = self.rating.data[part][top].mean()
+                mean[row] = self.rating.data[raters][top].mean()
         return {"near": near, "near_count": count, "near_mean": mean}
 
 
-class View:
+class EvidenceModel:
     """All evidence from one set of training ratings."""
 
     def __init__(
@@ -103,9 +104,9 @@ class View:
         side: SideInformation,
         train: RatingTable,
         scale: RatingScale,
-        machines: Sequence[Samples] = (),
+        fm_samples: Sequence[PosteriorSamples] = (),
     ) -> None:
-        """``machines``: draws of the regression and of the ordinal machine, or none."""
+        """``fm_samples``: draws of the regression and of the ordinal machine, or none."""
         self.side, self.scale = side, scale
         self.bias = Bias().fit(train, scale)
         self.base = train.mean
@@ -116,28 +117,30 @@ class View:
         self.count = n
         self.user_count = np.bincount(side.user_rows(train.user), minlength=len(side.users) + 1)
         level = np.rint((train.rating - scale.lowest) / scale.step).astype(int)
-        given = np.zeros((len(side.users) + 1, len(scale.values)))  # the last row: a user unknown
-        np.add.at(given, (side.user_rows(train.user), level), 1.0)
+        level_counts = np.zeros((len(side.users) + 1, len(scale.values)))  # the last row: a user unknown
+        np.add.at(level_counts, (side.user_rows(train.user), level), 1.0)
         usual = (np.bincount(level, minlength=len(scale.values)) + 1.0) / (len(train) + len(scale.values))
-        total_given = given.sum(axis=1, keepdims=True)
-        own = (given + HABIT_DAMPING * usual) / (total_given + HABIT_DAMPING)
-        self.habit = np.log(own / usual)
+        total_counts = level_counts.sum(axis=1, keepdims=True)
+        shares = (level_counts + HABIT_DAMPING * usual) / (total_counts + HABIT_DAMPING)
+        self.habit = np.log(shares / usual)
         self.mean = (total + COUNT_DAMPING * self.base) / (n + COUNT_DAMPING)
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0))
-        self.spread = np.where(n > 1, spread, np.nan)
-        self.neighbours: Neighbours | None = None
-        self.machines: list[FactorisationMachine] = []
-        if machines:
+        self.std = np.where(n > 1, spread, np.nan)
+        self.neighbours: UserNeighbors | None = None
+        self.machines: list[FactorizationMachine] = []
+        if fm_samples:
             residual = train.rating - self.bias.predict(train.user, train.item)
-            self.neighbours = Neighbours(side, train, residual)
-            self.machines = [_machine(side, scale, *m) for m in zip((False, True), machines, strict=True)]
+            self.neighbours = UserNeighbors(side, train, residual)
+            self.machines = [
+                _load_factorization_machine(side, scale, *m) for m in zip((False, True), fm_samples, strict=True)
+            ]
 
-    def of(self, users: NDArray[Any], items: NDArray[Any]) -> Columns:
+    def evidence_for(self, users: NDArray[Any], items: NDArray[Any]) -> Columns:
         """Evidence on pairs, see `Columns`."""
         users, items = np.asarray(users, dtype=np.int32), np.asarray(items, dtype=np.int32)
         item = self.side.item_rows(items)
-        found: Columns = {
+        columns: Columns = {
             "base": np.full(len(users), self.base),
             "user": self.bias.user_offset(users),
             "item": self.bias.item_offset(items),
@@ -145,15 +148,15 @@ class View:
             "user_count": self.user_count[self.side.user_rows(users)].astype(float),
             "item_count": self.count[item].astype(float),
             "item_mean": self.mean[item],
-            "item_spread": self.spread[item],
+            "item_spread": self.std[item],
         }
         if self.neighbours is not None:
-            found |= self.neighbours.of(users, items)
+            columns |= self.neighbours.deviations_for(users, items)
             plain, ordinal = self.machines
-            found["chances"] = ordinal.chances(users, items)
-            both = plain.predict(users, items) + found["chances"] @ self.scale.values
-            found["machine"] = self.scale.clip(both / 2)
-        return found
+            columns["chances"] = ordinal.predict_probabilities(users, items)
+            both = plain.predict(users, items) + columns["chances"] @ self.scale.values
+            columns["machine"] = self.scale.clip(both / 2)
+        return columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,66 +164,66 @@ class Community:
     """Evidence on any pair: of the whole training part, or without the pair's own rating.
 
     Attributes:
-        whole: what the training part says of pairs outside it.
+        full_model: what the training part says of pairs outside it.
         keys: the training pairs that have evidence without themselves, as one number each, ascending.
-        apart: `Columns` of these pairs.
-        older: the other training pairs, on which there is no evidence without themselves, ascending.
+        out_of_fold: `Columns` of these pairs.
+        uncovered_keys: the other training pairs, on which there is no evidence without themselves, ascending.
         full: whether neighbours and factorisation machines are in it, beside the offsets.
         id: names the content.
-        history: newest ratings of each user that ``apart`` covers; an older one would know the answer.
+        history: newest ratings of each user that ``out_of_fold`` covers; an older one would know the answer.
         forward: whether what is asked about comes after the training part in time.
     """
 
-    whole: View
+    full_model: EvidenceModel
     keys: NDArray[np.int64]
-    apart: Columns
-    older: NDArray[np.int64]
-    full: bool
+    out_of_fold: Columns
+    uncovered_keys: NDArray[np.int64]
+    has_factorization: bool
     id: str
     history: int
     forward: bool
 
-    def of(self, users: Sequence[int] | NDArray[Any], items: Sequence[int] | NDArray[Any]) -> Columns:
-        """Evidence on n pairs, each without its own rating where that is in the training part."""
+    def evidence_for(self, users: Sequence[int] | NDArray[Any], items: Sequence[int] | NDArray[Any]) -> Columns:
+        """Evidence on n pairs, each without its own rating where that is in the training set."""
         user, item = np.asarray(users, dtype=np.int32), np.asarray(items, dtype=np.int32)
         keys = pair_keys(user, item)
-        at = np.clip(np.searchsorted(self.keys, keys), 0, max(len(self.keys) - 1, 0))
-        known = self.keys[at] == keys if len(self.keys) else np.zeros(len(keys), dtype=bool)
-        if known.all() and len(keys):
-            return {name: values[at] for name, values in self.apart.items()}
-        found = self.whole.of(user[~known], item[~known])
-        if not known.any():
-            return found
-        both: Columns = {}
-        for name, values in found.items():
-            both[name] = np.zeros((len(keys), *values.shape[1:]))
-            both[name][~known], both[name][known] = values, self.apart[name][at[known]]
-        return both
+        positions = np.clip(np.searchsorted(self.keys, keys), 0, max(len(self.keys) - 1, 0))
+        in_train = self.keys[positions] == keys if len(self.keys) else np.zeros(len(keys), dtype=bool)
+        if in_train.all() and len(keys):
+            return {name: values[positions] for name, values in self.out_of_fold.items()}
+        outside = self.full_model.evidence_for(user[~in_train], item[~in_train])
+        if not in_train.any():
+            return outside
+        merged: Columns = {}
+        for name, values in outside.items():
+            merged[name] = np.zeros((len(keys), *values.shape[1:]))
+            merged[name][~in_train], merged[name][in_train] = values, self.out_of_fold[name][positions[in_train]]
+        return merged
 
-    def crowd(self, user: int, items: Sequence[int]) -> dict[int, Crowd]:
+    def item_evidence(self, user: int, items: Sequence[int]) -> dict[int, ItemEvidence]:
         """What others say of items, for one user, by item id.
 
         Of an item that the user rated before any history that is read there is nothing: everything here
         was fitted with that rating in it.
         """
-        asked = np.asarray(items, dtype=np.int32)
-        keys = pair_keys(np.full(len(asked), user, dtype=np.int32), asked)
-        items = [int(i) for i in asked[~contains(self.older, keys)]]
+        item_ids = np.asarray(items, dtype=np.int32)
+        keys = pair_keys(np.full(len(item_ids), user, dtype=np.int32), item_ids)
+        items = [int(i) for i in item_ids[~in_sorted(self.uncovered_keys, keys)]]
         if not items:
             return {}
-        found = self.of([user] * len(items), items)
+        columns = self.evidence_for([user] * len(items), items)
 
         def number(name: str, row: int) -> float | None:
-            value = found[name][row] if name in found else np.nan
+            value = columns[name][row] if name in columns else np.nan
             return float(value) if np.isfinite(value) else None
 
         return {
-            int(i): Crowd(
-                float(found["item_mean"][row]),
-                int(found["item_count"][row]),
+            int(i): ItemEvidence(
+                float(columns["item_mean"][row]),
+                int(columns["item_count"][row]),
                 number("item_spread", row),
                 number("near_mean", row),
-                int(found["near_count"][row]) if self.full else 0,
+                int(columns["near_count"][row]) if self.has_factorization else 0,
                 number("machine", row),
             )
             for row, i in enumerate(items)
@@ -232,20 +235,22 @@ def pair_keys(users: NDArray[Any], items: NDArray[Any]) -> NDArray[np.int64]:
     return (users.astype(np.int64) << 32) | items.astype(np.int64)
 
 
-def contains(ordered: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+def in_sorted(ordered: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of some keys are in an ascending array, without sorting it again as ``np.isin`` does."""
     if not len(ordered):
         return np.zeros(len(wanted), dtype=bool)
     return ordered[np.clip(np.searchsorted(ordered, wanted), 0, len(ordered) - 1)] == wanted
 
 
-def _machine(side: SideInformation, scale: RatingScale, ordinal: bool, samples: Samples) -> FactorisationMachine:
-    made = FactorisationMachine(side, ordinal=ordinal)
-    made.load(samples, scale)
+def _load_factorization_machine(
+    side: SideInformation, scale: RatingScale, ordinal: bool, samples: PosteriorSamples
+) -> FactorizationMachine:
+    made = FactorizationMachine(side, ordinal=ordinal)
+    made.with_samples(samples, scale)
     return made
 
 
-def folds_of(split: Split, history: int, seed: int) -> NDArray[np.int8]:
+def assign_folds(split: Split, history: int, seed: int) -> NDArray[np.int8]:
     """For each training rating its fold (0 … FOLDS−1), −1 where it is older than any history.
 
     Folds lie in time as the test part does. Where that comes after the training part, a fold holds whole
@@ -257,23 +262,23 @@ def folds_of(split: Split, history: int, seed: int) -> NDArray[np.int8]:
     from_end = np.repeat(offsets[1:], counts) - 1 - np.arange(len(train))
     rng = np.random.default_rng((seed, 77))
     if split.forward:
-        fold = (from_end // BATCH + np.repeat(rng.integers(0, FOLDS, len(users)), counts)) % FOLDS
+        fold = (from_end // DEFAULT_BATCH_SIZE + np.repeat(rng.integers(0, FOLDS, len(users)), counts)) % FOLDS
     else:
         fold = rng.integers(0, FOLDS, len(train))
     return np.where(from_end < history, fold, -1).astype(np.int8)
 
 
-def light(dataset: Dataset, split: Split, *, history: int = HISTORY, seed: int = 0) -> Community:
+def offsets_only(dataset: Dataset, split: Split, *, history: int = DEFAULT_HISTORY, seed: int = 0) -> Community:
     """Offsets alone, without neighbours and machines: computed in a moment, for a calibration that
     leans on no crowd beyond the movie's own mean."""
-    side = SideInformation.of(dataset)
-    name = f"light-{identity(dataset, split, history, seed)}"
+    side = SideInformation.from_dataset(dataset)
+    name = f"light-{cache_key(dataset, split, history, seed)}"
     return _assemble(side, split, dataset.scale, history, seed, (), None, name)
 
 
-def identity(dataset: Dataset, split: Split, history: int = HISTORY, seed: int = 0) -> str:
-    """Names what `full` computes: data, training part, seed, settings."""
-    said = [
+def cache_key(dataset: Dataset, split: Split, history: int = DEFAULT_HISTORY, seed: int = 0) -> str:
+    """Names what `with_factorization` computes: data, training part, seed, settings."""
+    inputs = [
         VERSION,
         dataset.hash,
         split.train.hash,
@@ -281,50 +286,50 @@ def identity(dataset: Dataset, split: Split, history: int = HISTORY, seed: int =
         history,
         seed,
         FOLDS,
-        WHOLE,
-        PART,
-        NEIGHBOURS,
-        SIMILARITY_DOUBT,
-        NEIGHBOUR_DOUBT,
+        FULL_FIT,
+        FOLD_FIT,
+        NEIGHBOR_COUNT,
+        SIMILARITY_DAMPING,
+        NEIGHBOR_DAMPING,
         STORED_DRAWS,
     ]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:20]
 
 
-def kept(dataset: Dataset, split: Split, folder: Path, *, history: int = HISTORY, seed: int = 0) -> bool:
-    """Whether `full` would find its work done."""
-    path = folder / f"{identity(dataset, split, history, seed)}.npz"
+def is_cached(dataset: Dataset, split: Split, folder: Path, *, history: int = DEFAULT_HISTORY, seed: int = 0) -> bool:
+    """Whether `with_factorization` would find its work done."""
+    path = folder / f"{cache_key(dataset, split, history, seed)}.npz"
     return path.is_file() and zipfile.is_zipfile(path)  # half a file is none
 
 
-def full(
+def with_factorization(
     dataset: Dataset,
     split: Split,
     folder: Path,
     *,
-    history: int = HISTORY,
+    history: int = DEFAULT_HISTORY,
     seed: int = 0,
-    tick: Tick = silent,
+    on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Community:
     """Everything, factorisation machines in and out of fold included: about a minute for 100,000
     ratings on two cores, and kept in ``folder`` for the next time.
 
     Args:
-        tick: told rounds of sampling done, and in all.
+        on_progress: told rounds of sampling done, and in all.
 
     Raises:
-        Cancelled: ``cancelled`` said so.
+        CancelledError: ``cancelled`` said so.
     """
-    side, scale = SideInformation.of(dataset), dataset.scale
-    name = identity(dataset, split, history, seed)
+    side, scale = SideInformation.from_dataset(dataset), dataset.scale
+    name = cache_key(dataset, split, history, seed)
     path = folder / f"{name}.npz"
     stored = load_arrays(path)
     if stored is None:
-        stored = _compute(side, split, scale, history, seed, tick, cancelled)
+        stored = _compute(side, split, scale, history, seed, on_progress, cancelled)
         save_arrays(path, stored)
-    machines = [Samples(*(stored[f"{m}-{at}"] for at in range(6))) for m in ("plain", "ordinal")]
-    return _assemble(side, split, scale, history, seed, machines, stored, name)
+    fm_samples = [PosteriorSamples(*(stored[f"{m}-{index}"] for index in range(6))) for m in ("plain", "ordinal")]
+    return _assemble(side, split, scale, history, seed, fm_samples, stored, name)
 
 
 def _assemble(
@@ -333,11 +338,11 @@ def _assemble(
     scale: RatingScale,
     history: int,
     seed: int,
-    machines: Sequence[Samples],
+    fm_samples: Sequence[PosteriorSamples],
     stored: dict[str, NDArray[Any]] | None,
     name: str,
 ) -> Community:
-    train, fold = split.train, folds_of(split, history, seed)
+    train, fold = split.train, assign_folds(split, history, seed)
     keys = pair_keys(train.user, train.item)
     columns: Columns = {}
     rows = np.flatnonzero(fold >= 0)
@@ -345,17 +350,19 @@ def _assemble(
         of_fold = np.flatnonzero(fold[rows] == number)
         if not len(of_fold):
             continue
-        at = rows[of_fold]
-        part = View(side, train.select(fold != number), scale).of(train.user[at], train.item[at])
-        for column, values in part.items():
+        fold_rows = rows[of_fold]
+        fold_columns = EvidenceModel(side, train.select(fold != number), scale).evidence_for(
+            train.user[fold_rows], train.item[fold_rows]
+        )
+        for column, values in fold_columns.items():
             columns.setdefault(column, np.zeros((len(rows), *values.shape[1:])))[of_fold] = values
     if stored is not None:
         columns |= {k.removeprefix("apart-"): v for k, v in stored.items() if k.startswith("apart-")}
     order = np.argsort(keys[rows])
     ordered = {k: v[order] for k, v in columns.items()}
-    whole = View(side, train, scale, machines)
+    full_model = EvidenceModel(side, train, scale, fm_samples)
     older = np.sort(keys[fold < 0])
-    return Community(whole, keys[rows][order], ordered, older, bool(machines), name, history, split.forward)
+    return Community(full_model, keys[rows][order], ordered, older, bool(fm_samples), name, history, split.forward)
 
 
 def _compute(
@@ -364,30 +371,30 @@ def _compute(
     scale: RatingScale,
     history: int,
     seed: int,
-    tick: Tick,
+    on_progress: Progress,
     cancelled: Callable[[], bool],
 ) -> dict[str, NDArray[Any]]:
     """Both kinds of machine on the whole training part and on all but each fold, in two processes."""
-    rounds = 2 * (WHOLE[0] + FOLDS * PART[0])
-    train, fold = split.train, folds_of(split, history, seed)
+    rounds = 2 * (FULL_FIT[0] + FOLDS * FOLD_FIT[0])
+    train, fold = split.train, assign_folds(split, history, seed)
     done, stop = {False: 0, True: 0}, threading.Event()
 
-    def one(ordinal: bool) -> dict[str, NDArray[Any]]:
-        def told(now: int, _: int) -> None:
-            done[ordinal] = now
+    def fit_kind(ordinal: bool) -> dict[str, NDArray[Any]]:
+        def report(done_rounds: int, _: int, message: str = "") -> None:
+            done[ordinal] = done_rounds
 
         try:
-            return apart.run(
-                fit_machines,
+            return subprocess_runner.run(
+                fit_factorization_machines,
                 side,
                 split.train,
                 scale,
                 fold,
                 seed,
                 ordinal,
-                WHOLE,
-                PART,
-                tick=told,
+                FULL_FIT,
+                FOLD_FIT,
+                on_progress=report,
                 cancelled=lambda: stop.is_set() or cancelled(),
             )
         except BaseException:
@@ -395,16 +402,16 @@ def _compute(
             raise
 
     with ThreadPoolExecutor(2, thread_name_prefix="lusifer-machine") as pool:
-        futures = [pool.submit(one, ordinal) for ordinal in (False, True)]
+        futures = [pool.submit(fit_kind, ordinal) for ordinal in (False, True)]
         try:
             while not all(f.done() for f in futures):
-                tick(sum(done.values()), rounds)
+                on_progress(sum(done.values()), rounds)
                 time.sleep(0.2)
         except BaseException:
             stop.set()
             raise
     errors = [e for f in futures if (e := f.exception()) is not None]
-    for error in sorted(errors, key=lambda e: isinstance(e, Cancelled)):
+    for error in sorted(errors, key=lambda e: isinstance(e, CancelledError)):
         raise error
     plain, ordinal = (f.result() for f in futures)
     numbers, chances = plain.pop("apart"), ordinal.pop("apart")
@@ -420,21 +427,21 @@ def _compute(
 def _near(side: SideInformation, train: RatingTable, scale: RatingScale, fold: NDArray[np.int8]) -> Columns:
     """What neighbours say of each fold's pairs, without that fold."""
     rows = np.flatnonzero(fold >= 0)
-    found: Columns = {}
+    columns: Columns = {}
     for number in range(FOLDS):
         of_fold = np.flatnonzero(fold[rows] == number)
         if not len(of_fold):
             continue
-        part = train.select(fold != number)
-        bias = Bias().fit(part, scale)
-        near = Neighbours(side, part, part.rating - bias.predict(part.user, part.item))
-        at = rows[of_fold]
-        for column, values in near.of(train.user[at], train.item[at]).items():
-            found.setdefault(column, np.zeros(len(rows)))[of_fold] = values
-    return found
+        rest = train.select(fold != number)
+        bias = Bias().fit(rest, scale)
+        near = UserNeighbors(side, rest, rest.rating - bias.predict(rest.user, rest.item))
+        fold_rows = rows[of_fold]
+        for column, values in near.deviations_for(train.user[fold_rows], train.item[fold_rows]).items():
+            columns.setdefault(column, np.zeros(len(rows)))[of_fold] = values
+    return columns
 
 
-def fit_machines(
+def fit_factorization_machines(
     side: SideInformation,
     train: RatingTable,
     scale: RatingScale,
@@ -444,38 +451,38 @@ def fit_machines(
     whole_size: tuple[int, int],
     part_size: tuple[int, int],
     *,
-    tick: Tick = silent,
+    on_progress: Progress = ignore_progress,
 ) -> dict[str, NDArray[Any]]:
     """One kind of machine on everything and on all but each fold; runs in a child process.
 
     Returns:
-        ``0`` … ``5``: the arrays of `Samples` on everything; ``apart``: what each fold's machine says of
+        ``0`` … ``5``: the arrays of `PosteriorSamples` on everything; ``apart``: what each fold's machine says of
         its fold's rows (numbers, or n × levels).
     """
     rows = np.flatnonzero(fold >= 0)
     total, before = whole_size[0] + FOLDS * part_size[0], [0]
 
-    def told(done: int, _: int) -> None:
-        tick(before[0] + done, total)
+    def report(done: int, _: int, message: str = "") -> None:
+        on_progress(before[0] + done, total)
 
-    def fit(part: RatingTable, size: tuple[int, int]) -> FactorisationMachine:
-        made = FactorisationMachine(side, iterations=size[0], kept=size[1], ordinal=ordinal)
-        made.fit(part, scale, seed=seed, tick=told)
+    def fit(subset: RatingTable, size: tuple[int, int]) -> FactorizationMachine:
+        fm = FactorizationMachine(side, iterations=size[0], kept=size[1], ordinal=ordinal)
+        fm.fit(subset, scale, seed=seed, on_progress=report)
         before[0] += size[0]
-        return made
+        return fm
 
-    whole = fit(train, whole_size)
-    said: NDArray[np.float64] | None = None
+    full_fit = fit(train, whole_size)
+    out_of_fold: NDArray[np.float64] | None = None
     for number in range(FOLDS):
         of_fold = np.flatnonzero(fold[rows] == number)
         if not len(of_fold):
             continue
-        at = rows[of_fold]
-        machine = fit(train.select(fold != number), part_size)
-        ask = machine.chances if ordinal else machine.predict
-        values = ask(train.user[at], train.item[at])
-        if said is None:
-            said = np.zeros((len(rows), *values.shape[1:]))
-        said[of_fold] = values
-    result = {str(k): v for k, v in enumerate(whole.samples.newest(STORED_DRAWS).arrays)}
-    return {**result, "apart": said if said is not None else np.zeros(0)}
+        fold_rows = rows[of_fold]
+        fold_fm = fit(train.select(fold != number), part_size)
+        predict = fold_fm.predict_probabilities if ordinal else fold_fm.predict
+        values = predict(train.user[fold_rows], train.item[fold_rows])
+        if out_of_fold is None:
+            out_of_fold = np.zeros((len(rows), *values.shape[1:]))
+        out_of_fold[of_fold] = values
+    result = {str(k): v for k, v in enumerate(full_fit.samples.newest(STORED_DRAWS).arrays)}
+    return {**result, "apart": out_of_fold if out_of_fold is not None else np.zeros(0)}

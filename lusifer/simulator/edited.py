@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lusifer.datasets import Dataset, Item
 from lusifer.simulator.aspects import aspects_of
-from lusifer.simulator.mentions import names_of
+from lusifer.simulator.entity_matching import build_entity_index
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.taste import TasteModel, user_mean
 from lusifer.simulator.types import SECTIONS, Bullet, Context, Profile, SimulatedRating, UserModel
@@ -23,12 +23,12 @@ TASTE = 0.6
 
 def profile_of(profile: Profile, texts: Mapping[str, Sequence[str]]) -> Profile:
     """The profile with these bullets by section; one whose words stayed keeps the built-in's own notes."""
-    known = {b.text: b for b in profile.bullets}
-    parts = {
-        name: tuple(known.get(t, Bullet(t)) for t in (" ".join(x.split()) for x in texts.get(name, ())) if t)
+    old_bullets = {b.text: b for b in profile.bullets}
+    sections = {
+        name: tuple(old_bullets.get(t, Bullet(t)) for t in (" ".join(x.split()) for x in texts.get(name, ())) if t)
         for name in SECTIONS
     }
-    return replace(profile, **parts)  # type: ignore[arg-type]
+    return replace(profile, **sections)  # type: ignore[arg-type]
 
 
 def rate_edited(
@@ -44,10 +44,10 @@ def rate_edited(
     """
     if not isinstance(model, StatisticalUserModel):
         return model.rate(replace(context, profile=edited), items)
-    names = names_of(dataset, [r.item for r in context.seen])
+    names = build_entity_index(dataset, [r.item for r in context.seen])
     taste = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
-    kept = {b.text for b in edited.bullets}
-    gone = {b.aspect for b in context.profile.bullets if b.aspect and b.text not in kept}
+    kept_texts = {b.text for b in edited.bullets}
+    gone = {b.aspect for b in context.profile.bullets if b.aspect and b.text not in kept_texts}
     old = {b.text for b in context.profile.bullets}
     written: dict[str, tuple[float, str]] = {}
     for section in SECTIONS:
@@ -68,8 +68,8 @@ def rate_edited(
         if rating.expected is None or not (less or more):
             answers.append(rating)
             continue
-        why = [f"the profile says now: {t}" for a, (_, t) in written.items() if a in of]
-        why += ["a taste that was taken out counts no more"] * bool(less)
+        why = [f"the profile now says: {t}" for a, (_, t) in written.items() if a in of]
+        why += ["a removed preference no longer counts"] * bool(less)
         expected = float(context.scale.clip(rating.expected - less + more))
         answers.append(
             replace(

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
-from lusifer.llm import Recorded
+from lusifer.llm import CachedLLM
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import price
 from lusifer.simulator.evolution import (
     CommunityEvidence,
-    Plan,
+    EvolutionSpec,
     Step,
-    batches,
     context_after,
     history_of,
+    split_into_batches,
 )
 from lusifer.simulator.llm_model import LLMUserModel, Question
 from lusifer.simulator.types import Bullet, Context, Profile, Update, UserModel
@@ -49,35 +49,37 @@ class Estimate:
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: Estimate) -> Estimate:
-        known = self.dollars is not None and other.dollars is not None
+        priced = self.dollars is not None and other.dollars is not None
         return Estimate(
             self.calls + other.calls,
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
-            (self.dollars or 0.0) + (other.dollars or 0.0) if known else None,
+            (self.dollars or 0.0) + (other.dollars or 0.0) if priced else None,
             self.cached + other.cached,
         )
 
 
-def estimate(spec: str, store: Store | None, questions: Iterable[tuple[Question, int]], cached: int = 0) -> Estimate:
+def estimate_questions(
+    spec: str, store: Store | None, questions: Iterable[tuple[Question, int]], cached: int = 0
+) -> Estimate:
     """The sum over questions, each with the answer tokens that it takes."""
-    rate = (store.tokens_a_character(spec) if store else None) or TOKENS_A_CHARACTER
-    calls, characters, taken = 0, 0, 0
+    tokens_per_character = (store.tokens_per_character(spec) if store else None) or TOKENS_A_CHARACTER
+    calls, characters, output_tokens = 0, 0, 0
     for (messages, options), tokens in questions:
         calls += 1
-        taken += tokens
+        output_tokens += tokens
         characters += sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
-    given = round(characters * rate)
+    input_tokens = round(characters * tokens_per_character)
     endpoint, model = resolve(spec)
-    known = endpoint.kind == "openai"
-    dollars = price(f"{endpoint.url}|{model}", given, 0, taken) if known else None
-    return Estimate(calls, given, taken, dollars, cached)
+    has_price = endpoint.kind == "openai"
+    dollars = price(f"{endpoint.url}|{model}", input_tokens, 0, output_tokens) if has_price else None
+    return Estimate(calls, input_tokens, output_tokens, dollars, cached)
 
 
-def for_evolution(
+def estimate_evolution(
     dataset: Dataset,
     split: Split,
-    what: Plan,
+    spec: EvolutionSpec,
     model: UserModel,
     store: Store | None,
     done: Sequence[Step] = (),
@@ -87,11 +89,11 @@ def for_evolution(
     """The steps that are not done: a forecast and an update each."""
     if not isinstance(model, LLMUserModel):
         return Estimate(dollars=0.0)
-    questions = list(_evolution(dataset, split, what, model, done, community))
+    questions = list(_evolution(dataset, split, spec, model, done, community))
     return _less_stored(model, store, questions)
 
 
-def for_rating(
+def estimate_rating(
     model: UserModel,
     store: Store | None,
     context: Context,
@@ -104,17 +106,17 @@ def for_rating(
     return _less_stored(model, store, list(_ratings(model, context, items, purpose)))
 
 
-def for_update(model: UserModel, store: Store | None, context: Context) -> Estimate:
+def estimate_update(model: UserModel, store: Store | None, context: Context) -> Estimate:
     """One profile from a context with a batch to read."""
     if not isinstance(model, LLMUserModel):
         return Estimate(dollars=0.0)
     return _less_stored(model, store, [(model.update_question(context), UPDATE_TOKENS)])
 
 
-def for_users(
+def estimate_users(
     dataset: Dataset,
     split: Split,
-    plans: Sequence[Plan],
+    specs: Sequence[EvolutionSpec],
     model: UserModel,
     store: Store | None,
     *,
@@ -124,40 +126,40 @@ def for_users(
     if not isinstance(model, LLMUserModel):
         return Estimate(dollars=0.0)
     questions: list[tuple[Question, int]] = []
-    for what in plans:
-        done = len(store.steps(what.id)) if store else 0
-        mine = len(split.train.of_user(what.user))  # none: a cold start, rated without any step
-        size = -(-min(mine, what.history) // what.batch_size)
-        if done < size:
-            part = list(_evolution(dataset, split, what, model, (), community))
-            questions += part[done * (len(part) // size) :]
-        items = dataset.items_of(split.test.of_user(what.user).item)
-        known = store.ratings(what.id, size, [i.id for i in items]) if store else {}
-        missing = [i for i in items if i.id not in known or known[i.id]["failure"]]
-        context = _hearing(_after_all(dataset, split, what), model, missing, community)
+    for spec in specs:
+        done = len(store.list_steps(spec.id)) if store else 0
+        rating_count = len(split.train.of_user(spec.user))  # none: a cold start, rated without any step
+        step_count = -(-min(rating_count, spec.history) // spec.batch_size)
+        if done < step_count:
+            step_questions = list(_evolution(dataset, split, spec, model, (), community))
+            questions += step_questions[done * (len(step_questions) // step_count) :]
+        items = dataset.items_of(split.test.of_user(spec.user).item)
+        rated = store.get_ratings(spec.id, step_count, [i.id for i in items]) if store else {}
+        missing = [i for i in items if i.id not in rated or rated[i.id]["failure"]]
+        context = _hearing(_after_all(dataset, split, spec), model, missing, community)
         questions += _ratings(model, context, missing)
-    return estimate(model.spec, store, questions)
+    return estimate_questions(model.spec, store, questions)
 
 
 def _evolution(
     dataset: Dataset,
     split: Split,
-    what: Plan,
+    spec: EvolutionSpec,
     model: LLMUserModel,
     done: Sequence[Step],
     community: CommunityEvidence | None,
 ) -> Iterable[tuple[Question, int]]:
-    cut = batches(history_of(dataset, split, what.user, what.history), what.batch_size)
-    context = context_after(dataset, split, what.user, done)
-    for batch in cut[len(done) :]:
+    all_batches = split_into_batches(history_of(dataset, split, spec.user, spec.history), spec.batch_size)
+    context = context_after(dataset, split, spec.user, done)
+    for batch in all_batches[len(done) :]:
         items = [r.item for r in batch]
-        if what.forecasts:
+        if spec.forecasts:
             context = _hearing(context, model, items, community)
             yield from _ratings(model, context, items, "forecast")
-        context = context.reading(batch)
+        context = context.with_batch(batch)
         yield model.update_question(context), UPDATE_TOKENS
         filler = (Bullet("x" * PROFILE),)
-        context = context.after(Update(Profile(context.profile.about, filler), "", ()))
+        context = context.after_update(Update(Profile(context.profile.about, filler), "", ()))
 
 
 def _hearing(
@@ -168,38 +170,38 @@ def _hearing(
 ) -> Context:
     if not model.evidence or community is None or not items:
         return context
-    return context.hearing(community.crowd(context.user.id, [i.id for i in items]))
+    return context.with_evidence(community.item_evidence(context.user.id, [i.id for i in items]))
 
 
-def _after_all(dataset: Dataset, split: Split, what: Plan) -> Context:
-    context = context_after(dataset, split, what.user, ())
-    if not len(split.train.of_user(what.user)):
+def _after_all(dataset: Dataset, split: Split, spec: EvolutionSpec) -> Context:
+    context = context_after(dataset, split, spec.user, ())
+    if not len(split.train.of_user(spec.user)):
         return context
-    history = history_of(dataset, split, what.user, what.history)
+    history = history_of(dataset, split, spec.user, spec.history)
     profile = Profile(context.profile.about, (Bullet("x" * PROFILE),))
-    return context.reading(history).after(Update(profile, "", ()))
+    return context.with_batch(history).after_update(Update(profile, "", ()))
 
 
 def _ratings(
     model: LLMUserModel, context: Context, items: Sequence[Item], purpose: str = "rate"
 ) -> Iterable[tuple[Question, int]]:
     size = model.prompts.items_per_call
-    for at, question in enumerate(model.rate_questions(context, items, purpose)):
-        count = min(size, len(items) - at * size)
+    for index, question in enumerate(model.rate_questions(context, items, purpose)):
+        count = min(size, len(items) - index * size)
         for _ in range(model.prompts.samples):
             yield question, count * RATING_TOKENS + 20
 
 
 def _less_stored(model: LLMUserModel, store: Store | None, questions: list[tuple[Question, int]]) -> Estimate:
-    if store is None or not isinstance(model.llm, Recorded):
-        return estimate(model.spec, store, questions)
+    if store is None or not isinstance(model.llm, CachedLLM):
+        return estimate_questions(model.spec, store, questions)
     keys = [model.llm.key(messages, **options) for (messages, options), _ in questions]
     stored = store.has_answers(keys)
     missing = [q for q, k in zip(questions, keys, strict=True) if k not in stored]
-    return estimate(model.spec, store, missing, len(questions) - len(missing))
+    return estimate_questions(model.spec, store, missing, len(questions) - len(missing))
 
 
-def for_question(model: LLMUserModel, store: Store | None, question: Question, ratings: int = 0) -> Estimate:
+def estimate_question(model: LLMUserModel, store: Store | None, question: Question, ratings: int = 0) -> Estimate:
     """One call that answers with some ratings, or with a profile where there are none."""
-    taken = ratings * RATING_TOKENS + 20 if ratings else UPDATE_TOKENS
-    return _less_stored(model, store, [(question, taken)])
+    answer_tokens = ratings * RATING_TOKENS + 20 if ratings else UPDATE_TOKENS
+    return _less_stored(model, store, [(question, answer_tokens)])

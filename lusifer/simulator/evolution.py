@@ -14,11 +14,11 @@ from typing import Any, Protocol
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, EmptyHistory
+from lusifer.errors import EmptyHistoryError, InvalidInputError
 from lusifer.simulator.types import (
     Change,
     Context,
-    Crowd,
+    ItemEvidence,
     Profile,
     Rated,
     SimulatedRating,
@@ -26,7 +26,7 @@ from lusifer.simulator.types import (
     UserModel,
 )
 
-HISTORY, BATCH = 40, 10
+DEFAULT_HISTORY, DEFAULT_BATCH_SIZE = 40, 10
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Step:
         return {
             "number": self.number,
             "batch": [[r.item.id, r.rating, r.timestamp] for r in self.batch],
-            "forecast": [asdict(f) for f in self.forecast],
+            "forecast": [f.to_json() for f in self.forecast],
             "profile": self.profile.to_json(),
             "explanation": self.explanation,
             "changes": [asdict(c) for c in self.changes],
@@ -69,7 +69,7 @@ def step_from_json(data: dict[str, Any], dataset: Dataset) -> Step:
     return Step(
         number=data["number"],
         batch=tuple(Rated(dataset.item(i), r, t) for i, r, t in data["batch"]),
-        forecast=tuple(SimulatedRating(**f) for f in data["forecast"]),
+        forecast=tuple(SimulatedRating.from_json(f) for f in data["forecast"]),
         profile=Profile.from_json(data["profile"]),
         explanation=data["explanation"],
         changes=tuple(
@@ -87,11 +87,11 @@ class CommunityEvidence(Protocol):
     @property
     def history(self) -> int: ...
 
-    def crowd(self, user: int, items: Sequence[int]) -> Mapping[int, Crowd]: ...
+    def item_evidence(self, user: int, items: Sequence[int]) -> Mapping[int, ItemEvidence]: ...
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvolutionSpec:
     """Which evolution is meant: everything that decides its result. ``id`` names it in the store.
 
     ``details`` names what is known of the history's movies beyond the data set, ``evidence`` what others
@@ -104,8 +104,8 @@ class Plan:
     user: int
     model: str
     model_version: str
-    history: int = HISTORY
-    batch_size: int = BATCH
+    history: int = DEFAULT_HISTORY
+    batch_size: int = DEFAULT_BATCH_SIZE
     forecasts: bool = True
     details: str = ""
     evidence: str = ""
@@ -113,14 +113,14 @@ class Plan:
     @property
     def id(self) -> str:
         """A hash of all fields."""
-        said = asdict(self)
+        fields = asdict(self)
         if not self.evidence:  # as it was named before there was evidence
-            del said["evidence"]
-        text = json.dumps(said, sort_keys=True)
+            del fields["evidence"]
+        text = json.dumps(fields, sort_keys=True)
         return hashlib.sha256(b"lusifer-evolution-1" + text.encode()).hexdigest()[:24]
 
 
-def plan(
+def make_evolution_spec(
     dataset: Dataset,
     split: Split,
     user: int,
@@ -130,36 +130,36 @@ def plan(
     batch_size: int | None = None,
     forecasts: bool = True,
     community: CommunityEvidence | None = None,
-) -> Plan:
+) -> EvolutionSpec:
     """Name an evolution, checking what can be checked before anything is computed.
 
     Args:
         history, batch_size: ratings to read, and how many at a time; none: as the model has it.
 
     Raises:
-        UnknownId: no such user.
-        BadRequest: a history or batch size below 1, or a model that must be told what others gave
+        UnknownIdError: no such user.
+        InvalidInputError: a history or batch size below 1, or a model that must be told what others gave
             while there is no community evidence, or none for a history of this length.
     """
     history = model.history if history is None else history
     batch_size = model.batch_size if batch_size is None else batch_size
     if history < 1 or batch_size < 1:
-        raise BadRequest(
-            f"A history of {history} ratings in batches of {batch_size} can't be read.",
+        raise InvalidInputError(
+            f"A history of {history} ratings in batches of {batch_size} is not possible.",
             "Both must be at least 1.",
         )
     if model.evidence and community is None:
-        raise BadRequest(
-            "This model is told what others gave, and that has not been computed.",
-            "Prepare the community evidence, or switch evidence off.",
+        raise InvalidInputError(
+            "This model uses community evidence, which has not been computed.",
+            "Prepare the community evidence, or switch it off.",
         )
     if model.evidence and community is not None and history > community.history:
-        raise BadRequest(
+        raise InvalidInputError(
             f"The community evidence was prepared for histories of {community.history} ratings.",
             f"Read at most that many, or prepare it for {history}.",
         )
     dataset.user(user)
-    return Plan(
+    return EvolutionSpec(
         dataset.name,
         dataset.hash,
         split.id,
@@ -179,20 +179,20 @@ def _details_hash(dataset: Dataset, split: Split, user: int, history: int) -> st
     if not dataset.details:
         return ""
     items = split.train.of_user(user).item[-history:].tolist()
-    known = [(i, dataset.details[i].hash) for i in items if i in dataset.details]
-    return hashlib.sha256(repr(known).encode()).hexdigest()[:12] if known else ""
+    detail_hashes = [(i, dataset.details[i].hash) for i in items if i in dataset.details]
+    return hashlib.sha256(repr(detail_hashes).encode()).hexdigest()[:12] if detail_hashes else ""
 
 
 def history_of(dataset: Dataset, split: Split, user: int, n: int) -> tuple[Rated, ...]:
     """The newest ``n`` ratings of a user's training part, oldest first.
 
     Raises:
-        EmptyHistory: the training part has none.
+        EmptyHistoryError: the training part has none.
     """
     rows = split.train.of_user(user)
     if not len(rows):
-        raise EmptyHistory(
-            f"User {user} has no rating in the training part of {split.name}, so there is no history to read.",
+        raise EmptyHistoryError(
+            f"User {user} has no rating in the training set of {split.name}, so there is no history to read.",
             "Choose another user or another split.",
         )
     return rated_rows(dataset, rows.slice(max(0, len(rows) - n), len(rows)))
@@ -206,12 +206,14 @@ def rated_rows(dataset: Dataset, rows: RatingTable) -> tuple[Rated, ...]:
     )
 
 
-def batches(history: Sequence[Rated], size: int) -> list[tuple[Rated, ...]]:
+def split_into_batches(history: Sequence[Rated], size: int) -> list[tuple[Rated, ...]]:
     """The history cut into batches, oldest first; the last may be shorter."""
-    return [tuple(history[at : at + size]) for at in range(0, len(history), size)]
+    return [
+        tuple(history[initial_context : initial_context + size]) for initial_context in range(0, len(history), size)
+    ]
 
 
-def start(dataset: Dataset, split: Split, user: int) -> Context:
+def initial_context(dataset: Dataset, split: Split, user: int) -> Context:
     """The context before the first step: demographics, and what a rating is worth around here."""
     person = dataset.user(user)
     about = person.description
@@ -220,7 +222,7 @@ def start(dataset: Dataset, split: Split, user: int) -> Context:
         scale=dataset.scale,
         usual_rating=split.train.mean,
         profile=Profile(about=about[:1].upper() + about[1:] + "."),
-        words=dataset.words,
+        item_nouns=dataset.item_nouns,
     )
 
 
@@ -228,45 +230,45 @@ def evolve(
     dataset: Dataset,
     split: Split,
     model: UserModel,
-    what: Plan,
+    spec: EvolutionSpec,
     *,
     done: Sequence[Step] = (),
-    keep: Callable[[Step], None] = lambda step: None,
+    on_step: Callable[[Step], None] = lambda step: None,
     community: CommunityEvidence | None = None,
 ) -> Iterator[Step]:
     """Yield the steps of an evolution in order, as each is finished.
 
     Args:
-        what: from `plan`, made with the same data set, split and model.
+        spec: from `plan`, made with the same data set, split and model.
         done: steps computed before; they are yielded again, not repeated.
-        keep: called with each new step before it is yielded, so that it can be stored.
+        on_step: called with each new step before it is yielded, so that it can be stored.
         community: what others say of a batch, for a model that is told; without the user's own ratings.
 
     Raises:
-        EmptyHistory: nothing to read.
+        EmptyHistoryError: nothing to read.
         ModelError: a step failed; the steps before it have been kept.
     """
-    cut = batches(history_of(dataset, split, what.user, what.history), what.batch_size)
-    context = start(dataset, split, what.user)
-    for number, batch in enumerate(cut, 1):
+    all_batches = split_into_batches(history_of(dataset, split, spec.user, spec.history), spec.batch_size)
+    context = initial_context(dataset, split, spec.user)
+    for number, batch in enumerate(all_batches, 1):
         if number <= len(done):
             step = done[number - 1]
         else:
             items = tuple(r.item for r in batch)
             if model.evidence and community is not None:
-                context = context.hearing(community.crowd(what.user, [i.id for i in items]))
-            forecast = model.forecast(context, items) if what.forecasts else ()
-            context = context.reading(batch)
+                context = context.with_evidence(community.item_evidence(spec.user, [i.id for i in items]))
+            forecast = model.forecast(context, items) if spec.forecasts else ()
+            context = context.with_batch(batch)
             update = model.update(context)
             step = Step(number, batch, forecast, update.profile, update.explanation, update.changes)
-            keep(step)
-        context = context.reading(batch).after(Update(step.profile, step.explanation, step.changes))
+            on_step(step)
+        context = context.with_batch(batch).after_update(Update(step.profile, step.explanation, step.changes))
         yield step
 
 
 def context_after(dataset: Dataset, split: Split, user: int, steps: Sequence[Step]) -> Context:
     """The context that a rating is given from: the profile and history after these steps."""
-    context = start(dataset, split, user)
+    context = initial_context(dataset, split, user)
     for step in steps:
-        context = context.reading(step.batch).after(Update(step.profile, step.explanation, step.changes))
+        context = context.with_batch(step.batch).after_update(Update(step.profile, step.explanation, step.changes))
     return context

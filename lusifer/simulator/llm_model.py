@@ -10,9 +10,9 @@ from typing import Any
 
 from lusifer.datasets import Item
 from lusifer.errors import ModelError
-from lusifer.llm import LLM, Completion, Message, Note, Options, Recorded
+from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Options
 from lusifer.prompts import PromptSet
-from lusifer.simulator import answers, questions
+from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
 REPAIRABLE = {"invalid", "truncated", "refused"}
@@ -69,13 +69,13 @@ class LLMUserModel:
         messages, options = self.update_question(context)
         schema = options["schema"] or {}
         for last in (False, True):
-            said = None
+            answer = None
             try:
-                said = self.llm.complete(messages, **options)
-                return answers.read_update(said.text, context.profile.about, context.batch)
+                answer = self.llm.complete(messages, **options)
+                return answers.read_update(answer.text, context.profile.about, context.batch)
             except ModelError as error:
-                if said is not None:
-                    self._reject(said, error)
+                if answer is not None:
+                    self._reject(answer, error)
                 if last or error.kind not in REPAIRABLE:
                     raise
                 messages = self._repair(context, messages, error.text, error.message, schema, ())
@@ -86,28 +86,28 @@ class LLMUserModel:
     def rate_questions(self, context: Context, items: Sequence[Item], purpose: str = "rate") -> list[Question]:
         """What `rate` or `forecast` would ask first, call by call."""
         size = self.prompts.items_per_call
-        parts = [tuple(items[at : at + size]) for at in range(0, len(items), size)]
-        return [self._rate_question(context, p, purpose, 0) for p in parts]
+        chunks = [tuple(items[start : start + size]) for start in range(0, len(items), size)]
+        return [self._rate_question(context, chunk, purpose, 0) for chunk in chunks]
 
     def draw_questions(self, context: Context, items: Sequence[Item], purpose: str = "rate") -> list[Question]:
         """What `rate` or `forecast` would ask after its first draw: the others, of what has no token probabilities."""
-        size, found = self.prompts.items_per_call, list[Question]()
-        for at in range(0, len(items) if self.prompts.samples > 1 else 0, size):
-            part = tuple(items[at : at + size])
-            first = {r.item_id: r for r in self._ratings(context, part, purpose, 0)}
-            again = tuple(i for i in part if first[i.id].how != "tokens")
-            draws = range(1, self.prompts.samples) if again else ()
-            found += [self._rate_question(context, again, purpose, d) for d in draws]
-        return found
+        size, result = self.prompts.items_per_call, list[Question]()
+        for start in range(0, len(items) if self.prompts.samples > 1 else 0, size):
+            chunk = tuple(items[start : start + size])
+            first = {r.item_id: r for r in self._ratings(context, chunk, purpose, 0)}
+            undecided = tuple(i for i in chunk if first[i.id].how != "tokens")
+            draws = range(1, self.prompts.samples) if undecided else ()
+            result += [self._rate_question(context, undecided, purpose, d) for d in draws]
+        return result
 
     def update_question(self, context: Context) -> Question:
         """What `update` would ask first."""
-        messages = questions.update(self.prompts, context)
+        messages = prompt_rendering.render_update(self.prompts, context)
         schema = answers.update_schema(context.batch)
         return messages, self._options(context, schema, "update", self.prompts.update_tokens)
 
     def _rate_question(self, context: Context, items: tuple[Item, ...], purpose: str, draw: int) -> Question:
-        messages = questions.rate(self.prompts, context, items)
+        messages = prompt_rendering.render_rate(self.prompts, context, items)
         schema = answers.ratings_schema(items, context.scale)
         return messages, self._options(context, schema, purpose, self._most(items), draw)
 
@@ -118,66 +118,66 @@ class LLMUserModel:
 
     def _rate(self, context: Context, items: tuple[Item, ...], purpose: str) -> tuple[SimulatedRating, ...]:
         size, samples = self.prompts.items_per_call, self.prompts.samples
-        done: list[SimulatedRating] = []
-        for at in range(0, len(items), size):
-            part = items[at : at + size]
-            first = self._ratings(context, part, purpose, 0)
+        ratings: list[SimulatedRating] = []
+        for start in range(0, len(items), size):
+            chunk = items[start : start + size]
+            first = self._ratings(context, chunk, purpose, 0)
             draws = {r.item_id: [r] for r in first}
             for draw in range(1, samples):
-                again = tuple(i for i in part if draws[i.id][0].how != "tokens")
-                if again:
-                    for r in self._ratings(context, again, purpose, draw):
+                undecided = tuple(i for i in chunk if draws[i.id][0].how != "tokens")
+                if undecided:
+                    for r in self._ratings(context, undecided, purpose, draw):
                         draws[r.item_id].append(r)
-            done.extend(_mean(draws[i.id]) for i in part)
-        return tuple(done)
+            ratings.extend(_mean(draws[i.id]) for i in chunk)
+        return tuple(ratings)
 
     def _ratings(
         self, context: Context, items: tuple[Item, ...], purpose: str, draw: int
     ) -> tuple[SimulatedRating, ...]:
         """One draw for at most ``items_per_call`` items: one call, and one more for what it missed."""
         messages, options = self._rate_question(context, items, purpose, draw)
-        found: dict[int, SimulatedRating] = {}
-        asked = items
+        by_id: dict[int, SimulatedRating] = {}
+        remaining = items
         for last in (False, True):
-            said, problem = None, ""
+            answer, problem = None, ""
             try:
-                said = self.llm.complete(messages, **options)
-                ratings = answers.read_ratings(said.text, asked, context.scale, said.tokens)
+                answer = self.llm.complete(messages, **options)
+                ratings = answers.read_ratings(answer.text, remaining, context.scale, answer.tokens)
             except ModelError as error:
-                if error.hopeless:
+                if error.is_fatal:
                     raise  # the next call would fail the same way, and a person must act
-                problem, text = error.message, error.text
-                ratings = self._salvage(error, asked, context)
+                problem, answer_text = error.message, error.text
+                ratings = self._salvage(error, remaining, context)
                 repairable = error.kind in REPAIRABLE
-                cut = error.kind == "truncated"
-                if said is not None:
-                    self._reject(said, error)
+                truncated = error.kind == "truncated"
+                if answer is not None:
+                    self._reject(answer, error)
             else:
-                text, repairable, cut = said.text, True, False
-                wrong = [r for r in ratings if r.failure]
-                if wrong:
-                    problem = " ".join(dict.fromkeys(r.failure for r in wrong))
-                    self._reject(said, ModelError(f"{len(wrong)} of {len(asked)} ratings: {problem}"))
-            found |= {r.item_id: r for r in ratings}
-            asked = tuple(i for i in asked if found[i.id].failure)
-            if last or not asked or not repairable:
+                answer_text, repairable, truncated = answer.text, True, False
+                failed = [r for r in ratings if r.failure]
+                if failed:
+                    problem = " ".join(dict.fromkeys(r.failure for r in failed))
+                    self._reject(answer, ModelError(f"{len(failed)} of {len(remaining)} ratings: {problem}"))
+            by_id |= {r.item_id: r for r in ratings}
+            remaining = tuple(i for i in remaining if by_id[i.id].failure)
+            if last or not remaining or not repairable:
                 break
-            schema = answers.ratings_schema(asked, context.scale)
-            messages = self._repair(context, messages, text, problem, schema, asked)
-            options |= {"schema": schema, "max_tokens": self._most(asked) * (1 + cut)}
-        return tuple(found[i.id] for i in items)
+            schema = answers.ratings_schema(remaining, context.scale)
+            messages = self._repair(context, messages, answer_text, problem, schema, remaining)
+            options |= {"schema": schema, "max_tokens": self._most(remaining) * (1 + truncated)}
+        return tuple(by_id[i.id] for i in items)
 
     @staticmethod
     def _salvage(error: ModelError, items: tuple[Item, ...], context: Context) -> tuple[SimulatedRating, ...]:
         """What an answer that was cut off holds; for every other item the reason why it has none."""
-        found: dict[int, SimulatedRating] = {}
+        by_id: dict[int, SimulatedRating] = {}
         if error.kind == "truncated":
             try:
-                read = answers.read_ratings(error.text, items, context.scale)
-                found = {r.item_id: r for r in read if not r.failure}
+                ratings = answers.read_ratings(error.text, items, context.scale)
+                by_id = {r.item_id: r for r in ratings if not r.failure}
             except ModelError:
                 pass
-        return tuple(found.get(i.id) or SimulatedRating(i.id, None, None, failure=str(error)) for i in items)
+        return tuple(by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=str(error)) for i in items)
 
     def _options(
         self, context: Context, schema: dict[str, Any], purpose: str, max_tokens: int, draw: int = 0
@@ -186,19 +186,19 @@ class LLMUserModel:
         temperature = self.prompts.temperature
         if rating and self.prompts.samples > 1:
             temperature = temperature or SAMPLING_TEMPERATURE
-        note = Note(purpose, self.run, context.user.id, context.step, self.version, self.evolution)
+        metadata = CallMetadata(purpose, self.run, context.user.id, context.step, self.version, self.evolution)
         return {
             "schema": schema,
             "temperature": temperature,
             "max_tokens": max_tokens,
             "logprobs": LOGPROBS if rating else 0,
             "draw": draw + DRAWS_APART * self.draw,
-            "note": note,
+            "metadata": metadata,
             "on_text": self.on_text,
         }
 
     def _reject(self, answer: Completion, error: ModelError) -> None:
-        if isinstance(self.llm, Recorded):
+        if isinstance(self.llm, CachedLLM):
             self.llm.reject(answer.key, error.message)
 
     # ---- repairing ---------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class LLMUserModel:
         self,
         context: Context,
         messages: list[Message],
-        said: str,
+        answer_text: str,
         problem: str,
         schema: dict[str, Any],
         items: Sequence[Item],
@@ -218,11 +218,11 @@ class LLMUserModel:
             problem=problem,
             items=items,
             schema=json.dumps(schema, separators=(",", ":"), ensure_ascii=False),
-            **questions.nouns(context.words),
+            **prompt_rendering.noun_variables(context.item_nouns),
         )
-        if not said.strip():  # many chat templates take no two messages of one role in a row
+        if not answer_text.strip():  # many chat templates take no two messages of one role in a row
             return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]
-        return [*messages, Message("assistant", said[:SAID]), Message("user", prompt)]
+        return [*messages, Message("assistant", answer_text[:SAID]), Message("user", prompt)]
 
 
 SAID = 2000
@@ -231,8 +231,8 @@ SAID = 2000
 
 def _mean(draws: list[SimulatedRating]) -> SimulatedRating:
     """Several draws of one rating: their mean and spread, the first one's rating and reason."""
-    given = [r for r in draws if r.rating is not None]
-    if len(draws) == 1 or not given:
+    answered = [r for r in draws if r.rating is not None]
+    if len(draws) == 1 or not answered:
         return draws[0]
-    values = [float(r.rating) for r in given if r.rating is not None]
-    return replace(given[0], expected=fmean(values), spread=pstdev(values), how="samples")
+    values = [float(r.rating) for r in answered if r.rating is not None]
+    return replace(answered[0], expected=fmean(values), std=pstdev(values), how="samples")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
-from lusifer.llm import Budget, stack
+from lusifer.errors import InvalidInputError
+from lusifer.llm import Budget, create_llm
 from lusifer.prompts import PromptSet
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.statistical import StatisticalUserModel
@@ -15,7 +15,7 @@ from lusifer.simulator.types import UserModel
 from lusifer.store import Store
 
 BUILTIN = "builtin"
-BUILTIN_LABEL = "Built-in (statistical, no LLM)"
+BUILTIN_LABEL = "Built-in (template-based, no LLM)"
 
 
 def label(spec: str) -> str:
@@ -45,18 +45,18 @@ def user_model(
         evidence: tell the model what others gave (it then needs community evidence to rate).
 
     Raises:
-        BadRequest: the spec can't be read, names a file that is not there, or names a language model
+        InvalidInputError: the spec can't be read, names a file that is not there, or names a language model
             while there is no store (its answers would be paid for and lost).
     """
     if spec == BUILTIN:
         return StatisticalUserModel(evidence=evidence)
     if samples < 1:
-        raise BadRequest(f"A rating can't be drawn {samples} times.", "Give 1 or more.")
+        raise InvalidInputError(f"A rating can't be sampled {samples} times.", "Give 1 or more.")
     if store is None:
-        raise BadRequest(
+        raise InvalidInputError(
             "A language model's answers need the database, which can't be used.",
             "Set LUSIFER_DB to a file that can be written.",
         )
     chosen = prompt_set or prompts.load()
-    llm = stack(spec, store, keys=keys, budget=budget, cancelled=cancelled)
+    llm = create_llm(spec, store, keys=keys, budget=budget, cancelled=cancelled)
     return LLMUserModel(llm, replace(chosen, samples=max(samples, chosen.samples), evidence=evidence), run=run)

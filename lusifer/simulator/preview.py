@@ -9,13 +9,13 @@ from typing import Any
 
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.llm import Message
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.prices import context_window
 from lusifer.prompts import PromptSet
-from lusifer.prompts.mistakes import Mistake, running, static
-from lusifer.simulator import answers, questions
+from lusifer.prompts.validation import TemplateProblem, check_rendering, check_syntax
+from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.evolution import Step, context_after
 from lusifer.simulator.types import Context
 
@@ -39,7 +39,7 @@ class Preview:
     values: Mapping[str, Any]
     sizes: Mapping[str, int]
     most: int
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[TemplateProblem, ...]
 
 
 def context_at(dataset: Dataset, split: Split, user: int, steps: Sequence[Step], template: str, step: int) -> Context:
@@ -47,18 +47,18 @@ def context_at(dataset: Dataset, split: Split, user: int, steps: Sequence[Step],
     read), after it for all others."""
     if template in {"first", "update"}:
         done = 0 if template == "first" else max(step, min(2, len(steps))) - 1
-        return context_after(dataset, split, user, steps[:done]).reading(steps[done].batch)
+        return context_after(dataset, split, user, steps[:done]).with_batch(steps[done].batch)
     return context_after(dataset, split, user, steps[:step])
 
 
-def preview(
+def preview_prompt(
     prompts: PromptSet,
     template: str,
     context: Context,
     items: Sequence[Item],
     spec: str = "",
-    tokens_a_character: float = 0.25,
-    others: Sequence[tuple[Context, Sequence[Item]]] = (),
+    tokens_per_character: float = 0.25,
+    other_contexts: Sequence[tuple[Context, Sequence[Item]]] = (),
 ) -> Preview:
     """The question of one template, and the mistakes of all.
 
@@ -66,71 +66,82 @@ def preview(
         context: from `context_at`, for the same template.
         items: what is to be rated, for ``rate`` and ``repair``.
         spec: the model that would be asked; what it can't read is a mistake too.
-        others: contexts of other templates (with what is to be rated), in which these are tried too.
+        other_contexts: contexts of other templates (with what is to be rated), in which these are tried too.
     """
     texts = dict(prompts.templates)
-    found = [m for name, text in texts.items() for m in static(name, text, questions.VARIABLES[name])]
+    mistakes = [m for name, text in texts.items() for m in check_syntax(name, text, prompt_rendering.VARIABLES[name])]
     updating = template in {"first", "update"} and bool(context.batch)
-    part = items[: prompts.items_per_call]
-    schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(part, context.scale)
-    values = questions.update_values(prompts, context) if updating else questions.rate_values(prompts, context, part)
-    asks = ("update" if context.seen else "first") if updating else "rate"
-    values_of: dict[str, Mapping[str, Any]] = {"system": questions.system_values(context), asks: values}
-    if asks == "first":
-        values_of["first"] = {k: v for k, v in values.items() if k in questions.VARIABLES["first"]}
+    shown_items = items[: prompts.items_per_call]
+    schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(shown_items, context.scale)
+    values = (
+        prompt_rendering.update_values(prompts, context)
+        if updating
+        else prompt_rendering.rate_values(prompts, context, shown_items)
+    )
+    asked_template = ("update" if context.seen else "first") if updating else "rate"
+    values_of: dict[str, Mapping[str, Any]] = {
+        "system": prompt_rendering.system_values(context),
+        asked_template: values,
+    }
+    if asked_template == "first":
+        values_of["first"] = {k: v for k, v in values.items() if k in prompt_rendering.VARIABLES["first"]}
     if template == "repair":
         compact = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
         values_of["repair"] = {
             "problem": PROBLEM,
-            "items": part[:2],
+            "items": shown_items[:2],
             "schema": compact,
-            **questions.nouns(context.words),
+            **prompt_rendering.noun_variables(context.item_nouns),
         }
-    broken = {m.template for m in found}
-    for name, given in [*values_of.items(), *_elsewhere(prompts, others)]:
+    broken = {m.template for m in mistakes}
+    for name, template_values in [*values_of.items(), *_elsewhere(prompts, other_contexts)]:
         if name not in broken:
-            wrong = running(name, texts[name], given)
-            found += wrong
-            broken |= {m.template for m in wrong}
-    most = prompts.update_tokens if updating else 200 + prompts.rating_tokens * len(part)
+            runtime_mistakes = check_rendering(name, texts[name], template_values)
+            mistakes += runtime_mistakes
+            broken |= {m.template for m in runtime_mistakes}
+    max_tokens = prompts.update_tokens if updating else 200 + prompts.rating_tokens * len(shown_items)
     shown = values_of.get(template, values)
-    if found:
-        return Preview((), shown, {}, most, tuple(found))
+    if mistakes:
+        return Preview((), shown, {}, max_tokens, tuple(mistakes))
     if updating:
-        messages = questions.update(prompts, context)
+        messages = prompt_rendering.render_update(prompts, context)
     else:
-        messages = questions.rate(prompts, context, part)
-    sizes = questions.sizes(messages, values)
+        messages = prompt_rendering.render_rate(prompts, context, shown_items)
+    sizes = prompt_rendering.part_sizes(messages, values)
     sizes["schema"] = len(json.dumps(schema, separators=(",", ":")))
     if template == "repair":
         messages = [*messages, Message("user", prompts.render("repair", **values_of["repair"]))]
         sizes["repair"] = len(messages[-1].content)
-    tokens = round(sum(sizes.values()) * tokens_a_character)
+    tokens = round(sum(sizes.values()) * tokens_per_character)
     limit = _limit(spec)
-    if limit is not None and tokens + most > limit:
+    if limit is not None and tokens + max_tokens > limit:
         text = (
-            f"about {tokens:,} tokens and an answer of at most {most:,} are more than the {limit:,} that {spec} takes"
+            f"about {tokens:,} tokens and an answer of at most {max_tokens:,} exceed the context of {limit:,} of {spec}"
         )
-        return Preview(tuple(messages), shown, sizes, most, (Mistake(template, None, text),))
-    return Preview(tuple(messages), shown, sizes, most, ())
+        return Preview(tuple(messages), shown, sizes, max_tokens, (TemplateProblem(template, None, text),))
+    return Preview(tuple(messages), shown, sizes, max_tokens, ())
 
 
 def _elsewhere(
-    prompts: PromptSet, others: Sequence[tuple[Context, Sequence[Item]]]
+    prompts: PromptSet, other_contexts: Sequence[tuple[Context, Sequence[Item]]]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every template with values of its own."""
-    for context, items in others:
+    for context, items in other_contexts:
         if context.batch:
             name = "update" if context.seen else "first"
-            values = questions.update_values(prompts, context)
-            yield name, {k: v for k, v in values.items() if k in questions.VARIABLES[name]}
+            values = prompt_rendering.update_values(prompts, context)
+            yield name, {k: v for k, v in values.items() if k in prompt_rendering.VARIABLES[name]}
         else:
-            part = items[: prompts.items_per_call]
-            yield "rate", questions.rate_values(prompts, context, part)
-            schema = json.dumps(answers.ratings_schema(part, context.scale))
-            given = {"problem": PROBLEM, "schema": schema, **questions.nouns(context.words)}
-            yield "repair", {**given, "items": part[:2]}
-            yield "repair", {**given, "items": ()}
+            shown_items = items[: prompts.items_per_call]
+            yield "rate", prompt_rendering.rate_values(prompts, context, shown_items)
+            schema = json.dumps(answers.ratings_schema(shown_items, context.scale))
+            template_values = {
+                "problem": PROBLEM,
+                "schema": schema,
+                **prompt_rendering.noun_variables(context.item_nouns),
+            }
+            yield "repair", {**template_values, "items": shown_items[:2]}
+            yield "repair", {**template_values, "items": ()}
 
 
 def _limit(spec: str) -> int | None:
@@ -138,6 +149,6 @@ def _limit(spec: str) -> int | None:
         return None
     try:
         endpoint, model = resolve(spec)
-    except BadRequest:
+    except InvalidInputError:
         return None
     return context_window(f"{endpoint.url}|{model}") if endpoint.kind == "openai" else None

@@ -17,36 +17,36 @@ from dataclasses import dataclass
 from lusifer.datasets import RatingScale
 from lusifer.llm import Token
 
-LEAST_MASS = 0.5
+MIN_SCALE_PROBABILITY = 0.5
 _NUMBER = re.compile(r"(\d+)(?:(\.)(\d*))?(?!\w)")
 _ID = re.compile(r'"item_id"\s*:\s*"?(-?\d+)')
 _RATING = re.compile(r'"rating"\s*:\s*"?(?=\d)')
 
 
 @dataclass(frozen=True)
-class Chances:
+class RatingProbabilities:
     """A distribution over the values of a scale, and the probability mass that lay on them."""
 
-    chances: dict[float, float]
-    mass: float
+    probabilities: dict[float, float]
+    scale_probability: float
 
     @property
     def expected(self) -> float:
         """Mean."""
-        return sum(v * p for v, p in self.chances.items())
+        return sum(v * p for v, p in self.probabilities.items())
 
     @property
-    def spread(self) -> float:
+    def std(self) -> float:
         """Standard deviation."""
         mean = self.expected
-        return math.sqrt(sum(p * (v - mean) ** 2 for v, p in self.chances.items()))
+        return math.sqrt(sum(p * (v - mean) ** 2 for v, p in self.probabilities.items()))
 
 
 def objects(text: str) -> Iterator[tuple[int, int]]:
     """Where the innermost JSON objects of a text begin and end; the last may be cut off."""
     opened: list[list] = []
     inside = escaped = False
-    for at, c in enumerate(text):
+    for position, c in enumerate(text):
         if inside:
             if escaped:
                 escaped = False
@@ -59,46 +59,48 @@ def objects(text: str) -> Iterator[tuple[int, int]]:
         elif c == "{":
             for outer in opened:
                 outer[1] = False
-            opened.append([at, True])
+            opened.append([position, True])
         elif c == "}" and opened:
             start, innermost = opened.pop()
             if innermost:
-                yield start, at + 1
+                yield start, position + 1
     if opened and opened[-1][1]:
         yield opened[-1][0], len(text)
 
 
-def chances_of_ratings(text: str, tokens: Sequence[Token], scale: RatingScale) -> dict[int, Chances]:
+def rating_probabilities(text: str, tokens: Sequence[Token], scale: RatingScale) -> dict[int, RatingProbabilities]:
     """The distribution of each item's rating in an answer to the ratings schema, by item id.
 
     Only items whose rating's token is found are there; the first object of an id counts.
     """
-    found: dict[int, Chances] = {}
+    by_item: dict[int, RatingProbabilities] = {}
     if not tokens:
-        return found
+        return by_item
     for start, end in objects(text):
         item, rating = _ID.search(text, start, end), _RATING.search(text, start, end)
         # An id at the very end of an answer that was cut off may have had another digit.
-        if item and rating and item.end() < len(text) and int(item[1]) not in found:
-            chances = chances_at(text, rating.end(), tokens, scale)
-            if chances is not None:
-                found[int(item[1])] = chances
-    return found
+        if item and rating and item.end() < len(text) and int(item[1]) not in by_item:
+            probabilities = probabilities_at(text, rating.end(), tokens, scale)
+            if probabilities is not None:
+                by_item[int(item[1])] = probabilities
+    return by_item
 
 
-def chances_at(text: str, at: int, tokens: Sequence[Token], scale: RatingScale) -> Chances | None:
+def probabilities_at(
+    text: str, position: int, tokens: Sequence[Token], scale: RatingScale
+) -> RatingProbabilities | None:
     """The distribution of the number that begins at a place of the text.
 
     On a scale with half steps the fraction is a second token. Its probabilities are known after the
     whole part that was written, and are taken for the other whole parts as well.
     """
-    near = [n for n, t in enumerate(tokens) if t.start <= at < t.start + max(len(t.text), 1)]
+    near = [n for n, t in enumerate(tokens) if t.start <= position < t.start + max(len(t.text), 1)]
     if not near:
         return None
     first = tokens[near[0]]
-    lead = text[first.start : at]
+    lead = text[first.start : position]
     fraction = _fraction_after(tokens, near[0]) if scale.step != int(scale.step) else None
-    chances: dict[float, float] = defaultdict(float)
+    by_value: dict[float, float] = defaultdict(float)
     for word, logprob in _alternatives(first):
         if not word.startswith(lead):
             continue
@@ -107,17 +109,17 @@ def chances_at(text: str, at: int, tokens: Sequence[Token], scale: RatingScale) 
             continue
         whole, p = float(match[1]), math.exp(logprob)
         if match[3]:
-            chances[float(match[0])] += p
+            by_value[float(match[0])] += p
         elif fraction and match.end() == len(word):
-            for part, share in fraction.items():
-                chances[whole + part] += p * share
+            for decimals, share in fraction.items():
+                by_value[whole + decimals] += p * share
         else:
-            chances[whole] += p
-    on_scale = {v: p for v, p in chances.items() if scale.contains(v)}
-    mass = sum(on_scale.values())
-    if mass <= 0:
+            by_value[whole] += p
+    on_scale = {v: p for v, p in by_value.items() if scale.contains(v)}
+    scale_mass = sum(on_scale.values())
+    if scale_mass <= 0:
         return None
-    return Chances({v: p / mass for v, p in sorted(on_scale.items())}, min(mass, 1.0))
+    return RatingProbabilities({v: p / scale_mass for v, p in sorted(on_scale.items())}, min(scale_mass, 1.0))
 
 
 def _fraction_after(tokens: Sequence[Token], at: int) -> dict[float, float] | None:

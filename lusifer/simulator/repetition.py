@@ -44,7 +44,7 @@ def repetition(steps: Sequence[Step], number: int) -> Repetition:
         if likeness > best:
             best, of = likeness, earlier.number
     texts = [b.text for b in step.profile.bullets]
-    pairs = tuple((a, b) for at, a in enumerate(texts) for b in texts[at + 1 :] if alike(a, b) >= ALIKE)
+    pairs = tuple((a, b) for index, a in enumerate(texts) for b in texts[index + 1 :] if alike(a, b) >= ALIKE)
     return Repetition(best, of, pairs)
 
 

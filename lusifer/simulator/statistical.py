@@ -16,14 +16,14 @@ import numpy as np
 from lusifer.datasets import Item
 from lusifer.simulator import wording
 from lusifer.simulator.aspects import Aspect, aspects_of
-from lusifer.simulator.evolution import BATCH, HISTORY
-from lusifer.simulator.taste import Evidence, TasteModel, level, tastes, user_mean
+from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
+from lusifer.simulator.taste import AspectEvidence, TasteModel, level, measure_tastes, user_mean
 from lusifer.simulator.types import (
     Bullet,
     Change,
     Context,
-    Crowd,
     Direction,
+    ItemEvidence,
     Profile,
     Rated,
     Section,
@@ -45,13 +45,13 @@ fall short again before it is unsaid; and from which it is worth naming in a rea
 
 
 @dataclass(frozen=True)
-class Shift:
+class TasteShift:
     """One bullet that changes at a step: from which strength to which, and what shows it."""
 
     aspect: Aspect
     before: int
     after: int
-    evidence: Evidence | None
+    evidence: AspectEvidence | None
     cited: tuple[Rated, ...]
 
     @property
@@ -65,7 +65,7 @@ class StatisticalUserModel:
     """The built-in. A pure function of its context; see `lusifer.simulator.types.UserModel`."""
 
     spec = "builtin"
-    history, batch_size = HISTORY, BATCH
+    history, batch_size = DEFAULT_HISTORY, DEFAULT_BATCH_SIZE
 
     def __init__(self, *, evidence: bool = False) -> None:
         """With ``evidence`` it is told what others gave, starts from that, and says so."""
@@ -79,29 +79,31 @@ class StatisticalUserModel:
     def rate(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """The user's present level plus what the movie's genres and era add for this user."""
         mean = user_mean(context.seen, context.usual_rating)
-        now = level(context.seen, context.usual_rating)
+        present_level = level(context.seen, context.usual_rating)
         model = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
-        evidence = tastes(context.seen, mean)
+        evidence = measure_tastes(context.seen, mean)
         answers = []
         for item in items:
-            parts = model.contributions(item)
-            reason = _reason(item, parts, evidence, context, mean)
-            crowd = context.crowd.get(item.id)
-            if crowd is None:
-                about = now.now + sum(parts.values())
+            contributions = model.contributions(item)
+            reason = _reason(item, contributions, evidence, context, mean)
+            others = context.item_evidence.get(item.id)
+            if others is None:
+                raw = present_level.expected + sum(contributions.values())
             else:
-                drift = now.now - mean if context.seen else 0.0
-                about = _with_crowd(crowd, drift, sum(parts.values()))
-                reason = wording.leaning(crowd, reason, item.words)
-            expected = float(context.scale.clip(about))
-            answers.append(SimulatedRating(item.id, context.scale.nearest(expected), expected, now.spread, reason))
+                drift = present_level.expected - mean if context.seen else 0.0
+                raw = _with_evidence(others, drift, sum(contributions.values()))
+                reason = wording.leaning(others, reason, item.item_nouns)
+            expected = float(context.scale.clip(raw))
+            answers.append(
+                SimulatedRating(item.id, context.scale.nearest(expected), expected, present_level.std, reason)
+            )
         return tuple(answers)
 
     def update(self, context: Context) -> Update:
         """Move the bullets that the batch gives cause to move; keep all others word for word."""
         seen = context.seen + context.batch
         mean = user_mean(seen, context.usual_rating)
-        shifts = _taste_shifts(context, tastes(seen, mean), mean)
+        shifts = _taste_shifts(context, measure_tastes(seen, mean), mean)
         user = context.user.id
         profile = context.profile
         changes = []
@@ -120,9 +122,9 @@ OWN_TASTE, OWN_DRIFT = 0.25, 0.1
 on forecasts of the training part (``benchmarks/builtin_settings.py``)."""
 
 
-def _with_crowd(crowd: Crowd, drift: float, taste: float) -> float:
+def _with_evidence(evidence: ItemEvidence, drift: float, taste: float) -> float:
     """The expected rating that starts from what others say of a movie."""
-    start = crowd.estimate if crowd.estimate is not None else crowd.mean
+    start = evidence.fm_estimate if evidence.fm_estimate is not None else evidence.mean
     return start + OWN_TASTE * taste + OWN_DRIFT * drift
 
 
@@ -140,7 +142,7 @@ def _strength(effect: float, before: int) -> int:
     return 0
 
 
-def _taste_shifts(context: Context, evidence: dict[str, Evidence], mean: float) -> list[Shift]:
+def _taste_shifts(context: Context, evidence: dict[str, AspectEvidence], mean: float) -> list[TasteShift]:
     """Every aspect whose strength the batch moves, most important first.
 
     An aspect moves only if the batch itself holds a movie of it on the side that it moves to: what
@@ -153,10 +155,10 @@ def _taste_shifts(context: Context, evidence: dict[str, Evidence], mean: float) 
             in_batch.setdefault(aspect.key, []).append(rated)
     shifts = []
     for key, batch in in_batch.items():
-        found = evidence[key]
+        aspect_evidence = evidence[key]
         before = held.get(key, 0)
-        after = _strength(found.effect, before)
-        if before == 0 and not _worth_saying(found, evidence, len(context.seen + context.batch)):
+        after = _strength(aspect_evidence.effect, before)
+        if before == 0 and not _worth_saying(aspect_evidence, evidence, len(context.seen + context.batch)):
             after = 0
         if after == before:
             continue
@@ -165,25 +167,25 @@ def _taste_shifts(context: Context, evidence: dict[str, Evidence], mean: float) 
         if not cited:
             continue
         cited.sort(key=lambda r: -r.rating if up else r.rating)
-        shifts.append(Shift(found.aspect, before, after, found, tuple(cited)))
+        shifts.append(TasteShift(aspect_evidence.aspect, before, after, aspect_evidence, tuple(cited)))
     shifts.sort(key=lambda s: (-s.weight, s.aspect.key))
     return _within_limits(context.profile, shifts)
 
 
-def _worth_saying(found: Evidence, evidence: dict[str, Evidence], seen: int) -> bool:
+def _worth_saying(aspect_evidence: AspectEvidence, evidence: dict[str, AspectEvidence], seen: int) -> bool:
     """Whether an aspect says something that its parts (a pair's two genres) do not say already.
 
     An era that most of the seen films are from says nothing about any of them.
     """
-    kind = found.aspect.key.split(":")[0]
+    kind = aspect_evidence.aspect.key.split(":")[0]
     if kind == "series":
-        return len({r.item.id for r in found.rated}) >= 2
+        return len({r.item.id for r in aspect_evidence.rated}) >= 2
     if kind in {"theme", "era", "mood"}:
-        if found.count < 3 or (kind == "era" and found.count * 2 > seen):
+        if aspect_evidence.count < 3 or (kind == "era" and aspect_evidence.count * 2 > seen):
             return False
-        parts = [abs(evidence[p].effect) for p in found.aspect.parents if p in evidence]
-        return abs(found.effect) > max(parts, default=0.0)
-    return found.count >= 2
+        parts = [abs(evidence[p].effect) for p in aspect_evidence.aspect.parents if p in evidence]
+        return abs(aspect_evidence.effect) > max(parts, default=0.0)
+    return aspect_evidence.count >= 2
 
 
 def _section(aspect: Aspect, strength: int) -> Section:
@@ -192,7 +194,7 @@ def _section(aspect: Aspect, strength: int) -> Section:
     return "likes" if strength > 0 else "dislikes"
 
 
-def _within_limits(profile: Profile, shifts: list[Shift]) -> list[Shift]:
+def _within_limits(profile: Profile, shifts: list[TasteShift]) -> list[TasteShift]:
     """Drop the least important new bullets where a section is full (old ones never make way)."""
     room = {name: limit - len(profile.section(name)) for name, limit in LIMITS.items()}
     for shift in shifts:
@@ -200,21 +202,21 @@ def _within_limits(profile: Profile, shifts: list[Shift]) -> list[Shift]:
             _section(shift.aspect, shift.after) if shift.after else None
         ):
             room[_section(shift.aspect, shift.before)] += 1
-    kept = []
+    allowed = []
     for shift in shifts:
         place = _section(shift.aspect, shift.after) if shift.after else None
         moves_in = place and not (shift.before and _section(shift.aspect, shift.before) == place)
         if moves_in and place:
             if room[place] <= 0:
                 if shift.before:  # it turned round but there is no room on the other side: unsaid
-                    kept.append(replace(shift, after=0))
+                    allowed.append(replace(shift, after=0))
                 continue
             room[place] -= 1
-        kept.append(shift)
-    return kept
+        allowed.append(shift)
+    return allowed
 
 
-def _apply(profile: Profile, shift: Shift, mean: float, user: int) -> Profile:
+def _apply(profile: Profile, shift: TasteShift, mean: float, user: int) -> Profile:
     """The profile with one bullet put in, rewritten in place, or taken out."""
     sections = {name: list(profile.section(name)) for name in LIMITS}
     bullet = None
@@ -230,10 +232,10 @@ def _apply(profile: Profile, shift: Shift, mean: float, user: int) -> Profile:
             shift.after,
         )
     for name, bullets in sections.items():
-        for at, old in enumerate(bullets):
+        for index, old in enumerate(bullets):
             if old.aspect == shift.aspect.key:
                 stays = bullet is not None and _section(shift.aspect, shift.after) == name
-                bullets[at : at + 1] = [bullet] if stays and bullet else []
+                bullets[index : index + 1] = [bullet] if stays and bullet else []
                 if stays:
                     return _with(profile, sections)
     if bullet:
@@ -246,22 +248,22 @@ def _with(profile: Profile, sections: dict[Section, list[Bullet]]) -> Profile:
     return replace(profile, **changed)
 
 
-def _examples(shift: Shift, mean: float, side: int, profile: Profile) -> list[Rated]:
+def _examples(shift: TasteShift, mean: float, side: int, profile: Profile) -> list[Rated]:
     """Two movies that show a taste: the clearest of all seen, those not named in another bullet
     first among equals, then the newest."""
     assert shift.evidence is not None
     fitting = [r for r in shift.evidence.rated if (r.rating - mean) * side > 0]
     if not fitting:
         fitting = list(shift.evidence.rated)
-    said = " ".join(b.text for b in profile.bullets if b.aspect != shift.aspect.key)
+    other_bullets = " ".join(b.text for b in profile.bullets if b.aspect != shift.aspect.key)
     order = sorted(
         enumerate(fitting),
-        key=lambda p: (-(p[1].rating - mean) * side, wording.short(p[1]) in said, -p[0]),
+        key=lambda p: (-(p[1].rating - mean) * side, wording.short(p[1]) in other_bullets, -p[0]),
     )
     return [r for _, r in order[:2]]
 
 
-def _as_change(shift: Shift) -> Change:
+def _as_change(shift: TasteShift) -> Change:
     before, after = shift.before, shift.after
     direction: Direction
     if after and (not before or before * after < 0):
@@ -304,54 +306,54 @@ def _habits(profile: Profile, context: Context, seen: tuple[Rated, ...]) -> tupl
     }
     mode, most = Counter(ratings.tolist()).most_common(1)[0]
     numbers |= {"mode": float(mode), "most": float(most)}
-    wanted: dict[str, str] = {}
+    habits: dict[str, str] = {}
     bands = ((0.78, "very-generous"), (0.68, "generous"), (0.55, "balanced"), (0.42, "strict"))
-    wanted["habit:level"] = next((k for least, k in bands if share >= least), "very-strict")
+    habits["habit:level"] = next((k for least, k in bands if share >= least), "very-strict")
     if len(ratings) >= 8:
         spread = float(ratings.std()) / width
         if spread >= 0.3 and numbers["top"] and numbers["bottom"]:
-            wanted["habit:range"] = "wide"
+            habits["habit:range"] = "wide"
         elif spread <= 0.18 and most * 2 >= len(ratings):
-            wanted["habit:range"] = "narrow"
+            habits["habit:range"] = "narrow"
     if len(context.seen) >= 5 and len(batch) >= 3:
         before = float(np.mean([r.rating for r in context.seen]))
         numbers |= {"recent": float(batch.mean()), "before": before, "batch": float(len(batch))}
         if abs(batch.mean() - before) >= 0.12 * width:
-            wanted["habit:trend"] = "kinder" if batch.mean() > before else "stricter"
-    return _place_habits(profile, context, wanted, numbers)
+            habits["habit:trend"] = "kinder" if batch.mean() > before else "stricter"
+    return _place_habits(profile, context, habits, numbers)
 
 
 _HABIT_NAMES = {
-    "very-generous": "very generous marking",
-    "generous": "generous marking",
-    "balanced": "marks around the middle",
-    "strict": "strict marking",
-    "very-strict": "very strict marking",
+    "very-generous": "very generous ratings",
+    "generous": "generous ratings",
+    "balanced": "ratings around the middle",
+    "strict": "strict ratings",
+    "very-strict": "very strict ratings",
     "wide": "use of the whole scale",
-    "narrow": "marks that hardly vary",
-    "stricter": "marks drifting down",
-    "kinder": "marks drifting up",
+    "narrow": "ratings that hardly vary",
+    "stricter": "ratings drifting down",
+    "kinder": "ratings drifting up",
 }
 
 
 def _place_habits(
     profile: Profile,
     context: Context,
-    wanted: dict[str, str],
+    habits: dict[str, str],
     numbers: dict[str, float],
 ) -> tuple[Profile, list[Change]]:
     old = {b.aspect.rsplit("=", 1)[0]: b for b in profile.rating_habits}
     bullets, changes = [], []
     for key in ("habit:level", "habit:range", "habit:trend"):
-        before, kind = old.get(key), wanted.get(key)
+        before, kind = old.get(key), habits.get(key)
         tag = f"{key}={kind}"
-        again = before is not None and before.aspect == tag
-        if again and before and key != "habit:trend":
+        unchanged = before is not None and before.aspect == tag
+        if unchanged and before and key != "habit:trend":
             bullets.append(before)
             continue
         if kind:
             bullets.append(Bullet(wording.habit(kind, numbers, context.seen + context.batch), tag))
-            direction: Direction = "strengthened" if again else "gained"
+            direction: Direction = "strengthened" if unchanged else "gained"
             changes.append(Change(_HABIT_NAMES[kind], direction, _telling(context, kind)))
         elif before:
             was = before.aspect.rsplit("=", 1)[1]
@@ -378,7 +380,7 @@ def _telling(context: Context, kind: str, *, against: bool = False) -> tuple[int
 # ---- why ------------------------------------------------------------------------------------------
 
 
-def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
+def _explain(context: Context, shifts: list[TasteShift], habits: int) -> str:
     """One or two sentences on what changed and which ratings did it."""
     user, step = context.user.id, context.step
     ordered = sorted(context.batch, key=lambda r: r.rating)
@@ -392,20 +394,20 @@ def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
             (
                 "Nothing in these ratings contradicts the profile",
                 "These ratings fit what was known",
-                "No taste moved this time",
+                "No preference changed this time",
             ),
             user,
             step,
         )
-        tail = "; only the marking habits shifted" if habits else ""
+        tail = "; only the rating habits changed" if habits else ""
         return wording.sentence(f"{lead}: {span}{tail}")
     clauses: list[str] = []
-    told: set[int] = set()
+    told_ids: set[int] = set()
     for shift in shifts:
-        fresh = [r for r in shift.cited if r.item.id not in told]
+        fresh = [r for r in shift.cited if r.item.id not in told_ids]
         if clauses and not fresh:
             continue  # the same movies again would say the same thing twice
-        told.update(r.item.id for r in (fresh or shift.cited)[:2])
+        told_ids.update(r.item.id for r in (fresh or shift.cited)[:2])
         change = _as_change(shift)
         clauses.append(wording.change_clause(change, shift.aspect.words, fresh or shift.cited, user, step))
         if len(clauses) == 2:
@@ -418,7 +420,7 @@ def _explain(context: Context, shifts: list[Shift], habits: int) -> str:
 def _reason(
     item: Item,
     parts: dict[str, float],
-    evidence: dict[str, Evidence],
+    evidence: dict[str, AspectEvidence],
     context: Context,
     mean: float,
 ) -> str:
@@ -445,13 +447,13 @@ def _reason(
     if main is None:
         known = [evidence[k] for k in parts if k in evidence and k.startswith("genre:")]
         if not known:
-            return "This user has rated nothing like it yet, so it gets their present usual mark."
+            return "This user has rated nothing like it yet, so it gets their current usual rating."
         most = max(known, key=lambda e: e.count)
         count = "one rating" if most.count == 1 else f"{most.count} ratings"
         shown = wording.marks_in_brackets(most.rated[-1:])
         forms = (
-            "No clear leaning for or against {x} so far ({c}, most recently {s}): close to the usual mark",
-            "{x} left no clear mark ({c}, most recently {s}), so about what this user mostly gives",
+            "No clear leaning for or against {x} so far ({c}, most recently {s}): close to the usual rating",
+            "{x} left no clear impression ({c}, most recently {s}), so about what this user mostly gives",
             "Little to go by: {c} of {x} pull no clear way (most recently {s})",
         )
         form = wording.pick(forms if count != "one rating" else forms[:1], user, item.id)
@@ -462,16 +464,18 @@ def _reason(
     return wording.sentence(text)
 
 
-def _spoke(found: Evidence, side: int, user: int, item: Item, mean: float, *, short: bool = False) -> str:
+def _spoke(
+    aspect_evidence: AspectEvidence, side: int, user: int, item: Item, mean: float, *, short: bool = False
+) -> str:
     """``crime films have done well here (5 for Heat, 4 for Seven)``."""
-    fitting = [r for r in found.rated if (r.rating - mean) * side > 0]
+    fitting = [r for r in aspect_evidence.rated if (r.rating - mean) * side > 0]
     ordered = sorted(enumerate(fitting), key=lambda p: (-p[1].rating * side, -p[0]))
     shown = [r for _, r in ordered[: 1 if short else 2]]
-    words = found.aspect.words
+    words = aspect_evidence.aspect.words
     have = "has" if words in {"film noir", "science fiction"} else "have"
     if side > 0:
-        forms = ("{x} {h} done well here", "{x} {h} pleased this user", "{x} {h} earned good marks")
+        forms = ("{x} {h} done well here", "{x} {h} pleased this user", "{x} {h} earned good ratings")
     else:
-        forms = ("{x} {h} fared badly here", "{x} {h} left this user cold", "{x} {h} cost marks")
-    lead = wording.pick(forms, user, item.id, found.aspect.key).format(x=words, h=have)
+        forms = ("{x} {h} fared badly here", "{x} {h} left this user cold", "{x} {h} lowered ratings")
+    lead = wording.pick(forms, user, item.id, aspect_evidence.aspect.key).format(x=words, h=have)
     return f"{lead} ({wording.marks_in_brackets(shown)})" if shown else lead

@@ -8,7 +8,7 @@ import numpy as np
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
-from lusifer.simulator.evolution import BATCH, HISTORY, evolve, plan
+from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY, evolve, make_evolution_spec
 from lusifer.simulator.statistical import StatisticalUserModel
 
 WEEK = 7 * 86400
@@ -30,21 +30,21 @@ def suggest(dataset: Dataset, split: Split, count: int = 5, look_at: int = 60) -
     questionnaire, not a person whose taste moves. Only training ratings are looked at.
     """
     train, ids, counts = split.train, split.train.user_ids, split.train.counts
-    able = ids[counts >= HISTORY]
+    eligible = ids[counts >= DEFAULT_HISTORY]
     spans = []
-    for user in able.tolist()[:20_000]:  # enough to choose from, however large the data set
+    for user in eligible.tolist()[:20_000]:  # enough to choose from, however large the data set
         rows = train.of_user(user)
-        newest = rows.timestamp[-HISTORY:]
-        spread = float(rows.rating[-HISTORY:].std())
+        newest = rows.timestamp[-DEFAULT_HISTORY:]
+        std = float(rows.rating[-DEFAULT_HISTORY:].std())
         days = len(np.unique(newest // 86400))
-        if spread >= 0.7:
+        if std >= 0.7:
             spans.append((days, int(newest[-1] - newest[0]), user))
     spans.sort(reverse=True)
-    model, found = StatisticalUserModel(), []
+    model, suggestions = StatisticalUserModel(), []
     for _, seconds, user in spans[:look_at]:
-        what = plan(dataset, split, user, model, history=HISTORY, batch_size=BATCH)
-        steps = list(evolve(dataset, split, model, what))
+        spec = make_evolution_spec(dataset, split, user, model, history=DEFAULT_HISTORY, batch_size=DEFAULT_BATCH_SIZE)
+        steps = list(evolve(dataset, split, model, spec))
         changes = sum(c.polarity != 0 for s in steps for c in s.changes)
-        found.append(Suggestion(user, seconds, changes))
-    found.sort(key=lambda s: (s.seconds >= 2 * WEEK, s.changes), reverse=True)
-    return found[:count]
+        suggestions.append(Suggestion(user, seconds, changes))
+    suggestions.sort(key=lambda s: (s.seconds >= 2 * WEEK, s.changes), reverse=True)
+    return suggestions[:count]

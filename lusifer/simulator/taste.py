@@ -22,7 +22,7 @@ DOUBT = 4.0
 
 
 @dataclass
-class Evidence:
+class AspectEvidence:
     """What the ratings say of one aspect: its movies, and their mean distance from the user's mean."""
 
     aspect: Aspect
@@ -53,25 +53,25 @@ def user_mean(seen: Sequence[Rated], usual: float, doubt: float = 0.0) -> float:
     return (sum(r.rating for r in seen) + doubt * usual) / max(len(seen) + doubt, 1)
 
 
-def tastes(seen: Sequence[Rated], mean: float) -> dict[str, Evidence]:
+def measure_tastes(seen: Sequence[Rated], mean: float) -> dict[str, AspectEvidence]:
     """Evidence for every aspect that the seen movies have, by aspect key."""
-    found: dict[str, Evidence] = {}
+    by_aspect: dict[str, AspectEvidence] = {}
     for rated in seen:
         for aspect in aspects_of(rated.item):
-            evidence = found.get(aspect.key)
+            evidence = by_aspect.get(aspect.key)
             if evidence is None:
-                evidence = found[aspect.key] = Evidence(aspect)
+                evidence = by_aspect[aspect.key] = AspectEvidence(aspect)
             evidence.rated.append(rated)
             evidence.total += rated.rating - mean
-    return found
+    return by_aspect
 
 
 @dataclass(frozen=True)
 class Level:
     """Where a user's ratings stand now: newest weighted most, shrunk towards the usual rating."""
 
-    now: float
-    spread: float
+    expected: float
+    std: float
 
 
 HALF_LIFE = 10.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from lusifer.datasets import MOVIES, Item, RatingScale, User, Words
+from lusifer.datasets import MOVIES, Item, ItemNouns, RatingScale, User
 
 Section = Literal["likes", "dislikes", "people_and_themes", "mood", "rating_habits"]
 SECTIONS: dict[Section, str] = {
@@ -95,22 +95,36 @@ class Change:
 class SimulatedRating:
     """An answer to "how would this user rate it".
 
-    ``rating`` is on the scale, ``expected`` a number inside its range, ``spread`` a standard
+    ``rating`` is on the scale, ``expected`` a number inside its range, ``std`` a standard
     deviation in the same unit (``None`` if the model gave none). A rating that the model failed to
     give has ``rating`` and ``expected`` ``None`` and says why in ``failure``; it is never replaced.
-    ``how`` says where ``expected`` is from: ``tokens`` (token probabilities; ``mass`` of them lay on the
-    scale), ``samples`` (the mean of several draws), ``stated`` (the model's own number), ``rating``
+    ``how`` says where ``expected`` is from: ``tokens`` (token probabilities, of which
+    ``scale_probability`` lay on the scale), ``samples`` (the mean of several samples), ``stated`` (number stated by the model), ``rating``
     (the rating itself), or empty for the built-in.
     """
 
     item_id: int
     rating: float | None
     expected: float | None
-    spread: float | None = None
+    std: float | None = None
     reason: str = ""
     failure: str = ""
-    mass: float | None = None
+    scale_probability: float | None = None
     how: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict under the names by which ratings are stored (see `STORED_AS`)."""
+        return {STORED_AS.get(name, name): value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SimulatedRating:
+        """The inverse of `to_json`."""
+        names = {stored: name for name, stored in STORED_AS.items()}
+        return cls(**{names.get(name, name): value for name, value in data.items()})
+
+
+STORED_AS = {"std": "spread", "scale_probability": "mass"}
+"""Fields of a `SimulatedRating` that databases and files know by another name."""
 
 
 @dataclass(frozen=True)
@@ -123,20 +137,20 @@ class Update:
 
 
 @dataclass(frozen=True)
-class Crowd:
+class ItemEvidence:
     """What others say of one item: community evidence, for a prompt or a reason.
 
-    ``mean`` is damped by five usual ratings over ``count`` ratings; ``spread`` a standard deviation
+    ``mean`` is damped by five usual ratings over ``count`` ratings; ``std`` a standard deviation
     (``None`` below two ratings); ``near_mean`` the mean rating of the ``near_count`` most similar users
     who rated it; ``estimate`` what the factorisation machines expect of this user.
     """
 
     mean: float
     count: int
-    spread: float | None
+    std: float | None
     near_mean: float | None
     near_count: int
-    estimate: float | None
+    fm_estimate: float | None
 
 
 @dataclass(frozen=True)
@@ -151,8 +165,8 @@ class Context:
         seen: the history shown so far, oldest first.
         batch: the ratings of this step, for ``update`` alone (they are not in ``seen`` yet).
         step: number of this step, from 1; for ``rate``, the number of steps done.
-        crowd: community evidence on the items that are asked about, by item id; empty without.
-        words: what items are called.
+        item_evidence: community evidence on the items that are asked about, by item id; empty without.
+        item_nouns: what items are called.
     """
 
     user: User
@@ -162,18 +176,18 @@ class Context:
     seen: tuple[Rated, ...] = ()
     batch: tuple[Rated, ...] = ()
     step: int = 1
-    crowd: Mapping[int, Crowd] = field(default_factory=dict)
-    words: Words = MOVIES
+    item_evidence: Mapping[int, ItemEvidence] = field(default_factory=dict)
+    item_nouns: ItemNouns = MOVIES
 
-    def hearing(self, crowd: Mapping[int, Crowd]) -> Context:
+    def with_evidence(self, item_evidence: Mapping[int, ItemEvidence]) -> Context:
         """The context with what others say of the items that are asked about next."""
-        return replace(self, crowd=crowd)
+        return replace(self, item_evidence=item_evidence)
 
-    def reading(self, batch: tuple[Rated, ...]) -> Context:
+    def with_batch(self, batch: tuple[Rated, ...]) -> Context:
         """The context with a batch to read."""
         return replace(self, batch=batch)
 
-    def after(self, update: Update) -> Context:
+    def after_update(self, update: Update) -> Context:
         """The context once the batch has been read."""
         return replace(
             self,
@@ -181,7 +195,7 @@ class Context:
             seen=self.seen + self.batch,
             batch=(),
             step=self.step + 1,
-            crowd={},
+            item_evidence={},
         )
 
 
@@ -190,7 +204,7 @@ class UserModel(Protocol):
 
     ``spec`` names the model (``builtin``, ``openai:NAME``), ``version`` what else decides its
     answers (the built-in's version number; a language model's prompt version). ``evidence`` says whether
-    it must be told what others gave (`Context.crowd`). ``history`` ratings are read, ``batch_size`` at a
+    it must be told what others gave (`Context.item_evidence`). ``history`` ratings are read, ``batch_size`` at a
     time, unless somebody says otherwise.
     """
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.evolution import Step
 from lusifer.simulator.types import Profile, SimulatedRating
@@ -28,24 +28,24 @@ class WithUsers(RatingTable):
     ``user_ids`` and the columns are those of the table behind.
     """
 
-    def __init__(self, behind: RatingTable, own: Mapping[int, RatingTable]) -> None:
-        super().__init__(behind.user, behind.item, behind.rating, behind.timestamp)
-        self.__dict__.update(mean=behind.mean, _index=behind._index, own=dict(own))
+    def __init__(self, table: RatingTable, tables: Mapping[int, RatingTable]) -> None:
+        super().__init__(table.user, table.item, table.rating, table.timestamp)
+        self.__dict__.update(mean=table.mean, _index=table._index, own=dict(tables))
 
     def of_user(self, user_id: int) -> RatingTable:
         """As in the table behind, but for those who have others."""
-        own: dict[int, RatingTable] = self.__dict__["own"]
-        return own[user_id] if user_id in own else super().of_user(user_id)
+        tables: dict[int, RatingTable] = self.__dict__["own"]
+        return tables[user_id] if user_id in tables else super().of_user(user_id)
 
 
-def replaced(split: Split, own: Mapping[int, RatingTable], how: str) -> Split:
-    """The split in which some users have other training ratings, in the order of their tables; ``how`` is
+def replace_histories(split: Split, tables: Mapping[int, RatingTable], reason: str) -> Split:
+    """The split in which some users have other training ratings, in the order of their tables; ``reason`` is
     part of its name, as are the ratings."""
-    names = hashlib.sha256("".join(f"{u}:{_name(t)}" for u, t in sorted(own.items())).encode())
-    return Split(f"{split.id}+{how}-{names.hexdigest()[:10]}", WithUsers(split.train, own), split.test)
+    names = hashlib.sha256("".join(f"{u}:{_name(t)}" for u, t in sorted(tables.items())).encode())
+    return Split(f"{split.id}+{reason}-{names.hexdigest()[:10]}", WithUsers(split.train, tables), split.test)
 
 
-def altered(
+def alter_history(
     dataset: Dataset,
     split: Split,
     user: int,
@@ -64,30 +64,30 @@ def altered(
         without: items that are left out.
 
     Raises:
-        BadRequest: a movie that the user has not rated there, a rating off the scale, or nothing left.
+        InvalidInputError: a movie that the user has not rated there, a rating off the scale, or nothing left.
     """
-    own = split.train.of_user(user)
-    own = own.slice(max(0, len(own) - history), len(own))
-    given = dict(ratings or {})
-    known = set(own.item.tolist())
-    strange = (set(given) | set(without)) - known
+    user_rows = split.train.of_user(user)
+    user_rows = user_rows.slice(max(0, len(user_rows) - history), len(user_rows))
+    new_ratings = dict(ratings or {})
+    known = set(user_rows.item.tolist())
+    strange = (set(new_ratings) | set(without)) - known
     if strange:
-        raise BadRequest(
-            f"User {user} has no rating of {dataset.words.one} {min(strange)} in the training part.",
-            "Choose one of their history.",
+        raise InvalidInputError(
+            f"User {user} has no rating of {dataset.item_nouns.singular} {min(strange)} in the training set.",
+            "Choose one from their history.",
         )
-    for value in given.values():
+    for value in new_ratings.values():
         if not dataset.scale.contains(value):
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{value:g} is not on the scale.", f"Give {dataset.scale.lowest:g} to {dataset.scale.highest:g}."
             )
-    kept = own.select(~np.isin(own.item, list(without)))
-    if not len(kept):
-        raise BadRequest("Nothing would be left to read.", "Leave fewer ratings out.")
-    changed = kept.rating.copy()
-    for item, value in given.items():
-        changed[kept.item == item] = value
-    table = RatingTable(kept.user, kept.item, changed, kept.timestamp)
+    remaining = user_rows.select(~np.isin(user_rows.item, list(without)))
+    if not len(remaining):
+        raise InvalidInputError("No ratings would be left to read.", "Remove fewer ratings.")
+    changed = remaining.rating.copy()
+    for item, value in new_ratings.items():
+        changed[remaining.item == item] = value
+    table = RatingTable(remaining.user, remaining.item, changed, remaining.timestamp)
     return Split(f"{split.id}+if-{_name(table)}", WithUsers(split.train, {user: table}), split.test)
 
 
@@ -140,7 +140,7 @@ class Consequence:
         return sum(a is not None and b is not None and abs(a - b) >= 0.01 for _, a, b in self.ratings)
 
 
-def consequence(
+def compare_evolutions(
     real: Sequence[Step],
     other: Sequence[Step],
     touched: Set[int],

@@ -10,17 +10,17 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from lusifer.datasets import MOVIES, Words
+from lusifer.datasets import MOVIES, ItemNouns
 from lusifer.simulator.aspects import Aspect
-from lusifer.simulator.types import Change, Crowd, Rated
+from lusifer.simulator.types import Change, ItemEvidence, Rated
 
 LEADS: dict[int, tuple[str, ...]] = {
     2: (
         "Loves {x}",
-        "Keeps the best marks for {x}",
+        "Gives the best ratings to {x}",
         "Lights up at {x}",
         "Is most at home with {x}",
-        "Finds favourites among {x}",
+        "Finds favorites among {x}",
     ),
     1: ("Enjoys {x}", "Has a soft spot for {x}", "Warms to {x}", "Leans towards {x}", "Is usually well served by {x}"),
     -1: (
@@ -31,7 +31,7 @@ LEADS: dict[int, tuple[str, ...]] = {
         "Holds back on {x}",
     ),
     -2: (
-        "Marks down {x} hard",
+        "Rates {x} very low",
         "Has little time for {x}",
         "Is put off by {x}",
         "Hardly ever gets along with {x}",
@@ -53,7 +53,7 @@ MOOD_LEADS: dict[str, dict[int, tuple[str, ...]]] = {
     },
     "earnest": {
         1: ("Looks for something serious to hold on to", "Wants weight and real lives on screen"),
-        -1: ("Serious subjects do not win marks by themselves", "Earnest films can drag"),
+        -1: ("Serious subjects alone do not win good ratings", "Earnest films can drag"),
     },
 }
 
@@ -114,7 +114,7 @@ def taste(aspect: Aspect, strength: int, shown: Sequence[Rated], against: Sequen
     """A bullet on a liking or dislike, with the movies that show it and one that does not."""
     if aspect.section == "mood":
         leads = MOOD_LEADS[aspect.key.removeprefix("mood:")][1 if strength > 0 else -1]
-        lead = shown[0].item.words.say(pick(leads, user, aspect.key))
+        lead = shown[0].item.item_nouns.with_item_noun(pick(leads, user, aspect.key))
     else:
         lead = pick(LEADS[strength], user, aspect.key, strength).format(x=aspect.words)
     form = pick(("; gave {m}", ", as with {v}", ": {m}", " ({v})"), user, aspect.key, "form")
@@ -135,12 +135,12 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
     ``numbers`` holds what the sentence needs; ``seen`` is the history so far, oldest first.
     """
     n = int(numbers.get("n", 0))
-    of = {
-        "very-generous": "A very generous marker: {high} of the first {n} ratings are {good} or more, most recently {good_one}",
-        "generous": "Generous with marks: {high} of the first {n} ratings are {good} or more, most recently {good_one}",
-        "balanced": "Marks in the middle: the first {n} ratings average {mean}, up to {best}",
-        "strict": "Marks strictly: the first {n} ratings average {mean}, down to {worst}",
-        "very-strict": "A very strict marker: {low} of the first {n} ratings are {poor} or less, most recently {poor_one}",
+    forms = {
+        "very-generous": "A very generous rater: {high} of the first {n} ratings are {good} or more, most recently {good_one}",
+        "generous": "Generous with ratings: {high} of the first {n} ratings are {good} or more, most recently {good_one}",
+        "balanced": "Rates near the middle: the first {n} ratings average {mean}, up to {best}",
+        "strict": "Rates strictly: the first {n} ratings average {mean}, down to {worst}",
+        "very-strict": "A very strict rater: {low} of the first {n} ratings are {poor} or less, most recently {poor_one}",
         "wide": "Uses the whole scale: {tops} and {bottom} of the lowest in the first {n} ratings",
         "narrow": "Hardly varies: {most} of the first {n} ratings are a plain {mode}",
         "stricter": "Has grown stricter: the newest {batch} average {recent}, the ones before {before}",
@@ -151,7 +151,7 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
     }
     shown["n"] = n
     top = int(numbers.get("top", 0))
-    shown["tops"] = "one top mark" if top == 1 else f"{top} top marks"
+    shown["tops"] = "one top rating" if top == 1 else f"{top} top ratings"
     for word in ("high", "low", "top", "bottom", "most"):
         if word in numbers:
             shown[word] = int(numbers[word]) or "none"
@@ -164,30 +164,30 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
         "best": marks_for([max(newest, key=lambda r: r.rating)]),
         "worst": marks_for([min(newest, key=lambda r: r.rating)]),
     }
-    return sentence(of[kind].format(**shown))
+    return sentence(forms[kind].format(**shown))
 
 
-def leaning(crowd: Crowd, reason: str, words: Words = MOVIES) -> str:
+def leaning(evidence: ItemEvidence, reason: str, item_nouns: ItemNouns = MOVIES) -> str:
     """A reason that says first how far it leans on others."""
-    ratings = "one rating" if crowd.count == 1 else f"{crowd.count:,} ratings"
-    if not crowd.count:
-        said = "Nobody else has rated it"
-    elif crowd.near_mean is None or crowd.near_count < 3:
-        said = f"Leans on the crowd: {ratings}, about {crowd.mean:.1f} on average"
+    ratings = "one rating" if evidence.count == 1 else f"{evidence.count:,} ratings"
+    if not evidence.count:
+        lead = "Nobody else has rated it"
+    elif evidence.near_mean is None or evidence.near_count < 3:
+        lead = f"Leans on the crowd: {ratings}, about {evidence.mean:.1f} on average"
     else:
-        said = (
-            f"Leans on the crowd: the {crowd.near_count} {words.person}s most alike gave it "
-            f"{crowd.near_mean:.1f} on average, everybody {crowd.mean:.1f} ({ratings})"
+        lead = (
+            f"Leans on the crowd: the {evidence.near_count} {item_nouns.user_noun}s most alike gave it "
+            f"{evidence.near_mean:.1f} on average, all users {evidence.mean:.1f} ({ratings})"
         )
-    return f"{said}. {reason}"
+    return f"{lead}. {reason}"
 
 
 _CHANGE: dict[tuple[str, int], tuple[str, ...]] = {
     ("gained", 1): ("{m} put {x} among the likes", "{x} joined the likes after {m}"),
-    ("strengthened", 1): ("{m} made the liking for {x} stronger", "{m} confirmed {x} as a favourite"),
+    ("strengthened", 1): ("{m} made the liking for {x} stronger", "{m} confirmed {x} as a favorite"),
     ("weakened", 1): ("{m} cooled the liking for {x}", "after {m}, {x} lost some of their shine"),
-    ("dropped", 1): ("{m} ended the liking for {x}", "{m} undid what spoke for {x}"),
-    ("gained", -1): ("{m} put {x} among the dislikes", "{m} spoke against {x}"),
+    ("dropped", 1): ("{m} ended the liking for {x}", "{m} ended the preference for {x}"),
+    ("gained", -1): ("{m} put {x} among the dislikes", "{m} lowered the opinion of {x}"),
     ("strengthened", -1): ("{m} hardened the dislike of {x}", "{m} made things worse for {x}"),
     ("weakened", -1): ("{m} softened the dislike of {x}", "{m} won back some ground for {x}"),
     ("dropped", -1): ("{m} cleared {x} of the earlier dislike", "{m} ended the dislike of {x}"),

@@ -13,13 +13,13 @@ from lusifer.store.calls import CALL_COLUMNS, Calls
 from lusifer.store.core import FIRST_LOCAL, now
 from lusifer.store.details import MovieDetails
 from lusifer.store.evolutions import Evolutions
-from lusifer.store.people import People
+from lusifer.store.local_users import LocalUsers
 from lusifer.store.prompts import PromptVersions
 from lusifer.store.runs import Runs
 from lusifer.store.transfer import Transfer
 
 
-class Store(Runs, Calls, Budgets, Evolutions, MovieDetails, PromptVersions, People, Transfer):
+class Store(Runs, Calls, Budgets, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 
     Raises:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lusifer.store.core import Connected, explained, insert, now
+from lusifer.store.core import SQLiteBase, insert, now, translates_sqlite_errors
 
 
-class Budgets(Connected):
+class Budgets(SQLiteBase):
     """What is spent or set aside, by run, session and day."""
 
-    @explained
+    @translates_sqlite_errors
     def set_aside(
         self,
         names: dict[str, str],
@@ -18,7 +18,7 @@ class Budgets(Connected):
         dollars: float | None,
         limits: Mapping[str, tuple[str, float | None]],
     ) -> int | tuple[str, float, float]:
-        """Book the most that a call may cost, unless a limit would be passed.
+        """Book the most that a call may cost, unless a limit would be exceeded.
 
         Args:
             names: what each scope (run, session, day) is called.
@@ -30,19 +30,19 @@ class Budgets(Connected):
         """
         amounts = {"tokens": float(tokens), "dollars": dollars or 0.0}
         with self.writing() as db:
-            for scope, (unit, most) in limits.items():
-                if most is None:
+            for scope, (unit, limit) in limits.items():
+                if limit is None:
                     continue
                 row = db.execute(
                     f"select coalesce(sum({unit}), 0) from spending where {scope} = ?",
                     [names[scope]],
                 ).fetchone()
-                if row[0] + amounts[unit] > most:
-                    return scope, float(row[0]), float(most)
+                if row[0] + amounts[unit] > limit:
+                    return scope, float(row[0]), float(limit)
             row = {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
             return insert(db, "spending", row)
 
-    @explained
+    @translates_sqlite_errors
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
         """Replace a booking's highest price by the true one."""
         with self.writing() as db:
@@ -51,8 +51,8 @@ class Budgets(Connected):
                 [tokens, dollars, booking],
             )
 
-    @explained
-    def spent(self, scope: str, name: str) -> tuple[int, float]:
+    @translates_sqlite_errors
+    def get_spent(self, scope: str, name: str) -> tuple[int, float]:
         """Tokens and dollars spent or set aside in a scope (run, session, day) of that name."""
         if scope not in {"run", "session", "day"}:
             raise ValueError(scope)

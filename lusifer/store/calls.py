@@ -9,33 +9,33 @@ from typing import Any
 
 import sqlite_utils
 
-from lusifer.store.core import FIRST_LOCAL, Connected, explained, insert, now
+from lusifer.store.core import FIRST_LOCAL, SQLiteBase, insert, now, translates_sqlite_errors
 
 
-class Calls(Connected):
+class Calls(SQLiteBase):
     """Answers by key, and the calls that asked for them."""
 
-    @explained
-    def answer(self, key: str) -> dict[str, Any] | None:
+    @translates_sqlite_errors
+    def get_answer(self, key: str) -> dict[str, Any] | None:
         """A stored answer by its key."""
         rows = list(self._open()["answers"].rows_where("key = ?", [key]))
         return rows[0] if rows else None
 
-    @explained
-    def keep_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
+    @translates_sqlite_errors
+    def save_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
         """Store an answer together with the call that brought it."""
         with self.writing() as db:
             insert(db, "answers", {"key": key, **answer, "created_at": now()})
-            _taken_in(db, insert(db, "calls", {"key": key, **call, "created_at": now()}))
+            _index_when_due(db, insert(db, "calls", {"key": key, **call, "created_at": now()}))
 
-    @explained
-    def keep_call(self, call: dict[str, Any]) -> None:
+    @translates_sqlite_errors
+    def save_call(self, call: dict[str, Any]) -> None:
         """Record a call that brought no answer worth keeping, or was served from the cache."""
         with self.writing() as db:
-            _taken_in(db, insert(db, "calls", {**call, "created_at": now()}))
+            _index_when_due(db, insert(db, "calls", {**call, "created_at": now()}))
 
-    @explained
-    def drop_answer(self, key: str, reason: str) -> None:
+    @translates_sqlite_errors
+    def reject_answer(self, key: str, reason: str) -> None:
         """Forget an answer that did not validate, and mark its newest call as invalid."""
         with self.writing() as db:
             db["answers"].delete_where("key = ?", [key])
@@ -45,8 +45,8 @@ class Calls(Connected):
                 [reason, key],
             )
 
-    @explained
-    def usage(self) -> dict[str, float]:
+    @translates_sqlite_errors
+    def get_usage(self) -> dict[str, float]:
         """Totals over all calls: made, cached, failed, tokens, price, and calls of unknown price."""
         row = (
             self._open()
@@ -75,8 +75,8 @@ class Calls(Connected):
         )
         return dict(zip(names, row, strict=True))
 
-    @explained
-    def calls(
+    @translates_sqlite_errors
+    def list_calls(
         self,
         filters: Mapping[str, Any],
         *,
@@ -96,9 +96,9 @@ class Calls(Connected):
         where, values = _where(filters, search)
         if not local:
             where += f" and (user_id is null or user_id < {FIRST_LOCAL})"
-        if search.strip() and self._behind():
+        if search.strip() and self._has_unindexed_calls():
             with self.writing() as db:
-                _take_in(db)
+                _index_new_calls(db)
         columns = (
             "id, created_at, run_id, purpose, user_id, step, model, prompt_version, status, error_kind,"
             " attempts, input_tokens, cached_tokens, output_tokens, latency_ms, price"
@@ -112,14 +112,14 @@ class Calls(Connected):
         )
         return list(rows), int(total)
 
-    @explained
-    def repairs(self, call: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    @translates_sqlite_errors
+    def find_repairs(self, call: Mapping[str, Any]) -> tuple[int | None, int | None]:
         """The call that this one repairs, and the call that repairs this one; ``None`` where there is none.
 
         A repair shows the conversation so far, so it has more than two messages, and follows for the same
         user, step and purpose.
         """
-        same = (
+        same_request = (
             "user_id is :user_id and step is :step and purpose is :purpose and model is :model and run_id is"
             " :run_id and evolution is :evolution"
         )
@@ -128,50 +128,50 @@ class Calls(Connected):
         before = after = None
         if long:
             before = db.execute(
-                f"select max(id) from calls where id < :id and {same} and status = 'invalid'", values
+                f"select max(id) from calls where id < :id and {same_request} and status = 'invalid'", values
             ).fetchone()[0]
         if call["status"] == "invalid":
             row = db.execute(
-                f"select id, messages from calls where id > :id and {same} and messages is not null order by id limit 1",
+                f"select id, messages from calls where id > :id and {same_request} and messages is not null order by id limit 1",
                 values,
             ).fetchone()
             after = row[0] if row and json.loads(row[1])[2:] else None
         return before, after
 
-    def _behind(self) -> bool:
+    def _has_unindexed_calls(self) -> bool:
         """Whether there are calls that a search does not find yet."""
         row = self._open().execute(
             "select (select id from call_search_mark) < (select coalesce(max(id), 0) from calls)"
         )
         return bool(row.fetchone()[0])
 
-    @explained
-    def call(self, number: int) -> dict[str, Any] | None:
+    @translates_sqlite_errors
+    def get_call(self, number: int) -> dict[str, Any] | None:
         """One call whole, with the messages and answer of the call that it was served from, and the
         token probabilities that are stored with that answer (``tokens``)."""
         db = self._open()
-        found = next(iter(db.query("select * from calls where id = ?", [number])), None)
-        if found is None:
+        row = next(iter(db.query("select * from calls where id = ?", [number])), None)
+        if row is None:
             return None
-        if found["messages"] is None:  # from cache: the texts stand with the call that asked
-            asked: dict[str, Any] = next(
+        if row["messages"] is None:  # from cache: the texts stand with the call that asked
+            request: dict[str, Any] = next(
                 iter(
                     db.query(
                         "select messages, options from calls where key = ? and messages is not null"
                         " order by id limit 1",
-                        [found["key"]],
+                        [row["key"]],
                     )
                 ),
                 {},
             )
-            found |= asked
-        answer = self.answer(found["key"]) if found["key"] else None
-        found["tokens"] = answer["tokens"] if answer else None
-        found["text"] = found["text"] or (answer["text"] if answer else None)
-        return found
+            row |= request
+        answer = self.get_answer(row["key"]) if row["key"] else None
+        row["tokens"] = answer["tokens"] if answer else None
+        row["text"] = row["text"] or (answer["text"] if answer else None)
+        return row
 
-    @explained
-    def call_values(self, column: str) -> list[Any]:
+    @translates_sqlite_errors
+    def list_call_values(self, column: str) -> list[Any]:
         """The values that a column of calls has, most frequent first."""
         if column not in CALL_COLUMNS:
             raise ValueError(column)
@@ -180,15 +180,15 @@ class Calls(Connected):
         )
         return [r[0] for r in rows]
 
-    @explained
-    def call_totals(self, by: str) -> list[dict[str, Any]]:
+    @translates_sqlite_errors
+    def sum_calls(self, by: str) -> list[dict[str, Any]]:
         """Sums over calls by ``day``, ``model``, ``prompt_version``, ``purpose`` or ``error_kind``."""
         if by not in {"day", *CALL_COLUMNS, "error_kind"}:
             raise ValueError(by)
-        what = "substr(created_at, 1, 10)" if by == "day" else by
+        expression = "substr(created_at, 1, 10)" if by == "day" else by
         return list(
             self._open().query(
-                f"select coalesce({what}, '') as {by}, count(*) filter (where status <> 'cached') as made,"
+                f"select coalesce({expression}, '') as {by}, count(*) filter (where status <> 'cached') as made,"
                 " count(*) filter (where status = 'cached') as cached,"
                 " count(*) filter (where status in ('failed', 'invalid')) as failed,"
                 " coalesce(sum(input_tokens) filter (where status <> 'cached'), 0) as input_tokens,"
@@ -200,7 +200,7 @@ class Calls(Connected):
             )
         )
 
-    @explained
+    @translates_sqlite_errors
     def prune_calls(
         self,
         *,
@@ -238,20 +238,20 @@ class Calls(Connected):
             db.execute(f"delete from calls where {where}", values)
         return int(row[0]), int(row[1])
 
-    @explained
-    def tables(self) -> list[str]:
+    @translates_sqlite_errors
+    def list_tables(self) -> list[str]:
         """The tables that hold anything a person would take out, by name."""
         rows = self._open().execute("select name from sqlite_master where type = 'table' order by 1")
         return [r[0] for r in rows if not r[0].startswith(("call_search", "sqlite_", "_"))]
 
-    @explained
-    def table(self, name: str) -> list[dict[str, Any]]:
+    @translates_sqlite_errors
+    def read_table(self, name: str) -> list[dict[str, Any]]:
         """All rows of one of `tables`."""
-        if name not in self.tables():
+        if name not in self.list_tables():
             raise ValueError(name)
         return list(self._open().query(f"select * from [{name}]"))
 
-    @explained
+    @translates_sqlite_errors
     def vacuum(self) -> tuple[int, int]:
         """Give freed pages back to the disk; the file's bytes before and after."""
         before = self.path.stat().st_size
@@ -259,33 +259,33 @@ class Calls(Connected):
         self._open().conn.execute("pragma wal_checkpoint(truncate)")
         return before, self.path.stat().st_size
 
-    @explained
+    @translates_sqlite_errors
     def has_answers(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a stored answer."""
-        found: set[str] = set()
-        for at in range(0, len(keys), 500):
-            part = list(keys[at : at + 500])
-            rows = self._open().execute(f"select key from answers where key in ({','.join('?' * len(part))})", part)
-            found |= {r[0] for r in rows}
-        return found
+        stored: set[str] = set()
+        for start in range(0, len(keys), 500):
+            chunk = list(keys[start : start + 500])
+            rows = self._open().execute(f"select key from answers where key in ({','.join('?' * len(chunk))})", chunk)
+            stored |= {r[0] for r in rows}
+        return stored
 
-    @explained
-    def forget_answer(self, key: str) -> None:
+    @translates_sqlite_errors
+    def delete_answer(self, key: str) -> None:
         """Remove an answer and the calls about it."""
         with self.writing() as db:
             db.execute("delete from answers where key = ?", [key])
             db.execute("delete from calls where key = ?", [key])
 
-    @explained
+    @translates_sqlite_errors
     def has_any_answer(self) -> bool:
         """Whether an answer is stored at all."""
         return self._open().execute("select 1 from answers limit 1").fetchone() is not None
 
-    @explained
-    def kept_answers(self, limit: int) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
-        """Some answers with the call that brought each, as `keep_answer` takes them."""
+    @translates_sqlite_errors
+    def list_answers(self, limit: int) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Some answers with the call that brought each, as `save_answer` takes them."""
         db = self._open()
-        found = []
+        result = []
         for answer in list(
             db.query("select * from answers where key in (select key from calls where status = 'ok') limit ?", [limit])
         ):
@@ -302,21 +302,21 @@ class Calls(Connected):
                 for row, names in ((answer, ("created_at",)), (call, ("id", "key", "created_at"))):
                     for name in names:
                         row.pop(name, None)
-                found.append((key, answer, call))
-        return found
+                result.append((key, answer, call))
+        return result
 
-    @explained
-    def usage_of(self, evolutions: Sequence[str]) -> dict[str, dict[str, float]]:
+    @translates_sqlite_errors
+    def usage_by_evolution(self, evolutions: Sequence[str]) -> dict[str, dict[str, float]]:
         """By evolution, what its answers took, whoever asked for them and whenever: calls, failed, tokens,
         seconds, price, and calls of unknown price. One whose calls have been pruned is not among them.
 
         An answer that another evolution has paid for (the same question) counts as if it had been asked.
         """
-        found: dict[str, dict[str, float]] = {}
+        usage: dict[str, dict[str, float]] = {}
         names = ("calls", "failed", "tokens", "seconds", "price", "unpriced")
-        for at in range(0, len(evolutions), 400):
-            part = list(evolutions[at : at + 400])
-            marks = ",".join("?" * len(part))
+        for start in range(0, len(evolutions), 400):
+            chunk = list(evolutions[start : start + 400])
+            marks = ",".join("?" * len(chunk))
             rows = self._open().execute(
                 "with mine as (select distinct evolution, key from calls where evolution in"
                 f" ({marks}) and status in ('ok', 'cached'))"
@@ -329,14 +329,14 @@ class Calls(Connected):
                 " coalesce(sum(price), 0.0), count(*) filter (where status = 'invalid' and price is null)"
                 f" from calls where evolution in ({marks}) and status in ('failed', 'invalid')"
                 " group by evolution",
-                [*part, *part],
+                [*chunk, *chunk],
             )
             for row in rows:
-                old = found.get(row[0], dict.fromkeys(names, 0.0))
-                found[row[0]] = {n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)}
-        return found
+                old = usage.get(row[0], dict.fromkeys(names, 0.0))
+                usage[row[0]] = {n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)}
+        return usage
 
-    @explained
+    @translates_sqlite_errors
     def run_usage_by_version(self, run: str) -> dict[tuple[str, str], dict[str, float]]:
         """What one run newly spent, by model and prompt version: calls, cached, tokens, price."""
         rows = self._open().execute(
@@ -350,8 +350,8 @@ class Calls(Connected):
         names = ("calls", "cached", "tokens", "price")
         return {(r[0], r[1]): dict(zip(names, map(float, r[2:]), strict=True)) for r in rows}
 
-    @explained
-    def tokens_a_character(self, model: str) -> float | None:
+    @translates_sqlite_errors
+    def tokens_per_character(self, model: str) -> float | None:
         """Input tokens a character of a model's newest 200 answered calls; ``None`` below 3 calls."""
         row = (
             self._open()
@@ -370,16 +370,16 @@ CALL_COLUMNS = ("run_id", "purpose", "model", "prompt_version", "status", "user_
 """Columns by which calls are filtered."""
 
 
-AT_A_TIME = 256
+INDEXING_BATCH = 256
 """Calls after which new ones are taken into the search."""
 
 
-def _taken_in(db: sqlite_utils.Database, number: int) -> None:
-    if number % AT_A_TIME == 0:
-        _take_in(db)
+def _index_when_due(db: sqlite_utils.Database, number: int) -> None:
+    if number % INDEXING_BATCH == 0:
+        _index_new_calls(db)
 
 
-def _take_in(db: sqlite_utils.Database) -> None:
+def _index_new_calls(db: sqlite_utils.Database) -> None:
     """Let a search find the calls that are new since the last time."""
     (mark,) = db.execute("select id from call_search_mark").fetchone()
     db.execute(
@@ -391,18 +391,18 @@ def _take_in(db: sqlite_utils.Database) -> None:
 
 
 def _where(filters: Mapping[str, Any], search: str) -> tuple[str, list[Any]]:
-    parts: list[str] = ["1"]
+    conditions: list[str] = ["1"]
     values: list[Any] = []
     for column, value in filters.items():
         if column not in CALL_COLUMNS:
             raise ValueError(column)
         if value is not None:
-            parts.append(f"{column} = ?")
+            conditions.append(f"{column} = ?")
             values.append(value)
     words = re.findall(r"[^\W_]+", search)
     if words:  # each as the beginning of a word, whatever its case
-        parts.append("id in (select rowid from call_search where call_search match ?)")
+        conditions.append("id in (select rowid from call_search where call_search match ?)")
         values.append(" ".join(f'"{w}"*' for w in words))
     elif search.strip():
-        parts.append("0")  # signs alone are in no word
-    return " and ".join(parts), values
+        conditions.append("0")  # signs alone are in no word
+    return " and ".join(conditions), values

@@ -25,7 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def explained(method: Callable[P, T]) -> Callable[P, T]:
+def translates_sqlite_errors(method: Callable[P, T]) -> Callable[P, T]:
     """Turn SQLite's errors into ones that say what to do."""
 
     @wraps(method)
@@ -39,15 +39,15 @@ def explained(method: Callable[P, T]) -> Callable[P, T]:
                 fix = "Another process is writing to it; close that one, or try again in a moment."
                 raise StoreError(f"The database {where} is locked.", fix) from None
             if "not a database" in text or "malformed" in text:
-                fix = "Move the file away (it is kept) and start again, or point LUSIFER_DB elsewhere."
-                raise StoreError(f"{where} is damaged or no SQLite file.", fix) from None
-            fix = "Check that its folder can be written, or point LUSIFER_DB at another file."
+                fix = "Move the file away and restart, or set LUSIFER_DB to another file."
+                raise StoreError(f"{where} is damaged or not a SQLite file.", fix) from None
+            fix = "Check that its folder is writable, or set LUSIFER_DB to another file."
             raise StoreError(f"The database {where} can't be used ({text}).", fix) from None
 
     return call
 
 
-def _patiently(action: Callable[[], object]) -> None:
+def _retry_while_locked(action: Callable[[], object]) -> None:
     """Try for `BUSY_SECONDS`: SQLite does not wait by itself while a file becomes a WAL database."""
     until = time.monotonic() + BUSY_SECONDS
     while True:
@@ -77,7 +77,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-class Connected:
+class SQLiteBase:
     """A database file, open in any number of threads: each has a connection of its own."""
 
     def __init__(self, path: Path | str) -> None:
@@ -88,7 +88,7 @@ class Connected:
         self._turn = threading.Lock()
         self._open()
 
-    @explained
+    @translates_sqlite_errors
     def _open(self) -> sqlite_utils.Database:
         db = getattr(self._local, "db", None)
         if db is None:
@@ -96,13 +96,13 @@ class Connected:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise StoreError(
-                    f"The folder {self.path.parent} can't be made ({error.strerror}).",
-                    "Give yourself write access to it, or set LUSIFER_DB to a file elsewhere.",
+                    f"The folder {self.path.parent} can't be created ({error.strerror}).",
+                    "Check write access to it, or set LUSIFER_DB to another file.",
                 ) from None
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             db = sqlite_utils.Database(connection)
             try:
-                _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+                _retry_while_locked(lambda: connection.execute("PRAGMA journal_mode=WAL"))
                 connection.execute("PRAGMA synchronous=NORMAL")
                 if migrations.pending(db):
                     self._migrate(db)
@@ -115,7 +115,7 @@ class Connected:
     @staticmethod
     def _migrate(db: sqlite_utils.Database) -> None:
         """Apply what is pending; of several processes that start at once, one does it."""
-        _patiently(lambda: db.conn.execute("BEGIN IMMEDIATE"))
+        _retry_while_locked(lambda: db.conn.execute("BEGIN IMMEDIATE"))
         try:
             if migrations.pending(db):
                 migrations.apply(db)

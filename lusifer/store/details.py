@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lusifer.store.core import Connected, explained, now
+from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
 
 
-class MovieDetails(Connected):
+class MovieDetails(SQLiteBase):
     """What is known of movies beyond the data set."""
 
-    @explained
-    def keep_details(self, dataset_hash: str, rows: Iterable[tuple[int, str | None, str, float]]) -> None:
+    @translates_sqlite_errors
+    def save_details(self, dataset_hash: str, rows: Iterable[tuple[int, str | None, str, float]]) -> None:
         """Store what is known of items: id, JSON (``None``: looked for and not found), source,
         confidence (0–1)."""
-        at = now()
+        created_at = now()
         with self.writing() as db:
             db["movie_details"].insert_all(
                 (
@@ -25,20 +25,20 @@ class MovieDetails(Connected):
                         "data": data,
                         "source": source,
                         "confidence": confidence,
-                        "created_at": at,
+                        "created_at": created_at,
                     }
                     for item, data, source, confidence in rows
                 ),
                 replace=True,
             )
 
-    @explained
-    def details(self, dataset_hash: str) -> list[dict[str, Any]]:
-        """Every row of `keep_details`, by item id."""
+    @translates_sqlite_errors
+    def list_details(self, dataset_hash: str) -> list[dict[str, Any]]:
+        """Every row of `save_details`, by item id."""
         rows = self._open()["movie_details"].rows_where("dataset_hash = ?", [dataset_hash], order_by="item_id")
         return list(rows)
 
-    @explained
+    @translates_sqlite_errors
     def details_stamp(self, dataset_hash: str) -> str:
         """Changes whenever the details of a data set do."""
         row = (
@@ -51,10 +51,10 @@ class MovieDetails(Connected):
         )
         return f"{row[0]}-{row[1]}"
 
-    @explained
-    def forget_details(self, dataset_hash: str) -> int:
+    @translates_sqlite_errors
+    def delete_details(self, dataset_hash: str) -> int:
         """Remove all details of a data set; how many there were."""
         with self.writing() as db:
-            found = db["movie_details"].count_where("dataset_hash = ?", [dataset_hash])
+            count = db["movie_details"].count_where("dataset_hash = ?", [dataset_hash])
             db["movie_details"].delete_where("dataset_hash = ?", [dataset_hash])
-            return int(found)
+            return int(count)

@@ -6,20 +6,20 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lusifer.store.core import Connected, explained, now
+from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
 
 
-class Evolutions(Connected):
+class Evolutions(SQLiteBase):
     """Steps of evolutions, and the ratings given from their profiles."""
 
-    @explained
-    def keep_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
+    @translates_sqlite_errors
+    def save_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
         """Record what an evolution is of; once is enough."""
         with self.writing() as db:
             db["evolutions"].insert({"id": evolution, **fields, "created_at": now()}, ignore=True)
 
-    @explained
-    def keep_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
+    @translates_sqlite_errors
+    def save_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
         """Store steps (each with its ``number``)."""
         with self.writing() as db:
             db["steps"].insert_all(
@@ -35,15 +35,15 @@ class Evolutions(Connected):
                 replace=True,
             )
 
-    @explained
-    def steps(self, evolution: str) -> list[dict[str, Any]]:
+    @translates_sqlite_errors
+    def list_steps(self, evolution: str) -> list[dict[str, Any]]:
         """The stored steps of an evolution, in order, up to the first gap."""
         rows = self._open()["steps"].rows_where("evolution_id = ?", [evolution], order_by="number")
         found = [json.loads(r["data"]) for r in rows]
-        return [s for at, s in enumerate(found, 1) if s["number"] == at]
+        return [s for number, s in enumerate(found, 1) if s["number"] == number]
 
-    @explained
-    def evolutions(
+    @translates_sqlite_errors
+    def list_evolutions(
         self, dataset_hash: str, split: str, model: str, version: str, evidence: str
     ) -> list[dict[str, Any]]:
         """Evolutions with forecasts of one model on one split, by user; each with ``steps``, how many
@@ -58,15 +58,15 @@ class Evolutions(Connected):
             )
         )
 
-    @explained
-    def forget_steps(self, evolution: str) -> None:
+    @translates_sqlite_errors
+    def delete_steps(self, evolution: str) -> None:
         """Remove an evolution's steps and ratings, so that it can be computed anew."""
         with self.writing() as db:
             db["steps"].delete_where("evolution_id = ?", [evolution])
             db["ratings"].delete_where("evolution_id = ?", [evolution])
 
-    @explained
-    def keep_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
+    @translates_sqlite_errors
+    def save_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
         """Store simulated ratings given from the profile after a step."""
         with self.writing() as db:
             db["ratings"].insert_all(
@@ -74,10 +74,10 @@ class Evolutions(Connected):
                 replace=True,
             )
 
-    @explained
-    def ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    @translates_sqlite_errors
+    def get_ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Stored ratings of some items from the profile after a step, by item id."""
-        wanted = set(item_ids)
+        ids = set(item_ids)
         columns = (
             "item_id",
             "rating",
@@ -94,4 +94,4 @@ class Evolutions(Connected):
             f"select {', '.join(columns)} from ratings where evolution_id = ? and step = ?",
             [evolution, step],
         )
-        return {r["item_id"]: r for r in rows if r["item_id"] in wanted}
+        return {r["item_id"]: r for r in rows if r["item_id"] in ids}

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lusifer.store.core import Connected, explained, now
+from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
 
-WANTED = ("dataset_hash", "split", "model", "model_version", "status")
+FILTER_COLUMNS = ("dataset_hash", "split", "model", "model_version", "status")
 """Columns that runs may be looked up by."""
 
 
-class Runs(Connected):
+class Runs(SQLiteBase):
     """Recorded computations and what came out of them."""
 
-    @explained
+    @translates_sqlite_errors
     def start_run(self, kind: str, title: str, **fields: Any) -> str:
         """Record that a computation starts; returns its id.
 
@@ -30,7 +30,7 @@ class Runs(Connected):
             db["runs"].insert({**row, "created_at": now()})
         return run
 
-    @explained
+    @translates_sqlite_errors
     def finish_run(self, run: str, status: str, summary: dict[str, Any] | None = None) -> None:
         """Record how a run ended (``done``, ``failed``, ``cancelled``) and what came out."""
         with self.writing() as db:
@@ -39,36 +39,36 @@ class Runs(Connected):
                 {"status": status, "summary": json.dumps(summary or {}), "finished_at": now()},
             )
 
-    @explained
+    @translates_sqlite_errors
     def reopen_run(self, run: str) -> None:
         """Record that a run that was stopped goes on."""
         with self.writing() as db:
             db["runs"].update(run, {"status": "running", "summary": "{}", "finished_at": None})
 
-    @explained
-    def runs(self, kind: str, limit: int = 50, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    @translates_sqlite_errors
+    def list_runs(self, kind: str, limit: int = 50, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """The newest runs of a kind, with ``params`` and ``summary`` as dicts.
 
         Args:
             where: wanted values by column (dataset_hash, split, model, model_version, status).
         """
-        wanted = {k: v for k, v in (where or {}).items() if k in WANTED}
+        filters = {k: v for k, v in (where or {}).items() if k in FILTER_COLUMNS}
         rows = self._open()["runs"].rows_where(
-            " and ".join(["kind = ?", *(f"{k} = ?" for k in wanted)]),
-            [kind, *wanted.values()],
+            " and ".join(["kind = ?", *(f"{k} = ?" for k in filters)]),
+            [kind, *filters.values()],
             order_by="created_at desc",
             limit=limit,
         )
         return [_run(r) for r in rows]
 
-    @explained
-    def run(self, run: str) -> dict[str, Any] | None:
+    @translates_sqlite_errors
+    def get_run(self, run: str) -> dict[str, Any] | None:
         """One run, or ``None``."""
         rows = list(self._open()["runs"].rows_where("id = ?", [run]))
         return _run(rows[0]) if rows else None
 
-    @explained
-    def run_usage(self, run: str) -> dict[str, float]:
+    @translates_sqlite_errors
+    def get_run_usage(self, run: str) -> dict[str, float]:
         """Totals over the calls of one run: made, cached, failed, tokens, price (of known prices)."""
         row = (
             self._open()
@@ -86,13 +86,13 @@ class Runs(Connected):
         names = ("made", "cached", "failed", "tokens", "price", "unpriced")
         return dict(zip(names, row, strict=True))
 
-    @explained
+    @translates_sqlite_errors
     def rename_run(self, run: str, title: str) -> None:
         """Give a run another title."""
         with self.writing() as db:
             db["runs"].update(run, {"title": title})
 
-    @explained
+    @translates_sqlite_errors
     def delete_run(self, run: str) -> None:
         """Remove a run and its calls; answers stay, other runs may use them."""
         with self.writing() as db:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lusifer.errors import BadRequest
-from lusifer.store.core import Connected, explained, now
+from lusifer.errors import InvalidInputError
+from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
 from lusifer.store.schema import migrations
 
 VERSION = 1
@@ -17,10 +17,10 @@ TABLES = ("runs", "answers", "evolutions", "steps", "ratings", "answer_notes")
 """Tables whose rows are copied as they are; calls and prompt versions get new numbers on the other side."""
 
 
-class Transfer(Connected):
+class Transfer(SQLiteBase):
     """Runs as files."""
 
-    @explained
+    @translates_sqlite_errors
     def export_run(self, run: str, file: Path, files: Mapping[str, bytes] | None = None) -> dict[str, int]:
         """Write a run with all that it stands on into a new SQLite file; rows written, by table.
 
@@ -32,51 +32,53 @@ class Transfer(Connected):
             files: other content that belongs to the run, by name.
 
         Raises:
-            BadRequest: there is no such run, or the file is there already.
+            InvalidInputError: there is no such run, or the file already exists.
         """
         db = self._open().conn
         row = self._rows(db, "select * from runs where id = ?", [run])
         called = self._rows(db, "select distinct model, prompt_version from calls where run_id = ?", [run])
         if not row and not called:
-            raise BadRequest(
-                f"There is no run {run!r} in {self.path}.", "The Calls page lists the runs that have calls."
+            raise InvalidInputError(
+                f"There is no run {run!r} in {self.path}.", "The LLM calls page lists the runs that have calls."
             )
         if file.exists():
-            raise BadRequest(f"{file} is there already.", "Give another name, or move it away.")
+            raise InvalidInputError(f"{file} already exists.", "Give another name, or move it away.")
         if not file.parent.is_dir():
-            raise BadRequest(f"There is no folder {file.parent}.", "Make it, or give another path.")
-        about = row[0] if row else {}
-        params = json.loads(about.get("params") or "{}")
+            raise InvalidInputError(f"There is no folder {file.parent}.", "Create it, or give another path.")
+        run_row = row[0] if row else {}
+        params = json.loads(run_row.get("params") or "{}")
         pairs = {(c["model"], c["prompt_version"]) for c in called}
         pairs |= {(c["spec"], c.get("prompt_version")) for c in params.get("candidates", [])}
-        if about.get("model_version"):
-            pairs.add((about["model"], about["model_version"]))
+        if run_row.get("model_version"):
+            pairs.add((run_row["model"], run_row["model_version"]))
         users = params.get("users") if isinstance(params.get("users"), list) else None
         if users is None:
-            mine = self._rows(db, "select distinct user_id from calls where run_id = ? and user_id is not null", [run])
-            users = [r["user_id"] for r in mine]
-        evolutions = self._evolutions(db, about, pairs, users, run)
+            user_rows = self._rows(
+                db, "select distinct user_id from calls where run_id = ? and user_id is not null", [run]
+            )
+            users = [r["user_id"] for r in user_rows]
+        evolutions = self._evolutions(db, run_row, pairs, users, run)
         ids = [e["id"] for e in evolutions]
         calls = self._rows(db, "select * from calls where run_id = ?", [run])
-        seen = {c["id"] for c in calls}
+        call_ids = {c["id"] for c in calls}
         for model, version in sorted(pairs, key=str):
-            for part in _parts(users):
+            for chunk in _parts(users):
                 calls += [
                     c
                     for c in self._rows(
                         db,
                         "select * from calls where model = ? and prompt_version = ? and status in ('ok', 'cached')"
-                        f" and user_id in ({_marks(part)})",
-                        [model, version, *part],
+                        f" and user_id in ({_marks(chunk)})",
+                        [model, version, *chunk],
                     )
-                    if c["id"] not in seen
+                    if c["id"] not in call_ids
                 ]
-                seen |= {c["id"] for c in calls}
+                call_ids |= {c["id"] for c in calls}
         keys = sorted({c["key"] for c in calls if c["key"]})
         have = {c["key"] for c in calls if c["messages"]}
-        for part in _parts([k for k in keys if k not in have]):  # asked for by another run first
-            calls += self._rows(db, f"select * from calls where status = 'ok' and key in ({_marks(part)})", part)
-        found: dict[str, list[dict[str, Any]]] = {
+        for chunk in _parts([k for k in keys if k not in have]):  # asked for by another run first
+            calls += self._rows(db, f"select * from calls where status = 'ok' and key in ({_marks(chunk)})", chunk)
+        tables: dict[str, list[dict[str, Any]]] = {
             "runs": row,
             "evolutions": evolutions,
             "calls": list({c["id"]: c for c in calls}.values()),
@@ -86,66 +88,66 @@ class Transfer(Connected):
             "answer_notes": self._rows(db, "select * from answer_notes where run_id = ?", [run]),
             "prompt_versions": self._prompts(db, params, pairs),
         }
-        self._write(file, run, found, files or {})
-        return {name: len(rows) for name, rows in found.items()}
+        self._write(file, run, tables, files or {})
+        return {name: len(rows) for name, rows in tables.items()}
 
-    @explained
+    @translates_sqlite_errors
     def import_run(self, file: Path) -> tuple[str, dict[str, int], dict[str, bytes]]:
         """Take in a file that `export_run` wrote: the run's id, new rows by table, and other content.
 
         What is here already stays as it is, so a second import changes nothing.
 
         Raises:
-            BadRequest: the file is not there, or is none of ours.
+            InvalidInputError: the file is not there, or is none of ours.
         """
         if not file.is_file():
-            raise BadRequest(f"There is no file {file}.", "Give the path of an exported run.")
+            raise InvalidInputError(f"There is no file {file}.", "Give the path of an exported run.")
         source = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
         source.row_factory = sqlite3.Row
         try:
             head = source.execute("select run, version from export").fetchone()
-            found = {
+            tables = {
                 t: [dict(r) for r in source.execute(f"select * from {t}")]
                 for t in (*TABLES, "calls", "prompt_versions")
             }
             files = {r["name"]: bytes(r["content"]) for r in source.execute("select * from export_files")}
         except sqlite3.Error as error:
-            raise BadRequest(
-                f"{file} is no exported run ({error}).", "Export one with: python -m lusifer cache export RUN FILE"
+            raise InvalidInputError(
+                f"{file} is not an exported run ({error}).", "Export one with: python -m lusifer runs export RUN FILE"
             ) from None
         finally:
             source.close()
         if head is None:
-            raise BadRequest(f"{file} holds no run.", "Export one with: python -m lusifer cache export RUN FILE")
+            raise InvalidInputError(f"{file} holds no run.", "Export one with: python -m lusifer runs export RUN FILE")
         if head["version"] != VERSION:
-            raise BadRequest(
+            raise InvalidInputError(
                 f"{file} was written by another version (format {head['version']}).",
                 f"This one reads format {VERSION}.",
             )
-        made: dict[str, int] = {}
+        inserted: dict[str, int] = {}
         with self.writing() as db:
             conn = db.conn
             numbers: dict[int, int] = {}
-            had = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
-            for old in found["prompt_versions"]:
+            versions_before = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
+            for old in tables["prompt_versions"]:
                 numbers[old["number"]] = self._take_prompt(conn, old)
-            for old in found["runs"]:
+            for old in tables["runs"]:
                 _renumbered(old, numbers)
             for table in TABLES:
-                made[table] = _insert(conn, table, found[table])
-            known = {
+                inserted[table] = _insert(conn, table, tables[table])
+            known_calls = {
                 tuple(r)
                 for r in conn.execute("select created_at, coalesce(key, ''), coalesce(run_id, ''), status from calls")
             }
             fresh = [
                 {k: v for k, v in c.items() if k != "id"}
-                for c in found["calls"]
-                if (c["created_at"], c["key"] or "", c["run_id"] or "", c["status"]) not in known
+                for c in tables["calls"]
+                if (c["created_at"], c["key"] or "", c["run_id"] or "", c["status"]) not in known_calls
             ]
-            made["calls"] = _insert(conn, "calls", fresh)
-            now_there = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
-            made["prompt_versions"] = now_there - had
-        return head["run"], made, files
+            inserted["calls"] = _insert(conn, "calls", fresh)
+            versions_after = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
+            inserted["prompt_versions"] = versions_after - versions_before
+        return head["run"], inserted, files
 
     # ---- parts ------------------------------------------------------------------------------------
 
@@ -156,60 +158,58 @@ class Transfer(Connected):
         return [dict(zip(names, r, strict=True)) for r in cursor]
 
     def _among(self, db: sqlite3.Connection, table: str, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        found = []
-        for part in _parts(values):
-            found += self._rows(db, f"select * from {table} where {column} in ({_marks(part)})", part)
-        return found
+        rows = []
+        for chunk in _parts(values):
+            rows += self._rows(db, f"select * from {table} where {column} in ({_marks(chunk)})", chunk)
+        return rows
 
     def _evolutions(
         self,
         db: sqlite3.Connection,
-        about: Mapping[str, Any],
+        run_row: Mapping[str, Any],
         pairs: Iterable[tuple[Any, Any]],
         users: Sequence[int],
         run: str,
     ) -> list[dict[str, Any]]:
-        found = self._among(
-            db, "evolutions", "id", [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else []
-        )
+        rows = self._among(db, "evolutions", "id", [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else [])
         for model, version in pairs:
-            for part in _parts(users):
-                found += self._rows(
+            for chunk in _parts(users):
+                rows += self._rows(
                     db,
                     "select * from evolutions where model = ? and model_version = ? and"
-                    f" (? is null or dataset_hash = ?) and user_id in ({_marks(part)})",
-                    [model, version, about.get("dataset_hash"), about.get("dataset_hash"), *part],
+                    f" (? is null or dataset_hash = ?) and user_id in ({_marks(chunk)})",
+                    [model, version, run_row.get("dataset_hash"), run_row.get("dataset_hash"), *chunk],
                 )
-        split = about.get("split")
-        return list({e["id"]: e for e in found if split in {None, e["split"]}}.values())
+        split = run_row.get("split")
+        return list({e["id"]: e for e in rows if split in {None, e["split"]}}.values())
 
     def _prompts(
         self, db: sqlite3.Connection, params: Mapping[str, Any], pairs: Iterable[tuple[Any, Any]]
     ) -> list[dict[str, Any]]:
-        wanted = {c["number"] for c in params.get("candidates", []) if c.get("number")}
-        short = {v.rpartition("-")[2] for _, v in pairs if isinstance(v, str)}
+        numbers = {c["number"] for c in params.get("candidates", []) if c.get("number")}
+        hashes = {v.rpartition("-")[2] for _, v in pairs if isinstance(v, str)}
         rows = self._rows(db, "select * from prompt_versions", [])
-        return [r for r in rows if r["number"] in wanted or r["hash"][:8] in short]
+        return [r for r in rows if r["number"] in numbers or r["hash"][:8] in hashes]
 
     @staticmethod
     def _take_prompt(conn: sqlite3.Connection, old: dict[str, Any]) -> int:
         row = conn.execute("select number from prompt_versions where hash = ?", [old["hash"]]).fetchone()
         if row:
             return int(row[0])
-        kept = {**old, "parent": None, "number": None}
-        names = ", ".join(kept)
-        made = conn.execute(f"insert into prompt_versions ({names}) values ({_marks(kept)})", list(kept.values()))
-        return int(made.lastrowid or 0)
+        values = {**old, "parent": None, "number": None}
+        names = ", ".join(values)
+        cursor = conn.execute(f"insert into prompt_versions ({names}) values ({_marks(values)})", list(values.values()))
+        return int(cursor.lastrowid or 0)
 
     @staticmethod
-    def _write(file: Path, run: str, found: Mapping[str, list[dict[str, Any]]], files: Mapping[str, bytes]) -> None:
+    def _write(file: Path, run: str, tables: Mapping[str, list[dict[str, Any]]], files: Mapping[str, bytes]) -> None:
         import sqlite_utils
 
         target = sqlite_utils.Database(sqlite3.connect(file))
         try:
             migrations.apply(target)
             with target.conn:
-                for table, rows in found.items():
+                for table, rows in tables.items():
                     _insert(target.conn, table, rows)
                 target["export"].insert({"run": run, "version": VERSION, "exported_at": now()})
                 target["export_files"].create({"name": str, "content": bytes}, pk="name")
@@ -226,7 +226,7 @@ def _marks(values: Sequence[Any] | Mapping[str, Any]) -> str:
 
 
 def _parts(values: Sequence[Any], size: int = 500) -> list[list[Any]]:
-    return [list(values[at : at + size]) for at in range(0, len(values), size)]
+    return [list(values[start : start + size]) for start in range(0, len(values), size)]
 
 
 def _insert(conn: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -234,8 +234,8 @@ def _insert(conn: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, An
     left out."""
     if not rows:
         return 0
-    known = {r[1] for r in conn.execute(f"pragma table_info({table})")}
-    names = [n for n in rows[0] if n in known]
+    columns = {r[1] for r in conn.execute(f"pragma table_info({table})")}
+    names = [n for n in rows[0] if n in columns]
     before = conn.total_changes
     conn.executemany(
         f"insert or ignore into {table} ({', '.join(f'[{n}]' for n in names)}) values ({_marks(names)})",

@@ -1,4 +1,4 @@
-"""What a page works with: the chosen data set, split and model, the store, the jobs."""
+"""What a page works with: the page context (dataset, split, model, prompts), the store, the jobs."""
 
 from __future__ import annotations
 
@@ -11,31 +11,39 @@ import streamlit as st
 
 from lusifer import datasets, settings
 from lusifer.datasets import Dataset, splits
-from lusifer.datasets.details import load_details
+from lusifer.datasets.item_details import load_details
 from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
 from lusifer.llm import Budget
-from lusifer.llm.budget import Limit, operators
+from lusifer.llm.budget import SpendingLimit, operator_budget
 from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.prompts import PromptSet
 from lusifer.prompts import load as usual_prompts
-from lusifer.simulator import BUILTIN, Plan, Step, UserModel, plan, stored_steps, user_model
+from lusifer.simulator import (
+    BUILTIN,
+    EvolutionSpec,
+    Step,
+    UserModel,
+    load_steps,
+    make_evolution_spec,
+    user_model,
+)
 from lusifer.simulator import community as evidence
 from lusifer.simulator.community import Community
-from lusifer.simulator.evolution import BATCH, HISTORY
+from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
 from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
 
 Default = TypeVar("Default", int, None)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Opening the data set …")
-def _dataset(name: str, data_dir: str, fingerprint: float) -> Dataset:
+@st.cache_resource(max_entries=4, show_spinner="Loading the dataset …")
+def _load_dataset(name: str, data_dir: str, fingerprint: float) -> Dataset:
     return datasets.load(name)
 
 
-def dataset(name: str) -> Dataset:
+def open_dataset(name: str) -> Dataset:
     """A data set, loaded once for all sessions and again when its folder changes.
 
     Raises:
@@ -43,77 +51,77 @@ def dataset(name: str) -> Dataset:
     """
     folder = settings.data_dir() / name
     stamp = folder.stat().st_mtime if folder.exists() else 0.0
-    bare = _dataset(name, str(settings.data_dir()), stamp)
-    database = store()
+    bare = _load_dataset(name, str(settings.data_dir()), stamp)
+    database = open_store()
     try:
         known = database.details_stamp(bare.hash) if database else ""
-        return _with_details(bare, database, bare.hash, str(settings.database_path()), known)
+        return _attach_details(bare, database, bare.hash, str(settings.database_path()), known)
     except StoreError:  # the sidebar says so; the pages do without
         return bare
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _with_details(_bare: Dataset, _database: Store | None, dataset_hash: str, path: str, stamp: str) -> Dataset:
-    found = load_details(_bare, _database) if _database else {}
-    return _bare.with_details(found) if found else _bare
+def _attach_details(_bare: Dataset, _database: Store | None, dataset_hash: str, path: str, stamp: str) -> Dataset:
+    details = load_details(_bare, _database) if _database else {}
+    return _bare.with_details(details) if details else _bare
 
 
-@st.cache_resource(max_entries=8, show_spinner="Cutting the split …")
-def _split(_data: Dataset, dataset_hash: str, name: str) -> Split:
+@st.cache_resource(max_entries=8, show_spinner="Making the split …")
+def _make_split(_data: Dataset, dataset_hash: str, name: str) -> Split:
     return splits.make(_data, name)
 
 
-def split(data: Dataset, name: str) -> Split:
+def make_split(data: Dataset, name: str) -> Split:
     """A split of a data set, cut once for all sessions."""
-    return _split(data, data.hash, name)
+    return _make_split(data, data.hash, name)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _open_store(path: str) -> Store:
+def _cached_store(path: str) -> Store:
     return Store(path)
 
 
-def store() -> Store | None:
+def open_store() -> Store | None:
     """The database, or ``None`` where it can't be used (the sidebar says why)."""
     try:
-        return _open_store(str(settings.database_path()))
+        return _cached_store(str(settings.database_path()))
     except StoreError as error:
         st.session_state["_store_error"] = str(error)
         return None
 
 
 @st.cache_resource(show_spinner=False)
-def jobs() -> Jobs:
+def get_jobs() -> Jobs:
     """The background work of this server; it survives page changes and reloads."""
     return Jobs()
 
 
-@st.cache_data(max_entries=8, show_spinner="Looking for users worth showing …")
-def suggestions(_data: Dataset, _split: Split, dataset_hash: str, name: str) -> list[Suggestion]:
+@st.cache_data(max_entries=8, show_spinner="Finding suggested users …")
+def suggest_users(_data: Dataset, _split: Split, dataset_hash: str, name: str) -> list[Suggestion]:
     """Good users for a demonstration, see `lusifer.simulator.suggest`."""
     return suggest(_data, _split)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Opening the community evidence …")
-def _community(_data: Dataset, _split: Split, name: str, full: bool, folder: str) -> Community:
+@st.cache_resource(max_entries=6, show_spinner="Loading the community evidence …")
+def _load_community(_data: Dataset, _split: Split, name: str, full: bool, folder: str) -> Community:
     if full:
-        return evidence.full(_data, _split, settings.kept_dir())
-    return evidence.light(_data, _split)
+        return evidence.with_factorization(_data, _split, settings.prediction_cache_dir())
+    return evidence.offsets_only(_data, _split)
 
 
-def community(data: Dataset, split: Split, *, full: bool) -> Community | None:
+def load_community(data: Dataset, split: Split, *, full: bool) -> Community | None:
     """Community evidence on a split; the full one only where it has been prepared."""
-    if full and not evidence.kept(data, split, settings.kept_dir()):
+    if full and not evidence.is_cached(data, split, settings.prediction_cache_dir()):
         return None
-    name = evidence.identity(data, split)
-    return _community(data, split, name, full, str(settings.kept_dir()))
+    name = evidence.cache_key(data, split)
+    return _load_community(data, split, name, full, str(settings.prediction_cache_dir()))
 
 
 @dataclass(frozen=True)
-class Chosen:
+class PageContext:
     """What the sidebar says. ``keys`` are this session's own, by endpoint; ``budget`` is what it may
     spend; ``evidence`` whether the model is told what others gave (only once that is prepared);
-    ``prompts`` names the set that a language model is asked with, ``asked_with`` is that set."""
+    ``prompts`` names the set that a language model is asked with, ``prompt_set`` is that set."""
 
     dataset: Dataset
     split: Split
@@ -122,7 +130,7 @@ class Chosen:
     budget: Budget = field(default_factory=Budget)
     evidence: bool = False
     prompts: str = DEFAULT_PROMPTS
-    asked_with: PromptSet = field(default_factory=usual_prompts)
+    prompt_set: PromptSet = field(default_factory=usual_prompts)
 
     @property
     def builtin(self) -> bool:
@@ -130,11 +138,11 @@ class Chosen:
         return self.model == BUILTIN
 
     @property
-    def usual(self) -> tuple[int, int]:
+    def history_and_batch_size(self) -> tuple[int, int]:
         """History and batch size unless a person says otherwise."""
         if self.builtin:
-            return HISTORY, BATCH
-        return self.asked_with.history, self.asked_with.batch_size
+            return DEFAULT_HISTORY, DEFAULT_BATCH_SIZE
+        return self.prompt_set.history, self.prompt_set.batch_size
 
     def user_model(
         self,
@@ -147,33 +155,33 @@ class Chosen:
         where there is none: it may not ask streamlit for it.
 
         Raises:
-            BadRequest: the spec can't be read or needs the store.
+            InvalidInputError: the spec can't be read or needs the store.
         """
         budget = replace(self.budget, run_id=run or "")
         return user_model(
             self.model,
-            store() if database == "ask" else database,
+            open_store() if database == "ask" else database,
             run=run,
             keys=self.keys,
             budget=budget,
             evidence=self.evidence,
-            prompt_set=self.asked_with,
+            prompt_set=self.prompt_set,
             cancelled=cancelled,
         )
 
-    def alone(self) -> Chosen:
+    def without_evidence(self) -> PageContext:
         """The same choices without evidence: the model alone."""
         return replace(self, evidence=False)
 
     @property
     def community(self) -> Community | None:
         """What the model is told, if it is."""
-        return community(self.dataset, self.split, full=True) if self.evidence else None
+        return load_community(self.dataset, self.split, full=True) if self.evidence else None
 
-    def plan(self, user: int, history: int | None = None, batch_size: int | None = None) -> Plan:
+    def evolution_spec(self, user: int, history: int | None = None, batch_size: int | None = None) -> EvolutionSpec:
         """The evolution of a user by these choices; history and batches as the prompts have them unless
         said otherwise."""
-        return plan(
+        return make_evolution_spec(
             self.dataset,
             self.split,
             user,
@@ -183,13 +191,13 @@ class Chosen:
             community=self.community,
         )
 
-    def stored(self, what: Plan) -> list[Step]:
+    def stored_steps(self, spec: EvolutionSpec) -> list[Step]:
         """The steps of an evolution that are stored."""
-        return _steps(self.dataset, what, store())
+        return _stored_steps(self.dataset, spec, open_store())
 
 
-def _steps(data: Dataset, what: Plan, database: Store | None) -> list[Step]:
-    return stored_steps(data, what, database)
+def _stored_steps(data: Dataset, spec: EvolutionSpec, database: Store | None) -> list[Step]:
+    return load_steps(data, spec, database)
 
 
 def session_id() -> str:
@@ -203,23 +211,23 @@ SESSION_DOLLARS = 2.0
 """What a session may spend unless a person says otherwise."""
 
 
-def budget() -> Budget:
+def get_budget() -> Budget:
     """What this session may spend: the operator's limits, and the person's own within them.
 
     Raises:
-        BadRequest: an operator's limit is no number.
+        InvalidInputError: an operator's limit is no number.
     """
-    limits = operators(session_id=session_id())
-    own = Limit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))
-    return replace(limits, session=limits.session.under(own))
+    limits = operator_budget(session_id=session_id())
+    own = SpendingLimit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))
+    return replace(limits, session=limits.session.capped_by(own))
 
 
-def chosen() -> Chosen:
+def current_context() -> PageContext:
     """The choices of this run; set by the frame before a page runs."""
     return st.session_state["_chosen"]
 
 
-def guarded_input(value: object, low: int, high: int, default: Default) -> int | Default:
+def clamp_input(value: object, low: int, high: int, default: Default) -> int | Default:
     """A number from a widget or a link, brought back into its range (browsers may send anything)."""
     try:
         number = int(str(value))
@@ -230,6 +238,16 @@ def guarded_input(value: object, low: int, high: int, default: Default) -> int |
 
 def show_error(error: LusiferError) -> None:
     """An error with its way out."""
-    from lusifer.ui.text import literal
+    from lusifer.ui.formatting import escape_markdown
 
-    st.error(literal(error.fix) if error.fix else "", title=literal(error.message), icon=":material/error:")
+    st.error(
+        escape_markdown(error.fix) if error.fix else "", title=escape_markdown(error.message), icon=":material/error:"
+    )
+
+
+def draw_or_show_error(work: Callable[[], None]) -> None:
+    """Draw, or say what is wrong."""
+    try:
+        work()
+    except LusiferError as error:
+        show_error(error)

@@ -2,32 +2,33 @@
 
 import streamlit as st
 
-from lusifer import charts
+from lusifer.charts import accuracy_charts
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
 from lusifer.simulator import BUILTIN, label
-from lusifer.ui import community, errors, errors_views, evolution, parts, state, trust
-from lusifer.ui import runs as recorded_runs
-from lusifer.ui.text import literal, safe_csv
+from lusifer.ui import formatting, state
+from lusifer.ui.components import evidence_control, job_panel, predictor_titles, run_picker, trust_card, user_sample
+from lusifer.ui.formatting import escape_markdown, to_safe_csv
+from lusifer.ui.pages.accuracy import accuracy_run, accuracy_tables, accuracy_views
 
-picked = state.chosen()
-data, store = picked.dataset, state.store()
+ctx = state.current_context()
+data, store = ctx.dataset, state.open_store()
 
-st.title("Errors", icon=":material/query_stats:")
+st.title("Accuracy", icon=":material/query_stats:")
 st.caption(
-    "How far is each prediction from the rating that the person gave? All predictors see the training "
-    "part alone and are scored on the same test ratings."
+    "How close are predicted ratings to the actual ones? All predictors see only the training "
+    "set and are scored on the same test ratings."
 )
 
 with st.container(border=True):
     names = st.pills(
         "Predictors",
-        [n for n in errors.CHOICES if not (picked.builtin and n == BUILTIN)],
+        [n for n in predictor_titles.SELECTABLE if not (ctx.builtin and n == BUILTIN)],
         selection_mode="multi",
         key="predictors",
         wrap=True,
         default=[
             SIMULATOR,
-            *([] if picked.builtin else [BUILTIN]),
+            *([] if ctx.builtin else [BUILTIN]),
             "fm",
             "svdpp",
             "als",
@@ -36,187 +37,191 @@ with st.container(border=True):
             "user-mean",
             "constant",
         ],
-        format_func=lambda n: errors.TITLES[n] if n != SIMULATOR else "Simulator (alone, calibrated)",
+        format_func=lambda n: predictor_titles.TITLES[n] if n != SIMULATOR else "Simulator (alone, calibrated)",
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         which = st.selectbox(
             "Users",
-            list(errors.AMONG),
+            list(user_sample.USER_GROUPS),
             key="among",
-            format_func=errors.AMONG.get,
+            format_func=user_sample.USER_GROUPS.get,
             width=200,
-            help="Half of the users, drawn once, are for development: prompts and settings are tuned on "
-            "them. The held-out half is only for final figures.",
+            help="A fixed random half of the users is for development: prompts and settings are tuned on "
+            "them. The held-out half is only for final results.",
         )
-        able = errors.able_users(picked, which)
+        eligible = user_sample.count_eligible_users(ctx, which)
         count = st.number_input(
-            "Users in the sample",
+            "Sample size (users)",
             1,
-            max(able, 1),
-            min(100, max(able, 1)),
+            max(eligible, 1),
+            min(100, max(eligible, 1)),
             50,
             key="sample",
-            help=f"Drawn from {able} users with a test rating.",
+            help=f"Sampled from {eligible} users with a test rating.",
             width=180,
         )
-        seed = st.number_input("Seed", 0, 10_000, 0, key="seed", width=110, help="The same seed draws the same users.")
-        choice = f"{picked.prompts}:{count}:{seed}:{which}:{picked.evidence}:{'+'.join(names)}"
-        key = f"errors:{data.hash[:8]}:{picked.split.id}:{picked.model}:{choice}"
-        job = state.jobs().get(key)
+        seed = st.number_input("Seed", 0, 10_000, 0, key="seed", width=110, help="The same seed gives the same sample.")
+        choice = f"{ctx.prompts}:{count}:{seed}:{which}:{ctx.evidence}:{'+'.join(names)}"
+        key = f"errors:{data.hash[:8]}:{ctx.split.id}:{ctx.model}:{choice}"
+        job = state.get_jobs().get(key)
         text = "Compare"
-        if SIMULATOR in names and not picked.builtin:
-            text = f"Compare ({evolution.price_tag(errors.cost(picked, int(count), int(seed), which, store))})"
+        if SIMULATOR in names and not ctx.builtin:
+            text = f"Compare ({formatting.format_cost(user_sample.estimate_simulation(ctx, int(count), int(seed), which, store))})"
         running = job is not None and job.active
-        if st.button(text, icon=":material/compare_arrows:", type="primary", disabled=running or not names or not able):
-            order = [n for n in errors.ORDER if n in names]
-            title = f"{len(order)} predictors, {count} users, {label(picked.model)}"
-            light, told = state.community(data, picked.split, full=False), picked.community
-            state.jobs().start(
+        if st.button(
+            text, icon=":material/compare_arrows:", type="primary", disabled=running or not names or not eligible
+        ):
+            order = [n for n in predictor_titles.ORDER if n in names]
+            title = f"{len(order)} predictors, {count} users, {label(ctx.model)}"
+            offsets, evidence = state.load_community(data, ctx.split, full=False), ctx.community
+            state.get_jobs().start(
                 key,
                 "Comparison",
-                lambda j: errors.work(j, picked, order, int(count), int(seed), which, store, title, light, told),
+                lambda j: accuracy_run.run_comparison(
+                    j, ctx, order, int(count), int(seed), which, store, title, offsets, evidence
+                ),
                 store=store,
             )
             st.session_state["_started"] = key
             st.rerun()
     if running:
-        parts.job_progress(key)
+        job_panel.show_progress(key)
     elif not names:
         st.caption("Choose at least one predictor.")
-    elif not picked.evidence and not community.ready(data, picked.split):
+    elif not ctx.evidence and not evidence_control.is_prepared(data, ctx.split):
         st.caption(
-            "For the third way, the simulator told what others gave and calibrated with it, switch on "
-            "Community evidence in the sidebar."
+            "To include the simulator with community evidence in the prompt, switch on "
+            "community evidence in the sidebar."
         )
 
 if job is not None and job.state in {"failed", "cancelled"}:
-    st.warning(literal(job.error), icon=":material/error:")
+    st.warning(escape_markdown(job.error), icon=":material/error:")
 
-runs = recorded_runs.recorded(picked, store)
-shown = None
+runs = run_picker.finished_runs(ctx, store)
+run_shown = None
 if job is not None and job.state == "done" and job.result is not None:
-    shown = job.result if store is None or store.run(job.result["id"]) else None
-    if shown is not None and st.session_state.get("_started") == key:  # this session pressed the button
+    run_shown = job.result if store is None or store.get_run(job.result["id"]) else None
+    if run_shown is not None and st.session_state.get("_started") == key:  # this session pressed the button
         del st.session_state["_started"]
-        st.session_state["run"] = shown["id"]
-asked = st.query_params.get("run")
-if asked and asked not in {r["id"] for r in runs} and asked != (shown or {}).get("id"):
-    st.warning(f"There is no comparison {literal(asked)} on this split; it may have been deleted.")
+        st.session_state["run"] = run_shown["id"]
+requested = st.query_params.get("run")
+if requested and requested not in {r["id"] for r in runs} and requested != (run_shown or {}).get("id"):
+    st.warning(f"There is no comparison {escape_markdown(requested)} on this split; it may have been deleted.")
 if runs:
-    titles = recorded_runs.titles(runs)
+    titles = run_picker.run_titles(runs)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
         if st.session_state.get("run") not in titles:
-            st.session_state["run"] = asked if asked in titles else next(iter(titles))
+            st.session_state["run"] = requested if requested in titles else next(iter(titles))
         run = st.selectbox(
             "Recorded comparison", list(titles), key="run", format_func=lambda i: titles.get(i, i), width=620
         )
         st.query_params["run"] = run
-        errors_views.manage(store, run, titles)
-    shown = next((r for r in runs if r["id"] == run), shown)
-if shown is None:
+        accuracy_views.show_run_management(store, run, titles)
+    run_shown = next((r for r in runs if r["id"] == run), run_shown)
+if run_shown is None:
     st.info(
-        "No comparison has been made on this split yet. Press Compare: with the built-in model it takes "
-        "about half a minute the first time (the factorisation machine and SVD++ are fitted, and kept), and "
+        "No comparison has been run on this split yet. Press Compare: with the built-in model it takes "
+        "about half a minute the first time (the factorization machine and SVD++ are fitted and cached), and "
         "costs nothing.",
         icon=":material/query_stats:",
     )
-    trust.card(picked, store)
+    trust_card.show_trust_card(ctx, store)
     st.stop()
 
-summary = shown["summary"]
+summary = run_shown["summary"]
 missing = summary["asked"] - summary["rows"]
-sentence = errors.verdict(summary)
+sentence = accuracy_tables.verdict_sentence(summary)
 if sentence:
-    st.markdown(f"**{literal(sentence)}**")
+    st.markdown(f"**{escape_markdown(sentence)}**")
 for note in summary.get("notes", ()):
-    st.caption(f":material/info: {literal(note)}")
-found = errors.adds(summary)
-if found:
+    st.caption(f":material/info: {escape_markdown(note)}")
+contributions = accuracy_tables.model_contributions(summary)
+if contributions:
     with st.container(border=True):
         st.subheader(
-            "What the language model adds" if shown["model"] != "builtin" else "What the model adds",
+            "Gain from the language model" if run_shown["model"] != "builtin" else "Gain from the model",
             icon=":material/add_chart:",
         )
         st.caption(
-            "RMSE of the calibrated simulator minus that of the same stack without the model's own say, on "
-            "the same ratings, with a 95 % interval over users. Below zero it helps."
+            "RMSE of the calibrated simulator minus that of the same calibration without the model's contribution, on "
+            "the same ratings, with a 95 % confidence interval over users. Negative values mean that the model helps."
         )
         with st.grid(2, min_column_width=320):
-            for title, figure, words in found:
+            for title, figure, words in contributions:
                 with st.container():
                     st.metric(title, figure)
-                    st.caption(literal(words))
+                    st.caption(escape_markdown(words))
 
-rows = errors.predictions(shown["id"])
+rows = accuracy_tables.load_predictions(run_shown["id"])
 if rows is None:
-    st.caption("The single predictions of this run are no longer in data/runs, so only its summary is left.")
+    st.caption("The individual predictions of this run are no longer in data/runs, so only its summary is shown.")
     st.json(summary, expanded=False)
     st.stop()
-names = [n for n in errors.ORDER if n in summary["predictors"] and n in rows]
-kept, chosen_filter = errors_views.filters(picked, rows)
-if kept.empty:
-    st.info("No rating passes these filters. Widen one of them.", icon=":material/filter_alt_off:")
+names = [n for n in predictor_titles.ORDER if n in summary["predictors"] and n in rows]
+passing, chosen_filter = accuracy_views.show_filters(ctx, rows)
+if passing.empty:
+    st.info("No rating matches these filters. Widen one of them.", icon=":material/filter_alt_off:")
     st.stop()
-values = errors.measured(kept, shown["id"], chosen_filter, names, picked, int(shown["seed"]))
-frame = errors.board(shown, values, label(shown["model"]))
+values = accuracy_tables.compute_metrics(passing, run_shown["id"], chosen_filter, names, ctx, int(run_shown["seed"]))
+frame = accuracy_tables.leaderboard_table(run_shown, values, label(run_shown["model"]))
 
 st.subheader("Leaderboard", icon=":material/leaderboard:")
-whom = errors.AMONG.get(shown["params"].get("among", "all"), "Users").lower()
+whom = user_sample.USER_GROUPS.get(run_shown["params"].get("among", "all"), "Users").lower()
 st.caption(
-    f"{len(kept):,} of {summary['rows']:,} ratings of {shown['params']['users']} {whom} of {literal(shown['split'])}"
-    + (f"; {missing:,} more were left out because a predictor gave none" if missing else "")
-    + f". Intervals: 95 %, bootstrap over users. Run {shown['id']}, seed {shown['seed']}, "
-    f"model {literal(label(shown['model']))}, version {literal(str(shown['model_version']))}."
+    f"{len(passing):,} of {summary['rows']:,} ratings of {run_shown['params']['users']} {whom} of {escape_markdown(run_shown['split'])}"
+    + (f"; {missing:,} more are excluded because a predictor has no prediction for them" if missing else "")
+    + f". Intervals: 95 %, bootstrap over users. Run {run_shown['id']}, seed {run_shown['seed']}, "
+    f"model {escape_markdown(label(run_shown['model']))}, version {escape_markdown(str(run_shown['model_version']))}."
 )
-errors_views.leaderboard(frame, summary)
+accuracy_views.show_leaderboard(frame, summary)
 with st.grid(3, min_column_width=270, gap="medium"):
-    small = frame.assign(predictor=[errors.short(n) for n in frame["name"]])
+    small = frame.assign(predictor=[predictor_titles.short_title(n) for n in frame["name"]])
     for metric, title, note in (
         ("rmse", "RMSE (lower is better)", "RMSE"),
         ("mae", "MAE (lower is better)", "MAE"),
         ("pearson", "Pearson (higher is better)", "Pearson correlation"),
     ):
         st.plotly_chart(
-            charts.leaderboard(small, metric, title),
+            accuracy_charts.leaderboard(small, metric, title),
             key=f"chart-{metric}",
             alt=f"{note} of all predictors with 95 percent intervals",
         )
 
 view = st.segmented_control(
-    "Look closer",
-    list(errors_views.VIEWS),
+    "Details",
+    list(accuracy_views.VIEWS),
     default="distribution",
     key="view",
     required=True,
-    format_func=lambda v: errors_views.VIEWS[v],
+    format_func=lambda v: accuracy_views.VIEWS[v],
 )
 if view == "groups":
-    errors_views.groups(picked, kept, names)
+    accuracy_views.show_groups(ctx, passing, names)
 elif view == "calibration":
-    errors_views.calibration(picked, kept, [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in kept])
+    accuracy_views.show_calibration(ctx, passing, [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in passing])
 elif view == "audit":
-    errors_views.audited(picked, shown, kept, store)
+    accuracy_views.show_audit(ctx, run_shown, passing, store)
 elif view == "misses":
-    errors_views.misses(picked, kept, names)
+    accuracy_views.show_largest_errors(ctx, passing, names)
 elif view == "pairs":
-    errors_views.pairs(picked, kept, names, int(shown["seed"]))
+    accuracy_views.show_pair(ctx, passing, names, int(run_shown["seed"]))
 elif view == "cold":
-    errors_views.cold_start(picked, store)
+    accuracy_views.show_cold_start(ctx, store)
 elif view == "runs":
-    errors_views.compare_runs(runs, shown)
+    accuracy_views.show_other_runs(runs, run_shown)
 else:
-    errors_views.distribution(picked, kept, names)
+    accuracy_views.show_distribution(ctx, passing, names)
 with st.container(horizontal=True):
     st.download_button(
-        "Predictions as CSV", safe_csv(kept), f"run-{shown['id']}.csv", "text/csv", icon=":material/download:"
+        "Predictions as CSV", to_safe_csv(passing), f"run-{run_shown['id']}.csv", "text/csv", icon=":material/download:"
     )
     st.download_button(
         "Report as HTML",
-        lambda: errors_views.html(picked, shown, frame, kept, names),
-        f"run-{shown['id']}.html",
+        lambda: accuracy_views.build_report(ctx, run_shown, frame, passing, names),
+        f"run-{run_shown['id']}.html",
         "text/html",
         icon=":material/description:",
     )
 
-trust.card(picked, store)
+trust_card.show_trust_card(ctx, store)

@@ -4,12 +4,14 @@ import streamlit as st
 
 from lusifer.errors import LusiferError
 from lusifer.evaluation.experiments import EXPERIMENTS
-from lusifer.ui import errors, evolution, experiments, parts, population, runs, state
+from lusifer.ui import formatting, state
+from lusifer.ui.components import job_panel, run_picker, user_sample
+from lusifer.ui.pages.experiments import experiment_view, population_section
 
-picked, store = state.chosen(), state.store()
+ctx, store = state.current_context(), state.open_store()
 
 st.title("Experiments", icon=":material/experiment:")
-st.caption("Open questions about simulated users, each answered by a run that anybody can repeat.")
+st.caption("Open questions about simulated users, each answered by a reproducible experiment.")
 
 if "experiment" not in st.session_state and st.query_params.get("experiment") in EXPERIMENTS:
     st.session_state["experiment"] = st.query_params["experiment"]
@@ -20,35 +22,39 @@ name = st.pills(
     required=True,
     wrap=True,
     default=None if "experiment" in st.session_state else next(iter(EXPERIMENTS)),
-    format_func=lambda n: f":material/{experiments.ICONS[n]}: {EXPERIMENTS[n].title}",
+    format_func=lambda n: f":material/{experiment_view.EXPERIMENT_ICONS[n]}: {EXPERIMENTS[n].title}",
     label_visibility="collapsed",
 )
 st.query_params["experiment"] = name
-chosen = EXPERIMENTS[name]
-st.subheader(chosen.question)
+experiment = EXPERIMENTS[name]
+st.subheader(experiment.question)
 
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which, count, seed = errors.sample_fields(picked, "experiment")
-        options = {key: experiments.option(name, key, said) for key, said in chosen.options.items()}
-    key = experiments.key_of(picked)
-    if parts.job_ended(key, "_experiment"):
-        told = picked.community
+        which, count, seed = user_sample.pick_sample(ctx, "experiment")
+        options = {
+            key: experiment_view.option_field(name, key, described) for key, described in experiment.options.items()
+        }
+    key = experiment_view.job_key(ctx)
+    if job_panel.job_ended(key, "_experiment"):
+        evidence = ctx.community
         try:
-            users = experiments.sample(picked, count, seed, which)
-            made = experiments.setting(picked, users, seed, options, store, told)
-            cost = experiments.cost(chosen, made)
+            users = experiment_view.sample_experiment_users(ctx, count, seed, which)
+            run_context = experiment_view.build_run_context(ctx, users, seed, options, store, evidence)
+            cost = experiment_view.estimate_experiment(experiment, run_context)
         except LusiferError as error:
             state.show_error(error)
             cost = None
         if cost is not None:
-            tag = "costs nothing" if picked.builtin else evolution.price_tag(cost)
+            tag = "costs nothing" if ctx.builtin else formatting.format_cost(cost)
 
             def start(names: list[str], resume: str | None = None) -> None:
-                state.jobs().start(
+                state.get_jobs().start(
                     key,
                     "Experiment",
-                    lambda j: experiments.work(j, names, picked, users, seed, which, options, store, told, resume),
+                    lambda j: experiment_view.run_experiments(
+                        j, names, ctx, users, seed, which, options, store, evidence, resume
+                    ),
                     store=store,
                 )
                 st.rerun()
@@ -56,36 +62,36 @@ with st.container(border=True):
             with st.container(horizontal=True):
                 if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
                     start([name])
-                if picked.builtin and st.button(
+                if ctx.builtin and st.button(
                     "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
                 ):
                     start(list(EXPERIMENTS))
-            before = experiments.stopped(picked, store, name, made.model.version)
+            before = experiment_view.find_stopped_run(ctx, store, name, run_context.model.version)
             if (
                 before
                 and before["params"]["asked"] == list(users)
                 and before["seed"] == seed
                 and before["params"]["options"] == options
             ):
-                st.caption(f"Run {before['id']} of this experiment was stopped. What was answered is kept.")
-                if st.button(f"Go on with it ({tag})", icon=":material/resume:"):
+                st.caption(f"Run {before['id']} of this experiment was stopped. Its answers are saved.")
+                if st.button(f"Resume ({tag})", icon=":material/resume:"):
                     start([name], before["id"])
 
-found = experiments.recorded(picked, store, name)
+runs_of_experiment = experiment_view.finished_experiments(ctx, store, name)
 if st.session_state.get("_experiment") not in {
     None,
-    *(r["id"] for r in found),
+    *(r["id"] for r in runs_of_experiment),
 }:  # all were run: the newest of each is shown
     del st.session_state["_experiment"]
     for other in EXPERIMENTS:
         st.session_state.pop(f"experiment-run-{other}", None)
-    st.query_params["run"] = found[0]["id"] if found else ""
-if not found:
+    st.query_params["run"] = runs_of_experiment[0]["id"] if runs_of_experiment else ""
+if not runs_of_experiment:
     st.info(
-        "This has not been run on this split yet. Press Run above; with the built-in it takes seconds (the cold start, "
+        "This experiment has not been run on this split yet. Press Run above; with the built-in it takes seconds (cold start, "
         "which fits every baseline, about a minute and a half).",
         icon=":material/experiment:",
     )
 else:
-    experiments.result(runs.choose(found, f"experiment-run-{name}", "run", "_experiment"))
-population.section(picked, store)
+    experiment_view.show_result(run_picker.pick_run(runs_of_experiment, f"experiment-run-{name}", "run", "_experiment"))
+population_section.show_population(ctx, store)

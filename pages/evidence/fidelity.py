@@ -3,43 +3,50 @@
 import streamlit as st
 
 from lusifer.errors import LusiferError
-from lusifer.ui import errors, evolution, fidelity, parts, runs, state, trust
+from lusifer.ui import formatting, state
+from lusifer.ui.components import job_panel, run_picker, trust_card, user_sample
+from lusifer.ui.pages.realism import realism_view
 
-picked, store = state.chosen(), state.store()
+ctx, store = state.current_context(), state.open_store()
 
-st.title("Fidelity", icon=":material/fingerprint:")
+st.title("Realism", icon=":material/fingerprint:")
 st.caption(
-    "Not how near each rating is, but whether the whole looks like people: histograms, means, tastes, time; beside naive simulators."
+    "Do simulated ratings have the statistics of real ones? Histograms, means, genre preferences and change over time, compared with naive simulators."
 )
 
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        which, count, seed = errors.sample_fields(picked, "fidelity")
-    key = f"fidelity:{picked.dataset.hash[:8]}:{picked.split.id}:{picked.model}:{state.session_id()}"
-    if parts.job_ended(key, "_fidelity"):
+        which, count, seed = user_sample.pick_sample(ctx, "fidelity")
+    key = f"fidelity:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{state.session_id()}"
+    if job_panel.job_ended(key, "_fidelity"):
         try:
             tag = (
                 "costs nothing"
-                if picked.builtin
-                else evolution.price_tag(errors.cost(picked.alone(), count, seed, which, store))
+                if ctx.builtin
+                else formatting.format_cost(
+                    user_sample.estimate_simulation(ctx.without_evidence(), count, seed, which, store)
+                )
             )
         except LusiferError as error:
             state.show_error(error)
             st.stop()
         if st.button(f"Simulate and measure ({tag})", icon=":material/fingerprint:", type="primary"):
-            light = state.community(picked.dataset, picked.split, full=False)
-            state.jobs().start(
-                key, "Fidelity", lambda j: fidelity.work(j, picked, count, seed, which, store, light), store=store
+            offsets = state.load_community(ctx.dataset, ctx.split, full=False)
+            state.get_jobs().start(
+                key,
+                "Fidelity",
+                lambda j: realism_view.run_realism(j, ctx, count, seed, which, store, offsets),
+                store=store,
             )
             st.rerun()
 
-found = fidelity.recorded(picked, store)
-if not found:
+runs = realism_view.finished_realism_runs(ctx, store)
+if not runs:
     st.info(
-        "Nothing has been measured on this split yet. Press the button above; with the built-in it takes seconds.",
+        "Not measured on this split yet. Press the button above; with the built-in it takes seconds.",
         icon=":material/fingerprint:",
     )
-    trust.card(picked, store)
+    trust_card.show_trust_card(ctx, store)
     st.stop()
-fidelity.result(picked, runs.choose(found, "fidelity-run", "run", "_fidelity"))
-trust.card(picked, store)
+realism_view.show_result(ctx, run_picker.pick_run(runs, "fidelity-run", "run", "_fidelity"))
+trust_card.show_trust_card(ctx, store)

@@ -2,115 +2,120 @@
 
 import streamlit as st
 
-from lusifer import charts
+from lusifer.charts import evolution_charts
 from lusifer.errors import LusiferError
-from lusifer.simulator.evolution import start
+from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.repetition import repetition
-from lusifer.ui import beside, evolution, parts, state
-from lusifer.ui.text import duration, literal, say
+from lusifer.ui import state
+from lusifer.ui.components import claim_audit, evolution_runner, profile_view, user_picker
+from lusifer.ui.formatting import escape_markdown, format_duration, with_item_noun
+from lusifer.ui.pages.evolution import evolution_tables, side_by_side, step_player
 
-picked = state.chosen()
-presenting = evolution.presenting()
+ctx = state.current_context()
+presenting = step_player.is_presenting()
 
 if not presenting:
     st.title("Evolution", icon=":material/timeline:")
     st.caption(
         "The newest ratings are read in batches, oldest first. Before each batch the model forecasts "
-        "it; then it sees the ratings, rewrites the profile and says why."
+        "its ratings; then it sees them, updates the profile and explains the changes."
     )
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    user = parts.user_input()
+    user = user_picker.pick_user()
     history = size = None
     if not presenting:
-        with st.popover("History", icon=":material/tune:", help="How much is read, and in what portions"):
+        with st.popover("History", icon=":material/tune:", help="History length and batch size"):
             history = st.number_input(
-                "Ratings to read",
+                "History length (ratings)",
                 1,
                 500,
                 None,
                 10,
                 key="history",
                 bind="query-params",
-                placeholder=f"{picked.usual[0]}, as usual",
+                placeholder=f"{ctx.history_and_batch_size[0]} (default)",
             )
             size = st.number_input(
-                "Ratings a batch",
+                "Batch size (ratings)",
                 1,
                 100,
                 None,
                 5,
                 key="batch",
                 bind="query-params",
-                placeholder=f"{picked.usual[1]}, as usual",
+                placeholder=f"{ctx.history_and_batch_size[1]} (default)",
             )
     else:
-        history = state.guarded_input(st.query_params.get("history"), 1, 500, None)
-        size = state.guarded_input(st.query_params.get("batch"), 1, 100, None)
+        history = state.clamp_input(st.query_params.get("history"), 1, 500, None)
+        size = state.clamp_input(st.query_params.get("batch"), 1, 100, None)
     presenting = st.toggle(
-        "Present mode", key="present", bind="query-params", help="Only profile, batch and why it changed, large."
+        "Presentation mode",
+        key="present",
+        bind="query-params",
+        help="Shows only the profile, the batch and the explanation, in large type.",
     )
 if user is None:
     st.stop()
 if not presenting and st.toggle(
-    "Two side by side",
+    "Compare side by side",
     key="beside",
     bind="query-params",
-    help="Another user, model or prompt version beside this one, at the same step.",
+    help="Compare with another user, model or prompt version at the same step.",
 ):
-    other = beside.other_side(picked, user)
+    other = side_by_side.pick_other_side(ctx, user)
     if other is not None:
-        beside.draw((picked, user), other, history, size)
+        side_by_side.show_sides((ctx, user), other, history, size)
         st.stop()
 
 try:
-    what = picked.plan(user, history, size)
-    steps, wanted = evolution.steps_of(picked, what)
-    if len(steps) < wanted:
-        evolution.offer(picked, what, len(steps), wanted)
+    spec = ctx.evolution_spec(user, history, size)
+    steps, total_steps = evolution_runner.load_steps(ctx, spec)
+    if len(steps) < total_steps:
+        evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
 except LusiferError as error:
     state.show_error(error)
     st.stop()
 if not steps:
     st.info(
         "Nothing has been computed for this user and model yet. Press the button above: steps appear "
-        "here as they are done. Or choose the built-in model in the sidebar, which is free.",
+        "here as they finish. Or choose the built-in model in the sidebar, which is free.",
         icon=":material/hourglass_empty:",
     )
     st.stop()
 
-number = evolution.step_control(len(steps), presenting)
+number = step_player.pick_step(len(steps), presenting)
 step = steps[number - 1]
-before = steps[number - 2].profile if number > 1 else start(picked.dataset, picked.split, user).profile
+before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
 
 if presenting:
-    with parts.large("present-body"):
-        st.title(f"User {user}, step {number} of {wanted}", anchor=False)
-        st.markdown(f"**Why it changed:** {literal(step.explanation)}")
+    with profile_view.large_text("present-body"):
+        st.title(f"User {user}, step {number} of {total_steps}", anchor=False)
+        st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
         left, right = st.columns([2, 3], gap="large")
         with left:
             st.subheader("The batch", icon=":material/view_list:")
-            st.markdown("\n".join(f"- **{r.rating:g}** {literal(r.item.title)}" for r in step.batch))
+            st.markdown("\n".join(f"- **{r.rating:g}** {escape_markdown(r.item.title)}" for r in step.batch))
         with right:
             st.subheader("The profile", icon=":material/person:")
-            parts.profile(before, step.profile)
-    parts.legend()
+            profile_view.show_profile(before, step.profile)
+    profile_view.show_legend()
     st.stop()
 
-checked, faithfulness = evolution.claims(picked, what, steps, number)
+checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
 with st.container(border=True):
     st.markdown(f":material/psychology: **Why it changed at step {number}**")
-    st.subheader(literal(step.explanation), anchor=False)
-    span = duration(step.seconds) if step.seconds else "one second or less"
+    st.subheader(escape_markdown(step.explanation), anchor=False)
+    span = format_duration(step.seconds) if step.seconds else "one second or less"
     st.caption(f"The {len(step.batch)} ratings of this batch were given within {span}.")
-    said_again = repetition(steps, number)
-    parts.audit_note(checked, number, faithfulness)
-    if said_again.flagged and not picked.builtin:
-        st.warning(evolution.repeats(said_again), icon=":material/repeat:")
+    repeated = repetition(steps, number)
+    profile_view.show_audit_summary(checked, number, faithfulness)
+    if repeated.flagged and not ctx.builtin:
+        st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")
 
 with st.grid(2, min_column_width=420, gap="medium"):
     with st.container():
         st.subheader("The batch and its forecast", icon=":material/view_list:")
-        parts.batch_table(step)
+        profile_view.show_batch(step)
         errors = step.errors
         missing = len(step.batch) - len(errors)
         if errors:
@@ -118,34 +123,36 @@ with st.grid(2, min_column_width=420, gap="medium"):
             note = f" {missing} forecasts are missing." if missing else ""
             st.caption(f"Forecast error of this batch: RMSE {rmse:.2f}.{note}")
         st.subheader("What changed", icon=":material/change_circle:")
-        parts.change_list(step, checked)
+        profile_view.show_change_list(step, checked)
     with st.container():
         st.subheader(f"The profile after step {number}", icon=":material/person:")
-        parts.profile(before, step.profile, claims=checked)
-        parts.legend()
+        profile_view.show_profile(before, step.profile, claims=checked)
+        profile_view.show_legend()
         st.download_button(
             "Download all steps",
-            evolution.as_json(picked, what, steps),
-            f"user-{user}-{picked.split.name}.json",
+            evolution_tables.steps_to_json(ctx, spec, steps),
+            f"user-{user}-{ctx.split.name}.json",
             "application/json",
             icon=":material/download:",
             type="tertiary",
         )
 
-usual = picked.split.train.mean
+mean_rating = ctx.split.train.mean
 with st.grid(2, min_column_width=420, gap="medium"):
     with st.container():
-        st.subheader("Tastes over steps", icon=":material/show_chart:")
-        tastes = evolution.taste_frame(steps, usual)
+        st.subheader("Genre preferences over steps", icon=":material/show_chart:")
+        tastes = evolution_tables.taste_table(steps, mean_rating)
         if tastes.empty:
-            st.caption(say("These movies have no genres."))
+            st.caption(with_item_noun("These movies have no genres."))
         else:
-            st.plotly_chart(charts.taste_steps(tastes), alt="Genre tastes after each step")
-            st.caption("Stars above or below the user's own mean, shrunk while there are few ratings.")
+            st.plotly_chart(evolution_charts.taste_evolution(tastes), alt="Genre preferences after each step")
+            st.caption("Stars above or below the user's mean rating, shrunk towards zero when there are few ratings.")
     with st.container():
         st.subheader("Forecast error over steps", icon=":material/track_changes:")
         st.plotly_chart(
-            charts.forecast_steps(evolution.error_frame(steps, usual), number),
-            alt="Error of the forecasts of each batch, beside that of the mean seen before",
+            evolution_charts.forecast_errors(evolution_tables.error_table(steps, mean_rating), number),
+            alt="Forecast error of each batch and of the running-mean baseline",
         )
-        st.caption("Lower is better. The dotted line knows only the mean of the ratings seen before.")
+        st.caption(
+            "Lower is better. The dotted line is the running-mean baseline, which predicts the mean of all earlier ratings."
+        )

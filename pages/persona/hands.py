@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from lusifer.ui import hands, parts, state, you
+from lusifer.ui import state
+from lusifer.ui.components import user_picker
+from lusifer.ui.pages.what_if_lab import local_user, profile_editor, what_if
 
 EDIT, WHAT_IF, YOU = "Edit a profile", "What if", "You"
-picked, store = state.chosen(), state.store()
+ctx, store = state.current_context(), state.open_store()
 
-st.title("Hands on", icon=":material/touch_app:")
+st.title("What-if lab", icon=":material/touch_app:")
 st.caption(
-    "Is the profile what the ratings rest on, and are the reasons the reasons? Change one thing and see what moves."
+    "Do the ratings depend on the profile, and are the stated reasons the real ones? Change one thing and see what else changes."
 )
 view = st.segmented_control(
     "View",
@@ -23,16 +25,16 @@ view = st.segmented_control(
 if view == YOU:
     if store is None:
         st.info(
-            "There is no database, so your ratings could not be kept. The sidebar says why.",
+            "There is no database, so your ratings can't be saved. The sidebar says why.",
             icon=":material/database_off:",
         )
         st.stop()
-    hands.guarded(lambda: you.draw(picked, store))
+    state.draw_or_show_error(lambda: local_user.show_local_user(ctx, store))
     st.stop()
-user = parts.user_input()
+user = user_picker.pick_user()
 if user is None:
     st.stop()
 if view == WHAT_IF:
-    hands.guarded(lambda: hands.what_if(picked, user))
+    state.draw_or_show_error(lambda: what_if.show_what_if(ctx, user))
 else:
-    hands.guarded(lambda: hands.edit_profile(picked, user))
+    state.draw_or_show_error(lambda: profile_editor.show_profile_editor(ctx, user))

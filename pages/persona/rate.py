@@ -3,27 +3,29 @@
 import numpy as np
 import streamlit as st
 
-from lusifer import charts
+from lusifer.charts import rating_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation.comparison import threshold
-from lusifer.simulator.estimate import for_rating
+from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after
-from lusifer.ui import calibration, evolution, parts, posters, rate, state
-from lusifer.ui.text import literal, safe_csv, say
+from lusifer.ui import formatting, state
+from lusifer.ui.components import evolution_runner, item_picker, job_panel, posters, user_picker
+from lusifer.ui.formatting import escape_markdown, to_safe_csv, with_item_noun
+from lusifer.ui.pages.rate import calibration_view, rating_results
 
-picked = state.chosen()
-data = picked.dataset
+ctx = state.current_context()
+data = ctx.dataset
 
-st.title(say("Rate movies"), icon=":material/star_half:")
-st.caption("How would this user rate them? The simulator knows the profile and the newest ratings, no more.")
+st.title(with_item_noun("Predict ratings"), icon=":material/star_half:")
+st.caption("Predict how this user would rate movies. The simulator sees only the profile and the newest ratings.")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    user = parts.user_input()
+    user = user_picker.pick_user()
     if user is None:
         st.stop()
     try:
-        what = picked.plan(user)
-        steps, wanted = evolution.steps_of(picked, what)
+        spec = ctx.evolution_spec(user)
+        steps, total_steps = evolution_runner.load_steps(ctx, spec)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
@@ -31,24 +33,24 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         number = st.selectbox("Profile after step", list(range(len(steps), 0, -1)), key="from_step", width=160)
     st.page_link(
         "pages/persona/evolution.py",
-        label="See this profile",
+        label="Show this profile",
         icon=":material/timeline:",
-        query_params=parts.address(user, int(number) if steps else 1),
+        query_params=user_picker.link_parameters(user, int(number) if steps else 1),
     )
-if len(steps) < wanted:
+if len(steps) < total_steps:
     st.info(
-        f"{len(steps)} of {wanted} profile steps exist for this model. Compute the rest to rate from "
+        f"{len(steps)} of {total_steps} profile steps are computed for this model. Compute the rest to predict from "
         "the whole history.",
         icon=":material/hourglass_empty:",
     )
-    evolution.offer(picked, what, len(steps), wanted)
+    evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
 if not steps:
     st.stop()
 
 chosen_key = "movies"
-if st.session_state.get("_movies_for") != (data.name, picked.split.id, user):
-    st.session_state[chosen_key] = rate.held_out(picked, user)[:20]
-    st.session_state["_movies_for"] = (data.name, picked.split.id, user)
+if st.session_state.get("_movies_for") != (data.name, ctx.split.id, user):
+    st.session_state[chosen_key] = item_picker.held_out_items(ctx, user)[:20]
+    st.session_state["_movies_for"] = (data.name, ctx.split.id, user)
 
 
 def _set(ids: list[int]) -> None:
@@ -56,7 +58,7 @@ def _set(ids: list[int]) -> None:
 
 
 with st.container(border=True):
-    st.subheader(say("Choose movies"), icon=":material/view_list:")
+    st.subheader(with_item_noun("Choose movies"), icon=":material/view_list:")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
             "Search titles",
@@ -72,162 +74,170 @@ with st.container(border=True):
         span = st.slider("Years", low, high, (low, high), width=220, key="movie_years") if low < high else (low, high)
     with st.container(horizontal=True):
         st.button(
-            say("The user's held-out movies"),
+            with_item_noun("The user's test movies"),
             icon=":material/visibility_off:",
             on_click=_set,
-            args=(rate.held_out(picked, user)[: rate.MOST],),
+            args=(item_picker.held_out_items(ctx, user)[: item_picker.MAX_ITEMS],),
         )
         st.button(
-            "Popular and unseen",
+            "Popular, not yet rated",
             icon=":material/trending_up:",
             on_click=_set,
-            args=(rate.popular_unseen(picked, user),),
+            args=(item_picker.popular_unrated_items(ctx, user),),
         )
-        found = rate.matching(picked, text, genres, span if span != (low, high) else None)
+        matches = item_picker.search_items(ctx, text, genres, span if span != (low, high) else None)
         searching = bool(text or genres or span != (low, high))
         st.button(
-            f"Add the first {min(10, len(found))} found",
+            f"Add the first {min(10, len(matches))} results",
             icon=":material/playlist_add:",
             on_click=_set,
-            disabled=not (searching and found),
-            args=(list(dict.fromkeys([*st.session_state[chosen_key], *found[:10]]))[: rate.MOST],),
+            disabled=not (searching and matches),
+            args=(list(dict.fromkeys([*st.session_state[chosen_key], *matches[:10]]))[: item_picker.MAX_ITEMS],),
         )
         st.button("Clear", icon=":material/backspace:", on_click=_set, args=([],))
-    if searching and not found:
-        st.caption(say("No movie fits. Try fewer words, or other genres or years."))
-    options = list(dict.fromkeys([*st.session_state[chosen_key], *found]))
+    if searching and not matches:
+        st.caption(with_item_noun("No movie matches. Try fewer words, or other genres or years."))
+    options = list(dict.fromkeys([*st.session_state[chosen_key], *matches]))
     ids = st.multiselect(
-        say("Movies to rate"),
+        with_item_noun("Movies to rate"),
         options,
         key=chosen_key,
-        format_func=lambda i: rate.listed(picked, i),
-        max_selections=rate.MOST,
+        format_func=lambda i: item_picker.item_label(ctx, i),
+        max_selections=item_picker.MAX_ITEMS,
         persist_state="session",
-        placeholder="Choose from what the search found",
+        placeholder="Choose from the search results",
     )
 
-    posters.cards(list(data.items_of(ids)))
+    posters.show_posters(list(data.items_of(ids)))
 
 if not ids:
-    st.info(say("Choose at least one movie above: search, or press one of the buttons."), icon=":material/view_list:")
+    st.info(
+        with_item_noun("Choose at least one movie above: search, or press one of the buttons."),
+        icon=":material/view_list:",
+    )
     st.stop()
 
-key = f"rate:{what.id}:{number}:{hash(tuple(ids))}"
-label = say(f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}")
-job = state.jobs().get(key)
+key = f"rate:{spec.id}:{number}:{hash(tuple(ids))}"
+label = with_item_noun(f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}")
+job = state.get_jobs().get(key)
 upto = steps[: int(number)]
-if not picked.builtin:
-    context = rate.hearing(picked, context_after(data, picked.split, user, upto), ids)
-    cost = for_rating(picked.user_model(), state.store(), context, data.items_of(ids))
-    label += f" ({evolution.price_tag(cost)})"
+if not ctx.builtin:
+    context = rating_results.add_evidence(ctx, context_after(data, ctx.split, user, upto), ids)
+    cost = estimate_rating(ctx.user_model(), state.open_store(), context, data.items_of(ids))
+    label += f" ({formatting.format_cost(cost)})"
 if job is not None and job.active:
-    parts.job_progress(key)
+    job_panel.show_progress(key)
 elif st.button(label, icon=":material/auto_awesome:", type="primary"):
-    store, told = state.store(), picked.community
-    job = state.jobs().start(key, "Rating", lambda j: rate.work(j, picked, what, upto, ids, store, told), store=store)
+    store, evidence = state.open_store(), ctx.community
+    job = state.get_jobs().start(
+        key, "Rating", lambda j: rating_results.rate_in_batches(j, ctx, spec, upto, ids, store, evidence), store=store
+    )
     job.wait(0.6)  # the built-in is done by then, and nothing flickers
     st.rerun()
 if job is None:
-    st.caption("Nothing is rated until you press the button.")
+    st.caption("Nothing is predicted until you press the button.")
     st.stop()
 if job.state in {"failed", "cancelled"}:
-    st.error(literal(job.error), icon=":material/error:")
+    st.error(escape_markdown(job.error), icon=":material/error:")
     st.stop()
 if job.result is None:
     st.stop()
 
-rows = rate.frame(picked, user, job.result)
-learned = calibration.learned(picked)
-corrected = calibration.frame(picked, user, upto, job.result, *learned) if learned else None
+rows = rating_results.rating_table(ctx, user, job.result)
+learned = calibration_view.learn_calibration(ctx)
+corrected = calibration_view.calibrated_table(ctx, user, upto, job.result, *learned) if learned else None
 if corrected is not None and len(corrected):
     rows.insert(5, "calibrated", rows["item_id"].map(corrected["calibrated"]))
-total = rate.summary(rows)
+total = rating_results.error_summary(rows)
 failed = int(rows["expected"].isna().sum())
 if total:
     with st.grid(4, min_column_width=140):
-        st.metric(say("Held-out movies"), f"{total['n']:.0f}")
-        st.metric("RMSE", f"{total['rmse']:.2f}", help="Root of the mean squared error; lower is better.")
+        st.metric(with_item_noun("Test movies"), f"{total['n']:.0f}")
+        st.metric("RMSE", f"{total['rmse']:.2f}", help="Root mean squared error; lower is better.")
         st.metric("MAE", f"{total['mae']:.2f}", help="Mean absolute error; lower is better.")
         st.metric(
             "Pearson",
             f"{total['pearson']:.2f}" if np.isfinite(total["pearson"]) else "–",
-            help="Correlation of expected and true; needs at least two different ratings.",
+            help="Correlation of expected and actual ratings; needs at least two different ratings.",
         )
 else:
-    st.caption(say("None of these movies is in this user's test part, so there is no error to sum up."))
+    st.caption(with_item_noun("None of these movies is in this user's test set, so there is no error to report."))
 if failed:
     st.warning(
-        f"{failed} ratings are missing; the reason column says why. They are not replaced.", icon=":material/warning:"
+        f"{failed} ratings are missing; the Reason column says why. They are not imputed.", icon=":material/warning:"
     )
 seen = int((rows["part"] == "training").sum())
 if seen:
     st.caption(
-        f"{seen} of them are in the training part: the simulator may have read their ratings, so they do not count."
+        f"{seen} of them are in the training set: the simulator may have seen their ratings, so they do not count."
     )
 
 with st.grid(2, min_column_width=420, gap="medium"):
     st.dataframe(
-        rate.shown(rows, picked.builtin),
+        rating_results.informative_columns(rows, ctx.builtin),
         hide_index=True,
         alt="Simulated ratings with reasons",
         height="auto" if len(rows) <= 15 else 560,
         column_config={
             "poster": st.column_config.ImageColumn("", width=45),
             "spread": st.column_config.NumberColumn(
-                "Spread", format="%.2f", width="small", help="Standard deviation of the answer."
+                "Std", format="%.2f", width="small", help="Standard deviation of the predicted rating."
             ),
-            "how": st.column_config.TextColumn("Expected from", help="What the expected rating is."),
-            "title": st.column_config.TextColumn(say("Movie"), pinned=True, width="medium"),
+            "how": st.column_config.TextColumn("Expected from", help="How the expected rating was computed."),
+            "title": st.column_config.TextColumn(with_item_noun("Movie"), pinned=True, width="medium"),
             "rating": st.column_config.NumberColumn("Rating", format="%.3g", width="small"),
             "expected": st.column_config.NumberColumn("Expected", format="%.2f", width="small"),
             "calibrated": st.column_config.NumberColumn(
                 "Calibrated",
                 format="%.2f",
                 width="small",
-                help=say("Corrected by what the training part says of user, movie and model; below, part by part."),
+                help=with_item_noun(
+                    "Corrected by user, movie and model terms learned on the training set; see the breakdown below."
+                ),
             ),
             "true": st.column_config.NumberColumn("True", format="%.3g", width="small"),
             "part": st.column_config.TextColumn("Part", width="small"),
-            "off": st.column_config.NumberColumn("Off by", format="%+.2f", width="small"),
+            "off": st.column_config.NumberColumn("Error", format="%+.2f", width="small"),
             "reason": st.column_config.TextColumn("Reason", width="large"),
         },
     )
     st.plotly_chart(
-        charts.expected_against_true(rows.head(40), (data.scale.lowest, data.scale.highest)),
-        alt=say("Expected and true rating of each movie"),
+        rating_charts.expected_vs_true(rows.head(40), (data.scale.lowest, data.scale.highest)),
+        alt=with_item_noun("Expected and actual rating of each movie"),
     )
 if corrected is not None and len(corrected):
     with st.container(border=True):
-        st.subheader("Where a calibrated rating comes from", icon=":material/waterfall_chart:")
+        st.subheader("Breakdown of a calibrated rating", icon=":material/waterfall_chart:")
         movie = st.selectbox(
-            say("Movie"),
+            with_item_noun("Movie"),
             [int(i) for i in corrected.index],
             key="taken_apart",
-            format_func=lambda i: rate.listed(picked, i),
+            format_func=lambda i: item_picker.item_label(ctx, i),
         )
         movie = movie if movie in corrected.index else int(corrected.index[0])
-        one = corrected.loc[movie]
+        components = corrected.loc[movie]
         named = {
-            say(calibration.PART_NAMES[p]): float(one[p])
-            for p in calibration.PARTS
-            if p in {"base", "user", "movie", "persona"} or abs(one[p]) > 1e-9
+            with_item_noun(calibration_view.PART_NAMES[p]): float(components[p])
+            for p in calibration_view.PARTS
+            if p in {"base", "user", "movie", "persona"} or abs(components[p]) > 1e-9
         }
         st.plotly_chart(
-            charts.waterfall(named, "Calibrated"), alt=f"Parts of the calibrated rating of {data.item(movie).title}"
+            rating_charts.waterfall(named, "Calibrated"),
+            alt=f"Terms of the calibrated rating of {data.item(movie).title}",
         )
         st.caption(
-            f"Probability of {threshold(data.scale):g} or more: {one['high']:.0%}. The parts add up exactly. "
-            f"Learned from {learned[0].rows:,} forecasts of the training part; community evidence is "
-            f"{'part of it' if learned[1].full else 'off (switch it on in the sidebar)'}."
+            f"Probability of {threshold(data.scale):g} or more: {components['high']:.0%}. The terms add up exactly. "
+            f"Learned from {learned[0].rows:,} forecasts of the training set; community evidence is "
+            f"{'included' if learned[1].has_factorization else 'off (switch it on in the sidebar)'}."
         )
 st.subheader("Reasons", icon=":material/format_quote:")
 for row in rows.head(20).itertuples():
-    given = "no rating" if np.isnan(row.expected) else f"{row.rating:g} ({row.expected:.2f})"
-    truth = f", truly {row.true:g}" if np.isfinite(row.true) else ""
-    st.markdown(f"**{literal(row.title)}** · {given}{truth}  \n{literal(row.reason)}")
+    rating_text = "no rating" if np.isnan(row.expected) else f"{row.rating:g} ({row.expected:.2f})"
+    truth = f", actual {row.true:g}" if np.isfinite(row.true) else ""
+    st.markdown(f"**{escape_markdown(row.title)}** · {rating_text}{truth}  \n{escape_markdown(row.reason)}")
 st.download_button(
     "Download as CSV",
-    safe_csv(rows.drop(columns="poster")),
+    to_safe_csv(rows.drop(columns="poster")),
     f"user-{user}-ratings.csv",
     "text/csv",
     icon=":material/download:",

@@ -3,83 +3,85 @@
 import numpy as np
 import streamlit as st
 
-from lusifer import charts
-from lusifer.ui import parts, state, users
-from lusifer.ui.text import day, duration, literal, say
+from lusifer.charts import user_charts
+from lusifer.ui import state
+from lusifer.ui.components import user_picker
+from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
+from lusifer.ui.pages.users import user_tables
 
-picked = state.chosen()
-data = picked.dataset
-everyone = users.table(picked, data.hash)
+ctx = state.current_context()
+data = ctx.dataset
+everyone = user_tables.user_table(ctx, data.hash)
 
 st.title("Users", icon=":material/group:")
 st.caption(
-    f"{len(data.users):,} people who gave {len(data.ratings):,} ratings to {len(data.items):,} {literal(data.words[1])}. "
-    "Choose one to see how they rate, then watch a simulation of them take shape."
+    f"{len(data.users):,} users gave {len(data.ratings):,} ratings to {len(data.items):,} {escape_markdown(data.item_nouns[1])}. "
+    "Choose one to see how they rate, then watch a simulated profile evolve."
 )
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    user = parts.user_input()
-    if st.button("Surprise me", icon=":material/casino:"):
-        parts.go_to(int(np.random.default_rng().choice(everyone["user_id"])))
+    user = user_picker.pick_user()
+    if st.button("Random user", icon=":material/casino:"):
+        user_picker.select_user(int(np.random.default_rng().choice(everyone["user_id"])))
         st.rerun()
-    found = state.suggestions(data, picked.split, data.hash, picked.split.name)
-    if found:
-        with st.popover("Good for a demonstration", icon=":material/co_present:"):
-            st.caption("Histories that span weeks and change: there is something to see.")
-            for s in found:
-                text = f"User {s.user}: {duration(s.seconds)}, {s.changes} changes of taste"
+    suggestions = state.suggest_users(data, ctx.split, data.hash, ctx.split.name)
+    if suggestions:
+        with st.popover("Suggested users", icon=":material/co_present:"):
+            st.caption("Their histories span weeks and their preferences change.")
+            for s in suggestions:
+                text = f"User {s.user}: {format_duration(s.seconds)}, {s.changes} preference changes"
                 if st.button(text, key=f"demo-{s.user}", width="stretch"):
-                    parts.go_to(s.user)
+                    user_picker.select_user(s.user)
                     st.rerun()
 
 if user is not None:
     person, stats = data.user(user), data.user_stats.loc[user]
-    train = picked.split.train.of_user(user)
+    train = ctx.split.train.of_user(user)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.subheader(f"User {user}: {literal(person.description)}", width="stretch")
+            st.subheader(f"User {user}: {escape_markdown(person.description)}", width="stretch")
             st.page_link(
                 "pages/persona/evolution.py",
-                label="Watch the profile form",
+                label="Watch the profile evolve",
                 icon=":material/timeline:",
-                query_params=parts.address(user),
+                query_params=user_picker.link_parameters(user),
             )
             st.page_link(
                 "pages/persona/rate.py",
-                label=say("Have movies rated"),
+                label=with_item_noun("Predict ratings"),
                 icon=":material/star_half:",
-                query_params=parts.address(user),
+                query_params=user_picker.link_parameters(user),
             )
         with st.grid(4, min_column_width=150):
             st.metric("Ratings", f"{stats['ratings']:,.0f}")
             st.metric(
                 "Mean rating",
                 f"{stats['mean']:.2f}",
-                f"{stats['mean'] - data.ratings.mean:+.2f} against all",
+                f"{stats['mean'] - data.ratings.mean:+.2f} vs. average",
                 delta_color="off",
                 delta_arrow="off",
             )
             st.metric(
                 "Favourite genre",
                 stats["favourite_genre"] or "–",
-                help="Rated highest above the user's own mean, with doubt for few ratings.",
+                help="Rated highest above the user's mean, shrunk when there are few ratings.",
             )
             st.metric(
                 "Active for",
-                duration(stats["last"] - stats["first"]),
-                f"{day(stats['first'])} to {day(stats['last'])}",
+                format_duration(stats["last"] - stats["first"]),
+                f"{format_day(stats['first'])} to {format_day(stats['last'])}",
                 delta_color="off",
                 delta_arrow="off",
             )
         if len(train):
             newest = train.timestamp[-40:]
             st.caption(
-                f"The newest {len(newest)} ratings of the training part, which the simulator reads, "
-                f"span {duration(newest[-1] - newest[0])}."
+                f"The newest {len(newest)} ratings of the training set, which the simulator reads, "
+                f"span {format_duration(newest[-1] - newest[0])}."
             )
         else:
             st.info(
-                f"No rating of this user is in the training part of {picked.split.name}, so there is "
+                f"This user has no rating in the training set of {ctx.split.name}, so there is "
                 "no history to read. Choose another split in the sidebar, or another user.",
                 icon=":material/info:",
             )
@@ -87,53 +89,63 @@ if user is not None:
             with st.container():
                 st.markdown("**History over time**")
                 st.plotly_chart(
-                    charts.history(users.history(picked, user), (data.scale.lowest, data.scale.highest)),
-                    alt=f"Ratings of user {user} over time, held-out ones marked by diamonds",
+                    user_charts.rating_history(
+                        user_tables.rating_history(ctx, user), (data.scale.lowest, data.scale.highest)
+                    ),
+                    alt=f"Ratings of user {user} over time, test ratings shown as diamonds",
                 )
             with st.container():
-                st.markdown("**Ratings against everybody's**")
+                st.markdown("**Rating distribution vs. all users**")
                 st.plotly_chart(
-                    charts.distribution(users.distribution(picked, user)),
-                    alt=f"Share of each rating for user {user} and for everybody",
+                    user_charts.rating_distribution(user_tables.rating_distribution(ctx, user)),
+                    alt=f"Share of each rating for user {user} and for all users",
                 )
             with st.container():
-                st.markdown("**Genre taste**")
-                taste = users.genre_tastes(picked, user)
+                st.markdown("**Genre preferences**")
+                taste = user_tables.genre_taste_table(ctx, user)
                 if taste.empty:
-                    st.caption("Too few ratings to tell.")
+                    st.caption("Too few ratings.")
                 else:
                     st.plotly_chart(
-                        charts.tastes(taste),
+                        user_charts.genre_tastes(taste),
                         alt=f"Genres above and below user {user}'s mean, {taste['genre'].iloc[0]} first",
                     )
 
-st.subheader("Everybody")
-known = users.demographics(picked, data.hash)
+st.subheader("All users")
+known = user_tables.known_demographics(ctx, data.hash)
 with st.popover("Filter", icon=":material/filter_list:"):
     genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender") if "gender" in known else []
-    trades = (
-        st.multiselect("Occupation", users.values(picked, data.hash, "occupation"), key="f_trade")
+    occupations = (
+        st.multiselect("Occupation", user_tables.column_values(ctx, data.hash, "occupation"), key="f_trade")
         if "occupation" in known
         else []
     )
-    genres = st.multiselect("Favourite genre", users.values(picked, data.hash, "favourite_genre"), key="f_genre")
-    least = st.number_input("At least so many ratings", 0, value=0, step=10, key="f_least")
-    days = st.number_input("Active for at least so many days", 0, value=0, step=7, key="f_days")
-rows = users.filtered(everyone, genders, trades, genres, int(least), int(days))
+    genres = st.multiselect(
+        "Favourite genre", user_tables.column_values(ctx, data.hash, "favourite_genre"), key="f_genre"
+    )
+    min_ratings = st.number_input("Min. ratings", 0, value=0, step=10, key="f_least")
+    days = st.number_input("Min. days active", 0, value=0, step=7, key="f_days")
+rows = user_tables.filter_users(everyone, genders, occupations, genres, int(min_ratings), int(days))
 
 
 def _open() -> None:
-    chosen = st.session_state["people"].selection.rows
-    if chosen:
-        parts.go_to(int(rows["user_id"].iloc[chosen[0]]))
+    selected_rows = st.session_state["people"].selection.rows
+    if selected_rows:
+        user_picker.select_user(int(rows["user_id"].iloc[selected_rows[0]]))
 
 
 if rows.empty:
-    st.info("Nobody fits these filters. Loosen one of them.", icon=":material/filter_list_off:")
+    st.info("No user matches these filters. Widen one of them.", icon=":material/filter_list_off:")
 else:
-    shown = f" The first {users.MOST:,} are listed: filter to see others." if len(rows) > users.MOST else ""
-    st.caption(f"{len(rows):,} of {len(everyone):,} users. Click a row to open it; click a heading to sort.{shown}")
-    rows = users.with_histograms(picked, rows.head(users.MOST))
+    limit_note = (
+        f" The first {user_tables.MAX_ROWS:,} are listed: filter to see others."
+        if len(rows) > user_tables.MAX_ROWS
+        else ""
+    )
+    st.caption(
+        f"{len(rows):,} of {len(everyone):,} users. Click a row to open it; click a heading to sort.{limit_note}"
+    )
+    rows = user_tables.add_histograms(ctx, rows.head(user_tables.MAX_ROWS))
     rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
     st.dataframe(
         rows,

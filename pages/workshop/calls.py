@@ -3,23 +3,25 @@
 import streamlit as st
 
 from lusifer import settings
-from lusifer.ui import calls, parts, state
-from lusifer.ui.text import safe_csv, say
+from lusifer.ui import state
+from lusifer.ui.components import user_picker
+from lusifer.ui.formatting import to_safe_csv, with_item_noun
+from lusifer.ui.pages.llm_calls import call_log
 
-st.title("Calls", icon=":material/receipt_long:")
+st.title("LLM calls", icon=":material/receipt_long:")
 st.caption(
-    "Every question to a language model: who asked, what came back, what it cost. Answers stay when calls are pruned."
+    "Every request to a language model: its purpose, answer and cost. Cached answers are kept when calls are deleted."
 )
-store = state.store()
+store = state.open_store()
 if store is None:
     st.info("There is no database, so no call is recorded. The sidebar says why.", icon=":material/database_off:")
     st.stop()
-models, model_names = calls.choices(store, "model")
+models, model_names = call_log.filter_choices(store, "model")
 if not models:
     st.info(
-        say(
-            "No model has been called yet. The built-in asks nobody; connect a model in the sidebar, then compute an "
-            "evolution or have movies rated."
+        with_item_noun(
+            "No LLM has been called yet. The built-in makes no calls; connect a model in the sidebar, then compute an "
+            "evolution or predict ratings."
         ),
         icon=":material/receipt_long:",
     )
@@ -29,43 +31,43 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     search = st.text_input(
         "Search messages and answers", key="call-search", type="search", width=280, bind="query-params"
     )
-    chosen = {}
+    filters = {}
     for column, title, names in (
         ("model", "Model", None),
-        ("purpose", "For", calls.PURPOSE),
-        ("status", "Status", calls.STATUS),
+        ("purpose", "Purpose", call_log.PURPOSE_TITLES),
+        ("status", "Status", call_log.STATUS_TITLES),
         ("prompt_version", "Prompt version", None),
         ("user_id", "User", None),
         ("run_id", "Run", None),
     ):
-        values, shown = calls.choices(store, column, names)
-        chosen[column] = st.selectbox(
+        values, titles = call_log.filter_choices(store, column, names)
+        filters[column] = st.selectbox(
             title,
             values,
             index=None,
             key=f"call-{column}",
             placeholder="all",
             width=150,
-            format_func=lambda v, shown=shown: shown.get(v, str(v)),
+            format_func=lambda v, titles=titles: titles.get(v, str(v)),
         )
 start = 0
-rows, total = store.calls(chosen, search=search or "", limit=calls.PAGE, local=not settings.public())
-if total > calls.PAGE:
-    last = -(-total // calls.PAGE)
+rows, total = store.list_calls(filters, search=search or "", limit=call_log.PAGE_SIZE, local=not settings.is_public())
+if total > call_log.PAGE_SIZE:
+    last = -(-total // call_log.PAGE_SIZE)
     page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
-    start = (int(page) - 1) * calls.PAGE
+    start = (int(page) - 1) * call_log.PAGE_SIZE
     if start:
-        rows, total = store.calls(
-            chosen, search=search or "", limit=calls.PAGE, offset=start, local=not settings.public()
+        rows, total = store.list_calls(
+            filters, search=search or "", limit=call_log.PAGE_SIZE, offset=start, local=not settings.is_public()
         )
 if not rows:
-    st.info("No call fits. Clear a filter or the search.", icon=":material/filter_alt_off:")
+    st.info("No call matches. Clear a filter or the search.", icon=":material/filter_alt_off:")
 else:
-    table = calls.frame(rows)
+    table = call_log.call_table(rows)
     st.caption(
-        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Choose a row to see it whole."
+        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Select a row for its details."
     )
-    picked = st.dataframe(
+    table_event = st.dataframe(
         table,
         hide_index=True,
         on_select="rerun",
@@ -76,54 +78,64 @@ else:
         column_config={
             "When": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True),
             "Seconds": st.column_config.NumberColumn(format="%.2f"),
-            "Price": st.column_config.NumberColumn(format="$%.5f", help="Empty: not known."),
+            "Price": st.column_config.NumberColumn(format="$%.5f", help="Blank = unknown."),
         },
     )
-    numbers = table.index[picked.selection.rows].tolist()
-    asked = st.query_params.get("call", "")
-    number = int(numbers[0]) if numbers else (int(asked) if asked.isdigit() else None)
-    found = calls.shown(store, number)
-    if found is not None:
+    numbers = table.index[table_event.selection.rows].tolist()
+    requested = st.query_params.get("call", "")
+    number = int(numbers[0]) if numbers else (int(requested) if requested.isdigit() else None)
+    call = call_log.find_call(store, number)
+    if call is not None:
         st.query_params["call"] = str(number)
         with st.container(border=True):
-            calls.detail(found)
-            if found["user_id"] is not None and found["step"]:
+            call_log.show_call(call)
+            if call["user_id"] is not None and call["step"]:
                 st.page_link(
                     "pages/persona/evolution.py",
-                    label=f"User {found['user_id']}, step {found['step']}",
+                    label=f"User {call['user_id']}, step {call['step']}",
                     icon=":material/timeline:",
-                    query_params={**parts.address(int(found["user_id"]), int(found["step"])), "model": found["model"]},
+                    query_params={
+                        **user_picker.link_parameters(int(call["user_id"]), int(call["step"])),
+                        "model": call["model"],
+                    },
                 )
 
 st.subheader("Totals", icon=":material/functions:")
-by = st.segmented_control(
-    "By", list(calls.TOTALS), default="model", key="call-totals", required=True, format_func=lambda b: calls.TOTALS[b]
+grouping = st.segmented_control(
+    "By",
+    list(call_log.TOTAL_GROUPS),
+    default="model",
+    key="call-totals",
+    required=True,
+    format_func=lambda b: call_log.TOTAL_GROUPS[b],
 )
-summed = calls.totals(store, by)
+summed = call_log.totals_table(store, grouping)
 if summed.empty:
-    st.caption("Nothing to sum up here.")
+    st.caption("Nothing to summarize.")
 else:
     st.dataframe(
         summed,
         hide_index=True,
-        alt=f"Calls by {calls.TOTALS[by].lower()}",
+        alt=f"Calls by {call_log.TOTAL_GROUPS[grouping].lower()}",
         column_config={
-            "Hit rate": st.column_config.NumberColumn(format="percent"),
+            "Cache hit rate": st.column_config.NumberColumn(format="percent"),
             "Price": st.column_config.NumberColumn(format="$%.4f"),
-            "Seconds a call": st.column_config.NumberColumn(format="%.2f"),
+            "Seconds per call": st.column_config.NumberColumn(format="%.2f"),
         },
     )
 with st.container(horizontal=True):
     st.download_button(
         "These calls as CSV",
-        lambda: safe_csv(
-            calls.frame(store.calls(chosen, search=search or "", limit=1_000_000, local=not settings.public())[0])
+        lambda: to_safe_csv(
+            call_log.call_table(
+                store.list_calls(filters, search=search or "", limit=1_000_000, local=not settings.is_public())[0]
+            )
         ),
         "calls.csv",
         "text/csv",
         icon=":material/download:",
     )
-    if settings.public():
+    if settings.is_public():
         st.stop()  # what strangers may see is not theirs to delete
-    calls.export_control(store)
-    calls.prune_control(store)
+    call_log.show_export(store)
+    call_log.show_prune(store)

@@ -4,18 +4,22 @@ import streamlit as st
 
 from lusifer import prompts
 from lusifer.errors import LusiferError
-from lusifer.ui import lab, parts, scratch, state, trials_views, versions_view
-from lusifer.ui.text import literal, say
+from lusifer.ui import state
+from lusifer.ui.components import user_picker
+from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.pages.prompts import draft_run, prompt_comparison_views, prompt_editor, version_list
 
 EDIT, COMPARE, VERSIONS = "Edit", "Compare", "Versions"
-picked, store = state.chosen(), state.store()
+ctx, store = state.current_context(), state.open_store()
 
 st.title("Prompts", icon=":material/edit_note:")
 st.caption(
-    "Change a sentence, see what would be asked, try it on one user, compare it on the same users, and never lose a version that was better."
+    "Edit a prompt, see the rendered prompt, try it on one user and compare versions on the same users. Every version is kept."
 )
 if store is None:
-    st.info("There is no database, so no version can be kept. The sidebar says why.", icon=":material/database_off:")
+    st.info(
+        "There is no database, so prompt versions can't be saved. The sidebar says why.", icon=":material/database_off:"
+    )
     st.stop()
 if "_lab-view" in st.session_state:
     st.session_state["view"] = st.session_state.pop("_lab-view")
@@ -28,17 +32,17 @@ view = st.segmented_control(
     required=True,
     label_visibility="collapsed",
 )
-if picked.builtin and view != VERSIONS:
+if ctx.builtin and view != VERSIONS:
     st.info(
-        "The built-in ignores wording: you can write and save versions, but trying one needs a language model. Choose or connect one in the sidebar.",
+        "The built-in ignores prompt wording: you can write and save versions, but trying one needs a language model. Choose or connect one in the sidebar.",
         icon=":material/info:",
     )
 try:
     if view == COMPARE:
-        trials_views.compare(picked, store)
+        prompt_comparison_views.show_comparison(ctx, store)
         st.stop()
     if view == VERSIONS:
-        versions_view.listing(store)
+        version_list.show_versions(store)
         st.stop()
 except LusiferError as error:
     state.show_error(error)
@@ -47,61 +51,61 @@ except LusiferError as error:
 if "_saved" in st.session_state:
     name = st.session_state.pop("_saved")
     st.success(
-        f"Saved as {literal(name)}. Compare holds it against another one; Versions makes it active.",
+        f"Saved as {escape_markdown(name)}. Compare it with another version under Compare, or make it active under Versions.",
         icon=":material/save:",
     )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     try:
-        draft = lab.base_control(store, picked)
+        draft = prompt_editor.pick_base(store, ctx)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
-    user = parts.user_input()
+    user = user_picker.pick_user()
     template = st.segmented_control(
         "Template", list(prompts.TEMPLATES), default="update", key="template", bind="query-params", required=True
     )
-    lab.drafts_control(store)
+    prompt_editor.show_drafts(store)
 if user is None:
     st.stop()
 with st.grid(2, min_column_width=420, gap="large"):
     left, right = st.container(), st.container()
 with left:
-    text = lab.editor(draft, template)
+    text = prompt_editor.edit_template(draft, template)
     with st.expander("Parameters", icon=":material/tune:"):
-        edited = lab.parameters(draft)
-    edited = edited.shows(template, text)
+        edited = prompt_editor.edit_parameters(draft)
+    edited = edited.with_template(template, text)
     try:
-        lab.keep(store, draft, edited)
+        prompt_editor.save_draft(store, draft, edited)
     except LusiferError as error:
         state.show_error(error)
     draft.prompts = edited
-    state_said = "Not saved as a version yet; the draft is kept." if draft.revision else "As it was saved."
-    st.caption(f":material/draft: {state_said}")
+    draft_note = "Not saved as a version yet; the draft is kept." if draft.revision else "No unsaved changes."
+    st.caption(f":material/draft: {draft_note}")
 with right:
     try:
         step = 1
         if template != "first":
-            most = -(-draft.prompts.history // draft.prompts.batch_size)
-            step = st.slider("Step", 1, most, min(2, most), key="lab-step") if most > 1 else 1
-        found, context, whose, count = lab.look(picked, draft, user, template, int(step), store)
+            max_step = -(-draft.prompts.history // draft.prompts.batch_size)
+            step = st.slider("Step", 1, max_step, min(2, max_step), key="lab-step") if max_step > 1 else 1
+        preview, context, source, count = prompt_editor.build_preview(ctx, draft, user, template, int(step), store)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
-    rate_ = store.tokens_a_character(picked.model) or 0.25
-    if found.mistakes:
-        lab.mistakes(found)
+    tokens_per_character = store.tokens_per_character(ctx.model) or 0.25
+    if preview.mistakes:
+        prompt_editor.show_mistakes(preview)
     else:
         with st.container(border=True):
             st.markdown(
-                f"**What would be asked** :small[user {user}, step {min(int(step), count)}; the profile {literal(whose)}]"
+                f"**Rendered prompt** :small[user {user}, step {min(int(step), count)}; the profile {escape_markdown(source)}]"
             )
-            lab.questions_shown(found, rate_)
+            prompt_editor.show_rendered_prompt(preview, tokens_per_character)
 with left:
     with st.expander("Variables and their values here", icon=":material/data_object:"):
-        st.dataframe(lab.shown_values(found, template), hide_index=True, alt="Variables of this template")
-    lab.save_control(store, draft, not found.mistakes)
-if not picked.builtin and not found.mistakes:
+        st.dataframe(prompt_editor.variable_table(preview, template), hide_index=True, alt="Variables of this template")
+    prompt_editor.show_save(store, draft, not preview.mistakes)
+if not ctx.builtin and not preview.mistakes:
     st.subheader("Try it", icon=":material/science:")
     if template in {"system", "repair"}:
-        st.caption(say("Tried with the ratings of ten movies. Choose the profile's template to try that."))
-    scratch.control(picked, draft, store, context, lab.movies_of(picked, user), user, int(step))
+        st.caption(with_item_noun("Tried on the ratings of ten movies. To try a profile, choose one of its templates."))
+    draft_run.show_draft_run(ctx, draft, store, context, prompt_editor.preview_items(ctx, user), user, int(step))

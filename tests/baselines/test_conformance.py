@@ -8,12 +8,12 @@ from scipy import stats
 
 from lusifer import baselines
 from lusifer.baselines import rnn4rec
-from lusifer.baselines.fm import FactorisationMachine
+from lusifer.baselines.fm import FactorizationMachine
 from lusifer.datasets import splits
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import evaluate, predict_baseline, scores
 
-NAMES = list(baselines.METHODS)
+NAMES = list(baselines.BASELINES)
 LAST10 = {
     "constant": (1.15, 1.22),
     "user-mean": (1.14, 1.19),
@@ -42,7 +42,7 @@ U1 = {
 
 @pytest.fixture(scope="module")
 def side(ml100k):
-    return baselines.SideInformation.of(ml100k)
+    return baselines.SideInformation.from_dataset(ml100k)
 
 
 def test_every_baseline_has_an_error_band() -> None:
@@ -88,14 +88,14 @@ def test_same_seed_same_numbers_and_unknown_pairs(ml100k, last10, side, name: st
 def test_progress_is_told_and_a_fit_can_be_stopped(ml100k, last10, side, name: str) -> None:
     rows = last10.train.slice(0, 4000)
     told: list[tuple[int, int]] = []
-    baselines.create(name, side).fit(rows, ml100k.scale, tick=lambda *at: told.append(at))
+    baselines.create(name, side).fit(rows, ml100k.scale, on_progress=lambda *at: told.append(at))
     assert told[-1][0] == told[-1][1] and told == sorted(told)
 
-    def stop(done: int, total: int) -> None:
-        raise Cancelled("Stopped.")
+    def stop(done: int, total: int, message: str = "") -> None:
+        raise CancelledError("Stopped.")
 
-    with pytest.raises(Cancelled):
-        baselines.create(name, side).fit(rows, ml100k.scale, tick=stop)
+    with pytest.raises(CancelledError):
+        baselines.create(name, side).fit(rows, ml100k.scale, on_progress=stop)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "fm"])
@@ -163,15 +163,15 @@ def test_the_gru_gradient_against_finite_differences() -> None:
 
 def test_the_ordinal_machine_gives_a_distribution(ml100k, last10, side) -> None:
     rows = last10.train.slice(0, 6000)
-    machine = FactorisationMachine(side, iterations=30, kept=20, ordinal=True)
+    machine = FactorizationMachine(side, iterations=30, kept=20, ordinal=True)
     machine.fit(rows, ml100k.scale, seed=1)
-    chances = machine.chances(rows.user[:500], rows.item[:500])
+    chances = machine.predict_probabilities(rows.user[:500], rows.item[:500])
     assert chances.shape == (500, 5) and (chances >= 0).all()
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
     expected = machine.predict(rows.user[:500], rows.item[:500])
     np.testing.assert_allclose(expected, chances @ ml100k.scale.values)
     assert stats.pearsonr(expected, rows.rating[:500]).statistic > 0.4
-    again = FactorisationMachine(side, ordinal=True).load(machine.samples, ml100k.scale)
+    again = FactorizationMachine(side, ordinal=True).with_samples(machine.samples, ml100k.scale)
     np.testing.assert_array_equal(again.predict(rows.user[:9], rows.item[:9]), expected[:9])
     newest = machine.samples.newest(5)
     assert newest.start.shape == (5,) and newest.user.shape[1] == newest.item.shape[1] == 5
@@ -204,9 +204,9 @@ def test_the_machine_s_folded_scores_are_the_library_s_own(ml100k, last10, side)
 
 
 def test_unknown_baseline(ml100k, last10, side) -> None:
-    with pytest.raises(BadRequest, match="no predictor"):
+    with pytest.raises(InvalidInputError, match="no predictor"):
         baselines.create("oracle")
-    with pytest.raises(BadRequest, match="needs the users' and items' descriptions"):
+    with pytest.raises(InvalidInputError, match="needs side information on users and items"):
         baselines.create("fm")
-    with pytest.raises(BadRequest, match="draws can't be kept"):
-        FactorisationMachine(side, iterations=3, kept=4)
+    with pytest.raises(InvalidInputError, match="draws can't be kept"):
+        FactorizationMachine(side, iterations=3, kept=4)

@@ -20,7 +20,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import finder
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 
 WAIT = 30_000
 """Milliseconds that a page may take on a busy machine before a test gives up."""
@@ -62,7 +62,7 @@ def running(data: Path, **env: str) -> Iterator[App]:
 
     threading.Thread(target=read, daemon=True).start()
     try:
-        assert ready.wait(90), "\n".join(app.lines)
+        assert ready.wait(PATIENCE), "\n".join(app.lines)
         yield app
     finally:
         stop(child)

@@ -161,7 +161,7 @@ def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
                 return
         raise AssertionError(f"Tab never came to {name}")
 
-    to("Watch the profile form")
+    to("Watch the profile evolve")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Why it changed at step 1")).to_be_visible()
     settled(page)
@@ -176,9 +176,9 @@ def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
     page.goto(f"{app.url}/rate?user=405")
     settled(page)
     page.wait_for_timeout(1500)
-    to("held-out movies")
+    to("test movies")
     page.keyboard.press("Enter")
     to(r"Rate \d+ movies")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Held-out movies").first).to_be_visible()
+    expect(page.get_by_text("Test movies").first).to_be_visible()
     expect(page.locator("[data-testid=stException]")).to_have_count(0)

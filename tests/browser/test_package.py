@@ -20,7 +20,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import settled
 from tests.conftest import ROOT
 from tests.servers.files import FileServer, wheel_of
-from tests.test_launch import free_port, wait_for_line
+from tests.test_launcher import free_port, wait_for_line
 
 BAIT = "raise SystemExit('somebody else\\'s app.py was run')\n"
 

@@ -20,13 +20,13 @@ pytestmark = pytest.mark.browser
 LINKS = {
     "": "Users",
     "evolution": "Evolution",
-    "rate": "Rate movies",
-    "errors": "Errors",
-    "calls": "Calls",
+    "rate": "Predict ratings",
+    "errors": "Accuracy",
+    "calls": "LLM calls",
     "prompts": "Prompts",
-    "playground": "Playground",
-    "fidelity": "Fidelity",
-    "hands": "Hands on",
+    "playground": "Environment",
+    "fidelity": "Realism",
+    "hands": "What-if lab",
     "experiments": "Experiments",
 }
 
@@ -97,7 +97,7 @@ def test_a_cold_deep_link_opens_its_page(visit, cold_servers: ColdServers, link:
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("h1").first).to_contain_text(LINKS[link])
     if link in {"", "evolution", "rate", "hands", "prompts"}:
-        expect(page.get_by_label("User id")).to_have_value("405")
+        expect(page.get_by_label("User ID")).to_have_value("405")
     if link == "evolution":
         expect(page.get_by_role("heading", name="The profile after step 3")).to_be_visible()
     page.context.close()  # before the server goes, whose end the console would report
@@ -106,9 +106,9 @@ def test_a_cold_deep_link_opens_its_page(visit, cold_servers: ColdServers, link:
 
 def test_a_link_restores_data_set_split_and_model(visit, app: App) -> None:
     page = settled(visit(f"{app.url}/evolution?dataset=ml-100k&split=last-10&model=openai:small&user=13&step=1"))
-    expect(page.get_by_label("User id")).to_have_value("13")
+    expect(page.get_by_label("User ID")).to_have_value("13")
     for label, value in {
-        "Data set": "ml-100k",
+        "Dataset": "ml-100k",
         "Split": "last-10",
         "Model": "openai:small",
     }.items():
@@ -138,7 +138,7 @@ def test_cancel_stops_and_keeps(visit, app: App, server) -> None:
         page = settled(visit(f"{app.url}/evolution?user=13&model=openai:slow"))
         page.get_by_role("button", name=re.compile("Compute 4 steps")).click()
         page.get_by_role("button", name="Cancel").click()
-        expect(page.get_by_text(re.compile(r"Stopped after \d of 4 steps; they are kept"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Stopped after \d of 4 steps; they are saved"))).to_be_visible()
         expect(page.get_by_role("button", name=re.compile(r"Compute \d steps?"))).to_be_visible()
     finally:
         server.delay = 0.0
@@ -166,7 +166,7 @@ def test_a_row_of_the_users_table_opens_that_user(visit, app: App) -> None:
     box = table.bounding_box()
     assert box
     page.mouse.click(box["x"] + 14, box["y"] + 35 * 2 + 16)
-    expect(page.get_by_label("User id")).not_to_have_value("405")
+    expect(page.get_by_label("User ID")).not_to_have_value("405")
     expect(page).to_have_url(re.compile(r"user=\d+"))
 
 

@@ -89,13 +89,13 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     for _ in range(11):
         page.get_by_role("textbox", name=re.compile("^Template: ")).press("Backspace")
     _type(page, "\nName two movies.")
-    expect(page.get_by_text("Nothing can be sent yet")).to_have_count(0)
+    expect(page.get_by_text("The prompt has errors")).to_have_count(0)
     expect(page.locator("[data-testid=stCode]", has_text="Name two movies.").first).to_be_visible()
     # a reload goes on where it was
     page.reload()
     settled(page)
     expect(page.get_by_role("textbox", name=re.compile("^Template: "))).to_have_value(re.compile(r"Name two movies\.$"))
-    _press(page, "Write this profile", page.get_by_text(re.compile("This answer")).first)
+    _press(page, "Write this profile", page.get_by_text(re.compile("New answer")).first)
     _harmless(page)
     page.get_by_label("Note", exact=True).fill("two movies")
     page.get_by_label("Note", exact=True).press("Enter")
@@ -103,7 +103,7 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     _press(page, "Save as a version", page.get_by_text(re.compile("Saved as v4")))
     page.get_by_role("radio", name="Compare").click()
     settled(page)
-    for label, value in (("Users", "2"), ("Movies each", "2")):
+    for label, value in (("Users", "2"), ("Movies per user", "2")):
         page.get_by_label(label, exact=True).fill(value)
         page.get_by_label(label, exact=True).press("Enter")
         settled(page)
@@ -116,13 +116,13 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     settled(page)
     _press(page, "Make active", page.get_by_text(re.compile("v4 is active")).first)
     store = Store(data / "lusifer.db")
-    assert store.prompt_labels()["active"] == 4
+    assert store.list_prompt_labels()["active"] == 4
     page.get_by_role("radio", name="Versions").click()
     settled(page)
     page.get_by_role("button", name="Labels").click()
     page.get_by_role("button", name="Roll back").first.click()
     expect(page.get_by_text(re.compile(r"^active: v1"))).to_be_visible()
-    assert store.prompt_labels()["active"] == 1
+    assert store.list_prompt_labels()["active"] == 1
     assert not dialogs
 
 
@@ -136,9 +136,9 @@ def test_two_tabs_on_one_draft(visit, app: App, data: Path) -> None:
     )
     _type(one, " And further.")
     _type(two, " And otherwise.")
-    expect(two.get_by_text(re.compile("goes on as a draft of its own"))).to_be_visible()
+    expect(two.get_by_text(re.compile("continue as a separate draft"))).to_be_visible()
     store = Store(data / "lusifer.db")
-    kept = "\n".join(store.draft(d["id"])["data"] for d in store.drafts())
+    kept = "\n".join(store.get_draft(d["id"])["data"] for d in store.list_drafts())
     assert "From the first tab. And further." in kept and "From the first tab. And otherwise." in kept
 
 
@@ -167,9 +167,9 @@ def test_nothing_scrolls_sideways_on_a_narrow_screen(visit, app: App) -> None:
 
 def test_a_person_rates_with_the_keyboard(visit, app: App, data: Path) -> None:
     page = settled(visit(f"{app.url}/hands?hands=You"))
-    page.get_by_role("button", name="Somebody new").click()
+    page.get_by_role("button", name="New user").click()
     page.get_by_label(re.compile("^Name or nickname")).fill("Ada")
-    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Start").click()
     expect(page.get_by_text("0 of at least 10 movies rated")).to_be_visible()
     settled(page)
     mark = page.get_by_role("radiogroup").filter(has=page.get_by_role("radio", name="5", exact=True)).first

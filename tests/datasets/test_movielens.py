@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from lusifer import datasets
 from lusifer.datasets import movielens
-from lusifer.datasets.model import RatingScale, RatingTable
+from lusifer.datasets.dataset import RatingScale, RatingTable
 from lusifer.datasets.titles import canonical, canonical_genres
-from lusifer.errors import BadRequest, DatasetError, DatasetMissing, UnknownId
+from lusifer.errors import DatasetError, DatasetMissingError, InvalidInputError, UnknownIdError
 from tests.conftest import link, write_tiny
 
 
@@ -29,7 +29,7 @@ def test_ml100k_is_whole(ml100k):
 
 def test_both_sources_give_the_same_data(grouplens: Path, recbole: Path):
     a, b = movielens.read(grouplens), movielens.read(recbole)
-    assert a.ratings.hash == b.ratings.hash == datasets.KNOWN["ml-100k"].ratings_hash
+    assert a.ratings.hash == b.ratings.hash == datasets.DATASET_SPECS["ml-100k"].ratings_hash
     assert a.items.equals(b.items)
     assert a.users.equals(b.users)
 
@@ -58,16 +58,16 @@ def test_order_is_time_then_item(ml100k):
 
 
 def test_unknown_ids_say_what_is_known(ml100k):
-    with pytest.raises(UnknownId, match=r"no user 9999.*1 to 943"):
+    with pytest.raises(UnknownIdError, match=r"no user 9999.*1 to 943"):
         ml100k.user(9999)
-    with pytest.raises(UnknownId, match="no movie 0"):
+    with pytest.raises(UnknownIdError, match="no movie 0"):
         ml100k.item(0)
 
 
 def test_missing_and_unknown_data_sets(tmp_path: Path):
-    with pytest.raises(DatasetMissing, match="data fetch ml-100k"):
+    with pytest.raises(DatasetMissingError, match="data fetch ml-100k"):
         datasets.load("ml-100k", tmp_path)
-    with pytest.raises(BadRequest, match="no data set 'nope'"):
+    with pytest.raises(InvalidInputError, match="no dataset 'nope'"):
         datasets.load("nope", tmp_path)
 
 

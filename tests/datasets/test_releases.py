@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from lusifer import datasets
+from lusifer.datasets import custom_tables, splits, table_reader
 from lusifer.datasets import fetch as fetching
-from lusifer.datasets import own, splits, tables
-from lusifer.errors import BadRequest, Cancelled, DatasetError
+from lusifer.errors import CancelledError, DatasetError, InvalidInputError
 from tests.conftest import TEST_DATA
 
 RATINGS = [(1, 10, 4, 100), (1, 20, 3, 200), (2, 10, 5, 50), (2, 30, 1, 60), (3, 20, 2, 70)]
@@ -60,7 +60,7 @@ def test_all_formats_say_the_same(root: Path) -> None:
     big(root / "whatever")
     big(root / "windows", bom=True, end="\r\n")
     found = [datasets.load(n) for n in ("anything", "whatever", "windows")]
-    assert datasets.available() == ["anything", "whatever", "windows"]
+    assert datasets.list_datasets() == ["anything", "whatever", "windows"]
     first = found[0]
     for data in found:
         assert data.ratings.hash == first.ratings.hash and len(data.ratings) == 5
@@ -117,23 +117,23 @@ def test_dirt_is_counted_located_and_never_dropped_in_silence(root: Path) -> Non
 
 def test_a_file_that_holds_nothing_says_so(root: Path) -> None:
     big(root / "empty", [])
-    with pytest.raises(DatasetError, match="no rating"):
+    with pytest.raises(DatasetError, match="no usable rating"):
         datasets.load("empty")
-    with pytest.raises(BadRequest, match="no data set"):
+    with pytest.raises(InvalidInputError, match="no dataset"):
         datasets.load("nowhere")
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         datasets.load(str(big(root / "stopped")), cancelled=lambda: True)
 
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_separator_cut_by_a_block_is_put_together(tmp_path: Path, monkeypatch, rows: int) -> None:
     folder = one_m(tmp_path / "x", [(u, i, 1 + (u + i) % 5, u * i) for u in range(1, 40) for i in range(1, 40)])
-    monkeypatch.setattr(tables, "BLOCK", 1024 + rows)
-    from lusifer.datasets.report import Report
+    monkeypatch.setattr(table_reader, "BLOCK", 1024 + rows)
+    from lusifer.datasets.data_quality import DataQualityReport
 
-    source = tables.Source(folder / "ratings.dat", "::", ("u", "i", "r", "t"), quoted=False)
-    report = Report()
-    seen = [r for line, block in tables.blocks(source, report) for r in block.to_pylist()]
+    source = table_reader.Source(folder / "ratings.dat", "::", ("u", "i", "r", "t"), quoted=False)
+    report = DataQualityReport()
+    seen = [r for line, block in table_reader.blocks(source, report) for r in block.to_pylist()]
     assert len(seen) == 39 * 39 and not report.problems
     assert [r["t"] for r in seen] == [str(u * i) for u in range(1, 40) for i in range(1, 40)]
 
@@ -148,10 +148,10 @@ def test_latest_small_is_whole(root: Path) -> None:
     assert data.items["tmdb_id"].notna().sum() == 9742 - 8
     split = splits.make(data)
     assert len(split.test) == 6100
-    from lusifer.simulator import StatisticalUserModel, evolve, plan
+    from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
 
     model = StatisticalUserModel()
-    assert len(list(evolve(data, split, model, plan(data, split, 1, model)))) == 4
+    assert len(list(evolve(data, split, model, make_evolution_spec(data, split, 1, model)))) == 4
 
 
 # ---- fetching -----------------------------------------------------------------------------------------------
@@ -191,9 +191,9 @@ def test_a_release_is_fetched_checked_and_read(root: Path, shelf: Path, tmp_path
     content = pack(shelf, "ml-latest-small", big(tmp_path / "x"))
     (shelf / "ml-latest-small.zip.md5").write_text(f"MD5 (ml-latest-small.zip) = {md5(content).hexdigest()}\n")
     told: list[str] = []
-    folder = fetching.fetch("ml-latest-small", progress=lambda text, share: told.append(text))
+    folder = fetching.fetch("ml-latest-small", on_progress=lambda done, total, text: told.append(text))
     assert sorted(p.name for p in folder.iterdir()) == ["links.csv", "movies.csv", "ratings.csv"]
-    assert len(datasets.load("ml-latest-small").ratings) == 5 and any("MB a second" in t for t in told)
+    assert len(datasets.load("ml-latest-small").ratings) == 5 and any("MB/s" in t for t in told)
     assert not list(root.glob(".fetch-*")) and not (root / "outside.csv").exists()
     assert fetching.fetch("ml-latest-small") == folder
 
@@ -208,7 +208,7 @@ def test_a_wrong_archive_is_not_taken(root: Path, shelf: Path, tmp_path: Path) -
         fetching.fetch("ml-latest")
     with pytest.raises(DatasetError, match="could not be reached"):
         fetching.fetch("ml-32m")
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         fetching.fetch("ml-latest", cancelled=lambda: True)
     assert not list(root.iterdir()), "nothing half-made is left"
 
@@ -253,16 +253,16 @@ def write_albums(folder: Path, form: str) -> Path:
 @pytest.mark.parametrize("form", ["csv", "semicolon", "jsonl", "parquet"])
 def test_tables_of_another_domain_are_guessed_accepted_and_read(root: Path, form: str) -> None:
     folder = write_albums(root / "music", form)
-    with pytest.raises(DatasetError, match="which column is what"):
+    with pytest.raises(DatasetError, match="have not been mapped"):
         datasets.load("music")
-    assert "music" not in datasets.available()
-    guess = own.propose(folder)
+    assert "music" not in datasets.list_datasets()
+    guess = custom_tables.propose_mapping(folder)
     assert guess.ratings.columns == {"user": "listener", "item": "album_id", "rating": "stars", "time": "date"}
     assert guess.items is not None and guess.items.columns["title"] == "album"
-    assert (guess.one, guess.many, guess.unit, guess.separator) == ("album", "albums", "date", ";")
-    own.keep(folder, guess)
+    assert (guess.singular, guess.plural, guess.unit, guess.separator) == ("album", "albums", "date", ";")
+    custom_tables.save_mapping(folder, guess)
     data = datasets.load("music")
-    assert datasets.available() == ["music"] and data.words == ("album", "albums")
+    assert datasets.list_datasets() == ["music"] and data.item_nouns == ("album", "albums")
     assert data.scale.values.tolist() == [2, 4, 6, 8, 10]
     numbers = {e: n for n, e in data.items["external_id"].items()}
     blue = data.item(numbers["B-1"])
@@ -278,26 +278,26 @@ def test_tables_of_another_domain_are_guessed_accepted_and_read(root: Path, form
 
 def test_a_recipe_is_checked_and_changed(root: Path) -> None:
     folder = write_albums(root / "music", "csv")
-    guess = own.propose(folder)
-    with pytest.raises(BadRequest, match="no column for rating"):
-        own.keep(folder, own.changed(guess, {"ratings.rating": ""}))
-    with pytest.raises(BadRequest, match="no role"):
-        own.changed(guess, {"ratings.colour": "x"})
-    own.keep(folder, own.changed(guess, {"ratings.time": "", "items.genres": ""}))
+    guess = custom_tables.propose_mapping(folder)
+    with pytest.raises(InvalidInputError, match="no column for rating"):
+        custom_tables.save_mapping(folder, custom_tables.with_columns(guess, {"ratings.rating": ""}))
+    with pytest.raises(InvalidInputError, match="no role"):
+        custom_tables.with_columns(guess, {"ratings.colour": "x"})
+    custom_tables.save_mapping(folder, custom_tables.with_columns(guess, {"ratings.time": "", "items.genres": ""}))
     data = datasets.load("music")
     assert data.ratings.timestamp.tolist() == [0] * 5 and data.genres == ()
-    own.keep(folder, own.changed(guess, {"ratings.rating": "nowhere"}))
+    custom_tables.save_mapping(folder, custom_tables.with_columns(guess, {"ratings.rating": "nowhere"}))
     with pytest.raises(DatasetError, match="no column 'nowhere'"):
         datasets.load("music")
-    (folder / own.FILE).write_text(json.dumps({"format": 9}))
+    (folder / custom_tables.MAPPING_FILE).write_text(json.dumps({"format": 9}))
     with pytest.raises(DatasetError, match="can't be read"):
         datasets.load("music")
     with pytest.raises(DatasetError, match="users, items and ratings"):
-        own.propose(root)
+        custom_tables.propose_mapping(root)
 
 
 def test_times_are_told_by_their_size() -> None:
-    assert [own.unit_of([x]) for x in (1.7e9, 1.7e12, 1.7e15, 1.7e18, "2024-01-01", "")] == [
+    assert [custom_tables.guess_time_unit([x]) for x in (1.7e9, 1.7e12, 1.7e15, 1.7e18, "2024-01-01", "")] == [
         "s",
         "ms",
         "us",
@@ -328,7 +328,7 @@ def test_lines_of_items_and_hard_ids_are_not_dropped_in_silence(root: Path) -> N
         folder / "ratings.parquet"
     )
     (folder / "items.csv").write_text('item_id,title\n1,"A title\nover two lines"\n2,Good, Bad\n3,\n')
-    own.keep(folder, own.propose(folder))
+    custom_tables.save_mapping(folder, custom_tables.propose_mapping(folder))
     data = datasets.load("odd")
     assert len(data.ratings) == 3 and set(data.users["external_id"]) == {"-5", "7"}
     assert data.item(1).title == "A title over two lines"
@@ -349,7 +349,7 @@ def test_hopeless_tables_say_why(root: Path, text: str) -> None:
     folder.mkdir()
     (folder / "ratings.csv").write_text(text, encoding="utf-8")
     try:
-        own.keep(folder, own.propose(folder))
+        custom_tables.save_mapping(folder, custom_tables.propose_mapping(folder))
         datasets.load("bad")
     except DatasetError as error:
         assert error.fix
@@ -368,8 +368,8 @@ def test_fields_that_come_later_in_json_lines_are_no_error(root: Path, monkeypat
     lines = [{"user_id": u, "item_id": i, "rating": 1 + (u + i) % 5} for u in range(40) for i in range(20)]
     lines[-1]["vote"] = 7
     (folder / "ratings.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
-    monkeypatch.setattr(tables, "BLOCK", 4096)
-    own.keep(folder, own.propose(folder))
+    monkeypatch.setattr(table_reader, "BLOCK", 4096)
+    custom_tables.save_mapping(folder, custom_tables.propose_mapping(folder))
     assert len(datasets.load("later").ratings) == 800
 
 
@@ -387,7 +387,7 @@ def test_lines_are_those_of_the_file(root: Path, end: str, last: bool) -> None:
         (fine + more, {"shape": [3, 11], "number": [4, 8], "scale": [12]}),
     ):
         (folder / "listens.csv").write_bytes((end.join(lines) + end * last).encode())
-        own.keep(folder, replace(own.propose(folder), scale=(1, 5, 1)))
+        custom_tables.save_mapping(folder, replace(custom_tables.propose_mapping(folder), scale=(1, 5, 1)))
         problems = datasets.load("music").report.problems
         told = {k: [e[1] for e in p.examples] for k, p in problems.items() if p.examples and p.examples[0][1]}
         assert told == places
@@ -395,7 +395,7 @@ def test_lines_are_those_of_the_file(root: Path, end: str, last: bool) -> None:
 
 def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> None:
     """Whole numbers that become decimals or texts, and a line that is no JSON, far behind the first block."""
-    monkeypatch.setattr(tables, "BLOCK", 2000)
+    monkeypatch.setattr(table_reader, "BLOCK", 2000)
     folder = root / "music"
     folder.mkdir(parents=True)
     said = [{"listener": f"u{n % 41}", "album_id": n % 50, "stars": 1 + n % 5, "tags": ["a", "b"]} for n in range(400)]
@@ -405,8 +405,8 @@ def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> N
     lines = [json.dumps(s) for s in said]
     lines[303] = '{"listener": "u3", "al'
     (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
-    guess = own.propose(folder)
-    own.keep(folder, replace(guess, scale=(0.5, 5, 0.5)))
+    guess = custom_tables.propose_mapping(folder)
+    custom_tables.save_mapping(folder, replace(guess, scale=(0.5, 5, 0.5)))
     data = datasets.load("music")
     assert data.report.read == 399 and data.report.problems["shape"].examples == [
         ("listens.jsonl", 304, lines[303][:60])
@@ -426,7 +426,7 @@ def test_json_lines_whose_values_change_their_kind(root: Path, monkeypatch) -> N
 
 def test_json_lines_keep_their_ids_whatever_kind_they_are(root: Path, monkeypatch) -> None:
     """5, 5.0 and "5" are one item; a nested monster and half a character are no reason to stop."""
-    monkeypatch.setattr(tables, "BLOCK", 2000)
+    monkeypatch.setattr(table_reader, "BLOCK", 2000)
     folder = root / "music"
     folder.mkdir(parents=True)
     kinds = (int, float, str)
@@ -438,7 +438,7 @@ def test_json_lines_keep_their_ids_whatever_kind_they_are(root: Path, monkeypatc
     lines[390] = '{"listener": "\\ud83d", "album_id": 3, "stars": 2}'
     lines[391] = '{"listener": ' + "[" * 100_000
     (folder / "listens.jsonl").write_text("\n".join(lines) + "\n")
-    own.keep(folder, replace(own.propose(folder), scale=(1, 5, 1)))
+    custom_tables.save_mapping(folder, replace(custom_tables.propose_mapping(folder), scale=(1, 5, 1)))
     data = datasets.load("music")
     assert len(data.users) == 42 and len(data.items) == 50
     assert data.report.problems["shape"].count == 1

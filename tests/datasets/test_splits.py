@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from lusifer import datasets, prompts
-from lusifer.baselines import METHODS, create
+from lusifer.baselines import BASELINES, create
 from lusifer.datasets import splits
-from lusifer.datasets.model import RatingTable
-from lusifer.errors import BadRequest, DatasetError
-from lusifer.simulator import plan
+from lusifer.datasets.dataset import RatingTable
+from lusifer.errors import DatasetError, InvalidInputError
+from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.evolution import evolve, history_of
 from tests.conftest import link, write_tiny
 
@@ -35,9 +35,9 @@ def test_fixed_splits_need_their_files(recbole: Path, tmp_path: Path):
     link(tmp_path / "ml-100k", recbole)
     data = datasets.load("ml-100k", tmp_path)
     assert not [n for n in splits.names(data) if n.startswith("u")]
-    with pytest.raises(BadRequest, match="no split u1: its files come only"):
+    with pytest.raises(InvalidInputError, match="no split u1: its files come only"):
         splits.make(data, "u1")
-    with pytest.raises(BadRequest, match="no split 'later'"):
+    with pytest.raises(InvalidInputError, match="no split 'later'"):
         splits.make(data, "later")
 
 
@@ -64,7 +64,7 @@ def test_two_files(tiny, tmp_path: Path):
 @pytest.mark.parametrize(
     ("test_rows", "says"),
     [
-        ([(1, 1, 5, 1)], "stands in both a.csv and b.csv"),
+        ([(1, 1, 5, 1)], "is in both a.csv and b.csv"),
         ([(9, 1, 5, 1)], "rates user 9"),
         ([(1, 99, 5, 1)], "rates movie 99"),
         ([(1, 3, 4.5, 1)], "rating of 4.5, which is not on the scale"),
@@ -123,10 +123,10 @@ def test_no_test_rating_reaches_a_prompt_or_the_builtin(ml100k, last10, user: in
     for split in (last10, flipped):
         listener = Listener()
         model = LLMUserModel(listener, prompts.load())
-        list(evolve(ml100k, split, model, plan(ml100k, split, user, model)))
+        list(evolve(ml100k, split, model, make_evolution_spec(ml100k, split, user, model)))
         told.append(listener.heard)
         builtin = StatisticalUserModel()
-        steps = evolve(ml100k, split, builtin, plan(ml100k, split, user, builtin))
+        steps = evolve(ml100k, split, builtin, make_evolution_spec(ml100k, split, user, builtin))
         built.append([s.to_json() for s in steps])
     assert told[0] == told[1] and built[0] == built[1]
     said = "\n".join(told[0])
@@ -134,7 +134,7 @@ def test_no_test_rating_reaches_a_prompt_or_the_builtin(ml100k, last10, user: in
     assert not [t for t in marked if f"| {t} |" in said]
 
 
-@pytest.mark.parametrize("name", [m for m in METHODS if m not in {"svdpp", "fm"}])
+@pytest.mark.parametrize("name", [m for m in BASELINES if m not in {"svdpp", "fm"}])
 def test_no_test_rating_reaches_a_baseline(ml100k, last10, name: str):
     """On some of the users: what is looked for does not hang on how many."""
     some = last10.train.user_ids[::4].tolist()
@@ -150,10 +150,10 @@ RULED = ["last-10", "last-3", "global-time", "random", "random-7", "cold-0", "co
 @pytest.mark.parametrize("name", [*RULED, "u1", "u4"])
 def test_no_test_rating_reaches_evidence_or_calibration(ml100k, name: str, monkeypatch):
     """With other test ratings every offset, every fold and every calibrated rating is the same."""
-    from lusifer.evaluation import evaluate, simulated
+    from lusifer.evaluation import evaluate, simulation
     from lusifer.simulator import StatisticalUserModel, community
 
-    monkeypatch.setattr(simulated, "TEACHERS", 60)  # enough to learn from, and quick
+    monkeypatch.setattr(simulation, "MAX_TEACHERS", 60)  # enough to learn from, and quick
 
     if name.startswith("u") and name not in ml100k.fixed_splits:
         pytest.skip("needs GroupLens' own ml-100k files (set LUSIFER_TEST_DATA)")
@@ -162,7 +162,7 @@ def test_no_test_rating_reaches_evidence_or_calibration(ml100k, name: str, monke
     users = split.test.user_ids[::40].tolist()
     found = []
     for s in (split, flipped):
-        told = community.light(ml100k, s)
+        told = community.offsets_only(ml100k, s)
         made = evaluate(
             ml100k,
             s,
@@ -188,7 +188,7 @@ def test_every_rule_divides_all_ratings(ml100k, name: str):
     assert name.startswith("cold") or keys[0] | keys[1] == everything
     again = splits.make(ml100k, name)
     assert again.train.hash == split.train.hash and again.test.hash == split.test.hash
-    assert splits.describe(name) != "Two files of your own." and "{n}" not in splits.describe(name)
+    assert splits.describe(name) != "Two custom files." and "{n}" not in splits.describe(name)
 
 
 def test_rules_by_time_and_chance(ml100k):
@@ -238,7 +238,7 @@ def test_history_is_the_newest_training_part_oldest_first(ml100k, last10):
 @pytest.mark.parametrize("name", ["last-1000", "cold-1000"])
 def test_a_part_without_a_rating_is_said(ml100k, name: str):
     if name == "last-1000":
-        with pytest.raises(BadRequest, match="no rating is left for the training part"):
+        with pytest.raises(InvalidInputError, match="no rating is left for the training set"):
             splits.make(ml100k, name)
     else:
         assert len(splits.make(ml100k, name).test) == 1880

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from lusifer.env import agreement
-from lusifer.env.agreement import Variant
-from lusifer.env.world import build
-from lusifer.errors import Cancelled
+from lusifer.env.agreement import AgentVariant
+from lusifer.env.world import build_world
+from lusifer.errors import CancelledError
 
 
 @pytest.fixture(scope="module")
 def world(ml100k, last10, warm):
-    return build(ml100k, last10, folder=warm / ".prepared" / "kept")
+    return build_world(ml100k, last10, folder=warm / ".prepared" / "kept")
 
 
 class Oracle:
@@ -32,16 +32,21 @@ class Oracle:
 
 
 def test_there_are_thirty_different_ones() -> None:
-    names = [v.name for v in agreement.variants()]
+    names = [v.name for v in agreement.list_variants()]
     assert len(names) >= 28 and len(set(names)) == len(names)
-    assert len(names) + 2 >= 30 and len({v.share for v in agreement.variants()}) == 3
+    assert len(names) + 2 >= 30 and len({v.share for v in agreement.list_variants()}) == 3
 
 
 def test_better_agents_stand_higher_and_the_figures_are_seeded(world) -> None:
-    chosen = [v for v in agreement.variants() if v.name.startswith(("Bias,", "Item mean"))][:4]
-    chosen += [Variant("right", lambda w: Oracle(w.split, 1)), Variant("wrong", lambda w: Oracle(w.split, -1))]
+    chosen = [v for v in agreement.list_variants() if v.name.startswith(("Bias,", "Item mean"))][:4]
+    chosen += [
+        AgentVariant("right", lambda w: Oracle(w.split, 1)),
+        AgentVariant("wrong", lambda w: Oracle(w.split, -1)),
+    ]
     told = []
-    made, rows = agreement.measure(world, chosen=chosen, steps=60, seeds=2, progress=lambda *a: told.append(a))
+    made, rows = agreement.measure_agreement(
+        world, chosen=chosen, steps=60, seeds=2, on_progress=lambda *a: told.append(a)
+    )
     by = rows.set_index("agent")
     assert by["held_out"].idxmax() == "right" and by["held_out"].idxmin() == "wrong"
     assert by.loc["right", "same_choices"] > by.loc["Random", "same_choices"] > by.loc["wrong", "same_choices"]
@@ -49,10 +54,10 @@ def test_better_agents_stand_higher_and_the_figures_are_seeded(world) -> None:
     for name in ("tau", "tau_episodes"):
         value, low, high = made[name]
         assert -1 <= low <= high <= 1 and -1 <= value <= 1
-    again, _ = agreement.measure(world, chosen=chosen, steps=60, seeds=2)
+    again, _ = agreement.measure_agreement(world, chosen=chosen, steps=60, seeds=2)
     assert again == made
 
 
 def test_it_stops(world) -> None:
-    with pytest.raises(Cancelled):
-        agreement.measure(world, cancelled=lambda: True)
+    with pytest.raises(CancelledError):
+        agreement.measure_agreement(world, cancelled=lambda: True)

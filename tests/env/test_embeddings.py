@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lusifer.env import MovieLensEnv
-from lusifer.env.world import EMBEDDING, build
-from lusifer.errors import BadRequest, ModelError
+from lusifer.env.world import EMBEDDING_LENGTH, build_world
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.embeddings import Embedder
 from tests.servers.ollama import OllamaServer
 from tests.servers.openai import KEY
@@ -15,24 +15,24 @@ from tests.servers.openai import KEY
 
 @pytest.fixture(scope="module")
 def world(ml100k, last10, warm):
-    return build(ml100k, last10, folder=warm / ".prepared" / "kept")
+    return build_world(ml100k, last10, folder=warm / ".prepared" / "kept")
 
 
 @pytest.fixture
 def embedder(store, openai_server, monkeypatch) -> Embedder:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
-    return Embedder("openai:embed", store, length=EMBEDDING, keys={"openai": KEY})
+    return Embedder("openai:embed", store, length=EMBEDDING_LENGTH, keys={"openai": KEY})
 
 
 def test_texts_alike_are_near_and_are_asked_once(embedder, store, openai_server) -> None:
     one, near, far = (embedder(t) for t in ("likes crime films a lot", "likes crime films", "horror leaves them cold"))
-    assert one.shape == (EMBEDDING,) and one.dtype == np.float32
+    assert one.shape == (EMBEDDING_LENGTH,) and one.dtype == np.float32
     assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5) and one @ near > one @ far
     asked = len(openai_server.requests)
-    again = Embedder("openai:embed", store, length=EMBEDDING, keys={"openai": KEY})
+    again = Embedder("openai:embed", store, length=EMBEDDING_LENGTH, keys={"openai": KEY})
     assert np.array_equal(again("likes crime films"), near) and len(openai_server.requests) == asked
     assert not embedder("  ").any() and len(openai_server.requests) == asked
-    calls, _ = store.calls({"purpose": "embed"})
+    calls, _ = store.list_calls({"purpose": "embed"})
     assert len(calls) == asked + 1 and calls[0]["status"] == "cached"
 
 
@@ -51,7 +51,7 @@ def test_a_server_that_fails_says_so_and_a_file_is_refused(embedder, store, open
     with pytest.raises(ModelError, match="no vector"):
         embedder("x")
     assert embedder("x").any(), "what failed is not kept"
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         Embedder("file:/nowhere.gguf", store, length=8)
 
 
@@ -66,5 +66,5 @@ def test_the_environment_shows_it(world, embedder, store, openai_server) -> None
         observation, *_, info = env.step(int(np.flatnonzero(~env.known())[action]))
         assert np.array_equal(observation["profile"], embedder(info["profile"]))
     assert 0 < len(openai_server.requests) <= cost.calls
-    with pytest.raises(BadRequest, match="length=32"):
+    with pytest.raises(InvalidInputError, match="length=32"):
         MovieLensEnv(world_=world, embedder=Embedder("openai:e", store, length=8, keys={"openai": KEY}))

@@ -14,17 +14,17 @@ import lusifer.env
 from lusifer import prompts
 from lusifer.datasets import splits
 from lusifer.datasets.splits import Split
-from lusifer.env import MovieLensEnv, agents, choice, play, rewards
-from lusifer.env.world import build
-from lusifer.errors import BadRequest
-from lusifer.llm import stack
+from lusifer.env import MovieLensEnv, agent_runs, agents, choice_model, rewards
+from lusifer.env.world import build_world
+from lusifer.errors import InvalidInputError
+from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
 from tests.servers.openai import KEY
 
 
 @pytest.fixture(scope="module")
 def world(ml100k, last10, warm):
-    return build(ml100k, last10, folder=warm / ".prepared" / "kept")
+    return build_world(ml100k, last10, folder=warm / ".prepared" / "kept")
 
 
 def env(world, **more) -> MovieLensEnv:
@@ -84,8 +84,8 @@ def test_ratings_are_drawn_from_the_calibrated_distribution(world) -> None:
     e = env(world, patience=float("inf"), length=10**6)
     e.reset(seed=0, options={"user": int(world.users[3])})
     row = int(np.flatnonzero(~e.known())[np.argmax(world.popularity[~e.known()])])
-    start, chances, expected = e.save_state(), e._chances[row].copy(), float(e._expected[row])
-    assert chances @ world.levels == pytest.approx(expected, abs=1e-6)
+    start, probabilities, expected = e.save_state(), e._probabilities[row].copy(), float(e._expected[row])
+    assert probabilities @ world.levels == pytest.approx(expected, abs=1e-6)
     drawn, skipped = [], 0
     for n in range(1500):
         e.load_state({**start, "rng": np.random.default_rng(n).bit_generator.state})
@@ -95,16 +95,16 @@ def test_ratings_are_drawn_from_the_calibrated_distribution(world) -> None:
             drawn.append(info["rating"])
             assert reward == info["rating"] and info["item_id"] == int(world.item_ids[row])
     counts = np.bincount(np.array(drawn, dtype=int), minlength=6)[1:] / len(drawn)
-    assert np.abs(counts - chances).max() < 0.04
+    assert np.abs(counts - probabilities).max() < 0.04
     level = float(np.mean(start["_ratings"]))
-    none = choice.logit(np.array([expected]), level, np.array([False]))[-1]
+    none = choice_model.choice_probabilities(np.array([expected]), level, np.array([False]))[-1]
     assert skipped / 1500 == pytest.approx(none, abs=0.03)
 
 
 def test_the_built_in_s_tables_say_what_it_says(world) -> None:
     _, context = world.start(int(world.users[7]))
     said = StatisticalUserModel().rate(context, world.dataset.items_of(world.item_ids))
-    assert np.allclose(world.said(context), [r.expected for r in said])
+    assert np.allclose(world.expected_ratings(context), [r.expected for r in said])
     text = context.profile.text
     vectoriser, svd, _ = world._embedding
     slow = svd.transform(vectoriser.transform([text]))[0]
@@ -120,7 +120,7 @@ def test_nothing_of_a_test_rating_and_nothing_of_the_agents_half_is_in_the_rewar
     planted[:] = 1.0
     from dataclasses import replace
 
-    other = build(ml100k, Split("last-10", last10.train, replace(last10.test, rating=planted)))
+    other = build_world(ml100k, Split("last-10", last10.train, replace(last10.test, rating=planted)))
     user = int(world.users[0])
     a, b = world.opening(user), other.opening(user)
     assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
@@ -177,9 +177,9 @@ def test_rewards_by_name_and_by_callable(world) -> None:
 
 
 def test_a_slate_offers_a_choice(world) -> None:
-    chances = choice.logit(np.array([4.0, 3.0, 5.0]), 3.5, np.array([False, False, True]))
+    chances = choice_model.choice_probabilities(np.array([4.0, 3.0, 5.0]), 3.5, np.array([False, False, True]))
     assert chances.sum() == pytest.approx(1) and chances[2] == 0 and chances[0] > chances[1] > 0
-    assert chances[0] / chances[1] == pytest.approx(np.exp(1 / choice.TEMPERATURE))
+    assert chances[0] / chances[1] == pytest.approx(np.exp(1 / choice_model.TEMPERATURE))
     e = env(world, slate=3, patience=float("inf"))
     e.reset(seed=0)
     open_ = np.flatnonzero(~e.known())[:2]
@@ -203,26 +203,26 @@ def test_a_slate_offers_a_choice(world) -> None:
     ],
 )
 def test_what_can_not_be_meant_is_refused(world, wrong) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         env(world, **wrong)
 
 
 def test_an_action_that_is_no_item_is_refused(world) -> None:
     e = env(world)
-    with pytest.raises(BadRequest, match="No episode"):
+    with pytest.raises(InvalidInputError, match="No episode"):
         e.step(0)
     e.reset(seed=0)
     for wrong in (-1, len(world.item_ids), [1, 2]):
-        with pytest.raises(BadRequest, match="no item"):
+        with pytest.raises(InvalidInputError, match="no item"):
             e.step(wrong)
-    with pytest.raises(BadRequest, match="can't be simulated"):
+    with pytest.raises(InvalidInputError, match="can't be simulated"):
         e.reset(options={"user": 10**6})
 
 
 def test_a_language_model_plays_through_the_store(world, store, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    model = LLMUserModel(stack("openai:a", store), prompts.load())
+    model = LLMUserModel(create_llm("openai:a", store), prompts.load())
     user = int(world.users[0])
 
     def run() -> list:
@@ -246,14 +246,14 @@ def test_agents_never_show_what_is_known_and_fill_their_slate(world) -> None:
     e = env(world, slate=4)
     observation, info = e.reset(seed=0)
     for name in [*agents.AGENTS, "bias", "item-mean"]:
-        agent = agents.create(name, world, 0)
+        agent = agents.create_agent(name, world, 0)
         for k in (1, 4):
             rows = agent.act(observation, info["user_id"], e.known(), k)
             assert len(set(rows.tolist())) == k and not e.known()[rows].any(), name
             agent.learn(rows, int(rows[0]), 4.0)
             agent.learn(rows, None, 0.0)
-    with pytest.raises(BadRequest, match="no agent"):
-        agents.create("oracle", world)
+    with pytest.raises(InvalidInputError, match="no agent"):
+        agents.create_agent("oracle", world)
 
 
 def test_sherman_and_morrison_is_ridge_regression(world) -> None:
@@ -273,20 +273,20 @@ def test_sherman_and_morrison_is_ridge_regression(world) -> None:
 
 
 def test_linucb_learns_what_random_does_not(world) -> None:
-    log = play.compare(
+    log = agent_runs.run_agents(
         lambda: env(world),
-        {n: (lambda s, n=n: agents.create(n, world, s)) for n in ("random", "popularity", "linucb")},
+        {n: (lambda s, n=n: agents.create_agent(n, world, s)) for n in ("random", "popularity", "linucb")},
         600,
         range(4),
     )
     assert len(log) == 3 * 4 * 600 and log["item_id"].isna().equals(log["skipped"])
-    value, low, _ = play.better(log, "linucb", "random")
+    value, low, _ = agent_runs.reward_difference(log, "linucb", "random")
     assert value > 0.3 and low > 0
     users = log.groupby(["seed", "agent"])["user_id"].first().unstack()
     assert (users.nunique(axis=1) == 1).all(), "all agents meet the same first user"
-    curve = play.curves(log, 6)
+    curve = agent_runs.learning_curves(log, 6)
     assert len(curve) == 18 and (curve["low"] <= curve["reward"]).all()
-    made = play.summary(log, world).set_index("agent")
+    made = agent_runs.summarize_agents(log, world).set_index("agent")
     assert made.loc["random", "coverage"] > made.loc["popularity", "coverage"]
     assert made.loc["random", "novelty"] > made.loc["popularity", "novelty"]
     assert made["diversity"].between(0, 1).all()
@@ -294,8 +294,8 @@ def test_linucb_learns_what_random_does_not(world) -> None:
 
 def test_a_log_is_a_replay_buffer_in_parquet(world, tmp_path) -> None:
     e = env(world, length=8)
-    log = play.play(e, agents.create("random", world, 0), 30, seed=1, observations=True)
-    play.keep(log, tmp_path / "deep" / "log.parquet")
+    log = agent_runs.run_agent(e, agents.create_agent("random", world, 0), 30, seed=1, observations=True)
+    agent_runs.save_log(log, tmp_path / "deep" / "log.parquet")
     back = pd.read_parquet(tmp_path / "deep" / "log.parquet")
     assert len(back) == 30 and len(back["observation_profile"].iloc[0]) == 32
     inside = ~(back["terminated"] | back["truncated"]).iloc[:-1].to_numpy()
@@ -304,12 +304,12 @@ def test_a_log_is_a_replay_buffer_in_parquet(world, tmp_path) -> None:
         for a, b in zip(back["next_taste"].iloc[:-1], back["observation_taste"].iloc[1:], strict=True)
     ]
     assert np.array(nxt)[inside].all()
-    with pytest.raises(BadRequest):
-        play.play(e, agents.create("random", world, 0), 0)
+    with pytest.raises(InvalidInputError):
+        agent_runs.run_agent(e, agents.create_agent("random", world, 0), 0)
 
 
 def test_a_world_needs_histories(ml100k) -> None:
     thin = splits.make(ml100k, "last-10")
     few = Split("thin", thin.train.slice(0, 3), thin.test)
-    with pytest.raises(BadRequest, match="Nobody has"):
-        build(ml100k, few)
+    with pytest.raises(InvalidInputError, match="No user has"):
+        build_world(ml100k, few)

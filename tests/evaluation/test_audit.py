@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lusifer.evaluation.audit import Audit, audit, predictive_validity
-from lusifer.simulator import StatisticalUserModel, evolve, plan
-from lusifer.simulator.mentions import names_of
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
+from lusifer.simulator.entity_matching import build_entity_index
 from lusifer.simulator.types import Bullet, Change, Profile
 
 
@@ -25,7 +25,7 @@ class Liar(StatisticalUserModel):
 
 
 def _all(ml100k, split, model, users):
-    return {u: list(evolve(ml100k, split, model, plan(ml100k, split, u, model))) for u in users}
+    return {u: list(evolve(ml100k, split, model, make_evolution_spec(ml100k, split, u, model))) for u in users}
 
 
 def _total(ml100k, evolutions) -> Audit:
@@ -58,7 +58,7 @@ def test_a_liar_is_found_out(ml100k, last10, users) -> None:
 def steps(ml100k, last10):
     """A user's two first steps, to be tampered with."""
     model = StatisticalUserModel()
-    return list(evolve(ml100k, last10, model, plan(ml100k, last10, 1, model)))[:2]
+    return list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 1, model)))[:2]
 
 
 def _one(ml100k, steps, **changed):
@@ -90,7 +90,7 @@ def test_changes(ml100k, steps) -> None:
     assert verdict("quiet endings", "gained", ids).verdict == "can't be told"
     other = next(g for g in ml100k.genres if g not in best[0].item.genres)
     wrong = verdict(f"liking for {other}", "gained", ids[:1])
-    assert wrong.verdict == "not borne out" and "none of what it is about" in wrong.why
+    assert wrong.verdict == "not borne out" and "does not match what it is about" in wrong.why
 
 
 def _bullets(ml100k, steps, section, *texts):
@@ -133,7 +133,7 @@ def test_the_side_a_bullet_takes(ml100k, steps) -> None:
     assert [c.verdict for c in (*right.values(), *wrong.values())] == ["borne out", "not borne out"]
     never = next(g for g in ml100k.genres if g not in by_genre)
     none = _bullets(ml100k, steps, "dislikes", f"Can do without {never}")
-    assert next(iter(none.values())).why == "The user has rated nothing of it."
+    assert next(iter(none.values())).why == "The user has rated nothing of this kind."
     mixed = _bullets(ml100k, steps, "mood", f"Is rarely won over by {disliked}")
     assert next(iter(mixed.values())).verdict == "borne out"
 
@@ -144,13 +144,13 @@ def test_habits(ml100k, steps) -> None:
         steps,
         "rating_habits",
         "Uses the whole scale",
-        "Marks strictly",
+        "Rates strictly",
         "Likes to watch at night",
     )
     marks = [r.rating for s in steps for r in s.batch]
     assert (found["Uses the whole scale"].verdict == "borne out") == (min(marks) == 1 and max(marks) == 5)
     share = (np.mean(marks) - 1) / 4
-    assert (found["Marks strictly"].verdict == "borne out") == (share <= 0.57)
+    assert (found["Rates strictly"].verdict == "borne out") == (share <= 0.57)
     assert found["Likes to watch at night"].verdict == "can't be told"
 
 
@@ -227,7 +227,7 @@ def test_a_change_that_helps_is_seen_to_help(ml100k, last10, honest) -> None:
     for user, steps in honest.items():
         fixed = [steps[0]]
         for before, step in pairwise(steps):
-            names = names_of(ml100k, [r.item for r in before.batch])
+            names = build_entity_index(ml100k, [r.item for r in before.batch])
             said = {m.aspect for c in before.changes for m in names.mentions(c.aspect)}
             genres = {a.removeprefix("genre:") for a in said}
             forecast = tuple(

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
-from lusifer.evaluation import cluster, population, rows
-from lusifer.evaluation.cluster import Cluster, Home, Recipe, Work, WorkerStore
+from lusifer.errors import InvalidInputError
+from lusifer.evaluation import cluster, population, tables
+from lusifer.evaluation.cluster import Cluster, SharedInputs, StoreActor, UserModelConfig, WorkerStore
 from lusifer.llm import Budget
-from lusifer.llm.budget import Limit
+from lusifer.llm.budget import SpendingLimit
 from lusifer.simulator import community
 from lusifer.store import Store
 from tests.servers.openai import KEY
@@ -45,12 +45,12 @@ def kept(tmp_path, monkeypatch, openai_server, home):
 
 
 def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
-    hooks = {} if on is None else {"before": lambda r, m: on.start(r), "by_engine": on.parts}
+    hooks = {} if on is None else {"before": lambda r, m: on.start(r), "simulate_parts": on.parts}
     try:
         return population.record(
             data,
             split,
-            lambda r: recipe.make(store),
+            lambda r: recipe.build(store),
             users,
             store,
             engine="local" if on is None else "ray",
@@ -64,14 +64,14 @@ def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
 
 def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 40)
-    users, recipe = population.chosen(last10, 100), Recipe("builtin")
-    on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2)
+    users, recipe = population.choose_users(last10, 100), UserModelConfig("builtin")
+    on = Cluster(recipe, SharedInputs(ml100k, last10, None, False), store, workers=2)
     seen: list[tuple[int, int]] = []
-    there = run(ml100k, last10, recipe, users, store, on, progress=lambda d, n, _: seen.append((d, n)))
+    there = run(ml100k, last10, recipe, users, store, on, on_progress=lambda d, n, _: seen.append((d, n)))
     here = run(ml100k, last10, recipe, users, store, None)
-    pd.testing.assert_frame_equal(pd.read_parquet(rows.path(there)), pd.read_parquet(rows.path(here)))
+    pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(there)), pd.read_parquet(tables.table_path(here)))
     assert seen[0] == (0, 100) and seen[-1] == (100, 100) and seen == sorted(seen)
-    assert store.run(there)["params"]["engine"] == "ray"
+    assert store.get_run(there)["params"]["engine"] == "ray"
 
 
 def test_a_worker_that_is_killed_loses_nothing(
@@ -79,10 +79,10 @@ def test_a_worker_that_is_killed_loses_nothing(
 ) -> None:
     openai_server.delay = 0.03
     monkeypatch.setattr(population, "PART", 10)
-    light = community.light(ml100k, last10)
-    recipe = Recipe("openai:a", prompts.load(), budget=Budget(run=Limit(tokens=100_000_000)))
-    users, threads = population.chosen(last10, 16), 2
-    on = Cluster(recipe, Work(ml100k, last10, None, True), store, workers=2, threads=threads)
+    light = community.offsets_only(ml100k, last10)
+    recipe = UserModelConfig("openai:a", prompts.load(), budget=Budget(run=SpendingLimit(tokens=100_000_000)))
+    users, threads = population.choose_users(last10, 16), 2
+    on = Cluster(recipe, SharedInputs(ml100k, last10, None, True), store, workers=2, threads=threads)
     killed: list[int] = []
 
     def start(name: str, model) -> None:
@@ -101,13 +101,13 @@ def test_a_worker_that_is_killed_loses_nothing(
         there = population.record(
             ml100k,
             last10,
-            lambda r: recipe.make(store),
+            lambda r: recipe.build(store),
             users,
             store,
             engine="ray",
             before=start,
-            by_engine=on.parts,
-            light=light,
+            simulate_parts=on.parts,
+            offsets=light,
         )
         assert killed and killed[0] < 110, "it was killed halfway"
     finally:
@@ -115,13 +115,13 @@ def test_a_worker_that_is_killed_loses_nothing(
     asked = len(openai_server.requests)
     twice = Counter(json.dumps(r["messages"]) for r in openai_server.requests)
     assert sum(twice.values()) - len(twice) <= threads, "what was under way alone is asked again"
-    assert store.spent("run", there)[0] >= 50 * len(twice), "all workers' calls are booked at home"
-    found = pd.read_parquet(rows.path(there))
+    assert store.get_spent("run", there)[0] >= 50 * len(twice), "all workers' calls are booked at home"
+    found = pd.read_parquet(tables.table_path(there))
     assert found["calibrated"].notna().all() and len(found) == 160
-    here = run(ml100k, last10, recipe, users, store, None, light=light)
+    here = run(ml100k, last10, recipe, users, store, None, offsets=light)
     assert len(openai_server.requests) == asked, "all answers were gathered into the one database"
-    pd.testing.assert_frame_equal(pd.read_parquet(rows.path(here)), found)
-    calls, _ = store.calls({"status": "ok"}, limit=2000)
+    pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(here)), found)
+    calls, _ = store.list_calls({"status": "ok"}, limit=2000)
     assert len(calls) == len(twice)
     assert not list(tmp_path.glob(f"lusifer-{there}/*.db"))
     assert not any(KEY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
@@ -131,17 +131,17 @@ def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
     ml100k, last10, store, kept, openai_server, tmp_path
 ) -> None:
     openai_server.delay = 0.2
-    recipe, users = Recipe("openai:a", prompts.load()), population.chosen(last10, 16)
-    on = Cluster(recipe, Work(ml100k, last10, None, False), store, workers=2, threads=2)
+    recipe, users = UserModelConfig("openai:a", prompts.load()), population.choose_users(last10, 16)
+    on = Cluster(recipe, SharedInputs(ml100k, last10, None, False), store, workers=2, threads=2)
 
-    def progress(done: int, total: int, what: str) -> None:
+    def on_progress(done: int, total: int, what: str = "") -> None:
         if done >= 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(ml100k, last10, recipe, users, store, on, progress=progress)
-    (row,) = store.runs(population.KIND)
-    calls, _ = store.calls({"status": "ok"}, limit=1000)
+        run(ml100k, last10, recipe, users, store, on, on_progress=on_progress)
+    (row,) = store.list_runs(population.KIND)
+    calls, _ = store.list_calls({"status": "ok"}, limit=1000)
     assert row["status"] == "cancelled" and len(calls) == len(openai_server.requests) < 60
     assert not list(tmp_path.glob("lusifer-*/*.db"))
     openai_server.delay = 0.0
@@ -151,24 +151,24 @@ def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
 
 
 def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
-    home = Home(str(store.path))
-    workers = [WorkerStore(tmp_path / f"{n}.db", home.do, lambda said: said) for n in "ab"]
+    home = StoreActor(str(store.path))
+    workers = [WorkerStore(tmp_path / f"{n}.db", home.call, lambda said: said) for n in "ab"]
     names = {"run": "r", "session": "", "day": "2026-11-25"}
     limits = {"run": ("tokens", 1000.0)}
     booked = [w.set_aside(names, 400, None, limits) for w in workers]
-    assert all(isinstance(b, int) for b in booked) and store.spent("run", "r")[0] == 800
+    assert all(isinstance(b, int) for b in booked) and store.get_spent("run", "r")[0] == 800
     assert workers[0].set_aside(names, 400, None, limits) == ("run", 800.0, 1000.0)
     workers[1].settle(booked[1], 100, None)
-    assert store.spent("run", "r")[0] == 500
+    assert store.get_spent("run", "r")[0] == 500
     assert isinstance(workers[0].set_aside(names, 400, None, limits), int)
 
 
 def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
-    home = Home(str(store.path))
+    home = StoreActor(str(store.path))
 
     def lost(method: str, *values):
         if method == "answer":
-            return home.do(method, *values)
+            return home.call(method, *values)
         return None  # it was killed before this arrived
 
     left = WorkerStore(tmp_path / "left" / "a.db", lost, lambda said: said)
@@ -192,30 +192,30 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
         "attempts": 1,
     }
     for key in "kl":
-        left.keep_answer(key, answer, call)
-    store.keep_answer("l", answer, call)
+        left.save_answer(key, answer, call)
+    store.save_answer("l", answer, call)
     left.close()
-    assert store.answer("k") is None
-    cluster._hand_in(tmp_path / "left", home.adopt)
-    cluster._hand_in(tmp_path / "left", home.adopt)
-    assert store.answer("k")["text"] == "{}" and store.run_usage("r")["made"] == 2
+    assert store.get_answer("k") is None
+    cluster._hand_in(tmp_path / "left", home.import_answers)
+    cluster._hand_in(tmp_path / "left", home.import_answers)
+    assert store.get_answer("k")["text"] == "{}" and store.get_run_usage("r")["made"] == 2
     assert not list((tmp_path / "left").glob("*.db"))
 
 
 def test_what_is_missing_is_said(ml100k, last10, store, kept, monkeypatch) -> None:
-    work = Work(ml100k, last10, None, False)
-    with pytest.raises(BadRequest, match="at least one worker"):
-        Cluster(Recipe("builtin"), work, store, workers=0)
-    with pytest.raises(BadRequest, match="Ray's client"):
-        Cluster(Recipe("builtin"), work, store, address="ray://somewhere:10001")
+    work = SharedInputs(ml100k, last10, None, False)
+    with pytest.raises(InvalidInputError, match="at least one worker"):
+        Cluster(UserModelConfig("builtin"), work, store, workers=0)
+    with pytest.raises(InvalidInputError, match="Ray Client"):
+        Cluster(UserModelConfig("builtin"), work, store, address="ray://somewhere:10001")
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(BadRequest, match=r"requirements-scale\.txt"):
-        Cluster(Recipe("builtin"), work, store)
+    with pytest.raises(InvalidInputError, match=r"requirements-scale\.txt"):
+        Cluster(UserModelConfig("builtin"), work, store)
 
 
 def test_nobody_is_there(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    on = Cluster(Recipe("builtin"), Work(ml100k, last10, None, False), store)
-    with pytest.raises(BadRequest, match="No Ray cluster answers at 127"):
+    on = Cluster(UserModelConfig("builtin"), SharedInputs(ml100k, last10, None, False), store)
+    with pytest.raises(InvalidInputError, match="No Ray cluster answers at 127"):
         on.start("r")
     assert isinstance(store, Store)

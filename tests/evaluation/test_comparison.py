@@ -14,10 +14,10 @@ from lusifer import datasets
 from lusifer.baselines import SideInformation, create
 from lusifer.datasets import splits
 from lusifer.errors import ModelError
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, kept
-from lusifer.evaluation.comparison import board, breakdown, reliability, summary, table, threshold
-from lusifer.evaluation.simulated import Forecasts, calibrator, stored_forecasts
-from lusifer.simulator import StatisticalUserModel, community, evolve, plan, run_evolution
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, prediction_cache
+from lusifer.evaluation.comparison import breakdown, leaderboard, reliability, summary, table, threshold
+from lusifer.evaluation.simulation import Forecasts, fit_calibrator, stored_forecasts
+from lusifer.simulator import StatisticalUserModel, community, evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.calibration import PARTS
 from lusifer.simulator.community import pair_keys
 from tests.conftest import write_tiny
@@ -32,9 +32,9 @@ def folder(tmp_path_factory):
 def told(ml100k, last10, folder):
     """Full evidence with few rounds of sampling."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(community, "WHOLE", (8, 6))
-    patch.setattr(community, "PART", (6, 4))
-    yield community.full(ml100k, last10, folder)
+    patch.setattr(community, "FULL_FIT", (8, 6))
+    patch.setattr(community, "FOLD_FIT", (6, 4))
+    yield community.with_factorization(ml100k, last10, folder)
     patch.undo()
 
 
@@ -46,8 +46,8 @@ def found(ml100k, last10, folder, told):
         [SIMULATOR, "bias", "item-mean"],
         users=last10.test.user_ids[::12].tolist(),
         model=StatisticalUserModel(),
-        community=community.light(ml100k, last10),
-        told=(StatisticalUserModel(evidence=True), told),
+        community=community.offsets_only(ml100k, last10),
+        evidence_variant=(StatisticalUserModel(evidence=True), told),
         folder=folder,
     )
 
@@ -87,7 +87,7 @@ def test_the_table_holds_what_the_charts_need(found, ml100k, last10) -> None:
     item = int(mine["item_id"].iloc[0])
     assert mine["popularity"].iloc[0] == (last10.train.item == item).sum()
     assert rows["reason"].str.len().gt(10).all()
-    values = board(rows, ["bias", CALIBRATED], ml100k.scale)
+    values = leaderboard(rows, ["bias", CALIBRATED], ml100k.scale)
     assert values["bias"]["rmse"] == pytest.approx(found.scores()["bias"]["rmse"])
 
 
@@ -122,19 +122,19 @@ def test_threshold(ml100k) -> None:
 
 
 def test_what_a_baseline_predicted_is_kept(ml100k, last10, tmp_path, monkeypatch) -> None:
-    first, seconds = kept.test_values("ncf", ml100k, last10, tmp_path, seed=3)
+    first, seconds = prediction_cache.cached_predictions("ncf", ml100k, last10, tmp_path, seed=3)
     assert len(first) == len(last10.test) and seconds > 0
 
     def again(*_, **__):
         raise AssertionError("fitted a second time")
 
-    monkeypatch.setattr(kept.apart, "run", again)
-    second, same = kept.test_values("ncf", ml100k, last10, tmp_path, seed=3)
+    monkeypatch.setattr(prediction_cache.subprocess_runner, "run", again)
+    second, same = prediction_cache.cached_predictions("ncf", ml100k, last10, tmp_path, seed=3)
     assert np.array_equal(first, second) and same == seconds
     with pytest.raises(AssertionError, match="second time"):
-        kept.test_values("ncf", ml100k, last10, tmp_path, seed=4)
+        prediction_cache.cached_predictions("ncf", ml100k, last10, tmp_path, seed=4)
     with pytest.raises(AssertionError, match="second time"):
-        kept.test_values("ncf", ml100k, splits.make(ml100k, "last-9"), tmp_path, seed=3)
+        prediction_cache.cached_predictions("ncf", ml100k, splits.make(ml100k, "last-9"), tmp_path, seed=3)
 
 
 def test_a_cold_user_is_rated_from_demographics(ml100k) -> None:
@@ -146,7 +146,7 @@ def test_a_cold_user_is_rated_from_demographics(ml100k) -> None:
         [SIMULATOR, "bias"],
         users=users,
         model=StatisticalUserModel(),
-        community=community.light(ml100k, split),
+        community=community.offsets_only(ml100k, split),
     )
     assert found.rows == 300 and found.coverage(SIMULATOR) == 1
     assert found.predictions[SIMULATOR].values.std() < 1e-6  # it knows nothing yet
@@ -172,11 +172,11 @@ def test_what_a_model_failed_to_give_stays_missing(ml100k, last10, store) -> Non
         users=users,
         model=Flaky(),
         store=store,
-        community=community.light(ml100k, last10),
+        community=community.offsets_only(ml100k, last10),
     )
     assert found.coverage(SIMULATOR) == found.coverage(CALIBRATED) == pytest.approx(8 / 12)
-    assert found.rows == 80 and found.simulated[SIMULATOR].failed == 4
-    assert np.isnan(found.calibrations[CALIBRATED].found.expected).sum() == 40
+    assert found.rows == 80 and found.simulations[SIMULATOR].failed == 4
+    assert np.isnan(found.calibrations[CALIBRATED].calibrated.expected).sum() == 40
 
 
 def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
@@ -192,7 +192,7 @@ def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
         [SIMULATOR, "bias"],
         users=[1, 2],
         model=Silent(),
-        community=community.light(ml100k, last10),
+        community=community.offsets_only(ml100k, last10),
     )
     assert CALIBRATED not in found.predictions and "too few" in found.notes[0]
     assert summary(found, 0)["notes"] == list(found.notes)
@@ -213,7 +213,7 @@ def test_a_model_that_answers_nothing_is_summed_up_too(ml100k, last10) -> None:
         [SIMULATOR, "bias"],
         users=[1, 2, 3],
         model=Mute(),
-        community=community.light(ml100k, last10),
+        community=community.offsets_only(ml100k, last10),
     )
     made = json.loads(json.dumps(summary(found, 0)))
     assert made["rows"] == 0 and made["predictors"]["bias"]["rmse"] is None
@@ -228,15 +228,15 @@ def test_one_user_is_no_evidence_of_anything(ml100k, last10, folder) -> None:
         [SIMULATOR, "bias"],
         users=[13],
         model=StatisticalUserModel(),
-        community=community.light(ml100k, last10),
+        community=community.offsets_only(ml100k, last10),
         folder=folder,
     )
     made = summary(found, 0)
     assert made["adds"]["over_bias"]["difference"][1:] == [None, None]
-    from lusifer.ui import errors
+    from lusifer.ui.pages.accuracy import accuracy_tables
 
-    assert "can't be told apart from user + item bias" in errors.verdict(made)
-    assert "draw more" in errors.adds(made)[0][2]
+    assert "does not differ significantly from user + item bias" in accuracy_tables.verdict_sentence(made)
+    assert "use a larger sample" in accuracy_tables.model_contributions(made)[0][2]
 
 
 def test_the_builtin_is_a_baseline_of_a_language_model(ml100k, last10) -> None:
@@ -253,15 +253,17 @@ def test_longer_histories_teach_no_calibration(ml100k, last10, store) -> None:
     model = Flaky()
     for user in (1, 2, 4):
         for history in (40, 120):
-            what = plan(ml100k, last10, user, model, history=history)
+            what = make_evolution_spec(ml100k, last10, user, model, history=history)
             list(run_evolution(ml100k, last10, model, what, store))
-    light = community.light(ml100k, last10)
+    light = community.offsets_only(ml100k, last10)
     found = stored_forecasts(ml100k, last10, model, store, light)
     assert sorted(np.bincount(found.user)[[1, 2, 4]].tolist()) == [40, 40, 40] or len(found) <= 120
-    assert not np.isin(pair_keys(found.user, found.item), light.older).any()
-    long = Forecasts.of({1: list(evolve(ml100k, last10, model, plan(ml100k, last10, 1, model, history=120)))})
-    assert np.isin(pair_keys(long.user, long.item), light.older).sum() == 80
-    assert calibrator(long, light, ml100k, evidence=False).rows == 40
+    assert not np.isin(pair_keys(found.user, found.item), light.uncovered_keys).any()
+    long = Forecasts.of(
+        {1: list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 1, model, history=120)))}
+    )
+    assert np.isin(pair_keys(long.user, long.item), light.uncovered_keys).sum() == 80
+    assert fit_calibrator(long, light, ml100k, evidence=False).rows == 40
 
 
 def test_a_test_user_above_every_training_user(tmp_path) -> None:
@@ -283,5 +285,5 @@ def test_a_data_set_that_says_little(tmp_path) -> None:
         users=data.users.assign(age=None, gender="", occupation="", zip_code=""),
         items=data.items.assign(genres=[()] * len(data.items), year=pd.NA),
     )
-    machine = create("fm", SideInformation.of(bare)).fit(data.ratings, data.scale)
+    machine = create("fm", SideInformation.from_dataset(bare)).fit(data.ratings, data.scale)
     assert np.isfinite(machine.predict(data.ratings.user, data.ratings.item)).all()

@@ -10,32 +10,32 @@ import numpy as np
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import sample_users
 from lusifer.evaluation.experiments import (
     EXPERIMENTS,
-    Setting,
+    RunContext,
     ablation,
     base,
-    batches,
-    cold,
+    batch_size,
+    closed_loop,
+    cold_start,
     contamination,
     find,
-    loop,
-    order,
-    shift,
+    rating_order,
+    taste_shift,
 )
 from lusifer.evaluation.experiments.base import Bootstrap
-from lusifer.evaluation.experiments.recorded import record
-from lusifer.llm import stack
+from lusifer.evaluation.experiments.recording import record
+from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, StatisticalUserModel
 from lusifer.simulator.types import Bullet, Profile
 from tests.servers.openai import KEY
 
 
 @pytest.fixture(scope="module")
-def setting(ml100k, last10) -> Setting:
-    return Setting(ml100k, last10, StatisticalUserModel(), tuple(sample_users(last10, 30, 1)))
+def setting(ml100k, last10) -> RunContext:
+    return RunContext(ml100k, last10, StatisticalUserModel(), tuple(sample_users(last10, 30, 1)))
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,9 @@ def made(setting):
 def paid(ml100k, last10, store, openai_server, monkeypatch):
     """The same with a language model on a local server, for a few users."""
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
-    model = LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+    model = LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
     users = [int(u) for u in last10.train.user_ids if len(last10.train.of_user(int(u))) >= 50][:5]
-    return Setting(ml100k, last10, model, tuple(users), store, workers=4)
+    return RunContext(ml100k, last10, model, tuple(users), store, workers=4)
 
 
 # ---- figures -----------------------------------------------------------------------------------------
@@ -63,16 +63,16 @@ def test_a_bootstrap_measures_what_it_says() -> None:
     boot = Bootstrap(users)
     assert boot.mean(users, a).value == pytest.approx(a.mean())
     assert boot.rmse(users, a).value == pytest.approx(np.sqrt((a**2).mean()))
-    assert boot.spread(users, a).value == pytest.approx(a.std())
+    assert boot.std(users, a).value == pytest.approx(a.std())
     assert boot.correlation(users, a, b).value == pytest.approx(np.corrcoef(a, b)[0, 1])
     low, high = boot.mean(users, a + 3).bounds
-    assert low < (a + 3).mean() < high and boot.mean(users, a + 3).sure
+    assert low < (a + 3).mean() < high and boot.mean(users, a + 3).is_significant
     holes = np.where(np.arange(200) % 7 == 0, np.nan, a)
     assert boot.mean(users, holes).value == pytest.approx(np.nanmean(holes))
     same = boot.mean(users, a) - boot.mean(users, a)
-    assert same.value == 0 and same.bounds == (0, 0) and not same.sure
+    assert same.value == 0 and same.bounds == (0, 0) and not same.is_significant
     few = Bootstrap([1, 2]).mean(np.array([1, 2]), [1.0, 2.0])
-    assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in base.chance(few)
+    assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in base.describe_significance(few)
     assert few.json == [1.5, None, None]
 
 
@@ -96,19 +96,19 @@ def test_a_seed_gives_the_same_again(setting, made) -> None:
 def test_no_arm_sees_a_test_rating(setting) -> None:
     test = setting.split.test
     tested = {(int(u), int(i)) for u, i in zip(test.user, test.item, strict=True)}
-    for module in (batches, order, shift, ablation, cold):
+    for module in (batch_size, rating_order, taste_shift, ablation, cold_start):
         for arm in module.arms(setting):
             for user in arm.split.test.user_ids.tolist():
                 mine = arm.split.train.of_user(user)
                 rated = arm.split.test.of_user(user)
                 assert not set(mine.item.tolist()) & set(rated.item.tolist()), (module, arm.name)
-            if module is not shift:  # there somebody else's test ratings are the joined one's
+            if module is not taste_shift:  # there somebody else's test ratings are the joined one's
                 whole = arm.split.train
                 assert not tested & set(zip(whole.user.tolist(), whole.item.tolist(), strict=True))
 
 
 def test_orders_hold_the_same_ratings(setting) -> None:
-    arms = order.arms(setting)
+    arms = rating_order.arms(setting)
     for user in setting.users:
         rows = [a.split.train.of_user(user) for a in arms]
         rows = [r.slice(max(0, len(r) - 40), len(r)) for r in rows]
@@ -119,11 +119,11 @@ def test_orders_hold_the_same_ratings(setting) -> None:
 
 
 def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
-    users = cold.able(setting)
+    users = cold_start.eligible_users(setting)
     others = ~np.isin(setting.split.train.user, users)
     tests = []
-    for known in cold.LENGTHS:
-        split = cold.cut(setting, users, known)
+    for known in cold_start.LENGTHS:
+        split = cold_start.truncate_histories(setting, users, known)
         tests.append(split.test.hash)
         for user in users:
             newest = setting.split.train.of_user(user).item[-known:] if known else np.zeros(0)
@@ -134,8 +134,8 @@ def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
 
 
 def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
-    users = cold.able(setting)[:4]
-    data, split = cold.together(setting, users, (0, 2))
+    users = cold_start.eligible_users(setting)[:4]
+    data, split = cold_start.duplicate_users(setting, users, (0, 2))
     first = int(setting.dataset.user_ids.max()) + 1
     assert len(split.test) == 2 * len(setting.split.test.of_users(users))
     for at, user in enumerate(users):
@@ -150,13 +150,13 @@ def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
 def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatch) -> None:
     from lusifer import baselines
 
-    light = {n: m for n, m in baselines.METHODS.items() if n in {"constant", "bias", "als", "fm"}}
-    monkeypatch.setattr(baselines, "METHODS", light)
+    light = {n: m for n, m in baselines.BASELINES.items() if n in {"constant", "bias", "als", "fm"}}
+    monkeypatch.setattr(baselines, "BASELINES", light)
     create = baselines.create  # what is compared is told by name; here nothing takes ten seconds
     monkeypatch.setattr(baselines, "create", lambda n, side=None: create("als" if n == "fm" else n))
-    result = cold.run(setting)
+    result = cold_start.run(setting)
     names = {"simulator", "simulator-calibrated", "constant", "bias", "als", "fm"}
-    assert names <= set(result.rows) and sorted(result.rows["known"].unique()) == list(cold.LENGTHS)
+    assert names <= set(result.rows) and sorted(result.rows["known"].unique()) == list(cold_start.LENGTHS)
     assert result.rows.groupby("known").size().nunique() == 1
     nothing = result.rows[result.rows["known"] == 0]
     assert nothing.groupby("user_id")["simulator"].nunique().max() == 1, "one number: the usual"
@@ -164,21 +164,21 @@ def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatc
 
 
 def test_planted_changes_are_what_they_say(setting) -> None:
-    shifts, joined, own, test = shift.plant(setting)
+    shifts, joined, own, test = taste_shift.plant_shifts(setting)
     train, partner = setting.split.train, {s.user: s.other for s in shifts}
     assert all(partner[partner[u]] == u for u in partner), "pairs, each user in one"
     for change in shifts:
         rows, control = joined[change.user], own[change.user]
         theirs, mine = train.of_user(change.other), train.of_user(change.user)
-        assert len(rows) == shift.BEFORE + shift.AFTER and len(set(rows.item.tolist())) == len(rows)
-        assert rows.item[shift.BEFORE :].tolist() == theirs.item[-shift.AFTER :].tolist()
-        assert control.item[shift.BEFORE :].tolist() == mine.item[-shift.AFTER :].tolist()
-        before = rows.item[: shift.BEFORE].tolist()
-        assert before == control.item[: shift.BEFORE].tolist()
-        assert set(before) <= set(mine.item[: -shift.AFTER].tolist())
+        assert len(rows) == taste_shift.BEFORE + taste_shift.AFTER and len(set(rows.item.tolist())) == len(rows)
+        assert rows.item[taste_shift.BEFORE :].tolist() == theirs.item[-taste_shift.AFTER :].tolist()
+        assert control.item[taste_shift.BEFORE :].tolist() == mine.item[-taste_shift.AFTER :].tolist()
+        before = rows.item[: taste_shift.BEFORE].tolist()
+        assert before == control.item[: taste_shift.BEFORE].tolist()
+        assert set(before) <= set(mine.item[: -taste_shift.AFTER].tolist())
         assert (np.diff(rows.timestamp) >= 0).all()
-        late = shift._effects(shift._rated(setting, theirs.slice(len(theirs) - 30, len(theirs))))
-        early = shift._effects(shift._rated(setting, rows.slice(0, 20)))
+        late = taste_shift._effects(taste_shift._rated(setting, theirs.slice(len(theirs) - 30, len(theirs))))
+        early = taste_shift._effects(taste_shift._rated(setting, rows.slice(0, 20)))
         assert early[change.genre] * late[change.genre] < 0
         assert (late[change.genre] > 0) == (change.direction == 1)
         of_other = setting.split.test.of_user(change.other).item.tolist()
@@ -187,21 +187,21 @@ def test_planted_changes_are_what_they_say(setting) -> None:
 
 def test_a_change_is_priced_on_the_same_ratings(made) -> None:
     rows = made["shift"].rows
-    planted = rows[rows["arm"] == shift.PLANTED]
+    planted = rows[rows["arm"] == taste_shift.PLANTED]
     assert planted["undisturbed"].notna().all() and planted["giver"].notna().all()
-    assert (planted.groupby(["user_id", "step"]).size() == shift.BATCH).all()
+    assert (planted.groupby(["user_id", "step"]).size() == taste_shift.BATCH).all()
     step = planted[planted["step"] == 1]
     gap = np.sqrt((step["simulator"] ** 2).mean()) - np.sqrt((step["undisturbed"] ** 2).mean())
     assert made["shift"].figures["jump"][0] == pytest.approx(gap)
 
 
 def test_an_evolution_that_broke_off_tells_nothing(ml100k, last10, setting) -> None:
-    from lusifer.simulator.evolution import evolve, plan
+    from lusifer.simulator.evolution import evolve, make_evolution_spec
 
     user, builtin = setting.users[0], StatisticalUserModel()
-    steps = list(evolve(ml100k, last10, builtin, plan(ml100k, last10, user, builtin)))
-    change = shift.Shift(user, "Drama", 1)
-    assert math.isnan(shift.steps_until(steps[:3], change, ml100k, 4))
+    steps = list(evolve(ml100k, last10, builtin, make_evolution_spec(ml100k, last10, user, builtin)))
+    change = taste_shift.PreferenceShift(user, "Drama", 1)
+    assert math.isnan(taste_shift.steps_until(steps[:3], change, ml100k, 4))
 
 
 def test_an_interval_needs_users_with_rows() -> None:
@@ -211,33 +211,33 @@ def test_an_interval_needs_users_with_rows() -> None:
 
 
 def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> None:
-    from lusifer.evaluation import simulated
+    from lusifer.evaluation import simulation
 
     real = base.simulate
 
     def failing(*given, **named):
         found = real(*given, **named)
-        if "metadata" in str(named.get("progress").__defaults__):
-            found.answers.said[:] = np.nan
+        if "metadata" in str(named.get("on_progress").__defaults__):
+            found.answers.expected[:] = np.nan
         return found
 
     monkeypatch.setattr(base, "simulate", failing)
-    assert simulated.simulate is real
+    assert simulation.simulate is real
     result = find("ablation").run(paid)
-    assert any("this arm is left out" in n for n in result.notes)
+    assert any("this arm is omitted" in n for n in result.notes)
     assert "Without metadata" not in result.figures
     assert all(v[0] is not None for v in result.figures.values())
 
 
 def test_nothing_measured_claims_nothing() -> None:
     none = base.Figure(float("nan"), np.zeros(0))
-    assert "can't be told" in order._reading(none, none)
+    assert "can't be told" in rating_order._reading(none, none)
     assert "No part" in ablation._said({})[0]
     sure = base.Figure(-0.2, np.full(100, -0.2))
     small = base.Figure(0.01, np.linspace(-0.1, 0.1, 100))
     first, second = ablation._said({"Without facts": sure, "Without years": small})
-    assert first.startswith("Without facts") and "falls beyond chance" in second
-    assert "no difference is shown without years" in second
+    assert first.startswith("Without facts") and "falls significantly" in second
+    assert "there is no significant difference without years" in second
 
 
 def test_a_planted_change_is_noticed_and_hurts(made) -> None:
@@ -247,14 +247,14 @@ def test_a_planted_change_is_noticed_and_hurts(made) -> None:
 
 
 def test_a_stance_is_read_from_text(ml100k) -> None:
-    from lusifer.simulator.mentions import names_of
+    from lusifer.simulator.entity_matching import build_entity_index
 
-    names = names_of(ml100k, ml100k.items_of([1, 50]))
+    names = build_entity_index(ml100k, ml100k.items_of([1, 50]))
     profile = Profile(
         likes=(Bullet("Enjoys crime films, more than comedies."),),
         dislikes=(Bullet("Horror films leave this user cold."), Bullet("Avoids musicals.")),
     )
-    said = {g: shift.stance(profile, g, names) for g in ("Crime", "Comedy", "Horror", "Musical", "War")}
+    said = {g: taste_shift.profile_stance(profile, g, names) for g in ("Crime", "Comedy", "Horror", "Musical", "War")}
     assert said == {"Crime": 1, "Comedy": 0, "Horror": -1, "Musical": -1, "War": 0}
 
 
@@ -269,8 +269,8 @@ def test_leaving_tastes_out_leaves_the_level(setting) -> None:
     found = base.run_arms(setting, [arms["Without tastes"], arms["Everything"]])
     said = found["Without tastes"].answers
     for user in setting.users:
-        assert len(np.unique(said.said[said.user == user])) == 1
-    assert len(np.unique(found["Everything"].answers.said)) > len(setting.users)
+        assert len(np.unique(said.expected[said.user == user])) == 1
+    assert len(np.unique(found["Everything"].answers.expected)) > len(setting.users)
 
 
 def test_masked_titles_tell_nothing_and_change_nothing_else(setting) -> None:
@@ -287,24 +287,24 @@ def test_masked_titles_tell_nothing_and_change_nothing_else(setting) -> None:
 
 def test_a_loop_feeds_itself_what_it_said_and_nothing_known(setting, made) -> None:
     rows = made["loop"].rows
-    fed = rows[(rows["kind"] == "fed") & (rows["way"] == loop.FED)]
+    fed = rows[(rows["kind"] == "fed") & (rows["way"] == closed_loop.FED)]
     known = {
         (u, i)
         for t in (setting.split.train, setting.split.test)
         for u, i in zip(t.user.tolist(), t.item.tolist(), strict=True)
     }
     assert not known & set(zip(fed["user_id"], fed["item_id"], strict=True))
-    assert (fed.groupby(["user_id", "round"]).size() == loop.SHOWN).all()
-    assert fed["round"].max() == loop.ROUNDS and set(fed["said"]) <= {1, 2, 3, 4, 5}
+    assert (fed.groupby(["user_id", "round"]).size() == closed_loop.SHOWN).all()
+    assert fed["round"].max() == closed_loop.ROUNDS and set(fed["said"]) <= {1, 2, 3, 4, 5}
     assert made["loop"].figures["fed_spread"][2] < made["loop"].figures["real_spread"][1]
     one = find("loop").run(replace(setting, options={"rounds": 1}))
     assert one.rows["round"].max() == 1
 
 
 def test_too_few_users_are_said(setting) -> None:
-    with pytest.raises(BadRequest, match="at least 5"):
+    with pytest.raises(InvalidInputError, match="at least 5"):
         find("shift").run(replace(setting, users=setting.users[:3]))
-    with pytest.raises(BadRequest, match="no experiment"):
+    with pytest.raises(InvalidInputError, match="no experiment"):
         find("nonsense")
 
 
@@ -323,7 +323,7 @@ def test_prices_are_upper_bounds_and_what_is_stored_is_free(paid, openai_server)
         assert find(name).run(paid).to_json() == result.to_json()
         assert len(openai_server.requests) == again, f"{name} asks nothing twice"
     assert find("order").estimate(paid).calls == 0
-    notes = {r["purpose"] for r in paid.store.calls({}, limit=5000)[0]}
+    notes = {r["purpose"] for r in paid.store.list_calls({}, limit=5000)[0]}
     assert {"recite", "rate", "update", "forecast"} <= notes
 
 
@@ -336,27 +336,27 @@ def test_recitation_tells_nothing_but_the_id(paid, openai_server) -> None:
 
 
 def test_a_recitation_that_is_no_answer_is_not_served_again(paid, openai_server) -> None:
-    from lusifer.simulator.recite import recite
+    from lusifer.simulator.memorization_probe import ask_from_memory
 
     items = paid.dataset.items_of([1, 2])
     openai_server.behave("garbage")
-    assert all(r.failure for r in recite(paid.model, paid.dataset, 7, items))
-    assert not any(r.failure for r in recite(paid.model, paid.dataset, 7, items))
+    assert all(r.failure for r in ask_from_memory(paid.model, paid.dataset, 7, items))
+    assert not any(r.failure for r in ask_from_memory(paid.model, paid.dataset, 7, items))
     many = paid.dataset.items_of(list(range(1, 46)))
     before = len(openai_server.requests)
-    assert len(recite(paid.model, paid.dataset, 8, many)) == 45
+    assert len(ask_from_memory(paid.model, paid.dataset, 8, many)) == 45
     assert len(openai_server.requests) == before + 3
 
 
 def test_a_loop_is_no_part_of_what_the_usual_evolution_costs(paid) -> None:
-    from lusifer.simulator.evolution import plan
+    from lusifer.simulator.evolution import make_evolution_spec
 
     one = replace(paid, users=paid.users[:2], options={"rounds": 1})
-    name = plan(paid.dataset, paid.split, paid.users[0], paid.model).id
+    name = make_evolution_spec(paid.dataset, paid.split, paid.users[0], paid.model).id
     base.run_arms(one, [base.Arm("usual", one.sample, one.model)])
-    before = paid.store.usage_of([name])[name]["calls"]
+    before = paid.store.usage_by_evolution([name])[name]["calls"]
     find("loop").run(one)
-    assert paid.store.usage_of([name])[name]["calls"] == before
+    assert paid.store.usage_by_evolution([name])[name]["calls"] == before
 
 
 def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:
@@ -366,24 +366,24 @@ def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:
 
 
 def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
-    from lusifer.simulator import questions
-    from lusifer.simulator.evolution import context_after, evolve, plan
+    from lusifer.simulator import prompt_rendering
+    from lusifer.simulator.evolution import context_after, evolve, make_evolution_spec
 
     builtin = StatisticalUserModel()
     user = paid.users[0]
-    steps = list(evolve(ml100k, last10, builtin, plan(ml100k, last10, user, builtin)))
+    steps = list(evolve(ml100k, last10, builtin, make_evolution_spec(ml100k, last10, user, builtin)))
     context = context_after(ml100k, last10, user, steps)
     items = ml100k.items_of([50, 100])
 
     def text(p) -> str:
-        return questions.rate(p, context, items)[1].content
+        return prompt_rendering.render_rate(p, context, items)[1].content
 
     whole, bullet = text(paid.model.prompts), context.profile.bullets[0].text
     found = {name: text(p) for name, p in ablation.variants(paid.model, details=False).items()}
     assert bullet in whole and bullet not in found["Without the profile"]
     assert "Without people" not in found, "nothing is known of people here"
     assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(paid.model))
-    fact = questions.rate_values(paid.model.prompts, context, items)["facts"].splitlines()[0]
+    fact = prompt_rendering.rate_values(paid.model.prompts, context, items)["facts"].splitlines()[0]
     assert fact in whole and fact not in found["Without facts"]
     newest = context.seen[-1].item.title
     assert (
@@ -402,21 +402,21 @@ def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
     def cancelled() -> bool:
         return len(openai_server.requests) >= stop_after[0]
 
-    def make(run: str) -> Setting:
+    def make(run: str) -> RunContext:
         return replace(paid, model=replace(paid.model, run=run or None), cancelled=cancelled, workers=1)
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         record(find("order"), make, store)
-    (run,) = store.runs("experiment")
+    (run,) = store.list_runs("experiment")
     assert run["status"] == "cancelled"
     asked = len(openai_server.requests)
     stop_after[0] = 10**9
-    with pytest.raises(BadRequest, match="seed"):
+    with pytest.raises(InvalidInputError, match="seed"):
         record(find("order"), lambda r: replace(make(r), seed=9), store, resume=run["id"])
-    with pytest.raises(BadRequest, match="no such run"):
+    with pytest.raises(InvalidInputError, match="no such run"):
         record(find("loop"), make, store, resume=run["id"])
     assert record(find("order"), make, store, resume=run["id"]) == run["id"]
-    (done,) = store.runs("experiment")
+    (done,) = store.list_runs("experiment")
     assert done["status"] == "done" and len(done["summary"]["sentences"]) == 2
     keys = [json.dumps([r["messages"], r.get("response_format")]) for r in openai_server.requests]
     assert len(keys) == len(set(keys)) > asked, "no call was made twice"
@@ -432,6 +432,6 @@ def test_failures_are_counted_and_left_out(paid, openai_server) -> None:
 
 
 def test_the_command_names_every_experiment() -> None:
-    from lusifer.cli.experiment import NAMES
+    from lusifer.cli.experiment_command import NAMES
 
     assert tuple(EXPERIMENTS) == NAMES, "the command lists them without importing them"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lusifer.datasets import splits
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation import fidelity
-from lusifer.evaluation.fidelity import Histories, measure, naive, on_scale
+from lusifer.evaluation.fidelity import Histories, measure_fidelity, naive_ratings, on_scale
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def table(last10):
 
 def test_real_people_are_like_themselves_and_a_constant_is_nobody(ml100k, last10, table) -> None:
     real = table.rating.astype(float)
-    found = measure(Histories(ml100k, last10, table, {"real": real, "constant": np.full(len(table), 4.0)}))
+    found = measure_fidelity(Histories(ml100k, last10, table, {"real": real, "constant": np.full(len(table), 4.0)}))
     same, constant = found["simulators"]["real"], found["simulators"]["constant"]
     for key in ("histogram_user", "histogram", "popularity", "autocorrelation", "repeated"):
         assert same[key][0] == pytest.approx(0, abs=1e-9), key
@@ -37,7 +37,7 @@ def test_real_people_are_like_themselves_and_a_constant_is_nobody(ml100k, last10
 def test_figures_by_hand(ml100k, last10, table) -> None:
     real = table.rating.astype(float)
     shifted = on_scale(real + 1, ml100k.scale)
-    row = measure(Histories(ml100k, last10, table, {"shifted": shifted}))["simulators"]["shifted"]
+    row = measure_fidelity(Histories(ml100k, last10, table, {"shifted": shifted}))["simulators"]["shifted"]
     users = table.user_ids
     shares = lambda v: np.array([np.mean(v == x) for x in ml100k.scale.values])  # noqa: E731
     by_user = [0.5 * np.abs(shares(real[table.user == u]) - shares(shifted[table.user == u])).sum() for u in users]
@@ -51,8 +51,8 @@ def test_figures_by_hand(ml100k, last10, table) -> None:
 def test_naive_simulators_know_the_training_part_alone(ml100k, last10, table) -> None:
     from dataclasses import replace
 
-    made = naive(last10, table, ml100k.scale, seed=3)
-    other = naive(last10, replace(table, rating=np.ones_like(table.rating)), ml100k.scale, seed=3)
+    made = naive_ratings(last10, table, ml100k.scale, seed=3)
+    other = naive_ratings(last10, replace(table, rating=np.ones_like(table.rating)), ml100k.scale, seed=3)
     assert set(made) == set(fidelity.NAIVE)
     for name, values in made.items():
         assert np.isin(values, ml100k.scale.values).all() and np.array_equal(values, other[name]), name
@@ -65,17 +65,17 @@ def test_rows_that_somebody_left_out_count_for_nobody(ml100k, last10, table) -> 
     real = table.rating.astype(float)
     holes = real.copy()
     holes[table.user == table.user_ids[0]] = np.nan
-    found = measure(Histories(ml100k, last10, table, {"real": real, "holes": holes}))
+    found = measure_fidelity(Histories(ml100k, last10, table, {"real": real, "holes": holes}))
     assert found["users"] == 119 and found["rows"] == len(table) - 10
     few = last10.test.of_users(last10.test.user_ids[:5].tolist())
-    with pytest.raises(BadRequest, match="too few"):
-        measure(Histories(ml100k, last10, few, {"real": few.rating.astype(float)}))
+    with pytest.raises(InvalidInputError, match="too few"):
+        measure_fidelity(Histories(ml100k, last10, few, {"real": few.rating.astype(float)}))
 
 
 def test_a_cold_user_is_simulated_as_usual(ml100k) -> None:
     split = splits.make(ml100k, "cold-0")
     rows = split.test.of_users(split.test.user_ids[:12].tolist())
-    assert np.isfinite(naive(split, rows, ml100k.scale)["user-noise"]).all()
+    assert np.isfinite(naive_ratings(split, rows, ml100k.scale)["user-noise"]).all()
 
 
 def test_the_area_is_that_of_scikit_learn() -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn import metrics
 
 from lusifer.datasets import RatingScale
-from lusifer.errors import BadRequest, Cancelled
+from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import (
     SIMULATOR,
     evaluate,
@@ -150,26 +150,26 @@ def test_all_predictors_are_compared_on_the_same_rows(ml100k, last10) -> None:
 def test_samples_are_seeded_users_with_both_parts(last10) -> None:
     assert sample_users(last10, 5, 3) == sample_users(last10, 5, 3) != sample_users(last10, 5, 4)
     assert len(sample_users(last10, 10_000, 0)) == 943
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         sample_users(last10, 0, 0)
 
 
 def test_bad_requests_and_cancel(ml100k, last10) -> None:
     for names in ([], ["constant", "constant"], ["oracle"]):
-        with pytest.raises(BadRequest):
+        with pytest.raises(InvalidInputError):
             evaluate(ml100k, last10, names)
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidInputError):
         evaluate(ml100k, last10, ["constant"], users=[])
-    with pytest.raises(BadRequest, match="needs a model"):
+    with pytest.raises(InvalidInputError, match="needs a model"):
         evaluate(ml100k, last10, [SIMULATOR])
     asked = []
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         evaluate(
             ml100k,
             last10,
             [SIMULATOR],
             model=StatisticalUserModel(),
-            progress=lambda d, n, w: asked.append(d),
+            on_progress=lambda d, n, w: asked.append(d),
             cancelled=lambda: len(asked) > 4,
         )
     assert len(asked) < 10

@@ -54,8 +54,8 @@ def everything(store: Store) -> None:
         kept(store, "experiment", {"figures": figures}, name)
 
 
-def card(store: Store, version: str = "v") -> trust.Card:
-    return trust.card(store, "d", "h", "s", "openai:m", version)
+def card(store: Store, version: str = "v") -> trust.TrustCard:
+    return trust.build_trust_card(store, "d", "h", "s", "openai:m", version)
 
 
 def test_nothing_measured_is_fit_for_nothing(store) -> None:
@@ -69,7 +69,7 @@ def test_all_met_is_fit_for_all_and_names_its_runs(store) -> None:
     everything(store)
     made = card(store)
     assert made.measured == len(made.lines) and all(v.fit for v in made.verdicts)
-    assert all(store.run(x.run)["status"] == "done" and x.users == 50 for x in made.lines)
+    assert all(store.get_run(x.run)["status"] == "done" and x.users == 50 for x in made.lines)
     text = made.to_markdown()
     assert text.count("yes**") == 3 and "0.950 (0.930 to 0.970)" in text
     for line in made.lines:
@@ -100,7 +100,7 @@ def test_few_users_and_weak_options_tell_nothing(store) -> None:
     kept(store, "comparison", {"trust": {"faithfulness": [0.99, None, None]}})
     made = card(store)
     assert [v.fit for v in made.verdicts] == [False, True, True]
-    assert "too few users to tell: faithfulness" in made.verdicts[0].because
+    assert "too few users for an interval: faithfulness" in made.verdicts[0].because
     drift = next(x for x in card(store).lines if x.key == "drift")
     for params in ({"users": 50, "options": {"rounds": 1}}, {"users": 3}):
         run = store.start_run(
@@ -119,7 +119,7 @@ def test_few_users_and_weak_options_tell_nothing(store) -> None:
 
 def test_a_language_model_is_told_that_agents_can_not_be_checked(store) -> None:
     line = next(x for x in card(store).lines if x.key == "agreement")
-    assert "built-in alone" in line.how
+    assert "built-in only" in line.how
 
 
 def test_other_versions_splits_and_unfinished_runs_do_not_count(store) -> None:
@@ -131,8 +131,8 @@ def test_other_versions_splits_and_unfinished_runs_do_not_count(store) -> None:
 
 
 def test_the_builtin_has_nothing_to_recite(store) -> None:
-    line = next(x for x in trust.card(store, "d", "h", "s", "builtin", "3").lines if x.key == "recited")
-    assert line.passes and "nothing but the training part" in line.text
+    line = next(x for x in trust.build_trust_card(store, "d", "h", "s", "builtin", "3").lines if x.key == "recited")
+    assert line.passes and "only the training set" in line.text
 
 
 def test_every_use_asks_for_lines_that_are_judged() -> None:

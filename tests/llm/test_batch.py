@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest, Cancelled, ModelError
-from lusifer.evaluation import population, rows
-from lusifer.llm import Budget, stack
-from lusifer.llm.batch import Batches
-from lusifer.llm.budget import Limit
+from lusifer.errors import CancelledError, InvalidInputError, ModelError
+from lusifer.evaluation import population, tables
+from lusifer.llm import Budget, create_llm
+from lusifer.llm.batch import BatchAPI
+from lusifer.llm.budget import SpendingLimit
 from lusifer.simulator import LLMUserModel
-from lusifer.simulator.waves import by_waves
+from lusifer.simulator.batch_planner import ask_in_waves
 from tests.servers.openai import KEY
 
 PRICES = """["a"]
@@ -29,52 +29,52 @@ def model(store, openai_server, monkeypatch, tmp_path) -> LLMUserModel:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
     (tmp_path / "prices.toml").write_text(PRICES)
-    return LLMUserModel(stack("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
+    return LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
 
 
-def batches(model: LLMUserModel, tmp_path, **more) -> Batches:
-    return Batches(model.llm, tmp_path / "state.json", 0.01, **more)
+def batches(model: LLMUserModel, tmp_path, **more) -> BatchAPI:
+    return BatchAPI(model.llm, tmp_path / "state.json", 0.01, **more)
 
 
 def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, openai_server, tmp_path) -> None:
-    users = population.chosen(last10, 4)
+    users = population.choose_users(last10, 4)
     told: list[str] = []
 
     def ask(questions, what: str) -> None:
         told.append(what)
-        batches(model, tmp_path).fill(questions)
+        batches(model, tmp_path).answer_all(questions)
 
-    by_waves(ml100k, last10, model, users, store, ask)
+    ask_in_waves(ml100k, last10, model, users, store, ask)
     assert not openai_server.requests, "nothing was asked one by one"
     assert len(openai_server.batched) == len(set(openai_server.batched))
     assert told[-1] == "Ratings of 4 users" and len(told) <= 5
     run = population.record(ml100k, last10, lambda r: model, users, store)
     assert not openai_server.requests
-    found = pd.read_parquet(rows.path(run))
+    found = pd.read_parquet(tables.table_path(run))
     assert found["expected"].notna().all() and len(found) == 40
-    calls, _ = store.calls({"status": "ok"}, limit=1000)
+    calls, _ = store.list_calls({"status": "ok"}, limit=1000)
     assert len(calls) == len(openai_server.batched)
     half = 0.5 * (40 * 1.0 + 10 * 2.0) / 1e6
     assert all(c["price"] == pytest.approx(half) for c in calls)
     before = len(openai_server.batched)
-    by_waves(ml100k, last10, model, users, store, ask)
+    ask_in_waves(ml100k, last10, model, users, store, ask)
     assert len(openai_server.batched) == before, "and nothing twice"
 
 
 def questions_of(ml100k, last10, model, users):
-    from lusifer.simulator.evolution import start
+    from lusifer.simulator.evolution import initial_context
 
     items = ml100k.items_of(range(1, 11))
-    return [q for u in users for q in model.rate_questions(start(ml100k, last10, u), items)]
+    return [q for u in users for q in model.rate_questions(initial_context(ml100k, last10, u), items)]
 
 
 def test_what_a_batch_leaves_out_is_asked_later(ml100k, last10, store, model, openai_server, tmp_path) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2, 3, 5])
     openai_server.behave("ok", "skip", "500", "ok")  # half of them is enough
-    assert batches(model, tmp_path).fill(asked) == 2
+    assert batches(model, tmp_path).answer_all(asked) == 2
     keys = [model.llm.key(m, **o) for m, o in asked]
     assert len(store.has_answers(keys)) == 2
-    assert batches(model, tmp_path).fill(asked) == 2 and len(store.has_answers(keys)) == 4
+    assert batches(model, tmp_path).answer_all(asked) == 2 and len(store.has_answers(keys)) == 4
     assert len(openai_server.batches) == 2 and json.loads((tmp_path / "state.json").read_text()) == []
 
 
@@ -82,44 +82,44 @@ def test_a_killed_process_collects_what_it_submitted(ml100k, last10, store, mode
     asked = questions_of(ml100k, last10, model, [1, 2])
     openai_server.batch_looks = 10**9
     looks = iter([False] * 2 + [True] * 9)
-    with pytest.raises(Cancelled, match="goes on at the service"):
-        batches(model, tmp_path, cancelled=lambda: next(looks)).fill(asked)
+    with pytest.raises(CancelledError, match="continues on the server"):
+        batches(model, tmp_path, cancelled=lambda: next(looks)).answer_all(asked)
     assert len(openai_server.batches) == 1 and (tmp_path / "state.json").exists()
     openai_server.batch_looks = 1
-    assert batches(model, tmp_path).fill(asked) == 2
+    assert batches(model, tmp_path).answer_all(asked) == 2
     assert len(openai_server.batches) == 1, "not submitted again"
 
 
 def test_a_batch_that_is_gone_is_submitted_again(ml100k, last10, model, openai_server, tmp_path) -> None:
     asked = questions_of(ml100k, last10, model, [1])
     (tmp_path / "state.json").write_text(json.dumps([{"batch": "batch-77", "keys": ["x"], "booking": None}]))
-    assert batches(model, tmp_path).fill(asked) == 1 and len(openai_server.batches) == 1
+    assert batches(model, tmp_path).answer_all(asked) == 1 and len(openai_server.batches) == 1
     (tmp_path / "state.json").write_text("damaged")
-    assert batches(model, tmp_path).fill(asked) == 0
+    assert batches(model, tmp_path).answer_all(asked) == 0
 
 
 def test_a_budget_holds_for_batches(ml100k, last10, store, openai_server, model, tmp_path) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2, 3])
     for dollars, refused in ((0.000001, True), (1.0, False)):
-        budget = Budget(run=Limit(dollars), run_id=f"run-{dollars}")
-        held = replace(model, llm=stack("openai:a", store, keys={"openai": KEY}, budget=budget))
+        budget = Budget(run=SpendingLimit(dollars), run_id=f"run-{dollars}")
+        held = replace(model, llm=create_llm("openai:a", store, keys={"openai": KEY}, budget=budget))
         if refused:
             with pytest.raises(ModelError, match="budget"):
-                batches(held, tmp_path).fill(asked)
+                batches(held, tmp_path).answer_all(asked)
             assert not openai_server.batches
         else:
-            assert batches(held, tmp_path).fill(asked) == 3
+            assert batches(held, tmp_path).answer_all(asked) == 3
 
 
 def test_only_servers_of_that_protocol_know_batches(store, tmp_path, monkeypatch) -> None:
-    with pytest.raises(BadRequest, match="no batches"):
-        Batches(stack("ollama:x", store), tmp_path / "s.json")
+    with pytest.raises(InvalidInputError, match="does not support batches"):
+        BatchAPI(create_llm("ollama:x", store), tmp_path / "s.json")
 
 
 def test_a_wrong_key_says_so(ml100k, last10, store, model, openai_server, tmp_path) -> None:
-    wrong = replace(model, llm=stack("openai:a", store, keys={"openai": "sk-wrong-000000000"}))
+    wrong = replace(model, llm=create_llm("openai:a", store, keys={"openai": "sk-wrong-000000000"}))
     with pytest.raises(ModelError) as error:
-        batches(wrong, tmp_path).fill(questions_of(ml100k, last10, model, [1]))
+        batches(wrong, tmp_path).answer_all(questions_of(ml100k, last10, model, [1]))
     assert "sk-wrong" not in str(error.value) and "did not accept the key" in str(error.value)
 
 
@@ -127,42 +127,42 @@ def test_a_batch_that_failed_is_not_asked_one_by_one(ml100k, last10, store, mode
     asked = questions_of(ml100k, last10, model, [1, 2, 3])
     openai_server.always = "400"
     with pytest.raises(ModelError, match="answered 0 of 3"):
-        batches(model, tmp_path).fill(asked)
+        batches(model, tmp_path).answer_all(asked)
     assert json.loads((tmp_path / "state.json").read_text()) == [] and not openai_server.requests
     openai_server.always = "ok"
-    assert batches(model, tmp_path).fill(asked) == 3
+    assert batches(model, tmp_path).answer_all(asked) == 3
 
 
 def test_a_batch_is_booked_once_however_often_it_is_collected(
     ml100k, last10, store, model, openai_server, tmp_path
 ) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2])
-    assert batches(model, tmp_path).fill(asked) == 2
-    before = store.usage()
+    assert batches(model, tmp_path).answer_all(asked) == 2
+    before = store.get_usage()
     keys = [model.llm.key(m, **o) for m, o in asked]
     (tmp_path / "state.json").write_text(json.dumps([{"batch": "batch-0", "keys": keys, "booking": None}]))
-    batches(model, tmp_path).fill(asked)
-    assert store.usage() == before and len(openai_server.batches) == 1
+    batches(model, tmp_path).answer_all(asked)
+    assert store.get_usage() == before and len(openai_server.batches) == 1
 
 
 def test_who_is_killed_while_a_batch_is_created_pays_once(
     ml100k, last10, store, model, openai_server, tmp_path, monkeypatch
 ) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2])
-    create = Batches._create
+    create = BatchAPI._create
 
     def killed(self, client, pending) -> None:
         client.batches.create(input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h")
         raise KeyboardInterrupt  # before the answer arrived
 
-    monkeypatch.setattr(Batches, "_create", killed)
+    monkeypatch.setattr(BatchAPI, "_create", killed)
     with pytest.raises(KeyboardInterrupt):
-        batches(model, tmp_path).fill(asked)
-    monkeypatch.setattr(Batches, "_create", create)
-    assert batches(model, tmp_path).fill(asked) == 2 and len(openai_server.batches) == 1
+        batches(model, tmp_path).answer_all(asked)
+    monkeypatch.setattr(BatchAPI, "_create", create)
+    assert batches(model, tmp_path).answer_all(asked) == 2 and len(openai_server.batches) == 1
     (tmp_path / "state.json").write_text(json.dumps([{"batch": "", "keys": [], "booking": None, "file": "file-0"}]))
     more = questions_of(ml100k, last10, model, [1, 2, 3])
-    assert batches(model, tmp_path).fill(more) == 1, "one that was never created is created then"
+    assert batches(model, tmp_path).answer_all(more) == 1, "one that was never created is created then"
 
 
 def test_an_answer_that_was_cut_off_is_a_call_and_no_answer(
@@ -170,8 +170,8 @@ def test_an_answer_that_was_cut_off_is_a_call_and_no_answer(
 ) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2])
     openai_server.behave("truncated", "ok")
-    batches(model, tmp_path).fill(asked)
-    calls, _ = store.calls({"status": "invalid"})
+    batches(model, tmp_path).answer_all(asked)
+    calls, _ = store.list_calls({"status": "invalid"})
     assert len(calls) == 1 and calls[0]["error_kind"] == "truncated" and calls[0]["price"] > 0
     assert len(store.has_answers([model.llm.key(m, **o) for m, o in asked])) == 1
 
@@ -184,8 +184,8 @@ def test_further_draws_go_into_batches_too(ml100k, last10, store, model, openai_
 
     def ask(questions, what: str) -> None:
         told.append(what)
-        batches(sampling, tmp_path).fill(questions)
+        batches(sampling, tmp_path).answer_all(questions)
 
-    by_waves(ml100k, last10, sampling, population.chosen(last10, 2), store, ask)
-    population.record(ml100k, last10, lambda r: sampling, population.chosen(last10, 2), store)
-    assert not openai_server.requests and any("further draws" in t for t in told)
+    ask_in_waves(ml100k, last10, sampling, population.choose_users(last10, 2), store, ask)
+    population.record(ml100k, last10, lambda r: sampling, population.choose_users(last10, 2), store)
+    assert not openai_server.requests and any("more samples" in t for t in told)

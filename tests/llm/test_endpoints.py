@@ -7,8 +7,8 @@ import re
 import pytest
 
 from lusifer import settings
-from lusifer.errors import BadRequest
-from lusifer.llm import connect, endpoints
+from lusifer.errors import InvalidInputError
+from lusifer.llm import create_bare_llm, load_endpoints
 from lusifer.llm.endpoints import OPENAI_URL, ollama_url, resolve
 from lusifer.llm.prices import price
 from tests.conftest import ROOT
@@ -23,7 +23,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_three_are_there_from_the_start(project) -> None:
-    found = endpoints()
+    found = load_endpoints()
     assert set(found) == {"openai", "ollama", "file"}
     assert found["openai"].url == OPENAI_URL and not found["openai"].usable
 
@@ -34,27 +34,27 @@ def test_named_ones_from_variables_and_secrets(project, monkeypatch) -> None:
     )
     monkeypatch.setenv("THE_KEY", KEY)
     monkeypatch.setenv("LUSIFER_ENDPOINT_LM_STUDIO_URL", "http://localhost:1234/v1")
-    found = endpoints()
+    found = load_endpoints()
     assert found["vllm"].url == "http://a:1/v1" and found["vllm"].key == KEY
     assert (found["vllm"].workers, found["vllm"].rpm, found["vllm"].tpm) == (4, 60, None)
     assert found["lm_studio"].usable and not found["lm_studio"].key
     assert KEY not in repr(found)
-    model, endpoint = connect("vllm:meta/llama:8b")
+    model, endpoint = create_bare_llm("vllm:meta/llama:8b")
     assert model.spec == "vllm:meta/llama:8b" and model.identity == "http://a:1/v1|meta/llama:8b"
     assert endpoint.name == "vllm"
 
 
 def test_a_sessions_key_goes_before_and_is_kept_nowhere(project, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-operator-1234567890")
-    assert endpoints({"openai": KEY})["openai"].key == KEY
-    assert endpoints()["openai"].key == "sk-planted-operator-1234567890"
+    assert load_endpoints({"openai": KEY})["openai"].key == KEY
+    assert load_endpoints()["openai"].key == "sk-planted-operator-1234567890"
 
 
 def test_what_stands_around_a_key_is_no_part_of_it(project, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", f" {KEY}\r\n")
     monkeypatch.setenv("LUSIFER_ENDPOINT_BOX_URL", "http://a/v1 ")
     monkeypatch.setenv("LUSIFER_ENDPOINT_BOX_KEY", f"{KEY}\n")
-    found = endpoints()
+    found = load_endpoints()
     assert found["openai"].key == found["box"].key == KEY and found["box"].url == "http://a/v1"
 
 
@@ -83,8 +83,8 @@ def test_every_variable_is_documented(file) -> None:
 )
 def test_what_cant_be_meant_is_named(project, text) -> None:
     (project / ".streamlit" / "secrets.toml").write_text(text)
-    with pytest.raises(BadRequest):
-        endpoints()
+    with pytest.raises(InvalidInputError):
+        load_endpoints()
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_where_ollama_is(monkeypatch, host, url) -> None:
 def test_specs(project) -> None:
     assert resolve("ollama:gemma3:4b")[1] == "gemma3:4b"
     for wrong in ("", "x", "openai:", "nowhere:m"):
-        with pytest.raises(BadRequest, match="names no model"):
+        with pytest.raises(InvalidInputError, match="names no model"):
             resolve(wrong)
-    with pytest.raises(BadRequest, match="no model file"):
-        connect("file:nothing.gguf")
+    with pytest.raises(InvalidInputError, match="no model file"):
+        create_bare_llm("file:nothing.gguf")
 
 
 def test_a_file_that_is_none(project, tmp_path, monkeypatch) -> None:
@@ -116,15 +116,15 @@ def test_a_file_that_is_none(project, tmp_path, monkeypatch) -> None:
     models = tmp_path / "models"
     models.mkdir()
     (models / "a.gguf").write_bytes(b"not a model")
-    with pytest.raises(BadRequest, match="no GGUF file"):
-        connect("file:a.gguf")
+    with pytest.raises(InvalidInputError, match="not a GGUF file"):
+        create_bare_llm("file:a.gguf")
     outside = tmp_path / "b.gguf"
     outside.write_bytes(b"GGUF....")
-    assert connect(f"file:{outside}")[0].identity.startswith("file|b.gguf@8-")
+    assert create_bare_llm(f"file:{outside}")[0].identity.startswith("file|b.gguf@8-")
     monkeypatch.setenv("LUSIFER_PUBLIC", "1")
     for path in (str(outside), "../b.gguf"):
-        with pytest.raises(BadRequest, match="no model file") as refused:
-            connect(f"file:{path}")
+        with pytest.raises(InvalidInputError, match="no model file") as refused:
+            create_bare_llm(f"file:{path}")
         assert str(models) not in str(refused.value)
 
 
@@ -134,5 +134,5 @@ def test_own_prices_go_first(tmp_path, monkeypatch) -> None:
     assert price("http://localhost:1/v1|my-model", 1_000_000, 400_000, 500_000) == pytest.approx(1.8)
     assert price("http://localhost:1/v1|other", 1, 0, 1) is None
     (tmp_path / "prices.toml").write_text('["my-model"]\ninput = "free"\n')
-    with pytest.raises(BadRequest, match="prices.toml"):
+    with pytest.raises(InvalidInputError, match="prices.toml"):
         price("http://localhost:1/v1|my-model", 1, 0, 1)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from lusifer.errors import Cancelled, ModelError
+from lusifer.errors import CancelledError, ModelError
 from lusifer.llm import Endpoint, Message
 from lusifer.llm import ollama as client
 from lusifer.llm.ollama import Ollama
-from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution, user_model
+from lusifer.simulator import LLMUserModel, make_evolution_spec, rate_items, run_evolution, user_model
 from lusifer.simulator.answers import ratings_schema
 from tests.conftest import TEST_DATA
 from tests.servers.ollama import OllamaServer
@@ -84,7 +84,7 @@ def test_a_stream_that_ends_early(server) -> None:
 
 
 def test_a_server_that_hangs_is_left(server, monkeypatch) -> None:
-    monkeypatch.setattr(client.connect, "__defaults__", (0.3,))
+    monkeypatch.setattr(client.client_for, "__defaults__", (0.3,))
     server.always = "hang"
     with pytest.raises(ModelError) as failed:
         model(server).complete(ASK)
@@ -104,7 +104,7 @@ def test_not_running_says_how_to_start_it() -> None:
     with pytest.raises(ModelError, match="ollama serve") as failed:
         Ollama(endpoint, "m").complete(ASK)
     assert failed.value.kind == "unreachable"
-    assert client.running(endpoint) == []
+    assert client.list_running(endpoint) == []
 
 
 def test_a_password_in_the_address_is_shown_nowhere() -> None:
@@ -118,7 +118,7 @@ def test_a_password_in_the_address_is_shown_nowhere() -> None:
 
 def test_models_and_digests(server, monkeypatch) -> None:
     endpoint = Endpoint("ollama", server.url, kind="ollama")
-    assert client.running(endpoint) == ["qwen05:latest"] == model(server).list_models()
+    assert client.list_running(endpoint) == ["qwen05:latest"] == model(server).list_models()
     first = model(server).identity
     assert first == f"{server.url}|qwen05@f47d5c74a2d5"
     server.digest = "0" * 64
@@ -131,11 +131,11 @@ def test_pulling(server) -> None:
     endpoint = Endpoint("ollama", server.url, kind="ollama")
     seen: list[tuple] = []
     client.pull(endpoint, "gemma3", lambda *said: seen.append(said))
-    assert seen[0][0] == "pulling manifest" and ("pulling abc", 60, 100) in seen
-    assert "gemma3" in client.installed(endpoint)
+    assert seen[0][2] == "pulling manifest" and (60, 100, "pulling abc") in seen
+    assert "gemma3" in client.list_installed(endpoint)
     with pytest.raises(ModelError):
         client.pull(endpoint, "nope", lambda *said: None)
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         client.pull(endpoint, "other", lambda *said: None, lambda: True)
 
 
@@ -144,11 +144,11 @@ def test_a_user_end_to_end(server, ml100k, last10, store, monkeypatch) -> None:
     server.mass = 0.9
     simulated = user_model("ollama:qwen05", store)
     assert isinstance(simulated, LLMUserModel)
-    what = plan(ml100k, last10, 405, simulated)
+    what = make_evolution_spec(ml100k, last10, 405, simulated)
     steps = list(run_evolution(ml100k, last10, simulated, what, store))
     made = rate_items(ml100k, last10, simulated, what, steps, ml100k.items_of([50, 172]), store)
     assert len(steps) == 4 and all(m.how == "tokens" for m in made)
-    used = store.usage()
+    used = store.get_usage()
     assert used["made"] == 9 and used["unpriced"] == 9, "a server here has no price"
 
 

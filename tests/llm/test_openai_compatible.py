@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from lusifer.errors import ModelError
-from lusifer.llm import Endpoint, Message, Note, Recorded, openai_compatible
+from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, openai_compatible
 from lusifer.llm.endpoints import OPENAI_URL
 from lusifer.llm.openai_compatible import OpenAICompatible, retry_after
 from lusifer.llm.prices import price
@@ -90,7 +90,7 @@ def test_a_slow_answer_is_waited_for(openai_server, schema) -> None:
     ids=lambda parts: "+".join(sorted(parts)),
 )
 def test_what_a_server_does_not_know_is_left_out(openai_server, schema, monkeypatch, unknown) -> None:
-    monkeypatch.setattr(openai_compatible, "_unknown", {})
+    monkeypatch.setattr(openai_compatible, "_unsupported", {})
     openai_server.unknown = unknown
     model = _model(openai_server)
     for _ in range(2):
@@ -172,8 +172,8 @@ def test_the_planted_key_is_nowhere(openai_server, schema, store) -> None:
     for way, key in (("ok", KEY), ("refusal", KEY), ("400", KEY), ("ok", "sk-other-0123456789ab")):
         openai_server.behave(way)
         try:
-            Recorded(_model(openai_server, key), store).complete(
-                [*ASK, Message("user", way)], schema=schema, note=Note("rate")
+            CachedLLM(_model(openai_server, key), store).complete(
+                [*ASK, Message("user", way)], schema=schema, metadata=CallMetadata("rate")
             )
         except ModelError as error:
             assert key not in str(error)
@@ -212,7 +212,7 @@ def test_a_key_that_fits_no_header_is_named_and_not_sent(openai_server, key, cap
     """The HTTP library would put it into its debug log, and the retries would ask six times."""
     caplog.set_level("DEBUG")
     model = OpenAICompatible(Endpoint("openai", openai_server.url, key), "small")
-    with pytest.raises(ModelError, match="characters that no key has") as failed:
+    with pytest.raises(ModelError, match="invalid characters") as failed:
         model.complete([Message("user", "x")])
     assert failed.value.kind == "auth" and not openai_server.requests
     assert "secret-9" not in repr(failed.value) + caplog.text

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from lusifer.errors import BadRequest, Cancelled, ModelError
-from lusifer.llm import Budget, Completion, Endpoint, Limit, Message
-from lusifer.llm.budget import Budgeted, operators
-from lusifer.llm.limits import Gate, Limited, gate_of
+from lusifer.errors import CancelledError, InvalidInputError, ModelError
+from lusifer.llm import Budget, Completion, Endpoint, Message, SpendingLimit
+from lusifer.llm.budget import BudgetedLLM, operator_budget
 from lusifer.llm.openai_compatible import OpenAICompatible
-from lusifer.llm.retry import Retrying
+from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM, limiter_for
+from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
 
@@ -48,7 +48,7 @@ class Answering:
 )
 def test_what_passes_is_tried_again(openai_server, ways) -> None:
     openai_server.behave(*ways)
-    answer = Retrying(client(openai_server), first=0.01).complete(ASK)
+    answer = RetryingLLM(client(openai_server), first=0.01).complete(ASK)
     assert answer.text == "yes" and answer.attempts == len(ways) + 1
     assert len(openai_server.requests) == len(ways) + 1
 
@@ -57,29 +57,29 @@ def test_what_passes_is_tried_again(openai_server, ways) -> None:
 def test_what_does_not_pass_is_not_tried_again(openai_server, way) -> None:
     openai_server.always = way
     with pytest.raises(ModelError) as failed:
-        Retrying(client(openai_server), first=0.01).complete(ASK)
+        RetryingLLM(client(openai_server), first=0.01).complete(ASK)
     assert len(openai_server.requests) == failed.value.attempts == 1
 
 
 def test_giving_up_says_how_long_it_was_tried(openai_server) -> None:
     openai_server.always = "500"
     with pytest.raises(ModelError, match=r"Tried 3 times in \d+ seconds") as failed:
-        Retrying(client(openai_server), attempts=3, first=0.01).complete(ASK)
+        RetryingLLM(client(openai_server), attempts=3, first=0.01).complete(ASK)
     assert failed.value.attempts == 3 and failed.value.kind == "server"
 
 
 def test_what_the_server_asks_for_is_waited(openai_server) -> None:
     openai_server.behave("429:0.4")
     began = time.monotonic()
-    Retrying(client(openai_server), first=0.001).complete(ASK)
+    RetryingLLM(client(openai_server), first=0.001).complete(ASK)
     assert time.monotonic() - began >= 0.4
 
 
 def test_a_wait_beyond_patience_is_given_up_at_once(openai_server) -> None:
     openai_server.always = "429:3600"
     began = time.monotonic()
-    with pytest.raises(ModelError, match="asks to wait 3600 seconds"):
-        Retrying(client(openai_server)).complete(ASK)
+    with pytest.raises(ModelError, match="requests a wait of 3600 seconds"):
+        RetryingLLM(client(openai_server)).complete(ASK)
     assert time.monotonic() - began < 5 and len(openai_server.requests) == 1
 
 
@@ -88,8 +88,8 @@ def test_cancel_does_not_wait_with_it(openai_server) -> None:
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()
     began = time.monotonic()
-    with pytest.raises(Cancelled):
-        Retrying(client(openai_server), cancelled=stop.is_set).complete(ASK)
+    with pytest.raises(CancelledError):
+        RetryingLLM(client(openai_server), cancelled=stop.is_set).complete(ASK)
     assert time.monotonic() - began < 5
 
 
@@ -98,8 +98,8 @@ def test_cancel_does_not_wait_with_it(openai_server) -> None:
 
 def test_the_gate_never_lets_more_than_its_most_through(openai_server) -> None:
     openai_server.delay = 0.02
-    gate = Gate(3)
-    limited = Limited(client(openai_server), gate)
+    limiter = ConcurrencyLimiter(3)
+    limited = RateLimitedLLM(client(openai_server), limiter)
     threads = [threading.Thread(target=limited.complete, args=(ASK,)) for _ in range(24)]
     for t in threads:
         t.start()
@@ -109,46 +109,46 @@ def test_the_gate_never_lets_more_than_its_most_through(openai_server) -> None:
 
 
 def test_it_shrinks_when_refused_and_grows_back() -> None:
-    gate, inner = Gate(32), Answering()
-    limited = Limited(inner, gate)
+    limiter, inner = ConcurrencyLimiter(32), Answering()
+    limited = RateLimitedLLM(inner, limiter)
     for _ in range(30):
         limited.complete(ASK)
-    assert gate.limit == 32, "one more a call until the first refusal"
+    assert limiter.limit == 32, "one more a call until the first refusal"
     inner.errors = [ModelError("no", kind="rate-limit")]
     with pytest.raises(ModelError):
         limited.complete(ASK)
-    assert gate.limit == 16
+    assert limiter.limit == 16
     for _ in range(16):
         limited.complete(ASK)
-    assert 16.9 < gate.limit < 17.1, "then one more a round"
+    assert 16.9 < limiter.limit < 17.1, "then one more a round"
     inner.errors = [ModelError("no", kind="server")]
     with pytest.raises(ModelError):
         limited.complete(ASK)
-    assert gate.limit > 16.9, "an error that is no refusal changes nothing"
+    assert limiter.limit > 16.9, "an error that is no refusal changes nothing"
 
 
 def test_requests_and_tokens_a_minute(monkeypatch) -> None:
-    monkeypatch.setattr("lusifer.llm.limits.MINUTE", 0.6)
-    for gate in (Gate(8, rpm=2), Gate(8, tpm=250)):
-        limited, began = Limited(Answering(), gate), time.monotonic()
+    monkeypatch.setattr("lusifer.llm.rate_limit.WINDOW_SECONDS", 0.6)
+    for limiter in (ConcurrencyLimiter(8, rpm=2), ConcurrencyLimiter(8, tpm=250)):
+        limited, began = RateLimitedLLM(Answering(), limiter), time.monotonic()
         for _ in range(4):  # 100 tokens each
             limited.complete(ASK)
         assert 0.5 < time.monotonic() - began < 3
 
 
 def test_waiting_for_a_turn_can_be_cancelled() -> None:
-    gate = Gate(1)
-    gate.enter(1, lambda: False)
-    with pytest.raises(Cancelled):
-        gate.enter(1, lambda: True)
-    gate.leave("ok")
-    gate.enter(1, lambda: True)
+    limiter = ConcurrencyLimiter(1)
+    limiter.enter(1, lambda: False)
+    with pytest.raises(CancelledError):
+        limiter.enter(1, lambda: True)
+    limiter.leave("ok")
+    limiter.enter(1, lambda: True)
 
 
 def test_one_gate_an_endpoint() -> None:
     a = Endpoint("x", "http://a/v1", "key one")
-    assert gate_of(a) is gate_of(Endpoint("x", "http://a/v1", "key two"))
-    assert gate_of(a) is not gate_of(Endpoint("x", "http://b/v1"))
+    assert limiter_for(a) is limiter_for(Endpoint("x", "http://a/v1", "key two"))
+    assert limiter_for(a) is not limiter_for(Endpoint("x", "http://b/v1"))
 
 
 # ---- budget ---------------------------------------------------------------------------------------
@@ -156,25 +156,25 @@ def test_one_gate_an_endpoint() -> None:
 
 def test_a_call_that_could_pass_the_budget_is_not_made(store) -> None:
     inner = Answering()
-    llm = Budgeted(inner, store, Budget(run=Limit(tokens=1000), run_id="r"))
+    llm = BudgetedLLM(inner, store, Budget(run=SpendingLimit(tokens=1000), run_id="r"))
     made = 0
-    with pytest.raises(ModelError, match="The budget of this run would be passed") as failed:
+    with pytest.raises(ModelError, match="The budget of this run would be exceeded") as failed:
         for _ in range(100):
             llm.complete(ASK, max_tokens=500)  # 200 + 500 set aside, 15 spent
             made += 1
-    assert failed.value.kind == "budget" and failed.value.hopeless
+    assert failed.value.kind == "budget" and failed.value.is_fatal
     assert made == inner.asked == 21, "300 tokens are left for what is not certain"
-    assert store.spent("run", "r")[0] == made * 15
+    assert store.get_spent("run", "r")[0] == made * 15
 
 
 def test_dollars_where_the_price_is_known_and_tokens_where_not(store, openai_server) -> None:
     known = Answering()
     known.identity = "https://api.openai.com:/v1|gpt-4o-mini"
-    llm = Budgeted(known, store, Budget(session=Limit(dollars=1e-4), session_id="s"))
+    llm = BudgetedLLM(known, store, Budget(session=SpendingLimit(dollars=1e-4), session_id="s"))
     with pytest.raises(ModelError, match=r"\$0\.00 of \$0\.00"):
         llm.complete(ASK, max_tokens=5000)
-    assert known.asked == 0 and store.spent("session", "s") == (0, 0.0)
-    unknown = Budgeted(Answering(), store, Budget(session=Limit(dollars=0.001), session_id="t"))
+    assert known.asked == 0 and store.get_spent("session", "s") == (0, 0.0)
+    unknown = BudgetedLLM(Answering(), store, Budget(session=SpendingLimit(dollars=0.001), session_id="t"))
     unknown.complete(ASK, max_tokens=500)
     with pytest.raises(ModelError, match="of 1,000 tokens"):
         unknown.complete(ASK, max_tokens=900)
@@ -182,39 +182,39 @@ def test_dollars_where_the_price_is_known_and_tokens_where_not(store, openai_ser
 
 def test_what_failed_is_given_back_and_what_may_be_paid_is_not(store) -> None:
     refused, lost = ModelError("no", kind="auth"), ModelError("no", kind="timeout")
-    llm = Budgeted(Answering(refused, lost), store, Budget(run=Limit(tokens=10_000), run_id="r"))
+    llm = BudgetedLLM(Answering(refused, lost), store, Budget(run=SpendingLimit(tokens=10_000), run_id="r"))
     with pytest.raises(ModelError):
         llm.complete(ASK, max_tokens=500)
-    assert store.spent("run", "r")[0] == 0
+    assert store.get_spent("run", "r")[0] == 0
     with pytest.raises(ModelError):
         llm.complete(ASK, max_tokens=500)
-    assert store.spent("run", "r")[0] == 700
+    assert store.get_spent("run", "r")[0] == 700
 
 
 def test_without_a_limit_nothing_is_booked(store) -> None:
-    Budgeted(Answering(), store, Budget(run_id="r")).complete(ASK)
-    assert store.spent("run", "r") == (0, 0.0)
+    BudgetedLLM(Answering(), store, Budget(run_id="r")).complete(ASK)
+    assert store.get_spent("run", "r") == (0, 0.0)
 
 
 def test_the_operators_limits(monkeypatch) -> None:
     monkeypatch.setenv("LUSIFER_BUDGET_DAY", "5")
     monkeypatch.setenv("LUSIFER_BUDGET_RUN_TOKENS", "1e6")
-    budget = operators("r", "s")
-    assert budget.day == Limit(5.0) and budget.run == Limit(None, 1_000_000)
-    assert budget.day.under(Limit(2.0, 10)) == Limit(2.0, 10)
+    budget = operator_budget("r", "s")
+    assert budget.day == SpendingLimit(5.0) and budget.run == SpendingLimit(None, 1_000_000)
+    assert budget.day.capped_by(SpendingLimit(2.0, 10)) == SpendingLimit(2.0, 10)
     assert set(budget.limits()) == {"day", "run"}
     for wrong in ("five", "-1", "nan", "inf"):
         monkeypatch.setenv("LUSIFER_BUDGET_DAY", wrong)
-        with pytest.raises(BadRequest, match="no amount"):
-            operators()
+        with pytest.raises(InvalidInputError, match="not an amount"):
+            operator_budget()
 
 
 def _spend(path, url: str, made) -> None:
     store = Store(path)
-    llm = Budgeted(
+    llm = BudgetedLLM(
         OpenAICompatible(Endpoint("openai", url, KEY), "m"),
         store,
-        Budget(day=Limit(tokens=20_000)),
+        Budget(day=SpendingLimit(tokens=20_000)),
     )
 
     def work() -> None:

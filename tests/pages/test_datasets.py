@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from lusifer import datasets
-from lusifer.datasets import own
+from lusifer.datasets import custom_tables
 from tests.datasets.test_releases import big, write_albums
 from tests.pages.test_pages import finish, open_page, press, texts
 
@@ -16,11 +16,11 @@ MANY = [(u, 10 * (1 + i % 3) if i < 3 else 100 + i, 1 + (u * i) % 5, 100 * i) fo
 def test_a_dropped_in_release_is_read_once_and_shown(data_dir: Path) -> None:
     big(data_dir / "mine", MANY)
     app = open_page("users", dataset="mine")
-    assert not app.exception and "have not been read yet" in texts(app)
-    app = finish(press(app, "Read it"))
-    assert not app.exception and "5 people who gave 70 ratings" in texts(app).replace("\\", "")
+    assert not app.exception and "has not been imported yet" in texts(app)
+    app = finish(press(app, "Import"))
+    assert not app.exception and "5 users gave 70 ratings" in texts(app).replace("\\", "")
     assert app.selectbox(key="dataset").options == ["ml-100k", "mine"]
-    assert any("not described" in m.value for m in app.markdown), "the report is there"
+    assert any("no description" in m.value for m in app.markdown), "the report is there"
     other = open_page("evolution", dataset="mine", user="2")
     assert not other.exception and not other.error
     broken = open_page("users", dataset="nonsense")
@@ -37,8 +37,8 @@ def test_own_tables_are_mapped_and_their_words_used(data_dir: Path) -> None:
     assert any("no column for rating" in str(e.title) for e in app.error)
     app.selectbox(key="map-music-ratings-rating").set_value("stars").run()
     app.button(key="map-music-accept").click().run()
-    assert not app.exception and datasets.kind_of(data_dir / "music") == "own"
-    app = finish(press(app, "Read it"))
+    assert not app.exception and datasets.detect_kind(data_dir / "music") == "own"
+    app = finish(press(app, "Import"))
     assert not app.exception and "albums" in texts(app)
     for page in ("evolution", "rate", "errors", "experiments", "fidelity", "playground"):
         opened = open_page(page, dataset="music", user="1")
@@ -57,7 +57,7 @@ def test_items_without_years_are_rated_too(data_dir: Path) -> None:
         "user_id,product_id,rating,timestamp\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, r, t in rows)
     )
     (folder / "products.csv").write_text("product_id,title\n" + "".join(f"{i},Thing {i}\n" for i in range(1, 31)))
-    own.keep(folder, own.propose(folder))
+    custom_tables.save_mapping(folder, custom_tables.propose_mapping(folder))
     datasets.load("shop", data_dir)
     for page in ("users", "evolution", "rate", "hands"):
         app = open_page(page, dataset="shop", user="1")
@@ -75,6 +75,6 @@ def test_strangers_simulate_few_and_read_nothing_new(data_dir: Path, monkeypatch
     monkeypatch.setenv("LUSIFER_PUBLIC", "1")
     big(data_dir / "mine", MANY)
     app = open_page("users", dataset="mine")
-    assert not app.exception and "not read it yet" in texts(app) and "Read it" not in [b.label for b in app.button]
+    assert not app.exception and "not imported it yet" in texts(app) and "Import" not in [b.label for b in app.button]
     page = open_page("experiments")
     assert page.number_input(key="population-True").max == 50

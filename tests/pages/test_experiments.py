@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from lusifer.evaluation import tables
 from lusifer.evaluation.experiments import EXPERIMENTS
 from lusifer.store import Store
-from lusifer.ui import runs
 from tests.pages.test_pages import finish, open_page, press, texts
 
 PAID = {"model": "openai:a"}
 
 
 def runs_of(data_dir: Path) -> list[dict]:
-    return Store(data_dir / "lusifer.db").runs("experiment")
+    return Store(data_dir / "lusifer.db").list_runs("experiment")
 
 
 def small(app, users: int = 12):
@@ -27,13 +27,13 @@ def small(app, users: int = 12):
 
 def test_an_experiment_is_run_shown_and_linked(data_dir: Path) -> None:
     app = open_page("experiments", experiment="order")
-    assert not app.exception and "more data" in texts(app) and "has not been run" in texts(app)
+    assert not app.exception and "only their number" in texts(app) and "has not been run" in texts(app)
     app = finish(press(small(app), "Run (costs nothing)"))
     assert not app.exception and not app.error
     assert "newest first" in texts(app) and "95 %" in texts(app)
     (run,) = runs_of(data_dir)
     assert run["status"] == "done" and run["params"]["name"] == "order" and run["params"]["users"] == 12
-    assert len(runs.rows(run["id"])) == 120
+    assert len(tables.read_table(run["id"])) == 120
     table = next(d.value for d in app.dataframe if "series" in d.value)
     assert len(table) == sum(len(p["points"]) for p in run["summary"]["panels"])
     link = open_page("experiments", experiment="order", run=run["id"])
@@ -71,7 +71,7 @@ def test_a_model_is_priced_before_it_is_asked(data_dir: Path, server) -> None:
     assert run["summary"]["usage"]["made"] == len(server.requests)
     assert run["model"] == "openai:a" and run["params"]["prompts"]
     again = small(open_page("experiments", experiment="order", **PAID), 2)
-    assert "every answer is stored" in texts(again)
+    assert "every answer is cached" in texts(again)
 
 
 def test_a_stopped_run_is_gone_on_with(data_dir: Path, server) -> None:
@@ -81,7 +81,7 @@ def test_a_stopped_run_is_gone_on_with(data_dir: Path, server) -> None:
     (run,) = runs_of(data_dir)
     assert run["status"] == "failed"
     server.queue.clear()
-    app = finish(press(app, "Go on with it"))
+    app = finish(press(app, "Resume ("))
     assert not app.exception and not app.error
     (run,) = runs_of(data_dir)
     assert run["status"] == "done" and "was stopped" not in texts(app)
@@ -92,7 +92,7 @@ def test_the_trust_card_says_what_is_measured_and_what_not(data_dir: Path) -> No
         app = open_page(page)
         assert not app.exception and "Trust card" in texts(app), page
         said = texts(app)
-        assert said.count("Fit for") == 3 and "not measured" in said
+        assert said.count("Fit for") == 3 and "Not measured" in said
     finish(press(small(open_page("experiments", experiment="loop"), 24), "Run (costs nothing)"))
     app = open_page("fidelity")
     (run,) = runs_of(data_dir)
@@ -111,15 +111,15 @@ def test_a_model_plays_on_the_playground_at_a_price(data_dir: Path, server) -> N
     app.button_group(key="play-agents").set_value(["random"])
     app.number_input(key="play-steps-paid").set_value(10)
     app.number_input(key="play-users-paid").set_value(2).run()
-    label = next(b.label for b in app.button if b.label.startswith("Play ("))
+    label = next(b.label for b in app.button if b.label.startswith("Run ("))
     assert "calls" in label and not server.requests
     most = int(label.split("(")[1].split(" calls")[0].replace(",", ""))
-    app = finish(press(app, "Play ("))
+    app = finish(press(app, "Run ("))
     assert not app.exception and not app.error
     assert 0 < len(server.requests) <= most
-    (run,) = Store(data_dir / "lusifer.db").runs("playground")
+    (run,) = Store(data_dir / "lusifer.db").list_runs("playground")
     assert run["model"] == "openai:a" and len(run["params"]["users"]) == 2
-    assert run["status"] == "done" and set(runs.rows(run["id"])["user_id"]) <= set(run["params"]["users"])
+    assert run["status"] == "done" and set(tables.read_table(run["id"])["user_id"]) <= set(run["params"]["users"])
 
 
 def test_a_population_is_simulated_and_offered_as_a_file(data_dir: Path) -> None:
@@ -127,8 +127,8 @@ def test_a_population_is_simulated_and_offered_as_a_file(data_dir: Path) -> None
     app.number_input(key="population-True").set_value(12).run()
     app = finish(press(app, "Simulate 12 users (costs nothing)"))
     assert not app.exception and not app.error
-    (run,) = Store(data_dir / "lusifer.db").runs("population")
-    assert run["id"] in texts(app) and len(runs.rows(run["id"])) == run["summary"]["ratings"] == 120
+    (run,) = Store(data_dir / "lusifer.db").list_runs("population")
+    assert run["id"] in texts(app) and len(tables.read_table(run["id"])) == run["summary"]["ratings"] == 120
 
 
 def test_a_population_of_a_model_has_a_price_and_goes_on(data_dir: Path, server) -> None:
@@ -137,10 +137,10 @@ def test_a_population_of_a_model_has_a_price_and_goes_on(data_dir: Path, server)
     assert not server.requests and "Simulate 2 users (" in texts(app) and "calls" in texts(app)
     server.behave(*["ok"] * 4, *["401"] * 40)
     app = finish(press(app, "Simulate 2 users ("))
-    (run,) = Store(data_dir / "lusifer.db").runs("population")
-    assert run["status"] == "failed" and f"Go on with run {run['id']}" in texts(app)
+    (run,) = Store(data_dir / "lusifer.db").list_runs("population")
+    assert run["status"] == "failed" and f"Resume run {run['id']}" in texts(app)
     server.queue.clear()
-    app = finish(press(app, "Go on with run"))
+    app = finish(press(app, "Resume run"))
     assert not app.exception and not app.error
-    (run,) = Store(data_dir / "lusifer.db").runs("population")
+    (run,) = Store(data_dir / "lusifer.db").list_runs("population")
     assert run["status"] == "done" and run["summary"]["failed_users"] == 0

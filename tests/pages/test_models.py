@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from lusifer import settings
 from lusifer.ui import state
+from tests.conftest import PATIENCE
 from tests.pages.test_pages import open_page, texts
 from tests.servers.ollama import OllamaServer
 from tests.servers.openai import KEY
@@ -50,7 +51,7 @@ def test_a_fresh_start_is_on_the_built_in_and_offers_what_answers(data_dir, olla
     monkeypatch.setenv("OLLAMA_HOST", ollama.url)
     app = open_page("users", user="405")
     assert app.selectbox(key="model").value == "builtin"
-    press(app, "Ollama with qwen05:latest is running here")
+    press(app, "Ollama with qwen05:latest is running")
     assert app.selectbox(key="model").value == "ollama:qwen05:latest"
     assert not app.exception and not ollama.requests, "and it has not been asked anything"
 
@@ -68,8 +69,8 @@ def test_a_model_is_pulled(data_dir, ollama, monkeypatch) -> None:
     app.selectbox(key="_endpoint").select("ollama").run()
     app.text_input(key="_pull_name").set_value("gemma3").run()
     press(app, "Pull")
-    for job in list(state.jobs()._jobs.values()):
-        assert job.wait(30) and job.state == "done"
+    for job in list(state.get_jobs()._jobs.values()):
+        assert job.wait(PATIENCE) and job.state == "done"
     app.run()
     assert "gemma3 is installed" in said(app) and "gemma3" in ollama.models_there
 
@@ -107,7 +108,7 @@ def test_the_test_keeps_to_the_budget(data_dir, openai_server, monkeypatch) -> N
     monkeypatch.setenv("LUSIFER_BUDGET_DAY_TOKENS", "10")
     app = open_page("users", user="405", model="openai:small")
     press(app, "Test connection")
-    assert "The budget of this day would be passed" in said(app) and not openai_server.requests
+    assert "The budget of this day would be exceeded" in said(app) and not openai_server.requests
 
 
 def test_a_password_in_an_address_is_not_shown(data_dir, monkeypatch) -> None:

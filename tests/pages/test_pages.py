@@ -11,8 +11,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from lusifer import store as storing
+from lusifer.evaluation import tables
 from lusifer.ui import state
-from tests.conftest import ROOT, write_tiny
+from tests.conftest import PATIENCE, ROOT, write_tiny
 from tests.servers.openai import KEY
 
 PAGES = [
@@ -57,8 +58,8 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def finish(app: AppTest) -> AppTest:
     """Wait for all background work, then run the page again."""
-    for job in list(state.jobs()._jobs.values()):
-        assert job.wait(120), "the job ends"
+    for job in list(state.get_jobs()._jobs.values()):
+        assert job.wait(PATIENCE), "the job ends"
     return app.run()
 
 
@@ -81,7 +82,7 @@ def test_without_data_every_page_is_the_welcome_page(tmp_path: Path, monkeypatch
     monkeypatch.setenv("LUSIFER_DATA", str(tmp_path / "data"))
     app = open_page(page)
     assert not app.exception and "Welcome" in app.title[0].value
-    assert [b.label for b in app.button] == ["Get MovieLens 100K"]
+    assert [b.label for b in app.button] == ["Download MovieLens 100K"]
 
 
 def test_damaged_data_offers_a_fresh_copy(tmp_path: Path, monkeypatch) -> None:
@@ -90,7 +91,7 @@ def test_damaged_data_offers_a_fresh_copy(tmp_path: Path, monkeypatch) -> None:
     app = open_page("users")
     assert not app.exception and "can't be opened" in app.title[0].value
     assert "MovieLens 100K has 943" in texts(app)
-    assert app.button[0].label == "Get MovieLens 100K again"
+    assert app.button[0].label == "Download MovieLens 100K again"
 
 
 @pytest.mark.parametrize("page", ["users", "evolution", "rate"])
@@ -181,8 +182,8 @@ def test_a_model_computes_after_the_priced_button(data_dir: Path, openai_server,
     button = next(b for b in app.button if b.label.startswith("Compute 4 steps"))
     assert "8 calls" in button.label and "price unknown" in button.label
     button.click().run()
-    for job in list(state.jobs()._jobs.values()):
-        assert job.wait(60), "the job ends"
+    for job in list(state.get_jobs()._jobs.values()):
+        assert job.wait(PATIENCE), "the job ends"
     app.run()
     assert not app.exception and len(openai_server.requests) == 8
     assert "made the difference" in texts(app)
@@ -199,8 +200,8 @@ def test_a_wrong_key_is_said_on_the_page(data_dir: Path, openai_server, monkeypa
     monkeypatch.setenv("OPENAI_API_KEY", wrong)
     app = open_page("evolution", user="405", model="openai:small")
     next(b for b in app.button if b.label.startswith("Compute")).click().run()
-    for job in list(state.jobs()._jobs.values()):
-        assert job.wait(60)
+    for job in list(state.get_jobs()._jobs.values()):
+        assert job.wait(PATIENCE)
     app.run()
     assert not app.exception and "did not accept the key" in texts(app)
     assert wrong not in texts(app)
@@ -213,7 +214,7 @@ def test_an_unwritable_database_is_said_and_the_app_goes_on(data_dir: Path, tmp_
     for page in PAGES:
         app = open_page(page, user="405")
         assert not app.exception and not app.error, page
-        assert "Nothing is being stored" in texts(app)
+        assert "Results are not being saved" in texts(app)
     app = open_page("evolution", user="405", model="openai:small")
     assert not app.exception and "need the database" in texts(app)
 
@@ -233,14 +234,14 @@ def test_a_locked_database_is_said_and_the_app_goes_on(data_dir: Path, monkeypat
 def test_users_filter_and_surprise(data_dir: Path) -> None:
     app = open_page("users", user="405")
     assert "405" in texts(app)
-    surprise = next(b for b in app.button if "urprise" in b.label)
+    surprise = next(b for b in app.button if "Random" in b.label)
     surprise.click().run()
     assert not app.exception and app.number_input(key="user").value != 405
     app.number_input(key="f_least").set_value(700).run()
     everyone = app.dataframe[-1].value
     assert len(everyone) == 1 and everyone["ratings"].iloc[0] >= 700
     app.number_input(key="f_least").set_value(5000).run()
-    assert "Nobody fits" in texts(app) and not app.exception
+    assert "No user matches" in texts(app) and not app.exception
 
 
 def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
@@ -250,12 +251,12 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     assert not app.exception
     go = next(b for b in app.button if b.label.startswith("Compare"))
     go.click().run()
-    for job in list(state.jobs()._jobs.values()):
-        assert job.wait(120) and job.state == "done", job.error
+    for job in list(state.get_jobs()._jobs.values()):
+        assert job.wait(PATIENCE) and job.state == "done", job.error
     app.run()
     assert not app.exception and not app.error
     assert "simulator" in texts(app).lower()
-    run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]
+    run = storing.Store(data_dir / "lusifer.db").list_runs("comparison")[0]
     assert run["status"] == "done" and run["summary"]["predictors"]["bias"]["rmse"]
     json.dumps(run["summary"])
     again = open_page("errors")
@@ -265,8 +266,8 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
 def _wait() -> None:
     from lusifer.ui import state
 
-    for job in list(state.jobs()._jobs.values()):
-        assert job.wait(150) and job.state == "done", job.error
+    for job in list(state.get_jobs()._jobs.values()):
+        assert job.wait(PATIENCE) and job.state == "done", job.error
 
 
 def _compare(app: AppTest) -> AppTest:
@@ -279,10 +280,9 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     """With community evidence prepared, all three ways of the simulator, every closer look, filters, a
     report; then the run is renamed and deleted."""
     from lusifer.simulator import community
-    from lusifer.ui import runs as recorded_runs
 
-    monkeypatch.setattr(community, "WHOLE", (4, 3))
-    monkeypatch.setattr(community, "PART", (3, 2))
+    monkeypatch.setattr(community, "FULL_FIT", (4, 3))
+    monkeypatch.setattr(community, "FOLD_FIT", (3, 2))
     app = open_page("errors", evidence="true")
     assert not app.exception and "Not prepared for this split yet" in texts(app)
     next(b for b in app.button if b.label.startswith("Prepare")).click().run()
@@ -296,44 +296,44 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     assert shown["predictor"].tolist()[1:3] == ["Simulator, calibrated", "Simulator, with evidence"]
     assert {"RMSE", "Within user", "Exact", "Faithful", "Answered"} <= set(shown)
     said = texts(app)
-    assert "What the model adds" in said and "Partial correlation" in said
+    assert "Gain from the model" in said and "Partial correlation" in said
     assert {m.label for m in app.metric} >= {
-        "Over the user + item bias",
-        "Over the factorisation machine",
+        "vs. user + item bias",
+        "vs. factorization machine",
     }
     assert "development users" in said
     app.button_group(key="view").set_value("audit").run(timeout=60)
     next(b for b in app.button if b.label.startswith("Measure predictive")).click().run()
     _wait()
     app.run(timeout=60)
-    assert not app.exception and "Squared error (stars²) saved" in texts(app)
-    assert app.dataframe[1].value["Borne out"].sum() > 500
+    assert not app.exception and "Reduction in squared error (stars²)" in texts(app)
+    assert app.dataframe[1].value["Supported"].sum() > 500
     for view in ("groups", "calibration", "misses", "pairs", "cold", "runs"):
         app.button_group(key="view").set_value(view).run(timeout=60)
         assert not app.exception and not app.error, view
     app.button_group(key="view").set_value("calibration").run(timeout=60)
     assert "Calibration error" in texts(app)
     app.multiselect(key="filter-genres").set_value(["Horror"]).run(timeout=60)
-    assert not app.exception and "pass the filter" in texts(app)
+    assert not app.exception and "match the filter" in texts(app)
     store = storing.Store(data_dir / "lusifer.db")
-    run = store.runs("comparison")[0]
+    run = store.list_runs("comparison")[0]
     app.text_input(key=f"title-{run['id']}").set_value("Before the change").run()
     next(b for b in app.button if b.label == "Rename").click().run()
-    assert store.run(run["id"])["title"] == "Before the change"
+    assert store.get_run(run["id"])["title"] == "Before the change"
     app.checkbox(key=f"sure-{run['id']}").check().run()
     next(b for b in app.button if b.label == "Delete").click().run()
-    assert not app.exception and store.run(run["id"]) is None
-    assert not recorded_runs.path(run["id"]).exists()
+    assert not app.exception and store.get_run(run["id"]) is None
+    assert not tables.table_path(run["id"]).exists()
 
 
 def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
-    from lusifer.ui import report
+    from lusifer.ui.pages.accuracy import html_report
 
     figure = __import__("plotly.graph_objects").graph_objects.Figure()
     evil = "<script>alert(1)</script>"
     import pandas as pd
 
-    made = report.page(evil, [evil], {evil: pd.DataFrame({evil: [evil]})}, {evil: figure})
+    made = html_report.render_report(evil, [evil], {evil: pd.DataFrame({evil: [evil]})}, {evil: figure})
     assert evil not in made and "&lt;script&gt;" in made
     outside = made.split("</script>")[-1]  # what is ours, behind the chart library
     assert "http" not in outside and "<link" not in made
@@ -342,12 +342,12 @@ def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
 def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -> None:
     """What the experiment found, with a link to it; without one, the way there."""
     from lusifer import baselines
-    from lusifer.ui import errors
+    from lusifer.ui.components import predictor_titles
 
-    assert errors.CHOICES  # read from all methods, before they are made few
-    light = {n: m for n, m in baselines.METHODS.items() if n in {"constant", "bias", "fm"}}
-    monkeypatch.setattr(baselines, "METHODS", light)
-    monkeypatch.setattr(baselines, "HEAVY", ())
+    assert predictor_titles.SELECTABLE  # read from all methods, before they are made few
+    light = {n: m for n, m in baselines.BASELINES.items() if n in {"constant", "bias", "fm"}}
+    monkeypatch.setattr(baselines, "BASELINES", light)
+    monkeypatch.setattr(baselines, "SLOW_BASELINES", ())
     create = baselines.create  # the machine is told by its name; here it is one that takes no time
     monkeypatch.setattr(baselines, "create", lambda n, side=None: create("bias" if n == "fm" else n))
     app = open_page("errors")
@@ -359,7 +359,7 @@ def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -
     there.number_input(key="experiment-users-development-True").set_value(40).run()
     finish(press(there, "Run (costs nothing"))
     app.run()
-    run = storing.Store(data_dir / "lusifer.db").runs("experiment")[0]
+    run = storing.Store(data_dir / "lusifer.db").list_runs("experiment")[0]
     said = texts(app)
     assert not app.exception and f"run {run['id']}" in said
     assert run["summary"]["sentences"][0] in said.replace("\\", "")
@@ -370,30 +370,30 @@ def test_a_calibrated_rating_is_taken_apart(data_dir: Path) -> None:
     next(b for b in app.button if b.label.startswith("Rate 1")).click().run()
     _wait()
     app.run(timeout=60)
-    assert not app.exception and "Where a calibrated rating comes from" in texts(app)
+    assert not app.exception and "Breakdown of a calibrated rating" in texts(app)
     assert "calibrated" in app.dataframe[0].value
-    assert "The parts add up exactly" in texts(app)
+    assert "The terms add up exactly" in texts(app)
 
 
 def test_claims_are_marked_on_evolution(data_dir: Path) -> None:
     app = open_page("evolution", user="13", step="1")
     said = texts(app)
-    assert not app.exception and "Held against the ratings" in said
-    assert ("Borne out" in said and "against the user" in said.lower()) or "on average" in said
+    assert not app.exception and "Checked against the ratings" in said
+    assert ("Supported" in said and "against the user" in said.lower()) or "on average" in said
 
 
 def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     empty = open_page("calls")
-    assert not empty.exception and "No model has been called yet" in texts(empty)
+    assert not empty.exception and "No LLM has been called yet" in texts(empty)
     app = open_page("evolution", user="405", model="openai:small")
     next(b for b in app.button if b.label.startswith("Compute 4 steps")).click().run()
     _wait()
     app = open_page("calls", call="8")
     assert not app.exception and not app.error
     table = app.dataframe[0].value
-    assert len(table) == 8 and set(table["For"]) == {"Forecast", "Profile"}
+    assert len(table) == 8 and set(table["Purpose"]) == {"Forecast", "Profile"}
     codes = "\n".join(c.value for c in app.code)
     assert "PROFILE SO FAR" in codes, "the messages"
     assert '"explanation"' in codes and "json_schema" in codes, "the answer, and how to repeat it"
@@ -402,18 +402,18 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     stranger = open_page("calls", call="8")
     shown = "\n".join(c.value for c in stranger.code)
     assert not stranger.exception and openai_server.url not in shown + texts(stranger)
-    assert not [b for b in stranger.button if "Forget" in b.label]
+    assert not [b for b in stranger.button if "Delete" in b.label]
     monkeypatch.delenv("LUSIFER_PUBLIC")
     app.selectbox(key="call-purpose").set_value("forecast").run()
     assert len(app.dataframe[0].value) == 4
     app.text_input(key="call-search").set_value("no such words 100%").run()
-    assert not app.exception and "No call fits" in texts(app)
+    assert not app.exception and "No call matches" in texts(app)
     app.text_input(key="call-search").set_value("").run()
     for by in ("day", "prompt_version", "purpose", "error_kind"):
         app.button_group(key="call-totals").set_value(by).run()
         assert not app.exception, by
     store = storing.Store(data_dir / "lusifer.db")
-    keys = [r["key"] for r in (store.call(n) for n in range(1, 9))]
+    keys = [r["key"] for r in (store.get_call(n) for n in range(1, 9))]
     asked = len(openai_server.requests)
     app = open_page("calls", call="8")
     again = next(b for b in app.button if b.label.startswith("Ask again (1 call"))
@@ -431,7 +431,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     app.segmented_control(key="prune-by").set_value("Age").run()
     app.number_input(key="prune-days").set_value(0).run()
     app.button(key="prune-go").click().run()
-    assert not app.exception and store.calls({})[1] == 0
+    assert not app.exception and store.list_calls({})[1] == 0
     assert store.has_answers(keys) == set(keys), "answers are kept"
     again = open_page("evolution", user="405", model="openai:small")
     assert "after step 4" in texts(again) or "after step 1" in texts(again)
@@ -446,7 +446,7 @@ def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
     app.button_group(key="predictors").set_value(["item-mean", "constant"])
     app = _compare(app)
     store = storing.Store(data_dir / "lusifer.db")
-    newest, oldest = (r["id"] for r in store.runs("comparison"))
+    newest, oldest = (r["id"] for r in store.list_runs("comparison"))
     assert newest in texts(app)
     there = open_page("errors", run=oldest)
     assert not there.exception and f"Run {oldest}" in texts(there)
@@ -457,19 +457,18 @@ def test_a_link_to_a_run_opens_that_run(data_dir: Path) -> None:
 
 
 def test_a_file_of_an_older_version_leaves_the_summary(data_dir: Path) -> None:
-    from lusifer.ui import runs as recorded_runs
 
     app = open_page("errors")
     app.button_group(key="predictors").set_value(["bias", "constant"])
     app = _compare(app)
-    run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
+    run = storing.Store(data_dir / "lusifer.db").list_runs("comparison")[0]["id"]
     import pandas as pd
 
-    old = pd.read_parquet(recorded_runs.path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
-    old.to_parquet(recorded_runs.path(run))
+    old = pd.read_parquet(tables.table_path(run))[["user_id", "item_id", "rating", "timestamp", "bias"]]
+    old.to_parquet(tables.table_path(run))
     st.cache_data.clear()
     again = open_page("errors", run=run)
-    assert not again.exception and "only its summary is left" in texts(again)
+    assert not again.exception and "only its summary is shown" in texts(again)
 
 
 def test_the_audit_is_of_the_run_s_own_model(data_dir: Path, openai_server, monkeypatch) -> None:
@@ -479,7 +478,7 @@ def test_the_audit_is_of_the_run_s_own_model(data_dir: Path, openai_server, monk
     app.button_group(key="predictors").set_value(["simulator", "constant"])
     app.number_input(key="sample").set_value(5)
     app = _compare(app)
-    run = storing.Store(data_dir / "lusifer.db").runs("comparison")[0]["id"]
+    run = storing.Store(data_dir / "lusifer.db").list_runs("comparison")[0]["id"]
     other = open_page("errors", run=run, model="openai:small")
     other.button_group(key="view").set_value("audit").run(timeout=60)
     assert not other.exception and "Choose that model and its prompts" in texts(other)

@@ -10,10 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.store import Store
-from lusifer.ui import trials
-from tests.llm.test_local import FILE
+from lusifer.ui.pages.prompts import prompt_comparison_run
+from tests.llm.test_local_file import FILE
 from tests.pages.test_pages import finish, open_page, press, texts
 
 MODEL = "openai:small"
@@ -38,11 +38,11 @@ def store_of(data_dir: Path) -> Store:
 
 def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> None:
     app = open_page("prompts", user="405", model=MODEL)
-    assert not app.exception and "What would be asked" in texts(app)
+    assert not app.exception and "Rendered prompt" in texts(app)
     field = template(app)
     field.set_value(field.value + "\nName at most {{ most }} movies.").run()
     said = texts(app)
-    assert "line 18: there is no variable most" in said and "Nothing can be sent yet" in said
+    assert "line 18: there is no variable most" in said and "The prompt has errors" in said
     assert "Write this profile" not in labels(app) and not server.requests
     assert next(b for b in app.button if b.label.startswith("Save as")).disabled
     field = template(app)
@@ -52,17 +52,17 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     server.behave("garbage", "503")
     press(app, "Write this profile")
     finish(app)
-    assert not app.exception and "made the difference" in texts(app) and "This answer" in texts(app)
+    assert not app.exception and "made the difference" in texts(app) and "New answer" in texts(app)
     assert not [m for m in app.markdown if "](http://e" in m.value], "a model's link is text"
     assert any("Name at most two movies." in str(r) for r in server.requests)
     app.checkbox(key="scratch-again").check().run()
     asked = len(server.requests)
     press(app, "Write this profile (1 call")
     finish(app)
-    assert len(server.requests) == asked + 1 and "The answer before" in texts(app), "a new draw asks anew"
+    assert len(server.requests) == asked + 1 and "Previous answer" in texts(app), "a new draw asks anew"
     next(t for t in app.text_input if t.label == "Note").set_value("two movies").run()
     press(app, "Save as a version")
-    assert not app.exception and store_of(data_dir).prompts()[0]["note"] == "two movies"
+    assert not app.exception and store_of(data_dir).list_prompts()[0]["note"] == "two movies"
     assert app.selectbox(key="prompts").value == "v4"
     # compare on the same development users
     app.segmented_control(key="view").set_value("Compare").run()
@@ -79,22 +79,22 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     assert not app.exception and not app.error and len(server.requests) > before
     board = next(d.value for d in app.dataframe if "Measure" in d.value)
     assert list(board["Measure"])[:4] == ["RMSE", "MAE", "Pearson", "Mean error"]
-    assert {"grounded", "v4"} <= set(board) and "four times of five" in texts(app)
+    assert {"grounded", "v4"} <= set(board) and "at 80 % power" in texts(app)
     assert "4 development users" in texts(app) and "User by user" in texts(app)
     run = param(app, "trial")
     # a note with a thumb stays
     next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value("sounds right").run()
-    assert [n["note"] for n in store_of(data_dir).notes(run)] == ["sounds right"]
+    assert [n["note"] for n in store_of(data_dir).list_notes(run)] == ["sounds right"]
     # make it active
     app.selectbox(key=f"winner-{run}").set_value("v4").run()
     app.button(key="make-active").click().run()
-    assert not app.exception and store_of(data_dir).prompt_labels()["active"] == 4
+    assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 4
     other = open_page("evolution", user="405", model=MODEL)
     assert other.selectbox(key="prompts").value == "active" and "two movies" in texts(other)
     # and back
     app.segmented_control(key="view").set_value("Versions").run()
     app.button(key="roll-active").click().run()
-    assert not app.exception and store_of(data_dir).prompt_labels()["active"] == 1
+    assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 1
     link = open_page("prompts", model=MODEL, view="Compare", trial=run)
     assert not link.exception and link.selectbox(key="trial-run").value == run, "a comparison has a link"
 
@@ -109,7 +109,7 @@ def test_the_final_check_is_counted_and_dated(data_dir: Path, server) -> None:
     press(app, "Check on held-out users")
     finish(app)
     assert not app.exception and "2 held-out users" in texts(app)
-    (row,) = store_of(data_dir).runs("prompt-final")
+    (row,) = store_of(data_dir).list_runs("prompt-final")
     from lusifer import datasets
     from lusifer.datasets.splits import held_out
 
@@ -130,12 +130,12 @@ def test_a_grid_marks_its_best_front(data_dir: Path, server) -> None:
     assert not app.exception and not app.error
     board = next(d.value for d in app.dataframe if "Measure" in d.value)
     assert len(board.columns) == 6 and "Built-in (no LLM)" in board
-    assert "Quality against cost" in texts(app) and len(app.get("plotly_chart")) == 1
+    assert "Quality vs. cost" in texts(app) and len(app.get("plotly_chart")) == 1
     temperatures = {r["temperature"] for r in server.requests}
     assert temperatures == {0, 0.7}
-    with pytest.raises(BadRequest, match="27 candidates are too many"):
+    with pytest.raises(InvalidInputError, match="27 candidates are too many"):
         specs = ["openai:a", "openai:b", "openai:c"]
-        trials.entries(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
+        prompt_comparison_run.expand_candidates(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
 
 
 def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> None:
@@ -147,14 +147,14 @@ def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> N
     template(one).set_value("FIRST, FURTHER {{ facts }}").run()
     template(two).set_value("THE OTHER TAB {{ facts }}").run()
     kept = store_of(data_dir)
-    said = [json.loads(kept.draft(d["id"])["data"])["templates"]["update"] for d in kept.drafts()]
+    said = [json.loads(kept.get_draft(d["id"])["data"])["templates"]["update"] for d in kept.list_drafts()]
     assert set(said) == {"FIRST, FURTHER {{ facts }}", "THE OTHER TAB {{ facts }}"}
     assert not one.exception and not two.exception
     press(one, "Save as a version")
     press(two, "Save as a version")
-    assert {v["parent"] for v in kept.prompts()[:2]} == {1} and len(kept.prompts()) == 5
+    assert {v["parent"] for v in kept.list_prompts()[:2]} == {1} and len(kept.list_prompts()) == 5
     gone = open_page("prompts", user="405", model=MODEL, draft="nothing")
-    assert not gone.exception and "not kept any more" in texts(gone)
+    assert not gone.exception and "no longer exists" in texts(gone)
 
 
 def test_a_half_written_template_and_a_hostile_one_break_nothing(data_dir: Path, server) -> None:
@@ -174,7 +174,7 @@ def test_a_half_written_template_and_a_hostile_one_break_nothing(data_dir: Path,
 
 def test_with_the_built_in_it_says_so(data_dir: Path) -> None:
     app = open_page("prompts", user="405")
-    assert "ignores wording" in texts(app) and "Write this profile" not in labels(app)
+    assert "ignores prompt wording" in texts(app) and "Write this profile" not in labels(app)
     app.segmented_control(key="template").set_value("rate").run()
     app.number_input(key="user").set_value(99999).run()
     assert not app.exception and "no user 99999" in texts(app)
@@ -183,16 +183,16 @@ def test_with_the_built_in_it_says_so(data_dir: Path) -> None:
 def test_versions_are_labelled_compared_and_travel(data_dir: Path) -> None:
     app = open_page("prompts", view="Versions")
     assert not app.exception
-    next(t for t in app.text_input if t.label.startswith("New label")).set_value("demo")
+    next(t for t in app.text_input if t.label.startswith("Label to create")).set_value("demo")
     next(b for b in app.button if b.label == "Set").click().run()
     store = store_of(data_dir)
-    assert "demo" in store.prompt_labels()
-    next(t for t in app.text_input if t.label.startswith("New label")).set_value("v7")
+    assert "demo" in store.list_prompt_labels()
+    next(t for t in app.text_input if t.label.startswith("Label to create")).set_value("v7")
     next(b for b in app.button if b.label == "Set").click().run()
     assert "can't be called" in texts(app) and not app.exception
     said = json.loads(prompts.to_json(prompts.load("paper"))) | {"name": "mine", "recent": 4}
     app.get("file_uploader")[0].upload("mine.json", json.dumps(said).encode()).run()
-    assert not app.exception and store.prompts()[0]["name"] == "mine"
+    assert not app.exception and store.list_prompts()[0]["name"] == "mine"
     app.run()
     table = app.dataframe[0].value
     assert table["Version"].iloc[0] == "v4" and table["Note"].iloc[0] == "Imported from mine.json"
@@ -226,12 +226,12 @@ def test_a_real_model_answers_a_scratch_run(data_dir: Path) -> None:
     store = store_of(data_dir)
     from lusifer.prompts import versions
 
-    versions.prepare(store)
+    versions.ensure_shipped_versions(store)
     made = versions.save(store, prompts.from_json(json.dumps(said)))
     app = open_page("prompts", user="405", model=f"file:{FILE}", prompts=made.name, template="first")
     press(app, "Write this profile")
     finish(app)
-    assert not app.exception and ("This answer" in texts(app) or app.error)
+    assert not app.exception and ("New answer" in texts(app) or app.error)
     rows = sqlite3.connect(data_dir / "lusifer.db").execute("select status, prompt_version from calls").fetchall()
     assert rows and all(v.startswith("tiny-") for _, v in rows)
 
@@ -243,9 +243,9 @@ def test_a_scratch_answer_stays_with_whom_it_was_asked_for(data_dir: Path, serve
     app.number_input(key="user").set_value(13).run()
     finish(app)
     server.delay = 0.0
-    assert not app.exception and "This answer" not in texts(app), "user 13 was not asked about"
+    assert not app.exception and "New answer" not in texts(app), "user 13 was not asked about"
     app.number_input(key="user").set_value(405).run()
-    assert "This answer" in texts(app)
+    assert "New answer" in texts(app)
 
 
 def test_an_odd_name_and_an_odd_link_break_no_draft(data_dir: Path, server) -> None:
@@ -277,7 +277,7 @@ def test_another_result_can_be_chosen(data_dir: Path, server) -> None:
     finish(app)
     new, old = (
         app.selectbox(key="trial-run").value,
-        store_of(data_dir).runs("prompt-trial")[1]["id"],
+        store_of(data_dir).list_runs("prompt-trial")[1]["id"],
     )
     assert new != old
     app.selectbox(key="trial-run").set_value(old).run()
@@ -295,7 +295,7 @@ def test_two_tabs_keep_each_other_s_notes(data_dir: Path, server) -> None:
     two = open_page("prompts", model=MODEL, view="Compare", trial=run)
     next(t for t in two.text_input if t.placeholder == "A note on this answer").set_value("kept?").run()
     one.run()
-    assert [n["note"] for n in store_of(data_dir).notes(run)] == ["kept?"]
+    assert [n["note"] for n in store_of(data_dir).list_notes(run)] == ["kept?"]
 
 
 def test_prompts_that_want_evidence_are_not_asked_without(data_dir: Path, server) -> None:

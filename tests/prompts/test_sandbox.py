@@ -12,9 +12,9 @@ import pytest
 from jinja2 import TemplateError
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
-from lusifer.prompts import mistakes, sandbox
-from lusifer.simulator import StatisticalUserModel, evolve, plan, questions
+from lusifer.errors import InvalidInputError
+from lusifer.prompts import sandbox, validation
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec, prompt_rendering
 from lusifer.simulator.evolution import context_after
 
 WRITING = (Path(tempfile.gettempdir()) / "lusifer-written-by-a-template").as_posix()
@@ -103,12 +103,12 @@ HUGE = [
 @pytest.fixture(scope="module")
 def values(ml100k, last10) -> dict:
     model, p = StatisticalUserModel(), prompts.load()
-    steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model)))
-    context = context_after(ml100k, last10, 405, steps[:2]).reading(steps[2].batch)
+    steps = list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 405, model)))
+    context = context_after(ml100k, last10, 405, steps[:2]).with_batch(steps[2].batch)
     return {
-        **questions.system_values(context),
-        **questions.update_values(p, context),
-        **questions.rate_values(p, context, ml100k.items_of([50, 181])),
+        **prompt_rendering.system_values(context),
+        **prompt_rendering.update_values(p, context),
+        **prompt_rendering.rate_values(p, context, ml100k.items_of([50, 181])),
     }
 
 
@@ -126,7 +126,7 @@ UNCOMPILABLE = [
 def test_what_python_can_not_compile_is_a_mistake_like_any_other(text: str) -> None:
     with pytest.raises(TemplateError):
         sandbox.render(text, {})
-    assert mistakes.static("rate", text, ["a"])
+    assert validation.check_syntax("rate", text, ["a"])
 
 
 def memory() -> int:
@@ -181,10 +181,10 @@ def test_an_error_has_its_line() -> None:
         with pytest.raises(TemplateError) as failed:
             sandbox.render(text, {})
         assert sandbox.line_of(failed.value) == at
-    with pytest.raises(BadRequest, match=r"Template rate of grounded, line 2: 'nobody' is undefined"):
-        prompts.load().shows("rate", "x\n{{ nobody }}").render("rate")
+    with pytest.raises(InvalidInputError, match=r"Template rate of grounded, line 2: 'nobody' is undefined"):
+        prompts.load().with_template("rate", "x\n{{ nobody }}").render("rate")
 
 
 def test_shipped_templates_are_compiled_once() -> None:
     text = dict(prompts.load().templates)["rate"]
-    assert sandbox.compiled(text) is sandbox.compiled(text)
+    assert sandbox.compile_template(text) is sandbox.compile_template(text)

@@ -8,53 +8,53 @@ from dataclasses import replace
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest
-from lusifer.prompts import mistakes, versions
-from lusifer.simulator.questions import VARIABLES
+from lusifer.errors import InvalidInputError
+from lusifer.prompts import validation, versions
+from lusifer.simulator.prompt_rendering import VARIABLES
 
 
 def test_a_version_is_its_content(store) -> None:
-    versions.prepare(store)
-    shipped = {versions.get(store, r["number"]).name for r in store.prompts()}
+    versions.ensure_shipped_versions(store)
+    shipped = {versions.get(store, r["number"]).name for r in store.list_prompts()}
     assert shipped == set(prompts.SHIPPED)
     own = replace(prompts.load(), temperature=0.5)
     made = versions.save(store, own, 1, " warmer ")
     assert (made.number, made.parent, made.note, made.name) == (4, 1, "warmer", "v4")
     assert versions.save(store, own, 2, "again") == made, "the same content is the same version"
-    assert versions.find("v4", store) == own and versions.find("grounded", store) == prompts.load()
-    versions.prepare(store)
-    assert len(store.prompts()) == 4
-    assert store.prompts()[0]["hash"] == own.hash and own.version.endswith(own.hash[:8])
+    assert versions.resolve("v4", store) == own and versions.resolve("grounded", store) == prompts.load()
+    versions.ensure_shipped_versions(store)
+    assert len(store.list_prompts()) == 4
+    assert store.list_prompts()[0]["hash"] == own.hash and own.version.endswith(own.hash[:8])
 
 
 def test_labels_move_and_roll_back(store) -> None:
-    versions.prepare(store)
-    assert versions.find("active", store) == versions.find("baseline", store) == prompts.load()
+    versions.ensure_shipped_versions(store)
+    assert versions.resolve("active", store) == versions.resolve("baseline", store) == prompts.load()
     own = versions.save(store, replace(prompts.load(), recent=3))
-    with pytest.raises(BadRequest, match="pointed at nothing else"):
+    with pytest.raises(InvalidInputError, match="no earlier version"):
         versions.rollback(store)
-    assert versions.move(store, "active", own.number) == 1
-    assert versions.find("active", store).recent == 3
-    assert versions.rollback(store) == 1 and versions.find("active", store) == prompts.load()
+    assert versions.move_label(store, "active", own.number) == 1
+    assert versions.resolve("active", store).recent == 3
+    assert versions.rollback(store) == 1 and versions.resolve("active", store) == prompts.load()
     assert versions.rollback(store) == own.number, "there and back again"
-    versions.move(store, "for-the-board", 2)
-    assert versions.names(store)[:3] == ["active", "baseline", "for-the-board"]
-    assert "v4" in versions.names(store)
+    versions.move_label(store, "for-the-board", 2)
+    assert versions.list_names(store)[:3] == ["active", "baseline", "for-the-board"]
+    assert "v4" in versions.list_names(store)
     for wrong in ("v3", "grounded", "Big", "", "a b", "-x"):
-        with pytest.raises(BadRequest):
-            versions.move(store, wrong, 1)
-    with pytest.raises(BadRequest, match="no prompt version v99"):
-        versions.move(store, "active", 99)
-    with pytest.raises(BadRequest, match="no prompts called 'gone'"):
-        versions.find("gone", store)
-    assert versions.names(None) == list(prompts.SHIPPED) and versions.find("active", None) == prompts.load()
+        with pytest.raises(InvalidInputError):
+            versions.move_label(store, wrong, 1)
+    with pytest.raises(InvalidInputError, match="no prompt version v99"):
+        versions.move_label(store, "active", 99)
+    with pytest.raises(InvalidInputError, match="no prompts named 'gone'"):
+        versions.resolve("gone", store)
+    assert versions.list_names(None) == list(prompts.SHIPPED) and versions.resolve("active", None) == prompts.load()
 
 
 def test_differences_of_parameters_and_templates() -> None:
     one = prompts.load()
     other = replace(one, temperature=0.7, evidence=True, metadata=("genres",))
-    other = other.shows("update", dict(one.templates)["update"] + "\nBe brief.")
-    found = {d.what: d for d in versions.diff(one, other)}
+    other = other.with_template("update", dict(one.templates)["update"] + "\nBe brief.")
+    found = {d.part: d for d in versions.diff(one, other)}
     assert set(found) == {"temperature", "evidence", "metadata", "update"}
     assert (found["evidence"].before, found["evidence"].after) == ("off", "on")
     assert found["metadata"].after == "genres"
@@ -75,7 +75,7 @@ def test_a_file_of_the_first_format_is_read() -> None:
     [
         ({"history": 0}, "history can't be 0"),
         ({"metadata": ["plot"]}, "metadata can't be plot"),
-        ({"name": "<b>"}, "can't be called"),
+        ({"name": "<b>"}, "can't be named"),
         ({"items_per_call": 51}, "Give 1 to 50"),
         ({"temperature": 2.5}, "temperature can't be"),
         ({"metadata": "genres"}, "metadata can't be"),
@@ -83,33 +83,33 @@ def test_a_file_of_the_first_format_is_read() -> None:
 )
 def test_parameters_have_bounds(change: dict, says: str) -> None:
     said = json.loads(prompts.to_json(prompts.load())) | change
-    with pytest.raises(BadRequest, match=says):
+    with pytest.raises(InvalidInputError, match=says):
         prompts.from_json(json.dumps(said))
 
 
 def test_every_shipped_template_names_what_is_there() -> None:
     for name in prompts.SHIPPED:
         for template, text in prompts.load(name).templates:
-            assert mistakes.static(template, text, VARIABLES[template]) == [], (name, template)
+            assert validation.check_syntax(template, text, VARIABLES[template]) == [], (name, template)
 
 
 def test_a_mistake_is_at_its_line() -> None:
     known = VARIABLES["rate"]
-    (one,) = mistakes.static("rate", "fine\n{{ profle }}", known)
+    (one,) = validation.check_syntax("rate", "fine\n{{ profle }}", known)
     assert one.line == 2 and "profle" in one.message and "profile" in one.message
-    (two,) = mistakes.static("rate", "{% for x in items %}\n{{ x.id }}", known)
+    (two,) = validation.check_syntax("rate", "{% for x in items %}\n{{ x.id }}", known)
     assert "endfor" in two.message
-    assert mistakes.static("rate", "{% for x in items %}{{ loop.index }}{{ x }}{% endfor %}", known) == []
-    (three,) = mistakes.running("rate", "a\n\n{{ about.nothing }}", {"about": "x"})
+    assert validation.check_syntax("rate", "{% for x in items %}{{ loop.index }}{{ x }}{% endfor %}", known) == []
+    (three,) = validation.check_rendering("rate", "a\n\n{{ about.nothing }}", {"about": "x"})
     assert three.line == 3 and three.text.startswith("rate, line 3: ")
 
 
 def test_drafts_of_two_tabs_lose_nothing(store) -> None:
-    assert store.keep_draft("d1", 1, "first", 0) == ("d1", 1)
-    assert store.keep_draft("d1", 1, "second", 1) == ("d1", 2)
-    other, revision = store.keep_draft("d1", 1, "from the other tab", 1)
+    assert store.save_draft("d1", 1, "first", 0) == ("d1", 1)
+    assert store.save_draft("d1", 1, "second", 1) == ("d1", 2)
+    other, revision = store.save_draft("d1", 1, "from the other tab", 1)
     assert other != "d1" and revision == 1
-    assert store.draft("d1")["data"] == "second" and store.draft(other)["data"] == "from the other tab"
-    assert {d["id"] for d in store.drafts()} == {"d1", other}
-    store.drop_draft("d1")
-    assert store.draft("d1") is None
+    assert store.get_draft("d1")["data"] == "second" and store.get_draft(other)["data"] == "from the other tab"
+    assert {d["id"] for d in store.list_drafts()} == {"d1", other}
+    store.delete_draft("d1")
+    assert store.get_draft("d1") is None

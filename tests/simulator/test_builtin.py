@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lusifer.evaluation import SIMULATOR, evaluate
-from lusifer.simulator import StatisticalUserModel, plan, rate_items
+from lusifer.simulator import StatisticalUserModel, make_evolution_spec, rate_items
 from lusifer.simulator.diff import diff
 from lusifer.simulator.evolution import evolve
 from lusifer.simulator.suggest import suggest
@@ -21,7 +21,7 @@ def everybody(ml100k, last10):
     """The steps of every user with a history."""
     model = StatisticalUserModel()
     return {
-        user: list(evolve(ml100k, last10, model, plan(ml100k, last10, user, model)))
+        user: list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, user, model)))
         for user in last10.train.user_ids.tolist()
     }
 
@@ -103,13 +103,13 @@ def test_error_of_the_expected_value(ml100k, last10) -> None:
 
 def test_ratings_are_on_the_scale_with_a_reason(ml100k, last10, store) -> None:
     model = StatisticalUserModel()
-    what = plan(ml100k, last10, 405, model)
+    what = make_evolution_spec(ml100k, last10, 405, model)
     steps = list(evolve(ml100k, last10, model, what))
     items = ml100k.items_of([50, 172, 1, 313])
     made = rate_items(ml100k, last10, model, what, steps, items, store)
     assert [m.item_id for m in made] == [50, 172, 1, 313]
     for m in made:
-        assert m.rating in {1, 2, 3, 4, 5} and 1 <= m.expected <= 5 and m.spread > 0
+        assert m.rating in {1, 2, 3, 4, 5} and 1 <= m.expected <= 5 and m.std > 0
         assert m.reason.endswith(".") and len(m.reason) > 20
     assert rate_items(ml100k, last10, model, what, steps, items, store) == made
     early = rate_items(ml100k, last10, model, what, steps[:1], items, store)

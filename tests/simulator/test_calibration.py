@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lusifer.datasets import RatingScale, splits
-from lusifer.datasets.model import Details
-from lusifer.errors import BadRequest
-from lusifer.evaluation import scores, simulated
+from lusifer.datasets.dataset import Details
+from lusifer.errors import InvalidInputError
+from lusifer.evaluation import scores, simulation
 from lusifer.simulator import StatisticalUserModel, community
 from lusifer.simulator.calibration import PARTS, Calibrator
 
@@ -55,7 +55,7 @@ def test_a_useless_model_does_no_harm(evidence: bool) -> None:
     by = Calibrator.fit(columns, noise, seen, rating, SCALE, evidence=evidence)
     new, seen, _, truth = world(6000, 3, evidence=evidence)
     said = np.random.default_rng(4).normal(3.4, 1.0, 6000)
-    with_say, without = (by.apply(new, said, seen, say=s).expected for s in (True, False))
+    with_say, without = (by.apply(new, said, seen, model_term=s).expected for s in (True, False))
     assert abs(rmse(with_say, truth) - rmse(without, truth)) < 0.005
     assert abs(by.partial) < 0.05
 
@@ -67,7 +67,7 @@ def test_a_useful_model_is_used(evidence: bool) -> None:
     by = Calibrator.fit(columns, 3 + taste + rng.normal(0, 0.5, 6000), seen, rating, SCALE, evidence=evidence)
     new, seen, taste, truth = world(6000, 3, evidence=evidence)
     said = 3 + taste + rng.normal(0, 0.5, 6000)
-    with_say, without = (by.apply(new, said, seen, say=s).expected for s in (True, False))
+    with_say, without = (by.apply(new, said, seen, model_term=s).expected for s in (True, False))
     assert rmse(with_say, truth) < rmse(without, truth) - 0.02 and by.partial > 0.2
 
 
@@ -79,7 +79,7 @@ def test_a_planted_bias_and_scale_are_recovered() -> None:
     found = by.apply(new, 1.4 + 3 * taste, seen)
     best = rmse(np.clip(3.4 + new["user"] + new["item"] + taste, 1, 5), truth)
     assert rmse(found.expected, truth) < best + 0.02
-    slope = np.polyfit(3 * taste, found.persona, 1)
+    slope = np.polyfit(3 * taste, found.model_term, 1)
     assert slope[0] == pytest.approx(1 / 3, abs=0.06) and abs(slope[1]) < 0.05
 
 
@@ -102,14 +102,14 @@ def test_parts_add_up_and_chances_fit(evidence: bool) -> None:
     by = Calibrator.fit(columns, said, seen, rating, SCALE, evidence=evidence)
     assert by.rows == 2995
     found = by.apply(columns, said, seen)
-    assert np.isnan(found.expected[:5]).all() and np.isnan(found.chances[:5]).all()
+    assert np.isnan(found.expected[:5]).all() and np.isnan(found.probabilities[:5]).all()
     rest = found.rows(np.arange(5, 3000))
-    total = sum(getattr(rest, p) for p in PARTS)
+    total = sum(rest.part(p) for p in PARTS)
     np.testing.assert_allclose(total, rest.expected, atol=1e-12)
     assert (rest.expected >= 1).all() and (rest.expected <= 5).all()
-    np.testing.assert_allclose(rest.chances.sum(axis=1), 1)
+    np.testing.assert_allclose(rest.probabilities.sum(axis=1), 1)
     inside = (rest.expected > 1.03) & (rest.expected < 4.97)
-    np.testing.assert_allclose((rest.chances @ SCALE.values)[inside], rest.expected[inside], atol=1e-6)
+    np.testing.assert_allclose((rest.probabilities @ SCALE.values)[inside], rest.expected[inside], atol=1e-6)
     if not evidence:
         assert (rest.community == 0).all()
     drawn = found.sample(SCALE, 3)
@@ -125,30 +125,30 @@ def test_half_stars() -> None:
     columns["habit"] = np.zeros((2000, 10))
     by = Calibrator.fit(columns, 3 + taste, seen, scale.clip(rating - 0.5), scale, evidence=False)
     found = by.apply(columns, 3 + taste, seen)
-    assert found.chances.shape == (2000, 10)
+    assert found.probabilities.shape == (2000, 10)
     assert set(found.sample(scale, 0)) <= set(scale.values.tolist())
 
 
 def test_too_few_forecasts() -> None:
     columns, seen, taste, rating = world(29, 12)
-    with pytest.raises(BadRequest, match="29 forecasts are too few"):
+    with pytest.raises(InvalidInputError, match="29 forecasts are too few"):
         Calibrator.fit(columns, 3 + taste, seen, rating, SCALE, evidence=False)
 
 
 def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tmp_path, monkeypatch) -> None:
     """Read back they are the same; other details, another seed or other training ratings are others."""
-    monkeypatch.setattr(simulated, "TEACHERS", 40)
+    monkeypatch.setattr(simulation, "MAX_TEACHERS", 40)
     model = StatisticalUserModel()
-    made = simulated.teachers(ml100k, last10, model, folder=tmp_path)
+    made = simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)
     (file,) = tmp_path.iterdir()
-    plain = simulated.teachers(ml100k, last10, model)
-    monkeypatch.setattr(simulated, "evolve", None)  # nobody forecasts again
-    again = simulated.teachers(ml100k, last10, model, folder=tmp_path)
+    plain = simulation.teacher_forecasts(ml100k, last10, model)
+    monkeypatch.setattr(simulation, "evolve", None)  # nobody forecasts again
+    again = simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)
     for found in (made, again):
         for name, values in plain.arrays().items():
             np.testing.assert_array_equal(values, found.arrays()[name], err_msg=name)
             assert values.dtype == found.arrays()[name].dtype
-    columns = [f.columns(community.light(ml100k, last10)) for f in (plain, again)]
+    columns = [f.columns(community.offsets_only(ml100k, last10)) for f in (plain, again)]
     for name, values in columns[0].items():
         np.testing.assert_array_equal(values, columns[1][name], err_msg=name)
     known = {1: Details(1, overview="Toys.")}
@@ -169,11 +169,11 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
         (ml100k, short, model, {}),
     ):
         with pytest.raises(TypeError):
-            simulated.teachers(data, split, by, folder=tmp_path, **more)
+            simulation.teacher_forecasts(data, split, by, folder=tmp_path, **more)
     whole = file.read_bytes()
     damaged = [b"PK torn", whole[: len(whole) // 2], whole.replace(b"cuts", b"cats")]
     np.save(tmp_path / "plain.npy", np.zeros(3))
     for said in (*damaged, (tmp_path / "plain.npy").read_bytes()):
         file.write_bytes(said)
         with pytest.raises(TypeError):
-            simulated.teachers(ml100k, last10, model, folder=tmp_path)
+            simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)

@@ -10,10 +10,10 @@ import pytest
 
 from lusifer import datasets, prompts
 from lusifer.datasets import splits
-from lusifer.datasets.model import RatingTable
+from lusifer.datasets.dataset import RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled
-from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, plan, rate_items
+from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, make_evolution_spec, rate_items
 from lusifer.simulator import community as evidence
 from tests.conftest import write_tiny
 from tests.datasets.test_splits import Listener
@@ -36,8 +36,8 @@ def small(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Fewer rounds of sampling: what is tested here is what goes in, not how well it predicts."""
-    monkeypatch.setattr(evidence, "WHOLE", (12, 8))
-    monkeypatch.setattr(evidence, "PART", (8, 6))
+    monkeypatch.setattr(evidence, "FULL_FIT", (12, 8))
+    monkeypatch.setattr(evidence, "FOLD_FIT", (8, 6))
 
 
 def _with(split: Split, part: str, row: int, rating: float) -> Split:
@@ -57,15 +57,15 @@ def _same(a: evidence.Columns, b: evidence.Columns) -> bool:
 def test_evidence_on_a_training_pair_does_not_know_its_rating(small, tmp_path, quick) -> None:
     split = splits.make(small, "last-5")
     rows = np.flatnonzero(split.train.user == 7)[-3:]
-    whole = evidence.full(small, split, tmp_path)
+    whole = evidence.with_factorization(small, split, tmp_path)
     for row in rows.tolist():
         was = float(split.train.rating[row])
-        other = evidence.full(small, _with(split, "train", row, 1.0 if was > 2 else 5.0), tmp_path)
+        other = evidence.with_factorization(small, _with(split, "train", row, 1.0 if was > 2 else 5.0), tmp_path)
         pair = split.train.user[row : row + 1], split.train.item[row : row + 1]
         assert other.id != whole.id
-        assert _same(whole.of(*pair), other.of(*pair)), "it knows the rating it is asked about"
+        assert _same(whole.evidence_for(*pair), other.evidence_for(*pair)), "it knows the rating it is asked about"
         later = split.test.of_user(7)
-        assert not _same(whole.of(later.user, later.item), other.of(later.user, later.item))
+        assert not _same(whole.evidence_for(later.user, later.item), other.evidence_for(later.user, later.item))
 
 
 def test_evidence_does_not_know_a_test_rating(small, tmp_path, quick) -> None:
@@ -75,36 +75,36 @@ def test_evidence_does_not_know_a_test_rating(small, tmp_path, quick) -> None:
         split.train,
         RatingTable(split.test.user, split.test.item, 6 - split.test.rating, split.test.timestamp),
     )
-    a, b = (evidence.full(small, s, tmp_path / str(n)) for n, s in enumerate((split, flipped)))
-    assert _same(a.of(split.test.user, split.test.item), b.of(split.test.user, split.test.item))
-    light = evidence.light(small, split), evidence.light(small, flipped)
+    a, b = (evidence.with_factorization(small, s, tmp_path / str(n)) for n, s in enumerate((split, flipped)))
+    assert _same(a.evidence_for(split.test.user, split.test.item), b.evidence_for(split.test.user, split.test.item))
+    light = evidence.offsets_only(small, split), evidence.offsets_only(small, flipped)
     for part in (split.train, split.test):
-        assert _same(*(c.of(part.user, part.item) for c in light))
+        assert _same(*(c.evidence_for(part.user, part.item) for c in light))
 
 
 def test_what_is_kept_is_what_was_computed(small, tmp_path, quick, monkeypatch) -> None:
     split = splits.make(small, "last-5")
-    assert not evidence.kept(small, split, tmp_path)
+    assert not evidence.is_cached(small, split, tmp_path)
     told: list[tuple[int, int]] = []
-    first = evidence.full(small, split, tmp_path, tick=lambda *at: told.append(at))
-    assert evidence.kept(small, split, tmp_path) and told[-1][1] == 2 * (12 + 4 * 8)
+    first = evidence.with_factorization(small, split, tmp_path, on_progress=lambda *at: told.append(at))
+    assert evidence.is_cached(small, split, tmp_path) and told[-1][1] == 2 * (12 + 4 * 8)
 
     def again(*_, **__):
         raise AssertionError("computed a second time")
 
-    monkeypatch.setattr(evidence.apart, "run", again)
-    second = evidence.full(small, split, tmp_path)
-    assert _same(first.of([1, 2, 3], [4, 5, 6]), second.of([1, 2, 3], [4, 5, 6]))
+    monkeypatch.setattr(evidence.subprocess_runner, "run", again)
+    second = evidence.with_factorization(small, split, tmp_path)
+    assert _same(first.evidence_for([1, 2, 3], [4, 5, 6]), second.evidence_for([1, 2, 3], [4, 5, 6]))
     (next(tmp_path.glob("*.npz"))).write_bytes(b"half a file")
     with pytest.raises(AssertionError, match="second time"):
-        evidence.full(small, split, tmp_path)
+        evidence.with_factorization(small, split, tmp_path)
 
 
 def test_cancel_keeps_nothing_half_made(small, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(evidence, "WHOLE", (5000, 8))
+    monkeypatch.setattr(evidence, "FULL_FIT", (5000, 8))
     asked = []
-    with pytest.raises(Cancelled):
-        evidence.full(
+    with pytest.raises(CancelledError):
+        evidence.with_factorization(
             small,
             splits.make(small, "last-5"),
             tmp_path,
@@ -115,10 +115,10 @@ def test_cancel_keeps_nothing_half_made(small, tmp_path, monkeypatch) -> None:
 
 def test_neighbours_against_the_definition(small) -> None:
     split = splits.make(small, "last-5")
-    side = evidence.SideInformation.of(small)
+    side = evidence.SideInformation.from_dataset(small)
     bias = evidence.Bias().fit(split.train, small.scale)
     rest = split.train.rating - bias.predict(split.train.user, split.train.item)
-    near = evidence.Neighbours(side, split.train, rest)
+    near = evidence.UserNeighbors(side, split.train, rest)
     dense = near.x.toarray()
     met = near.met.toarray()
     likeness = near.similarity(3)
@@ -128,7 +128,7 @@ def test_neighbours_against_the_definition(small) -> None:
         expected = max(a @ b / (np.sqrt((a @ a) * (b @ b)) + near.doubt), 0)
         assert likeness[other] == pytest.approx(expected)
     item = int(split.test.of_user(4).item[0])
-    made = near.of(np.array([4]), np.array([item]))
+    made = near.evidence_for(np.array([4]), np.array([item]))
     raters = np.flatnonzero(met[:, item - 1])
     top = [u for u in raters[np.argsort(-likeness[raters], kind="stable")][:20] if likeness[u] > 0]
     w = likeness[top]
@@ -137,7 +137,7 @@ def test_neighbours_against_the_definition(small) -> None:
 
 
 def test_folds_lie_in_time_as_the_test_part_does(ml100k, last10) -> None:
-    fold = evidence.folds_of(last10, 40, 0)
+    fold = evidence.assign_folds(last10, 40, 0)
     for user in (1, 405, 943):
         mine = fold[last10.train.user == user][::-1][:40]
         assert (fold[last10.train.user == user][::-1][40:] == -1).all()
@@ -145,26 +145,26 @@ def test_folds_lie_in_time_as_the_test_part_does(ml100k, last10) -> None:
         assert all(len(b) == 1 for b in batches) and len({*map(tuple, batches)}) == len(batches)
     strewn = splits.make(ml100k, "random")
     assert last10.forward and not strewn.forward
-    assert len(set(evidence.folds_of(strewn, 40, 0)[-10:].tolist())) > 1
+    assert len(set(evidence.assign_folds(strewn, 40, 0)[-10:].tolist())) > 1
 
 
 def test_a_model_is_told_the_crowd_and_says_so(small, tmp_path, quick) -> None:
     split = splits.make(small, "last-5")
-    told = evidence.full(small, split, tmp_path)
+    told = evidence.with_factorization(small, split, tmp_path)
     listener = Listener()
     model = LLMUserModel(listener, replace(prompts.load(), evidence=True))
-    what = plan(small, split, 9, model, community=told)
+    what = make_evolution_spec(small, split, 9, model, community=told)
     list(evolve(small, split, model, what, community=told))
     asked = [t for t in listener.heard if "MOVIES TO RATE" in t]
     assert asked and all("estimate for this user" in t and "| others" in t for t in asked)
     alone = Listener()
     bare = LLMUserModel(alone, prompts.load())
-    list(evolve(small, split, bare, plan(small, split, 9, bare)))
+    list(evolve(small, split, bare, make_evolution_spec(small, split, 9, bare)))
     assert not [t for t in alone.heard if "others" in t and "MOVIES TO RATE" in t]
     assert model.version != bare.version
     builtin = StatisticalUserModel(evidence=True)
-    what = plan(small, split, 9, builtin, community=told)
-    assert what.id != plan(small, split, 9, StatisticalUserModel()).id
+    what = make_evolution_spec(small, split, 9, builtin, community=told)
+    assert what.id != make_evolution_spec(small, split, 9, StatisticalUserModel()).id
     steps = list(evolve(small, split, builtin, what, community=told))
     reasons = [f.reason for s in steps for f in s.forecast]
     assert all("crowd" in r or "Nobody else" in r for r in reasons)
@@ -173,39 +173,39 @@ def test_a_model_is_told_the_crowd_and_says_so(small, tmp_path, quick) -> None:
 def test_evidence_that_is_not_there_is_asked_for(small, tmp_path) -> None:
     split = splits.make(small, "last-5")
     model = StatisticalUserModel(evidence=True)
-    with pytest.raises(BadRequest, match="has not been computed"):
-        plan(small, split, 9, model)
-    light = evidence.light(small, split)
-    with pytest.raises(BadRequest, match="histories of 40"):
-        plan(small, split, 9, model, history=80, community=light)
+    with pytest.raises(InvalidInputError, match="has not been computed"):
+        make_evolution_spec(small, split, 9, model)
+    light = evidence.offsets_only(small, split)
+    with pytest.raises(InvalidInputError, match="histories of 40"):
+        make_evolution_spec(small, split, 9, model, history=80, community=light)
 
 
 def test_the_crowd_of_one_movie(ml100k, last10) -> None:
-    light = evidence.light(ml100k, last10)
+    light = evidence.offsets_only(ml100k, last10)
     item = int(last10.test.of_user(405).item[0])
-    crowd = light.crowd(405, [item])[item]
+    crowd = light.item_evidence(405, [item])[item]
     ratings = last10.train.rating[last10.train.item == item].astype(float)
-    assert crowd.count == len(ratings) and crowd.estimate is None and crowd.near_mean is None
+    assert crowd.count == len(ratings) and crowd.fm_estimate is None and crowd.near_mean is None
     damped = (ratings.sum() + 5 * last10.train.mean) / (len(ratings) + 5)
     assert crowd.mean == pytest.approx(damped)
 
 
 def test_a_folder_that_cant_be_written(small, quick) -> None:
-    made = evidence.full(small, splits.make(small, "last-5"), Path("/proc/nothing"))
-    assert made.full
+    made = evidence.with_factorization(small, splits.make(small, "last-5"), Path("/proc/nothing"))
+    assert made.has_factorization
 
 
 def test_there_is_no_crowd_for_an_old_rating_of_the_users_own(small, tmp_path, quick) -> None:
     """What was rated before any history that is read is in everything that is fitted."""
     split = splits.make(small, "last-5")
-    told = evidence.full(small, split, tmp_path, history=5)
+    told = evidence.with_factorization(small, split, tmp_path, history=5)
     mine = split.train.of_user(9).item.tolist()
     old, read = mine[:-5], mine[-5:]
-    crowd = told.crowd(9, [*old, *read, int(split.test.of_user(9).item[0])])
+    crowd = told.item_evidence(9, [*old, *read, int(split.test.of_user(9).item[0])])
     assert not set(crowd) & set(old) and set(read) < set(crowd) and len(crowd) == len(read) + 1
-    assert told.crowd(9, old) == {}
+    assert told.item_evidence(9, old) == {}
     builtin = StatisticalUserModel(evidence=True)
-    what = plan(small, split, 9, builtin, history=5, community=told)
+    what = make_evolution_spec(small, split, 9, builtin, history=5, community=told)
     steps = list(evolve(small, split, builtin, what, community=told))
     rated = rate_items(small, split, builtin, what, steps, small.items_of(old[:2]), None, told)
     assert not [r for r in rated if "crowd" in r.reason]
@@ -213,7 +213,7 @@ def test_there_is_no_crowd_for_an_old_rating_of_the_users_own(small, tmp_path, q
 
 def test_half_a_file_is_not_taken_for_prepared(small, tmp_path, quick) -> None:
     split = splits.make(small, "last-5")
-    evidence.full(small, split, tmp_path)
+    evidence.with_factorization(small, split, tmp_path)
     file = next(tmp_path.glob("*.npz"))
     file.write_bytes(file.read_bytes()[:5000])
-    assert not evidence.kept(small, split, tmp_path)
+    assert not evidence.is_cached(small, split, tmp_path)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from lusifer import datasets
 from lusifer.datasets import splits
-from lusifer.errors import BadRequest, Cancelled, EmptyHistory, UnknownId
-from lusifer.simulator import StatisticalUserModel, plan, run_evolution, stored_steps
-from lusifer.simulator.evolution import batches, context_after, evolve, history_of, step_from_json
+from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, UnknownIdError
+from lusifer.simulator import StatisticalUserModel, load_steps, make_evolution_spec, run_evolution
+from lusifer.simulator.evolution import context_after, evolve, history_of, split_into_batches, step_from_json
 from tests.conftest import write_tiny
 
 
@@ -36,14 +36,14 @@ class Counting(StatisticalUserModel):
 
 @given(st.lists(st.integers(), max_size=60), st.integers(1, 15))
 def test_batches_lose_nothing_and_keep_the_order(values: list[int], size: int) -> None:
-    cut = batches(values, size)  # type: ignore[arg-type]
+    cut = split_into_batches(values, size)  # type: ignore[arg-type]
     assert [v for b in cut for v in b] == values
     assert all(len(b) == size for b in cut[:-1]) and all(1 <= len(b) <= size for b in cut)
 
 
 def test_forty_newest_oldest_first_and_forecast_before_update(ml100k, last10) -> None:
     model = Counting()
-    steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 405, model)))
+    steps = list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 405, model)))
     assert [len(s.batch) for s in steps] == [10] * 4
     order = [(r.timestamp, r.item.id) for s in steps for r in s.batch]
     assert order == sorted(order)
@@ -58,13 +58,13 @@ def test_forty_newest_oldest_first_and_forecast_before_update(ml100k, last10) ->
 @pytest.mark.parametrize(("history", "size", "shape"), [(40, 10, [10] * 4), (25, 10, [10, 10, 5]), (7, 3, [3, 3, 1])])
 def test_history_and_batch_size_are_adjustable(ml100k, last10, history, size, shape) -> None:
     model = StatisticalUserModel()
-    what = plan(ml100k, last10, 405, model, history=history, batch_size=size)
+    what = make_evolution_spec(ml100k, last10, 405, model, history=history, batch_size=size)
     assert [len(s.batch) for s in evolve(ml100k, last10, model, what)] == shape
 
 
 def test_without_forecasts(ml100k, last10) -> None:
     model = Counting()
-    what = plan(ml100k, last10, 405, model, forecasts=False)
+    what = make_evolution_spec(ml100k, last10, 405, model, forecasts=False)
     steps = list(evolve(ml100k, last10, model, what))
     assert {k for k, _ in model.calls} == {"update"} and not steps[0].forecast
 
@@ -85,7 +85,7 @@ def tiny(tmp_path: Path):
 def test_three_ratings_make_one_short_step(tiny) -> None:
     data, split = tiny
     model = StatisticalUserModel()
-    steps = list(evolve(data, split, model, plan(data, split, 1, model)))
+    steps = list(evolve(data, split, model, make_evolution_spec(data, split, 1, model)))
     assert [len(s.batch) for s in steps] == [3]
     assert steps[0].explanation and steps[0].profile.about.startswith("A ")
 
@@ -93,23 +93,23 @@ def test_three_ratings_make_one_short_step(tiny) -> None:
 def test_no_ratings_is_a_clear_error(tiny) -> None:
     data, split = tiny
     model = StatisticalUserModel()
-    with pytest.raises(EmptyHistory, match="User 3 has no rating in the training part"):
-        list(evolve(data, split, model, plan(data, split, 3, model)))
-    with pytest.raises(UnknownId):
-        plan(data, split, 77, model)
+    with pytest.raises(EmptyHistoryError, match="User 3 has no rating in the training set"):
+        list(evolve(data, split, model, make_evolution_spec(data, split, 3, model)))
+    with pytest.raises(UnknownIdError):
+        make_evolution_spec(data, split, 77, model)
     for wrong in ({"history": 0}, {"batch_size": 0}):
-        with pytest.raises(BadRequest):
-            plan(data, split, 1, model, **wrong)
+        with pytest.raises(InvalidInputError):
+            make_evolution_spec(data, split, 1, model, **wrong)
 
 
 def test_kept_steps_are_not_computed_again(ml100k, last10, store) -> None:
     first = Counting()
-    what = plan(ml100k, last10, 13, first)
+    what = make_evolution_spec(ml100k, last10, 13, first)
     whole = []
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         for step in run_evolution(ml100k, last10, first, what, store, cancelled=lambda: len(first.calls) >= 4):
             whole.append(step)
-    assert len(whole) == 2 and len(stored_steps(ml100k, what, store)) == 2
+    assert len(whole) == 2 and len(load_steps(ml100k, what, store)) == 2
     second = Counting()
     steps = list(run_evolution(ml100k, last10, second, what, store))
     assert second.calls == [(k, n) for n in (20, 30) for k in ("forecast", "update")]
@@ -121,12 +121,12 @@ def test_kept_steps_are_not_computed_again(ml100k, last10, store) -> None:
 
 def test_a_step_survives_the_store(ml100k, last10) -> None:
     model = StatisticalUserModel()
-    for step in evolve(ml100k, last10, model, plan(ml100k, last10, 1, model)):
+    for step in evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 1, model)):
         assert step_from_json(step.to_json(), ml100k) == step
 
 
 def test_the_plan_names_everything_that_decides_the_result(ml100k, last10) -> None:
-    base = plan(ml100k, last10, 1, StatisticalUserModel())
+    base = make_evolution_spec(ml100k, last10, 1, StatisticalUserModel())
     other = {
         "dataset": "x",
         "dataset_hash": "x",
@@ -147,7 +147,7 @@ def test_the_plan_names_everything_that_decides_the_result(ml100k, last10) -> No
 
 def test_context_after_steps_is_the_one_the_last_update_left(ml100k, last10) -> None:
     model = StatisticalUserModel()
-    steps = list(evolve(ml100k, last10, model, plan(ml100k, last10, 1, model)))
+    steps = list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 1, model)))
     context = context_after(ml100k, last10, 1, steps[:2])
     assert context.profile == steps[1].profile
     assert context.seen == history_of(ml100k, last10, 1, 40)[:20]

@@ -7,24 +7,24 @@ from itertools import pairwise
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import BadRequest, ModelError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation import SIMULATOR, evaluate
-from lusifer.llm import Endpoint, Recorded
+from lusifer.llm import CachedLLM, Endpoint
 from lusifer.llm.openai_compatible import OpenAICompatible
-from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution, user_model
-from lusifer.simulator.estimate import for_evolution, for_rating, for_users
+from lusifer.simulator import LLMUserModel, make_evolution_spec, rate_items, run_evolution, user_model
+from lusifer.simulator.estimate import estimate_evolution, estimate_rating, estimate_users
 from lusifer.simulator.evolution import context_after
 from tests.servers.openai import KEY
 
 
 @pytest.fixture
 def model(openai_server, store):
-    llm = Recorded(OpenAICompatible(Endpoint("openai", openai_server.url, KEY), "small"), store)
+    llm = CachedLLM(OpenAICompatible(Endpoint("openai", openai_server.url, KEY), "small"), store)
     return LLMUserModel(llm, prompts.load())
 
 
 def _evolve(ml100k, last10, model, store, user=405):
-    what = plan(ml100k, last10, user, model)
+    what = make_evolution_spec(ml100k, last10, user, model)
     return what, list(run_evolution(ml100k, last10, model, what, store))
 
 
@@ -40,10 +40,10 @@ def test_evolution_and_rating_and_no_call_the_second_time(ml100k, last10, model,
     assert asked == 9
     assert _evolve(ml100k, last10, model, store)[1] == steps
     assert rate_items(ml100k, last10, model, what, steps, items, store) == made
-    store.forget_steps(what.id)
+    store.delete_steps(what.id)
     assert _evolve(ml100k, last10, model, store)[1] == steps, "from the answers alone"
     assert len(openai_server.requests) == asked
-    used = store.usage()
+    used = store.get_usage()
     assert used["made"] == 9 and used["cached"] == 8 and used["failed"] == 0
 
 
@@ -63,7 +63,7 @@ def test_what_the_model_is_told(ml100k, last10, model, store, openai_server) -> 
 
 def test_a_failed_update_keeps_the_steps_before_it(ml100k, last10, model, store, openai_server) -> None:
     openai_server.behave("ok", "ok", "ok", "garbage", "garbage")
-    what = plan(ml100k, last10, 405, model)
+    what = make_evolution_spec(ml100k, last10, 405, model)
     found = []
     with pytest.raises(ModelError, match="did not answer with JSON"):
         for step in run_evolution(ml100k, last10, model, what, store):
@@ -86,7 +86,7 @@ def test_a_bad_update_is_repaired_once(ml100k, last10, model, store, openai_serv
     assert all(a != b for a, b in pairwise(roles)), "no role twice in a row"
     if way == "truncated":
         assert repair["max_tokens"] > first["max_tokens"]
-    assert store.usage()["failed"] == 1
+    assert store.get_usage()["failed"] == 1
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,12 @@ def test_expected_ratings_from_token_probabilities(ml100k, last10, model, store,
     for m in made:
         assert m.how == "tokens" and m.rating is not None
         if m.rating == 1:  # 0 is not on the scale
-            assert m.expected == pytest.approx(1) and m.mass == pytest.approx(0.6, abs=1e-3)
+            assert m.expected == pytest.approx(1) and m.scale_probability == pytest.approx(0.6, abs=1e-3)
         else:
             assert m.expected == pytest.approx(m.rating - 1 / 3, abs=1e-3)
-            assert m.spread == pytest.approx((2 / 9) ** 0.5, abs=1e-3)
-            assert m.mass == pytest.approx(0.9, abs=1e-3)
-    store.forget_steps(what.id)
+            assert m.std == pytest.approx((2 / 9) ** 0.5, abs=1e-3)
+            assert m.scale_probability == pytest.approx(0.9, abs=1e-3)
+    store.delete_steps(what.id)
     _, steps = _evolve(ml100k, last10, model, store)
     asked = len(openai_server.requests)
     assert rate_items(ml100k, last10, model, what, steps, items, store) == made
@@ -167,7 +167,7 @@ def test_little_mass_on_the_scale_is_not_trusted(ml100k, last10, model, store, o
     openai_server.mass = 0.3
     what, steps = _evolve(ml100k, last10, model, store)
     for m in rate_items(ml100k, last10, model, what, steps, ml100k.items_of([2, 3]), store):
-        assert m.how == "rating" and m.expected == m.rating and m.mass < 0.5
+        assert m.how == "rating" and m.expected == m.rating and m.scale_probability < 0.5
 
 
 def test_samples_are_drawn_where_there_are_no_probabilities(ml100k, last10, store, openai_server, monkeypatch) -> None:
@@ -179,7 +179,7 @@ def test_samples_are_drawn_where_there_are_no_probabilities(ml100k, last10, stor
     made = rate_items(ml100k, last10, model, what, steps, ml100k.items_of([2, 3]), store)
     assert len(openai_server.requests) - before == 3, "each draw is an answer of its own"
     assert openai_server.requests[-1]["temperature"] > 0
-    assert all(m.how == "samples" and m.spread == 0 for m in made)
+    assert all(m.how == "samples" and m.std == 0 for m in made)
     assert model.version != user_model("openai:small", store).version
 
 
@@ -220,37 +220,37 @@ def test_a_wrong_key_stops_all_workers(ml100k, last10, model, store, openai_serv
 
 
 def test_estimates_are_above_what_is_spent(ml100k, last10, model, store, openai_server) -> None:
-    what = plan(ml100k, last10, 405, model)
-    cost = for_evolution(ml100k, last10, what, model, store)
+    what = make_evolution_spec(ml100k, last10, 405, model)
+    cost = estimate_evolution(ml100k, last10, what, model, store)
     _, steps = _evolve(ml100k, last10, model, store)
     assert cost.calls == len(openai_server.requests) == 8
     sent = sum(len(m["content"]) for r in openai_server.requests for m in r["messages"])
     assert sent / 4 <= cost.input_tokens <= 3 * sent / 4
-    assert for_evolution(ml100k, last10, what, model, store, steps[:3]).cached == 2
+    assert estimate_evolution(ml100k, last10, what, model, store, steps[:3]).cached == 2
     before = len(openai_server.requests)
     items = list(ml100k.items_of(range(1, 26)))
     context = context_after(ml100k, last10, 405, steps)
-    rated = for_rating(model, store, context, items)
+    rated = estimate_rating(model, store, context, items)
     rate_items(ml100k, last10, model, what, steps, items, store)
     assert rated.calls == len(openai_server.requests) - before == 3
-    again = for_rating(model, store, context, items)
+    again = estimate_rating(model, store, context, items)
     assert (again.calls, again.cached, again.tokens) == (0, 3, 0), "stored answers cost nothing"
-    plans = [plan(ml100k, last10, u, model, forecasts=False) for u in (1, 2)]
-    assert for_users(ml100k, last10, plans, model, store).calls == 10
+    plans = [make_evolution_spec(ml100k, last10, u, model, forecasts=False) for u in (1, 2)]
+    assert estimate_users(ml100k, last10, plans, model, store).calls == 10
 
 
 def test_estimates_learn_from_what_calls_used(ml100k, last10, model, store, openai_server) -> None:
-    what = plan(ml100k, last10, 13, model)
-    before = for_evolution(ml100k, last10, what, model, None)
+    what = make_evolution_spec(ml100k, last10, 13, model)
+    before = estimate_evolution(ml100k, last10, what, model, None)
     _evolve(ml100k, last10, model, store)  # user 405: the server counts 120 tokens for any prompt
-    assert for_evolution(ml100k, last10, what, model, store).input_tokens < before.input_tokens / 4
+    assert estimate_evolution(ml100k, last10, what, model, store).input_tokens < before.input_tokens / 4
 
 
 def test_specs(store) -> None:
     assert user_model("builtin", None).spec == "builtin"
     for wrong in ("", "openai:", "openai: ", "gpt-4", "ollama", "nowhere:x"):
-        with pytest.raises(BadRequest, match="names no model"):
+        with pytest.raises(InvalidInputError, match="names no model"):
             user_model(wrong, store)
-    with pytest.raises(BadRequest, match="need the database"):
+    with pytest.raises(InvalidInputError, match="need the database"):
         user_model("openai:x", None)
     assert user_model("ollama:gemma3:4b", store).spec == "ollama:gemma3:4b"

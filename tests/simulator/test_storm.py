@@ -17,11 +17,11 @@ import pytest
 from lusifer import prompts
 from lusifer.errors import ModelError
 from lusifer.evaluation import SIMULATOR, evaluate
-from lusifer.llm import Endpoint, Recorded, openai_compatible
-from lusifer.llm.limits import Gate, Limited
+from lusifer.llm import CachedLLM, Endpoint, openai_compatible
 from lusifer.llm.openai_compatible import OpenAICompatible
-from lusifer.llm.retry import Retrying
-from lusifer.simulator import LLMUserModel, plan, rate_items, run_evolution
+from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM
+from lusifer.llm.retry import RetryingLLM
+from lusifer.simulator import LLMUserModel, make_evolution_spec, rate_items, run_evolution
 from tests.conftest import ROOT
 from tests.servers.openai import KEY
 
@@ -59,7 +59,7 @@ def model(openai_server, store, monkeypatch):
     monkeypatch.setattr(openai_compatible, "TIMEOUT_SECONDS", 1.0)
     monkeypatch.setattr(openai_compatible, "_clients", {})
     client = OpenAICompatible(Endpoint("openai", openai_server.url, KEY), "small")
-    llm = Recorded(Retrying(Limited(client, Gate(32)), first=0.01), store)
+    llm = CachedLLM(RetryingLLM(RateLimitedLLM(client, ConcurrencyLimiter(32)), first=0.01), store)
     return LLMUserModel(llm, prompts.load())
 
 
@@ -67,7 +67,7 @@ def model(openai_server, store, monkeypatch):
 def test_the_main_path_through_each(ml100k, last10, model, store, openai_server, way) -> None:
     """The first answer of an update and of a rating go wrong that way; both end well or with a reason."""
     openai_server.mass = 0.9
-    what = plan(ml100k, last10, 405, model, history=20)
+    what = make_evolution_spec(ml100k, last10, 405, model, history=20)
     openai_server.behave("ok", way)
     try:
         steps = list(run_evolution(ml100k, last10, model, what, store))
@@ -205,7 +205,7 @@ def test_two_processes_use_one_database(data_dir, openai_server) -> None:
 def test_a_budget_ends_the_work_and_what_is_done_is_kept(data_dir, openai_server) -> None:
     env = {**_env(data_dir, openai_server), "LUSIFER_BUDGET_RUN_TOKENS": "20000"}
     done = subprocess.run(_command(openai_server), cwd=ROOT, env=env, capture_output=True, text=True)
-    assert done.returncode == 2 and "The budget of this run would be passed" in done.stderr
+    assert done.returncode == 2 and "The budget of this run would be exceeded" in done.stderr
     db = sqlite3.connect(data_dir / "lusifer.db")
     assert 0 < db.execute("select sum(tokens) from spending").fetchone()[0] <= 20_000
     assert db.execute("select count(*) from steps").fetchone()[0] > 0

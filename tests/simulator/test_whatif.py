@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lusifer.errors import BadRequest
-from lusifer.simulator import StatisticalUserModel, evolve, plan, rate_items
+from lusifer.errors import InvalidInputError
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec, rate_items
 from lusifer.simulator.edited import TASTE, profile_of, rate_edited
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.types import SECTIONS, Bullet
-from lusifer.simulator.whatif import WithUsers, altered, consequence, with_local_user
+from lusifer.simulator.whatif import WithUsers, alter_history, compare_evolutions, with_local_user
 
 MODEL = StatisticalUserModel()
 
 
 def _steps(data, split, user):
-    return list(evolve(data, split, MODEL, plan(data, split, user, MODEL)))
+    return list(evolve(data, split, MODEL, make_evolution_spec(data, split, user, MODEL)))
 
 
 def test_only_the_one_user_is_otherwise(ml100k, last10) -> None:
@@ -27,42 +27,42 @@ def test_only_the_one_user_is_otherwise(ml100k, last10) -> None:
     own = own.slice(len(own) - 40, len(own))
     at = int(np.flatnonzero(own.rating < 5)[-1])
     item = int(own.item[at])
-    flipped = altered(ml100k, last10, 13, history=40, ratings={item: 5.0})
+    flipped = alter_history(ml100k, last10, 13, history=40, ratings={item: 5.0})
     assert flipped.train.of_user(13).rating[at] == 5.0 and own.rating[at] != 5.0
     assert flipped.train.of_user(14).item is not None
     assert np.array_equal(flipped.train.of_user(14).rating, last10.train.of_user(14).rating)
     assert flipped.train.mean == last10.train.mean and flipped.test is last10.test
     assert flipped.train.user is last10.train.user, "nothing is copied"
-    assert flipped.id != last10.id == altered(ml100k, last10, 13, history=40, ratings={}).name.split("+")[0]
+    assert flipped.id != last10.id == alter_history(ml100k, last10, 13, history=40, ratings={}).name.split("+")[0]
     batch = own.item[-20:-10]
-    gone = altered(ml100k, last10, 13, history=40, without=set(batch.tolist())).train.of_user(13)
+    gone = alter_history(ml100k, last10, 13, history=40, without=set(batch.tolist())).train.of_user(13)
     assert set(gone.item.tolist()) == set(own.item[-40:].tolist()) - set(batch.tolist()), "no older one moves in"
-    again = altered(ml100k, last10, 13, history=40, ratings={item: 5.0})
+    again = alter_history(ml100k, last10, 13, history=40, ratings={item: 5.0})
     assert again.id == flipped.id, "the same change has the same name"
-    without = altered(ml100k, last10, 13, history=40, without={item})
+    without = alter_history(ml100k, last10, 13, history=40, without={item})
     assert item not in without.train.of_user(13).item and len(without.train.of_user(13)) == 39
     for wrong in (
         {"ratings": {99999: 3.0}},
         {"ratings": {item: 7.0}},
         {"without": set(own.item.tolist())},
     ):
-        with pytest.raises(BadRequest):
-            altered(ml100k, last10, 13, history=40, **wrong)
+        with pytest.raises(InvalidInputError):
+            alter_history(ml100k, last10, 13, history=40, **wrong)
 
 
 def test_what_rests_on_a_rating_moves_with_it(ml100k, last10) -> None:
     real = _steps(ml100k, last10, 13)
     change = next(c for s in real for c in s.changes if len(c.item_ids) >= 2 and c.polarity)
     items = ml100k.items_of(last10.test.of_user(13).item)
-    before = rate_items(ml100k, last10, MODEL, plan(ml100k, last10, 13, MODEL), real, items, None)
-    split = altered(ml100k, last10, 13, history=40, without=set(change.item_ids))
+    before = rate_items(ml100k, last10, MODEL, make_evolution_spec(ml100k, last10, 13, MODEL), real, items, None)
+    split = alter_history(ml100k, last10, 13, history=40, without=set(change.item_ids))
     other = _steps(ml100k, split, 13)
-    after = rate_items(ml100k, split, MODEL, plan(ml100k, split, 13, MODEL), other, items, None)
+    after = rate_items(ml100k, split, MODEL, make_evolution_spec(ml100k, split, 13, MODEL), other, items, None)
     titles = {i: ml100k.item(i).name for i in change.item_ids}
-    said = consequence(real, other, set(change.item_ids), titles, before, after)
+    said = compare_evolutions(real, other, set(change.item_ids), titles, before, after)
     assert said.explained and said.moved_ratings > 0
     assert said.cited + said.others == len(real[-1].profile.bullets)
-    same = consequence(real, real, set(change.item_ids), titles, before, before)
+    same = compare_evolutions(real, real, set(change.item_ids), titles, before, before)
     assert same.cited_moved == same.others_moved == same.moved_ratings == 0
 
 

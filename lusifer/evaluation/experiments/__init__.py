@@ -5,21 +5,21 @@ from __future__ import annotations
 import types
 from dataclasses import dataclass, field
 
-from lusifer.errors import BadRequest
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation.experiments import (
     ablation,
-    batches,
-    cold,
+    batch_size,
+    closed_loop,
+    cold_start,
     contamination,
-    loop,
-    order,
-    repeat,
-    shift,
+    rating_order,
+    repeatability,
+    taste_shift,
 )
-from lusifer.evaluation.experiments.base import Panel, Point, Result, Setting
+from lusifer.evaluation.experiments.base import Panel, Point, Result, RunContext
 from lusifer.simulator.estimate import Estimate
 
-__all__ = ["EXPERIMENTS", "Experiment", "Panel", "Point", "Result", "Setting", "find"]
+__all__ = ["EXPERIMENTS", "Experiment", "Panel", "Point", "Result", "RunContext", "find"]
 
 
 @dataclass(frozen=True)
@@ -32,59 +32,64 @@ class Experiment:
     module: types.ModuleType
     options: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
 
-    def estimate(self, setting: Setting) -> Estimate:
+    def estimate(self, ctx: RunContext) -> Estimate:
         """What it will ask of a language model, less what is stored.
 
         Raises:
-            BadRequest: too few users fit.
+            InvalidInputError: too few users fit.
         """
-        found: Estimate = self.module.estimate(setting)
-        return found
+        result: Estimate = self.module.estimate(ctx)
+        return result
 
-    def run(self, setting: Setting) -> Result:
+    def run(self, ctx: RunContext) -> Result:
         """Do it.
 
         Raises:
-            BadRequest: too few users fit.
+            InvalidInputError: too few users fit.
             ModelError: the model can't be asked.
-            Cancelled: somebody stopped it; what was answered is kept.
+            CancelledError: somebody stopped it; what was answered is kept.
         """
-        found: Result = self.module.run(setting)
-        return found
+        result: Result = self.module.run(ctx)
+        return result
 
 
 EXPERIMENTS = {
     e.name: e
     for e in (
         Experiment(
-            "batches", "Batch size and history", "How many ratings should be read, and how many at a time?", batches
+            "batches",
+            "Batch size and history",
+            "How many ratings should the simulator read, and in what batch size?",
+            batch_size,
         ),
         Experiment(
             "cold",
             "Cold start",
-            "Does it help while little is known of a user?",
-            cold,
-            {"apart": ("Fit each length apart", 0, 0, 1)},
+            "Does the simulator help when little is known about a user?",
+            cold_start,
+            {"apart": ("Fit each length separately", 0, 0, 1)},
         ),
-        Experiment("shift", "Taste shift", "Does it follow a sudden change of taste?", shift),
-        Experiment("order", "Order", "Is the evolution real, or only more data?", order),
+        Experiment("shift", "Taste shift", "Does the simulator follow a sudden change of preferences?", taste_shift),
+        Experiment(
+            "order", "Rating order", "Does the order of the ratings matter, or only their number?", rating_order
+        ),
         Experiment(
             "repeat",
             "Repeatability",
-            "How much differs when everything is asked again?",
-            repeat,
-            {"draws": ("Draws", repeat.DRAWS, 2, 10)},
+            "How much do results vary when everything is repeated?",
+            repeatability,
+            {"draws": ("Repetitions", repeatability.DRAWS, 2, 10)},
         ),
-        Experiment("ablation", "Ablation", "What does each part of what the model is told contribute?", ablation),
+        Experiment("ablation", "Ablation", "What does each part of the prompt contribute?", ablation),
         Experiment(
-            "contamination", "Contamination", "How much of the skill is memory of a public data set?", contamination
+            "contamination", "Contamination", "How much of the accuracy is memory of a public dataset?", contamination
         ),
         Experiment(
             "loop",
             "Closed loop",
-            "What happens when a profile is fed with its own ratings?",
-            loop,
-            {"rounds": ("Rounds", loop.ROUNDS, 1, 20)},
+            "What happens when a profile is updated with its own ratings?",
+            closed_loop,
+            {"rounds": ("Rounds", closed_loop.ROUNDS, 1, 20)},
         ),
     )
 }
@@ -95,8 +100,8 @@ def find(name: str) -> Experiment:
     """An experiment by name.
 
     Raises:
-        BadRequest: there is none.
+        InvalidInputError: there is none.
     """
     if name not in EXPERIMENTS:
-        raise BadRequest(f"There is no experiment {name!r}.", f"Known: {', '.join(EXPERIMENTS)}.")
+        raise InvalidInputError(f"There is no experiment {name!r}.", f"Known: {', '.join(EXPERIMENTS)}.")
     return EXPERIMENTS[name]

@@ -1,4 +1,4 @@
-"""What does each part of what the model is told contribute? One part left out at a time."""
+"""What does each part of the prompt contribute? One part left out at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from lusifer.datasets import Item
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
 from lusifer.prompts import PromptSet
 from lusifer.prompts.sandbox import variables_of
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, UserModel
@@ -26,7 +26,7 @@ def silenced(prompts: PromptSet, name: str, templates: tuple[str, ...]) -> Promp
     texts = dict(prompts.templates)
     used = [t for t in templates if name in variables_of(texts[t])]
     for template in used:
-        prompts = prompts.shows(template, "{% set " + name + ' = "" %}' + texts[template])
+        prompts = prompts.with_template(template, "{% set " + name + ' = "" %}' + texts[template])
     return prompts if used else None
 
 
@@ -41,7 +41,7 @@ def variants(model: LLMUserModel, *, details: bool = True) -> dict[str, PromptSe
     """
     prompts = model.prompts
     shown = [m for m in prompts.metadata if m == "genres" or details]
-    found: dict[str, PromptSet | None] = {
+    prompt_sets: dict[str, PromptSet | None] = {
         "Without the profile": silenced(prompts, "profile", ("rate",)),
         "Without recent items": replace(prompts, recent=0)
         if prompts.recent and "recent" in variables_of(dict(prompts.templates)["rate"])
@@ -51,10 +51,10 @@ def variants(model: LLMUserModel, *, details: bool = True) -> dict[str, PromptSe
     }
     if len(shown) > 1:
         for name in shown:
-            found[f"Without {FIELDS[name]}"] = replace(
+            prompt_sets[f"Without {FIELDS[name]}"] = replace(
                 prompts, metadata=tuple(m for m in prompts.metadata if m != name)
             )
-    return {name: p for name, p in found.items() if p is not None}
+    return {name: p for name, p in prompt_sets.items() if p is not None}
 
 
 class Without(StatisticalUserModel):
@@ -68,15 +68,15 @@ class Without(StatisticalUserModel):
     def rate(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """As the built-in does, without the part; no reasons."""
         seen, usual = context.seen, context.usual_rating
-        now = level(seen, usual)
-        start = user_mean(seen, usual, LEVEL_DOUBT) if self.part == "recency" else now.now
+        present_level = level(seen, usual)
+        start = user_mean(seen, usual, LEVEL_DOUBT) if self.part == "recency" else present_level.expected
         model = TasteModel.fit(seen, user_mean(seen, usual, 2.0))
-        kept = {"tastes": (), "genres": ("era:",), "years": ("genre:",)}.get(self.part, ("genre:", "era:"))
+        kinds = {"tastes": (), "genres": ("era:",), "years": ("genre:",)}.get(self.part, ("genre:", "era:"))
         answers = []
         for item in items:
-            parts = {k: v for k, v in model.contributions(item).items() if k.startswith(kept)}
-            about = float(context.scale.clip(start + sum(parts.values())))
-            answers.append(SimulatedRating(item.id, context.scale.nearest(about), about, now.spread))
+            contributions = {k: v for k, v in model.contributions(item).items() if k.startswith(kinds)}
+            raw = float(context.scale.clip(start + sum(contributions.values())))
+            answers.append(SimulatedRating(item.id, context.scale.nearest(raw), raw, present_level.std))
         return tuple(answers)
 
 
@@ -88,49 +88,48 @@ BUILTIN_PARTS = {
 }
 
 
-def arms(setting: Setting) -> list[Arm]:
+def arms(ctx: RunContext) -> list[Arm]:
     """Everything, each part left out, and with community evidence where that is prepared."""
-    model: Any = setting.model
-    ways: dict[str, UserModel] = {WHOLE: model}
+    model: Any = ctx.model
+    models: dict[str, UserModel] = {WHOLE: model}
     if isinstance(model, LLMUserModel):
-        ways |= {
-            name: replace(model, prompts=p)
-            for name, p in variants(model, details=bool(setting.dataset.details)).items()
+        models |= {
+            name: replace(model, prompts=p) for name, p in variants(model, details=bool(ctx.dataset.details)).items()
         }
     else:
-        ways |= {name: Without(part) for name, part in BUILTIN_PARTS.items()}
-    made = [Arm(name, setting.sample, m) for name, m in ways.items()]
-    if setting.told is not None:
-        told, community = setting.told
-        made.append(Arm(EVIDENCE, setting.sample, told, community=community))
+        models |= {name: Without(part) for name, part in BUILTIN_PARTS.items()}
+    made = [Arm(name, ctx.sample, m) for name, m in models.items()]
+    if ctx.evidence_variant is not None:
+        told, community = ctx.evidence_variant
+        made.append(Arm(EVIDENCE, ctx.sample, told, community=community))
     return made
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(ctx: RunContext) -> Estimate:
     """What it will ask."""
-    return base.cost(setting, arms(setting))
+    return base.estimate_cost(ctx, arms(ctx))
 
 
-def run(setting: Setting) -> Result:
+def run(ctx: RunContext) -> Result:
     """Final and forecast error of every arm against everything."""
-    ways = arms(setting)
-    found, dead = base.alive(base.run_arms(setting, ways), WHOLE)
-    test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
+    names = arms(ctx)
+    simulations, dead = base.drop_failed_arms(base.run_arms(ctx, names), WHOLE)
+    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
     true = test.rating.astype(float)
-    same = base.common(*(s.answers.said for s in found.values()))
-    rmse = {n: boot.rmse(test.user[same], (s.answers.said - true)[same]) for n, s in found.items()}
+    same = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    rmse = {n: boot.rmse(test.user[same], (s.answers.expected - true)[same]) for n, s in simulations.items()}
     deltas = {n: f - rmse[WHOLE] for n, f in rmse.items() if n != WHOLE}
-    forecast = {n: boot.rmse(*pair) for n, pair in base.same_forecasts(found).items()}
+    forecast = {n: boot.rmse(*pair) for n, pair in base.same_forecasts(simulations).items()}
     panels = [
         Panel(
-            "What leaving it out costs",
+            "Increase in error when a part is removed",
             "",
-            "RMSE minus that with everything",
+            "RMSE minus that of the full prompt",
             "points",
             tuple(d.point("Final rating", n) for n, d in deltas.items()),
         ),
         Panel(
-            "Error of every arm",
+            "Error of each arm",
             "",
             "RMSE",
             "points",
@@ -142,26 +141,30 @@ def run(setting: Setting) -> Result:
         ),
     ]
     spent = []
-    for arm in ways:
-        users, used = base.tokens(setting, arm)
+    for arm in names:
+        users, used = base.tokens_per_user(ctx, arm)
         if len(users):
-            spent.append(boot.mean(users, used).point("Tokens a user", arm.name))
+            spent.append(boot.mean(users, used).point("Tokens per user", arm.name))
     if spent:
-        panels.append(Panel("Tokens", "", "Tokens a user", "points", tuple(spent)))
+        panels.append(Panel("Tokens", "", "Tokens per user", "points", tuple(spent)))
     left_out = {n: d for n, d in deltas.items() if n != EVIDENCE and np.isfinite(d.value)}
     first, second = _said(left_out)
     if EVIDENCE in deltas:
-        second += f" Community evidence changes it by {base.words(deltas[EVIDENCE], signed=True)}, {base.chance(deltas[EVIDENCE])}."
+        second += f" Community evidence changes it by {base.format_figure(deltas[EVIDENCE], signed=True)}, {base.describe_significance(deltas[EVIDENCE])}."
     notes = []
-    if not isinstance(setting.model, LLMUserModel):
+    if not isinstance(ctx.model, LLMUserModel):
         notes.append(
-            "The built-in rates by measured tastes; its profile only words them, so there is no profile to leave out."
+            "The built-in rates by measured preferences and its profile only describes them, so there is no profile to remove."
         )
-    if setting.told is None:
-        notes.append("Community evidence is off, or not prepared for this split, so that arm was left out.")
+    if ctx.evidence_variant is None:
+        notes.append("Community evidence is off, or not prepared for this split, so that arm was skipped.")
     figures = {n: d.json for n, d in deltas.items()}
     return Result(
-        (first, second), tuple(panels), figures, base.rows_of(found, test), (*notes, *dead, *base.missing(found))
+        (first, second),
+        tuple(panels),
+        figures,
+        base.rows_table(simulations, test),
+        (*notes, *dead, *base.missing(simulations)),
     )
 
 
@@ -169,16 +172,16 @@ def _said(left_out: dict[str, base.Figure]) -> tuple[str, str]:
     """What leaving parts out changes, in two sentences."""
     if not left_out:
         return (
-            "No part could be left out and compared.",
-            "So nothing is shown of what each contributes.",
+            "No part could be removed and compared.",
+            "So the contribution of each part is unknown.",
         )
     order = sorted(left_out, key=lambda n: -abs(left_out[n].value))
     most = left_out[order[0]]
-    first = f"{order[0]} the final RMSE changes most, by {base.words(most, signed=True)}, {base.chance(most)}."
+    first = f"{order[0]} the final RMSE changes most, by {base.format_figure(most, signed=True)}, {base.describe_significance(most)}."
     groups = {
-        "it rises beyond chance": [n for n in order if left_out[n].sure and left_out[n].value > 0],
-        "it falls beyond chance": [n for n in order if left_out[n].sure and left_out[n].value < 0],
-        "no difference is shown": [n for n in order if not left_out[n].sure],
+        "it rises significantly": [n for n in order if left_out[n].is_significant and left_out[n].value > 0],
+        "it falls significantly": [n for n in order if left_out[n].is_significant and left_out[n].value < 0],
+        "there is no significant difference": [n for n in order if not left_out[n].is_significant],
     }
     parts = [f"{what} {', '.join(n[:1].lower() + n[1:] for n in names)}" for what, names in groups.items() if names]
     text = "; ".join(parts)

@@ -19,28 +19,29 @@ from numpy.typing import ArrayLike, NDArray
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import BadRequest, Cancelled
-from lusifer.evaluation.simulated import Progress, Simulated, silent, simulate
-from lusifer.simulator import LLMUserModel, UserModel, plan
+from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.progress import Progress, ignore_progress
+from lusifer.simulator import LLMUserModel, UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
-from lusifer.simulator.estimate import Estimate, for_users
+from lusifer.simulator.estimate import Estimate, estimate_users
 from lusifer.simulator.types import Profile
 from lusifer.store import Store
 
 Floats = NDArray[np.float64]
 DRAWS = 1000
-LEAST = 5
+MIN_USERS = 5
 """Users from which an interval is given."""
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class RunContext:
     """What an experiment is run with.
 
     Attributes:
         users: whose test ratings are looked at.
         model: asked without community evidence.
-        told: the same model with evidence and what it is told, where that is prepared.
+        evidence_variant: the same model with evidence and what it is told, where that is prepared.
         folder: where heavy baselines' predictions and the built-in's forecasts are kept.
         options: by name, see `Experiment.options`.
     """
@@ -50,11 +51,11 @@ class Setting:
     model: UserModel
     users: tuple[int, ...]
     store: Store | None = None
-    told: tuple[UserModel, Community] | None = None
+    evidence_variant: tuple[UserModel, Community] | None = None
     folder: Path | None = None
     seed: int = 0
     workers: int = 1
-    progress: Progress = silent
+    on_progress: Progress = ignore_progress
     cancelled: Callable[[], bool] = lambda: False
     options: Mapping[str, int] = field(default_factory=dict)
 
@@ -71,10 +72,10 @@ class Setting:
     def stop(self) -> None:
         """
         Raises:
-            Cancelled: somebody asked for the end.
+            CancelledError: somebody asked for the end.
         """
         if self.cancelled():
-            raise Cancelled("The experiment was stopped.", "What was answered is kept: run it again to go on.")
+            raise CancelledError("The experiment was stopped.", "Answers so far are saved: run it again to continue.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,55 +143,55 @@ class Result:
 # ---- simulating --------------------------------------------------------------------------------------
 
 
-def run_arms(setting: Setting, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, Simulated]:
+def run_arms(ctx: RunContext, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, SimulationResult]:
     """Every arm simulated, by name.
 
     Args:
         before, after: units of progress that others take before and after.
 
     Raises:
-        ModelError: a hopeless one.
-        Cancelled: somebody stopped it.
+        ModelError: a fatal one.
+        CancelledError: somebody stopped it.
     """
     sizes = [len(a.split.test.user_ids) for a in arms]
     total, done = before + sum(sizes) + after, before
-    found = {}
+    simulations = {}
     for arm, size in zip(arms, sizes, strict=True):
-        setting.stop()
+        ctx.stop()
 
-        def told(now: int, _: int, __: str, done: int = done, name: str = arm.name) -> None:
-            setting.progress(done + now, total, name)
+        def on_progress(done_here: int, _: int, __: str = "", done: int = done, name: str = arm.name) -> None:
+            ctx.on_progress(done + done_here, total, name)
 
-        found[arm.name] = simulate(
-            arm.dataset or setting.dataset,
+        simulations[arm.name] = simulate(
+            arm.dataset or ctx.dataset,
             arm.split,
             arm.model,
             arm.split.test,
-            _kept(setting, arm),
+            _kept(ctx, arm),
             forecasts=True,
             community=arm.community,
             history=arm.history,
             batch_size=arm.batch_size,
-            progress=told,
-            cancelled=setting.cancelled,
-            workers=setting.workers,
+            on_progress=on_progress,
+            cancelled=ctx.cancelled,
+            workers=ctx.workers,
         )
         done += size
-    return found
+    return simulations
 
 
-def _kept(setting: Setting, arm: Arm) -> Store | None:
+def _kept(ctx: RunContext, arm: Arm) -> Store | None:
     """The built-in is computed anew each time: that is faster than reading it."""
-    return setting.store if isinstance(arm.model, LLMUserModel) else None
+    return ctx.store if isinstance(arm.model, LLMUserModel) else None
 
 
-def cost(setting: Setting, arms: Sequence[Arm]) -> Estimate:
+def estimate_cost(ctx: RunContext, arms: Sequence[Arm]) -> Estimate:
     """What the arms will ask, less what is stored. An answer that two arms share is counted twice."""
     total = Estimate(dollars=0.0)
     for arm in arms:
-        dataset = arm.dataset or setting.dataset
+        dataset = arm.dataset or ctx.dataset
         plans = [
-            plan(
+            make_evolution_spec(
                 dataset,
                 arm.split,
                 int(u),
@@ -201,17 +202,17 @@ def cost(setting: Setting, arms: Sequence[Arm]) -> Estimate:
             )
             for u in arm.split.test.user_ids
         ]
-        total += for_users(dataset, arm.split, plans, arm.model, setting.store, community=arm.community)
+        total += estimate_users(dataset, arm.split, plans, arm.model, ctx.store, community=arm.community)
     return total
 
 
-def tokens(setting: Setting, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
+def tokens_per_user(ctx: RunContext, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
     """Users and the tokens that their calls took in an arm; nobody for the built-in."""
-    if setting.store is None or not isinstance(arm.model, LLMUserModel):
+    if ctx.store is None or not isinstance(arm.model, LLMUserModel):
         return np.zeros(0, dtype=np.int64), np.zeros(0)
-    dataset = arm.dataset or setting.dataset
-    ids = {
-        int(u): plan(
+    dataset = arm.dataset or ctx.dataset
+    evolution_ids = {
+        int(u): make_evolution_spec(
             dataset,
             arm.split,
             int(u),
@@ -222,16 +223,16 @@ def tokens(setting: Setting, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
         ).id
         for u in arm.split.test.user_ids
     }
-    used = setting.store.usage_of(list(ids.values()))
-    known = {u: used[p]["tokens"] for u, p in ids.items() if p in used}
-    return np.array(list(known), dtype=np.int64), np.array(list(known.values()), dtype=float)
+    usage = ctx.store.usage_by_evolution(list(evolution_ids.values()))
+    tokens_by_user = {u: usage[p]["tokens"] for u, p in evolution_ids.items() if p in usage}
+    return np.array(list(tokens_by_user), dtype=np.int64), np.array(list(tokens_by_user.values()), dtype=float)
 
 
-def rows_of(found: Mapping[str, Simulated], test: RatingTable) -> pd.DataFrame:
+def rows_table(simulations: Mapping[str, SimulationResult], test: RatingTable) -> pd.DataFrame:
     """One row a test rating, a column an arm; all arms must have the same test ratings."""
     frame = test.frame().drop(columns="timestamp")
-    for name, said in found.items():
-        frame[name] = said.answers.said
+    for name, simulation in simulations.items():
+        frame[name] = simulation.answers.expected
     return frame
 
 
@@ -243,23 +244,23 @@ class Figure:
     """A value and what it was in each draw of the bootstrap."""
 
     value: float
-    drawn: Floats
+    draws: Floats
 
     def __sub__(self, other: Figure) -> Figure:
-        return Figure(self.value - other.value, self.drawn - other.drawn)
+        return Figure(self.value - other.value, self.draws - other.draws)
 
     def __truediv__(self, other: Figure) -> Figure:
         with np.errstate(invalid="ignore", divide="ignore"):
             value = self.value / other.value if other.value else math.nan
-            return Figure(value, self.drawn / other.drawn)
+            return Figure(value, self.draws / other.draws)
 
     @property
     def bounds(self) -> tuple[float, float]:
         """The 95 % interval; NaN where there is none."""
-        kept = self.drawn[np.isfinite(self.drawn)]
-        if not len(kept) or not math.isfinite(self.value):
+        finite = self.draws[np.isfinite(self.draws)]
+        if not len(finite) or not math.isfinite(self.value):
             return math.nan, math.nan
-        low, high = np.percentile(kept, [2.5, 97.5])
+        low, high = np.percentile(finite, [2.5, 97.5])
         return float(low), float(high)
 
     @property
@@ -268,7 +269,7 @@ class Figure:
         return [float(x) if math.isfinite(x) else None for x in (self.value, *self.bounds)]
 
     @property
-    def sure(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the interval excludes zero."""
         low, high = self.bounds
         return low > 0 or high < 0
@@ -285,47 +286,49 @@ class Bootstrap:
     def __init__(self, users: Iterable[int], seed: int = 0, draws: int = DRAWS) -> None:
         self.users = np.unique(np.fromiter(users, dtype=np.int64))
         count = len(self.users)
-        draws = draws if count >= LEAST else 0
+        draws = draws if count >= MIN_USERS else 0
         rng = np.random.default_rng((seed, 606))
         self.weights = rng.multinomial(count, np.full(count, 1 / max(count, 1)), size=draws)
 
     def _sums(self, users: NDArray[Any], *values: Floats) -> Floats:
-        at = np.searchsorted(self.users, users)
-        return np.stack([np.bincount(at, v, len(self.users)) for v in values], axis=1)
+        index = np.searchsorted(self.users, users)
+        return np.stack([np.bincount(index, v, len(self.users)) for v in values], axis=1)
 
-    def of(self, users: NDArray[Any], values: Sequence[Floats], measure: Callable[[Floats], Floats]) -> Figure:
+    def statistic(self, users: NDArray[Any], values: Sequence[Floats], measure: Callable[[Floats], Floats]) -> Figure:
         """A measure of sums over rows: it is given (draws × values) and gives a number a draw. Rows with a NaN
         count for nothing."""
-        kept = np.all([np.isfinite(v) for v in values], axis=0)
-        mine = np.asarray(users)[kept]
-        sums = self._sums(mine, *[v[kept] for v in values])
-        few = len(np.unique(mine)) < LEAST  # of those who have a row at all
+        finite = np.all([np.isfinite(v) for v in values], axis=0)
+        row_users = np.asarray(users)[finite]
+        sums = self._sums(row_users, *[v[finite] for v in values])
+        too_few = len(np.unique(row_users)) < MIN_USERS  # of those who have a row at all
         with np.errstate(invalid="ignore", divide="ignore"):
-            whole = float(measure(sums.sum(axis=0, keepdims=True))[0])
-            return Figure(whole, measure(self.weights[: 0 if few else None] @ sums))
+            value = float(measure(sums.sum(axis=0, keepdims=True))[0])
+            return Figure(value, measure(self.weights[: 0 if too_few else None] @ sums))
 
     def mean(self, users: NDArray[Any], values: ArrayLike) -> Figure:
         """The mean over rows."""
         v = np.asarray(values, dtype=float)
-        return self.of(users, [v, np.where(np.isfinite(v), 1.0, np.nan)], lambda s: s[:, 0] / s[:, 1])
+        return self.statistic(users, [v, np.where(np.isfinite(v), 1.0, np.nan)], lambda s: s[:, 0] / s[:, 1])
 
     def rmse(self, users: NDArray[Any], errors: ArrayLike) -> Figure:
         """The root of the mean square over rows."""
         e = np.asarray(errors, dtype=float)
-        return self.of(users, [e * e, np.where(np.isfinite(e), 1.0, np.nan)], lambda s: np.sqrt(s[:, 0] / s[:, 1]))
+        return self.statistic(
+            users, [e * e, np.where(np.isfinite(e), 1.0, np.nan)], lambda s: np.sqrt(s[:, 0] / s[:, 1])
+        )
 
-    def spread(self, users: NDArray[Any], values: ArrayLike) -> Figure:
+    def std(self, users: NDArray[Any], values: ArrayLike) -> Figure:
         """The standard deviation over rows."""
         v = np.asarray(values, dtype=float)
-        one = np.where(np.isfinite(v), 1.0, np.nan)
-        return self.of(
-            users, [v, v * v, one], lambda s: np.sqrt(np.maximum(s[:, 1] / s[:, 2] - (s[:, 0] / s[:, 2]) ** 2, 0))
+        count = np.where(np.isfinite(v), 1.0, np.nan)
+        return self.statistic(
+            users, [v, v * v, count], lambda s: np.sqrt(np.maximum(s[:, 1] / s[:, 2] - (s[:, 0] / s[:, 2]) ** 2, 0))
         )
 
     def correlation(self, users: NDArray[Any], a: ArrayLike, b: ArrayLike) -> Figure:
         """Pearson's correlation over rows."""
         x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-        one = np.where(np.isfinite(x + y), 1.0, np.nan)
+        count = np.where(np.isfinite(x + y), 1.0, np.nan)
 
         def measure(s: Floats) -> Floats:
             n = s[:, 5]
@@ -334,63 +337,67 @@ class Bootstrap:
                 var > 1e-12, (s[:, 4] / n - s[:, 0] * s[:, 1] / n**2) / np.sqrt(np.maximum(var, 1e-300)), np.nan
             )
 
-        return self.of(users, [x, y, x * x, y * y, x * y, one], measure)
+        return self.statistic(users, [x, y, x * x, y * y, x * y, count], measure)
 
 
-def common(*arrays: Floats) -> NDArray[np.bool_]:
+def all_finite(*arrays: Floats) -> NDArray[np.bool_]:
     """Where every array has a number."""
     return np.all([np.isfinite(a) for a in arrays], axis=0)
 
 
-def forecast_errors(found: Simulated) -> tuple[NDArray[Any], Floats, Floats]:
+def forecast_errors(simulation: SimulationResult) -> tuple[NDArray[Any], Floats, Floats]:
     """Of an arm's forecasts: users, errors, and how many ratings had been seen."""
-    f = found.forecasts
-    return f.user, f.said - f.rating, f.seen
+    f = simulation.forecasts
+    return f.user, f.expected - f.rating, f.seen
 
 
-def by_seen(boot: Bootstrap, name: str, found: Simulated, width: int = 10, most: int = 80) -> list[Point]:
+def rmse_by_ratings_seen(
+    boot: Bootstrap, name: str, simulation: SimulationResult, width: int = 10, most: int = 80
+) -> list[Point]:
     """RMSE of forecasts by how many ratings had been seen, in stretches."""
-    users, errors, seen = forecast_errors(found)
+    users, errors, seen = forecast_errors(simulation)
     points = []
     for start in range(0, most, width):
-        here = (seen >= start) & (seen < start + width)
-        if here.sum() >= 2 * LEAST:
-            points.append(boot.rmse(users[here], errors[here]).point(name, float(start)))
+        mask = (seen >= start) & (seen < start + width)
+        if mask.sum() >= 2 * MIN_USERS:
+            points.append(boot.rmse(users[mask], errors[mask]).point(name, float(start)))
     return points
 
 
-def alive(found: Mapping[str, Simulated], first: str) -> tuple[dict[str, Simulated], tuple[str, ...]]:
+def drop_failed_arms(
+    simulations: Mapping[str, SimulationResult], first: str
+) -> tuple[dict[str, SimulationResult], tuple[str, ...]]:
     """The arms that gave at least half of their ratings, and a note on the others: one dead arm would leave no row
     on which all can be compared. The first, which the others are held against, always stays."""
-    dead = [n for n, s in found.items() if n != first and np.isfinite(s.answers.said).mean() < 0.5]
-    notes = tuple(f"{n}: the model failed for most ratings, so this arm is left out." for n in dead)
-    return {n: s for n, s in found.items() if n not in dead}, notes
+    failed = [n for n, s in simulations.items() if n != first and np.isfinite(s.answers.expected).mean() < 0.5]
+    notes = tuple(f"{n}: the model failed for most ratings, so this arm is omitted." for n in failed)
+    return {n: s for n, s in simulations.items() if n not in failed}, notes
 
 
-def same_forecasts(found: Mapping[str, Simulated]) -> dict[str, tuple[NDArray[Any], Floats]]:
+def same_forecasts(simulations: Mapping[str, SimulationResult]) -> dict[str, tuple[NDArray[Any], Floats]]:
     """Users and forecast errors by arm, of the pairs that every arm forecast."""
-    keys = {n: pair_keys(s.forecasts.user, s.forecasts.item) for n, s in found.items()}
+    keys = {n: pair_keys(s.forecasts.user, s.forecasts.item) for n, s in simulations.items()}
     shared: Any = None
-    for name, s in found.items():
-        given = keys[name][np.isfinite(s.forecasts.said)]
-        shared = given if shared is None else np.intersect1d(shared, given)
+    for name, s in simulations.items():
+        answered_keys = keys[name][np.isfinite(s.forecasts.expected)]
+        shared = answered_keys if shared is None else np.intersect1d(shared, answered_keys)
     result = {}
-    for name, s in found.items():
+    for name, s in simulations.items():
         rows = np.isin(keys[name], shared)
-        result[name] = s.forecasts.user[rows], (s.forecasts.said - s.forecasts.rating)[rows]
+        result[name] = s.forecasts.user[rows], (s.forecasts.expected - s.forecasts.rating)[rows]
     return result
 
 
-def missing(found: Mapping[str, Simulated]) -> tuple[str, ...]:
+def missing(simulations: Mapping[str, SimulationResult]) -> tuple[str, ...]:
     """A note on ratings that a model failed to give."""
-    lost = {n: int((~np.isfinite(s.answers.said)).sum()) for n, s in found.items()}
-    if not any(lost.values()):
+    missing_counts = {n: int((~np.isfinite(s.answers.expected)).sum()) for n, s in simulations.items()}
+    if not any(missing_counts.values()):
         return ()
-    told = ", ".join(f"{n}: {k}" for n, k in lost.items() if k)
-    return (f"Ratings that the model failed to give, left out everywhere: {told}.",)
+    counts = ", ".join(f"{n}: {k}" for n, k in missing_counts.items() if k)
+    return (f"Ratings that the model failed to give, excluded everywhere: {counts}.",)
 
 
-def likeness(one: Profile, other: Profile) -> float:
+def profile_similarity(one: Profile, other: Profile) -> float:
     """How much two profiles say the same: shared words over all words (Jaccard), from 0 to 1; 1 for two
     empty ones."""
     first, second = ({w.strip(".,;:()").lower() for b in p.bullets for w in b.text.split()} for p in (one, other))
@@ -401,7 +408,7 @@ def likeness(one: Profile, other: Profile) -> float:
 # ---- words -------------------------------------------------------------------------------------------
 
 
-def words(figure: Figure, digits: int = 3, *, signed: bool = False) -> str:
+def format_figure(figure: Figure, digits: int = 3, *, signed: bool = False) -> str:
     """A figure as people say it: ``0.954 (0.931 to 0.978)``."""
     if not math.isfinite(figure.value):
         return "unknown"
@@ -413,21 +420,21 @@ def words(figure: Figure, digits: int = 3, *, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def chance(figure: Figure) -> str:
+def describe_significance(figure: Figure) -> str:
     """What an interval says of a difference."""
     low, _ = figure.bounds
     if not math.isfinite(low):
-        return "too few users to tell"
-    return "beyond chance" if figure.sure else "which may be chance"
+        return "too few users for an interval"
+    return "significant" if figure.is_significant else "not significant"
 
 
-def enough(setting: Setting, least: int, what: str, able: Sequence[int]) -> None:
+def require_users(ctx: RunContext, minimum: int, property: str, eligible: Sequence[int]) -> None:
     """
     Raises:
-        BadRequest: too few users can be looked at.
+        InvalidInputError: too few users can be looked at.
     """
-    if len(able) < least:
-        raise BadRequest(
-            f"{len(able)} of the {len(setting.users)} users {what}; at least {least} are needed.",
-            "Draw more users, or another seed.",
+    if len(eligible) < minimum:
+        raise InvalidInputError(
+            f"{len(eligible)} of the {len(ctx.users)} users {property}; at least {minimum} are needed.",
+            "Use a larger sample, or another seed.",
         )

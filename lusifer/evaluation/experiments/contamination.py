@@ -1,7 +1,7 @@
-"""How much of the skill is memory of a public data set? Titles masked, and a model asked to recite.
+"""How much of the accuracy is memory of a public dataset? Titles masked, and a model asked to recite.
 
 **Masked:** titles and item ids are replaced by meaningless ones, genres and years stay; both arms go without people and
-overviews. What is lost is what titles tell: knowledge of the film, and memory of the data set. **Recited:** asked
+overviews. What is lost is what titles tell: knowledge of the film, and memory of the dataset. **Recited:** asked
 for a user's ratings by nothing but the data set's name and the user's id, a model that remembers does better with the right id
 than with somebody else's.
 """
@@ -15,11 +15,11 @@ import numpy as np
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, Setting
-from lusifer.evaluation.simulated import each
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.evaluation.simulation import run_threaded
 from lusifer.simulator import LLMUserModel
-from lusifer.simulator.estimate import Estimate, for_question
-from lusifer.simulator.recite import questions, recite
+from lusifer.simulator.estimate import Estimate, estimate_question
+from lusifer.simulator.memorization_probe import ask_from_memory, probe_questions
 
 KNOWN, MASKED = "Titles known", "Titles masked"
 RIGHT, WRONG = "Right user id", "Another user's id"
@@ -33,7 +33,7 @@ def masked(dataset: Dataset, seed: int) -> tuple[Dataset, dict[int, int]]:
     items = dataset.items.copy()
     years = items["year"].astype("Int64")
     items["title"] = [
-        f"{dataset.words.say('Film')} {n}" + ("" if y is None else f" ({y})")
+        f"{dataset.item_nouns.with_item_noun('Film')} {n}" + ("" if y is None else f" ({y})")
         for n, y in zip(
             new, [None if v is None else int(v) for v in years.astype(object).where(years.notna(), None)], strict=True
         )
@@ -42,62 +42,62 @@ def masked(dataset: Dataset, seed: int) -> tuple[Dataset, dict[int, int]]:
     return replace(dataset, items=items, details={}, hash=f"{dataset.hash}-masked-{seed}", _cache={}), renamed
 
 
-def _renamed(table: RatingTable, ids: dict[int, int]) -> RatingTable:
+def _renamed(ratings: RatingTable, ids: dict[int, int]) -> RatingTable:
     """The table under other item ids, its rows in the same order."""
     old = np.array(sorted(ids))
     new = np.array([ids[i] for i in old.tolist()], dtype=np.int32)
-    made = RatingTable(table.user, new[np.searchsorted(old, table.item)], table.rating, table.timestamp)
-    made.__dict__["mean"] = table.mean
+    made = RatingTable(ratings.user, new[np.searchsorted(old, ratings.item)], ratings.rating, ratings.timestamp)
+    made.__dict__["mean"] = ratings.mean
     return made
 
 
-def arms(setting: Setting) -> list[Arm]:
+def arms(ctx: RunContext) -> list[Arm]:
     """Titles known and masked."""
-    plain = setting.dataset.with_details({}) if setting.dataset.details else setting.dataset
-    other, ids = masked(setting.dataset, setting.seed)
-    sample = setting.sample
-    hidden = Split(f"{sample.id}+masked-{setting.seed}", _renamed(sample.train, ids), _renamed(sample.test, ids))
+    plain = ctx.dataset.with_details({}) if ctx.dataset.details else ctx.dataset
+    other, ids = masked(ctx.dataset, ctx.seed)
+    sample = ctx.sample
+    hidden = Split(f"{sample.id}+masked-{ctx.seed}", _renamed(sample.train, ids), _renamed(sample.test, ids))
     return [
-        Arm(KNOWN, sample, setting.model, dataset=plain),
-        Arm(MASKED, hidden, setting.model, dataset=other),
+        Arm(KNOWN, sample, ctx.model, dataset=plain),
+        Arm(MASKED, hidden, ctx.model, dataset=other),
     ]
 
 
-def _decoys(setting: Setting) -> dict[int, int]:
+def _decoys(ctx: RunContext) -> dict[int, int]:
     """Another user's id for each."""
-    users = setting.dataset.user_ids
-    rng = np.random.default_rng((setting.seed, 78))
-    return {u: int(rng.choice(users[users != u])) for u in setting.users}
+    users = ctx.dataset.user_ids
+    rng = np.random.default_rng((ctx.seed, 78))
+    return {u: int(rng.choice(users[users != u])) for u in ctx.users}
 
 
-def estimate(setting: Setting) -> Estimate:
+def estimate(ctx: RunContext) -> Estimate:
     """What it will ask."""
-    total = base.cost(setting, arms(setting))
-    if isinstance(setting.model, LLMUserModel):
-        wrong = _decoys(setting)
-        for user in setting.users:
-            items = setting.dataset.items_of(setting.test.of_user(user).item)
-            for who in (user, wrong[user]):
-                for part, asked in questions(setting.model, setting.dataset, who, items):
-                    total += for_question(setting.model, setting.store, asked, len(part))
+    total = base.estimate_cost(ctx, arms(ctx))
+    if isinstance(ctx.model, LLMUserModel):
+        wrong = _decoys(ctx)
+        for user in ctx.users:
+            items = ctx.dataset.items_of(ctx.test.of_user(user).item)
+            for asked_user in (user, wrong[user]):
+                for items_asked, question in probe_questions(ctx.model, ctx.dataset, asked_user, items):
+                    total += estimate_question(ctx.model, ctx.store, question, len(items_asked))
     return total
 
 
-def run(setting: Setting) -> Result:
+def run(ctx: RunContext) -> Result:
     """What masked titles cost, and what the model can recite."""
-    count = 2 * len(setting.users) if isinstance(setting.model, LLMUserModel) else 0
-    found = base.run_arms(setting, arms(setting), after=count)
-    test, boot = setting.test, Bootstrap(setting.test.user_ids, setting.seed)
+    count = 2 * len(ctx.users) if isinstance(ctx.model, LLMUserModel) else 0
+    simulations = base.run_arms(ctx, arms(ctx), after=count)
+    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
     true = test.rating.astype(float)
-    same = base.common(*(s.answers.said for s in found.values()))
-    users = test.user[same]
-    said = {n: s.answers.said[same] for n, s in found.items()}
-    rmse = {n: boot.rmse(users, v - true[same]) for n, v in said.items()}
-    alike = {n: boot.correlation(users, v, true[same]) for n, v in said.items()}
-    costs, lost = rmse[MASKED] - rmse[KNOWN], alike[MASKED] - alike[KNOWN]
+    comparable = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    users = test.user[comparable]
+    predicted = {n: s.answers.expected[comparable] for n, s in simulations.items()}
+    rmse = {n: boot.rmse(users, v - true[comparable]) for n, v in predicted.items()}
+    correlations = {n: boot.correlation(users, v, true[comparable]) for n, v in predicted.items()}
+    costs, lost = rmse[MASKED] - rmse[KNOWN], correlations[MASKED] - correlations[KNOWN]
     first = (
-        f"With titles masked the correlation with real ratings goes from {base.words(alike[KNOWN], 2)} to {base.words(alike[MASKED], 2)}, "
-        f"{base.chance(lost)}, and the RMSE changes by {base.words(costs, signed=True)}."
+        f"With titles masked the correlation with real ratings goes from {base.format_figure(correlations[KNOWN], 2)} to {base.format_figure(correlations[MASKED], 2)}, "
+        f"{base.describe_significance(lost)}, and the RMSE changes by {base.format_figure(costs, signed=True)}."
     )
     panels = [
         Panel(
@@ -105,60 +105,60 @@ def run(setting: Setting) -> Result:
             "",
             "Correlation with real ratings",
             "points",
-            tuple(f.point("Correlation", n) for n, f in alike.items()),
+            tuple(f.point("Correlation", n) for n, f in correlations.items()),
         ),
         Panel("What masking costs", "", "RMSE", "points", tuple(f.point("RMSE", n) for n, f in rmse.items())),
     ]
     figures = {"masked_rmse": costs.json, "masked_correlation": lost.json}
-    rows = base.rows_of(found, test)
-    notes = list(base.missing(found))
-    if isinstance(setting.model, LLMUserModel):
-        recited = _recite(setting, setting.model, test, len(test.user_ids) * 2, count)
-        both = base.common(*recited.values())
+    rows = base.rows_table(simulations, test)
+    notes = list(base.missing(simulations))
+    if isinstance(ctx.model, LLMUserModel):
+        recited = _recite(ctx, ctx.model, test, len(test.user_ids) * 2, count)
+        both = base.all_finite(*recited.values())
         hit = {n: boot.mean(test.user[both], (np.abs(v[both] - true[both]) < 1e-6) * 1.0) for n, v in recited.items()}
-        more = hit[RIGHT] - hit[WRONG]
-        figures["recited"] = more.json
+        difference = hit[RIGHT] - hit[WRONG]
+        figures["recited"] = difference.json
         panels.append(
             Panel(
-                "Recited from memory",
+                "Recall from memory",
                 "",
-                "Share of ratings recited exactly",
+                "Share of ratings recalled exactly",
                 "points",
                 tuple(f.point("Recited", n) for n, f in hit.items()),
             )
         )
         second = (
-            f"Asked to recite, it names {base.words(hit[RIGHT], 2)} of the ratings with the right user id and {base.words(hit[WRONG], 2)} with another's: "
-            f"a difference of {base.words(more, 3, signed=True)}, {base.chance(more)}"
+            f"Asked to recall ratings, it reproduces {base.format_figure(hit[RIGHT], 2)} of the ratings with the right user ID and {base.format_figure(hit[WRONG], 2)} with another user's: "
+            f"a difference of {base.format_figure(difference, 3, signed=True)}, {base.describe_significance(difference)}"
             + (
-                ", so it remembers this data set."
-                if more.sure and more.value > 0
-                else ", so no memory of single users is shown."
+                ", so it has memorized part of this dataset."
+                if difference.is_significant and difference.value > 0
+                else ", so there is no evidence that it memorized individual users."
             )
         )
         rows = rows.assign(**{f"recited: {n}": v for n, v in recited.items()})
-        notes.append(f"{int((~both).sum())} of {len(both)} recitations are missing.")
+        notes.append(f"{int((~both).sum())} of {len(both)} recall answers are missing.")
     else:
-        second = "The built-in has read nothing but the training part, so it has nothing to recite; what masking changes is that it can't tell series of films."
+        second = "The built-in has seen only the training set, so there is nothing to recall; masking only stops it from recognizing film series."
     return Result((first, second), tuple(panels), figures, rows, tuple(notes))
 
 
-def _recite(setting: Setting, model: LLMUserModel, test: RatingTable, before: int, count: int) -> dict[str, np.ndarray]:
+def _recite(ctx: RunContext, model: LLMUserModel, test: RatingTable, before: int, count: int) -> dict[str, np.ndarray]:
     """Recited ratings of the test rows with the right and with another user's id."""
     ids, offsets = test._index
-    wrong = _decoys(setting)
-    said = {n: np.full(len(test), np.nan) for n in (RIGHT, WRONG)}
+    wrong = _decoys(ctx)
+    recited = {n: np.full(len(test), np.nan) for n in (RIGHT, WRONG)}
     done = [0]
 
-    def one(at: int) -> None:
-        user, rows = int(ids[at // 2]), slice(int(offsets[at // 2]), int(offsets[at // 2 + 1]))
-        name = (RIGHT, WRONG)[at % 2]
-        asked = user if name == RIGHT else wrong[user]
-        items = setting.dataset.items_of(test.item[rows])
-        ratings = recite(model, setting.dataset, asked, items)
-        said[name][rows] = [np.nan if r.rating is None else r.rating for r in ratings]
+    def run_one(index: int) -> None:
+        user, rows = int(ids[index // 2]), slice(int(offsets[index // 2]), int(offsets[index // 2 + 1]))
+        name = (RIGHT, WRONG)[index % 2]
+        asked_user = user if name == RIGHT else wrong[user]
+        items = ctx.dataset.items_of(test.item[rows])
+        ratings = ask_from_memory(model, ctx.dataset, asked_user, items)
+        recited[name][rows] = [np.nan if r.rating is None else r.rating for r in ratings]
         done[0] += 1
-        setting.progress(before + done[0], before + count, "Reciting")
+        ctx.on_progress(before + done[0], before + count, "Recall")
 
-    each(one, 2 * len(ids), setting.workers, setting.cancelled, setting.store)
-    return said
+    run_threaded(run_one, 2 * len(ids), ctx.workers, ctx.cancelled, ctx.store)
+    return recited

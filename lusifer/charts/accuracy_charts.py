@@ -1,0 +1,159 @@
+"""Charts of the Accuracy page and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike
+
+from lusifer.charts.style import ABOVE, BELOW, NEUTRAL, PALETTE, series_style, with_layout
+
+
+def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
+    """One measure with its interval. Columns: predictor, METRIC, METRIC_low, METRIC_high, group."""
+    figure = go.Figure()
+    symbols = {
+        "Simulator": "diamond",
+        "Collaborative filtering": "circle",
+        "Naive baselines": "circle-open",
+    }
+    colours = {"Simulator": BELOW, "Collaborative filtering": ABOVE, "Naive baselines": NEUTRAL}
+    for group, rows in frame.groupby("group", sort=False):
+        value = rows[metric]
+        figure.add_scatter(
+            x=value,
+            y=rows["predictor"],
+            mode="markers",
+            name=str(group),
+            marker={"size": 12, "symbol": symbols.get(str(group), "circle"), "color": colours.get(str(group), NEUTRAL)},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": rows[f"{metric}_high"] - value,
+                "arrayminus": value - rows[f"{metric}_low"],
+                "thickness": 1.5,
+                "width": 5,
+            },
+            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        )
+    figure.update_xaxes(title=title)
+    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=list(frame["predictor"]))
+    # No legend: shape and colour repeat the group, which the table names.
+    return with_layout(figure, 34 * len(frame) + 80, showlegend=False)
+
+
+def error_distribution(errors: Mapping[str, ArrayLike], step: float = 0.5) -> go.Figure:
+    """Predicted minus true, as shares in bins, a line a predictor."""
+    figure = go.Figure()
+    dashes = ["solid", "dash", "dot", "dashdot", "longdash"]
+    arrays = {name: np.asarray(e, dtype=float) for name, e in errors.items()}
+    edge = max((float(np.max(np.abs(e))) for e in arrays.values() if len(e)), default=1.0)
+    bins = np.arange(-np.ceil(edge / step), np.ceil(edge / step) + 1) * step
+    middles = (bins[:-1] + bins[1:]) / 2
+    for index, (name, values) in enumerate(arrays.items()):
+        counts, _ = np.histogram(values, bins)
+        figure.add_scatter(
+            x=middles,
+            y=counts / max(len(values), 1),
+            mode="lines",
+            name=name,
+            line={"shape": "linear", "dash": dashes[index % len(dashes)], "color": PALETTE[index % len(PALETTE)]},
+            hovertemplate="%{y:.1%} of errors near %{x:+.2f}<extra>" + name + "</extra>",
+        )
+    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title="Predicted minus actual (stars)")
+    figure.update_yaxes(title="Share of ratings", tickformat=".0%")
+    return with_layout(figure, 340)
+
+
+def predicted_by_true(frame: pd.DataFrame) -> go.Figure:
+    """Boxes of predictions for each actual rating. Columns: true, predicted."""
+    figure = go.Figure()
+    levels = sorted(frame["true"].unique())
+    for level in levels:
+        rows = frame.loc[frame["true"] == level, "predicted"]
+        figure.add_box(
+            y=rows,
+            name=f"{level:g}",
+            marker={"color": ABOVE},
+            boxpoints=False,
+            showlegend=False,
+        )
+    figure.add_scatter(
+        x=[f"{v:g}" for v in levels],
+        y=levels,
+        mode="markers",
+        name="Perfect",
+        marker={"symbol": "line-ew-open", "size": 34, "color": BELOW, "line": {"width": 3}},
+    )
+    figure.update_xaxes(title="Actual rating", type="category")
+    figure.update_yaxes(title="Predicted")
+    return with_layout(figure, 340)
+
+
+def breakdown(frame: pd.DataFrame, title: str) -> go.Figure:
+    """RMSE by group, a line a predictor. Columns: group, order, predictor, rmse, rows."""
+    figure = go.Figure()
+    groups = list(dict.fromkeys(frame.sort_values("order")["group"]))
+    for index, (name, rows) in enumerate(frame.groupby("predictor", sort=False)):
+        figure.add_scatter(
+            x=rows["group"],
+            y=rows["rmse"],
+            name=str(name),
+            mode="lines+markers",
+            customdata=rows["rows"],
+            **series_style(index),
+            hovertemplate="%{x}: RMSE %{y:.3f} (%{customdata:,} ratings)<extra>" + str(name) + "</extra>",
+        )
+    figure.update_xaxes(title=title, type="category", categoryorder="array", categoryarray=groups)
+    figure.update_yaxes(title="RMSE")
+    return with_layout(figure, 360)
+
+
+def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
+    """Said against true frequency of an event, a line a predictor. Columns: said, true, rows."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        name="Perfect",
+        hoverinfo="skip",
+        line={"color": NEUTRAL, "dash": "dot"},
+    )
+    for index, (name, rows) in enumerate(curves.items()):
+        figure.add_scatter(
+            x=rows["said"],
+            y=rows["true"],
+            name=name,
+            mode="lines+markers",
+            customdata=rows["rows"],
+            **series_style(index),
+            hovertemplate="predicted %{x:.0%}, observed %{y:.0%} (%{customdata:,} ratings)<extra>" + name + "</extra>",
+        )
+    figure.update_xaxes(title=f"Predicted probability of {event}", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title="Observed frequency", tickformat=".0%", range=[0, 1])
+    return with_layout(figure, 360)
+
+
+def histograms(columns: Mapping[str, ArrayLike], scale: Sequence[float]) -> go.Figure:
+    """Shares of rounded values, a group of bars a column (the true ratings among them)."""
+    figure = go.Figure()
+    names = [f"{v:g}" for v in scale]
+    patterns = ("", "/", "x", ".", "-", "+")
+    for index, (name, values) in enumerate(columns.items()):
+        nearest = np.abs(np.asarray(values, dtype=float)[:, None] - np.asarray(scale)).argmin(axis=1)
+        shares = np.bincount(nearest, minlength=len(scale)) / max(len(nearest), 1)
+        figure.add_bar(
+            x=names,
+            y=shares,
+            name=name,
+            marker={"color": PALETTE[index % len(PALETTE)], "pattern": {"shape": patterns[index % len(patterns)]}},
+            hovertemplate="%{x}: %{y:.0%}<extra>" + name + "</extra>",
+        )
+    figure.update_xaxes(title="Rating (predictions rounded to the scale)", type="category")
+    figure.update_yaxes(title="Share of ratings", tickformat=".0%")
+    return with_layout(figure, 340, barmode="group")

@@ -1,0 +1,67 @@
+"""Charts of the Users page."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from lusifer.charts.style import ABOVE, BELOW, NEUTRAL, with_layout
+
+
+def rating_history(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
+    """Ratings over time. Columns: time (datetime), rating, title, part (a label a marker style)."""
+    figure = go.Figure()
+    styles = {
+        "History read by the simulator": (ABOVE, "circle"),
+        "Older": (NEUTRAL, "circle"),
+        "Test set": (BELOW, "diamond-open"),
+    }
+    for part, rows in frame.groupby("part", sort=False):
+        colour, symbol = styles.get(str(part), (NEUTRAL, "circle"))
+        figure.add_scatter(
+            x=rows["time"],
+            y=rows["rating"],
+            mode="markers",
+            name=str(part),
+            text=rows["title"],
+            marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.75},
+            hovertemplate="%{text}<br>%{y} on %{x|%d %b %Y, %H:%M}<extra></extra>",
+        )
+    low, high = scale
+    figure.update_yaxes(title="Rating", range=[low - 0.4, high + 0.4], dtick=1)
+    return with_layout(figure, 260)
+
+
+def rating_distribution(frame: pd.DataFrame) -> go.Figure:
+    """Shares of each rating. Columns: rating, this user, everybody (shares 0–1)."""
+    figure = go.Figure()
+    names = [f"{r:g}" for r in frame["rating"]]
+    for column, colour, pattern in (("this user", ABOVE, ""), ("everybody", NEUTRAL, "/")):
+        figure.add_bar(
+            x=names,
+            y=frame[column],
+            name=column.capitalize(),
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            hovertemplate="Rating %{x}: %{y:.0%}<extra>" + column + "</extra>",
+        )
+    figure.update_xaxes(title="Rating", type="category")
+    figure.update_yaxes(title="Share of ratings", tickformat=".0%")
+    return with_layout(figure, 260, barmode="group")
+
+
+def genre_tastes(frame: pd.DataFrame) -> go.Figure:
+    """Genres against the user's own mean. Columns: genre, difference, count; drawn in that order."""
+    colours = [ABOVE if d >= 0 else BELOW for d in frame["difference"]]
+    figure = go.Figure(
+        go.Bar(
+            x=frame["difference"],
+            y=frame["genre"],
+            orientation="h",
+            marker={"color": colours},
+            customdata=frame["count"],
+            hovertemplate="%{y}: %{x:+.2f} stars vs. the user's mean, %{customdata} ratings<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="Stars above or below this user's mean", zeroline=True)
+    figure.update_yaxes(autorange="reversed")
+    return with_layout(figure, max(220, 26 * len(frame) + 70))

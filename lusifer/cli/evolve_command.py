@@ -1,0 +1,84 @@
+"""``evolve``: the profile of one user, step by step."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lusifer.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from lusifer.datasets import Dataset
+    from lusifer.datasets.splits import Split
+    from lusifer.simulator import Step
+    from lusifer.store import Store
+
+from lusifer.cli.common_options import build_user_model, open_store, with_details
+from lusifer.cli.output import log
+
+
+def evolve_user(
+    options: argparse.Namespace, *, steps: int | None = None
+) -> tuple[Dataset, Split, Any, Any, list[Step], Store | None]:
+    from lusifer.datasets import load, splits
+    from lusifer.simulator import count_steps, make_evolution_spec, run_evolution
+
+    store = open_store(options.model)
+    dataset = with_details(load(options.dataset), store)
+    split = splits.make(dataset, options.split)
+    model = build_user_model(options, store, told=True)
+    spec = make_evolution_spec(
+        dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
+    )
+    total_steps = count_steps(dataset, split, spec)
+    if steps is not None and not 0 <= steps <= total_steps:
+        raise InvalidInputError(f"There is no step {steps}.", f"User {options.user} has steps 0 to {total_steps}.")
+    done_steps: list[Step] = []
+    for step in run_evolution(dataset, split, model, spec, store):
+        done_steps.append(step)
+        if options.model != "builtin":
+            log(f"step {step.number} of {total_steps}")
+        if steps is not None and len(done_steps) >= steps:
+            break
+    return dataset, split, model, spec, done_steps[:steps] if steps is not None else done_steps, store
+
+
+def run_evolve(options: argparse.Namespace) -> dict[str, Any]:
+    steps = evolve_user(options)[4]
+    if not options.json:
+        _print_steps(steps)
+    return {"user": options.user, "steps": [_step_to_json(s) for s in steps]}
+
+
+def _step_to_json(step: Step) -> dict[str, Any]:
+    return {
+        "step": step.number,
+        "batch": [
+            {
+                "item_id": r.item.id,
+                "title": r.item.title,
+                "rating": r.rating,
+                "timestamp": r.timestamp,
+            }
+            for r in step.batch
+        ],
+        "forecast": [{"item_id": f.item_id, "rating": f.rating, "expected": f.expected} for f in step.forecast],
+        "profile": step.profile.text,
+        "explanation": step.explanation,
+        "changes": [{"aspect": c.aspect, "direction": c.direction, "item_ids": list(c.item_ids)} for c in step.changes],
+    }
+
+
+def _print_steps(steps: Sequence[Step]) -> None:
+    for step in steps:
+        print(f"Step {step.number}")
+        for rated, forecast in zip(step.batch, step.forecast, strict=False):
+            guess = "  –  " if forecast.expected is None else f"{forecast.expected:5.2f}"
+            print(f"  {rated.rating:g}  forecast {guess}  {rated.item.title}")
+        print(f"  Why: {step.explanation}")
+        for change in step.changes:
+            print(f"  {change.direction}: {change.aspect}")
+        print()
+    if steps:
+        print(steps[-1].profile.text)

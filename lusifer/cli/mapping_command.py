@@ -1,0 +1,117 @@
+"""``data list`` and ``data map``: what is there, and how own tables are to be read."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lusifer import settings
+from lusifer.errors import DatasetError, InvalidInputError
+
+
+def run_list(options: argparse.Namespace) -> dict[str, Any]:
+    """What lies in the data folder, what waits for a mapping, what can be fetched."""
+    from lusifer.datasets import DATASET_SPECS, custom_tables, detect_kind, list_datasets
+    from lusifer.datasets.fetch import RELEASES
+
+    root = settings.data_dir()
+    there = list_datasets()
+    waiting = (
+        [
+            p.name
+            for p in sorted(root.iterdir())
+            if p.is_dir()
+            and detect_kind(p) is None
+            and custom_tables.list_tables(p)
+            and not p.name.startswith(".")
+            and p.name not in {"runs", "kept", "models"}
+        ]
+        if root.is_dir()
+        else []
+    )
+    titles = {n: k.title for n, k in DATASET_SPECS.items()} | {n: r.title for n, r in RELEASES.items()}
+    fetchable = {n: t for n, t in titles.items() if n not in there}
+    if not options.json:
+        for name in there:
+            print(f"{name:20} ready")
+        for name in waiting:
+            print(f"{name:20} tables without a mapping: {settings.command_name()} data map {name}")
+        for name, title in fetchable.items():
+            print(f"{name:20} {title}: {settings.command_name()} data fetch {name}")
+    return {"ready": there, "waiting": waiting, "fetchable": list(fetchable)}
+
+
+def run_map(options: argparse.Namespace) -> dict[str, Any]:
+    """The guess (or what was accepted before) with changes, and with ``--accept`` what reading it found."""
+    from lusifer.datasets import custom_tables, load
+
+    folder = settings.data_dir() / options.name
+    if not options.name or Path(options.name).name != options.name or not folder.is_dir():
+        raise InvalidInputError(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")
+    try:
+        recipe = custom_tables.load_mapping(folder) or custom_tables.propose_mapping(folder)
+    except DatasetError:
+        if not (folder / custom_tables.MAPPING_FILE).is_file():
+            raise
+        recipe = custom_tables.propose_mapping(folder)  # the mapping that is there can't be read: here it is made anew
+    role_changes = dict(x.partition("=")[::2] for x in options.set)
+    recipe = custom_tables.with_columns(recipe, role_changes)
+    for name in ("title", "one", "many", "unit"):
+        if getattr(options, name):
+            recipe = replace(recipe, **{name: getattr(options, name)})
+    if options.scale:
+        try:
+            low, high, step = (float(x) for x in options.scale.split(","))
+        except ValueError:
+            raise InvalidInputError(
+                f"{options.scale!r} is not a rating scale.", "Give lowest,highest,step, such as 1,5,1."
+            ) from None
+        recipe = replace(recipe, scale=(low, high, step))
+    custom_tables.check_mapping(recipe)
+    result: dict[str, Any] = {"mapping": recipe.to_json(), "accepted": bool(options.accept)}
+    if not options.accept:
+        if not options.json:
+            _print_mapping(recipe)
+            print("Nothing was imported. Change roles with --set, then use --accept.")
+        return result
+    try:
+        before = custom_tables.load_mapping(folder)
+    except DatasetError:
+        before = None
+    custom_tables.save_mapping(folder, recipe)
+    try:
+        dataset = load(options.name)
+    except DatasetError:
+        if before is None:
+            (folder / custom_tables.MAPPING_FILE).unlink(missing_ok=True)
+        else:
+            custom_tables.save_mapping(folder, before)
+        raise
+    result |= {
+        "ratings": len(dataset.ratings),
+        "users": len(dataset.users),
+        "items": len(dataset.items),
+        "report": dataset.report.lines,
+    }
+    if not options.json:
+        _print_mapping(recipe)
+        print(
+            f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, {len(dataset.items):,} {recipe.plural}"
+        )
+        for line in dataset.report.lines:
+            print(f"  {line}")
+    return result
+
+
+def _print_mapping(recipe: Any) -> None:
+    """The mapping, a line a table."""
+    mapping = recipe.to_json()
+    for table in ("ratings", "items", "users"):
+        part = mapping[table]
+        said_of = ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
+        print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
+    print(
+        f"item noun {recipe.singular}, plural {recipe.plural}; time unit {recipe.unit}; scale {recipe.scale or 'inferred from the ratings'}"
+    )

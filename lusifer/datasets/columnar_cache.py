@@ -1,0 +1,299 @@
+"""The columnar copy of a data set, made once: ratings as one Arrow file that is mapped, not read.
+
+``DATA/.prepared/NAME/`` holds ``ratings-STAMP.arrow`` (user, item, rating, timestamp in DESIGN order), users and items
+with their statistics as ``*-STAMP.parquet``, and ``meta.json``, which names the stamp. It is rebuilt when
+a source file's size or time changes, and a data folder that can't be written only costs the time to
+parse again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import secrets
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from lusifer.datasets.dataset import RatingTable
+from lusifer.datasets.movielens import Parsed
+
+VERSION = 2
+
+log = logging.getLogger(__name__)
+
+
+def fingerprint(files: Sequence[Path]) -> list[list[Any]]:
+    """Name, size and time of each source file."""
+    return [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+
+
+BLOCK_ROWS = 2_000_000
+"""Ratings that are counted at a time."""
+
+
+def compute_statistics(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Per user: ratings, mean, spread, first and last time, favourite genre, histogram; per item: ratings, mean.
+
+    Over **all** ratings, test part included: for browsing only. Computed by stretches of users, so that memory does
+    not grow with the data set.
+    """
+    table = parsed.ratings
+    levels = _levels(table)
+    ids, offsets = table._index
+    blocks = []
+    items = _ItemSums(parsed.items)
+    flags, genres = _genre_matrix(parsed)
+    start = 0
+    while start < len(ids):
+        stop = max(int(np.searchsorted(offsets, offsets[start] + BLOCK_ROWS, side="right")) - 1, start + 1)
+        stop = min(stop, len(ids))
+        rows = table.slice(int(offsets[start]), int(offsets[stop]))
+        positions = items.add(rows)
+        blocks.append(_of_users(rows, offsets[start : stop + 1] - offsets[start], levels, positions, flags, genres))
+        start = stop
+    users = pd.concat(blocks) if blocks else pd.DataFrame()
+    users.index = pd.Index(ids.astype("int64"), name="user_id")
+    return users, items.frame()
+
+
+def _levels(table: RatingTable) -> NDArray[np.float32]:
+    levels = [np.unique(table.rating[start : start + BLOCK_ROWS]) for start in range(0, len(table), BLOCK_ROWS)]
+    return np.unique(np.concatenate(levels)) if levels else np.zeros(0, dtype=np.float32)
+
+
+def _of_users(
+    rows: RatingTable,
+    offsets: NDArray[np.int64],
+    levels: NDArray[np.float32],
+    positions: NDArray[np.int64],
+    flags: NDArray[np.float32],
+    genres: list[str],
+) -> pd.DataFrame:
+    count = len(offsets) - 1
+    n = np.diff(offsets)
+    position = np.repeat(np.arange(count), n)
+    rating = rows.rating.astype(float)
+    histogram = np.bincount(
+        position * len(levels) + np.searchsorted(levels, rows.rating), minlength=count * len(levels)
+    )
+    total = np.add.reduceat(rating, offsets[:-1])
+    squares = np.add.reduceat(rating**2, offsets[:-1])
+    mean = total / n
+    return pd.DataFrame(
+        {
+            "ratings": n,
+            "mean": mean,
+            "spread": np.sqrt(np.maximum(squares / n - mean**2, 0)),
+            "first": rows.timestamp[offsets[:-1]],
+            "last": rows.timestamp[offsets[1:] - 1],
+            "favourite_genre": _favourite_genres(rating - mean[position], position, count, positions, flags, genres),
+            "histogram": list(histogram.reshape(count, -1).astype(np.int32)),
+        }
+    )
+
+
+class _ItemSums:
+    """Counts and sums of ratings by item, over all stretches."""
+
+    def __init__(self, items: pd.DataFrame) -> None:
+        self.index = items.index
+        self.ids = items.index.to_numpy()
+        self.count, self.total = np.zeros(len(self.ids)), np.zeros(len(self.ids))
+
+    def add(self, rows: RatingTable) -> NDArray[np.int64]:
+        """Count some ratings; their items' positions."""
+        positions = np.searchsorted(self.ids, rows.item)
+        self.count += np.bincount(positions, minlength=len(self.ids))
+        self.total += np.bincount(positions, rows.rating.astype(float), len(self.ids))
+        return positions
+
+    def frame(self) -> pd.DataFrame:
+        """One row an item; NaN as mean of one that nobody rated."""
+        with np.errstate(invalid="ignore"):
+            mean = self.total / self.count
+        return pd.DataFrame({"ratings": self.count.astype(int), "mean": mean}, index=self.index)
+
+
+def _genre_matrix(parsed: Parsed) -> tuple[NDArray[np.float32], list[str]]:
+    """Items × genres, 1 where an item has one; and the genres."""
+    genres = sorted({g for gs in parsed.items["genres"] for g in gs})
+    column = {g: c for c, g in enumerate(genres)}
+    flags = np.zeros((len(parsed.items), len(genres)), dtype=np.float32)
+    for row, item_genres in enumerate(parsed.items["genres"]):
+        flags[row, [column[g] for g in item_genres]] = 1
+    return flags, genres
+
+
+def _favourite_genres(
+    above: NDArray[np.float64],
+    position: NDArray[np.int64],
+    users: int,
+    positions: NDArray[np.int64],
+    flags: NDArray[np.float32],
+    genres: list[str],
+) -> list[str]:
+    """The genre each user rates highest above their own mean, shrunk by how often they saw it."""
+    if not genres:
+        return [""] * users
+    score, count = np.zeros((users, len(genres))), np.zeros((users, len(genres)))
+    for column in range(len(genres)):
+        has = flags[positions, column]
+        count[:, column] = np.bincount(position, has, users)
+        score[:, column] = np.bincount(position, has * above, users)
+    best = score / (count + 5)  # five ratings' worth of doubt: one lucky film is no favourite
+    best[count == 0] = -np.inf
+    return [genres[c] for c in best.argmax(axis=1)]
+
+
+def content_hash(parsed: Parsed) -> str:
+    """One hash of ratings, users and items: the data set's identity in runs and cache keys."""
+    digest = hashlib.sha256(b"lusifer-dataset-1" + parsed.ratings.hash.encode())
+    for frame in (parsed.users, parsed.items):
+        for row in frame.itertuples():
+            cells = [list(c) if isinstance(c, tuple) else None if c is pd.NA else c for c in row]
+            digest.update(json.dumps(cells, ensure_ascii=False, default=str).encode())
+    return digest.hexdigest()
+
+
+TABLES = ("users", "items", "user_stats", "item_stats")
+
+
+def save(folder: Path, parsed: Parsed, stats: tuple[Any, Any], meta: dict[str, Any]) -> None:
+    """Write the columnar copy; all of it or nothing. A folder that can't be written only costs the time to parse again.
+
+    New files stand beside the old ones under names of their own until ``meta.json``, which names them, is replaced.
+    So it does not matter that somebody still reads the old ones, which Windows does not let go of then.
+    """
+    stamp, before = secrets.token_hex(4), _stamp_of(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pa.table({n: getattr(parsed.ratings, n) for n in ("user", "item", "rating", "timestamp")})
+        with pa.OSFile(str(folder / f"ratings-{stamp}.arrow"), "wb") as sink:
+            with pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table, max_chunksize=max(len(parsed.ratings), 1))
+        for name, frame in zip(TABLES, (parsed.users, parsed.items, *stats), strict=True):
+            frame.to_parquet(folder / f"{name}-{stamp}.parquet")
+        partial = folder / f"meta-{stamp}.json"
+        partial.write_text(json.dumps({**meta, "version": VERSION, "stamp": stamp}), encoding="utf-8")
+        replace_file(partial, folder / "meta.json")
+    except (OSError, pa.ArrowException) as error:
+        log.warning("The prepared copy in %s can't be written, so the files are read anew each time: %s", folder, error)
+        _remove(folder, stamp)
+    else:
+        _remove(folder, before)
+
+
+def _stamp_of(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "meta.json").read_text(encoding="utf-8"))["stamp"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _remove(folder: Path, stamp: str) -> None:
+    """Remove the files of one copy, and what a process that was killed left behind an hour ago or longer.
+
+    What Windows does not let go of, because somebody reads it, is removed the next time.
+    """
+    current, old = _stamp_of(folder), time.time() - 3600
+    with contextlib.suppress(OSError):
+        for file in folder.iterdir():
+            of_current = file.name == "meta.json" or (current and f"-{current}." in file.name)
+            with contextlib.suppress(OSError):
+                if not of_current and ((stamp and f"-{stamp}." in file.name) or file.stat().st_mtime < old):
+                    file.unlink()
+
+
+def replace_file(new: Path, old: Path, attempts: int = 10) -> None:
+    """Put a whole new file in the place of another.
+
+    Windows refuses while a virus scanner or an indexer looks at one of them, for a moment: tried again for a second.
+
+    Raises:
+        OSError: it could not be replaced.
+    """
+    for attempt in range(attempts):
+        try:
+            new.replace(old)
+            return
+        except PermissionError:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(0.02 * (attempt + 1))
+
+
+def is_current(folder: Path, files: Sequence[Path]) -> bool:
+    """Whether there is a columnar copy of these source files."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        return bool(meta.get("version") == VERSION and meta.get("files") == fingerprint(files))
+    except (OSError, ValueError):
+        return False
+
+
+def load(
+    folder: Path, files: Sequence[Path]
+) -> tuple[Parsed, tuple[pd.DataFrame, pd.DataFrame], dict[str, Any]] | None:
+    """The columnar copy, or ``None`` if there is none that fits these source files."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        if meta.get("version") != VERSION or meta.get("files") != fingerprint(files):
+            return None
+        stamp = meta["stamp"]
+        with pa.memory_map(str(folder / f"ratings-{stamp}.arrow")) as source:
+            table = pa.ipc.open_file(source).read_all()
+        columns = [table[n].chunk(0).to_numpy(zero_copy_only=True) for n in table.column_names]
+        frames = [pq.read_table(folder / f"{name}-{stamp}.parquet").to_pandas() for name in TABLES]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
+        return None
+    users, items, user_stats, item_stats = frames
+    items["genres"] = [tuple(g) for g in items["genres"]]
+    return Parsed(users, items, RatingTable(*columns)), (user_stats, item_stats), meta
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Keep arrays in one file: all of them or nothing. A folder that can't be written only costs the time
+    to compute them again."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            replace_file(Path(partial), path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(partial).unlink()
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
+    """What `save_arrays` kept; ``None`` where nothing usable is there."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ):
+        return None

@@ -1,0 +1,353 @@
+"""Predictors on one test part: fitted on the training part, scored on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lusifer import baselines
+from lusifer.datasets import Dataset, RatingTable
+from lusifer.datasets.splits import Split
+from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.evaluation import prediction_cache
+from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
+from lusifer.evaluation.simulation import (
+    Forecasts,
+    SimulationResult,
+    apply_calibration,
+    fit_calibrator,
+    simulate,
+    teacher_forecasts,
+)
+from lusifer.progress import Progress, ignore_progress
+from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
+from lusifer.simulator.calibration import Calibrated, Calibrator
+from lusifer.simulator.community import Community
+from lusifer.store import Store
+
+SIMULATOR, CALIBRATED = "simulator", "simulator-calibrated"
+WITH_EVIDENCE = "simulator-evidence"
+BASELINE_UNITS = 10
+"""Units of progress that a baseline counts for, where a user of the simulator counts one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One predictor's numbers for the test rows, NaN where it gave none, and the seconds it took."""
+
+    name: str
+    values: NDArray[np.float64]
+    seconds: float
+    reasons: dict[tuple[int, int], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The calibrated simulator with all that it is made of, and the same stack without the model's term."""
+
+    calibrator: Calibrator
+    calibrated: Calibrated
+    without_model: Calibrated
+    forecasts: Forecasts
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Predictions of several methods for the same test rows.
+
+    ``rows`` counts what was compared: rows for which every predictor gave a number. ``simulations`` and
+    ``calibrations`` hold what stands behind the simulator's rows, by predictor name; ``notes`` say what was
+    left out and why.
+    """
+
+    dataset: Dataset
+    test: RatingTable
+    predictions: dict[str, Prediction]
+    simulations: dict[str, SimulationResult] = field(default_factory=dict)
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> NDArray[np.bool_]:
+        """Which test rows have a number from every predictor."""
+        mask = np.ones(len(self.test), dtype=bool)
+        for prediction in self.predictions.values():
+            mask &= np.isfinite(prediction.values)
+        return mask
+
+    @property
+    def rows(self) -> int:
+        """How many rows are compared."""
+        return int(self.compared.sum())
+
+    def summary(self, *, draws: int = 1000, seed: int = 0) -> dict[str, dict[str, Interval]]:
+        """Per predictor: every measure of `METRICS` with its 95 % interval by a bootstrap over users."""
+        mask = self.compared
+        true, users = self.test.rating[mask].astype(float), self.test.user[mask]
+        return {
+            name: intervals(users, p.values[mask], true, self.dataset.scale, draws=draws, seed=seed)
+            for name, p in self.predictions.items()
+        }
+
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Per predictor: every measure of `METRICS`, coverage (share of rows with a number), seconds."""
+        mask = self.compared
+        if not mask.any():
+            nothing = dict.fromkeys(METRICS, float("nan"))
+            return {
+                n: {**nothing, "coverage": self.coverage(n), "seconds": p.seconds} for n, p in self.predictions.items()
+            }
+        true, users = self.test.rating[mask].astype(float), self.test.user[mask]
+        return {
+            name: {
+                **scores(p.values[mask], true, users, self.dataset.scale),
+                "coverage": self.coverage(name),
+                "seconds": p.seconds,
+            }
+            for name, p in self.predictions.items()
+        }
+
+    def coverage(self, name: str) -> float:
+        """Share of the test rows that a predictor gave a number for."""
+        return float(np.isfinite(self.predictions[name].values).mean())
+
+    def frame(self) -> pd.DataFrame:
+        """One row a compared test rating: ids, true rating, a column a predictor."""
+        mask = self.compared
+        frame = self.test.select(mask).frame()
+        for name, prediction in self.predictions.items():
+            frame[name] = prediction.values[mask]
+        return frame
+
+
+def sample_users(split: Split, count: int, seed: int, candidates: NDArray[np.int64] | None = None) -> list[int]:
+    """Users with a test rating and a history, drawn without replacement; ascending.
+
+    Args:
+        candidates: only of these (development or held-out users).
+
+    Raises:
+        InvalidInputError: fewer than one is asked for, or nobody fits.
+    """
+    if count < 1:
+        raise InvalidInputError("A sample needs at least one user.", "Use more.")
+    eligible = np.intersect1d(split.test.user_ids, split.train.user_ids)
+    if not len(eligible):
+        eligible = split.test.user_ids  # a cold start without any rating: everybody is without
+    if candidates is not None:
+        eligible = np.intersect1d(eligible, candidates)
+    if not len(eligible):
+        raise InvalidInputError(f"No user of {split.name} has a test rating here.", "Use another split.")
+    sample = np.random.default_rng(seed).choice(eligible, size=min(count, len(eligible)), replace=False)
+    return sorted(sample.tolist())
+
+
+def predict_baseline(
+    name: str,
+    dataset: Dataset,
+    split: Split,
+    test: RatingTable,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    on_progress: Progress = ignore_progress,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Prediction:
+    """Fit one baseline on the training part and predict test rows, clipped to the scale.
+
+    Args:
+        test: the split's test part, or the rows of some of its users.
+        folder: where predictions are kept for the next time, see `lusifer.evaluation.prediction_cache`.
+
+    Raises:
+        InvalidInputError: no such predictor.
+        CancelledError: somebody stopped it.
+    """
+    values, seconds = prediction_cache.cached_predictions(
+        name, dataset, split, folder, seed=seed, on_progress=on_progress, cancelled=cancelled
+    )
+    rows = np.isin(split.test.user, test.user_ids)
+    return Prediction(name, dataset.scale.clip(values[rows]), seconds)
+
+
+def calibrate(
+    dataset: Dataset,
+    split: Split,
+    model: UserModel,
+    simulation: SimulationResult,
+    community: Community,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    on_progress: Progress = ignore_progress,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Calibration:
+    """Learn from forecasts and calibrate the test rows.
+
+    The built-in, which costs nothing, forecasts for everybody; a language model is calibrated by the
+    forecasts of the users that were simulated.
+
+    Raises:
+        InvalidInputError: too few forecasts.
+        CancelledError: somebody stopped it.
+    """
+    forecasts = simulation.forecasts
+    if model.spec == BUILTIN:
+        forecasts = teacher_forecasts(
+            dataset,
+            split,
+            model,
+            community=community,
+            seed=seed,
+            folder=folder,
+            on_progress=on_progress,
+            cancelled=cancelled,
+        )
+    calibrator = fit_calibrator(forecasts, community, dataset, evidence=community.has_factorization)
+    with_model_term = apply_calibration(simulation.answers, calibrator, community)
+    return Calibration(
+        calibrator,
+        with_model_term,
+        apply_calibration(simulation.answers, calibrator, community, model_term=False),
+        forecasts,
+    )
+
+
+def evaluate(
+    dataset: Dataset,
+    split: Split,
+    predictors: Sequence[str],
+    *,
+    users: Sequence[int] | None = None,
+    model: UserModel | None = None,
+    store: Store | None = None,
+    community: Community | None = None,
+    calibration: bool = True,
+    evidence_variant: tuple[UserModel, Community] | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+    on_progress: Progress = ignore_progress,
+    cancelled: Callable[[], bool] = lambda: False,
+    workers: int = 1,
+) -> Evaluation:
+    """Compare predictors on the test part (of some users, or of all).
+
+    Args:
+        predictors: names of `lusifer.baselines.BASELINES`, ``simulator`` (which needs ``model``), and
+            ``builtin``: the built-in alone, the content baseline that a language model must beat.
+        community: a model with evidence is told from it.
+        calibration: with a community, ``simulator`` yields ``simulator-calibrated`` as well; what is
+            in the community (`Community.has_factorization` or not) enters it.
+        evidence_variant: the model with evidence and what it is told: adds ``simulator-evidence``, calibrated with it.
+        folder: where heavy baselines' predictions and the built-in's forecasts are kept.
+
+    Raises:
+        InvalidInputError: an unknown name, a name twice, none at all, or no test row left.
+        CancelledError: ``cancelled`` said so.
+    """
+    known = [*baselines.BASELINES, SIMULATOR, BUILTIN]
+    for name in predictors:
+        if name not in known:
+            raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(known)}.")
+    if not predictors or len(set(predictors)) < len(predictors):
+        raise InvalidInputError("Name at least one predictor, each once.", f"Known: {', '.join(known)}.")
+    test = split.test if users is None else split.test.of_users(users)
+    if not len(test):
+        raise InvalidInputError("There is no test rating to compare on.", "Choose other users or split.")
+    if SIMULATOR in predictors and model is None:
+        raise InvalidInputError("The simulator needs a model.", "Give one, such as builtin.")
+    calibrating = calibration and community is not None
+    variants: dict[str, SimulatorVariant] = {}
+    if model is not None and SIMULATOR in predictors:
+        variants[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "")
+        if evidence_variant is not None:
+            variants[WITH_EVIDENCE] = SimulatorVariant(*evidence_variant, WITH_EVIDENCE)
+    if BUILTIN in predictors:
+        variants[BUILTIN] = SimulatorVariant(StatisticalUserModel(), None, "")
+    notes = [f"{name} is left out. {reason}" for name in predictors if (reason := _missing_library(name))]
+    predictors = [name for name in predictors if not _missing_library(name)]
+    if not predictors:
+        raise InvalidInputError(" ".join(notes))
+    simulators = [w for w in variants if w != BUILTIN]
+    order = [w for n in predictors for w in (simulators if n == SIMULATOR else [n])]
+    units = [len(test.user_ids) if n in variants else BASELINE_UNITS for n in order]
+    total, done = sum(units), 0
+    predictions: dict[str, Prediction] = {}
+    simulations: dict[str, SimulationResult] = {}
+    calibrations: dict[str, Calibration] = {}
+    for name, size in zip(order, units, strict=True):
+        if cancelled():
+            raise CancelledError("The comparison was stopped.")
+        on_progress(done, total, name)
+
+        def report_part(
+            done_part: int, part_total: int, _: str = "", name: str = name, done: int = done, size: int = size
+        ) -> None:
+            on_progress(done + round(size * done_part / max(part_total, 1)), total, name)
+
+        if name in variants:
+            variant = variants[name]
+            simulations[name] = simulation = simulate(
+                dataset,
+                split,
+                variant.model,
+                test,
+                None if name == BUILTIN else store,
+                forecasts=calibrating and name != BUILTIN,
+                community=variant.community,
+                on_progress=report_part,
+                cancelled=cancelled,
+                workers=1 if name == BUILTIN else workers,
+            )
+            if name in {SIMULATOR, BUILTIN}:
+                predictions[name] = Prediction(
+                    name, simulation.answers.expected, simulation.seconds, simulation.reasons
+                )
+            if variant.calibrated and variant.community is not None:
+                try:
+                    calibration_result = calibrate(
+                        dataset,
+                        split,
+                        variant.model,
+                        simulation,
+                        variant.community,
+                        seed=seed,
+                        folder=folder,
+                        on_progress=lambda *_, d=done + size: on_progress(d, total, "calibration"),  # type: ignore[misc]
+                        cancelled=cancelled,
+                    )
+                except InvalidInputError as error:  # too few forecasts: the model alone is compared
+                    notes.append(f"No {variant.calibrated}: {error}")
+                else:
+                    calibrations[variant.calibrated] = calibration_result
+                    predictions[variant.calibrated] = Prediction(
+                        variant.calibrated,
+                        calibration_result.calibrated.expected,
+                        simulation.seconds,
+                        simulation.reasons,
+                    )
+        else:
+            predictions[name] = predict_baseline(
+                name, dataset, split, test, seed=seed, folder=folder, on_progress=on_progress, cancelled=cancelled
+            )
+        done += size
+    on_progress(total, total, "done")
+    return Evaluation(dataset, test, predictions, simulations, calibrations, tuple(notes))
+
+
+def _missing_library(name: str) -> str:
+    return baselines.missing_library(name) if name in baselines.BASELINES else ""
+
+
+@dataclass(frozen=True)
+class SimulatorVariant:
+    """One way of the simulator: the model, what it is told or calibrated by, and its calibrated name."""
+
+    model: UserModel
+    community: Community | None
+    calibrated: str

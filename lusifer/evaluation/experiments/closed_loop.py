@@ -1,0 +1,336 @@
+"""What happens when a profile is updated with its own ratings? Drift over rounds of a closed loop.
+
+Each round a user is shown ten movies that they have not rated (drawn by popularity), rates them by the present profile,
+and the profile is rewritten from these ratings as if they were real. A panel, the user's test movies, is rated after each round.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from lusifer.datasets import Item
+from lusifer.errors import InvalidInputError, ModelError
+from lusifer.evaluation.experiments import base
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, RunContext
+from lusifer.evaluation.simulation import run_threaded
+from lusifer.simulator import LLMUserModel, evolve, make_evolution_spec, run_evolution
+from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
+from lusifer.simulator.evolution import context_after, history_of
+from lusifer.simulator.taste import measure_tastes, user_mean
+from lusifer.simulator.types import Bullet, Context, Profile, Rated, SimulatedRating, Update
+
+ROUNDS = 5
+"""Rounds, unless said otherwise (option ``rounds``)."""
+SHOWN = 10
+FED, DRAWN = "Predicted rating fed back", "Sampled rating fed back"
+
+
+def _rounds(ctx: RunContext) -> int:
+    return max(int(ctx.options.get("rounds", ROUNDS)), 1)
+
+
+def feedback_modes(ctx: RunContext) -> tuple[str, ...]:
+    """The built-in, which costs nothing, is also fed with draws of its own distribution."""
+    return (FED,) if isinstance(ctx.model, LLMUserModel) else (FED, DRAWN)
+
+
+def eligible_users(ctx: RunContext) -> list[int]:
+    """Users with a history to begin with."""
+    users = [u for u in ctx.users if len(ctx.split.train.of_user(u)) >= SHOWN]
+    base.require_users(ctx, 2, f"have {SHOWN} training ratings", users)
+    return users
+
+
+def draw_unrated_items(ctx: RunContext, user: int) -> list[tuple[Item, ...]]:
+    """The movies of each round: none that the user has rated, drawn by how often others rated them."""
+    train = ctx.split.train
+    ids, counts = np.unique(train.item, return_counts=True)
+    rated = np.concatenate([train.of_user(user).item, ctx.split.test.of_user(user).item])
+    unrated = ~np.isin(ids, rated)
+    ids, chances = ids[unrated], counts[unrated] / counts[unrated].sum()
+    count = min(SHOWN * _rounds(ctx), len(ids))
+    drawn = np.random.default_rng((ctx.seed, 41, user)).choice(ids, count, replace=False, p=chances)
+    return [ctx.dataset.items_of(drawn[start : start + SHOWN]) for start in range(0, count, SHOWN)]
+
+
+def estimate(ctx: RunContext) -> Estimate:
+    """What it will ask: the histories, and each round a rating of ten movies, an update, and the panel."""
+    model = ctx.model
+    users = eligible_users(ctx)
+    total = base.estimate_cost(
+        replace(ctx, users=tuple(users)), [Arm("start", replace(ctx, users=tuple(users)).sample, model)]
+    )
+    if not isinstance(model, LLMUserModel):
+        return total
+    for user in users:
+        history = history_of(ctx.dataset, ctx.split, user, model.history)
+        start = context_after(ctx.dataset, ctx.split, user, ())
+        profile = Profile(start.profile.about, (Bullet("x" * 1200),))
+        context = start.with_batch(history).after_update(Update(profile, "", ()))
+        panel = ctx.dataset.items_of(ctx.test.of_user(user).item)
+        for items in draw_unrated_items(ctx, user):
+            batch = tuple(Rated(i, ctx.dataset.scale.nearest(context.usual_rating), 0) for i in items)
+            total += estimate_rating(model, ctx.store, context, items)
+            total += estimate_update(model, ctx.store, context.with_batch(batch))
+            total += estimate_rating(model, ctx.store, context, panel)
+            context = context.with_batch(batch).after_update(Update(profile, "", ()))
+    return total
+
+
+def run(ctx: RunContext) -> Result:
+    """Mean, spread, error and taste by round."""
+    users, names = eligible_users(ctx), feedback_modes(ctx)
+    rows: list[dict[str, object]] = []
+    profiles: list[tuple[str, int, int, float]] = []
+    failed_users: list[int] = []
+    lock, done = threading.Lock(), [0]
+    total = len(users) * len(names)
+
+    def run_user(index: int) -> None:
+        user, mode = users[index // len(names)], names[index % len(names)]
+        try:
+            user_rows, similarities = _loop(ctx, user, mode)
+        except (ModelError, InvalidInputError) as error:
+            if isinstance(error, ModelError) and error.is_fatal:
+                raise
+            with lock:
+                failed_users.append(user)
+            user_rows, similarities = [], []
+        with lock:
+            rows.extend(user_rows)
+            profiles.extend(similarities)
+            done[0] += 1
+            ctx.on_progress(done[0], total, mode)
+
+    ctx.on_progress(0, total, names[0])
+    run_threaded(run_user, total, ctx.workers, ctx.cancelled, ctx.store)
+    if not rows:
+        raise InvalidInputError("No user's loop finished: the model failed for all.", "See the LLM calls page.")
+    frame = pd.DataFrame(rows).sort_values(["way", "user_id", "round", "kind"], kind="stable")
+    similarities = pd.DataFrame(profiles, columns=["way", "user_id", "round", "likeness"])
+    return _result(ctx, frame.reset_index(drop=True), similarities, names, failed_users)
+
+
+def _loop(ctx: RunContext, user: int, mode: str) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:
+    """One user's rounds: rows of ratings (kind: real, fed, panel), and how alike the profile stays."""
+    model, data, split = ctx.model, ctx.dataset, ctx.split
+    spec = make_evolution_spec(data, split, user, model)
+    store = ctx.store if isinstance(model, LLMUserModel) else None
+    steps = (
+        list(run_evolution(data, split, model, spec, store, cancelled=ctx.cancelled))
+        if store
+        else list(evolve(data, split, model, spec))
+    )
+    if isinstance(model, LLMUserModel):
+        model = replace(model, evolution=f"{spec.id}-loop")  # no part of what the usual evolution costs
+    context = context_after(data, split, user, steps)
+    test = ctx.test.of_user(user)
+    panel = data.items_of(test.item)
+    rng = np.random.default_rng((ctx.seed, 42, user))
+    rows = [
+        {
+            "way": mode,
+            "user_id": user,
+            "round": s.number - len(steps),
+            "kind": "real",
+            "item_id": r.item.id,
+            "said": r.rating,
+            "true": r.rating,
+        }
+        for s in steps
+        for r in s.batch
+    ]
+    rows += _panel(model.rate(context, panel), test.rating.tolist(), mode, user, 0)
+    first, similarities = context.profile, [(mode, user, 0, 1.0)]
+    rows += _tastes(context, mode, user, 0)
+    for number, items in enumerate(draw_unrated_items(ctx, user), 1):
+        ctx.stop()
+        batch = _batch(model.rate(context, items), items, context, mode, rng)
+        if not batch:
+            raise ModelError("Every rating of a round failed.")
+        rows += [
+            {
+                "way": mode,
+                "user_id": user,
+                "round": number,
+                "kind": "fed",
+                "item_id": r.item.id,
+                "said": r.rating,
+                "true": np.nan,
+            }
+            for r in batch
+        ]
+        reading = context.with_batch(batch)
+        context = reading.after_update(model.update(reading))
+        rows += _panel(model.rate(context, panel), test.rating.tolist(), mode, user, number)
+        rows += _tastes(context, mode, user, number)
+        similarities.append((mode, user, number, base.profile_similarity(first, context.profile)))
+    return rows, similarities
+
+
+def _batch(
+    ratings: Sequence[SimulatedRating], items: Sequence[Item], context: Context, mode: str, rng: np.random.Generator
+) -> tuple[Rated, ...]:
+    """The ratings that are fed back, on the scale; failed ones are left out."""
+    moment = context.seen[-1].timestamp if context.seen else 0
+    batch = []
+    for rating, item in zip(ratings, items, strict=True):
+        if rating.rating is None or rating.expected is None:
+            continue
+        value = rating.rating
+        if mode == DRAWN:
+            value = context.scale.nearest(rating.expected + (rating.std or 0.0) * rng.standard_normal())
+        batch.append(Rated(item, value, moment + 1))
+    return tuple(batch)
+
+
+def _tastes(context: Context, mode: str, user: int, number: int) -> list[dict[str, object]]:
+    """The user's genre effects after all that was read: real ratings and those fed back."""
+    mean = user_mean(context.seen, context.usual_rating)
+    return [
+        {
+            "way": mode,
+            "user_id": user,
+            "round": number,
+            "kind": "taste",
+            "item_id": -1,
+            "genre": key.partition(":")[2],
+            "said": e.effect,
+            "true": np.nan,
+        }
+        for key, e in measure_tastes(context.seen, mean).items()
+        if key.startswith("genre:")
+    ]
+
+
+def _panel(
+    ratings: Sequence[SimulatedRating], true: Sequence[float], mode: str, user: int, number: int
+) -> list[dict[str, object]]:
+    return [
+        {
+            "way": mode,
+            "user_id": user,
+            "round": number,
+            "kind": "panel",
+            "item_id": r.item_id,
+            "said": np.nan if r.expected is None else r.expected,
+            "true": t,
+        }
+        for r, t in zip(ratings, true, strict=True)
+    ]
+
+
+def _result(
+    ctx: RunContext, frame: pd.DataFrame, similarities: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
+) -> Result:
+    boot = Bootstrap(frame["user_id"].unique(), ctx.seed)
+    last = int(frame["round"].max())
+    frame, gone = _complete(frame)
+    compared = _against_start(frame)
+
+    def line(kind: tuple[str, ...], measure: str) -> list[Point]:
+        points = []
+        for (way, number), rows in frame[frame["kind"].isin(kind)].groupby(["way", "round"]):
+            points.append(_measured(boot, rows, measure).point(str(way), float(str(number))))
+        return points
+
+    def panel(number: int, measure: str) -> base.Figure:
+        rows = frame[(frame["kind"] == "panel") & (frame["round"] == number) & (frame["way"] == names[0])]
+        return _measured(boot, rows, measure)
+
+    drift = {m: panel(last, m) - panel(0, m) for m in ("mean", "spread", "rmse")}
+    rows_of_mode = frame[frame["way"] == names[0]]
+    fed = _measured(boot, rows_of_mode[(rows_of_mode["kind"] == "fed") & (rows_of_mode["round"] == last)], "spread")
+    real = _measured(boot, rows_of_mode[rows_of_mode["kind"] == "real"], "spread")
+    ratio = panel(last, "spread") / panel(0, "spread")
+    stays = similarities[(similarities["round"] == last) & (similarities["way"] == names[0])]
+    then = compared[(compared["round"] == last) & (compared["way"] == names[0])]
+    same_tastes = boot.correlation(then["user_id"].to_numpy(), then["start"], then["said"])
+    taste_points = [
+        boot.correlation(rows["user_id"].to_numpy(), rows["start"], rows["said"]).point(str(way), float(str(number)))
+        for (way, number), rows in compared.groupby(["way", "round"])
+    ]
+    words_kept = boot.mean(stays["user_id"].to_numpy(), stays["likeness"])
+    points = [
+        boot.mean(rows["user_id"].to_numpy(), rows["likeness"]).point(str(way), float(str(number)))
+        for (way, number), rows in similarities.groupby(["way", "round"])
+    ]
+    panels = (
+        Panel(
+            "Mean of the input ratings (rounds up to 0 are real)",
+            "Round",
+            "Mean rating",
+            "line",
+            tuple(line(("real", "fed"), "mean")),
+        ),
+        Panel(
+            "Standard deviation of the input ratings (rounds up to 0 are real)",
+            "Round",
+            "Standard deviation",
+            "line",
+            tuple(line(("real", "fed"), "spread")),
+        ),
+        Panel("Error on the panel", "Round", "RMSE", "line", tuple(line(("panel",), "rmse"))),
+        Panel(
+            "Genre preferences: correlation with those before the loop",
+            "Round",
+            "Correlation",
+            "line",
+            tuple(taste_points),
+        ),
+        Panel("Stability of the profile text", "Round", "Shared words", "line", tuple(points)),
+    )
+    first = (
+        f"After {last} rounds on its own ratings the mean rating of the panel changes by {base.format_figure(drift['mean'], 2, signed=True)} stars, {base.describe_significance(drift['mean'])}, "
+        f"and their standard deviation is {base.format_figure(ratio, 2)} times the original."
+    )
+    second = (
+        f"The standard deviation of its own input ratings is {base.format_figure(fed, 2)} stars, that of the real ratings before {base.format_figure(real, 2)}; the RMSE on the panel changes by "
+        f"{base.format_figure(drift['rmse'], signed=True)}, {base.describe_significance(drift['rmse'])}, and its genre preferences correlate by {base.format_figure(same_tastes, 2)} with those before."
+    )
+    figures = {
+        "mean": drift["mean"].json,
+        "spread": drift["spread"].json,
+        "spread_ratio": ratio.json,
+        "rmse": drift["rmse"].json,
+        "likeness": words_kept.json,
+        "tastes": same_tastes.json,
+        "fed_spread": fed.json,
+        "real_spread": real.json,
+    }
+    notes = []
+    if lost:
+        notes.append(f"{len(set(lost))} users' loops failed because of model errors; they are excluded.")
+    if gone:
+        notes.append(f"{gone} movies of the panel lack a rating in some round and are excluded from all.")
+    return Result((first, second), panels, figures, frame, tuple(notes))
+
+
+def _complete(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The rows, of the panel only movies that were rated in every round; and how many were not."""
+    panel = frame["kind"] == "panel"
+    keys = ["way", "user_id", "item_id"]
+    given = frame[panel].groupby(keys)["said"].transform(lambda v: v.notna().all())
+    keep = pd.Series(True, index=frame.index)
+    keep[given.index] = given.astype(bool)
+    gone = len(frame[panel & ~keep].drop_duplicates(keys))
+    return frame[keep].reset_index(drop=True), gone
+
+
+def _against_start(frame: pd.DataFrame) -> pd.DataFrame:
+    """Genre effects by round with those before the loop (``start``), of genres that were there then."""
+    effects = frame[frame["kind"] == "taste"]
+    start = effects[effects["round"] == 0][["way", "user_id", "genre", "said"]].rename(columns={"said": "start"})
+    return effects.merge(start, on=["way", "user_id", "genre"])
+
+
+def _measured(boot: Bootstrap, rows: pd.DataFrame, measure: str) -> base.Figure:
+    users, values = rows["user_id"].to_numpy(), rows["said"].to_numpy(float)
+    if measure == "rmse":
+        return boot.rmse(users, values - rows["true"].to_numpy(float))
+    return boot.mean(users, values) if measure == "mean" else boot.std(users, values)

@@ -1,0 +1,152 @@
+"""Does the order of the ratings matter, or only their number? The same ratings read in three orders."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lusifer.datasets import RatingTable
+from lusifer.datasets.splits import Split
+from lusifer.evaluation.experiments import base
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.evaluation.simulation import SimulationResult
+from lusifer.simulator.estimate import Estimate
+from lusifer.simulator.whatif import replace_histories
+
+OLDEST, NEWEST, SHUFFLED = "Oldest first", "Newest first", "Shuffled"
+
+
+def _ordered(ctx: RunContext, how: str) -> Split:
+    """The sample with each user's history (and no older rating) in another order."""
+    own = {}
+    for user in ctx.users:
+        rows = ctx.split.train.of_user(user)
+        rows = rows.slice(max(0, len(rows) - ctx.model.history), len(rows))
+        order = np.arange(len(rows))[::-1]
+        if how == SHUFFLED:
+            order = np.random.default_rng((ctx.seed, 31, user)).permutation(len(rows))
+        own[user] = RatingTable(rows.user[order], rows.item[order], rows.rating[order], rows.timestamp[order])
+    return replace_histories(ctx.sample, own, how.lower().replace(" ", "-"))
+
+
+def arms(ctx: RunContext) -> list[Arm]:
+    """One arm an order."""
+    return [
+        Arm(OLDEST, ctx.sample, ctx.model),
+        Arm(NEWEST, _ordered(ctx, NEWEST), ctx.model),
+        Arm(SHUFFLED, _ordered(ctx, SHUFFLED), ctx.model),
+    ]
+
+
+def estimate(ctx: RunContext) -> Estimate:
+    """What it will ask."""
+    return base.estimate_cost(ctx, arms(ctx))
+
+
+def run(ctx: RunContext) -> Result:
+    """Final error by order, for histories of long and of short span, and how alike the profiles end."""
+    simulations = base.run_arms(ctx, arms(ctx))
+    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
+    true = test.rating.astype(float)
+    same = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    span = np.array([_span(ctx, int(u)) for u in test.user_ids])
+    edge = float(np.median(span))
+    by_user = dict(zip(test.user_ids.tolist(), span.tolist(), strict=True))
+    long = np.array([by_user[int(u)] > edge for u in test.user])
+    groups = {
+        "All users": same,
+        f"Span up to {_days(edge)}": same & ~long,
+        f"Span over {_days(edge)}": same & long,
+    }
+    rmse = {
+        (group, arm): boot.rmse(test.user[mask], (s.answers.expected - true)[mask])
+        for group, mask in groups.items()
+        for arm, s in simulations.items()
+    }
+    deltas = {(group, arm): rmse[group, arm] - rmse[group, OLDEST] for group in groups for arm in (NEWEST, SHUFFLED)}
+    users, similarities = _alike(simulations)
+    likeness = {arm: boot.mean(users, similarities[arm]) for arm in (NEWEST, SHUFFLED)}
+    panels = (
+        Panel(
+            "Final error by order",
+            "",
+            "RMSE",
+            "points",
+            tuple(rmse[g, a].point(a, g) for a in simulations for g in groups),
+        ),
+        Panel(
+            "Effect of the order",
+            "",
+            "RMSE minus that of oldest first",
+            "points",
+            tuple(deltas[g, a].point(a, g) for a in (NEWEST, SHUFFLED) for g in groups),
+        ),
+        Panel(
+            "Forecast error by ratings read (each order on its own forecasts)",
+            "Ratings seen before",
+            "RMSE of forecasts",
+            "line",
+            tuple(p for a, s in simulations.items() for p in base.rmse_by_ratings_seen(boot, a, s)),
+        ),
+    )
+    new, shuffled = deltas["All users", NEWEST], deltas["All users", SHUFFLED]
+    real = _reading(new, shuffled)
+    short_name, long_name = list(groups)[1:]
+    gap = deltas[long_name, NEWEST] - deltas[short_name, NEWEST]
+    first = (
+        f"Read newest first instead of oldest first, the same ratings change the final RMSE by {base.format_figure(new, signed=True)}, "
+        f"shuffled by {base.format_figure(shuffled, signed=True)}: {real}."
+    )
+    second = (
+        f"Reading newest first costs users whose history spans more than {_days(edge)} {base.format_figure(gap, signed=True)} more than the others, "
+        f"{base.describe_significance(gap)}; profiles read newest first share {base.format_figure(likeness[NEWEST], 2)} of their words with those read oldest first."
+    )
+    figures = {
+        "newest": new.json,
+        "shuffled": shuffled.json,
+        "long_minus_short": gap.json,
+        "likeness_newest": likeness[NEWEST].json,
+        "likeness_shuffled": likeness[SHUFFLED].json,
+    }
+    notes = ("Many MovieLens histories were entered within minutes, so their order carries little information.",)
+    return Result(
+        (first, second), panels, figures, base.rows_table(simulations, test), (*notes, *base.missing(simulations))
+    )
+
+
+MARGIN = 0.05
+"""RMSE within which an effect of the order would be none that matters."""
+
+
+def _reading(*deltas: base.Figure) -> str:
+    """What the two differences say of the order."""
+    if any(d.is_significant for d in deltas):
+        return "so the order matters"
+    bounds = [abs(x) for d in deltas for x in d.bounds]
+    if all(np.isfinite(bounds)) and max(bounds) <= MARGIN:
+        return (
+            f"no effect of the order is larger than {MARGIN:g}, so the number of ratings matters more than their order"
+        )
+    return "this sample does not show whether the order matters"
+
+
+def _span(ctx: RunContext, user: int) -> float:
+    rows = ctx.split.train.of_user(user)
+    rows = rows.slice(max(0, len(rows) - ctx.model.history), len(rows))
+    return float(rows.timestamp[-1] - rows.timestamp[0]) if len(rows) else 0.0
+
+
+def _days(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = round(seconds / size)
+            return f"{count} {unit}{'s' * (count != 1)}"
+    return f"{round(seconds)} seconds"
+
+
+def _alike(found: dict[str, SimulationResult]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Users, and how alike each one's last profile is to the one read oldest first, by arm."""
+    users = [u for u, s in found[OLDEST].evolutions.items() if s and all(f.evolutions.get(u) for f in found.values())]
+    last = {a: {u: s.evolutions[u][-1].profile for u in users} for a, s in found.items()}
+    return np.array(users, dtype=np.int64), {
+        a: np.array([base.profile_similarity(last[OLDEST][u], last[a][u]) for u in users]) for a in found
+    }

@@ -1,0 +1,106 @@
+"""How much does the same user differ when everything is asked again?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from lusifer.errors import InvalidInputError
+from lusifer.evaluation.experiments import base
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.simulator import LLMUserModel
+from lusifer.simulator.estimate import Estimate
+
+DRAWS = 3
+"""Times that everything is asked, unless said otherwise (option ``draws``)."""
+
+
+def arms(ctx: RunContext) -> list[Arm]:
+    """One arm a draw; the first is the stored one."""
+    count = max(int(ctx.options.get("draws", DRAWS)), 2)
+    made = []
+    for draw in range(count):
+        model = ctx.model
+        if isinstance(model, LLMUserModel) and draw:
+            model = replace(model, draw=draw)
+        made.append(Arm(f"Repetition {draw + 1}", ctx.sample, model))
+    return made
+
+
+def estimate(ctx: RunContext) -> Estimate:
+    """What it will ask."""
+    return base.estimate_cost(ctx, arms(ctx))
+
+
+def run(ctx: RunContext) -> Result:
+    """Spread of ratings over the draws, likeness of profiles, error of each draw and of their mean."""
+    simulations, dead = base.drop_failed_arms(base.run_arms(ctx, arms(ctx)), "Repetition 1")
+    if len(simulations) < 2:
+        raise InvalidInputError(
+            "The model failed in all repetitions but one, so there is nothing to compare.",
+            "See the LLM calls page.",
+        )
+    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
+    true = test.rating.astype(float)
+    predicted = np.stack([s.answers.expected for s in simulations.values()])
+    same = base.all_finite(*predicted)
+    users = test.user[same]
+    spread = boot.mean(users, predicted[:, same].std(axis=0, ddof=1))
+    mean_user = _mean_spread(users, predicted[:, same])
+    level = boot.mean(*mean_user)
+    evolved = [
+        u
+        for u, s in simulations["Repetition 1"].evolutions.items()
+        if s and all(f.evolutions.get(u) for f in simulations.values())
+    ]
+    last = [{u: s.evolutions[u][-1].profile for u in evolved} for s in simulations.values()]
+    similarities = np.array(
+        [np.mean([base.profile_similarity(a[u], b[u]) for a, b in combinations(last, 2)]) for u in evolved]
+    )
+    likeness = boot.mean(np.array(evolved, dtype=np.int64), similarities)
+    rmse = {name: boot.rmse(users, s.answers.expected[same] - true[same]) for name, s in simulations.items()}
+    pooled = boot.rmse(users, predicted[:, same].mean(axis=0) - true[same])
+    gain = pooled - rmse["Repetition 1"]
+    panels = (
+        Panel(
+            "Error of each repetition",
+            "",
+            "RMSE",
+            "points",
+            (*(f.point("One repetition", n) for n, f in rmse.items()), pooled.point("Mean of the repetitions", "Mean")),
+        ),
+        Panel(
+            "Variation between repetitions",
+            "",
+            "Stars",
+            "points",
+            (spread.point("Std over repetitions", "One rating"), level.point("Std over repetitions", "A user's mean")),
+        ),
+    )
+    first = (
+        f"Over {len(simulations)} repetitions, the standard deviation of one rating is {base.format_figure(spread, 2)} stars and that of a user's mean {base.format_figure(level, 2)}; "
+        f"the profiles share {base.format_figure(likeness, 2)} of their words."
+    )
+    second = f"Averaging the repetitions changes the RMSE of the first by {base.format_figure(gain, signed=True)}, {base.describe_significance(gain)}."
+    notes = []
+    if not isinstance(ctx.model, LLMUserModel):
+        second = "The built-in is deterministic, so nothing varies: it is the reference for language models."
+    elif ctx.model.prompts.temperature == 0:
+        notes.append("The prompts use temperature 0, so any variation comes from the server.")
+    return Result(
+        (first, second),
+        panels,
+        {"spread": spread.json, "user_mean": level.json, "likeness": likeness.json, "pooled": gain.json},
+        base.rows_table(simulations, test),
+        (*notes, *dead, *base.missing(simulations)),
+    )
+
+
+def _mean_spread(users: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each user's mean rating, and its spread over the draws."""
+    ids, user_index = np.unique(users, return_inverse=True)
+    n = np.bincount(user_index, minlength=len(ids))
+    means = np.stack([np.bincount(user_index, draw, len(ids)) / n for draw in predicted])
+    return ids, means.std(axis=0, ddof=1)

@@ -1,0 +1,373 @@
+"""Does the simulator follow a sudden change of preferences? Planted ones, whose moment is known, and real ones.
+
+**Planted:** users are paired with whose genre tastes oppose theirs most, each in one pair; each of a pair is read with 20 ratings of
+their own and then the newest 30 of the other, as one person. Held against it: the first user's own 20 and 30 (would the profile have said so
+anyway?), and the second's own history (how well are the same 30 ratings forecast where nothing was planted?). Intervals are over pairs. **Real:**
+the fifth of the users whose marks for one genre differ most between the halves of their newest 40 ratings (a z-score of two means).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lusifer.datasets import Dataset, RatingTable
+from lusifer.evaluation.experiments import base
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, RunContext
+from lusifer.evaluation.simulation import SimulationResult
+from lusifer.simulator import Step
+from lusifer.simulator.entity_matching import EntityIndex, build_entity_index
+from lusifer.simulator.estimate import Estimate
+from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, measure_tastes, user_mean
+from lusifer.simulator.types import Profile, Rated
+from lusifer.simulator.whatif import replace_histories
+
+BEFORE, AFTER, BATCH = 20, 30, 10
+JOIN = BEFORE // BATCH
+"""Steps before the change."""
+REAL = 40
+MIN_GENRE_RATINGS = 3
+PLANTED, CONTROL, OWN = "Planted", "Nothing planted", "Own history"
+STRONGEST = 0.2
+"""Share of the users that the real changes are looked for in."""
+
+
+@dataclass(frozen=True)
+class PreferenceShift:
+    """One user and the taste that changes: a genre, 1 (from disliked towards liked) or −1."""
+
+    user: int
+    genre: str
+    direction: int
+    other: int = 0
+    strength: float = 0.0
+
+
+# ---- making changes ------------------------------------------------------------------------------------
+
+
+def _rated(ctx: RunContext, rows: RatingTable) -> list[Rated]:
+    return [
+        Rated(ctx.dataset.item(i), r, t)
+        for i, r, t in zip(rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True)
+    ]
+
+
+def _effects(rated: Sequence[Rated]) -> dict[str, float]:
+    """Shrunk genre effects, of genres with enough ratings."""
+    mean = user_mean(rated, 0.0)
+    return {
+        k.removeprefix("genre:"): e.effect
+        for k, e in measure_tastes(rated, mean).items()
+        if k.startswith("genre:") and e.count >= MIN_GENRE_RATINGS
+    }
+
+
+def _tail(rows: RatingTable, n: int) -> RatingTable:
+    return rows.slice(max(0, len(rows) - n), len(rows))
+
+
+def plant_shifts(
+    ctx: RunContext,
+) -> tuple[list[PreferenceShift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
+    """The planted changes; by user the joined histories and the undisturbed ones; the test ratings of the
+    joined (those of the second person).
+
+    Raises:
+        InvalidInputError: fewer than five users have enough ratings and an opposite.
+    """
+    train = ctx.split.train
+    eligible = [u for u in ctx.users if len(train.of_user(u)) >= BEFORE + AFTER]
+    base.require_users(ctx, 5, f"have {BEFORE + AFTER} training ratings", eligible)
+    newest = {u: _tail(train.of_user(u), AFTER) for u in eligible}
+    late = {u: _effects(_rated(ctx, newest[u])) for u in eligible}
+    shifts, joined, undisturbed, tests = [], {}, {}, []
+    for first_user, other in _pairs(eligible, late):
+        both = []
+        for user, second in ((first_user, other), (other, first_user)):
+            before = _before(train.of_user(user), newest[second])
+            if len(before) < BEFORE:
+                break
+            first, theirs = _effects(_rated(ctx, before)), late[second]
+            opposed = [(theirs[g] - first[g], g) for g in first.keys() & theirs.keys() if first[g] * theirs[g] < 0]
+            if not opposed:
+                break
+            gap, genre = max(opposed, key=lambda p: (abs(p[0]), p[1]))
+            both.append((PreferenceShift(user, genre, 1 if gap > 0 else -1, second, abs(gap)), before))
+        if len(both) < 2:
+            continue
+        for change, before in both:
+            user, second = change.user, change.other
+            joined[user] = _joined(user, before, newest[second])
+            undisturbed[user] = _joined(user, before, newest[user])
+            test = ctx.split.test.of_user(second)
+            test = test.select(~np.isin(test.item, joined[user].item))
+            tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))
+            shifts.append(change)
+    base.require_users(ctx, 5, "have an opposite preference to another user in some genre", [s.user for s in shifts])
+    shifts.sort(key=lambda s: s.user)
+    columns = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]
+    return shifts, joined, undisturbed, RatingTable.from_arrays(*columns)
+
+
+def _pairs(users: Sequence[int], tastes_of: Mapping[int, Mapping[str, float]]) -> list[tuple[int, int]]:
+    """Users in pairs, each once, the most opposed first."""
+    gaps = []
+    for index, one in enumerate(users):
+        for other in users[index + 1 :]:
+            a, b = tastes_of[one], tastes_of[other]
+            opposed = [abs(a[g] - b[g]) for g in a.keys() & b.keys() if a[g] * b[g] < 0]
+            if opposed:
+                gaps.append((max(opposed), one, other))
+    paired: set[int] = set()
+    pairs = []
+    for _, one, other in sorted(gaps, key=lambda g: (-g[0], g[1], g[2])):
+        if one not in paired and other not in paired:
+            paired |= {one, other}
+            pairs.append((one, other))
+    return pairs
+
+
+def _before(rows: RatingTable, after: RatingTable) -> RatingTable:
+    """The newest ratings before a user's last 30 that the other one does not have too."""
+    early = rows.slice(0, len(rows) - AFTER)
+    return _tail(early.select(~np.isin(early.item, after.item)), BEFORE)
+
+
+def _joined(user: int, before: RatingTable, after: RatingTable) -> RatingTable:
+    """Two stretches of ratings as one user's, a day apart where the second is not later anyway."""
+    start = max(int(before.timestamp[-1]) + 86_400, int(after.timestamp[0]))
+    moved = after.timestamp - after.timestamp[0] + start
+    items, ratings, times = (
+        np.concatenate(part)
+        for part in ([before.item, after.item], [before.rating, after.rating], [before.timestamp, moved])
+    )
+    return RatingTable(np.full(len(items), user, dtype=np.int32), items, ratings, times)
+
+
+def find_real_shifts(ctx: RunContext) -> list[PreferenceShift]:
+    """Users by how much their marks for one genre changed between the halves, strongest first."""
+    shifts = []
+    for user in ctx.users:
+        rated = _rated(ctx, _tail(ctx.split.train.of_user(user), REAL))
+        if len(rated) < REAL:
+            continue
+        halves = rated[: REAL // 2], rated[REAL // 2 :]
+        best: tuple[float, str, int] | None = None
+        for genre in ctx.dataset.genres:
+            a, b = ([r.rating - user_mean(h, 0.0) for r in h if genre in r.item.genres] for h in halves)
+            if min(len(a), len(b)) < MIN_GENRE_RATINGS:
+                continue
+            width = np.sqrt((np.var(a) + 0.5) / len(a) + (np.var(b) + 0.5) / len(b))
+            z = float((np.mean(b) - np.mean(a)) / width)
+            if best is None or abs(z) > best[0]:
+                best = abs(z), genre, 1 if z > 0 else -1
+        if best:
+            shifts.append(PreferenceShift(user, best[1], best[2], 0, best[0]))
+    return sorted(shifts, key=lambda s: (-s.strength, s.user))
+
+
+def arms(ctx: RunContext) -> list[Arm]:
+    """The joined histories, the undisturbed ones of the same users, and everybody's own."""
+    _, joined, undisturbed, test = plant_shifts(ctx)
+    train = ctx.split.train
+    control_test = ctx.split.test.of_users(joined)
+    split = type(ctx.split)(ctx.split.id, train, test)
+    control = type(ctx.split)(ctx.split.id, train, control_test)
+    n = BEFORE + AFTER
+    return [
+        Arm(PLANTED, replace_histories(split, joined, "joined"), ctx.model, n, BATCH),
+        Arm(CONTROL, replace_histories(control, undisturbed, "own"), ctx.model, n, BATCH),
+        Arm(OWN, ctx.sample, ctx.model, REAL, BATCH),
+    ]
+
+
+def estimate(ctx: RunContext) -> Estimate:
+    """What it will ask."""
+    return base.estimate_cost(ctx, arms(ctx))
+
+
+# ---- looking at them -------------------------------------------------------------------------------------
+
+
+def profile_stance(profile: Profile, genre: str, names: EntityIndex) -> int:
+    """What a profile says of a genre: 1 liked, −1 disliked, 0 neither. A bullet speaks of the first genre that
+    it names."""
+    direction = 0
+    for sign, bullets in ((1, profile.likes), (-1, profile.dislikes)):
+        for bullet in bullets:
+            first = next((m.aspect for m in names.mentions(bullet.text) if m.aspect.startswith("genre:")), "")
+            direction += sign * (first == f"genre:{genre}")
+    return int(np.sign(direction))
+
+
+def steps_until(steps: Sequence[Step], shift: PreferenceShift, dataset: Dataset, count: int) -> float:
+    """Steps after the change until the profile's stance on the genre has moved with the taste (to neutral counts);
+    infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps."""
+    if len(steps) < count:
+        return float("nan")
+    names = build_entity_index(dataset, (r.item for s in steps for r in s.batch))
+    stances = [profile_stance(s.profile, shift.genre, names) * shift.direction for s in steps]
+    if stances[JOIN - 1] == 1:
+        return float("nan")
+    later = [k + 1 for k, value in enumerate(stances[JOIN:]) if value > stances[JOIN - 1]]
+    return float(later[0]) if later else float("inf")
+
+
+def _whole(seen: Sequence[Rated], batch: Sequence[Rated], usual: float, dataset: Dataset) -> list[float]:
+    """What a model that weighs the whole history alike expects of a batch: own level and joint genre effects."""
+    own_level = user_mean(seen, usual, LEVEL_DOUBT)
+    model = TasteModel.fit(seen, user_mean(seen, usual, 2.0))
+    return [float(dataset.scale.clip(own_level + sum(model.contributions(r.item).values()))) for r in batch]
+
+
+def _errors(ctx: RunContext, simulation: SimulationResult, users: Sequence[int]) -> pd.DataFrame:
+    """One row a forecast: user_id, step (−1 is the last before the change, 1 the first after it), error of the
+    simulator, of the whole history's model, and of one that starts anew at the change."""
+    rows, usual = [], ctx.split.train.mean
+    for user in users:
+        seen: list[Rated] = []
+        for step in simulation.evolutions.get(user, []):
+            relative_step = step.number - JOIN
+            relative_step = relative_step - 1 if relative_step <= 0 else relative_step
+            whole_history = _whole(seen, step.batch, usual, ctx.dataset)
+            restarted = _whole(seen[BEFORE:], step.batch, usual, ctx.dataset)
+            for rated, guess, a, b in zip(step.batch, step.forecast, whole_history, restarted, strict=False):
+                if guess.expected is not None:  # where the model failed, nobody is measured
+                    rows.append(
+                        (
+                            user,
+                            relative_step,
+                            rated.item.id,
+                            *(x - rated.rating for x in (guess.expected, a, b)),
+                        )
+                    )
+            seen.extend(step.batch)
+    return pd.DataFrame(rows, columns=["user_id", "step", "item_id", "simulator", "whole", "anew"])
+
+
+SERIES = {
+    "simulator": "Simulator",
+    "whole": "Baseline on the whole history",
+    "anew": "Baseline restarted at the change",
+}
+
+
+def _lines(boot: Bootstrap, errors: pd.DataFrame, which: Mapping[str, str] = SERIES) -> list[Point]:
+    points = []
+    for column, title in which.items():
+        for place, part in errors.groupby("step"):
+            if column == "anew" and float(str(place)) < 1:
+                continue
+            points.append(boot.rmse(part["user_id"].to_numpy(), part[column]).point(title, float(str(place))))
+    return points
+
+
+def run(ctx: RunContext) -> Result:
+    """Steps until the profile says so, and forecast errors around the change."""
+    shifts, _, _, _ = plant_shifts(ctx)
+    simulations = base.run_arms(ctx, arms(ctx))
+    pair_of = {s.user: min(s.user, s.other) for s in shifts}
+    boot = Bootstrap(pair_of.values(), ctx.seed)
+    steps = JOIN + AFTER // BATCH
+    steps_waited = {
+        arm: np.array([steps_until(simulations[arm].evolutions.get(s.user, []), s, ctx.dataset, steps) for s in shifts])
+        for arm in (PLANTED, CONTROL)
+    }
+    pairs = np.array([pair_of[s.user] for s in shifts])
+    last = AFTER // BATCH
+    comparable = ~np.isnan(steps_waited[PLANTED]) & ~np.isnan(steps_waited[CONTROL])  # the same users in both
+    followed = {
+        (arm, k): boot.mean(pairs[comparable], (w[comparable] <= k) * 1.0)
+        for arm, w in steps_waited.items()
+        for k in range(1, last + 1)
+    }
+    errors = {arm: _errors(ctx, simulations[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}
+    around = _around(errors, {s.user: s.other for s in shifts}, pair_of)
+
+    def rmse_at(place: int, column: str) -> base.Figure:
+        rows_at_step = around[around["step"] == place]
+        return boot.rmse(rows_at_step["pair"].to_numpy(), rows_at_step[column])
+
+    difference = followed[PLANTED, last] - followed[CONTROL, last]
+    jump, left = (rmse_at(k, "simulator") - rmse_at(k, "undisturbed") for k in (1, last))
+    against = rmse_at(last, "simulator") - rmse_at(last, "whole")
+    strongest = find_real_shifts(ctx)
+    strongest = strongest[: max(round(STRONGEST * len(strongest)), min(base.MIN_USERS, len(strongest)))]
+    real_errors = _errors(ctx, simulations[OWN], [s.user for s in strongest])
+    real_boot = Bootstrap([s.user for s in strongest], ctx.seed)
+    count = REAL // BATCH
+    real_waits = np.array(
+        [steps_until(simulations[OWN].evolutions.get(s.user, []), s, ctx.dataset, count) for s in strongest]
+    )
+    noticed = real_boot.mean(
+        np.array([s.user for s in strongest], dtype=np.int64),
+        np.where(np.isnan(real_waits), np.nan, np.isfinite(real_waits) * 1.0),
+    )
+    titles = {**SERIES, "undisturbed": "Simulator, no change planted"}
+    panels = (
+        Panel(
+            "The profile has followed",
+            "Steps after the change",
+            "Share of users",
+            "line",
+            tuple(followed[arm, k].point(arm, float(k)) for arm in steps_waited for k in range(1, last + 1)),
+        ),
+        Panel(
+            "Forecast error after a planted change",
+            "Step after the change",
+            "RMSE of forecasts",
+            "line",
+            tuple(rmse_at(k, c).point(title, float(k)) for c, title in titles.items() for k in range(1, last + 1)),
+        ),
+        Panel(
+            "Forecast error around the strongest real changes",
+            "Step (1 is the first after it)",
+            "RMSE of forecasts",
+            "line",
+            tuple(_lines(real_boot, real_errors)),
+        ),
+    )
+    first = (
+        f"Three steps after a planted change the profile has followed it for {base.format_figure(followed[PLANTED, last], 2)} of the users, "
+        f"against {base.format_figure(followed[CONTROL, last], 2)} where nothing was planted: a difference of {base.format_figure(difference, 2, signed=True)}, {base.describe_significance(difference)}."
+    )
+    second = (
+        f"On the same ratings the change raises the forecast RMSE by {base.format_figure(jump, signed=True)} at once and by {base.format_figure(left, signed=True)} two steps later; "
+        f"then the simulator differs from the baseline on the whole history by {base.format_figure(against, signed=True)}, {base.describe_significance(against)}."
+    )
+    rows = pd.concat([around.assign(arm=PLANTED), real_errors.assign(arm=OWN)], ignore_index=True)
+    notes = [
+        f"{len(shifts)} users were joined, in pairs; of {int((~comparable).sum())} the profile already had that preference before the change, or the evolution failed.",
+        f"{len(strongest)} users with the strongest real change; the profile has followed it for {base.format_figure(noticed, 2)} ({int(np.isnan(real_waits).sum())} not checkable; selected post hoc, so part of their change is chance).",
+    ]
+    return Result(
+        (first, second),
+        panels,
+        {
+            "noticed": followed[PLANTED, last].json,
+            "false_alarm": followed[CONTROL, last].json,
+            "jump": jump.json,
+            "left": left.json,
+            "against_whole": against.json,
+            "noticed_real": noticed.json,
+        },
+        rows,
+        tuple(notes),
+    )
+
+
+def _around(errors: Mapping[str, pd.DataFrame], other: Mapping[int, int], pair_of: Mapping[int, int]) -> pd.DataFrame:
+    """Forecast errors after a planted change beside those of the same ratings where their own giver's history
+    came before them (column ``undisturbed``)."""
+    planted = errors[PLANTED][errors[PLANTED]["step"] >= 1].copy()
+    planted["giver"] = planted["user_id"].map(other)
+    control = errors[CONTROL][["user_id", "item_id", "simulator"]].rename(
+        columns={"user_id": "giver", "simulator": "undisturbed"}
+    )
+    both = planted.merge(control, on=["giver", "item_id"])
+    both["pair"] = both["user_id"].map(pair_of)
+    return both.reset_index(drop=True)

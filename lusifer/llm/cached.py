@@ -1,0 +1,191 @@
+"""The answer cache: a wrapper that stores every answer and records every call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Unpack
+
+from lusifer.errors import ModelError
+from lusifer.llm.prices import price
+from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
+from lusifer.store import Store
+
+RECORDED_OPTIONS = ("schema", "temperature", "seed", "max_tokens", "logprobs", "draw")
+"""What is asked for beside the messages, as it is kept with a call."""
+
+
+def answer_key(
+    identity: str,
+    messages: Sequence[Message],
+    schema: dict[str, Any] | None,
+    temperature: float | None,
+    seed: int | None,
+    max_tokens: int | None,
+    draw: int,
+    logprobs: int = 0,
+) -> str:
+    """A hash of exactly what can change an answer, and of nothing else.
+
+    Log probabilities leave an answer as it is, but one that was stored without them lacks them.
+    """
+    request = [identity, [m.to_json() for m in messages], schema, temperature, seed, max_tokens, draw]
+    text = json.dumps(
+        [*request, logprobs] if logprobs else request,
+        sort_keys=True,
+        ensure_ascii=False,
+    )
+    return hashlib.sha256(b"lusifer-answer-1" + text.encode()).hexdigest()
+
+
+class CachedLLM(LLMWrapper):
+    """An LLM that answers from the store where it can, and keeps what it had to ask for.
+
+    Refusals, truncations and failures are recorded as calls and never served again. An answer that
+    its reader finds invalid is taken back with `reject`.
+    """
+
+    def __init__(self, inner: LLM, store: Store) -> None:
+        super().__init__(inner)
+        self.store = store
+
+    def key(self, messages: Sequence[Message], **options: Unpack[Options]) -> str:
+        """The name that the answer to this question has in the store."""
+        return answer_key(
+            self.identity,
+            messages,
+            options.get("schema"),
+            options.get("temperature"),
+            options.get("seed"),
+            options.get("max_tokens"),
+            options.get("draw") or 0,
+            options.get("logprobs") or 0,
+        )
+
+    def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
+        """See `lusifer.llm.protocol.LLM`."""
+        key = self.key(messages, **options)
+        call = self._call(key, options)
+        stored = self.store.get_answer(key)
+        if stored is not None:
+            # The messages stand with the call that asked; a hit only counts.
+            self.store.save_call({**call, "status": "cached"})
+            return Completion(
+                stored["text"],
+                stored["finish_reason"],
+                stored["input_tokens"],
+                stored["cached_tokens"],
+                stored["output_tokens"],
+                key=key,
+                cached=True,
+                tokens=tokens_from_json(stored["tokens"]),
+            )
+        call |= _request_fields(messages, options)
+        try:
+            answer = self.inner.complete(messages, **options)
+        except ModelError as error:
+            self.store.save_call(
+                {**call, "status": "failed", "error_kind": error.kind, "error": str(error), "attempts": error.attempts}
+            )
+            raise
+        token_counts = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
+        counts = dict(zip(("input_tokens", "cached_tokens", "output_tokens"), token_counts, strict=True))
+        call |= {**counts, "latency_ms": answer.latency_ms, "price": price(self.identity, *token_counts)}
+        call |= {"text": answer.text, "attempts": answer.attempts}
+        if self._cut_off(answer, call):
+            raise ModelError(
+                f"{self.spec} did not finish its answer ({answer.finish_reason}).",
+                "Raise max tokens, rate fewer items per call, or choose another model.",
+                kind="truncated",
+                text=answer.text,
+            )
+        return self._store(key, answer, call)
+
+    def _call(self, key: str, options: Options) -> dict[str, Any]:
+        metadata = options.get("metadata") or CallMetadata()
+        return {
+            "key": key,
+            "run_id": metadata.run,
+            "purpose": metadata.purpose,
+            "user_id": metadata.user,
+            "step": metadata.step,
+            "model": self.spec,
+            "prompt_version": metadata.prompt_version,
+            "evolution": metadata.evolution,
+        }
+
+    def _store(self, key: str, answer: Completion, call: dict[str, Any]) -> Completion:
+        row = {
+            "model": self.spec,
+            "text": answer.text,
+            "finish_reason": answer.finish_reason,
+            "tokens": tokens_to_json(answer.tokens),
+        }
+        counts = {k: getattr(answer, k) for k in ("input_tokens", "cached_tokens", "output_tokens")}
+        self.store.save_answer(key, {**row, **counts}, {**call, "status": "ok"})
+        # What is given now is what a later hit gives.
+        tokens = tokens_from_json(row["tokens"])
+        return replace(answer, key=key, tokens=tokens)
+
+    def save(
+        self, key: str, messages: Sequence[Message], options: Options, answer: Completion, cost: float | None
+    ) -> None:
+        """Store an answer that came by another way (a batch), with what it cost there; one that was cut off only as a call."""
+        call = {**self._call(key, options), **_request_fields(messages, options)}
+        used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
+        call |= dict(zip(("input_tokens", "cached_tokens", "output_tokens"), used, strict=True))
+        call |= {"latency_ms": answer.latency_ms, "price": cost, "text": answer.text, "attempts": 1}
+        if not self._cut_off(answer, call):
+            self._store(key, answer, call)
+
+    def _cut_off(self, answer: Completion, call: dict[str, Any]) -> bool:
+        """Whether an answer did not end by itself; it is recorded then."""
+        if answer.finish_reason in {"stop", "tool_calls"}:
+            return False
+        self.store.save_call(
+            {
+                **call,
+                "status": "invalid",
+                "error_kind": "truncated",
+                "error": f"The answer ended with {answer.finish_reason!r}.",
+            }
+        )
+        return True
+
+    def reject(self, key: str, reason: str) -> None:
+        """Take an answer back that did not validate: it is never served again."""
+        self.store.reject_answer(key, reason)
+
+
+def _request_fields(messages: Sequence[Message], options: Options) -> dict[str, str]:
+    """Messages and options as they are kept with a call."""
+    recorded = {k: options[k] for k in RECORDED_OPTIONS if options.get(k) is not None}  # type: ignore[literal-required]
+    return {
+        "messages": json.dumps([m.to_json() for m in messages], ensure_ascii=False),
+        "options": json.dumps(recorded),
+    }
+
+
+def tokens_to_json(tokens: Sequence[Token]) -> str | None:
+    """Log probabilities as stored: numbers alone and what follows each, since nothing else is ever
+    read from them and a whole answer's would be a hundred times its text."""
+    rows = [
+        [t.start, t.text, round(t.logprob, 4), [[x, round(p, 4)] for x, p in t.top]]
+        for before, t in zip(("", *(t.text for t in tokens)), tokens, strict=False)
+        if _has_digit(t.text) or _has_digit(before) or before.endswith(".")
+    ]
+    return json.dumps(rows, ensure_ascii=False) if rows else None
+
+
+def _has_digit(text: str) -> bool:
+    return any(c.isdigit() for c in text)
+
+
+def tokens_from_json(text: str | None) -> tuple[Token, ...]:
+    """The inverse of `tokens_to_json`."""
+    return tuple(
+        Token(start, word, logprob, tuple((x, p) for x, p in top))
+        for start, word, logprob, top in json.loads(text or "[]")
+    )

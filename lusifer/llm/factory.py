@@ -1,0 +1,51 @@
+"""From a model spec to a model with everything around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lusifer.llm.budget import Budget, BudgetedLLM
+from lusifer.llm.cached import CachedLLM
+from lusifer.llm.endpoints import Endpoint, resolve
+from lusifer.llm.local_file import LocalFile
+from lusifer.llm.ollama import Ollama
+from lusifer.llm.openai_compatible import OpenAICompatible
+from lusifer.llm.protocol import LLM
+from lusifer.llm.rate_limit import RateLimitedLLM, limiter_for
+from lusifer.llm.retry import RetryingLLM
+from lusifer.store import Store
+
+
+def create_bare_llm(spec: str, keys: Mapping[str, str] | None = None) -> tuple[LLM, Endpoint]:
+    """The bare model that a spec names, and its endpoint. Asks nobody anything.
+
+    Args:
+        keys: keys by endpoint name, before the configured ones.
+
+    Raises:
+        InvalidInputError: the spec names no model.
+    """
+    endpoint, model = resolve(spec, keys)
+    if endpoint.kind == "ollama":
+        return Ollama(endpoint, model), endpoint
+    if endpoint.kind == "file":
+        return LocalFile(model), endpoint
+    return OpenAICompatible(endpoint, model), endpoint
+
+
+def create_llm(
+    spec: str,
+    store: Store,
+    *,
+    keys: Mapping[str, str] | None = None,
+    budget: Budget | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> CachedLLM:
+    """A model with cache, budget, retries and limits around it, from the outside in.
+
+    Raises:
+        InvalidInputError: the spec names no model.
+    """
+    model, endpoint = create_bare_llm(spec, keys)
+    limited = RateLimitedLLM(model, limiter_for(endpoint), cancelled=cancelled)
+    return CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)

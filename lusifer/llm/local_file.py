@@ -1,0 +1,159 @@
+"""A GGUF file on this machine: llama.cpp's own server in a child process, on loopback.
+
+Needs the extra ``local`` (``pip install "lusifer[local]"``). The server stops when this process ends,
+however it ends: it watches the pipe that its parent holds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+from lusifer import settings
+from lusifer.errors import InvalidInputError, ModelError
+from lusifer.llm.endpoints import Endpoint
+from lusifer.llm.openai_compatible import OpenAICompatible
+from lusifer.llm.protocol import Completion, Message, Options
+
+INSTALL_HINT = f"Install the extra `local`: {settings.install_extra('local')}."
+START_SECONDS = 300.0
+SLOTS = 4
+
+
+@dataclass
+class _Running:
+    process: subprocess.Popen[bytes]
+    url: str
+
+
+_servers: dict[Path, _Running] = {}
+_lock = threading.Lock()
+
+
+def is_installed() -> bool:
+    """Whether the extra is installed."""
+    return importlib.util.find_spec("xllamacpp") is not None
+
+
+def models_dir() -> Path:
+    """Where model files are looked for: ``models/`` in the data folder."""
+    return settings.data_dir() / "models"
+
+
+def list_model_files() -> list[Path]:
+    """The GGUF files in `models_dir`, alphabetically."""
+    folder = models_dir()
+    return sorted(folder.rglob("*.gguf")) if folder.is_dir() else []
+
+
+def find_model_file(name: str) -> Path:
+    """A model file by its path, or by its name below `models_dir` (in public mode by that alone).
+
+    Raises:
+        InvalidInputError: there is no such file, or it is no GGUF file.
+    """
+    inside = models_dir() / name
+    places = [inside] if inside.resolve().is_relative_to(models_dir().resolve()) else []
+    if not settings.is_public():
+        places.append(Path(name).expanduser())
+    for path in places:
+        if path.is_file():
+            with path.open("rb") as file:
+                if file.read(4) == b"GGUF":
+                    return path.resolve()
+            raise InvalidInputError(f"{name} is not a GGUF file.", "Choose a file that ends with .gguf.")
+    fix = f"Put it into {models_dir()}, or give its whole path."
+    raise InvalidInputError(f"There is no model file {name!r}.", "" if settings.is_public() else fix)
+
+
+def identity(path: Path) -> str:
+    """What can change a file's answers: the file. Told by name, size and time, not by reading it."""
+    stat = path.stat()
+    return f"file|{path.name}@{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def start_server(path: Path) -> Endpoint:
+    """Start a server for a model file, or return the one that runs; waits until it can answer.
+
+    Raises:
+        ModelError: the extra is missing, or the server does not start.
+    """
+    if not is_installed():
+        raise ModelError("A model file needs the package xllamacpp.", INSTALL_HINT, kind="unreachable")
+    with _lock:
+        running = _servers.get(path)
+        if running is None or running.process.poll() is not None:
+            running = _servers[path] = _start(path)
+        return Endpoint("file", f"{running.url}/v1", workers=SLOTS)
+
+
+def _start(path: Path) -> _Running:
+    # Without "passive" the threads of OpenMP spin while they wait, and a busy machine crawls.
+    env = settings.child_environment(OMP_WAIT_POLICY="passive")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lusifer.llm.local_server", str(path), str(SLOTS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=env,
+    )
+    atexit.register(process.kill)
+    assert process.stdout
+    url = ""
+    began = time.monotonic()
+    for line in process.stdout:
+        word, _, rest = line.decode(errors="replace").strip().partition(" ")
+        if word == "LISTENING":
+            url = rest
+            break
+    # From here on nobody reads: the child writes nothing more to the pipe.
+    while url and process.poll() is None and time.monotonic() - began < START_SECONDS:
+        if _healthy(url):
+            return _Running(process, url)
+        time.sleep(0.1)
+    process.kill()
+    raise ModelError(
+        f"The server for {path.name} did not start.",
+        "The file may be damaged, unsupported by llama.cpp, or larger than the memory.",
+        kind="unreachable",
+    )
+
+
+def _healthy(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback has no proxy
+    try:
+        with opener.open(f"{url}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def stop_all() -> None:
+    """Stop every server that this process started."""
+    with _lock:
+        for running in _servers.values():
+            running.process.kill()
+            running.process.wait()
+        _servers.clear()
+
+
+class LocalFile:
+    """One model file. Its server is started by the first question."""
+
+    def __init__(self, name: str) -> None:
+        self.path = find_model_file(name)
+        self.spec, self.identity = f"file:{name}", identity(self.path)
+
+    def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
+        """See `lusifer.llm.protocol.LLM`."""
+        model = OpenAICompatible(start_server(self.path), self.path.stem)
+        return model.complete(messages, **options)

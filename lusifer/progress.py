@@ -1,0 +1,18 @@
+"""How long work reports how far it is. A leaf: everybody may import it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """A callback that is called with units done, units in all (0: unknown), and what is being done.
+
+    It may raise `lusifer.errors.CancelledError` to stop the work.
+    """
+
+    def __call__(self, done: int, total: int, message: str = "", /) -> None: ...
+
+
+def ignore_progress(done: int, total: int, message: str = "", /) -> None:
+    """A `Progress` that does nothing."""

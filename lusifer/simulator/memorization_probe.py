@@ -1,0 +1,75 @@
+"""A probe for memory: a model is asked for a user's ratings by the data set's name and the user's id alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lusifer.datasets import Dataset, Item
+from lusifer.errors import ModelError
+from lusifer.llm import CallMetadata, Message
+from lusifer.simulator import answers
+from lusifer.simulator.llm_model import LLMUserModel, Question
+from lusifer.simulator.types import SimulatedRating
+
+ITEMS_PER_CALL = 20
+"""Movies asked about at a time."""
+SYSTEM = (
+    "You are asked what you remember of a public data set. Answer with the rating that stands in it. Where you do not "
+    "remember one, give the rating that you think most likely. Answer in JSON only."
+)
+
+
+def probe_question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]) -> Question:
+    """The call that asks for one user's ratings of some movies; nothing else of the user is told."""
+    item_lines = "\n".join(f"{i.id} | {i.title}" for i in items)
+    scale = dataset.scale
+    text = (
+        f"In the data set {dataset.title}, which rating ({scale.lowest:g} to {scale.highest:g}) did the user with id {user} give each of "
+        f"these {dataset.item_nouns.plural}? For each give the reason first: remembered, or guessed.\n\n{dataset.item_nouns.plural.upper()} (id | title)\n{item_lines}"
+    )
+    metadata = CallMetadata("recite", model.run, user, 0, model.version, None)
+    return [Message("system", SYSTEM), Message("user", text)], {
+        "schema": answers.ratings_schema(tuple(items), scale),
+        "temperature": 0.0,
+        "max_tokens": 200 + model.prompts.rating_tokens * len(items),
+        "logprobs": 0,
+        "draw": 0,
+        "metadata": metadata,
+        "on_text": None,
+    }
+
+
+def probe_questions(
+    model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]
+) -> list[tuple[tuple[Item, ...], Question]]:
+    """The calls for any number of movies: those of each, and what is asked."""
+    chunks = [tuple(items[start : start + ITEMS_PER_CALL]) for start in range(0, len(items), ITEMS_PER_CALL)]
+    return [(chunk, probe_question(model, dataset, user, chunk)) for chunk in chunks]
+
+
+def ask_from_memory(
+    model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]
+) -> tuple[SimulatedRating, ...]:
+    """What the model says that the data set holds; of a failed answer every rating is missing, and it is not
+    served again.
+
+    Raises:
+        ModelError: the model can't be asked at all.
+    """
+    result: list[SimulatedRating] = []
+    for chunk, (messages, options) in probe_questions(model, dataset, user, items):
+        answer = None
+        try:
+            answer = model.llm.complete(messages, **options)
+            ratings = answers.read_ratings(answer.text, chunk, dataset.scale)
+            failures = [r.failure for r in ratings if r.failure]
+            if failures:
+                model._reject(answer, ModelError(failures[0]))
+        except ModelError as error:
+            if error.is_fatal:
+                raise
+            if answer is not None:
+                model._reject(answer, error)
+            ratings = tuple(SimulatedRating(i.id, None, None, failure=str(error)) for i in chunk)
+        result.extend(ratings)
+    return tuple(result)

@@ -1,0 +1,125 @@
+"""Heavy computations in a child process: they leave this one's pages responsive and stop when told.
+
+Library code that holds Python's lock for a tenth of a second at a time makes every page wait, and can't
+be stopped from a thread. ``multiprocessing`` would import the program's main module again, which under
+Streamlit is the page itself; so the child is started as a module, and speaks pickle over pipes with its
+parent alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from lusifer import settings
+from lusifer.errors import CancelledError, LusiferError
+from lusifer.progress import Progress, ignore_progress
+
+POLL_SECONDS = 0.1
+
+
+def run(
+    work: Callable[..., Any],
+    *args: Any,
+    on_progress: Progress = ignore_progress,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Any:
+    """Call a module-level function in a child process and return what it returns.
+
+    ``work`` is called with ``args`` and a keyword ``on_progress(done, total, message)``, whose calls arrive here as
+    calls of ``on_progress``. All arguments and the result must pickle.
+
+    Raises:
+        CancelledError: ``cancelled`` said so, or ``on_progress`` raised it; the child is killed.
+        LusiferError: the work raised it.
+        RuntimeError: the child failed in any other way; its last words are in the text.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-m", "lusifer.subprocess_runner"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=settings.child_environment(),
+    )
+    assert child.stdin and child.stdout and child.stderr
+    messages: list[Any] = []
+    errors: list[bytes] = []
+    readers = [
+        threading.Thread(target=_read, args=(child.stdout, messages), daemon=True),
+        threading.Thread(target=lambda e: errors.append(e.read()), args=(child.stderr,), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        try:
+            pickle.dump((work.__module__, work.__qualname__, args), child.stdin)
+            child.stdin.close()
+        except BrokenPipeError:
+            pass  # the child ended early: what it said tells why
+        handled = 0
+        while True:
+            alive = readers[0].is_alive()
+            while handled < len(messages):
+                kind, value = messages[handled]
+                handled += 1
+                if kind == "progress":
+                    on_progress(*value)
+                elif kind == "result":
+                    return value
+                else:
+                    raise value
+            if cancelled():
+                raise CancelledError("Stopped.", "Finished work is saved.")
+            if not alive:
+                break
+            time.sleep(POLL_SECONDS)
+    finally:
+        child.kill()
+        child.wait()
+        for reader in readers:
+            reader.join(5)
+    last = b"".join(errors).decode(errors="replace").strip().splitlines()[-1:]
+    raise RuntimeError(f"A computation ended without a result: {' '.join(last) or 'killed'}")
+
+
+def _read(pipe: BinaryIO, messages: list[Any]) -> None:
+    while True:
+        try:
+            messages.append(pickle.load(pipe))  # noqa: S301 - our own child's words
+        except (EOFError, pickle.UnpicklingError, OSError):
+            return
+
+
+def main() -> None:
+    """The child's side: read what to call, call it, tell how it went."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not come between the words of ours
+
+    def send(kind: str, value: Any) -> None:
+        pickle.dump((kind, value), out)
+        out.flush()
+
+    module, name, args = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent's words
+    work = getattr(importlib.import_module(module), name)
+    last_sent = [0.0]
+
+    def on_progress(done: int, total: int, message: str = "") -> None:
+        if done >= total or time.monotonic() - last_sent[0] >= POLL_SECONDS:
+            last_sent[0] = time.monotonic()
+            send("progress", (done, total, message))
+
+    try:
+        send("result", work(*args, on_progress=on_progress))
+    except LusiferError as error:
+        send("error", error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What several pages draw: pickers, the job panel, profiles, shared tables."""

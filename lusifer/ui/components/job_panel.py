@@ -1,0 +1,60 @@
+"""Progress of background jobs: rate, time left, calls and cancel button."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lusifer.ui import state
+from lusifer.ui.formatting import escape_markdown, format_duration, format_money
+
+
+@st.fragment(run_every=0.7)
+def show_progress(key: str) -> None:
+    """A job's progress, rate, time left and cancel button; reruns the page when it ends."""
+    job = state.get_jobs().get(key)
+    if job is None or not job.active:
+        st.rerun()
+        return
+    share = job.share
+    text = escape_markdown(job.message or job.title)
+    if share is not None and job.seconds_left is not None and job.seconds > 2:
+        text += f" · about {format_duration(job.seconds_left)} left"
+    if job.rate and job.total and job.total != 100:
+        text += f" · {job.done} of {job.total} ({job.rate:.1f}/s)"
+    st.progress(share or 0.0, text=text)
+    if job.run:
+        _show_usage(job.run)
+    if job.cancelled():
+        st.caption("Stopping after the current call …")
+    elif st.button("Cancel", icon=":material/stop_circle:", key=f"cancel-{key}"):
+        job.cancel()
+
+
+def job_ended(key: str, slot: str) -> bool:
+    """Whether nothing is under way under a key. While something is, its progress is drawn; once it has ended,
+    its result goes to the session's ``slot`` (and the page runs again), or its error is said once."""
+    job = state.get_jobs().get(key)
+    if job is None:
+        return True
+    if job.active:
+        show_progress(key)
+        return False
+    state.get_jobs().discard(key)
+    if job.state == "done":
+        st.session_state[slot] = job.result
+        st.rerun()
+    st.error(escape_markdown(job.error), icon=":material/error:")
+    return True
+
+
+def _show_usage(run: str) -> None:
+    """Calls made, from cache and failed, and what they cost, of a run that is under way."""
+    store = state.open_store()
+    used = store.get_run_usage(run) if store else None
+    if not used or not (used["made"] or used["cached"]):
+        return
+    spent = format_money(used["price"]) + (" + unpriced" if used["unpriced"] else "")
+    st.caption(
+        f"{used['made']:,.0f} calls made, {used['cached']:,.0f} from cache, {used['failed']:,.0f} failed, "
+        f"{used['tokens']:,.0f} tokens, {spent} so far".replace("$", "\\$")
+    )

@@ -1,0 +1,325 @@
+"""The sidebar's model controls: which model, its connection, its key, and the session's budget."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from lusifer import prompts, settings
+from lusifer.errors import InvalidInputError, LusiferError, ModelError
+from lusifer.jobs import Job
+from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, create_bare_llm, load_endpoints
+from lusifer.llm import local_file as files
+from lusifer.llm import ollama as ollama_server
+from lusifer.llm.budget import BudgetedLLM, operator_budget
+from lusifer.llm.redact import redact
+from lusifer.prompts import versions
+from lusifer.simulator import BUILTIN, label
+from lusifer.ui import state
+from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.formatting import escape_markdown, format_money
+
+
+def pick_model() -> str:
+    """The model to simulate with; a fresh start is on the built-in."""
+    if "_model" in st.session_state:
+        st.session_state["model"] = st.session_state.pop("_model")
+    listed: list[str] = st.session_state.get("_models", [])
+    typed = st.session_state.get("model") or st.query_params.get("model")
+    options = list(dict.fromkeys([BUILTIN, *listed, *([typed] if typed else [])]))
+    model = st.selectbox(
+        "Model",
+        options,
+        format_func=_format_spec,
+        key="model",
+        bind="query-params",
+        accept_new_options=True,
+        help="The built-in needs no key. Connect a model below, or type ENDPOINT:MODEL, such as "
+        "openai:NAME or ollama:NAME.",
+    )
+    model = model or BUILTIN
+    if model == BUILTIN:
+        st.caption("Template-based statistical simulator: no LLM, no key, ignores prompt wording.")
+        _offer_local_models()
+    with st.popover("Connect a model", icon=":material/cable:", type="tertiary"):
+        _show_connection(model)
+    return model
+
+
+def _format_spec(spec: str) -> str:
+    """A spec as it is: a bound list puts what it shows into the address, and a reload must find it there."""
+    return label(spec) if spec == BUILTIN else spec
+
+
+def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
+    """Which prompts a language model is asked with, and how they are called; the built-in has no use for
+    any.
+
+    Raises:
+        InvalidInputError: a version that is not there any more.
+    """
+    if model == BUILTIN:
+        return prompts.DEFAULT, prompts.load()
+    database = state.open_store()
+    if "_prompts" in st.session_state:
+        st.session_state["prompts"] = st.session_state.pop("_prompts")
+    # Shown as they are named: a bound selectbox puts what it shows into the address.
+    requested, listed = st.query_params.get("prompts", ""), versions.list_names(database)
+    if requested and requested not in listed:
+        try:
+            versions.resolve(requested, database)
+            listed.append(requested)  # an old one, which the list does not reach back to
+        except InvalidInputError as error:
+            st.warning(escape_markdown(str(error)), icon=":material/warning:")
+    name = st.selectbox(
+        "Prompts",
+        listed,
+        key="prompts",
+        bind="query-params",
+        help="A label (active, baseline, your own) points at a version and can be moved; a shipped set or a "
+        "number never changes. Each version's evolutions and ratings are stored separately.",
+    )
+    prompt_set_found = versions.resolve(name, database)
+    exact, note = name, prompts.TITLES.get(name, "")
+    if database is not None and name not in prompts.SHIPPED:
+        number = database.list_prompt_labels().get(name) or int(name[1:])
+        version = versions.get(database, number)
+        exact = version.name
+        note = f"{exact if exact != name else prompt_set_found.name}: {version.note or 'no note'}"
+    st.caption(escape_markdown(note))
+    return exact, prompt_set_found
+
+
+def session_keys() -> dict[str, str]:
+    """This session's own keys by endpoint; they live in the session's memory alone."""
+    return dict(st.session_state.get("_keys", {}))
+
+
+@st.cache_data(ttl=30, max_entries=4, show_spinner=False)
+def _list_ollama_models(url: str) -> list[str]:
+    return ollama_server.list_running(Endpoint("ollama", url, kind="ollama"))
+
+
+def _offer_local_models() -> None:
+    """Models that answer on this machine are offered, never taken."""
+    if settings.is_public():
+        return
+    names = _list_ollama_models(load_endpoints()["ollama"].url)
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        if st.button(
+            f"Ollama with {escape_markdown(names[0])}{more} is running: use it",
+            icon=":material/bolt:",
+            type="tertiary",
+        ):
+            _use_models([f"ollama:{n}" for n in names], f"ollama:{names[0]}")
+    elif files.is_installed() and (model_files := files.list_model_files()):
+        name = model_files[0].relative_to(files.models_dir()).as_posix()
+        if st.button(f"{escape_markdown(name)} is available: use it", icon=":material/bolt:", type="tertiary"):
+            specs = [f"file:{f.relative_to(files.models_dir()).as_posix()}" for f in model_files]
+            _use_models(specs, specs[0])
+
+
+def _use_models(listed: list[str], selected: str | None = None) -> None:
+    st.session_state["_models"] = listed
+    if selected:
+        st.session_state["_model"] = selected
+    st.rerun()
+
+
+def _show_connection(model: str) -> None:
+    known = load_endpoints(session_keys())
+    if not files.is_installed() and not files.list_model_files():
+        known.pop("file")
+    first = model.partition(":")[0]
+    names = list(known)
+    name = st.selectbox(
+        "Endpoint",
+        names,
+        index=names.index(first) if first in names else 0,
+        key="_endpoint",
+        format_func=lambda n: {"openai": "OpenAI protocol", "ollama": "Ollama", "file": "Model file"}.get(n, n),
+    )
+    endpoint = known[name]
+    if endpoint.kind == "file":
+        _pick_model_file()
+        return
+    if not settings.is_public():
+        st.caption(f"Address: {escape_markdown(redact(endpoint.url))}")  # a name and password may be in it
+    if endpoint.kind == "openai":
+        _show_key_field(endpoint)
+    with st.container(horizontal=True):
+        if st.button("List models", icon=":material/list:"):
+            _list_models(endpoint)
+        is_selected = model.startswith(f"{endpoint.name}:")
+        if st.button(
+            "Test connection",
+            icon=":material/network_check:",
+            help=f"Asks {escape_markdown(model)} for one word: about 30 tokens, charged to the budget."
+            if is_selected
+            else "Requests the list of models, which is free.",
+        ):
+            _test_connection(endpoint, model if is_selected else None)
+    if st.session_state.get("_models_error"):
+        st.warning(escape_markdown(st.session_state["_models_error"]))
+    if st.session_state.get("_models_said"):
+        st.success(escape_markdown(st.session_state["_models_said"]))
+    if endpoint.kind == "ollama" and not settings.is_public():
+        _pull_model(endpoint)
+    if not settings.is_public():
+        st.caption(
+            "Other servers: `LUSIFER_ENDPOINT_NAME_URL` and `LUSIFER_ENDPOINT_NAME_KEY`, or a table "
+            "`[endpoints.name]` in `.streamlit/secrets.toml`."
+        )
+
+
+def _show_key_field(endpoint: Endpoint) -> None:
+    own = bool(session_keys().get(endpoint.name))
+    entered = st.text_input(
+        "API key for this session",
+        type="password",
+        key=f"_key_{endpoint.name}",
+        autocomplete="off",
+        placeholder="in use" if own else ("set by the environment" if endpoint.key else "none"),
+        help="Kept only in this session's memory: never stored, logged or shown. It overrides a "
+        "key set in the environment.",
+    )
+    stored = dict(st.session_state.get("_keys", {}))
+    if entered and stored.get(endpoint.name) != entered.strip():
+        stored[endpoint.name] = entered.strip()
+        st.session_state["_keys"] = stored
+        st.rerun()
+    if own and not entered:
+        stored.pop(endpoint.name)
+        st.session_state["_keys"] = stored
+        st.rerun()
+
+
+def _show_outcome(message: str = "", error: str = "") -> None:
+    st.session_state["_models_said"], st.session_state["_models_error"] = message, error
+    st.rerun()
+
+
+def _list_models(endpoint: Endpoint) -> None:
+    try:
+        models = create_bare_llm(f"{endpoint.name}:-", session_keys())[0].list_models()  # type: ignore[attr-defined]
+    except LusiferError as error:
+        _show_outcome(error=str(error))
+        return
+    if not models:
+        _show_outcome(error="The server lists no model.")
+    st.session_state["_models"] = [f"{endpoint.name}:{name}" for name in models]
+    _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed: choose one above.")
+
+
+def _test_connection(endpoint: Endpoint, model: str | None) -> None:
+    """The list of models where none is chosen, which is free; else one word of the chosen one,
+    recorded and within the budget as any other call."""
+    try:
+        if model is None:
+            llm = create_bare_llm(f"{endpoint.name}:-", session_keys())[0]
+            count = len(llm.list_models())  # type: ignore[attr-defined]
+            _show_outcome(f"{endpoint.name} answers and offers {count} model{'s' * (count != 1)}.")
+            return
+        database = state.open_store()
+        if database is None:
+            raise InvalidInputError("A model can't be called while results can't be stored.")
+        # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
+        llm_with_cache = CachedLLM(
+            BudgetedLLM(create_bare_llm(model, session_keys())[0], database, state.get_budget()), database
+        )
+        answer = llm_with_cache.complete(
+            [Message("user", "Answer with the word yes.")],
+            max_tokens=16,
+            draw=time.time_ns(),
+            metadata=CallMetadata("test"),
+        )
+    except ModelError as error:
+        if error.kind != "truncated":  # one that thinks at length answers all the same
+            _show_outcome(error=str(error))
+        _show_outcome(f"{model} answers.")
+    except LusiferError as error:
+        _show_outcome(error=str(error))
+    else:
+        _show_outcome(f"{model} answers in {answer.latency_ms / 1000:.1f} s.")
+
+
+def _pull_model(endpoint: Endpoint) -> None:
+    name = st.text_input("Get a model", placeholder="gemma3:4b", key="_pull_name").strip()
+    key = f"pull:{endpoint.url}:{name}"
+    job = state.get_jobs().get(key)
+    if job is not None and job.active:
+        show_progress(key)
+        return
+    if job is not None and job.state == "done":
+        st.success(f"{escape_markdown(name)} is installed.")
+        _list_ollama_models.clear()
+    elif job is not None:
+        st.warning(escape_markdown(job.error))
+    if st.button("Pull", icon=":material/download:", disabled=not name):
+
+        def work(job: Job) -> None:
+            def on_progress(done: int, total: int, text: str = "") -> None:
+                job.done, job.total, job.message = done // 2**20, total // 2**20, f"{name}: {text}"
+
+            ollama_server.pull(endpoint, name, on_progress, job.cancelled)
+
+        state.get_jobs().start(key, f"Pulling {name}", work)
+        st.rerun()
+
+
+def _pick_model_file() -> None:
+    if not files.is_installed():
+        st.warning(f"A model file needs the package xllamacpp. {escape_markdown(files.INSTALL_HINT)}")
+        return
+    model_files = [f.relative_to(files.models_dir()).as_posix() for f in files.list_model_files()]
+    if not model_files:
+        st.caption(
+            "No file yet."
+            if settings.is_public()
+            else f"Put a .gguf file into {escape_markdown(str(files.models_dir()))}, or type file:PATH as the model."
+        )
+        return
+    name = st.selectbox("File", model_files, key="_file_name")
+    if st.button("Use it", icon=":material/check:"):
+        _use_models([f"file:{n}" for n in model_files], f"file:{name}")
+
+
+def show_budget() -> None:
+    """What this session may spend, and what it has spent."""
+    database = state.open_store()
+    if database is None:
+        return
+    try:
+        limit = state.get_budget().session
+        tokens, dollars = database.get_spent("session", state.session_id())
+    except LusiferError as error:
+        st.warning(escape_markdown(str(error)))
+        return
+    ceiling = _max_budget()
+    limit_text = f"{format_money(limit.dollars or 0)}".replace("$", "\\$")
+    with st.popover(f"Budget of this session: {limit_text}", icon=":material/savings:", type="tertiary"):
+        st.number_input(
+            "Dollars",
+            min_value=0.0,
+            max_value=ceiling,
+            step=0.5,
+            key="_session_dollars",
+            value=min(state.SESSION_DOLLARS, state.SESSION_DOLLARS if ceiling is None else ceiling),
+            help="No call is made that could exceed it. Where the price is unknown, a dollar counts as a "
+            "million tokens. A lower limit set by the operator takes precedence.",
+        )
+        st.caption(f"Spent or reserved: {format_money(dollars)}, {tokens:,} tokens.".replace("$", "\\$"))
+        day = state.get_budget().day
+        if day.is_set:
+            used = database.get_spent("day", state.get_budget().names()["day"])
+            st.caption(f"Today, all users: {format_money(used[1])}, {used[0]:,} tokens.".replace("$", "\\$"))
+
+
+def _max_budget() -> float | None:
+    """The most that may be chosen: a visitor goes beyond neither the operator's limit nor the usual one."""
+    operator_limit = operator_budget().session.dollars
+    if settings.is_public() and operator_limit is None:
+        return state.SESSION_DOLLARS
+    return operator_limit

@@ -1,0 +1,92 @@
+"""Details of movies beyond the dataset: how many are known, and how to get more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import streamlit as st
+
+from lusifer import settings
+from lusifer.datasets import Dataset, tmdb
+from lusifer.datasets.item_details import ATTRIBUTION, export_csv, import_csv
+from lusifer.errors import LusiferError
+from lusifer.jobs import Job
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.formatting import escape_markdown
+
+
+def show_movie_details(dataset: Dataset) -> None:
+    """How many movies have details, and the ways to more."""
+    database = state.open_store()
+    if database is None:
+        return
+    have, all_ = len(dataset.details), len(dataset.items)
+    key = f"enrich:{dataset.hash}"
+    job = state.get_jobs().get(key)
+    with st.popover("Movie details", icon=":material/movie_info:", type="tertiary"):
+        if job is not None and job.active:
+            show_progress(key)
+            return
+        st.markdown(f"**{have:,} of {all_:,} movies** have an overview, people or a poster.")
+        if job is not None and job.state in {"failed", "cancelled"}:
+            st.warning(escape_markdown(job.error))
+        if have < all_:
+            st.caption(
+                "They let prompts describe what a movie is about and who made it, let preferences refer to "
+                "people, and add posters. They are optional."
+            )
+        if tmdb.configured():
+            if st.button(
+                "Get from TMDB", icon=":material/download:", help="Takes a few minutes; resumes where it stopped."
+            ):
+                state.get_jobs().start(
+                    key, "Movie details", lambda j: _fetch_details(j, dataset, database), store=database
+                )
+                st.rerun()
+        elif have < all_ and not settings.is_public():
+            st.caption("For TMDB set `TMDB_API_KEY` (free at themoviedb.org) and restart.")
+        if not settings.is_public():
+            _show_import_and_export(dataset, database)
+        if have:
+            st.caption(ATTRIBUTION)
+
+
+def _fetch_details(job: Job, dataset: Dataset, database: Store) -> None:
+    """Runs in a worker thread: no call to streamlit here."""
+    tmdb.enrich(dataset, database, on_progress=job.report_progress, cancelled=job.cancelled)
+
+
+def _show_import_and_export(dataset: Dataset, database: Store) -> None:
+    file = st.file_uploader("Import a table (CSV with movie_id)", type="csv", key="_details_file")
+    if file is not None and st.session_state.get("_details_done") != file.file_id:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "table.csv"
+            path.write_bytes(file.getvalue())
+            try:
+                report = import_csv(dataset, path, database).text
+            except LusiferError as error:
+                st.session_state["_details_said"] = f"{error}".replace(str(path), file.name)
+            else:
+                st.session_state["_details_said"] = report
+        st.session_state["_details_done"] = file.file_id
+        st.rerun()
+    if file is not None and st.session_state.get("_details_said"):
+        st.info(escape_markdown(st.session_state["_details_said"]))
+    if dataset.details:
+        st.download_button(
+            "Export as CSV",
+            lambda: _export_details(dataset, database),
+            f"{dataset.name}-details.csv",
+            "text/csv",
+            icon=":material/upload:",
+        )
+
+
+def _export_details(dataset: Dataset, database: Store) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "details.csv"
+        export_csv(dataset, path, database)
+        return path.read_bytes()

@@ -1,0 +1,59 @@
+"""Recorded runs as pages list them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from lusifer.evaluation.tables import table_path
+from lusifer.store import Store
+from lusifer.ui.state import PageContext
+
+
+def finished_runs(ctx: PageContext, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
+    """Finished runs of a kind on this data set and split, newest first."""
+    if store is None:
+        return []
+    return [
+        r
+        for r in store.list_runs(kind, limit=200)
+        if r["status"] == "done" and r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
+    ]
+
+
+def run_titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """How runs are listed, by id. No two alike: a list tells its entries apart by what it shows."""
+    return {r["id"]: f"{r['created_at'][:16].replace('T', ' ')} · {r['title']} · {r['id'][-4:]}" for r in runs}
+
+
+def pick_run(
+    runs: Sequence[dict[str, Any]],
+    key: str,
+    parameter: str,
+    slot: str,
+    suffix: Callable[[str], str] = lambda run: "",
+) -> dict[str, Any]:
+    """The list of results: a new one (its id in the session's ``slot``) first, else the link's, else the one
+    that was chosen; kept in the address.
+
+    Args:
+        found: at least one run.
+        mark: what is added to a run's title.
+    """
+    listed = {run: title + suffix(run) for run, title in run_titles(runs).items()}
+    requested = st.session_state.pop(slot, None)
+    if requested is None and key not in st.session_state:  # else the list says what is shown
+        requested = st.query_params.get(parameter)
+    if requested in listed:
+        st.session_state[key] = requested
+    run = st.selectbox("Result", list(listed), key=key, format_func=lambda r: listed.get(r, r))
+    st.query_params[parameter] = run
+    return next(r for r in runs if r["id"] == run)
+
+
+def delete_run(store: Store, run: str) -> None:
+    """Remove a run with its predictions; answers that other runs use stay."""
+    store.delete_run(run)
+    table_path(run).unlink(missing_ok=True)

@@ -1,0 +1,97 @@
+"""The trust card, as the Accuracy, Realism and Environment pages show it."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import streamlit as st
+
+from lusifer.errors import LusiferError
+from lusifer.evaluation import trust
+from lusifer.evaluation.trust import TrustCard, TrustLine
+from lusifer.simulator import label
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.state import PageContext
+
+
+def show_trust_card(ctx: PageContext, store: Store | None) -> None:
+    """The card of the model and prompts that are chosen, with its export."""
+    if store is None:
+        return
+    try:
+        model = ctx.without_evidence().user_model(store)
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    card_data = trust.build_trust_card(
+        store, ctx.dataset.name, ctx.dataset.hash, ctx.split.id, model.spec, model.version
+    )
+    st.subheader("Trust card", icon=":material/verified_user:")
+    st.caption(
+        f"Results of the recorded runs for {escape_markdown(label(card_data.model))}, version {escape_markdown(card_data.version)}, on {escape_markdown(card_data.split)}: "
+        f"{card_data.measured} of {len(card_data.lines)} measures are available. Nothing is computed here; every line names its run."
+    )
+    with st.grid(3, min_column_width=280, gap="small"):
+        for verdict in card_data.verdicts:
+            with st.container(border=True):
+                st.markdown(f"**Fit for {verdict.use}** {_verdict_badge(verdict)}")
+                st.caption(escape_markdown(verdict.because[:1].upper() + verdict.because[1:]))
+    with st.expander("Every measure, its rule and its run", icon=":material/rule:"):
+        st.dataframe(
+            card_table(card_data),
+            hide_index=True,
+            height="content",
+            row_height=40,
+            column_config={"Measure": st.column_config.TextColumn(pinned=True, width="large")},
+            alt="Measures of the trust card with values, rules and runs",
+        )
+        st.caption(
+            "Fit means that every measure required for a use has been taken and meets its rule. The whole interval must meet it, not just the value."
+        )
+    with st.container(horizontal=True):
+        st.download_button(
+            "Card as Markdown", card_data.to_markdown(), "trust-card.md", "text/markdown", icon=":material/download:"
+        )
+        st.download_button(
+            "Card as JSON",
+            json.dumps(card_data.to_json(), ensure_ascii=False, indent=1),
+            "trust-card.json",
+            "application/json",
+            icon=":material/download:",
+        )
+
+
+def _verdict_badge(verdict: trust.Verdict) -> str:
+    if verdict.fit:
+        return ":green-badge[:material/check: Yes]"
+    if verdict.because.startswith("not measured"):  # nothing speaks against it so far
+        return ":gray-badge[:material/question_mark: Not measured yet]"
+    return ":red-badge[:material/close: No]"
+
+
+def card_table(card_data: TrustCard) -> pd.DataFrame:
+    """One row a line of the card."""
+    return pd.DataFrame(
+        [
+            {
+                "Measure": with_item_noun(x.title),
+                "Value (95 % interval)": x.text,
+                "Rule": _format_rule(x),
+                "Run": f"{x.run} ({x.setting}, {x.when[:10]})"
+                if x.run
+                else ""
+                if x.note
+                else f"not measured yet; source: {x.how}",
+            }
+            for x in card_data.lines
+        ]
+    )
+
+
+def _format_rule(line: TrustLine) -> str:
+    if not line.rule:
+        return "for information"
+    return {True: "✓ met: ", False: "✗ not met: ", None: ""}[line.passes] + line.rule

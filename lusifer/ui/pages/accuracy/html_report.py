@@ -1,0 +1,48 @@
+"""A comparison as one self-contained HTML file: tables, charts, and the source of the figures."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+_STYLE = """
+body {font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem;
+      color: #1c2429; background: #fff}
+table {border-collapse: collapse; margin: 1rem 0; font-size: 14px} th, td {border-bottom: 1px solid #d7dee2;
+      padding: .35rem .6rem; text-align: left} caption {text-align: left; font-weight: 600}
+figure {margin: 1.5rem 0} figcaption {font-weight: 600} footer {color: #5b6870; font-size: 14px}
+"""
+
+
+def render_report(
+    title: str,
+    facts: Sequence[str],
+    tables: Mapping[str, pd.DataFrame],
+    charts: Mapping[str, go.Figure],
+) -> str:
+    """The report. Every text is escaped: titles, reasons and names may be anybody's.
+
+    Args:
+        facts: sentences above the tables.
+        tables, charts: by their captions.
+    """
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{html.escape(title)}</h1>",
+        *(f"<p>{html.escape(f)}</p>" for f in facts),
+    ]
+    for caption, frame in tables.items():
+        body = frame.to_html(index=False, border=0, escape=True, na_rep="–", float_format="{:.3f}".format)
+        parts.append(body.replace(">", f"><caption>{html.escape(caption)}</caption>", 1))
+    for index, (caption, figure) in enumerate(charts.items()):
+        copy = go.Figure(figure).update_layout(template="plotly_white")
+        chart = copy.to_html(full_html=False, include_plotlyjs=index == 0, config={"displaylogo": False})
+        parts.append(f"<figure><figcaption>{html.escape(caption)}</figcaption>{chart}</figure>")
+    parts.append(
+        "<footer>Made by Lusifer Explorer. MovieLens data: F. Maxwell Harper and Joseph A. Konstan, 2015.</footer>"
+    )
+    return "".join([*parts, "</body></html>"])

@@ -1,0 +1,326 @@
+"""The Environment page: runs of agents against simulated users, and the transcript of one episode."""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer import settings
+from lusifer.charts import environment_charts
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
+from lusifer.env import agent_runs, agents, agreement
+from lusifer.env.movielens_env import PATIENCE, MovieLensEnv
+from lusifer.env.rewards import REWARDS
+from lusifer.env.world import World, build_world
+from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.evaluation import tables
+from lusifer.evaluation.trust import AGREEMENT
+from lusifer.jobs import Job
+from lusifer.simulator import StatisticalUserModel
+from lusifer.simulator.estimate import Estimate
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.formatting import escape_markdown, to_safe_csv, with_item_noun
+from lusifer.ui.state import PageContext
+
+KIND = "playground"
+DEFAULT_AGENTS = ["random", "popularity", "bias", "linucb"]
+REWARD_TITLES = {
+    "sample": "a sampled rating",
+    "expected": "the expected rating",
+    "centred": "the rating above the user's mean",
+    "click": "1 for every accepted item",
+    "diversity": "the rating, minus a penalty for repetition",
+}
+STEPS_PER_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson": 500}
+"""Rough rates for the estimate before a run, by agent; others about as fast as a fitted baseline."""
+DEFAULT_STEPS_PER_SECOND = 1500
+
+
+_worlds: dict[tuple[str, str], World] = {}
+_building = threading.Lock()
+MAX_WORLDS = 2
+"""Worlds kept in memory."""
+
+
+def get_world(data: Dataset, split: Split) -> World:
+    """The world of a data set and split, built at its first use (some seconds); the built-in plays its users.
+
+    Called by workers too, so it asks streamlit for nothing.
+    """
+    key = (data.hash, split.id)
+    with _building:
+        if key not in _worlds:
+            while len(_worlds) >= MAX_WORLDS:
+                del _worlds[next(iter(_worlds))]
+            _worlds[key] = build_world(data, split, folder=settings.prediction_cache_dir())
+        return _worlds[key]
+
+
+def estimate_seconds(names: list[str], steps: int, seeds: int) -> float:
+    """About how long a run takes."""
+    return sum(steps * seeds / STEPS_PER_SECOND.get(n, DEFAULT_STEPS_PER_SECOND) + 8 * (n == "fm") for n in names)
+
+
+def spread_users(world: World, count: int) -> list[int]:
+    """The users that are played: spread evenly over all who can be."""
+    return [int(u) for u in world.users[np.linspace(0, len(world.users) - 1, count).round().astype(int)]]
+
+
+def estimate_agent_run(
+    ctx: PageContext,
+    names: list[str],
+    steps: int,
+    seeds: int,
+    options: dict[str, Any],
+    count: int,
+    store: Store | None,
+) -> Estimate:
+    """What a run with a language model costs at most: nobody's patience lasts less than five interactions."""
+    world = get_world(ctx.dataset, ctx.split)
+    env = MovieLensEnv(world_=world, model=ctx.without_evidence().user_model(store), **options)
+    total = steps * seeds * len(names)
+    return env.estimate(
+        spread_users(world, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0
+    )
+
+
+def run_agents(
+    job: Job,
+    ctx: PageContext,
+    names: list[str],
+    steps: int,
+    seeds: int,
+    options: dict[str, Any],
+    store: Store | None,
+    users: int | None = None,
+) -> str:
+    """Play and record the run, whose id is returned. Runs in a worker thread: no call to streamlit here.
+
+    Args:
+        users: how many people are played; none: everybody.
+    """
+    job.report_progress(0, 0, "Building the environment: half of the ratings for the reward, half for agents")
+    world = get_world(ctx.dataset, ctx.split)
+    selected_users = None if users is None else spread_users(world, users)
+    plain_ctx = ctx.without_evidence()
+    bare = plain_ctx.user_model(store)
+    params = {
+        "agents": names,
+        "steps": steps,
+        "seeds": list(range(seeds)),
+        "users": selected_users,
+        **options,
+    }
+    title = f"{', '.join(agents.AGENT_TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
+    run = (
+        store.start_run(
+            KIND,
+            title,
+            dataset=ctx.dataset.name,
+            dataset_hash=ctx.dataset.hash,
+            split=ctx.split.id,
+            model=bare.spec,
+            model_version=bare.version,
+            seed=world.seed,
+            params=params,
+        )
+        if store
+        else f"unstored-{id(job):x}"
+    )
+    job.run = "" if ctx.builtin else run
+    try:
+        model = plain_ctx.user_model(store, run=run, cancelled=job.cancelled)
+        log = agent_runs.run_agents(
+            lambda: MovieLensEnv(world_=world, model=model, users=selected_users, **options),
+            {n: (lambda seed, n=n: agents.create_agent(n, world, seed)) for n in names},  # type: ignore[misc]
+            steps,
+            range(seeds),
+            on_progress=lambda d, n, message="": job.report_progress(d, n, agents.AGENT_TITLES.get(message) or message),
+            cancelled=job.cancelled,
+        )
+        tables.save_table(run, log)
+        summary = agent_runs.summarize_agents(log, world).to_dict("records")
+    except BaseException as error:
+        if store:
+            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
+        raise
+    if store:
+        plain = [{k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()} for row in summary]
+        store.finish_run(run, "done", {"agents": plain})
+    return run
+
+
+def run_agreement(job: Job, ctx: PageContext, store: Store | None) -> str:
+    """Hold agents' ranks against held-out ratings; the run's id. Runs in a worker thread."""
+    if store is None:
+        raise InvalidInputError("There is no database, so results can't be saved.", "The sidebar says why.")
+    job.report_progress(0, 0, "Building the environment")
+    world = get_world(ctx.dataset, ctx.split)
+    model = StatisticalUserModel()
+    run = store.start_run(
+        AGREEMENT,
+        "Rank agreement of agents",
+        dataset=ctx.dataset.name,
+        dataset_hash=ctx.dataset.hash,
+        split=ctx.split.id,
+        model=model.spec,
+        model_version=model.version,
+        seed=0,
+        params={"steps": agreement.STEPS, "seeds": agreement.SEEDS},
+    )
+    try:
+        result, rows = agreement.measure_agreement(world, on_progress=job.report_progress, cancelled=job.cancelled)
+        tables.save_table(run, rows)
+    except BaseException as error:
+        store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
+        raise
+    store.finish_run(run, "done", {**result, "rows": rows.to_dict("records")})
+    return run
+
+
+def show_agreement(run: dict[str, Any]) -> None:
+    """What the check says."""
+    summary = run["summary"]
+    same, whole = (_format_interval(summary[k][0], summary[k][1], summary[k][2], 2) for k in ("tau", "tau_episodes"))
+    st.markdown(
+        with_item_noun(
+            f"**Choosing among each user's rated test movies, {summary['variants']} agents rank similarly in the environment and by held-out ratings: "
+            f"Kendall's tau {same}.** Over whole episodes, where they choose among all movies, it is {whole}."
+        )
+    )
+    st.caption(
+        with_item_noun(
+            "In episodes, agents also choose movies with few ratings. Held-out ratings don't cover those; the environment predicts "
+            f"low ratings for them. So agents that chase single five-star ratings rank high by one and low by the other. {summary['users']} users, run {run['id']}; "
+            "intervals over resampled users, seeds and agents."
+        )
+    )
+    frame = pd.DataFrame(summary["rows"])
+    with st.grid(2, min_column_width=420, gap="medium"):
+        for column, title in (
+            ("same_choices", "Same choices: gain in expected rating"),
+            ("environment", "Episodes: mean expected reward"),
+        ):
+            with st.container():
+                st.plotly_chart(
+                    environment_charts.rank_agreement(frame, column, title),
+                    alt=f"{title} vs. the gain in held-out ratings, one point per agent",
+                )
+    st.download_button("Agents as CSV", to_safe_csv(frame), f"{run['id']}.csv", "text/csv", icon=":material/download:")
+
+
+def show_result(run: dict[str, Any]) -> None:
+    """Learning curves, the table of what agents are judged by, and the export."""
+    log = tables.read_table(run["id"])
+    if log is None:
+        st.caption("The log of this run is not on this machine.")
+        return
+    reward = run["params"]["reward"]
+    curves = agent_runs.learning_curves(log)
+    curves["agent"] = curves["agent"].map(lambda a: agents.AGENT_TITLES.get(a, a))
+    st.plotly_chart(
+        environment_charts.learning_curves(curves, reward),
+        alt="Mean reward of each agent over the run, with intervals over seeds",
+    )
+    summary = pd.DataFrame(run["summary"]["agents"]).astype({"reward": float})
+    table = pd.DataFrame({"Agent": summary["agent"].map(lambda a: agents.AGENT_TITLES.get(a, a))})
+    for column, title, digits in (
+        ("reward", "Reward", 3),
+        ("rating", "Mean rating", 2),
+        ("skipped", "Skipped", 3),
+        ("diversity", "Diversity", 3),
+        ("novelty", "Novelty", 2),
+        ("coverage", "Coverage", 3),
+        ("length", "Episode length", 1),
+    ):
+        three = [column, f"{column}_low", f"{column}_high"]
+        summary[three] = summary[three].astype(float)
+        table[title] = [
+            _format_interval(v, lo, hi, digits)
+            for v, lo, hi in zip(summary[column], summary[f"{column}_low"], summary[f"{column}_high"], strict=True)
+        ]
+    st.dataframe(table, hide_index=True, alt="Results of each agent, with intervals over seeds")
+    st.caption(
+        "Means with 95 % intervals over seeds. Diversity: one minus the genre similarity within an episode; novelty: bits, "
+        "higher for items with few ratings; coverage: share of the catalog that was shown. Agents learn from one half of the "
+        "training ratings; the reward uses the other half."
+    )
+    best = summary.sort_values("reward", ascending=False)["agent"].tolist()
+    if len(run["params"]["seeds"]) > 1 and len(best) > 1:
+        value, low, high = agent_runs.reward_difference(log, best[0], best[1])
+        first, second = (agents.AGENT_TITLES.get(a, a) for a in best[:2])
+        words = "significant" if low > 0 else "not significant"
+        st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
+    with st.container(horizontal=True):
+        buffer = io.BytesIO()
+        log.to_parquet(buffer, index=False)
+        st.download_button("Log as Parquet", buffer.getvalue(), f"{run['id']}.parquet", icon=":material/download:")
+        st.download_button(
+            "Summary as CSV",
+            to_safe_csv(summary),
+            f"{run['id']}.csv",
+            "text/csv",
+            icon=":material/download:",
+        )
+
+
+def _format_interval(value: float, low: float, high: float, digits: int) -> str:
+    if value != value:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text if low != low else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def play_episode(world: World, name: str, user: int | None, seed: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """One episode of an agent: what was shown, what came back, and how the profile changed."""
+    env = MovieLensEnv(world_=world, explain=True, **options)
+    agent = agents.create_agent(name, world, seed)
+    observation, info = env.reset(seed=seed, options={"user": user} if user is not None else None)
+    talk = [{**info, "shown": []}]
+    while True:
+        shown = agent.act(observation, info["user_id"], env.known(), env.slate)
+        action = int(shown[0]) if env.slate == 1 else shown
+        observation, reward, terminated, truncated, info = env.step(action)
+        agent.learn(shown, None if info["skipped"] else world.row(info["item_id"]), reward)
+        talk.append({**info, "shown": info["shown"].tolist(), "reward": reward, "terminated": terminated})
+        if terminated or truncated:
+            return talk
+
+
+def show_transcript(data: Dataset, talk: list[dict[str, Any]], limit: int = 40) -> None:
+    """An episode as a talk between recommender and user."""
+    st.markdown(f"**User {talk[0]['user_id']}**")
+    with st.expander("The profile at the start", icon=":material/person:"):
+        st.text(talk[0]["profile"])
+    for turn in talk[1 : limit + 1]:
+        titles = [data.item(i).title for i in turn["shown"]]
+        with st.chat_message("assistant", avatar=":material/recommend:"):
+            st.markdown(escape_markdown(" · ".join(titles[:10])))
+        with st.chat_message("user", avatar=":material/person:"):
+            if turn["skipped"]:
+                st.markdown(":gray-badge[:material/skip_next: Skipped]")
+            else:
+                title = data.item(turn["item_id"]).title
+                which = f"{escape_markdown(title)}: " if len(titles) > 1 else ""
+                st.markdown(f"{which}**{turn['rating']:g}** :small[{escape_markdown(turn.get('reason', ''))}]")
+            if turn["evolved"]:
+                st.markdown(f":blue-badge[:material/edit: Profile updated] {escape_markdown(turn['explanation'])}")
+    if talk[-1].get("terminated"):
+        st.caption("The user's patience ran out.")
+
+
+def list_rewards() -> list[str]:
+    """The rewards that can be chosen."""
+    return list(REWARDS)
+
+
+def job_key(ctx: PageContext) -> str:
+    """The key of this session's run."""
+    return f"play:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"

@@ -1,0 +1,125 @@
+"""Two evolutions side by side: two users, two models or two prompt versions, steps locked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from lusifer.errors import LusiferError
+from lusifer.prompts import versions
+from lusifer.simulator import BUILTIN, Step, label
+from lusifer.simulator.evolution import initial_context
+from lusifer.ui import state
+from lusifer.ui.components import evolution_runner, profile_view
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.pages.evolution import step_player
+from lusifer.ui.pages.prompts import prompt_comparison_run
+from lusifer.ui.state import PageContext
+
+
+def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | None:
+    """The fields for the second side; ``None`` while they mean the first one again, or nobody."""
+    store = state.open_store()
+    with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
+        number = st.number_input("Other user", 0, value=user, key="other-user", bind="query-params", width=150)
+        offered = prompt_comparison_run.offered_models(ctx)
+        # A bound list puts what it shows into the address: specs are shown as they are.
+        requested = st.query_params.get("other-model")
+        options = list(dict.fromkeys([*offered, *([requested] if requested else [])]))
+        spec = (
+            st.selectbox(
+                "Other model",
+                options,
+                index=0,
+                key="other-model",
+                bind="query-params",
+                accept_new_options=True,
+                width=240,
+            )
+            or BUILTIN
+        )
+        name, prompts = ctx.prompts, ctx.prompt_set
+        if spec != BUILTIN and store is not None:
+            names = versions.list_names(store)
+            first = ctx.prompts if ctx.prompts in names else names[0]
+            name = (
+                st.selectbox(
+                    "Other prompts",
+                    names,
+                    index=names.index(first),
+                    key="other-prompts",
+                    bind="query-params",
+                    width=180,
+                )
+                or first
+            )
+            prompts = versions.resolve(name, store)
+    try:
+        other = ctx.dataset.user(int(number)).id
+    except LusiferError as error:
+        state.show_error(error)
+        return None
+    other_ctx = replace(ctx, model=spec, prompts=name, prompt_set=prompts)
+    if (other, spec, prompts.version) == (user, ctx.model, ctx.prompt_set.version):
+        st.info(
+            "Both sides are the same: choose another user, model or prompt version.",
+            icon=":material/compare_arrows:",
+        )
+        return None
+    return other_ctx, other
+
+
+def show_sides(
+    first: tuple[PageContext, int], second: tuple[PageContext, int], history: int | None, size: int | None
+) -> None:
+    """Both sides at the same step."""
+    sides: list[tuple[PageContext, int, list[Step], int]] = []
+    for index, (side_ctx, user) in enumerate((first, second)):
+        try:
+            spec = side_ctx.evolution_spec(user, history, size)
+            steps, total_steps = evolution_runner.load_steps(side_ctx, spec)
+            if len(steps) < total_steps:
+                st.caption(f"{_side_title(side_ctx, user)}: {len(steps)} of {total_steps} steps are computed.")
+                evolution_runner.offer_missing_steps(side_ctx, spec, len(steps), total_steps)
+        except LusiferError as error:
+            state.show_error(error)
+            return
+        sides.append((side_ctx, user, steps, index))
+    count = max(len(s[2]) for s in sides)
+    if not count:
+        st.info(
+            "Nothing has been computed for either side yet: press the buttons above.",
+            icon=":material/hourglass_empty:",
+        )
+        return
+    number = step_player.pick_step(count, False)
+    with st.grid(2, min_column_width=420, gap="medium"):
+        for side_ctx, user, steps, _ in sides:
+            with st.container(border=True):
+                st.markdown(f"**{_side_title(side_ctx, user)}**")
+                if number > len(steps):
+                    st.caption("This side has no such step.")
+                    continue
+                _show_side(side_ctx, user, steps, number)
+    profile_view.show_legend()
+
+
+def _side_title(ctx: PageContext, user: int) -> str:
+    prompts_text = "" if ctx.builtin else f", {escape_markdown(ctx.prompts)}"
+    return f"User {user}, {escape_markdown(label(ctx.model))}{prompts_text}"
+
+
+def _show_side(ctx: PageContext, user: int, steps: Sequence[Step], number: int) -> None:
+    step = steps[number - 1]
+    before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
+    st.markdown(escape_markdown(step.explanation))
+    errors = step.errors
+    if errors:
+        rmse = (sum(e * e for e in errors) / len(errors)) ** 0.5
+        st.caption(f"Forecast error of this batch: RMSE {rmse:.2f}, {len(step.changes)} changes.")
+    profile_view.show_profile(before, step.profile)
+    profile_view.show_change_list(step)
+    with st.expander("The batch and its forecast", icon=":material/view_list:"):
+        profile_view.show_batch(step)

@@ -1,0 +1,192 @@
+"""The list of prompt versions: labels, differences, notes, files."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import streamlit as st
+
+from lusifer import prompts, settings
+from lusifer.errors import LusiferError
+from lusifer.prompts import versions
+from lusifer.prompts.versions import PromptVersion
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.pages.prompts import prompt_editor
+
+MAX_FILE_BYTES = 2_000_000
+"""Bytes of the largest prompt file that is read."""
+
+
+def show_versions(store: Store) -> None:
+    """All versions, and what can be done with the chosen one."""
+    versions.ensure_shipped_versions(store)
+    rows, labels, scores = store.list_prompts(), store.list_prompt_labels(), store.count_thumbs()
+    table = pd.DataFrame(
+        [
+            {
+                "Version": f"v{r['number']}",
+                "Name": r["name"],
+                "Labels": ", ".join(x for x, n in labels.items() if n == r["number"]),
+                "Note": r["note"] or "",
+                "Parent": f"v{r['parent']}" if r["parent"] else "",
+                "Created": pd.Timestamp(r["created_at"]),
+                "Thumbs": _format_thumbs(scores, r["name"], r["hash"]),
+                "Hash": r["hash"][:8],
+            }
+            for r in rows
+        ]
+    )
+    st.caption(f"{len(rows)} versions, newest first. A version never changes; a label can move. Select a row.")
+    table_event = st.dataframe(
+        table,
+        hide_index=True,
+        height=min(38 * len(rows) + 40, 320),
+        on_select="rerun",
+        selection_mode="single-row",
+        key="versions-table",
+        alt="Prompt versions, newest first",
+        column_config={
+            "Version": st.column_config.TextColumn(width="small", pinned=True),
+            "Created": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Note": st.column_config.TextColumn(width="large"),
+        },
+    )
+    requested = st.query_params.get("version", "")
+    numbers = [r["number"] for r in rows]
+    default_number = labels.get(versions.ACTIVE, numbers[0])
+    if re.fullmatch(r"v[0-9]{1,9}", requested) and int(requested[1:]) in numbers:
+        default_number = int(requested[1:])
+    number = numbers[table_event.selection.rows[0]] if table_event.selection.rows else default_number
+    if table_event.selection.rows:
+        st.query_params["version"] = f"v{number}"
+    try:
+        version = versions.get(store, number)
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    with st.container(border=True):
+        st.markdown(f"**v{number}: {escape_markdown(version.prompts.name)}** :small[{escape_markdown(version.note)}]")
+        _show_actions(store, version, labels)
+        _show_differences(store, version, numbers)
+    if not settings.is_public():
+        _show_labels(store, labels, numbers)
+        _import_version(store)
+
+
+def _format_thumbs(scores: dict[str, tuple[int, int]], name: str, hash_: str) -> str:
+    up, down = scores.get(f"{name}-{hash_[:8]}", (0, 0))
+    return f"▲ {up}  ▼ {down}" if up or down else ""
+
+
+def _show_actions(store: Store, version: PromptVersion, labels: dict[str, int]) -> None:
+    with st.container(horizontal=True):
+        if not settings.is_public():
+            for label in versions.LABELS:
+                if st.button(
+                    f"Make {label}",
+                    icon=":material/flag:",
+                    disabled=labels.get(label) == version.number,
+                    key=f"make-{label}",
+                ):
+                    versions.move_label(store, label, version.number)
+                    st.rerun()
+        if st.button("Edit a copy", icon=":material/edit:"):
+            prompt_editor.start_draft(version)
+            st.session_state["_lab-view"] = "Edit"
+            st.rerun()
+        st.download_button(
+            "Export",
+            prompts.to_json(version.prompts),
+            f"{version.prompts.name}-v{version.number}.json",
+            "application/json",
+            icon=":material/download:",
+            help="One file; `--prompts FILE` takes it on the command line.",
+        )
+
+
+def _show_differences(store: Store, version: PromptVersion, numbers: list[int]) -> None:
+    others = [n for n in numbers if n != version.number]
+    if not others:
+        return
+    default_other = version.parent if version.parent in others else others[0]
+    other = st.selectbox(
+        "Differences from",
+        others,
+        index=others.index(default_other),
+        format_func=lambda n: f"v{n}",
+        key=f"diff-{version.number}",
+        width=160,
+    )
+    if other is None:
+        return
+    differences = versions.diff(versions.get(store, other).prompts, version.prompts)
+    if not differences:
+        st.caption("No differences.")
+    changed = [d for d in differences if not d.lines]
+    if changed:
+        st.dataframe(
+            pd.DataFrame(
+                [(d.part, d.before, d.after) for d in changed], columns=["Parameter", f"v{other}", f"v{version.number}"]
+            ),
+            hide_index=True,
+            alt="Parameters that differ",
+        )
+    for d in differences:
+        if d.lines:
+            st.caption(f"{prompt_editor.TEMPLATE_TITLES[d.part]}: − v{other}, + v{version.number}")
+            st.code("\n".join(d.lines), language="diff", wrap_lines=True)
+
+
+def _show_labels(store: Store, labels: dict[str, int], numbers: list[int]) -> None:
+    with st.popover("Labels", icon=":material/label:"):
+        for label, number in labels.items():
+            moves = [m for m in store.list_label_moves(label, 5) if m["before"]]
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{label}**: v{number}" + (f" :small[before: v{moves[0]['before']}]" if moves else ""))
+                if (
+                    moves
+                    and moves[0]["before"] != number
+                    and st.button("Roll back", icon=":material/undo:", key=f"roll-{label}")
+                ):
+                    versions.rollback(store, label)
+                    st.rerun()
+                if label not in versions.LABELS and st.button(
+                    "Remove", icon=":material/delete:", key=f"unlabel-{label}"
+                ):
+                    store.move_label(label, None)
+                    st.rerun()
+        with st.form("new-label", clear_on_submit=True, border=False):
+            label = st.text_input("Label to create or move", placeholder="stakeholder-demo")
+            number = st.selectbox("Version", numbers, format_func=lambda n: f"v{n}")
+            if st.form_submit_button("Set"):
+                try:
+                    versions.move_label(store, label.strip(), int(number or 0))
+                except LusiferError as error:
+                    state.show_error(error)
+                else:
+                    st.rerun()
+
+
+def _import_version(store: Store) -> None:
+    file = st.file_uploader("Import a prompt file", type="json", key="prompt-file", max_upload_size=2)
+    if file is None:
+        return
+    session_key = f"_imported-{file.file_id}"
+    if session_key in st.session_state:
+        st.success(f"Imported as {st.session_state[session_key]}.")
+        return
+    try:
+        version = versions.save(
+            store,
+            prompts.from_json(file.getvalue()[:MAX_FILE_BYTES].decode("utf-8", "replace")),
+            None,
+            f"Imported from {file.name[:60]}",
+        )
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    st.session_state[session_key] = version.name
+    st.rerun()

@@ -1,0 +1,135 @@
+"""Calibrated ratings: the calibration learned from forecasts, and the parts of one rating."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer import settings
+from lusifer.errors import LusiferError
+from lusifer.evaluation.comparison import threshold
+from lusifer.evaluation.simulation import (
+    Answers,
+    apply_calibration,
+    fit_calibrator,
+    newest_ratings,
+    stored_forecasts,
+    teacher_forecasts,
+)
+from lusifer.jobs import Job
+from lusifer.simulator import SimulatedRating, Step
+from lusifer.simulator.calibration import MIN_FORECASTS, PARTS, Calibrator
+from lusifer.simulator.community import Community
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.state import PageContext
+
+PART_NAMES = {
+    "base": "Mean of all ratings",
+    "user": "User bias",
+    "movie": "Item bias",
+    "community": "Community",
+    "persona": "The model's contribution",
+    "limit": "Clipping to the scale",
+}
+
+
+def learn_calibration(ctx: PageContext) -> tuple[Calibrator, Community] | None:
+    """What forecasts teach about the chosen model, once it is known; draws the progress until then.
+
+    The built-in forecasts for everybody, in the background. A language model is calibrated by the
+    evolutions that were computed with it; nothing is asked for this.
+    """
+    community = ctx.community or state.load_community(ctx.dataset, ctx.split, full=False)
+    database = state.open_store()
+    if community is None:
+        return None
+    model = ctx.user_model()
+    count = 0
+    if not ctx.builtin and database is not None:
+        evidence = community.id if ctx.evidence else ""
+        key = (ctx.dataset.hash, ctx.split.id, model.spec, model.version, evidence)
+        count = sum(r["steps"] for r in database.list_evolutions(*key))
+    key_ = f"calibration:{community.id}:{model.spec}:{model.version}:{count}"
+    job = state.get_jobs().get(key_)
+    if job is None:
+        job = state.get_jobs().start(
+            key_, "Calibration", lambda j: _fit_calibrator(j, ctx, community, database), store=database
+        )
+        job.wait(0.3)
+    if job.active:
+        st.caption("Fitting the calibration on forecasts of the training set …")
+        show_progress(key_)
+        return None
+    if job.state != "done" or job.result is None:
+        st.caption(
+            escape_markdown(job.error)
+            if ctx.builtin
+            else "No calibration yet: it is fitted on forecasts, and needs at least "
+            f"{MIN_FORECASTS} of this model. Compute the evolutions of a few users, or run a comparison on the Accuracy page."
+        )
+        return None
+    return job.result, community
+
+
+def _fit_calibrator(job: Job, ctx: PageContext, community: Community, database: Store | None) -> Calibrator:
+    """Runs in a worker thread: no call to streamlit here."""
+    model = ctx.user_model(database, cancelled=job.cancelled)
+    if ctx.builtin:
+        forecasts = teacher_forecasts(
+            ctx.dataset,
+            ctx.split,
+            model,
+            community=community,
+            folder=settings.prediction_cache_dir(),
+            cancelled=job.cancelled,
+            on_progress=lambda done, total, _="": job.report_progress(done, total, "Forecasts of all users"),
+        )
+    elif database is None:
+        raise LusiferError("Nothing is stored, so there are no forecasts to fit the calibration on.")
+    else:
+        forecasts = stored_forecasts(ctx.dataset, ctx.split, model, database, community)
+    return fit_calibrator(forecasts, community, ctx.dataset, evidence=community.has_factorization)
+
+
+def calibrated_table(
+    ctx: PageContext,
+    user: int,
+    steps: Sequence[Step],
+    ratings: Sequence[SimulatedRating],
+    calibrator: Calibrator,
+    community: Community,
+) -> pd.DataFrame:
+    """Calibrated ratings of movies outside the training part: index item id, ``calibrated``, ``high``
+    (probability of a rating in the top quarter of the scale) and every part."""
+    trained = set(ctx.split.train.of_user(user).item.tolist())
+    # A rating that is in the training part is known to the offsets: its calibration would be no guess.
+    rows = [r for r in ratings if r.item_id not in trained and r.expected is not None]
+    read = [r for s in steps for r in s.batch]
+    n = len(rows)
+    answers = Answers(
+        np.full(n, user, dtype=np.int32),
+        np.array([r.item_id for r in rows], dtype=np.int32),
+        np.array([r.expected for r in rows], dtype=float),
+        np.full(n, float(len(read))),
+        np.zeros(n, dtype=np.int64),
+        [newest_ratings(read)],
+    )
+    if not n:
+        return pd.DataFrame(columns=["calibrated", "high", *PARTS])
+    calibrated_ratings = apply_calibration(answers, calibrator, community)
+    scale = ctx.dataset.scale
+    high = scale.values >= threshold(scale)
+    return pd.DataFrame(
+        {
+            "calibrated": calibrated_ratings.expected,
+            "high": calibrated_ratings.probabilities[:, high].sum(axis=1),
+            **{p: calibrated_ratings.part(p) for p in PARTS},
+        },
+        index=pd.Index(answers.item, name="item_id"),
+    )

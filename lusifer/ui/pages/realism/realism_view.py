@@ -1,0 +1,192 @@
+"""The Realism page: a sample of users is simulated, compared with naive simulators and recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer.charts import realism_charts
+from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.evaluation import CALIBRATED, SIMULATOR, evaluate, fidelity, sample_users
+from lusifer.jobs import Job
+from lusifer.simulator import label
+from lusifer.simulator.community import Community
+from lusifer.store import Store
+from lusifer.ui.components import run_picker, user_sample
+from lusifer.ui.formatting import escape_markdown, to_safe_csv
+from lusifer.ui.state import PageContext
+
+KIND = "fidelity"
+SIMULATOR_TITLES = {
+    "calibrated": "Simulator, calibrated (sampled)",
+    "alone": "Simulator alone (rounded)",
+    **fidelity.NAIVE,
+}
+EXPORT_TITLES = {
+    SIMULATOR_TITLES["calibrated"]: "Simulator, calibrated (sampled)",
+    SIMULATOR_TITLES["alone"]: "Simulator alone (rounded)",
+    SIMULATOR_TITLES["resampled"]: "The user's own ratings, resampled",
+}
+"""Columns of the exported table, which scripts may read."""
+
+
+def run_realism(
+    job: Job,
+    ctx: PageContext,
+    count: int,
+    seed: int,
+    which: str,
+    store: Store | None,
+    offsets: Community | None,
+) -> str:
+    """Simulate, measure, record; the run's id. Runs in a worker thread: no call to streamlit here."""
+    users = sample_users(ctx.split, count, seed, user_sample.users_in_group(ctx.dataset, which))
+    plain_ctx = ctx.without_evidence()
+    bare = plain_ctx.user_model(store)
+    run = (
+        store.start_run(
+            KIND,
+            f"{label(bare.spec)}, {len(users)} users",
+            dataset=ctx.dataset.name,
+            dataset_hash=ctx.dataset.hash,
+            split=ctx.split.id,
+            model=bare.spec,
+            model_version=bare.version,
+            seed=seed,
+            params={"users": users, "among": which},
+        )
+        if store
+        else f"unstored-{id(job):x}"
+    )
+    job.run = run
+    try:
+        model = plain_ctx.user_model(store, run=run, cancelled=job.cancelled)
+        comparison = evaluate(
+            ctx.dataset,
+            ctx.split,
+            [SIMULATOR],
+            users=users,
+            model=model,
+            store=None if ctx.builtin else store,
+            community=offsets,
+            seed=seed,
+            on_progress=lambda d, n, message="": job.report_progress(d, n, "Simulating"),
+            cancelled=job.cancelled,
+            workers=1 if ctx.builtin else user_sample.WORKERS,
+        )
+        scale = ctx.dataset.scale
+        simulated = {"alone": fidelity.on_scale(comparison.predictions[SIMULATOR].values, scale)}
+        if CALIBRATED in comparison.calibrations:
+            simulated = {
+                "calibrated": comparison.calibrations[CALIBRATED].calibrated.values("sample", scale, seed),
+                **simulated,
+            }
+        simulated |= fidelity.naive_ratings(ctx.split, comparison.test, scale, seed)
+        result = fidelity.measure_fidelity(
+            fidelity.Histories(ctx.dataset, ctx.split, comparison.test, simulated),
+            seed,
+            lambda name: job.report_progress(job.total, job.total, f"Measuring: {SIMULATOR_TITLES.get(name, name)}"),
+        )
+        result["notes"] = list(comparison.notes)
+    except BaseException as error:
+        if store:
+            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
+        raise
+    if store is None:
+        raise InvalidInputError("There is no database, so the result can't be saved.", "The sidebar says why.")
+    store.finish_run(run, "done", result)
+    return run
+
+
+def verdict_sentence(summary: dict[str, Any]) -> str:
+    """One sentence: where the calibrated simulator is closer to real people than every naive one."""
+    rows = summary["simulators"]
+    calibrated = rows.get("calibrated")
+    if calibrated is None:
+        return "There were too few forecasts for a calibration, so only the rounded ratings are compared."
+    better: list[str] = []
+    worse: list[str] = []
+    for key, (title, side, _) in fidelity.MEASURES.items():
+        value, others = (
+            calibrated[key][0],
+            [rows[n][key][0] for n in fidelity.NAIVE if rows[n][key][0] is not None],
+        )
+        if value is None or not others:
+            continue
+        best = max(others) if side > 0 else min(others)
+        (better if (value - best) * side > 0 else worse).append(title[:1].lower() + title[1:])
+    parts = []
+    if better:
+        parts.append(f"closer to real users than every naive simulator in {', '.join(better)}")
+    if worse:
+        parts.append(f"not closer than the best naive simulator in {', '.join(worse)}")
+    return f"The calibrated simulator is {'; it is '.join(parts)}."
+
+
+def measure_table(summary: dict[str, Any]) -> pd.DataFrame:
+    """One row a measure, a column a simulator; the best of each row says so."""
+    rows = []
+    for key, (title, side, _) in fidelity.MEASURES.items():
+        values = {n: r[key][0] for n, r in summary["simulators"].items() if r.get(key) and r[key][0] is not None}
+        best = (max if side > 0 else min)(values.values(), default=None)
+        row = {"Measure": f"{title} {'↑' if side > 0 else '↓'}"}
+        for name, measures in summary["simulators"].items():
+            value, low, high = measures.get(key, [None, None, None])
+            text = "–" if value is None else f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
+            row[SIMULATOR_TITLES.get(name, name)] = f"★ {text}" if value is not None and value == best else text
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
+    """Everything that is said of one run."""
+    summary = run["summary"]
+    st.markdown(f"**{verdict_sentence(summary)}**")
+    st.caption(
+        f"{escape_markdown(label(run['model']))}: {summary['users']} users, {summary['rows']:,} ratings of the test set, seed {run['seed']}. "
+        "★ marks the closest; brackets show 95 % confidence intervals over users. ↑ higher is better, ↓ lower is better."
+    )
+    for note in summary.get("notes", []):
+        st.caption(escape_markdown(note))
+    table = measure_table(summary)
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        alt="Realism by measure and simulator",
+        column_config={"Measure": st.column_config.TextColumn(pinned=True)},
+    )
+    with st.grid(2, min_column_width=420, gap="medium"):
+        with st.container():
+            st.markdown("**Ratings given**")
+            levels = [f"{v:g}" for v in ctx.dataset.scale.values]
+            frame = pd.DataFrame(summary["histograms"], index=levels).rename(
+                columns={"real": "Real users", **SIMULATOR_TITLES}
+            )
+            st.plotly_chart(realism_charts.rating_shares(frame), alt="Share of each rating, real users and simulators")
+        with st.container():
+            st.markdown("**Most telling features**")
+            st.caption(
+                "A classifier separates simulated from real users, with one row per user; an AUC of 0.5 is chance level. Its most important features:"
+            )
+            for name, row in summary["simulators"].items():
+                clues = ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "none in particular"
+                st.markdown(
+                    f"- **{SIMULATOR_TITLES.get(name, name)}**, AUC {row['auc'][0]:.2f}: {escape_markdown(clues)}"
+                )
+    with st.expander("Definitions of the measures", icon=":material/help:"):
+        st.markdown("\n".join(f"- **{title}**: {description}" for title, _, description in fidelity.MEASURES.values()))
+    st.download_button(
+        "Table as CSV",
+        to_safe_csv(table.rename(columns=EXPORT_TITLES)),
+        f"{run['id']}.csv",
+        "text/csv",
+        icon=":material/download:",
+    )
+
+
+def finished_realism_runs(ctx: PageContext, store: Store | None) -> list[dict[str, Any]]:
+    """Finished runs on this split, newest first."""
+    return run_picker.finished_runs(ctx, store, KIND)

@@ -1,0 +1,1 @@
+"""The Simulated users page."""

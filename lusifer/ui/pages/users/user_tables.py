@@ -1,0 +1,124 @@
+"""Tables of the Simulated users page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer.simulator.evolution import DEFAULT_HISTORY, rated_rows
+from lusifer.simulator.taste import measure_tastes, user_mean
+from lusifer.ui.state import PageContext
+
+MAX_ROWS = 2000
+"""Rows of the table that a browser is sent: filters find the others."""
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def user_table(_ctx: PageContext, dataset_hash: str) -> pd.DataFrame:
+    """One row a user: demographics, activity, mean, favourite genre, span. Shared by all sessions: not to be
+    written to."""
+    data = _ctx.dataset
+    frame = data.users.join(data.user_stats.drop(columns="histogram"), how="left")
+    frame["ratings"] = frame["ratings"].fillna(0).astype(int)
+    frame["days"] = (frame["last"] - frame["first"]) / 86400
+    columns = ["age", "gender", "occupation", "ratings", "mean", "favourite_genre", "days"]
+    return frame[columns].reset_index()
+
+
+def add_histograms(ctx: PageContext, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `table` with each user's share of every rating."""
+    histograms = ctx.dataset.user_stats["histogram"].reindex(rows["user_id"])
+    shares = [
+        list(np.round(np.asarray(h) / max(np.sum(h), 1), 3)) if isinstance(h, np.ndarray | list) else []
+        for h in histograms
+    ]
+    return rows.assign(histogram=pd.Series(shares, index=rows.index, dtype=object))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def column_values(_ctx: PageContext, dataset_hash: str, column: str) -> list[str]:
+    """Every value of a column of `table`, in order."""
+    return sorted(str(v) for v in user_table(_ctx, dataset_hash)[column].dropna().unique())
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def known_demographics(_ctx: PageContext, dataset_hash: str) -> list[str]:
+    """Which of age, gender and occupation are known of anybody."""
+    people = _ctx.dataset.users
+    is_known = {"age": people["age"].notna()}
+    is_known |= {c: people[c].notna() & (people[c] != "") for c in ("gender", "occupation")}
+    return [c for c, known in is_known.items() if known.any()]
+
+
+def filter_users(
+    frame: pd.DataFrame,
+    genders: list[str],
+    occupations: list[str],
+    genres: list[str],
+    min_ratings: int,
+    days: int,
+) -> pd.DataFrame:
+    """The rows that fit; an empty choice fits all."""
+    mask = (frame["ratings"] >= min_ratings) & (frame["days"] >= days)
+    for column, selected in (
+        ("gender", genders),
+        ("occupation", occupations),
+        ("favourite_genre", genres),
+    ):
+        if selected:
+            mask &= frame[column].isin(selected)
+    return frame[mask]
+
+
+def rating_history(ctx: PageContext, user: int) -> pd.DataFrame:
+    """A user's ratings over time, with the part each belongs to."""
+    data = ctx.dataset
+    parts = []
+    train, test = ctx.split.train.of_user(user), ctx.split.test.of_user(user)
+    cut = max(0, len(train) - DEFAULT_HISTORY)
+    for name, rows in (
+        ("Older", train.slice(0, cut)),
+        ("History read by the simulator", train.slice(cut, len(train))),
+        ("Test set", test),
+    ):
+        frame = rows.frame()
+        frame["part"] = name
+        parts.append(frame)
+    frame = pd.concat(parts, ignore_index=True)
+    frame["time"] = pd.to_datetime(frame["timestamp"], unit="s")
+    frame["title"] = [data.item(i).title for i in frame["item_id"].tolist()]
+    return frame
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def overall_shares(_ctx: PageContext, dataset_hash: str, split: str) -> list[float]:
+    """Everybody's share of each rating in the training set."""
+    scale = _ctx.dataset.scale
+    rating = _ctx.split.train.rating
+    return [float(np.mean(np.abs(rating - v) < 1e-6)) for v in scale.values]
+
+
+def rating_distribution(ctx: PageContext, user: int) -> pd.DataFrame:
+    """This user's and everybody's share of each rating, over the training part."""
+    scale = ctx.dataset.scale
+    rating = ctx.split.train.of_user(user).rating
+    user_shares = [float(np.mean(np.abs(rating - v) < 1e-6)) if len(rating) else 0.0 for v in scale.values]
+    everybody = overall_shares(ctx, ctx.dataset.hash, ctx.split.name)
+    return pd.DataFrame({"rating": scale.values, "this user": user_shares, "everybody": everybody})
+
+
+def genre_taste_table(ctx: PageContext, user: int, limit: int = 12) -> pd.DataFrame:
+    """Genres of the training part against the user's own mean, best first."""
+    rated = rated_rows(ctx.dataset, ctx.split.train.of_user(user))
+    if not rated:
+        return pd.DataFrame(columns=["genre", "difference", "count"])
+    effects = measure_tastes(rated, user_mean(rated, ctx.split.train.mean))
+    rows = [
+        (k.removeprefix("genre:"), e.difference, e.count)
+        for k, e in effects.items()
+        if k.startswith("genre:") and e.count >= 2
+    ]
+    frame = pd.DataFrame(rows, columns=["genre", "difference", "count"])
+    frame = frame.sort_values("count", ascending=False).head(limit)
+    return frame.sort_values("difference", ascending=False)

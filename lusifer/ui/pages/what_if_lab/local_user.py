@@ -1,0 +1,375 @@
+"""A local user: rates items, watches the own profile evolve, and has the next ratings predicted."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer import settings
+from lusifer.errors import LusiferError, StoreError
+from lusifer.evaluation import scores
+from lusifer.simulator import Step, rate_items, run_evolution
+from lusifer.simulator.estimate import estimate_rating
+from lusifer.simulator.evolution import context_after, initial_context
+from lusifer.simulator.whatif import with_local_user
+from lusifer.store import Store
+from lusifer.ui import state
+from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
+from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.state import PageContext
+
+MIN_RATINGS, ITEMS_SHOWN, ITEMS_PREDICTED = 10, 12, 10
+"""Ratings from which a profile is written; movies shown at a time; movies predicted."""
+EXPORT_FORMAT = 1
+
+
+def show_local_user(ctx: PageContext, store: Store) -> None:
+    """The whole view."""
+    user = _pick_local_user(ctx, store)
+    if user is None:
+        return
+    rated = store.list_local_ratings(user)
+    _offer_items(ctx, store, user, rated)
+    if len(rated) < MIN_RATINGS:
+        st.progress(
+            len(rated) / MIN_RATINGS, text=with_item_noun(f"{len(rated)} of at least {MIN_RATINGS} movies rated")
+        )
+        st.info(
+            with_item_noun("Rate at least ten movies to get a profile; up to forty are read."),
+            icon=":material/star:",
+        )
+        _show_export_and_erase(ctx, store, user, rated)
+        return
+    rows = [(i, r, t) for i, r, t, _ in rated]
+    data, split = with_local_user(ctx.dataset, ctx.split, user, rows)
+    local_ctx = replace(ctx.without_evidence(), dataset=data, split=split)
+    _show_predictions(local_ctx, store, user, _show_profile(local_ctx, user), rated)
+    _show_export_and_erase(ctx, store, user, rated)
+
+
+def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
+    people = store.list_local_users(ctx.dataset.hash)
+    if settings.is_public():  # strangers see nobody but themselves, as long as their session lasts
+        own: set[int] = st.session_state.setdefault("_own-people", set())
+        people = [p for p in people if p["id"] in own]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if people:
+            ids = [p["id"] for p in people]
+            names = {p["id"]: f"{p['name']} ({p['ratings']} ratings)" for p in people}
+            if st.session_state.get("you") not in ids:
+                st.session_state["you"] = st.session_state.pop("_you", ids[0])
+            elif "_you" in st.session_state:
+                st.session_state["you"] = st.session_state.pop("_you")
+            user = st.selectbox("You are", ids, key="you", format_func=lambda i: names.get(i, "?"), width=260)
+        else:
+            user = None
+        with st.popover("New user", icon=":material/person_add:"):
+            with st.form("new-person", clear_on_submit=True, border=False):
+                name = st.text_input(
+                    "Name or nickname", max_chars=40, help="Stored only in the database of this machine."
+                )
+                if st.form_submit_button("Start") and name.strip():
+                    new_user = store.add_local_user(ctx.dataset.hash, name.strip())
+                    st.session_state["_you"] = new_user
+                    st.session_state.setdefault("_own-people", set()).add(new_user)
+                    st.rerun()
+            _import_ratings(ctx, store)
+    if user is None:
+        st.info(
+            with_item_noun(
+                "Press “New user”, enter a name, and rate ten movies that you know. Your ratings stay in the database of "
+                "this machine; you can export and delete them."
+            ),
+            icon=":material/person_add:",
+        )
+    return user
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _widely_known_items(_ctx: PageContext, dataset_hash: str, split: str) -> list[int]:
+    """Movies that many know, not all of one genre: by count, each genre in turn."""
+    counts = item_picker.item_popularity(_ctx, dataset_hash, split)
+    by_genre: dict[str, list[int]] = {}
+    for item in counts.index[:600].tolist():
+        for genre in _ctx.dataset.item(int(item)).genres[:1]:
+            by_genre.setdefault(genre, []).append(int(item))
+    items: list[int] = []
+    while by_genre and len(items) < 300:
+        for genre in list(by_genre):
+            items.append(by_genre[genre].pop(0))
+            if not by_genre[genre]:
+                del by_genre[genre]
+    return items
+
+
+def _is_reserved(item: int) -> bool:
+    """Every third movie is kept for predictions, so that none is rated before it has been predicted."""
+    return item % 3 == 0
+
+
+def _offer_items(ctx: PageContext, store: Store, user: int, rated: list[Any]) -> None:
+    """Movies to rate: searched for, or ones that many know."""
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.subheader("Rate movies that you know", icon=":material/star:", width="stretch")
+            text = st.text_input("Search titles", key="you-search", type="search", width=240, live=True)
+            skip = st.session_state.setdefault("_you-skip", 0)
+            if st.button(
+                "Show others",
+                icon=":material/refresh:",
+                help=with_item_noun("Skip movies that you don't know."),
+            ):
+                skip = st.session_state["_you-skip"] = skip + ITEMS_SHOWN
+        done = {i for i, *_ in rated}
+        if text:
+            ids = item_picker.search_items(ctx, text, [], None)[:ITEMS_SHOWN]
+        else:
+            known = [
+                i
+                for i in _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
+                if i not in done and not _is_reserved(i)
+            ]
+            start = skip % max(len(known), 1)
+            ids = known[start : start + ITEMS_SHOWN]
+        if not ids:
+            st.caption(with_item_noun("No movie with this title."))
+        ratings = {i: r for i, r, *_ in rated}
+        predicted: dict[int, float | None] = {i: p for i, (p, *_) in store.list_local_predictions(user).items()}
+        _show_rating_cards(ctx, store, user, "offer", ids, ratings, predicted)
+        if rated:
+            with st.expander(f"Your {len(rated)} ratings", icon=":material/list:"):
+                _show_rating_cards(
+                    ctx,
+                    store,
+                    user,
+                    "given",
+                    [i for i, *_ in reversed(rated)],
+                    ratings,
+                    {i: p for i, _, _, p in rated},
+                )
+
+
+def _show_rating_cards(
+    ctx: PageContext,
+    store: Store,
+    user: int,
+    place: str,
+    ids: list[int],
+    ratings: dict[int, float],
+    predicted: dict[int, float | None],
+) -> None:
+    """A card a movie with the marks of the scale; the keyboard reaches each mark."""
+    values = [float(v) for v in ctx.dataset.scale.values]
+    with st.grid(3, min_column_width=250, gap="small"):
+        for item_id in ids:
+            item = ctx.dataset.item(item_id)
+            with st.container(border=True):
+                picture = posters.poster_url(item, posters.MEDIUM)
+                if picture:
+                    st.image(picture, width=92, alt=f"Poster of {item.title}")
+                st.markdown(f"**{escape_markdown(item.title)}**  \n:small[{escape_markdown(', '.join(item.genres))}]")
+                key = f"you-{user}-{place}-{item_id}"
+                st.session_state[key] = ratings.get(item_id)
+                st.segmented_control(
+                    f"Your rating of {item.title}",
+                    values,
+                    key=key,
+                    format_func=lambda v: f"{v:g}",
+                    label_visibility="collapsed",
+                    on_change=_save_rating,
+                    args=(store, user, item_id, key, predicted.get(item_id)),
+                )
+
+
+def _save_rating(store: Store, user: int, item: int, key: str, predicted: float | None) -> None:
+    """Keep the mark that was just given, with what had been predicted."""
+    store.save_local_rating(user, item, st.session_state[key], int(time.time()), predicted)
+
+
+def _show_profile(ctx: PageContext, user: int) -> list[Step]:
+    """The profile as it formed, step by step."""
+    st.subheader("How your profile evolved", icon=":material/timeline:")
+    try:
+        spec = ctx.evolution_spec(user)
+        steps, total_steps = evolution_runner.load_steps(ctx, spec)
+        if len(steps) < total_steps:
+            evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
+    except LusiferError as error:
+        state.show_error(error)
+        return []
+    if not steps:
+        st.caption("Press the button to compute the profile.")
+        return []
+    number = st.segmented_control(
+        "Step",
+        list(range(1, len(steps) + 1)),
+        default=len(steps),
+        required=True,
+        key=f"you-step-{user}-{len(steps)}",
+    )
+    step = steps[number - 1]
+    before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
+    st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
+    with st.grid(2, min_column_width=420, gap="medium"):
+        with st.container():
+            profile_view.show_batch(step)
+            profile_view.show_change_list(step)
+        with st.container():
+            profile_view.show_profile(before, step.profile)
+            profile_view.show_legend()
+    return steps if len(steps) == total_steps else []
+
+
+def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Step], rated: list[Any]) -> None:
+    """What you would give the next ten, said before you say it."""
+    st.subheader("Predictions for you", icon=":material/online_prediction:")
+    done = {i for i, *_ in rated}
+    predictions = store.list_local_predictions(user)
+    waiting = {i: (p, why) for i, (p, why, rated_since) in predictions.items() if not rated_since and i not in done}
+    if waiting:
+        st.caption("Each rating was predicted before you gave yours. Rate a movie to compare the two below.")
+        table = pd.DataFrame(
+            [(ctx.dataset.item(i).title, p, why) for i, (p, why) in waiting.items()],
+            columns=[with_item_noun("Movie"), "Predicted", "Reason"],
+        )
+        st.dataframe(
+            table,
+            hide_index=True,
+            alt=with_item_noun("Predicted ratings of movies you have not rated"),
+            column_config={"Predicted": st.column_config.NumberColumn(format="%.2f")},
+        )
+        _show_rating_cards(ctx, store, user, "next", list(waiting), {}, {i: p for i, (p, _) in waiting.items()})
+    elif steps:
+        _predict_next(ctx, store, user, steps, done | set(predictions))
+    else:
+        st.caption("Available once the profile is computed.")
+    answered = [(i, r, p) for i, r, _, p in rated if p is not None]
+    if answered:
+        table = pd.DataFrame(
+            [(ctx.dataset.item(i).title, r, p, p - r) for i, r, p in answered],
+            columns=[with_item_noun("Movie"), "You gave", "Predicted", "Error"],
+        )
+        st.markdown(f"**{len(answered)} predictions compared with your ratings**")
+        if len(answered) > 1:
+            error = scores(np.array([p for *_, p in answered]), np.array([r for _, r, _ in answered]))
+            mean_rating = ctx.split.train.mean
+            naive = float(np.sqrt(np.mean([(r - mean_rating) ** 2 for _, r, _ in answered])))
+            st.caption(
+                f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give {naive:.2f}."
+            )
+        st.dataframe(
+            table,
+            hide_index=True,
+            alt="Predictions and your ratings",
+            column_config={
+                "Predicted": st.column_config.NumberColumn(format="%.2f"),
+                "Error": st.column_config.NumberColumn(format="%+.2f"),
+            },
+        )
+
+
+def _predict_next(ctx: PageContext, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
+    """Predict the next ten and keep that, so that it is on record before they are rated."""
+    known = _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
+    ids = [i for i in known if i not in met and _is_reserved(i)][:ITEMS_PREDICTED]
+    if not ids:
+        st.caption("You have rated all movies reserved for this.")
+        return
+    items = ctx.dataset.items_of(ids)
+    spec = ctx.evolution_spec(user)
+
+    def work(job: Any) -> Any:
+        job.run = f"you-{spec.id}"
+        model = ctx.user_model(store, run=job.run, cancelled=job.cancelled)
+        run_steps = list(run_evolution(ctx.dataset, ctx.split, model, spec, store))
+        return rate_items(ctx.dataset, ctx.split, model, spec, run_steps, items, store)
+
+    ratings = paid_work.run_or_offer(
+        ctx,
+        f"you:{spec.id}:{ids[0]}",
+        "Your next ten",
+        "Predict my next ten",
+        lambda: estimate_rating(ctx.user_model(), store, context_after(ctx.dataset, ctx.split, user, steps), items),
+        work,
+        store,
+    )
+    if ratings is None:
+        return
+    predictions = [(r.item_id, r.expected, r.reason) for r in ratings if r.expected is not None]
+    if not predictions:
+        st.error(escape_markdown(ratings[0].failure), icon=":material/error:")
+        return
+    store.save_local_predictions(user, predictions)
+    st.rerun()
+
+
+def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: list[Any]) -> None:
+    """Take it along, or take it away."""
+    name = next((p["name"] for p in store.list_local_users(ctx.dataset.hash) if p["id"] == user), "")
+    with st.container(horizontal=True):
+        export = {
+            "format": EXPORT_FORMAT,
+            "name": name,
+            "dataset": ctx.dataset.name,
+            "ratings": [
+                {"item_id": i, "title": ctx.dataset.item(i).title, "rating": r, "timestamp": t, "predicted": p}
+                for i, r, t, p in rated
+            ],
+        }
+        st.download_button(
+            "Export my ratings",
+            json.dumps(export, ensure_ascii=False, indent=1),
+            "my-ratings.json",
+            "application/json",
+            icon=":material/download:",
+        )
+        with st.popover("Delete my data", icon=":material/delete_forever:"):
+            st.markdown(
+                "Deletes your ratings, profiles and all LLM calls about you from this database. Export them first if you want to keep them."
+            )
+            if st.button(
+                f"Delete {escape_markdown(name)}",
+                icon=":material/delete_forever:",
+                type="primary",
+                key=f"erase-{user}",
+            ):
+                store.delete_local_user(user)
+                with suppress(StoreError):  # another process is writing: the pages go with the next vacuum
+                    store.vacuum()
+                for key in [k for k in st.session_state if str(k).startswith(f"you-{user}-")]:
+                    del st.session_state[key]
+                st.rerun()
+
+
+def _import_ratings(ctx: PageContext, store: Store) -> None:
+    file = st.file_uploader("Or import an export", type="json", key="you-file", max_upload_size=2)
+    if file is None or st.session_state.get("_you-file") == file.file_id:
+        return
+    st.session_state["_you-file"] = file.file_id
+    try:
+        export = json.loads(file.getvalue().decode("utf-8", "replace"))
+        rows = [
+            (int(r["item_id"]), float(r["rating"]), int(r["timestamp"]), r.get("predicted")) for r in export["ratings"]
+        ]
+        wrong = [i for i, r, *_ in rows if i not in ctx.dataset.items.index or not ctx.dataset.scale.contains(r)]
+        name = str(export["name"]).strip()[:40] or "imported"
+        if export.get("format") != EXPORT_FORMAT or wrong:
+            raise ValueError(
+                with_item_noun(f"movie {wrong[0]} is not in this dataset") if wrong else "its format is unknown"
+            )
+    except (ValueError, KeyError, TypeError) as error:
+        st.error(escape_markdown(f"The file can't be imported: {error}."), icon=":material/error:")
+        return
+    user = store.add_local_user(ctx.dataset.hash, name)
+    st.session_state.setdefault("_own-people", set()).add(user)
+    for item, rating, timestamp, predicted in rows:
+        store.save_local_rating(user, item, rating, timestamp, predicted if isinstance(predicted, float) else None)
+    st.session_state["_you"] = user
+    st.rerun()

@@ -1,0 +1,57 @@
+"""Ratings before and after a change, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer.charts import what_if_charts
+from lusifer.datasets import Item
+from lusifer.simulator import SimulatedRating
+from lusifer.ui.formatting import with_item_noun
+from lusifer.ui.state import PageContext
+
+
+def show_rating_shifts(
+    ctx: PageContext,
+    user: int,
+    items: Sequence[Item],
+    before: Sequence[SimulatedRating],
+    after: Sequence[SimulatedRating],
+    word: str,
+) -> None:
+    """Ratings before and after, movie by movie, with the true ones where they are known."""
+    test = ctx.split.test.of_user(user)
+    true = dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
+    frame = pd.DataFrame(
+        [
+            (i.title, a.expected, b.expected, true.get(i.id, np.nan), b.reason or b.failure)
+            for i, a, b in zip(items, before, after, strict=True)
+        ],
+        columns=[with_item_noun("Movie"), "Before", word, "True", "Reason now"],
+    )
+    frame[["Before", word]] = frame[["Before", word]].astype(float)
+    frame.insert(3, "Moved", frame[word] - frame["Before"])
+    moved = int((frame["Moved"].abs() >= 0.01).sum())
+    st.markdown(f"**{moved} of {len(frame)} ratings changed**")
+    st.plotly_chart(
+        what_if_charts.rating_shifts(
+            frame.rename(columns={with_item_noun("Movie"): "title", "Before": "before", word: "after"}),
+            (ctx.dataset.scale.lowest, ctx.dataset.scale.highest),
+        ),
+        alt=with_item_noun("Expected rating of each movie before and after"),
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        alt="Ratings before and after",
+        column_config={
+            "Before": st.column_config.NumberColumn(format="%.2f"),
+            word: st.column_config.NumberColumn(format="%.2f"),
+            "Moved": st.column_config.NumberColumn(format="%+.2f"),
+            "True": st.column_config.NumberColumn(format="%.3g"),
+        },
+    )
