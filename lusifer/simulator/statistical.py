@@ -70,7 +70,7 @@ class StatisticalUserModel:
     def __init__(self, *, evidence: bool = False) -> None:
         """With ``evidence`` it is told what others gave, starts from that, and says so."""
         self.evidence = evidence
-        self.version = "3+evidence" if evidence else "3"
+        self.version = "4+evidence" if evidence else "4"
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """As `rate`: before its first batch it knows only what is usual around here."""

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.browser import finder
 from tests.conftest import PATIENCE, ROOT
 
-WAIT = 30_000
+WAIT = 120_000
 """Milliseconds that a page may take on a busy machine before a test gives up."""
 expect.set_options(timeout=WAIT / 2)
 

@@ -43,7 +43,7 @@ PATHS = {
 
 
 def open_page(page: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     for name, value in query.items():
         app.query_params[name] = value
     if page != "users":
@@ -271,9 +271,9 @@ def _wait() -> None:
 
 
 def _compare(app: AppTest) -> AppTest:
-    next(b for b in app.button if b.label.startswith("Compare")).click().run(timeout=120)
+    next(b for b in app.button if b.label.startswith("Compare")).click().run(timeout=PATIENCE)
     _wait()
-    return app.run(timeout=120)
+    return app.run(timeout=PATIENCE)
 
 
 def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
@@ -287,7 +287,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     assert not app.exception and "Not prepared for this split yet" in texts(app)
     next(b for b in app.button if b.label.startswith("Prepare")).click().run()
     _wait()
-    app.run(timeout=60)
+    app.run(timeout=PATIENCE)
     assert not app.exception and "Not prepared" not in texts(app)
     app.button_group(key="predictors").set_value(["simulator", "bias", "item-mean"])
     app = _compare(app)
@@ -302,18 +302,18 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
         "vs. factorization machine",
     }
     assert "development users" in said
-    app.button_group(key="view").set_value("audit").run(timeout=60)
+    app.button_group(key="view").set_value("audit").run(timeout=PATIENCE)
     next(b for b in app.button if b.label.startswith("Measure predictive")).click().run()
     _wait()
-    app.run(timeout=60)
+    app.run(timeout=PATIENCE)
     assert not app.exception and "Reduction in squared error (stars²)" in texts(app)
     assert app.dataframe[1].value["Supported"].sum() > 500
     for view in ("groups", "calibration", "misses", "pairs", "cold", "runs"):
-        app.button_group(key="view").set_value(view).run(timeout=60)
+        app.button_group(key="view").set_value(view).run(timeout=PATIENCE)
         assert not app.exception and not app.error, view
-    app.button_group(key="view").set_value("calibration").run(timeout=60)
+    app.button_group(key="view").set_value("calibration").run(timeout=PATIENCE)
     assert "Calibration error" in texts(app)
-    app.multiselect(key="filter-genres").set_value(["Horror"]).run(timeout=60)
+    app.multiselect(key="filter-genres").set_value(["Horror"]).run(timeout=PATIENCE)
     assert not app.exception and "match the filter" in texts(app)
     store = storing.Store(data_dir / "lusifer.db")
     run = store.list_runs("comparison")[0]
@@ -369,7 +369,7 @@ def test_a_calibrated_rating_is_taken_apart(data_dir: Path) -> None:
     app = open_page("rate", user="405")
     next(b for b in app.button if b.label.startswith("Rate 1")).click().run()
     _wait()
-    app.run(timeout=60)
+    app.run(timeout=PATIENCE)
     assert not app.exception and "Breakdown of a calibrated rating" in texts(app)
     assert "calibrated" in app.dataframe[0].value
     assert "The terms add up exactly" in texts(app)
@@ -480,7 +480,7 @@ def test_the_audit_is_of_the_run_s_own_model(data_dir: Path, openai_server, monk
     app = _compare(app)
     run = storing.Store(data_dir / "lusifer.db").list_runs("comparison")[0]["id"]
     other = open_page("errors", run=run, model="openai:small")
-    other.button_group(key="view").set_value("audit").run(timeout=60)
+    other.button_group(key="view").set_value("audit").run(timeout=PATIENCE)
     assert not other.exception and "Choose that model and its prompts" in texts(other)
     assert not openai_server.requests
 
@@ -494,5 +494,5 @@ def test_movies_of_one_title_are_told_apart(data_dir: Path, ml100k) -> None:
     app.multiselect(key="movies").set_value([twins[1]]).run()
     next(b for b in app.button if b.label.startswith("Rate 1")).click().run()
     _wait()
-    app.run(timeout=60)
+    app.run(timeout=PATIENCE)
     assert not app.exception and app.multiselect(key="movies").value == [twins[1]]
