@@ -145,7 +145,7 @@ def run(ctx: RunContext) -> Result:
 
 def _recite(ctx: RunContext, model: LLMUserModel, test: RatingTable, before: int, count: int) -> dict[str, np.ndarray]:
     """Recited ratings of the test rows with the right and with another user's id."""
-    ids, offsets = test._index
+    ids, offsets = test.user_ids, test.offsets
     wrong = _decoys(ctx)
     recited = {n: np.full(len(test), np.nan) for n in (RIGHT, WRONG)}
     done = [0]
