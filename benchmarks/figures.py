@@ -26,6 +26,7 @@ def write_figures(benchmark: str, figures: Mapping[str, str], path: Path = PATH)
     Args:
         benchmark: the module's name, under which its figures are named (``accuracy`` gives ``accuracy.u1.fm``).
         figures: printed values by name.
+        path: the file of figures.
     """
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     before = known.get(benchmark, {}).get("figures", {})

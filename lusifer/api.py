@@ -271,7 +271,8 @@ def evolve(
     At each step the model first forecasts a batch of ratings, then reads them and rewrites the profile.
 
     Args:
-        dataset, split: from `load_dataset` and `make_split`; only training ratings are read.
+        dataset: from `load_dataset`.
+        split: from `make_split`; only its training ratings are read.
         user: the user's id.
         model: from `user_model`, or ``builtin``.
         history: how many of the newest ratings to read; none: as the model has it (40).
@@ -341,7 +342,8 @@ def evaluate(
     """Compare predictors on the same test ratings, with 95 % intervals over users.
 
     Args:
-        dataset, split: from `load_dataset` and `make_split`.
+        dataset: from `load_dataset`.
+        split: from `make_split`.
         predictors: ``constant``, ``user-mean``, ``item-mean``, ``bias``, ``item-knn``, ``als``, ``svdpp``, ``ncf``,
             ``rnn4rec``, ``fm``, and ``simulator``, which brings ``simulator-calibrated`` along. Heavy baselines are
             cached in the data folder.

@@ -142,7 +142,9 @@ def test_errors_name_the_way_out(ml100k, last10, evolution: api.Evolution, tmp_p
             call()
 
 
-def test_a_language_model_answers_once(ml100k, last10, openai_server: OpenAIServer, tmp_path: Path, monkeypatch) -> None:
+def test_a_language_model_answers_once(
+    ml100k, last10, openai_server: OpenAIServer, tmp_path: Path, monkeypatch
+) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     store = lusifer.open_store(tmp_path / "notebook.db")
     model = lusifer.user_model("openai:small", store=store, keys={"openai": KEY}, prompts="concise", budget=1.0)
