@@ -22,7 +22,7 @@ from lusifer.datasets import Dataset, load, splits
 from lusifer.datasets.splits import Split
 from lusifer.evaluation import calibrate, predict_baseline, scores, simulate
 from lusifer.evaluation.comparison import reliability, threshold
-from lusifer.simulator import StatisticalUserModel, community
+from lusifer.simulator import RunContext, StatisticalUserModel, community
 
 
 def line(label: str, s: dict[str, float], more: str = "") -> str:
@@ -36,7 +36,7 @@ def all_baselines(dataset: Dataset, split: Split) -> dict[str, float]:
     true = split.test.rating.astype(float)
     began, slowest = time.perf_counter(), 0.0
     for name in baselines.BASELINES:
-        found = predict_baseline(name, dataset, split, split.test)
+        found = predict_baseline(RunContext(dataset, split), name, split.test)
         slowest = max(slowest, found.seconds)
         measured = scores(found.values, true)
         errors[name] = measured["rmse"]
@@ -50,7 +50,7 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> dict[str, float]:
     """The built-in alone, calibrated, and with evidence in the prompt; their RMSE by name."""
     errors: dict[str, float] = {}
     true = split.test.rating.astype(float)
-    bias = scores(predict_baseline("bias", dataset, split, split.test).values, true)
+    bias = scores(predict_baseline(RunContext(dataset, split), "bias", split.test).values, true)
     print(line("bias", bias))
     began = time.perf_counter()
     full = community.with_factorization(dataset, split, folder)
@@ -61,8 +61,8 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> dict[str, float]:
     for told, by in ((False, light), (True, full)):
         model = StatisticalUserModel(evidence=told)
         began = time.perf_counter()
-        found = simulate(dataset, split, model, split.test, None, community=by)
-        made = calibrate(dataset, split, model, found, by)
+        found = simulate(RunContext(dataset, split), model, split.test, community=by)
+        made = calibrate(RunContext(dataset, split), model, found, by)
         took = time.perf_counter() - began
         way = "with evidence" if told else "alone"
         alone = scores(found.answers.expected, true)
