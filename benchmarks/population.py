@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from lusifer.datasets import load, splits
-from lusifer.evaluation import population
+from lusifer.runs import population
 from lusifer.simulator import StatisticalUserModel
 
 AIM = 100.0

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from lusifer import prompts
 from lusifer.datasets import load, splits
-from lusifer.evaluation import population
-from lusifer.evaluation.cluster import Cluster, SharedInputs, UserModelConfig
+from lusifer.runs import population
+from lusifer.runs.cluster import Cluster, SharedInputs, UserModelConfig
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
 

@@ -296,7 +296,7 @@ def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
 
 
 class Cluster:
-    """Workers on a Ray cluster, as `lusifer.evaluation.population.run_population` uses them.
+    """Workers on a Ray cluster, as `lusifer.runs.population.run_population` uses them.
 
     Args:
         workers: how many; none: as many as the cluster has cores.

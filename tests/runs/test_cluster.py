@@ -15,10 +15,10 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import cluster, population, tables
-from lusifer.evaluation.cluster import Cluster, SharedInputs, StoreActor, UserModelConfig, WorkerStore
 from lusifer.llm import Budget
 from lusifer.llm.budget import SpendingLimit
+from lusifer.runs import cluster, population, tables
+from lusifer.runs.cluster import Cluster, SharedInputs, StoreActor, UserModelConfig, WorkerStore
 from lusifer.simulator import community
 from lusifer.store import Store
 from tests.servers.openai import KEY
