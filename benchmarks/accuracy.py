@@ -20,7 +20,7 @@ from lusifer.datasets import Dataset, load, splits
 from lusifer.datasets.splits import Split
 from lusifer.evaluation import calibrate, predict_baseline, scores, simulate
 from lusifer.evaluation.comparison import reliability, threshold
-from lusifer.simulator import StatisticalUserModel, community
+from lusifer.simulator import RunContext, StatisticalUserModel, community
 
 
 def line(label: str, s: dict[str, float], more: str = "") -> str:
@@ -33,7 +33,7 @@ def all_baselines(dataset: Dataset, split: Split) -> None:
     true = split.test.rating.astype(float)
     began, slowest = time.perf_counter(), 0.0
     for name in baselines.BASELINES:
-        found = predict_baseline(name, dataset, split, split.test)
+        found = predict_baseline(RunContext(dataset, split), name, split.test)
         slowest = max(slowest, found.seconds)
         print(line(name, scores(found.values, true), f"{found.seconds:6.2f} s"))
     whole = time.perf_counter() - began
@@ -43,7 +43,7 @@ def all_baselines(dataset: Dataset, split: Split) -> None:
 def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
     """The built-in alone, calibrated, and told what others gave."""
     true = split.test.rating.astype(float)
-    bias = scores(predict_baseline("bias", dataset, split, split.test).values, true)
+    bias = scores(predict_baseline(RunContext(dataset, split), "bias", split.test).values, true)
     print(line("bias", bias))
     began = time.perf_counter()
     full = community.with_factorization(dataset, split, folder)
@@ -54,8 +54,8 @@ def simulator(dataset: Dataset, split: Split, folder: Path) -> None:
     for told, by in ((False, light), (True, full)):
         model = StatisticalUserModel(evidence=told)
         began = time.perf_counter()
-        found = simulate(dataset, split, model, split.test, None, community=by)
-        made = calibrate(dataset, split, model, found, by)
+        found = simulate(RunContext(dataset, split), model, split.test, community=by)
+        made = calibrate(RunContext(dataset, split), model, found, by)
         took = time.perf_counter() - began
         way = "told what others gave" if told else "alone"
         print(line(f"built-in, {way}", scores(found.answers.expected, true)))

@@ -6,7 +6,7 @@ import time
 
 from lusifer.datasets import load, splits
 from lusifer.evaluation import CALIBRATED, SIMULATOR, evaluate, fidelity
-from lusifer.simulator import StatisticalUserModel, community
+from lusifer.simulator import RunContext, StatisticalUserModel, community
 
 NEEDED = ("histogram_user", "user_mean", "auc")
 """Measures in which the calibrated draw has to be closer to real people than every naive simulator."""
@@ -17,7 +17,10 @@ def main() -> None:
     split = splits.make(dataset, "last-10")
     began = time.perf_counter()
     found = evaluate(
-        dataset, split, [SIMULATOR], model=StatisticalUserModel(), community=community.offsets_only(dataset, split)
+        RunContext(dataset, split),
+        [SIMULATOR],
+        model=StatisticalUserModel(),
+        community=community.offsets_only(dataset, split),
     )
     simulated = time.perf_counter() - began
     scale = dataset.scale

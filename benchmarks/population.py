@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lusifer.datasets import load, splits
 from lusifer.runs import population
-from lusifer.simulator import StatisticalUserModel
+from lusifer.simulator import RunContext, StatisticalUserModel
 
 AIM = 100.0
 
@@ -21,7 +21,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LUSIFER_DATA"] = folder
         began, used = time.perf_counter(), time.process_time()
-        population.run_population(dataset, split, StatisticalUserModel(), users, Path(folder) / "x", None)
+        population.run_population(RunContext(dataset, split), StatisticalUserModel(), users, Path(folder) / "x")
         took, cores = time.perf_counter() - began, time.process_time() - used
     rate = len(users) / cores
     print(

@@ -18,8 +18,8 @@ from lusifer.errors import InvalidInputError
 from lusifer.llm import Budget
 from lusifer.llm.budget import SpendingLimit
 from lusifer.runs import cluster, population, tables
-from lusifer.runs.cluster import Cluster, SharedInputs, StoreActor, UserModelConfig, WorkerStore
-from lusifer.simulator import community
+from lusifer.runs.cluster import Cluster, SharedInputs, StoreActor, WorkerStore
+from lusifer.simulator import UserModelConfig, community
 from lusifer.store import Store
 from tests.servers.openai import KEY
 

@@ -54,7 +54,7 @@ def simulate_population(
         resume=resume,
         community=evidence,
         offsets=evidence or offsets,
-        cache_folder=settings.prediction_cache_dir(),
+        cache_dir=settings.prediction_cache_dir(),
         workers=1 if ctx.builtin else user_sample.WORKERS,
         on_progress=job.report_progress,
         cancelled=job.cancelled,
