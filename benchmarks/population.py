@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import figures
 from lusifer.datasets import load, splits
-from lusifer.evaluation import population
+from lusifer.runs import population
 from lusifer.simulator import RunContext, StatisticalUserModel
 
 AIM = 100.0

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from lusifer import prompts
 from lusifer.datasets import load, splits
-from lusifer.evaluation import population
-from lusifer.evaluation.cluster import Cluster, SharedInputs
+from lusifer.runs import population
+from lusifer.runs.cluster import Cluster, SharedInputs
 from lusifer.simulator import RunContext, UserModelConfig
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer

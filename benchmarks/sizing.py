@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from lusifer.datasets import load, splits
-from lusifer.evaluation import population
 from lusifer.llm.batch import DISCOUNT
+from lusifer.runs import population
 from lusifer.simulator import StatisticalUserModel, UserModelConfig, make_evolution_spec
 from lusifer.simulator.estimate import estimate_users
 from lusifer.store import Store

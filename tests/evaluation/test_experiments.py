@@ -26,8 +26,8 @@ from lusifer.evaluation.experiments import (
     taste_shift,
 )
 from lusifer.evaluation.experiments.base import Bootstrap
-from lusifer.evaluation.experiments.recording import record
 from lusifer.llm import create_llm
+from lusifer.runs.experiment import record
 from lusifer.simulator import LLMUserModel, RunContext, StatisticalUserModel
 from lusifer.simulator.types import Bullet, Profile
 from tests.servers.openai import KEY

@@ -13,11 +13,12 @@ import streamlit as st
 from lusifer import settings
 from lusifer.charts import experiment_charts
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import RunContext, sample_users, tables
+from lusifer.evaluation import RunContext, sample_users
 from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, ExperimentSetup
-from lusifer.evaluation.experiments.recording import KIND, record
 from lusifer.jobs import Job
 from lusifer.progress import ignore_progress
+from lusifer.runs import tables
+from lusifer.runs.experiment import KIND, record
 from lusifer.simulator import label
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate

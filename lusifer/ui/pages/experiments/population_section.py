@@ -9,8 +9,8 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError, LusiferError
-from lusifer.evaluation import population, tables
 from lusifer.jobs import Job
+from lusifer.runs import population, tables
 from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, estimate_users

@@ -13,10 +13,11 @@ from lusifer import prompts
 from lusifer.datasets.splits import Split, held_out
 from lusifer.datasets.splits import development as development_users
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import RunContext, prompt_comparison, tables
+from lusifer.evaluation import RunContext, prompt_comparison
 from lusifer.evaluation.prompt_comparison import Candidate, Trial
 from lusifer.jobs import Job
 from lusifer.prompts import PromptSet, versions
+from lusifer.runs import tables
 from lusifer.simulator import BUILTIN, Step, label, make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, estimate_users

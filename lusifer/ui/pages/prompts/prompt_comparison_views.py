@@ -13,8 +13,8 @@ from lusifer import prompts, settings
 from lusifer.charts import prompt_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import prompt_comparison as measured
-from lusifer.evaluation import tables
 from lusifer.prompts import versions
+from lusifer.runs import tables
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import state

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import tables
 from lusifer.evaluation.experiments import Experiment, ExperimentSetup
+from lusifer.runs import tables
 from lusifer.simulator import label
 from lusifer.store import Store
 

@@ -22,7 +22,6 @@ from filelock import FileLock, Timeout
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError, LusiferError
-from lusifer.evaluation import tables
 from lusifer.evaluation.simulation import (
     Forecasts,
     SimulationResult,
@@ -32,6 +31,7 @@ from lusifer.evaluation.simulation import (
     simulate,
 )
 from lusifer.progress import ignore_progress
+from lusifer.runs import tables
 from lusifer.simulator import BUILTIN, LLMUserModel, UserModel, label
 from lusifer.simulator.calibration import Calibrator
 from lusifer.simulator.community import Community

@@ -12,8 +12,9 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import evaluate, population, tables
+from lusifer.evaluation import evaluate
 from lusifer.llm import create_llm
+from lusifer.runs import population, tables
 from lusifer.simulator import LLMUserModel, RunContext, StatisticalUserModel, community
 from tests.servers.openai import KEY
 

@@ -9,6 +9,7 @@ place on its machine first hands in what that one had not handed in.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
 import socket
@@ -34,12 +35,15 @@ from lusifer.simulator.community import Community
 from lusifer.simulator.run_context import RunContext
 from lusifer.store import Store
 
+logger = logging.getLogger(__name__)
 USERS_PER_TASK = 25
 """Users that a worker takes at once where nobody is asked; with a language model they are taken singly."""
 CLUSTER_TIMEOUT = 180.0
 """Seconds after which a cluster without one worker that answers is given up on."""
 MAX_CALL_SECONDS = 330.0
 """Seconds that a call under way is waited for when all stops: more than any endpoint is given."""
+STOP_TIMEOUT = 30.0
+"""Seconds that workers may take to acknowledge that they stop."""
 START_TIMEOUT = 180.0
 """Seconds that all workers may take to start."""
 ANSWERS_PER_BATCH = 200
@@ -258,7 +262,7 @@ def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
 
 
 class Cluster:
-    """Workers on a Ray cluster, as `lusifer.evaluation.population.run_population` uses them.
+    """Workers on a Ray cluster, as `lusifer.runs.population.run_population` uses them.
 
     Args:
         workers: how many; none: as many as the cluster has cores.
@@ -384,10 +388,6 @@ class Cluster:
         except ray.exceptions.RayError as error:
             raise _ours(error, "A worker could not start") from None
 
-    def pids(self) -> list[int]:
-        """The workers' processes; waits until all have started."""
-        return list(self._ray.get([w.pid.remote() for w in self.workers]))
-
     def parts(
         self,
         parts: Sequence[tuple[int, Sequence[int]]],
@@ -470,9 +470,10 @@ class Cluster:
             raise
 
     def _stop(self, busy: list[Any]) -> None:
-        """Let the calls under way end: they are paid."""
-        for worker in self.workers:
-            worker.stop.remote()
+        """Have every worker begin no further call, and let the calls under way end: they are paid."""
+        stops = [worker.stop.remote() for worker in self.workers]
+        _, silent = self._ray.wait(stops, num_returns=len(stops), timeout=STOP_TIMEOUT)
+        logger.info("%d of %d workers begin no further call", len(stops) - len(silent), len(stops))
         if busy:
             self._ray.wait(busy, num_returns=len(busy), timeout=MAX_CALL_SECONDS)
 
