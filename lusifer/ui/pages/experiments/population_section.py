@@ -104,7 +104,7 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
         )
     )
     key = f"population:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"
-    if job_panel.job_ended(key, "_population"):
+    if job_panel.job_ended(key):
         users = population.choose_users(ctx.split, count)
         try:
             tag = "costs nothing" if ctx.builtin else formatting.format_cost(estimate_population(ctx, users, store))

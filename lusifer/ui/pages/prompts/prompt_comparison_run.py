@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
-import streamlit as st
 
 from lusifer import prompts
 from lusifer.datasets.splits import Split, held_out
@@ -303,12 +302,6 @@ def list_final_checks(ctx: PageContext, store: Store) -> list[dict[str, Any]]:
         for r in store.list_runs(FINAL, limit=500)
         if r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
     ]
-
-
-def offered_models(ctx: PageContext) -> list[str]:
-    """The chosen model first, then what has been listed in this session, then the built-in."""
-    listed: list[str] = st.session_state.get("_models", [])
-    return list(dict.fromkeys([ctx.model, *listed, BUILTIN]))
 
 
 def load_evidence(ctx: PageContext) -> Community | None:
