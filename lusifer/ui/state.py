@@ -25,15 +25,16 @@ from lusifer.simulator import (
     EvolutionSpec,
     Step,
     UserModel,
+    UserModelConfig,
     load_steps,
     make_evolution_spec,
-    user_model,
 )
 from lusifer.simulator import community as evidence
 from lusifer.simulator.community import Community
 from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
 from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
+from lusifer.ui import session_keys
 
 Default = TypeVar("Default", int, None)
 
@@ -86,7 +87,7 @@ def open_store() -> Store | None:
     try:
         return _cached_store(str(settings.database_path()))
     except StoreError as error:
-        st.session_state["_store_error"] = str(error)
+        session_keys.STORE_ERROR.set(str(error))
         return None
 
 
@@ -157,17 +158,11 @@ class PageContext:
         Raises:
             InvalidInputError: the spec can't be read or needs the store.
         """
-        budget = replace(self.budget, run_id=run or "")
-        return user_model(
-            self.model,
-            open_store() if database == "ask" else database,
-            run=run,
-            keys=self.keys,
-            budget=budget,
-            evidence=self.evidence,
-            prompt_set=self.prompt_set,
-            cancelled=cancelled,
+        config = UserModelConfig(
+            self.model, self.prompt_set, evidence=self.evidence, budget=self.budget, keys=self.keys
         )
+        store = open_store() if database == "ask" else database
+        return config.build(store, run=run or "", cancelled=cancelled)
 
     def without_evidence(self) -> PageContext:
         """The same choices without evidence: the model alone."""
@@ -202,9 +197,9 @@ def _stored_steps(data: Dataset, spec: EvolutionSpec, database: Store | None) ->
 
 def session_id() -> str:
     """A name of this browser session, for its budget."""
-    if "_session" not in st.session_state:
-        st.session_state["_session"] = secrets.token_hex(8)
-    return st.session_state["_session"]
+    if not session_keys.SESSION.is_set:
+        session_keys.SESSION.set(secrets.token_hex(8))
+    return session_keys.SESSION.get()
 
 
 SESSION_DOLLARS = 2.0
@@ -218,13 +213,15 @@ def get_budget() -> Budget:
         InvalidInputError: an operator's limit is no number.
     """
     limits = operator_budget(session_id=session_id())
-    own = SpendingLimit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))
+    own = SpendingLimit(float(st.session_state.get(session_keys.SESSION_DOLLARS, SESSION_DOLLARS)))
     return replace(limits, session=limits.session.capped_by(own))
 
 
 def current_context() -> PageContext:
     """The choices of this run; set by the frame before a page runs."""
-    return st.session_state["_chosen"]
+    ctx = session_keys.CONTEXT.get()
+    assert ctx is not None, "a page runs after the sidebar"
+    return ctx
 
 
 def clamp_input(value: object, low: int, high: int, default: Default) -> int | Default:

@@ -14,7 +14,7 @@ from lusifer.datasets.fetch import RELEASES, fetch
 from lusifer.datasets.ingest import UNITS
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import job_panel
 from lusifer.ui.formatting import escape_markdown
 
@@ -55,7 +55,7 @@ def show_reading(name: str) -> None:
     """The page while a data set is read for the first time."""
     st.title(escape_markdown(dataset_title(name)), icon=":material/database:")
     key = f"read:{name}"
-    if job_panel.job_ended(key, "_read"):
+    if job_panel.job_ended(key):
         st.markdown(
             "This dataset has not been imported yet. The import runs once and takes from a second to a few minutes, depending on its size."
         )
@@ -103,9 +103,7 @@ def show_other_datasets() -> None:
                 key="release",
                 format_func=lambda n: f"{RELEASES[n].title} (about {RELEASES[n].megabytes} MB)",
             )
-            if job_panel.job_ended(key, "_fetched") and st.button(
-                "Download from GroupLens", icon=":material/download:"
-            ):
+            if job_panel.job_ended(key) and st.button("Download from GroupLens", icon=":material/download:"):
                 state.get_jobs().start(key, f"Downloading {dataset_title(name)}", lambda j: _fetch_dataset(j, name))
                 st.rerun()
         st.markdown(
@@ -173,7 +171,7 @@ def show_mapping_form(folder: Path) -> None:
         except LusiferError as error:
             state.show_error(error)
             return
-        st.session_state["_dataset"] = folder.name
+        session_keys.request_value(session_keys.DATASET, folder.name)
         st.rerun()
 
 

@@ -10,7 +10,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator import community
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components.job_panel import show_progress
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 
@@ -22,7 +22,7 @@ def show_switch(data: Dataset, split: Split, required: bool = False) -> bool:
     """
     switched_on = st.toggle(
         "Community evidence",
-        key="evidence",
+        key=session_keys.EVIDENCE,
         bind="query-params",
         help=with_item_noun(
             "For each movie, adds other users' ratings to the prompt: their mean, the ratings of the most similar "

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lusifer.datasets import Item
 from lusifer.ui.state import PageContext
 
 MAX_ITEMS = 200
@@ -29,8 +30,10 @@ def item_catalog(_ctx: PageContext, dataset_hash: str) -> pd.DataFrame:
 
 
 def item_label(ctx: PageContext, item: int) -> str:
-    """A movie as a list shows it: its title, with its id where another movie is called the same, since a
-    list tells its entries apart by what it shows."""
+    """A movie as a list shows it: its title, with its id where another movie is called the same.
+
+    A list tells its entries apart by what it shows.
+    """
     title = ctx.dataset.item(item).title
     return f"{title} · {item}" if title in _shared_titles(ctx, ctx.dataset.hash) else title
 
@@ -71,3 +74,9 @@ def popular_unrated_items(ctx: PageContext, user: int, count: int = 10) -> list[
     seen = set(ctx.dataset.ratings.of_user(user).item.tolist())
     rated = item_popularity(ctx, ctx.dataset.hash, ctx.split.name)
     return [int(i) for i in rated.index if int(i) not in seen][:count]
+
+
+def items_to_predict(ctx: PageContext, user: int) -> tuple[Item, ...]:
+    """Ten movies to rate: of the user's test part, else popular ones that they have not rated."""
+    ids = held_out_items(ctx, user)[:10] or popular_unrated_items(ctx, user)
+    return ctx.dataset.items_of(ids)

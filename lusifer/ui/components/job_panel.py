@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from lusifer.ui import state
 from lusifer.ui.formatting import escape_markdown, format_duration, format_money
+from lusifer.ui.session_keys import Slot
 
 
 @st.fragment(run_every=0.7)
@@ -30,9 +33,12 @@ def show_progress(key: str) -> None:
         job.cancel()
 
 
-def job_ended(key: str, slot: str) -> bool:
-    """Whether nothing is under way under a key. While something is, its progress is drawn; once it has ended,
-    its result goes to the session's ``slot`` (and the page runs again), or its error is said once."""
+def job_ended(key: str, slot: Slot[Any] | None = None) -> bool:
+    """Whether nothing is under way under a key.
+
+    While something is, its progress is drawn; once it has ended, its result goes to the session's ``slot`` (and the
+    page runs again), or its error is said once.
+    """
     job = state.get_jobs().get(key)
     if job is None:
         return True
@@ -41,7 +47,8 @@ def job_ended(key: str, slot: str) -> bool:
         return False
     state.get_jobs().discard(key)
     if job.state == "done":
-        st.session_state[slot] = job.result
+        if slot is not None:
+            slot.set(job.result)
         st.rerun()
     st.error(escape_markdown(job.error), icon=":material/error:")
     return True

@@ -15,7 +15,7 @@ from lusifer.charts import accuracy_charts
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, rmse_difference
 from lusifer.evaluation.comparison import GROUPINGS, breakdown, reliability, threshold
 from lusifer.store import Store
-from lusifer.ui import formatting, state
+from lusifer.ui import formatting, page_registry, session_keys, state
 from lusifer.ui.components import claim_audit, job_panel, predictor_titles, profile_view, run_picker, user_picker
 from lusifer.ui.formatting import escape_markdown, format_money, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_tables, html_report, validity_run
@@ -277,11 +277,10 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     for user, claim in wrong[:MAX_LARGEST_ERRORS]:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f"{escape_markdown(claim.text)}  \n:small[{escape_markdown(claim.why)}]")
-            st.page_link(
-                "pages/persona/evolution.py",
-                label=f"User {user}, step {claim.step}",
-                icon=":material/timeline:",
-                query_params=user_picker.link_parameters(user, claim.step),
+            page_registry.show_page_link(
+                "evolution",
+                f"User {user}, step {claim.step}",
+                user_picker.link_parameters(user, claim.step),
             )
     if len(wrong) > MAX_LARGEST_ERRORS:
         st.caption(f"{len(wrong) - MAX_LARGEST_ERRORS} more; see the Evolution page.")
@@ -325,11 +324,10 @@ def show_largest_errors(ctx: PageContext, rows: pd.DataFrame, names: Sequence[st
                 f"**{title}**: predicted {row[which]:.2f}, rated **{row['rating']:g}** ({row['off']:+.2f})  \n"
                 f":small[{reason}]"
             )
-            st.page_link(
-                "pages/persona/evolution.py",
-                label=f"User {int(row['user_id'])}",
-                icon=":material/timeline:",
-                query_params=user_picker.link_parameters(int(row["user_id"])),
+            page_registry.show_page_link(
+                "evolution",
+                f"User {int(row['user_id'])}",
+                user_picker.link_parameters(int(row["user_id"])),
             )
 
 
@@ -379,7 +377,11 @@ def show_cold_start(ctx: PageContext, store: Store | None) -> None:
         "Accuracy of each predictor when the 0, 1, 2, 3, 5, 10 or 20 newest ratings of a user are known, always on the same test ratings."
     )
     runs = experiment_view.finished_experiments(ctx, store, "cold")
-    parameters = user_picker.link_parameters() | {"experiment": "cold"} | ({"run": runs[0]["id"]} if runs else {})
+    parameters = (
+        user_picker.link_parameters()
+        | {session_keys.EXPERIMENT: "cold"}
+        | ({session_keys.RUN: runs[0]["id"]} if runs else {})
+    )
     if runs:
         experiment_view.show_brief(runs[0])
     else:
@@ -388,11 +390,10 @@ def show_cold_start(ctx: PageContext, store: Store | None) -> None:
             "the built-in model it takes about a minute and a half and costs nothing.",
             icon=":material/ac_unit:",
         )
-    st.page_link(
-        "pages/evidence/experiments.py",
-        label="Open it on Experiments" if runs else "Go to the experiment",
-        icon=":material/experiment:",
-        query_params=parameters,
+    page_registry.show_page_link(
+        "experiments",
+        "Open it on Experiments" if runs else "Go to the experiment",
+        parameters,
     )
 
 
@@ -416,7 +417,7 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
                 k for k, j in state.get_jobs().list_jobs() if isinstance(j.result, dict) and j.result.get("id") == run
             ]:
                 state.get_jobs().discard(key)
-            st.session_state.pop("run", None)
+            st.session_state.pop(session_keys.RUN, None)
             st.rerun()
 
 

@@ -9,8 +9,8 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError, LusiferError
-from lusifer.evaluation import population, tables
 from lusifer.jobs import Job
+from lusifer.runs import population, tables
 from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, estimate_users
@@ -54,7 +54,7 @@ def simulate_population(
         resume=resume,
         community=evidence,
         offsets=evidence or offsets,
-        cache_folder=settings.prediction_cache_dir(),
+        cache_dir=settings.prediction_cache_dir(),
         workers=1 if ctx.builtin else user_sample.WORKERS,
         on_progress=job.report_progress,
         cancelled=job.cancelled,
@@ -104,7 +104,7 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
         )
     )
     key = f"population:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"
-    if job_panel.job_ended(key, "_population"):
+    if job_panel.job_ended(key):
         users = population.choose_users(ctx.split, count)
         try:
             tag = "costs nothing" if ctx.builtin else formatting.format_cost(estimate_population(ctx, users, store))

@@ -21,7 +21,7 @@ from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components.job_panel import show_progress
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money, to_safe_csv
 
@@ -276,7 +276,7 @@ def _show_ask_again(call: dict[str, Any]) -> None:
         icon=":material/replay:",
         help="Samples a new answer; the stored one is kept.",
     ):
-        keys, limits = dict(st.session_state.get("_keys", {})), state.get_budget()
+        keys, limits = session_keys.API_KEYS.get(), state.get_budget()
         metadata = CallMetadata(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
 
         def work(job: Job) -> str:
@@ -347,9 +347,10 @@ def show_prune(store: Store) -> None:
         if st.button(f"Delete {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"):
             store.prune_calls(**conditions)
             was, now = store.vacuum()
-            st.session_state["_pruned"] = (
+            session_keys.PRUNED_MESSAGE.set(
                 f"{count:,} calls were deleted; the file shrank from {was / 1e6:.1f} to {now / 1e6:.1f} MB."
             )
             st.rerun()
-        if "_pruned" in st.session_state:
-            st.success(escape_markdown(st.session_state.pop("_pruned")))
+        message = session_keys.PRUNED_MESSAGE.pop()
+        if message:
+            st.success(escape_markdown(message))

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
-import streamlit as st
 
 from lusifer import prompts
 from lusifer.datasets.splits import Split, held_out
 from lusifer.datasets.splits import development as development_users
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import prompt_comparison, tables
+from lusifer.evaluation import RunContext, prompt_comparison
 from lusifer.evaluation.prompt_comparison import Candidate, Trial
 from lusifer.jobs import Job
 from lusifer.prompts import PromptSet, versions
+from lusifer.runs import tables
 from lusifer.simulator import BUILTIN, Step, label, make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, estimate_users
@@ -167,15 +167,10 @@ def run_prompt_comparison(
     job.run = run
     try:
         candidates = _build_candidates(ctx, specs, store, full, run=run, cancelled=job.cancelled)
-        done = prompt_comparison.run_trials(
-            ctx.dataset,
-            sample,
-            candidates,
-            store,
-            on_progress=lambda d, n, message="": job.report_progress(d, n, message),
-            cancelled=job.cancelled,
-            workers=WORKERS,
+        run_context = RunContext(
+            ctx.dataset, sample, store, workers=WORKERS, on_progress=job.report_progress, cancelled=job.cancelled
         )
+        done = prompt_comparison.run_trials(run_context, candidates)
         job.report_progress(job.total, job.total, "Intervals and audit")
         result = _summarize(sample, done, seed, store, run)
         tables.save_table(run, prompt_comparison.table(sample, done))
@@ -307,12 +302,6 @@ def list_final_checks(ctx: PageContext, store: Store) -> list[dict[str, Any]]:
         for r in store.list_runs(FINAL, limit=500)
         if r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
     ]
-
-
-def offered_models(ctx: PageContext) -> list[str]:
-    """The chosen model first, then what has been listed in this session, then the built-in."""
-    listed: list[str] = st.session_state.get("_models", [])
-    return list(dict.fromkeys([ctx.model, *listed, BUILTIN]))
 
 
 def load_evidence(ctx: PageContext) -> Community | None:

@@ -20,7 +20,7 @@ from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after, initial_context
 from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
@@ -57,17 +57,17 @@ def show_local_user(ctx: PageContext, store: Store) -> None:
 def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
     people = store.list_local_users(ctx.dataset.hash)
     if settings.is_public():  # strangers see nobody but themselves, as long as their session lasts
-        own: set[int] = st.session_state.setdefault("_own-people", set())
-        people = [p for p in people if p["id"] in own]
+        people = [p for p in people if p["id"] in session_keys.OWN_LOCAL_USERS.get()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if people:
             ids = [p["id"] for p in people]
             names = {p["id"]: f"{p['name']} ({p['ratings']} ratings)" for p in people}
-            if st.session_state.get("you") not in ids:
-                st.session_state["you"] = st.session_state.pop("_you", ids[0])
-            elif "_you" in st.session_state:
-                st.session_state["you"] = st.session_state.pop("_you")
-            user = st.selectbox("You are", ids, key="you", format_func=lambda i: names.get(i, "?"), width=260)
+            session_keys.apply_request(session_keys.LOCAL_USER)
+            if st.session_state.get(session_keys.LOCAL_USER) not in ids:
+                st.session_state[session_keys.LOCAL_USER] = ids[0]
+            user = st.selectbox(
+                "You are", ids, key=session_keys.LOCAL_USER, format_func=lambda i: names.get(i, "?"), width=260
+            )
         else:
             user = None
         with st.popover("New user", icon=":material/person_add:"):
@@ -76,10 +76,7 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
                     "Name or nickname", max_chars=40, help="Stored only in the database of this machine."
                 )
                 if st.form_submit_button("Start") and name.strip():
-                    new_user = store.add_local_user(ctx.dataset.hash, name.strip())
-                    st.session_state["_you"] = new_user
-                    st.session_state.setdefault("_own-people", set()).add(new_user)
-                    st.rerun()
+                    _become(store.add_local_user(ctx.dataset.hash, name.strip()))
             _import_ratings(ctx, store)
     if user is None:
         st.info(
@@ -120,13 +117,14 @@ def _offer_items(ctx: PageContext, store: Store, user: int, rated: list[Any]) ->
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.subheader("Rate movies that you know", icon=":material/star:", width="stretch")
             text = st.text_input("Search titles", key="you-search", type="search", width=240, live=True)
-            skip = st.session_state.setdefault("_you-skip", 0)
+            skip = session_keys.OFFERED_ITEMS_SKIPPED.get()
             if st.button(
                 "Show others",
                 icon=":material/refresh:",
                 help=with_item_noun("Skip movies that you don't know."),
             ):
-                skip = st.session_state["_you-skip"] = skip + ITEMS_SHOWN
+                skip += ITEMS_SHOWN
+                session_keys.OFFERED_ITEMS_SKIPPED.set(skip)
         done = {i for i, *_ in rated}
         if text:
             ids = item_picker.search_items(ctx, text, [], None)[:ITEMS_SHOWN]
@@ -175,7 +173,7 @@ def _show_rating_cards(
                 if picture:
                     st.image(picture, width=92, alt=f"Poster of {item.title}")
                 st.markdown(f"**{escape_markdown(item.title)}**  \n:small[{escape_markdown(', '.join(item.genres))}]")
-                key = f"you-{user}-{place}-{item_id}"
+                key = f"{session_keys.local_user_fields(user)}{place}-{item_id}"
                 st.session_state[key] = ratings.get(item_id)
                 st.segmented_control(
                     f"Your rating of {item.title}",
@@ -343,16 +341,17 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
                 store.delete_local_user(user)
                 with suppress(StoreError):  # another process is writing: the pages go with the next vacuum
                     store.vacuum()
-                for key in [k for k in st.session_state if str(k).startswith(f"you-{user}-")]:
+                fields = session_keys.local_user_fields(user)
+                for key in [k for k in st.session_state if str(k).startswith(fields)]:
                     del st.session_state[key]
                 st.rerun()
 
 
 def _import_ratings(ctx: PageContext, store: Store) -> None:
     file = st.file_uploader("Or import an export", type="json", key="you-file", max_upload_size=2)
-    if file is None or st.session_state.get("_you-file") == file.file_id:
+    if file is None or session_keys.LOCAL_USER_FILE.get() == file.file_id:
         return
-    st.session_state["_you-file"] = file.file_id
+    session_keys.LOCAL_USER_FILE.set(file.file_id)
     try:
         export = json.loads(file.getvalue().decode("utf-8", "replace"))
         rows = [
@@ -368,8 +367,13 @@ def _import_ratings(ctx: PageContext, store: Store) -> None:
         st.error(escape_markdown(f"The file can't be imported: {error}."), icon=":material/error:")
         return
     user = store.add_local_user(ctx.dataset.hash, name)
-    st.session_state.setdefault("_own-people", set()).add(user)
     for item, rating, timestamp, predicted in rows:
         store.save_local_rating(user, item, rating, timestamp, predicted if isinstance(predicted, float) else None)
-    st.session_state["_you"] = user
+    _become(user)
+
+
+def _become(user: int) -> None:
+    """Go on as a local user that this session has made."""
+    session_keys.request_value(session_keys.LOCAL_USER, user)
+    session_keys.OWN_LOCAL_USERS.set(session_keys.OWN_LOCAL_USERS.get() | {user})
     st.rerun()

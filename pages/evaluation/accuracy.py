@@ -5,7 +5,7 @@ import streamlit as st
 from lusifer.charts import accuracy_charts
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
 from lusifer.simulator import BUILTIN, label
-from lusifer.ui import formatting, state
+from lusifer.ui import formatting, session_keys, state
 from lusifer.ui.components import evidence_control, job_panel, predictor_titles, run_picker, trust_card, user_sample
 from lusifer.ui.formatting import escape_markdown, to_safe_csv
 from lusifer.ui.pages.accuracy import accuracy_run, accuracy_tables, accuracy_views
@@ -84,7 +84,7 @@ with st.container(border=True):
                 ),
                 store=store,
             )
-            st.session_state["_started"] = key
+            session_keys.STARTED_COMPARISON.set(key)
             st.rerun()
     if running:
         job_panel.show_progress(key)
@@ -103,22 +103,22 @@ runs = run_picker.finished_runs(ctx, store)
 run_shown = None
 if job is not None and job.state == "done" and job.result is not None:
     run_shown = job.result if store is None or store.get_run(job.result["id"]) else None
-    if run_shown is not None and st.session_state.get("_started") == key:  # this session pressed the button
-        del st.session_state["_started"]
-        st.session_state["run"] = run_shown["id"]
-requested = st.query_params.get("run")
+    if run_shown is not None and session_keys.STARTED_COMPARISON.get() == key:  # this session pressed the button
+        session_keys.STARTED_COMPARISON.pop()
+        st.session_state[session_keys.RUN] = run_shown["id"]
+requested = st.query_params.get(session_keys.RUN)
 if requested and requested not in {r["id"] for r in runs} and requested != (run_shown or {}).get("id"):
     st.warning(f"There is no comparison {escape_markdown(requested)} on this split; it may have been deleted.")
 if runs:
     titles = run_picker.run_titles(runs)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
-        if st.session_state.get("run") not in titles:
-            st.session_state["run"] = requested if requested in titles else next(iter(titles))
+        if st.session_state.get(session_keys.RUN) not in titles:
+            st.session_state[session_keys.RUN] = requested if requested in titles else next(iter(titles))
         run = st.selectbox(
-            "Recorded comparison", list(titles), key="run", format_func=lambda i: titles.get(i, i), width=620
+            "Recorded comparison", list(titles), key=session_keys.RUN, format_func=lambda i: titles.get(i, i), width=620
         )
-        st.query_params["run"] = run
+        st.query_params[session_keys.RUN] = run
         accuracy_views.show_run_management(store, run, titles)
     run_shown = next((r for r in runs if r["id"] == run), run_shown)
 if run_shown is None:

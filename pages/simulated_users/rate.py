@@ -8,7 +8,7 @@ from lusifer.errors import LusiferError
 from lusifer.evaluation.comparison import threshold
 from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after
-from lusifer.ui import formatting, state
+from lusifer.ui import formatting, page_registry, session_keys, state
 from lusifer.ui.components import evolution_runner, item_picker, job_panel, posters, user_picker
 from lusifer.ui.formatting import escape_markdown, to_safe_csv, with_item_noun
 from lusifer.ui.pages.rate import calibration_view, rating_results
@@ -31,11 +31,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         st.stop()
     if steps:
         number = st.selectbox("Profile after step", list(range(len(steps), 0, -1)), key="from_step", width=160)
-    st.page_link(
-        "pages/persona/evolution.py",
-        label="Show this profile",
-        icon=":material/timeline:",
-        query_params=user_picker.link_parameters(user, int(number) if steps else 1),
+    page_registry.show_page_link(
+        "evolution",
+        "Show this profile",
+        user_picker.link_parameters(user, int(number) if steps else 1),
     )
 if len(steps) < total_steps:
     st.info(
@@ -47,14 +46,14 @@ if len(steps) < total_steps:
 if not steps:
     st.stop()
 
-chosen_key = "movies"
-if st.session_state.get("_movies_for") != (data.name, ctx.split.id, user):
-    st.session_state[chosen_key] = item_picker.held_out_items(ctx, user)[:20]
-    st.session_state["_movies_for"] = (data.name, ctx.split.id, user)
+rated_for = (data.name, ctx.split.id, user)
+if session_keys.RATED_FOR.get() != rated_for:
+    st.session_state[session_keys.RATED_ITEMS] = item_picker.held_out_items(ctx, user)[:20]
+    session_keys.RATED_FOR.set(rated_for)
 
 
 def _set(ids: list[int]) -> None:
-    st.session_state[chosen_key] = ids
+    st.session_state[session_keys.RATED_ITEMS] = ids
 
 
 with st.container(border=True):
@@ -92,16 +91,20 @@ with st.container(border=True):
             icon=":material/playlist_add:",
             on_click=_set,
             disabled=not (searching and matches),
-            args=(list(dict.fromkeys([*st.session_state[chosen_key], *matches[:10]]))[: item_picker.MAX_ITEMS],),
+            args=(
+                list(dict.fromkeys([*st.session_state[session_keys.RATED_ITEMS], *matches[:10]]))[
+                    : item_picker.MAX_ITEMS
+                ],
+            ),
         )
         st.button("Clear", icon=":material/backspace:", on_click=_set, args=([],))
     if searching and not matches:
         st.caption(with_item_noun("No movie matches. Try fewer words, or other genres or years."))
-    options = list(dict.fromkeys([*st.session_state[chosen_key], *matches]))
+    options = list(dict.fromkeys([*st.session_state[session_keys.RATED_ITEMS], *matches]))
     ids = st.multiselect(
         with_item_noun("Movies to rate"),
         options,
-        key=chosen_key,
+        key=session_keys.RATED_ITEMS,
         format_func=lambda i: item_picker.item_label(ctx, i),
         max_selections=item_picker.MAX_ITEMS,
         persist_state="session",

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import user_picker
 from lusifer.ui.pages.what_if_lab import local_user, profile_editor, what_if
 
-EDIT, WHAT_IF, YOU = "Edit a profile", "What if", "You"
+WHAT_IF, YOU = "What if", "You"
 ctx, store = state.current_context(), state.open_store()
 
 st.title("What-if lab", icon=":material/touch_app:")
@@ -15,9 +15,9 @@ st.caption(
 )
 view = st.segmented_control(
     "View",
-    [EDIT, WHAT_IF, YOU],
-    default=EDIT,
-    key="hands",
+    [session_keys.EDIT_PROFILE, WHAT_IF, YOU],
+    default=session_keys.EDIT_PROFILE,
+    key=session_keys.LAB_VIEW,
     bind="query-params",
     required=True,
     label_visibility="collapsed",

@@ -7,7 +7,7 @@ import streamlit as st
 from lusifer.env import agents
 from lusifer.errors import LusiferError
 from lusifer.simulator import label
-from lusifer.ui import formatting, state
+from lusifer.ui import formatting, session_keys, state
 from lusifer.ui.components import job_panel, run_picker, trust_card
 from lusifer.ui.formatting import format_duration
 from lusifer.ui.pages.environment import environment_view
@@ -83,7 +83,7 @@ with st.container(border=True):
     st.caption(f"Reward: {environment_view.REWARD_TITLES[reward]}; a skip gives 0.")
     options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
     key = environment_view.job_key(ctx)
-    if job_panel.job_ended(key, "_play"):
+    if job_panel.job_ended(key, session_keys.new_result("play")):
         tag = f"about {format_duration(environment_view.estimate_seconds(list(names or []), int(steps), int(seeds)))}, costs nothing"
         if not player_ctx.builtin:
             try:
@@ -114,7 +114,9 @@ if not runs:
         icon=":material/sports_esports:",
     )
 else:
-    environment_view.show_result(run_picker.pick_run(runs, "play-run", "run", "_play"))
+    environment_view.show_result(
+        run_picker.pick_run(runs, "play-run", session_keys.RUN, session_keys.new_result("play"))
+    )
 
 st.subheader("Episode transcript", icon=":material/forum:")
 if not ctx.builtin:
@@ -140,11 +142,12 @@ if go:
         talk = environment_view.play_episode(
             world, name, int(user_id) if user_id is not None else None, int(seed), {**options, "length": 20}
         )
-        st.session_state["_talk"] = (ctx.dataset.hash, talk)
+        session_keys.EPISODE.set((ctx.dataset.hash, talk))
     except LusiferError as error:
         state.show_error(error)
-if st.session_state.get("_talk", ("",))[0] == ctx.dataset.hash:
-    environment_view.show_transcript(ctx.dataset, st.session_state["_talk"][1])
+shown_dataset, shown_episode = session_keys.EPISODE.get()
+if shown_dataset == ctx.dataset.hash:
+    environment_view.show_transcript(ctx.dataset, shown_episode)
 
 st.subheader("Agent-ranking check", icon=":material/fact_check:")
 st.caption(
@@ -152,9 +155,7 @@ st.caption(
     "data) and two simple ones are scored in both. The built-in simulates the users."
 )
 checking = environment_view.job_key(ctx).replace("play:", "agree:")
-if job_panel.job_ended(checking, "_agree") and st.button(
-    "Check (about a minute, costs nothing)", icon=":material/fact_check:"
-):
+if job_panel.job_ended(checking) and st.button("Check (about a minute, costs nothing)", icon=":material/fact_check:"):
     state.get_jobs().start(
         checking, "Agent-ranking check", lambda j: environment_view.run_agreement(j, ctx, store), store=store
     )

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lusifer.errors import LusiferError
-from lusifer.ui import formatting, state
+from lusifer.ui import formatting, session_keys, state
 from lusifer.ui.components import job_panel, run_picker, trust_card, user_sample
 from lusifer.ui.pages.realism import realism_view
 
@@ -18,7 +18,7 @@ with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
         which, count, seed = user_sample.pick_sample(ctx, "fidelity")
     key = f"fidelity:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{state.session_id()}"
-    if job_panel.job_ended(key, "_fidelity"):
+    if job_panel.job_ended(key, session_keys.new_result("fidelity")):
         try:
             tag = (
                 "costs nothing"
@@ -48,5 +48,7 @@ if not runs:
     )
     trust_card.show_trust_card(ctx, store)
     st.stop()
-realism_view.show_result(ctx, run_picker.pick_run(runs, "fidelity-run", "run", "_fidelity"))
+realism_view.show_result(
+    ctx, run_picker.pick_run(runs, "fidelity-run", session_keys.RUN, session_keys.new_result("fidelity"))
+)
 trust_card.show_trust_card(ctx, store)

@@ -6,7 +6,7 @@ from lusifer.charts import evolution_charts
 from lusifer.errors import LusiferError
 from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.repetition import repetition
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import claim_audit, evolution_runner, profile_view, user_picker
 from lusifer.ui.formatting import escape_markdown, format_duration, with_item_noun
 from lusifer.ui.pages.evolution import evolution_tables, side_by_side, step_player
@@ -31,7 +31,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                 500,
                 None,
                 10,
-                key="history",
+                key=session_keys.HISTORY,
                 bind="query-params",
                 placeholder=f"{ctx.history_and_batch_size[0]} (default)",
             )
@@ -41,16 +41,16 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                 100,
                 None,
                 5,
-                key="batch",
+                key=session_keys.BATCH,
                 bind="query-params",
                 placeholder=f"{ctx.history_and_batch_size[1]} (default)",
             )
     else:
-        history = state.clamp_input(st.query_params.get("history"), 1, 500, None)
-        size = state.clamp_input(st.query_params.get("batch"), 1, 100, None)
+        history = state.clamp_input(st.query_params.get(session_keys.HISTORY), 1, 500, None)
+        size = state.clamp_input(st.query_params.get(session_keys.BATCH), 1, 100, None)
     presenting = st.toggle(
         "Presentation mode",
-        key="present",
+        key=session_keys.PRESENT,
         bind="query-params",
         help="Shows only the profile, the batch and the explanation, in large type.",
     )
@@ -58,7 +58,7 @@ if user is None:
     st.stop()
 if not presenting and st.toggle(
     "Compare side by side",
-    key="beside",
+    key=session_keys.BESIDE,
     bind="query-params",
     help="Compare with another user, model or prompt version at the same step.",
 ):

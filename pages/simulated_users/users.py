@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from lusifer.charts import user_charts
-from lusifer.ui import state
+from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import user_picker
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
 from lusifer.ui.pages.users import user_tables
@@ -40,17 +40,15 @@ if user is not None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(f"User {user}: {escape_markdown(person.description)}", width="stretch")
-            st.page_link(
-                "pages/persona/evolution.py",
-                label="Watch the profile evolve",
-                icon=":material/timeline:",
-                query_params=user_picker.link_parameters(user),
+            page_registry.show_page_link(
+                "evolution",
+                "Watch the profile evolve",
+                user_picker.link_parameters(user),
             )
-            st.page_link(
-                "pages/persona/rate.py",
-                label=with_item_noun("Predict ratings"),
-                icon=":material/star_half:",
-                query_params=user_picker.link_parameters(user),
+            page_registry.show_page_link(
+                "rate",
+                with_item_noun("Predict ratings"),
+                user_picker.link_parameters(user),
             )
         with st.grid(4, min_column_width=150):
             st.metric("Ratings", f"{stats['ratings']:,.0f}")
@@ -129,7 +127,7 @@ rows = user_tables.filter_users(everyone, genders, occupations, genres, int(min_
 
 
 def _open() -> None:
-    selected_rows = st.session_state["people"].selection.rows
+    selected_rows = st.session_state[session_keys.USER_TABLE].selection.rows
     if selected_rows:
         user_picker.select_user(int(rows["user_id"].iloc[selected_rows[0]]))
 
@@ -149,7 +147,7 @@ else:
     rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
     st.dataframe(
         rows,
-        key="people",
+        key=session_keys.USER_TABLE,
         hide_index=True,
         height=420,
         on_select=_open,
