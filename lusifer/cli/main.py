@@ -162,6 +162,9 @@ def build_parser() -> argparse.ArgumentParser:
     folders_command.add_option(app)
     for command in (fetch, info, listing, mapping, enrich, evolve, rate, evaluate, *leaves):
         command.add_argument("--json", action="store_true", help="print only JSON to stdout")
+        command.add_argument(
+            "-v", "--verbose", action="store_true", help="log retries, repairs and fallbacks to stderr"
+        )
         folders_command.add_option(command)
     return parser
 
@@ -173,6 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     folders_command.apply_option(options)
     try:
+        settings.configure_logging("info" if getattr(options, "verbose", False) else "")
         result = options.run(options)
     except LusiferError as error:
         print(f"lusifer: {error}".replace("\n", " "), file=sys.stderr)
