@@ -67,11 +67,12 @@ def show_reading(name: str) -> None:
 
 
 def _read_dataset(job: Job, name: str) -> str:
-    datasets.load(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
+    datasets.load(name, on_progress=partial(set_progress, job), cancelled=job.cancelled)
     return name
 
 
-def _set_progress(job: Job, done: int, total: int, message: str = "") -> None:
+def set_progress(job: Job, done: int, total: int, message: str = "") -> None:
+    """Progress of a job that ends on its own where it is cancelled."""
     job.done, job.total, job.message = done, total, message
 
 
@@ -116,7 +117,7 @@ def show_other_datasets() -> None:
 
 
 def _fetch_dataset(job: Job, name: str) -> str:
-    fetch(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
+    fetch(name, on_progress=partial(set_progress, job), cancelled=job.cancelled)
     return name
 
 

@@ -13,6 +13,8 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
 from lusifer.evaluation import scores
 from lusifer.simulator import Step, rate_items, run_evolution
@@ -21,6 +23,7 @@ from lusifer.simulator.evolution import context_after, initial_context
 from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
+from lusifer.ui.caching import HASHES
 from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
@@ -89,13 +92,13 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
     return user
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _widely_known_items(_ctx: PageContext, dataset_hash: str, split: str) -> list[int]:
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASHES)
+def _widely_known_items(data: Dataset, split: Split) -> list[int]:
     """Movies that many know, not all of one genre: by count, each genre in turn."""
-    counts = item_picker.item_popularity(_ctx, dataset_hash, split)
+    counts = item_picker.item_popularity(split)
     by_genre: dict[str, list[int]] = {}
     for item in counts.index[:600].tolist():
-        for genre in _ctx.dataset.item(int(item)).genres[:1]:
+        for genre in data.item(int(item)).genres[:1]:
             by_genre.setdefault(genre, []).append(int(item))
     items: list[int] = []
     while by_genre and len(items) < 300:
@@ -129,11 +132,7 @@ def _offer_items(ctx: PageContext, store: Store, user: int, rated: list[Any]) ->
         if text:
             ids = item_picker.search_items(ctx, text, [], None)[:ITEMS_SHOWN]
         else:
-            known = [
-                i
-                for i in _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
-                if i not in done and not _is_reserved(i)
-            ]
+            known = [i for i in _widely_known_items(ctx.dataset, ctx.split) if i not in done and not _is_reserved(i)]
             start = skip % max(len(known), 1)
             ids = known[start : start + ITEMS_SHOWN]
         if not ids:
@@ -275,7 +274,7 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
 
 def _predict_next(ctx: PageContext, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
     """Predict the next ten and keep that, so that it is on record before they are rated."""
-    known = _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
+    known = _widely_known_items(ctx.dataset, ctx.split)
     ids = [i for i in known if i not in met and _is_reserved(i)][:ITEMS_PREDICTED]
     if not ids:
         st.caption("You have rated all movies reserved for this.")
