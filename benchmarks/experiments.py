@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lusifer.datasets import load, splits
 from lusifer.evaluation import CALIBRATED, SIMULATOR, evaluate, fidelity, sample_users
-from lusifer.evaluation.experiments import EXPERIMENTS, RunContext
-from lusifer.simulator import StatisticalUserModel, community
+from lusifer.evaluation.experiments import EXPERIMENTS, ExperimentSetup
+from lusifer.simulator import RunContext, StatisticalUserModel, community
 
 USERS, AIM = 100, 120.0
 
@@ -23,15 +23,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, experiment in EXPERIMENTS.items():
             began = time.perf_counter()
-            setting = RunContext(dataset, split, StatisticalUserModel(), tuple(users), folder=Path(folder))
+            setting = ExperimentSetup(
+                RunContext(dataset, split, cache_dir=Path(folder)), StatisticalUserModel(), tuple(users)
+            )
             experiment.run(setting)
             took = time.perf_counter() - began
             total += took
             print(f"{name}: {took:.1f} s", flush=True)
     began = time.perf_counter()
     found = evaluate(
-        dataset,
-        split,
+        RunContext(dataset, split),
         [SIMULATOR],
         users=users,
         model=StatisticalUserModel(),

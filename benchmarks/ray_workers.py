@@ -15,8 +15,9 @@ from pathlib import Path
 
 from lusifer import prompts
 from lusifer.datasets import load, splits
-from lusifer.evaluation import population
-from lusifer.evaluation.cluster import Cluster, SharedInputs, UserModelConfig
+from lusifer.runs import population
+from lusifer.runs.cluster import Cluster, SharedInputs
+from lusifer.simulator import RunContext, UserModelConfig
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
 
@@ -56,7 +57,11 @@ def main() -> None:
                 on.start(f"benchmark-{workers}")
                 began = time.perf_counter()
                 population.run_population(
-                    dataset, split, recipe.build(store), users, Path(folder) / "parts", store, simulate_parts=on.parts
+                    RunContext(dataset, split, store),
+                    recipe.build(store),
+                    users,
+                    Path(folder) / "parts",
+                    simulate_parts=on.parts,
                 )
                 took = time.perf_counter() - began
             finally:

@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 
 from lusifer.datasets import load, splits
-from lusifer.evaluation import population
 from lusifer.llm.batch import DISCOUNT
-from lusifer.simulator import StatisticalUserModel, make_evolution_spec, user_model
+from lusifer.runs import population
+from lusifer.simulator import StatisticalUserModel, UserModelConfig, make_evolution_spec
 from lusifer.simulator.estimate import estimate_users
 from lusifer.store import Store
 
@@ -33,7 +33,7 @@ def main() -> None:
     users = population.choose_users(split, 100)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "x.db")
-        model = user_model(given.model, store, keys={"openai": "sk-none"})
+        model = UserModelConfig(given.model, keys={"openai": "sk-none"}).build(store)
         plans = [make_evolution_spec(dataset, split, u, model) for u in users]
         cost = estimate_users(dataset, split, plans, model, store)
     calls, read, written = (x / len(users) for x in (cost.calls, cost.input_tokens, cost.output_tokens))

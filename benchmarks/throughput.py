@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from lusifer.datasets import Dataset, Item, load, splits
 from lusifer.datasets.splits import Split
 from lusifer.llm import Budget, SpendingLimit
-from lusifer.simulator import LLMUserModel, user_model
+from lusifer.simulator import LLMUserModel, UserModelConfig
 from lusifer.simulator.evolution import context_after, history_of
 from lusifer.simulator.types import Bullet, Context, Profile, Update
 from lusifer.store import Store
@@ -59,7 +59,7 @@ def asking(url: str) -> Iterator[LLMUserModel]:
     budget = Budget(run=SpendingLimit(tokens=10**12), run_id="benchmark")
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "lusifer.db")
-        model = user_model("openai:small", store, budget=budget)
+        model = UserModelConfig("openai:small", budget=budget).build(store)
         assert isinstance(model, LLMUserModel)
         yield model
         store.close()

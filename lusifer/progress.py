@@ -16,3 +16,8 @@ class Progress(Protocol):
 
 def ignore_progress(done: int, total: int, message: str = "", /) -> None:
     """A `Progress` that does nothing."""
+
+
+def never_cancelled() -> bool:
+    """For work that nobody can stop."""
+    return False

@@ -59,17 +59,11 @@ def build_user_model(
     """The user model that a command asks for, within its budget; with ``told``, prompts that tell what others
     gave do so."""
     from lusifer.prompts import versions
-    from lusifer.simulator import user_model
+    from lusifer.simulator import UserModelConfig
 
     prompt_set = versions.resolve(options.prompts, store, files=True) if options.model != "builtin" else None
-    return user_model(
-        options.model,
-        store,
-        budget=build_budget(options),
-        samples=options.samples,
-        prompt_set=prompt_set,
-        evidence=evidence or (told and prompt_set is not None and prompt_set.evidence),
-    )
+    evidence = evidence or (told and prompt_set is not None and prompt_set.evidence)
+    return UserModelConfig(options.model, prompt_set, options.samples, evidence, build_budget(options)).build(store)
 
 
 def build_budget(options: argparse.Namespace) -> Any:

@@ -37,7 +37,7 @@ def _build_community(options: argparse.Namespace, dataset: Dataset, split: Split
 
 def run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, splits
-    from lusifer.evaluation import SIMULATOR, evaluate, sample_users
+    from lusifer.evaluation import SIMULATOR, RunContext, evaluate, sample_users
 
     if bool(options.train) != bool(options.test) or (options.train and options.split):
         raise InvalidInputError("Give either --split, or both --train and --test.")
@@ -64,19 +64,10 @@ def run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
             log(f"{done}/{total} {message}")
         last[0] = message
 
+    workers = options.workers if model_is_paid else 1
+    ctx = RunContext(dataset, split, store, settings.prediction_cache_dir(), options.seed, workers, report)
     comparison = evaluate(
-        dataset,
-        split,
-        names,
-        users=users,
-        model=model,
-        store=store,
-        community=community,
-        calibration=options.calibrate == "on",
-        seed=options.seed,
-        folder=settings.prediction_cache_dir(),
-        on_progress=report,
-        workers=options.workers if model_is_paid else 1,
+        ctx, names, users=users, model=model, community=community, calibration=options.calibrate == "on"
     )
     for note in comparison.notes:
         log(f"lusifer: {note}")

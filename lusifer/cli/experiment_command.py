@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import replace
 from typing import Any
 
 from lusifer import settings
@@ -103,9 +102,9 @@ def _parse_experiment_options(texts: list[str], names: list[str]) -> dict[str, i
 
 def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, splits
-    from lusifer.evaluation import sample_users
-    from lusifer.evaluation.experiments import RunContext, find
-    from lusifer.evaluation.experiments.recording import KIND, record
+    from lusifer.evaluation import RunContext, sample_users
+    from lusifer.evaluation.experiments import ExperimentSetup, find
+    from lusifer.runs.experiment import KIND, record
     from lusifer.simulator import community
     from lusifer.store import Store
 
@@ -147,7 +146,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
         left = f", about {(total - done) * (now - began) / done:.0f} s left" if done and total else ""
         output.log(f"{done}/{total} {message} ({done / max(now - began, 1e-9):.1f}/s{left})")
 
-    def make(run: str, name: str) -> RunContext:
+    def make(run: str, name: str) -> ExperimentSetup:
         with_evidence = None
         if name == "ablation" and community.is_cached(dataset, split, folder, seed=0):
             with_evidence = (
@@ -155,19 +154,9 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
                 community.with_factorization(dataset, split, folder),
             )
         own = {k: v for k, v in option_values.items() if k in find(name).options}
-        return RunContext(
-            dataset,
-            split,
-            _build_model(options, store, budget, run),
-            tuple(users),
-            store,
-            with_evidence,
-            folder,
-            options.seed,
-            options.workers if paid else 1,
-            on_progress,
-            options=own,
-        )
+        workers = options.workers if paid else 1
+        ctx = RunContext(dataset, split, store, folder, options.seed, workers, on_progress)
+        return ExperimentSetup(ctx, _build_model(options, store, budget, run), tuple(users), with_evidence, own)
 
     results = []
     for name in names:
@@ -231,15 +220,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
 
 def _build_model(options: argparse.Namespace, store: Any, budget: Any, run: str, *, evidence: bool = False) -> Any:
     from lusifer.prompts import versions
-    from lusifer.simulator import user_model
+    from lusifer.simulator import UserModelConfig
 
     prompt_set = versions.resolve(options.prompts, store, files=True) if options.model != "builtin" else None
-    return user_model(
-        options.model,
-        store,
-        run=run or None,
-        budget=replace(budget, run_id=run or budget.run_id),
-        samples=options.samples,
-        prompt_set=prompt_set,
-        evidence=evidence,
-    )
+    return UserModelConfig(options.model, prompt_set, options.samples, evidence, budget).build(store, run=run)

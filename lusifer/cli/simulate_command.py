@@ -56,11 +56,11 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
 
 def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, splits
-    from lusifer.evaluation import population, tables
-    from lusifer.evaluation.cluster import Cluster, SharedInputs, UserModelConfig
     from lusifer.llm.batch import DISCOUNT, BatchAPI
     from lusifer.prompts import versions
-    from lusifer.simulator import community, make_evolution_spec, user_model
+    from lusifer.runs import population, tables
+    from lusifer.runs.cluster import Cluster, SharedInputs
+    from lusifer.simulator import UserModelConfig, community, make_evolution_spec
     from lusifer.simulator.batch_planner import ask_in_waves
     from lusifer.simulator.estimate import estimate_users
     from lusifer.store import Store
@@ -87,16 +87,12 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     budget = common_options.build_budget(options)
     prompt_set = versions.resolve(options.prompts, store, files=True) if paid else None
 
+    config = UserModelConfig(
+        options.model, prompt_set, options.samples, options.evidence == "on", budget if paid else None
+    )
+
     def make(run: str) -> Any:
-        return user_model(
-            options.model,
-            store,
-            run=run or None,
-            budget=replace(budget, run_id=run or budget.run_id),
-            samples=options.samples,
-            prompt_set=prompt_set,
-            evidence=options.evidence == "on",
-        )
+        return config.build(store, run=run)
 
     evidence = (
         community.with_factorization(dataset, split, settings.prediction_cache_dir())
@@ -156,11 +152,8 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     if options.engine == "openai-batch":
         hooks = {"before": batched}
     elif options.engine == "ray":
-        recipe = UserModelConfig(
-            options.model, prompt_set, options.samples, options.evidence == "on", budget if paid else None
-        )
         cluster = Cluster(
-            recipe,
+            config,
             SharedInputs(dataset, split, evidence, offsets is not None and paid),
             store,
             workers=options.ray_workers,
@@ -192,7 +185,7 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
             engine=options.engine,
             community=evidence,
             offsets=offsets,
-            cache_folder=settings.prediction_cache_dir(),
+            cache_dir=settings.prediction_cache_dir(),
             workers=options.workers if paid else 1,
             on_progress=on_progress,
             **hooks,

@@ -90,7 +90,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
         if isinstance(model, str) and model != BUILTIN:
             raise InvalidInputError(
                 f"{model} is a language model: give it as a user model with its store and budget.",
-                "model=lusifer.simulator.user_model(SPEC, Store(...), budget=...).",
+                "model=lusifer.simulator.UserModelConfig(SPEC, budget=...).build(Store(...)).",
             )
         self.model: UserModel = StatisticalUserModel() if isinstance(model, str) else model
         self.builtin = isinstance(self.model, StatisticalUserModel)

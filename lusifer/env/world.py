@@ -19,12 +19,13 @@ from lusifer import datasets, settings
 from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation.simulation import Answers, fit_calibrator, newest_ratings, teacher_forecasts
+from lusifer.evaluation.simulation import Answers, collect_forecasts, fit_calibrator, newest_ratings
 from lusifer.simulator import Step, evolve, make_evolution_spec
 from lusifer.simulator import community as communities
 from lusifer.simulator.calibration import Calibrator
 from lusifer.simulator.community import Columns, Community
 from lusifer.simulator.evolution import context_after
+from lusifer.simulator.run_context import RunContext
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.taste import TasteModel, features, level, user_mean
 from lusifer.simulator.types import Context
@@ -217,7 +218,7 @@ def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path |
     genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-9)
     offsets = communities.offsets_only(dataset, half)
     learned = fit_calibrator(
-        teacher_forecasts(dataset, half, StatisticalUserModel(), folder=folder),
+        collect_forecasts(RunContext(dataset, half, cache_dir=folder), StatisticalUserModel()),
         offsets,
         dataset,
         evidence=False,

@@ -15,7 +15,8 @@ from lusifer.evaluation.evaluator import (
     sample_users,
 )
 from lusifer.evaluation.metrics import METRICS, Interval, intervals, rmse_difference, scores
-from lusifer.evaluation.simulation import Forecasts, SimulationResult, simulate, teacher_forecasts
+from lusifer.evaluation.simulation import Forecasts, SimulationResult, collect_forecasts, simulate
+from lusifer.simulator.run_context import RunContext
 
 __all__ = [
     "CALIBRATED",
@@ -27,8 +28,10 @@ __all__ = [
     "Forecasts",
     "Interval",
     "Prediction",
+    "RunContext",
     "SimulationResult",
     "calibrate",
+    "collect_forecasts",
     "evaluate",
     "intervals",
     "predict_baseline",
@@ -36,5 +39,4 @@ __all__ = [
     "sample_users",
     "scores",
     "simulate",
-    "teacher_forecasts",
 ]

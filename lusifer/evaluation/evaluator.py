@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -13,22 +12,21 @@ from numpy.typing import NDArray
 from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation import prediction_cache
 from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
 from lusifer.evaluation.simulation import (
     Forecasts,
     SimulationResult,
     apply_calibration,
+    collect_forecasts,
     fit_calibrator,
     simulate,
-    teacher_forecasts,
 )
-from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
 from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Community
-from lusifer.store import Store
+from lusifer.simulator.run_context import RunContext
 
 SIMULATOR, CALIBRATED = "simulator", "simulator-calibrated"
 WITH_EVIDENCE = "simulator-evidence"
@@ -147,46 +145,22 @@ def sample_users(split: Split, count: int, seed: int, candidates: NDArray[np.int
     return sorted(sample.tolist())
 
 
-def predict_baseline(
-    name: str,
-    dataset: Dataset,
-    split: Split,
-    test: RatingTable,
-    *,
-    seed: int = 0,
-    folder: Path | None = None,
-    on_progress: Progress = ignore_progress,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> Prediction:
+def predict_baseline(ctx: RunContext, name: str, test: RatingTable) -> Prediction:
     """Fit one baseline on the training part and predict test rows, clipped to the scale.
 
     Args:
         test: the split's test part, or the rows of some of its users.
-        folder: where predictions are kept for the next time, see `lusifer.evaluation.prediction_cache`.
 
     Raises:
         InvalidInputError: no such predictor.
         CancelledError: somebody stopped it.
     """
-    values, seconds = prediction_cache.cached_predictions(
-        name, dataset, split, folder, seed=seed, on_progress=on_progress, cancelled=cancelled
-    )
-    rows = np.isin(split.test.user, test.user_ids)
-    return Prediction(name, dataset.scale.clip(values[rows]), seconds)
+    values, seconds = prediction_cache.cached_predictions(ctx, name)
+    rows = np.isin(ctx.split.test.user, test.user_ids)
+    return Prediction(name, ctx.dataset.scale.clip(values[rows]), seconds)
 
 
-def calibrate(
-    dataset: Dataset,
-    split: Split,
-    model: UserModel,
-    simulation: SimulationResult,
-    community: Community,
-    *,
-    seed: int = 0,
-    folder: Path | None = None,
-    on_progress: Progress = ignore_progress,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> Calibration:
+def calibrate(ctx: RunContext, model: UserModel, simulation: SimulationResult, community: Community) -> Calibration:
     """Learn from forecasts and calibrate the test rows.
 
     The built-in, which costs nothing, forecasts for everybody; a language model is calibrated by the
@@ -198,17 +172,8 @@ def calibrate(
     """
     forecasts = simulation.forecasts
     if model.spec == BUILTIN:
-        forecasts = teacher_forecasts(
-            dataset,
-            split,
-            model,
-            community=community,
-            seed=seed,
-            folder=folder,
-            on_progress=on_progress,
-            cancelled=cancelled,
-        )
-    calibrator = fit_calibrator(forecasts, community, dataset, evidence=community.has_factorization)
+        forecasts = collect_forecasts(ctx, model, community=community)
+    calibrator = fit_calibrator(forecasts, community, ctx.dataset, evidence=community.has_factorization)
     with_model_term = apply_calibration(simulation.answers, calibrator, community)
     return Calibration(
         calibrator,
@@ -219,21 +184,14 @@ def calibrate(
 
 
 def evaluate(
-    dataset: Dataset,
-    split: Split,
+    ctx: RunContext,
     predictors: Sequence[str],
     *,
     users: Sequence[int] | None = None,
     model: UserModel | None = None,
-    store: Store | None = None,
     community: Community | None = None,
     calibration: bool = True,
     evidence_variant: tuple[UserModel, Community] | None = None,
-    seed: int = 0,
-    folder: Path | None = None,
-    on_progress: Progress = ignore_progress,
-    cancelled: Callable[[], bool] = lambda: False,
-    workers: int = 1,
 ) -> Evaluation:
     """Compare predictors on the test part (of some users, or of all).
 
@@ -244,11 +202,10 @@ def evaluate(
         calibration: with a community, ``simulator`` yields ``simulator-calibrated`` as well; what is
             in the community (`Community.has_factorization` or not) enters it.
         evidence_variant: the model with evidence and what it is told: adds ``simulator-evidence``, calibrated with it.
-        folder: where heavy baselines' predictions and the built-in's forecasts are kept.
 
     Raises:
         InvalidInputError: an unknown name, a name twice, none at all, or no test row left.
-        CancelledError: ``cancelled`` said so.
+        CancelledError: somebody stopped it.
     """
     known = [*baselines.BASELINES, SIMULATOR, BUILTIN]
     for name in predictors:
@@ -256,7 +213,7 @@ def evaluate(
             raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(known)}.")
     if not predictors or len(set(predictors)) < len(predictors):
         raise InvalidInputError("Name at least one predictor, each once.", f"Known: {', '.join(known)}.")
-    test = split.test if users is None else split.test.of_users(users)
+    test = ctx.split.test if users is None else ctx.split.test.of_users(users)
     if not len(test):
         raise InvalidInputError("There is no test rating to compare on.", "Choose other users or split.")
     if SIMULATOR in predictors and model is None:
@@ -281,28 +238,23 @@ def evaluate(
     simulations: dict[str, SimulationResult] = {}
     calibrations: dict[str, Calibration] = {}
     for name, size in zip(order, units, strict=True):
-        if cancelled():
-            raise CancelledError("The comparison was stopped.")
-        on_progress(done, total, name)
+        ctx.raise_if_cancelled()
+        ctx.on_progress(done, total, name)
 
         def report_part(
             done_part: int, part_total: int, _: str = "", name: str = name, done: int = done, size: int = size
         ) -> None:
-            on_progress(done + round(size * done_part / max(part_total, 1)), total, name)
+            ctx.on_progress(done + round(size * done_part / max(part_total, 1)), total, name)
 
         if name in variants:
             variant = variants[name]
+            own = ctx.with_progress(report_part)
             simulations[name] = simulation = simulate(
-                dataset,
-                split,
+                replace(own, store=None, workers=1) if name == BUILTIN else own,
                 variant.model,
                 test,
-                None if name == BUILTIN else store,
                 forecasts=calibrating and name != BUILTIN,
                 community=variant.community,
-                on_progress=report_part,
-                cancelled=cancelled,
-                workers=1 if name == BUILTIN else workers,
             )
             if name in {SIMULATOR, BUILTIN}:
                 predictions[name] = Prediction(
@@ -311,15 +263,10 @@ def evaluate(
             if variant.calibrated and variant.community is not None:
                 try:
                     calibration_result = calibrate(
-                        dataset,
-                        split,
+                        ctx.with_progress(lambda *_, d=done + size: ctx.on_progress(d, total, "calibration")),  # type: ignore[misc]
                         variant.model,
                         simulation,
                         variant.community,
-                        seed=seed,
-                        folder=folder,
-                        on_progress=lambda *_, d=done + size: on_progress(d, total, "calibration"),  # type: ignore[misc]
-                        cancelled=cancelled,
                     )
                 except InvalidInputError as error:  # too few forecasts: the model alone is compared
                     notes.append(f"No {variant.calibrated}: {error}")
@@ -332,12 +279,10 @@ def evaluate(
                         simulation.reasons,
                     )
         else:
-            predictions[name] = predict_baseline(
-                name, dataset, split, test, seed=seed, folder=folder, on_progress=on_progress, cancelled=cancelled
-            )
+            predictions[name] = predict_baseline(ctx, name, test)
         done += size
-    on_progress(total, total, "done")
-    return Evaluation(dataset, test, predictions, simulations, calibrations, tuple(notes))
+    ctx.on_progress(total, total, "done")
+    return Evaluation(ctx.dataset, test, predictions, simulations, calibrations, tuple(notes))
 
 
 def _missing_library(name: str) -> str:

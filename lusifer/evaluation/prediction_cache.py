@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,46 +14,37 @@ from numpy.typing import NDArray
 from lusifer import baselines, subprocess_runner
 from lusifer.baselines import SideInformation
 from lusifer.baselines.fitting import fit_and_predict
-from lusifer.datasets import Dataset
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
-from lusifer.datasets.splits import Split
-from lusifer.progress import Progress, ignore_progress
+from lusifer.simulator.run_context import RunContext
 
 VERSION = 1
 """To be raised when a method's code changes what it predicts."""
 
 
-def cached_predictions(
-    name: str,
-    dataset: Dataset,
-    split: Split,
-    folder: Path | None,
-    *,
-    seed: int = 0,
-    on_progress: Progress = ignore_progress,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[NDArray[np.float64], float]:
+def cached_predictions(ctx: RunContext, name: str) -> tuple[NDArray[np.float64], float]:
     """A baseline's numbers for every row of the test part, not clipped, and the seconds that fitting
     and predicting took when it was computed.
 
-    Args:
-        folder: where predictions are kept; ``None`` computes in this process and keeps nothing.
+    Without a ``ctx.cache_dir`` they are computed in this process and not cached.
 
     Raises:
         InvalidInputError: no such predictor.
-        CancelledError: ``cancelled`` or ``on_progress`` said so.
+        CancelledError: somebody stopped it.
     """
+    dataset, split = ctx.dataset, ctx.split
     side = SideInformation.from_dataset(dataset)
     settings = baselines.hyperparameters_of(baselines.create(name, side))
-    fit_args = (name, side, split.train, dataset.scale, seed, split.test.user, split.test.item)
-    if folder is None or name not in baselines.SLOW_BASELINES:
-        return fit_and_predict(*fit_args, on_progress=on_progress)
-    inputs = [VERSION, dataset.hash, split.train.hash, split.test.hash, name, settings, seed]
+    fit_args = (name, side, split.train, dataset.scale, ctx.seed, split.test.user, split.test.item)
+    if ctx.cache_dir is None or name not in baselines.SLOW_BASELINES:
+        return fit_and_predict(*fit_args, on_progress=ctx.on_progress)
+    inputs = [VERSION, dataset.hash, split.train.hash, split.test.hash, name, settings, ctx.seed]
     key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:20]
-    path = folder / f"{name}-{key}.npz"
+    path = ctx.cache_dir / f"{name}-{key}.npz"
     cached = load_arrays(path)
     if cached is not None:
         return cached["values"], float(cached["seconds"])
-    values, seconds = subprocess_runner.run(fit_and_predict, *fit_args, on_progress=on_progress, cancelled=cancelled)
+    values, seconds = subprocess_runner.run(
+        fit_and_predict, *fit_args, on_progress=ctx.on_progress, cancelled=ctx.cancelled
+    )
     save_arrays(path, {"values": values, "seconds": np.array(seconds)})
     return values, seconds

@@ -7,7 +7,7 @@ candidate gave a number. Differences are bootstrapped over users, all measures f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,10 +21,9 @@ from lusifer.errors import InvalidInputError
 from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.metrics import MIN_USERS
 from lusifer.evaluation.simulation import SimulationResult, simulate
-from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import LLMUserModel, UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
-from lusifer.store import Store
+from lusifer.simulator.run_context import RunContext
 
 Floats = NDArray[np.float64]
 DRAWS = 1000
@@ -132,23 +131,16 @@ def draw_sample(
     return Split(split.name, split.train, split.test.select(keep), split.files)
 
 
-def run_trials(
-    dataset: Dataset,
-    sample: Split,
-    candidates: Sequence[Candidate],
-    store: Store | None,
-    *,
-    on_progress: Progress = ignore_progress,
-    cancelled: Callable[[], bool] = lambda: False,
-    workers: int = 1,
-) -> list[Trial]:
-    """Evolve the sample's users and rate its movies with each candidate, one after the other.
+def run_trials(ctx: RunContext, candidates: Sequence[Candidate]) -> list[Trial]:
+    """Evolve the users of a sample (``ctx.split``, see `draw_sample`) and rate its movies with each candidate, one
+    after the other.
 
     Raises:
         InvalidInputError: two candidates of one name, or that ask the same.
         ModelError: a fatal one.
-        CancelledError: ``cancelled`` said so.
+        CancelledError: somebody stopped it.
     """
+    dataset, sample, store = ctx.dataset, ctx.split, ctx.store
     if len({c.name for c in candidates}) < len(candidates):
         raise InvalidInputError("Two candidates have the same name.", "Choose each once.")
     asks = {(c.model.spec, c.model.version) for c in candidates}
@@ -159,19 +151,10 @@ def run_trials(
     for index, candidate in enumerate(candidates):
 
         def report(done: int, _: int, __: str = "", index: int = index, name: str = candidate.name) -> None:
-            on_progress(index * count + done, len(candidates) * count, name)
+            ctx.on_progress(index * count + done, len(candidates) * count, name)
 
         simulation = simulate(
-            dataset,
-            sample,
-            candidate.model,
-            sample.test,
-            store,
-            forecasts=True,
-            community=candidate.community,
-            on_progress=report,
-            cancelled=cancelled,
-            workers=workers,
+            ctx.with_progress(report), candidate.model, sample.test, forecasts=True, community=candidate.community
         )
         audits = {u: audit(dataset, steps) for u, steps in simulation.evolutions.items() if steps}
         usage: dict[int, Mapping[str, float]] = {}

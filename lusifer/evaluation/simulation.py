@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError
-from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import (
     Step,
     UserModel,
@@ -32,6 +30,7 @@ from lusifer.simulator import (
 from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Columns, Community, pair_keys
 from lusifer.simulator.evolution import step_from_json
+from lusifer.simulator.run_context import RunContext
 from lusifer.simulator.types import Rated, SimulatedRating
 from lusifer.store import Store
 
@@ -176,20 +175,14 @@ class SimulationResult:
 
 
 def simulate(
-    dataset: Dataset,
-    split: Split,
+    ctx: RunContext,
     model: UserModel,
     test: RatingTable,
-    store: Store | None,
     *,
     forecasts: bool = False,
     community: Community | None = None,
     history: int | None = None,
     batch_size: int | None = None,
-    on_progress: Progress = ignore_progress,
-    cancelled: Callable[[], bool] = lambda: False,
-    workers: int = 1,
-    stage: str = "simulator",
 ) -> SimulationResult:
     """Evolve every user of the test rows and rate those rows.
 
@@ -198,12 +191,12 @@ def simulate(
 
     Args:
         community: what a model with ``evidence`` is told.
-        workers: users at a time; steps of one user wait for each other.
 
     Raises:
         ModelError: a fatal one (`ModelError.is_fatal`).
-        CancelledError: ``cancelled`` said so, between two users.
+        CancelledError: somebody stopped it, between two users.
     """
+    dataset, split, store = ctx.dataset, ctx.split, ctx.store
     expected, seen = np.full(len(test), np.nan), np.zeros(len(test))
     ids, offsets = test._index
     snapshots = np.repeat(np.arange(len(ids)), np.diff(offsets))
@@ -236,7 +229,7 @@ def simulate(
                     model,
                     spec,
                     store,
-                    cancelled=cancelled,
+                    cancelled=ctx.cancelled,
                     community=community,
                 ):
                     steps.append(step)
@@ -258,10 +251,10 @@ def simulate(
             read = [r for s in steps for r in s.batch]
             seen[rows], newest[index] = len(read), newest_ratings(read)
             done[0] += 1
-            on_progress(done[0], len(ids), stage)
+            ctx.on_progress(done[0], len(ids), "simulator")
 
-    on_progress(0, len(ids), stage)
-    run_threaded(simulate_user, len(ids), workers, cancelled, store)
+    ctx.on_progress(0, len(ids), "simulator")
+    run_threaded(simulate_user, len(ids), ctx.workers, ctx.cancelled, store)
     ordered = {int(u): evolutions[int(u)] for u in ids}  # whoever was first: the same every time
     answers = Answers(test.user, test.item, expected, seen, snapshots, newest)
     seconds = time.perf_counter() - began
@@ -302,32 +295,25 @@ def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> 
     )
 
 
-def teacher_forecasts(
-    dataset: Dataset,
-    split: Split,
+def collect_forecasts(
+    ctx: RunContext,
     model: UserModel,
     *,
     community: Community | None = None,
     history: int | None = None,
     batch_size: int | None = None,
-    seed: int = 0,
-    folder: Path | None = None,
-    on_progress: Progress = ignore_progress,
-    cancelled: Callable[[], bool] = lambda: False,
 ) -> Forecasts:
-    """Forecasts of many users by a model that costs nothing to ask (the built-in).
-
-    Args:
-        folder: where they are kept for the next time, by everything that decides them; ``None`` keeps nothing.
+    """Forecasts of many users by a model that costs nothing to ask (the built-in), cached in ``ctx.cache_dir``.
 
     Raises:
-        CancelledError: ``cancelled`` said so, between two users.
+        CancelledError: somebody stopped it, between two users.
     """
+    dataset, split, seed = ctx.dataset, ctx.split, ctx.seed
     users = split.train.user_ids
     if len(users) > MAX_TEACHERS:
         users = np.sort(np.random.default_rng((seed, 3)).choice(users, MAX_TEACHERS, replace=False))
     path = None
-    if folder is not None:
+    if ctx.cache_dir is not None:
         inputs = [
             FORMAT,
             dataset.hash,
@@ -344,16 +330,15 @@ def teacher_forecasts(
             [(i, dataset.details[i].hash) for i in sorted(dataset.details)],
         ]
         key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:20]
-        path = folder / f"forecasts-{key}.npz"
+        path = ctx.cache_dir / f"forecasts-{key}.npz"
         cached = load_arrays(path)
         if cached is not None:
             with contextlib.suppress(KeyError, ValueError, IndexError, TypeError):  # a damaged file
                 return Forecasts.from_arrays(cached)
     evolutions: dict[int, Sequence[Step]] = {}
     for index, user in enumerate(users.tolist()):
-        if cancelled():
-            raise CancelledError("The calibration was stopped.")
-        on_progress(index, len(users), "calibration")
+        ctx.raise_if_cancelled()
+        ctx.on_progress(index, len(users), "calibration")
         spec = make_evolution_spec(
             dataset, split, user, model, history=history, batch_size=batch_size, community=community
         )

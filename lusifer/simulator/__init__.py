@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from lusifer.simulator.evolution import EvolutionSpec, Step, evolve, history_of, make_evolution_spec
 from lusifer.simulator.llm_model import LLMUserModel
-from lusifer.simulator.models import BUILTIN, BUILTIN_LABEL, label, user_model
+from lusifer.simulator.models import BUILTIN, BUILTIN_LABEL, label
+from lusifer.simulator.run_context import RunContext
 from lusifer.simulator.runner import count_steps, load_steps, rate_items, run_evolution
 from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Change, Context, Profile, SimulatedRating, UserModel
+from lusifer.simulator.user_model_config import UserModelConfig
 
 __all__ = [
     "BUILTIN",
@@ -17,10 +19,12 @@ __all__ = [
     "EvolutionSpec",
     "LLMUserModel",
     "Profile",
+    "RunContext",
     "SimulatedRating",
     "StatisticalUserModel",
     "Step",
     "UserModel",
+    "UserModelConfig",
     "count_steps",
     "evolve",
     "history_of",
@@ -29,5 +33,4 @@ __all__ = [
     "make_evolution_spec",
     "rate_items",
     "run_evolution",
-    "user_model",
 ]

@@ -26,9 +26,9 @@ from lusifer.simulator import (
     EvolutionSpec,
     Step,
     UserModel,
+    UserModelConfig,
     load_steps,
     make_evolution_spec,
-    user_model,
 )
 from lusifer.simulator import community as evidence
 from lusifer.simulator.community import Community
@@ -162,17 +162,11 @@ class PageContext:
         Raises:
             InvalidInputError: the spec can't be read or needs the store.
         """
-        budget = replace(self.budget, run_id=run or "")
-        return user_model(
-            self.model,
-            open_store() if database == "ask" else database,
-            run=run,
-            keys=self.keys,
-            budget=budget,
-            evidence=self.evidence,
-            prompt_set=self.prompt_set,
-            cancelled=cancelled,
+        config = UserModelConfig(
+            self.model, self.prompt_set, evidence=self.evidence, budget=self.budget, keys=self.keys
         )
+        store = open_store() if database == "ask" else database
+        return config.build(store, run=run or "", cancelled=cancelled)
 
     def without_evidence(self) -> PageContext:
         """The same choices without evidence: the model alone."""

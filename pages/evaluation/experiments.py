@@ -41,8 +41,8 @@ with st.container(border=True):
         evidence = ctx.community
         try:
             users = experiment_view.sample_experiment_users(ctx, count, seed, which)
-            run_context = experiment_view.build_run_context(ctx, users, seed, options, store, evidence)
-            cost = experiment_view.estimate_experiment(experiment, run_context)
+            setup = experiment_view.build_setup(ctx, users, seed, options, store, evidence)
+            cost = experiment_view.estimate_experiment(experiment, setup)
         except LusiferError as error:
             state.show_error(error)
             cost = None
@@ -67,7 +67,7 @@ with st.container(border=True):
                     "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
                 ):
                     start(list(EXPERIMENTS))
-            before = experiment_view.find_stopped_run(ctx, store, name, run_context.model.version)
+            before = experiment_view.find_stopped_run(ctx, store, name, setup.model.version)
             if (
                 before
                 and before["params"]["asked"] == list(users)

@@ -12,6 +12,7 @@ from lusifer.baselines.fm import FactorizationMachine
 from lusifer.datasets import splits
 from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import evaluate, predict_baseline, scores
+from lusifer.simulator import RunContext
 
 NAMES = list(baselines.BASELINES)
 LAST10 = {
@@ -51,7 +52,7 @@ def test_every_baseline_has_an_error_band() -> None:
 
 @pytest.fixture(scope="module")
 def found(ml100k, last10, warm):
-    return evaluate(ml100k, last10, NAMES, folder=warm / ".prepared" / "kept")
+    return evaluate(RunContext(ml100k, last10, cache_dir=warm / ".prepared" / "kept"), NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,7 +64,7 @@ def test_error_on_last_10(found, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_error_on_u1(ml100k, grouplens, name: str) -> None:
     split = splits.make(ml100k, "u1")
-    made = predict_baseline(name, ml100k, split, split.test)
+    made = predict_baseline(RunContext(ml100k, split), name, split.test)
     low, high = U1[name]
     assert low <= scores(made.values, split.test.rating)["rmse"] <= high
 

@@ -12,7 +12,7 @@ from lusifer.baselines import BASELINES, create
 from lusifer.datasets import splits
 from lusifer.datasets.dataset import RatingTable
 from lusifer.errors import DatasetError, InvalidInputError
-from lusifer.simulator import make_evolution_spec
+from lusifer.simulator import RunContext, make_evolution_spec
 from lusifer.simulator.evolution import evolve, history_of
 from tests.conftest import link, write_tiny
 
@@ -164,12 +164,7 @@ def test_no_test_rating_reaches_evidence_or_calibration(ml100k, name: str, monke
     for s in (split, flipped):
         told = community.offsets_only(ml100k, s)
         made = evaluate(
-            ml100k,
-            s,
-            ["simulator", "bias"],
-            users=users,
-            model=StatisticalUserModel(),
-            community=told,
+            RunContext(ml100k, s), ["simulator", "bias"], users=users, model=StatisticalUserModel(), community=told
         )
         found.append((made, told))
     for label in ("simulator", "simulator-calibrated", "bias"):

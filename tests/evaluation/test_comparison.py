@@ -17,7 +17,7 @@ from lusifer.errors import ModelError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, prediction_cache
 from lusifer.evaluation.comparison import breakdown, leaderboard, reliability, summary, table, threshold
 from lusifer.evaluation.simulation import Forecasts, fit_calibrator, stored_forecasts
-from lusifer.simulator import StatisticalUserModel, community, evolve, make_evolution_spec, run_evolution
+from lusifer.simulator import RunContext, StatisticalUserModel, community, evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.calibration import PARTS
 from lusifer.simulator.community import pair_keys
 from tests.conftest import write_tiny
@@ -41,14 +41,12 @@ def told(ml100k, last10, folder):
 @pytest.fixture(scope="module")
 def found(ml100k, last10, folder, told):
     return evaluate(
-        ml100k,
-        last10,
+        RunContext(ml100k, last10, cache_dir=folder),
         [SIMULATOR, "bias", "item-mean"],
         users=last10.test.user_ids[::12].tolist(),
         model=StatisticalUserModel(),
         community=community.offsets_only(ml100k, last10),
         evidence_variant=(StatisticalUserModel(evidence=True), told),
-        folder=folder,
     )
 
 
@@ -122,27 +120,28 @@ def test_threshold(ml100k) -> None:
 
 
 def test_what_a_baseline_predicted_is_kept(ml100k, last10, tmp_path, monkeypatch) -> None:
-    first, seconds = prediction_cache.cached_predictions("ncf", ml100k, last10, tmp_path, seed=3)
+    first, seconds = prediction_cache.cached_predictions(RunContext(ml100k, last10, cache_dir=tmp_path, seed=3), "ncf")
     assert len(first) == len(last10.test) and seconds > 0
 
     def again(*_, **__):
         raise AssertionError("fitted a second time")
 
     monkeypatch.setattr(prediction_cache.subprocess_runner, "run", again)
-    second, same = prediction_cache.cached_predictions("ncf", ml100k, last10, tmp_path, seed=3)
+    second, same = prediction_cache.cached_predictions(RunContext(ml100k, last10, cache_dir=tmp_path, seed=3), "ncf")
     assert np.array_equal(first, second) and same == seconds
     with pytest.raises(AssertionError, match="second time"):
-        prediction_cache.cached_predictions("ncf", ml100k, last10, tmp_path, seed=4)
+        prediction_cache.cached_predictions(RunContext(ml100k, last10, cache_dir=tmp_path, seed=4), "ncf")
     with pytest.raises(AssertionError, match="second time"):
-        prediction_cache.cached_predictions("ncf", ml100k, splits.make(ml100k, "last-9"), tmp_path, seed=3)
+        prediction_cache.cached_predictions(
+            RunContext(ml100k, splits.make(ml100k, "last-9"), cache_dir=tmp_path, seed=3), "ncf"
+        )
 
 
 def test_a_cold_user_is_rated_from_demographics(ml100k) -> None:
     split = splits.make(ml100k, "cold-0")
     users = split.test.user_ids[:30].tolist()
     found = evaluate(
-        ml100k,
-        split,
+        RunContext(ml100k, split),
         [SIMULATOR, "bias"],
         users=users,
         model=StatisticalUserModel(),
@@ -166,12 +165,10 @@ class Flaky(StatisticalUserModel):
 def test_what_a_model_failed_to_give_stays_missing(ml100k, last10, store) -> None:
     users = list(range(1, 13))
     found = evaluate(
-        ml100k,
-        last10,
+        RunContext(ml100k, last10, store),
         [SIMULATOR, "bias"],
         users=users,
         model=Flaky(),
-        store=store,
         community=community.offsets_only(ml100k, last10),
     )
     assert found.coverage(SIMULATOR) == found.coverage(CALIBRATED) == pytest.approx(8 / 12)
@@ -187,8 +184,7 @@ def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
             return tuple(replace(r, expected=None, rating=None) for r in super().forecast(context, items))
 
     found = evaluate(
-        ml100k,
-        last10,
+        RunContext(ml100k, last10),
         [SIMULATOR, "bias"],
         users=[1, 2],
         model=Silent(),
@@ -208,8 +204,7 @@ def test_a_model_that_answers_nothing_is_summed_up_too(ml100k, last10) -> None:
         forecast = rate
 
     found = evaluate(
-        ml100k,
-        last10,
+        RunContext(ml100k, last10),
         [SIMULATOR, "bias"],
         users=[1, 2, 3],
         model=Mute(),
@@ -223,13 +218,11 @@ def test_a_model_that_answers_nothing_is_summed_up_too(ml100k, last10) -> None:
 
 def test_one_user_is_no_evidence_of_anything(ml100k, last10, folder) -> None:
     found = evaluate(
-        ml100k,
-        last10,
+        RunContext(ml100k, last10, cache_dir=folder),
         [SIMULATOR, "bias"],
         users=[13],
         model=StatisticalUserModel(),
         community=community.offsets_only(ml100k, last10),
-        folder=folder,
     )
     made = summary(found, 0)
     assert made["adds"]["over_bias"]["difference"][1:] == [None, None]
@@ -241,10 +234,10 @@ def test_one_user_is_no_evidence_of_anything(ml100k, last10, folder) -> None:
 
 def test_the_builtin_is_a_baseline_of_a_language_model(ml100k, last10) -> None:
     users = list(range(1, 13))
-    found = evaluate(ml100k, last10, [SIMULATOR, "builtin", "bias"], users=users, model=Flaky())
+    found = evaluate(RunContext(ml100k, last10), [SIMULATOR, "builtin", "bias"], users=users, model=Flaky())
     assert list(found.predictions) == [SIMULATOR, "builtin", "bias"]
     assert found.coverage("builtin") == 1 > found.coverage(SIMULATOR)
-    alone = evaluate(ml100k, last10, [SIMULATOR], users=users, model=StatisticalUserModel())
+    alone = evaluate(RunContext(ml100k, last10), [SIMULATOR], users=users, model=StatisticalUserModel())
     np.testing.assert_array_equal(found.predictions["builtin"].values, alone.predictions[SIMULATOR].values)
 
 
@@ -272,7 +265,7 @@ def test_a_test_user_above_every_training_user(tmp_path) -> None:
     whole = splits.make(data, "last-5")
     keep = whole.train.user < 12
     split = splits.Split("cut", whole.train.select(keep), whole.test)
-    found = evaluate(data, split, ["bias"])
+    found = evaluate(RunContext(data, split), ["bias"])
     assert table(found, split).query("user_id == 12")["activity"].eq(0).all()
 
 

@@ -14,7 +14,7 @@ from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation import sample_users
 from lusifer.evaluation.experiments import (
     EXPERIMENTS,
-    RunContext,
+    ExperimentSetup,
     ablation,
     base,
     batch_size,
@@ -26,16 +26,16 @@ from lusifer.evaluation.experiments import (
     taste_shift,
 )
 from lusifer.evaluation.experiments.base import Bootstrap
-from lusifer.evaluation.experiments.recording import record
 from lusifer.llm import create_llm
-from lusifer.simulator import LLMUserModel, StatisticalUserModel
+from lusifer.runs.experiment import record
+from lusifer.simulator import LLMUserModel, RunContext, StatisticalUserModel
 from lusifer.simulator.types import Bullet, Profile
 from tests.servers.openai import KEY
 
 
 @pytest.fixture(scope="module")
-def setting(ml100k, last10) -> RunContext:
-    return RunContext(ml100k, last10, StatisticalUserModel(), tuple(sample_users(last10, 30, 1)))
+def setting(ml100k, last10) -> ExperimentSetup:
+    return ExperimentSetup(RunContext(ml100k, last10), StatisticalUserModel(), tuple(sample_users(last10, 30, 1)))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def paid(ml100k, last10, store, openai_server, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     model = LLMUserModel(create_llm("openai:a", store, keys={"openai": KEY}), prompts.load(), run="r")
     users = [int(u) for u in last10.train.user_ids if len(last10.train.of_user(int(u))) >= 50][:5]
-    return RunContext(ml100k, last10, model, tuple(users), store, workers=4)
+    return ExperimentSetup(RunContext(ml100k, last10, store, workers=4), model, tuple(users))
 
 
 # ---- figures -----------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def test_a_seed_gives_the_same_again(setting, made) -> None:
 
 
 def test_no_arm_sees_a_test_rating(setting) -> None:
-    test = setting.split.test
+    test = setting.ctx.split.test
     tested = {(int(u), int(i)) for u, i in zip(test.user, test.item, strict=True)}
     for module in (batch_size, rating_order, taste_shift, ablation, cold_start):
         for arm in module.arms(setting):
@@ -120,30 +120,30 @@ def test_orders_hold_the_same_ratings(setting) -> None:
 
 def test_cold_lengths_differ_in_what_is_known_alone(setting) -> None:
     users = cold_start.eligible_users(setting)
-    others = ~np.isin(setting.split.train.user, users)
+    others = ~np.isin(setting.ctx.split.train.user, users)
     tests = []
     for known in cold_start.LENGTHS:
         split = cold_start.truncate_histories(setting, users, known)
         tests.append(split.test.hash)
         for user in users:
-            newest = setting.split.train.of_user(user).item[-known:] if known else np.zeros(0)
+            newest = setting.ctx.split.train.of_user(user).item[-known:] if known else np.zeros(0)
             assert split.train.of_user(user).item.tolist() == newest.tolist()
         rest = split.train.select(~np.isin(split.train.user, users))
-        assert rest.hash == setting.split.train.select(others).hash
+        assert rest.hash == setting.ctx.split.train.select(others).hash
     assert len(set(tests)) == 1
 
 
 def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
     users = cold_start.eligible_users(setting)[:4]
     data, split = cold_start.duplicate_users(setting, users, (0, 2))
-    first = int(setting.dataset.user_ids.max()) + 1
-    assert len(split.test) == 2 * len(setting.split.test.of_users(users))
+    first = int(setting.ctx.dataset.user_ids.max()) + 1
+    assert len(split.test) == 2 * len(setting.ctx.split.test.of_users(users))
     for at, user in enumerate(users):
         for group, known in enumerate((0, 2)):
             copy = first + group * len(users) + at
             assert len(split.train.of_user(copy)) == known
-            assert split.test.of_user(copy).item.tolist() == setting.split.test.of_user(user).item.tolist()
-            assert data.user(copy).occupation == setting.dataset.user(user).occupation
+            assert split.test.of_user(copy).item.tolist() == setting.ctx.split.test.of_user(user).item.tolist()
+            assert data.user(copy).occupation == setting.ctx.dataset.user(user).occupation
     assert not np.isin(split.train.user, users).any()
 
 
@@ -165,7 +165,7 @@ def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatc
 
 def test_planted_changes_are_what_they_say(setting) -> None:
     shifts, joined, own, test = taste_shift.plant_shifts(setting)
-    train, partner = setting.split.train, {s.user: s.other for s in shifts}
+    train, partner = setting.ctx.split.train, {s.user: s.other for s in shifts}
     assert all(partner[partner[u]] == u for u in partner), "pairs, each user in one"
     for change in shifts:
         rows, control = joined[change.user], own[change.user]
@@ -181,7 +181,7 @@ def test_planted_changes_are_what_they_say(setting) -> None:
         early = taste_shift._effects(taste_shift._rated(setting, rows.slice(0, 20)))
         assert early[change.genre] * late[change.genre] < 0
         assert (late[change.genre] > 0) == (change.direction == 1)
-        of_other = setting.split.test.of_user(change.other).item.tolist()
+        of_other = setting.ctx.split.test.of_user(change.other).item.tolist()
         assert set(test.of_user(change.user).item.tolist()) <= set(of_other)
 
 
@@ -214,10 +214,11 @@ def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> No
     from lusifer.evaluation import simulation
 
     real = base.simulate
+    dead = next(a.model.version for a in ablation.arms(paid) if a.name == "Without metadata")
 
-    def failing(*given, **named):
-        found = real(*given, **named)
-        if "metadata" in str(named.get("on_progress").__defaults__):
+    def failing(ctx, model, *given, **named):
+        found = real(ctx, model, *given, **named)
+        if model.version == dead:
             found.answers.expected[:] = np.nan
         return found
 
@@ -279,7 +280,7 @@ def test_masked_titles_tell_nothing_and_change_nothing_else(setting) -> None:
         plain, other = known.split.train.of_user(user), hidden.split.train.of_user(user)
         assert plain.rating.tolist() == other.rating.tolist()
         for a, b in zip(plain.item.tolist(), other.item.tolist(), strict=True):
-            first, second = setting.dataset.item(a), hidden.dataset.item(b)
+            first, second = setting.ctx.dataset.item(a), hidden.dataset.item(b)
             assert (first.genres, first.year) == (second.genres, second.year)
             assert first.name not in second.title and a != b and second.title.startswith("Film ")
     assert hidden.dataset.hash != known.dataset.hash and hidden.split.train.mean == known.split.train.mean
@@ -290,7 +291,7 @@ def test_a_loop_feeds_itself_what_it_said_and_nothing_known(setting, made) -> No
     fed = rows[(rows["kind"] == "fed") & (rows["way"] == closed_loop.FED)]
     known = {
         (u, i)
-        for t in (setting.split.train, setting.split.test)
+        for t in (setting.ctx.split.train, setting.ctx.split.test)
         for u, i in zip(t.user.tolist(), t.item.tolist(), strict=True)
     }
     assert not known & set(zip(fed["user_id"], fed["item_id"], strict=True))
@@ -402,7 +403,7 @@ def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
     def cancelled() -> bool:
         return len(openai_server.requests) >= stop_after[0]
 
-    def make(run: str) -> RunContext:
+    def make(run: str) -> ExperimentSetup:
         return replace(paid, model=replace(paid.model, run=run or None), cancelled=cancelled, workers=1)
 
     with pytest.raises(CancelledError):

@@ -20,7 +20,7 @@ from lusifer.evaluation import (
     sample_users,
     scores,
 )
-from lusifer.simulator import StatisticalUserModel
+from lusifer.simulator import RunContext, StatisticalUserModel
 
 RATINGS = arrays(float, 30, elements=st.floats(1, 5, width=16))
 
@@ -133,9 +133,9 @@ def test_all_predictors_are_compared_on_the_same_rows(ml100k, last10) -> None:
             lost = replace(made[0], rating=None, expected=None, failure="lost")
             return (lost, *made[1:])
 
-    found = evaluate(ml100k, last10, ["constant", SIMULATOR], users=[1, 2, 3], model=Forgetful(), seed=0)
+    found = evaluate(RunContext(ml100k, last10, seed=0), ["constant", SIMULATOR], users=[1, 2, 3], model=Forgetful())
     assert len(found.test) == 30 and found.rows == 27 == len(found.frame())
-    whole = evaluate(ml100k, last10, ["constant"], users=[1, 2, 3])
+    whole = evaluate(RunContext(ml100k, last10), ["constant"], users=[1, 2, 3])
     assert whole.rows == 30 and whole.scores()["constant"] != found.scores()["constant"]
     assert set(found.frame()) == {
         "user_id",
@@ -157,20 +157,17 @@ def test_samples_are_seeded_users_with_both_parts(last10) -> None:
 def test_bad_requests_and_cancel(ml100k, last10) -> None:
     for names in ([], ["constant", "constant"], ["oracle"]):
         with pytest.raises(InvalidInputError):
-            evaluate(ml100k, last10, names)
+            evaluate(RunContext(ml100k, last10), names)
     with pytest.raises(InvalidInputError):
-        evaluate(ml100k, last10, ["constant"], users=[])
+        evaluate(RunContext(ml100k, last10), ["constant"], users=[])
     with pytest.raises(InvalidInputError, match="needs a model"):
-        evaluate(ml100k, last10, [SIMULATOR])
+        evaluate(RunContext(ml100k, last10), [SIMULATOR])
     asked = []
     with pytest.raises(CancelledError):
         evaluate(
-            ml100k,
-            last10,
+            RunContext(ml100k, last10, on_progress=lambda d, n, w: asked.append(d), cancelled=lambda: len(asked) > 4),
             [SIMULATOR],
             model=StatisticalUserModel(),
-            on_progress=lambda d, n, w: asked.append(d),
-            cancelled=lambda: len(asked) > 4,
         )
     assert len(asked) < 10
 

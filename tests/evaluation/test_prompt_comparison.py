@@ -16,7 +16,7 @@ from lusifer.evaluation import prompt_comparison
 from lusifer.evaluation.metrics import scores
 from lusifer.evaluation.prompt_comparison import Candidate
 from lusifer.llm import create_llm
-from lusifer.simulator import LLMUserModel, StatisticalUserModel
+from lusifer.simulator import LLMUserModel, RunContext, StatisticalUserModel
 from lusifer.simulator.community import pair_keys
 from tests.servers.openai import KEY
 
@@ -60,10 +60,7 @@ def test_the_sample_is_seeded_stratified_and_of_its_group(ml100k, last10) -> Non
 def made(ml100k, last10):
     sample = prompt_comparison.draw_sample(ml100k, last10, 15, 10, seed=0, candidates=development(ml100k.user_ids))
     found = prompt_comparison.run_trials(
-        ml100k,
-        sample,
-        [Candidate("plain", StatisticalUserModel()), Candidate("shifted", Shifted())],
-        None,
+        RunContext(ml100k, sample), [Candidate("plain", StatisticalUserModel()), Candidate("shifted", Shifted())]
     )
     return sample, found, prompt_comparison.summary(sample, found), prompt_comparison.table(sample, found)
 
@@ -102,7 +99,7 @@ def test_the_most_worsened_come_first(made) -> None:
 def test_one_user_has_no_interval(ml100k, last10) -> None:
     sample = prompt_comparison.draw_sample(ml100k, last10, 1, 5)
     found = prompt_comparison.run_trials(
-        ml100k, sample, [Candidate("a", StatisticalUserModel()), Candidate("b", Shifted())], None
+        RunContext(ml100k, sample), [Candidate("a", StatisticalUserModel()), Candidate("b", Shifted())]
     )
     row = prompt_comparison.summary(sample, found)["candidates"]["b"]["rmse"]
     assert row["value"] is not None and row["delta_low"] is None and row["detectable"] is None
@@ -112,9 +109,9 @@ def test_candidates_must_differ(ml100k, last10) -> None:
     sample = prompt_comparison.draw_sample(ml100k, last10, 2, 2)
     one = StatisticalUserModel()
     with pytest.raises(InvalidInputError, match="same name"):
-        prompt_comparison.run_trials(ml100k, sample, [Candidate("a", one), Candidate("a", Shifted())], None)
+        prompt_comparison.run_trials(RunContext(ml100k, sample), [Candidate("a", one), Candidate("a", Shifted())])
     with pytest.raises(InvalidInputError, match="the same"):
-        prompt_comparison.run_trials(ml100k, sample, [Candidate("a", one), Candidate("b", one)], None)
+        prompt_comparison.run_trials(RunContext(ml100k, sample), [Candidate("a", one), Candidate("b", one)])
 
 
 def test_an_answer_that_two_versions_share_counts_for_both(ml100k, last10, store, openai_server, monkeypatch) -> None:
@@ -127,11 +124,7 @@ def test_an_answer_that_two_versions_share_counts_for_both(ml100k, last10, store
     models = [LLMUserModel(create_llm("openai:a", store), p, run="r") for p in (one, other)]
     openai_server.behave("garbage", "503")
     found = prompt_comparison.run_trials(
-        ml100k,
-        sample,
-        [Candidate("one", models[0]), Candidate("other", models[1])],
-        store,
-        workers=2,
+        RunContext(ml100k, sample, store, workers=2), [Candidate("one", models[0]), Candidate("other", models[1])]
     )
     summary = prompt_comparison.summary(sample, found)["candidates"]
     fresh = store.run_usage_by_version("r")
@@ -181,7 +174,7 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
 
     sample = prompt_comparison.draw_sample(ml100k, last10, 8, 3)
     whole, short = Candidate("whole", StatisticalUserModel()), Candidate("short", Short())
-    found = prompt_comparison.run_trials(ml100k, sample, [whole, short], None)
+    found = prompt_comparison.run_trials(RunContext(ml100k, sample), [whole, short])
     made = prompt_comparison.summary(sample, found)
     counts = [min(len(last10.train.of_user(int(u))), 20) for u in sample.test.user_ids]
     assert made["forecasts"] == sum(counts)
@@ -192,7 +185,7 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
     )
     want = np.sqrt(np.mean((said.expected[late] - said.rating[late]) ** 2))
     assert made["candidates"]["whole"]["forecast"]["value"] == pytest.approx(want)
-    failing = prompt_comparison.run_trials(ml100k, sample, [whole, Candidate("failing", Failing())], None)
+    failing = prompt_comparison.run_trials(RunContext(ml100k, sample), [whole, Candidate("failing", Failing())])
     rows = prompt_comparison.summary(sample, failing)["candidates"]
     assert rows["failing"]["users_failed"] > 0
     assert rows["failing"]["faithfulness"]["delta"] == pytest.approx(0), "the same users are looked at"
@@ -204,15 +197,21 @@ def test_usage_that_has_been_pruned_is_not_zero(ml100k, last10, store, openai_se
     sample = prompt_comparison.draw_sample(ml100k, last10, 2, 2)
     model = LLMUserModel(create_llm("openai:a", store), prompts.load(), run="r")
     other = LLMUserModel(create_llm("openai:b", store), prompts.load(), run="r")
-    first = prompt_comparison.run_trials(ml100k, sample, [Candidate("a", model), Candidate("b", other)], store)
+    first = prompt_comparison.run_trials(
+        RunContext(ml100k, sample, store), [Candidate("a", model), Candidate("b", other)]
+    )
     tokens = prompt_comparison.summary(sample, first)["candidates"]["a"]["tokens"]["value"]
     # the same version on another split does not count here
     elsewhere = prompt_comparison.draw_sample(ml100k, splits.make(ml100k, "last-5"), 2, 2)
-    prompt_comparison.run_trials(ml100k, elsewhere, [Candidate("a", model)], store)
-    again = prompt_comparison.run_trials(ml100k, sample, [Candidate("a", model), Candidate("b", other)], store)
+    prompt_comparison.run_trials(RunContext(ml100k, elsewhere, store), [Candidate("a", model)])
+    again = prompt_comparison.run_trials(
+        RunContext(ml100k, sample, store), [Candidate("a", model), Candidate("b", other)]
+    )
     assert prompt_comparison.summary(sample, again)["candidates"]["a"]["tokens"]["value"] == tokens > 0
     store.prune_calls(keep=0)
-    gone = prompt_comparison.run_trials(ml100k, sample, [Candidate("a", model), Candidate("b", other)], store)
+    gone = prompt_comparison.run_trials(
+        RunContext(ml100k, sample, store), [Candidate("a", model), Candidate("b", other)]
+    )
     assert prompt_comparison.summary(sample, gone)["candidates"]["a"]["tokens"]["value"] is None
 
 
@@ -229,6 +228,6 @@ def test_a_template_that_fails_for_a_user_fails_for_that_user(
         "{% if '" + age[3:20] + "' in about %}{{ nobody }}{% endif %}{% for i in items %}{{ i.id }}{% endfor %}",
     )
     (trial,) = prompt_comparison.run_trials(
-        ml100k, sample, [Candidate("odd", LLMUserModel(create_llm("openai:a", store), odd))], store
+        RunContext(ml100k, sample, store), [Candidate("odd", LLMUserModel(create_llm("openai:a", store), odd))]
     )
     assert trial.simulation.failed >= 1 and np.isfinite(trial.simulation.answers.expected).any()

@@ -10,10 +10,10 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
-from lusifer.evaluation import population, tables
 from lusifer.llm import Budget, create_llm
 from lusifer.llm.batch import BatchAPI
 from lusifer.llm.budget import SpendingLimit
+from lusifer.runs import population, tables
 from lusifer.simulator import LLMUserModel
 from lusifer.simulator.batch_planner import ask_in_waves
 from tests.servers.openai import KEY

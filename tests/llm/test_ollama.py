@@ -14,7 +14,7 @@ from lusifer.errors import CancelledError, ModelError
 from lusifer.llm import Endpoint, Message
 from lusifer.llm import ollama as client
 from lusifer.llm.ollama import Ollama
-from lusifer.simulator import LLMUserModel, make_evolution_spec, rate_items, run_evolution, user_model
+from lusifer.simulator import LLMUserModel, UserModelConfig, make_evolution_spec, rate_items, run_evolution
 from lusifer.simulator.answers import ratings_schema
 from tests.conftest import TEST_DATA
 from tests.servers.ollama import OllamaServer
@@ -142,7 +142,7 @@ def test_pulling(server) -> None:
 def test_a_user_end_to_end(server, ml100k, last10, store, monkeypatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", server.url)
     server.mass = 0.9
-    simulated = user_model("ollama:qwen05", store)
+    simulated = UserModelConfig("ollama:qwen05").build(store)
     assert isinstance(simulated, LLMUserModel)
     what = make_evolution_spec(ml100k, last10, 405, simulated)
     steps = list(run_evolution(ml100k, last10, simulated, what, store))

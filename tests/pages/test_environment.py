@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lusifer.evaluation import tables
+from lusifer.runs import tables
 from lusifer.store import Store
 from lusifer.ui import state
 from tests.conftest import PATIENCE

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from lusifer import store as storing
-from lusifer.evaluation import tables
+from lusifer.runs import tables
 from lusifer.ui import state
 from tests.conftest import PATIENCE, ROOT, write_tiny
 from tests.servers.openai import KEY

@@ -11,7 +11,7 @@ from lusifer.datasets import RatingScale, splits
 from lusifer.datasets.dataset import Details
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import scores, simulation
-from lusifer.simulator import StatisticalUserModel, community
+from lusifer.simulator import RunContext, StatisticalUserModel, community
 from lusifer.simulator.calibration import PARTS, Calibrator
 
 SCALE = RatingScale(1.0, 5.0, 1.0)
@@ -139,11 +139,11 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
     """Read back they are the same; other details, another seed or other training ratings are others."""
     monkeypatch.setattr(simulation, "MAX_TEACHERS", 40)
     model = StatisticalUserModel()
-    made = simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)
+    made = simulation.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)
     (file,) = tmp_path.iterdir()
-    plain = simulation.teacher_forecasts(ml100k, last10, model)
+    plain = simulation.collect_forecasts(RunContext(ml100k, last10), model)
     monkeypatch.setattr(simulation, "evolve", None)  # nobody forecasts again
-    again = simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)
+    again = simulation.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)
     for found in (made, again):
         for name, values in plain.arrays().items():
             np.testing.assert_array_equal(values, found.arrays()[name], err_msg=name)
@@ -158,22 +158,22 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
     scale = replace(ml100k, scale=RatingScale(1.0, 10.0, 1.0))
     few = last10.train.user_ids[:30].tolist()
     short = splits.Split("few", last10.train.of_users(few), last10.test)
-    for data, split, by, more in (
-        (ml100k, last10, model, {"seed": 1}),
-        (ml100k, cut, model, {}),
-        (ml100k.with_details(known), last10, model, {}),
-        (scale, last10, model, {}),
-        (ml100k, last10, other, {}),
-        (ml100k, last10, model, {"history": 20}),
-        (ml100k, last10, model, {"batch_size": 5}),
-        (ml100k, short, model, {}),
+    for data, split, by, seed, more in (
+        (ml100k, last10, model, 1, {}),
+        (ml100k, cut, model, 0, {}),
+        (ml100k.with_details(known), last10, model, 0, {}),
+        (scale, last10, model, 0, {}),
+        (ml100k, last10, other, 0, {}),
+        (ml100k, last10, model, 0, {"history": 20}),
+        (ml100k, last10, model, 0, {"batch_size": 5}),
+        (ml100k, short, model, 0, {}),
     ):
         with pytest.raises(TypeError):
-            simulation.teacher_forecasts(data, split, by, folder=tmp_path, **more)
+            simulation.collect_forecasts(RunContext(data, split, cache_dir=tmp_path, seed=seed), by, **more)
     whole = file.read_bytes()
     damaged = [b"PK torn", whole[: len(whole) // 2], whole.replace(b"cuts", b"cats")]
     np.save(tmp_path / "plain.npy", np.zeros(3))
     for said in (*damaged, (tmp_path / "plain.npy").read_bytes()):
         file.write_bytes(said)
         with pytest.raises(TypeError):
-            simulation.teacher_forecasts(ml100k, last10, model, folder=tmp_path)
+            simulation.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)

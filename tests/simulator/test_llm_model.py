@@ -11,7 +11,7 @@ from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation import SIMULATOR, evaluate
 from lusifer.llm import CachedLLM, Endpoint
 from lusifer.llm.openai_compatible import OpenAICompatible
-from lusifer.simulator import LLMUserModel, make_evolution_spec, rate_items, run_evolution, user_model
+from lusifer.simulator import LLMUserModel, RunContext, UserModelConfig, make_evolution_spec, rate_items, run_evolution
 from lusifer.simulator.estimate import estimate_evolution, estimate_rating, estimate_users
 from lusifer.simulator.evolution import context_after
 from tests.servers.openai import KEY
@@ -173,14 +173,14 @@ def test_little_mass_on_the_scale_is_not_trusted(ml100k, last10, model, store, o
 def test_samples_are_drawn_where_there_are_no_probabilities(ml100k, last10, store, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    model = user_model("openai:small", store, samples=3)
+    model = UserModelConfig("openai:small", samples=3).build(store)
     what, steps = _evolve(ml100k, last10, model, store)
     before = len(openai_server.requests)
     made = rate_items(ml100k, last10, model, what, steps, ml100k.items_of([2, 3]), store)
     assert len(openai_server.requests) - before == 3, "each draw is an answer of its own"
     assert openai_server.requests[-1]["temperature"] > 0
     assert all(m.how == "samples" and m.std == 0 for m in made)
-    assert model.version != user_model("openai:small", store).version
+    assert model.version != UserModelConfig("openai:small").build(store).version
 
 
 @pytest.mark.parametrize(("way", "kind"), [("404", "not-found"), ("401", "auth")])
@@ -196,7 +196,7 @@ def test_what_a_person_must_mend_ends_the_work(ml100k, last10, model, store, ope
 def test_the_simulator_row_counts_what_failed(ml100k, last10, model, store, openai_server) -> None:
     users = [1, 2]
     openai_server.behave(*["ok"] * 4, "missing", "garbage", *["ok"] * 5)
-    found = evaluate(ml100k, last10, [SIMULATOR, "bias"], users=users, model=model, store=store)
+    found = evaluate(RunContext(ml100k, last10, store), [SIMULATOR, "bias"], users=users, model=model)
     assert len(found.test) == 20 and found.rows == 19
     assert len(openai_server.requests) == 11, "4 updates and one call a user, and one repair"
 
@@ -204,10 +204,10 @@ def test_the_simulator_row_counts_what_failed(ml100k, last10, model, store, open
 def test_many_users_at_a_time_give_the_same(ml100k, last10, model, store, openai_server) -> None:
     users = [1, 2, 3, 4, 5, 6]
     openai_server.delay = 0.02
-    at_once = evaluate(ml100k, last10, [SIMULATOR], users=users, model=model, store=store, workers=6)
+    at_once = evaluate(RunContext(ml100k, last10, store, workers=6), [SIMULATOR], users=users, model=model)
     assert openai_server.most > 2
     asked = len(openai_server.requests)
-    again = evaluate(ml100k, last10, [SIMULATOR], users=users, model=model, store=store)
+    again = evaluate(RunContext(ml100k, last10, store), [SIMULATOR], users=users, model=model)
     assert len(openai_server.requests) == asked
     assert (at_once.predictions[SIMULATOR].values == again.predictions[SIMULATOR].values).all()
 
@@ -215,7 +215,7 @@ def test_many_users_at_a_time_give_the_same(ml100k, last10, model, store, openai
 def test_a_wrong_key_stops_all_workers(ml100k, last10, model, store, openai_server) -> None:
     openai_server.always = "401"
     with pytest.raises(ModelError) as failed:
-        evaluate(ml100k, last10, [SIMULATOR], users=range(1, 200), model=model, store=store, workers=4)
+        evaluate(RunContext(ml100k, last10, store, workers=4), [SIMULATOR], users=range(1, 200), model=model)
     assert failed.value.kind == "auth" and len(openai_server.requests) <= 8
 
 
@@ -247,10 +247,10 @@ def test_estimates_learn_from_what_calls_used(ml100k, last10, model, store, open
 
 
 def test_specs(store) -> None:
-    assert user_model("builtin", None).spec == "builtin"
+    assert UserModelConfig("builtin").build(None).spec == "builtin"
     for wrong in ("", "openai:", "openai: ", "gpt-4", "ollama", "nowhere:x"):
         with pytest.raises(InvalidInputError, match="names no model"):
-            user_model(wrong, store)
+            UserModelConfig(wrong).build(store)
     with pytest.raises(InvalidInputError, match="need the database"):
-        user_model("openai:x", None)
-    assert user_model("ollama:gemma3:4b", store).spec == "ollama:gemma3:4b"
+        UserModelConfig("openai:x").build(None)
+    assert UserModelConfig("ollama:gemma3:4b").build(store).spec == "ollama:gemma3:4b"

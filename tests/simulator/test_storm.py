@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,8 +20,8 @@ from lusifer.llm import CachedLLM, Endpoint, openai_compatible
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM
 from lusifer.llm.retry import RetryingLLM
-from lusifer.simulator import LLMUserModel, make_evolution_spec, rate_items, run_evolution
-from tests.conftest import ROOT
+from lusifer.simulator import LLMUserModel, RunContext, make_evolution_spec, rate_items, run_evolution
+from tests.conftest import PATIENCE, ROOT
 from tests.servers.openai import KEY
 
 TROUBLE = (
@@ -88,7 +87,7 @@ def test_two_thousand_calls_with_faults(ml100k, last10, model, store, openai_ser
     ways = tuple(w for w in TROUBLE if w != "hang")
     openai_server.faults = (0.3, ways)
     users = last10.test.user_ids[:460].tolist()
-    found = evaluate(ml100k, last10, [SIMULATOR, "bias"], users=users, model=model, store=store, workers=16)
+    found = evaluate(RunContext(ml100k, last10, store, workers=16), [SIMULATOR, "bias"], users=users, model=model)
     assert len(openai_server.requests) >= 2000
     faults = sum(n for way, n in openai_server.seen.items() if way != "ok")
     assert faults > 0.25 * len(openai_server.requests)
@@ -113,7 +112,7 @@ def test_two_thousand_calls_with_faults(ml100k, last10, model, store, openai_ser
 
     openai_server.faults = (0.0, ())
     asked = len(openai_server.requests)
-    again = evaluate(ml100k, last10, [SIMULATOR], users=users, model=model, store=store, workers=16)
+    again = evaluate(RunContext(ml100k, last10, store, workers=16), [SIMULATOR], users=users, model=model)
     assert np.isfinite(again.predictions[SIMULATOR].values).all(), "and a second run mends the rest"
     assert len(openai_server.requests) - asked < asked / 2
 
@@ -161,11 +160,11 @@ def test_killed_at_any_moment_it_goes_on_without_repeating(data_dir, openai_serv
             stderr=subprocess.DEVNULL,
         )
         goal = len(openai_server.requests) + 25
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while len(openai_server.requests) < goal and time.monotonic() < until and child.poll() is None:
             time.sleep(0.01)
         if child.poll() is None:
-            os.kill(child.pid, signal.SIGKILL)
+            child.kill()
             killed += 1
         child.wait()
         child.communicate()

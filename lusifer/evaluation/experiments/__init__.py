@@ -16,10 +16,10 @@ from lusifer.evaluation.experiments import (
     repeatability,
     taste_shift,
 )
-from lusifer.evaluation.experiments.base import Panel, Point, Result, RunContext
+from lusifer.evaluation.experiments.base import ExperimentSetup, Panel, Point, Result
 from lusifer.simulator.estimate import Estimate
 
-__all__ = ["EXPERIMENTS", "Experiment", "Panel", "Point", "Result", "RunContext", "find"]
+__all__ = ["EXPERIMENTS", "Experiment", "ExperimentSetup", "Panel", "Point", "Result", "find"]
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class Experiment:
     module: types.ModuleType
     options: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
 
-    def estimate(self, ctx: RunContext) -> Estimate:
+    def estimate(self, setup: ExperimentSetup) -> Estimate:
         """What it will ask of a language model, less what is stored.
 
         Raises:
             InvalidInputError: too few users fit.
         """
-        result: Estimate = self.module.estimate(ctx)
+        result: Estimate = self.module.estimate(setup)
         return result
 
-    def run(self, ctx: RunContext) -> Result:
+    def run(self, setup: ExperimentSetup) -> Result:
         """Do it.
 
         Raises:
@@ -49,7 +49,7 @@ class Experiment:
             ModelError: the model can't be asked.
             CancelledError: somebody stopped it; what was answered is kept.
         """
-        result: Result = self.module.run(ctx)
+        result: Result = self.module.run(setup)
         return result
 
 

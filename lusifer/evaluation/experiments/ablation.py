@@ -9,7 +9,7 @@ import numpy as np
 
 from lusifer.datasets import Item
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
 from lusifer.prompts import PromptSet
 from lusifer.prompts.sandbox import variables_of
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, UserModel
@@ -88,33 +88,34 @@ BUILTIN_PARTS = {
 }
 
 
-def arms(ctx: RunContext) -> list[Arm]:
+def arms(setup: ExperimentSetup) -> list[Arm]:
     """Everything, each part left out, and with community evidence where that is prepared."""
-    model: Any = ctx.model
+    model: Any = setup.model
     models: dict[str, UserModel] = {WHOLE: model}
     if isinstance(model, LLMUserModel):
         models |= {
-            name: replace(model, prompts=p) for name, p in variants(model, details=bool(ctx.dataset.details)).items()
+            name: replace(model, prompts=p)
+            for name, p in variants(model, details=bool(setup.ctx.dataset.details)).items()
         }
     else:
         models |= {name: Without(part) for name, part in BUILTIN_PARTS.items()}
-    made = [Arm(name, ctx.sample, m) for name, m in models.items()]
-    if ctx.evidence_variant is not None:
-        told, community = ctx.evidence_variant
-        made.append(Arm(EVIDENCE, ctx.sample, told, community=community))
+    made = [Arm(name, setup.sample, m) for name, m in models.items()]
+    if setup.evidence_variant is not None:
+        told, community = setup.evidence_variant
+        made.append(Arm(EVIDENCE, setup.sample, told, community=community))
     return made
 
 
-def estimate(ctx: RunContext) -> Estimate:
+def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(ctx, arms(ctx))
+    return base.estimate_cost(setup, arms(setup))
 
 
-def run(ctx: RunContext) -> Result:
+def run(setup: ExperimentSetup) -> Result:
     """Final and forecast error of every arm against everything."""
-    names = arms(ctx)
-    simulations, dead = base.drop_failed_arms(base.run_arms(ctx, names), WHOLE)
-    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
+    names = arms(setup)
+    simulations, dead = base.drop_failed_arms(base.run_arms(setup, names), WHOLE)
+    test, boot = setup.test, Bootstrap(setup.test.user_ids, setup.ctx.seed)
     true = test.rating.astype(float)
     same = base.all_finite(*(s.answers.expected for s in simulations.values()))
     rmse = {n: boot.rmse(test.user[same], (s.answers.expected - true)[same]) for n, s in simulations.items()}
@@ -142,7 +143,7 @@ def run(ctx: RunContext) -> Result:
     ]
     spent = []
     for arm in names:
-        users, used = base.tokens_per_user(ctx, arm)
+        users, used = base.tokens_per_user(setup, arm)
         if len(users):
             spent.append(boot.mean(users, used).point("Tokens per user", arm.name))
     if spent:
@@ -152,11 +153,11 @@ def run(ctx: RunContext) -> Result:
     if EVIDENCE in deltas:
         second += f" Community evidence changes it by {base.format_figure(deltas[EVIDENCE], signed=True)}, {base.describe_significance(deltas[EVIDENCE])}."
     notes = []
-    if not isinstance(ctx.model, LLMUserModel):
+    if not isinstance(setup.model, LLMUserModel):
         notes.append(
             "The built-in rates by measured preferences and its profile only describes them, so there is no profile to remove."
         )
-    if ctx.evidence_variant is None:
+    if setup.evidence_variant is None:
         notes.append("Community evidence is off, or not prepared for this split, so that arm was skipped.")
     figures = {n: d.json for n, d in deltas.items()}
     return Result(

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation.simulation import SimulationResult, simulate
-from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import LLMUserModel, UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
 from lusifer.simulator.estimate import Estimate, estimate_users
+from lusifer.simulator.run_context import RunContext
 from lusifer.simulator.types import Profile
-from lusifer.store import Store
 
 Floats = NDArray[np.float64]
 DRAWS = 1000
@@ -35,47 +33,32 @@ MIN_USERS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class RunContext:
+class ExperimentSetup:
     """What an experiment is run with.
 
     Attributes:
-        users: whose test ratings are looked at.
         model: asked without community evidence.
+        users: whose test ratings are looked at.
         evidence_variant: the same model with evidence and what it is told, where that is prepared.
-        folder: where heavy baselines' predictions and the built-in's forecasts are kept.
         options: by name, see `Experiment.options`.
     """
 
-    dataset: Dataset
-    split: Split
+    ctx: RunContext
     model: UserModel
     users: tuple[int, ...]
-    store: Store | None = None
     evidence_variant: tuple[UserModel, Community] | None = None
-    folder: Path | None = None
-    seed: int = 0
-    workers: int = 1
-    on_progress: Progress = ignore_progress
-    cancelled: Callable[[], bool] = lambda: False
     options: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def test(self) -> RatingTable:
         """The test ratings of the users."""
-        return self.split.test.of_users(self.users)
+        return self.ctx.split.test.of_users(self.users)
 
     @property
     def sample(self) -> Split:
         """The split with the sample's test ratings alone: named as the whole, what is stored is shared."""
-        return Split(self.split.name, self.split.train, self.test, self.split.files)
-
-    def stop(self) -> None:
-        """
-        Raises:
-            CancelledError: somebody asked for the end.
-        """
-        if self.cancelled():
-            raise CancelledError("The experiment was stopped.", "Answers so far are saved: run it again to continue.")
+        split = self.ctx.split
+        return Split(split.name, split.train, self.test, split.files)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +126,9 @@ class Result:
 # ---- simulating --------------------------------------------------------------------------------------
 
 
-def run_arms(ctx: RunContext, arms: Sequence[Arm], before: int = 0, after: int = 0) -> dict[str, SimulationResult]:
+def run_arms(
+    setup: ExperimentSetup, arms: Sequence[Arm], before: int = 0, after: int = 0
+) -> dict[str, SimulationResult]:
     """Every arm simulated, by name.
 
     Args:
@@ -157,39 +142,36 @@ def run_arms(ctx: RunContext, arms: Sequence[Arm], before: int = 0, after: int =
     total, done = before + sum(sizes) + after, before
     simulations = {}
     for arm, size in zip(arms, sizes, strict=True):
-        ctx.stop()
+        setup.ctx.raise_if_cancelled()
 
         def on_progress(done_here: int, _: int, __: str = "", done: int = done, name: str = arm.name) -> None:
-            ctx.on_progress(done + done_here, total, name)
+            setup.ctx.on_progress(done + done_here, total, name)
 
         simulations[arm.name] = simulate(
-            arm.dataset or ctx.dataset,
-            arm.split,
+            replace(arm_context(setup, arm), on_progress=on_progress),
             arm.model,
             arm.split.test,
-            _kept(ctx, arm),
             forecasts=True,
             community=arm.community,
             history=arm.history,
             batch_size=arm.batch_size,
-            on_progress=on_progress,
-            cancelled=ctx.cancelled,
-            workers=ctx.workers,
         )
         done += size
     return simulations
 
 
-def _kept(ctx: RunContext, arm: Arm) -> Store | None:
-    """The built-in is computed anew each time: that is faster than reading it."""
-    return ctx.store if isinstance(arm.model, LLMUserModel) else None
+def arm_context(setup: ExperimentSetup, arm: Arm) -> RunContext:
+    """What an arm is simulated with; the built-in is computed anew each time: that is faster than reading it."""
+    ctx = setup.ctx
+    store = ctx.store if isinstance(arm.model, LLMUserModel) else None
+    return replace(ctx, dataset=arm.dataset or ctx.dataset, split=arm.split, store=store)
 
 
-def estimate_cost(ctx: RunContext, arms: Sequence[Arm]) -> Estimate:
+def estimate_cost(setup: ExperimentSetup, arms: Sequence[Arm]) -> Estimate:
     """What the arms will ask, less what is stored. An answer that two arms share is counted twice."""
     total = Estimate(dollars=0.0)
     for arm in arms:
-        dataset = arm.dataset or ctx.dataset
+        dataset = arm.dataset or setup.ctx.dataset
         plans = [
             make_evolution_spec(
                 dataset,
@@ -202,15 +184,15 @@ def estimate_cost(ctx: RunContext, arms: Sequence[Arm]) -> Estimate:
             )
             for u in arm.split.test.user_ids
         ]
-        total += estimate_users(dataset, arm.split, plans, arm.model, ctx.store, community=arm.community)
+        total += estimate_users(dataset, arm.split, plans, arm.model, setup.ctx.store, community=arm.community)
     return total
 
 
-def tokens_per_user(ctx: RunContext, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
+def tokens_per_user(setup: ExperimentSetup, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
     """Users and the tokens that their calls took in an arm; nobody for the built-in."""
-    if ctx.store is None or not isinstance(arm.model, LLMUserModel):
+    if setup.ctx.store is None or not isinstance(arm.model, LLMUserModel):
         return np.zeros(0, dtype=np.int64), np.zeros(0)
-    dataset = arm.dataset or ctx.dataset
+    dataset = arm.dataset or setup.ctx.dataset
     evolution_ids = {
         int(u): make_evolution_spec(
             dataset,
@@ -223,7 +205,7 @@ def tokens_per_user(ctx: RunContext, arm: Arm) -> tuple[NDArray[np.int64], Float
         ).id
         for u in arm.split.test.user_ids
     }
-    usage = ctx.store.usage_by_evolution(list(evolution_ids.values()))
+    usage = setup.ctx.store.usage_by_evolution(list(evolution_ids.values()))
     tokens_by_user = {u: usage[p]["tokens"] for u, p in evolution_ids.items() if p in usage}
     return np.array(list(tokens_by_user), dtype=np.int64), np.array(list(tokens_by_user.values()), dtype=float)
 
@@ -428,13 +410,13 @@ def describe_significance(figure: Figure) -> str:
     return "significant" if figure.is_significant else "not significant"
 
 
-def require_users(ctx: RunContext, minimum: int, property: str, eligible: Sequence[int]) -> None:
+def require_users(setup: ExperimentSetup, minimum: int, property: str, eligible: Sequence[int]) -> None:
     """
     Raises:
         InvalidInputError: too few users can be looked at.
     """
     if len(eligible) < minimum:
         raise InvalidInputError(
-            f"{len(eligible)} of the {len(ctx.users)} users {property}; at least {minimum} are needed.",
+            f"{len(eligible)} of the {len(setup.users)} users {property}; at least {minimum} are needed.",
             "Use a larger sample, or another seed.",
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
 from lusifer.simulator.estimate import Estimate
 
 USUAL = (40, 10)
@@ -25,23 +25,23 @@ def pairs() -> list[tuple[int, int]]:
     return list(dict.fromkeys(result))
 
 
-def arms(ctx: RunContext) -> list[Arm]:
+def arms(setup: ExperimentSetup) -> list[Arm]:
     """One arm a (history, batch size)."""
-    return [Arm(_name(h, b), ctx.sample, ctx.model, h, b) for h, b in pairs()]
+    return [Arm(_name(h, b), setup.sample, setup.model, h, b) for h, b in pairs()]
 
 
-def estimate(ctx: RunContext) -> Estimate:
+def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(ctx, arms(ctx))
+    return base.estimate_cost(setup, arms(setup))
 
 
-def run(ctx: RunContext) -> Result:
+def run(setup: ExperimentSetup) -> Result:
     """Final error and tokens of every arm, forecast error by ratings seen."""
-    ways = arms(ctx)
-    simulations, dead = base.drop_failed_arms(base.run_arms(ctx, ways), _name(*USUAL))
+    ways = arms(setup)
+    simulations, dead = base.drop_failed_arms(base.run_arms(setup, ways), _name(*USUAL))
     tried = [p for p in pairs() if _name(*p) in simulations]
-    test = ctx.test
-    boot = Bootstrap(test.user_ids, ctx.seed)
+    test = setup.test
+    boot = Bootstrap(test.user_ids, setup.ctx.seed)
     true = test.rating.astype(float)
     same = base.all_finite(*(s.answers.expected for s in simulations.values()))
     rmse = {
@@ -54,7 +54,7 @@ def run(ctx: RunContext) -> Result:
     ]
     spent = []
     for arm in ways:
-        users, used = base.tokens_per_user(ctx, arm)
+        users, used = base.tokens_per_user(setup, arm)
         if len(users):
             spent.append(boot.mean(users, used).point("Tokens per user", arm.name))
     panels = [
@@ -75,7 +75,7 @@ def run(ctx: RunContext) -> Result:
     ]
     if spent:
         panels.append(Panel("Tokens", "", "Tokens per user", "points", tuple(spent)))
-    read = np.array([len(ctx.split.train.of_user(int(u))) for u in ctx.users])
+    read = np.array([len(setup.ctx.split.train.of_user(int(u))) for u in setup.users])
     notes = [
         f"{int((read >= max(HISTORIES)).sum())} of {len(read)} users have {max(HISTORIES)} ratings or more; the others' longest history is shorter."
     ]

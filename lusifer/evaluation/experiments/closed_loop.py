@@ -16,7 +16,7 @@ import pandas as pd
 from lusifer.datasets import Item
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, RunContext
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Point, Result
 from lusifer.evaluation.simulation import run_threaded
 from lusifer.simulator import LLMUserModel, evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
@@ -30,61 +30,61 @@ SHOWN = 10
 FED, DRAWN = "Predicted rating fed back", "Sampled rating fed back"
 
 
-def _rounds(ctx: RunContext) -> int:
-    return max(int(ctx.options.get("rounds", ROUNDS)), 1)
+def _rounds(setup: ExperimentSetup) -> int:
+    return max(int(setup.options.get("rounds", ROUNDS)), 1)
 
 
-def feedback_modes(ctx: RunContext) -> tuple[str, ...]:
+def feedback_modes(setup: ExperimentSetup) -> tuple[str, ...]:
     """The built-in, which costs nothing, is also fed with draws of its own distribution."""
-    return (FED,) if isinstance(ctx.model, LLMUserModel) else (FED, DRAWN)
+    return (FED,) if isinstance(setup.model, LLMUserModel) else (FED, DRAWN)
 
 
-def eligible_users(ctx: RunContext) -> list[int]:
+def eligible_users(setup: ExperimentSetup) -> list[int]:
     """Users with a history to begin with."""
-    users = [u for u in ctx.users if len(ctx.split.train.of_user(u)) >= SHOWN]
-    base.require_users(ctx, 2, f"have {SHOWN} training ratings", users)
+    users = [u for u in setup.users if len(setup.ctx.split.train.of_user(u)) >= SHOWN]
+    base.require_users(setup, 2, f"have {SHOWN} training ratings", users)
     return users
 
 
-def draw_unrated_items(ctx: RunContext, user: int) -> list[tuple[Item, ...]]:
+def draw_unrated_items(setup: ExperimentSetup, user: int) -> list[tuple[Item, ...]]:
     """The movies of each round: none that the user has rated, drawn by how often others rated them."""
-    train = ctx.split.train
+    train = setup.ctx.split.train
     ids, counts = np.unique(train.item, return_counts=True)
-    rated = np.concatenate([train.of_user(user).item, ctx.split.test.of_user(user).item])
+    rated = np.concatenate([train.of_user(user).item, setup.ctx.split.test.of_user(user).item])
     unrated = ~np.isin(ids, rated)
     ids, chances = ids[unrated], counts[unrated] / counts[unrated].sum()
-    count = min(SHOWN * _rounds(ctx), len(ids))
-    drawn = np.random.default_rng((ctx.seed, 41, user)).choice(ids, count, replace=False, p=chances)
-    return [ctx.dataset.items_of(drawn[start : start + SHOWN]) for start in range(0, count, SHOWN)]
+    count = min(SHOWN * _rounds(setup), len(ids))
+    drawn = np.random.default_rng((setup.ctx.seed, 41, user)).choice(ids, count, replace=False, p=chances)
+    return [setup.ctx.dataset.items_of(drawn[start : start + SHOWN]) for start in range(0, count, SHOWN)]
 
 
-def estimate(ctx: RunContext) -> Estimate:
+def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask: the histories, and each round a rating of ten movies, an update, and the panel."""
-    model = ctx.model
-    users = eligible_users(ctx)
+    model = setup.model
+    users = eligible_users(setup)
     total = base.estimate_cost(
-        replace(ctx, users=tuple(users)), [Arm("start", replace(ctx, users=tuple(users)).sample, model)]
+        replace(setup, users=tuple(users)), [Arm("start", replace(setup, users=tuple(users)).sample, model)]
     )
     if not isinstance(model, LLMUserModel):
         return total
     for user in users:
-        history = history_of(ctx.dataset, ctx.split, user, model.history)
-        start = context_after(ctx.dataset, ctx.split, user, ())
+        history = history_of(setup.ctx.dataset, setup.ctx.split, user, model.history)
+        start = context_after(setup.ctx.dataset, setup.ctx.split, user, ())
         profile = Profile(start.profile.about, (Bullet("x" * 1200),))
         context = start.with_batch(history).after_update(Update(profile, "", ()))
-        panel = ctx.dataset.items_of(ctx.test.of_user(user).item)
-        for items in draw_unrated_items(ctx, user):
-            batch = tuple(Rated(i, ctx.dataset.scale.nearest(context.usual_rating), 0) for i in items)
-            total += estimate_rating(model, ctx.store, context, items)
-            total += estimate_update(model, ctx.store, context.with_batch(batch))
-            total += estimate_rating(model, ctx.store, context, panel)
+        panel = setup.ctx.dataset.items_of(setup.test.of_user(user).item)
+        for items in draw_unrated_items(setup, user):
+            batch = tuple(Rated(i, setup.ctx.dataset.scale.nearest(context.usual_rating), 0) for i in items)
+            total += estimate_rating(model, setup.ctx.store, context, items)
+            total += estimate_update(model, setup.ctx.store, context.with_batch(batch))
+            total += estimate_rating(model, setup.ctx.store, context, panel)
             context = context.with_batch(batch).after_update(Update(profile, "", ()))
     return total
 
 
-def run(ctx: RunContext) -> Result:
+def run(setup: ExperimentSetup) -> Result:
     """Mean, spread, error and taste by round."""
-    users, names = eligible_users(ctx), feedback_modes(ctx)
+    users, names = eligible_users(setup), feedback_modes(setup)
     rows: list[dict[str, object]] = []
     profiles: list[tuple[str, int, int, float]] = []
     failed_users: list[int] = []
@@ -94,7 +94,7 @@ def run(ctx: RunContext) -> Result:
     def run_user(index: int) -> None:
         user, mode = users[index // len(names)], names[index % len(names)]
         try:
-            user_rows, similarities = _loop(ctx, user, mode)
+            user_rows, similarities = _loop(setup, user, mode)
         except (ModelError, InvalidInputError) as error:
             if isinstance(error, ModelError) and error.is_fatal:
                 raise
@@ -105,33 +105,35 @@ def run(ctx: RunContext) -> Result:
             rows.extend(user_rows)
             profiles.extend(similarities)
             done[0] += 1
-            ctx.on_progress(done[0], total, mode)
+            setup.ctx.on_progress(done[0], total, mode)
 
-    ctx.on_progress(0, total, names[0])
-    run_threaded(run_user, total, ctx.workers, ctx.cancelled, ctx.store)
+    setup.ctx.on_progress(0, total, names[0])
+    run_threaded(run_user, total, setup.ctx.workers, setup.ctx.cancelled, setup.ctx.store)
     if not rows:
         raise InvalidInputError("No user's loop finished: the model failed for all.", "See the LLM calls page.")
     frame = pd.DataFrame(rows).sort_values(["way", "user_id", "round", "kind"], kind="stable")
     similarities = pd.DataFrame(profiles, columns=["way", "user_id", "round", "likeness"])
-    return _result(ctx, frame.reset_index(drop=True), similarities, names, failed_users)
+    return _result(setup, frame.reset_index(drop=True), similarities, names, failed_users)
 
 
-def _loop(ctx: RunContext, user: int, mode: str) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:
+def _loop(
+    setup: ExperimentSetup, user: int, mode: str
+) -> tuple[list[dict[str, object]], list[tuple[str, int, int, float]]]:
     """One user's rounds: rows of ratings (kind: real, fed, panel), and how alike the profile stays."""
-    model, data, split = ctx.model, ctx.dataset, ctx.split
+    model, data, split = setup.model, setup.ctx.dataset, setup.ctx.split
     spec = make_evolution_spec(data, split, user, model)
-    store = ctx.store if isinstance(model, LLMUserModel) else None
+    store = setup.ctx.store if isinstance(model, LLMUserModel) else None
     steps = (
-        list(run_evolution(data, split, model, spec, store, cancelled=ctx.cancelled))
+        list(run_evolution(data, split, model, spec, store, cancelled=setup.ctx.cancelled))
         if store
         else list(evolve(data, split, model, spec))
     )
     if isinstance(model, LLMUserModel):
         model = replace(model, evolution=f"{spec.id}-loop")  # no part of what the usual evolution costs
     context = context_after(data, split, user, steps)
-    test = ctx.test.of_user(user)
+    test = setup.test.of_user(user)
     panel = data.items_of(test.item)
-    rng = np.random.default_rng((ctx.seed, 42, user))
+    rng = np.random.default_rng((setup.ctx.seed, 42, user))
     rows = [
         {
             "way": mode,
@@ -148,8 +150,8 @@ def _loop(ctx: RunContext, user: int, mode: str) -> tuple[list[dict[str, object]
     rows += _panel(model.rate(context, panel), test.rating.tolist(), mode, user, 0)
     first, similarities = context.profile, [(mode, user, 0, 1.0)]
     rows += _tastes(context, mode, user, 0)
-    for number, items in enumerate(draw_unrated_items(ctx, user), 1):
-        ctx.stop()
+    for number, items in enumerate(draw_unrated_items(setup, user), 1):
+        setup.ctx.raise_if_cancelled()
         batch = _batch(model.rate(context, items), items, context, mode, rng)
         if not batch:
             raise ModelError("Every rating of a round failed.")
@@ -226,9 +228,9 @@ def _panel(
 
 
 def _result(
-    ctx: RunContext, frame: pd.DataFrame, similarities: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
+    setup: ExperimentSetup, frame: pd.DataFrame, similarities: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
 ) -> Result:
-    boot = Bootstrap(frame["user_id"].unique(), ctx.seed)
+    boot = Bootstrap(frame["user_id"].unique(), setup.ctx.seed)
     last = int(frame["round"].max())
     frame, gone = _complete(frame)
     compared = _against_start(frame)

@@ -18,14 +18,15 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.evaluator import predict_baseline
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Figure, Panel, Result, RunContext
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Figure, Panel, Result
 from lusifer.evaluation.simulation import (
     Forecasts,
     SimulationResult,
     apply_calibration,
+    collect_forecasts,
     fit_calibrator,
-    teacher_forecasts,
 )
+from lusifer.progress import ignore_progress
 from lusifer.simulator import BUILTIN
 from lusifer.simulator import community as communities
 from lusifer.simulator.community import Community
@@ -41,56 +42,56 @@ UNITS = 5
 """Units of progress of one heavy fit."""
 
 
-def eligible_users(ctx: RunContext) -> tuple[int, ...]:
+def eligible_users(setup: ExperimentSetup) -> tuple[int, ...]:
     """Users with as many training ratings as the longest history."""
-    users = [u for u in ctx.users if len(ctx.split.train.of_user(u)) >= max(LENGTHS)]
-    base.require_users(ctx, 2, f"have {max(LENGTHS)} training ratings", users)
+    users = [u for u in setup.users if len(setup.ctx.split.train.of_user(u)) >= max(LENGTHS)]
+    base.require_users(setup, 2, f"have {max(LENGTHS)} training ratings", users)
     return tuple(users)
 
 
-def truncate_histories(ctx: RunContext, users: tuple[int, ...], known: int) -> Split:
+def truncate_histories(setup: ExperimentSetup, users: tuple[int, ...], known: int) -> Split:
     """The split in which of these users only the newest ``known`` training ratings are left; all others keep
     theirs."""
-    train = ctx.split.train
+    train = setup.ctx.split.train
     ids, offsets = train._index
     stays = np.ones(len(train), dtype=bool)
     for user in users:
         at = int(np.searchsorted(ids, user))
         stays[offsets[at] : max(offsets[at], offsets[at + 1] - known)] = False
-    test = ctx.split.test.of_users(users)
-    return Split(f"{ctx.split.id}+known-{known}", train.select(stays), test, files=True)
+    test = setup.ctx.split.test.of_users(users)
+    return Split(f"{setup.ctx.split.id}+known-{known}", train.select(stays), test, files=True)
 
 
-def arms(ctx: RunContext) -> list[Arm]:
+def arms(setup: ExperimentSetup) -> list[Arm]:
     """The simulator with each length, ten ratings at a time."""
-    users = eligible_users(ctx)
+    users = eligible_users(setup)
     size = max(LENGTHS)
-    return [Arm(str(k), truncate_histories(ctx, users, k), ctx.model, size, size // 2) for k in LENGTHS]
+    return [Arm(str(k), truncate_histories(setup, users, k), setup.model, size, size // 2) for k in LENGTHS]
 
 
-def estimate(ctx: RunContext) -> Estimate:
+def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(ctx, arms(ctx))
+    return base.estimate_cost(setup, arms(setup))
 
 
-def run(ctx: RunContext) -> Result:
+def run(setup: ExperimentSetup) -> Result:
     """RMSE by ratings known, of the simulator (alone and calibrated) and of every baseline, on the same rows."""
-    length_arms = arms(ctx)
+    length_arms = arms(setup)
     splits = {int(a.name): a.split for a in length_arms}
-    groups = len(LENGTHS) if ctx.options.get("apart") else len(GROUPS)
+    groups = len(LENGTHS) if setup.options.get("apart") else len(GROUPS)
     heavy = len(baselines.SLOW_BASELINES) * groups * UNITS
-    simulations = {int(k): s for k, s in base.run_arms(ctx, length_arms, after=heavy).items()}
+    simulations = {int(k): s for k, s in base.run_arms(setup, length_arms, after=heavy).items()}
     test = length_arms[0].split.test
     predicted: dict[int, dict[str, np.ndarray]] = {k: {SIMULATOR: s.answers.expected} for k, s in simulations.items()}
     notes = list(base.missing({f"{k} known": s for k, s in simulations.items()}))
     try:
-        for known, values in _calibrated(ctx, splits, simulations).items():
+        for known, values in _calibrated(setup, splits, simulations).items():
             predicted[known][CALIBRATED] = values
     except InvalidInputError as error:
         notes.append(f"Not calibrated: {error}")
-    _baselines(ctx, eligible_users(ctx), predicted, sum(len(a.split.test.user_ids) for a in length_arms))
+    _baselines(setup, eligible_users(setup), predicted, sum(len(a.split.test.user_ids) for a in length_arms))
     comparable = base.all_finite(*(v for by_method in predicted.values() for v in by_method.values()))
-    boot, true = Bootstrap(test.user_ids, ctx.seed), test.rating.astype(float)
+    boot, true = Bootstrap(test.user_ids, setup.ctx.seed), test.rating.astype(float)
     rmse = {
         (k, name): boot.rmse(test.user[comparable], (values - true)[comparable])
         for k, by_method in predicted.items()
@@ -119,35 +120,30 @@ def run(ctx: RunContext) -> Result:
         (
             *(
                 ()
-                if ctx.options.get("apart")
+                if setup.options.get("apart")
                 else (
                     "Baselines are fitted to neighboring lengths together, see the documentation; the option fits each separately.",
                 )
             ),
-            f"{len(test.user_ids)} of {len(ctx.users)} users have {max(LENGTHS)} training ratings and were included.",
+            f"{len(test.user_ids)} of {len(setup.users)} users have {max(LENGTHS)} training ratings and were included.",
             *notes,
         ),
     )
 
 
 def _calibrated(
-    ctx: RunContext, splits: dict[int, Split], simulations: dict[int, SimulationResult]
+    setup: ExperimentSetup, splits: dict[int, Split], simulations: dict[int, SimulationResult]
 ) -> dict[int, np.ndarray]:
     """Expected ratings by length, calibrated by the forecasts of everybody else (the built-in) or, for a model
     that costs, by the longest arm's forecasts of the other half of the users."""
-    offsets_by_length = {k: communities.offsets_only(ctx.dataset, splits[k], seed=ctx.seed) for k in simulations}
+    offsets_by_length = {
+        k: communities.offsets_only(setup.ctx.dataset, splits[k], seed=setup.ctx.seed) for k in simulations
+    }
     users = np.unique(splits[0].test.user)
     folds: list[tuple[NDArray[Any], Forecasts, Community]] = []
-    if ctx.model.spec == BUILTIN:
-        forecasts = teacher_forecasts(
-            ctx.dataset,
-            splits[0],
-            ctx.model,
-            community=offsets_by_length[0],
-            seed=ctx.seed,
-            folder=ctx.folder,
-            cancelled=ctx.cancelled,
-        )
+    if setup.model.spec == BUILTIN:
+        ctx = replace(setup.ctx, split=splits[0], on_progress=ignore_progress)
+        forecasts = collect_forecasts(ctx, setup.model, community=offsets_by_length[0])
         folds.append((users, forecasts, offsets_by_length[0]))
     else:  # each half of the users by the other half: nobody is calibrated by ratings that are not known of them
         longest = simulations[max(LENGTHS)].forecasts
@@ -155,7 +151,7 @@ def _calibrated(
             folds.append((fold_users, _without(longest, fold_users), offsets_by_length[max(LENGTHS)]))
     result = {k: np.full(len(s.answers.expected), np.nan) for k, s in simulations.items()}
     for fold_users, forecasts, offsets in folds:
-        calibrator = fit_calibrator(forecasts, offsets, ctx.dataset, evidence=False)
+        calibrator = fit_calibrator(forecasts, offsets, setup.ctx.dataset, evidence=False)
         for k, s in simulations.items():
             rows = np.isin(s.answers.user, fold_users)
             result[k][rows] = apply_calibration(s.answers, calibrator, offsets_by_length[k]).expected[rows]
@@ -176,14 +172,14 @@ def _without(forecasts: Forecasts, users: NDArray[Any]) -> Forecasts:
     )
 
 
-def duplicate_users(ctx: RunContext, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:
+def duplicate_users(setup: ExperimentSetup, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:
     """A data set and split in which each user stands once for every length, as people of their own with nothing
     but the known ratings: the users' copies for the first length come first, in the users' order.
 
     Fitting some lengths at once takes a fraction of the time. Of the same person's other copies a method could
     learn about movies and demographics only, from `GROUPS` few ratings among everybody's.
     """
-    data, train, test = ctx.dataset, ctx.split.train, ctx.split.test
+    data, train, test = setup.ctx.dataset, setup.ctx.split.train, setup.ctx.split.test
     first = int(data.user_ids.max()) + 1
     train_tables = [train.select(~np.isin(train.user, users))]
     test_tables: list[RatingTable] = []
@@ -203,32 +199,28 @@ def duplicate_users(ctx: RunContext, users: tuple[int, ...], lengths: Sequence[i
         )
         for tables in (train_tables, test_tables)
     ]
-    name = f"{ctx.split.id}+known-{'-'.join(map(str, lengths))}"
+    name = f"{setup.ctx.split.id}+known-{'-'.join(map(str, lengths))}"
     extended = replace(data, users=pd.concat([data.users, copies]), hash=f"{data.hash}-copies", _cache={})
     return extended, Split(name, joined[0], joined[1], files=True)
 
 
-def _baselines(ctx: RunContext, users: tuple[int, ...], predicted: dict[int, dict[str, np.ndarray]], done: int) -> None:
+def _baselines(
+    setup: ExperimentSetup, users: tuple[int, ...], predicted: dict[int, dict[str, np.ndarray]], done: int
+) -> None:
     """Every baseline at every length, some at a time; the heavy ones in processes of their own."""
-    groups: Sequence[tuple[int, ...]] = [(k,) for k in LENGTHS] if ctx.options.get("apart") else GROUPS
-    copies = {lengths: duplicate_users(ctx, users, lengths) for lengths in groups}
+    groups: Sequence[tuple[int, ...]] = [(k,) for k in LENGTHS] if setup.options.get("apart") else GROUPS
+    copies = {lengths: duplicate_users(setup, users, lengths) for lengths in groups}
     names = baselines.list_available()
     jobs = [(n, lengths) for n in names for lengths in groups]
     jobs.sort(key=lambda j: j[0] not in baselines.SLOW_BASELINES)
     total = done + UNITS * len(baselines.SLOW_BASELINES) * len(groups)
 
     def predict(job: tuple[str, tuple[int, ...]]) -> tuple[str, tuple[int, ...], np.ndarray]:
-        ctx.stop()
+        setup.ctx.raise_if_cancelled()
         name, lengths = job
         dataset, split = copies[lengths]
         values = predict_baseline(
-            name,
-            dataset,
-            split,
-            split.test,
-            seed=ctx.seed,
-            folder=ctx.folder,
-            cancelled=ctx.cancelled,
+            replace(setup.ctx, dataset=dataset, split=split, on_progress=ignore_progress), name, split.test
         ).values
         return name, lengths, values
 
@@ -243,7 +235,7 @@ def _baselines(ctx: RunContext, users: tuple[int, ...], predicted: dict[int, dic
                         predicted[known][name] = values_of_length
                     if name in baselines.SLOW_BASELINES:
                         done += UNITS
-                    ctx.on_progress(min(done, total), total, name)
+                    setup.ctx.on_progress(min(done, total), total, name)
         except BaseException:
             for future in futures:
                 future.cancel()

@@ -15,7 +15,7 @@ import numpy as np
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
 from lusifer.evaluation.simulation import run_threaded
 from lusifer.simulator import LLMUserModel
 from lusifer.simulator.estimate import Estimate, estimate_question
@@ -51,43 +51,43 @@ def _renamed(ratings: RatingTable, ids: dict[int, int]) -> RatingTable:
     return made
 
 
-def arms(ctx: RunContext) -> list[Arm]:
+def arms(setup: ExperimentSetup) -> list[Arm]:
     """Titles known and masked."""
-    plain = ctx.dataset.with_details({}) if ctx.dataset.details else ctx.dataset
-    other, ids = masked(ctx.dataset, ctx.seed)
-    sample = ctx.sample
-    hidden = Split(f"{sample.id}+masked-{ctx.seed}", _renamed(sample.train, ids), _renamed(sample.test, ids))
+    plain = setup.ctx.dataset.with_details({}) if setup.ctx.dataset.details else setup.ctx.dataset
+    other, ids = masked(setup.ctx.dataset, setup.ctx.seed)
+    sample = setup.sample
+    hidden = Split(f"{sample.id}+masked-{setup.ctx.seed}", _renamed(sample.train, ids), _renamed(sample.test, ids))
     return [
-        Arm(KNOWN, sample, ctx.model, dataset=plain),
-        Arm(MASKED, hidden, ctx.model, dataset=other),
+        Arm(KNOWN, sample, setup.model, dataset=plain),
+        Arm(MASKED, hidden, setup.model, dataset=other),
     ]
 
 
-def _decoys(ctx: RunContext) -> dict[int, int]:
+def _decoys(setup: ExperimentSetup) -> dict[int, int]:
     """Another user's id for each."""
-    users = ctx.dataset.user_ids
-    rng = np.random.default_rng((ctx.seed, 78))
-    return {u: int(rng.choice(users[users != u])) for u in ctx.users}
+    users = setup.ctx.dataset.user_ids
+    rng = np.random.default_rng((setup.ctx.seed, 78))
+    return {u: int(rng.choice(users[users != u])) for u in setup.users}
 
 
-def estimate(ctx: RunContext) -> Estimate:
+def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    total = base.estimate_cost(ctx, arms(ctx))
-    if isinstance(ctx.model, LLMUserModel):
-        wrong = _decoys(ctx)
-        for user in ctx.users:
-            items = ctx.dataset.items_of(ctx.test.of_user(user).item)
+    total = base.estimate_cost(setup, arms(setup))
+    if isinstance(setup.model, LLMUserModel):
+        wrong = _decoys(setup)
+        for user in setup.users:
+            items = setup.ctx.dataset.items_of(setup.test.of_user(user).item)
             for asked_user in (user, wrong[user]):
-                for items_asked, question in probe_questions(ctx.model, ctx.dataset, asked_user, items):
-                    total += estimate_question(ctx.model, ctx.store, question, len(items_asked))
+                for items_asked, question in probe_questions(setup.model, setup.ctx.dataset, asked_user, items):
+                    total += estimate_question(setup.model, setup.ctx.store, question, len(items_asked))
     return total
 
 
-def run(ctx: RunContext) -> Result:
+def run(setup: ExperimentSetup) -> Result:
     """What masked titles cost, and what the model can recite."""
-    count = 2 * len(ctx.users) if isinstance(ctx.model, LLMUserModel) else 0
-    simulations = base.run_arms(ctx, arms(ctx), after=count)
-    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
+    count = 2 * len(setup.users) if isinstance(setup.model, LLMUserModel) else 0
+    simulations = base.run_arms(setup, arms(setup), after=count)
+    test, boot = setup.test, Bootstrap(setup.test.user_ids, setup.ctx.seed)
     true = test.rating.astype(float)
     comparable = base.all_finite(*(s.answers.expected for s in simulations.values()))
     users = test.user[comparable]
@@ -112,8 +112,8 @@ def run(ctx: RunContext) -> Result:
     figures = {"masked_rmse": costs.json, "masked_correlation": lost.json}
     rows = base.rows_table(simulations, test)
     notes = list(base.missing(simulations))
-    if isinstance(ctx.model, LLMUserModel):
-        recited = _recite(ctx, ctx.model, test, len(test.user_ids) * 2, count)
+    if isinstance(setup.model, LLMUserModel):
+        recited = _recite(setup, setup.model, test, len(test.user_ids) * 2, count)
         both = base.all_finite(*recited.values())
         hit = {n: boot.mean(test.user[both], (np.abs(v[both] - true[both]) < 1e-6) * 1.0) for n, v in recited.items()}
         difference = hit[RIGHT] - hit[WRONG]
@@ -143,10 +143,12 @@ def run(ctx: RunContext) -> Result:
     return Result((first, second), tuple(panels), figures, rows, tuple(notes))
 
 
-def _recite(ctx: RunContext, model: LLMUserModel, test: RatingTable, before: int, count: int) -> dict[str, np.ndarray]:
+def _recite(
+    setup: ExperimentSetup, model: LLMUserModel, test: RatingTable, before: int, count: int
+) -> dict[str, np.ndarray]:
     """Recited ratings of the test rows with the right and with another user's id."""
     ids, offsets = test._index
-    wrong = _decoys(ctx)
+    wrong = _decoys(setup)
     recited = {n: np.full(len(test), np.nan) for n in (RIGHT, WRONG)}
     done = [0]
 
@@ -154,11 +156,11 @@ def _recite(ctx: RunContext, model: LLMUserModel, test: RatingTable, before: int
         user, rows = int(ids[index // 2]), slice(int(offsets[index // 2]), int(offsets[index // 2 + 1]))
         name = (RIGHT, WRONG)[index % 2]
         asked_user = user if name == RIGHT else wrong[user]
-        items = ctx.dataset.items_of(test.item[rows])
-        ratings = ask_from_memory(model, ctx.dataset, asked_user, items)
+        items = setup.ctx.dataset.items_of(test.item[rows])
+        ratings = ask_from_memory(model, setup.ctx.dataset, asked_user, items)
         recited[name][rows] = [np.nan if r.rating is None else r.rating for r in ratings]
         done[0] += 1
-        ctx.on_progress(before + done[0], before + count, "Recall")
+        setup.ctx.on_progress(before + done[0], before + count, "Recall")
 
-    run_threaded(run_one, 2 * len(ids), ctx.workers, ctx.cancelled, ctx.store)
+    run_threaded(run_one, 2 * len(ids), setup.ctx.workers, setup.ctx.cancelled, setup.ctx.store)
     return recited

@@ -7,7 +7,7 @@ import numpy as np
 from lusifer.datasets import RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
 from lusifer.evaluation.simulation import SimulationResult
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.whatif import replace_histories
@@ -15,40 +15,40 @@ from lusifer.simulator.whatif import replace_histories
 OLDEST, NEWEST, SHUFFLED = "Oldest first", "Newest first", "Shuffled"
 
 
-def _ordered(ctx: RunContext, how: str) -> Split:
+def _ordered(setup: ExperimentSetup, how: str) -> Split:
     """The sample with each user's history (and no older rating) in another order."""
     own = {}
-    for user in ctx.users:
-        rows = ctx.split.train.of_user(user)
-        rows = rows.slice(max(0, len(rows) - ctx.model.history), len(rows))
+    for user in setup.users:
+        rows = setup.ctx.split.train.of_user(user)
+        rows = rows.slice(max(0, len(rows) - setup.model.history), len(rows))
         order = np.arange(len(rows))[::-1]
         if how == SHUFFLED:
-            order = np.random.default_rng((ctx.seed, 31, user)).permutation(len(rows))
+            order = np.random.default_rng((setup.ctx.seed, 31, user)).permutation(len(rows))
         own[user] = RatingTable(rows.user[order], rows.item[order], rows.rating[order], rows.timestamp[order])
-    return replace_histories(ctx.sample, own, how.lower().replace(" ", "-"))
+    return replace_histories(setup.sample, own, how.lower().replace(" ", "-"))
 
 
-def arms(ctx: RunContext) -> list[Arm]:
+def arms(setup: ExperimentSetup) -> list[Arm]:
     """One arm an order."""
     return [
-        Arm(OLDEST, ctx.sample, ctx.model),
-        Arm(NEWEST, _ordered(ctx, NEWEST), ctx.model),
-        Arm(SHUFFLED, _ordered(ctx, SHUFFLED), ctx.model),
+        Arm(OLDEST, setup.sample, setup.model),
+        Arm(NEWEST, _ordered(setup, NEWEST), setup.model),
+        Arm(SHUFFLED, _ordered(setup, SHUFFLED), setup.model),
     ]
 
 
-def estimate(ctx: RunContext) -> Estimate:
+def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(ctx, arms(ctx))
+    return base.estimate_cost(setup, arms(setup))
 
 
-def run(ctx: RunContext) -> Result:
+def run(setup: ExperimentSetup) -> Result:
     """Final error by order, for histories of long and of short span, and how alike the profiles end."""
-    simulations = base.run_arms(ctx, arms(ctx))
-    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
+    simulations = base.run_arms(setup, arms(setup))
+    test, boot = setup.test, Bootstrap(setup.test.user_ids, setup.ctx.seed)
     true = test.rating.astype(float)
     same = base.all_finite(*(s.answers.expected for s in simulations.values()))
-    span = np.array([_span(ctx, int(u)) for u in test.user_ids])
+    span = np.array([_span(setup, int(u)) for u in test.user_ids])
     edge = float(np.median(span))
     by_user = dict(zip(test.user_ids.tolist(), span.tolist(), strict=True))
     long = np.array([by_user[int(u)] > edge for u in test.user])
@@ -129,9 +129,9 @@ def _reading(*deltas: base.Figure) -> str:
     return "this sample does not show whether the order matters"
 
 
-def _span(ctx: RunContext, user: int) -> float:
-    rows = ctx.split.train.of_user(user)
-    rows = rows.slice(max(0, len(rows) - ctx.model.history), len(rows))
+def _span(setup: ExperimentSetup, user: int) -> float:
+    rows = setup.ctx.split.train.of_user(user)
+    rows = rows.slice(max(0, len(rows) - setup.model.history), len(rows))
     return float(rows.timestamp[-1] - rows.timestamp[0]) if len(rows) else 0.0
 
 

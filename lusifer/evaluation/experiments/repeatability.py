@@ -9,7 +9,7 @@ import numpy as np
 
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Result, RunContext
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
 from lusifer.simulator import LLMUserModel
 from lusifer.simulator.estimate import Estimate
 
@@ -17,32 +17,32 @@ DRAWS = 3
 """Times that everything is asked, unless said otherwise (option ``draws``)."""
 
 
-def arms(ctx: RunContext) -> list[Arm]:
+def arms(setup: ExperimentSetup) -> list[Arm]:
     """One arm a draw; the first is the stored one."""
-    count = max(int(ctx.options.get("draws", DRAWS)), 2)
+    count = max(int(setup.options.get("draws", DRAWS)), 2)
     made = []
     for draw in range(count):
-        model = ctx.model
+        model = setup.model
         if isinstance(model, LLMUserModel) and draw:
             model = replace(model, draw=draw)
-        made.append(Arm(f"Repetition {draw + 1}", ctx.sample, model))
+        made.append(Arm(f"Repetition {draw + 1}", setup.sample, model))
     return made
 
 
-def estimate(ctx: RunContext) -> Estimate:
+def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(ctx, arms(ctx))
+    return base.estimate_cost(setup, arms(setup))
 
 
-def run(ctx: RunContext) -> Result:
+def run(setup: ExperimentSetup) -> Result:
     """Spread of ratings over the draws, likeness of profiles, error of each draw and of their mean."""
-    simulations, dead = base.drop_failed_arms(base.run_arms(ctx, arms(ctx)), "Repetition 1")
+    simulations, dead = base.drop_failed_arms(base.run_arms(setup, arms(setup)), "Repetition 1")
     if len(simulations) < 2:
         raise InvalidInputError(
             "The model failed in all repetitions but one, so there is nothing to compare.",
             "See the LLM calls page.",
         )
-    test, boot = ctx.test, Bootstrap(ctx.test.user_ids, ctx.seed)
+    test, boot = setup.test, Bootstrap(setup.test.user_ids, setup.ctx.seed)
     true = test.rating.astype(float)
     predicted = np.stack([s.answers.expected for s in simulations.values()])
     same = base.all_finite(*predicted)
@@ -85,9 +85,9 @@ def run(ctx: RunContext) -> Result:
     )
     second = f"Averaging the repetitions changes the RMSE of the first by {base.format_figure(gain, signed=True)}, {base.describe_significance(gain)}."
     notes = []
-    if not isinstance(ctx.model, LLMUserModel):
+    if not isinstance(setup.model, LLMUserModel):
         second = "The built-in is deterministic, so nothing varies: it is the reference for language models."
-    elif ctx.model.prompts.temperature == 0:
+    elif setup.model.prompts.temperature == 0:
         notes.append("The prompts use temperature 0, so any variation comes from the server.")
     return Result(
         (first, second),

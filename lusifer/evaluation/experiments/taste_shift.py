@@ -16,7 +16,7 @@ import pandas as pd
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, Panel, Point, Result, RunContext
+from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Point, Result
 from lusifer.evaluation.simulation import SimulationResult
 from lusifer.simulator import Step
 from lusifer.simulator.entity_matching import EntityIndex, build_entity_index
@@ -49,9 +49,9 @@ class PreferenceShift:
 # ---- making changes ------------------------------------------------------------------------------------
 
 
-def _rated(ctx: RunContext, rows: RatingTable) -> list[Rated]:
+def _rated(setup: ExperimentSetup, rows: RatingTable) -> list[Rated]:
     return [
-        Rated(ctx.dataset.item(i), r, t)
+        Rated(setup.ctx.dataset.item(i), r, t)
         for i, r, t in zip(rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True)
     ]
 
@@ -71,7 +71,7 @@ def _tail(rows: RatingTable, n: int) -> RatingTable:
 
 
 def plant_shifts(
-    ctx: RunContext,
+    setup: ExperimentSetup,
 ) -> tuple[list[PreferenceShift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
     """The planted changes; by user the joined histories and the undisturbed ones; the test ratings of the
     joined (those of the second person).
@@ -79,11 +79,11 @@ def plant_shifts(
     Raises:
         InvalidInputError: fewer than five users have enough ratings and an opposite.
     """
-    train = ctx.split.train
-    eligible = [u for u in ctx.users if len(train.of_user(u)) >= BEFORE + AFTER]
-    base.require_users(ctx, 5, f"have {BEFORE + AFTER} training ratings", eligible)
+    train = setup.ctx.split.train
+    eligible = [u for u in setup.users if len(train.of_user(u)) >= BEFORE + AFTER]
+    base.require_users(setup, 5, f"have {BEFORE + AFTER} training ratings", eligible)
     newest = {u: _tail(train.of_user(u), AFTER) for u in eligible}
-    late = {u: _effects(_rated(ctx, newest[u])) for u in eligible}
+    late = {u: _effects(_rated(setup, newest[u])) for u in eligible}
     shifts, joined, undisturbed, tests = [], {}, {}, []
     for first_user, other in _pairs(eligible, late):
         both = []
@@ -91,7 +91,7 @@ def plant_shifts(
             before = _before(train.of_user(user), newest[second])
             if len(before) < BEFORE:
                 break
-            first, theirs = _effects(_rated(ctx, before)), late[second]
+            first, theirs = _effects(_rated(setup, before)), late[second]
             opposed = [(theirs[g] - first[g], g) for g in first.keys() & theirs.keys() if first[g] * theirs[g] < 0]
             if not opposed:
                 break
@@ -103,11 +103,11 @@ def plant_shifts(
             user, second = change.user, change.other
             joined[user] = _joined(user, before, newest[second])
             undisturbed[user] = _joined(user, before, newest[user])
-            test = ctx.split.test.of_user(second)
+            test = setup.ctx.split.test.of_user(second)
             test = test.select(~np.isin(test.item, joined[user].item))
             tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))
             shifts.append(change)
-    base.require_users(ctx, 5, "have an opposite preference to another user in some genre", [s.user for s in shifts])
+    base.require_users(setup, 5, "have an opposite preference to another user in some genre", [s.user for s in shifts])
     shifts.sort(key=lambda s: s.user)
     columns = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]
     return shifts, joined, undisturbed, RatingTable.from_arrays(*columns)
@@ -148,16 +148,16 @@ def _joined(user: int, before: RatingTable, after: RatingTable) -> RatingTable:
     return RatingTable(np.full(len(items), user, dtype=np.int32), items, ratings, times)
 
 
-def find_real_shifts(ctx: RunContext) -> list[PreferenceShift]:
+def find_real_shifts(setup: ExperimentSetup) -> list[PreferenceShift]:
     """Users by how much their marks for one genre changed between the halves, strongest first."""
     shifts = []
-    for user in ctx.users:
-        rated = _rated(ctx, _tail(ctx.split.train.of_user(user), REAL))
+    for user in setup.users:
+        rated = _rated(setup, _tail(setup.ctx.split.train.of_user(user), REAL))
         if len(rated) < REAL:
             continue
         halves = rated[: REAL // 2], rated[REAL // 2 :]
         best: tuple[float, str, int] | None = None
-        for genre in ctx.dataset.genres:
+        for genre in setup.ctx.dataset.genres:
             a, b = ([r.rating - user_mean(h, 0.0) for r in h if genre in r.item.genres] for h in halves)
             if min(len(a), len(b)) < MIN_GENRE_RATINGS:
                 continue
@@ -170,24 +170,24 @@ def find_real_shifts(ctx: RunContext) -> list[PreferenceShift]:
     return sorted(shifts, key=lambda s: (-s.strength, s.user))
 
 
-def arms(ctx: RunContext) -> list[Arm]:
+def arms(setup: ExperimentSetup) -> list[Arm]:
     """The joined histories, the undisturbed ones of the same users, and everybody's own."""
-    _, joined, undisturbed, test = plant_shifts(ctx)
-    train = ctx.split.train
-    control_test = ctx.split.test.of_users(joined)
-    split = type(ctx.split)(ctx.split.id, train, test)
-    control = type(ctx.split)(ctx.split.id, train, control_test)
+    _, joined, undisturbed, test = plant_shifts(setup)
+    train = setup.ctx.split.train
+    control_test = setup.ctx.split.test.of_users(joined)
+    split = type(setup.ctx.split)(setup.ctx.split.id, train, test)
+    control = type(setup.ctx.split)(setup.ctx.split.id, train, control_test)
     n = BEFORE + AFTER
     return [
-        Arm(PLANTED, replace_histories(split, joined, "joined"), ctx.model, n, BATCH),
-        Arm(CONTROL, replace_histories(control, undisturbed, "own"), ctx.model, n, BATCH),
-        Arm(OWN, ctx.sample, ctx.model, REAL, BATCH),
+        Arm(PLANTED, replace_histories(split, joined, "joined"), setup.model, n, BATCH),
+        Arm(CONTROL, replace_histories(control, undisturbed, "own"), setup.model, n, BATCH),
+        Arm(OWN, setup.sample, setup.model, REAL, BATCH),
     ]
 
 
-def estimate(ctx: RunContext) -> Estimate:
+def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(ctx, arms(ctx))
+    return base.estimate_cost(setup, arms(setup))
 
 
 # ---- looking at them -------------------------------------------------------------------------------------
@@ -224,17 +224,17 @@ def _whole(seen: Sequence[Rated], batch: Sequence[Rated], usual: float, dataset:
     return [float(dataset.scale.clip(own_level + sum(model.contributions(r.item).values()))) for r in batch]
 
 
-def _errors(ctx: RunContext, simulation: SimulationResult, users: Sequence[int]) -> pd.DataFrame:
+def _errors(setup: ExperimentSetup, simulation: SimulationResult, users: Sequence[int]) -> pd.DataFrame:
     """One row a forecast: user_id, step (−1 is the last before the change, 1 the first after it), error of the
     simulator, of the whole history's model, and of one that starts anew at the change."""
-    rows, usual = [], ctx.split.train.mean
+    rows, usual = [], setup.ctx.split.train.mean
     for user in users:
         seen: list[Rated] = []
         for step in simulation.evolutions.get(user, []):
             relative_step = step.number - JOIN
             relative_step = relative_step - 1 if relative_step <= 0 else relative_step
-            whole_history = _whole(seen, step.batch, usual, ctx.dataset)
-            restarted = _whole(seen[BEFORE:], step.batch, usual, ctx.dataset)
+            whole_history = _whole(seen, step.batch, usual, setup.ctx.dataset)
+            restarted = _whole(seen[BEFORE:], step.batch, usual, setup.ctx.dataset)
             for rated, guess, a, b in zip(step.batch, step.forecast, whole_history, restarted, strict=False):
                 if guess.expected is not None:  # where the model failed, nobody is measured
                     rows.append(
@@ -266,15 +266,17 @@ def _lines(boot: Bootstrap, errors: pd.DataFrame, which: Mapping[str, str] = SER
     return points
 
 
-def run(ctx: RunContext) -> Result:
+def run(setup: ExperimentSetup) -> Result:
     """Steps until the profile says so, and forecast errors around the change."""
-    shifts, _, _, _ = plant_shifts(ctx)
-    simulations = base.run_arms(ctx, arms(ctx))
+    shifts, _, _, _ = plant_shifts(setup)
+    simulations = base.run_arms(setup, arms(setup))
     pair_of = {s.user: min(s.user, s.other) for s in shifts}
-    boot = Bootstrap(pair_of.values(), ctx.seed)
+    boot = Bootstrap(pair_of.values(), setup.ctx.seed)
     steps = JOIN + AFTER // BATCH
     steps_waited = {
-        arm: np.array([steps_until(simulations[arm].evolutions.get(s.user, []), s, ctx.dataset, steps) for s in shifts])
+        arm: np.array(
+            [steps_until(simulations[arm].evolutions.get(s.user, []), s, setup.ctx.dataset, steps) for s in shifts]
+        )
         for arm in (PLANTED, CONTROL)
     }
     pairs = np.array([pair_of[s.user] for s in shifts])
@@ -285,7 +287,7 @@ def run(ctx: RunContext) -> Result:
         for arm, w in steps_waited.items()
         for k in range(1, last + 1)
     }
-    errors = {arm: _errors(ctx, simulations[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}
+    errors = {arm: _errors(setup, simulations[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}
     around = _around(errors, {s.user: s.other for s in shifts}, pair_of)
 
     def rmse_at(place: int, column: str) -> base.Figure:
@@ -295,13 +297,13 @@ def run(ctx: RunContext) -> Result:
     difference = followed[PLANTED, last] - followed[CONTROL, last]
     jump, left = (rmse_at(k, "simulator") - rmse_at(k, "undisturbed") for k in (1, last))
     against = rmse_at(last, "simulator") - rmse_at(last, "whole")
-    strongest = find_real_shifts(ctx)
+    strongest = find_real_shifts(setup)
     strongest = strongest[: max(round(STRONGEST * len(strongest)), min(base.MIN_USERS, len(strongest)))]
-    real_errors = _errors(ctx, simulations[OWN], [s.user for s in strongest])
-    real_boot = Bootstrap([s.user for s in strongest], ctx.seed)
+    real_errors = _errors(setup, simulations[OWN], [s.user for s in strongest])
+    real_boot = Bootstrap([s.user for s in strongest], setup.ctx.seed)
     count = REAL // BATCH
     real_waits = np.array(
-        [steps_until(simulations[OWN].evolutions.get(s.user, []), s, ctx.dataset, count) for s in strongest]
+        [steps_until(simulations[OWN].evolutions.get(s.user, []), s, setup.ctx.dataset, count) for s in strongest]
     )
     noticed = real_boot.mean(
         np.array([s.user for s in strongest], dtype=np.int64),

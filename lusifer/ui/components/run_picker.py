@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from lusifer.evaluation.tables import table_path
+from lusifer.runs.tables import table_path
 from lusifer.store import Store
 from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext

@@ -6,9 +6,10 @@ from typing import Any
 
 from lusifer import settings
 from lusifer.errors import CancelledError
-from lusifer.evaluation import evaluate, sample_users, tables, trust
+from lusifer.evaluation import RunContext, evaluate, sample_users, trust
 from lusifer.evaluation.comparison import summary, table
 from lusifer.jobs import Job
+from lusifer.runs import tables
 from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.store import Store
@@ -63,22 +64,18 @@ def run_comparison(
     if full is not None:
         with_evidence = ctx.user_model(store, run=run, cancelled=job.cancelled), full
     try:
-        comparison = evaluate(
+        run_context = RunContext(
             ctx.dataset,
             ctx.split,
-            names,
-            users=users,
-            model=model,
-            store=store,
-            seed=seed,
-            community=offsets,
-            evidence_variant=with_evidence,
-            folder=settings.prediction_cache_dir(),
-            on_progress=lambda done, total, message="": job.report_progress(
-                done, total, TITLES.get(message) or message
-            ),
-            cancelled=job.cancelled,
-            workers=1 if ctx.builtin else WORKERS,
+            store,
+            settings.prediction_cache_dir(),
+            seed,
+            1 if ctx.builtin else WORKERS,
+            lambda done, total, message="": job.report_progress(done, total, TITLES.get(message) or message),
+            job.cancelled,
+        )
+        comparison = evaluate(
+            run_context, names, users=users, model=model, community=offsets, evidence_variant=with_evidence
         )
         job.report_progress(job.total, job.total, "Intervals and audit")
         result = summary(comparison, seed)

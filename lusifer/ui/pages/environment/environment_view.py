@@ -19,9 +19,9 @@ from lusifer.env.movielens_env import PATIENCE, MovieLensEnv
 from lusifer.env.rewards import REWARDS
 from lusifer.env.world import World, build_world
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import tables
 from lusifer.evaluation.trust import AGREEMENT
 from lusifer.jobs import Job
+from lusifer.runs import tables
 from lusifer.simulator import StatisticalUserModel
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,10 +13,12 @@ import streamlit as st
 from lusifer import settings
 from lusifer.charts import experiment_charts
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import sample_users, tables
-from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, RunContext
-from lusifer.evaluation.experiments.recording import KIND, record
+from lusifer.evaluation import RunContext, sample_users
+from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, ExperimentSetup
 from lusifer.jobs import Job
+from lusifer.progress import ignore_progress
+from lusifer.runs import tables
+from lusifer.runs.experiment import KIND, record
 from lusifer.simulator import label
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate
@@ -37,7 +40,7 @@ EXPERIMENT_ICONS = {
 }
 
 
-def build_run_context(
+def build_setup(
     ctx: PageContext,
     users: tuple[int, ...],
     seed: int,
@@ -47,27 +50,24 @@ def build_run_context(
     *,
     run: str = "",
     job: Job | None = None,
-) -> RunContext:
+) -> ExperimentSetup:
     """What an experiment is run with by these choices. Called by workers too: no call to streamlit here."""
     cancelled = job.cancelled if job else lambda: False
     model = ctx.without_evidence().user_model(store, run=run or None, cancelled=cancelled)
     with_evidence = None
     if evidence is not None:
         with_evidence = ctx.user_model(store, run=run or None, cancelled=cancelled), evidence
-    return RunContext(
+    run_context = RunContext(
         ctx.dataset,
         ctx.split,
-        model,
-        users,
         store,
-        with_evidence,
         settings.prediction_cache_dir(),
         seed,
         1 if ctx.builtin else user_sample.WORKERS,
-        job.report_progress if job else (lambda *_: None),
+        job.report_progress if job else ignore_progress,
         cancelled,
-        dict(options),
     )
+    return ExperimentSetup(run_context, model, users, with_evidence, dict(options))
 
 
 def sample_experiment_users(ctx: PageContext, count: int, seed: int, which: str) -> tuple[int, ...]:
@@ -81,7 +81,7 @@ def sample_experiment_users(ctx: PageContext, count: int, seed: int, which: str)
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
 def _estimate_experiment(
-    _run_context: RunContext,
+    _setup: ExperimentSetup,
     name: str,
     data: str,
     split: str,
@@ -93,27 +93,27 @@ def _estimate_experiment(
     evidence: bool,
     calls: int,
 ) -> Estimate:
-    return EXPERIMENTS[name].estimate(_run_context)
+    return EXPERIMENTS[name].estimate(_setup)
 
 
-def estimate_experiment(experiment: Experiment, run_context: RunContext) -> Estimate:
+def estimate_experiment(experiment: Experiment, setup: ExperimentSetup) -> Estimate:
     """What an experiment will ask, less what is stored; counted anew once calls have been made.
 
     Raises:
         InvalidInputError: too few users fit.
     """
-    calls = int(run_context.store.get_usage()["made"]) if run_context.store else 0
+    calls = int(setup.ctx.store.get_usage()["made"]) if setup.ctx.store else 0
     return _estimate_experiment(
-        run_context,
+        setup,
         experiment.name,
-        run_context.dataset.hash,
-        run_context.split.id,
-        run_context.model.spec,
-        run_context.model.version,
-        run_context.users,
-        run_context.seed,
-        tuple(sorted(run_context.options.items())),
-        run_context.evidence_variant is not None,
+        setup.ctx.dataset.hash,
+        setup.ctx.split.id,
+        setup.model.spec,
+        setup.model.version,
+        setup.users,
+        setup.ctx.seed,
+        tuple(sorted(setup.options.items())),
+        setup.evidence_variant is not None,
         calls,
     )
 
@@ -137,20 +137,19 @@ def run_experiments(
     for index, name in enumerate(names):
         experiment = EXPERIMENTS[name]
 
-        def make(run: str, index: int = index, experiment: Experiment = experiment) -> RunContext:
+        def make(run: str, index: int = index, experiment: Experiment = experiment) -> ExperimentSetup:
             if run:
                 job.run = run
             own = {k: v for k, v in options.items() if k in experiment.options}
-            run_context = build_run_context(ctx, users, seed, own, store, evidence, run=run, job=job)
+            setup = build_setup(ctx, users, seed, own, store, evidence, run=run, job=job)
             if len(names) == 1:
-                return run_context
+                return setup
 
-            def report_share(done: int, total: int, message: str) -> None:
+            def report_share(done: int, total: int, message: str = "") -> None:
                 share = (index + done / max(total, 1)) / len(names)
                 job.report_progress(round(1000 * share), 1000, f"{experiment.title}: {message}")
 
-            object.__setattr__(run_context, "on_progress", report_share)
-            return run_context
+            return replace(setup, ctx=setup.ctx.with_progress(report_share))
 
         try:
             run = record(experiment, make, store, among=which, asked_with=ctx.prompts, resume=resume)

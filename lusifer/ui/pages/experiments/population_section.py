@@ -9,8 +9,8 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError, LusiferError
-from lusifer.evaluation import population, tables
 from lusifer.jobs import Job
+from lusifer.runs import population, tables
 from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, estimate_users
@@ -54,7 +54,7 @@ def simulate_population(
         resume=resume,
         community=evidence,
         offsets=evidence or offsets,
-        cache_folder=settings.prediction_cache_dir(),
+        cache_dir=settings.prediction_cache_dir(),
         workers=1 if ctx.builtin else user_sample.WORKERS,
         on_progress=job.report_progress,
         cancelled=job.cancelled,

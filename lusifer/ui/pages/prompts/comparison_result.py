@@ -12,8 +12,8 @@ from lusifer import settings
 from lusifer.charts import prompt_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import prompt_comparison as measured
-from lusifer.evaluation import tables
 from lusifer.prompts import versions
+from lusifer.runs import tables
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components.downloads import show_csv_button

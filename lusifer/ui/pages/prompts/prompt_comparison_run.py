@@ -12,10 +12,11 @@ from lusifer import prompts
 from lusifer.datasets.splits import Split, held_out
 from lusifer.datasets.splits import development as development_users
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import prompt_comparison, tables
+from lusifer.evaluation import RunContext, prompt_comparison
 from lusifer.evaluation.prompt_comparison import Candidate, Trial
 from lusifer.jobs import Job
 from lusifer.prompts import PromptSet, versions
+from lusifer.runs import tables
 from lusifer.simulator import BUILTIN, Step, label, make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, estimate_users
@@ -166,15 +167,10 @@ def run_prompt_comparison(
     job.run = run
     try:
         candidates = _build_candidates(ctx, specs, store, full, run=run, cancelled=job.cancelled)
-        done = prompt_comparison.run_trials(
-            ctx.dataset,
-            sample,
-            candidates,
-            store,
-            on_progress=lambda d, n, message="": job.report_progress(d, n, message),
-            cancelled=job.cancelled,
-            workers=WORKERS,
+        run_context = RunContext(
+            ctx.dataset, sample, store, workers=WORKERS, on_progress=job.report_progress, cancelled=job.cancelled
         )
+        done = prompt_comparison.run_trials(run_context, candidates)
         job.report_progress(job.total, job.total, "Intervals and audit")
         result = _summarize(sample, done, seed, store, run)
         tables.save_table(run, prompt_comparison.table(sample, done))

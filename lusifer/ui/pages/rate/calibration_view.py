@@ -10,14 +10,15 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import LusiferError
+from lusifer.evaluation import RunContext
 from lusifer.evaluation.comparison import threshold
 from lusifer.evaluation.simulation import (
     Answers,
     apply_calibration,
+    collect_forecasts,
     fit_calibrator,
     newest_ratings,
     stored_forecasts,
-    teacher_forecasts,
 )
 from lusifer.jobs import Job
 from lusifer.simulator import SimulatedRating, Step
@@ -81,15 +82,14 @@ def _fit_calibrator(job: Job, ctx: PageContext, community: Community, database: 
     """Runs in a worker thread: no call to streamlit here."""
     model = ctx.user_model(database, cancelled=job.cancelled)
     if ctx.builtin:
-        forecasts = teacher_forecasts(
+        run_context = RunContext(
             ctx.dataset,
             ctx.split,
-            model,
-            community=community,
-            folder=settings.prediction_cache_dir(),
-            cancelled=job.cancelled,
+            cache_dir=settings.prediction_cache_dir(),
             on_progress=lambda done, total, _="": job.report_progress(done, total, "Forecasts of all users"),
+            cancelled=job.cancelled,
         )
+        forecasts = collect_forecasts(run_context, model, community=community)
     elif database is None:
         raise LusiferError("Nothing is stored, so there are no forecasts to fit the calibration on.")
     else:

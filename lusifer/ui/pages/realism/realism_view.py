@@ -9,7 +9,7 @@ import streamlit as st
 
 from lusifer.charts import realism_charts
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import CALIBRATED, SIMULATOR, evaluate, fidelity, sample_users
+from lusifer.evaluation import CALIBRATED, SIMULATOR, RunContext, evaluate, fidelity, sample_users
 from lusifer.jobs import Job
 from lusifer.simulator import label
 from lusifer.simulator.community import Community
@@ -63,19 +63,16 @@ def run_realism(
     job.run = run
     try:
         model = plain_ctx.user_model(store, run=run, cancelled=job.cancelled)
-        comparison = evaluate(
+        run_context = RunContext(
             ctx.dataset,
             ctx.split,
-            [SIMULATOR],
-            users=users,
-            model=model,
-            store=None if ctx.builtin else store,
-            community=offsets,
+            None if ctx.builtin else store,
             seed=seed,
+            workers=1 if ctx.builtin else user_sample.WORKERS,
             on_progress=lambda d, n, message="": job.report_progress(d, n, "Simulating"),
             cancelled=job.cancelled,
-            workers=1 if ctx.builtin else user_sample.WORKERS,
         )
+        comparison = evaluate(run_context, [SIMULATOR], users=users, model=model, community=offsets)
         scale = ctx.dataset.scale
         simulated = {"alone": fidelity.on_scale(comparison.predictions[SIMULATOR].values, scale)}
         if CALIBRATED in comparison.calibrations:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import tables
-from lusifer.evaluation.experiments import Experiment, RunContext
+from lusifer.evaluation.experiments import Experiment, ExperimentSetup
+from lusifer.runs import tables
 from lusifer.simulator import label
 from lusifer.store import Store
 
@@ -16,7 +16,7 @@ KIND = "experiment"
 
 def record(
     experiment: Experiment,
-    make: Callable[[str], RunContext],
+    make: Callable[[str], ExperimentSetup],
     store: Store,
     *,
     among: str = "all",
@@ -53,12 +53,12 @@ def record(
         run = store.start_run(
             KIND,
             f"{experiment.title}, {label(model.spec)}, {len(first.users)} users",
-            dataset=first.dataset.name,
-            dataset_hash=first.dataset.hash,
-            split=first.split.id,
+            dataset=first.ctx.dataset.name,
+            dataset_hash=first.ctx.dataset.hash,
+            split=first.ctx.split.id,
             model=model.spec,
             model_version=model.version,
-            seed=first.seed,
+            seed=first.ctx.seed,
             params=params,
         )
     else:
@@ -76,7 +76,7 @@ def record(
     return run
 
 
-def same(run: Mapping[str, Any] | None, experiment: Experiment, ctx: RunContext) -> None:
+def same(run: Mapping[str, Any] | None, experiment: Experiment, setup: ExperimentSetup) -> None:
     """Whether a run that was stopped is this experiment on this setting.
 
     Raises:
@@ -85,15 +85,15 @@ def same(run: Mapping[str, Any] | None, experiment: Experiment, ctx: RunContext)
     if run is None or run["kind"] != KIND or run["params"].get("name") != experiment.name:
         raise InvalidInputError("There is no such run of this experiment.", "See the runs on the Experiments page.")
     current = (
-        ctx.dataset.hash,
-        ctx.split.id,
-        ctx.model.spec,
-        ctx.model.version,
-        ctx.seed,
+        setup.ctx.dataset.hash,
+        setup.ctx.split.id,
+        setup.model.spec,
+        setup.model.version,
+        setup.ctx.seed,
     )
     was = tuple(run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed"))
     keys = run["params"]
-    if current != was or keys["asked"] != list(ctx.users) or keys["options"] != dict(ctx.options):
+    if current != was or keys["asked"] != list(setup.users) or keys["options"] != dict(setup.options):
         raise InvalidInputError(
             "The run used other data or another split, model, prompt version, seed, sample or options.",
             "Choose the same settings, or start a new run.",

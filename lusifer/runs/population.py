@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,20 @@ from filelock import FileLock, Timeout
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError, LusiferError
-from lusifer.evaluation import tables
 from lusifer.evaluation.simulation import (
     Forecasts,
     SimulationResult,
     apply_calibration,
+    collect_forecasts,
     fit_calibrator,
     simulate,
-    teacher_forecasts,
 )
-from lusifer.progress import Progress, ignore_progress
+from lusifer.progress import ignore_progress
+from lusifer.runs import tables
 from lusifer.simulator import BUILTIN, LLMUserModel, UserModel, label
 from lusifer.simulator.calibration import Calibrator
 from lusifer.simulator.community import Community
+from lusifer.simulator.run_context import RunContext
 from lusifer.store import Store
 
 KIND = "population"
@@ -90,20 +92,13 @@ Engine = Callable[
 
 
 def run_population(
-    dataset: Dataset,
-    split: Split,
+    ctx: RunContext,
     model: UserModel,
     users: Sequence[int],
     folder: Path,
-    store: Store | None,
     *,
     community: Community | None = None,
     offsets: Community | None = None,
-    workers: int = 1,
-    seed: int = 0,
-    cache_folder: Path | None = None,
-    on_progress: Progress = ignore_progress,
-    cancelled: Callable[[], bool] = lambda: False,
     simulate_parts: Engine | None = None,
 ) -> dict[str, Any]:
     """Simulate everybody; the parts lie in a folder afterwards. What is known of the run as plain values.
@@ -112,13 +107,13 @@ def run_population(
         folder: where parts are kept; those that are there are not computed again.
         community: what a model with evidence is told.
         offsets: evidence that ratings are calibrated with; none: not calibrated.
-        cache_folder: where the built-in's forecasts are kept, see `lusifer.evaluation.simulation.teacher_forecasts`.
         simulate_parts: who simulates; none: this process.
 
     Raises:
         ModelError: a fatal one.
-        CancelledError: ``cancelled`` said so; finished parts stay.
+        CancelledError: somebody stopped it; finished parts stay.
     """
+    dataset, split = ctx.dataset, ctx.split
     folder.mkdir(parents=True, exist_ok=True)
     all_parts = split_into_parts(users)
     paths = [folder / f"part-{number:05d}.parquet" for number in range(len(all_parts))]
@@ -129,7 +124,7 @@ def run_population(
 
     def on_users_done(more_done: int) -> None:
         done[0] += more_done
-        on_progress(done[0], len(users), "Simulating")
+        ctx.on_progress(done[0], len(users), "Simulating")
 
     def simulate_locally(
         wanted: Sequence[tuple[int, Sequence[int]]], on_users_done: Callable[[int], None], cancelled: Callable[[], bool]
@@ -150,16 +145,11 @@ def run_population(
             yield (
                 number,
                 simulate(
-                    dataset,
-                    split,
+                    replace(ctx, store=ctx.store if asking else None, on_progress=count, cancelled=cancelled),
                     model,
                     test,
-                    store if asking else None,
                     forecasts=forecasts,
                     community=community,
-                    on_progress=count,
-                    cancelled=cancelled,
-                    workers=workers,
                 ),
             )
 
@@ -167,29 +157,17 @@ def run_population(
     on_users_done(0)
     if offsets is not None and missing and missing[0][0] and model.spec != BUILTIN:
         # gone on with: the same calibration as before the stop, from what is stored of the first part
-        first = simulate(
-            dataset,
-            split,
-            model,
-            split.test.of_users(all_parts[0]),
-            store,
-            forecasts=True,
-            community=community,
-            cancelled=cancelled,
-            workers=workers,
-        )
-        calibrator = _calibrator(dataset, split, model, first, offsets, seed, cache_folder, cancelled)
+        silent = ctx.with_progress(ignore_progress)
+        first = simulate(silent, model, split.test.of_users(all_parts[0]), forecasts=True, community=community)
+        calibrator = _calibrator(ctx, model, first, offsets)
         learned = True
     else:
         learned = offsets is None
     # Closed at once where a part can't be written: an engine then waits for the calls under way, which are paid.
-    with closing((simulate_parts or simulate_locally)(missing, on_users_done, cancelled)) as engine:
+    with closing((simulate_parts or simulate_locally)(missing, on_users_done, ctx.cancelled)) as engine:
         for number, simulation in engine:
             if not learned and offsets is not None:
-                calibrator, learned = (
-                    _calibrator(dataset, split, model, simulation, offsets, seed, cache_folder, cancelled),
-                    True,
-                )
+                calibrator, learned = _calibrator(ctx, model, simulation, offsets), True
             _write(paths[number], frame(dataset, simulation, calibrator, offsets))
     failed = rating_count = row_count = 0
     for path in paths:
@@ -209,23 +187,14 @@ def run_population(
 
 
 def _calibrator(
-    dataset: Dataset,
-    split: Split,
-    model: UserModel,
-    simulation: SimulationResult,
-    offsets: Community,
-    seed: int,
-    cache_folder: Path | None,
-    cancelled: Callable[[], bool],
+    ctx: RunContext, model: UserModel, simulation: SimulationResult, offsets: Community
 ) -> Calibrator | None:
     """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
     forecasts: Forecasts = simulation.forecasts
     if model.spec == BUILTIN:
-        forecasts = teacher_forecasts(
-            dataset, split, model, community=offsets, seed=seed, folder=cache_folder, cancelled=cancelled
-        )
+        forecasts = collect_forecasts(ctx.with_progress(ignore_progress), model, community=offsets)
     try:
-        return fit_calibrator(forecasts, offsets, dataset, evidence=offsets.has_factorization)
+        return fit_calibrator(forecasts, offsets, ctx.dataset, evidence=offsets.has_factorization)
     except InvalidInputError:  # too few forecasts
         return None
 
@@ -369,7 +338,7 @@ def record(
         make: the model for a run of this id.
         resume: a run that was stopped.
         before: called with the run and its model first (a batch engine brings answers into the store there).
-        more: as `run_population`.
+        more: as `run_population`, and fields of its context.
 
     Raises:
         InvalidInputError: that run can't go on.
@@ -429,7 +398,9 @@ def record(
             store.reopen_run(run)
         model = make(run)
         before(run, model)
-        made = run_population(dataset, split, model, users, folder_of(run), store, seed=seed, **more)
+        own = {k: more.pop(k) for k in ("cache_dir", "workers", "on_progress", "cancelled") if k in more}
+        ctx = RunContext(dataset, split, store, seed=seed, **own)
+        made = run_population(ctx, model, users, folder_of(run), **more)
         made |= summary(join(run, made["parts"]))
         store.finish_run(run, "done", {**made, "usage": store.get_run_usage(run)})
     except BaseException as error:

@@ -12,9 +12,10 @@ import pytest
 
 from lusifer import prompts
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import evaluate, population, tables
+from lusifer.evaluation import evaluate
 from lusifer.llm import create_llm
-from lusifer.simulator import LLMUserModel, StatisticalUserModel, community
+from lusifer.runs import population, tables
+from lusifer.simulator import LLMUserModel, RunContext, StatisticalUserModel, community
 from tests.servers.openai import KEY
 
 
@@ -30,7 +31,9 @@ def test_everybody_is_simulated_as_in_a_comparison(ml100k, last10, store, kept, 
     run = population.record(ml100k, last10, lambda r: StatisticalUserModel(), users, store, offsets=light)
     found = pd.read_parquet(tables.table_path(run))
     assert list(found) == population.SCHEMA.names and pq.read_schema(tables.table_path(run)) == population.SCHEMA
-    same = evaluate(ml100k, last10, ["simulator"], users=users, model=StatisticalUserModel(), community=light)
+    same = evaluate(
+        RunContext(ml100k, last10), ["simulator"], users=users, model=StatisticalUserModel(), community=light
+    )
     frame = same.frame()
     assert found["user_id"].tolist() == frame["user_id"].tolist()
     assert np.allclose(found["expected"], frame["simulator"], atol=1e-5)
@@ -170,9 +173,9 @@ def test_a_run_that_was_stopped_is_calibrated_as_one_that_was_not(
     users, light = population.choose_users(last10, 16), community.offsets_only(ml100k, last10)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for folder in (whole, cut):
-        population.run_population(ml100k, last10, model, users, folder, store, offsets=light)
+        population.run_population(RunContext(ml100k, last10, store), model, users, folder, offsets=light)
     (cut / "part-00001.parquet").unlink()
-    population.run_population(ml100k, last10, model, users, cut, store, offsets=light)
+    population.run_population(RunContext(ml100k, last10, store), model, users, cut, offsets=light)
     one, other = (pd.read_parquet(f / "part-00001.parquet") for f in (whole, cut))
     assert one["calibrated"].notna().all()
     pd.testing.assert_frame_equal(one, other)
@@ -195,5 +198,5 @@ def test_ctrl_c_begins_no_further_user(ml100k, last10, store, kept, openai_serve
 
     monkeypatch.setattr(simulation, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        simulation.simulate(ml100k, last10, model, test, store, workers=2)
+        simulation.simulate(RunContext(ml100k, last10, store, workers=2), model, test)
     assert futures.wait and len(openai_server.requests) < 40

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
+import logging
 import sys
 import threading
 import time
 from collections import Counter
 
 import pandas as pd
+import psutil
 import pytest
 
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import cluster, population, tables
-from lusifer.evaluation.cluster import Cluster, SharedInputs, StoreActor, UserModelConfig, WorkerStore
 from lusifer.llm import Budget
 from lusifer.llm.budget import SpendingLimit
-from lusifer.simulator import community
+from lusifer.runs import cluster, population, tables
+from lusifer.runs.cluster import Cluster, SharedInputs, StoreActor, WorkerStore
+from lusifer.simulator import UserModelConfig, community
 from lusifer.store import Store
 from tests.servers.openai import KEY
 
@@ -62,6 +62,30 @@ def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
             on.close()
 
 
+def worker_processes() -> list[psutil.Process]:
+    """The workers of this process's cluster."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if any("ray::Worker" in part for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue  # it has ended
+    return found
+
+
+class CallWhenLogged(logging.Handler):
+    """Calls a function when a message says something."""
+
+    def __init__(self, text: str, call) -> None:
+        super().__init__()
+        self.text, self.call = text, call
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.text in record.getMessage():
+            self.call()
+
+
 def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, kept, monkeypatch) -> None:
     monkeypatch.setattr(population, "PART", 40)
     users, recipe = population.choose_users(last10, 100), UserModelConfig("builtin")
@@ -87,12 +111,12 @@ def test_a_worker_that_is_killed_loses_nothing(
 
     def start(name: str, model) -> None:
         on.start(name)
-        first = on.pids()[0]
+        first = worker_processes()[0]
 
         def kill() -> None:
             while len(openai_server.requests) < 40:
                 time.sleep(0.01)
-            os.kill(first, signal.SIGKILL)
+            first.kill()
             killed.append(len(openai_server.requests))
 
         threading.Thread(target=kill, daemon=True).start()
@@ -130,21 +154,32 @@ def test_a_worker_that_is_killed_loses_nothing(
 def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
     ml100k, last10, store, kept, openai_server, tmp_path
 ) -> None:
-    openai_server.delay = 0.2
+    """Answers are held from the interrupt until all workers have said that they stop: what comes meanwhile is, at
+    most, one request of each of the four threads."""
     recipe, users = UserModelConfig("openai:a", prompts.load()), population.choose_users(last10, 16)
     on = Cluster(recipe, SharedInputs(ml100k, last10, None, False), store, workers=2, threads=2)
+    let_through: list[int] = []
 
     def on_progress(done: int, total: int, what: str = "") -> None:
         if done >= 3:
+            let_through.append(openai_server.hold())
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run(ml100k, last10, recipe, users, store, on, on_progress=on_progress)
+    cluster_log = logging.getLogger(cluster.__name__)
+    release = CallWhenLogged("2 of 2 workers begin no further call", openai_server.release)
+    cluster_log.addHandler(release)
+    cluster_log.setLevel(logging.INFO)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(ml100k, last10, recipe, users, store, on, on_progress=on_progress)
+    finally:
+        cluster_log.removeHandler(release)
+        openai_server.release()
     (row,) = store.list_runs(population.KIND)
     calls, _ = store.list_calls({"status": "ok"}, limit=1000)
-    assert row["status"] == "cancelled" and len(calls) == len(openai_server.requests) < 60
+    assert row["status"] == "cancelled" and len(calls) == len(openai_server.requests)
+    assert len(openai_server.requests) <= let_through[0] + 4, "no request beyond those in flight"
     assert not list(tmp_path.glob("lusifer-*/*.db"))
-    openai_server.delay = 0.0
     run(ml100k, last10, recipe, users, store, None)
     asked = [json.dumps(r["messages"]) for r in openai_server.requests]
     assert len(asked) == len(set(asked)), "and nothing is asked twice"

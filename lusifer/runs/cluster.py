@@ -9,6 +9,7 @@ place on its machine first hands in what that one had not handed in.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
 import socket
@@ -18,7 +19,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,53 +30,26 @@ from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError, LusiferError, StoreError
 from lusifer.evaluation.simulation import SimulationResult, merge_simulations, simulate
-from lusifer.llm import Budget
-from lusifer.prompts import PromptSet
-from lusifer.simulator import BUILTIN, UserModel, user_model
+from lusifer.simulator import BUILTIN, UserModelConfig
 from lusifer.simulator.community import Community
+from lusifer.simulator.run_context import RunContext
 from lusifer.store import Store
 
+logger = logging.getLogger(__name__)
 USERS_PER_TASK = 25
 """Users that a worker takes at once where nobody is asked; with a language model they are taken singly."""
 CLUSTER_TIMEOUT = 180.0
 """Seconds after which a cluster without one worker that answers is given up on."""
 MAX_CALL_SECONDS = 330.0
 """Seconds that a call under way is waited for when all stops: more than any endpoint is given."""
+STOP_TIMEOUT = 30.0
+"""Seconds that workers may take to acknowledge that they stop."""
 START_TIMEOUT = 180.0
 """Seconds that all workers may take to start."""
 ANSWERS_PER_BATCH = 200
 """Answers handed in at a time."""
 MAX_CRASHES = 3
 """Workers that may end on the same users before these are given up on."""
-
-
-@dataclass(frozen=True)
-class UserModelConfig:
-    """What a worker makes its user model of. It holds no key: every machine has its own."""
-
-    spec: str
-    prompt_set: PromptSet | None = None
-    samples: int = 1
-    evidence: bool = False
-    budget: Budget | None = None
-    run: str = ""
-
-    def build(self, store: Store | None, cancelled: Callable[[], bool] = lambda: False) -> UserModel:
-        """The model.
-
-        Raises:
-            InvalidInputError: as `lusifer.simulator.user_model`.
-        """
-        return user_model(
-            self.spec,
-            store,
-            run=self.run or None,
-            budget=self.budget,
-            samples=self.samples,
-            evidence=self.evidence,
-            prompt_set=self.prompt_set,
-            cancelled=cancelled,
-        )
 
 
 @dataclass(frozen=True)
@@ -210,7 +184,7 @@ class Worker:
         folder: where answers are kept on this machine.
     """
 
-    def __init__(self, work: list[Any], model_config: UserModelConfig, store_actor: Any, folder: str) -> None:
+    def __init__(self, work: list[Any], model_config: UserModelConfig, run: str, store_actor: Any, folder: str) -> None:
         import ray
 
         self.work: SharedInputs = ray.get(work[0])
@@ -223,7 +197,7 @@ class Worker:
             self._lock.acquire()
             self.store = WorkerStore(self._file, store_actor.call.remote, ray.get)
             _hand_in(self._file.parent, lambda found: ray.get(store_actor.import_answers.remote(found)))
-        self.model = model_config.build(self.store, self.stopped.is_set)
+        self.model = model_config.build(self.store, run=run, cancelled=self.stopped.is_set)
 
     def pid(self) -> int:
         """The process that this worker is."""
@@ -240,16 +214,8 @@ class Worker:
         with self._counting:
             self._busy += 1
         try:
-            return simulate(
-                self.work.dataset,
-                self.work.split,
-                self.model,
-                test,
-                self.store,
-                forecasts=self.work.forecasts,
-                community=self.work.community,
-                cancelled=self.stopped.is_set,
-            )
+            ctx = RunContext(self.work.dataset, self.work.split, self.store, cancelled=self.stopped.is_set)
+            return simulate(ctx, self.model, test, forecasts=self.work.forecasts, community=self.work.community)
         finally:
             try:
                 if self.store is not None:
@@ -296,7 +262,7 @@ def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
 
 
 class Cluster:
-    """Workers on a Ray cluster, as `lusifer.evaluation.population.run_population` uses them.
+    """Workers on a Ray cluster, as `lusifer.runs.population.run_population` uses them.
 
     Args:
         workers: how many; none: as many as the cluster has cores.
@@ -397,9 +363,7 @@ class Cluster:
                 f"{count} workers are requested, but the cluster has {cores} cores.",
                 f"Request at most {cores}." if cores else "Add a machine with cores.",
             )
-        model_config = self.model_config
-        budget = None if model_config.budget is None else replace(model_config.budget, run_id=run)
-        model_config, home = replace(model_config, run=run, budget=budget), None
+        home = None
         if self.asking:
             this_node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
             store_actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=this_node)(
@@ -410,7 +374,7 @@ class Cluster:
         self._folder = Path(tempfile.gettempdir()) / f"lusifer-{run}"
         self._sent = [ray.put(self.work)]  # held on to: a worker that starts anew needs it again
         hired = ray.remote(num_cpus=1, max_restarts=-1, max_concurrency=self.threads + 1)(Worker)
-        self.workers = [hired.remote(self._sent, model_config, home, str(self._folder)) for _ in range(count)]
+        self.workers = [hired.remote(self._sent, self.model_config, run, home, str(self._folder)) for _ in range(count)]
         pid_requests = [w.pid.remote() for w in self.workers]
         ready, missing = ray.wait(pid_requests, num_returns=count, timeout=START_TIMEOUT)
         if missing:
@@ -423,10 +387,6 @@ class Cluster:
             ray.get(ready)
         except ray.exceptions.RayError as error:
             raise _ours(error, "A worker could not start") from None
-
-    def pids(self) -> list[int]:
-        """The workers' processes; waits until all have started."""
-        return list(self._ray.get([w.pid.remote() for w in self.workers]))
 
     def parts(
         self,
@@ -510,9 +470,10 @@ class Cluster:
             raise
 
     def _stop(self, busy: list[Any]) -> None:
-        """Let the calls under way end: they are paid."""
-        for worker in self.workers:
-            worker.stop.remote()
+        """Have every worker begin no further call, and let the calls under way end: they are paid."""
+        stops = [worker.stop.remote() for worker in self.workers]
+        _, silent = self._ray.wait(stops, num_returns=len(stops), timeout=STOP_TIMEOUT)
+        logger.info("%d of %d workers begin no further call", len(stops) - len(silent), len(stops))
         if busy:
             self._ray.wait(busy, num_returns=len(busy), timeout=MAX_CALL_SECONDS)
 
