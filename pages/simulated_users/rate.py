@@ -9,8 +9,8 @@ from lusifer.evaluation.comparison import threshold
 from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.ui import formatting, page_registry, session_keys, state
-from lusifer.ui.components import evolution_runner, item_picker, job_panel, posters, user_picker
-from lusifer.ui.formatting import escape_markdown, to_safe_csv, with_item_noun
+from lusifer.ui.components import downloads, evolution_runner, item_picker, job_panel, posters, user_picker
+from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.rate import calibration_view, rating_results
 
 ctx = state.current_context()
@@ -238,10 +238,4 @@ for row in rows.head(20).itertuples():
     rating_text = "no rating" if np.isnan(row.expected) else f"{row.rating:g} ({row.expected:.2f})"
     truth = f", actual {row.true:g}" if np.isfinite(row.true) else ""
     st.markdown(f"**{escape_markdown(row.title)}** · {rating_text}{truth}  \n{escape_markdown(row.reason)}")
-st.download_button(
-    "Download as CSV",
-    to_safe_csv(rows.drop(columns="poster")),
-    f"user-{user}-ratings.csv",
-    "text/csv",
-    icon=":material/download:",
-)
+downloads.show_csv_button("Download as CSV", rows.drop(columns="poster"), f"user-{user}-ratings.csv")

@@ -15,7 +15,8 @@ everyone = user_tables.user_table(data)
 
 st.title("Users", icon=":material/group:")
 st.caption(
-    f"{len(data.users):,} users gave {len(data.ratings):,} ratings to {len(data.items):,} {escape_markdown(data.item_nouns[1])}. "
+    f"{len(data.users):,} users gave {len(data.ratings):,} ratings to {len(data.items):,} "
+    f"{escape_markdown(data.item_nouns[1])}. "
     "Choose one to see how they rate, then watch a simulated profile evolve."
 )
 

@@ -57,7 +57,8 @@ def show_reading(name: str) -> None:
     key = f"read:{name}"
     if job_panel.job_ended(key):
         st.markdown(
-            "This dataset has not been imported yet. The import runs once and takes from a second to a few minutes, depending on its size."
+            "This dataset has not been imported yet. The import runs once and takes from a second to a few minutes, "
+            "depending on its size."
         )
         if settings.is_public():
             st.info("The operator has not imported it yet.", icon=":material/info:")
@@ -80,7 +81,8 @@ def show_summary(name: str) -> None:
     """What the chosen data set is, and what was found wrong in its files."""
     data = state.open_dataset(name)
     st.caption(
-        f"{escape_markdown(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {escape_markdown(data.item_nouns[1])}."
+        f"{escape_markdown(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} "
+        f"{escape_markdown(data.item_nouns[1])}."
     )
     if data.report.lines:
         with st.popover(f"{len(data.report.lines)} notes on its files", icon=":material/rule:"):

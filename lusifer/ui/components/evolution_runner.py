@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from lusifer.jobs import Job
 from lusifer.simulator import EvolutionSpec, Step, count_steps, run_evolution
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import estimate_evolution
+from lusifer.simulator.evolution import initial_context
+from lusifer.simulator.types import Profile
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components.job_panel import offer_job
@@ -68,6 +72,11 @@ def _compute_steps(
         count = step.number
         job.report_progress(count, total_steps, f"Step {count} of {total_steps} is done")
     return count
+
+
+def profile_before(ctx: PageContext, user: int, steps: Sequence[Step], number: int) -> Profile:
+    """The profile that a step started from."""
+    return steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
 
 
 def load_all_steps(ctx: PageContext, user: int) -> list[Step]:

@@ -57,8 +57,7 @@ def offered_models(ctx: PageContext) -> list[str]:
 
 
 def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
-    """Which prompts a language model is asked with, and how they are called; the built-in has no use for
-    any.
+    """Which prompts a language model is asked with, and how they are called; the built-in has no use for any.
 
     Raises:
         InvalidInputError: a version that is not there any more.
@@ -209,8 +208,10 @@ def _list_models(endpoint: Endpoint) -> None:
 
 
 def _test_connection(endpoint: Endpoint, model: str | None) -> None:
-    """The list of models where none is chosen, which is free; else one word of the chosen one,
-    recorded and within the budget as any other call."""
+    """The list of models where none is chosen, which is free; else one word of the chosen one.
+
+    That is recorded, and within the budget, as any other call.
+    """
     try:
         if model is None:
             llm = create_bare_llm(f"{endpoint.name}:-", session_keys.API_KEYS.get())[0]

@@ -22,7 +22,8 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     if not validity_run.is_same_model(ctx, run):
         st.caption(
             f"This run was made with {escape_markdown(str(run['model']))}, version "
-            f"{escape_markdown(str(run['model_version']))}. Choose that model and its prompts in the sidebar to see its "
+            f"{escape_markdown(str(run['model_version']))}. Choose that model and its prompts in the sidebar to see "
+            "its "
             "statements."
         )
         return

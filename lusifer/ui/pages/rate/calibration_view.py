@@ -72,7 +72,8 @@ def learn_calibration(ctx: PageContext) -> tuple[Calibrator, Community] | None:
             escape_markdown(job.error)
             if ctx.builtin
             else "No calibration yet: it is fitted on forecasts, and needs at least "
-            f"{MIN_FORECASTS} of this model. Compute the evolutions of a few users, or run a comparison on the Accuracy page."
+            f"{MIN_FORECASTS} of this model. Compute the evolutions of a few users, or run a comparison on the "
+            "Accuracy page."
         )
         return None
     return job.result, community
@@ -105,8 +106,10 @@ def calibrated_table(
     calibrator: Calibrator,
     community: Community,
 ) -> pd.DataFrame:
-    """Calibrated ratings of movies outside the training part: index item id, ``calibrated``, ``high``
-    (probability of a rating in the top quarter of the scale) and every part."""
+    """Calibrated ratings of movies outside the training set.
+
+    Index item id; ``calibrated``, ``high`` (probability of a rating in the top quarter of the scale) and every part.
+    """
     trained = set(ctx.split.train.of_user(user).item.tolist())
     # A rating that is in the training part is known to the offsets: its calibration would be no guess.
     rows = [r for r in ratings if r.item_id not in trained and r.expected is not None]

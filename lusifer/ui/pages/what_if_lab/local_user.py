@@ -19,12 +19,13 @@ from lusifer.errors import LusiferError, StoreError
 from lusifer.evaluation import scores
 from lusifer.simulator import Step, rate_items, run_evolution
 from lusifer.simulator.estimate import estimate_rating
-from lusifer.simulator.evolution import context_after, initial_context
+from lusifer.simulator.evolution import context_after
 from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
 from lusifer.ui.caching import HASHES
 from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
+from lusifer.ui.components.downloads import show_json_button
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
@@ -84,7 +85,8 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
     if user is None:
         st.info(
             with_item_noun(
-                "Press “New user”, enter a name, and rate ten movies that you know. Your ratings stay in the database of "
+                "Press “New user”, enter a name, and rate ten movies that you know. Your ratings stay in the "
+                "database of "
                 "this machine; you can export and delete them."
             ),
             icon=":material/person_add:",
@@ -212,7 +214,7 @@ def _show_profile(ctx: PageContext, user: int) -> list[Step]:
         key=f"you-step-{user}-{len(steps)}",
     )
     step = steps[number - 1]
-    before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
+    before = evolution_runner.profile_before(ctx, user, steps, number)
     st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
@@ -259,7 +261,8 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
             mean_rating = ctx.split.train.mean
             naive = float(np.sqrt(np.mean([(r - mean_rating) ** 2 for _, r, _ in answered])))
             st.caption(
-                f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give {naive:.2f}."
+                f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give "
+                f"{naive:.2f}."
             )
         st.dataframe(
             table,
@@ -320,16 +323,11 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
                 for i, r, t, p in rated
             ],
         }
-        st.download_button(
-            "Export my ratings",
-            json.dumps(export, ensure_ascii=False, indent=1),
-            "my-ratings.json",
-            "application/json",
-            icon=":material/download:",
-        )
+        show_json_button("Export my ratings", export, "my-ratings.json")
         with st.popover("Delete my data", icon=":material/delete_forever:"):
             st.markdown(
-                "Deletes your ratings, profiles and all LLM calls about you from this database. Export them first if you want to keep them."
+                "Deletes your ratings, profiles and all LLM calls about you from this database. Export them first if "
+                "you want to keep them."
             )
             if st.button(
                 f"Delete {escape_markdown(name)}",
