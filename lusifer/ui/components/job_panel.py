@@ -66,6 +66,7 @@ def offer_job(
     store: Store | None = None,
     stopped: str = "",
     again: bool = False,
+    wait: float = 0.0,
     **button: Any,
 ) -> Job | None:
     """The button that starts a job, its progress while it runs, and its error once it has failed.
@@ -78,6 +79,7 @@ def offer_job(
         store: where the job's calls are recorded.
         stopped: what is said of a job that a person stopped.
         again: whether it may be started anew once it has succeeded.
+        wait: seconds to wait for a job that has just been started.
         button: what else the button is given.
 
     Returns:
@@ -95,7 +97,7 @@ def offer_job(
     if succeeded is not None and not again:
         return succeeded
     if st.button(label if isinstance(label, str) else label(), **button):
-        state.get_jobs().start(job_key, title, work, store=store)
+        state.get_jobs().start(job_key, title, work, store=store).wait(wait)
         st.rerun()
     return succeeded
 

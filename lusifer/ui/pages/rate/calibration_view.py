@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.charts import rating_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import RunContext
 from lusifer.evaluation.comparison import threshold
@@ -26,8 +27,9 @@ from lusifer.simulator.calibration import MIN_FORECASTS, PARTS, Calibrator
 from lusifer.simulator.community import Community
 from lusifer.store import Store
 from lusifer.ui import state
+from lusifer.ui.components import item_picker
 from lusifer.ui.components.job_panel import show_progress
-from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
 PART_NAMES = {
@@ -136,3 +138,31 @@ def calibrated_table(
         },
         index=pd.Index(answers.item, name="item_id"),
     )
+
+
+def show_breakdown(ctx: PageContext, corrected: pd.DataFrame, calibrator: Calibrator, community: Community) -> None:
+    """The terms of one calibrated rating, which a person chooses."""
+    with st.container(border=True):
+        st.subheader("Breakdown of a calibrated rating", icon=":material/waterfall_chart:")
+        movie = st.selectbox(
+            with_item_noun("Movie"),
+            [int(i) for i in corrected.index],
+            key="taken_apart",
+            format_func=lambda i: item_picker.item_label(ctx, i),
+        )
+        movie = movie if movie in corrected.index else int(corrected.index[0])
+        components = corrected.loc[movie]
+        named = {
+            with_item_noun(PART_NAMES[p]): float(components[p])
+            for p in PARTS
+            if p in {"base", "user", "movie", "persona"} or abs(components[p]) > 1e-9
+        }
+        st.plotly_chart(
+            rating_charts.waterfall(named, "Calibrated"),
+            alt=f"Terms of the calibrated rating of {ctx.dataset.item(movie).title}",
+        )
+        st.caption(
+            f"Probability of {threshold(ctx.dataset.scale):g} or more: {components['high']:.0%}. The terms add up exactly. "
+            f"Learned from {calibrator.rows:,} forecasts of the training set; community evidence is "
+            f"{'included' if community.has_factorization else 'off (switch it on in the sidebar)'}."
+        )
