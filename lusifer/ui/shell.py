@@ -198,7 +198,7 @@ def _reset_session() -> None:
         resets[session_keys.USER] = int(ctx.dataset.user_ids[0])
     for spec in page_registry.page_specs().values():
         resets |= spec.resets
-    there = set(st.session_state) | set(st.query_params)
+    there = {str(key) for key in st.session_state} | set(st.query_params)
     # The session's name stays: what it has spent counts on, a reset is no new budget.
     for key in set(st.session_state) - {*resets, session_keys.USER, session_keys.DATASET, session_keys.SESSION.key}:
         del st.session_state[key]

@@ -151,7 +151,7 @@ def show_breakdown(ctx: PageContext, corrected: pd.DataFrame, calibrator: Calibr
             format_func=lambda i: item_picker.item_label(ctx, i),
         )
         movie = movie if movie in corrected.index else int(corrected.index[0])
-        components = corrected.loc[movie]
+        components = corrected.loc[movie].to_dict()
         named = {
             with_item_noun(PART_NAMES[p]): float(components[p])
             for p in PARTS
