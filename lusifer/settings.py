@@ -34,8 +34,10 @@ def home_dir() -> Path:
 
 
 def data_dir() -> Path:
-    """Folder of the datasets and the database: ``LUSIFER_DATA``, else ``data/`` of the checkout, else the platform's
-    user folder."""
+    """Folder of the datasets and the database.
+
+    ``LUSIFER_DATA``, else ``data/`` of the checkout, else the platform's user folder.
+    """
     if named := os.environ.get("LUSIFER_DATA"):
         return Path(named)
     root = checkout_dir()

@@ -13,6 +13,7 @@ from lusifer.errors import ModelError
 from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Options
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers, prompt_rendering
+from lusifer.simulator.prompt_variables import TemplateInput, values_of
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
 REPAIRABLE = {"invalid", "truncated", "refused"}
@@ -213,13 +214,9 @@ class LLMUserModel:
         items: Sequence[Item],
     ) -> list[Message]:
         """The conversation so far, the answer, and what was wrong with it."""
-        prompt = self.prompts.render(
-            "repair",
-            problem=problem,
-            items=items,
-            schema=json.dumps(schema, separators=(",", ":"), ensure_ascii=False),
-            **prompt_rendering.noun_variables(context.item_nouns),
-        )
+        text = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
+        given = TemplateInput(self.prompts, context, items, problem, text)
+        prompt = self.prompts.render("repair", **values_of("repair", given))
         if not answer_text.strip():  # many chat templates take no two messages of one role in a row
             return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]
         return [*messages, Message("assistant", answer_text[:SAID]), Message("user", prompt)]
