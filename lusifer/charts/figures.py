@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def add_band(figure: go.Figure, index: int, name: str, rows: pd.DataFrame, x: st
 
 
 def add_line(
-    figure: go.Figure, index: int, name: str, x: Sequence[Any], y: Sequence[Any], hover: str, **more: object
+    figure: go.Figure, index: int, name: str, x: Iterable[Any], y: Iterable[Any], hover: str, **more: object
 ) -> None:
     """The n-th line with its markers. ``hover`` is what pointing at one says, ahead of the line's name."""
     figure.add_scatter(
@@ -54,7 +54,7 @@ def add_line(
     )
 
 
-def add_bars(figure: go.Figure, name: str, x: Sequence[Any], y: Sequence[Any], colour: str, pattern: str) -> None:
+def add_bars(figure: go.Figure, name: str, x: Iterable[Any], y: Iterable[Any], colour: str, pattern: str) -> None:
     """Bars of shares, told from others by colour and pattern."""
     figure.add_bar(
         x=x,

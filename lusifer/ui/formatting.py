@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 
@@ -65,6 +67,11 @@ def format_money(dollars: float | None) -> str:
     if dollars is None:
         return "unknown"
     return f"${dollars:.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.4f}"
+
+
+def format_spent(usage: Mapping[str, Any]) -> str:
+    """What calls cost, and whether the price of some is not known."""
+    return format_money(usage["price"]) + (" + unpriced" if usage["unpriced"] else "")
 
 
 def to_safe_csv(frame: pd.DataFrame) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from lusifer import __version__, datasets, settings
 from lusifer.datasets import DATASET_SPECS, splits
+from lusifer.datasets.fetch import fetch
 from lusifer.datasets.item_details import ATTRIBUTION
 from lusifer.errors import DatasetError, DatasetMissingError, LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator import BUILTIN
 from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import dataset_picker, evidence_control, model_picker, movie_details
-from lusifer.ui.components.job_panel import show_progress
-from lusifer.ui.formatting import escape_markdown, format_money, set_item_nouns
+from lusifer.ui.components.job_panel import offer_job
+from lusifer.ui.formatting import escape_markdown, format_spent, set_item_nouns
 from lusifer.ui.pages.evolution.step_player import is_presenting
 
 # A file of ours: icons by name are fetched from a font server, and the app asks nobody for anything.
@@ -149,7 +151,7 @@ def _show_usage(ctx: state.PageContext) -> None:
         if not ctx.builtin:
             model_picker.show_budget()
         return
-    spent = format_money(used["price"]) + (" + unpriced" if used["unpriced"] else "")
+    spent = format_spent(used)
     st.table(
         {
             "Calls made": f"{used['made']:,.0f}",
@@ -196,7 +198,7 @@ def _reset_session() -> None:
         resets[session_keys.USER] = int(ctx.dataset.user_ids[0])
     for spec in page_registry.page_specs().values():
         resets |= spec.resets
-    there = set(st.session_state) | set(st.query_params)
+    there = {str(key) for key in st.session_state} | set(st.query_params)
     # The session's name stays: what it has spent counts on, a reset is no new budget.
     for key in set(st.session_state) - {*resets, session_keys.USER, session_keys.DATASET, session_keys.SESSION.key}:
         del st.session_state[key]
@@ -241,23 +243,17 @@ def show_damaged(name: str, error: DatasetError) -> None:
 
 
 def _show_fetch(name: str, text: str, *, replace: bool) -> None:
-    jobs, key = state.get_jobs(), f"fetch:{name}"
-    job = jobs.get(key)
-    if job is None or not job.active:
-        if job is not None and job.state in {"failed", "cancelled"}:
-            st.warning(escape_markdown(job.error), icon=":material/error:")
-        if st.button(text, icon=":material/download:", type="primary"):
-            jobs.start(key, f"Downloading {DATASET_SPECS[name].title}", lambda j: _fetch_dataset(j, name, replace))
-            st.rerun()
-        return
-    show_progress(key)
+    offer_job(
+        f"fetch:{name}",
+        f"Downloading {DATASET_SPECS[name].title}",
+        lambda job: _fetch_dataset(job, name, replace),
+        text,
+        again=True,
+        icon=":material/download:",
+        type="primary",
+    )
 
 
 def _fetch_dataset(job: Job, name: str, replace: bool) -> None:
-    from lusifer.datasets.fetch import fetch
-
-    def on_progress(done: int, total: int, message: str = "") -> None:
-        job.done, job.total, job.message = done, total, message
-
-    fetch(name, on_progress=on_progress, cancelled=job.cancelled, replace=replace)
+    fetch(name, on_progress=partial(dataset_picker.set_progress, job), cancelled=job.cancelled, replace=replace)
     time.sleep(0.2)  # let the last progress be seen before the page goes on

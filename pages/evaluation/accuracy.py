@@ -1,14 +1,29 @@
-"""Errors: the simulator against baselines, on the same rows, with intervals."""
+"""Accuracy: the simulator against baselines, on the same rows, with intervals."""
 
 import streamlit as st
 
-from lusifer.charts import accuracy_charts
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
+from lusifer.evaluation import SIMULATOR
 from lusifer.simulator import BUILTIN, label
 from lusifer.ui import formatting, session_keys, state
-from lusifer.ui.components import evidence_control, job_panel, predictor_titles, run_picker, trust_card, user_sample
-from lusifer.ui.formatting import escape_markdown, to_safe_csv
-from lusifer.ui.pages.accuracy import accuracy_run, accuracy_tables, accuracy_views
+from lusifer.ui.components import (
+    downloads,
+    evidence_control,
+    job_panel,
+    predictor_titles,
+    run_picker,
+    trust_card,
+    user_sample,
+)
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.pages.accuracy import (
+    accuracy_run,
+    accuracy_tables,
+    audit_view,
+    error_views,
+    html_report,
+    leaderboard,
+    recorded_comparisons,
+)
 
 ctx = state.current_context()
 data, store = ctx.dataset, state.open_store()
@@ -46,12 +61,12 @@ with st.container(border=True):
             "Users",
             list(user_sample.USER_GROUPS),
             key="among",
-            format_func=user_sample.USER_GROUPS.get,
+            format_func=user_sample.USER_GROUPS.__getitem__,
             width=200,
             help="A fixed random half of the users is for development: prompts and settings are tuned on "
             "them. The held-out half is only for final results.",
         )
-        eligible = user_sample.count_eligible_users(ctx, which)
+        eligible = user_sample.count_eligible_users(data, ctx.split, which)
         count = st.number_input(
             "Sample size (users)",
             1,
@@ -68,7 +83,8 @@ with st.container(border=True):
         job = state.get_jobs().get(key)
         text = "Compare"
         if SIMULATOR in names and not ctx.builtin:
-            text = f"Compare ({formatting.format_cost(user_sample.estimate_simulation(ctx, int(count), int(seed), which, store))})"
+            cost = user_sample.estimate_simulation(ctx, int(count), int(seed), which, store)
+            text = f"Compare ({formatting.format_cost(cost)})"
         running = job is not None and job.active
         if st.button(
             text, icon=":material/compare_arrows:", type="primary", disabled=running or not names or not eligible
@@ -119,7 +135,7 @@ if runs:
             "Recorded comparison", list(titles), key=session_keys.RUN, format_func=lambda i: titles.get(i, i), width=620
         )
         st.query_params[session_keys.RUN] = run
-        accuracy_views.show_run_management(store, run, titles)
+        recorded_comparisons.show_run_management(store, run, titles)
     run_shown = next((r for r in runs if r["id"] == run), run_shown)
 if run_shown is None:
     st.info(
@@ -138,22 +154,7 @@ if sentence:
     st.markdown(f"**{escape_markdown(sentence)}**")
 for note in summary.get("notes", ()):
     st.caption(f":material/info: {escape_markdown(note)}")
-contributions = accuracy_tables.model_contributions(summary)
-if contributions:
-    with st.container(border=True):
-        st.subheader(
-            "Gain from the language model" if run_shown["model"] != "builtin" else "Gain from the model",
-            icon=":material/add_chart:",
-        )
-        st.caption(
-            "RMSE of the calibrated simulator minus that of the same calibration without the model's contribution, on "
-            "the same ratings, with a 95 % confidence interval over users. Negative values mean that the model helps."
-        )
-        with st.grid(2, min_column_width=320):
-            for title, figure, words in contributions:
-                with st.container():
-                    st.metric(title, figure)
-                    st.caption(escape_markdown(words))
+leaderboard.show_contributions(run_shown)
 
 rows = accuracy_tables.load_predictions(run_shown["id"])
 if rows is None:
@@ -161,7 +162,7 @@ if rows is None:
     st.json(summary, expanded=False)
     st.stop()
 names = [n for n in predictor_titles.ORDER if n in summary["predictors"] and n in rows]
-passing, chosen_filter = accuracy_views.show_filters(ctx, rows)
+passing, chosen_filter = leaderboard.show_filters(ctx, rows)
 if passing.empty:
     st.info("No rating matches these filters. Widen one of them.", icon=":material/filter_alt_off:")
     st.stop()
@@ -171,56 +172,39 @@ frame = accuracy_tables.leaderboard_table(run_shown, values, label(run_shown["mo
 st.subheader("Leaderboard", icon=":material/leaderboard:")
 whom = user_sample.USER_GROUPS.get(run_shown["params"].get("among", "all"), "Users").lower()
 st.caption(
-    f"{len(passing):,} of {summary['rows']:,} ratings of {run_shown['params']['users']} {whom} of {escape_markdown(run_shown['split'])}"
+    f"{len(passing):,} of {summary['rows']:,} ratings of {run_shown['params']['users']} {whom} of "
+    + escape_markdown(run_shown["split"])
     + (f"; {missing:,} more are excluded because a predictor has no prediction for them" if missing else "")
     + f". Intervals: 95 %, bootstrap over users. Run {run_shown['id']}, seed {run_shown['seed']}, "
     f"model {escape_markdown(label(run_shown['model']))}, version {escape_markdown(str(run_shown['model_version']))}."
 )
-accuracy_views.show_leaderboard(frame, summary)
-with st.grid(3, min_column_width=270, gap="medium"):
-    small = frame.assign(predictor=[predictor_titles.short_title(n) for n in frame["name"]])
-    for metric, title, note in (
-        ("rmse", "RMSE (lower is better)", "RMSE"),
-        ("mae", "MAE (lower is better)", "MAE"),
-        ("pearson", "Pearson (higher is better)", "Pearson correlation"),
-    ):
-        st.plotly_chart(
-            accuracy_charts.leaderboard(small, metric, title),
-            key=f"chart-{metric}",
-            alt=f"{note} of all predictors with 95 percent intervals",
-        )
+leaderboard.show_leaderboard(frame, summary)
+leaderboard.show_charts(frame)
 
+VIEWS = {
+    "distribution": ("Errors and predictions", lambda: error_views.show_distribution(ctx, passing, names)),
+    "groups": ("Errors by group", lambda: error_views.show_groups(ctx, passing, names)),
+    "calibration": ("Calibration", lambda: error_views.show_calibration(ctx, passing)),
+    "audit": ("Audit", lambda: audit_view.show_audit(ctx, run_shown, passing, store)),
+    "misses": ("Largest errors", lambda: error_views.show_largest_errors(ctx, passing, names)),
+    "pairs": ("Pairwise comparison", lambda: error_views.show_pair(passing, names, int(run_shown["seed"]))),
+    "cold": ("Cold start", lambda: error_views.show_cold_start(ctx, store)),
+    "runs": ("Other runs", lambda: recorded_comparisons.show_other_runs(runs, run_shown)),
+}
 view = st.segmented_control(
     "Details",
-    list(accuracy_views.VIEWS),
+    list(VIEWS),
     default="distribution",
     key="view",
     required=True,
-    format_func=lambda v: accuracy_views.VIEWS[v],
+    format_func=lambda v: VIEWS[v][0],
 )
-if view == "groups":
-    accuracy_views.show_groups(ctx, passing, names)
-elif view == "calibration":
-    accuracy_views.show_calibration(ctx, passing, [n for n in (CALIBRATED, WITH_EVIDENCE) if f"{n}:high" in passing])
-elif view == "audit":
-    accuracy_views.show_audit(ctx, run_shown, passing, store)
-elif view == "misses":
-    accuracy_views.show_largest_errors(ctx, passing, names)
-elif view == "pairs":
-    accuracy_views.show_pair(ctx, passing, names, int(run_shown["seed"]))
-elif view == "cold":
-    accuracy_views.show_cold_start(ctx, store)
-elif view == "runs":
-    accuracy_views.show_other_runs(runs, run_shown)
-else:
-    accuracy_views.show_distribution(ctx, passing, names)
+VIEWS[view][1]()
 with st.container(horizontal=True):
-    st.download_button(
-        "Predictions as CSV", to_safe_csv(passing), f"run-{run_shown['id']}.csv", "text/csv", icon=":material/download:"
-    )
+    downloads.show_csv_button("Predictions as CSV", passing, f"run-{run_shown['id']}.csv")
     st.download_button(
         "Report as HTML",
-        lambda: accuracy_views.build_report(ctx, run_shown, frame, passing, names),
+        lambda: html_report.build_report(ctx, run_shown, frame, passing, names),
         f"run-{run_shown['id']}.html",
         "text/html",
         icon=":material/description:",

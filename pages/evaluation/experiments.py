@@ -86,7 +86,8 @@ if new_run.get() not in {None, *(r["id"] for r in runs_of_experiment)}:  # all w
     st.query_params[session_keys.RUN] = runs_of_experiment[0]["id"] if runs_of_experiment else ""
 if not runs_of_experiment:
     st.info(
-        "This experiment has not been run on this split yet. Press Run above; with the built-in it takes seconds (cold start, "
+        "This experiment has not been run on this split yet. Press Run above; with the built-in it takes seconds "
+        "(cold start, "
         "which fits every baseline, about a minute and a half).",
         icon=":material/experiment:",
     )

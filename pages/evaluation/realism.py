@@ -11,7 +11,8 @@ ctx, store = state.current_context(), state.open_store()
 
 st.title("Realism", icon=":material/fingerprint:")
 st.caption(
-    "Do simulated ratings have the statistics of real ones? Histograms, means, genre preferences and change over time, compared with naive simulators."
+    "Do simulated ratings have the statistics of real ones? Histograms, means, genre preferences and change over "
+    "time, compared with naive simulators."
 )
 
 with st.container(border=True):

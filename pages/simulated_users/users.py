@@ -11,11 +11,12 @@ from lusifer.ui.pages.users import user_tables
 
 ctx = state.current_context()
 data = ctx.dataset
-everyone = user_tables.user_table(ctx, data.hash)
+everyone = user_tables.user_table(data)
 
 st.title("Users", icon=":material/group:")
 st.caption(
-    f"{len(data.users):,} users gave {len(data.ratings):,} ratings to {len(data.items):,} {escape_markdown(data.item_nouns[1])}. "
+    f"{len(data.users):,} users gave {len(data.ratings):,} ratings to {len(data.items):,} "
+    f"{escape_markdown(data.item_nouns[1])}. "
     "Choose one to see how they rate, then watch a simulated profile evolve."
 )
 
@@ -24,7 +25,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if st.button("Random user", icon=":material/casino:"):
         user_picker.select_user(int(np.random.default_rng().choice(everyone["user_id"])))
         st.rerun()
-    suggestions = state.suggest_users(data, ctx.split, data.hash, ctx.split.name)
+    suggestions = state.suggest_users(data, ctx.split)
     if suggestions:
         with st.popover("Suggested users", icon=":material/co_present:"):
             st.caption("Their histories span weeks and their preferences change.")
@@ -110,17 +111,15 @@ if user is not None:
                     )
 
 st.subheader("All users")
-known = user_tables.known_demographics(ctx, data.hash)
+known = user_tables.known_demographics(data)
 with st.popover("Filter", icon=":material/filter_list:"):
     genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender") if "gender" in known else []
     occupations = (
-        st.multiselect("Occupation", user_tables.column_values(ctx, data.hash, "occupation"), key="f_trade")
+        st.multiselect("Occupation", user_tables.column_values(data, "occupation"), key="f_trade")
         if "occupation" in known
         else []
     )
-    genres = st.multiselect(
-        "Favourite genre", user_tables.column_values(ctx, data.hash, "favourite_genre"), key="f_genre"
-    )
+    genres = st.multiselect("Favourite genre", user_tables.column_values(data, "favourite_genre"), key="f_genre")
     min_ratings = st.number_input("Min. ratings", 0, value=0, step=10, key="f_least")
     days = st.number_input("Min. days active", 0, value=0, step=7, key="f_days")
 rows = user_tables.filter_users(everyone, genders, occupations, genres, int(min_ratings), int(days))

@@ -11,7 +11,8 @@ ctx, store = state.current_context(), state.open_store()
 
 st.title("What-if lab", icon=":material/touch_app:")
 st.caption(
-    "Do the ratings depend on the profile, and are the stated reasons the real ones? Change one thing and see what else changes."
+    "Do the ratings depend on the profile, and are the stated reasons the real ones? Change one thing and see what "
+    "else changes."
 )
 view = st.segmented_control(
     "View",

@@ -17,14 +17,16 @@ data = ctx.dataset
 
 st.title("Environment", icon=":material/sports_esports:")
 st.caption(
-    "Recommenders interact with simulated users, who rate or skip items and whose profiles change. Which agent learns their preferences?"
+    "Recommenders interact with simulated users, who rate or skip items and whose profiles change. Which agent "
+    "learns their preferences?"
 )
 with st.container(border=True):
     player_ctx = ctx
     if ctx.prompt_set.evidence and not ctx.builtin:
         player_ctx = replace(ctx, model="builtin", evidence=False)
         st.caption(
-            "These prompts use community evidence, which the environment does not provide, so the built-in simulates the users."
+            "These prompts use community evidence, which the environment does not provide, so the built-in simulates "
+            "the users."
         )
     elif not ctx.builtin:
         who_plays = st.segmented_control(
@@ -151,7 +153,8 @@ if shown_dataset == ctx.dataset.hash:
 
 st.subheader("Agent-ranking check", icon=":material/fact_check:")
 st.caption(
-    "Do agents that are better on held-out real ratings also rank higher in this environment? Thirty recommenders (methods, settings, shares of the "
+    "Do agents that are better on held-out real ratings also rank higher in this environment? Thirty recommenders "
+    "(methods, settings, shares of the "
     "data) and two simple ones are scored in both. The built-in simulates the users."
 )
 checking = environment_view.job_key(ctx).replace("play:", "agree:")

@@ -65,7 +65,8 @@ if not rows:
 else:
     table = call_log.call_table(rows)
     st.caption(
-        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Select a row for its details."
+        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Select a row for its "
+        "details."
     )
     table_event = st.dataframe(
         table,

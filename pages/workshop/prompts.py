@@ -15,7 +15,8 @@ ctx, store = state.current_context(), state.open_store()
 
 st.title("Prompts", icon=":material/edit_note:")
 st.caption(
-    "Edit a prompt, see the rendered prompt, try it on one user and compare versions on the same users. Every version is kept."
+    "Edit a prompt, see the rendered prompt, try it on one user and compare versions on the same users. Every "
+    "version is kept."
 )
 if store is None:
     st.info(
@@ -34,7 +35,8 @@ view = st.segmented_control(
 )
 if ctx.builtin and view != VERSIONS:
     st.info(
-        "The built-in ignores prompt wording: you can write and save versions, but trying one needs a language model. Choose or connect one in the sidebar.",
+        "The built-in ignores prompt wording: you can write and save versions, but trying one needs a language "
+        "model. Choose or connect one in the sidebar.",
         icon=":material/info:",
     )
 try:
@@ -51,7 +53,8 @@ except LusiferError as error:
 saved = session_keys.SAVED_VERSION.pop()
 if saved:
     st.success(
-        f"Saved as {escape_markdown(saved)}. Compare it with another version under Compare, or make it active under Versions.",
+        f"Saved as {escape_markdown(saved)}. Compare it with another version under Compare, or make it active under "
+        "Versions.",
         icon=":material/save:",
     )
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -102,7 +105,8 @@ with right:
     else:
         with st.container(border=True):
             st.markdown(
-                f"**Rendered prompt** :small[user {user}, step {min(int(step), count)}; the profile {escape_markdown(source)}]"
+                f"**Rendered prompt** :small[user {user}, step {min(int(step), count)}; the profile "
+                f"{escape_markdown(source)}]"
             )
             prompt_preview.show_rendered_prompt(preview, tokens_per_character)
 with left:

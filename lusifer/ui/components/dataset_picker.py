@@ -57,7 +57,8 @@ def show_reading(name: str) -> None:
     key = f"read:{name}"
     if job_panel.job_ended(key):
         st.markdown(
-            "This dataset has not been imported yet. The import runs once and takes from a second to a few minutes, depending on its size."
+            "This dataset has not been imported yet. The import runs once and takes from a second to a few minutes, "
+            "depending on its size."
         )
         if settings.is_public():
             st.info("The operator has not imported it yet.", icon=":material/info:")
@@ -67,11 +68,12 @@ def show_reading(name: str) -> None:
 
 
 def _read_dataset(job: Job, name: str) -> str:
-    datasets.load(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
+    datasets.load(name, on_progress=partial(set_progress, job), cancelled=job.cancelled)
     return name
 
 
-def _set_progress(job: Job, done: int, total: int, message: str = "") -> None:
+def set_progress(job: Job, done: int, total: int, message: str = "") -> None:
+    """Progress of a job that ends on its own where it is cancelled."""
     job.done, job.total, job.message = done, total, message
 
 
@@ -79,7 +81,8 @@ def show_summary(name: str) -> None:
     """What the chosen data set is, and what was found wrong in its files."""
     data = state.open_dataset(name)
     st.caption(
-        f"{escape_markdown(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {escape_markdown(data.item_nouns[1])}."
+        f"{escape_markdown(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} "
+        f"{escape_markdown(data.item_nouns[1])}."
     )
     if data.report.lines:
         with st.popover(f"{len(data.report.lines)} notes on its files", icon=":material/rule:"):
@@ -116,7 +119,7 @@ def show_other_datasets() -> None:
 
 
 def _fetch_dataset(job: Job, name: str) -> str:
-    fetch(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
+    fetch(name, on_progress=partial(set_progress, job), cancelled=job.cancelled)
     return name
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -22,9 +24,10 @@ def show_parquet_button(label: str, frame: pd.DataFrame, name: str) -> None:
     st.download_button(label, lambda: to_parquet_bytes(frame), name, icon=ICON)
 
 
-def show_json_button(label: str, text: str, name: str, **more: str) -> None:
-    """A JSON text as a file."""
-    st.download_button(label, text, name, "application/json", icon=ICON, **more)  # type: ignore[arg-type]
+def show_json_button(label: str, content: Any, name: str, **button: Any) -> None:
+    """Something as a JSON file."""
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    st.download_button(label, text, name, "application/json", icon=ICON, **button)
 
 
 def to_parquet_bytes(frame: pd.DataFrame) -> bytes:

@@ -17,7 +17,7 @@ from lusifer.llm.redact import redact
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
 from lusifer.ui import session_keys, state
-from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_money
 from lusifer.ui.state import PageContext
 
@@ -57,8 +57,7 @@ def offered_models(ctx: PageContext) -> list[str]:
 
 
 def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
-    """Which prompts a language model is asked with, and how they are called; the built-in has no use for
-    any.
+    """Which prompts a language model is asked with, and how they are called; the built-in has no use for any.
 
     Raises:
         InvalidInputError: a version that is not there any more.
@@ -209,8 +208,10 @@ def _list_models(endpoint: Endpoint) -> None:
 
 
 def _test_connection(endpoint: Endpoint, model: str | None) -> None:
-    """The list of models where none is chosen, which is free; else one word of the chosen one,
-    recorded and within the budget as any other call."""
+    """The list of models where none is chosen, which is free; else one word of the chosen one.
+
+    That is recorded, and within the budget, as any other call.
+    """
     try:
         if model is None:
             llm = create_bare_llm(f"{endpoint.name}:-", session_keys.API_KEYS.get())[0]
@@ -242,26 +243,17 @@ def _test_connection(endpoint: Endpoint, model: str | None) -> None:
 
 def _pull_model(endpoint: Endpoint) -> None:
     name = st.text_input("Get a model", placeholder="gemma3:4b", key="_pull_name").strip()
+
+    def work(job: Job) -> None:
+        def on_progress(done: int, total: int, text: str = "") -> None:
+            job.done, job.total, job.message = done // 2**20, total // 2**20, f"{name}: {text}"
+
+        ollama_server.pull(endpoint, name, on_progress, job.cancelled)
+
     key = f"pull:{endpoint.url}:{name}"
-    job = state.get_jobs().get(key)
-    if job is not None and job.active:
-        show_progress(key)
-        return
-    if job is not None and job.state == "done":
+    if offer_job(key, f"Pulling {name}", work, "Pull", again=True, icon=":material/download:", disabled=not name):
         st.success(f"{escape_markdown(name)} is installed.")
         _list_ollama_models.clear()
-    elif job is not None:
-        st.warning(escape_markdown(job.error))
-    if st.button("Pull", icon=":material/download:", disabled=not name):
-
-        def work(job: Job) -> None:
-            def on_progress(done: int, total: int, text: str = "") -> None:
-                job.done, job.total, job.message = done // 2**20, total // 2**20, f"{name}: {text}"
-
-            ollama_server.pull(endpoint, name, on_progress, job.cancelled)
-
-        state.get_jobs().start(key, f"Pulling {name}", work)
-        st.rerun()
 
 
 def _pick_model_file() -> None:

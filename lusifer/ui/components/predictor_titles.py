@@ -25,12 +25,17 @@ SELECTABLE = [SIMULATOR, BUILTIN, *(spec.name for spec in _BASELINES)]
 _SHORT_TITLES = {spec.name: spec.short_title for spec in _BASELINES if spec.short_title}
 
 
+def title(name: str) -> str:
+    """A predictor's name on pages."""
+    return TITLES.get(name, name)
+
+
 def short_title(name: str) -> str:
     """A predictor's name that fits beside a small chart."""
-    title = TITLES.get(name, name)
+    long = title(name)
     if name in SIMULATORS:
-        return title.removeprefix("Simulator, ").capitalize()
-    return _SHORT_TITLES.get(name) or title.split(" (")[0]
+        return long.removeprefix("Simulator, ").capitalize()
+    return _SHORT_TITLES.get(name) or long.split(" (")[0]
 
 
 def missing_libraries(names: Iterable[str]) -> list[str]:

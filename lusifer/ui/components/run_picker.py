@@ -36,12 +36,14 @@ def pick_run(
     slot: Slot[Any],
     suffix: Callable[[str], str] = lambda run: "",
 ) -> dict[str, Any]:
-    """The list of results: a new one (its id in the session's ``slot``) first, else the link's, else the one
-    that was chosen; kept in the address.
+    """The list of results: a new one first, else the link's, else the one that was chosen; kept in the address.
 
     Args:
-        found: at least one run.
-        mark: what is added to a run's title.
+        runs: at least one run.
+        key: of the list.
+        parameter: of the address.
+        slot: where a job that has just ended leaves the id of its run.
+        suffix: what is added to a run's title.
     """
     listed = {run: title + suffix(run) for run, title in run_titles(runs).items()}
     requested = slot.pop()

@@ -10,7 +10,6 @@ import streamlit as st
 from lusifer.errors import LusiferError
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, Step, label
-from lusifer.simulator.evolution import initial_context
 from lusifer.ui import session_keys, state
 from lusifer.ui.components import evolution_runner, model_picker, profile_view
 from lusifer.ui.formatting import escape_markdown
@@ -114,7 +113,7 @@ def _side_title(ctx: PageContext, user: int) -> str:
 
 def _show_side(ctx: PageContext, user: int, steps: Sequence[Step], number: int) -> None:
     step = steps[number - 1]
-    before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
+    before = evolution_runner.profile_before(ctx, user, steps, number)
     st.markdown(escape_markdown(step.explanation))
     errors = step.errors
     if errors:

@@ -176,5 +176,5 @@ def _name_closest(rows: pd.DataFrame, columns: dict[str, str]) -> list[str]:
         if not np.isfinite(spread):  # one of them gave no rating
             closest.append("–")
         else:
-            closest.append("= same" if spread < 0.005 else str(errors.columns[values.argmin()]))
+            closest.append("= same" if spread < 0.005 else str(errors.columns[int(values.argmin())]))
     return closest

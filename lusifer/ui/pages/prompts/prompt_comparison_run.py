@@ -265,7 +265,8 @@ def describe_detectable(summary: dict[str, Any]) -> str:
         return "One user gives no confidence intervals; use a larger sample."
     smallest = ", ".join(f"{d:.3f} for {n}" for n, d, _ in detectable)
     return (
-        f"With {summary['users']} users and {summary['rows']} ratings, the minimum detectable difference in RMSE at 80 % power is "
+        f"With {summary['users']} users and {summary['rows']} ratings, the minimum detectable difference in RMSE at "
+        "80 % power is "
         f"{smallest}; smaller ones need a larger sample."
     )
 

@@ -19,6 +19,7 @@ from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Context
 from lusifer.store import Store
 from lusifer.ui import state
+from lusifer.ui.caching import HASHES
 from lusifer.ui.components import item_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.prompts.draft import Draft
@@ -34,13 +35,11 @@ SECTION_TITLES = {
 }
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _compute_builtin_steps(
-    _data: Dataset, _split: Split, dataset_hash: str, split: str, user: int, history: int, size: int
-) -> list[Step]:
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASHES)
+def _compute_builtin_steps(data: Dataset, split: Split, user: int, history: int, size: int) -> list[Step]:
     model = StatisticalUserModel()
-    spec = make_evolution_spec(_data, _split, user, model, history=history, batch_size=size)
-    return list(evolve(_data, _split, model, spec))
+    spec = make_evolution_spec(data, split, user, model, history=history, batch_size=size)
+    return list(evolve(data, split, model, spec))
 
 
 def preview_steps(ctx: PageContext, draft: Draft, user: int, store: Store) -> tuple[list[Step], str]:
@@ -60,7 +59,7 @@ def preview_steps(ctx: PageContext, draft: Draft, user: int, store: Store) -> tu
         if len(steps) == total_steps:
             return steps, f"as {base.name} with the chosen model wrote it"
     return (
-        _compute_builtin_steps(ctx.dataset, ctx.split, ctx.dataset.hash, ctx.split.id, user, p.history, p.batch_size),
+        _compute_builtin_steps(ctx.dataset, ctx.split, user, p.history, p.batch_size),
         "as the built-in writes it",
     )
 

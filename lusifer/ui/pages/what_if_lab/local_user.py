@@ -13,15 +13,19 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
 from lusifer.evaluation import scores
 from lusifer.simulator import Step, rate_items, run_evolution
 from lusifer.simulator.estimate import estimate_rating
-from lusifer.simulator.evolution import context_after, initial_context
+from lusifer.simulator.evolution import context_after
 from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
+from lusifer.ui.caching import HASHES
 from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
+from lusifer.ui.components.downloads import show_json_button
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
@@ -81,7 +85,8 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
     if user is None:
         st.info(
             with_item_noun(
-                "Press “New user”, enter a name, and rate ten movies that you know. Your ratings stay in the database of "
+                "Press “New user”, enter a name, and rate ten movies that you know. Your ratings stay in the "
+                "database of "
                 "this machine; you can export and delete them."
             ),
             icon=":material/person_add:",
@@ -89,13 +94,13 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
     return user
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _widely_known_items(_ctx: PageContext, dataset_hash: str, split: str) -> list[int]:
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASHES)
+def _widely_known_items(data: Dataset, split: Split) -> list[int]:
     """Movies that many know, not all of one genre: by count, each genre in turn."""
-    counts = item_picker.item_popularity(_ctx, dataset_hash, split)
+    counts = item_picker.item_popularity(split)
     by_genre: dict[str, list[int]] = {}
     for item in counts.index[:600].tolist():
-        for genre in _ctx.dataset.item(int(item)).genres[:1]:
+        for genre in data.item(int(item)).genres[:1]:
             by_genre.setdefault(genre, []).append(int(item))
     items: list[int] = []
     while by_genre and len(items) < 300:
@@ -129,11 +134,7 @@ def _offer_items(ctx: PageContext, store: Store, user: int, rated: list[Any]) ->
         if text:
             ids = item_picker.search_items(ctx, text, [], None)[:ITEMS_SHOWN]
         else:
-            known = [
-                i
-                for i in _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
-                if i not in done and not _is_reserved(i)
-            ]
+            known = [i for i in _widely_known_items(ctx.dataset, ctx.split) if i not in done and not _is_reserved(i)]
             start = skip % max(len(known), 1)
             ids = known[start : start + ITEMS_SHOWN]
         if not ids:
@@ -213,7 +214,7 @@ def _show_profile(ctx: PageContext, user: int) -> list[Step]:
         key=f"you-step-{user}-{len(steps)}",
     )
     step = steps[number - 1]
-    before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
+    before = evolution_runner.profile_before(ctx, user, steps, number)
     st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
@@ -260,7 +261,8 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
             mean_rating = ctx.split.train.mean
             naive = float(np.sqrt(np.mean([(r - mean_rating) ** 2 for _, r, _ in answered])))
             st.caption(
-                f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give {naive:.2f}."
+                f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give "
+                f"{naive:.2f}."
             )
         st.dataframe(
             table,
@@ -275,7 +277,7 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
 
 def _predict_next(ctx: PageContext, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
     """Predict the next ten and keep that, so that it is on record before they are rated."""
-    known = _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
+    known = _widely_known_items(ctx.dataset, ctx.split)
     ids = [i for i in known if i not in met and _is_reserved(i)][:ITEMS_PREDICTED]
     if not ids:
         st.caption("You have rated all movies reserved for this.")
@@ -321,16 +323,11 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
                 for i, r, t, p in rated
             ],
         }
-        st.download_button(
-            "Export my ratings",
-            json.dumps(export, ensure_ascii=False, indent=1),
-            "my-ratings.json",
-            "application/json",
-            icon=":material/download:",
-        )
+        show_json_button("Export my ratings", export, "my-ratings.json")
         with st.popover("Delete my data", icon=":material/delete_forever:"):
             st.markdown(
-                "Deletes your ratings, profiles and all LLM calls about you from this database. Export them first if you want to keep them."
+                "Deletes your ratings, profiles and all LLM calls about you from this database. Export them first if "
+                "you want to keep them."
             )
             if st.button(
                 f"Delete {escape_markdown(name)}",

@@ -86,11 +86,7 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
         profile_view.show_profile(real, edited, only_changes=True)
     with right:
         first = [i.id for i in item_picker.items_to_predict(ctx, user)]
-        more = [
-            i
-            for i in item_picker.item_popularity(ctx, ctx.dataset.hash, ctx.split.name).index[:400].tolist()
-            if i not in first
-        ]
+        more = [i for i in item_picker.item_popularity(ctx.split).index[:400].tolist() if i not in first]
         ids = st.multiselect(
             with_item_noun("Movies"),
             [*first, *more],

@@ -154,7 +154,8 @@ def _show_consequence(effect: Consequence) -> None:
         else:
             share = "No statement of the final profile cites it"
         st.markdown(
-            f"{share}; {effect.others_moved} of the {effect.others} others changed; {effect.moved_ratings} of {len(effect.ratings)} ratings changed."
+            f"{share}; {effect.others_moved} of the {effect.others} others changed; {effect.moved_ratings} of "
+            f"{len(effect.ratings)} ratings changed."
         )
         if effect.cited and effect.cited_moved == 0:
             st.markdown(":orange-badge[:material/warning: The stated reason is not what the profile depends on here.]")
