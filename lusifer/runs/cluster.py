@@ -196,7 +196,7 @@ class Worker:
             self._lock = FileLock(self._file.with_suffix(".lock"))
             self._lock.acquire()
             self.store = WorkerStore(self._file, store_actor.call.remote, ray.get)
-            _hand_in(self._file.parent, lambda found: ray.get(store_actor.import_answers.remote(found)))
+            hand_in(self._file.parent, lambda found: ray.get(store_actor.import_answers.remote(found)))
         self.model = model_config.build(self.store, run=run, cancelled=self.stopped.is_set)
 
     def pid(self) -> int:
@@ -237,7 +237,7 @@ class Worker:
             self._lock.release()
 
 
-def _hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
+def hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
     """Give what workers of this run left behind on this machine to the home."""
     for path in sorted(folder.glob("*.db")):
         lock = FileLock(path.with_suffix(".lock"))
@@ -492,7 +492,7 @@ class Cluster:
             self.workers = []
             ray.shutdown()
             if self._folder is not None and self._folder.is_dir():
-                _hand_in(self._folder, StoreActor(str(self.store.path)).import_answers)
+                hand_in(self._folder, StoreActor(str(self.store.path)).import_answers)
                 if self._clean(self._folder):
                     shutil.rmtree(self._folder, ignore_errors=True)
 

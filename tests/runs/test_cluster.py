@@ -231,8 +231,8 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
     store.save_answer("l", answer, call)
     left.close()
     assert store.get_answer("k") is None
-    cluster._hand_in(tmp_path / "left", home.import_answers)
-    cluster._hand_in(tmp_path / "left", home.import_answers)
+    cluster.hand_in(tmp_path / "left", home.import_answers)
+    cluster.hand_in(tmp_path / "left", home.import_answers)
     assert store.get_answer("k")["text"] == "{}" and store.get_run_usage("r")["made"] == 2
     assert not list((tmp_path / "left").glob("*.db"))
 
