@@ -4,11 +4,12 @@ import streamlit as st
 
 from lusifer.charts import accuracy_charts
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
+from lusifer.runs.comparison import ComparisonSpec, run_comparison
 from lusifer.simulator import BUILTIN, label
-from lusifer.ui import formatting, state
+from lusifer.ui import formatting, job_context, state
 from lusifer.ui.components import evidence_control, job_panel, predictor_titles, run_picker, trust_card, user_sample
 from lusifer.ui.formatting import escape_markdown, to_safe_csv
-from lusifer.ui.pages.accuracy import accuracy_run, accuracy_tables, accuracy_views
+from lusifer.ui.pages.accuracy import accuracy_tables, accuracy_views
 
 ctx = state.current_context()
 data, store = ctx.dataset, state.open_store()
@@ -73,12 +74,19 @@ with st.container(border=True):
         ):
             order = [n for n in predictor_titles.ORDER if n in names]
             title = f"{len(order)} predictors, {count} users, {label(ctx.model)}"
-            offsets, evidence = state.load_community(data, ctx.split, full=False), ctx.community
+            users = user_sample.draw_users(ctx, int(count), int(seed), which)
+            spec = ComparisonSpec(order, users, which, state.load_community(data, ctx.split, full=False), ctx.community)
             state.get_jobs().start(
                 key,
                 "Comparison",
-                lambda j: accuracy_run.run_comparison(
-                    j, ctx, order, int(count), int(seed), which, store, title, offsets, evidence
+                lambda j: (
+                    run_comparison(
+                        job_context.build_run_context(ctx, store, j, seed=int(seed), titles=predictor_titles.TITLES),
+                        job_context.build_model_config(ctx.without_evidence()),
+                        spec,
+                        title,
+                        on_start=j.follow_run,
+                    ).row
                 ),
                 store=store,
             )

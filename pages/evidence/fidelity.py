@@ -3,7 +3,8 @@
 import streamlit as st
 
 from lusifer.errors import LusiferError
-from lusifer.ui import formatting, state
+from lusifer.runs.realism import run_realism
+from lusifer.ui import formatting, job_context, state
 from lusifer.ui.components import job_panel, run_picker, trust_card, user_sample
 from lusifer.ui.pages.realism import realism_view
 
@@ -31,11 +32,22 @@ with st.container(border=True):
             state.show_error(error)
             st.stop()
         if st.button(f"Simulate and measure ({tag})", icon=":material/fingerprint:", type="primary"):
+            users = user_sample.draw_users(ctx, count, seed, which)
             offsets = state.load_community(ctx.dataset, ctx.split, full=False)
+            config = job_context.build_model_config(ctx.without_evidence())
             state.get_jobs().start(
                 key,
                 "Fidelity",
-                lambda j: realism_view.run_realism(j, ctx, count, seed, which, store, offsets),
+                lambda j: (
+                    run_realism(
+                        job_context.build_run_context(ctx, store, j, seed=seed),
+                        config,
+                        users,
+                        group=which,
+                        offsets=offsets,
+                        on_start=j.follow_run,
+                    ).id
+                ),
                 store=store,
             )
             st.rerun()

@@ -32,6 +32,15 @@ def users_in_group(dataset: Dataset, which: str) -> Any:
     return groups[which](dataset.user_ids) if which in groups else None
 
 
+def draw_users(ctx: PageContext, count: int, seed: int, which: str) -> list[int]:
+    """A sample of a group.
+
+    Raises:
+        InvalidInputError: nobody fits.
+    """
+    return sample_users(ctx.split, count, seed, users_in_group(ctx.dataset, which))
+
+
 @st.cache_data(max_entries=20, show_spinner=False)
 def _count_eligible(_ctx: PageContext, dataset: str, split: str, which: str) -> int:
     try:

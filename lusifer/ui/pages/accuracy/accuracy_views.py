@@ -14,11 +14,14 @@ from lusifer import settings
 from lusifer.charts import accuracy_charts
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, rmse_difference
 from lusifer.evaluation.comparison import GROUPINGS, breakdown, reliability, threshold
+from lusifer.runs import validity
+from lusifer.simulator import Step
+from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
-from lusifer.ui import formatting, state
+from lusifer.ui import formatting, job_context, state
 from lusifer.ui.components import claim_audit, job_panel, predictor_titles, profile_view, run_picker, user_picker
 from lusifer.ui.formatting import escape_markdown, format_money, with_item_noun
-from lusifer.ui.pages.accuracy import accuracy_tables, html_report, validity_run
+from lusifer.ui.pages.accuracy import accuracy_tables, html_report
 from lusifer.ui.pages.experiments import experiment_view
 from lusifer.ui.state import PageContext
 
@@ -226,9 +229,42 @@ def show_calibration(ctx: PageContext, rows: pd.DataFrame, names: Sequence[str])
     st.caption(f"Calibration error (mean distance from the diagonal, weighted): {calibration_errors}.")
 
 
+def _is_same_model(ctx: PageContext, run: dict[str, Any]) -> bool:
+    """Whether the model chosen in the sidebar, with its prompts, is the one of a run."""
+    model = ctx.without_evidence().user_model()
+    return (model.spec, model.version) == (run["model"], run["model_version"])
+
+
+def _stored_evolutions(ctx: PageContext, users: Sequence[int]) -> dict[int, list[Step]]:
+    """The stored evolutions of a comparison's users, without evidence."""
+    plain_ctx = ctx.without_evidence()
+    steps_by_user = {u: plain_ctx.stored_steps(plain_ctx.evolution_spec(u)) for u in users}
+    return {u: steps for u, steps in steps_by_user.items() if steps}
+
+
+def _estimate_validity_once(ctx: PageContext, steps: dict[int, list[Step]], store: Store | None) -> Estimate:
+    """What predictive validity costs, counted anew once calls have been made."""
+    calls = int(store.get_usage()["made"]) if store else 0
+    return _estimate_validity(ctx, steps, store, repr(sorted(steps)), ctx.model, ctx.prompts, calls)
+
+
+@st.cache_data(max_entries=20, show_spinner="Counting calls …")
+def _estimate_validity(
+    _ctx: PageContext,
+    _steps: dict[int, list[Step]],
+    _store: Store | None,
+    users: str,
+    spec: str,
+    prompts: str,
+    calls: int,
+) -> Estimate:
+    config = job_context.build_model_config(_ctx.without_evidence())
+    return validity.estimate_validity(job_context.build_run_context(_ctx, _store), config, _steps)
+
+
 def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
     """Statements that the ratings do not bear out, and whether a stated change helps to predict."""
-    if not validity_run.is_same_model(ctx, run):
+    if not _is_same_model(ctx, run):
         st.caption(
             f"This run was made with {escape_markdown(str(run['model']))}, version {escape_markdown(str(run['model_version']))}. "
             "Choose that model and its prompts in the sidebar to see its statements."
@@ -238,7 +274,7 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     if whole is not None and len(whole) > len(rows):
         st.caption("The filter does not apply here: whole evolutions are audited.")
         rows = whole
-    steps = validity_run.stored_evolutions(ctx, [int(u) for u in rows["user_id"].unique()])
+    steps = _stored_evolutions(ctx, [int(u) for u in rows["user_id"].unique()])
     if not steps:
         st.caption("The evolutions of this run are not stored for the model chosen in the sidebar.")
         return
@@ -262,12 +298,18 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     else:
         if job is not None:
             st.warning(escape_markdown(job.error))
-        tag = "" if ctx.builtin else f" ({formatting.format_cost(validity_run.estimate_validity(ctx, steps, store))})"
+        tag = "" if ctx.builtin else f" ({formatting.format_cost(_estimate_validity_once(ctx, steps, store))})"
         if st.button(f"Measure predictive validity{tag}", icon=":material/science:"):
             state.get_jobs().start(
                 key,
                 "Predictive validity",
-                lambda j: validity_run.measure_validity(j, ctx, steps, store, run["id"]),
+                lambda j: validity.measure_validity(
+                    job_context.build_run_context(ctx, store, j),
+                    job_context.build_model_config(ctx.without_evidence()),
+                    steps,
+                    run["id"],
+                    on_start=j.follow_run,
+                ),
                 store=store,
             )
             st.rerun()
@@ -287,18 +329,18 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
         st.caption(f"{len(wrong) - MAX_LARGEST_ERRORS} more; see the Evolution page.")
 
 
-def _show_validity(validity: Any) -> None:
-    if validity is None:
+def _show_validity(measured: Any) -> None:
+    if measured is None:
         st.caption(with_item_noun("No change named an aspect of a later movie, so there is nothing to measure."))
         return
     with st.grid(3, min_column_width=200):
         for title, i in (
-            ("Gain on affected items", validity.stated),
-            ("Gain on other items", validity.others),
-            ("Difference", validity.difference),
+            ("Gain on affected items", measured.stated),
+            ("Gain on other items", measured.others),
+            ("Difference", measured.difference),
         ):
             st.metric(title, f"{i.value:+.3f}", help=f"95 % interval {i.low:+.3f} to {i.high:+.3f}, over users.")
-    low, high = validity.difference.low, validity.difference.high
+    low, high = measured.difference.low, measured.difference.high
     words = (
         "The change helped more on the items that it names."
         if low > 0
@@ -307,7 +349,7 @@ def _show_validity(validity: Any) -> None:
         else "No significant difference between affected and other items (the interval includes 0)."
     )
     st.caption(
-        f"Reduction in squared error (stars²) from the profile after a change, on {validity.movies[0]:,} and {validity.movies[1]:,} forecasts. {words}"
+        f"Reduction in squared error (stars²) from the profile after a change, on {measured.movies[0]:,} and {measured.movies[1]:,} forecasts. {words}"
     )
 
 

@@ -14,16 +14,18 @@ from lusifer.charts import prompt_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import prompt_comparison as measured
 from lusifer.prompts import versions
+from lusifer.runs import prompt_comparison as recorded
 from lusifer.runs import tables
+from lusifer.runs.kinds import FINAL_CHECK, PROMPT_COMPARISON
 from lusifer.simulator import label
 from lusifer.store import Store
-from lusifer.ui import state
+from lusifer.ui import job_context, state
 from lusifer.ui.components import job_panel, profile_view, run_picker
 from lusifer.ui.formatting import escape_markdown, format_cost, to_safe_csv, with_item_noun
 from lusifer.ui.pages.prompts import prompt_comparison_run
 from lusifer.ui.state import PageContext
 
-TEMPERATURES = [prompt_comparison_run.AS_IN_VERSION, "0", "0.3", "0.7", "1"]
+TEMPERATURES = [recorded.AS_IN_VERSION, "0", "0.3", "0.7", "1"]
 THUMBS = {1: "Good", -1: "Bad"}
 
 
@@ -53,17 +55,15 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
                 width=260,
             )
             temperatures = st.multiselect(
-                "Temperatures", TEMPERATURES, [prompt_comparison_run.AS_IN_VERSION], key="trial-temperatures", width=240
+                "Temperatures", TEMPERATURES, [recorded.AS_IN_VERSION], key="trial-temperatures", width=240
             )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            users = st.number_input(
-                "Users", 1, 500, prompt_comparison_run.DEFAULT_USERS, 5, key="trial-users", width=110
-            )
+            users = st.number_input("Users", 1, 500, recorded.DEFAULT_USERS, 5, key="trial-users", width=110)
             movies = st.number_input(
                 with_item_noun("Movies per user"),
                 1,
                 200,
-                prompt_comparison_run.DEFAULT_ITEMS,
+                recorded.DEFAULT_ITEMS,
                 5,
                 key="trial-movies",
                 width=130,
@@ -107,19 +107,21 @@ def _show_start(
     if not job_panel.job_ended(key, "_trial"):
         return
     try:
-        candidates = prompt_comparison_run.expand_candidates(store, names, specs, temperatures)
+        candidates = recorded.expand_candidates(store, names, specs, temperatures)
         full = prompt_comparison_run.load_evidence(ctx)
         min_candidates = 1 if final else 2
         tag = ""
-        sample = prompt_comparison_run.draw_sample(ctx, users, movies, seed, final=final)
+        run_context = job_context.build_run_context(ctx, store, seed=seed)
+        config = job_context.build_model_config(ctx)
+        sample = recorded.draw_sample(run_context, users, movies, final=final)
         if len(candidates) >= min_candidates:
-            tag = f" ({format_cost(prompt_comparison_run.estimate_comparison(ctx, candidates, sample, store, full))})"
+            cost = recorded.estimate_prompt_comparison(run_context, config, candidates, sample, full)
+            tag = f" ({format_cost(cost)})"
     except LusiferError as error:
         state.show_error(error)
         return
     action = f"Compare {len(candidates)} candidates" if len(candidates) > 1 else "Compare"
     action = "Check on held-out users" if final else action
-    title = ", ".join(e.name for e in candidates)
     if st.button(
         f"{action}{tag}",
         type="secondary" if final else "primary",
@@ -130,8 +132,16 @@ def _show_start(
         state.get_jobs().start(
             key,
             "Comparison of prompts",
-            lambda j: prompt_comparison_run.run_prompt_comparison(
-                j, ctx, candidates, sample, seed, store, full, final=final, title=title
+            lambda j: (
+                recorded.run_prompt_comparison(
+                    replace(job_context.build_run_context(ctx, store, j, seed=seed), workers=job_context.WORKERS),
+                    config,
+                    candidates,
+                    sample,
+                    evidence=full,
+                    final=final,
+                    on_start=j.follow_run,
+                ).id
             ),
             store=store,
         )
@@ -139,20 +149,20 @@ def _show_start(
 
 
 def _pick_run(ctx: PageContext, store: Store) -> dict[str, Any] | None:
-    runs = run_picker.finished_runs(ctx, store, prompt_comparison_run.KIND) + run_picker.finished_runs(
-        ctx, store, prompt_comparison_run.FINAL
+    runs = run_picker.finished_runs(ctx, store, PROMPT_COMPARISON.name) + run_picker.finished_runs(
+        ctx, store, FINAL_CHECK.name
     )
     runs.sort(key=lambda r: r["created_at"], reverse=True)
     if not runs:
         return None
-    held_out_runs = {r["id"] for r in runs if r["kind"] == prompt_comparison_run.FINAL}
+    held_out_runs = {r["id"] for r in runs if r["kind"] == FINAL_CHECK.name}
     return run_picker.pick_run(runs, "trial-run", "trial", "_trial", lambda r: " · held-out" * (r in held_out_runs))
 
 
 def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
     """One recorded comparison: figures, users, answers, and what to do with the winner."""
     summary, candidates = run["summary"], run["params"]["candidates"]
-    final = run["kind"] == prompt_comparison_run.FINAL
+    final = run["kind"] == FINAL_CHECK.name
     names = [c["name"] for c in candidates]
     st.caption(
         f"{summary['users']} {'held-out' if final else 'development'} users, {summary['rows']:,} of {summary['asked']:,} ratings "
@@ -240,7 +250,7 @@ def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], candidates
         temperature = (
             f"{candidate['temperature']:g}"
             if candidate["temperature"] != stored_prompts.temperature
-            else prompt_comparison_run.AS_IN_VERSION
+            else recorded.AS_IN_VERSION
         )
         _show_start(
             ctx,
@@ -249,7 +259,7 @@ def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], candidates
             [candidate["spec"]],
             [temperature],
             len(run["params"]["users"]),
-            prompt_comparison_run.DEFAULT_ITEMS,
+            recorded.DEFAULT_ITEMS,
             int(run["seed"]),
             final=True,
         )
