@@ -3,8 +3,10 @@
 import streamlit as st
 
 from lusifer.evaluation import SIMULATOR
+from lusifer.runs.comparison import ComparisonSpec, run_comparison
+from lusifer.runs.kinds import COMPARISON
 from lusifer.simulator import BUILTIN, label
-from lusifer.ui import formatting, session_keys, state
+from lusifer.ui import formatting, job_context, session_keys, state
 from lusifer.ui.components import (
     downloads,
     evidence_control,
@@ -16,7 +18,6 @@ from lusifer.ui.components import (
 )
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.accuracy import (
-    accuracy_run,
     accuracy_tables,
     audit_view,
     error_views,
@@ -89,12 +90,19 @@ with st.container(border=True):
         ):
             order = [n for n in predictor_titles.ORDER if n in names]
             title = f"{len(order)} predictors, {count} users, {label(ctx.model)}"
-            offsets, evidence = state.load_community(data, ctx.split, full=False), ctx.community
+            users = user_sample.draw_users(ctx, int(count), int(seed), which)
+            spec = ComparisonSpec(order, users, which, state.load_community(data, ctx.split, full=False), ctx.community)
             state.get_jobs().start(
                 key,
                 "Comparison",
-                lambda j: accuracy_run.run_comparison(
-                    j, ctx, order, int(count), int(seed), which, store, title, offsets, evidence
+                lambda j: (
+                    run_comparison(
+                        job_context.build_run_context(ctx, store, j, seed=int(seed), titles=predictor_titles.TITLES),
+                        job_context.build_model_config(ctx.without_evidence()),
+                        spec,
+                        title,
+                        on_start=j.follow_run,
+                    ).row
                 ),
                 store=store,
             )
@@ -113,7 +121,7 @@ with st.container(border=True):
 if job is not None and job.state in {"failed", "cancelled"}:
     st.warning(escape_markdown(job.error), icon=":material/error:")
 
-runs = run_picker.finished_runs(ctx, store)
+runs = run_picker.finished_runs(ctx, store, COMPARISON)
 run_shown = None
 if job is not None and job.state == "done" and job.result is not None:
     run_shown = job.result if store is None or store.get_run(job.result["id"]) else None

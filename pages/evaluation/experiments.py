@@ -4,7 +4,7 @@ import streamlit as st
 
 from lusifer.errors import LusiferError
 from lusifer.evaluation.experiments import EXPERIMENTS
-from lusifer.ui import formatting, session_keys, state
+from lusifer.ui import formatting, job_context, session_keys, state
 from lusifer.ui.components import job_panel, run_picker, user_sample
 from lusifer.ui.pages.experiments import experiment_view, population_section
 
@@ -38,45 +38,33 @@ with st.container(border=True):
         }
     key = experiment_view.job_key(ctx)
     if job_panel.job_ended(key, new_run):
-        evidence = ctx.community
         try:
-            users = experiment_view.sample_experiment_users(ctx, count, seed, which)
-            setup = experiment_view.build_setup(ctx, users, seed, options, store, evidence)
+            users = tuple(user_sample.draw_users(ctx, count, seed, which))
+            (spec,) = experiment_view.build_specs(ctx, [name], users, which, options)
+            run_context = job_context.build_run_context(ctx, store, seed=seed)
+            setup = spec.setup(run_context, job_context.build_model_config(ctx.without_evidence()))
             cost = experiment_view.estimate_experiment(experiment, setup)
         except LusiferError as error:
             state.show_error(error)
             cost = None
         if cost is not None:
             tag = "costs nothing" if ctx.builtin else formatting.format_cost(cost)
-
-            def start(names: list[str], resume: str | None = None) -> None:
-                state.get_jobs().start(
-                    key,
-                    "Experiment",
-                    lambda j: experiment_view.run_experiments(
-                        j, names, ctx, users, seed, which, options, store, evidence, resume
-                    ),
-                    store=store,
-                )
-                st.rerun()
-
             with st.container(horizontal=True):
                 if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
-                    start([name])
+                    experiment_view.start_experiments(key, ctx, [spec], seed)
+                    st.rerun()
                 if ctx.builtin and st.button(
                     "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
                 ):
-                    start(list(EXPERIMENTS))
-            before = experiment_view.find_stopped_run(ctx, store, name, setup.model.version)
-            if (
-                before
-                and before["params"]["asked"] == list(users)
-                and before["seed"] == seed
-                and before["params"]["options"] == options
-            ):
-                st.caption(f"Run {before['id']} of this experiment was stopped. Its answers are saved.")
+                    every = experiment_view.build_specs(ctx, list(EXPERIMENTS), users, which, options)
+                    experiment_view.start_experiments(key, ctx, every, seed)
+                    st.rerun()
+            stopped = experiment_view.find_stopped_run(store, spec, setup)
+            if stopped:
+                st.caption(f"Run {stopped} of this experiment was stopped. Its answers are saved.")
                 if st.button(f"Resume ({tag})", icon=":material/resume:"):
-                    start([name], before["id"])
+                    experiment_view.start_experiments(key, ctx, [spec], seed, stopped)
+                    st.rerun()
 
 runs_of_experiment = experiment_view.finished_experiments(ctx, store, name)
 if new_run.get() not in {None, *(r["id"] for r in runs_of_experiment)}:  # all were run: the newest of each is shown

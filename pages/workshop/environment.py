@@ -1,13 +1,21 @@
-"""Playground: recommenders learn from simulated users."""
+"""Environment: recommenders learn from simulated users."""
 
 from dataclasses import replace
 
 import streamlit as st
 
 from lusifer.env import agents
+from lusifer.env.recorded_agents import (
+    AgentPlaySpec,
+    estimate_agent_play,
+    get_world,
+    run_agent_play,
+    run_agent_ranking,
+)
 from lusifer.errors import LusiferError
+from lusifer.runs.kinds import AGENT_PLAY, AGENT_RANKING
 from lusifer.simulator import label
-from lusifer.ui import formatting, session_keys, state
+from lusifer.ui import formatting, job_context, session_keys, state
 from lusifer.ui.components import job_panel, run_picker, trust_card
 from lusifer.ui.formatting import format_duration
 from lusifer.ui.pages.environment import environment_view
@@ -84,17 +92,17 @@ with st.container(border=True):
         reward = st.selectbox("Reward", environment_view.list_rewards(), key="play-reward", width=150)
     st.caption(f"Reward: {environment_view.REWARD_TITLES[reward]}; a skip gives 0.")
     options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
+    spec = AgentPlaySpec(tuple(names or ()), int(steps), int(seeds), int(people) if people else None, **options)
+    config = job_context.build_model_config(player_ctx.without_evidence())
     key = environment_view.job_key(ctx)
     if job_panel.job_ended(key, session_keys.new_result("play")):
-        tag = f"about {format_duration(environment_view.estimate_seconds(list(names or []), int(steps), int(seeds)))}, costs nothing"
+        seconds = environment_view.estimate_seconds(list(names or []), int(steps), int(seeds))
+        tag = f"about {format_duration(seconds)}, costs nothing"
         if not player_ctx.builtin:
             try:
                 with st.spinner("Counting calls …"):
-                    tag = formatting.format_cost(
-                        environment_view.estimate_agent_run(
-                            player_ctx, list(names or []), int(steps), int(seeds), options, int(people or 5), store
-                        )
-                    )
+                    run_context = job_context.build_run_context(player_ctx, store)
+                    tag = formatting.format_cost(estimate_agent_play(run_context, config, spec))
             except LusiferError as error:
                 state.show_error(error)
                 names = []
@@ -102,14 +110,16 @@ with st.container(border=True):
             state.get_jobs().start(
                 key,
                 "Playground",
-                lambda j: environment_view.run_agents(
-                    j, player_ctx, list(names), int(steps), int(seeds), options, store, int(people) if people else None
+                lambda j: (
+                    run_agent_play(
+                        job_context.build_run_context(player_ctx, store, j), config, spec, on_start=j.follow_run
+                    ).id
                 ),
                 store=store,
             )
             st.rerun()
 
-runs = run_picker.finished_runs(ctx, store, environment_view.KIND)
+runs = run_picker.finished_runs(ctx, store, AGENT_PLAY)
 if not runs:
     st.info(
         "No run on this split yet. Choose agents above and press Run.",
@@ -140,7 +150,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 if go:
     try:
         with st.spinner("Building the environment …"):
-            world = environment_view.get_world(ctx.dataset, ctx.split)
+            world = get_world(ctx.dataset, ctx.split)
         talk = environment_view.play_episode(
             world, name, int(user_id) if user_id is not None else None, int(seed), {**options, "length": 20}
         )
@@ -160,10 +170,13 @@ st.caption(
 checking = environment_view.job_key(ctx).replace("play:", "agree:")
 if job_panel.job_ended(checking) and st.button("Check (about a minute, costs nothing)", icon=":material/fact_check:"):
     state.get_jobs().start(
-        checking, "Agent-ranking check", lambda j: environment_view.run_agreement(j, ctx, store), store=store
+        checking,
+        "Agent-ranking check",
+        lambda j: run_agent_ranking(job_context.build_run_context(ctx, store, j), on_start=j.follow_run).id,
+        store=store,
     )
     st.rerun()
-checks = run_picker.finished_runs(ctx, store, environment_view.AGREEMENT)
+checks = run_picker.finished_runs(ctx, store, AGENT_RANKING)
 if checks:
     environment_view.show_agreement(checks[0])
 else:

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.runs import listing
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
 from lusifer.ui.components import predictor_titles, run_picker
@@ -30,7 +31,7 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
         if st.button(
             "Delete", icon=":material/delete:", disabled=not sure, help="Cached answers are kept; other runs use them."
         ):
-            run_picker.delete_run(store, run)
+            listing.delete_run(store, run)
             jobs = state.get_jobs()
             for key, job in jobs.list_jobs():
                 if isinstance(job.result, dict) and job.result.get("id") == run:
