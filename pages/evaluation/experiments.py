@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from lusifer.errors import LusiferError
 from lusifer.evaluation.experiments import EXPERIMENTS
-from lusifer.ui import formatting, job_context, session_keys, state
-from lusifer.ui.components import job_panel, run_picker, user_sample
+from lusifer.ui import session_keys, state
+from lusifer.ui.components import run_picker
 from lusifer.ui.pages.experiments import experiment_view, population_section
 
 ctx, store = state.current_context(), state.open_store()
@@ -27,45 +26,9 @@ name = st.pills(
     label_visibility="collapsed",
 )
 st.query_params[session_keys.EXPERIMENT] = name
-experiment = EXPERIMENTS[name]
-st.subheader(experiment.question)
+st.subheader(EXPERIMENTS[name].question)
 
-with st.container(border=True):
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        which, count, seed = user_sample.pick_sample(ctx, "experiment")
-        options = {
-            key: experiment_view.option_field(name, key, described) for key, described in experiment.options.items()
-        }
-    key = experiment_view.job_key(ctx)
-    if job_panel.job_ended(key, new_run):
-        try:
-            users = tuple(user_sample.draw_users(ctx, count, seed, which))
-            (spec,) = experiment_view.build_specs(ctx, [name], users, which, options)
-            run_context = job_context.build_run_context(ctx, store, seed=seed)
-            setup = spec.setup(run_context, job_context.build_model_config(ctx.without_evidence()))
-            cost = experiment_view.estimate_experiment(experiment, setup)
-        except LusiferError as error:
-            state.show_error(error)
-            cost = None
-        if cost is not None:
-            tag = "costs nothing" if ctx.builtin else formatting.format_cost(cost)
-            with st.container(horizontal=True):
-                if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
-                    experiment_view.start_experiments(key, ctx, [spec], seed)
-                    st.rerun()
-                if ctx.builtin and st.button(
-                    "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
-                ):
-                    every = experiment_view.build_specs(ctx, list(EXPERIMENTS), users, which, options)
-                    experiment_view.start_experiments(key, ctx, every, seed)
-                    st.rerun()
-            stopped = experiment_view.find_stopped_run(store, spec, setup)
-            if stopped:
-                st.caption(f"Run {stopped} of this experiment was stopped. Its answers are saved.")
-                if st.button(f"Resume ({tag})", icon=":material/resume:"):
-                    experiment_view.start_experiments(key, ctx, [spec], seed, stopped)
-                    st.rerun()
-
+experiment_view.show_form(ctx, store, name, new_run)
 runs_of_experiment = experiment_view.finished_experiments(ctx, store, name)
 if new_run.get() not in {None, *(r["id"] for r in runs_of_experiment)}:  # all were run: the newest of each is shown
     new_run.pop()
@@ -75,8 +38,7 @@ if new_run.get() not in {None, *(r["id"] for r in runs_of_experiment)}:  # all w
 if not runs_of_experiment:
     st.info(
         "This experiment has not been run on this split yet. Press Run above; with the built-in it takes seconds "
-        "(cold start, "
-        "which fits every baseline, about a minute and a half).",
+        "(cold start, which fits every baseline, about a minute and a half).",
         icon=":material/experiment:",
     )
 else:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.charts import experiment_charts
+from lusifer.errors import LusiferError
 from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, ExperimentSetup
 from lusifer.jobs import Job
 from lusifer.runs import listing, tables
@@ -18,8 +19,9 @@ from lusifer.simulator import label
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import job_context, state
-from lusifer.ui.components import downloads, predictor_titles, run_picker, user_sample
-from lusifer.ui.formatting import escape_markdown, format_money, with_item_noun
+from lusifer.ui.components import downloads, job_panel, predictor_titles, run_picker, user_sample
+from lusifer.ui.formatting import escape_markdown, format_cost, format_money, with_item_noun
+from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
 EXPERIMENT_ICONS = {
@@ -79,6 +81,43 @@ def option_field(name: str, key: str, described: tuple[str, int, int, int]) -> i
     if (low, high) == (0, 1):
         return int(st.toggle(title, bool(value), key=f"experiment-{name}-{key}"))
     return int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
+
+
+def show_form(ctx: PageContext, store: Store | None, name: str, new_run: Slot[str | None]) -> None:
+    """The sample, the options, and the buttons that name the price and start or resume an experiment."""
+    experiment = EXPERIMENTS[name]
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            which, count, seed = user_sample.pick_sample(ctx, "experiment")
+            options = {key: option_field(name, key, described) for key, described in experiment.options.items()}
+        key = job_key(ctx)
+        if job_panel.job_ended(key, new_run):
+            try:
+                users = tuple(user_sample.draw_users(ctx, count, seed, which))
+                (spec,) = build_specs(ctx, [name], users, which, options)
+                run_context = job_context.build_run_context(ctx, store, seed=seed)
+                setup = spec.setup(run_context, job_context.build_model_config(ctx.without_evidence()))
+                cost = estimate_experiment(experiment, setup)
+            except LusiferError as error:
+                state.show_error(error)
+                return
+            tag = "costs nothing" if ctx.builtin else format_cost(cost)
+            with st.container(horizontal=True):
+                if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
+                    start_experiments(key, ctx, [spec], seed)
+                    st.rerun()
+                if ctx.builtin and st.button(
+                    "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
+                ):
+                    every = build_specs(ctx, list(EXPERIMENTS), users, which, options)
+                    start_experiments(key, ctx, every, seed)
+                    st.rerun()
+            stopped = find_stopped_run(store, spec, setup)
+            if stopped:
+                st.caption(f"Run {stopped} of this experiment was stopped. Its answers are saved.")
+                if st.button(f"Resume ({tag})", icon=":material/resume:"):
+                    start_experiments(key, ctx, [spec], seed, stopped)
+                    st.rerun()
 
 
 def finished_experiments(ctx: PageContext, store: Store | None, name: str) -> list[dict[str, Any]]:
