@@ -31,7 +31,7 @@ with st.container(border=True):
 
     paid_work.offer_run(
         ctx,
-        f"fidelity:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{state.session_id()}",
+        ctx.job_key(f"fidelity:{ctx.model}"),
         "Fidelity",
         "Simulate and measure",
         lambda: user_sample.estimate_simulation(alone, count, seed, which, store),

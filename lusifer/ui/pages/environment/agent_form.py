@@ -15,6 +15,7 @@ from lusifer.env.recorded_agents import (
     run_agent_play,
     run_agent_ranking,
 )
+from lusifer.env.rewards import REWARDS
 from lusifer.errors import LusiferError
 from lusifer.runs.kinds import AGENT_RANKING
 from lusifer.simulator import BUILTIN, label
@@ -26,8 +27,6 @@ from lusifer.ui.pages.environment.environment_view import (
     DEFAULT_AGENTS,
     REWARD_TITLES,
     estimate_seconds,
-    job_key,
-    list_rewards,
     play_episode,
     show_agreement,
     show_transcript,
@@ -98,12 +97,12 @@ def show_form(ctx: PageContext, store: Store | None) -> dict[str, Any]:
             slate = st.number_input("Slate size", 1, 20, 1, key="play-slate", width=120)
             length = st.number_input("Max episode length", 5, 500, 50, 5, key="play-length", width=140)
             evolve = st.number_input("Update profile every", 1, 100, 10, key="play-evolve", width=160)
-            reward = st.selectbox("Reward", list_rewards(), key="play-reward", width=150)
+            reward = st.selectbox("Reward", list(REWARDS), key="play-reward", width=150)
         st.caption(f"Reward: {REWARD_TITLES[reward]}; a skip gives 0.")
         options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
         spec = AgentPlaySpec(tuple(names or ()), int(steps), int(seeds), int(people) if people else None, **options)
         config = job_context.build_model_config(player_ctx.without_evidence())
-        key = job_key(ctx)
+        key = ctx.job_key("play")
         if job_panel.job_ended(key, session_keys.new_result("play")):
             seconds = estimate_seconds(list(names or []), int(steps), int(seeds))
             tag = f"about {format_duration(seconds)}, costs nothing"
@@ -172,7 +171,7 @@ def show_ranking_check(ctx: PageContext, store: Store | None) -> None:
         "(methods, settings, shares of the "
         "data) and two simple ones are scored in both. The built-in simulates the users."
     )
-    checking = job_key(ctx).replace("play:", "agree:")
+    checking = ctx.job_key("agree")
     if job_panel.job_ended(checking) and st.button(
         "Check (about a minute, costs nothing)", icon=":material/fact_check:"
     ):

@@ -11,13 +11,10 @@ from lusifer.charts import environment_charts
 from lusifer.datasets import Dataset
 from lusifer.env import agent_runs, agents
 from lusifer.env.movielens_env import MovieLensEnv
-from lusifer.env.rewards import REWARDS
 from lusifer.env.world import World
 from lusifer.runs import tables
-from lusifer.ui import state
 from lusifer.ui.components import downloads
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.state import PageContext
 
 DEFAULT_AGENTS = ["random", "popularity", "bias", "linucb"]
 REWARD_TITLES = {
@@ -163,13 +160,3 @@ def show_transcript(data: Dataset, talk: list[dict[str, Any]], limit: int = 40) 
                 st.markdown(f":blue-badge[:material/edit: Profile updated] {escape_markdown(turn['explanation'])}")
     if talk[-1].get("terminated"):
         st.caption("The user's patience ran out.")
-
-
-def list_rewards() -> list[str]:
-    """The rewards that can be chosen."""
-    return list(REWARDS)
-
-
-def job_key(ctx: PageContext) -> str:
-    """The key of this session's run."""
-    return f"play:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"

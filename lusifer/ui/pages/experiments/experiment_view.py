@@ -90,7 +90,7 @@ def show_form(ctx: PageContext, store: Store | None, name: str, new_run: Slot[st
         with st.container(horizontal=True, vertical_alignment="bottom"):
             which, count, seed = user_sample.pick_sample(ctx, "experiment")
             options = {key: option_field(name, key, described) for key, described in experiment.options.items()}
-        key = job_key(ctx)
+        key = ctx.job_key("experiment")
         if job_panel.job_ended(key, new_run):
             try:
                 users = tuple(user_sample.draw_users(ctx, count, seed, which))
@@ -141,11 +141,6 @@ def find_stopped_run(store: Store | None, spec: ExperimentSpec, setup: Experimen
     if run is None or run["seed"] != setup.ctx.seed or run["params"]["asked"] != list(spec.users):
         return None
     return found if run["params"]["options"] == dict(setup.options) else None
-
-
-def job_key(ctx: PageContext) -> str:
-    """The key of this session's job."""
-    return f"experiment:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"
 
 
 def run_caption(run: dict[str, Any]) -> str:

@@ -80,7 +80,7 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
 
     paid_work.offer_run(
         ctx,
-        f"population:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}",
+        ctx.job_key("population"),
         "Population",
         f"Resume run {stopped}" if stopped else f"Simulate {count:,} users",
         lambda: estimate_population(ctx, users, store),

@@ -103,7 +103,8 @@ def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], candidates
             st.rerun()
     if settings.is_public():
         return
-    checks = comparison_tables.list_final_checks(ctx, store)
+    where = {"dataset_hash": ctx.dataset.hash, "split": ctx.split.id}
+    checks = store.list_runs(FINAL_CHECK.name, 500, where)
     with st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
         st.markdown(
             "Held-out users are for a final check, not for tuning: every check is counted and dated. A version that "

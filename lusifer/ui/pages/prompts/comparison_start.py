@@ -13,7 +13,6 @@ from lusifer.store import Store
 from lusifer.ui import job_context, session_keys, state
 from lusifer.ui.components import job_panel
 from lusifer.ui.formatting import format_cost
-from lusifer.ui.pages.prompts import comparison_tables
 from lusifer.ui.state import PageContext
 
 
@@ -33,12 +32,12 @@ class ComparisonRequest:
 def show_start(ctx: PageContext, store: Store, request: ComparisonRequest) -> None:
     """The button that names the price and starts a comparison, or the progress of the one that runs."""
     final = request.final
-    key = f"trial:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}:{final}"
+    key = ctx.job_key(f"trial:{final}")
     if not job_panel.job_ended(key, session_keys.new_result("trial")):
         return
     try:
         candidates = recorded.expand_candidates(store, request.names, request.specs, request.temperatures)
-        full = comparison_tables.load_evidence(ctx)
+        full = state.load_community(ctx.dataset, ctx.split, full=True)
         min_candidates = 1 if final else 2
         tag = ""
         run_context = job_context.build_run_context(ctx, store, seed=request.seed)

@@ -7,12 +7,9 @@ from typing import Any
 import pandas as pd
 
 from lusifer.evaluation import prompt_comparison
-from lusifer.runs.kinds import FINAL_CHECK
 from lusifer.simulator import Step
-from lusifer.simulator.community import Community
 from lusifer.simulator.evolution import step_from_json
 from lusifer.store import Store
-from lusifer.ui import state
 from lusifer.ui.formatting import format_money
 from lusifer.ui.state import PageContext
 
@@ -110,14 +107,3 @@ def candidate_steps(ctx: PageContext, store: Store, run: dict[str, Any], index: 
     """The stored evolution behind one candidate's ratings of one user."""
     plans = run["params"]["candidates"][index]["plans"]
     return [step_from_json(s, ctx.dataset) for s in store.list_steps(plans.get(str(user), ""))]
-
-
-def list_final_checks(ctx: PageContext, store: Store) -> list[dict[str, Any]]:
-    """Final checks on held-out users of this dataset and split, newest first."""
-    where = {"dataset_hash": ctx.dataset.hash, "split": ctx.split.id}
-    return store.list_runs(FINAL_CHECK.name, 500, where)
-
-
-def load_evidence(ctx: PageContext) -> Community | None:
-    """Community evidence where it is prepared."""
-    return state.load_community(ctx.dataset, ctx.split, full=True)
