@@ -16,7 +16,8 @@ from pathlib import Path
 from lusifer import prompts
 from lusifer.datasets import load, splits
 from lusifer.runs import population
-from lusifer.runs.cluster import Cluster, SharedInputs
+from lusifer.runs.cluster import Cluster
+from lusifer.runs.cluster_worker import SharedInputs
 from lusifer.simulator import RunContext, UserModelConfig
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
@@ -61,7 +62,7 @@ def main() -> None:
                     recipe.build(store),
                     users,
                     Path(folder) / "parts",
-                    simulate_parts=on.parts,
+                    simulate_parts=on.simulate_parts,
                 )
                 took = time.perf_counter() - began
             finally:

@@ -100,7 +100,9 @@ def test_evaluate_a_split_and_two_files(data_dir: Path, last10, tmp_path: Path) 
     names = "constant,user-mean,item-mean,bias"
     made = answer("evaluate", "--split", "last-10", "--predictors", names)
     assert made["rows"] == 9430 and list(made["predictors"]) == names.split(",")
-    assert set(made["predictors"]["bias"]) == {"rmse", "mae", "r2", "pearson", "seconds"}
+    bias, metrics = made["predictors"]["bias"], ("rmse", "mae", "r2", "pearson")
+    assert set(bias) == {*metrics, "seconds", *(f"{m}_{end}" for m in metrics for end in ("low", "high"))}
+    assert bias["rmse_low"] < bias["rmse"] < bias["rmse_high"]
     assert made["predictors"]["bias"]["rmse"] < 1.04
     assert made["predictors"]["constant"]["pearson"] is None, "NaN is no JSON"
     for name, table in (("train", last10.train), ("test", last10.test)):
@@ -344,7 +346,7 @@ def test_a_taken_port(data_dir: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         line = refusal("app", "--port", port, "--no-browser")
-    assert f"Port {port} is taken" in line and "PORT=" in line
+    assert f"127.0.0.1:{port} is taken" in line and "PORT=" in line
 
 
 def test_help_imports_nothing_heavy() -> None:

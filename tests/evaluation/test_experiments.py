@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.errors import InvalidInputError
 from lusifer.evaluation import sample_users
 from lusifer.evaluation.experiments import (
     EXPERIMENTS,
@@ -27,7 +27,6 @@ from lusifer.evaluation.experiments import (
 )
 from lusifer.evaluation.experiments.base import Bootstrap
 from lusifer.llm import create_llm
-from lusifer.runs.experiment import record
 from lusifer.simulator import LLMUserModel, RunContext, StatisticalUserModel
 from lusifer.simulator.types import Bullet, Profile
 from tests.servers.openai import KEY
@@ -396,33 +395,6 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
         "Action" in whole.split("MOVIES TO RATE")[1]
         and "Action" not in found["Without metadata"].split("MOVIES TO RATE")[1]
     )
-
-
-def test_a_stopped_run_goes_on_where_it_was(paid, store, openai_server) -> None:
-    stop_after = [12]
-
-    def cancelled() -> bool:
-        return len(openai_server.requests) >= stop_after[0]
-
-    def make(run: str) -> ExperimentSetup:
-        return replace(paid, model=replace(paid.model, run=run or None), cancelled=cancelled, workers=1)
-
-    with pytest.raises(CancelledError):
-        record(find("order"), make, store)
-    (run,) = store.list_runs("experiment")
-    assert run["status"] == "cancelled"
-    asked = len(openai_server.requests)
-    stop_after[0] = 10**9
-    with pytest.raises(InvalidInputError, match="seed"):
-        record(find("order"), lambda r: replace(make(r), seed=9), store, resume=run["id"])
-    with pytest.raises(InvalidInputError, match="no such run"):
-        record(find("loop"), make, store, resume=run["id"])
-    assert record(find("order"), make, store, resume=run["id"]) == run["id"]
-    (done,) = store.list_runs("experiment")
-    assert done["status"] == "done" and len(done["summary"]["sentences"]) == 2
-    keys = [json.dumps([r["messages"], r.get("response_format")]) for r in openai_server.requests]
-    assert len(keys) == len(set(keys)) > asked, "no call was made twice"
-    assert done["summary"]["usage"]["made"] == len(openai_server.requests)
 
 
 def test_failures_are_counted_and_left_out(paid, openai_server) -> None:

@@ -18,7 +18,7 @@ from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_updat
 from lusifer.simulator.types import Context, Profile, Update
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import profile_view
+from lusifer.ui.components import item_picker, profile_view
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money, with_item_noun
 from lusifer.ui.pages.prompts.draft import Draft
 from lusifer.ui.state import PageContext
@@ -191,8 +191,7 @@ def _show_answers(new: DraftRun, old: DraftRun | None, ctx: PageContext, user: i
 
 
 def _show_ratings(run: DraftRun, ctx: PageContext, user: int) -> None:
-    test = ctx.split.test.of_user(user)
-    true = dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
+    true = item_picker.held_out_ratings(ctx, user)
     rows = [
         (i.title, r.expected, true.get(i.id), r.reason or r.failure)
         for i, r in zip(run.items, run.ratings, strict=True)

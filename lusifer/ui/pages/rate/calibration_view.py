@@ -162,7 +162,7 @@ def show_breakdown(ctx: PageContext, corrected: pd.DataFrame, calibrator: Calibr
             alt=f"Terms of the calibrated rating of {ctx.dataset.item(movie).title}",
         )
         st.caption(
-            f"Probability of {threshold(ctx.dataset.scale):g} or more: {components['high']:.0%}. The terms add up exactly. "
-            f"Learned from {calibrator.rows:,} forecasts of the training set; community evidence is "
+            f"Probability of {threshold(ctx.dataset.scale):g} or more: {components['high']:.0%}. The terms add up "
+            f"exactly. Learned from {calibrator.rows:,} forecasts of the training set; community evidence is "
             f"{'included' if community.has_factorization else 'off (switch it on in the sidebar)'}."
         )
