@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import figures
 from lusifer.datasets import load, splits
 from lusifer.runs import population
 from lusifer.simulator import RunContext, StatisticalUserModel
@@ -27,6 +29,8 @@ def main() -> None:
     print(
         f"{len(users)} users in {took:.1f} s: {rate:.0f} users a second a core, {rate / AIM:.2f} of the {AIM:.0f} aimed at"
     )
+    if figures.take_option(sys.argv)[1]:
+        figures.write_figures("population", {"users-per-second": f"{rate:,.0f}"})
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -132,7 +130,7 @@ def test_killed_at_any_moment_loses_only_what_is_in_flight(tmp_path: Path) -> No
     said = 0
     while said < 40:
         said = int(child.stdout.readline())
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     child.wait()
     rest = child.stdout.read().split()
     finished = int(rest[-1]) if rest else said

@@ -27,6 +27,10 @@ def build_run_context(
     """The data and, with a job, where to report and whether to stop. Worker threads may call it.
 
     Args:
+        ctx: the choices of the page.
+        store: where results are kept.
+        job: whose progress is reported and who may be stopped.
+        seed: of everything random.
         titles: how messages of progress are shown.
     """
     if job is None:

@@ -24,7 +24,7 @@ def fresh(monkeypatch, tmp_path) -> None:
     st.cache_data.clear()
     st.cache_resource.clear()
     monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")
-    monkeypatch.setattr(settings, "project_dir", lambda: tmp_path)
+    monkeypatch.setattr(settings, "home_dir", lambda: tmp_path)
 
 
 @pytest.fixture

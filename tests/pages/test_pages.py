@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from lusifer import store as storing
 from lusifer.runs import tables
@@ -29,16 +30,16 @@ PAGES = [
     "calls",
 ]
 PATHS = {
-    "users": "pages/persona/users.py",
-    "evolution": "pages/persona/evolution.py",
-    "rate": "pages/persona/rate.py",
-    "errors": "pages/evidence/errors.py",
-    "calls": "pages/workshop/calls.py",
-    "hands": "pages/persona/hands.py",
+    "users": "pages/simulated_users/users.py",
+    "evolution": "pages/simulated_users/evolution.py",
+    "rate": "pages/simulated_users/rate.py",
+    "errors": "pages/evaluation/accuracy.py",
+    "calls": "pages/workshop/llm_calls.py",
+    "hands": "pages/simulated_users/what_if_lab.py",
     "prompts": "pages/workshop/prompts.py",
-    "fidelity": "pages/evidence/fidelity.py",
-    "experiments": "pages/evidence/experiments.py",
-    "playground": "pages/workshop/playground.py",
+    "fidelity": "pages/evaluation/realism.py",
+    "experiments": "pages/evaluation/experiments.py",
+    "playground": "pages/workshop/environment.py",
 }
 
 
@@ -47,7 +48,8 @@ def open_page(page: str, **query: str) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     if page != "users":
-        app.switch_page(PATHS[page])
+        # As a link to its address does. Before the first run the harness would take the script's name for the address.
+        app._page_hash = calc_hash(page)
     return app.run()
 
 

@@ -36,11 +36,16 @@ SELECTABLE = [SIMULATOR, BUILTIN, *(n for n in ORDER if n in baselines.BASELINES
 """What may be compared; with the built-in chosen it is the simulator already."""
 
 
+def title(name: str) -> str:
+    """A predictor's name on pages."""
+    return TITLES.get(name, name)
+
+
 def short_title(name: str) -> str:
     """A predictor's name that fits beside a small chart."""
-    title = TITLES.get(name, name)
+    long = title(name)
     return (
-        title.replace("Simulator, ", "").replace("User + item b", "B").capitalize()
+        long.replace("Simulator, ", "").replace("User + item b", "B").capitalize()
         if name in {*SIMULATORS, "bias"}
-        else title.split(" (")[0]
+        else long.split(" (")[0]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pandas as pd
@@ -12,12 +11,10 @@ from lusifer.charts import environment_charts
 from lusifer.datasets import Dataset
 from lusifer.env import agent_runs, agents
 from lusifer.env.movielens_env import MovieLensEnv
-from lusifer.env.rewards import REWARDS
 from lusifer.env.world import World
 from lusifer.runs import tables
-from lusifer.ui import state
-from lusifer.ui.formatting import escape_markdown, to_safe_csv, with_item_noun
-from lusifer.ui.state import PageContext
+from lusifer.ui.components import downloads
+from lusifer.ui.formatting import escape_markdown, with_item_noun
 
 DEFAULT_AGENTS = ["random", "popularity", "bias", "linucb"]
 REWARD_TITLES = {
@@ -43,14 +40,17 @@ def show_agreement(run: dict[str, Any]) -> None:
     same, whole = (_format_interval(summary[k][0], summary[k][1], summary[k][2], 2) for k in ("tau", "tau_episodes"))
     st.markdown(
         with_item_noun(
-            f"**Choosing among each user's rated test movies, {summary['variants']} agents rank similarly in the environment and by held-out ratings: "
+            f"**Choosing among each user's rated test movies, {summary['variants']} agents rank similarly in the "
+            "environment and by held-out ratings: "
             f"Kendall's tau {same}.** Over whole episodes, where they choose among all movies, it is {whole}."
         )
     )
     st.caption(
         with_item_noun(
-            "In episodes, agents also choose movies with few ratings. Held-out ratings don't cover those; the environment predicts "
-            f"low ratings for them. So agents that chase single five-star ratings rank high by one and low by the other. {summary['users']} users, run {run['id']}; "
+            "In episodes, agents also choose movies with few ratings. Held-out ratings don't cover those; the "
+            "environment predicts "
+            "low ratings for them. So agents that chase single five-star ratings rank high by one and low by the "
+            f"other. {summary['users']} users, run {run['id']}; "
             "intervals over resampled users, seeds and agents."
         )
     )
@@ -65,7 +65,7 @@ def show_agreement(run: dict[str, Any]) -> None:
                     environment_charts.rank_agreement(frame, column, title),
                     alt=f"{title} vs. the gain in held-out ratings, one point per agent",
                 )
-    st.download_button("Agents as CSV", to_safe_csv(frame), f"{run['id']}.csv", "text/csv", icon=":material/download:")
+    downloads.show_csv_button("Agents as CSV", frame, f"{run['id']}.csv")
 
 
 def show_result(run: dict[str, Any]) -> None:
@@ -100,8 +100,10 @@ def show_result(run: dict[str, Any]) -> None:
         ]
     st.dataframe(table, hide_index=True, alt="Results of each agent, with intervals over seeds")
     st.caption(
-        "Means with 95 % intervals over seeds. Diversity: one minus the genre similarity within an episode; novelty: bits, "
-        "higher for items with few ratings; coverage: share of the catalog that was shown. Agents learn from one half of the "
+        "Means with 95 % intervals over seeds. Diversity: one minus the genre similarity within an episode; novelty: "
+        "bits, "
+        "higher for items with few ratings; coverage: share of the catalog that was shown. Agents learn from one "
+        "half of the "
         "training ratings; the reward uses the other half."
     )
     best = summary.sort_values("reward", ascending=False)["agent"].tolist()
@@ -111,16 +113,8 @@ def show_result(run: dict[str, Any]) -> None:
         words = "significant" if low > 0 else "not significant"
         st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
     with st.container(horizontal=True):
-        buffer = io.BytesIO()
-        log.to_parquet(buffer, index=False)
-        st.download_button("Log as Parquet", buffer.getvalue(), f"{run['id']}.parquet", icon=":material/download:")
-        st.download_button(
-            "Summary as CSV",
-            to_safe_csv(summary),
-            f"{run['id']}.csv",
-            "text/csv",
-            icon=":material/download:",
-        )
+        downloads.show_parquet_button("Log as Parquet", log, f"{run['id']}.parquet")
+        downloads.show_csv_button("Summary as CSV", summary, f"{run['id']}.csv")
 
 
 def _format_interval(value: float, low: float, high: float, digits: int) -> str:
@@ -166,13 +160,3 @@ def show_transcript(data: Dataset, talk: list[dict[str, Any]], limit: int = 40) 
                 st.markdown(f":blue-badge[:material/edit: Profile updated] {escape_markdown(turn['explanation'])}")
     if talk[-1].get("terminated"):
         st.caption("The user's patience ran out.")
-
-
-def list_rewards() -> list[str]:
-    """The rewards that can be chosen."""
-    return list(REWARDS)
-
-
-def job_key(ctx: PageContext) -> str:
-    """The key of this session's run."""
-    return f"play:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"

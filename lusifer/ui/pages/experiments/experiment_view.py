@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.charts import experiment_charts
+from lusifer.errors import LusiferError
 from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, ExperimentSetup
 from lusifer.jobs import Job
 from lusifer.runs import listing, tables
@@ -19,8 +19,9 @@ from lusifer.simulator import label
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import job_context, state
-from lusifer.ui.components import predictor_titles, user_sample
-from lusifer.ui.formatting import escape_markdown, format_money, to_safe_csv, with_item_noun
+from lusifer.ui.components import downloads, job_panel, predictor_titles, run_picker, user_sample
+from lusifer.ui.formatting import escape_markdown, format_cost, format_money, with_item_noun
+from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
 EXPERIMENT_ICONS = {
@@ -82,9 +83,46 @@ def option_field(name: str, key: str, described: tuple[str, int, int, int]) -> i
     return int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
 
 
+def show_form(ctx: PageContext, store: Store | None, name: str, new_run: Slot[str | None]) -> None:
+    """The sample, the options, and the buttons that name the price and start or resume an experiment."""
+    experiment = EXPERIMENTS[name]
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            which, count, seed = user_sample.pick_sample(ctx, "experiment")
+            options = {key: option_field(name, key, described) for key, described in experiment.options.items()}
+        key = ctx.job_key("experiment")
+        if job_panel.job_ended(key, new_run):
+            try:
+                users = tuple(user_sample.draw_users(ctx, count, seed, which))
+                (spec,) = build_specs(ctx, [name], users, which, options)
+                run_context = job_context.build_run_context(ctx, store, seed=seed)
+                setup = spec.setup(run_context, job_context.build_model_config(ctx.without_evidence()))
+                cost = estimate_experiment(experiment, setup)
+            except LusiferError as error:
+                state.show_error(error)
+                return
+            tag = "costs nothing" if ctx.builtin else format_cost(cost)
+            with st.container(horizontal=True):
+                if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
+                    start_experiments(key, ctx, [spec], seed)
+                    st.rerun()
+                if ctx.builtin and st.button(
+                    "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
+                ):
+                    every = build_specs(ctx, list(EXPERIMENTS), users, which, options)
+                    start_experiments(key, ctx, every, seed)
+                    st.rerun()
+            stopped = find_stopped_run(store, spec, setup)
+            if stopped:
+                st.caption(f"Run {stopped} of this experiment was stopped. Its answers are saved.")
+                if st.button(f"Resume ({tag})", icon=":material/resume:"):
+                    start_experiments(key, ctx, [spec], seed, stopped)
+                    st.rerun()
+
+
 def finished_experiments(ctx: PageContext, store: Store | None, name: str) -> list[dict[str, Any]]:
     """Finished runs of an experiment on this split, newest first."""
-    runs = listing.finished_runs(job_context.build_run_context(ctx, store), EXPERIMENT)
+    runs = run_picker.finished_runs(ctx, store, EXPERIMENT)
     return [r for r in runs if r["params"].get("name") == name]
 
 
@@ -105,11 +143,6 @@ def find_stopped_run(store: Store | None, spec: ExperimentSpec, setup: Experimen
     return found if run["params"]["options"] == dict(setup.options) else None
 
 
-def job_key(ctx: PageContext) -> str:
-    """The key of this session's job."""
-    return f"experiment:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"
-
-
 def run_caption(run: dict[str, Any]) -> str:
     """Model, users, seed, run and cost of a run in a line, to go on behind."""
     used = run["summary"].get("usage") or {}
@@ -120,7 +153,8 @@ def run_caption(run: dict[str, Any]) -> str:
         else ""
     )
     return (
-        f"{escape_markdown(label(run['model']))}, version {escape_markdown(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
+        f"{escape_markdown(label(run['model']))}, version {escape_markdown(str(run['model_version']))}: "
+        f"{run['params']['users']} {whom}, seed "
         f"{run['seed']}, run {run['id']}.{escape_markdown(spent)} Brackets show 95 % confidence intervals over users; "
     )
 
@@ -161,30 +195,11 @@ def show_result(run: dict[str, Any]) -> None:
         table = pd.concat([panel_points(p).assign(panel=p["title"]) for p in summary["panels"]], ignore_index=True)
         table = table[["panel", "series", "x", "value", "low", "high"]].astype({"x": str})
         st.dataframe(table, hide_index=True, alt="Every figure of the charts with its interval")
-    show_export(run, table)
-
-
-def show_export(run: dict[str, Any], table: pd.DataFrame) -> None:
-    """The figures as CSV, the single rows as Parquet."""
     rows = tables.read_table(run["id"])
     with st.container(horizontal=True):
-        st.download_button(
-            "Figures as CSV", to_safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:"
-        )
+        downloads.show_csv_button("Figures as CSV", table, f"{run['id']}.csv")
         if rows is not None:
-            st.download_button(
-                "Row-level data as Parquet",
-                lambda: to_parquet_bytes(rows),
-                f"{run['id']}.parquet",
-                icon=":material/download:",
-            )
-
-
-def to_parquet_bytes(rows: pd.DataFrame) -> bytes:
-    """A table as the bytes of a Parquet file."""
-    buffer = io.BytesIO()
-    rows.to_parquet(buffer, index=False)
-    return buffer.getvalue()
+            downloads.show_parquet_button("Row-level data as Parquet", rows, f"{run['id']}.parquet")
 
 
 def panel_points(panel: Mapping[str, Any]) -> pd.DataFrame:

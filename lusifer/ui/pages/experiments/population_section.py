@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from lusifer import settings
-from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.runs import listing, population, tables
 from lusifer.runs.kinds import POPULATION
@@ -16,8 +15,8 @@ from lusifer.runs.population import LOCAL, PopulationSpec, record_population
 from lusifer.runs.pricing import estimate_simulations
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
-from lusifer.ui import formatting, job_context, state
-from lusifer.ui.components import job_panel
+from lusifer.ui import job_context, state
+from lusifer.ui.components import paid_work, run_picker
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.state import PageContext
 
@@ -25,19 +24,6 @@ MAX_PUBLIC_USERS = 50
 """Users at a time on a public server, whose two workers are everybody's."""
 MAX_PRICED_USERS = 500
 """Users whose calls are counted for the price; of more, it is extrapolated."""
-
-
-def start_population(key: str, ctx: PageContext, users: Sequence[int], store: Store | None, resume: str) -> None:
-    """Start the job that simulates them."""
-    evidence = ctx.community
-    offsets = evidence or state.load_community(ctx.dataset, ctx.split, full=False)
-    spec, config = PopulationSpec(users, evidence, offsets, ctx.prompts), job_context.build_model_config(ctx)
-
-    def work(job: Job) -> str:
-        run_context = job_context.build_run_context(ctx, store, job)
-        return record_population(run_context, config, spec, resume=resume, on_start=job.follow_run).id
-
-    state.get_jobs().start(key, "Population", work, store=store)
 
 
 def estimate_population(ctx: PageContext, users: Sequence[int], store: Store | None) -> Estimate:
@@ -62,8 +48,9 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
     """The controls, and what was simulated before."""
     st.subheader("Population simulation", icon=":material/groups:")
     st.caption(
-        "Profiles and ratings for all users with test ratings, as one Parquet file: one row per rating, with the raw, expected and "
-        "calibrated rating, standard deviation, reason and step. Finished parts are saved, so a stopped run can be resumed."
+        "Profiles and ratings for all users with test ratings, as one Parquet file: one row per rating, with the "
+        "raw, expected and calibrated rating, standard deviation, reason and step. Finished parts are saved, so a "
+        "stopped run can be resumed."
     )
     everybody = len(population.eligible_users(ctx.split))
     if settings.is_public():
@@ -81,25 +68,33 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
             width=180,
         )
     )
-    key = f"population:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"
-    if job_panel.job_ended(key, "_population"):
-        users = population.choose_users(ctx.split, count)
-        try:
-            tag = "costs nothing" if ctx.builtin else formatting.format_cost(estimate_population(ctx, users, store))
-        except LusiferError as error:
-            state.show_error(error)
-            return
-        stopped = None if settings.is_public() else _find_stopped_run(ctx, store, users)
-        text = f"Resume run {stopped} ({tag})" if stopped else f"Simulate {count:,} users ({tag})"
-        if st.button(text, icon=":material/groups:"):
-            start_population(key, ctx, users, store, stopped or "")
-            st.rerun()
-    runs = listing.finished_runs(job_context.build_run_context(ctx, store), POPULATION)
+    users = population.choose_users(ctx.split, count)
+    stopped = None if settings.is_public() else _find_stopped_run(ctx, store, users)
+    evidence = ctx.community
+    offsets = evidence or state.load_community(ctx.dataset, ctx.split, full=False)
+    spec, config = PopulationSpec(users, evidence, offsets, ctx.prompts), job_context.build_model_config(ctx)
+
+    def work(job: Job) -> str:
+        run_context = job_context.build_run_context(ctx, store, job)
+        return record_population(run_context, config, spec, resume=stopped or "", on_start=job.follow_run).id
+
+    paid_work.offer_run(
+        ctx,
+        ctx.job_key("population"),
+        "Population",
+        f"Resume run {stopped}" if stopped else f"Simulate {count:,} users",
+        lambda: estimate_population(ctx, users, store),
+        work,
+        store,
+        icon=":material/groups:",
+    )
+    runs = run_picker.finished_runs(ctx, store, POPULATION)
     for run in runs[:5]:
         summary, path = run["summary"], tables.table_path(run["id"])
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"{escape_markdown(run['title'])}: {summary['given']:,} of {summary['ratings']:,} ratings, RMSE {summary['rmse_expected'] or 0:.3f} :small[run {run['id']}]",
+                f"{escape_markdown(run['title'])}: {summary['given']:,} of {summary['ratings']:,} ratings, RMSE "
+                f"{summary['rmse_expected'] or 0:.3f} :small[run {run['id']}]",
                 width="stretch",
             )
             if path.is_file():

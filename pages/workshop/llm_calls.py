@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lusifer import settings
-from lusifer.ui import state
+from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import user_picker
 from lusifer.ui.formatting import to_safe_csv, with_item_noun
 from lusifer.ui.pages.llm_calls import call_log
@@ -29,7 +29,7 @@ if not models:
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     search = st.text_input(
-        "Search messages and answers", key="call-search", type="search", width=280, bind="query-params"
+        "Search messages and answers", key=session_keys.CALL_SEARCH, type="search", width=280, bind="query-params"
     )
     filters = {}
     for column, title, names in (
@@ -65,7 +65,8 @@ if not rows:
 else:
     table = call_log.call_table(rows)
     st.caption(
-        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Select a row for its details."
+        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Select a row for its "
+        "details."
     )
     table_event = st.dataframe(
         table,
@@ -82,19 +83,18 @@ else:
         },
     )
     numbers = table.index[table_event.selection.rows].tolist()
-    requested = st.query_params.get("call", "")
+    requested = st.query_params.get(session_keys.CALL, "")
     number = int(numbers[0]) if numbers else (int(requested) if requested.isdigit() else None)
     call = call_log.find_call(store, number)
     if call is not None:
-        st.query_params["call"] = str(number)
+        st.query_params[session_keys.CALL] = str(number)
         with st.container(border=True):
             call_log.show_call(call)
             if call["user_id"] is not None and call["step"]:
-                st.page_link(
-                    "pages/persona/evolution.py",
-                    label=f"User {call['user_id']}, step {call['step']}",
-                    icon=":material/timeline:",
-                    query_params={
+                page_registry.show_page_link(
+                    "evolution",
+                    f"User {call['user_id']}, step {call['step']}",
+                    {
                         **user_picker.link_parameters(int(call["user_id"]), int(call["step"])),
                         "model": call["model"],
                     },

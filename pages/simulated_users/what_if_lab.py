@@ -2,22 +2,23 @@
 
 import streamlit as st
 
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import user_picker
 from lusifer.ui.pages.what_if_lab import local_user, profile_editor, what_if
 
-EDIT, WHAT_IF, YOU = "Edit a profile", "What if", "You"
+WHAT_IF, YOU = "What if", "You"
 ctx, store = state.current_context(), state.open_store()
 
 st.title("What-if lab", icon=":material/touch_app:")
 st.caption(
-    "Do the ratings depend on the profile, and are the stated reasons the real ones? Change one thing and see what else changes."
+    "Do the ratings depend on the profile, and are the stated reasons the real ones? Change one thing and see what "
+    "else changes."
 )
 view = st.segmented_control(
     "View",
-    [EDIT, WHAT_IF, YOU],
-    default=EDIT,
-    key="hands",
+    [session_keys.EDIT_PROFILE, WHAT_IF, YOU],
+    default=session_keys.EDIT_PROFILE,
+    key=session_keys.LAB_VIEW,
     bind="query-params",
     required=True,
     label_visibility="collapsed",

@@ -4,18 +4,19 @@ import numpy as np
 import streamlit as st
 
 from lusifer.charts import user_charts
-from lusifer.ui import state
+from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import user_picker
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
 from lusifer.ui.pages.users import user_tables
 
 ctx = state.current_context()
 data = ctx.dataset
-everyone = user_tables.user_table(ctx, data.hash)
+everyone = user_tables.user_table(data)
 
 st.title("Users", icon=":material/group:")
 st.caption(
-    f"{len(data.users):,} users gave {len(data.ratings):,} ratings to {len(data.items):,} {escape_markdown(data.item_nouns[1])}. "
+    f"{len(data.users):,} users gave {len(data.ratings):,} ratings to {len(data.items):,} "
+    f"{escape_markdown(data.item_nouns[1])}. "
     "Choose one to see how they rate, then watch a simulated profile evolve."
 )
 
@@ -24,7 +25,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if st.button("Random user", icon=":material/casino:"):
         user_picker.select_user(int(np.random.default_rng().choice(everyone["user_id"])))
         st.rerun()
-    suggestions = state.suggest_users(data, ctx.split, data.hash, ctx.split.name)
+    suggestions = state.suggest_users(data, ctx.split)
     if suggestions:
         with st.popover("Suggested users", icon=":material/co_present:"):
             st.caption("Their histories span weeks and their preferences change.")
@@ -40,17 +41,15 @@ if user is not None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(f"User {user}: {escape_markdown(person.description)}", width="stretch")
-            st.page_link(
-                "pages/persona/evolution.py",
-                label="Watch the profile evolve",
-                icon=":material/timeline:",
-                query_params=user_picker.link_parameters(user),
+            page_registry.show_page_link(
+                "evolution",
+                "Watch the profile evolve",
+                user_picker.link_parameters(user),
             )
-            st.page_link(
-                "pages/persona/rate.py",
-                label=with_item_noun("Predict ratings"),
-                icon=":material/star_half:",
-                query_params=user_picker.link_parameters(user),
+            page_registry.show_page_link(
+                "rate",
+                with_item_noun("Predict ratings"),
+                user_picker.link_parameters(user),
             )
         with st.grid(4, min_column_width=150):
             st.metric("Ratings", f"{stats['ratings']:,.0f}")
@@ -112,24 +111,22 @@ if user is not None:
                     )
 
 st.subheader("All users")
-known = user_tables.known_demographics(ctx, data.hash)
+known = user_tables.known_demographics(data)
 with st.popover("Filter", icon=":material/filter_list:"):
     genders = st.pills("Gender", ["F", "M"], selection_mode="multi", key="f_gender") if "gender" in known else []
     occupations = (
-        st.multiselect("Occupation", user_tables.column_values(ctx, data.hash, "occupation"), key="f_trade")
+        st.multiselect("Occupation", user_tables.column_values(data, "occupation"), key="f_trade")
         if "occupation" in known
         else []
     )
-    genres = st.multiselect(
-        "Favourite genre", user_tables.column_values(ctx, data.hash, "favourite_genre"), key="f_genre"
-    )
+    genres = st.multiselect("Favourite genre", user_tables.column_values(data, "favourite_genre"), key="f_genre")
     min_ratings = st.number_input("Min. ratings", 0, value=0, step=10, key="f_least")
     days = st.number_input("Min. days active", 0, value=0, step=7, key="f_days")
 rows = user_tables.filter_users(everyone, genders, occupations, genres, int(min_ratings), int(days))
 
 
 def _open() -> None:
-    selected_rows = st.session_state["people"].selection.rows
+    selected_rows = st.session_state[session_keys.USER_TABLE].selection.rows
     if selected_rows:
         user_picker.select_user(int(rows["user_id"].iloc[selected_rows[0]]))
 
@@ -149,7 +146,7 @@ else:
     rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
     st.dataframe(
         rows,
-        key="people",
+        key=session_keys.USER_TABLE,
         hide_index=True,
         height=420,
         on_select=_open,

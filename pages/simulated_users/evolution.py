@@ -1,13 +1,14 @@
 """Evolution: step through a profile with its batch, its changes and the reasons for them."""
 
+from dataclasses import asdict
+
 import streamlit as st
 
 from lusifer.charts import evolution_charts
 from lusifer.errors import LusiferError
-from lusifer.simulator.evolution import initial_context
 from lusifer.simulator.repetition import repetition
-from lusifer.ui import state
-from lusifer.ui.components import claim_audit, evolution_runner, profile_view, user_picker
+from lusifer.ui import session_keys, state
+from lusifer.ui.components import claim_audit, downloads, evolution_runner, profile_view, user_picker
 from lusifer.ui.formatting import escape_markdown, format_duration, with_item_noun
 from lusifer.ui.pages.evolution import evolution_tables, side_by_side, step_player
 
@@ -31,7 +32,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                 500,
                 None,
                 10,
-                key="history",
+                key=session_keys.HISTORY,
                 bind="query-params",
                 placeholder=f"{ctx.history_and_batch_size[0]} (default)",
             )
@@ -41,16 +42,16 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                 100,
                 None,
                 5,
-                key="batch",
+                key=session_keys.BATCH,
                 bind="query-params",
                 placeholder=f"{ctx.history_and_batch_size[1]} (default)",
             )
     else:
-        history = state.clamp_input(st.query_params.get("history"), 1, 500, None)
-        size = state.clamp_input(st.query_params.get("batch"), 1, 100, None)
+        history = state.clamp_input(st.query_params.get(session_keys.HISTORY), 1, 500, None)
+        size = state.clamp_input(st.query_params.get(session_keys.BATCH), 1, 100, None)
     presenting = st.toggle(
         "Presentation mode",
-        key="present",
+        key=session_keys.PRESENT,
         bind="query-params",
         help="Shows only the profile, the batch and the explanation, in large type.",
     )
@@ -58,7 +59,7 @@ if user is None:
     st.stop()
 if not presenting and st.toggle(
     "Compare side by side",
-    key="beside",
+    key=session_keys.BESIDE,
     bind="query-params",
     help="Compare with another user, model or prompt version at the same step.",
 ):
@@ -85,7 +86,7 @@ if not steps:
 
 number = step_player.pick_step(len(steps), presenting)
 step = steps[number - 1]
-before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
+before = evolution_runner.profile_before(ctx, user, steps, number)
 
 if presenting:
     with profile_view.large_text("present-body"):
@@ -128,14 +129,8 @@ with st.grid(2, min_column_width=420, gap="medium"):
         st.subheader(f"The profile after step {number}", icon=":material/person:")
         profile_view.show_profile(before, step.profile, claims=checked)
         profile_view.show_legend()
-        st.download_button(
-            "Download all steps",
-            evolution_tables.steps_to_json(ctx, spec, steps),
-            f"user-{user}-{ctx.split.name}.json",
-            "application/json",
-            icon=":material/download:",
-            type="tertiary",
-        )
+        content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}
+        downloads.show_json_button("Download all steps", content, f"user-{user}-{ctx.split.name}.json", type="tertiary")
 
 mean_rating = ctx.split.train.mean
 with st.grid(2, min_column_width=420, gap="medium"):
@@ -154,5 +149,6 @@ with st.grid(2, min_column_width=420, gap="medium"):
             alt="Forecast error of each batch and of the running-mean baseline",
         )
         st.caption(
-            "Lower is better. The dotted line is the running-mean baseline, which predicts the mean of all earlier ratings."
+            "Lower is better. The dotted line is the running-mean baseline, which predicts the mean of all earlier "
+            "ratings."
         )

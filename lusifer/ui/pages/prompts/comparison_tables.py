@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-import streamlit as st
 
 from lusifer.evaluation import prompt_comparison
-from lusifer.runs.kinds import FINAL_CHECK
-from lusifer.simulator import BUILTIN, Step
-from lusifer.simulator.community import Community
+from lusifer.simulator import Step
 from lusifer.simulator.evolution import step_from_json
 from lusifer.store import Store
-from lusifer.ui import state
 from lusifer.ui.formatting import format_money
 from lusifer.ui.state import PageContext
 
@@ -22,8 +18,7 @@ SIDE_BY_SIDE = 4
 
 
 def metric_table(summary: dict[str, Any]) -> pd.DataFrame:
-    """One row a candidate: every measure, its difference from the base with the interval, and better or
-    worse by sign and word."""
+    """One column a candidate: every measure, its difference from the base with the interval, and better or worse."""
     rows = []
     for name, row in summary["candidates"].items():
         column: dict[str, Any] = {"Candidate": name}
@@ -58,7 +53,8 @@ def format_cell(entry: dict[str, Any], side: int, measure: str) -> str:
     moved = f"{sign}{format_metric(abs(delta), measure)}"
     if low is None or high is None:
         return f"{text}  ({moved})"
-    return f"{text}  {describe_change(delta, low, high, side)} {moved} ({format_metric(low, measure)} to {format_metric(high, measure)})"
+    interval = f"{format_metric(low, measure)} to {format_metric(high, measure)}"
+    return f"{text}  {describe_change(delta, low, high, side)} {moved} ({interval})"
 
 
 def describe_change(delta: float, low: float, high: float, side: int) -> str:
@@ -82,7 +78,8 @@ def describe_detectable(summary: dict[str, Any]) -> str:
         return "One user gives no confidence intervals; use a larger sample."
     smallest = ", ".join(f"{d:.3f} for {n}" for n, d, _ in detectable)
     return (
-        f"With {summary['users']} users and {summary['rows']} ratings, the minimum detectable difference in RMSE at 80 % power is "
+        f"With {summary['users']} users and {summary['rows']} ratings, the minimum detectable difference in RMSE at "
+        "80 % power is "
         f"{smallest}; smaller ones need a larger sample."
     )
 
@@ -110,20 +107,3 @@ def candidate_steps(ctx: PageContext, store: Store, run: dict[str, Any], index: 
     """The stored evolution behind one candidate's ratings of one user."""
     plans = run["params"]["candidates"][index]["plans"]
     return [step_from_json(s, ctx.dataset) for s in store.list_steps(plans.get(str(user), ""))]
-
-
-def list_final_checks(ctx: PageContext, store: Store) -> list[dict[str, Any]]:
-    """Final checks on held-out users of this dataset and split, newest first."""
-    where = {"dataset_hash": ctx.dataset.hash, "split": ctx.split.id}
-    return store.list_runs(FINAL_CHECK.name, 500, where)
-
-
-def offered_models(ctx: PageContext) -> list[str]:
-    """The chosen model first, then what has been listed in this session, then the built-in."""
-    listed: list[str] = st.session_state.get("_models", [])
-    return list(dict.fromkeys([ctx.model, *listed, BUILTIN]))
-
-
-def load_evidence(ctx: PageContext) -> Community | None:
-    """Community evidence where it is prepared."""
-    return state.load_community(ctx.dataset, ctx.split, full=True)

@@ -1,0 +1,101 @@
+"""Accuracy: the simulator against baselines, on the same rows, with intervals."""
+
+import streamlit as st
+
+from lusifer.runs.kinds import COMPARISON
+from lusifer.simulator import label
+from lusifer.ui import state
+from lusifer.ui.components import (
+    downloads,
+    predictor_titles,
+    run_picker,
+    trust_card,
+)
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.pages.accuracy import (
+    accuracy_tables,
+    audit_view,
+    comparison_form,
+    error_views,
+    html_report,
+    leaderboard,
+    recorded_comparisons,
+)
+
+ctx = state.current_context()
+data, store = ctx.dataset, state.open_store()
+
+st.title("Accuracy", icon=":material/query_stats:")
+st.caption(
+    "How close are predicted ratings to the actual ones? All predictors see only the training "
+    "set and are scored on the same test ratings."
+)
+
+key, job = comparison_form.show_form(ctx, store)
+runs = run_picker.finished_runs(ctx, store, COMPARISON)
+run_shown = recorded_comparisons.pick_comparison(store, runs, key, job)
+if run_shown is None:
+    st.info(
+        "No comparison has been run on this split yet. Press Compare: with the built-in model it takes "
+        "about half a minute the first time (the factorization machine and SVD++ are fitted and cached), and "
+        "costs nothing.",
+        icon=":material/query_stats:",
+    )
+    trust_card.show_trust_card(ctx, store)
+    st.stop()
+
+summary = run_shown["summary"]
+sentence = accuracy_tables.verdict_sentence(summary)
+if sentence:
+    st.markdown(f"**{escape_markdown(sentence)}**")
+for note in summary.get("notes", ()):
+    st.caption(f":material/info: {escape_markdown(note)}")
+leaderboard.show_contributions(run_shown)
+
+rows = accuracy_tables.load_predictions(run_shown["id"])
+if rows is None:
+    st.caption("The individual predictions of this run are no longer in data/runs, so only its summary is shown.")
+    st.json(summary, expanded=False)
+    st.stop()
+names = [n for n in predictor_titles.ORDER if n in summary["predictors"] and n in rows]
+passing, chosen_filter = leaderboard.show_filters(ctx, rows)
+if passing.empty:
+    st.info("No rating matches these filters. Widen one of them.", icon=":material/filter_alt_off:")
+    st.stop()
+values = accuracy_tables.compute_metrics(passing, run_shown["id"], chosen_filter, names, ctx, int(run_shown["seed"]))
+frame = accuracy_tables.leaderboard_table(run_shown, values, label(run_shown["model"]))
+
+leaderboard.show_caption(run_shown, len(passing))
+leaderboard.show_leaderboard(frame, summary)
+leaderboard.show_charts(frame)
+
+VIEWS = {
+    "distribution": ("Errors and predictions", lambda: error_views.show_distribution(ctx, passing, names)),
+    "groups": ("Errors by group", lambda: error_views.show_groups(ctx, passing, names)),
+    "calibration": ("Calibration", lambda: error_views.show_calibration(ctx, passing)),
+    "audit": ("Audit", lambda: audit_view.show_audit(ctx, run_shown, passing, store)),
+    "misses": ("Largest errors", lambda: error_views.show_largest_errors(ctx, passing, names)),
+    "pairs": ("Pairwise comparison", lambda: error_views.show_pair(passing, names, int(run_shown["seed"]))),
+    "cold": ("Cold start", lambda: error_views.show_cold_start(ctx, store)),
+    "runs": ("Other runs", lambda: recorded_comparisons.show_other_runs(runs, run_shown)),
+}
+view = st.segmented_control(
+    "Details",
+    list(VIEWS),
+    default="distribution",
+    key="view",
+    required=True,
+    format_func=lambda v: VIEWS[v][0],
+)
+VIEWS[view][1]()
+with st.container(horizontal=True):
+    downloads.show_csv_button("Predictions as CSV", passing, f"run-{run_shown['id']}.csv")
+    st.download_button(
+        "Report as HTML",
+        lambda: html_report.build_report(ctx, run_shown, frame, passing, names),
+        f"run-{run_shown['id']}.html",
+        "text/html",
+        icon=":material/description:",
+    )
+
+trust_card.show_trust_card(ctx, store)
