@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lusifer.evaluation.bootstrap import Figure
 from lusifer.evaluation.evaluator import (
     CALIBRATED,
     SIMULATOR,
@@ -14,7 +15,7 @@ from lusifer.evaluation.evaluator import (
     predict_baseline,
     sample_users,
 )
-from lusifer.evaluation.metrics import METRICS, Interval, intervals, rmse_difference, scores
+from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference, scores
 from lusifer.evaluation.simulation import Forecasts, SimulationResult, collect_forecasts, simulate
 from lusifer.simulator.run_context import RunContext
 
@@ -25,8 +26,8 @@ __all__ = [
     "WITH_EVIDENCE",
     "Calibration",
     "Evaluation",
+    "Figure",
     "Forecasts",
-    "Interval",
     "Prediction",
     "RunContext",
     "SimulationResult",

@@ -14,7 +14,8 @@ from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import prediction_cache
-from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
+from lusifer.evaluation.bootstrap import Figure
+from lusifer.evaluation.metrics import METRICS, intervals, scores
 from lusifer.evaluation.simulation import (
     Forecasts,
     SimulationResult,
@@ -83,7 +84,7 @@ class Evaluation:
         """How many rows are compared."""
         return int(self.compared.sum())
 
-    def summary(self, *, draws: int = 1000, seed: int = 0) -> dict[str, dict[str, Interval]]:
+    def summary(self, *, draws: int = 1000, seed: int = 0) -> dict[str, dict[str, Figure]]:
         """Per predictor: every measure of `METRICS` with its 95 % interval by a bootstrap over users."""
         mask = self.compared
         true, users = self.test.rating[mask].astype(float), self.test.user[mask]
