@@ -16,7 +16,8 @@ from lusifer.evaluation.evaluator import (
     sample_users,
 )
 from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference, scores
-from lusifer.evaluation.simulation import Forecasts, SimulationResult, collect_forecasts, simulate
+from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.simulator.calibration import Forecasts, collect_forecasts
 from lusifer.simulator.run_context import RunContext
 
 __all__ = [

@@ -16,16 +16,16 @@ from lusifer.errors import InvalidInputError
 from lusifer.evaluation import prediction_cache
 from lusifer.evaluation.bootstrap import Figure
 from lusifer.evaluation.metrics import METRICS, intervals, scores
-from lusifer.evaluation.simulation import (
+from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
+from lusifer.simulator.calibration import (
+    Calibrated,
+    Calibrator,
     Forecasts,
-    SimulationResult,
     apply_calibration,
     collect_forecasts,
     fit_calibrator,
-    simulate,
 )
-from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
-from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Community
 from lusifer.simulator.run_context import RunContext
 
@@ -172,7 +172,7 @@ def calibrate(ctx: RunContext, model: UserModel, simulation: SimulationResult, c
         CancelledError: somebody stopped it.
     """
     forecasts = simulation.forecasts
-    if model.spec == BUILTIN:
+    if not model.asks_a_model:
         forecasts = collect_forecasts(ctx, model, community=community)
     calibrator = fit_calibrator(forecasts, community, ctx.dataset, evidence=community.has_factorization)
     with_model_term = apply_calibration(simulation.answers, calibrator, community)

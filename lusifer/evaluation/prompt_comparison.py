@@ -22,7 +22,7 @@ from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.bootstrap import Figure, Floats, draw_weights, plain
 from lusifer.evaluation.metrics import MIN_USERS
 from lusifer.evaluation.simulation import SimulationResult, simulate
-from lusifer.simulator import LLMUserModel, UserModel, make_evolution_spec
+from lusifer.simulator import UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
 from lusifer.simulator.run_context import RunContext
 
@@ -157,7 +157,7 @@ def run_trials(ctx: RunContext, candidates: Sequence[Candidate]) -> list[Trial]:
         )
         audits = {u: audit(dataset, steps) for u, steps in simulation.evolutions.items() if steps}
         usage: dict[int, Mapping[str, float]] = {}
-        if store is not None and isinstance(candidate.model, LLMUserModel):
+        if store is not None and candidate.model.asks_a_model:
             users = sample.test.user_ids.tolist()
             evolution_ids = {
                 u: make_evolution_spec(dataset, sample, u, candidate.model, community=candidate.community).id
@@ -258,9 +258,10 @@ def pareto_front(rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", c
     }
 
 
-def at_temperature(model: Any, temperature: float) -> Any:
+def at_temperature(model: UserModel, temperature: float) -> UserModel:
     """A language model's user model with another temperature: another version, by its content."""
-    return replace(model, prompts=replace(model.prompts, temperature=temperature))
+    prompts = model.prompts
+    return model if prompts is None else model.with_prompts(replace(prompts, temperature=temperature))
 
 
 # ---- sums -----------------------------------------------------------------------------------------

@@ -56,6 +56,27 @@ class LLMUserModel:
             self.version += f"~{self.draw}"
         self.evidence = self.prompts.evidence
 
+    @property
+    def asks_a_model(self) -> bool:
+        """See `UserModel`."""
+        return True
+
+    def with_prompts(self, prompts: PromptSet) -> LLMUserModel:
+        """See `UserModel`."""
+        return replace(self, prompts=prompts)
+
+    def recorded_as(self, evolution: str) -> LLMUserModel:
+        """See `UserModel`."""
+        return replace(self, evolution=evolution)
+
+    def redrawn(self, draw: int) -> LLMUserModel:
+        """See `UserModel`."""
+        return replace(self, draw=draw)
+
+    def streaming(self, on_text: Callable[[str], None]) -> LLMUserModel:
+        """See `UserModel`."""
+        return replace(self, on_text=on_text)
+
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch, from the profile before it."""
         return self._rate(context, items, "forecast")
@@ -75,7 +96,7 @@ class LLMUserModel:
                 return answers.read_update(answer.text, context.profile.about, context.batch)
             except ModelError as error:
                 if answer is not None:
-                    self._reject(answer, error)
+                    self.reject(answer, error)
                 if last or error.kind not in REPAIRABLE:
                     raise
                 messages = self._repair(context, messages, error.text, error.message, schema, ())
@@ -151,13 +172,13 @@ class LLMUserModel:
                 repairable = error.kind in REPAIRABLE
                 truncated = error.kind == "truncated"
                 if answer is not None:
-                    self._reject(answer, error)
+                    self.reject(answer, error)
             else:
                 answer_text, repairable, truncated = answer.text, True, False
                 failed = [r for r in ratings if r.failure]
                 if failed:
                     problem = " ".join(dict.fromkeys(r.failure for r in failed))
-                    self._reject(answer, ModelError(f"{len(failed)} of {len(remaining)} ratings: {problem}"))
+                    self.reject(answer, ModelError(f"{len(failed)} of {len(remaining)} ratings: {problem}"))
             by_id |= {r.item_id: r for r in ratings}
             remaining = tuple(i for i in remaining if by_id[i.id].failure)
             if last or not remaining or not repairable:
@@ -197,7 +218,8 @@ class LLMUserModel:
             "on_text": self.on_text,
         }
 
-    def _reject(self, answer: Completion, error: ModelError) -> None:
+    def reject(self, answer: Completion, error: ModelError) -> None:
+        """Don't serve a stored answer again, and why."""
         if isinstance(self.llm, CachedLLM):
             self.llm.reject(answer.key, error.message)
 

@@ -382,10 +382,10 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
         return prompt_rendering.render_rate(p, context, items)[1].content
 
     whole, bullet = text(paid.model.prompts), context.profile.bullets[0].text
-    found = {name: text(p) for name, p in ablation.variants(paid.model, details=False).items()}
+    found = {name: text(p) for name, p in ablation.variants(paid.model.prompts, details=False).items()}
     assert bullet in whole and bullet not in found["Without the profile"]
     assert "Without people" not in found, "nothing is known of people here"
-    assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(paid.model))
+    assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(paid.model.prompts))
     fact = prompt_rendering.rate_values(paid.model.prompts, context, items)["facts"].splitlines()[0]
     assert fact in whole and fact not in found["Without facts"]
     newest = context.seen[-1].item.title

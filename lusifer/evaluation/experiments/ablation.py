@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from lusifer.evaluation.experiments.setup import ExperimentSetup
 from lusifer.evaluation.experiments.spec import ExperimentSpec
 from lusifer.prompts import PromptSet
 from lusifer.prompts.sandbox import variables_of
-from lusifer.simulator import LLMUserModel, StatisticalUserModel, UserModel
+from lusifer.simulator import StatisticalUserModel, UserModel
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, level, user_mean
 from lusifer.simulator.types import Context, SimulatedRating
@@ -46,13 +45,12 @@ def silenced(prompts: PromptSet, name: str, templates: tuple[str, ...]) -> Promp
 FIELDS = {"genres": "genres", "people": "people", "overview": "overviews"}
 
 
-def variants(model: LLMUserModel, *, details: bool = True) -> dict[str, PromptSet]:
+def variants(prompts: PromptSet, *, details: bool = True) -> dict[str, PromptSet]:
     """The prompts with one part left out, by what is left out.
 
     Args:
         details: whether people and overviews are known of any movie: else nothing changes without them.
     """
-    prompts = model.prompts
     shown = [m for m in prompts.metadata if m == "genres" or details]
     prompt_sets: dict[str, PromptSet | None] = {
         "Without the profile": silenced(prompts, "profile", ("rate",)),
@@ -103,13 +101,11 @@ BUILTIN_PARTS = {
 
 def arms(setup: ExperimentSetup) -> list[Arm]:
     """Everything, each part left out, and with community evidence where that is prepared."""
-    model: Any = setup.model
+    model = setup.model
     models: dict[str, UserModel] = {WHOLE: model}
-    if isinstance(model, LLMUserModel):
-        models |= {
-            name: replace(model, prompts=p)
-            for name, p in variants(model, details=bool(setup.ctx.dataset.details)).items()
-        }
+    if model.prompts is not None:
+        details = bool(setup.ctx.dataset.details)
+        models |= {name: model.with_prompts(p) for name, p in variants(model.prompts, details=details).items()}
     else:
         models |= {name: Without(part) for name, part in BUILTIN_PARTS.items()}
     made = [Arm(name, setup.sample, m) for name, m in models.items()]
@@ -166,7 +162,7 @@ def run(setup: ExperimentSetup) -> Result:
     if EVIDENCE in deltas:
         second += f" Community evidence changes it by {format_figure(deltas[EVIDENCE], signed=True)}, {describe_significance(deltas[EVIDENCE])}."
     notes = []
-    if not isinstance(setup.model, LLMUserModel):
+    if setup.model.prompts is None:
         notes.append(
             "The built-in rates by measured preferences and its profile only describes them, so there is no profile to remove."
         )

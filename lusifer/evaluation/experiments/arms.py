@@ -20,7 +20,7 @@ from lusifer.evaluation.bootstrap import MIN_USERS, Bootstrap, Floats
 from lusifer.evaluation.experiments.result import Point
 from lusifer.evaluation.experiments.setup import ExperimentSetup
 from lusifer.evaluation.simulation import SimulationResult, simulate
-from lusifer.simulator import LLMUserModel, UserModel, make_evolution_spec
+from lusifer.simulator import UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
 from lusifer.simulator.estimate import Estimate, estimate_users
 from lusifer.simulator.run_context import RunContext
@@ -76,7 +76,7 @@ def run_arms(
 def arm_context(setup: ExperimentSetup, arm: Arm) -> RunContext:
     """What an arm is simulated with; the built-in is computed anew each time: that is faster than reading it."""
     ctx = setup.ctx
-    store = ctx.store if isinstance(arm.model, LLMUserModel) else None
+    store = ctx.store if arm.model.asks_a_model else None
     return replace(ctx, dataset=arm.dataset or ctx.dataset, split=arm.split, store=store)
 
 
@@ -103,7 +103,7 @@ def estimate_cost(setup: ExperimentSetup, arms: Sequence[Arm]) -> Estimate:
 
 def tokens_per_user(setup: ExperimentSetup, arm: Arm) -> tuple[NDArray[np.int64], Floats]:
     """Users and the tokens that their calls took in an arm; nobody for the built-in."""
-    if setup.ctx.store is None or not isinstance(arm.model, LLMUserModel):
+    if setup.ctx.store is None or not arm.model.asks_a_model:
         return np.zeros(0, dtype=np.int64), np.zeros(0)
     dataset = arm.dataset or setup.ctx.dataset
     evolution_ids = {

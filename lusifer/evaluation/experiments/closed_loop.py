@@ -21,7 +21,7 @@ from lusifer.evaluation.experiments.result import Panel, Point, Result, describe
 from lusifer.evaluation.experiments.setup import ExperimentSetup, require_users
 from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
 from lusifer.evaluation.simulation import run_threaded
-from lusifer.simulator import LLMUserModel, evolve, make_evolution_spec, run_evolution
+from lusifer.simulator import evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.diff import profile_similarity
 from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
 from lusifer.simulator.evolution import context_after, history_of
@@ -40,7 +40,7 @@ def _rounds(setup: ExperimentSetup) -> int:
 
 def feedback_modes(setup: ExperimentSetup) -> tuple[str, ...]:
     """The built-in, which costs nothing, is also fed with draws of its own distribution."""
-    return (FED,) if isinstance(setup.model, LLMUserModel) else (FED, DRAWN)
+    return (FED,) if setup.model.asks_a_model else (FED, DRAWN)
 
 
 def eligible_users(setup: ExperimentSetup) -> list[int]:
@@ -69,7 +69,7 @@ def estimate(setup: ExperimentSetup) -> Estimate:
     total = estimate_cost(
         replace(setup, users=tuple(users)), [Arm("start", replace(setup, users=tuple(users)).sample, model)]
     )
-    if not isinstance(model, LLMUserModel):
+    if not model.asks_a_model:
         return total
     for user in users:
         history = history_of(setup.ctx.dataset, setup.ctx.split, user, model.history)
@@ -126,14 +126,13 @@ def _loop(
     """One user's rounds: rows of ratings (kind: real, fed, panel), and how alike the profile stays."""
     model, data, split = setup.model, setup.ctx.dataset, setup.ctx.split
     spec = make_evolution_spec(data, split, user, model)
-    store = setup.ctx.store if isinstance(model, LLMUserModel) else None
+    store = setup.ctx.store if model.asks_a_model else None
     steps = (
         list(run_evolution(data, split, model, spec, store, cancelled=setup.ctx.cancelled))
         if store
         else list(evolve(data, split, model, spec))
     )
-    if isinstance(model, LLMUserModel):
-        model = replace(model, evolution=f"{spec.id}-loop")  # no part of what the usual evolution costs
+    model = model.recorded_as(f"{spec.id}-loop")  # no part of what the usual evolution costs
     context = context_after(data, split, user, steps)
     test = setup.test.of_user(user)
     panel = data.items_of(test.item)

@@ -22,16 +22,10 @@ from lusifer.evaluation.experiments.arms import Arm, all_finite, estimate_cost, 
 from lusifer.evaluation.experiments.result import Panel, Point, Result, format_figure
 from lusifer.evaluation.experiments.setup import ExperimentSetup, require_users
 from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
-from lusifer.evaluation.simulation import (
-    Forecasts,
-    SimulationResult,
-    apply_calibration,
-    collect_forecasts,
-    fit_calibrator,
-)
+from lusifer.evaluation.simulation import SimulationResult
 from lusifer.progress import ignore_progress
-from lusifer.simulator import BUILTIN
 from lusifer.simulator import community as communities
+from lusifer.simulator.calibration import Forecasts, apply_calibration, collect_forecasts, fit_calibrator
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate
 
@@ -144,7 +138,7 @@ def _calibrated(
     }
     users = np.unique(splits[0].test.user)
     folds: list[tuple[NDArray[Any], Forecasts, Community]] = []
-    if setup.model.spec == BUILTIN:
+    if not setup.model.asks_a_model:
         ctx = replace(setup.ctx, split=splits[0], on_progress=ignore_progress)
         forecasts = collect_forecasts(ctx, setup.model, community=offsets_by_length[0])
         folds.append((users, forecasts, offsets_by_length[0]))

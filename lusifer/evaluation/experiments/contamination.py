@@ -19,7 +19,7 @@ from lusifer.evaluation.experiments.result import Panel, Point, Result, describe
 from lusifer.evaluation.experiments.setup import ExperimentSetup
 from lusifer.evaluation.experiments.spec import ExperimentSpec
 from lusifer.evaluation.simulation import run_threaded
-from lusifer.simulator import LLMUserModel
+from lusifer.simulator import UserModel
 from lusifer.simulator.estimate import Estimate, estimate_question
 from lusifer.simulator.memorization_probe import ask_from_memory, probe_questions
 
@@ -75,7 +75,7 @@ def _decoys(setup: ExperimentSetup) -> dict[int, int]:
 def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
     total = estimate_cost(setup, arms(setup))
-    if isinstance(setup.model, LLMUserModel):
+    if setup.model.asks_a_model:
         wrong = _decoys(setup)
         for user in setup.users:
             items = setup.ctx.dataset.items_of(setup.test.of_user(user).item)
@@ -87,7 +87,7 @@ def estimate(setup: ExperimentSetup) -> Estimate:
 
 def run(setup: ExperimentSetup) -> Result:
     """What masked titles cost, and what the model can recite."""
-    count = 2 * len(setup.users) if isinstance(setup.model, LLMUserModel) else 0
+    count = 2 * len(setup.users) if setup.model.asks_a_model else 0
     simulations = run_arms(setup, arms(setup), after=count)
     test, boot = setup.test, setup.bootstrap(setup.test.user_ids)
     true = test.rating.astype(float)
@@ -114,7 +114,7 @@ def run(setup: ExperimentSetup) -> Result:
     figures = {"masked_rmse": costs.json, "masked_correlation": lost.json}
     rows = rows_table(simulations, test)
     notes = list(missing_ratings(simulations))
-    if isinstance(setup.model, LLMUserModel):
+    if setup.model.asks_a_model:
         recited = _recite(setup, setup.model, test, len(test.user_ids) * 2, count)
         both = all_finite(*recited.values())
         hit = {n: boot.mean(test.user[both], (np.abs(v[both] - true[both]) < 1e-6) * 1.0) for n, v in recited.items()}
@@ -146,7 +146,7 @@ def run(setup: ExperimentSetup) -> Result:
 
 
 def _recite(
-    setup: ExperimentSetup, model: LLMUserModel, test: RatingTable, before: int, count: int
+    setup: ExperimentSetup, model: UserModel, test: RatingTable, before: int, count: int
 ) -> dict[str, np.ndarray]:
     """Recited ratings of the test rows with the right and with another user's id."""
     ids, offsets = test._index

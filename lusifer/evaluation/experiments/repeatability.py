@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -20,7 +19,6 @@ from lusifer.evaluation.experiments.arms import (
 from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
 from lusifer.evaluation.experiments.setup import ExperimentSetup
 from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
-from lusifer.simulator import LLMUserModel
 from lusifer.simulator.diff import profile_similarity
 from lusifer.simulator.estimate import Estimate
 
@@ -33,10 +31,7 @@ def arms(setup: ExperimentSetup) -> list[Arm]:
     count = max(int(setup.options.get("draws", DRAWS)), 2)
     made = []
     for draw in range(count):
-        model = setup.model
-        if isinstance(model, LLMUserModel) and draw:
-            model = replace(model, draw=draw)
-        made.append(Arm(f"Repetition {draw + 1}", setup.sample, model))
+        made.append(Arm(f"Repetition {draw + 1}", setup.sample, setup.model.redrawn(draw)))
     return made
 
 
@@ -102,7 +97,7 @@ def run(setup: ExperimentSetup) -> Result:
     )
     second = f"Averaging the repetitions changes the RMSE of the first by {format_figure(gain, signed=True)}, {describe_significance(gain)}."
     notes = []
-    if not isinstance(setup.model, LLMUserModel):
+    if setup.model.prompts is None:
         second = "The built-in is deterministic, so nothing varies: it is the reference for language models."
     elif setup.model.prompts.temperature == 0:
         notes.append("The prompts use temperature 0, so any variation comes from the server.")
