@@ -6,10 +6,12 @@ episodes of fifty; learning is over ten seeds, paired by seed.
 
 from __future__ import annotations
 
+import sys
 import time
 
 import numpy as np
 
+from benchmarks import figures
 from lusifer.datasets import load, splits
 from lusifer.env import MovieLensEnv, agent_runs, agents
 from lusifer.env.world import World, build_world
@@ -40,8 +42,10 @@ def main() -> None:
     began = time.perf_counter()
     world = build_world(dataset, splits.make(dataset, "last-10"))
     print(f"a world: {time.perf_counter() - began:.1f} s, {len(world.users)} users")
+    shown: dict[str, str] = {}
     for slate, aim in AIMS.items():
         found = rate(world, slate)
+        shown[f"steps-per-second.slate-{slate}"] = f"{found:,.0f}"
         print(f"slate of {slate}: {found:,.0f} steps a second, {found / aim:.2f} of the {aim:,.0f} aimed at")
     names = ("random", "popularity", "linucb")
     log = agent_runs.run_agents(
@@ -53,6 +57,10 @@ def main() -> None:
     for name in names[:2]:
         value, low, high = agent_runs.reward_difference(log, "linucb", name)
         print(f"linucb above {name} over {LEARNING:,} steps, {SEEDS} seeds: {value:+.3f} ({low:+.3f} to {high:+.3f})")
+        for part, number in (("difference", value), ("low", low), ("high", high)):
+            shown[f"linucb-{name}.{part}"] = f"{number:.2f}".replace("0.", ".", 1)
+    if figures.take_option(sys.argv)[1]:
+        figures.write_figures("environment", shown)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
+from benchmarks import figures
 from lusifer.datasets import load, splits
 from lusifer.evaluation import CALIBRATED, SIMULATOR, evaluate, fidelity
 from lusifer.simulator import RunContext, StatisticalUserModel, community
@@ -32,6 +34,7 @@ def main() -> None:
     began = time.perf_counter()
     made = fidelity.measure_fidelity(fidelity.Histories(dataset, split, found.test, said))
     print(f"{made['users']} users: simulated in {simulated:.0f} s, measured in {time.perf_counter() - began:.0f} s")
+    shown: dict[str, str] = {}
     for key, (title, side, _) in fidelity.MEASURES.items():
         values = {n: r[key][0] for n, r in made["simulators"].items()}
         said_ = ", ".join(f"{n} {v:.3f}" if v is not None else f"{n} –" for n, v in values.items())
@@ -39,6 +42,9 @@ def main() -> None:
         ahead = (values["calibrated"] - best) * side
         mark = f" (ahead of the best naive one by {ahead:+.3f})" if key in NEEDED else ""
         print(f"{title}: {said_}{mark}")
+        shown |= {f"{key}.{n}": "–" if v is None else f"{v:.3f}".replace("0.", ".", 1) for n, v in values.items()}
+    if figures.take_option(sys.argv)[1]:
+        figures.write_figures("fidelity", {**shown, "users": f"{made['users']:,}"})
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from lusifer import prompts
 from lusifer.datasets import load, splits
-from lusifer.evaluation import population
-from lusifer.evaluation.cluster import Cluster, SharedInputs
+from lusifer.runs import population
+from lusifer.runs.cluster import Cluster, SharedInputs
 from lusifer.simulator import RunContext, UserModelConfig
 from lusifer.store import Store
 from tests.servers.openai import KEY, OpenAIServer
@@ -71,7 +71,8 @@ def main() -> None:
         server.join()
         rates[workers] = calls / took
         print(
-            f"{workers} worker{'s' * (workers > 1)}: {len(users)} users, {calls:,} calls in {took:.1f} s: {rates[workers]:.1f} calls a second"
+            f"{workers} worker{'s' * (workers > 1)}: {len(users)} users, {calls:,} calls in {took:.1f} s: "
+            f"{rates[workers]:.1f} calls a second"
         )
     print(f"two workers reach {rates[2] / rates[1]:.2f} times one ({AIM} aimed at)")
 

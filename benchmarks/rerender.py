@@ -10,10 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 APP = str(Path(__file__).resolve().parents[1] / "app.py")
 PAGES = {
-    "users": "pages/persona/users.py",
-    "evolution": "pages/persona/evolution.py",
-    "rate": "pages/persona/rate.py",
-    "errors": "pages/evidence/errors.py",
+    "users": "pages/simulated_users/users.py",
+    "evolution": "pages/simulated_users/evolution.py",
+    "rate": "pages/simulated_users/rate.py",
+    "errors": "pages/evaluation/accuracy.py",
 }
 
 
@@ -43,6 +43,7 @@ def main() -> None:
         app = AppTest.from_file(APP)
         app.query_params["user"] = "405"
         if name != "users":
+            app.run(timeout=120)  # a page is known by its address once the app has run
             app.switch_page(path)
         took = milliseconds(app)
         print(f"{name}: {took:.0f} ms, {took / bare:.0f} times")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from filelock import FileLock
 
@@ -28,6 +29,12 @@ _spec.loader.exec_module(_guard)  # from here on this process reaches loopback a
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LUSIFER_DATA", "LUSIFER_DB", "LUSIFER_PUBLIC"):
     os.environ.pop(name, None)
 
+
+# A busy machine draws examples slowly; that says nothing about the code.
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
 
 LONG = (
     "test_conformance",
@@ -54,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_request_beyond_loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Children are guarded too; at the end nothing may have been tried, by anybody."""
     log = tmp_path_factory.mktemp("guard") / "beyond-loopback.txt"
-    os.environ["LUSIFER_GUARD_LOG"] = _guard._LOG = str(log)
+    os.environ["LUSIFER_GUARD_LOG"] = _guard.LOG = str(log)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(GUARD), str(ROOT)])
     os.environ.update(no_proxy="*", NO_PROXY="*")
     yield log
@@ -85,8 +92,6 @@ def source(recbole: Path) -> Path:
 
 
 Lay = Callable[[Path], None]
-KEPT = ("forecasts", "item-knn", "svdpp", "ncf", "rnn4rec", "fm")
-"""What the product keeps by everything that decides it, so that another test may have it."""
 
 
 @pytest.fixture(scope="session")
@@ -127,9 +132,12 @@ def link(there: Path, source: Path) -> None:
 
 
 def _bring(one: Path, other: Path) -> None:
+    """Copy what the product caches under names that say everything that decides it."""
+    from lusifer.baselines import BASELINES
+
     there = other / ".prepared" / "kept"
     there.mkdir(parents=True, exist_ok=True)
-    for name in KEPT:
+    for name in ("forecasts", *(spec.name for spec in BASELINES.values() if spec.slow)):
         for file in (one / ".prepared" / "kept").glob(f"{name}-*.npz"):
             if not (there / file.name).exists():
                 partial = there / f"{file.name}.{os.getpid()}"

@@ -133,6 +133,23 @@ def test_what_a_fit_prints_is_no_part_of_the_json(data_dir: Path) -> None:
     assert done.returncode == 0 and json.loads(done.stdout)["rows"] == 9430, done.stderr
 
 
+def test_a_method_without_its_library_is_left_out(data_dir: Path, monkeypatch) -> None:
+    """The others are compared; with nothing left the command ends with the reason."""
+    monkeypatch.setitem(sys.modules, "surprise", None)
+    done = run("evaluate", "--predictors", "svdpp,bias", "--json")
+    assert done.returncode == 0 and list(json.loads(done.stdout)["predictors"]) == ["bias"]
+    assert "svdpp is left out" in done.stderr
+    done = run("evaluate", "--predictors", "svdpp")
+    assert done.returncode == 2 and "scikit-surprise, which is not installed" in done.stderr
+
+
+def test_the_help_lists_every_predictor() -> None:
+    from lusifer.baselines import BASELINES
+
+    words = run("evaluate", "--help").stdout.replace(",", " ").split()
+    assert {*BASELINES, "simulator", "builtin"} <= set(words)
+
+
 def test_evaluate_yields_the_calibrated_simulator(data_dir: Path) -> None:
     made = answer(
         "evaluate",

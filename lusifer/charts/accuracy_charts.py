@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from lusifer.charts.style import ABOVE, BELOW, NEUTRAL, PALETTE, series_style, with_layout
+from lusifer.charts.figures import add_bars, add_line, error_bars, with_share_axes
+from lusifer.charts.style import ABOVE, BELOW, DASHES, NEUTRAL, PALETTE, PATTERNS, with_layout
 
 
 def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
@@ -22,21 +23,13 @@ def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
     }
     colours = {"Simulator": BELOW, "Collaborative filtering": ABOVE, "Naive baselines": NEUTRAL}
     for group, rows in frame.groupby("group", sort=False):
-        value = rows[metric]
         figure.add_scatter(
-            x=value,
+            x=rows[metric],
             y=rows["predictor"],
             mode="markers",
             name=str(group),
             marker={"size": 12, "symbol": symbols.get(str(group), "circle"), "color": colours.get(str(group), NEUTRAL)},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": rows[f"{metric}_high"] - value,
-                "arrayminus": value - rows[f"{metric}_low"],
-                "thickness": 1.5,
-                "width": 5,
-            },
+            error_x=error_bars(rows, metric, f"{metric}_low", f"{metric}_high", thickness=1.5, width=5),
             hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         )
     figure.update_xaxes(title=title)
@@ -48,7 +41,6 @@ def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
 def error_distribution(errors: Mapping[str, ArrayLike], step: float = 0.5) -> go.Figure:
     """Predicted minus true, as shares in bins, a line a predictor."""
     figure = go.Figure()
-    dashes = ["solid", "dash", "dot", "dashdot", "longdash"]
     arrays = {name: np.asarray(e, dtype=float) for name, e in errors.items()}
     edge = max((float(np.max(np.abs(e))) for e in arrays.values() if len(e)), default=1.0)
     bins = np.arange(-np.ceil(edge / step), np.ceil(edge / step) + 1) * step
@@ -60,7 +52,7 @@ def error_distribution(errors: Mapping[str, ArrayLike], step: float = 0.5) -> go
             y=counts / max(len(values), 1),
             mode="lines",
             name=name,
-            line={"shape": "linear", "dash": dashes[index % len(dashes)], "color": PALETTE[index % len(PALETTE)]},
+            line={"shape": "linear", "dash": DASHES[index % len(DASHES)], "color": PALETTE[index % len(PALETTE)]},
             hovertemplate="%{y:.1%} of errors near %{x:+.2f}<extra>" + name + "</extra>",
         )
     figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
@@ -99,15 +91,8 @@ def breakdown(frame: pd.DataFrame, title: str) -> go.Figure:
     figure = go.Figure()
     groups = list(dict.fromkeys(frame.sort_values("order")["group"]))
     for index, (name, rows) in enumerate(frame.groupby("predictor", sort=False)):
-        figure.add_scatter(
-            x=rows["group"],
-            y=rows["rmse"],
-            name=str(name),
-            mode="lines+markers",
-            customdata=rows["rows"],
-            **series_style(index),
-            hovertemplate="%{x}: RMSE %{y:.3f} (%{customdata:,} ratings)<extra>" + str(name) + "</extra>",
-        )
+        hover = "%{x}: RMSE %{y:.3f} (%{customdata:,} ratings)"
+        add_line(figure, index, str(name), rows["group"], rows["rmse"], hover, customdata=rows["rows"])
     figure.update_xaxes(title=title, type="category", categoryorder="array", categoryarray=groups)
     figure.update_yaxes(title="RMSE")
     return with_layout(figure, 360)
@@ -125,15 +110,8 @@ def reliability(curves: Mapping[str, pd.DataFrame], event: str) -> go.Figure:
         line={"color": NEUTRAL, "dash": "dot"},
     )
     for index, (name, rows) in enumerate(curves.items()):
-        figure.add_scatter(
-            x=rows["said"],
-            y=rows["true"],
-            name=name,
-            mode="lines+markers",
-            customdata=rows["rows"],
-            **series_style(index),
-            hovertemplate="predicted %{x:.0%}, observed %{y:.0%} (%{customdata:,} ratings)<extra>" + name + "</extra>",
-        )
+        hover = "predicted %{x:.0%}, observed %{y:.0%} (%{customdata:,} ratings)"
+        add_line(figure, index, name, rows["said"], rows["true"], hover, customdata=rows["rows"])
     figure.update_xaxes(title=f"Predicted probability of {event}", tickformat=".0%", range=[0, 1])
     figure.update_yaxes(title="Observed frequency", tickformat=".0%", range=[0, 1])
     return with_layout(figure, 360)
@@ -143,17 +121,8 @@ def histograms(columns: Mapping[str, ArrayLike], scale: Sequence[float]) -> go.F
     """Shares of rounded values, a group of bars a column (the true ratings among them)."""
     figure = go.Figure()
     names = [f"{v:g}" for v in scale]
-    patterns = ("", "/", "x", ".", "-", "+")
     for index, (name, values) in enumerate(columns.items()):
         nearest = np.abs(np.asarray(values, dtype=float)[:, None] - np.asarray(scale)).argmin(axis=1)
         shares = np.bincount(nearest, minlength=len(scale)) / max(len(nearest), 1)
-        figure.add_bar(
-            x=names,
-            y=shares,
-            name=name,
-            marker={"color": PALETTE[index % len(PALETTE)], "pattern": {"shape": patterns[index % len(patterns)]}},
-            hovertemplate="%{x}: %{y:.0%}<extra>" + name + "</extra>",
-        )
-    figure.update_xaxes(title="Rating (predictions rounded to the scale)", type="category")
-    figure.update_yaxes(title="Share of ratings", tickformat=".0%")
-    return with_layout(figure, 340, barmode="group")
+        add_bars(figure, name, names, shares, PALETTE[index % len(PALETTE)], PATTERNS[index % len(PATTERNS)])
+    return with_share_axes(figure, 340, "Rating (predictions rounded to the scale)", barmode="group")

@@ -31,24 +31,24 @@ def taste_evolution(frame: pd.DataFrame) -> go.Figure:
 def forecast_errors(frame: pd.DataFrame, step: int) -> go.Figure:
     """Forecast error over steps. Columns: step, rmse, usual (RMSE of the user's mean so far)."""
     figure = go.Figure()
-    figure.add_scatter(
-        x=frame["step"],
-        y=frame["rmse"],
-        mode="lines+markers",
-        name="Forecast",
-        line={"color": ABOVE},
-        marker={"size": 9},
-        hovertemplate="Step %{x}: RMSE %{y:.2f}<extra>forecast</extra>",
-    )
-    figure.add_scatter(
-        x=frame["step"],
-        y=frame["usual"],
-        mode="lines+markers",
-        name="Running-mean baseline",
-        line={"color": NEUTRAL, "dash": "dot"},
-        marker={"size": 8, "symbol": "diamond-open"},
-        hovertemplate="Step %{x}: RMSE %{y:.2f}<extra>running-mean baseline</extra>",
-    )
+    for column, name, line, marker in (
+        ("rmse", "Forecast", {"color": ABOVE}, {"size": 9}),
+        (
+            "usual",
+            "Running-mean baseline",
+            {"color": NEUTRAL, "dash": "dot"},
+            {"size": 8, "symbol": "diamond-open"},
+        ),
+    ):
+        figure.add_scatter(
+            x=frame["step"],
+            y=frame[column],
+            mode="lines+markers",
+            name=name,
+            line=line,
+            marker=marker,
+            hovertemplate=f"Step %{{x}}: RMSE %{{y:.2f}}<extra>{name.lower()}</extra>",
+        )
     figure.add_vline(x=step, line={"color": ACCENT, "width": 1})
     figure.update_xaxes(title="Step", dtick=1)
     figure.update_yaxes(title="RMSE of the batch", rangemode="tozero")

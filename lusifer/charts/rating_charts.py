@@ -8,39 +8,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from lusifer.charts.figures import rating_pairs
 from lusifer.charts.style import ABOVE, ACCENT, BELOW, NEUTRAL, with_layout
 
 
 def expected_vs_true(frame: pd.DataFrame, scale: tuple[float, float]) -> go.Figure:
     """One line a movie from expected to true. Columns: title, expected, true (NaN if unknown)."""
-    figure = go.Figure()
-    for row in frame.to_dict("records"):
-        expected, true = float(row["expected"]), float(row["true"])
-        if np.isfinite(true) and np.isfinite(expected):
-            figure.add_scatter(
-                x=[expected, true],
-                y=[row["title"], row["title"]],
-                mode="lines",
-                line={"color": NEUTRAL, "width": 2},
-                showlegend=False,
-                hoverinfo="skip",
-            )
-    for column, name, colour, symbol in (
-        ("expected", "Expected", ABOVE, "circle"),
-        ("true", "Actual rating", BELOW, "diamond"),
-    ):
-        figure.add_scatter(
-            x=frame[column],
-            y=frame["title"],
-            mode="markers",
-            name=name,
-            marker={"color": colour, "symbol": symbol, "size": 11},
-            hovertemplate="%{y}: %{x:.2f}<extra>" + name.lower() + "</extra>",
-        )
-    low, high = scale
-    figure.update_xaxes(title="Rating", range=[low - 0.2, high + 0.2], dtick=1)
-    figure.update_yaxes(autorange="reversed")
-    return with_layout(figure, max(220, 30 * len(frame) + 90))
+    ends = {"expected": ("Expected", ABOVE, "circle"), "true": ("Actual rating", BELOW, "diamond")}
+    return rating_pairs(frame, ends, scale, "Rating")
 
 
 def waterfall(parts: Mapping[str, float], total: str) -> go.Figure:

@@ -10,6 +10,7 @@ MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
 def with_layout(figure: go.Figure, height: int, **more: object) -> go.Figure:
+    """The layout that all charts share: small margins, the legend above."""
     figure.update_layout(
         height=height,
         margin=MARGIN,
@@ -24,6 +25,7 @@ def with_layout(figure: go.Figure, height: int, **more: object) -> go.Figure:
 
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+PATTERNS = ("", "/", "x", ".", "-", "+")
 MARKERS = ("circle", "diamond", "square", "x", "triangle-up", "cross", "star")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from lusifer.charts.figures import add_bars, with_share_axes
 from lusifer.charts.style import ABOVE, BELOW, NEUTRAL, with_layout
 
 
@@ -37,16 +38,8 @@ def rating_distribution(frame: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     names = [f"{r:g}" for r in frame["rating"]]
     for column, colour, pattern in (("this user", ABOVE, ""), ("everybody", NEUTRAL, "/")):
-        figure.add_bar(
-            x=names,
-            y=frame[column],
-            name=column.capitalize(),
-            marker={"color": colour, "pattern": {"shape": pattern}},
-            hovertemplate="Rating %{x}: %{y:.0%}<extra>" + column + "</extra>",
-        )
-    figure.update_xaxes(title="Rating", type="category")
-    figure.update_yaxes(title="Share of ratings", tickformat=".0%")
-    return with_layout(figure, 260, barmode="group")
+        add_bars(figure, column.capitalize(), names, frame[column], colour, pattern)
+    return with_share_axes(figure, 260, barmode="group")
 
 
 def genre_tastes(frame: pd.DataFrame) -> go.Figure:

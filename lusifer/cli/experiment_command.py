@@ -111,7 +111,7 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, splits
     from lusifer.evaluation import RunContext, sample_users
     from lusifer.evaluation.experiments import EXPERIMENTS, ExperimentSetup, find
-    from lusifer.evaluation.experiments.recording import KIND, record
+    from lusifer.runs.experiment import KIND, record
     from lusifer.simulator import community
     from lusifer.store import Store
 

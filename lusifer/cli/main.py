@@ -6,7 +6,7 @@ import argparse
 import errno
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,22 @@ EXIT_BAD_INPUT = 2
 
 
 class _ArgumentParser(argparse.ArgumentParser):
+    list_choices: Callable[[], str] | None = None
+    """Makes the end of the help: what takes an import is made when it is read."""
+
     def error(self, message: str) -> Any:
         self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message}\n")
+
+    def format_help(self) -> str:
+        if self.list_choices is not None:
+            self.epilog = self.list_choices()
+        return super().format_help()
+
+
+def _list_predictors() -> str:
+    from lusifer.baselines import BASELINES
+
+    return f"predictors: {', '.join(BASELINES)}, simulator, builtin"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -103,9 +117,9 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--predictors",
         default="constant,user-mean,item-mean,bias,svdpp",
-        help="names separated by commas: constant, user-mean, item-mean, bias, item-knn, als, svdpp, "
-        "ncf, rnn4rec, fm, simulator, builtin",
+        help="names separated by commas, see below (default: %(default)s)",
     )
+    evaluate.list_choices = _list_predictors
     add_model_options(evaluate)
     evaluate.add_argument("--workers", type=int, default=8, help="concurrent users, for a language model")
     evaluate.add_argument("--users", type=int, help="number of users to sample (default: all)")
@@ -148,6 +162,9 @@ def build_parser() -> argparse.ArgumentParser:
     folders_command.add_option(app)
     for command in (fetch, info, listing, mapping, enrich, evolve, rate, evaluate, *leaves):
         command.add_argument("--json", action="store_true", help="print only JSON to stdout")
+        command.add_argument(
+            "-v", "--verbose", action="store_true", help="log retries, repairs and fallbacks to stderr"
+        )
         folders_command.add_option(command)
     return parser
 
@@ -159,6 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     folders_command.apply_option(options)
     try:
+        settings.configure_logging("info" if getattr(options, "verbose", False) else "")
         result = options.run(options)
     except LusiferError as error:
         print(f"lusifer: {error}".replace("\n", " "), file=sys.stderr)

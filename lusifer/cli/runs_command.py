@@ -28,7 +28,7 @@ def _add_actions(command: argparse.ArgumentParser) -> list[argparse.ArgumentPars
 
 
 def _run_export(options: argparse.Namespace) -> dict[str, Any]:
-    from lusifer.evaluation import tables
+    from lusifer.runs import tables
     from lusifer.store import Store
 
     table_file = tables.table_path(options.run_id)
@@ -41,7 +41,7 @@ def _run_export(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run_import(options: argparse.Namespace) -> dict[str, Any]:
-    from lusifer.evaluation import tables
+    from lusifer.runs import tables
     from lusifer.store import Store
 
     run, row_counts, files = Store(settings.database_path()).import_run(options.file)

@@ -56,10 +56,10 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
 
 def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load, splits
-    from lusifer.evaluation import population, tables
-    from lusifer.evaluation.cluster import Cluster, SharedInputs
     from lusifer.llm.batch import DISCOUNT, BatchAPI
     from lusifer.prompts import versions
+    from lusifer.runs import population, tables
+    from lusifer.runs.cluster import Cluster, SharedInputs
     from lusifer.simulator import UserModelConfig, community, make_evolution_spec
     from lusifer.simulator.batch_planner import ask_in_waves
     from lusifer.simulator.estimate import estimate_users

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from lusifer.evaluation.bootstrap import Bootstrap
-from lusifer.evaluation.experiments.recording import KIND as EXPERIMENT
 from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
 
-COMPARISON, FIDELITY, AGREEMENT = "comparison", "fidelity", "agreement"
+COMPARISON, FIDELITY, AGREEMENT, EXPERIMENT = "comparison", "fidelity", "agreement", "experiment"
 FAITHFUL, LOST = 0.80, 0.05
 DRIFT, SPREAD_KEPT, REPEAT = 0.25, 0.75, 0.30
 RECITED = 0.10

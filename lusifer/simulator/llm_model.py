@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
@@ -13,8 +14,10 @@ from lusifer.errors import ModelError
 from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Options
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers, prompt_rendering
+from lusifer.simulator.prompt_variables import TemplateInput, values_of
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
+log = logging.getLogger(__name__)
 REPAIRABLE = {"invalid", "truncated", "refused"}
 """What one more try, that says what was wrong, may mend."""
 LOGPROBS = 10
@@ -219,7 +222,7 @@ class LLMUserModel:
         }
 
     def reject(self, answer: Completion, error: ModelError) -> None:
-        """Don't serve a stored answer again, and why."""
+        """Take an answer back that can't be used: it is never served again."""
         if isinstance(self.llm, CachedLLM):
             self.llm.reject(answer.key, error.message)
 
@@ -235,13 +238,10 @@ class LLMUserModel:
         items: Sequence[Item],
     ) -> list[Message]:
         """The conversation so far, the answer, and what was wrong with it."""
-        prompt = self.prompts.render(
-            "repair",
-            problem=problem,
-            items=items,
-            schema=json.dumps(schema, separators=(",", ":"), ensure_ascii=False),
-            **prompt_rendering.noun_variables(context.item_nouns),
-        )
+        log.info("%s: an answer for user %d is repaired: %s", self.spec, context.user.id, problem)
+        text = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
+        given = TemplateInput(self.prompts, context, items, problem, text)
+        prompt = self.prompts.render("repair", **values_of("repair", given))
         if not answer_text.strip():  # many chat templates take no two messages of one role in a row
             return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]
         return [*messages, Message("assistant", answer_text[:SAID]), Message("user", prompt)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
-import streamlit as st
 
-from lusifer.datasets import MOVIES, ItemNouns
+from lusifer.datasets import ItemNouns
 from lusifer.simulator.estimate import Estimate
+from lusifer.ui import session_keys
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _ADDRESS = re.compile(r"(?<=[Hh][Tt][Tt][Pp])(?=s?:)|(?<=[Ww][Ww][Ww])(?=\.)|(?<=\S)(?=@\S)")
@@ -30,15 +32,14 @@ def escape_markdown(text: str) -> str:
 
 def set_item_nouns(item_nouns: ItemNouns) -> bool:
     """Let `say` speak of such items in this session; whether that is new."""
-    before = st.session_state.get("_words", MOVIES)
-    st.session_state["_words"] = item_nouns
+    before = session_keys.ITEM_NOUNS.get()
+    session_keys.ITEM_NOUNS.set(item_nouns)
     return before != item_nouns
 
 
 def with_item_noun(text: str) -> str:
     """A text of ours about movies, about what the chosen data set holds. Not for workers' threads, nor for titles."""
-    item_nouns: ItemNouns = st.session_state.get("_words", MOVIES)
-    return item_nouns.with_item_noun(text)
+    return session_keys.ITEM_NOUNS.get().with_item_noun(text)
 
 
 def format_duration(seconds: float) -> str:
@@ -68,9 +69,16 @@ def format_money(dollars: float | None) -> str:
     return f"${dollars:.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.4f}"
 
 
+def format_spent(usage: Mapping[str, Any]) -> str:
+    """What calls cost, and whether the price of some is not known."""
+    return format_money(usage["price"]) + (" + unpriced" if usage["unpriced"] else "")
+
+
 def to_safe_csv(frame: pd.DataFrame) -> str:
-    """A table as CSV whose texts a spreadsheet takes for texts: a model's sentence that begins like a
-    formula gets an apostrophe in front."""
+    """A table as CSV whose texts a spreadsheet takes for texts.
+
+    A model's sentence that begins like a formula gets an apostrophe in front.
+    """
     texts = frame.select_dtypes(include=["object", "string"]).columns
     quoted = frame.assign(**{c: frame[c].map(_quote_formula) for c in texts})
     return quoted.to_csv(index=False)

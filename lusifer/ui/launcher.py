@@ -93,8 +93,8 @@ def check_address(host: str, port: int) -> None:
     """Make sure that a server can listen there.
 
     Raises:
-        InvalidInputError: it is taken (the text says by which program, where the system tells), is none of this machine's
-            addresses, or may not be used.
+        InvalidInputError: it is taken (the text says by which program, where the system tells), is none of this
+            machine's addresses, or may not be used.
     """
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

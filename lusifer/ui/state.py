@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import streamlit as st
@@ -34,6 +35,8 @@ from lusifer.simulator.community import Community
 from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
 from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
+from lusifer.ui import session_keys
+from lusifer.ui.caching import HASHES
 
 Default = TypeVar("Default", int, None)
 
@@ -66,14 +69,10 @@ def _attach_details(_bare: Dataset, _database: Store | None, dataset_hash: str, 
     return _bare.with_details(details) if details else _bare
 
 
-@st.cache_resource(max_entries=8, show_spinner="Making the split …")
-def _make_split(_data: Dataset, dataset_hash: str, name: str) -> Split:
-    return splits.make(_data, name)
-
-
+@st.cache_resource(max_entries=8, show_spinner="Making the split …", hash_funcs=HASHES)
 def make_split(data: Dataset, name: str) -> Split:
     """A split of a data set, cut once for all sessions."""
-    return _make_split(data, data.hash, name)
+    return splits.make(data, name)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -86,7 +85,7 @@ def open_store() -> Store | None:
     try:
         return _cached_store(str(settings.database_path()))
     except StoreError as error:
-        st.session_state["_store_error"] = str(error)
+        session_keys.STORE_ERROR.set(str(error))
         return None
 
 
@@ -96,32 +95,37 @@ def get_jobs() -> Jobs:
     return Jobs()
 
 
-@st.cache_data(max_entries=8, show_spinner="Finding suggested users …")
-def suggest_users(_data: Dataset, _split: Split, dataset_hash: str, name: str) -> list[Suggestion]:
+@st.cache_data(max_entries=8, show_spinner="Finding suggested users …", hash_funcs=HASHES)
+def suggest_users(data: Dataset, split: Split) -> list[Suggestion]:
     """Good users for a demonstration, see `lusifer.simulator.suggest`."""
-    return suggest(_data, _split)
+    return suggest(data, split)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Loading the community evidence …")
-def _load_community(_data: Dataset, _split: Split, name: str, full: bool, folder: str) -> Community:
-    if full:
-        return evidence.with_factorization(_data, _split, settings.prediction_cache_dir())
-    return evidence.offsets_only(_data, _split)
+@st.cache_resource(max_entries=6, show_spinner="Loading the community evidence …", hash_funcs=HASHES)
+def _load_community(data: Dataset, split: Split, full: bool, folder: Path) -> Community:
+    return evidence.with_factorization(data, split, folder) if full else evidence.offsets_only(data, split)
 
 
 def load_community(data: Dataset, split: Split, *, full: bool) -> Community | None:
     """Community evidence on a split; the full one only where it has been prepared."""
-    if full and not evidence.is_cached(data, split, settings.prediction_cache_dir()):
-        return None
-    name = evidence.cache_key(data, split)
-    return _load_community(data, split, name, full, str(settings.prediction_cache_dir()))
+    folder = settings.prediction_cache_dir()
+    return None if full and not evidence.is_cached(data, split, folder) else _load_community(data, split, full, folder)
 
 
 @dataclass(frozen=True)
 class PageContext:
-    """What the sidebar says. ``keys`` are this session's own, by endpoint; ``budget`` is what it may
-    spend; ``evidence`` whether the model is told what others gave (only once that is prepared);
-    ``prompts`` names the set that a language model is asked with, ``prompt_set`` is that set."""
+    """What the sidebar says.
+
+    Attributes:
+        dataset: what is looked at.
+        split: its training and test set.
+        model: the spec of the user model.
+        keys: this session's own API keys, by endpoint.
+        budget: what the session may spend.
+        evidence: whether the model is given community evidence; only once that is prepared.
+        prompts: the name of the set that a language model is asked with.
+        prompt_set: that set.
+    """
 
     dataset: Dataset
     split: Split
@@ -151,8 +155,9 @@ class PageContext:
         run: str | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> UserModel:
-        """The user model; making it asks nobody anything. A worker thread gives the database, or ``None``
-        where there is none: it may not ask streamlit for it.
+        """The user model; making it asks nobody anything.
+
+        A worker thread gives the database, or ``None`` where there is none: it may not ask streamlit for it.
 
         Raises:
             InvalidInputError: the spec can't be read or needs the store.
@@ -173,8 +178,7 @@ class PageContext:
         return load_community(self.dataset, self.split, full=True) if self.evidence else None
 
     def evolution_spec(self, user: int, history: int | None = None, batch_size: int | None = None) -> EvolutionSpec:
-        """The evolution of a user by these choices; history and batches as the prompts have them unless
-        said otherwise."""
+        """The evolution of a user by these choices; history and batches as the prompts have them unless given."""
         return make_evolution_spec(
             self.dataset,
             self.split,
@@ -187,18 +191,14 @@ class PageContext:
 
     def stored_steps(self, spec: EvolutionSpec) -> list[Step]:
         """The steps of an evolution that are stored."""
-        return _stored_steps(self.dataset, spec, open_store())
-
-
-def _stored_steps(data: Dataset, spec: EvolutionSpec, database: Store | None) -> list[Step]:
-    return load_steps(data, spec, database)
+        return load_steps(self.dataset, spec, open_store())
 
 
 def session_id() -> str:
     """A name of this browser session, for its budget."""
-    if "_session" not in st.session_state:
-        st.session_state["_session"] = secrets.token_hex(8)
-    return st.session_state["_session"]
+    if not session_keys.SESSION.is_set:
+        session_keys.SESSION.set(secrets.token_hex(8))
+    return session_keys.SESSION.get()
 
 
 SESSION_DOLLARS = 2.0
@@ -212,13 +212,15 @@ def get_budget() -> Budget:
         InvalidInputError: an operator's limit is no number.
     """
     limits = operator_budget(session_id=session_id())
-    own = SpendingLimit(float(st.session_state.get("_session_dollars", SESSION_DOLLARS)))
+    own = SpendingLimit(float(st.session_state.get(session_keys.SESSION_DOLLARS, SESSION_DOLLARS)))
     return replace(limits, session=limits.session.capped_by(own))
 
 
 def current_context() -> PageContext:
     """The choices of this run; set by the frame before a page runs."""
-    return st.session_state["_chosen"]
+    ctx = session_keys.CONTEXT.get()
+    assert ctx is not None, "a page runs after the sidebar"
+    return ctx
 
 
 def clamp_input(value: object, low: int, high: int, default: Default) -> int | Default:

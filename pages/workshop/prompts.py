@@ -4,42 +4,44 @@ import streamlit as st
 
 from lusifer import prompts
 from lusifer.errors import LusiferError
-from lusifer.ui import state
-from lusifer.ui.components import user_picker
+from lusifer.ui import session_keys, state
+from lusifer.ui.components import item_picker, user_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.prompts import draft_run, prompt_comparison_views, prompt_editor, version_list
+from lusifer.ui.pages.prompts import comparison_view, draft_run, prompt_editor, prompt_preview, version_list
+from lusifer.ui.pages.prompts import draft as drafts
 
-EDIT, COMPARE, VERSIONS = "Edit", "Compare", "Versions"
+COMPARE, VERSIONS = "Compare", "Versions"
 ctx, store = state.current_context(), state.open_store()
 
 st.title("Prompts", icon=":material/edit_note:")
 st.caption(
-    "Edit a prompt, see the rendered prompt, try it on one user and compare versions on the same users. Every version is kept."
+    "Edit a prompt, see the rendered prompt, try it on one user and compare versions on the same users. Every "
+    "version is kept."
 )
 if store is None:
     st.info(
         "There is no database, so prompt versions can't be saved. The sidebar says why.", icon=":material/database_off:"
     )
     st.stop()
-if "_lab-view" in st.session_state:
-    st.session_state["view"] = st.session_state.pop("_lab-view")
+session_keys.apply_request(session_keys.PROMPTS_VIEW)
 view = st.segmented_control(
     "View",
-    [EDIT, COMPARE, VERSIONS],
-    default=EDIT,
-    key="view",
+    [session_keys.EDIT, COMPARE, VERSIONS],
+    default=session_keys.EDIT,
+    key=session_keys.PROMPTS_VIEW,
     bind="query-params",
     required=True,
     label_visibility="collapsed",
 )
 if ctx.builtin and view != VERSIONS:
     st.info(
-        "The built-in ignores prompt wording: you can write and save versions, but trying one needs a language model. Choose or connect one in the sidebar.",
+        "The built-in ignores prompt wording: you can write and save versions, but trying one needs a language "
+        "model. Choose or connect one in the sidebar.",
         icon=":material/info:",
     )
 try:
     if view == COMPARE:
-        prompt_comparison_views.show_comparison(ctx, store)
+        comparison_view.show_comparison(ctx, store)
         st.stop()
     if view == VERSIONS:
         version_list.show_versions(store)
@@ -48,23 +50,29 @@ except LusiferError as error:
     state.show_error(error)
     st.stop()
 
-if "_saved" in st.session_state:
-    name = st.session_state.pop("_saved")
+saved = session_keys.SAVED_VERSION.pop()
+if saved:
     st.success(
-        f"Saved as {escape_markdown(name)}. Compare it with another version under Compare, or make it active under Versions.",
+        f"Saved as {escape_markdown(saved)}. Compare it with another version under Compare, or make it active under "
+        "Versions.",
         icon=":material/save:",
     )
 with st.container(horizontal=True, vertical_alignment="bottom"):
     try:
-        draft = prompt_editor.pick_base(store, ctx)
+        draft = drafts.pick_base(store, ctx)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
     user = user_picker.pick_user()
     template = st.segmented_control(
-        "Template", list(prompts.TEMPLATES), default="update", key="template", bind="query-params", required=True
+        "Template",
+        list(prompts.TEMPLATES),
+        default="update",
+        key=session_keys.TEMPLATE,
+        bind="query-params",
+        required=True,
     )
-    prompt_editor.show_drafts(store)
+    drafts.show_drafts(store)
 if user is None:
     st.stop()
 with st.grid(2, min_column_width=420, gap="large"):
@@ -75,7 +83,7 @@ with left:
         edited = prompt_editor.edit_parameters(draft)
     edited = edited.with_template(template, text)
     try:
-        prompt_editor.save_draft(store, draft, edited)
+        drafts.save_draft(store, draft, edited)
     except LusiferError as error:
         state.show_error(error)
     draft.prompts = edited
@@ -87,25 +95,28 @@ with right:
         if template != "first":
             max_step = -(-draft.prompts.history // draft.prompts.batch_size)
             step = st.slider("Step", 1, max_step, min(2, max_step), key="lab-step") if max_step > 1 else 1
-        preview, context, source, count = prompt_editor.build_preview(ctx, draft, user, template, int(step), store)
+        preview, context, source, count = prompt_preview.build_preview(ctx, draft, user, template, int(step), store)
     except LusiferError as error:
         state.show_error(error)
         st.stop()
     tokens_per_character = store.tokens_per_character(ctx.model) or 0.25
     if preview.mistakes:
-        prompt_editor.show_mistakes(preview)
+        prompt_preview.show_mistakes(preview)
     else:
         with st.container(border=True):
             st.markdown(
-                f"**Rendered prompt** :small[user {user}, step {min(int(step), count)}; the profile {escape_markdown(source)}]"
+                f"**Rendered prompt** :small[user {user}, step {min(int(step), count)}; the profile "
+                f"{escape_markdown(source)}]"
             )
-            prompt_editor.show_rendered_prompt(preview, tokens_per_character)
+            prompt_preview.show_rendered_prompt(preview, tokens_per_character)
 with left:
     with st.expander("Variables and their values here", icon=":material/data_object:"):
-        st.dataframe(prompt_editor.variable_table(preview, template), hide_index=True, alt="Variables of this template")
-    prompt_editor.show_save(store, draft, not preview.mistakes)
+        st.dataframe(
+            prompt_preview.variable_table(preview, template), hide_index=True, alt="Variables of this template"
+        )
+    drafts.show_save(store, draft, not preview.mistakes)
 if not ctx.builtin and not preview.mistakes:
     st.subheader("Try it", icon=":material/science:")
     if template in {"system", "repair"}:
         st.caption(with_item_noun("Tried on the ratings of ten movies. To try a profile, choose one of its templates."))
-    draft_run.show_draft_run(ctx, draft, store, context, prompt_editor.preview_items(ctx, user), user, int(step))
+    draft_run.show_draft_run(ctx, draft, store, context, item_picker.items_to_predict(ctx, user), user, int(step))

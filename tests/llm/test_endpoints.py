@@ -18,7 +18,7 @@ from tests.servers.openai import KEY
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     (tmp_path / ".streamlit").mkdir()
-    monkeypatch.setattr(settings, "project_dir", lambda: tmp_path)
+    monkeypatch.setattr(settings, "home_dir", lambda: tmp_path)
     return tmp_path
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lusifer.evaluation import tables
 from lusifer.evaluation.experiments import EXPERIMENTS
+from lusifer.runs import tables
 from lusifer.store import Store
 from tests.pages.test_pages import finish, open_page, press, texts
 

@@ -189,7 +189,7 @@ def test_versions_are_labelled_compared_and_travel(data_dir: Path) -> None:
     assert "demo" in store.list_prompt_labels()
     next(t for t in app.text_input if t.label.startswith("Label to create")).set_value("v7")
     next(b for b in app.button if b.label == "Set").click().run()
-    assert "can't be called" in texts(app) and not app.exception
+    assert "can't be named" in texts(app) and not app.exception
     said = json.loads(prompts.to_json(prompts.load("paper"))) | {"name": "mine", "recent": 4}
     app.get("file_uploader")[0].upload("mine.json", json.dumps(said).encode()).run()
     assert not app.exception and store.list_prompts()[0]["name"] == "mine"
@@ -255,7 +255,7 @@ def test_an_odd_name_and_an_odd_link_break_no_draft(data_dir: Path, server) -> N
     again = open_page("prompts", user="405", model=MODEL, draft=param(app, "draft"))
     assert not again.exception and next(t for t in again.text_input if t.label == "Name").value == "mine (v2)"
     press(again, "Save as a version")
-    assert not again.exception and "can't be called" in texts(again)
+    assert not again.exception and "can't be named" in texts(again)
     for link in (
         {"view": "Versions", "version": "v²"},
         {"prompts": "v99"},

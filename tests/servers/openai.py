@@ -47,6 +47,8 @@ class OpenAIServer:
         self.inside = self.most = 0
         self.random = random.Random(7)
         self.lock = threading.Lock()
+        self._let_through, self._open = 0, threading.Condition(self.lock)
+        self._holding = False
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.batched: list[str] = []
@@ -95,6 +97,18 @@ class OpenAIServer:
         """Queue how the next requests are answered; after that, ``always``."""
         self.queue.extend(ways)
 
+    def hold(self) -> int:
+        """From now on no answer leaves before `release`; how many requests were let through."""
+        with self.lock:
+            self._holding = True
+            return self._let_through
+
+    def release(self) -> None:
+        """Let the held answers go."""
+        with self.lock:
+            self._holding = False
+            self._open.notify_all()
+
     def models(self, handler: BaseHTTPRequestHandler) -> None:
         if self._denied(handler):
             return
@@ -120,6 +134,8 @@ class OpenAIServer:
             self.seen[way] = self.seen.get(way, 0) + 1
             self.inside += 1
             self.most = max(self.most, self.inside)
+            self._open.wait_for(lambda: not self._holding)
+            self._let_through += 1
         try:
             if self.delay:
                 time.sleep(self.delay)

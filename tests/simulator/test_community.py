@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,8 +189,9 @@ def test_the_crowd_of_one_movie(ml100k, last10) -> None:
     assert crowd.mean == pytest.approx(damped)
 
 
-def test_a_folder_that_cant_be_written(small, quick) -> None:
-    made = evidence.with_factorization(small, splits.make(small, "last-5"), Path("/proc/nothing"))
+def test_a_folder_that_cant_be_written(small, quick, tmp_path) -> None:
+    (tmp_path / "a file").touch()
+    made = evidence.with_factorization(small, splits.make(small, "last-5"), tmp_path / "a file" / "below it")
     assert made.has_factorization
 
 

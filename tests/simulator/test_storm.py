@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM
 from lusifer.llm.retry import RetryingLLM
 from lusifer.simulator import LLMUserModel, RunContext, make_evolution_spec, rate_items, run_evolution
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.servers.openai import KEY
 
 TROUBLE = (
@@ -161,11 +160,11 @@ def test_killed_at_any_moment_it_goes_on_without_repeating(data_dir, openai_serv
             stderr=subprocess.DEVNULL,
         )
         goal = len(openai_server.requests) + 25
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while len(openai_server.requests) < goal and time.monotonic() < until and child.poll() is None:
             time.sleep(0.01)
         if child.poll() is None:
-            os.kill(child.pid, signal.SIGKILL)
+            child.kill()
             killed += 1
         child.wait()
         child.communicate()

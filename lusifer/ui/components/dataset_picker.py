@@ -14,7 +14,7 @@ from lusifer.datasets.fetch import RELEASES, fetch
 from lusifer.datasets.ingest import UNITS
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import job_panel
 from lusifer.ui.formatting import escape_markdown
 
@@ -55,9 +55,10 @@ def show_reading(name: str) -> None:
     """The page while a data set is read for the first time."""
     st.title(escape_markdown(dataset_title(name)), icon=":material/database:")
     key = f"read:{name}"
-    if job_panel.job_ended(key, "_read"):
+    if job_panel.job_ended(key):
         st.markdown(
-            "This dataset has not been imported yet. The import runs once and takes from a second to a few minutes, depending on its size."
+            "This dataset has not been imported yet. The import runs once and takes from a second to a few minutes, "
+            "depending on its size."
         )
         if settings.is_public():
             st.info("The operator has not imported it yet.", icon=":material/info:")
@@ -67,11 +68,12 @@ def show_reading(name: str) -> None:
 
 
 def _read_dataset(job: Job, name: str) -> str:
-    datasets.load(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
+    datasets.load(name, on_progress=partial(set_progress, job), cancelled=job.cancelled)
     return name
 
 
-def _set_progress(job: Job, done: int, total: int, message: str = "") -> None:
+def set_progress(job: Job, done: int, total: int, message: str = "") -> None:
+    """Progress of a job that ends on its own where it is cancelled."""
     job.done, job.total, job.message = done, total, message
 
 
@@ -79,7 +81,8 @@ def show_summary(name: str) -> None:
     """What the chosen data set is, and what was found wrong in its files."""
     data = state.open_dataset(name)
     st.caption(
-        f"{escape_markdown(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} {escape_markdown(data.item_nouns[1])}."
+        f"{escape_markdown(data.title)}: {len(data.ratings):,} ratings of {len(data.items):,} "
+        f"{escape_markdown(data.item_nouns[1])}."
     )
     if data.report.lines:
         with st.popover(f"{len(data.report.lines)} notes on its files", icon=":material/rule:"):
@@ -103,9 +106,7 @@ def show_other_datasets() -> None:
                 key="release",
                 format_func=lambda n: f"{RELEASES[n].title} (about {RELEASES[n].megabytes} MB)",
             )
-            if job_panel.job_ended(key, "_fetched") and st.button(
-                "Download from GroupLens", icon=":material/download:"
-            ):
+            if job_panel.job_ended(key) and st.button("Download from GroupLens", icon=":material/download:"):
                 state.get_jobs().start(key, f"Downloading {dataset_title(name)}", lambda j: _fetch_dataset(j, name))
                 st.rerun()
         st.markdown(
@@ -118,7 +119,7 @@ def show_other_datasets() -> None:
 
 
 def _fetch_dataset(job: Job, name: str) -> str:
-    fetch(name, on_progress=partial(_set_progress, job), cancelled=job.cancelled)
+    fetch(name, on_progress=partial(set_progress, job), cancelled=job.cancelled)
     return name
 
 
@@ -173,7 +174,7 @@ def show_mapping_form(folder: Path) -> None:
         except LusiferError as error:
             state.show_error(error)
             return
-        st.session_state["_dataset"] = folder.name
+        session_keys.request_value(session_keys.DATASET, folder.name)
         st.rerun()
 
 

@@ -10,19 +10,22 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator import community
-from lusifer.ui import state
-from lusifer.ui.components.job_panel import show_progress
-from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui import session_keys
+from lusifer.ui.components import job_panel
+from lusifer.ui.formatting import with_item_noun
 
 
 def show_switch(data: Dataset, split: Split, required: bool = False) -> bool:
     """The switch, and the job behind it while it is not prepared; whether evidence is told now.
 
-    ``asked``: the chosen prompts want it.
+    Args:
+        data: the dataset.
+        split: the split on which it is prepared.
+        required: whether the chosen prompts want it.
     """
     switched_on = st.toggle(
         "Community evidence",
-        key="evidence",
+        key=session_keys.EVIDENCE,
         bind="query-params",
         help=with_item_noun(
             "For each movie, adds other users' ratings to the prompt: their mean, the ratings of the most similar "
@@ -48,19 +51,18 @@ def is_prepared(data: Dataset, split: Split) -> bool:
 def show_preparation(data: Dataset, split: Split) -> None:
     """The button that prepares it, or the progress of that."""
     key = f"community:{community.cache_key(data, split)}"
-    job = state.get_jobs().get(key)
-    if job is not None and job.active:
-        show_progress(key)
-        return
-    if job is not None and job.state == "failed":
-        st.warning(escape_markdown(job.error), icon=":material/error:")
     st.caption(
         "Not prepared for this split yet: factorization machines have to be fitted, on the whole training set and on "
         "each fold's complement. About a minute and a half, once; it costs nothing."
     )
-    if st.button("Prepare community evidence", icon=":material/groups:", key=f"prepare-{key}"):
-        state.get_jobs().start(key, "Community evidence", lambda j: _prepare_evidence(j, data, split))
-        st.rerun()
+    job_panel.offer_job(
+        key,
+        "Community evidence",
+        lambda j: _prepare_evidence(j, data, split),
+        "Prepare community evidence",
+        icon=":material/groups:",
+        key=f"prepare-{key}",
+    )
 
 
 def _prepare_evidence(job: Job, data: Dataset, split: Split) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from lusifer.jobs import Job
 from lusifer.simulator import EvolutionSpec, Step, count_steps, run_evolution
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import estimate_evolution
+from lusifer.simulator.evolution import initial_context
+from lusifer.simulator.types import Profile
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.components import evolution_runner
-from lusifer.ui.components.job_panel import show_progress
-from lusifer.ui.formatting import escape_markdown, format_cost
+from lusifer.ui.components.job_panel import offer_job
+from lusifer.ui.formatting import format_cost
 from lusifer.ui.state import PageContext
 
 
@@ -37,31 +40,25 @@ def load_steps(ctx: PageContext, spec: EvolutionSpec) -> tuple[list[Step], int]:
 
 def offer_missing_steps(ctx: PageContext, spec: EvolutionSpec, done: int, total_steps: int) -> None:
     """The button that starts a language model on the missing steps, or its progress."""
-    key = f"evolve:{spec.id}"
-    job = state.get_jobs().get(key)
-    if job is not None and job.active:
-        show_progress(key)
-        return
-    if job is not None and job.state in {"failed", "cancelled"}:
-        if job.state == "failed":
-            st.error(escape_markdown(job.error), icon=":material/error:")
-        else:
-            st.info(f"Stopped after {done} of {total_steps} steps; they are saved.")
-    store = state.open_store()
-    model = ctx.user_model()
-    steps = ctx.stored_steps(spec)
-    cost = estimate_evolution(ctx.dataset, ctx.split, spec, model, store, steps, community=ctx.community)
+    store, evidence = state.open_store(), ctx.community  # looked up here: a thread calls nothing of streamlit
     missing = total_steps - done
-    text = f"Compute {missing} step{'s' * (missing != 1)} ({format_cost(cost)})"
-    if st.button(text, icon=":material/play_circle:", type="primary"):
-        evidence = ctx.community  # looked up here: a thread calls nothing of streamlit
-        state.get_jobs().start(
-            key,
-            "Profile evolution",
-            lambda job: _compute_steps(job, ctx, spec, store, total_steps, evidence),
-            store=store,
-        )
-        st.rerun()
+
+    def label() -> str:
+        steps, model = ctx.stored_steps(spec), ctx.user_model()
+        cost = estimate_evolution(ctx.dataset, ctx.split, spec, model, store, steps, community=evidence)
+        return f"Compute {missing} step{'s' * (missing != 1)} ({format_cost(cost)})"
+
+    offer_job(
+        f"evolve:{spec.id}",
+        "Profile evolution",
+        lambda job: _compute_steps(job, ctx, spec, store, total_steps, evidence),
+        label,
+        store=store,
+        again=True,
+        stopped=f"Stopped after {done} of {total_steps} steps; they are saved.",
+        icon=":material/play_circle:",
+        type="primary",
+    )
 
 
 def _compute_steps(
@@ -77,6 +74,11 @@ def _compute_steps(
     return count
 
 
+def profile_before(ctx: PageContext, user: int, steps: Sequence[Step], number: int) -> Profile:
+    """The profile that a step started from."""
+    return steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
+
+
 def load_all_steps(ctx: PageContext, user: int) -> list[Step]:
     """The whole evolution, or what there is of it with the button that completes it.
 
@@ -84,8 +86,8 @@ def load_all_steps(ctx: PageContext, user: int) -> list[Step]:
         LusiferError: nothing to read.
     """
     spec = ctx.evolution_spec(user)
-    steps, total_steps = evolution_runner.load_steps(ctx, spec)
+    steps, total_steps = load_steps(ctx, spec)
     if len(steps) < total_steps:
         st.info("Compute the profile first.", icon=":material/hourglass_empty:")
-        evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
+        offer_missing_steps(ctx, spec, len(steps), total_steps)
     return steps if len(steps) == total_steps else []

@@ -8,36 +8,41 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lusifer.datasets import Dataset, Item
+from lusifer.datasets.splits import Split
+from lusifer.ui.caching import HASHES
 from lusifer.ui.state import PageContext
 
 MAX_ITEMS = 200
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def item_popularity(_ctx: PageContext, dataset_hash: str, split: str) -> pd.Series:
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASHES)
+def item_popularity(split: Split) -> pd.Series:
     """Training ratings of each item, most rated first; index item id."""
-    ids, counts = np.unique(_ctx.split.train.item, return_counts=True)
+    ids, counts = np.unique(split.train.item, return_counts=True)
     return pd.Series(counts, index=ids).sort_values(ascending=False, kind="stable")
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def item_catalog(_ctx: PageContext, dataset_hash: str) -> pd.DataFrame:
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASHES)
+def item_catalog(data: Dataset) -> pd.DataFrame:
     """Title, year and genres of every item, with a lower-case title to search in."""
-    frame = _ctx.dataset.items[["title", "year", "genres"]].copy()
+    frame = data.items[["title", "year", "genres"]].copy()
     frame["search"] = frame["title"].str.lower()
     return frame
 
 
 def item_label(ctx: PageContext, item: int) -> str:
-    """A movie as a list shows it: its title, with its id where another movie is called the same, since a
-    list tells its entries apart by what it shows."""
+    """A movie as a list shows it: its title, with its id where another movie is called the same.
+
+    A list tells its entries apart by what it shows.
+    """
     title = ctx.dataset.item(item).title
-    return f"{title} · {item}" if title in _shared_titles(ctx, ctx.dataset.hash) else title
+    return f"{title} · {item}" if title in _shared_titles(ctx.dataset) else title
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _shared_titles(_ctx: PageContext, dataset_hash: str) -> set[str]:
-    titles = _ctx.dataset.items["title"]
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASHES)
+def _shared_titles(data: Dataset) -> set[str]:
+    titles = data.items["title"]
     return set(titles[titles.duplicated(keep=False)])
 
 
@@ -45,7 +50,7 @@ def search_items(
     ctx: PageContext, text: str, genres: Sequence[str], years: tuple[int, int] | None, limit: int = 300
 ) -> list[int]:
     """Ids of the movies that fit, most rated first, at most ``most``."""
-    frame = item_catalog(ctx, ctx.dataset.hash)
+    frame = item_catalog(ctx.dataset)
     mask = np.ones(len(frame), dtype=bool)
     for word in text.lower().split():
         mask &= frame["search"].str.contains(word, regex=False).to_numpy()
@@ -55,7 +60,7 @@ def search_items(
     if years:
         year = frame["year"].fillna(0).to_numpy(dtype=int)
         mask &= ((year >= years[0]) & (year <= years[1])) | (year == 0)
-    rated = item_popularity(ctx, ctx.dataset.hash, ctx.split.name)
+    rated = item_popularity(ctx.split)
     ids = frame.index[mask]
     order = rated.reindex(ids).fillna(0).sort_values(ascending=False, kind="stable").index
     return [int(i) for i in order[:limit]]
@@ -69,5 +74,11 @@ def held_out_items(ctx: PageContext, user: int) -> list[int]:
 def popular_unrated_items(ctx: PageContext, user: int, count: int = 10) -> list[int]:
     """The most rated movies that the user has not rated at all."""
     seen = set(ctx.dataset.ratings.of_user(user).item.tolist())
-    rated = item_popularity(ctx, ctx.dataset.hash, ctx.split.name)
+    rated = item_popularity(ctx.split)
     return [int(i) for i in rated.index if int(i) not in seen][:count]
+
+
+def items_to_predict(ctx: PageContext, user: int) -> tuple[Item, ...]:
+    """Ten movies to rate: of the user's test part, else popular ones that they have not rated."""
+    ids = held_out_items(ctx, user)[:10] or popular_unrated_items(ctx, user)
+    return ctx.dataset.items_of(ids)

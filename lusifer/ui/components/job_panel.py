@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import streamlit as st
 
+from lusifer.jobs import Job
+from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.formatting import escape_markdown, format_duration, format_money
+from lusifer.ui.formatting import escape_markdown, format_duration, format_spent
+from lusifer.ui.session_keys import Slot
 
 
 @st.fragment(run_every=0.7)
@@ -30,9 +36,12 @@ def show_progress(key: str) -> None:
         job.cancel()
 
 
-def job_ended(key: str, slot: str) -> bool:
-    """Whether nothing is under way under a key. While something is, its progress is drawn; once it has ended,
-    its result goes to the session's ``slot`` (and the page runs again), or its error is said once."""
+def job_ended(key: str, slot: Slot[Any] | None = None) -> bool:
+    """Whether nothing is under way under a key.
+
+    While something is, its progress is drawn; once it has ended, its result goes to the session's ``slot`` (and the
+    page runs again), or its error is said once.
+    """
     job = state.get_jobs().get(key)
     if job is None:
         return True
@@ -41,10 +50,56 @@ def job_ended(key: str, slot: str) -> bool:
         return False
     state.get_jobs().discard(key)
     if job.state == "done":
-        st.session_state[slot] = job.result
+        if slot is not None:
+            slot.set(job.result)
         st.rerun()
     st.error(escape_markdown(job.error), icon=":material/error:")
     return True
+
+
+def offer_job(
+    job_key: str,
+    title: str,
+    work: Callable[[Job], Any],
+    label: str | Callable[[], str],
+    *,
+    store: Store | None = None,
+    stopped: str = "",
+    again: bool = False,
+    wait: float = 0.0,
+    **button: Any,
+) -> Job | None:
+    """The button that starts a job, its progress while it runs, and its error once it has failed.
+
+    Args:
+        job_key: under which it is known to this server.
+        title: how it is listed.
+        work: runs in a worker thread and asks streamlit for nothing.
+        label: of the button; a function where it takes a while to count what it names.
+        store: where the job's calls are recorded.
+        stopped: what is said of a job that a person stopped.
+        again: whether it may be started anew once it has succeeded.
+        wait: seconds to wait for a job that has just been started.
+        button: what else the button is given.
+
+    Returns:
+        The job once it has succeeded, None before.
+    """
+    job = state.get_jobs().get(job_key)
+    if job is not None and job.active:
+        show_progress(job_key)
+        return None
+    if job is not None and job.state == "cancelled" and stopped:
+        st.info(stopped)
+    elif job is not None and job.error:
+        st.error(escape_markdown(job.error), icon=":material/error:")
+    succeeded = job if job is not None and job.state == "done" else None
+    if succeeded is not None and not again:
+        return succeeded
+    if st.button(label if isinstance(label, str) else label(), **button):
+        state.get_jobs().start(job_key, title, work, store=store).wait(wait)
+        st.rerun()
+    return succeeded
 
 
 def _show_usage(run: str) -> None:
@@ -53,7 +108,7 @@ def _show_usage(run: str) -> None:
     used = store.get_run_usage(run) if store else None
     if not used or not (used["made"] or used["cached"]):
         return
-    spent = format_money(used["price"]) + (" + unpriced" if used["unpriced"] else "")
+    spent = format_spent(used)
     st.caption(
         f"{used['made']:,.0f} calls made, {used['cached']:,.0f} from cache, {used['failed']:,.0f} failed, "
         f"{used['tokens']:,.0f} tokens, {spent} so far".replace("$", "\\$")

@@ -16,23 +16,22 @@ from lusifer.llm.budget import BudgetedLLM, operator_budget
 from lusifer.llm.redact import redact
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
-from lusifer.ui import state
-from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui import session_keys, state
+from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_money
+from lusifer.ui.state import PageContext
 
 
 def pick_model() -> str:
     """The model to simulate with; a fresh start is on the built-in."""
-    if "_model" in st.session_state:
-        st.session_state["model"] = st.session_state.pop("_model")
-    listed: list[str] = st.session_state.get("_models", [])
-    typed = st.session_state.get("model") or st.query_params.get("model")
-    options = list(dict.fromkeys([BUILTIN, *listed, *([typed] if typed else [])]))
+    session_keys.apply_request(session_keys.MODEL)
+    typed = st.session_state.get(session_keys.MODEL) or st.query_params.get(session_keys.MODEL)
+    options = list(dict.fromkeys([BUILTIN, *session_keys.LISTED_MODELS.get(), *([typed] if typed else [])]))
     model = st.selectbox(
         "Model",
         options,
         format_func=_format_spec,
-        key="model",
+        key=session_keys.MODEL,
         bind="query-params",
         accept_new_options=True,
         help="The built-in needs no key. Connect a model below, or type ENDPOINT:MODEL, such as "
@@ -52,9 +51,13 @@ def _format_spec(spec: str) -> str:
     return label(spec) if spec == BUILTIN else spec
 
 
+def offered_models(ctx: PageContext) -> list[str]:
+    """The chosen model first, then what has been listed in this session, then the built-in."""
+    return list(dict.fromkeys([ctx.model, *session_keys.LISTED_MODELS.get(), BUILTIN]))
+
+
 def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
-    """Which prompts a language model is asked with, and how they are called; the built-in has no use for
-    any.
+    """Which prompts a language model is asked with, and how they are called; the built-in has no use for any.
 
     Raises:
         InvalidInputError: a version that is not there any more.
@@ -62,10 +65,9 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
     if model == BUILTIN:
         return prompts.DEFAULT, prompts.load()
     database = state.open_store()
-    if "_prompts" in st.session_state:
-        st.session_state["prompts"] = st.session_state.pop("_prompts")
+    session_keys.apply_request(session_keys.PROMPTS)
     # Shown as they are named: a bound selectbox puts what it shows into the address.
-    requested, listed = st.query_params.get("prompts", ""), versions.list_names(database)
+    requested, listed = st.query_params.get(session_keys.PROMPTS, ""), versions.list_names(database)
     if requested and requested not in listed:
         try:
             versions.resolve(requested, database)
@@ -75,7 +77,7 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
     name = st.selectbox(
         "Prompts",
         listed,
-        key="prompts",
+        key=session_keys.PROMPTS,
         bind="query-params",
         help="A label (active, baseline, your own) points at a version and can be moved; a shipped set or a "
         "number never changes. Each version's evolutions and ratings are stored separately.",
@@ -89,11 +91,6 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
         note = f"{exact if exact != name else prompt_set_found.name}: {version.note or 'no note'}"
     st.caption(escape_markdown(note))
     return exact, prompt_set_found
-
-
-def session_keys() -> dict[str, str]:
-    """This session's own keys by endpoint; they live in the session's memory alone."""
-    return dict(st.session_state.get("_keys", {}))
 
 
 @st.cache_data(ttl=30, max_entries=4, show_spinner=False)
@@ -121,15 +118,14 @@ def _offer_local_models() -> None:
             _use_models(specs, specs[0])
 
 
-def _use_models(listed: list[str], selected: str | None = None) -> None:
-    st.session_state["_models"] = listed
-    if selected:
-        st.session_state["_model"] = selected
+def _use_models(listed: list[str], selected: str) -> None:
+    session_keys.LISTED_MODELS.set(listed)
+    session_keys.request_value(session_keys.MODEL, selected)
     st.rerun()
 
 
 def _show_connection(model: str) -> None:
-    known = load_endpoints(session_keys())
+    known = load_endpoints(session_keys.API_KEYS.get())
     if not files.is_installed() and not files.list_model_files():
         known.pop("file")
     first = model.partition(":")[0]
@@ -161,10 +157,10 @@ def _show_connection(model: str) -> None:
             else "Requests the list of models, which is free.",
         ):
             _test_connection(endpoint, model if is_selected else None)
-    if st.session_state.get("_models_error"):
-        st.warning(escape_markdown(st.session_state["_models_error"]))
-    if st.session_state.get("_models_said"):
-        st.success(escape_markdown(st.session_state["_models_said"]))
+    if session_keys.MODELS_ERROR.get():
+        st.warning(escape_markdown(session_keys.MODELS_ERROR.get()))
+    if session_keys.MODELS_MESSAGE.get():
+        st.success(escape_markdown(session_keys.MODELS_MESSAGE.get()))
     if endpoint.kind == "ollama" and not settings.is_public():
         _pull_model(endpoint)
     if not settings.is_public():
@@ -175,7 +171,7 @@ def _show_connection(model: str) -> None:
 
 
 def _show_key_field(endpoint: Endpoint) -> None:
-    own = bool(session_keys().get(endpoint.name))
+    own = endpoint.name in session_keys.API_KEYS.get()
     entered = st.text_input(
         "API key for this session",
         type="password",
@@ -185,40 +181,40 @@ def _show_key_field(endpoint: Endpoint) -> None:
         help="Kept only in this session's memory: never stored, logged or shown. It overrides a "
         "key set in the environment.",
     )
-    stored = dict(st.session_state.get("_keys", {}))
-    if entered and stored.get(endpoint.name) != entered.strip():
-        stored[endpoint.name] = entered.strip()
-        st.session_state["_keys"] = stored
-        st.rerun()
-    if own and not entered:
-        stored.pop(endpoint.name)
-        st.session_state["_keys"] = stored
+    stored = session_keys.API_KEYS.get()
+    others = {name: key for name, key in stored.items() if name != endpoint.name}
+    updated = others | ({endpoint.name: entered.strip()} if entered.strip() else {})
+    if updated != stored:
+        session_keys.API_KEYS.set(updated)
         st.rerun()
 
 
 def _show_outcome(message: str = "", error: str = "") -> None:
-    st.session_state["_models_said"], st.session_state["_models_error"] = message, error
+    session_keys.MODELS_MESSAGE.set(message)
+    session_keys.MODELS_ERROR.set(error)
     st.rerun()
 
 
 def _list_models(endpoint: Endpoint) -> None:
     try:
-        models = create_bare_llm(f"{endpoint.name}:-", session_keys())[0].list_models()  # type: ignore[attr-defined]
+        models = create_bare_llm(f"{endpoint.name}:-", session_keys.API_KEYS.get())[0].list_models()  # type: ignore[attr-defined]
     except LusiferError as error:
         _show_outcome(error=str(error))
         return
     if not models:
         _show_outcome(error="The server lists no model.")
-    st.session_state["_models"] = [f"{endpoint.name}:{name}" for name in models]
+    session_keys.LISTED_MODELS.set([f"{endpoint.name}:{name}" for name in models])
     _show_outcome(f"{len(models)} model{'s' * (len(models) != 1)} listed: choose one above.")
 
 
 def _test_connection(endpoint: Endpoint, model: str | None) -> None:
-    """The list of models where none is chosen, which is free; else one word of the chosen one,
-    recorded and within the budget as any other call."""
+    """The list of models where none is chosen, which is free; else one word of the chosen one.
+
+    That is recorded, and within the budget, as any other call.
+    """
     try:
         if model is None:
-            llm = create_bare_llm(f"{endpoint.name}:-", session_keys())[0]
+            llm = create_bare_llm(f"{endpoint.name}:-", session_keys.API_KEYS.get())[0]
             count = len(llm.list_models())  # type: ignore[attr-defined]
             _show_outcome(f"{endpoint.name} answers and offers {count} model{'s' * (count != 1)}.")
             return
@@ -227,7 +223,7 @@ def _test_connection(endpoint: Endpoint, model: str | None) -> None:
             raise InvalidInputError("A model can't be called while results can't be stored.")
         # No retries: who tests wants to know. A draw of its own: an answer that is stored tells nothing.
         llm_with_cache = CachedLLM(
-            BudgetedLLM(create_bare_llm(model, session_keys())[0], database, state.get_budget()), database
+            BudgetedLLM(create_bare_llm(model, session_keys.API_KEYS.get())[0], database, state.get_budget()), database
         )
         answer = llm_with_cache.complete(
             [Message("user", "Answer with the word yes.")],
@@ -247,26 +243,17 @@ def _test_connection(endpoint: Endpoint, model: str | None) -> None:
 
 def _pull_model(endpoint: Endpoint) -> None:
     name = st.text_input("Get a model", placeholder="gemma3:4b", key="_pull_name").strip()
+
+    def work(job: Job) -> None:
+        def on_progress(done: int, total: int, text: str = "") -> None:
+            job.done, job.total, job.message = done // 2**20, total // 2**20, f"{name}: {text}"
+
+        ollama_server.pull(endpoint, name, on_progress, job.cancelled)
+
     key = f"pull:{endpoint.url}:{name}"
-    job = state.get_jobs().get(key)
-    if job is not None and job.active:
-        show_progress(key)
-        return
-    if job is not None and job.state == "done":
+    if offer_job(key, f"Pulling {name}", work, "Pull", again=True, icon=":material/download:", disabled=not name):
         st.success(f"{escape_markdown(name)} is installed.")
         _list_ollama_models.clear()
-    elif job is not None:
-        st.warning(escape_markdown(job.error))
-    if st.button("Pull", icon=":material/download:", disabled=not name):
-
-        def work(job: Job) -> None:
-            def on_progress(done: int, total: int, text: str = "") -> None:
-                job.done, job.total, job.message = done // 2**20, total // 2**20, f"{name}: {text}"
-
-            ollama_server.pull(endpoint, name, on_progress, job.cancelled)
-
-        state.get_jobs().start(key, f"Pulling {name}", work)
-        st.rerun()
 
 
 def _pick_model_file() -> None:
@@ -305,7 +292,7 @@ def show_budget() -> None:
             min_value=0.0,
             max_value=ceiling,
             step=0.5,
-            key="_session_dollars",
+            key=session_keys.SESSION_DOLLARS,
             value=min(state.SESSION_DOLLARS, state.SESSION_DOLLARS if ceiling is None else ceiling),
             help="No call is made that could exceed it. Where the price is unknown, a dollar counts as a "
             "million tokens. A lower limit set by the operator takes precedence.",

@@ -13,7 +13,7 @@ from lusifer.datasets.item_details import ATTRIBUTION, export_csv, import_csv
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.store import Store
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components.job_panel import show_progress
 from lusifer.ui.formatting import escape_markdown
 
@@ -61,20 +61,19 @@ def _fetch_details(job: Job, dataset: Dataset, database: Store) -> None:
 
 def _show_import_and_export(dataset: Dataset, database: Store) -> None:
     file = st.file_uploader("Import a table (CSV with movie_id)", type="csv", key="_details_file")
-    if file is not None and st.session_state.get("_details_done") != file.file_id:
+    if file is not None and session_keys.DETAILS_FILE.get() != file.file_id:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "table.csv"
             path.write_bytes(file.getvalue())
             try:
                 report = import_csv(dataset, path, database).text
             except LusiferError as error:
-                st.session_state["_details_said"] = f"{error}".replace(str(path), file.name)
-            else:
-                st.session_state["_details_said"] = report
-        st.session_state["_details_done"] = file.file_id
+                report = f"{error}".replace(str(path), file.name)
+        session_keys.DETAILS_MESSAGE.set(report)
+        session_keys.DETAILS_FILE.set(file.file_id)
         st.rerun()
-    if file is not None and st.session_state.get("_details_said"):
-        st.info(escape_markdown(st.session_state["_details_said"]))
+    if file is not None and session_keys.DETAILS_MESSAGE.get():
+        st.info(escape_markdown(session_keys.DETAILS_MESSAGE.get()))
     if dataset.details:
         st.download_button(
             "Export as CSV",

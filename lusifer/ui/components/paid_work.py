@@ -7,12 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
-from lusifer.ui import formatting, state
+from lusifer.ui import state
 from lusifer.ui.components import job_panel
-from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.formatting import format_cost
 from lusifer.ui.state import PageContext
 
 
@@ -28,15 +29,47 @@ def run_or_offer(
     """What a piece of work gives: at once where it costs nothing, else after a button that names the price."""
     if ctx.builtin:
         return work(Job(key, title))
-    job = state.get_jobs().get(key)
-    if job is not None and job.active:
-        job_panel.show_progress(key)
-        return None
-    if job is not None and job.state == "done":
-        return job.result
-    if job is not None:
-        st.error(escape_markdown(job.error), icon=":material/error:")
-    if st.button(f"{label} ({formatting.format_cost(cost())})", icon=":material/play_circle:", type="primary"):
+    job = job_panel.offer_job(
+        key,
+        title,
+        work,
+        lambda: f"{label} ({format_cost(cost())})",
+        store=store,
+        icon=":material/play_circle:",
+        type="primary",
+    )
+    return job.result if job is not None else None
+
+
+def offer_run(
+    ctx: PageContext,
+    key: str,
+    title: str,
+    label: str,
+    cost: Callable[[], Estimate],
+    work: Callable[[Job], Any],
+    store: Store | None,
+    **button: Any,
+) -> None:
+    """The button that names the price and starts a run, or the progress of the one that is under way.
+
+    Args:
+        ctx: with the built-in a run costs nothing.
+        key: of the job.
+        title: of the job.
+        label: of the button, ahead of the price.
+        cost: counts the price.
+        work: what the job does.
+        store: where its calls are recorded.
+        button: what else the button is given; ``slot``, where the result goes, is the job's.
+    """
+    if not job_panel.job_ended(key, button.pop("slot", None)):
+        return
+    try:
+        tag = "costs nothing" if ctx.builtin else format_cost(cost())
+    except LusiferError as error:
+        state.show_error(error)
+        return
+    if st.button(f"{label} ({tag})", **button):
         state.get_jobs().start(key, title, work, store=store)
         st.rerun()
-    return None

@@ -15,8 +15,10 @@ SMALL, MEDIUM = "w92", "w185"
 
 
 def poster_url(item: Item, size: str = SMALL) -> str | None:
-    """The address of a movie's poster, which the reader's browser fetches from TMDB when it is seen;
-    ``LUSIFER_POSTERS=0`` shows none, another address there is asked instead."""
+    """The address of a movie's poster, which the reader's browser fetches from TMDB when it is seen.
+
+    ``LUSIFER_POSTERS=0`` shows none, another address there is asked instead.
+    """
     base = os.environ.get("LUSIFER_POSTERS", POSTER_SERVER).rstrip("/")
     if base == "0" or item.details is None or not item.details.poster:
         return None

@@ -77,10 +77,16 @@ def show_profile(
     claims: Mapping[str, Claim] | None = None,
     only_changes: bool = False,
 ) -> None:
-    """A profile by sections (with ``only_changes``, what differs alone); with ``before``, what changed since is marked bullet by bullet; with
-    ``claims``, statements that the ratings do not bear out are marked too.
+    """A profile by sections.
 
     The marks are words and signs beside the colours, so they read in both themes and without colour.
+
+    Args:
+        before: an earlier profile; what changed since is marked bullet by bullet.
+        after: the profile.
+        show_changes: whether that is marked.
+        claims: audited statements; those that the ratings do not support are marked.
+        only_changes: show what differs alone.
     """
     if after.about:
         st.caption(escape_markdown(after.about))
@@ -191,8 +197,8 @@ def show_change_list(step: Step, claims: Mapping[str, Claim] | None = None) -> N
         name = escape_markdown(change.aspect[:1].upper() + change.aspect[1:])
         claim = (claims or {}).get(f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}")
         icon = f" :material/{VERDICT_ICONS[claim.verdict]}:" if claim else ""
-        head = f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {with_item_noun('movies' if count != 1 else 'movie')})]{icon}"
-        with st.expander(head):
+        cited = with_item_noun("movies" if count != 1 else "movie")
+        with st.expander(f"{DIRECTION_BADGES[change.direction]} {name} :small[({count} {cited})]{icon}"):
             st.markdown("\n".join(_format_cited_items(by_id, change.item_ids)))
             if claim:
                 st.markdown(format_verdict(claim))

@@ -7,8 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from lusifer.evaluation.tables import table_path
+from lusifer.runs.tables import table_path
 from lusifer.store import Store
+from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
 
@@ -32,18 +33,20 @@ def pick_run(
     runs: Sequence[dict[str, Any]],
     key: str,
     parameter: str,
-    slot: str,
+    slot: Slot[Any],
     suffix: Callable[[str], str] = lambda run: "",
 ) -> dict[str, Any]:
-    """The list of results: a new one (its id in the session's ``slot``) first, else the link's, else the one
-    that was chosen; kept in the address.
+    """The list of results: a new one first, else the link's, else the one that was chosen; kept in the address.
 
     Args:
-        found: at least one run.
-        mark: what is added to a run's title.
+        runs: at least one run.
+        key: of the list.
+        parameter: of the address.
+        slot: where a job that has just ended leaves the id of its run.
+        suffix: what is added to a run's title.
     """
     listed = {run: title + suffix(run) for run, title in run_titles(runs).items()}
-    requested = st.session_state.pop(slot, None)
+    requested = slot.pop()
     if requested is None and key not in st.session_state:  # else the list says what is shown
         requested = st.query_params.get(parameter)
     if requested in listed:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 import streamlit as st
 
@@ -13,6 +11,7 @@ from lusifer.evaluation.trust import TrustCard, TrustLine
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import state
+from lusifer.ui.components.downloads import show_json_button
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
@@ -31,8 +30,10 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
     )
     st.subheader("Trust card", icon=":material/verified_user:")
     st.caption(
-        f"Results of the recorded runs for {escape_markdown(label(card_data.model))}, version {escape_markdown(card_data.version)}, on {escape_markdown(card_data.split)}: "
-        f"{card_data.measured} of {len(card_data.lines)} measures are available. Nothing is computed here; every line names its run."
+        f"Results of the recorded runs for {escape_markdown(label(card_data.model))}, version "
+        f"{escape_markdown(card_data.version)}, on {escape_markdown(card_data.split)}: "
+        f"{card_data.measured} of {len(card_data.lines)} measures are available. Nothing is computed here; every "
+        "line names its run."
     )
     with st.grid(3, min_column_width=280, gap="small"):
         for verdict in card_data.verdicts:
@@ -49,19 +50,14 @@ def show_trust_card(ctx: PageContext, store: Store | None) -> None:
             alt="Measures of the trust card with values, rules and runs",
         )
         st.caption(
-            "Fit means that every measure required for a use has been taken and meets its rule. The whole interval must meet it, not just the value."
+            "Fit means that every measure required for a use has been taken and meets its rule. The whole interval "
+            "must meet it, not just the value."
         )
     with st.container(horizontal=True):
         st.download_button(
             "Card as Markdown", card_data.to_markdown(), "trust-card.md", "text/markdown", icon=":material/download:"
         )
-        st.download_button(
-            "Card as JSON",
-            json.dumps(card_data.to_json(), ensure_ascii=False, indent=1),
-            "trust-card.json",
-            "application/json",
-            icon=":material/download:",
-        )
+        show_json_button("Card as JSON", card_data.to_json(), "trust-card.json")
 
 
 def _verdict_badge(verdict: trust.Verdict) -> str:

@@ -6,21 +6,20 @@ import streamlit as st
 
 from lusifer.errors import UnknownIdError
 from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 
 
 def pick_user() -> int | None:
     """The field for a user id, bound to ``user`` in the address; ``None`` after saying what is wrong."""
     data = state.current_context().dataset
-    if "_user" in st.session_state:  # set by a click elsewhere on the page, before this field exists
-        st.session_state["user"] = st.session_state.pop("_user")
+    session_keys.apply_request(session_keys.USER)  # by a click elsewhere on the page, before this field exists
     first = int(data.user_ids[0])
     entered = st.number_input(
         "User ID",
         min_value=0,
         value=first,
         step=1,
-        key="user",
+        key=session_keys.USER,
         bind="query-params",
         on_change=reset_step,
         width=150,
@@ -34,13 +33,13 @@ def pick_user() -> int | None:
 
 def reset_step() -> None:
     """Back to the first step: another user was chosen."""
-    st.session_state["_step"] = 1
-    st.session_state["playing"] = False
+    session_keys.request_value(session_keys.STEP, 1)
+    session_keys.PLAYING.set(False)
 
 
 def select_user(user: int) -> None:
     """Choose a user from a click, for the next run."""
-    st.session_state["_user"] = int(user)
+    session_keys.request_value(session_keys.USER, int(user))
     reset_step()
 
 
@@ -48,16 +47,12 @@ def link_parameters(user: int | None = None, step: int | None = None) -> dict[st
     """Query parameters that bring another page up with the same choices."""
     ctx = state.current_context()
     parts = {
-        "dataset": ctx.dataset.name,
-        "split": ctx.split.name,
-        "model": ctx.model,
+        session_keys.DATASET: ctx.dataset.name,
+        session_keys.SPLIT: ctx.split.name,
+        session_keys.MODEL: ctx.model,
+        session_keys.USER: "" if user is None else str(user),
+        session_keys.PROMPTS: "" if ctx.prompts == DEFAULT_PROMPTS or ctx.builtin else ctx.prompts,
+        session_keys.EVIDENCE: "true" if ctx.evidence else "",
+        session_keys.STEP: "" if step is None else str(step),
     }
-    if user is not None:
-        parts["user"] = str(user)
-    if ctx.prompts != DEFAULT_PROMPTS and not ctx.builtin:
-        parts["prompts"] = ctx.prompts
-    if ctx.evidence:
-        parts["evidence"] = "true"
-    if step is not None:
-        parts["step"] = str(step)
-    return parts
+    return {name: value for name, value in parts.items() if value}

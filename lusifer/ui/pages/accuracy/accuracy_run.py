@@ -6,9 +6,10 @@ from typing import Any
 
 from lusifer import settings
 from lusifer.errors import CancelledError
-from lusifer.evaluation import RunContext, evaluate, sample_users, tables, trust
+from lusifer.evaluation import RunContext, evaluate, sample_users, trust
 from lusifer.evaluation.comparison import summary, table
 from lusifer.jobs import Job
+from lusifer.runs import tables
 from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.store import Store

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, tables
+from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
 from lusifer.evaluation.comparison import leaderboard as measures
+from lusifer.runs import tables
 from lusifer.ui.components.predictor_titles import GROUPS, ORDER, SIMULATORS, TITLES
 from lusifer.ui.state import PageContext
 
@@ -63,6 +64,28 @@ def leaderboard_table(run: dict[str, Any], values: dict[str, dict[str, float]], 
     numbers = [c for c in frame.columns if c not in {"name", "predictor", "group"}]
     frame[numbers] = frame[numbers].astype(float)
     return frame
+
+
+METRIC_TITLES = {
+    "r2": "R²",
+    "spearman": "Spearman",
+    "within_user": "Within user",
+    "exact": "Exact",
+    "off_by_one": "Off by one",
+    "rmse_rounded": "RMSE rounded",
+    "faithfulness": "Faithful",
+    "coverage": "Answered",
+    "seconds": "Seconds",
+}
+"""Measures without an interval, as the table heads them."""
+
+
+def metric_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The leaderboard as it is read: group, predictor, three measures with their intervals, the others without."""
+    table = frame[["group", "predictor"]].copy()
+    for metric, title in (("rmse", "RMSE"), ("mae", "MAE"), ("pearson", "Pearson")):
+        table[title] = [format_with_interval(row, metric) for _, row in frame.iterrows()]
+    return table.assign(**{title: frame[column] for column, title in METRIC_TITLES.items()})
 
 
 def format_with_interval(row: pd.Series, metric: str) -> str:

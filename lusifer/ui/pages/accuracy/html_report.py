@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+
+from lusifer.charts import accuracy_charts
+from lusifer.ui.components import predictor_titles
+from lusifer.ui.pages.accuracy import accuracy_figures, accuracy_tables
+from lusifer.ui.state import PageContext
 
 _STYLE = """
 body {font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem;
@@ -26,8 +32,10 @@ def render_report(
     """The report. Every text is escaped: titles, reasons and names may be anybody's.
 
     Args:
+        title: of the page.
         facts: sentences above the tables.
-        tables, charts: by their captions.
+        tables: by their captions.
+        charts: by their captions.
     """
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
@@ -46,3 +54,37 @@ def render_report(
         "<footer>Made by Lusifer Explorer. MovieLens data: F. Maxwell Harper and Joseph A. Konstan, 2015.</footer>"
     )
     return "".join([*parts, "</body></html>"])
+
+
+def build_report(
+    ctx: PageContext,
+    run: dict[str, Any],
+    frame: pd.DataFrame,
+    rows: pd.DataFrame,
+    names: Sequence[str],
+) -> str:
+    """The self-contained report."""
+    summary = run["summary"]
+    facts = [
+        accuracy_tables.verdict_sentence(summary),
+        *(f"{title}: {figure}. {words}" for title, figure, words in accuracy_tables.model_contributions(summary)),
+        f"Run {run['id']}: {len(rows):,} ratings, dataset {ctx.dataset.title} ({ctx.dataset.hash[:12]}), "
+        f"split {run['split']}, seed {run['seed']}, model {run['model']} version {run['model_version']}.",
+    ]
+    small = frame.assign(predictor=[predictor_titles.short_title(n) for n in frame["name"]])
+    figures = {
+        "RMSE with 95 % intervals": accuracy_charts.leaderboard(small, "rmse", "RMSE"),
+        "Error distribution": accuracy_figures.draw_errors(rows, names[:4]),
+        "Rating distribution": accuracy_figures.draw_ratings(rows, names[:3], ctx.dataset.scale),
+    }
+    for grouping in ("activity", "popularity", "genre"):
+        by_group = accuracy_figures.draw_groups(rows, names[:4], grouping, ctx.dataset)
+        if by_group is not None:
+            figures[f"RMSE by {accuracy_figures.grouping_title(grouping).lower()}"] = by_group
+    calibration = accuracy_figures.draw_calibration(rows, ctx.dataset.scale)
+    if calibration is not None:
+        figures["Calibration"] = calibration[0]
+    table = accuracy_tables.metric_columns(frame).rename(columns={"group": "Group", "predictor": "Predictor"})
+    return render_report(
+        f"Lusifer Explorer: {run.get('title', run['id'])}", [f for f in facts if f], {"Leaderboard": table}, figures
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from typing import Any
 
@@ -19,14 +18,15 @@ from lusifer.env.movielens_env import PATIENCE, MovieLensEnv
 from lusifer.env.rewards import REWARDS
 from lusifer.env.world import World, build_world
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import tables
 from lusifer.evaluation.trust import AGREEMENT
 from lusifer.jobs import Job
+from lusifer.runs import tables
 from lusifer.simulator import StatisticalUserModel
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.formatting import escape_markdown, to_safe_csv, with_item_noun
+from lusifer.ui.components import downloads
+from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
 KIND = "playground"
@@ -191,14 +191,17 @@ def show_agreement(run: dict[str, Any]) -> None:
     same, whole = (_format_interval(summary[k][0], summary[k][1], summary[k][2], 2) for k in ("tau", "tau_episodes"))
     st.markdown(
         with_item_noun(
-            f"**Choosing among each user's rated test movies, {summary['variants']} agents rank similarly in the environment and by held-out ratings: "
+            f"**Choosing among each user's rated test movies, {summary['variants']} agents rank similarly in the "
+            "environment and by held-out ratings: "
             f"Kendall's tau {same}.** Over whole episodes, where they choose among all movies, it is {whole}."
         )
     )
     st.caption(
         with_item_noun(
-            "In episodes, agents also choose movies with few ratings. Held-out ratings don't cover those; the environment predicts "
-            f"low ratings for them. So agents that chase single five-star ratings rank high by one and low by the other. {summary['users']} users, run {run['id']}; "
+            "In episodes, agents also choose movies with few ratings. Held-out ratings don't cover those; the "
+            "environment predicts "
+            "low ratings for them. So agents that chase single five-star ratings rank high by one and low by the "
+            f"other. {summary['users']} users, run {run['id']}; "
             "intervals over resampled users, seeds and agents."
         )
     )
@@ -213,7 +216,7 @@ def show_agreement(run: dict[str, Any]) -> None:
                     environment_charts.rank_agreement(frame, column, title),
                     alt=f"{title} vs. the gain in held-out ratings, one point per agent",
                 )
-    st.download_button("Agents as CSV", to_safe_csv(frame), f"{run['id']}.csv", "text/csv", icon=":material/download:")
+    downloads.show_csv_button("Agents as CSV", frame, f"{run['id']}.csv")
 
 
 def show_result(run: dict[str, Any]) -> None:
@@ -248,8 +251,10 @@ def show_result(run: dict[str, Any]) -> None:
         ]
     st.dataframe(table, hide_index=True, alt="Results of each agent, with intervals over seeds")
     st.caption(
-        "Means with 95 % intervals over seeds. Diversity: one minus the genre similarity within an episode; novelty: bits, "
-        "higher for items with few ratings; coverage: share of the catalog that was shown. Agents learn from one half of the "
+        "Means with 95 % intervals over seeds. Diversity: one minus the genre similarity within an episode; novelty: "
+        "bits, "
+        "higher for items with few ratings; coverage: share of the catalog that was shown. Agents learn from one "
+        "half of the "
         "training ratings; the reward uses the other half."
     )
     best = summary.sort_values("reward", ascending=False)["agent"].tolist()
@@ -259,16 +264,8 @@ def show_result(run: dict[str, Any]) -> None:
         words = "significant" if low > 0 else "not significant"
         st.markdown(f"**{first}** is best, {value:+.3f} ({low:+.3f} to {high:+.3f}) above {second}, {words}.")
     with st.container(horizontal=True):
-        buffer = io.BytesIO()
-        log.to_parquet(buffer, index=False)
-        st.download_button("Log as Parquet", buffer.getvalue(), f"{run['id']}.parquet", icon=":material/download:")
-        st.download_button(
-            "Summary as CSV",
-            to_safe_csv(summary),
-            f"{run['id']}.csv",
-            "text/csv",
-            icon=":material/download:",
-        )
+        downloads.show_parquet_button("Log as Parquet", log, f"{run['id']}.parquet")
+        downloads.show_csv_button("Summary as CSV", summary, f"{run['id']}.csv")
 
 
 def _format_interval(value: float, low: float, high: float, digits: int) -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lusifer.simulator import EvolutionSpec, Step
+from lusifer.simulator import Step
 from lusifer.simulator.repetition import ALIKE, Repetition
 from lusifer.simulator.taste import measure_tastes, user_mean
 from lusifer.simulator.types import Rated
 from lusifer.ui.formatting import escape_markdown
-from lusifer.ui.state import PageContext
 
 
 def taste_table(steps: Sequence[Step], default_mean: float, limit: int = 6) -> pd.DataFrame:
@@ -57,8 +54,3 @@ def describe_repetition(repetition: Repetition) -> str:
     if repetition.bullets:
         parts.append(f"Two statements say the same: {repetition.bullets[0][1]}")
     return escape_markdown(" ".join(parts))
-
-
-def steps_to_json(ctx: PageContext, spec: EvolutionSpec, steps: Sequence[Step]) -> str:
-    """All steps with what they were computed from, for a file."""
-    return json.dumps({"plan": asdict(spec), "steps": [s.to_json() for s in steps]}, ensure_ascii=False, indent=1)

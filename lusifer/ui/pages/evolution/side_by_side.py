@@ -10,12 +10,10 @@ import streamlit as st
 from lusifer.errors import LusiferError
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, Step, label
-from lusifer.simulator.evolution import initial_context
-from lusifer.ui import state
-from lusifer.ui.components import evolution_runner, profile_view
+from lusifer.ui import session_keys, state
+from lusifer.ui.components import evolution_runner, model_picker, profile_view
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.evolution import step_player
-from lusifer.ui.pages.prompts import prompt_comparison_run
 from lusifer.ui.state import PageContext
 
 
@@ -23,17 +21,19 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
     """The fields for the second side; ``None`` while they mean the first one again, or nobody."""
     store = state.open_store()
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
-        number = st.number_input("Other user", 0, value=user, key="other-user", bind="query-params", width=150)
-        offered = prompt_comparison_run.offered_models(ctx)
+        number = st.number_input(
+            "Other user", 0, value=user, key=session_keys.OTHER_USER, bind="query-params", width=150
+        )
+        offered = model_picker.offered_models(ctx)
         # A bound list puts what it shows into the address: specs are shown as they are.
-        requested = st.query_params.get("other-model")
+        requested = st.query_params.get(session_keys.OTHER_MODEL)
         options = list(dict.fromkeys([*offered, *([requested] if requested else [])]))
         spec = (
             st.selectbox(
                 "Other model",
                 options,
                 index=0,
-                key="other-model",
+                key=session_keys.OTHER_MODEL,
                 bind="query-params",
                 accept_new_options=True,
                 width=240,
@@ -49,7 +49,7 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
                     "Other prompts",
                     names,
                     index=names.index(first),
-                    key="other-prompts",
+                    key=session_keys.OTHER_PROMPTS,
                     bind="query-params",
                     width=180,
                 )
@@ -113,7 +113,7 @@ def _side_title(ctx: PageContext, user: int) -> str:
 
 def _show_side(ctx: PageContext, user: int, steps: Sequence[Step], number: int) -> None:
     step = steps[number - 1]
-    before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
+    before = evolution_runner.profile_before(ctx, user, steps, number)
     st.markdown(escape_markdown(step.explanation))
     errors = step.errors
     if errors:

@@ -6,16 +6,18 @@ import time
 
 import streamlit as st
 
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 
 
 def pick_step(count: int, presenting: bool) -> int:
     """Previous, play, next and a slider; Left and Right work too. Returns the chosen step."""
-    if "_step" in st.session_state:
-        st.session_state["step"] = min(max(1, st.session_state.pop("_step")), count)
-    elif isinstance(st.session_state.get("step"), int) and st.session_state["step"] > count:
-        st.session_state["step"] = count
-    now = state.clamp_input(st.session_state.get("step", st.query_params.get("step", 1)), 1, count, 1)
+    session_keys.apply_request(session_keys.STEP)
+    now = st.session_state.get(session_keys.STEP)
+    if isinstance(now, int) and not 1 <= now <= count:
+        st.session_state[session_keys.STEP] = min(max(1, now), count)
+    now = state.clamp_input(
+        st.session_state.get(session_keys.STEP, st.query_params.get(session_keys.STEP, 1)), 1, count, 1
+    )
     with st.container(horizontal=True, vertical_alignment="bottom", key="step-control"):
         st.button(
             "Previous",
@@ -26,7 +28,7 @@ def pick_step(count: int, presenting: bool) -> int:
             args=(now - 1,),
             key="previous",
         )
-        playing = st.session_state.get("playing", False)
+        playing = session_keys.PLAYING.get()
         st.button(
             "Pause" if playing else "Play",
             icon=f":material/{'pause' if playing else 'play_arrow'}:",
@@ -46,24 +48,24 @@ def pick_step(count: int, presenting: bool) -> int:
             key="next",
         )
         if count > 1:
-            now = st.slider("Step", 1, count, key="step", bind="query-params", width=320)
+            now = st.slider("Step", 1, count, key=session_keys.STEP, bind="query-params", width=320)
         else:
             st.caption("The history gives only one step.")
-    if st.session_state.get("playing"):
+    if session_keys.PLAYING.get():
         _advance_while_playing(int(now), count)
     return int(now)
 
 
 def _go_to_step(step: int) -> None:
-    st.session_state["_step"] = step
-    st.session_state["playing"] = False
+    session_keys.request_value(session_keys.STEP, step)
+    session_keys.PLAYING.set(False)
 
 
 def _set_playing(on: bool, now: int, count: int) -> None:
-    st.session_state["playing"] = on
-    st.session_state["_shown"] = time.monotonic()
+    session_keys.PLAYING.set(on)
+    session_keys.STEP_SHOWN_AT.set(time.monotonic())
     if on and now >= count:
-        st.session_state["_step"] = 1
+        session_keys.request_value(session_keys.STEP, 1)
 
 
 SECONDS_PER_STEP = 4.0
@@ -72,19 +74,17 @@ SECONDS_PER_STEP = 4.0
 @st.fragment(run_every=0.5)
 def _advance_while_playing(now: int, count: int) -> None:
     """While playing: on to the next step once this one was shown long enough to be read."""
-    if not st.session_state.get("playing"):
+    if not session_keys.PLAYING.get():
         return
-    if time.monotonic() - st.session_state.get("_shown", 0.0) < SECONDS_PER_STEP:
+    if time.monotonic() - session_keys.STEP_SHOWN_AT.get() < SECONDS_PER_STEP:
         return
-    st.session_state["_shown"] = time.monotonic()
-    if now >= count:
-        st.session_state["playing"] = False
-    else:
-        st.session_state["_step"] = now + 1
-        st.session_state["playing"] = now + 1 < count
+    session_keys.STEP_SHOWN_AT.set(time.monotonic())
+    session_keys.PLAYING.set(now + 1 < count)
+    if now < count:
+        session_keys.request_value(session_keys.STEP, now + 1)
     st.rerun()
 
 
 def is_presenting() -> bool:
     """Whether present mode is on, before its switch has been drawn in this run."""
-    return bool(st.session_state.get("present", st.query_params.get("present") == "true"))
+    return bool(st.session_state.get(session_keys.PRESENT, st.query_params.get(session_keys.PRESENT) == "true"))

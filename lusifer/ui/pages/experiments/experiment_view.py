@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,18 +12,19 @@ import streamlit as st
 from lusifer import settings
 from lusifer.charts import experiment_charts
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import RunContext, sample_users, tables
+from lusifer.evaluation import RunContext, sample_users
 from lusifer.evaluation.experiments import EXPERIMENTS, ExperimentSetup, ExperimentSpec, Option
-from lusifer.evaluation.experiments.recording import KIND, record
 from lusifer.jobs import Job
 from lusifer.progress import ignore_progress
+from lusifer.runs import tables
+from lusifer.runs.experiment import KIND, record
 from lusifer.simulator import label
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import state
-from lusifer.ui.components import predictor_titles, run_picker, user_sample
-from lusifer.ui.formatting import escape_markdown, format_money, to_safe_csv, with_item_noun
+from lusifer.ui.components import downloads, predictor_titles, run_picker, user_sample
+from lusifer.ui.formatting import escape_markdown, format_money, with_item_noun
 from lusifer.ui.state import PageContext
 
 
@@ -198,7 +198,8 @@ def run_caption(run: dict[str, Any]) -> str:
         else ""
     )
     return (
-        f"{escape_markdown(label(run['model']))}, version {escape_markdown(str(run['model_version']))}: {run['params']['users']} {whom}, seed "
+        f"{escape_markdown(label(run['model']))}, version {escape_markdown(str(run['model_version']))}: "
+        f"{run['params']['users']} {whom}, seed "
         f"{run['seed']}, run {run['id']}.{escape_markdown(spent)} Brackets show 95 % confidence intervals over users; "
     )
 
@@ -239,30 +240,11 @@ def show_result(run: dict[str, Any]) -> None:
         table = pd.concat([panel_points(p).assign(panel=p["title"]) for p in summary["panels"]], ignore_index=True)
         table = table[["panel", "series", "x", "value", "low", "high"]].astype({"x": str})
         st.dataframe(table, hide_index=True, alt="Every figure of the charts with its interval")
-    show_export(run, table)
-
-
-def show_export(run: dict[str, Any], table: pd.DataFrame) -> None:
-    """The figures as CSV, the single rows as Parquet."""
     rows = tables.read_table(run["id"])
     with st.container(horizontal=True):
-        st.download_button(
-            "Figures as CSV", to_safe_csv(table), f"{run['id']}.csv", "text/csv", icon=":material/download:"
-        )
+        downloads.show_csv_button("Figures as CSV", table, f"{run['id']}.csv")
         if rows is not None:
-            st.download_button(
-                "Row-level data as Parquet",
-                lambda: to_parquet_bytes(rows),
-                f"{run['id']}.parquet",
-                icon=":material/download:",
-            )
-
-
-def to_parquet_bytes(rows: pd.DataFrame) -> bytes:
-    """A table as the bytes of a Parquet file."""
-    buffer = io.BytesIO()
-    rows.to_parquet(buffer, index=False)
-    return buffer.getvalue()
+            downloads.show_parquet_button("Row-level data as Parquet", rows, f"{run['id']}.parquet")
 
 
 def panel_points(panel: Mapping[str, Any]) -> pd.DataFrame:

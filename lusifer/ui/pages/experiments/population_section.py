@@ -9,8 +9,8 @@ import streamlit as st
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError, LusiferError
-from lusifer.evaluation import population, tables
 from lusifer.jobs import Job
+from lusifer.runs import population, tables
 from lusifer.simulator import make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, estimate_users
@@ -84,8 +84,10 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
     """The controls, and what was simulated before."""
     st.subheader("Population simulation", icon=":material/groups:")
     st.caption(
-        "Profiles and ratings for all users with test ratings, as one Parquet file: one row per rating, with the raw, expected and "
-        "calibrated rating, standard deviation, reason and step. Finished parts are saved, so a stopped run can be resumed."
+        "Profiles and ratings for all users with test ratings, as one Parquet file: one row per rating, with the "
+        "raw, expected and "
+        "calibrated rating, standard deviation, reason and step. Finished parts are saved, so a stopped run can be "
+        "resumed."
     )
     everybody = len(population.eligible_users(ctx.split))
     if settings.is_public():
@@ -104,7 +106,7 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
         )
     )
     key = f"population:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"
-    if job_panel.job_ended(key, "_population"):
+    if job_panel.job_ended(key):
         users = population.choose_users(ctx.split, count)
         try:
             tag = "costs nothing" if ctx.builtin else formatting.format_cost(estimate_population(ctx, users, store))
@@ -130,7 +132,8 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
         summary, path = run["summary"], tables.table_path(run["id"])
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"{escape_markdown(run['title'])}: {summary['given']:,} of {summary['ratings']:,} ratings, RMSE {summary['rmse_expected'] or 0:.3f} :small[run {run['id']}]",
+                f"{escape_markdown(run['title'])}: {summary['given']:,} of {summary['ratings']:,} ratings, RMSE "
+                f"{summary['rmse_expected'] or 0:.3f} :small[run {run['id']}]",
                 width="stretch",
             )
             if path.is_file():

@@ -21,8 +21,8 @@ from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
-from lusifer.ui import state
-from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui import session_keys, state
+from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money, to_safe_csv
 
 PAGE_SIZE = 100
@@ -124,8 +124,10 @@ def format_tokens(tokens: str | None) -> str:
 
 
 def token_table(tokens: str | None) -> pd.DataFrame:
-    """Stored token probabilities of numbers: what was written, how likely it was, and what else might have
-    been. Empty where none are stored."""
+    """Stored token probabilities of numbers: what was written, how likely it was, and what else might have been.
+
+    Empty where none are stored.
+    """
     rows = []
     for token in tokens_from_json(tokens):
         others = ", ".join(f"{word.strip()!r} {math.exp(p):.0%}" for word, p in token.top[:5])
@@ -258,44 +260,40 @@ def _show_ask_again(call: dict[str, Any]) -> None:
     store = state.open_store()
     if store is None:
         return
-    key = f"again:{call['id']}:{state.session_id()}"
-    job = state.get_jobs().get(key)
-    if job is not None and job.active:
-        show_progress(key)
-        return
     messages = [Message(m["role"], m["content"]) for m in json.loads(call["messages"])]
     options: Any = json.loads(call.get("options") or "{}")
-    try:
+    keys, limits = dict(session_keys.API_KEYS.get()), state.get_budget()
+    metadata = CallMetadata(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
+
+    def label() -> str:
         max_tokens = int(options.get("max_tokens") or 500)
         cost = estimate_questions(call["model"], store, [((messages, options), min(max_tokens, 600))])
+        return f"Ask again ({format_cost(cost)})"
+
+    def work(job: Job) -> str:
+        llm = create_llm(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
+        return llm.complete(messages, **{**options, "draw": time.time_ns(), "metadata": metadata}).text
+
+    try:
+        job = offer_job(
+            f"again:{call['id']}:{state.session_id()}",
+            "Ask again",
+            work,
+            label,
+            store=store,
+            again=True,
+            icon=":material/replay:",
+            help="Samples a new answer; the stored one is kept.",
+        )
     except LusiferError as error:
         st.caption(escape_markdown(str(error)))
         return
-    if st.button(
-        f"Ask again ({format_cost(cost)})",
-        icon=":material/replay:",
-        help="Samples a new answer; the stored one is kept.",
-    ):
-        keys, limits = dict(st.session_state.get("_keys", {})), state.get_budget()
-        metadata = CallMetadata(call["purpose"], "again", call["user_id"], call["step"], call["prompt_version"] or "")
-
-        def work(job: Job) -> str:
-            llm = create_llm(call["model"], store, keys=keys, budget=limits, cancelled=job.cancelled)
-            return llm.complete(messages, **{**options, "draw": time.time_ns(), "metadata": metadata}).text
-
-        state.get_jobs().start(key, "Ask again", work, store=store)
-        st.rerun()
-    if job is not None and job.state == "done":
+    if job is not None:
         st.caption("The new answer. It is recorded as a separate call, the newest in the list.")
-        left, right = st.columns(2)
-        with left:
-            st.caption("Stored")
-            st.code(call["text"] or "", language="json", wrap_lines=True, height=260)
-        with right:
-            st.caption("New sample")
-            st.code(str(job.result), language="json", wrap_lines=True, height=260)
-    elif job is not None and job.error:
-        st.error(escape_markdown(job.error), icon=":material/error:")
+        for place, title, text in zip(st.columns(2), ("Stored", "New sample"), (call["text"], job.result), strict=True):
+            with place:
+                st.caption(title)
+                st.code(str(text or ""), language="json", wrap_lines=True, height=260)
 
 
 def show_export(store: Store) -> None:
@@ -347,9 +345,10 @@ def show_prune(store: Store) -> None:
         if st.button(f"Delete {count:,} calls", icon=":material/delete:", disabled=not count, key="prune-go"):
             store.prune_calls(**conditions)
             was, now = store.vacuum()
-            st.session_state["_pruned"] = (
+            session_keys.PRUNED_MESSAGE.set(
                 f"{count:,} calls were deleted; the file shrank from {was / 1e6:.1f} to {now / 1e6:.1f} MB."
             )
             st.rerun()
-        if "_pruned" in st.session_state:
-            st.success(escape_markdown(st.session_state.pop("_pruned")))
+        message = session_keys.PRUNED_MESSAGE.pop()
+        if message:
+            st.success(escape_markdown(message))

@@ -17,10 +17,10 @@ from lusifer.simulator import SimulatedRating, UserModel
 from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
 from lusifer.simulator.types import Context, Profile, Update
 from lusifer.store import Store
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import profile_view
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money, with_item_noun
-from lusifer.ui.pages.prompts.prompt_editor import Draft
+from lusifer.ui.pages.prompts.draft import Draft
 from lusifer.ui.state import PageContext
 
 MAX_STREAMED_CHARACTERS = 4000
@@ -29,8 +29,10 @@ MAX_STREAMED_CHARACTERS = 4000
 
 @dataclass(frozen=True)
 class DraftRun:
-    """What came of one scratch run. ``update`` or ``ratings``, whichever was asked for; ``about`` is user,
-    step and which of the two."""
+    """What came of one scratch run.
+
+    ``update`` or ``ratings``, whichever was asked for; ``about`` is user, step and which of the two.
+    """
 
     version: str
     model: str
@@ -125,7 +127,7 @@ def show_draft_run(
     """The button that names the price, what comes, and what came before it."""
     kind = "update" if context.batch else "rate"
     key = f"scratch:{state.session_id()}"
-    runs_by_target: dict[tuple[int, int, str], list[DraftRun]] = st.session_state.setdefault("_scratches", {})
+    runs_by_target = session_keys.DRAFT_RUNS.get()
     about = (user, step, kind)
     job = state.get_jobs().get(key)
     if job is not None and job.active:
@@ -133,15 +135,17 @@ def show_draft_run(
         return
     if job is not None:
         if job.state == "done":
-            target_runs = runs_by_target.setdefault(job.result.about, [])
-            target_runs.append(job.result)
-            del target_runs[:-5]
+            about_runs = [*runs_by_target.get(job.result.about, []), job.result][-5:]
+            runs_by_target = runs_by_target | {job.result.about: about_runs}
+            session_keys.DRAFT_RUNS.set(runs_by_target)
         else:
             st.error(escape_markdown(job.error), icon=":material/error:")
         state.get_jobs().discard(key)
     again = st.checkbox("Resample", key="scratch-again", help="Call the model again even if an answer is cached.")
     # A number that no session has used: what is stored is under the small ones.
-    draw = st.session_state.setdefault("_scratch-draw", secrets.randbelow(10**6) + 1) if again else 0
+    if not session_keys.DRAFT_RUN_DRAW.is_set:
+        session_keys.DRAFT_RUN_DRAW.set(secrets.randbelow(10**6) + 1)
+    draw = session_keys.DRAFT_RUN_DRAW.get() if again else 0
     try:
         tag = format_cost(_estimate_run(ctx, draft, store, context, items, draw))
     except LusiferError as error:
@@ -150,7 +154,7 @@ def show_draft_run(
     action = "Write this profile" if context.batch else with_item_noun(f"Rate {len(items)} movies")
     if st.button(f"{action} ({tag})", icon=":material/science:", type="primary"):
         if again:
-            del st.session_state["_scratch-draw"]
+            session_keys.DRAFT_RUN_DRAW.pop()
         draft_copy = replace(draft)  # what is typed from here on is another question
         state.get_jobs().start(
             key,

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
-import streamlit as st
 
 from lusifer import prompts
 from lusifer.datasets.splits import Split, held_out
 from lusifer.datasets.splits import development as development_users
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import RunContext, prompt_comparison, tables
+from lusifer.evaluation import RunContext, prompt_comparison
 from lusifer.evaluation.prompt_comparison import Candidate, Trial
 from lusifer.jobs import Job
 from lusifer.prompts import PromptSet, versions
+from lusifer.runs import tables
 from lusifer.simulator import BUILTIN, Step, label, make_evolution_spec
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate, estimate_users
@@ -265,7 +265,8 @@ def describe_detectable(summary: dict[str, Any]) -> str:
         return "One user gives no confidence intervals; use a larger sample."
     smallest = ", ".join(f"{d:.3f} for {n}" for n, d, _ in detectable)
     return (
-        f"With {summary['users']} users and {summary['rows']} ratings, the minimum detectable difference in RMSE at 80 % power is "
+        f"With {summary['users']} users and {summary['rows']} ratings, the minimum detectable difference in RMSE at "
+        "80 % power is "
         f"{smallest}; smaller ones need a larger sample."
     )
 
@@ -302,12 +303,6 @@ def list_final_checks(ctx: PageContext, store: Store) -> list[dict[str, Any]]:
         for r in store.list_runs(FINAL, limit=500)
         if r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
     ]
-
-
-def offered_models(ctx: PageContext) -> list[str]:
-    """The chosen model first, then what has been listed in this session, then the built-in."""
-    listed: list[str] = st.session_state.get("_models", [])
-    return list(dict.fromkeys([ctx.model, *listed, BUILTIN]))
 
 
 def load_evidence(ctx: PageContext) -> Community | None:

@@ -12,9 +12,9 @@ from lusifer.errors import LusiferError
 from lusifer.prompts import versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.formatting import escape_markdown
-from lusifer.ui.pages.prompts import prompt_editor
+from lusifer.ui.pages.prompts import draft, prompt_editor
 
 MAX_FILE_BYTES = 2_000_000
 """Bytes of the largest prompt file that is read."""
@@ -54,14 +54,14 @@ def show_versions(store: Store) -> None:
             "Note": st.column_config.TextColumn(width="large"),
         },
     )
-    requested = st.query_params.get("version", "")
+    requested = st.query_params.get(session_keys.VERSION, "")
     numbers = [r["number"] for r in rows]
     default_number = labels.get(versions.ACTIVE, numbers[0])
     if re.fullmatch(r"v[0-9]{1,9}", requested) and int(requested[1:]) in numbers:
         default_number = int(requested[1:])
     number = numbers[table_event.selection.rows[0]] if table_event.selection.rows else default_number
     if table_event.selection.rows:
-        st.query_params["version"] = f"v{number}"
+        st.query_params[session_keys.VERSION] = f"v{number}"
     try:
         version = versions.get(store, number)
     except LusiferError as error:
@@ -94,8 +94,8 @@ def _show_actions(store: Store, version: PromptVersion, labels: dict[str, int]) 
                     versions.move_label(store, label, version.number)
                     st.rerun()
         if st.button("Edit a copy", icon=":material/edit:"):
-            prompt_editor.start_draft(version)
-            st.session_state["_lab-view"] = "Edit"
+            draft.start_draft(version)
+            session_keys.request_value(session_keys.PROMPTS_VIEW, session_keys.EDIT)
             st.rerun()
         st.download_button(
             "Export",
@@ -174,9 +174,9 @@ def _import_version(store: Store) -> None:
     file = st.file_uploader("Import a prompt file", type="json", key="prompt-file", max_upload_size=2)
     if file is None:
         return
-    session_key = f"_imported-{file.file_id}"
-    if session_key in st.session_state:
-        st.success(f"Imported as {st.session_state[session_key]}.")
+    imported = session_keys.imported_version(file.file_id)
+    if imported.is_set:
+        st.success(f"Imported as {imported.get()}.")
         return
     try:
         version = versions.save(
@@ -188,5 +188,5 @@ def _import_version(store: Store) -> None:
     except LusiferError as error:
         state.show_error(error)
         return
-    st.session_state[session_key] = version.name
+    imported.set(version.name)
     st.rerun()

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.charts import rating_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import RunContext
 from lusifer.evaluation.comparison import threshold
@@ -28,8 +29,9 @@ from lusifer.simulator.calibration import (
 from lusifer.simulator.community import Community
 from lusifer.store import Store
 from lusifer.ui import state
+from lusifer.ui.components import item_picker
 from lusifer.ui.components.job_panel import show_progress
-from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
 PART_NAMES = {
@@ -74,7 +76,8 @@ def learn_calibration(ctx: PageContext) -> tuple[Calibrator, Community] | None:
             escape_markdown(job.error)
             if ctx.builtin
             else "No calibration yet: it is fitted on forecasts, and needs at least "
-            f"{MIN_FORECASTS} of this model. Compute the evolutions of a few users, or run a comparison on the Accuracy page."
+            f"{MIN_FORECASTS} of this model. Compute the evolutions of a few users, or run a comparison on the "
+            "Accuracy page."
         )
         return None
     return job.result, community
@@ -107,8 +110,10 @@ def calibrated_table(
     calibrator: Calibrator,
     community: Community,
 ) -> pd.DataFrame:
-    """Calibrated ratings of movies outside the training part: index item id, ``calibrated``, ``high``
-    (probability of a rating in the top quarter of the scale) and every part."""
+    """Calibrated ratings of movies outside the training set.
+
+    Index item id; ``calibrated``, ``high`` (probability of a rating in the top quarter of the scale) and every part.
+    """
     trained = set(ctx.split.train.of_user(user).item.tolist())
     # A rating that is in the training part is known to the offsets: its calibration would be no guess.
     rows = [r for r in ratings if r.item_id not in trained and r.expected is not None]
@@ -135,3 +140,31 @@ def calibrated_table(
         },
         index=pd.Index(answers.item, name="item_id"),
     )
+
+
+def show_breakdown(ctx: PageContext, corrected: pd.DataFrame, calibrator: Calibrator, community: Community) -> None:
+    """The terms of one calibrated rating, which a person chooses."""
+    with st.container(border=True):
+        st.subheader("Breakdown of a calibrated rating", icon=":material/waterfall_chart:")
+        movie = st.selectbox(
+            with_item_noun("Movie"),
+            [int(i) for i in corrected.index],
+            key="taken_apart",
+            format_func=lambda i: item_picker.item_label(ctx, i),
+        )
+        movie = movie if movie in corrected.index else int(corrected.index[0])
+        components = corrected.loc[movie].to_dict()
+        named = {
+            with_item_noun(PART_NAMES[p]): float(components[p])
+            for p in PARTS
+            if p in {"base", "user", "movie", "persona"} or abs(components[p]) > 1e-9
+        }
+        st.plotly_chart(
+            rating_charts.waterfall(named, "Calibrated"),
+            alt=f"Terms of the calibrated rating of {ctx.dataset.item(movie).title}",
+        )
+        st.caption(
+            f"Probability of {threshold(ctx.dataset.scale):g} or more: {components['high']:.0%}. The terms add up exactly. "
+            f"Learned from {calibrator.rows:,} forecasts of the training set; community evidence is "
+            f"{'included' if community.has_factorization else 'off (switch it on in the sidebar)'}."
+        )

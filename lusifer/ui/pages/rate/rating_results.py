@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
+from lusifer.charts import rating_charts
 from lusifer.evaluation import scores
 from lusifer.jobs import Job
 from lusifer.simulator import EvolutionSpec, SimulatedRating, Step, rate_items
@@ -14,6 +16,7 @@ from lusifer.simulator.community import Community
 from lusifer.simulator.types import Context
 from lusifer.store import Store
 from lusifer.ui.components.posters import poster_url
+from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
 EXPECTATION_SOURCES = {
@@ -96,3 +99,74 @@ def error_summary(rows: pd.DataFrame) -> dict[str, float] | None:
     if fit.empty:
         return None
     return {"n": float(len(fit)), **scores(fit["expected"], fit["true"])}
+
+
+def show_results(ctx: PageContext, rows: pd.DataFrame) -> None:
+    """The error over the user's test items, the table of all answers, and their chart."""
+    total = error_summary(rows)
+    failed = int(rows["expected"].isna().sum())
+    if total:
+        with st.grid(4, min_column_width=140):
+            st.metric(with_item_noun("Test movies"), f"{total['n']:.0f}")
+            st.metric("RMSE", f"{total['rmse']:.2f}", help="Root mean squared error; lower is better.")
+            st.metric("MAE", f"{total['mae']:.2f}", help="Mean absolute error; lower is better.")
+            st.metric(
+                "Pearson",
+                f"{total['pearson']:.2f}" if np.isfinite(total["pearson"]) else "–",
+                help="Correlation of expected and actual ratings; needs at least two different ratings.",
+            )
+    else:
+        st.caption(with_item_noun("None of these movies is in this user's test set, so there is no error to report."))
+    if failed:
+        st.warning(
+            f"{failed} ratings are missing; the Reason column says why. They are not imputed.",
+            icon=":material/warning:",
+        )
+    seen = int((rows["part"] == "training").sum())
+    if seen:
+        st.caption(
+            f"{seen} of them are in the training set: the simulator may have seen their ratings, so they do not count."
+        )
+
+    with st.grid(2, min_column_width=420, gap="medium"):
+        st.dataframe(
+            informative_columns(rows, ctx.builtin),
+            hide_index=True,
+            alt="Simulated ratings with reasons",
+            height="auto" if len(rows) <= 15 else 560,
+            column_config={
+                "poster": st.column_config.ImageColumn("", width=45),
+                "spread": st.column_config.NumberColumn(
+                    "Std", format="%.2f", width="small", help="Standard deviation of the predicted rating."
+                ),
+                "how": st.column_config.TextColumn("Expected from", help="How the expected rating was computed."),
+                "title": st.column_config.TextColumn(with_item_noun("Movie"), pinned=True, width="medium"),
+                "rating": st.column_config.NumberColumn("Rating", format="%.3g", width="small"),
+                "expected": st.column_config.NumberColumn("Expected", format="%.2f", width="small"),
+                "calibrated": st.column_config.NumberColumn(
+                    "Calibrated",
+                    format="%.2f",
+                    width="small",
+                    help=with_item_noun(
+                        "Corrected by user, movie and model terms learned on the training set; see the breakdown below."
+                    ),
+                ),
+                "true": st.column_config.NumberColumn("True", format="%.3g", width="small"),
+                "part": st.column_config.TextColumn("Part", width="small"),
+                "off": st.column_config.NumberColumn("Error", format="%+.2f", width="small"),
+                "reason": st.column_config.TextColumn("Reason", width="large"),
+            },
+        )
+        st.plotly_chart(
+            rating_charts.expected_vs_true(rows.head(40), (ctx.dataset.scale.lowest, ctx.dataset.scale.highest)),
+            alt=with_item_noun("Expected and actual rating of each movie"),
+        )
+
+
+def show_reasons(rows: pd.DataFrame, limit: int = 20) -> None:
+    """The first ratings with the reasons that were given."""
+    st.subheader("Reasons", icon=":material/format_quote:")
+    for row in rows.head(limit).to_dict("records"):
+        rating_text = "no rating" if np.isnan(row["expected"]) else f"{row['rating']:g} ({row['expected']:.2f})"
+        truth = f", actual {row['true']:g}" if np.isfinite(row["true"]) else ""
+        st.markdown(f"**{escape_markdown(row['title'])}** · {rating_text}{truth}  \n{escape_markdown(row['reason'])}")

@@ -14,8 +14,8 @@ from lusifer.jobs import Job
 from lusifer.simulator import label
 from lusifer.simulator.community import Community
 from lusifer.store import Store
-from lusifer.ui.components import run_picker, user_sample
-from lusifer.ui.formatting import escape_markdown, to_safe_csv
+from lusifer.ui.components import downloads, run_picker, user_sample
+from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.state import PageContext
 
 KIND = "fidelity"
@@ -142,8 +142,10 @@ def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
     summary = run["summary"]
     st.markdown(f"**{verdict_sentence(summary)}**")
     st.caption(
-        f"{escape_markdown(label(run['model']))}: {summary['users']} users, {summary['rows']:,} ratings of the test set, seed {run['seed']}. "
-        "★ marks the closest; brackets show 95 % confidence intervals over users. ↑ higher is better, ↓ lower is better."
+        f"{escape_markdown(label(run['model']))}: {summary['users']} users, {summary['rows']:,} ratings of the test "
+        f"set, seed {run['seed']}. "
+        "★ marks the closest; brackets show 95 % confidence intervals over users. ↑ higher is better, ↓ lower is "
+        "better."
     )
     for note in summary.get("notes", []):
         st.caption(escape_markdown(note))
@@ -166,7 +168,8 @@ def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
         with st.container():
             st.markdown("**Most telling features**")
             st.caption(
-                "A classifier separates simulated from real users, with one row per user; an AUC of 0.5 is chance level. Its most important features:"
+                "A classifier separates simulated from real users, with one row per user; an AUC of 0.5 is chance "
+                "level. Its most important features:"
             )
             for name, row in summary["simulators"].items():
                 clues = ", ".join(f"{n} ({v:.2f})" for n, v in row["clues"]) or "none in particular"
@@ -175,13 +178,7 @@ def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
                 )
     with st.expander("Definitions of the measures", icon=":material/help:"):
         st.markdown("\n".join(f"- **{title}**: {description}" for title, _, description in fidelity.MEASURES.values()))
-    st.download_button(
-        "Table as CSV",
-        to_safe_csv(table.rename(columns=EXPORT_TITLES)),
-        f"{run['id']}.csv",
-        "text/csv",
-        icon=":material/download:",
-    )
+    downloads.show_csv_button("Table as CSV", table.rename(columns=EXPORT_TITLES), f"{run['id']}.csv")
 
 
 def finished_realism_runs(ctx: PageContext, store: Store | None) -> list[dict[str, Any]]:

@@ -6,19 +6,20 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
 from lusifer.simulator.evolution import DEFAULT_HISTORY, rated_rows
 from lusifer.simulator.taste import measure_tastes, user_mean
+from lusifer.ui.caching import HASHES
 from lusifer.ui.state import PageContext
 
 MAX_ROWS = 2000
 """Rows of the table that a browser is sent: filters find the others."""
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def user_table(_ctx: PageContext, dataset_hash: str) -> pd.DataFrame:
-    """One row a user: demographics, activity, mean, favourite genre, span. Shared by all sessions: not to be
-    written to."""
-    data = _ctx.dataset
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=HASHES)
+def user_table(data: Dataset) -> pd.DataFrame:
+    """One row a user: demographics, activity, mean, favourite genre, span. Shared by all sessions: never written to."""
     frame = data.users.join(data.user_stats.drop(columns="histogram"), how="left")
     frame["ratings"] = frame["ratings"].fillna(0).astype(int)
     frame["days"] = (frame["last"] - frame["first"]) / 86400
@@ -36,16 +37,16 @@ def add_histograms(ctx: PageContext, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(histogram=pd.Series(shares, index=rows.index, dtype=object))
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def column_values(_ctx: PageContext, dataset_hash: str, column: str) -> list[str]:
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASHES)
+def column_values(data: Dataset, column: str) -> list[str]:
     """Every value of a column of `table`, in order."""
-    return sorted(str(v) for v in user_table(_ctx, dataset_hash)[column].dropna().unique())
+    return sorted(str(v) for v in user_table(data)[column].dropna().unique())
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def known_demographics(_ctx: PageContext, dataset_hash: str) -> list[str]:
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASHES)
+def known_demographics(data: Dataset) -> list[str]:
     """Which of age, gender and occupation are known of anybody."""
-    people = _ctx.dataset.users
+    people = data.users
     is_known = {"age": people["age"].notna()}
     is_known |= {c: people[c].notna() & (people[c] != "") for c in ("gender", "occupation")}
     return [c for c, known in is_known.items() if known.any()]
@@ -91,20 +92,21 @@ def rating_history(ctx: PageContext, user: int) -> pd.DataFrame:
     return frame
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def overall_shares(_ctx: PageContext, dataset_hash: str, split: str) -> list[float]:
-    """Everybody's share of each rating in the training set."""
-    scale = _ctx.dataset.scale
-    rating = _ctx.split.train.rating
-    return [float(np.mean(np.abs(rating - v) < 1e-6)) for v in scale.values]
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASHES)
+def _overall_shares(data: Dataset, split: Split) -> list[float]:
+    return _rating_shares(split.train.rating, data.scale.values)
+
+
+def _rating_shares(ratings: np.ndarray, values: np.ndarray) -> list[float]:
+    """The share of each rating of the scale; zeros where there is none."""
+    return [float(np.mean(np.abs(ratings - v) < 1e-6)) if len(ratings) else 0.0 for v in values]
 
 
 def rating_distribution(ctx: PageContext, user: int) -> pd.DataFrame:
     """This user's and everybody's share of each rating, over the training part."""
     scale = ctx.dataset.scale
-    rating = ctx.split.train.of_user(user).rating
-    user_shares = [float(np.mean(np.abs(rating - v) < 1e-6)) if len(rating) else 0.0 for v in scale.values]
-    everybody = overall_shares(ctx, ctx.dataset.hash, ctx.split.name)
+    user_shares = _rating_shares(ctx.split.train.of_user(user).rating, scale.values)
+    everybody = _overall_shares(ctx.dataset, ctx.split)
     return pd.DataFrame({"rating": scale.values, "this user": user_shares, "everybody": everybody})
 
 

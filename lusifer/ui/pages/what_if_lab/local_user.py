@@ -13,15 +13,19 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
 from lusifer.evaluation import scores
 from lusifer.simulator import Step, rate_items, run_evolution
 from lusifer.simulator.estimate import estimate_rating
-from lusifer.simulator.evolution import context_after, initial_context
+from lusifer.simulator.evolution import context_after
 from lusifer.simulator.whatif import with_local_user
 from lusifer.store import Store
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
+from lusifer.ui.caching import HASHES
 from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
+from lusifer.ui.components.downloads import show_json_button
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
@@ -57,17 +61,17 @@ def show_local_user(ctx: PageContext, store: Store) -> None:
 def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
     people = store.list_local_users(ctx.dataset.hash)
     if settings.is_public():  # strangers see nobody but themselves, as long as their session lasts
-        own: set[int] = st.session_state.setdefault("_own-people", set())
-        people = [p for p in people if p["id"] in own]
+        people = [p for p in people if p["id"] in session_keys.OWN_LOCAL_USERS.get()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if people:
             ids = [p["id"] for p in people]
             names = {p["id"]: f"{p['name']} ({p['ratings']} ratings)" for p in people}
-            if st.session_state.get("you") not in ids:
-                st.session_state["you"] = st.session_state.pop("_you", ids[0])
-            elif "_you" in st.session_state:
-                st.session_state["you"] = st.session_state.pop("_you")
-            user = st.selectbox("You are", ids, key="you", format_func=lambda i: names.get(i, "?"), width=260)
+            session_keys.apply_request(session_keys.LOCAL_USER)
+            if st.session_state.get(session_keys.LOCAL_USER) not in ids:
+                st.session_state[session_keys.LOCAL_USER] = ids[0]
+            user = st.selectbox(
+                "You are", ids, key=session_keys.LOCAL_USER, format_func=lambda i: names.get(i, "?"), width=260
+            )
         else:
             user = None
         with st.popover("New user", icon=":material/person_add:"):
@@ -76,15 +80,13 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
                     "Name or nickname", max_chars=40, help="Stored only in the database of this machine."
                 )
                 if st.form_submit_button("Start") and name.strip():
-                    new_user = store.add_local_user(ctx.dataset.hash, name.strip())
-                    st.session_state["_you"] = new_user
-                    st.session_state.setdefault("_own-people", set()).add(new_user)
-                    st.rerun()
+                    _become(store.add_local_user(ctx.dataset.hash, name.strip()))
             _import_ratings(ctx, store)
     if user is None:
         st.info(
             with_item_noun(
-                "Press “New user”, enter a name, and rate ten movies that you know. Your ratings stay in the database of "
+                "Press “New user”, enter a name, and rate ten movies that you know. Your ratings stay in the "
+                "database of "
                 "this machine; you can export and delete them."
             ),
             icon=":material/person_add:",
@@ -92,13 +94,13 @@ def _pick_local_user(ctx: PageContext, store: Store) -> int | None:
     return user
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _widely_known_items(_ctx: PageContext, dataset_hash: str, split: str) -> list[int]:
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASHES)
+def _widely_known_items(data: Dataset, split: Split) -> list[int]:
     """Movies that many know, not all of one genre: by count, each genre in turn."""
-    counts = item_picker.item_popularity(_ctx, dataset_hash, split)
+    counts = item_picker.item_popularity(split)
     by_genre: dict[str, list[int]] = {}
     for item in counts.index[:600].tolist():
-        for genre in _ctx.dataset.item(int(item)).genres[:1]:
+        for genre in data.item(int(item)).genres[:1]:
             by_genre.setdefault(genre, []).append(int(item))
     items: list[int] = []
     while by_genre and len(items) < 300:
@@ -120,22 +122,19 @@ def _offer_items(ctx: PageContext, store: Store, user: int, rated: list[Any]) ->
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.subheader("Rate movies that you know", icon=":material/star:", width="stretch")
             text = st.text_input("Search titles", key="you-search", type="search", width=240, live=True)
-            skip = st.session_state.setdefault("_you-skip", 0)
+            skip = session_keys.OFFERED_ITEMS_SKIPPED.get()
             if st.button(
                 "Show others",
                 icon=":material/refresh:",
                 help=with_item_noun("Skip movies that you don't know."),
             ):
-                skip = st.session_state["_you-skip"] = skip + ITEMS_SHOWN
+                skip += ITEMS_SHOWN
+                session_keys.OFFERED_ITEMS_SKIPPED.set(skip)
         done = {i for i, *_ in rated}
         if text:
             ids = item_picker.search_items(ctx, text, [], None)[:ITEMS_SHOWN]
         else:
-            known = [
-                i
-                for i in _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
-                if i not in done and not _is_reserved(i)
-            ]
+            known = [i for i in _widely_known_items(ctx.dataset, ctx.split) if i not in done and not _is_reserved(i)]
             start = skip % max(len(known), 1)
             ids = known[start : start + ITEMS_SHOWN]
         if not ids:
@@ -175,7 +174,7 @@ def _show_rating_cards(
                 if picture:
                     st.image(picture, width=92, alt=f"Poster of {item.title}")
                 st.markdown(f"**{escape_markdown(item.title)}**  \n:small[{escape_markdown(', '.join(item.genres))}]")
-                key = f"you-{user}-{place}-{item_id}"
+                key = f"{session_keys.local_user_fields(user)}{place}-{item_id}"
                 st.session_state[key] = ratings.get(item_id)
                 st.segmented_control(
                     f"Your rating of {item.title}",
@@ -215,7 +214,7 @@ def _show_profile(ctx: PageContext, user: int) -> list[Step]:
         key=f"you-step-{user}-{len(steps)}",
     )
     step = steps[number - 1]
-    before = steps[number - 2].profile if number > 1 else initial_context(ctx.dataset, ctx.split, user).profile
+    before = evolution_runner.profile_before(ctx, user, steps, number)
     st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
     with st.grid(2, min_column_width=420, gap="medium"):
         with st.container():
@@ -262,7 +261,8 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
             mean_rating = ctx.split.train.mean
             naive = float(np.sqrt(np.mean([(r - mean_rating) ** 2 for _, r, _ in answered])))
             st.caption(
-                f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give {naive:.2f}."
+                f"RMSE {error['rmse']:.2f}; always predicting {mean_rating:.2f}, the mean of all ratings, would give "
+                f"{naive:.2f}."
             )
         st.dataframe(
             table,
@@ -277,7 +277,7 @@ def _show_predictions(ctx: PageContext, store: Store, user: int, steps: list[Ste
 
 def _predict_next(ctx: PageContext, store: Store, user: int, steps: list[Step], met: set[int]) -> None:
     """Predict the next ten and keep that, so that it is on record before they are rated."""
-    known = _widely_known_items(ctx, ctx.dataset.hash, ctx.split.name)
+    known = _widely_known_items(ctx.dataset, ctx.split)
     ids = [i for i in known if i not in met and _is_reserved(i)][:ITEMS_PREDICTED]
     if not ids:
         st.caption("You have rated all movies reserved for this.")
@@ -323,16 +323,11 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
                 for i, r, t, p in rated
             ],
         }
-        st.download_button(
-            "Export my ratings",
-            json.dumps(export, ensure_ascii=False, indent=1),
-            "my-ratings.json",
-            "application/json",
-            icon=":material/download:",
-        )
+        show_json_button("Export my ratings", export, "my-ratings.json")
         with st.popover("Delete my data", icon=":material/delete_forever:"):
             st.markdown(
-                "Deletes your ratings, profiles and all LLM calls about you from this database. Export them first if you want to keep them."
+                "Deletes your ratings, profiles and all LLM calls about you from this database. Export them first if "
+                "you want to keep them."
             )
             if st.button(
                 f"Delete {escape_markdown(name)}",
@@ -343,16 +338,17 @@ def _show_export_and_erase(ctx: PageContext, store: Store, user: int, rated: lis
                 store.delete_local_user(user)
                 with suppress(StoreError):  # another process is writing: the pages go with the next vacuum
                     store.vacuum()
-                for key in [k for k in st.session_state if str(k).startswith(f"you-{user}-")]:
+                fields = session_keys.local_user_fields(user)
+                for key in [k for k in st.session_state if str(k).startswith(fields)]:
                     del st.session_state[key]
                 st.rerun()
 
 
 def _import_ratings(ctx: PageContext, store: Store) -> None:
     file = st.file_uploader("Or import an export", type="json", key="you-file", max_upload_size=2)
-    if file is None or st.session_state.get("_you-file") == file.file_id:
+    if file is None or session_keys.LOCAL_USER_FILE.get() == file.file_id:
         return
-    st.session_state["_you-file"] = file.file_id
+    session_keys.LOCAL_USER_FILE.set(file.file_id)
     try:
         export = json.loads(file.getvalue().decode("utf-8", "replace"))
         rows = [
@@ -368,8 +364,13 @@ def _import_ratings(ctx: PageContext, store: Store) -> None:
         st.error(escape_markdown(f"The file can't be imported: {error}."), icon=":material/error:")
         return
     user = store.add_local_user(ctx.dataset.hash, name)
-    st.session_state.setdefault("_own-people", set()).add(user)
     for item, rating, timestamp, predicted in rows:
         store.save_local_rating(user, item, rating, timestamp, predicted if isinstance(predicted, float) else None)
-    st.session_state["_you"] = user
+    _become(user)
+
+
+def _become(user: int) -> None:
+    """Go on as a local user that this session has made."""
+    session_keys.request_value(session_keys.LOCAL_USER, user)
+    session_keys.OWN_LOCAL_USERS.set(session_keys.OWN_LOCAL_USERS.get() | {user})
     st.rerun()

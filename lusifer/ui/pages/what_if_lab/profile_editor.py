@@ -16,12 +16,11 @@ from lusifer.simulator.edited import profile_of, rate_edited
 from lusifer.simulator.estimate import Estimate, estimate_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.types import SECTIONS, Profile
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import item_picker, profile_view
 from lusifer.ui.components.evolution_runner import load_all_steps
 from lusifer.ui.components.paid_work import run_or_offer
 from lusifer.ui.formatting import with_item_noun
-from lusifer.ui.pages.prompts import prompt_editor
 from lusifer.ui.pages.what_if_lab.rating_shifts import show_rating_shifts
 from lusifer.ui.state import PageContext
 
@@ -41,7 +40,8 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
             else ""
         )
     )
-    epoch = st.session_state.setdefault(f"_edit-epoch-{user}", 0)
+    edits = session_keys.profile_edits(user)
+    epoch = edits.get()
     headings = list(SECTIONS.values())
     rows = pd.DataFrame(
         [(SECTIONS[s], b.text) for s in SECTIONS for b in real.section(s)], columns=["Section", "Statement"]
@@ -60,7 +60,7 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
     )
     with st.container(horizontal=True):
         if st.button("Start over", icon=":material/undo:"):
-            st.session_state[f"_edit-epoch-{user}"] = epoch + 1
+            edits.set(epoch + 1)
             st.rerun()
         name = st.text_input(
             "Add a liking",
@@ -85,12 +85,8 @@ def show_profile_editor(ctx: PageContext, user: int) -> None:
         st.markdown("**Your changes**")
         profile_view.show_profile(real, edited, only_changes=True)
     with right:
-        first = [i.id for i in prompt_editor.preview_items(ctx, user)]
-        more = [
-            i
-            for i in item_picker.item_popularity(ctx, ctx.dataset.hash, ctx.split.name).index[:400].tolist()
-            if i not in first
-        ]
+        first = [i.id for i in item_picker.items_to_predict(ctx, user)]
+        more = [i for i in item_picker.item_popularity(ctx.split).index[:400].tolist() if i not in first]
         ids = st.multiselect(
             with_item_noun("Movies"),
             [*first, *more],

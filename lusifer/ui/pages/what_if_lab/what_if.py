@@ -14,11 +14,10 @@ from lusifer.simulator.estimate import Estimate, estimate_evolution, estimate_ra
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.whatif import Consequence, alter_history, compare_evolutions
 from lusifer.ui import state
-from lusifer.ui.components import profile_view
+from lusifer.ui.components import item_picker, profile_view
 from lusifer.ui.components.evolution_runner import load_all_steps
 from lusifer.ui.components.paid_work import run_or_offer
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.prompts import prompt_editor
 from lusifer.ui.pages.what_if_lab.rating_shifts import show_rating_shifts
 from lusifer.ui.state import PageContext
 
@@ -98,7 +97,7 @@ def show_what_if(ctx: PageContext, user: int) -> None:
         without=without,
     )
     altered_ctx = replace(plain_ctx, split=split)
-    store, items = state.open_store(), prompt_editor.preview_items(ctx, user)
+    store, items = state.open_store(), item_picker.items_to_predict(ctx, user)
     spec, real_spec = altered_ctx.evolution_spec(user), plain_ctx.evolution_spec(user)
 
     def cost() -> Estimate:
@@ -155,7 +154,8 @@ def _show_consequence(effect: Consequence) -> None:
         else:
             share = "No statement of the final profile cites it"
         st.markdown(
-            f"{share}; {effect.others_moved} of the {effect.others} others changed; {effect.moved_ratings} of {len(effect.ratings)} ratings changed."
+            f"{share}; {effect.others_moved} of the {effect.others} others changed; {effect.moved_ratings} of "
+            f"{len(effect.ratings)} ratings changed."
         )
         if effect.cited and effect.cited_moved == 0:
             st.markdown(":orange-badge[:material/warning: The stated reason is not what the profile depends on here.]")

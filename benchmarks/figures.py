@@ -1,0 +1,38 @@
+"""Figures that the documentation quotes: benchmarks write them to ``docs/figures.json``.
+
+Run a benchmark with ``--write-figures`` to measure its figures again, then ``python docs/fill_figures.py`` to bring
+them into the texts. Figures are kept as they are printed (``0.888``), so that text and file can be compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+PATH = Path(__file__).resolve().parent.parent / "docs" / "figures.json"
+OPTION = "--write-figures"
+
+
+def take_option(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """The other arguments of a benchmark, and whether its figures are to be written."""
+    return [a for a in arguments if a != OPTION], OPTION in arguments
+
+
+def write_figures(benchmark: str, figures: Mapping[str, str], path: Path = PATH) -> None:
+    """Write what a benchmark measured; figures that it did not measure this time stay as they are.
+
+    Args:
+        benchmark: the module's name, under which its figures are named (``accuracy`` gives ``accuracy.u1.fm``).
+        figures: printed values by name.
+        path: the file of figures.
+    """
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    before = known.get(benchmark, {}).get("figures", {})
+    known[benchmark] = {
+        "command": f"python -m benchmarks.{benchmark} {OPTION}",
+        "measured": datetime.now(UTC).date().isoformat(),
+        "figures": dict(sorted({**before, **figures}.items())),
+    }
+    path.write_text(json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

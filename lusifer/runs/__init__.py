@@ -1,0 +1,1 @@
+"""Recorded runs: one way to start, follow, finish, list and export every kind of computation."""

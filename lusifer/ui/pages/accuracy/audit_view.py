@@ -1,0 +1,97 @@
+"""The audit of a comparison's evolutions: which statements the ratings support, and whether changes help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lusifer.store import Store
+from lusifer.ui import formatting, page_registry
+from lusifer.ui.components import claim_audit, job_panel, profile_view, user_picker
+from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.pages.accuracy import accuracy_tables, validity_run
+from lusifer.ui.state import PageContext
+
+MAX_CLAIMS = 15
+
+
+def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
+    """Statements that the ratings do not bear out, and whether a stated change helps to predict."""
+    if not validity_run.is_same_model(ctx, run):
+        st.caption(
+            f"This run was made with {escape_markdown(str(run['model']))}, version "
+            f"{escape_markdown(str(run['model_version']))}. Choose that model and its prompts in the sidebar to see "
+            "its "
+            "statements."
+        )
+        return
+    whole = accuracy_tables.load_predictions(run["id"])
+    if whole is not None and len(whole) > len(rows):
+        st.caption("The filter does not apply here: whole evolutions are audited.")
+        rows = whole
+    steps = validity_run.stored_evolutions(ctx, [int(u) for u in rows["user_id"].unique()])
+    if not steps:
+        st.caption("The evolutions of this run are not stored for the model chosen in the sidebar.")
+        return
+    claims = [(u, c) for u, user_steps in steps.items() for c in claim_audit.user_claims(ctx, u, user_steps)]
+    kinds = {"change": "Stated changes", "bullet": "New statements", "explanation": "Explanations"}
+    counted = pd.DataFrame(
+        [
+            (title, *(sum(c.kind == kind and c.verdict == v for _, c in claims) for v in profile_view.VERDICT_BADGES))
+            for kind, title in kinds.items()
+        ],
+        columns=["", "Supported", "Not supported", "Not checkable"],
+    )
+    st.dataframe(counted, hide_index=True, alt="Claims by kind and verdict")
+    st.markdown("**Does a stated change help?** Each next batch is forecast again from the profile before the change.")
+    cost = "" if ctx.builtin else f" ({formatting.format_cost(validity_run.estimate_validity(ctx, steps, store))})"
+    job = job_panel.offer_job(
+        f"validity:{run['id']}:{ctx.model}:{ctx.prompts}",
+        "Predictive validity",
+        lambda j: validity_run.measure_validity(j, ctx, steps, store, run["id"]),
+        f"Measure predictive validity{cost}",
+        store=store,
+        icon=":material/science:",
+    )
+    if job is not None:
+        _show_validity(job.result)
+    wrong = [(u, c) for u, c in claims if c.verdict == "not borne out"]
+    if wrong:
+        st.subheader("Not supported", icon=":material/cancel:")
+    for user, claim in wrong[:MAX_CLAIMS]:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{escape_markdown(claim.text)}  \n:small[{escape_markdown(claim.why)}]")
+            page_registry.show_page_link(
+                "evolution",
+                f"User {user}, step {claim.step}",
+                user_picker.link_parameters(user, claim.step),
+            )
+    if len(wrong) > MAX_CLAIMS:
+        st.caption(f"{len(wrong) - MAX_CLAIMS} more; see the Evolution page.")
+
+
+def _show_validity(validity: Any) -> None:
+    if validity is None:
+        st.caption(with_item_noun("No change named an aspect of a later movie, so there is nothing to measure."))
+        return
+    with st.grid(3, min_column_width=200):
+        for title, i in (
+            ("Gain on affected items", validity.stated),
+            ("Gain on other items", validity.others),
+            ("Difference", validity.difference),
+        ):
+            st.metric(title, f"{i.value:+.3f}", help=f"95 % interval {i.low:+.3f} to {i.high:+.3f}, over users.")
+    low, high = validity.difference.low, validity.difference.high
+    words = (
+        "The change helped more on the items that it names."
+        if low > 0
+        else "The change helped less on the items that it names than on others."
+        if high < 0
+        else "No significant difference between affected and other items (the interval includes 0)."
+    )
+    st.caption(
+        f"Reduction in squared error (stars²) from the profile after a change, on {validity.movies[0]:,} and "
+        f"{validity.movies[1]:,} forecasts. {words}"
+    )

@@ -1,0 +1,140 @@
+"""The leaderboard of a comparison: its filter, its table, its charts, and what the model adds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer.charts import accuracy_charts
+from lusifer.evaluation import SIMULATOR
+from lusifer.simulator import BUILTIN
+from lusifer.ui.components import predictor_titles
+from lusifer.ui.formatting import escape_markdown, format_spent, with_item_noun
+from lusifer.ui.pages.accuracy import accuracy_tables
+from lusifer.ui.state import PageContext
+
+
+def show_filters(ctx: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """What the person lets through, for every figure and chart below; and a name for it."""
+    with st.popover("Filter", icon=":material/filter_alt:", help="Applies to everything below."):
+        spans = {}
+        for column, title in (
+            ("activity", "User's training ratings"),
+            ("popularity", with_item_noun("Movie's training ratings")),
+        ):
+            low, high = int(rows[column].min()), int(rows[column].max())
+            spans[column] = (low, high)
+            if low < high:
+                spans[column] = st.slider(title, low, high, (low, high), key=f"filter-{column}")
+        genres = st.multiselect("Genres (any of them)", ctx.dataset.genres, key="filter-genres")
+        levels = sorted(rows["rating"].unique().tolist())
+        true = st.pills(
+            "Actual rating", levels, selection_mode="multi", key="filter-true", format_func=lambda v: f"{v:g}"
+        )
+    passing = accuracy_tables.filter_rows(rows, ctx, spans["activity"], spans["popularity"], genres, true or [])
+    if len(passing) < len(rows):
+        st.caption(
+            f":material/filter_alt: {len(passing):,} of {len(rows):,} ratings match the filter. The summary above and "
+            "the columns Faithful, Answered and Seconds are for the whole run."
+        )
+    return passing, repr((spans, sorted(genres), sorted(true or [])))
+
+
+def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
+    """The table in its three groups, every measure a column."""
+    table = accuracy_tables.metric_columns(frame)
+    usage = summary.get("usage") or {}
+    if usage.get("made") or usage.get("cached"):
+        is_simulator = frame["name"].isin(predictor_titles.SIMULATORS)
+        table["Tokens"] = np.where(is_simulator, usage["tokens"], np.nan)
+        table["Price"] = np.where(is_simulator, format_spent(usage), "")
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        table,
+        hide_index=True,
+        alt="Errors of all predictors with intervals",
+        height="content",
+        column_config={
+            "group": st.column_config.TextColumn("Group"),
+            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=245),
+            "R²": number(format="%.3f", width="small"),
+            "Spearman": number(format="%.3f", width="small", help="Rank correlation."),
+            "Within user": number(
+                format="%.3f",
+                width="small",
+                help=with_item_noun("Mean of the per-user correlations: does it rank a user's movies correctly?"),
+            ),
+            "Exact": number(
+                format="percent", width="small", help="Share of predictions that are correct when rounded to the scale."
+            ),
+            "Off by one": number(
+                format="percent", width="small", help="Share of predictions at most one step off when rounded."
+            ),
+            "RMSE rounded": number(
+                format="%.3f",
+                width="small",
+                help="RMSE of predictions rounded to the scale, as in the published baselines.",
+            ),
+            "Faithful": number(
+                format="percent",
+                width="small",
+                help="Share of the profile's checkable statements that are supported by the ratings.",
+            ),
+            "Answered": number(format="percent", width="small"),
+            "Seconds": number(format="%.2f", width="small"),
+            "Tokens": number(format="localized", width="small", help="Of this run, all simulator rows together."),
+        },
+    )
+    checked = (summary.get("audit") or {}).get(SIMULATOR)
+    if checked and checked["faithfulness"] is not None:
+        parts = [
+            f"Audit of the model alone: {checked['borne_out']:,} statements supported, "
+            f"{checked['not_borne_out']:,} not supported, {checked['untold']:,} not checkable"
+        ]
+        if checked["stability"] is not None:
+            parts.append(
+                f"{checked['stability']:.0%} of the statements outside the stated changes stayed word for word"
+            )
+        if checked["repetition"] is not None:
+            parts.append(f"{checked['repetition']:.0%} of later steps repeat an earlier explanation or statement.")
+        st.caption("; ".join(parts))
+
+
+def show_charts(frame: pd.DataFrame) -> None:
+    """The three main measures with their intervals."""
+    small = frame.assign(predictor=[predictor_titles.short_title(n) for n in frame["name"]])
+    with st.grid(3, min_column_width=270, gap="medium"):
+        for metric, title, note in (
+            ("rmse", "RMSE (lower is better)", "RMSE"),
+            ("mae", "MAE (lower is better)", "MAE"),
+            ("pearson", "Pearson (higher is better)", "Pearson correlation"),
+        ):
+            st.plotly_chart(
+                accuracy_charts.leaderboard(small, metric, title),
+                key=f"chart-{metric}",
+                alt=f"{note} of all predictors with 95 percent intervals",
+            )
+
+
+def show_contributions(run: dict[str, Any]) -> None:
+    """What the model adds to the calibrated ratings, where it was measured."""
+    contributions = accuracy_tables.model_contributions(run["summary"])
+    if not contributions:
+        return
+    with st.container(border=True):
+        st.subheader(
+            "Gain from the language model" if run["model"] != BUILTIN else "Gain from the model",
+            icon=":material/add_chart:",
+        )
+        st.caption(
+            "RMSE of the calibrated simulator minus that of the same calibration without the model's contribution, on "
+            "the same ratings, with a 95 % confidence interval over users. Negative values mean that the model helps."
+        )
+        with st.grid(2, min_column_width=320):
+            for title, figure, words in contributions:
+                with st.container():
+                    st.metric(title, figure)
+                    st.caption(escape_markdown(words))

@@ -1,0 +1,18 @@
+"""The Accuracy page in the navigation."""
+
+from __future__ import annotations
+
+from lusifer.ui import session_keys
+from lusifer.ui.page_registry import PageSpec
+
+SPEC = PageSpec(
+    title="Accuracy",
+    icon=":material/query_stats:",
+    help="Prediction error of the simulator and of baselines on the test set.",
+    section="Evaluation",
+    order=1,
+    script="accuracy.py",
+    url_path="errors",
+    asks_model=True,
+    forgets=(session_keys.RUN,),
+)

@@ -1,0 +1,17 @@
+"""The Environment page in the navigation."""
+
+from __future__ import annotations
+
+from lusifer.ui import session_keys
+from lusifer.ui.page_registry import PageSpec
+
+SPEC = PageSpec(
+    title="Environment",
+    icon=":material/sports_esports:",
+    help="Train and compare recommenders on simulated users, who rate or skip what they are shown.",
+    section="Workshop",
+    order=2,
+    script="environment.py",
+    url_path="playground",
+    forgets=(session_keys.RUN,),
+)

@@ -1,0 +1,24 @@
+"""The Evolution page in the navigation."""
+
+from __future__ import annotations
+
+from lusifer.ui import session_keys
+from lusifer.ui.page_registry import PageSpec
+
+SPEC = PageSpec(
+    title="Evolution",
+    icon=":material/timeline:",
+    help="Watch a profile evolve batch by batch, with forecasts, changes and explanations.",
+    section="Simulated users",
+    order=2,
+    script="evolution.py",
+    url_path="evolution",
+    asks_model=True,
+    resets={
+        session_keys.PRESENT: False,
+        session_keys.BESIDE: False,
+        session_keys.STEP: 1,
+        session_keys.HISTORY: None,
+        session_keys.BATCH: None,
+    },
+)

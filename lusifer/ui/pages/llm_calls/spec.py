@@ -1,0 +1,18 @@
+"""The LLM calls page in the navigation."""
+
+from __future__ import annotations
+
+from lusifer.ui import session_keys
+from lusifer.ui.page_registry import PageSpec
+
+SPEC = PageSpec(
+    title="LLM calls",
+    icon=":material/receipt_long:",
+    help="Every request to a language model, with its answer, price and errors.",
+    section="Workshop",
+    order=3,
+    script="llm_calls.py",
+    url_path="calls",
+    resets={session_keys.CALL_SEARCH: ""},
+    forgets=(session_keys.CALL,),
+)

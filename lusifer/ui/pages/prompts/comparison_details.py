@@ -1,0 +1,180 @@
+"""A recorded comparison of prompts user by user: profiles, ratings and notes side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from lusifer.evaluation import prompt_comparison as measured
+from lusifer.store import Store
+from lusifer.ui import session_keys
+from lusifer.ui.components import profile_view
+from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.pages.prompts import answer_notes, prompt_comparison_run
+from lusifer.ui.state import PageContext
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """A recorded comparison that is shown: what its views work with."""
+
+    ctx: PageContext
+    store: Store
+    run: dict[str, Any]
+
+    @property
+    def candidates(self) -> list[dict[str, Any]]:
+        """What was tried."""
+        return list(self.run["params"]["candidates"])
+
+    @property
+    def names(self) -> list[str]:
+        """How the candidates are called."""
+        return [c["name"] for c in self.candidates]
+
+
+def show_details(ctx: PageContext, store: Store, run: dict[str, Any], rows: pd.DataFrame) -> None:
+    """The comparison user by user: who was moved, both profiles, all ratings."""
+    shown = _Comparison(ctx, store, run)
+    names = shown.names
+    st.subheader("User by user", icon=":material/group:")
+    other = 1
+    if len(names) > 2:
+        other = st.selectbox(
+            "Candidate",
+            range(1, len(names)),
+            key=f"other-{run['id']}",
+            format_func=names.__getitem__,
+            width=280,
+        )
+    if len(names) > 1:
+        moved = measured.change_by_user(rows, other)
+        if moved.empty:
+            st.caption("No user has ratings from both candidates.")
+            return
+        table = pd.DataFrame(
+            {
+                "User": moved["user_id"],
+                "": ["▲ worse" if c > 0 else "▼ better" if c < 0 else "= same" for c in moved["change"].round(6)],
+                "Change in RMSE": moved["change"],
+                names[0]: moved["before"],
+                names[other]: moved["after"],
+                "Ratings": moved["rows"],
+            }
+        )
+        st.caption("Largest increase in error first. Select a row to see both profiles and all ratings.")
+        table_event = st.dataframe(
+            table,
+            hide_index=True,
+            height=250,
+            on_select="rerun",
+            selection_mode="single-row",
+            key=f"moved-{run['id']}-{other}",
+            alt="Users by change in error",
+            column_config={
+                c: st.column_config.NumberColumn(format="%+.3f" if c.startswith("Change") else "%.3f")
+                for c in ("Change in RMSE", names[0], names[other])
+            },
+        )
+        index = table_event.selection.rows[0] if table_event.selection.rows else 0
+        user = int(moved["user_id"].iloc[index])
+        indices = list(range(len(names))) if len(names) <= prompt_comparison_run.SIDE_BY_SIDE else [0, other]
+    else:
+        user = int(rows["user_id"].iloc[0])
+        indices = [0]
+    _show_profiles(shown, user, indices)
+    _show_answers(shown, rows[rows["user_id"] == user], indices)
+
+
+def _show_profiles(shown: _Comparison, user: int, indices: list[int]) -> None:
+    run = shown.run
+    steps = [prompt_comparison_run.candidate_steps(shown.ctx, shown.store, run, index, user) for index in indices]
+    max_steps = max(map(len, steps), default=0)
+    if not max_steps:
+        st.caption("The evolutions are not stored on this machine.")
+        return
+    st.markdown(f"**User {user}**")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        step = st.segmented_control(
+            "Step",
+            list(range(1, max_steps + 1)),
+            default=max_steps,
+            required=True,
+            key=f"trial-step-{run['id']}-{user}",
+        )
+        only = st.toggle("Only differences", key=session_keys.ONLY_DIFFERENCES)
+    first = steps[0][min(step, len(steps[0])) - 1].profile if steps[0] else None
+    with st.grid(len(indices), min_column_width=300, gap="medium"):
+        places = [st.container() for _ in indices]
+    for place, index, candidate_steps in zip(places, indices, steps, strict=True):
+        with place:
+            st.markdown(f"**{escape_markdown(shown.names[index])}**")
+            if not candidate_steps:
+                st.caption("Its evolution failed or is not stored.")
+                continue
+            shown_step = candidate_steps[min(step, len(candidate_steps)) - 1]
+            st.caption(escape_markdown(shown_step.explanation))
+            against = first if index != indices[0] else None
+            profile_view.show_profile(against, shown_step.profile, only_changes=only and against is not None)
+            st.markdown("**What changed**")
+            profile_view.show_change_list(shown_step)
+            answer_notes.show_note(shown.store, run, shown.candidates[index], user=user, step=step)
+
+
+def _show_answers(shown: _Comparison, rows: pd.DataFrame, indices: list[int]) -> None:
+    names, data = shown.names, shown.ctx.dataset
+    table = pd.DataFrame(
+        {
+            with_item_noun("Movie"): [data.item(int(i)).title for i in rows["item_id"]],
+            "True": rows["rating"],
+            **{names[index]: rows[f"said_{index}"] for index in indices},
+        }
+    )
+    if len(indices) > 1:
+        table["Closest"] = _name_closest(rows, {names[index]: f"said_{index}" for index in indices})
+    for index in indices:
+        table[f"Reason, {names[index]}"] = rows[f"reason_{index}"]
+    if len(indices) > 1 and st.session_state.get(session_keys.ONLY_DIFFERENCES):
+        table = table[table["Closest"] != "= same"]
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        alt="Ratings of one user by candidate",
+        column_config={names[index]: st.column_config.NumberColumn(format="%.2f") for index in indices}
+        | {"True": st.column_config.NumberColumn(format="%.3g")},
+    )
+    with st.popover("Note on an answer", icon=":material/rate_review:"):
+        run = shown.run["id"]
+        index = (
+            st.selectbox("Candidate", indices, format_func=names.__getitem__, key=f"note-of-{run}")
+            if len(indices) > 1
+            else indices[0]
+        )
+        item = st.selectbox(
+            with_item_noun("Movie"),
+            [int(i) for i in rows["item_id"]],
+            format_func=lambda i: f"{data.item(i).title} · {i}",
+            key=f"note-item-{run}",
+        )
+        if item is not None:
+            user = int(rows["user_id"].iloc[0])
+            answer_notes.show_note(shown.store, shown.run, shown.candidates[index], user=user, item=item)
+
+
+def _name_closest(rows: pd.DataFrame, columns: dict[str, str]) -> list[str]:
+    """The candidate whose answer is closest to each rating, where they differ."""
+    errors = pd.DataFrame({name: (rows[column] - rows["rating"]).abs() for name, column in columns.items()})
+    closest = []
+    for row in errors.itertuples(index=False):
+        values = np.array(row)
+        spread = values.max() - values.min()
+        if not np.isfinite(spread):  # one of them gave no rating
+            closest.append("–")
+        else:
+            closest.append("= same" if spread < 0.005 else str(errors.columns[int(values.argmin())]))
+    return closest

@@ -1,0 +1,98 @@
+"""The comparison of prompts: the choice of candidates and sample, and the result that is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from lusifer import prompts
+from lusifer.prompts import versions
+from lusifer.simulator import label
+from lusifer.store import Store
+from lusifer.ui import session_keys
+from lusifer.ui.components import model_picker, run_picker
+from lusifer.ui.formatting import with_item_noun
+from lusifer.ui.pages.prompts import comparison_result, prompt_comparison_run
+from lusifer.ui.pages.prompts.comparison_start import ComparisonRequest, show_start
+from lusifer.ui.state import PageContext
+
+TEMPERATURES = [prompt_comparison_run.AS_IN_VERSION, "0", "0.3", "0.7", "1"]
+
+
+def show_comparison(ctx: PageContext, store: Store) -> None:
+    """The whole view: what to try, its price, its progress, and the newest or chosen result."""
+    exact = [n for n in versions.list_names(store) if n in prompts.SHIPPED or n.startswith("v")]
+    labels = store.list_prompt_labels()
+    labelled = [versions.get(store, labels[x]).name for x in (versions.BASELINE, versions.ACTIVE) if x in labels]
+    newest = [n for n in exact if n.startswith("v")][:1]
+    first = labelled + ([] if ctx.builtin else [ctx.prompts]) + newest
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            names = st.multiselect(
+                "Versions",
+                exact,
+                [n for n in dict.fromkeys(first) if n in exact],
+                key="trial-versions",
+                width=320,
+                help="The first one is the baseline for the others.",
+            )
+            specs = st.multiselect(
+                "Models",
+                model_picker.offered_models(ctx),
+                [ctx.model],
+                key="trial-models",
+                format_func=label,
+                width=260,
+            )
+            temperatures = st.multiselect(
+                "Temperatures", TEMPERATURES, [prompt_comparison_run.AS_IN_VERSION], key="trial-temperatures", width=240
+            )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            users = st.number_input(
+                "Users", 1, 500, prompt_comparison_run.DEFAULT_USERS, 5, key="trial-users", width=110
+            )
+            movies = st.number_input(
+                with_item_noun("Movies per user"),
+                1,
+                200,
+                prompt_comparison_run.DEFAULT_ITEMS,
+                5,
+                key="trial-movies",
+                width=130,
+            )
+            seed = st.number_input("Seed", 0, 10**6, 0, key="trial-seed", width=110)
+        st.caption(
+            with_item_noun(
+                "Development users, stratified by activity and sampled by the seed: the same users and movies for "
+                "every candidate. Up to 4 candidates are shown side by side; up to 24 as a grid."
+            )
+        )
+        request = ComparisonRequest(names, specs, temperatures, int(users), int(movies), int(seed))
+        show_start(ctx, store, request)
+    run = _pick_run(ctx, store)
+    if run is None:
+        st.info(
+            "No comparison yet. Choose two versions, or a version and another model, and press the button above. "
+            "With the built-in alone there is nothing to tune: it ignores prompt wording.",
+            icon=":material/compare:",
+        )
+        return
+    comparison_result.show_result(ctx, store, run)
+
+
+def _pick_run(ctx: PageContext, store: Store) -> dict[str, Any] | None:
+    runs = run_picker.finished_runs(ctx, store, prompt_comparison_run.KIND) + run_picker.finished_runs(
+        ctx, store, prompt_comparison_run.FINAL
+    )
+    runs.sort(key=lambda r: r["created_at"], reverse=True)
+    if not runs:
+        return None
+    held_out_runs = {r["id"] for r in runs if r["kind"] == prompt_comparison_run.FINAL}
+    return run_picker.pick_run(
+        runs,
+        "trial-run",
+        session_keys.TRIAL,
+        session_keys.new_result("trial"),
+        lambda r: " · held-out" * (r in held_out_runs),
+    )

@@ -1,0 +1,155 @@
+"""Drafts of prompts: they survive a reload, begin as a version, and become one."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import streamlit as st
+
+from lusifer import prompts, settings
+from lusifer.errors import LusiferError
+from lusifer.prompts import PromptSet, versions
+from lusifer.prompts.versions import PromptVersion
+from lusifer.store import Store
+from lusifer.ui import session_keys, state
+from lusifer.ui.state import PageContext
+
+
+@dataclass
+class Draft:
+    """A set that is being edited.
+
+    Attributes:
+        id: its name in the store.
+        base: the version that it began as.
+        prompts: the set.
+        revision: its revision in the store; 0 while it is not stored.
+    """
+
+    id: str
+    base: int
+    prompts: PromptSet
+    revision: int = 0
+
+
+def open_draft(store: Store, base: PromptVersion) -> Draft:
+    """The draft of this tab: the one that the address names, else a fresh copy of a version."""
+    draft = session_keys.PROMPT_DRAFT.get()
+    requested = st.query_params.get(session_keys.DRAFT, "")
+    if draft is not None and requested in {"", draft.id}:
+        return draft
+    row = store.get_draft(requested) if requested and not settings.is_public() else None
+    if row is not None:
+        draft = Draft(
+            requested, int(row["base"] or base.number), prompts.from_json(row["data"], draft=True), row["revision"]
+        )
+    else:
+        if requested:
+            st.warning(
+                "The draft of this link no longer exists; this is a new copy.",
+                icon=":material/draft:",
+            )
+        draft = start_draft(base)
+    session_keys.PROMPT_DRAFT.set(draft)
+    return draft
+
+
+def start_draft(base: PromptVersion) -> Draft:
+    """A new draft of a version, for this tab; whatever was edited before stays among the drafts."""
+    draft = Draft(secrets.token_hex(8), base.number, base.prompts)
+    session_keys.PROMPT_DRAFT.set(draft)
+    st.query_params.pop(session_keys.DRAFT, None)
+    return draft
+
+
+def save_draft(store: Store, draft: Draft, edited: PromptSet) -> None:
+    """Store what was edited; where another tab has written to the draft meanwhile, as one of its own."""
+    if (edited == draft.prompts and draft.revision) or settings.is_public():
+        return  # a stranger's draft stays in their session
+    if edited == draft.prompts == versions.get(store, draft.base).prompts:
+        return
+    draft_id, revision = store.save_draft(draft.id, draft.base, prompts.to_json(edited), draft.revision)
+    if draft_id != draft.id:
+        st.toast(
+            "Another tab changed this draft. Your changes continue as a separate draft.",
+            icon=":material/call_split:",
+        )
+    draft.id, draft.revision, draft.prompts = draft_id, revision, edited
+    st.query_params[session_keys.DRAFT] = draft_id
+
+
+def pick_base(store: Store, ctx: PageContext) -> Draft:
+    """Which version the draft begins as; choosing another one begins another draft."""
+    exact = [n for n in versions.list_names(store) if n in prompts.SHIPPED or n.startswith("v")]
+    labels = store.list_prompt_labels()
+    listed = {_version_number(store, n): n for n in exact}
+    first = versions.resolve("active", store) if ctx.builtin else ctx.prompt_set
+    number = store.save_prompt(first.hash, first.name, prompts.to_json(first), None, "")
+    draft = open_draft(store, versions.get(store, number))
+    if draft.base not in listed:
+        listed[draft.base] = f"v{draft.base}"
+    numbers = list(listed)
+
+    def shown(n: int) -> str:
+        named = [x for x, of in labels.items() if of == n]
+        return f"{listed[n]} ({', '.join(named)})" if named else listed[n]
+
+    base = st.selectbox(
+        "Start from", numbers, index=numbers.index(draft.base), format_func=shown, key=f"lab-base-{draft.id}", width=240
+    )
+    if base is not None and base != draft.base:
+        start_draft(versions.get(store, base))
+        st.rerun()
+    return draft
+
+
+def _version_number(store: Store, name: str) -> int:
+    if name.startswith("v"):
+        return int(name[1:])
+    prompt_set = prompts.load(name)
+    return store.save_prompt(prompt_set.hash, prompt_set.name, prompts.to_json(prompt_set), None, "")
+
+
+def show_drafts(store: Store) -> None:
+    """Drafts that are kept, this tab's and others', to go on with."""
+    drafts = [] if settings.is_public() else store.list_drafts()
+    current = session_keys.PROMPT_DRAFT.get()
+    others = [d for d in drafts if current is None or d["id"] != current.id]
+    if not others:
+        return
+    with st.popover(f"Drafts ({len(others)})", icon=":material/draft:"):
+        for row in others[:20]:
+            when = row["updated_at"][:16].replace("T", " ")
+            if st.button(f"{when}, from v{row['base']}", key=f"draft-{row['id']}", width="stretch"):
+                session_keys.PROMPT_DRAFT.pop()
+                st.query_params[session_keys.DRAFT] = row["id"]
+                st.rerun()
+
+
+def show_save(store: Store, draft: Draft, sound: bool) -> None:
+    """A note and the button that makes a version of the draft."""
+    if settings.is_public():
+        st.caption("Only the operator of this server can save versions; you can try your draft.")
+        return
+    base = versions.get(store, draft.base)
+    same = draft.prompts == base.prompts
+    note = st.text_input("Note", key=f"lab-{draft.id}-note", max_chars=200, placeholder="What you changed, and why")
+    if st.button(
+        "Save as a version",
+        icon=":material/save:",
+        type="primary",
+        disabled=same or not sound,
+        help="No differences from the version that you started from." if same else None,
+    ):
+        try:
+            prompts.check_parameters({"name": draft.prompts.name})
+            version = versions.save(store, draft.prompts, draft.base, note)
+        except LusiferError as error:
+            state.show_error(error)
+            return
+        store.delete_draft(draft.id)
+        start_draft(version)
+        session_keys.request_value(session_keys.PROMPTS, version.name)
+        session_keys.SAVED_VERSION.set(version.name)
+        st.rerun()

@@ -1,0 +1,22 @@
+"""The Prompts page in the navigation."""
+
+from __future__ import annotations
+
+from lusifer.ui import session_keys
+from lusifer.ui.page_registry import PageSpec
+
+SPEC = PageSpec(
+    title="Prompts",
+    icon=":material/edit_note:",
+    help="Write prompt versions, try them on a user, compare them on the same users.",
+    section="Workshop",
+    order=1,
+    script="prompts.py",
+    url_path="prompts",
+    resets={session_keys.PROMPTS_VIEW: session_keys.EDIT, session_keys.TEMPLATE: "update"},
+    forgets=(
+        session_keys.DRAFT,
+        session_keys.TRIAL,
+        session_keys.VERSION,
+    ),
+)

@@ -1,0 +1,15 @@
+"""The Users page in the navigation."""
+
+from __future__ import annotations
+
+from lusifer.ui.page_registry import PageSpec
+
+SPEC = PageSpec(
+    title="Users",
+    icon=":material/group:",
+    help="Find a user and see their history, rating distribution and genre preferences.",
+    section="Simulated users",
+    order=1,
+    script="users.py",
+    url_path="",
+)

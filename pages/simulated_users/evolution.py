@@ -1,0 +1,154 @@
+"""Evolution: step through a profile with its batch, its changes and the reasons for them."""
+
+from dataclasses import asdict
+
+import streamlit as st
+
+from lusifer.charts import evolution_charts
+from lusifer.errors import LusiferError
+from lusifer.simulator.repetition import repetition
+from lusifer.ui import session_keys, state
+from lusifer.ui.components import claim_audit, downloads, evolution_runner, profile_view, user_picker
+from lusifer.ui.formatting import escape_markdown, format_duration, with_item_noun
+from lusifer.ui.pages.evolution import evolution_tables, side_by_side, step_player
+
+ctx = state.current_context()
+presenting = step_player.is_presenting()
+
+if not presenting:
+    st.title("Evolution", icon=":material/timeline:")
+    st.caption(
+        "The newest ratings are read in batches, oldest first. Before each batch the model forecasts "
+        "its ratings; then it sees them, updates the profile and explains the changes."
+    )
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    user = user_picker.pick_user()
+    history = size = None
+    if not presenting:
+        with st.popover("History", icon=":material/tune:", help="History length and batch size"):
+            history = st.number_input(
+                "History length (ratings)",
+                1,
+                500,
+                None,
+                10,
+                key=session_keys.HISTORY,
+                bind="query-params",
+                placeholder=f"{ctx.history_and_batch_size[0]} (default)",
+            )
+            size = st.number_input(
+                "Batch size (ratings)",
+                1,
+                100,
+                None,
+                5,
+                key=session_keys.BATCH,
+                bind="query-params",
+                placeholder=f"{ctx.history_and_batch_size[1]} (default)",
+            )
+    else:
+        history = state.clamp_input(st.query_params.get(session_keys.HISTORY), 1, 500, None)
+        size = state.clamp_input(st.query_params.get(session_keys.BATCH), 1, 100, None)
+    presenting = st.toggle(
+        "Presentation mode",
+        key=session_keys.PRESENT,
+        bind="query-params",
+        help="Shows only the profile, the batch and the explanation, in large type.",
+    )
+if user is None:
+    st.stop()
+if not presenting and st.toggle(
+    "Compare side by side",
+    key=session_keys.BESIDE,
+    bind="query-params",
+    help="Compare with another user, model or prompt version at the same step.",
+):
+    other = side_by_side.pick_other_side(ctx, user)
+    if other is not None:
+        side_by_side.show_sides((ctx, user), other, history, size)
+        st.stop()
+
+try:
+    spec = ctx.evolution_spec(user, history, size)
+    steps, total_steps = evolution_runner.load_steps(ctx, spec)
+    if len(steps) < total_steps:
+        evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
+except LusiferError as error:
+    state.show_error(error)
+    st.stop()
+if not steps:
+    st.info(
+        "Nothing has been computed for this user and model yet. Press the button above: steps appear "
+        "here as they finish. Or choose the built-in model in the sidebar, which is free.",
+        icon=":material/hourglass_empty:",
+    )
+    st.stop()
+
+number = step_player.pick_step(len(steps), presenting)
+step = steps[number - 1]
+before = evolution_runner.profile_before(ctx, user, steps, number)
+
+if presenting:
+    with profile_view.large_text("present-body"):
+        st.title(f"User {user}, step {number} of {total_steps}", anchor=False)
+        st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
+        left, right = st.columns([2, 3], gap="large")
+        with left:
+            st.subheader("The batch", icon=":material/view_list:")
+            st.markdown("\n".join(f"- **{r.rating:g}** {escape_markdown(r.item.title)}" for r in step.batch))
+        with right:
+            st.subheader("The profile", icon=":material/person:")
+            profile_view.show_profile(before, step.profile)
+    profile_view.show_legend()
+    st.stop()
+
+checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
+with st.container(border=True):
+    st.markdown(f":material/psychology: **Why it changed at step {number}**")
+    st.subheader(escape_markdown(step.explanation), anchor=False)
+    span = format_duration(step.seconds) if step.seconds else "one second or less"
+    st.caption(f"The {len(step.batch)} ratings of this batch were given within {span}.")
+    repeated = repetition(steps, number)
+    profile_view.show_audit_summary(checked, number, faithfulness)
+    if repeated.flagged and not ctx.builtin:
+        st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")
+
+with st.grid(2, min_column_width=420, gap="medium"):
+    with st.container():
+        st.subheader("The batch and its forecast", icon=":material/view_list:")
+        profile_view.show_batch(step)
+        errors = step.errors
+        missing = len(step.batch) - len(errors)
+        if errors:
+            rmse = (sum(e * e for e in errors) / len(errors)) ** 0.5
+            note = f" {missing} forecasts are missing." if missing else ""
+            st.caption(f"Forecast error of this batch: RMSE {rmse:.2f}.{note}")
+        st.subheader("What changed", icon=":material/change_circle:")
+        profile_view.show_change_list(step, checked)
+    with st.container():
+        st.subheader(f"The profile after step {number}", icon=":material/person:")
+        profile_view.show_profile(before, step.profile, claims=checked)
+        profile_view.show_legend()
+        content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}
+        downloads.show_json_button("Download all steps", content, f"user-{user}-{ctx.split.name}.json", type="tertiary")
+
+mean_rating = ctx.split.train.mean
+with st.grid(2, min_column_width=420, gap="medium"):
+    with st.container():
+        st.subheader("Genre preferences over steps", icon=":material/show_chart:")
+        tastes = evolution_tables.taste_table(steps, mean_rating)
+        if tastes.empty:
+            st.caption(with_item_noun("These movies have no genres."))
+        else:
+            st.plotly_chart(evolution_charts.taste_evolution(tastes), alt="Genre preferences after each step")
+            st.caption("Stars above or below the user's mean rating, shrunk towards zero when there are few ratings.")
+    with st.container():
+        st.subheader("Forecast error over steps", icon=":material/track_changes:")
+        st.plotly_chart(
+            evolution_charts.forecast_errors(evolution_tables.error_table(steps, mean_rating), number),
+            alt="Forecast error of each batch and of the running-mean baseline",
+        )
+        st.caption(
+            "Lower is better. The dotted line is the running-mean baseline, which predicts the mean of all earlier "
+            "ratings."
+        )

@@ -1,0 +1,92 @@
+"""Rate movies: choose some, have them rated by the simulated user, compare with the truth."""
+
+import streamlit as st
+
+from lusifer.errors import LusiferError
+from lusifer.simulator.estimate import estimate_rating
+from lusifer.simulator.evolution import context_after
+from lusifer.ui import page_registry, state
+from lusifer.ui.components import downloads, evolution_runner, job_panel, user_picker
+from lusifer.ui.formatting import format_cost, with_item_noun
+from lusifer.ui.pages.rate import calibration_view, item_chooser, rating_results
+
+ctx = state.current_context()
+data = ctx.dataset
+
+st.title(with_item_noun("Predict ratings"), icon=":material/star_half:")
+st.caption("Predict how this user would rate movies. The simulator sees only the profile and the newest ratings.")
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    user = user_picker.pick_user()
+    if user is None:
+        st.stop()
+    try:
+        spec = ctx.evolution_spec(user)
+        steps, total_steps = evolution_runner.load_steps(ctx, spec)
+    except LusiferError as error:
+        state.show_error(error)
+        st.stop()
+    if steps:
+        number = st.selectbox("Profile after step", list(range(len(steps), 0, -1)), key="from_step", width=160)
+    page_registry.show_page_link(
+        "evolution",
+        "Show this profile",
+        user_picker.link_parameters(user, int(number) if steps else 1),
+    )
+if len(steps) < total_steps:
+    st.info(
+        f"{len(steps)} of {total_steps} profile steps are computed for this model. Compute the rest to predict from "
+        "the whole history.",
+        icon=":material/hourglass_empty:",
+    )
+    evolution_runner.offer_missing_steps(ctx, spec, len(steps), total_steps)
+if not steps:
+    st.stop()
+
+ids = item_chooser.choose_items(ctx, user)
+if not ids:
+    st.info(
+        with_item_noun("Choose at least one movie above: search, or press one of the buttons."),
+        icon=":material/view_list:",
+    )
+    st.stop()
+
+key = f"rate:{spec.id}:{number}:{hash(tuple(ids))}"
+upto = steps[: int(number)]
+store, evidence = state.open_store(), ctx.community
+
+
+def _label() -> str:
+    text = with_item_noun(f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}")
+    if ctx.builtin:
+        return text
+    context = rating_results.add_evidence(ctx, context_after(data, ctx.split, user, upto), ids)
+    return f"{text} ({format_cost(estimate_rating(ctx.user_model(), store, context, data.items_of(ids)))})"
+
+
+job = job_panel.offer_job(
+    key,
+    "Rating",
+    lambda j: rating_results.rate_in_batches(j, ctx, spec, upto, ids, store, evidence),
+    _label,
+    store=store,
+    again=True,
+    wait=0.6,  # the built-in is done by then, and nothing flickers
+    icon=":material/auto_awesome:",
+    type="primary",
+)
+if job is None:
+    if state.get_jobs().get(key) is None:
+        st.caption("Nothing is predicted until you press the button.")
+    st.stop()
+
+rows = rating_results.rating_table(ctx, user, job.result)
+learned = calibration_view.learn_calibration(ctx)
+corrected = calibration_view.calibrated_table(ctx, user, upto, job.result, *learned) if learned else None
+if corrected is not None and len(corrected):
+    rows.insert(5, "calibrated", rows["item_id"].map(corrected["calibrated"]))
+rating_results.show_results(ctx, rows)
+if corrected is not None and len(corrected):
+    calibration_view.show_breakdown(ctx, corrected, *learned)
+rating_results.show_reasons(rows)
+downloads.show_csv_button("Download as CSV", rows.drop(columns="poster"), f"user-{user}-ratings.csv")

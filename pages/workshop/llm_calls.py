@@ -1,0 +1,141 @@
+"""Calls: every question to a language model, its answer, its price, and what went wrong."""
+
+import streamlit as st
+
+from lusifer import settings
+from lusifer.ui import page_registry, session_keys, state
+from lusifer.ui.components import user_picker
+from lusifer.ui.formatting import to_safe_csv, with_item_noun
+from lusifer.ui.pages.llm_calls import call_log
+
+st.title("LLM calls", icon=":material/receipt_long:")
+st.caption(
+    "Every request to a language model: its purpose, answer and cost. Cached answers are kept when calls are deleted."
+)
+store = state.open_store()
+if store is None:
+    st.info("There is no database, so no call is recorded. The sidebar says why.", icon=":material/database_off:")
+    st.stop()
+models, model_names = call_log.filter_choices(store, "model")
+if not models:
+    st.info(
+        with_item_noun(
+            "No LLM has been called yet. The built-in makes no calls; connect a model in the sidebar, then compute an "
+            "evolution or predict ratings."
+        ),
+        icon=":material/receipt_long:",
+    )
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    search = st.text_input(
+        "Search messages and answers", key=session_keys.CALL_SEARCH, type="search", width=280, bind="query-params"
+    )
+    filters = {}
+    for column, title, names in (
+        ("model", "Model", None),
+        ("purpose", "Purpose", call_log.PURPOSE_TITLES),
+        ("status", "Status", call_log.STATUS_TITLES),
+        ("prompt_version", "Prompt version", None),
+        ("user_id", "User", None),
+        ("run_id", "Run", None),
+    ):
+        values, titles = call_log.filter_choices(store, column, names)
+        filters[column] = st.selectbox(
+            title,
+            values,
+            index=None,
+            key=f"call-{column}",
+            placeholder="all",
+            width=150,
+            format_func=lambda v, titles=titles: titles.get(v, str(v)),
+        )
+start = 0
+rows, total = store.list_calls(filters, search=search or "", limit=call_log.PAGE_SIZE, local=not settings.is_public())
+if total > call_log.PAGE_SIZE:
+    last = -(-total // call_log.PAGE_SIZE)
+    page = st.number_input(f"Page of {last:,}", 1, last, 1, key="call-page", width=150)
+    start = (int(page) - 1) * call_log.PAGE_SIZE
+    if start:
+        rows, total = store.list_calls(
+            filters, search=search or "", limit=call_log.PAGE_SIZE, offset=start, local=not settings.is_public()
+        )
+if not rows:
+    st.info("No call matches. Clear a filter or the search.", icon=":material/filter_alt_off:")
+else:
+    table = call_log.call_table(rows)
+    st.caption(
+        f"{total:,} calls, newest first; {start + 1:,} to {start + len(rows):,} are shown. Select a row for its "
+        "details."
+    )
+    table_event = st.dataframe(
+        table,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="call-table",
+        height=330,
+        alt="Calls, newest first",
+        column_config={
+            "When": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", pinned=True),
+            "Seconds": st.column_config.NumberColumn(format="%.2f"),
+            "Price": st.column_config.NumberColumn(format="$%.5f", help="Blank = unknown."),
+        },
+    )
+    numbers = table.index[table_event.selection.rows].tolist()
+    requested = st.query_params.get(session_keys.CALL, "")
+    number = int(numbers[0]) if numbers else (int(requested) if requested.isdigit() else None)
+    call = call_log.find_call(store, number)
+    if call is not None:
+        st.query_params[session_keys.CALL] = str(number)
+        with st.container(border=True):
+            call_log.show_call(call)
+            if call["user_id"] is not None and call["step"]:
+                page_registry.show_page_link(
+                    "evolution",
+                    f"User {call['user_id']}, step {call['step']}",
+                    {
+                        **user_picker.link_parameters(int(call["user_id"]), int(call["step"])),
+                        "model": call["model"],
+                    },
+                )
+
+st.subheader("Totals", icon=":material/functions:")
+grouping = st.segmented_control(
+    "By",
+    list(call_log.TOTAL_GROUPS),
+    default="model",
+    key="call-totals",
+    required=True,
+    format_func=lambda b: call_log.TOTAL_GROUPS[b],
+)
+summed = call_log.totals_table(store, grouping)
+if summed.empty:
+    st.caption("Nothing to summarize.")
+else:
+    st.dataframe(
+        summed,
+        hide_index=True,
+        alt=f"Calls by {call_log.TOTAL_GROUPS[grouping].lower()}",
+        column_config={
+            "Cache hit rate": st.column_config.NumberColumn(format="percent"),
+            "Price": st.column_config.NumberColumn(format="$%.4f"),
+            "Seconds per call": st.column_config.NumberColumn(format="%.2f"),
+        },
+    )
+with st.container(horizontal=True):
+    st.download_button(
+        "These calls as CSV",
+        lambda: to_safe_csv(
+            call_log.call_table(
+                store.list_calls(filters, search=search or "", limit=1_000_000, local=not settings.is_public())[0]
+            )
+        ),
+        "calls.csv",
+        "text/csv",
+        icon=":material/download:",
+    )
+    if settings.is_public():
+        st.stop()  # what strangers may see is not theirs to delete
+    call_log.show_export(store)
+    call_log.show_prune(store)

@@ -1,0 +1,256 @@
+"""Populations on a real Ray cluster of two workers on this machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections import Counter
+
+import pandas as pd
+import psutil
+import pytest
+
+from lusifer import prompts
+from lusifer.errors import InvalidInputError
+from lusifer.llm import Budget
+from lusifer.llm.budget import SpendingLimit
+from lusifer.runs import cluster, population, tables
+from lusifer.runs.cluster import Cluster, SharedInputs, StoreActor, WorkerStore
+from lusifer.simulator import UserModelConfig, community
+from lusifer.store import Store
+from tests.servers.openai import KEY
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """One for all, since Ray's own token lies there."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
+    return folder
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch, openai_server, home):
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path))
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    # Ray asks clouds which of them it is on, unless a file in the home folder says so.
+    monkeypatch.setenv("HOME", str(home))
+    return tmp_path
+
+
+def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
+    hooks = {} if on is None else {"before": lambda r, m: on.start(r), "simulate_parts": on.parts}
+    try:
+        return population.record(
+            data,
+            split,
+            lambda r: recipe.build(store),
+            users,
+            store,
+            engine="local" if on is None else "ray",
+            **hooks,
+            **more,
+        )
+    finally:
+        if on is not None:
+            on.close()
+
+
+def worker_processes() -> list[psutil.Process]:
+    """The workers of this process's cluster."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if any("ray::Worker" in part for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue  # it has ended
+    return found
+
+
+class CallWhenLogged(logging.Handler):
+    """Calls a function when a message says something."""
+
+    def __init__(self, text: str, call) -> None:
+        super().__init__()
+        self.text, self.call = text, call
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.text in record.getMessage():
+            self.call()
+
+
+def test_the_builtin_simulates_the_same_on_two_workers(ml100k, last10, store, kept, monkeypatch) -> None:
+    monkeypatch.setattr(population, "PART", 40)
+    users, recipe = population.choose_users(last10, 100), UserModelConfig("builtin")
+    on = Cluster(recipe, SharedInputs(ml100k, last10, None, False), store, workers=2)
+    seen: list[tuple[int, int]] = []
+    there = run(ml100k, last10, recipe, users, store, on, on_progress=lambda d, n, _: seen.append((d, n)))
+    here = run(ml100k, last10, recipe, users, store, None)
+    pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(there)), pd.read_parquet(tables.table_path(here)))
+    assert seen[0] == (0, 100) and seen[-1] == (100, 100) and seen == sorted(seen)
+    assert store.get_run(there)["params"]["engine"] == "ray"
+
+
+def test_a_worker_that_is_killed_loses_nothing(
+    ml100k, last10, store, kept, openai_server, tmp_path, monkeypatch
+) -> None:
+    openai_server.delay = 0.03
+    monkeypatch.setattr(population, "PART", 10)
+    light = community.offsets_only(ml100k, last10)
+    recipe = UserModelConfig("openai:a", prompts.load(), budget=Budget(run=SpendingLimit(tokens=100_000_000)))
+    users, threads = population.choose_users(last10, 16), 2
+    on = Cluster(recipe, SharedInputs(ml100k, last10, None, True), store, workers=2, threads=threads)
+    killed: list[int] = []
+
+    def start(name: str, model) -> None:
+        on.start(name)
+        first = worker_processes()[0]
+
+        def kill() -> None:
+            while len(openai_server.requests) < 40:
+                time.sleep(0.01)
+            first.kill()
+            killed.append(len(openai_server.requests))
+
+        threading.Thread(target=kill, daemon=True).start()
+
+    try:
+        there = population.record(
+            ml100k,
+            last10,
+            lambda r: recipe.build(store),
+            users,
+            store,
+            engine="ray",
+            before=start,
+            simulate_parts=on.parts,
+            offsets=light,
+        )
+        assert killed and killed[0] < 110, "it was killed halfway"
+    finally:
+        on.close()
+    asked = len(openai_server.requests)
+    twice = Counter(json.dumps(r["messages"]) for r in openai_server.requests)
+    assert sum(twice.values()) - len(twice) <= threads, "what was under way alone is asked again"
+    assert store.get_spent("run", there)[0] >= 50 * len(twice), "all workers' calls are booked at home"
+    found = pd.read_parquet(tables.table_path(there))
+    assert found["calibrated"].notna().all() and len(found) == 160
+    here = run(ml100k, last10, recipe, users, store, None, offsets=light)
+    assert len(openai_server.requests) == asked, "all answers were gathered into the one database"
+    pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(here)), found)
+    calls, _ = store.list_calls({"status": "ok"}, limit=2000)
+    assert len(calls) == len(twice)
+    assert not list(tmp_path.glob(f"lusifer-{there}/*.db"))
+    assert not any(KEY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+
+
+def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
+    ml100k, last10, store, kept, openai_server, tmp_path
+) -> None:
+    """Answers are held from the interrupt until all workers have said that they stop: what comes meanwhile is, at
+    most, one request of each of the four threads."""
+    recipe, users = UserModelConfig("openai:a", prompts.load()), population.choose_users(last10, 16)
+    on = Cluster(recipe, SharedInputs(ml100k, last10, None, False), store, workers=2, threads=2)
+    let_through: list[int] = []
+
+    def on_progress(done: int, total: int, what: str = "") -> None:
+        if done >= 3:
+            let_through.append(openai_server.hold())
+            raise KeyboardInterrupt
+
+    cluster_log = logging.getLogger(cluster.__name__)
+    release = CallWhenLogged("2 of 2 workers begin no further call", openai_server.release)
+    cluster_log.addHandler(release)
+    cluster_log.setLevel(logging.INFO)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(ml100k, last10, recipe, users, store, on, on_progress=on_progress)
+    finally:
+        cluster_log.removeHandler(release)
+        openai_server.release()
+    (row,) = store.list_runs(population.KIND)
+    calls, _ = store.list_calls({"status": "ok"}, limit=1000)
+    assert row["status"] == "cancelled" and len(calls) == len(openai_server.requests)
+    assert len(openai_server.requests) <= let_through[0] + 4, "no request beyond those in flight"
+    assert not list(tmp_path.glob("lusifer-*/*.db"))
+    run(ml100k, last10, recipe, users, store, None)
+    asked = [json.dumps(r["messages"]) for r in openai_server.requests]
+    assert len(asked) == len(set(asked)), "and nothing is asked twice"
+
+
+def test_a_budget_holds_for_all_workers_together(store, tmp_path) -> None:
+    home = StoreActor(str(store.path))
+    workers = [WorkerStore(tmp_path / f"{n}.db", home.call, lambda said: said) for n in "ab"]
+    names = {"run": "r", "session": "", "day": "2026-11-25"}
+    limits = {"run": ("tokens", 1000.0)}
+    booked = [w.set_aside(names, 400, None, limits) for w in workers]
+    assert all(isinstance(b, int) for b in booked) and store.get_spent("run", "r")[0] == 800
+    assert workers[0].set_aside(names, 400, None, limits) == ("run", 800.0, 1000.0)
+    workers[1].settle(booked[1], 100, None)
+    assert store.get_spent("run", "r")[0] == 500
+    assert isinstance(workers[0].set_aside(names, 400, None, limits), int)
+
+
+def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
+    home = StoreActor(str(store.path))
+
+    def lost(method: str, *values):
+        if method == "answer":
+            return home.call(method, *values)
+        return None  # it was killed before this arrived
+
+    left = WorkerStore(tmp_path / "left" / "a.db", lost, lambda said: said)
+    answer = {
+        "model": "m",
+        "text": "{}",
+        "finish_reason": "stop",
+        "tokens": None,
+        "input_tokens": 3,
+        "cached_tokens": 0,
+        "output_tokens": 2,
+    }
+    call = {
+        "run_id": "r",
+        "purpose": "rate",
+        "model": "m",
+        "status": "ok",
+        "messages": "[]",
+        "options": "{}",
+        "text": "{}",
+        "attempts": 1,
+    }
+    for key in "kl":
+        left.save_answer(key, answer, call)
+    store.save_answer("l", answer, call)
+    left.close()
+    assert store.get_answer("k") is None
+    cluster._hand_in(tmp_path / "left", home.import_answers)
+    cluster._hand_in(tmp_path / "left", home.import_answers)
+    assert store.get_answer("k")["text"] == "{}" and store.get_run_usage("r")["made"] == 2
+    assert not list((tmp_path / "left").glob("*.db"))
+
+
+def test_what_is_missing_is_said(ml100k, last10, store, kept, monkeypatch) -> None:
+    work = SharedInputs(ml100k, last10, None, False)
+    with pytest.raises(InvalidInputError, match="at least one worker"):
+        Cluster(UserModelConfig("builtin"), work, store, workers=0)
+    with pytest.raises(InvalidInputError, match="Ray Client"):
+        Cluster(UserModelConfig("builtin"), work, store, address="ray://somewhere:10001")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InvalidInputError, match=r"requirements-scale\.txt"):
+        Cluster(UserModelConfig("builtin"), work, store)
+
+
+def test_nobody_is_there(ml100k, last10, store, kept, monkeypatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    on = Cluster(UserModelConfig("builtin"), SharedInputs(ml100k, last10, None, False), store)
+    with pytest.raises(InvalidInputError, match="No Ray cluster answers at 127"):
+        on.start("r")
+    assert isinstance(store, Store)
