@@ -83,7 +83,8 @@ ScoreFunction = Callable[[int, NDArray[np.int64]], NDArray[Any]]
 
 def ranking_gain(world: World, scores: ScoreFunction, users: Sequence[int]) -> NDArray[np.float64]:
     """By user, what choosing by scores gains among their test items: of the third with the highest scores the mean
-    less that of all; in real ratings, and in the ratings that the environment expects (users × 2)."""
+    less that of all; in real ratings, and in the ratings that the environment expects (users × 2).
+    """
     gains = []
     for user in users:
         rows = world.split.test.of_user(user)
@@ -171,7 +172,6 @@ def _compute_agreement(
         held: variants × users × (real, environment).
         played: variants × seeds.
     """
-
     from scipy import stats  # half a second, which nobody else should wait for
 
     def tau(a: NDArray[Any], b: NDArray[Any]) -> float:

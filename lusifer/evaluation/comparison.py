@@ -110,7 +110,8 @@ def differences(evaluation: Evaluation, seed: int) -> dict[str, list[float | Non
 
 def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
     """RMSE of the calibrated simulator minus that of the same stack without the model's term, in pairs, and
-    the partial correlation that the forecasts showed. Below zero, the model's term helps."""
+    the partial correlation that the forecasts showed. Below zero, the model's term helps.
+    """
     result = {}
     for name, over in MODEL_GAIN_OF.items():
         calibration = evaluation.calibrations.get(name)
@@ -213,7 +214,8 @@ GROUPINGS = {
 
 def breakdown(frame: pd.DataFrame, names: Sequence[str], by: str, dataset: Dataset, *, least: int = 20) -> pd.DataFrame:
     """RMSE of predictors by group: columns group, order, predictor, rmse, rows. Groups with fewer than
-    ``least`` rows are left out; a movie counts in each of its genres."""
+    ``least`` rows are left out; a movie counts in each of its genres.
+    """
     grouped: Mapping[str, pd.DataFrame]
     if by == "genre":
         labels = pd.Series(frame["item_id"].map(dataset.items["genres"])).explode()
@@ -244,7 +246,8 @@ def _binned(frame: pd.DataFrame, by: str, edges: Sequence[int]) -> Mapping[str, 
 
 def reliability(chance: pd.Series, happened: pd.Series, bins: int = 10) -> pd.DataFrame:
     """Said against true frequency in equal bins: columns said, true, rows; and the calibration error, the
-    mean of their distance weighted by rows, as ``attrs["error"]`` (Guo et al. 2017, eq. 3)."""
+    mean of their distance weighted by rows, as ``attrs["error"]`` (Guo et al. 2017, eq. 3).
+    """
     at = np.minimum((chance.to_numpy(float) * bins).astype(int), bins - 1)
     rows = [
         (float(chance[at == b].mean()), float(happened[at == b].mean()), int((at == b).sum()))

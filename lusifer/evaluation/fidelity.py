@@ -155,7 +155,8 @@ def measure_fidelity(
 
 def _against_naive(figures: Mapping[str, Mapping[str, Figure]], name: str) -> dict[str, list[float | None]]:
     """By measure, how much further along a simulator is than the best naive one (above zero: closer to real
-    people), with the interval of the same draws."""
+    people), with the interval of the same draws.
+    """
     advantages = {}
     for key, mine in figures[name].items():
         side = MEASURES[key][1]
@@ -308,7 +309,8 @@ def features(histories: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame
 
 def _auc(truth: NDArray[Any], said: Floats) -> float:
     """The area under the ROC curve, from ranks (Hanley and McNeil 1982): scikit-learn's, a hundred times as fast
-    on the few hundred values that are drawn here thousands of times."""
+    on the few hundred values that are drawn here thousands of times.
+    """
     ranks = pd.Series(said).rank().to_numpy()
     high = truth == 1
     n = int(high.sum())

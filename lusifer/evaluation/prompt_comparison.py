@@ -81,7 +81,8 @@ class Candidate:
 @dataclass(frozen=True, eq=False)
 class Trial:
     """What one candidate said of the sample. ``audits`` by user; ``usage`` by user, see
-    `lusifer.store.Store.usage_by_evolution`."""
+    `lusifer.store.Store.usage_by_evolution`.
+    """
 
     candidate: Candidate
     simulation: SimulationResult
@@ -181,7 +182,8 @@ def table(sample: Split, trials: Sequence[Trial]) -> pd.DataFrame:
 
 def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int = 0) -> dict[str, Any]:
     """Every measure of `MEASURES` for each candidate, its difference from the base with a 95 % interval,
-    and the smallest difference that this sample finds four times of five; plain JSON values."""
+    and the smallest difference that this sample finds four times of five; plain JSON values.
+    """
     users = sample.test.user_ids
     compared = np.all([np.isfinite(t.simulation.answers.expected) for t in trials], axis=0)
     forecast = [_given(t) for t in trials]

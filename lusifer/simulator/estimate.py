@@ -58,6 +58,15 @@ class Estimate:
             self.cached + other.cached,
         )
 
+    def __mul__(self, times: float) -> Estimate:
+        return Estimate(
+            round(self.calls * times),
+            round(self.input_tokens * times),
+            round(self.output_tokens * times),
+            None if self.dollars is None else self.dollars * times,
+            round(self.cached * times),
+        )
+
 
 def estimate_questions(
     spec: str, store: Store | None, questions: Iterable[tuple[Question, int]], cached: int = 0

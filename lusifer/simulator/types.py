@@ -33,7 +33,8 @@ class Rated:
 @dataclass(frozen=True)
 class Bullet:
     """One statement of a profile. ``aspect`` and ``strength`` are the built-in's own notes
-    (what it is about; −2 strong dislike … 2 strong liking), empty for a language model."""
+    (what it is about; −2 strong dislike … 2 strong liking), empty for a language model.
+    """
 
     text: str
     aspect: str = ""
@@ -84,7 +85,8 @@ class Profile:
 @dataclass(frozen=True)
 class Change:
     """One aspect that a step gained, strengthened, weakened or dropped, and the movies of the batch
-    that show it. ``polarity``: 1 a liking, −1 a dislike, 0 neither (a habit, or unknown)."""
+    that show it. ``polarity``: 1 a liking, −1 a dislike, 0 neither (a habit, or unknown).
+    """
 
     aspect: str
     direction: Direction

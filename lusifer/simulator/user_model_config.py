@@ -11,9 +11,9 @@ from lusifer.errors import InvalidInputError
 from lusifer.llm import Budget, create_llm
 from lusifer.progress import never_cancelled
 from lusifer.prompts import PromptSet
+from lusifer.simulator.builtin import StatisticalUserModel
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.models import BUILTIN
-from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import UserModel
 from lusifer.store import Store
 

@@ -159,7 +159,8 @@ def drop_failed_arms(
     simulations: Mapping[str, SimulationResult], first: str
 ) -> tuple[dict[str, SimulationResult], tuple[str, ...]]:
     """The arms that gave at least half of their ratings, and a note on the others: one dead arm would leave no row
-    on which all can be compared. The first, which the others are held against, always stays."""
+    on which all can be compared. The first, which the others are held against, always stays.
+    """
     failed = [n for n, s in simulations.items() if n != first and np.isfinite(s.answers.expected).mean() < 0.5]
     notes = tuple(f"{n}: the model failed for most ratings, so this arm is omitted." for n in failed)
     return {n: s for n, s in simulations.items() if n not in failed}, notes

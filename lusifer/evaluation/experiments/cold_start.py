@@ -48,7 +48,8 @@ def eligible_users(setup: ExperimentSetup) -> tuple[int, ...]:
 
 def truncate_histories(setup: ExperimentSetup, users: tuple[int, ...], known: int) -> Split:
     """The split in which of these users only the newest ``known`` training ratings are left; all others keep
-    theirs."""
+    theirs.
+    """
     train = setup.ctx.split.train
     ids, offsets = train.user_ids, train.offsets
     stays = np.ones(len(train), dtype=bool)
@@ -132,7 +133,8 @@ def _calibrated(
     setup: ExperimentSetup, splits: dict[int, Split], simulations: dict[int, SimulationResult]
 ) -> dict[int, np.ndarray]:
     """Expected ratings by length, calibrated by the forecasts of everybody else (the built-in) or, for a model
-    that costs, by the longest arm's forecasts of the other half of the users."""
+    that costs, by the longest arm's forecasts of the other half of the users.
+    """
     offsets_by_length = {
         k: communities.offsets_only(setup.ctx.dataset, splits[k], seed=setup.ctx.seed) for k in simulations
     }

@@ -48,9 +48,8 @@ class ExperimentSetup:
 
 
 def require_users(setup: ExperimentSetup, minimum: int, property: str, eligible: Sequence[int]) -> None:
-    """
-    Raises:
-        InvalidInputError: too few users can be looked at.
+    """Raises:
+    InvalidInputError: too few users can be looked at.
     """
     if len(eligible) < minimum:
         raise InvalidInputError(

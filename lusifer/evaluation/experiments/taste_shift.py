@@ -198,7 +198,8 @@ def estimate(setup: ExperimentSetup) -> Estimate:
 
 def profile_stance(profile: Profile, genre: str, names: EntityIndex) -> int:
     """What a profile says of a genre: 1 liked, −1 disliked, 0 neither. A bullet speaks of the first genre that
-    it names."""
+    it names.
+    """
     direction = 0
     for sign, bullets in ((1, profile.likes), (-1, profile.dislikes)):
         for bullet in bullets:
@@ -209,7 +210,8 @@ def profile_stance(profile: Profile, genre: str, names: EntityIndex) -> int:
 
 def steps_until(steps: Sequence[Step], shift: PreferenceShift, dataset: Dataset, count: int) -> float:
     """Steps after the change until the profile's stance on the genre has moved with the taste (to neutral counts);
-    infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps."""
+    infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps.
+    """
     if len(steps) < count:
         return float("nan")
     names = build_entity_index(dataset, (r.item for s in steps for r in s.batch))
@@ -229,7 +231,8 @@ def _whole(seen: Sequence[Rated], batch: Sequence[Rated], usual: float, dataset:
 
 def _errors(setup: ExperimentSetup, simulation: SimulationResult, users: Sequence[int]) -> pd.DataFrame:
     """One row a forecast: user_id, step (−1 is the last before the change, 1 the first after it), error of the
-    simulator, of the whole history's model, and of one that starts anew at the change."""
+    simulator, of the whole history's model, and of one that starts anew at the change.
+    """
     rows, usual = [], setup.ctx.split.train.mean
     for user in users:
         seen: list[Rated] = []
@@ -367,7 +370,8 @@ def run(setup: ExperimentSetup) -> Result:
 
 def _around(errors: Mapping[str, pd.DataFrame], other: Mapping[int, int], pair_of: Mapping[int, int]) -> pd.DataFrame:
     """Forecast errors after a planted change beside those of the same ratings where their own giver's history
-    came before them (column ``undisturbed``)."""
+    came before them (column ``undisturbed``).
+    """
     planted = errors[PLANTED][errors[PLANTED]["step"] >= 1].copy()
     planted["giver"] = planted["user_id"].map(other)
     control = errors[CONTROL][["user_id", "item_id", "simulator"]].rename(

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from lusifer.evaluation import RunContext
 from lusifer.evaluation.audit import Validity, predictive_validity
 from lusifer.jobs import Job
 from lusifer.simulator import Step
@@ -61,13 +62,12 @@ def measure_validity(
     """Runs in a worker thread: no call to streamlit here."""
     job.run = f"validity-{comparison_run}"
     model = ctx.without_evidence().user_model(store, run=job.run, cancelled=job.cancelled)
-    return predictive_validity(
+    run_context = RunContext(
         ctx.dataset,
         ctx.split,
-        model,
-        steps,
-        cancelled=job.cancelled,
         on_progress=lambda done, total, message="": job.report_progress(
             done, total, "Forecasts from the previous profile"
         ),
+        cancelled=job.cancelled,
     )
+    return predictive_validity(run_context, model, steps)

@@ -67,17 +67,7 @@ def estimate_population(ctx: PageContext, users: Sequence[int], store: Store | N
     sample = users[:: max(len(users) // MAX_PRICED_USERS, 1)]
     plans = [make_evolution_spec(ctx.dataset, ctx.split, u, model, community=evidence) for u in sample]
     estimate = estimate_users(ctx.dataset, ctx.split, plans, model, store, community=evidence)
-    times = len(users) / len(sample)
-    if times <= 1:
-        return estimate
-    dollars = None if estimate.dollars is None else estimate.dollars * times
-    return Estimate(
-        round(estimate.calls * times),
-        round(estimate.input_tokens * times),
-        round(estimate.output_tokens * times),
-        dollars,
-        round(estimate.cached * times),
-    )
+    return estimate * (len(users) / len(sample))
 
 
 def show_population(ctx: PageContext, store: Store | None) -> None:
