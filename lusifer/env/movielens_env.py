@@ -93,7 +93,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
                 "model=lusifer.simulator.UserModelConfig(SPEC, budget=...).build(Store(...)).",
             )
         self.model: UserModel = StatisticalUserModel() if isinstance(model, str) else model
-        self.builtin = isinstance(self.model, StatisticalUserModel)
+        self.builtin = not self.model.asks_a_model
         env_world = self.world
         self.users = np.asarray(env_world.users if users is None else sorted(users), dtype=np.int64)
         strangers = np.setdiff1d(self.users, env_world.users)

@@ -19,10 +19,9 @@ from lusifer import datasets, settings
 from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation.simulation import Answers, collect_forecasts, fit_calibrator, newest_ratings
 from lusifer.simulator import Step, evolve, make_evolution_spec
 from lusifer.simulator import community as communities
-from lusifer.simulator.calibration import Calibrator
+from lusifer.simulator.calibration import Answers, Calibrator, collect_forecasts, fit_calibrator, newest_ratings
 from lusifer.simulator.community import Columns, Community
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.run_context import RunContext

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -19,7 +19,7 @@ import numpy as np
 from lusifer.datasets import Dataset, RatingScale
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError
-from lusifer.evaluation.metrics import Interval
+from lusifer.evaluation.bootstrap import Bootstrap, Figure
 from lusifer.progress import Progress, ignore_progress
 from lusifer.simulator import Step, UserModel, wording
 from lusifer.simulator.aspects import aspects_of
@@ -422,16 +422,10 @@ class Validity:
         movies: forecasts behind ``stated`` and ``others``.
     """
 
-    stated: Interval
-    others: Interval
-    difference: Interval
+    stated: Figure
+    others: Figure
+    difference: Figure
     movies: tuple[int, int]
-
-
-@dataclass
-class _Gains:
-    stated: list[float] = field(default_factory=list)
-    others: list[float] = field(default_factory=list)
 
 
 def predictive_validity(
@@ -457,34 +451,26 @@ def predictive_validity(
         ModelError: the model could not be asked.
         CancelledError: ``cancelled`` said so, between two users.
     """
-    gains: list[_Gains] = []
+    gains: list[tuple[int, bool, float]] = []
     for at, (user, steps) in enumerate(evolutions.items()):
         if cancelled():
             raise CancelledError("The audit was stopped.")
         on_progress(at, len(evolutions))
-        gains.append(_gains(dataset, split, model, user, steps))
-    stated = [g.stated for g in gains]
-    others = [g.others for g in gains]
-    if not any(stated) or not any(others):
+        gains += [(user, *gain) for gain in _gains(dataset, split, model, user, steps)]
+    users, gained = np.array([g[0] for g in gains], dtype=np.int64), np.array([g[2] for g in gains])
+    about = np.array([g[1] for g in gains], dtype=bool)
+    if not about.any() or about.all():
         return None
-    sums = np.array([[sum(s), len(s), sum(o), len(o)] for s, o in zip(stated, others, strict=True)], dtype=float)
-    weights = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
-
-    def means(rows: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            a, b = rows[:, 0] / rows[:, 1], rows[:, 2] / rows[:, 3]
-        return np.stack([a, b, a - b])
-
-    drawn, whole = means(weights @ sums), means(sums.sum(axis=0, keepdims=True))[:, 0]
-    a, b, both = (
-        Interval(float(value), *(float(x) for x in np.nanpercentile(values, [2.5, 97.5])))
-        for value, values in zip(whole, drawn, strict=True)
-    )
-    return Validity(a, b, both, (int(sums[:, 1].sum()), int(sums[:, 3].sum())))
+    boot = Bootstrap(evolutions, seed, draws, minimum=1)
+    stated, others = boot.mean(users[about], gained[about]), boot.mean(users[~about], gained[~about])
+    return Validity(stated, others, stated - others, (int(about.sum()), int((~about).sum())))
 
 
-def _gains(dataset: Dataset, split: Split, model: UserModel, user: int, steps: Sequence[Step]) -> _Gains:
-    errors = _Gains()
+def _gains(
+    dataset: Dataset, split: Split, model: UserModel, user: int, steps: Sequence[Step]
+) -> list[tuple[bool, float]]:
+    """By forecast whether it is of an aspect that changed, and by how much its squared error fell."""
+    gains = []
     context = initial_context(dataset, split, user)
     for step, coming in pairwise(steps):
         read = context.with_batch(step.batch)
@@ -499,6 +485,6 @@ def _gains(dataset: Dataset, split: Split, model: UserModel, user: int, steps: S
                     continue
                 gain = (old.expected - truth.rating) ** 2 - (new.expected - truth.rating) ** 2
                 about = named_aspects & {a.key for a in aspects_of(truth.item)}
-                (errors.stated if about else errors.others).append(gain)
+                gains.append((bool(about), gain))
         context = after
-    return errors
+    return gains

@@ -14,17 +14,18 @@ from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import prediction_cache
-from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
-from lusifer.evaluation.simulation import (
+from lusifer.evaluation.bootstrap import Figure
+from lusifer.evaluation.metrics import METRICS, intervals, scores
+from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
+from lusifer.simulator.calibration import (
+    Calibrated,
+    Calibrator,
     Forecasts,
-    SimulationResult,
     apply_calibration,
     collect_forecasts,
     fit_calibrator,
-    simulate,
 )
-from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
-from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Community
 from lusifer.simulator.run_context import RunContext
 
@@ -83,7 +84,7 @@ class Evaluation:
         """How many rows are compared."""
         return int(self.compared.sum())
 
-    def summary(self, *, draws: int = 1000, seed: int = 0) -> dict[str, dict[str, Interval]]:
+    def summary(self, *, draws: int = 1000, seed: int = 0) -> dict[str, dict[str, Figure]]:
         """Per predictor: every measure of `METRICS` with its 95 % interval by a bootstrap over users."""
         mask = self.compared
         true, users = self.test.rating[mask].astype(float), self.test.user[mask]
@@ -171,7 +172,7 @@ def calibrate(ctx: RunContext, model: UserModel, simulation: SimulationResult, c
         CancelledError: somebody stopped it.
     """
     forecasts = simulation.forecasts
-    if model.spec == BUILTIN:
+    if not model.asks_a_model:
         forecasts = collect_forecasts(ctx, model, community=community)
     calibrator = fit_calibrator(forecasts, community, ctx.dataset, evidence=community.has_factorization)
     with_model_term = apply_calibration(simulation.answers, calibrator, community)

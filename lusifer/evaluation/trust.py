@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lusifer.evaluation.experiments.base import Bootstrap
+from lusifer.evaluation.bootstrap import Bootstrap
 from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
 
@@ -416,5 +416,5 @@ def price_a_user(store: Store, plans: Mapping[int, str], builtin: bool, seed: in
     spent = {u: math.nan if used[p]["unpriced"] else used[p]["price"] for u, p in plans.items() if p in used}
     if not spent or any(math.isnan(v) for v in spent.values()):
         return [None, None, None]
-    boot = Bootstrap(spent, seed)
+    boot = Bootstrap(spent, (seed, 606))
     return boot.mean(np.array(list(spent), dtype=np.int64), list(spent.values())).json

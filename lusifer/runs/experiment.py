@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation.experiments import Experiment, ExperimentSetup
+from lusifer.evaluation.experiments import ExperimentSetup, ExperimentSpec
 from lusifer.runs import tables
 from lusifer.simulator import label
 from lusifer.store import Store
@@ -15,7 +15,7 @@ KIND = "experiment"
 
 
 def record(
-    experiment: Experiment,
+    experiment: ExperimentSpec,
     make: Callable[[str], ExperimentSetup],
     store: Store,
     *,
@@ -76,7 +76,7 @@ def record(
     return run
 
 
-def same(run: Mapping[str, Any] | None, experiment: Experiment, setup: ExperimentSetup) -> None:
+def same(run: Mapping[str, Any] | None, experiment: ExperimentSpec, setup: ExperimentSetup) -> None:
     """Whether a run that was stopped is this experiment on this setting.
 
     Raises:

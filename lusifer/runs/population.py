@@ -22,18 +22,11 @@ from filelock import FileLock, Timeout
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError, LusiferError
-from lusifer.evaluation.simulation import (
-    Forecasts,
-    SimulationResult,
-    apply_calibration,
-    collect_forecasts,
-    fit_calibrator,
-    simulate,
-)
+from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.progress import ignore_progress
 from lusifer.runs import tables
-from lusifer.simulator import BUILTIN, LLMUserModel, UserModel, label
-from lusifer.simulator.calibration import Calibrator
+from lusifer.simulator import UserModel, label
+from lusifer.simulator.calibration import Calibrator, Forecasts, apply_calibration, collect_forecasts, fit_calibrator
 from lusifer.simulator.community import Community
 from lusifer.simulator.run_context import RunContext
 from lusifer.store import Store
@@ -119,8 +112,8 @@ def run_population(
     paths = [folder / f"part-{number:05d}.parquet" for number in range(len(all_parts))]
     missing = [(n, part) for n, part in enumerate(all_parts) if not paths[n].exists()]
     done = [len(users) - sum(len(part) for _, part in missing)]
-    asking = isinstance(model, LLMUserModel)
-    forecasts = offsets is not None and model.spec != BUILTIN
+    asking = model.asks_a_model
+    forecasts = offsets is not None and model.asks_a_model
 
     def on_users_done(more_done: int) -> None:
         done[0] += more_done
@@ -155,7 +148,7 @@ def run_population(
 
     calibrator: Calibrator | None = None
     on_users_done(0)
-    if offsets is not None and missing and missing[0][0] and model.spec != BUILTIN:
+    if offsets is not None and missing and missing[0][0] and model.asks_a_model:
         # gone on with: the same calibration as before the stop, from what is stored of the first part
         silent = ctx.with_progress(ignore_progress)
         first = simulate(silent, model, split.test.of_users(all_parts[0]), forecasts=True, community=community)
@@ -191,7 +184,7 @@ def _calibrator(
 ) -> Calibrator | None:
     """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
     forecasts: Forecasts = simulation.forecasts
-    if model.spec == BUILTIN:
+    if not model.asks_a_model:
         forecasts = collect_forecasts(ctx.with_progress(ignore_progress), model, community=offsets)
     try:
         return fit_calibrator(forecasts, offsets, ctx.dataset, evidence=offsets.has_factorization)

@@ -46,3 +46,11 @@ def _near(a: Bullet, b: Bullet) -> bool:
         return a.aspect.rsplit("=", 1)[0] == b.aspect.rsplit("=", 1)[0]
     first, second = set(a.text.lower().split()), set(b.text.lower().split())
     return len(first & second) >= 0.5 * len(first | second)
+
+
+def profile_similarity(one: Profile, other: Profile) -> float:
+    """How much two profiles say the same: shared words over all words (Jaccard), from 0 to 1; 1 for two
+    empty ones."""
+    first, second = ({w.strip(".,;:()").lower() for b in p.bullets for w in b.text.split()} for p in (one, other))
+    together = first | second
+    return len(first & second) / len(together) if together else 1.0

@@ -29,6 +29,7 @@ from lusifer.simulator.types import (
     Section,
     SimulatedRating,
     Update,
+    UserModel,
 )
 
 LIMITS: dict[Section, int] = {
@@ -61,7 +62,7 @@ class TasteShift:
         return size + 0.5 * (abs(self.after) == 2) + 0.1 * len(self.cited)
 
 
-class StatisticalUserModel:
+class StatisticalUserModel(UserModel):
     """The built-in. A pure function of its context; see `lusifer.simulator.types.UserModel`."""
 
     spec = "builtin"

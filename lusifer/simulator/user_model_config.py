@@ -38,6 +38,11 @@ class UserModelConfig:
     budget: Budget | None = None
     keys: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether the model is a language model, see `UserModel.asks_a_model`."""
+        return self.spec != BUILTIN
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "keys": None}
 
@@ -53,7 +58,7 @@ class UserModelConfig:
             InvalidInputError: the spec can't be read, names a file that is not there, or names a language model
                 while there is no store (its answers would be paid for and lost).
         """
-        if self.spec == BUILTIN:
+        if not self.asks_a_model:
             return StatisticalUserModel(evidence=self.evidence)
         if self.samples < 1:
             raise InvalidInputError(f"A rating can't be sampled {self.samples} times.", "Give 1 or more.")

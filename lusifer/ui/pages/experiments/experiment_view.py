@@ -13,7 +13,7 @@ from lusifer import settings
 from lusifer.charts import experiment_charts
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import RunContext, sample_users
-from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, ExperimentSetup
+from lusifer.evaluation.experiments import EXPERIMENTS, ExperimentSetup, ExperimentSpec, Option
 from lusifer.jobs import Job
 from lusifer.progress import ignore_progress
 from lusifer.runs import tables
@@ -26,17 +26,6 @@ from lusifer.ui import state
 from lusifer.ui.components import downloads, predictor_titles, run_picker, user_sample
 from lusifer.ui.formatting import escape_markdown, format_money, with_item_noun
 from lusifer.ui.state import PageContext
-
-EXPERIMENT_ICONS = {
-    "batches": "layers",
-    "cold": "ac_unit",
-    "shift": "alt_route",
-    "order": "swap_vert",
-    "repeat": "replay",
-    "ablation": "content_cut",
-    "contamination": "masks",
-    "loop": "all_inclusive",
-}
 
 
 def build_setup(
@@ -95,7 +84,7 @@ def _estimate_experiment(
     return EXPERIMENTS[name].estimate(_setup)
 
 
-def estimate_experiment(experiment: Experiment, setup: ExperimentSetup) -> Estimate:
+def estimate_experiment(experiment: ExperimentSpec, setup: ExperimentSetup) -> Estimate:
     """What an experiment will ask, less what is stored; counted anew once calls have been made.
 
     Raises:
@@ -136,7 +125,7 @@ def run_experiments(
     for index, name in enumerate(names):
         experiment = EXPERIMENTS[name]
 
-        def make(run: str, index: int = index, experiment: Experiment = experiment) -> ExperimentSetup:
+        def make(run: str, index: int = index, experiment: ExperimentSpec = experiment) -> ExperimentSetup:
             if run:
                 job.run = run
             own = {k: v for k, v in options.items() if k in experiment.options}
@@ -161,12 +150,12 @@ def run_experiments(
     return run
 
 
-def option_field(name: str, key: str, described: tuple[str, int, int, int]) -> int:
+def option_field(name: str, key: str, option: Option) -> int:
     """A field for an option of an experiment: a switch for yes or no, else a number."""
-    title, value, low, high = described
-    if (low, high) == (0, 1):
-        return int(st.toggle(title, bool(value), key=f"experiment-{name}-{key}"))
-    return int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
+    widget_key = f"experiment-{name}-{key}"
+    if (option.lowest, option.highest) == (0, 1):
+        return int(st.toggle(option.title, bool(option.default), key=widget_key))
+    return int(st.number_input(option.title, option.lowest, option.highest, option.default, key=widget_key, width=170))
 
 
 def finished_experiments(ctx: PageContext, store: Store | None, name: str) -> list[dict[str, Any]]:
