@@ -120,7 +120,9 @@ def test_every_command_is_run_or_says_why_not() -> None:
         c.place
         for c in BLOCKS
         if not (
-            is_ours(c) or c.reason or re.match(r"(\w+=\S* )*make |python (-m benchmarks\.|docs/|examples/)", c.text)
+            is_ours(c)
+            or c.reason
+            or re.match(r"(\w+=\S* )*make |python (-m (benchmarks|docs)\.|docs/|examples/)", c.text)
         )
     ]
     assert not unexplained, "nothing runs these: put <!-- not run: REASON --> before their blocks"
@@ -156,7 +158,7 @@ def test_a_make_target_exists(command: Command) -> None:
 def test_benchmarks_that_are_named_exist() -> None:
     for path in [*documents(), ROOT / "benchmarks" / "README.md"]:
         text = path.read_text(encoding="utf-8")
-        for name in re.findall(r"python -m benchmarks\.(\w+)", text):
-            assert importlib.util.find_spec(f"benchmarks.{name}"), (path.name, name)
+        for module in re.findall(r"python -m ((?:benchmarks|docs)\.\w+)", text):
+            assert importlib.util.find_spec(module), (path.name, module)
         for script in re.findall(r"python ((?:docs|examples|tests)/[\w/]+\.py)", text):
             assert (ROOT / script).is_file(), (path.name, script)
