@@ -463,8 +463,10 @@ def test_own_tables_are_listed_mapped_and_read(data_dir: Path) -> None:
     assert "not a rating scale" in refusal("data", "map", "music", "--scale", "ten")
     assert "no column 'x'" in refusal("data", "map", "music", "--set", "ratings.user=x", "--accept")
     assert answer("data", "list")["waiting"] == ["music"], "a mapping that does not work is not kept"
-    made = answer("data", "map", "music", "--accept", "--scale", "2,10,2", "--title", "My music")
+    names = ("--title", "My music", "--one", "record", "--many", "records")
+    made = answer("data", "map", "music", "--accept", "--scale", "2,10,2", *names)
     assert made["ratings"] == 5 and made["mapping"]["title"] == "My music" and made["report"]
+    assert (made["mapping"]["one"], made["mapping"]["many"]) == ("record", "records")
     info = answer("data", "info", "music")
     assert info["title"] == "My music" and info["scale"] == [2.0, 10.0, 2.0]
 
