@@ -109,6 +109,7 @@ def show_form(ctx: PageContext, store: Store | None) -> dict[str, Any]:
             evolve_every=int(evolve),
             reward=reward,
         )
+        options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
         config = job_context.build_model_config(player_ctx.without_evidence())
         key = ctx.job_key("play")
         if job_panel.job_ended(key, session_keys.new_result("play")):
