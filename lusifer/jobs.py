@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from lusifer.errors import CancelledError, LusiferError
 from lusifer.store import Store
 
+logger = logging.getLogger(__name__)
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 MAX_ENDED_JOBS = 50
 
@@ -74,6 +76,10 @@ class Job:
         if self._stop.is_set():
             raise CancelledError("Stopped.", "Finished work is saved.")
 
+    def follow_run(self, run: str) -> None:
+        """Show the calls of a run from now on."""
+        self.run = run
+
     def cancelled(self) -> bool:
         """Whether somebody asked for the end."""
         return self._stop.is_set()
@@ -130,6 +136,10 @@ class Jobs:
         with self._lock:
             return list(self._jobs.items())
 
+    def active_runs(self) -> set[str]:
+        """The runs whose jobs are under way."""
+        return {job.run for _, job in self.list_jobs() if job.active and job.run}
+
     def discard(self, key: str) -> None:
         """Drop an ended job, so that its outcome is not shown again."""
         with self._lock:
@@ -150,11 +160,10 @@ class Jobs:
         except LusiferError as error:
             job.error = str(error)
         except Exception as error:  # a bug of ours: said in full to the log, in short to the page
-            import logging
-
-            logging.getLogger("lusifer").exception("The job %s failed", job.title)
+            logger.exception("The job %s failed", job.title)
             job.error = f"{type(error).__name__} in {job.title}; see the log for details."
         finally:
             if store is not None:
                 store.close()
             job.end(state)
+            logger.info("The job %s is %s after %.1f s", job.title, state, job.seconds)

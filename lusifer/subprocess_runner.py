@@ -63,13 +63,13 @@ def run(
         with contextlib.suppress(BrokenPipeError):  # the child ended early: what it said tells why
             pickle.dump((work.__module__, work.__qualname__, args), child.stdin)
             child.stdin.close()
-        kind = ""
-        value: Any
+        kind: str = ""
+        value: Any = None
         while kind != "end":
             try:
                 kind, value = messages.get(timeout=POLL_SECONDS)
             except queue.Empty:
-                kind, value = "", None
+                kind = ""
             if kind == "progress":
                 on_progress(*value)
             elif kind == "result":

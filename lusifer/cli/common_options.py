@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lusifer import settings
+from lusifer.cli.output import ProgressPrinter, log
 from lusifer.errors import InvalidInputError, StoreError
 
 if TYPE_CHECKING:
     from lusifer.datasets import Dataset
+    from lusifer.datasets.splits import Split
+    from lusifer.evaluation import RunContext
+    from lusifer.simulator import UserModelConfig
+    from lusifer.simulator.community import Community
+    from lusifer.simulator.estimate import Estimate
     from lusifer.store import Store
 
-from lusifer.cli.output import log
+USER_GROUPS = ("development", "held-out", "all")
 
 
 def add_old_flag(command: argparse.ArgumentParser, flag: str, new_flag: str, **settings: Any) -> None:
@@ -22,9 +29,15 @@ def add_old_flag(command: argparse.ArgumentParser, flag: str, new_flag: str, **s
     command.add_argument(flag, dest=dest, default=argparse.SUPPRESS, help=argparse.SUPPRESS, **settings)
 
 
-def add_evolution_options(command: argparse.ArgumentParser) -> None:
+def add_data_options(command: argparse.ArgumentParser) -> None:
+    """The dataset and the split."""
     command.add_argument("--dataset", default="ml-100k")
     command.add_argument("--split", default="last-10")
+
+
+def add_evolution_options(command: argparse.ArgumentParser) -> None:
+    """One user's evolution."""
+    add_data_options(command)
     command.add_argument("--user", type=int, required=True)
     add_model_options(command)
     command.add_argument("--history", type=int, help="newest ratings to read (default: that of the prompts, 40)")
@@ -32,6 +45,7 @@ def add_evolution_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(command: argparse.ArgumentParser) -> None:
+    """The model, its prompts, and what it may spend."""
     command.add_argument(
         "--model",
         default="builtin",
@@ -44,7 +58,7 @@ def add_model_options(command: argparse.ArgumentParser) -> None:
         help="prompts for a language model: a label (active, baseline), a shipped set (grounded, "
         "paper, concise), a version (v4), or an exported file",
     )
-    command.add_argument("--budget", type=float, help="spending limit in dollars")
+    add_budget_option(command)
     command.add_argument(
         "--samples",
         type=int,
@@ -53,17 +67,50 @@ def add_model_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def build_user_model(
-    options: argparse.Namespace, store: Store | None, *, evidence: bool = False, told: bool = False
-) -> Any:
-    """The user model that a command asks for, within its budget; with ``told``, prompts that tell what others
-    gave do so."""
+def add_budget_option(command: argparse.ArgumentParser) -> None:
+    """What may be spent."""
+    command.add_argument("--budget", type=float, help="spending limit in dollars")
+
+
+def add_price_options(command: argparse.ArgumentParser) -> None:
+    """Whether to ask at all, for commands that say a price first."""
+    command.add_argument("--yes", action="store_true", help="run without a --budget")
+    command.add_argument("--estimate", action="store_true", help="only estimate the cost")
+
+
+def add_sample_options(command: argparse.ArgumentParser, group: str = "development", count: int | None = 100) -> None:
+    """Whom a run looks at."""
+    default = "all" if count is None else count
+    command.add_argument("--users", type=int, default=count, help=f"number of users to sample (default: {default})")
+    command.add_argument(
+        "--user-group",
+        choices=USER_GROUPS,
+        default=group,
+        help=f"group that the users are sampled from (default: {group})",
+    )
+    add_run_options(command)
+
+
+def add_run_options(command: argparse.ArgumentParser) -> None:
+    """The seed, and how many users at a time."""
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--workers", type=int, default=8, help="concurrent users, for a language model")
+
+
+def is_paid(options: argparse.Namespace) -> bool:
+    """Whether a language model is asked."""
+    return bool(options.model != "builtin")
+
+
+def build_model_config(options: argparse.Namespace, store: Store | None, *, evidence: bool = False) -> UserModelConfig:
+    """The user model that a command asks for, within its budget."""
     from lusifer.prompts import versions
     from lusifer.simulator import UserModelConfig
 
-    prompt_set = versions.resolve(options.prompts, store, files=True) if options.model != "builtin" else None
-    evidence = evidence or (told and prompt_set is not None and prompt_set.evidence)
-    return UserModelConfig(options.model, prompt_set, options.samples, evidence, build_budget(options)).build(store)
+    if not is_paid(options):
+        return UserModelConfig(options.model, evidence=evidence)
+    prompt_set = versions.resolve(options.prompts, store, files=True)
+    return UserModelConfig(options.model, prompt_set, options.samples, evidence, build_budget(options))
 
 
 def build_budget(options: argparse.Namespace) -> Any:
@@ -80,7 +127,7 @@ def build_budget(options: argparse.Namespace) -> Any:
     return replace(limits, run=limits.run.capped_by(own), session=limits.session.capped_by(own))
 
 
-def open_store(model: str) -> Store | None:
+def open_store(model: str = "builtin") -> Store | None:
     """The database; the built-in can do without it, a paid model can't."""
     from lusifer.store import Store
 
@@ -93,15 +140,78 @@ def open_store(model: str) -> Store | None:
         return None
 
 
-def with_details(dataset: Dataset, store: Store | None) -> Dataset:
-    """The data set with what the database knows of its movies."""
+def load_data(options: argparse.Namespace, store: Store | None) -> tuple[Dataset, Split]:
+    """The dataset, with what the database knows of its movies, and the split."""
+    from lusifer.datasets import load, splits
     from lusifer.datasets.item_details import load_details
 
-    return dataset.with_details(load_details(dataset, store)) if store else dataset
+    dataset = load(options.dataset)
+    if store is not None:
+        dataset = dataset.with_details(load_details(dataset, store))
+    return dataset, splits.make(dataset, options.split or splits.DEFAULT)
 
 
-def group_of_users(which: str, dataset: Dataset) -> Any:
+def build_run_context(
+    options: argparse.Namespace, dataset: Dataset, split: Split, store: Store | None, unit: str = ""
+) -> RunContext:
+    """What a command computes with.
+
+    Args:
+        unit: of the progress that is printed.
+    """
+    from lusifer.evaluation import RunContext
+
+    paid = is_paid(options) if hasattr(options, "model") else True
+    workers = options.workers if paid and hasattr(options, "workers") else 1
+    cache_dir = settings.prediction_cache_dir()
+    return RunContext(dataset, split, store, cache_dir, options.seed, workers, ProgressPrinter(unit))
+
+
+def sample_group(options: argparse.Namespace, ctx: RunContext) -> list[int]:
+    """The users that a command looks at."""
     from lusifer.datasets import splits
+    from lusifer.evaluation import sample_users
 
-    parts = {"development": splits.development, "held-out": splits.held_out}
-    return parts[which](dataset.user_ids) if which in parts else None
+    groups = {"development": splits.development, "held-out": splits.held_out}
+    candidates = groups[options.user_group](ctx.dataset.user_ids) if options.user_group in groups else None
+    count = len(ctx.dataset.user_ids) if options.users is None else options.users
+    return sample_users(ctx.split, count, ctx.seed, candidates)
+
+
+def load_evidence(ctx: RunContext, seed: int = 0) -> Community:
+    """Community evidence; computed where it is not cached."""
+    from lusifer.simulator import community
+
+    folder = settings.prediction_cache_dir()
+    if not community.is_cached(ctx.dataset, ctx.split, folder, seed=seed):
+        log("Computing community evidence (about a minute and a half; cached for next time) ...")
+
+    def on_progress(done: int, total: int, message: str = "") -> None:
+        ctx.on_progress(round(100 * done / max(total, 1)), 100, "community evidence")
+
+    return community.with_factorization(ctx.dataset, ctx.split, folder, seed=seed, on_progress=on_progress)
+
+
+def confirm_price(options: argparse.Namespace, cost: Estimate, title: str) -> dict[str, Any] | None:
+    """Say what work costs. With ``--estimate`` the price as plain values, and no call is made.
+
+    Raises:
+        InvalidInputError: it costs something, and there is neither ``--budget`` nor ``--yes``.
+    """
+    if cost.calls or cost.cached:
+        dollars = "price unknown" if cost.dollars is None else f"up to ${cost.dollars:.4f}"
+        log(f"{title}: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are cached")
+    if options.estimate:
+        return {"calls": cost.calls, "tokens": cost.tokens, "dollars": cost.dollars, "stored": cost.cached}
+    if cost.calls and options.budget is None and not options.yes:
+        raise InvalidInputError("No calls were made.", "Give --budget DOLLARS, or --yes to run without one.")
+    return None
+
+
+def restore_options(options: argparse.Namespace, run: Mapping[str, Any]) -> None:
+    """Take data, split, seed, model and prompts from a run that is resumed."""
+    params = run["params"]
+    options.dataset, options.seed, options.model = run["dataset"], run["seed"], run["model"]
+    options.split = run["split"].partition("#")[0]  # behind it stands a hash of files, checked when it goes on
+    options.prompts = params["prompts"] or options.prompts
+    options.samples = params.get("samples", 1)

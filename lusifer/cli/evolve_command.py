@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lusifer.errors import InvalidInputError
@@ -11,23 +12,37 @@ from lusifer.errors import InvalidInputError
 if TYPE_CHECKING:
     from lusifer.datasets import Dataset
     from lusifer.datasets.splits import Split
-    from lusifer.simulator import Step
+    from lusifer.simulator import EvolutionSpec, Step, UserModel
     from lusifer.store import Store
 
-from lusifer.cli.common_options import build_user_model, open_store, with_details
+from lusifer.cli.common_options import add_evolution_options, build_model_config, is_paid, load_data, open_store
 from lusifer.cli.output import log
+
+
+def register(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+    command = commands.add_parser("evolve", help="evolve a user's profile, step by step")
+    add_evolution_options(command)
+    command.set_defaults(run=_run_evolve)
+    return [command]
 
 
 def evolve_user(
     options: argparse.Namespace, *, steps: int | None = None
-) -> tuple[Dataset, Split, Any, Any, list[Step], Store | None]:
-    from lusifer.datasets import load, splits
+) -> tuple[Dataset, Split, UserModel, EvolutionSpec, list[Step], Store | None]:
+    """The evolution that the options ask for, up to a step.
+
+    Raises:
+        InvalidInputError: there is no such step.
+    """
     from lusifer.simulator import count_steps, make_evolution_spec, run_evolution
 
     store = open_store(options.model)
-    dataset = with_details(load(options.dataset), store)
-    split = splits.make(dataset, options.split)
-    model = build_user_model(options, store, told=True)
+    dataset, split = load_data(options, store)
+    config = build_model_config(options, store)
+    # Prompts that tell what others gave do so.
+    told = config.prompt_set is not None and config.prompt_set.evidence
+    model = replace(config, evidence=told).build(store)
     spec = make_evolution_spec(
         dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
     )
@@ -37,14 +52,14 @@ def evolve_user(
     done_steps: list[Step] = []
     for step in run_evolution(dataset, split, model, spec, store):
         done_steps.append(step)
-        if options.model != "builtin":
+        if is_paid(options):
             log(f"step {step.number} of {total_steps}")
         if steps is not None and len(done_steps) >= steps:
             break
     return dataset, split, model, spec, done_steps[:steps] if steps is not None else done_steps, store
 
 
-def run_evolve(options: argparse.Namespace) -> dict[str, Any]:
+def _run_evolve(options: argparse.Namespace) -> dict[str, Any]:
     steps = evolve_user(options)[4]
     if not options.json:
         _print_steps(steps)

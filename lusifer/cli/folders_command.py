@@ -13,7 +13,7 @@ from lusifer import settings
 def register(commands: Any) -> list[argparse.ArgumentParser]:
     """Add ``where``; returns what takes ``--json``."""
     where = commands.add_parser("where", help="show the folders and files that the program uses")
-    where.set_defaults(run=run_where)
+    where.set_defaults(run=_run_where)
     return [where]
 
 
@@ -32,7 +32,7 @@ def apply_option(options: argparse.Namespace) -> None:
         os.environ["LUSIFER_DATA"] = str(Path(options.data_dir).expanduser())
 
 
-def run_where(options: argparse.Namespace) -> dict[str, Any]:
+def _run_where(options: argparse.Namespace) -> dict[str, Any]:
     """Print where everything lies."""
     result = {
         "data": settings.data_dir(),

@@ -11,7 +11,30 @@ from lusifer import settings
 from lusifer.errors import DatasetError, InvalidInputError
 
 
-def run_list(options: argparse.Namespace) -> dict[str, Any]:
+def add_actions(actions: Any) -> list[argparse.ArgumentParser]:
+    """Add both to the command ``data``; its leaves."""
+    listing = actions.add_parser("list", help="list the datasets in the data folder and those that can be downloaded")
+    listing.set_defaults(run=_run_list)
+    mapping = actions.add_parser("map", help="map the columns of your own tables")
+    mapping.add_argument("name", help="name of the folder in the data folder")
+    mapping.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.ROLE=COLUMN",
+        help="such as ratings.user=reader, items.title=name; nothing after = for none",
+    )
+    mapping.add_argument("--title", help="title of the dataset")
+    mapping.add_argument("--one", help="item noun, singular (album)")
+    mapping.add_argument("--many", help="item noun, plural (albums)")
+    mapping.add_argument("--scale", help="min,max,step (default: inferred from the ratings)")
+    mapping.add_argument("--unit", help="unit of the timestamps: s, ms, us, ns or date")
+    mapping.add_argument("--accept", action="store_true", help="save the mapping and import the tables")
+    mapping.set_defaults(run=_run_map)
+    return [listing, mapping]
+
+
+def _run_list(options: argparse.Namespace) -> dict[str, Any]:
     """What lies in the data folder, what waits for a mapping, what can be fetched."""
     from lusifer.datasets import DATASET_SPECS, custom_tables, detect_kind, list_datasets
     from lusifer.datasets.fetch import RELEASES
@@ -43,7 +66,7 @@ def run_list(options: argparse.Namespace) -> dict[str, Any]:
     return {"ready": there, "waiting": waiting, "fetchable": list(fetchable)}
 
 
-def run_map(options: argparse.Namespace) -> dict[str, Any]:
+def _run_map(options: argparse.Namespace) -> dict[str, Any]:
     """The guess (or what was accepted before) with changes, and with ``--accept`` what reading it found."""
     from lusifer.datasets import custom_tables, load
 
@@ -58,9 +81,8 @@ def run_map(options: argparse.Namespace) -> dict[str, Any]:
         recipe = custom_tables.propose_mapping(folder)  # the mapping that is there can't be read: here it is made anew
     role_changes = dict(x.partition("=")[::2] for x in options.set)
     recipe = custom_tables.with_columns(recipe, role_changes)
-    for name in ("title", "one", "many", "unit"):
-        if getattr(options, name):
-            recipe = replace(recipe, **{name: getattr(options, name)})
+    texts = {"title": options.title, "singular": options.one, "plural": options.many, "unit": options.unit}
+    recipe = replace(recipe, **{name: text for name, text in texts.items() if text})
     if options.scale:
         try:
             low, high, step = (float(x) for x in options.scale.split(","))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import math
 import sys
+import time
 from typing import Any
+
+SECONDS_BETWEEN_LINES = 2.0
 
 
 def nan_to_null(value: Any) -> Any:
@@ -14,13 +17,37 @@ def nan_to_null(value: Any) -> Any:
         return None
     if isinstance(value, dict):
         return {k: nan_to_null(v) for k, v in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [nan_to_null(v) for v in value]
     return value
 
 
 def log(text: str) -> None:
+    """Say something beside the result."""
     print(text, file=sys.stderr, flush=True)
+
+
+class ProgressPrinter:
+    """A `lusifer.progress.Progress` that prints a line with rate and time left, every few seconds at most."""
+
+    def __init__(self, unit: str = "") -> None:
+        self._unit = f" {unit}" if unit else ""
+        self._message, self._printed = "", -math.inf
+        self._began, self._done_before = time.monotonic(), 0
+
+    def __call__(self, done: int, total: int, message: str = "", /) -> None:
+        now = time.monotonic()
+        if done < self._done_before or not done:
+            self._began, self._done_before = now, done  # other work; or some was done before: no rate of ours
+        if message == self._message and done < total and now - self._printed < SECONDS_BETWEEN_LINES:
+            return
+        self._message, self._printed = message, now
+        if total <= 1:
+            log(message)
+            return
+        rate = (done - self._done_before) / max(now - self._began, 1e-9)
+        speed = f" ({rate:.1f}/s, about {(total - done) / rate:.0f} s left)" if rate else ""
+        log(f"{done:,}/{total:,}{self._unit}{speed}{': ' + message if message else ''}")
 
 
 def use_utf8() -> None:

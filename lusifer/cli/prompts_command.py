@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lusifer import settings
+from lusifer.cli import prompt_comparison_command
 from lusifer.errors import InvalidInputError
 
 
@@ -35,7 +36,7 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     diff.add_argument("one")
     diff.add_argument("other")
     diff.set_defaults(run=_run_diff)
-    return [listing, show, take, label, back, diff]
+    return [listing, show, take, label, back, diff, prompt_comparison_command.add_action(actions)]
 
 
 def _open_versions() -> Any:

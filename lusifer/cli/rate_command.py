@@ -5,11 +5,22 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from lusifer.cli.common_options import add_evolution_options
 from lusifer.cli.evolve_command import evolve_user
 from lusifer.errors import InvalidInputError
 
 
-def run_rate(options: argparse.Namespace) -> dict[str, Any]:
+def register(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+    command = commands.add_parser("rate", help="predict ratings of a simulated user")
+    add_evolution_options(command)
+    command.add_argument("--items", required=True, help="item ids, separated by commas")
+    command.add_argument("--step", type=int, help="predict from the profile after this step (default: last)")
+    command.set_defaults(run=_run_rate)
+    return [command]
+
+
+def _run_rate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.simulator import rate_items
 
     try:

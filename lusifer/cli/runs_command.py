@@ -1,4 +1,4 @@
-"""``runs`` (earlier ``cache``): export a run with its answers to a file, and import it."""
+"""``runs`` (earlier ``cache``): recorded runs listed, shown, exported to a file and imported."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from lusifer import settings
+from lusifer.errors import InvalidInputError
 
 
 def register(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command and its earlier name, which the help does not show; their leaves."""
-    runs = commands.add_parser("runs", help="export and import runs with their answers")
-    return [*_add_actions(runs), *_add_actions(commands.add_parser("cache"))]
+    runs = commands.add_parser("runs", help="list, show, export and import recorded runs")
+    actions = runs.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list recorded runs, newest first")
+    listing.add_argument("--kind", default="", help="only of this kind, such as comparison or experiment")
+    listing.add_argument("--limit", type=int, default=50, help="at most this many (default: 50)")
+    listing.set_defaults(run=_run_list)
+    show = actions.add_parser("show", help="show a run: settings, state and summary")
+    show.add_argument("run_id", metavar="RUN")
+    show.set_defaults(run=_run_show)
+    old = commands.add_parser("cache").add_subparsers(dest="action", required=True, metavar="ACTION")
+    return [listing, show, *_add_transfer(actions), *_add_transfer(old)]
 
 
-def _add_actions(command: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+def _add_transfer(actions: Any) -> list[argparse.ArgumentParser]:
     out = actions.add_parser("export", help="write a run and everything it depends on to a file")
     out.add_argument("run_id", metavar="RUN")
     out.add_argument("file", type=Path)
@@ -27,30 +36,70 @@ def _add_actions(command: argparse.ArgumentParser) -> list[argparse.ArgumentPars
     return [out, back]
 
 
-def _run_export(options: argparse.Namespace) -> dict[str, Any]:
-    from lusifer.runs import tables
+def _run_list(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.runs.listing import list_runs
     from lusifer.store import Store
 
-    table_file = tables.table_path(options.run_id)
-    files = {table_file.name: table_file.read_bytes()} if table_file.is_file() else {}
-    row_counts = Store(settings.database_path()).export_run(options.run_id, options.file, files)
+    if options.limit < 1:
+        raise InvalidInputError("A list needs at least one entry.", "Give --limit 1 or more.")
+    rows = list_runs(Store(settings.database_path()), options.kind, options.limit)
     if not options.json:
-        summary = ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in row_counts.items() if n)
-        print(f"{options.file}: {summary}")
+        for row in rows:
+            when = str(row["created_at"])[:16].replace("T", " ")
+            print(f"{row['id']}  {when}  {row['status']:9}  {row['kind']:12}  {row['title']}")
+    return {"runs": [{k: v for k, v in row.items() if k not in {"params", "summary"}} for row in rows]}
+
+
+def _run_show(options: argparse.Namespace) -> dict[str, Any]:
+    import json
+
+    from lusifer.runs import tables
+    from lusifer.runs.kinds import RUN_KINDS
+    from lusifer.runs.listing import get_run
+    from lusifer.store import Store
+
+    row = get_run(Store(settings.database_path()), options.run_id)
+    path = tables.table_path(options.run_id)
+    row["table"] = str(path) if path.is_file() else None
+    if not options.json:
+        kind = RUN_KINDS.get(row["kind"])
+        print(f"{kind.title if kind else row['kind']}: {row['title']}")
+        for key in (
+            "status",
+            "dataset",
+            "split",
+            "model",
+            "model_version",
+            "seed",
+            "created_at",
+            "finished_at",
+            "table",
+        ):
+            print(f"  {key:14} {row.get(key)}")
+        for key in ("params", "summary"):
+            print(f"  {key}: {json.dumps(row[key], ensure_ascii=False, indent=2)}")
+    return row
+
+
+def _run_export(options: argparse.Namespace) -> dict[str, Any]:
+    from lusifer.runs.listing import export_run
+    from lusifer.store import Store
+
+    row_counts = export_run(Store(settings.database_path()), options.run_id, options.file)
+    if not options.json:
+        print(f"{options.file}: {_describe(row_counts)}")
     return {"run": options.run_id, "file": str(options.file), "rows": row_counts}
 
 
 def _run_import(options: argparse.Namespace) -> dict[str, Any]:
-    from lusifer.runs import tables
+    from lusifer.runs.listing import import_run
     from lusifer.store import Store
 
-    run, row_counts, files = Store(settings.database_path()).import_run(options.file)
-    for name, content in files.items():
-        target = tables.table_path(run).parent / Path(name).name
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+    run, row_counts = import_run(Store(settings.database_path()), options.file)
     if not options.json:
-        summary = ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in row_counts.items() if n) or "nothing new"
-        print(f"run {run}: {summary}")
+        print(f"run {run}: {_describe(row_counts) or 'nothing new'}")
     return {"run": run, "rows": row_counts}
+
+
+def _describe(row_counts: dict[str, int]) -> str:
+    return ", ".join(f"{n:,} {t.replace('_', ' ')}" for t, n in row_counts.items() if n)

@@ -14,25 +14,18 @@ import os
 import shutil
 import socket
 import tempfile
-import threading
 import time
-import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from lusifer import settings
-from lusifer.datasets import Dataset
-from lusifer.datasets.splits import Split
-from lusifer.errors import CancelledError, InvalidInputError, LusiferError, StoreError
-from lusifer.evaluation.simulation import SimulationResult, merge_simulations, simulate
+from lusifer.errors import CancelledError, InvalidInputError, LusiferError
+from lusifer.evaluation.simulation import SimulationResult, merge_simulations
+from lusifer.runs.cluster_worker import SharedInputs, StoreActor, Worker, hand_in
+from lusifer.runs.population import Engine
 from lusifer.simulator import BUILTIN, UserModelConfig
-from lusifer.simulator.community import Community
-from lusifer.simulator.run_context import RunContext
 from lusifer.store import Store
 
 logger = logging.getLogger(__name__)
@@ -46,219 +39,8 @@ STOP_TIMEOUT = 30.0
 """Seconds that workers may take to acknowledge that they stop."""
 START_TIMEOUT = 180.0
 """Seconds that all workers may take to start."""
-ANSWERS_PER_BATCH = 200
-"""Answers handed in at a time."""
 MAX_CRASHES = 3
 """Workers that may end on the same users before these are given up on."""
-
-
-@dataclass(frozen=True)
-class SharedInputs:
-    """What all workers need, sent to each machine once."""
-
-    dataset: Dataset
-    split: Split
-    community: Community | None
-    forecasts: bool
-
-
-class StoreActor:
-    """The database, for workers; runs on the machine that has its file."""
-
-    def __init__(self, path: str) -> None:
-        self.store = Store(path)
-
-    def call(self, method: str, *values: Any) -> Any:
-        """Call a method of the store."""
-        return getattr(self.store, method)(*values)
-
-    def import_answers(self, answers: Sequence[tuple[str, dict[str, Any], dict[str, Any]]]) -> int:
-        """Take in answers that a worker left behind; how many were new."""
-        missing = {key for key, _, _ in answers} - self.store.has_answers([k for k, _, _ in answers])
-        for key, answer, call in answers:
-            if key in missing:
-                self.store.save_answer(key, answer, call)
-        return len(missing)
-
-
-class WorkerStore(Store):
-    """A worker's own file, with the home behind it.
-
-    Args:
-        call_home: calls a method of the store actor and returns a promise; `wait_for` waits for one.
-    """
-
-    def __init__(self, path: Path, call_home: Callable[..., Any], wait_for: Callable[[Any], Any]) -> None:
-        super().__init__(path)
-        self._call_home, self._wait_for, self._sent = call_home, wait_for, threading.local()
-
-    def _send(self, method: str, *values: Any) -> None:
-        sent = self._promises()
-        sent.append((self._call_home(method, *values), values[0] if method == "save_answer" else ""))
-        if len(sent) > 64:
-            self._confirm(sent)
-
-    def _confirm(self, sent: list[tuple[Any, str]]) -> None:
-        """Wait for the oldest promise; an answer that is kept at home is needed here no longer."""
-        promise, key = sent.pop(0)
-        self._wait_for(promise)
-        if key:
-            self.delete_answer(key)
-
-    def _promises(self) -> list[tuple[Any, str]]:
-        if not hasattr(self._sent, "list"):
-            self._sent.list = []
-        promises: list[tuple[Any, str]] = self._sent.list
-        return promises
-
-    def flush(self) -> None:
-        """Wait until all that this thread sent is kept at home."""
-        sent = self._promises()
-        while sent:
-            self._confirm(sent)
-
-    def get_answer(self, key: str) -> dict[str, Any] | None:
-        """See `Store`."""
-        return super().get_answer(key) or self._wait_for(self._call_home("get_answer", key))
-
-    def has_answers(self, keys: Sequence[str]) -> set[str]:
-        """See `Store`."""
-        return set(self._wait_for(self._call_home("has_answers", list(keys))))
-
-    def save_answer(self, key: str, answer: dict[str, Any], call: dict[str, Any]) -> None:
-        """See `Store`; kept here before it is sent."""
-        super().save_answer(key, answer, call)
-        self._send("save_answer", key, answer, call)
-
-    def save_call(self, call: dict[str, Any]) -> None:
-        """See `Store`."""
-        self._send("save_call", call)
-
-    def reject_answer(self, key: str, reason: str) -> None:
-        """See `Store`."""
-        super().reject_answer(key, reason)
-        self._send("reject_answer", key, reason)
-
-    def set_aside(
-        self,
-        names: dict[str, str],
-        tokens: int,
-        dollars: float | None,
-        limits: Mapping[str, tuple[str, float | None]],
-    ) -> int | tuple[str, float, float]:
-        """See `Store`; counted at home, for all workers together."""
-        booking = self._wait_for(self._call_home("set_aside", names, tokens, dollars, dict(limits)))
-        return booking if isinstance(booking, int) else tuple(booking)
-
-    def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
-        """See `Store`."""
-        self._send("settle", booking, tokens, dollars)
-
-    def save_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
-        """See `Store`."""
-        self._send("save_evolution", evolution, fields)
-
-    def save_steps(self, evolution: str, steps: Sequence[dict[str, Any]]) -> None:
-        """See `Store`."""
-        self._send("save_steps", evolution, list(steps))
-
-    def list_steps(self, evolution: str) -> list[dict[str, Any]]:
-        """See `Store`."""
-        return list(self._wait_for(self._call_home("list_steps", evolution)))
-
-    def save_ratings(self, evolution: str, step: int, ratings: Iterable[dict[str, Any]]) -> None:
-        """See `Store`."""
-        self._send("save_ratings", evolution, step, list(ratings))
-
-    def get_ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-        """See `Store`."""
-        return dict(self._wait_for(self._call_home("get_ratings", evolution, step, list(item_ids))))
-
-
-class Worker:
-    """Simulates users, on whatever machine it was put.
-
-    Args:
-        work: a promise of the `SharedInputs`.
-        home: the actor beside the database; none where nobody is asked.
-        folder: where answers are kept on this machine.
-    """
-
-    def __init__(self, work: list[Any], model_config: UserModelConfig, run: str, store_actor: Any, folder: str) -> None:
-        import ray
-
-        self.work: SharedInputs = ray.get(work[0])
-        self.stopped, self._counting, self._busy = threading.Event(), threading.Lock(), 0
-        self.store: WorkerStore | None = None
-        if store_actor is not None:
-            self._file = Path(folder) / f"{uuid.uuid4().hex[:12]}.db"
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = FileLock(self._file.with_suffix(".lock"))
-            self._lock.acquire()
-            self.store = WorkerStore(self._file, store_actor.call.remote, ray.get)
-            hand_in(self._file.parent, lambda found: ray.get(store_actor.import_answers.remote(found)))
-        self.model = model_config.build(self.store, run=run, cancelled=self.stopped.is_set)
-
-    def pid(self) -> int:
-        """The process that this worker is."""
-        return os.getpid()
-
-    def simulate(self, users: Sequence[int]) -> SimulationResult:
-        """Simulate some users.
-
-        Raises:
-            ModelError: a fatal one.
-            CancelledError: after `stop`.
-        """
-        test = self.work.split.test.of_users(users)
-        with self._counting:
-            self._busy += 1
-        try:
-            ctx = RunContext(self.work.dataset, self.work.split, self.store, cancelled=self.stopped.is_set)
-            return simulate(ctx, self.model, test, forecasts=self.work.forecasts, community=self.work.community)
-        finally:
-            try:
-                if self.store is not None:
-                    self.store.flush()
-            finally:
-                with self._counting:
-                    self._busy -= 1
-
-    def stop(self) -> None:
-        """Begin no further call; what is under way is waited for, since it is paid."""
-        self.stopped.set()
-
-    def leave(self) -> None:
-        """Forget this worker's file, if all is handed in."""
-        if self.store is not None and not self._busy and not self.store.has_any_answer():
-            self.store.close()
-            for path in self._file.parent.glob(f"{self._file.stem}.*"):
-                path.unlink(missing_ok=True)
-            self._lock.release()
-
-
-def hand_in(folder: Path, adopt: Callable[[Any], Any]) -> None:
-    """Give what workers of this run left behind on this machine to the home."""
-    for path in sorted(folder.glob("*.db")):
-        lock = FileLock(path.with_suffix(".lock"))
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            continue  # it is alive, or somebody else is handing it in
-        try:
-            leftover = Store(path)
-            while answers := leftover.list_answers(ANSWERS_PER_BATCH):
-                adopt(answers)
-                for key, _, _ in answers:
-                    leftover.delete_answer(key)
-            leftover.close()
-            for old in folder.glob(f"{path.stem}.*"):
-                if old.suffix != ".lock":
-                    old.unlink(missing_ok=True)
-        except StoreError:
-            pass  # a file that was cut off before its first answer, or a home that can't write: it stays
-        finally:
-            lock.release()
 
 
 class Cluster:
@@ -388,7 +170,12 @@ class Cluster:
         except ray.exceptions.RayError as error:
             raise _ours(error, "A worker could not start") from None
 
-    def parts(
+    @property
+    def engine(self) -> Engine:
+        """This cluster as the engine of a population."""
+        return Engine("ray", lambda run, model: self.start(run), self.simulate_parts)
+
+    def simulate_parts(
         self,
         parts: Sequence[tuple[int, Sequence[int]]],
         on_users_done: Callable[[int], None],

@@ -1,36 +1,73 @@
-"""Experiments as recorded runs: started, gone on with, and finished."""
+"""Experiments as recorded runs: started, resumed, and finished."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
 
-from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation.experiments import Experiment, ExperimentSetup
-from lusifer.runs import tables
-from lusifer.simulator import label
-from lusifer.store import Store
+from lusifer.errors import InvalidInputError
+from lusifer.evaluation import RunContext
+from lusifer.evaluation.experiments import ExperimentSetup, ExperimentSpec
+from lusifer.runs.kinds import EXPERIMENT, ExperimentSummary
+from lusifer.runs.recording import OnStart, RecordedRun, ignore_start, record, require_store, stopped_run
+from lusifer.simulator import UserModelConfig, label
+from lusifer.simulator.community import Community
+from lusifer.simulator.estimate import Estimate
 
-KIND = "experiment"
+
+@dataclass(frozen=True, eq=False)
+class ExperimentRequest:
+    """One experiment on a sample of users.
+
+    Attributes:
+        group: what the users are a sample of.
+        options: by name, see `ExperimentSpec.options`; those of other experiments are ignored.
+        evidence: what the model with evidence is told, where that is prepared.
+        prompts: how the prompts are found again when the run is resumed.
+    """
+
+    experiment: ExperimentSpec
+    users: tuple[int, ...]
+    group: str = "all"
+    options: Mapping[str, int] = field(default_factory=dict)
+    evidence: Community | None = None
+    prompts: str = ""
+
+    def setup(self, ctx: RunContext, config: UserModelConfig, run: str = "") -> ExperimentSetup:
+        """What the experiment is run with.
+
+        Args:
+            run: the id of the run that calls are recorded under.
+        """
+        variant = None
+        if self.evidence is not None:
+            told = replace(config, evidence=True).build(ctx.store, run=run, cancelled=ctx.cancelled)
+            variant = told, self.evidence
+        options = {name: value for name, value in self.options.items() if name in self.experiment.options}
+        model = config.build(ctx.store, run=run, cancelled=ctx.cancelled)
+        return ExperimentSetup(ctx, model, self.users, variant, options)
+
+    def estimate(self, ctx: RunContext, config: UserModelConfig) -> Estimate:
+        """What it will ask of a language model, less what is stored.
+
+        Raises:
+            InvalidInputError: too few users fit.
+        """
+        return self.experiment.estimate(self.setup(ctx, config))
 
 
-def record(
-    experiment: Experiment,
-    make: Callable[[str], ExperimentSetup],
-    store: Store,
+def run_experiment(
+    ctx: RunContext,
+    config: UserModelConfig,
+    spec: ExperimentRequest,
     *,
-    among: str = "all",
-    asked_with: str = "",
-    samples: int = 1,
-    resume: str | None = None,
-) -> str:
-    """Run an experiment and record it; the run's id.
+    resume: str = "",
+    on_start: OnStart = ignore_start,
+) -> RecordedRun[ExperimentSummary]:
+    """Run an experiment and record it.
 
     Args:
-        make: the setting for a run of this id (``""`` for a look before there is one): the model's calls are
-            recorded under it.
-        among: whom the users were drawn from; ``asked_with``, ``samples``: how the prompts are found
-            again.
         resume: a run that was stopped. What it had asked is not asked again.
 
     Raises:
@@ -38,63 +75,50 @@ def record(
         ModelError: the model can't be asked.
         CancelledError: somebody stopped it; the run is kept as ``cancelled``.
     """
-    first = make("")
-    model = first.model
-    params: dict[str, Any] = {
-        "name": experiment.name,
-        "users": len(first.users),
-        "among": among,
-        "options": dict(first.options),
-        "prompts": asked_with,
-        "samples": samples,
-        "asked": list(first.users),
+    require_store(ctx)
+    setup = spec.setup(ctx, config)
+    same = {"name": spec.experiment.name, "asked": list(spec.users), "options": dict(setup.options)}
+    params = {
+        **same,
+        "users": len(spec.users),
+        "among": spec.group,
+        "prompts": spec.prompts,
+        "samples": config.samples,
     }
-    if resume is None:
-        run = store.start_run(
-            KIND,
-            f"{experiment.title}, {label(model.spec)}, {len(first.users)} users",
-            dataset=first.ctx.dataset.name,
-            dataset_hash=first.ctx.dataset.hash,
-            split=first.ctx.split.id,
-            model=model.spec,
-            model_version=model.version,
-            seed=first.ctx.seed,
-            params=params,
-        )
-    else:
-        run = resume
-        same(store.get_run(run), experiment, first)
-        store.reopen_run(run)
-    try:
-        result = experiment.run(make(run))
-        tables.save_table(run, result.rows)
-    except BaseException as error:
-        stopped = isinstance(error, CancelledError | KeyboardInterrupt)
-        store.finish_run(run, "cancelled" if stopped else "failed")
-        raise
-    store.finish_run(run, "done", {**result.to_json(), "usage": store.get_run_usage(run)})
+    if resume:
+        stopped_run(ctx, EXPERIMENT, resume, model=setup.model, same=same)
+    title = f"{spec.experiment.title}, {label(setup.model.spec)}, {len(spec.users)} users"
+    with record(ctx, EXPERIMENT, title, model=setup.model, params=params, resume=resume, on_start=on_start) as run:
+        result = spec.experiment.run(spec.setup(ctx, config, run.id))
+        run.finish(cast(ExperimentSummary, result.to_json()), result.rows)
     return run
 
 
-def same(run: Mapping[str, Any] | None, experiment: Experiment, setup: ExperimentSetup) -> None:
-    """Whether a run that was stopped is this experiment on this setting.
+def run_experiments(
+    ctx: RunContext, config: UserModelConfig, specs: Sequence[ExperimentRequest], *, on_start: OnStart = ignore_start
+) -> list[RecordedRun[ExperimentSummary]]:
+    """Several experiments, one after the other; one that too few users fit is left out.
+
+    Progress is reported in thousandths of all.
 
     Raises:
-        InvalidInputError: it is not, and why.
+        InvalidInputError: nobody fits any.
+        ModelError: the model can't be asked.
+        CancelledError: somebody stopped it; what is done stays.
     """
-    if run is None or run["kind"] != KIND or run["params"].get("name") != experiment.name:
-        raise InvalidInputError("There is no such run of this experiment.", "See the runs on the Experiments page.")
-    current = (
-        setup.ctx.dataset.hash,
-        setup.ctx.split.id,
-        setup.model.spec,
-        setup.model.version,
-        setup.ctx.seed,
-    )
-    was = tuple(run[k] for k in ("dataset_hash", "split", "model", "model_version", "seed"))
-    keys = run["params"]
-    if current != was or keys["asked"] != list(setup.users) or keys["options"] != dict(setup.options):
-        raise InvalidInputError(
-            "The run used other data or another split, model, prompt version, seed, sample or options.",
-            "Choose the same settings, or start a new run.",
-        )
+    runs, refusals = [], []
+    for index, spec in enumerate(specs):
+
+        def on_progress(
+            done: int, total: int, message: str = "", index: int = index, spec: ExperimentRequest = spec
+        ) -> None:
+            share = (index + done / max(total, 1)) / len(specs)
+            ctx.on_progress(round(1000 * share), 1000, f"{spec.experiment.title}: {message}")
+
+        try:
+            runs.append(run_experiment(ctx.with_progress(on_progress), config, spec, on_start=on_start))
+        except InvalidInputError as error:
+            refusals.append(error)
+    if refusals and not runs:
+        raise refusals[-1]
+    return runs

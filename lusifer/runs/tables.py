@@ -15,6 +15,11 @@ def table_path(run: str) -> Path:
     return settings.data_dir() / "runs" / f"{run}.parquet"
 
 
+def parts_folder(run: str) -> Path:
+    """Where the parts of a run's rows lie while it is under way."""
+    return table_path(run).with_suffix("")
+
+
 def save_table(run: str, rows: pd.DataFrame) -> None:
     """Write a run's rows.
 

@@ -177,6 +177,10 @@ class PageContext:
         """What the model is told, if it is."""
         return load_community(self.dataset, self.split, full=True) if self.evidence else None
 
+    def job_key(self, name: str) -> str:
+        """The key of this session's job of a name on the chosen data."""
+        return f"{name}:{self.dataset.hash[:8]}:{self.split.id}:{session_id()}"
+
     def evolution_spec(self, user: int, history: int | None = None, batch_size: int | None = None) -> EvolutionSpec:
         """The evolution of a user by these choices; history and batches as the prompts have them unless given."""
         return make_evolution_spec(

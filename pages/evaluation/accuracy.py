@@ -2,23 +2,20 @@
 
 import streamlit as st
 
-from lusifer.evaluation import SIMULATOR
-from lusifer.simulator import BUILTIN, label
-from lusifer.ui import formatting, session_keys, state
+from lusifer.runs.kinds import COMPARISON
+from lusifer.simulator import label
+from lusifer.ui import state
 from lusifer.ui.components import (
     downloads,
-    evidence_control,
-    job_panel,
     predictor_titles,
     run_picker,
     trust_card,
-    user_sample,
 )
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.accuracy import (
-    accuracy_run,
     accuracy_tables,
     audit_view,
+    comparison_form,
     error_views,
     html_report,
     leaderboard,
@@ -34,109 +31,9 @@ st.caption(
     "set and are scored on the same test ratings."
 )
 
-with st.container(border=True):
-    names = st.pills(
-        "Predictors",
-        [n for n in predictor_titles.SELECTABLE if not (ctx.builtin and n == BUILTIN)],
-        selection_mode="multi",
-        key="predictors",
-        wrap=True,
-        default=[
-            SIMULATOR,
-            *([] if ctx.builtin else [BUILTIN]),
-            "fm",
-            "svdpp",
-            "als",
-            "bias",
-            "item-mean",
-            "user-mean",
-            "constant",
-        ],
-        format_func=lambda n: predictor_titles.TITLES[n] if n != SIMULATOR else "Simulator (alone, calibrated)",
-    )
-    for reason in predictor_titles.missing_libraries(names):
-        st.caption(f":material/error: {escape_markdown(reason)}")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        which = st.selectbox(
-            "Users",
-            list(user_sample.USER_GROUPS),
-            key="among",
-            format_func=user_sample.USER_GROUPS.__getitem__,
-            width=200,
-            help="A fixed random half of the users is for development: prompts and settings are tuned on "
-            "them. The held-out half is only for final results.",
-        )
-        eligible = user_sample.count_eligible_users(data, ctx.split, which)
-        count = st.number_input(
-            "Sample size (users)",
-            1,
-            max(eligible, 1),
-            min(100, max(eligible, 1)),
-            50,
-            key="sample",
-            help=f"Sampled from {eligible} users with a test rating.",
-            width=180,
-        )
-        seed = st.number_input("Seed", 0, 10_000, 0, key="seed", width=110, help="The same seed gives the same sample.")
-        choice = f"{ctx.prompts}:{count}:{seed}:{which}:{ctx.evidence}:{'+'.join(names)}"
-        key = f"errors:{data.hash[:8]}:{ctx.split.id}:{ctx.model}:{choice}"
-        job = state.get_jobs().get(key)
-        text = "Compare"
-        if SIMULATOR in names and not ctx.builtin:
-            cost = user_sample.estimate_simulation(ctx, int(count), int(seed), which, store)
-            text = f"Compare ({formatting.format_cost(cost)})"
-        running = job is not None and job.active
-        if st.button(
-            text, icon=":material/compare_arrows:", type="primary", disabled=running or not names or not eligible
-        ):
-            order = [n for n in predictor_titles.ORDER if n in names]
-            title = f"{len(order)} predictors, {count} users, {label(ctx.model)}"
-            offsets, evidence = state.load_community(data, ctx.split, full=False), ctx.community
-            state.get_jobs().start(
-                key,
-                "Comparison",
-                lambda j: accuracy_run.run_comparison(
-                    j, ctx, order, int(count), int(seed), which, store, title, offsets, evidence
-                ),
-                store=store,
-            )
-            session_keys.STARTED_COMPARISON.set(key)
-            st.rerun()
-    if running:
-        job_panel.show_progress(key)
-    elif not names:
-        st.caption("Choose at least one predictor.")
-    elif not ctx.evidence and not evidence_control.is_prepared(data, ctx.split):
-        st.caption(
-            "To include the simulator with community evidence in the prompt, switch on "
-            "community evidence in the sidebar."
-        )
-
-if job is not None and job.state in {"failed", "cancelled"}:
-    st.warning(escape_markdown(job.error), icon=":material/error:")
-
-runs = run_picker.finished_runs(ctx, store)
-run_shown = None
-if job is not None and job.state == "done" and job.result is not None:
-    run_shown = job.result if store is None or store.get_run(job.result["id"]) else None
-    if run_shown is not None and session_keys.STARTED_COMPARISON.get() == key:  # this session pressed the button
-        session_keys.STARTED_COMPARISON.pop()
-        st.session_state[session_keys.RUN] = run_shown["id"]
-requested = st.query_params.get(session_keys.RUN)
-if requested and requested not in {r["id"] for r in runs} and requested != (run_shown or {}).get("id"):
-    st.warning(f"There is no comparison {escape_markdown(requested)} on this split; it may have been deleted.")
-if runs:
-    titles = run_picker.run_titles(runs)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
-        if st.session_state.get(session_keys.RUN) not in titles:
-            st.session_state[session_keys.RUN] = requested if requested in titles else next(iter(titles))
-        run = st.selectbox(
-            "Recorded comparison", list(titles), key=session_keys.RUN, format_func=lambda i: titles.get(i, i), width=620
-        )
-        st.query_params[session_keys.RUN] = run
-        recorded_comparisons.show_run_management(store, run, titles)
-    run_shown = next((r for r in runs if r["id"] == run), run_shown)
+key, job = comparison_form.show_form(ctx, store)
+runs = run_picker.finished_runs(ctx, store, COMPARISON)
+run_shown = recorded_comparisons.pick_comparison(store, runs, key, job)
 if run_shown is None:
     st.info(
         "No comparison has been run on this split yet. Press Compare: with the built-in model it takes "
@@ -148,7 +45,6 @@ if run_shown is None:
     st.stop()
 
 summary = run_shown["summary"]
-missing = summary["asked"] - summary["rows"]
 sentence = accuracy_tables.verdict_sentence(summary)
 if sentence:
     st.markdown(f"**{escape_markdown(sentence)}**")
@@ -169,15 +65,7 @@ if passing.empty:
 values = accuracy_tables.compute_metrics(passing, run_shown["id"], chosen_filter, names, ctx, int(run_shown["seed"]))
 frame = accuracy_tables.leaderboard_table(run_shown, values, label(run_shown["model"]))
 
-st.subheader("Leaderboard", icon=":material/leaderboard:")
-whom = user_sample.USER_GROUPS.get(run_shown["params"].get("among", "all"), "Users").lower()
-st.caption(
-    f"{len(passing):,} of {summary['rows']:,} ratings of {run_shown['params']['users']} {whom} of "
-    + escape_markdown(run_shown["split"])
-    + (f"; {missing:,} more are excluded because a predictor has no prediction for them" if missing else "")
-    + f". Intervals: 95 %, bootstrap over users. Run {run_shown['id']}, seed {run_shown['seed']}, "
-    f"model {escape_markdown(label(run_shown['model']))}, version {escape_markdown(str(run_shown['model_version']))}."
-)
+leaderboard.show_caption(run_shown, len(passing))
 leaderboard.show_leaderboard(frame, summary)
 leaderboard.show_charts(frame)
 

@@ -1,13 +1,16 @@
-"""Fidelity: do simulated people rate like real ones?"""
+"""Realism: do simulated people rate like real ones?"""
 
 import streamlit as st
 
-from lusifer.errors import LusiferError
-from lusifer.ui import formatting, session_keys, state
-from lusifer.ui.components import job_panel, run_picker, trust_card, user_sample
+from lusifer.jobs import Job
+from lusifer.runs.kinds import REALISM
+from lusifer.runs.realism import run_realism
+from lusifer.ui import job_context, session_keys, state
+from lusifer.ui.components import paid_work, run_picker, trust_card, user_sample
 from lusifer.ui.pages.realism import realism_view
 
 ctx, store = state.current_context(), state.open_store()
+new_run = session_keys.new_result("fidelity")
 
 st.title("Realism", icon=":material/fingerprint:")
 st.caption(
@@ -18,30 +21,28 @@ st.caption(
 with st.container(border=True):
     with st.container(horizontal=True, vertical_alignment="bottom"):
         which, count, seed = user_sample.pick_sample(ctx, "fidelity")
-    key = f"fidelity:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{state.session_id()}"
-    if job_panel.job_ended(key, session_keys.new_result("fidelity")):
-        try:
-            tag = (
-                "costs nothing"
-                if ctx.builtin
-                else formatting.format_cost(
-                    user_sample.estimate_simulation(ctx.without_evidence(), count, seed, which, store)
-                )
-            )
-        except LusiferError as error:
-            state.show_error(error)
-            st.stop()
-        if st.button(f"Simulate and measure ({tag})", icon=":material/fingerprint:", type="primary"):
-            offsets = state.load_community(ctx.dataset, ctx.split, full=False)
-            state.get_jobs().start(
-                key,
-                "Fidelity",
-                lambda j: realism_view.run_realism(j, ctx, count, seed, which, store, offsets),
-                store=store,
-            )
-            st.rerun()
+    alone, offsets = ctx.without_evidence(), state.load_community(ctx.dataset, ctx.split, full=False)
+    config = job_context.build_model_config(alone)
 
-runs = realism_view.finished_realism_runs(ctx, store)
+    def _measure(job: Job) -> str:
+        run_context = job_context.build_run_context(ctx, store, job, seed=seed)
+        users = user_sample.draw_users(ctx, count, seed, which)
+        return run_realism(run_context, config, users, group=which, offsets=offsets, on_start=job.follow_run).id
+
+    paid_work.offer_run(
+        ctx,
+        ctx.job_key(f"fidelity:{ctx.model}"),
+        "Fidelity",
+        "Simulate and measure",
+        lambda: user_sample.estimate_simulation(alone, count, seed, which, store),
+        _measure,
+        store,
+        slot=new_run,
+        icon=":material/fingerprint:",
+        type="primary",
+    )
+
+runs = run_picker.finished_runs(ctx, store, REALISM)
 if not runs:
     st.info(
         "Not measured on this split yet. Press the button above; with the built-in it takes seconds.",
@@ -49,7 +50,5 @@ if not runs:
     )
     trust_card.show_trust_card(ctx, store)
     st.stop()
-realism_view.show_result(
-    ctx, run_picker.pick_run(runs, "fidelity-run", session_keys.RUN, session_keys.new_result("fidelity"))
-)
+realism_view.show_result(ctx, run_picker.pick_run(runs, "fidelity-run", session_keys.RUN, new_run))
 trust_card.show_trust_card(ctx, store)

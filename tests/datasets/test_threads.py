@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lusifer import datasets
+
+THREADS = 4
 
 
 def test_users_and_items_are_looked_up_by_four_threads(source: Path, warm: Path) -> None:
@@ -13,11 +16,12 @@ def test_users_and_items_are_looked_up_by_four_threads(source: Path, warm: Path)
     expected = datasets.load("ml-100k", warm)
     users, items = expected.user_ids.tolist(), expected.items.index.tolist()
 
-    def look_up(number: int) -> tuple[object, object]:
-        return fresh.user(users[number % len(users)]), fresh.item(items[number % len(items)])
+    def look_up(barrier: threading.Barrier) -> list[object]:
+        barrier.wait()
+        return [found for n in range(40) for found in (fresh.user(users[n]), fresh.item(items[n]))]
 
-    for _ in range(6):
-        fresh = datasets.load("ml-100k", warm)  # its indexes are not built yet
-        with ThreadPoolExecutor(4) as pool:
-            results = list(pool.map(look_up, range(250)))
-        assert [user for user, _ in results] == [expected.user(users[n % len(users)]) for n in range(250)]
+    right = [found for n in range(40) for found in (expected.user(users[n]), expected.item(items[n]))]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in range(20):
+            fresh = datasets.load("ml-100k", warm)  # its indexes are not built yet
+            assert list(pool.map(look_up, [threading.Barrier(THREADS)] * THREADS)) == [right] * THREADS

@@ -14,7 +14,8 @@ from lusifer.llm import Budget, create_llm
 from lusifer.llm.batch import BatchAPI
 from lusifer.llm.budget import SpendingLimit
 from lusifer.runs import population, tables
-from lusifer.simulator import LLMUserModel
+from lusifer.runs.population import PopulationSpec, record_population
+from lusifer.simulator import LLMUserModel, RunContext, UserModelConfig
 from lusifer.simulator.batch_planner import ask_in_waves
 from tests.servers.openai import KEY
 
@@ -48,7 +49,8 @@ def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, 
     assert not openai_server.requests, "nothing was asked one by one"
     assert len(openai_server.batched) == len(set(openai_server.batched))
     assert told[-1] == "Ratings of 4 users" and len(told) <= 5
-    run = population.record(ml100k, last10, lambda r: model, users, store)
+    config = UserModelConfig("openai:a", keys={"openai": KEY})
+    run = record_population(RunContext(ml100k, last10, store), config, PopulationSpec(users)).id
     assert not openai_server.requests
     found = pd.read_parquet(tables.table_path(run))
     assert found["expected"].notna().all() and len(found) == 40
@@ -187,5 +189,6 @@ def test_further_draws_go_into_batches_too(ml100k, last10, store, model, openai_
         batches(sampling, tmp_path).answer_all(questions)
 
     ask_in_waves(ml100k, last10, sampling, population.choose_users(last10, 2), store, ask)
-    population.record(ml100k, last10, lambda r: sampling, population.choose_users(last10, 2), store)
+    config = UserModelConfig("openai:a", samples=3, keys={"openai": KEY})
+    record_population(RunContext(ml100k, last10, store), config, PopulationSpec(population.choose_users(last10, 2)))
     assert not openai_server.requests and any("more samples" in t for t in told)

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
+from lusifer.runs.prompt_comparison import expand_candidates
 from lusifer.store import Store
-from lusifer.ui.pages.prompts import prompt_comparison_run
 from tests.llm.test_local_file import FILE
 from tests.pages.test_pages import finish, open_page, press, texts
 
@@ -135,7 +135,7 @@ def test_a_grid_marks_its_best_front(data_dir: Path, server) -> None:
     assert temperatures == {0, 0.7}
     with pytest.raises(InvalidInputError, match="27 candidates are too many"):
         specs = ["openai:a", "openai:b", "openai:c"]
-        prompt_comparison_run.expand_candidates(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
+        expand_candidates(store_of(data_dir), list(prompts.SHIPPED), specs, ["0", "0.3", "0.7"])
 
 
 def test_a_draft_survives_and_two_tabs_lose_nothing(data_dir: Path, server) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pandas as pd
 import psutil
@@ -18,8 +19,11 @@ from lusifer.errors import InvalidInputError
 from lusifer.llm import Budget
 from lusifer.llm.budget import SpendingLimit
 from lusifer.runs import cluster, population, tables
-from lusifer.runs.cluster import Cluster, SharedInputs, StoreActor, WorkerStore
-from lusifer.simulator import UserModelConfig, community
+from lusifer.runs.cluster import Cluster
+from lusifer.runs.cluster_worker import SharedInputs, StoreActor, WorkerStore, hand_in
+from lusifer.runs.kinds import POPULATION
+from lusifer.runs.population import PopulationSpec, record_population
+from lusifer.simulator import RunContext, UserModelConfig, community
 from lusifer.store import Store
 from tests.servers.openai import KEY
 
@@ -44,19 +48,13 @@ def kept(tmp_path, monkeypatch, openai_server, home):
     return tmp_path
 
 
-def run(data, split, recipe, users, store, on: Cluster | None, **more) -> str:
-    hooks = {} if on is None else {"before": lambda r, m: on.start(r), "simulate_parts": on.parts}
+def run(data, split, recipe, users, store, on: Cluster | None, *, start=None, offsets=None, **more) -> str:
+    engine = None if on is None else on.engine
+    if engine is not None and start is not None:
+        engine = replace(engine, start=start)
+    ctx, spec = RunContext(data, split, store, **more), PopulationSpec(users, offsets=offsets)
     try:
-        return population.record(
-            data,
-            split,
-            lambda r: recipe.build(store),
-            users,
-            store,
-            engine="local" if on is None else "ray",
-            **hooks,
-            **more,
-        )
+        return record_population(ctx, recipe, spec, engine).id
     finally:
         if on is not None:
             on.close()
@@ -121,21 +119,8 @@ def test_a_worker_that_is_killed_loses_nothing(
 
         threading.Thread(target=kill, daemon=True).start()
 
-    try:
-        there = population.record(
-            ml100k,
-            last10,
-            lambda r: recipe.build(store),
-            users,
-            store,
-            engine="ray",
-            before=start,
-            simulate_parts=on.parts,
-            offsets=light,
-        )
-        assert killed and killed[0] < 110, "it was killed halfway"
-    finally:
-        on.close()
+    there = run(ml100k, last10, recipe, users, store, on, start=start, offsets=light)
+    assert killed and killed[0] < 110, "it was killed halfway"
     asked = len(openai_server.requests)
     twice = Counter(json.dumps(r["messages"]) for r in openai_server.requests)
     assert sum(twice.values()) - len(twice) <= threads, "what was under way alone is asked again"
@@ -175,7 +160,7 @@ def test_ctrl_c_keeps_every_paid_answer_and_begins_no_more(
     finally:
         cluster_log.removeHandler(release)
         openai_server.release()
-    (row,) = store.list_runs(population.KIND)
+    (row,) = store.list_runs(POPULATION.name)
     calls, _ = store.list_calls({"status": "ok"}, limit=1000)
     assert row["status"] == "cancelled" and len(calls) == len(openai_server.requests)
     assert len(openai_server.requests) <= let_through[0] + 4, "no request beyond those in flight"
@@ -231,8 +216,8 @@ def test_what_a_dead_worker_left_is_handed_in(store, tmp_path) -> None:
     store.save_answer("l", answer, call)
     left.close()
     assert store.get_answer("k") is None
-    cluster.hand_in(tmp_path / "left", home.import_answers)
-    cluster.hand_in(tmp_path / "left", home.import_answers)
+    hand_in(tmp_path / "left", home.import_answers)
+    hand_in(tmp_path / "left", home.import_answers)
     assert store.get_answer("k")["text"] == "{}" and store.get_run_usage("r")["made"] == 2
     assert not list((tmp_path / "left").glob("*.db"))
 

@@ -66,9 +66,15 @@ def search_items(
     return [int(i) for i in order[:limit]]
 
 
+def held_out_ratings(ctx: PageContext, user: int) -> dict[int, float]:
+    """The user's ratings in the test set, by item."""
+    test = ctx.split.test.of_user(user)
+    return dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
+
+
 def held_out_items(ctx: PageContext, user: int) -> list[int]:
     """The movies of the user's test part, oldest first."""
-    return [int(i) for i in ctx.split.test.of_user(user).item]
+    return list(held_out_ratings(ctx, user))
 
 
 def popular_unrated_items(ctx: PageContext, user: int, count: int = 10) -> list[int]:

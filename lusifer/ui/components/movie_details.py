@@ -11,7 +11,6 @@ from lusifer import settings
 from lusifer.datasets import Dataset, tmdb
 from lusifer.datasets.item_details import ATTRIBUTION, export_csv, import_csv
 from lusifer.errors import LusiferError
-from lusifer.jobs import Job
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
 from lusifer.ui.components.job_panel import show_progress
@@ -43,7 +42,10 @@ def show_movie_details(dataset: Dataset) -> None:
                 "Get from TMDB", icon=":material/download:", help="Takes a few minutes; resumes where it stopped."
             ):
                 state.get_jobs().start(
-                    key, "Movie details", lambda j: _fetch_details(j, dataset, database), store=database
+                    key,
+                    "Movie details",
+                    lambda j: tmdb.enrich(dataset, database, on_progress=j.report_progress, cancelled=j.cancelled),
+                    store=database,
                 )
                 st.rerun()
         elif have < all_ and not settings.is_public():
@@ -52,11 +54,6 @@ def show_movie_details(dataset: Dataset) -> None:
             _show_import_and_export(dataset, database)
         if have:
             st.caption(ATTRIBUTION)
-
-
-def _fetch_details(job: Job, dataset: Dataset, database: Store) -> None:
-    """Runs in a worker thread: no call to streamlit here."""
-    tmdb.enrich(dataset, database, on_progress=job.report_progress, cancelled=job.cancelled)
 
 
 def _show_import_and_export(dataset: Dataset, database: Store) -> None:

@@ -7,21 +7,17 @@ from typing import Any
 
 import streamlit as st
 
-from lusifer.runs.tables import table_path
+from lusifer.runs import listing
+from lusifer.runs.kinds import RunKind
 from lusifer.store import Store
+from lusifer.ui import job_context
 from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
 
-def finished_runs(ctx: PageContext, store: Store | None, kind: str = "comparison") -> list[dict[str, Any]]:
-    """Finished runs of a kind on this data set and split, newest first."""
-    if store is None:
-        return []
-    return [
-        r
-        for r in store.list_runs(kind, limit=200)
-        if r["status"] == "done" and r["dataset_hash"] == ctx.dataset.hash and r["split"] == ctx.split.id
-    ]
+def finished_runs(ctx: PageContext, store: Store | None, kind: RunKind[Any]) -> list[dict[str, Any]]:
+    """Finished runs of a kind on this dataset and split, newest first."""
+    return listing.finished_runs(job_context.build_run_context(ctx, store), kind)
 
 
 def run_titles(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -54,9 +50,3 @@ def pick_run(
     run = st.selectbox("Result", list(listed), key=key, format_func=lambda r: listed.get(r, r))
     st.query_params[parameter] = run
     return next(r for r in runs if r["id"] == run)
-
-
-def delete_run(store: Store, run: str) -> None:
-    """Remove a run with its predictions; answers that other runs use stay."""
-    store.delete_run(run)
-    table_path(run).unlink(missing_ok=True)

@@ -10,10 +10,10 @@ from lusifer.datasets import Dataset, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
 from lusifer.evaluation import sample_users
-from lusifer.simulator import UserModel, make_evolution_spec
-from lusifer.simulator.community import Community
-from lusifer.simulator.estimate import Estimate, estimate_users
+from lusifer.runs.pricing import Variant, estimate_simulations
+from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
+from lusifer.ui import job_context
 from lusifer.ui.caching import HASHES
 from lusifer.ui.state import PageContext
 
@@ -23,14 +23,21 @@ USER_GROUPS = {
     "all": "All users",
 }
 """Whom a sample is drawn from: tuning looks at development users, final figures at the others."""
-WORKERS = 16
-"""Users at a time; how many calls go out at once is decided by the endpoint's gate."""
 
 
 def users_in_group(dataset: Dataset, which: str) -> Any:
     """The users of a group, ``None`` for all."""
     groups = {"development": splits.development, "held-out": splits.held_out}
     return groups[which](dataset.user_ids) if which in groups else None
+
+
+def draw_users(ctx: PageContext, count: int, seed: int, which: str) -> list[int]:
+    """A sample of a group.
+
+    Raises:
+        InvalidInputError: nobody fits.
+    """
+    return sample_users(ctx.split, count, seed, users_in_group(ctx.dataset, which))
 
 
 @st.cache_data(max_entries=20, show_spinner=False, hash_funcs=HASHES)
@@ -65,12 +72,8 @@ def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
 @st.cache_data(max_entries=20, show_spinner="Counting calls …", hash_funcs=HASHES)
 def estimate_simulation(ctx: PageContext, count: int, seed: int, which: str, store: Store | None) -> Estimate:
     """What the simulator's part of a comparison costs, less what is stored."""
-    users = sample_users(ctx.split, count, seed, users_in_group(ctx.dataset, which))
-    total = Estimate(dollars=0.0)
-    variants: list[tuple[UserModel, Community | None]] = [(ctx.without_evidence().user_model(store), None)]
+    variants: list[Variant] = [(ctx.without_evidence().user_model(store), None)]
     if ctx.evidence:
         variants.append((ctx.user_model(store), ctx.community))
-    for model, community in variants:
-        plans = [make_evolution_spec(ctx.dataset, ctx.split, u, model, community=community) for u in users]
-        total += estimate_users(ctx.dataset, ctx.split, plans, model, store, community=community)
-    return total
+    users = draw_users(ctx, count, seed, which)
+    return estimate_simulations(job_context.build_run_context(ctx, store), users, variants)

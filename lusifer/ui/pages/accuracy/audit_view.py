@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from lusifer.runs import validity
+from lusifer.simulator import Step
+from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
-from lusifer.ui import formatting, page_registry
+from lusifer.ui import formatting, job_context, page_registry
+from lusifer.ui.caching import HASHES
 from lusifer.ui.components import claim_audit, job_panel, profile_view, user_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.accuracy import accuracy_tables, validity_run
+from lusifer.ui.pages.accuracy import accuracy_tables
 from lusifer.ui.state import PageContext
 
 MAX_CLAIMS = 15
 
 
+def _is_same_model(ctx: PageContext, run: dict[str, Any]) -> bool:
+    """Whether the model chosen in the sidebar, with its prompts, is the one of a run."""
+    model = ctx.without_evidence().user_model()
+    return (model.spec, model.version) == (run["model"], run["model_version"])
+
+
+def _stored_evolutions(ctx: PageContext, users: Sequence[int]) -> dict[int, list[Step]]:
+    """The stored evolutions of a comparison's users, without evidence."""
+    plain_ctx = ctx.without_evidence()
+    steps_by_user = {u: plain_ctx.stored_steps(plain_ctx.evolution_spec(u)) for u in users}
+    return {u: steps for u, steps in steps_by_user.items() if steps}
+
+
+@st.cache_data(max_entries=20, show_spinner="Counting calls …", hash_funcs=HASHES | {dict: sorted})
+def _estimate_validity(ctx: PageContext, steps: dict[int, list[Step]], store: Store | None) -> Estimate:
+    config = job_context.build_model_config(ctx.without_evidence())
+    return validity.estimate_validity(job_context.build_run_context(ctx, store), config, steps)
+
+
 def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
     """Statements that the ratings do not bear out, and whether a stated change helps to predict."""
-    if not validity_run.is_same_model(ctx, run):
+    if not _is_same_model(ctx, run):
         st.caption(
             f"This run was made with {escape_markdown(str(run['model']))}, version "
             f"{escape_markdown(str(run['model_version']))}. Choose that model and its prompts in the sidebar to see "
@@ -31,7 +55,7 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     if whole is not None and len(whole) > len(rows):
         st.caption("The filter does not apply here: whole evolutions are audited.")
         rows = whole
-    steps = validity_run.stored_evolutions(ctx, [int(u) for u in rows["user_id"].unique()])
+    steps = _stored_evolutions(ctx, [int(u) for u in rows["user_id"].unique()])
     if not steps:
         st.caption("The evolutions of this run are not stored for the model chosen in the sidebar.")
         return
@@ -46,11 +70,17 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     )
     st.dataframe(counted, hide_index=True, alt="Claims by kind and verdict")
     st.markdown("**Does a stated change help?** Each next batch is forecast again from the profile before the change.")
-    cost = "" if ctx.builtin else f" ({formatting.format_cost(validity_run.estimate_validity(ctx, steps, store))})"
+    cost = "" if ctx.builtin else f" ({formatting.format_cost(_estimate_validity(ctx, steps, store))})"
     job = job_panel.offer_job(
         f"validity:{run['id']}:{ctx.model}:{ctx.prompts}",
         "Predictive validity",
-        lambda j: validity_run.measure_validity(j, ctx, steps, store, run["id"]),
+        lambda j: validity.measure_validity(
+            job_context.build_run_context(ctx, store, j),
+            job_context.build_model_config(ctx.without_evidence()),
+            steps,
+            run["id"],
+            on_start=j.follow_run,
+        ),
         f"Measure predictive validity{cost}",
         store=store,
         icon=":material/science:",
@@ -72,18 +102,18 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
         st.caption(f"{len(wrong) - MAX_CLAIMS} more; see the Evolution page.")
 
 
-def _show_validity(validity: Any) -> None:
-    if validity is None:
+def _show_validity(measured: Any) -> None:
+    if measured is None:
         st.caption(with_item_noun("No change named an aspect of a later movie, so there is nothing to measure."))
         return
     with st.grid(3, min_column_width=200):
         for title, i in (
-            ("Gain on affected items", validity.stated),
-            ("Gain on other items", validity.others),
-            ("Difference", validity.difference),
+            ("Gain on affected items", measured.stated),
+            ("Gain on other items", measured.others),
+            ("Difference", measured.difference),
         ):
             st.metric(title, f"{i.value:+.3f}", help=f"95 % interval {i.low:+.3f} to {i.high:+.3f}, over users.")
-    low, high = validity.difference.low, validity.difference.high
+    low, high = measured.difference.low, measured.difference.high
     words = (
         "The change helped more on the items that it names."
         if low > 0
@@ -92,6 +122,6 @@ def _show_validity(validity: Any) -> None:
         else "No significant difference between affected and other items (the interval includes 0)."
     )
     st.caption(
-        f"Reduction in squared error (stars²) from the profile after a change, on {validity.movies[0]:,} and "
-        f"{validity.movies[1]:,} forecasts. {words}"
+        f"Reduction in squared error (stars²) from the profile after a change, on {measured.movies[0]:,} and "
+        f"{measured.movies[1]:,} forecasts. {words}"
     )

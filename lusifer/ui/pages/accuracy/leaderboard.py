@@ -10,8 +10,8 @@ import streamlit as st
 
 from lusifer.charts import accuracy_charts
 from lusifer.evaluation import SIMULATOR
-from lusifer.simulator import BUILTIN
-from lusifer.ui.components import predictor_titles
+from lusifer.simulator import BUILTIN, label
+from lusifer.ui.components import predictor_titles, user_sample
 from lusifer.ui.formatting import escape_markdown, format_spent, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_tables
 from lusifer.ui.state import PageContext
@@ -41,6 +41,20 @@ def show_filters(ctx: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame, st
             "the columns Faithful, Answered and Seconds are for the whole run."
         )
     return passing, repr((spans, sorted(genres), sorted(true or [])))
+
+
+def show_caption(run: dict[str, Any], count: int) -> None:
+    """What the leaderboard is measured on; ``count`` ratings pass the filter."""
+    missing = run["summary"]["asked"] - run["summary"]["rows"]
+    st.subheader("Leaderboard", icon=":material/leaderboard:")
+    whom = user_sample.USER_GROUPS.get(run["params"].get("among", "all"), "Users").lower()
+    st.caption(
+        f"{count:,} of {run['summary']['rows']:,} ratings of {run['params']['users']} {whom} of "
+        + escape_markdown(run["split"])
+        + (f"; {missing:,} more are excluded because a predictor has no prediction for them" if missing else "")
+        + f". Intervals: 95 %, bootstrap over users. Run {run['id']}, seed {run['seed']}, "
+        f"model {escape_markdown(label(run['model']))}, version {escape_markdown(str(run['model_version']))}."
+    )
 
 
 def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:

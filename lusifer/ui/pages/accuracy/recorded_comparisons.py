@@ -1,4 +1,4 @@
-"""Recorded comparisons: renaming and deleting one, and one beside others."""
+"""Recorded comparisons: choosing, renaming and deleting one, and one beside others."""
 
 from __future__ import annotations
 
@@ -10,9 +10,47 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.jobs import Job
+from lusifer.runs import listing
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
 from lusifer.ui.components import predictor_titles, run_picker
+from lusifer.ui.formatting import escape_markdown
+
+
+def pick_comparison(
+    store: Store | None, runs: Sequence[dict[str, Any]], key: str, job: Job | None
+) -> dict[str, Any] | None:
+    """The comparison that is shown: one that has just ended, the link's, or the one that was chosen.
+
+    Args:
+        store: where they are kept.
+        runs: the recorded ones, newest first.
+        key: of the job of the form's choices.
+        job: that job, where there is one.
+    """
+    run_shown: dict[str, Any] | None = None
+    if job is not None and job.state == "done" and job.result is not None:
+        run_shown = job.result if store is None or store.get_run(job.result["id"]) else None
+        if run_shown is not None and session_keys.STARTED_COMPARISON.get() == key:  # this session pressed the button
+            session_keys.STARTED_COMPARISON.pop()
+            st.session_state[session_keys.RUN] = run_shown["id"]
+    requested = st.query_params.get(session_keys.RUN)
+    if requested and requested not in {r["id"] for r in runs} and requested != (run_shown or {}).get("id"):
+        st.warning(f"There is no comparison {escape_markdown(requested)} on this split; it may have been deleted.")
+    if not runs:
+        return run_shown
+    titles = run_picker.run_titles(runs)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
+        if st.session_state.get(session_keys.RUN) not in titles:
+            st.session_state[session_keys.RUN] = requested if requested in titles else next(iter(titles))
+        run = st.selectbox(
+            "Recorded comparison", list(titles), key=session_keys.RUN, format_func=lambda i: titles.get(i, i), width=620
+        )
+        st.query_params[session_keys.RUN] = run
+        show_run_management(store, run, titles)
+    return next((r for r in runs if r["id"] == run), run_shown)
 
 
 def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -> None:
@@ -30,7 +68,7 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
         if st.button(
             "Delete", icon=":material/delete:", disabled=not sure, help="Cached answers are kept; other runs use them."
         ):
-            run_picker.delete_run(store, run)
+            listing.delete_run(store, run)
             jobs = state.get_jobs()
             for key, job in jobs.list_jobs():
                 if isinstance(job.result, dict) and job.result.get("id") == run:

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lusifer import settings
 from lusifer.charts import environment_charts
 from lusifer.datasets import Dataset
-from lusifer.datasets.splits import Split
-from lusifer.env import agent_runs, agents, agreement
-from lusifer.env.movielens_env import PATIENCE, MovieLensEnv
-from lusifer.env.rewards import REWARDS
-from lusifer.env.world import World, build_world
-from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation.trust import AGREEMENT
-from lusifer.jobs import Job
+from lusifer.env import agent_runs, agents
+from lusifer.env.movielens_env import MovieLensEnv
+from lusifer.env.world import World
 from lusifer.runs import tables
-from lusifer.simulator import StatisticalUserModel
-from lusifer.simulator.estimate import Estimate
-from lusifer.store import Store
-from lusifer.ui import state
 from lusifer.ui.components import downloads
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.state import PageContext
 
-KIND = "playground"
 DEFAULT_AGENTS = ["random", "popularity", "bias", "linucb"]
 REWARD_TITLES = {
     "sample": "a sampled rating",
@@ -43,146 +29,9 @@ STEPS_PER_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson
 DEFAULT_STEPS_PER_SECOND = 1500
 
 
-_worlds: dict[tuple[str, str], World] = {}
-_building = threading.Lock()
-MAX_WORLDS = 2
-"""Worlds kept in memory."""
-
-
-def get_world(data: Dataset, split: Split) -> World:
-    """The world of a data set and split, built at its first use (some seconds); the built-in plays its users.
-
-    Called by workers too, so it asks streamlit for nothing.
-    """
-    key = (data.hash, split.id)
-    with _building:
-        if key not in _worlds:
-            while len(_worlds) >= MAX_WORLDS:
-                del _worlds[next(iter(_worlds))]
-            _worlds[key] = build_world(data, split, folder=settings.prediction_cache_dir())
-        return _worlds[key]
-
-
 def estimate_seconds(names: list[str], steps: int, seeds: int) -> float:
     """About how long a run takes."""
     return sum(steps * seeds / STEPS_PER_SECOND.get(n, DEFAULT_STEPS_PER_SECOND) + 8 * (n == "fm") for n in names)
-
-
-def spread_users(world: World, count: int) -> list[int]:
-    """The users that are played: spread evenly over all who can be."""
-    return [int(u) for u in world.users[np.linspace(0, len(world.users) - 1, count).round().astype(int)]]
-
-
-def estimate_agent_run(
-    ctx: PageContext,
-    names: list[str],
-    steps: int,
-    seeds: int,
-    options: dict[str, Any],
-    count: int,
-    store: Store | None,
-) -> Estimate:
-    """What a run with a language model costs at most: nobody's patience lasts less than five interactions."""
-    world = get_world(ctx.dataset, ctx.split)
-    env = MovieLensEnv(world_=world, model=ctx.without_evidence().user_model(store), **options)
-    total = steps * seeds * len(names)
-    return env.estimate(
-        spread_users(world, count)[0], store, steps=total, episodes=-(-total // int(PATIENCE)) if total else 0
-    )
-
-
-def run_agents(
-    job: Job,
-    ctx: PageContext,
-    names: list[str],
-    steps: int,
-    seeds: int,
-    options: dict[str, Any],
-    store: Store | None,
-    users: int | None = None,
-) -> str:
-    """Play and record the run, whose id is returned. Runs in a worker thread: no call to streamlit here.
-
-    Args:
-        users: how many people are played; none: everybody.
-    """
-    job.report_progress(0, 0, "Building the environment: half of the ratings for the reward, half for agents")
-    world = get_world(ctx.dataset, ctx.split)
-    selected_users = None if users is None else spread_users(world, users)
-    plain_ctx = ctx.without_evidence()
-    bare = plain_ctx.user_model(store)
-    params = {
-        "agents": names,
-        "steps": steps,
-        "seeds": list(range(seeds)),
-        "users": selected_users,
-        **options,
-    }
-    title = f"{', '.join(agents.AGENT_TITLES[n] for n in names)}: {steps:,} steps, {seeds} seeds, {options['reward']}"
-    run = (
-        store.start_run(
-            KIND,
-            title,
-            dataset=ctx.dataset.name,
-            dataset_hash=ctx.dataset.hash,
-            split=ctx.split.id,
-            model=bare.spec,
-            model_version=bare.version,
-            seed=world.seed,
-            params=params,
-        )
-        if store
-        else f"unstored-{id(job):x}"
-    )
-    job.run = "" if ctx.builtin else run
-    try:
-        model = plain_ctx.user_model(store, run=run, cancelled=job.cancelled)
-        log = agent_runs.run_agents(
-            lambda: MovieLensEnv(world_=world, model=model, users=selected_users, **options),
-            {n: (lambda seed, n=n: agents.create_agent(n, world, seed)) for n in names},  # type: ignore[misc]
-            steps,
-            range(seeds),
-            on_progress=lambda d, n, message="": job.report_progress(d, n, agents.AGENT_TITLES.get(message) or message),
-            cancelled=job.cancelled,
-        )
-        tables.save_table(run, log)
-        summary = agent_runs.summarize_agents(log, world).to_dict("records")
-    except BaseException as error:
-        if store:
-            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
-        raise
-    if store:
-        plain = [{k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()} for row in summary]
-        store.finish_run(run, "done", {"agents": plain})
-    return run
-
-
-def run_agreement(job: Job, ctx: PageContext, store: Store | None) -> str:
-    """Hold agents' ranks against held-out ratings; the run's id. Runs in a worker thread."""
-    if store is None:
-        raise InvalidInputError("There is no database, so results can't be saved.", "The sidebar says why.")
-    job.report_progress(0, 0, "Building the environment")
-    world = get_world(ctx.dataset, ctx.split)
-    model = StatisticalUserModel()
-    run = store.start_run(
-        AGREEMENT,
-        "Rank agreement of agents",
-        dataset=ctx.dataset.name,
-        dataset_hash=ctx.dataset.hash,
-        split=ctx.split.id,
-        model=model.spec,
-        model_version=model.version,
-        seed=0,
-        params={"steps": agreement.STEPS, "seeds": agreement.SEEDS},
-    )
-    try:
-        result, rows = agreement.measure_agreement(world, on_progress=job.report_progress, cancelled=job.cancelled)
-        tables.save_table(run, rows)
-    except BaseException as error:
-        store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
-        raise
-    store.finish_run(run, "done", {**result, "rows": rows.to_dict("records")})
-    return run
 
 
 def show_agreement(run: dict[str, Any]) -> None:
@@ -311,13 +160,3 @@ def show_transcript(data: Dataset, talk: list[dict[str, Any]], limit: int = 40) 
                 st.markdown(f":blue-badge[:material/edit: Profile updated] {escape_markdown(turn['explanation'])}")
     if talk[-1].get("terminated"):
         st.caption("The user's patience ran out.")
-
-
-def list_rewards() -> list[str]:
-    """The rewards that can be chosen."""
-    return list(REWARDS)
-
-
-def job_key(ctx: PageContext) -> str:
-    """The key of this session's run."""
-    return f"play:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"

@@ -2,201 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from lusifer import settings
 from lusifer.charts import experiment_charts
-from lusifer.errors import InvalidInputError
-from lusifer.evaluation import RunContext, sample_users
-from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, ExperimentSetup
+from lusifer.errors import LusiferError
+from lusifer.evaluation.experiments import EXPERIMENTS, ExperimentSetup, ExperimentSpec, Option
 from lusifer.jobs import Job
-from lusifer.progress import ignore_progress
-from lusifer.runs import tables
-from lusifer.runs.experiment import KIND, record
+from lusifer.runs import listing, tables
+from lusifer.runs.experiment import ExperimentRequest, run_experiment, run_experiments
+from lusifer.runs.kinds import EXPERIMENT
 from lusifer.simulator import label
-from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
-from lusifer.ui import state
-from lusifer.ui.components import downloads, predictor_titles, run_picker, user_sample
-from lusifer.ui.formatting import escape_markdown, format_money, with_item_noun
+from lusifer.ui import job_context, state
+from lusifer.ui.components import downloads, job_panel, predictor_titles, run_picker, user_sample
+from lusifer.ui.formatting import escape_markdown, format_cost, format_money, with_item_noun
+from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
-EXPERIMENT_ICONS = {
-    "batches": "layers",
-    "cold": "ac_unit",
-    "shift": "alt_route",
-    "order": "swap_vert",
-    "repeat": "replay",
-    "ablation": "content_cut",
-    "contamination": "masks",
-    "loop": "all_inclusive",
-}
 
-
-def build_setup(
-    ctx: PageContext,
-    users: tuple[int, ...],
-    seed: int,
-    options: Mapping[str, int],
-    store: Store | None,
-    evidence: Community | None,
-    *,
-    run: str = "",
-    job: Job | None = None,
-) -> ExperimentSetup:
-    """What an experiment is run with by these choices. Called by workers too: no call to streamlit here."""
-    cancelled = job.cancelled if job else lambda: False
-    model = ctx.without_evidence().user_model(store, run=run or None, cancelled=cancelled)
-    with_evidence = None
-    if evidence is not None:
-        with_evidence = ctx.user_model(store, run=run or None, cancelled=cancelled), evidence
-    run_context = RunContext(
-        ctx.dataset,
-        ctx.split,
-        store,
-        settings.prediction_cache_dir(),
-        seed,
-        1 if ctx.builtin else user_sample.WORKERS,
-        job.report_progress if job else ignore_progress,
-        cancelled,
-    )
-    return ExperimentSetup(run_context, model, users, with_evidence, dict(options))
-
-
-def sample_experiment_users(ctx: PageContext, count: int, seed: int, which: str) -> tuple[int, ...]:
-    """The users.
-
-    Raises:
-        InvalidInputError: nobody fits.
-    """
-    return tuple(sample_users(ctx.split, count, seed, user_sample.users_in_group(ctx.dataset, which)))
+def build_specs(
+    ctx: PageContext, names: Sequence[str], users: tuple[int, ...], which: str, options: Mapping[str, int]
+) -> list[ExperimentRequest]:
+    """Experiments on the same users by these choices."""
+    evidence = ctx.community
+    return [ExperimentRequest(EXPERIMENTS[n], users, which, options, evidence, ctx.prompts) for n in names]
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
-def _estimate_experiment(
-    _setup: ExperimentSetup,
-    name: str,
-    data: str,
-    split: str,
-    spec: str,
-    version: str,
-    users: tuple[int, ...],
-    seed: int,
-    options: tuple[tuple[str, int], ...],
-    evidence: bool,
-    calls: int,
-) -> Estimate:
-    return EXPERIMENTS[name].estimate(_setup)
+def _estimate_experiment(_experiment: ExperimentSpec, _setup: ExperimentSetup, key: tuple[Any, ...]) -> Estimate:
+    return _experiment.estimate(_setup)
 
 
-def estimate_experiment(experiment: Experiment, setup: ExperimentSetup) -> Estimate:
+def estimate_experiment(experiment: ExperimentSpec, setup: ExperimentSetup) -> Estimate:
     """What an experiment will ask, less what is stored; counted anew once calls have been made.
 
     Raises:
         InvalidInputError: too few users fit.
     """
-    calls = int(setup.ctx.store.get_usage()["made"]) if setup.ctx.store else 0
-    return _estimate_experiment(
-        setup,
-        experiment.name,
-        setup.ctx.dataset.hash,
-        setup.ctx.split.id,
-        setup.model.spec,
-        setup.model.version,
-        setup.users,
-        setup.ctx.seed,
-        tuple(sorted(setup.options.items())),
-        setup.evidence_variant is not None,
-        calls,
-    )
+    run_context, model = setup.ctx, setup.model
+    calls = int(run_context.store.get_usage()["made"]) if run_context.store else 0
+    decisive = (run_context.dataset.hash, run_context.split.id, run_context.seed, model.spec, model.version)
+    options, evidence = tuple(sorted(setup.options.items())), setup.evidence_variant is not None
+    return _estimate_experiment(experiment, setup, (experiment.name, *decisive, setup.users, options, evidence, calls))
 
 
-def run_experiments(
-    job: Job,
-    names: list[str],
-    ctx: PageContext,
-    users: tuple[int, ...],
-    seed: int,
-    which: str,
-    options: Mapping[str, int],
-    store: Store | None,
-    evidence: Community | None,
-    resume: str | None = None,
-) -> str:
-    """One experiment, or several after each other; the last run's id. Runs in a worker thread."""
-    if store is None:
-        raise InvalidInputError("There is no database, so results can't be saved.", "The sidebar says why.")
-    run, refused = "", None
-    for index, name in enumerate(names):
-        experiment = EXPERIMENTS[name]
+def start_experiments(key: str, ctx: PageContext, specs: list[ExperimentRequest], seed: int, resume: str = "") -> None:
+    """Start the job that runs one experiment, or several after each other."""
+    store, config = state.open_store(), job_context.build_model_config(ctx.without_evidence())
 
-        def make(run: str, index: int = index, experiment: Experiment = experiment) -> ExperimentSetup:
-            if run:
-                job.run = run
-            own = {k: v for k, v in options.items() if k in experiment.options}
-            setup = build_setup(ctx, users, seed, own, store, evidence, run=run, job=job)
-            if len(names) == 1:
-                return setup
+    def work(job: Job) -> str:
+        run_context = job_context.build_run_context(ctx, store, job, seed=seed)
+        if len(specs) > 1:
+            return run_experiments(run_context, config, specs, on_start=job.follow_run)[-1].id
+        return run_experiment(run_context, config, specs[0], resume=resume, on_start=job.follow_run).id
 
-            def report_share(done: int, total: int, message: str = "") -> None:
-                share = (index + done / max(total, 1)) / len(names)
-                job.report_progress(round(1000 * share), 1000, f"{experiment.title}: {message}")
-
-            return replace(setup, ctx=setup.ctx.with_progress(report_share))
-
-        try:
-            run = record(experiment, make, store, among=which, asked_with=ctx.prompts, resume=resume)
-        except InvalidInputError as error:  # too few users for this one: the others can be answered all the same
-            refused = error
-            if len(names) == 1:
-                raise
-    if not run and refused is not None:
-        raise refused
-    return run
+    state.get_jobs().start(key, "Experiment", work, store=store)
 
 
-def option_field(name: str, key: str, described: tuple[str, int, int, int]) -> int:
+def option_field(name: str, key: str, option: Option) -> int:
     """A field for an option of an experiment: a switch for yes or no, else a number."""
-    title, value, low, high = described
-    if (low, high) == (0, 1):
-        return int(st.toggle(title, bool(value), key=f"experiment-{name}-{key}"))
-    return int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
+    widget_key = f"experiment-{name}-{key}"
+    if (option.lowest, option.highest) == (0, 1):
+        return int(st.toggle(option.title, bool(option.default), key=widget_key))
+    return int(st.number_input(option.title, option.lowest, option.highest, option.default, key=widget_key, width=170))
+
+
+def show_form(ctx: PageContext, store: Store | None, name: str, new_run: Slot[str | None]) -> None:
+    """The sample, the options, and the buttons that name the price and start or resume an experiment."""
+    experiment = EXPERIMENTS[name]
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            which, count, seed = user_sample.pick_sample(ctx, "experiment")
+            options = {key: option_field(name, key, described) for key, described in experiment.options.items()}
+        key = ctx.job_key("experiment")
+        if job_panel.job_ended(key, new_run):
+            try:
+                users = tuple(user_sample.draw_users(ctx, count, seed, which))
+                (spec,) = build_specs(ctx, [name], users, which, options)
+                run_context = job_context.build_run_context(ctx, store, seed=seed)
+                setup = spec.setup(run_context, job_context.build_model_config(ctx.without_evidence()))
+                cost = estimate_experiment(experiment, setup)
+            except LusiferError as error:
+                state.show_error(error)
+                return
+            tag = "costs nothing" if ctx.builtin else format_cost(cost)
+            with st.container(horizontal=True):
+                if st.button(f"Run ({tag})", icon=":material/play_arrow:", type="primary"):
+                    start_experiments(key, ctx, [spec], seed)
+                    st.rerun()
+                if ctx.builtin and st.button(
+                    "Run all (about two minutes, costs nothing)", icon=":material/playlist_play:"
+                ):
+                    every = build_specs(ctx, list(EXPERIMENTS), users, which, options)
+                    start_experiments(key, ctx, every, seed)
+                    st.rerun()
+            stopped = find_stopped_run(store, spec, setup)
+            if stopped:
+                st.caption(f"Run {stopped} of this experiment was stopped. Its answers are saved.")
+                if st.button(f"Resume ({tag})", icon=":material/resume:"):
+                    start_experiments(key, ctx, [spec], seed, stopped)
+                    st.rerun()
 
 
 def finished_experiments(ctx: PageContext, store: Store | None, name: str) -> list[dict[str, Any]]:
     """Finished runs of an experiment on this split, newest first."""
-    return [r for r in run_picker.finished_runs(ctx, store, KIND) if r["params"].get("name") == name]
+    runs = run_picker.finished_runs(ctx, store, EXPERIMENT)
+    return [r for r in runs if r["params"].get("name") == name]
 
 
-def find_stopped_run(ctx: PageContext, store: Store | None, name: str, version: str) -> dict[str, Any] | None:
-    """The newest run of an experiment with this model, if it was stopped before its end."""
-    if store is None:
+def find_stopped_run(store: Store | None, spec: ExperimentRequest, setup: ExperimentSetup) -> str | None:
+    """The newest run of an experiment with this model, if it was stopped before its end and can be resumed here."""
+    where = {
+        "dataset_hash": setup.ctx.dataset.hash,
+        "split": setup.ctx.split.id,
+        "model": setup.model.spec,
+        "model_version": setup.model.version,
+    }
+    name = spec.experiment.name
+    runs = store.list_runs(EXPERIMENT.name, 100, where) if store is not None else []
+    found = listing.find_stopped_run(runs, lambda r: r["params"].get("name") == name, state.get_jobs().active_runs())
+    run = next((r for r in runs if r["id"] == found), None)
+    if run is None or run["seed"] != setup.ctx.seed or run["params"]["asked"] != list(spec.users):
         return None
-    matching_runs = [
-        r
-        for r in store.list_runs(KIND, limit=100)
-        if r["params"].get("name") == name
-        and r["model"] == ctx.model
-        and r["model_version"] == version
-        and r["dataset_hash"] == ctx.dataset.hash
-        and r["split"] == ctx.split.id
-    ]
-    if not matching_runs or matching_runs[0]["status"] == "done":
-        return None
-    # One that says it runs and has no job any more died with its process.
-    alive = {job.run for _, job in state.get_jobs().list_jobs() if job.active}
-    return None if matching_runs[0]["id"] in alive else matching_runs[0]
-
-
-def job_key(ctx: PageContext) -> str:
-    """The key of this session's job."""
-    return f"experiment:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}"
+    return found if run["params"]["options"] == dict(setup.options) else None
 
 
 def run_caption(run: dict[str, Any]) -> str:

@@ -1,7 +1,5 @@
 """The LLM calls page in the navigation."""
 
-from __future__ import annotations
-
 from lusifer.ui import session_keys
 from lusifer.ui.page_registry import PageSpec
 

@@ -14,7 +14,7 @@ from lusifer.store import Store
 from lusifer.ui import session_keys
 from lusifer.ui.components import profile_view
 from lusifer.ui.formatting import escape_markdown, with_item_noun
-from lusifer.ui.pages.prompts import answer_notes, prompt_comparison_run
+from lusifer.ui.pages.prompts import answer_notes, comparison_tables
 from lusifer.ui.state import PageContext
 
 
@@ -82,7 +82,7 @@ def show_details(ctx: PageContext, store: Store, run: dict[str, Any], rows: pd.D
         )
         index = table_event.selection.rows[0] if table_event.selection.rows else 0
         user = int(moved["user_id"].iloc[index])
-        indices = list(range(len(names))) if len(names) <= prompt_comparison_run.SIDE_BY_SIDE else [0, other]
+        indices = list(range(len(names))) if len(names) <= comparison_tables.SIDE_BY_SIDE else [0, other]
     else:
         user = int(rows["user_id"].iloc[0])
         indices = [0]
@@ -92,7 +92,7 @@ def show_details(ctx: PageContext, store: Store, run: dict[str, Any], rows: pd.D
 
 def _show_profiles(shown: _Comparison, user: int, indices: list[int]) -> None:
     run = shown.run
-    steps = [prompt_comparison_run.candidate_steps(shown.ctx, shown.store, run, index, user) for index in indices]
+    steps = [comparison_tables.candidate_steps(shown.ctx, shown.store, run, index, user) for index in indices]
     max_steps = max(map(len, steps), default=0)
     if not max_steps:
         st.caption("The evolutions are not stored on this machine.")

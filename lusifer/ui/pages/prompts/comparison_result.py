@@ -13,12 +13,14 @@ from lusifer.charts import prompt_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import prompt_comparison as measured
 from lusifer.prompts import versions
+from lusifer.runs import prompt_comparison as recorded
 from lusifer.runs import tables
+from lusifer.runs.kinds import FINAL_CHECK
 from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components.downloads import show_csv_button
 from lusifer.ui.formatting import escape_markdown
-from lusifer.ui.pages.prompts import comparison_details, prompt_comparison_run
+from lusifer.ui.pages.prompts import comparison_details, comparison_tables
 from lusifer.ui.pages.prompts.comparison_start import ComparisonRequest, show_start
 from lusifer.ui.state import PageContext
 
@@ -26,7 +28,7 @@ from lusifer.ui.state import PageContext
 def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
     """One recorded comparison: figures, users, answers, and what to do with the winner."""
     summary, candidates = run["summary"], run["params"]["candidates"]
-    final = run["kind"] == prompt_comparison_run.FINAL
+    final = run["kind"] == FINAL_CHECK.name
     names = [c["name"] for c in candidates]
     st.caption(
         f"{summary['users']} {'held-out' if final else 'development'} users, {summary['rows']:,} of "
@@ -35,16 +37,16 @@ def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
         "over users."
     )
     st.dataframe(
-        prompt_comparison_run.metric_table(summary),
+        comparison_tables.metric_table(summary),
         hide_index=True,
         height="content",
         alt="Measures by candidate",
         column_config={"Measure": st.column_config.TextColumn(pinned=True)},
     )
-    st.caption(escape_markdown(prompt_comparison_run.describe_detectable(summary)))
+    st.caption(escape_markdown(comparison_tables.describe_detectable(summary)))
     with st.expander("Cost", icon=":material/payments:"):
         st.dataframe(
-            prompt_comparison_run.spend_table(summary), hide_index=True, alt="New cost and cached answers by candidate"
+            comparison_tables.spend_table(summary), hide_index=True, alt="New cost and cached answers by candidate"
         )
         st.caption("Total: all calls of these evolutions and ratings, from any run; new: the calls of this run.")
     if len(names) > 2:
@@ -101,7 +103,8 @@ def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], candidates
             st.rerun()
     if settings.is_public():
         return
-    checks = prompt_comparison_run.list_final_checks(ctx, store)
+    where = {"dataset_hash": ctx.dataset.hash, "split": ctx.split.id}
+    checks = store.list_runs(FINAL_CHECK.name, 500, where)
     with st.popover(f"Final check ({len(checks)} so far)", icon=":material/verified:"):
         st.markdown(
             "Held-out users are for a final check, not for tuning: every check is counted and dated. A version that "
@@ -113,14 +116,14 @@ def _show_winner(ctx: PageContext, store: Store, run: dict[str, Any], candidates
         temperature = (
             f"{candidate['temperature']:g}"
             if candidate["temperature"] != stored_prompts.temperature
-            else prompt_comparison_run.AS_IN_VERSION
+            else recorded.AS_IN_VERSION
         )
         request = ComparisonRequest(
             [candidate["version"]],
             [candidate["spec"]],
             [temperature],
             len(run["params"]["users"]),
-            prompt_comparison_run.DEFAULT_ITEMS,
+            recorded.DEFAULT_ITEMS,
             int(run["seed"]),
             final=True,
         )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from lusifer.errors import LusiferError
+from lusifer.runs import prompt_comparison as recorded
 from lusifer.store import Store
-from lusifer.ui import session_keys, state
+from lusifer.ui import job_context, session_keys, state
 from lusifer.ui.components import job_panel
 from lusifer.ui.formatting import format_cost
-from lusifer.ui.pages.prompts import prompt_comparison_run
 from lusifer.ui.state import PageContext
 
 
@@ -32,23 +32,25 @@ class ComparisonRequest:
 def show_start(ctx: PageContext, store: Store, request: ComparisonRequest) -> None:
     """The button that names the price and starts a comparison, or the progress of the one that runs."""
     final = request.final
-    key = f"trial:{ctx.dataset.hash[:8]}:{ctx.split.id}:{state.session_id()}:{final}"
+    key = ctx.job_key(f"trial:{final}")
     if not job_panel.job_ended(key, session_keys.new_result("trial")):
         return
     try:
-        candidates = prompt_comparison_run.expand_candidates(store, request.names, request.specs, request.temperatures)
-        full = prompt_comparison_run.load_evidence(ctx)
+        candidates = recorded.expand_candidates(store, request.names, request.specs, request.temperatures)
+        full = state.load_community(ctx.dataset, ctx.split, full=True)
         min_candidates = 1 if final else 2
         tag = ""
-        sample = prompt_comparison_run.draw_sample(ctx, request.users, request.items, request.seed, final=final)
+        run_context = job_context.build_run_context(ctx, store, seed=request.seed)
+        config = job_context.build_model_config(ctx)
+        sample = recorded.draw_sample(run_context, request.users, request.items, final=final)
         if len(candidates) >= min_candidates:
-            tag = f" ({format_cost(prompt_comparison_run.estimate_comparison(ctx, candidates, sample, store, full))})"
+            cost = recorded.estimate_prompt_comparison(run_context, config, candidates, sample, full)
+            tag = f" ({format_cost(cost)})"
     except LusiferError as error:
         state.show_error(error)
         return
     action = f"Compare {len(candidates)} candidates" if len(candidates) > 1 else "Compare"
     action = "Check on held-out users" if final else action
-    title = ", ".join(e.name for e in candidates)
     if st.button(
         f"{action}{tag}",
         type="secondary" if final else "primary",
@@ -59,8 +61,18 @@ def show_start(ctx: PageContext, store: Store, request: ComparisonRequest) -> No
         state.get_jobs().start(
             key,
             "Comparison of prompts",
-            lambda j: prompt_comparison_run.run_prompt_comparison(
-                j, ctx, candidates, sample, request.seed, store, full, final=final, title=title
+            lambda j: (
+                recorded.run_prompt_comparison(
+                    replace(
+                        job_context.build_run_context(ctx, store, j, seed=request.seed), workers=job_context.WORKERS
+                    ),
+                    config,
+                    candidates,
+                    sample,
+                    evidence=full,
+                    final=final,
+                    on_start=j.follow_run,
+                ).id
             ),
             store=store,
         )

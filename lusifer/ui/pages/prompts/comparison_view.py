@@ -8,16 +8,18 @@ import streamlit as st
 
 from lusifer import prompts
 from lusifer.prompts import versions
+from lusifer.runs import prompt_comparison as recorded
+from lusifer.runs.kinds import FINAL_CHECK, PROMPT_COMPARISON
 from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import session_keys
 from lusifer.ui.components import model_picker, run_picker
 from lusifer.ui.formatting import with_item_noun
-from lusifer.ui.pages.prompts import comparison_result, prompt_comparison_run
+from lusifer.ui.pages.prompts import comparison_result
 from lusifer.ui.pages.prompts.comparison_start import ComparisonRequest, show_start
 from lusifer.ui.state import PageContext
 
-TEMPERATURES = [prompt_comparison_run.AS_IN_VERSION, "0", "0.3", "0.7", "1"]
+TEMPERATURES = [recorded.AS_IN_VERSION, "0", "0.3", "0.7", "1"]
 
 
 def show_comparison(ctx: PageContext, store: Store) -> None:
@@ -46,17 +48,15 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
                 width=260,
             )
             temperatures = st.multiselect(
-                "Temperatures", TEMPERATURES, [prompt_comparison_run.AS_IN_VERSION], key="trial-temperatures", width=240
+                "Temperatures", TEMPERATURES, [recorded.AS_IN_VERSION], key="trial-temperatures", width=240
             )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            users = st.number_input(
-                "Users", 1, 500, prompt_comparison_run.DEFAULT_USERS, 5, key="trial-users", width=110
-            )
+            users = st.number_input("Users", 1, 500, recorded.DEFAULT_USERS, 5, key="trial-users", width=110)
             movies = st.number_input(
                 with_item_noun("Movies per user"),
                 1,
                 200,
-                prompt_comparison_run.DEFAULT_ITEMS,
+                recorded.DEFAULT_ITEMS,
                 5,
                 key="trial-movies",
                 width=130,
@@ -82,13 +82,11 @@ def show_comparison(ctx: PageContext, store: Store) -> None:
 
 
 def _pick_run(ctx: PageContext, store: Store) -> dict[str, Any] | None:
-    runs = run_picker.finished_runs(ctx, store, prompt_comparison_run.KIND) + run_picker.finished_runs(
-        ctx, store, prompt_comparison_run.FINAL
-    )
+    runs = run_picker.finished_runs(ctx, store, PROMPT_COMPARISON) + run_picker.finished_runs(ctx, store, FINAL_CHECK)
     runs.sort(key=lambda r: r["created_at"], reverse=True)
     if not runs:
         return None
-    held_out_runs = {r["id"] for r in runs if r["kind"] == prompt_comparison_run.FINAL}
+    held_out_runs = {r["id"] for r in runs if r["kind"] == FINAL_CHECK.name}
     return run_picker.pick_run(
         runs,
         "trial-run",

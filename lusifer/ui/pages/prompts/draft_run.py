@@ -13,12 +13,12 @@ import streamlit as st
 from lusifer.datasets import Item
 from lusifer.errors import LusiferError, ModelError
 from lusifer.jobs import Job
-from lusifer.simulator import LLMUserModel, SimulatedRating
+from lusifer.simulator import SimulatedRating, UserModel
 from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
 from lusifer.simulator.types import Context, Profile, Update
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import profile_view
+from lusifer.ui.components import item_picker, profile_view
 from lusifer.ui.formatting import escape_markdown, format_cost, format_money, with_item_noun
 from lusifer.ui.pages.prompts.draft import Draft
 from lusifer.ui.state import PageContext
@@ -45,7 +45,7 @@ class DraftRun:
     about: tuple[int, int, str] = (0, 0, "")
 
 
-def _build_model(ctx: PageContext, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
+def _build_model(ctx: PageContext, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> UserModel:
     draft_ctx = replace(
         ctx,
         prompt_set=draft.prompts,
@@ -53,13 +53,14 @@ def _build_model(ctx: PageContext, draft: Draft, store: Store, run: str, job: Jo
         evidence=draft.prompts.evidence,
     )
     model = draft_ctx.user_model(store, run=run, cancelled=job.cancelled if job else lambda: False)
-    assert isinstance(model, LLMUserModel)
+    model = model.redrawn(draw)
+    if job is None:
+        return model
 
     def heard(piece: str) -> None:
-        assert job is not None
         job.text += piece
 
-    return replace(model, on_text=heard if job is not None else None, draw=draw)
+    return model.streaming(heard)
 
 
 def _estimate_run(
@@ -191,8 +192,7 @@ def _show_answers(new: DraftRun, old: DraftRun | None, ctx: PageContext, user: i
 
 
 def _show_ratings(run: DraftRun, ctx: PageContext, user: int) -> None:
-    test = ctx.split.test.of_user(user)
-    true = dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
+    true = item_picker.held_out_ratings(ctx, user)
     rows = [
         (i.title, r.expected, true.get(i.id), r.reason or r.failure)
         for i, r in zip(run.items, run.ratings, strict=True)

@@ -13,17 +13,19 @@ from lusifer.charts import rating_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import RunContext
 from lusifer.evaluation.comparison import threshold
-from lusifer.evaluation.simulation import (
+from lusifer.jobs import Job
+from lusifer.simulator import SimulatedRating, Step
+from lusifer.simulator.calibration import (
+    MIN_FORECASTS,
+    PARTS,
     Answers,
+    Calibrator,
     apply_calibration,
     collect_forecasts,
     fit_calibrator,
     newest_ratings,
     stored_forecasts,
 )
-from lusifer.jobs import Job
-from lusifer.simulator import SimulatedRating, Step
-from lusifer.simulator.calibration import MIN_FORECASTS, PARTS, Calibrator
 from lusifer.simulator.community import Community
 from lusifer.store import Store
 from lusifer.ui import state
@@ -162,7 +164,7 @@ def show_breakdown(ctx: PageContext, corrected: pd.DataFrame, calibrator: Calibr
             alt=f"Terms of the calibrated rating of {ctx.dataset.item(movie).title}",
         )
         st.caption(
-            f"Probability of {threshold(ctx.dataset.scale):g} or more: {components['high']:.0%}. The terms add up exactly. "
-            f"Learned from {calibrator.rows:,} forecasts of the training set; community evidence is "
+            f"Probability of {threshold(ctx.dataset.scale):g} or more: {components['high']:.0%}. The terms add up "
+            f"exactly. Learned from {calibrator.rows:,} forecasts of the training set; community evidence is "
             f"{'included' if community.has_factorization else 'off (switch it on in the sidebar)'}."
         )

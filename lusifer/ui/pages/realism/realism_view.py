@@ -8,93 +8,19 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.charts import realism_charts
-from lusifer.errors import CancelledError, InvalidInputError
-from lusifer.evaluation import CALIBRATED, SIMULATOR, RunContext, evaluate, fidelity, sample_users
-from lusifer.jobs import Job
+from lusifer.evaluation import fidelity
+from lusifer.runs.realism import SIMULATOR_TITLES
 from lusifer.simulator import label
-from lusifer.simulator.community import Community
-from lusifer.store import Store
-from lusifer.ui.components import downloads, run_picker, user_sample
+from lusifer.ui.components import downloads
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.state import PageContext
 
-KIND = "fidelity"
-SIMULATOR_TITLES = {
-    "calibrated": "Simulator, calibrated (sampled)",
-    "alone": "Simulator alone (rounded)",
-    **fidelity.NAIVE,
-}
 EXPORT_TITLES = {
     SIMULATOR_TITLES["calibrated"]: "Simulator, calibrated (sampled)",
     SIMULATOR_TITLES["alone"]: "Simulator alone (rounded)",
     SIMULATOR_TITLES["resampled"]: "The user's own ratings, resampled",
 }
 """Columns of the exported table, which scripts may read."""
-
-
-def run_realism(
-    job: Job,
-    ctx: PageContext,
-    count: int,
-    seed: int,
-    which: str,
-    store: Store | None,
-    offsets: Community | None,
-) -> str:
-    """Simulate, measure, record; the run's id. Runs in a worker thread: no call to streamlit here."""
-    users = sample_users(ctx.split, count, seed, user_sample.users_in_group(ctx.dataset, which))
-    plain_ctx = ctx.without_evidence()
-    bare = plain_ctx.user_model(store)
-    run = (
-        store.start_run(
-            KIND,
-            f"{label(bare.spec)}, {len(users)} users",
-            dataset=ctx.dataset.name,
-            dataset_hash=ctx.dataset.hash,
-            split=ctx.split.id,
-            model=bare.spec,
-            model_version=bare.version,
-            seed=seed,
-            params={"users": users, "among": which},
-        )
-        if store
-        else f"unstored-{id(job):x}"
-    )
-    job.run = run
-    try:
-        model = plain_ctx.user_model(store, run=run, cancelled=job.cancelled)
-        run_context = RunContext(
-            ctx.dataset,
-            ctx.split,
-            None if ctx.builtin else store,
-            seed=seed,
-            workers=1 if ctx.builtin else user_sample.WORKERS,
-            on_progress=lambda d, n, message="": job.report_progress(d, n, "Simulating"),
-            cancelled=job.cancelled,
-        )
-        comparison = evaluate(run_context, [SIMULATOR], users=users, model=model, community=offsets)
-        scale = ctx.dataset.scale
-        simulated = {"alone": fidelity.on_scale(comparison.predictions[SIMULATOR].values, scale)}
-        if CALIBRATED in comparison.calibrations:
-            simulated = {
-                "calibrated": comparison.calibrations[CALIBRATED].calibrated.values("sample", scale, seed),
-                **simulated,
-            }
-        simulated |= fidelity.naive_ratings(ctx.split, comparison.test, scale, seed)
-        result = fidelity.measure_fidelity(
-            fidelity.Histories(ctx.dataset, ctx.split, comparison.test, simulated),
-            seed,
-            lambda name: job.report_progress(job.total, job.total, f"Measuring: {SIMULATOR_TITLES.get(name, name)}"),
-        )
-        result["notes"] = list(comparison.notes)
-    except BaseException as error:
-        if store:
-            store.finish_run(run, "cancelled" if isinstance(error, CancelledError) else "failed")
-        raise
-    if store is None:
-        raise InvalidInputError("There is no database, so the result can't be saved.", "The sidebar says why.")
-    store.finish_run(run, "done", result)
-    return run
 
 
 def verdict_sentence(summary: dict[str, Any]) -> str:
@@ -179,8 +105,3 @@ def show_result(ctx: PageContext, run: dict[str, Any]) -> None:
     with st.expander("Definitions of the measures", icon=":material/help:"):
         st.markdown("\n".join(f"- **{title}**: {description}" for title, _, description in fidelity.MEASURES.values()))
     downloads.show_csv_button("Table as CSV", table.rename(columns=EXPORT_TITLES), f"{run['id']}.csv")
-
-
-def finished_realism_runs(ctx: PageContext, store: Store | None) -> list[dict[str, Any]]:
-    """Finished runs on this split, newest first."""
-    return run_picker.finished_runs(ctx, store, KIND)

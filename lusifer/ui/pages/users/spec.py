@@ -1,7 +1,5 @@
 """The Users page in the navigation."""
 
-from __future__ import annotations
-
 from lusifer.ui.page_registry import PageSpec
 
 SPEC = PageSpec(

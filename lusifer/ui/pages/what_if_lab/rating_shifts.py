@@ -11,6 +11,7 @@ import streamlit as st
 from lusifer.charts import what_if_charts
 from lusifer.datasets import Item
 from lusifer.simulator import SimulatedRating
+from lusifer.ui.components import item_picker
 from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.state import PageContext
 
@@ -24,8 +25,7 @@ def show_rating_shifts(
     word: str,
 ) -> None:
     """Ratings before and after, movie by movie, with the true ones where they are known."""
-    test = ctx.split.test.of_user(user)
-    true = dict(zip(test.item.tolist(), test.rating.tolist(), strict=True))
+    true = item_picker.held_out_ratings(ctx, user)
     frame = pd.DataFrame(
         [
             (i.title, a.expected, b.expected, true.get(i.id, np.nan), b.reason or b.failure)

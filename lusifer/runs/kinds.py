@@ -1,0 +1,135 @@
+"""The kinds of runs: how each is stored, what people call it, and what comes out of it.
+
+Another kind is one more entry here and a module that records it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypedDict, TypeVar
+
+from lusifer.evaluation import trust
+
+Triple = Sequence[float | None]
+"""A value and the ends of its 95 % interval."""
+
+
+class ComparisonSummary(TypedDict):
+    """Predictors on the same test ratings; see `lusifer.evaluation.comparison.summary`."""
+
+    rows: int
+    asked: int
+    predictors: dict[str, dict[str, Any]]
+    notes: list[str]
+    simulator_minus: dict[str, Triple]
+    adds: dict[str, dict[str, Any]]
+    audit: dict[str, dict[str, Any]]
+    trust: dict[str, Triple]
+
+
+class RealismSummary(TypedDict):
+    """How close simulated ratings are to real ones; see `lusifer.evaluation.fidelity.measure_fidelity`."""
+
+    users: int
+    rows: int
+    simulators: dict[str, dict[str, Any]]
+    histograms: dict[str, list[float]]
+    notes: list[str]
+
+
+class ExperimentSummary(TypedDict):
+    """Sentences, charts and figures; see `lusifer.evaluation.experiments.Result`."""
+
+    sentences: list[str]
+    panels: list[dict[str, Any]]
+    figures: dict[str, Triple]
+    notes: list[str]
+
+
+class PromptComparisonSummary(TypedDict):
+    """Candidates with paired differences; see `lusifer.evaluation.prompt_comparison.summary`."""
+
+    candidates: dict[str, dict[str, Any]]
+    base: str
+    rows: int
+    asked: int
+    users: int
+    forecasts: int
+
+
+class PopulationSummary(TypedDict):
+    """What was simulated, and its error."""
+
+    users: int
+    failed_users: int
+    ratings: int
+    given: int
+    parts: int
+    rmse_raw: float | None
+    rmse_expected: float | None
+    rmse_calibrated: float | None
+
+
+class ValiditySummary(TypedDict):
+    """What stated changes gain on later ratings; ``None``: no change named an aspect of a later item."""
+
+    comparison: str
+    stated: Triple | None
+    others: Triple | None
+    difference: Triple | None
+    ratings: list[int]
+
+
+class AgentPlaySummary(TypedDict):
+    """One row an agent; see `lusifer.env.agent_runs.summarize_agents`."""
+
+    agents: list[dict[str, Any]]
+
+
+class AgentRankingSummary(TypedDict):
+    """Rank agreement with held-out ratings; see `lusifer.env.agreement.measure_agreement`."""
+
+    variants: int
+    users: int
+    tau: Triple
+    tau_episodes: Triple
+    rows: list[dict[str, Any]]
+
+
+Summary = TypeVar("Summary", bound=Mapping[str, object])
+
+
+@dataclass(frozen=True)
+class RunKind(Generic[Summary]):
+    """A kind of run: the name it is stored under, and its title."""
+
+    name: str
+    title: str
+
+
+COMPARISON = RunKind[ComparisonSummary](trust.COMPARISON, "Comparison of predictors")
+REALISM = RunKind[RealismSummary](trust.FIDELITY, "Realism")
+EXPERIMENT = RunKind[ExperimentSummary](trust.EXPERIMENT, "Experiment")
+AGENT_RANKING = RunKind[AgentRankingSummary](trust.AGREEMENT, "Agent-ranking check")
+AGENT_PLAY = RunKind[AgentPlaySummary]("playground", "Agents in the environment")
+PROMPT_COMPARISON = RunKind[PromptComparisonSummary]("prompt-trial", "Comparison of prompts")
+FINAL_CHECK = RunKind[PromptComparisonSummary]("prompt-final", "Final check of prompts on held-out users")
+POPULATION = RunKind[PopulationSummary]("population", "Population")
+VALIDITY = RunKind[ValiditySummary]("validity", "Predictive validity")
+
+RUN_KINDS: dict[str, RunKind[Any]] = {
+    kind.name: kind
+    for kind in (
+        COMPARISON,
+        REALISM,
+        EXPERIMENT,
+        POPULATION,
+        PROMPT_COMPARISON,
+        FINAL_CHECK,
+        AGENT_PLAY,
+        AGENT_RANKING,
+        VALIDITY,
+    )
+}
+"""All kinds, by the name they are stored under."""

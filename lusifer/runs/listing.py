@@ -1,0 +1,98 @@
+"""Recorded runs, whatever their kind: found, deleted, exported to a file and imported from one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from lusifer.errors import InvalidInputError
+from lusifer.evaluation import RunContext
+from lusifer.runs import tables
+from lusifer.runs.kinds import RUN_KINDS, RunKind
+from lusifer.store import Store
+
+Row = dict[str, Any]
+"""A run as `lusifer.store.Store.get_run` gives it."""
+
+
+def list_runs(store: Store, kind: str = "", limit: int = 50, where: Mapping[str, str] | None = None) -> list[Row]:
+    """The newest runs of a kind, or of all, newest first.
+
+    Args:
+        where: see `lusifer.store.Store.list_runs`.
+
+    Raises:
+        InvalidInputError: there is no such kind.
+    """
+    if kind and kind not in RUN_KINDS:
+        raise InvalidInputError(f"There is no kind of run {kind!r}.", f"Known: {', '.join(RUN_KINDS)}.")
+    runs = [run for name in ([kind] if kind else RUN_KINDS) for run in store.list_runs(name, limit, where)]
+    return sorted(runs, key=lambda run: str(run["created_at"]), reverse=True)[:limit]
+
+
+def finished_runs(ctx: RunContext, kind: RunKind[Any], limit: int = 200) -> list[Row]:
+    """Finished runs of a kind on a dataset and split, newest first."""
+    if ctx.store is None:
+        return []
+    where = {"dataset_hash": ctx.dataset.hash, "split": ctx.split.id, "status": "done"}
+    return ctx.store.list_runs(kind.name, limit, where)
+
+
+def find_stopped_run(
+    runs: list[Row], matches: Callable[[Row], bool], alive: Collection[str] = frozenset()
+) -> str | None:
+    """The newest matching run, if it was stopped before its end.
+
+    Args:
+        runs: newest first.
+        alive: runs under way. One that says so and is not among them died with its process.
+    """
+    newest = next((run for run in runs if matches(run)), None)
+    return None if newest is None or newest["status"] == "done" or newest["id"] in alive else str(newest["id"])
+
+
+def get_run(store: Store, run: str) -> Row:
+    """A run.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
+    row = store.get_run(run)
+    if row is None:
+        raise InvalidInputError(f"There is no run {run!r}.", "See the recorded runs: lusifer runs list.")
+    return row
+
+
+def delete_run(store: Store, run: str) -> None:
+    """Remove a run with its rows; answers that other runs use stay."""
+    store.delete_run(run)
+    tables.table_path(run).unlink(missing_ok=True)
+    shutil.rmtree(tables.parts_folder(run), ignore_errors=True)
+
+
+def export_run(store: Store, run: str, file: Path) -> dict[str, int]:
+    """Write a run with its rows and everything it depends on to a file; rows written, by table.
+
+    Raises:
+        InvalidInputError: there is no such run, or the file already exists.
+    """
+    table_file = tables.table_path(run)
+    files = {table_file.name: table_file.read_bytes()} if table_file.is_file() else {}
+    return store.export_run(run, file, files)
+
+
+def import_run(store: Store, file: Path) -> tuple[str, dict[str, int]]:
+    """Take in such a file; the run's id, and rows that were new, by table.
+
+    Raises:
+        InvalidInputError: it is no such file.
+    """
+    run, row_counts, files = store.import_run(file)
+    for name, content in files.items():
+        target = tables.table_path(run).parent / Path(name).name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+    return run, row_counts

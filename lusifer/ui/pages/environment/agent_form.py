@@ -1,0 +1,198 @@
+"""The forms of the Environment page: a run of agents, one episode, and the check of their ranks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from lusifer.env import agents
+from lusifer.env.recorded_agents import (
+    AgentPlaySpec,
+    estimate_agent_play,
+    get_world,
+    run_agent_play,
+    run_agent_ranking,
+)
+from lusifer.env.rewards import REWARDS
+from lusifer.errors import LusiferError
+from lusifer.runs.kinds import AGENT_RANKING
+from lusifer.simulator import BUILTIN, label
+from lusifer.store import Store
+from lusifer.ui import job_context, session_keys, state
+from lusifer.ui.components import job_panel, run_picker
+from lusifer.ui.formatting import format_cost, format_duration
+from lusifer.ui.pages.environment.environment_view import (
+    DEFAULT_AGENTS,
+    REWARD_TITLES,
+    estimate_seconds,
+    play_episode,
+    show_agreement,
+    show_transcript,
+)
+from lusifer.ui.state import PageContext
+
+
+def show_form(ctx: PageContext, store: Store | None) -> dict[str, Any]:
+    """The settings of a run and the button that starts it; the options of the environment."""
+    with st.container(border=True):
+        player_ctx = ctx
+        if ctx.prompt_set.evidence and not ctx.builtin:
+            player_ctx = replace(ctx, model=BUILTIN, evidence=False)
+            st.caption(
+                "These prompts use community evidence, which the environment does not provide, so the built-in "
+                "simulates the users."
+            )
+        elif not ctx.builtin:
+            who_plays = st.segmented_control(
+                "User model",
+                [BUILTIN, "model"],
+                default=BUILTIN,
+                required=True,
+                key="play-who",
+                format_func=lambda plays_choice: label(BUILTIN if plays_choice == BUILTIN else ctx.model),
+            )
+            player_ctx = replace(ctx, model=BUILTIN, evidence=False) if who_plays == BUILTIN else ctx.without_evidence()
+            if not player_ctx.builtin:
+                st.caption("Every interaction is an LLM call, so start small: the button shows the total price.")
+        names = st.pills(
+            "Agents",
+            list(agents.AGENT_TITLES),
+            selection_mode="multi",
+            default=DEFAULT_AGENTS,
+            key="play-agents",
+            format_func=agents.AGENT_TITLES.__getitem__,
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            paid_suffix = "" if player_ctx.builtin else "-paid"  # other usual values, so other fields
+            steps = st.number_input(
+                "Interactions",
+                5 if paid_suffix else 100,
+                20_000,
+                20 if paid_suffix else 1000,
+                20 if paid_suffix else 500,
+                key=f"play-steps{paid_suffix}",
+                width=140,
+            )
+            seeds = st.number_input(
+                "Seeds",
+                1,
+                20,
+                1 if paid_suffix else 5,
+                key=f"play-seeds{paid_suffix}",
+                width=110,
+                help="Runs per agent; intervals are over seeds.",
+            )
+            people = st.number_input(
+                "Users",
+                1,
+                len(ctx.dataset.user_ids),
+                5 if paid_suffix else None,
+                key=f"play-users{paid_suffix}",
+                width=120,
+                placeholder="all",
+                help="Number of simulated users, spread over all of them; blank = all users.",
+            )
+            slate = st.number_input("Slate size", 1, 20, 1, key="play-slate", width=120)
+            length = st.number_input("Max episode length", 5, 500, 50, 5, key="play-length", width=140)
+            evolve = st.number_input("Update profile every", 1, 100, 10, key="play-evolve", width=160)
+            reward = st.selectbox("Reward", list(REWARDS), key="play-reward", width=150)
+        st.caption(f"Reward: {REWARD_TITLES[reward]}; a skip gives 0.")
+        spec = AgentPlaySpec(
+            tuple(names or ()),
+            int(steps),
+            int(seeds),
+            int(people) if people else None,
+            slate=int(slate),
+            length=int(length),
+            evolve_every=int(evolve),
+            reward=reward,
+        )
+        options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
+        config = job_context.build_model_config(player_ctx.without_evidence())
+        key = ctx.job_key("play")
+        if job_panel.job_ended(key, session_keys.new_result("play")):
+            seconds = estimate_seconds(list(names or []), int(steps), int(seeds))
+            tag = f"about {format_duration(seconds)}, costs nothing"
+            if not player_ctx.builtin:
+                try:
+                    with st.spinner("Counting calls …"):
+                        run_context = job_context.build_run_context(player_ctx, store)
+                        tag = format_cost(estimate_agent_play(run_context, config, spec))
+                except LusiferError as error:
+                    state.show_error(error)
+                    names = []
+            if st.button(f"Run ({tag})", icon=":material/play_circle:", type="primary", disabled=not names):
+                state.get_jobs().start(
+                    key,
+                    "Playground",
+                    lambda j: (
+                        run_agent_play(
+                            job_context.build_run_context(player_ctx, store, j), config, spec, on_start=j.follow_run
+                        ).id
+                    ),
+                    store=store,
+                )
+                st.rerun()
+    return options
+
+
+def show_episode(ctx: PageContext, options: dict[str, Any]) -> None:
+    """One episode of an agent as a transcript, played when it is asked for."""
+    st.subheader("Episode transcript", icon=":material/forum:")
+    if not ctx.builtin:
+        st.caption("The built-in simulates the user here, whatever model is chosen.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox(
+            "Agent",
+            list(agents.AGENT_TITLES),
+            index=list(agents.AGENT_TITLES).index("bias"),
+            key="talk-agent",
+            format_func=agents.AGENT_TITLES.__getitem__,
+            width=220,
+        )
+        user_id = st.number_input(
+            "User ID (blank = random)", min_value=0, value=None, key="talk-user", width=170, placeholder="drawn"
+        )
+        seed = st.number_input("Seed", 0, 10**6, 0, key="talk-seed", width=110)
+        go = st.button("Show an episode", icon=":material/forum:")
+    if go:
+        try:
+            with st.spinner("Building the environment …"):
+                world = get_world(ctx.dataset, ctx.split)
+            talk = play_episode(
+                world, name, int(user_id) if user_id is not None else None, int(seed), {**options, "length": 20}
+            )
+            session_keys.EPISODE.set((ctx.dataset.hash, talk))
+        except LusiferError as error:
+            state.show_error(error)
+    shown_dataset, shown_episode = session_keys.EPISODE.get()
+    if shown_dataset == ctx.dataset.hash:
+        show_transcript(ctx.dataset, shown_episode)
+
+
+def show_ranking_check(ctx: PageContext, store: Store | None) -> None:
+    """Whether agents rank in the environment as they do on held-out ratings."""
+    st.subheader("Agent-ranking check", icon=":material/fact_check:")
+    st.caption(
+        "Do agents that are better on held-out real ratings also rank higher in this environment? Thirty recommenders "
+        "(methods, settings, shares of the "
+        "data) and two simple ones are scored in both. The built-in simulates the users."
+    )
+    checking = ctx.job_key("agree")
+    if job_panel.job_ended(checking) and st.button(
+        "Check (about a minute, costs nothing)", icon=":material/fact_check:"
+    ):
+        state.get_jobs().start(
+            checking,
+            "Agent-ranking check",
+            lambda j: run_agent_ranking(job_context.build_run_context(ctx, store, j), on_start=j.follow_run).id,
+            store=store,
+        )
+        st.rerun()
+    checks = run_picker.finished_runs(ctx, store, AGENT_RANKING)
+    if checks:
+        show_agreement(checks[0])
+    else:
+        st.info("Not measured on this split yet.", icon=":material/fact_check:")
