@@ -88,6 +88,11 @@ class Job:
         """Ask the work to stop; it does so before its next call."""
         self._stop.set()
 
+    def end(self, state: JobState) -> None:
+        """Called when the work has ended: whoever waits goes on."""
+        self.ended, self.state = time.monotonic(), state
+        self._over.set()
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the end; whether it came."""
         return self._over.wait(seconds)
@@ -105,6 +110,8 @@ class Jobs:
         """Start work under a key, or return the job that is at it already.
 
         Args:
+            key: what finds it again; one job at a time runs under it.
+            title: what it is called where its progress is shown.
             work: called with the job in a worker thread; its return value is the job's result.
             store: its connection in that thread is closed when the work ends.
         """
@@ -158,7 +165,5 @@ class Jobs:
         finally:
             if store is not None:
                 store.close()
-            job.ended = time.monotonic()
-            job.state = state
+            job.end(state)
             logger.info("The job %s is %s after %.1f s", job.title, state, job.seconds)
-            job._over.set()

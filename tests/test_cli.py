@@ -135,6 +135,23 @@ def test_what_a_fit_prints_is_no_part_of_the_json(data_dir: Path) -> None:
     assert done.returncode == 0 and json.loads(done.stdout)["rows"] == 9430, done.stderr
 
 
+def test_a_method_without_its_library_is_left_out(data_dir: Path, monkeypatch) -> None:
+    """The others are compared; with nothing left the command ends with the reason."""
+    monkeypatch.setitem(sys.modules, "surprise", None)
+    done = run("evaluate", "--predictors", "svdpp,bias", "--json")
+    assert done.returncode == 0 and list(json.loads(done.stdout)["predictors"]) == ["bias"]
+    assert "svdpp is left out" in done.stderr
+    done = run("evaluate", "--predictors", "svdpp")
+    assert done.returncode == 2 and "scikit-surprise, which is not installed" in done.stderr
+
+
+def test_the_help_lists_every_predictor() -> None:
+    from lusifer.baselines import BASELINES
+
+    words = run("evaluate", "--help").stdout.replace(",", " ").split()
+    assert {*BASELINES, "simulator", "builtin"} <= set(words)
+
+
 def test_evaluate_yields_the_calibrated_simulator(data_dir: Path) -> None:
     made = answer(
         "evaluate",
@@ -446,8 +463,10 @@ def test_own_tables_are_listed_mapped_and_read(data_dir: Path) -> None:
     assert "not a rating scale" in refusal("data", "map", "music", "--scale", "ten")
     assert "no column 'x'" in refusal("data", "map", "music", "--set", "ratings.user=x", "--accept")
     assert answer("data", "list")["waiting"] == ["music"], "a mapping that does not work is not kept"
-    made = answer("data", "map", "music", "--accept", "--scale", "2,10,2", "--title", "My music")
+    names = ("--title", "My music", "--one", "record", "--many", "records")
+    made = answer("data", "map", "music", "--accept", "--scale", "2,10,2", *names)
     assert made["ratings"] == 5 and made["mapping"]["title"] == "My music" and made["report"]
+    assert (made["mapping"]["one"], made["mapping"]["many"]) == ("record", "records")
     info = answer("data", "info", "music")
     assert info["title"] == "My music" and info["scale"] == [2.0, 10.0, 2.0]
 
@@ -487,3 +506,88 @@ def test_a_population_at_half_price(data_dir: Path, openai_server) -> None:
     assert made["given"] == 30 and openai_server.batched and not openai_server.requests
     assert made["usage"]["made"] == len(openai_server.batched) == len(set(openai_server.batched))
     assert "nothing to batch" in refusal("simulate", "--users", "3", "--engine", "openai-batch")
+
+
+@pytest.fixture(scope="module")
+def small_world(tmp_path_factory) -> dict[str, str]:
+    """A data folder with a dataset of 60 users who agree with each other about genres."""
+    rng, folder = np.random.default_rng(5), tmp_path_factory.mktemp("small")
+    taste, kind = rng.normal(size=(60, 2)), rng.normal(size=(70, 2))
+    rows = [
+        (u + 1, int(i) + 1, int(np.clip(round(3.2 + taste[u] @ kind[i] + rng.normal(0, 0.4)), 1, 5)), 100 + n)
+        for u in range(60)
+        for n, i in enumerate(rng.choice(70, 50, replace=False))
+    ]
+    write_tiny(folder / "small", rows, 60, 70)
+    return {"LUSIFER_DATA": str(folder)}
+
+
+def test_every_line_of_the_trust_card_can_be_filled_without_a_browser(small_world) -> None:
+    data = ("--dataset", str(Path(small_world["LUSIFER_DATA"]) / "small"))
+    compared = answer(
+        "evaluate", *data, "--predictors", "simulator,bias,fm", "--evidence", "both", "--users", "40", **small_world
+    )
+    assert {"simulator", "simulator-calibrated", "simulator-evidence"} <= set(compared["predictors"])
+    assert all(low < high for _, low, high in compared["simulator_minus"].values())
+    real = answer("realism", *data, "--users", "24", **small_world)
+    assert real["simulators"]["calibrated"]["auc"][0] is not None
+    ranked = answer("agents", "rank", *data, "--steps", "10", **small_world)
+    assert ranked["variants"] > 30 and len(ranked["tau"]) == 3
+    for name in ("contamination", "closed-loop", "repeatability"):
+        answer("experiment", name, *data, "--users", "24", **small_world)
+    card = answer("trust", *data, **small_world)
+    missing = [line["key"] for line in card["lines"] if line["value"] is None and not line["note"]]
+    assert not missing
+    runs = answer("runs", "list", **small_world)["runs"]
+    assert {line["run"] for line in card["lines"] if line["run"]} <= {r["id"] for r in runs}
+    assert {r["kind"] for r in runs} == {"comparison", "fidelity", "agreement", "experiment"}
+    assert {r["status"] for r in runs} == {"done"}
+    shown = answer("runs", "show", compared["run"], **small_world)
+    assert shown["summary"]["rows"] == compared["rows"] and Path(shown["table"]).is_file()
+    assert "Comparison of predictors" in run("runs", "show", compared["run"], **small_world).stdout
+    plain = run("runs", "list", "--kind", "fidelity", "--limit", "1", **small_world).stdout
+    assert len(plain.splitlines()) == 1 and real["run"] in plain
+
+
+def test_a_comparison_can_be_left_out_of_the_runs(small_world, tmp_path) -> None:
+    env = {**small_world, "LUSIFER_DB": str(tmp_path / "none.db")}
+    data = ("--dataset", str(Path(small_world["LUSIFER_DATA"]) / "small"))
+    made = answer("evaluate", *data, "--predictors", "simulator,bias", "--no-record", **env)
+    assert made["run"] is None and not answer("runs", "list", **env)["runs"]
+    plain = run("evaluate", *data, "--predictors", "simulator,bias", **env)
+    (recorded,) = answer("runs", "list", **env)["runs"]
+    assert f"run {recorded['id']}" in plain.stdout and " to " in plain.stdout and recorded["status"] == "done"
+    assert "no kind" in refusal("runs", "list", "--kind", "x", **env)
+    assert "no run" in refusal("runs", "show", "x", **env)
+
+
+def test_agents_play_by_command(small_world) -> None:
+    data = ("--dataset", str(Path(small_world["LUSIFER_DATA"]) / "small"))
+    asked = ("agents", "play", *data, "--agents", "random,bias", "--steps", "60", "--seeds", "2", "--seed", "3")
+    made = answer(*asked, **small_world)
+    assert [row["agent"] for row in made["agents"]] == ["random", "bias"]
+    assert made["agents"] == answer(*asked, **small_world)["agents"], "the same seeds, the same play"
+    shown = answer("runs", "show", made["run"], **small_world)
+    assert shown["params"]["seeds"] == [3, 4] and shown["seed"] == 3
+    assert "Known: random" in refusal("agents", "play", *data, "--agents", "nobody", **small_world)
+    assert "Known: " in refusal("agents", "play", *data, "--reward", "fame", **small_world)
+    assert "at least one step" in refusal("agents", "play", *data, "--steps", "0", **small_world)
+
+
+def test_prompts_are_compared_by_command(data_dir: Path, openai_server) -> None:
+    env = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
+    asked = ("prompts", "compare", "concise", "paper", "--models", "openai:a", "--users", "4", "--items", "2")
+    cost = answer(*asked, "--estimate", **env)
+    assert cost["calls"] > 0 and not openai_server.requests
+    assert "--budget" in refusal(*asked, **env) and not openai_server.requests
+    made = answer(*asked, "--yes", **env)
+    assert list(made["candidates"]) == ["concise", "paper"] and made["base"] == "concise" and made["users"] == 4
+    assert "delta_low" in made["candidates"]["paper"]["rmse"] and made["usage"]["made"] == len(openai_server.requests)
+    plain = run(*asked, "--yes", **env)
+    assert "differences from concise" in plain.stdout and f"run {made['run']}" not in plain.stdout
+    assert [r["kind"] for r in answer("runs", "list")["runs"]] == ["prompt-trial"] * 2
+    assert "nothing to compare" in refusal("prompts", "compare", "concise", "--models", "openai:a", **env)
+    assert "not a temperature" in refusal(*asked, "--temperatures", "warm", **env)
+    paid = ("--model", "openai:a", "--users", "12")
+    assert "--budget" in refusal("realism", *paid, **env)
+    assert "--budget" in refusal("agents", "play", "--model", "openai:a", "--steps", "5", "--seeds", "1", **env)

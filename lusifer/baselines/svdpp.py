@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import Self
 
-import numpy as np
-
-from lusifer.baselines.predictor import Ids, Scores
-from lusifer.baselines.surprise_data import load_surprise, trainset
+from lusifer.baselines.predictor import PredictorSpec
+from lusifer.baselines.surprise_data import SURPRISE, SurprisePredictor, trainset
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 
 
-class SVDpp:
+class SVDpp(SurprisePredictor):
     """Matrix factorisation with implicit feedback: which items a user rated counts, beside how.
 
     Settings found on u1's training part; about 7 s of one core for 80,000 ratings.
     """
-
-    name, title = "svdpp", "SVD++"
 
     def __init__(self, factors: int = 10, epochs: int = 25, rate: float = 0.015, regularisation: float = 0.1) -> None:
         self.factors, self.epochs = factors, epochs
@@ -27,8 +23,8 @@ class SVDpp:
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
-        surprise = load_surprise()
-
+        """See `Predictor`."""
+        surprise = SURPRISE.load()
         self._model = surprise.SVDpp(
             n_factors=self.factors,
             n_epochs=self.epochs,
@@ -41,10 +37,6 @@ class SVDpp:
         on_progress(self.epochs, self.epochs)
         return self
 
-    def predict(self, users: Ids, items: Ids) -> Scores:
-        pairs = zip(users.tolist(), items.tolist(), strict=True)
-        return np.array([self._model.predict(u, i).est for u, i in pairs], dtype=float)
-
 
 class _EveryEpoch:
     """The library asks at each epoch whether it should say so: that is where it can be watched."""
@@ -56,3 +48,8 @@ class _EveryEpoch:
         self.on_progress(min(self.asked, self.epochs), self.epochs)
         self.asked += 1
         return False
+
+
+SPECS = (
+    PredictorSpec("svdpp", "SVD++", "scikit-surprise's SVD++", order=8, create=SVDpp, slow=True, library=SURPRISE),
+)

@@ -6,8 +6,8 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,8 +67,10 @@ DATASET_SPECS = {
 
 
 def list_datasets(data_dir: Path | None = None) -> list[str]:
-    """Names of the data sets that lie in the data folder, whole or not, told by their content: the known one
-    first, then the others by name."""
+    """Names of the data sets that lie in the data folder, whole or not, told by their content.
+
+    The known one comes first, then the others by name.
+    """
     root = data_dir or settings.data_dir()
     known = [n for n in DATASET_SPECS if movielens.layout_of(root / n) is not None]
     try:
@@ -85,8 +87,12 @@ def _set_aside(folder: Path) -> bool:
 
 
 def detect_kind(folder: Path) -> str | None:
-    """What a folder holds, told by its files: ``100k`` (MovieLens 100K in either layout), ``release`` (a larger
-    one), ``own`` (tables with an accepted mapping); ``None`` for nothing that can be loaded."""
+    """What a folder holds, told by its files; ``None`` for nothing that can be loaded.
+
+    Returns:
+        ``100k`` (MovieLens 100K in either layout), ``release`` (a larger one) or ``own`` (tables with an accepted
+        mapping).
+    """
     if (folder / custom_tables.MAPPING_FILE).is_file():
         return "own"
     if (folder / "u.data").is_file():
@@ -121,7 +127,8 @@ def load(
     Args:
         name: a folder's name in the data folder, or a path.
         data_dir: where data sets lie; by default `lusifer.settings.data_dir`.
-        progress, cancelled: of the first time, when the files are read; later a prepared copy is mapped.
+        on_progress: called while the files are read: the first time; later a prepared copy is mapped.
+        cancelled: asked meanwhile.
 
     Raises:
         InvalidInputError: the name is neither known nor a folder.
@@ -147,11 +154,12 @@ def load(
         )
     path_hash = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     key = name if in_data_folder else f"{folder.name}-{path_hash}"
-    kind, mapping, files = _files(folder, name)
+    files, read = _find_source(folder, name)
     cached = columnar_cache.load(root / ".prepared" / key, files)
     if cached is None:
+        report = DataQualityReport()
         try:
-            parsed, meta = _parse(folder, kind, mapping, on_progress, cancelled)
+            parsed = read(report, on_progress=on_progress, cancelled=cancelled)
         except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
             raise DatasetError(
                 f"{folder} can't be read ({type(error).__name__}: {str(error)[:150]}).",
@@ -161,10 +169,8 @@ def load(
             check_complete(parsed, spec, folder)
         on_progress(0, 0, "Counting.")
         stats = columnar_cache.compute_statistics(parsed)
-        meta |= {
-            "files": columnar_cache.fingerprint(files),
-            "hash": columnar_cache.content_hash(parsed),
-        }
+        source = {"files": columnar_cache.fingerprint(files), "hash": columnar_cache.content_hash(parsed)}
+        meta = {**parsed.meta, "report": report.to_json(), **source}
         columnar_cache.save(root / ".prepared" / key, parsed, stats, meta)
         cached = parsed, stats, meta
     parsed, (user_stats, item_stats), meta = cached
@@ -192,12 +198,14 @@ def load(
 
 
 def is_prepared(name: str, data_dir: Path | None = None) -> bool:
-    """Whether a data set of the data folder has been read once, so that opening it is quick. One whose files
-    can't be read counts too: opening it says why."""
+    """Whether a data set of the data folder has been read once, so that opening it is quick.
+
+    One whose files can't be read counts too: opening it says why.
+    """
     root = data_dir or settings.data_dir()
     try:
-        _, _, files = _files(root / name, name)
-        return columnar_cache.is_current(root / ".prepared" / name, files)
+        files, _ = _find_source(root / name, name)
+        return columnar_cache.read_meta(root / ".prepared" / name, files) is not None
     except (DatasetError, OSError):
         return True
 
@@ -210,59 +218,27 @@ def _item_texts(items: pd.DataFrame) -> dict[int, Details]:
     return {int(i): Details(overview=str(t)) for i, t in pairs if t}
 
 
-def _files(folder: Path, name: str) -> tuple[str, custom_tables.TableMapping | None, list[Path]]:
-    """What a folder holds, how its own tables are read, and the files behind it.
+def _find_source(folder: Path, name: str) -> tuple[list[Path], Callable[..., movielens.Parsed]]:
+    """The files of a folder, and what reads them: called with a report, ``on_progress`` and ``cancelled``.
 
     Raises:
         DatasetError: nothing that can be loaded, or nobody has said how its tables are to be read.
     """
     kind = detect_kind(folder)
-    mapping = custom_tables.load_mapping(folder)
     if kind == "own":
-        mapping = mapping or custom_tables.propose_mapping(folder)  # RecBole's files say what their columns are
-        mapping_files = [folder / custom_tables.MAPPING_FILE] if (folder / custom_tables.MAPPING_FILE).is_file() else []
-        return kind, mapping, [*(folder / f for f in mapping.files), *mapping_files]
-    if kind == "release":
-        release = releases.detect_release(folder)
-        assert release is not None
-        return kind, None, release.files
+        accepted = folder / custom_tables.MAPPING_FILE
+        # RecBole's files say what their columns are.
+        mapping = custom_tables.load_mapping(folder) or custom_tables.propose_mapping(folder)
+        files = [*(folder / f for f in mapping.files), *([accepted] if accepted.is_file() else [])]
+        return files, partial(custom_tables.read_tables, folder, mapping)
+    if kind == "release" and (release := releases.detect_release(folder)) is not None:
+        return release.files, partial(releases.read, folder, release)
     if kind is None and custom_tables.list_tables(folder):
         raise DatasetError(
             f"{folder} holds tables whose columns have not been mapped yet.",
             f"Check the suggested mapping and accept it: {settings.command_name()} data map {name}",
         )
-    return "100k", None, movielens.source_files(folder)
-
-
-def _parse(
-    folder: Path,
-    kind: str,
-    mapping: custom_tables.TableMapping | None,
-    on_progress: Progress,
-    cancelled: Callable[[], bool],
-) -> tuple[movielens.Parsed, dict[str, Any]]:
-    report = DataQualityReport()
-    if kind == "own":
-        assert mapping is not None
-        users, items, ratings, scale = custom_tables.read_tables(
-            folder, mapping, report, on_progress=on_progress, cancelled=cancelled
-        )
-        meta = {
-            "title": mapping.title,
-            "one": mapping.singular,
-            "many": mapping.plural,
-            "scale": [scale.lowest, scale.highest, scale.step],
-        }
-    elif kind == "release":
-        release = releases.detect_release(folder)
-        assert release is not None
-        users, items, ratings, title = releases.read(
-            folder, release, report, on_progress=on_progress, cancelled=cancelled
-        )
-        meta = {"title": title}
-    else:
-        return movielens.read(folder), {}
-    return movielens.Parsed(users, items, ratings), {**meta, "report": report.to_json()}
+    return movielens.source_files(folder), lambda *_, **__: movielens.read(folder)
 
 
 def _movielens_scale(ratings: RatingTable) -> RatingScale:
@@ -287,10 +263,10 @@ def check_complete(parsed: movielens.Parsed, spec: DatasetSpec, folder: Path) ->
         if count != expected:
             raise DatasetError(
                 f"{folder} holds {count:,} {kind}; {spec.title} has {expected:,}.",
-                movielens._REFETCH,
+                movielens.REFETCH,
             )
     if parsed.ratings.hash != spec.ratings_hash:
         raise DatasetError(
             f"The ratings in {folder} are not those of {spec.title} (their hash differs).",
-            movielens._REFETCH,
+            movielens.REFETCH,
         )

@@ -6,6 +6,7 @@ file is never in memory.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -26,7 +27,9 @@ from lusifer.errors import DatasetError
 BLOCK = 16 << 20
 """Bytes read at a time."""
 ROWS = 500_000
-TABULAR = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
+ATOMIC = (".inter", ".item", ".user")
+"""Endings of RecBole's atomic files."""
+TABULAR = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json", *ATOMIC)
 
 
 @dataclass(frozen=True)
@@ -61,30 +64,21 @@ class _Translated(io.RawIOBase):
 
 
 def encoding_of(path: Path, report: DataQualityReport | None = None) -> str:
-    """``utf-8``, or ``latin-1`` where the file is not UTF-8 (looked at as a whole, in blocks)."""
-    import codecs
+    """``utf-8``, or ``latin-1`` where the file is not UTF-8.
 
+    The whole file is looked at, in blocks, and a report takes note; without one the first block is enough for a guess.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         try:
-            while block := file.read(BLOCK):
+            while block := file.read(BLOCK if report is not None else 1 << 16):
                 decoder.decode(block)
+                if report is None:
+                    return "utf-8"
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             if report is not None:
                 report.add("encoding", 1, path.name)
-            return "latin-1"
-    return "utf-8"
-
-
-def _encoding_at_first(path: Path) -> str:
-    """The encoding as the first block tells it: enough for a guess."""
-    import codecs
-
-    with path.open("rb") as file:
-        try:
-            codecs.getincrementaldecoder("utf-8")().decode(file.read(1 << 16))
-        except UnicodeDecodeError:
             return "latin-1"
     return "utf-8"
 
@@ -96,11 +90,13 @@ def source_of(path: Path, report: DataQualityReport | None = None) -> Source:
         DatasetError: it is no table that can be read.
     """
     ending = path.suffix.lower()
+    if ending in ATOMIC:
+        return Source(path, "\t", quoted=False)
     if ending in {".parquet", ".jsonl", ".ndjson", ".json"}:
         return Source(path)
     if ending not in {".csv", ".tsv", ".dat", ".txt"}:
         raise DatasetError(f"{path.name} is not a supported table.", "Give CSV, TSV, Parquet or JSON lines.")
-    encoding = encoding_of(path, report) if report is not None else _encoding_at_first(path)
+    encoding = encoding_of(path, report)
     with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
         first = file.readline()
     counts = {s: first.count(s) for s in ("\t", ";", "|", ",")}
@@ -114,6 +110,7 @@ def blocks(
     """(line of the first row, rows) of a file, in order.
 
     Args:
+        source: the file.
         report: lines of a wrong shape are counted there and left out.
         names: only these columns.
 
@@ -189,10 +186,11 @@ def _record(line: str) -> dict[str, Any] | None:
 def _json_slowly(
     path: Path, report: DataQualityReport, names: Sequence[str], done: int
 ) -> Iterator[tuple[int, pa.Table]]:
-    """The records behind the first ``done``, one by one and as texts: for a file where a field is now one kind of
-    value and now another (4, 4.5, "4"), or where a line is no JSON. Arrow reads neither.
+    """The records behind the first ``done``, one by one and as texts.
 
-    A list stays one where a block has nothing else in that field."""
+    For a file where a field is now one kind of value and now another (4, 4.5, "4"), or where a line is no JSON:
+    Arrow reads neither. A list stays one where a block has nothing else in that field.
+    """
     rows: list[list[Any]] = []
     record, first, size = 0, done + 1, 0
     block_size = min(BLOCK, 1 << 20)  # a first block for who only wants to see what is there
@@ -307,7 +305,8 @@ def _lines(path: Path) -> int:
 def _true_lines(source: Source, places: Sequence[tuple[Problem, int]]) -> None:
     """Make numbers of records numbers of lines, in a file with empty lines or with cells of several lines.
 
-    Arrow tells neither; so only a file that is known to have such lines, and dirt to tell of, is read again."""
+    Arrow tells neither; so only a file that is known to have such lines, and dirt to tell of, is read again.
+    """
     numbers = {problem.examples[index][1] for problem, index in places}
     line_numbers: dict[int, int] = {}
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding

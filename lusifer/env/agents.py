@@ -203,7 +203,8 @@ class _LinearBandit:
 
 class LinUCB(_LinearBandit):
     """Linear rewards with an upper confidence bound (Li et al. 2010, arXiv 1003.0146, algorithm 1, with one
-    set of weights for all items)."""
+    set of weights for all items).
+    """
 
     name = "linucb"
 
@@ -221,7 +222,8 @@ class LinUCB(_LinearBandit):
 
 class ThompsonSampling(_LinearBandit):
     """Linear rewards, weights drawn from their posterior at each turn (Agrawal and Goyal 2013, arXiv
-    1209.3352)."""
+    1209.3352).
+    """
 
     name = "thompson"
 
@@ -240,15 +242,10 @@ class ThompsonSampling(_LinearBandit):
 AGENTS: dict[str, Any] = {
     a.name: a for a in (RandomAgent, PopularityAgent, EpsilonGreedy, UCB, LinUCB, ThompsonSampling)
 }
-PREDICTOR_AGENTS = ("item-mean", "bias", "als", "fm")
-"""Baselines that are offered as agents."""
 AGENT_TITLES = {
     "random": "Random",
     "popularity": "Popularity",
-    "item-mean": "Item mean",
-    "bias": "User + item bias",
-    "als": "ALS",
-    "fm": "Factorization machine",
+    **{spec.name: spec.title for spec in baselines.BASELINES.values() if spec.is_agent},
     "epsilon-greedy": "ε-greedy",
     "ucb": "UCB",
     "linucb": "LinUCB",

@@ -46,7 +46,7 @@ def list_installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
     try:
         models = client_for(endpoint.url, timeout).list().models
     except Exception as error:
-        raise _explain(error, endpoint, "") from None
+        raise explain(error, endpoint, "") from None
     return {m.model: m.digest or "" for m in models if m.model}
 
 
@@ -72,7 +72,10 @@ def pull(
     """Have the server download a model. What is there of it after a cancel is used the next time.
 
     Args:
+        endpoint: the server.
+        model: its name in Ollama's library.
         on_progress: called with bytes done and bytes in all (of the present layer), and what is being done.
+        cancelled: asked at every update.
 
     Raises:
         ModelError: no such model, or no server.
@@ -87,7 +90,7 @@ def pull(
     except CancelledError:
         raise
     except Exception as error:
-        raise _explain(error, endpoint, model) from None
+        raise explain(error, endpoint, model) from None
     with _lock:
         _digests.pop((endpoint.url, model), None)
 
@@ -153,7 +156,7 @@ class Ollama:
             else:
                 answer, text, entries = self._collect(client.chat(**request, stream=True), tell)
         except Exception as error:
-            raise _explain(error, self.endpoint, self.model) from None
+            raise explain(error, self.endpoint, self.model) from None
         content = (answer.message.content or "") if text is None else text
         if not answer.done:
             raise ModelError(
@@ -192,51 +195,53 @@ class Ollama:
         return last, "".join(text), entries
 
 
-def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
+def explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
     """Any error of the SDK as one with a cause and a way out."""
     import ollama
 
     if isinstance(error, ModelError):
         return error
     detail = redact(str(getattr(error, "error", error)))[:300]
-    server = redact(endpoint.url)
-    if isinstance(error, ollama.ResponseError):
-        status = error.status_code
-        if status == 404 or "not found" in detail:
-            return ModelError(
-                f"Ollama has no model {model!r}.",
-                f"Get it with `ollama pull {model}` or the button on the page, or choose another.",
-                kind="not-found",
-            )
-        if "context size" in detail or "context length" in detail:
-            return ModelError(
-                f"The prompt is too long for ollama:{model}.",
-                "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
-                kind="context",
-            )
-        if status == 429:
-            return ModelError(f"Ollama is busy: {detail}", "Wait a moment.", kind="rate-limit")
-        if status >= 500 or status == -1:
-            return ModelError(f"Ollama failed: {detail}", "See its log.", kind="server")
-        return ModelError(
-            f"Ollama answered {status}: {detail}",
-            "Choose another model or settings.",
-            kind="bad-request",
-        )
-    names = error_class_names(error)
-    if "TimeoutException" in names:
-        return ModelError(
+    server, names = redact(endpoint.url), error_class_names(error)
+    answered = isinstance(error, ollama.ResponseError)
+    status = error.status_code if isinstance(error, ollama.ResponseError) else 0
+    reset = "ConnectionResetError" in names
+    # The first that applies: whether it does, its kind, what is wrong, and the way out.
+    rules: tuple[tuple[bool, str, str, str], ...] = (
+        (
+            answered and (status == 404 or "not found" in detail),
+            "not-found",
+            f"Ollama has no model {model!r}.",
+            f"Get it with `ollama pull {model}` or the button on the page, or choose another.",
+        ),
+        (
+            answered and ("context size" in detail or "context length" in detail),
+            "context",
+            f"The prompt is too long for ollama:{model}.",
+            "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
+        ),
+        (status == 429, "rate-limit", f"Ollama is busy: {detail}", "Wait a moment."),
+        (status >= 500 or status == -1, "server", f"Ollama failed: {detail}", "See its log."),
+        (answered, "bad-request", f"Ollama answered {status}: {detail}", "Choose another model or settings."),
+        (
+            "TimeoutException" in names,
+            "timeout",
             f"Ollama at {server} did not answer in time.",
             "A model that does not fit into memory is very slow: try again, or use a smaller one.",
-            kind="timeout",
-        )
-    reset = "ConnectionResetError" in names
-    if names & {"ConnectionError", "ConnectError"} and not reset:
-        return ModelError(
+        ),
+        (
+            bool(names & {"ConnectionError", "ConnectError"}) and not reset,
+            "unreachable",
             f"Ollama is not running at {server}.",
             "Start it (`ollama serve`, or open the Ollama app), or set OLLAMA_HOST to where it is.",
-            kind="unreachable",
-        )
-    if reset or names & {"TransportError", "EOFError"}:
-        return ModelError("Ollama closed the connection.", "Try again.", kind="reset")
-    return ModelError(f"Ollama returned an unreadable answer: {detail}", "Ask again.", kind="invalid")
+        ),
+        (
+            reset or bool(names & {"TransportError", "EOFError"}),
+            "reset",
+            "Ollama closed the connection.",
+            "Try again.",
+        ),
+        (True, "invalid", f"Ollama returned an unreadable answer: {detail}", "Ask again."),
+    )
+    kind, message, fix = next(rule[1:] for rule in rules if rule[0])
+    return ModelError(message, fix, kind=kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from codecs import getincrementaldecoder
@@ -29,6 +30,7 @@ _OPTIONAL = {
 _unsupported: dict[str, set[str]] = {}
 _clients: dict[tuple[str, str], Any] = {}
 _lock = threading.Lock()
+log = logging.getLogger(__name__)
 
 
 class OpenAICompatible:
@@ -50,34 +52,39 @@ class OpenAICompatible:
         Raises:
             ModelError: as `complete`.
         """
-        client = self._connect()
+        client = self.connect()
         try:
             return sorted(m.id for m in client.with_options(timeout=15).models.list())
         except Exception as error:
-            raise self._explain(error) from None
+            raise self.explain(error) from None
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
-        client = self._connect()
+        client = self.connect()
         began = time.perf_counter()
         while True:
-            without = set(_unsupported.get(self.identity, ()))
-            request = self._request(messages, options, without)
+            request = self.build_request(messages, options)
             try:
                 chat = client.chat.completions
                 if request.get("stream"):
                     answer = self._collect(chat.create(**_without_validation(request)), options)
                 else:
                     answer = _parse_body(chat.with_raw_response.create(**_without_validation(request)))
-                return self._completion(answer, (time.perf_counter() - began) * 1000)
+                return self.read_completion(answer, (time.perf_counter() - began) * 1000)
             except Exception as error:
                 refused = self._refused_part(error, request)
                 if refused is None:
-                    raise self._explain(error) from None
+                    raise self.explain(error) from None
+                log.info("%s does not support %s; asked again without it.", self.spec, refused)
                 with _lock:
                     _unsupported.setdefault(self.identity, set()).add(refused)
 
-    def _connect(self) -> Any:
+    def connect(self) -> Any:
+        """The SDK's client, shared by everybody who asks this endpoint with this key.
+
+        Raises:
+            ModelError: there is no key, or it can't be sent.
+        """
         if not self.endpoint.usable:
             raise ModelError(
                 "There is no key for OpenAI.",
@@ -92,7 +99,6 @@ class OpenAICompatible:
                 "Copy it again, on one line.",
                 kind="auth",
             )
-        # One client, and so one pool of connections, for all that ask this endpoint.
         name = (self.endpoint.url, self.endpoint.key)
         with _lock:
             if name not in _clients:
@@ -106,7 +112,9 @@ class OpenAICompatible:
                 )
             return _clients[name]
 
-    def _request(self, messages: Sequence[Message], options: Options, without: set[str]) -> dict[str, Any]:
+    def build_request(self, messages: Sequence[Message], options: Options) -> dict[str, Any]:
+        """The body of a request, without what this server is known not to support."""
+        without = set(_unsupported.get(self.identity, ()))
         sent = [m.to_json() for m in messages]
         request: dict[str, Any] = {"model": self.model, "messages": sent}
         schema = options.get("schema")
@@ -173,7 +181,12 @@ class OpenAICompatible:
         choice = SimpleNamespace(message=message, finish_reason=reason, logprobs=SimpleNamespace(content=content))
         return SimpleNamespace(choices=[choice], usage=usage)
 
-    def _completion(self, answer: Any, latency: float) -> Completion:
+    def read_completion(self, answer: Any, latency: float) -> Completion:
+        """A chat completion of the protocol as ours; ``latency`` in milliseconds.
+
+        Raises:
+            ModelError: it is a refusal, or no answer.
+        """
         choices = getattr(answer, "choices", None)
         if not choices or getattr(choices[0], "message", None) is None:
             raise ModelError(
@@ -205,7 +218,7 @@ class OpenAICompatible:
     def _server(self) -> str:
         return redact(self.endpoint.url, self.endpoint.key)
 
-    def _explain(self, error: Exception) -> ModelError:
+    def explain(self, error: Exception) -> ModelError:
         """Any error of the SDK as one with a cause and a way out, without secrets."""
         import openai
 
@@ -213,89 +226,93 @@ class OpenAICompatible:
             return error
         detail = redact(str(getattr(error, "message", error)), self.endpoint.key)[:300]
         server, name = self._server, self.endpoint.name
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            key = "OPENAI_API_KEY" if name == "openai" else f"the key of endpoint {name}"
-            return ModelError(
+        names = error_class_names(error.__cause__ or error)
+        disconnected = isinstance(error, openai.APIConnectionError) or "TransportError" in names
+        limited = isinstance(error, openai.RateLimitError)
+        status = int(getattr(error, "status_code", 0) or 0)
+        key = "OPENAI_API_KEY" if name == "openai" else f"the key of endpoint {name}"
+        variable = "OPENAI_BASE_URL" if name == "openai" else f"the url of endpoint {name}"
+        too_long = status == 413 or ("context" in detail.lower() and ("exceed" in detail or "length" in detail))
+        # The first that applies: whether it does, its kind, what is wrong, and the way out.
+        rules: tuple[tuple[bool, str, str, str], ...] = (
+            (
+                isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError),
+                "auth",
                 f"{server} did not accept the key.",
                 f"Check {key}: it may be mistyped, expired, or for another project.",
-                kind="auth",
-            )
-        if isinstance(error, openai.NotFoundError):
-            return ModelError(
+            ),
+            (
+                isinstance(error, openai.NotFoundError),
+                "not-found",
                 f"{server} has no model {self.model!r}.",
                 "List the server's models and choose one of them.",
-                kind="not-found",
-            )
-        if isinstance(error, openai.RateLimitError):
-            if "quota" in detail.lower():
-                return ModelError(
-                    f"{server} reports that the account has no credit left: {detail}",
-                    "Top it up, or choose another model.",
-                    kind="auth",
-                )
-            return ModelError(
+            ),
+            (
+                limited and "quota" in detail.lower(),
+                "auth",
+                f"{server} reports that the account has no credit left: {detail}",
+                "Top it up, or choose another model.",
+            ),
+            (
+                limited,
+                "rate-limit",
                 f"{server} limits the rate of calls: {detail}",
                 "Wait a minute, or raise the limit of your account.",
-                kind="rate-limit",
-                retry_after=retry_after(error.response.headers),
-            )
-        if isinstance(error, openai.APITimeoutError):
-            return ModelError(
+            ),
+            (
+                isinstance(error, openai.APITimeoutError),
+                "timeout",
                 f"{server} did not answer within {TIMEOUT_SECONDS:.0f} seconds.",
                 "Try again, or choose a smaller model.",
-                kind="timeout",
-            )
-        names = error_class_names(error.__cause__ or error)
-        if isinstance(error, openai.APIConnectionError) or "TransportError" in names:
-            if names & {"ConnectError", "UnsupportedProtocol", "InvalidURL"}:
-                variable = "OPENAI_BASE_URL" if name == "openai" else f"the url of endpoint {name}"
-                return ModelError(
-                    f"{server} can't be reached.",
-                    f"Check that the server is running and that {variable} names it.",
-                    kind="unreachable",
-                )
-            if "TimeoutException" in names:
-                return ModelError(f"{server} stopped responding.", "Try again.", kind="timeout")
-            return ModelError(
-                f"{server} closed the connection before it had answered.",
+            ),
+            (
+                disconnected and bool(names & {"ConnectError", "UnsupportedProtocol", "InvalidURL"}),
+                "unreachable",
+                f"{server} can't be reached.",
+                f"Check that the server is running and that {variable} names it.",
+            ),
+            (
+                disconnected and "TimeoutException" in names,
+                "timeout",
+                f"{server} stopped responding.",
                 "Try again.",
-                kind="reset",
-            )
-        if isinstance(error, openai.APIStatusError):
-            return self._status(error.status_code, detail, error.response.headers)
-        return ModelError(f"{server} returned an unreadable answer: {detail}", "Ask again.", kind="invalid")
-
-    def _status(self, status: int, detail: str, headers: Any) -> ModelError:
-        server = self._server
-        if status >= 500 or status in {408, 409, 425}:
-            return ModelError(
+            ),
+            (disconnected, "reset", f"{server} closed the connection before it had answered.", "Try again."),
+            (
+                status >= 500 or status in {408, 409, 425},
+                "server",
                 f"{server} answered {status}: {detail}",
                 "Try again later.",
-                kind="server",
-                retry_after=retry_after(headers),
-            )
-        if status == 413 or ("context" in detail.lower() and ("exceed" in detail or "length" in detail)):
-            return ModelError(
+            ),
+            (
+                bool(status) and too_long,
+                "context",
                 f"The prompt is too long for {self.spec}: {detail}",
                 "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
-                kind="context",
-            )
-        return ModelError(
-            f"{server} answered {status}: {detail}",
-            "Choose another model or settings.",
-            kind="bad-request",
+            ),
+            (bool(status), "bad-request", f"{server} answered {status}: {detail}", "Choose another model or settings."),
+            (True, "invalid", f"{server} returned an unreadable answer: {detail}", "Ask again."),
         )
+        kind, message, fix = next(rule[1:] for rule in rules if rule[0])
+        waits = kind in {"rate-limit", "server"}
+        headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
+        return ModelError(message, fix, kind=kind, retry_after=retry_after(headers) if waits else None)
 
 
 def _parse_body(raw: Any) -> Any:
-    """An answer's JSON with points for brackets. The SDK's own models take three times as long where
-    there are log probabilities: each token and each of its alternatives is an object."""
+    """An answer's JSON with points for brackets.
+
+    The SDK's own models take three times as long where there are log probabilities: each token and each of its
+    alternatives is an object.
+    """
     return json.loads(raw.http_response.content, object_hook=lambda fields: SimpleNamespace(**fields))
 
 
 def _without_validation(request: dict[str, Any]) -> dict[str, Any]:
-    """A request whose large parts the SDK sends unread: it would walk them against its types, which
-    takes a fifth of our time for a call and changes nothing in plain JSON."""
+    """A request whose large parts the SDK sends unread.
+
+    It would walk them against its types, which takes a fifth of our time for a call and changes nothing in plain JSON.
+    """
     large = {k: request[k] for k in ("messages", "response_format") if k in request}
     return {
         **{k: v for k, v in request.items() if k not in large},
