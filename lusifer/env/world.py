@@ -149,7 +149,7 @@ class World:
         """A profile as `EMBEDDING` numbers of length one: TF-IDF and its strongest directions, learned on
         real users' profiles.
         """
-        vectoriser, svd, words = self._embedding
+        vectoriser, svd, words = self.embedding_model
         # What the two would do, without their checks of shapes and types, which take ten times as long.
         counts = Counter(words(text))
         known = [(vectoriser.vocabulary_[word], n) for word, n in counts.items() if word in vectoriser.vocabulary_]
@@ -162,7 +162,8 @@ class World:
         return vector
 
     @cached_property
-    def _embedding(self):  # type: ignore[no-untyped-def]
+    def embedding_model(self):  # type: ignore[no-untyped-def]
+        """The vectorizer, the projection and the word splitter that `embed` uses, fitted to opening profiles."""
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 

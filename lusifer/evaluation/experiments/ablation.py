@@ -158,7 +158,7 @@ def run(setup: ExperimentSetup) -> Result:
     if spent:
         panels.append(Panel("Tokens", "", "Tokens per user", "points", tuple(spent)))
     left_out = {n: d for n, d in deltas.items() if n != EVIDENCE and np.isfinite(d.value)}
-    first, second = _said(left_out)
+    first, second = summarize_deltas(left_out)
     if EVIDENCE in deltas:
         second += f" Community evidence changes it by {format_figure(deltas[EVIDENCE], signed=True)}, {describe_significance(deltas[EVIDENCE])}."
     notes = []
@@ -178,7 +178,7 @@ def run(setup: ExperimentSetup) -> Result:
     )
 
 
-def _said(left_out: dict[str, Figure]) -> tuple[str, str]:
+def summarize_deltas(left_out: dict[str, Figure]) -> tuple[str, str]:
     """What leaving parts out changes, in two sentences."""
     if not left_out:
         return (

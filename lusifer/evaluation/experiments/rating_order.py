@@ -101,7 +101,7 @@ def run(setup: ExperimentSetup) -> Result:
         ),
     )
     new, shuffled = deltas["All users", NEWEST], deltas["All users", SHUFFLED]
-    real = _reading(new, shuffled)
+    real = interpret_order(new, shuffled)
     short_name, long_name = list(groups)[1:]
     gap = deltas[long_name, NEWEST] - deltas[short_name, NEWEST]
     first = (
@@ -129,7 +129,7 @@ MARGIN = 0.05
 """RMSE within which an effect of the order would be none that matters."""
 
 
-def _reading(*deltas: Figure) -> str:
+def interpret_order(*deltas: Figure) -> str:
     """What the two differences say of the order."""
     if any(d.is_significant for d in deltas):
         return "so the order matters"

@@ -52,14 +52,15 @@ class PreferenceShift:
 # ---- making changes ------------------------------------------------------------------------------------
 
 
-def _rated(setup: ExperimentSetup, rows: RatingTable) -> list[Rated]:
+def to_rated(setup: ExperimentSetup, rows: RatingTable) -> list[Rated]:
+    """Rows as ratings of items."""
     return [
         Rated(setup.ctx.dataset.item(i), r, t)
         for i, r, t in zip(rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True)
     ]
 
 
-def _effects(rated: Sequence[Rated]) -> dict[str, float]:
+def genre_effects(rated: Sequence[Rated]) -> dict[str, float]:
     """Shrunk genre effects, of genres with enough ratings."""
     mean = user_mean(rated, 0.0)
     return {
@@ -86,7 +87,7 @@ def plant_shifts(
     eligible = [u for u in setup.users if len(train.of_user(u)) >= BEFORE + AFTER]
     require_users(setup, 5, f"have {BEFORE + AFTER} training ratings", eligible)
     newest = {u: _tail(train.of_user(u), AFTER) for u in eligible}
-    late = {u: _effects(_rated(setup, newest[u])) for u in eligible}
+    late = {u: genre_effects(to_rated(setup, newest[u])) for u in eligible}
     shifts, joined, undisturbed, tests = [], {}, {}, []
     for first_user, other in _pairs(eligible, late):
         both = []
@@ -94,7 +95,7 @@ def plant_shifts(
             before = _before(train.of_user(user), newest[second])
             if len(before) < BEFORE:
                 break
-            first, theirs = _effects(_rated(setup, before)), late[second]
+            first, theirs = genre_effects(to_rated(setup, before)), late[second]
             opposed = [(theirs[g] - first[g], g) for g in first.keys() & theirs.keys() if first[g] * theirs[g] < 0]
             if not opposed:
                 break
@@ -155,7 +156,7 @@ def find_real_shifts(setup: ExperimentSetup) -> list[PreferenceShift]:
     """Users by how much their marks for one genre changed between the halves, strongest first."""
     shifts = []
     for user in setup.users:
-        rated = _rated(setup, _tail(setup.ctx.split.train.of_user(user), REAL))
+        rated = to_rated(setup, _tail(setup.ctx.split.train.of_user(user), REAL))
         if len(rated) < REAL:
             continue
         halves = rated[: REAL // 2], rated[REAL // 2 :]
