@@ -4,5 +4,6 @@ from lusifer import settings
 from lusifer.ui import shell
 
 settings.load_env_file()
+settings.configure_logging()
 shell.configure()
 shell.draw_app()

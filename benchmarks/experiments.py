@@ -1,4 +1,4 @@
-"""All experiments and fidelity with the built-in over 100 users, nothing kept from before: seconds, and the share of two
+"""All experiments and fidelity with the built-in over 100 users, nothing cached: seconds, and the share of two
 minutes that they take."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A generated data set of 32 million ratings (200,000 users, 85,000 items) beside 100K and 1M: ingest, opening, and what a page's
+"""A generated data set of 32 million ratings beside 100K and 1M: ingest, opening, and what a page's
 rerun does with it. Nothing in a rerun may grow with the data set.
 
 ``--ratings N`` generates fewer; the files (about 800 MB) lie in a temporary folder.
@@ -29,7 +29,8 @@ CHILD = """
 import json, resource, sys, time
 from lusifer import datasets
 began = time.perf_counter(); data = datasets.load(sys.argv[1]); took = time.perf_counter() - began
-print(json.dumps({"seconds": took, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "ratings": len(data.ratings), "report": data.report.lines}))
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"seconds": took, "memory": memory, "ratings": len(data.ratings), "report": data.report.lines}))
 """
 
 
@@ -98,7 +99,9 @@ def measure(root: Path, name: str) -> None:
     )
     said = json.loads(done.stdout)
     print(
-        f"  ingest {said['ratings']:,} ratings: {said['seconds']:.1f} s ({said['seconds'] / AIMS['ingest']:.2f} of six minutes), at most {said['memory']:.0f} MB ({said['memory'] / AIMS['memory']:.2f} of 2 GB)"
+        f"  ingest {said['ratings']:,} ratings: {said['seconds']:.1f} s "
+        f"({said['seconds'] / AIMS['ingest']:.2f} of six minutes), "
+        f"at most {said['memory']:.0f} MB ({said['memory'] / AIMS['memory']:.2f} of 2 GB)"
     )
     from lusifer import datasets
     from lusifer.datasets import splits
@@ -125,7 +128,8 @@ def measure(root: Path, name: str) -> None:
     for what, found in times.items():
         middle, worst = float(np.median(found)), float(np.percentile(found, 99))
         print(
-            f"  {what} of one user: {middle * 1000:.1f} ms, of the slowest hundredth {worst * 1000:.1f} ms ({worst / AIMS[what]:.2f} of {AIMS[what] * 1000:.0f} ms)"
+            f"  {what} of one user: {middle * 1000:.1f} ms, of the slowest hundredth {worst * 1000:.1f} ms "
+            f"({worst / AIMS[what]:.2f} of {AIMS[what] * 1000:.0f} ms)"
         )
     rerun(name)
 
@@ -151,7 +155,9 @@ def rerun(name: str) -> None:
     began = time.perf_counter()
     fresh.run()
     print(
-        f"  Users page: the server's first {first:.2f} s, another session's first rows {time.perf_counter() - began:.2f} s (asked: {AIMS['first rows']:.0f} s), a rerun {np.median(again) * 1000:.0f} ms"
+        f"  Users page: the server's first {first:.2f} s, another session's first rows "
+        f"{time.perf_counter() - began:.2f} s (asked: {AIMS['first rows']:.0f} s), "
+        f"a rerun {np.median(again) * 1000:.0f} ms"
     )
 
 

@@ -1,10 +1,11 @@
-"""Many sessions that step through evolutions at once, on one server (aim: 50 on 2 cores, no error, median step under 1 s, memory
-flat over 10 minutes).
+"""Many sessions that step through evolutions at once, on one server.
 
-A session speaks what the page in a browser speaks (Streamlit's protocol over a WebSocket): it opens another user's evolution,
-presses Next, reads for a while, and at the last step goes to another user. A step is timed from the press until the new explanation has arrived and the script
-has ended. Fifty real browsers on the server's own two cores would measure the browsers; one real Chromium steps beside the fifty, for what a
-person sees. Memory is the server's alone.
+Aim: 50 on 2 cores, no error, median step under 1 s, memory flat over 10 minutes.
+
+A session speaks what the page in a browser speaks (Streamlit's protocol over a WebSocket): it opens another user's
+evolution, presses Next, reads for a while, and at the last step goes to another user. A step is timed from the press
+until the new explanation has arrived and the script has ended. Fifty real browsers on the server's own two cores would
+measure the browsers; one real Chromium steps beside the fifty, for what a person sees. Memory is the server's alone.
 """
 
 from __future__ import annotations
@@ -179,8 +180,10 @@ async def drive(url: str, given: argparse.Namespace, exe: str | None, users: lis
     third = max(len(memory) // 3, 1)
     early, late = fmean(memory[:third]), fmean(memory[-third:])
     print(
-        f"{given.sessions} sessions, {given.minutes:g} minutes, {len(steps):,} steps ({len(steps) / given.minutes / 60:.1f} a second): "
-        f"median {median(steps):.2f} s ({median(steps) / AIM_STEP:.2f} of {AIM_STEP:.0f} s), of the slowest tenth {quantiles(steps, n=10)[-1]:.2f} s, "
+        f"{given.sessions} sessions, {given.minutes:g} minutes, {len(steps):,} steps "
+        f"({len(steps) / given.minutes / 60:.1f} a second): "
+        f"median {median(steps):.2f} s ({median(steps) / AIM_STEP:.2f} of {AIM_STEP:.0f} s), "
+        f"of the slowest tenth {quantiles(steps, n=10)[-1]:.2f} s, "
         f"{len(errors)} errors; each step was read for {given.think:g} s on average"
     )
     if changes:
@@ -191,7 +194,8 @@ async def drive(url: str, given: argparse.Namespace, exe: str | None, users: lis
     if shown:
         print(f"a real browser beside them: median {median(shown):.2f} s over {len(shown)} steps")
     print(
-        f"memory of the server: {early:,.0f} MB in the first third, {late:,.0f} MB in the last ({late / max(early, 1):.2f} times)"
+        f"memory of the server: {early:,.0f} MB in the first third, {late:,.0f} MB in the last "
+        f"({late / max(early, 1):.2f} times)"
     )
     for error in errors[:5]:
         print(f"  {error}")

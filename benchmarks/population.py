@@ -1,4 +1,4 @@
-"""Users a second that the built-in simulates in one process: profiles, ratings of the test part, and the Parquet file."""
+"""Users a second that the built-in simulates in one process: profiles, ratings of the test set, the Parquet file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def main() -> None:
         took, cores = time.perf_counter() - began, time.process_time() - used
     rate = len(users) / cores
     print(
-        f"{len(users)} users in {took:.1f} s: {rate:.0f} users a second a core, {rate / AIM:.2f} of the {AIM:.0f} aimed at"
+        f"{len(users)} users in {took:.1f} s: {rate:.0f} users a second a core, "
+        f"{rate / AIM:.2f} of the {AIM:.0f} aimed at"
     )
     if figures.take_option(sys.argv)[1]:
         figures.write_figures("population", {"users-per-second": f"{rate:,.0f}"})

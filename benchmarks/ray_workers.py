@@ -72,7 +72,8 @@ def main() -> None:
         server.join()
         rates[workers] = calls / took
         print(
-            f"{workers} worker{'s' * (workers > 1)}: {len(users)} users, {calls:,} calls in {took:.1f} s: {rates[workers]:.1f} calls a second"
+            f"{workers} worker{'s' * (workers > 1)}: {len(users)} users, {calls:,} calls in {took:.1f} s: "
+            f"{rates[workers]:.1f} calls a second"
         )
     print(f"two workers reach {rates[2] / rates[1]:.2f} times one ({AIM} aimed at)")
 

@@ -1,7 +1,7 @@
-"""What a population costs: calls and tokens a user from real prompts, and from that seconds and money for some sizes and engines.
+"""What a population costs: calls and tokens a user from real prompts, and from that seconds and money.
 
-Nothing is asked of anybody: prompts are made of real histories and counted. ``--model`` names the model whose price is taken;
-``--seconds`` what one call takes there.
+Nothing is asked of anybody: prompts are made of real histories and counted. ``--model`` names the model whose price is
+taken; ``--seconds`` what one call takes there.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def main() -> None:
         price = "?" if dollars is None else f"${dollars * count:,.2f}"
         half = "?" if dollars is None else f"${dollars * count * DISCOUNT:,.2f}"
         print(
-            f"| {name}, {count:,} users | {count / BUILTIN_RATE / 60:,.1f} min | {count * calls:,.0f} calls, {count * (read + written) / 1e6:,.0f} M tokens, {hours:,.1f} h, {price} | up to 5 days, {half} |"
+            f"| {name}, {count:,} users | {count / BUILTIN_RATE / 60:,.1f} min | {count * calls:,.0f} calls, "
+            f"{count * (read + written) / 1e6:,.0f} M tokens, {hours:,.1f} h, {price} | up to 5 days, {half} |"
         )
     assert StatisticalUserModel.batch_size == 10
 

@@ -4,8 +4,8 @@
     python -m lusifer data fetch ml-100k
     python examples/train_ppo.py --steps 20000
 
-The built-in plays the users, so nothing is paid. The policy chooses among the most rated movies and sees tastes, recent ratings
-and the profile's embedding. It is compared on users' episodes of other seeds than those it learned from.
+The built-in plays the users, so nothing is paid. The policy chooses among the most rated movies and sees tastes, recent
+ratings and the profile's embedding. It is compared on users' episodes of other seeds than those it learned from.
 """
 
 from __future__ import annotations

@@ -25,12 +25,20 @@ from lusifer.datasets.item_details import load_details
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import Evaluation, Interval
+from lusifer.evaluation.run_context import RunContext
 from lusifer.llm.budget import SpendingLimit, operator_budget
 from lusifer.prompts import versions
-from lusifer.simulator import BUILTIN, EvolutionSpec, SimulatedRating, Step, UserModel, make_evolution_spec
-from lusifer.simulator import rate_items as _rate_items
-from lusifer.simulator import run_evolution as _run_evolution
-from lusifer.simulator import user_model as _user_model
+from lusifer.simulator import (
+    BUILTIN,
+    EvolutionSpec,
+    SimulatedRating,
+    Step,
+    UserModel,
+    UserModelConfig,
+    make_evolution_spec,
+    rate_items,
+    run_evolution,
+)
 from lusifer.simulator.community import Community, offsets_only, with_factorization
 from lusifer.store import Store
 
@@ -246,14 +254,14 @@ def user_model(
         'builtin'
     """
     if spec == BUILTIN:
-        return _user_model(spec, store, evidence=evidence)
+        return UserModelConfig(spec, evidence=evidence).build(store)
     if budget is not None and not 0 <= budget < float("inf"):
         raise InvalidInputError(f"A budget of {budget} is not an amount.", "Give dollars, such as 5.")
     session = f"library-{secrets.token_hex(6)}"
     limits, own = operator_budget(run_id=session, session_id=session), SpendingLimit(budget)
     limits = replace(limits, run=limits.run.capped_by(own), session=limits.session.capped_by(own))
     prompt_set = versions.resolve(prompts, store, files=True)
-    return _user_model(spec, store, keys=keys, budget=limits, samples=samples, prompt_set=prompt_set, evidence=evidence)
+    return UserModelConfig(spec, prompt_set, samples, evidence, limits, keys).build(store)
 
 
 def evolve(
@@ -296,7 +304,7 @@ def evolve(
     dataset = _with_details(dataset, store)
     player = _as_model(model)
     spec = make_evolution_spec(dataset, split, user, player, history=history, batch_size=batch_size)
-    steps = tuple(_run_evolution(dataset, split, player, spec, store))
+    steps = tuple(run_evolution(dataset, split, player, spec, store))
     return Evolution(dataset, split, user, player, spec, steps)
 
 
@@ -322,7 +330,7 @@ def rate(evolution: Evolution, items: Sequence[int], *, store: Store | None = No
     if not len(items):
         raise InvalidInputError("No item is given.", "Give item ids, such as [50, 172].")
     known = evolution
-    ratings = _rate_items(
+    ratings = rate_items(
         known.dataset, known.split, known.model, known.spec, known.steps, known.dataset.items_of(list(items)), store
     )
     return Ratings(evolution, ratings)
@@ -368,17 +376,8 @@ def evaluate(
     dataset = _with_details(dataset, store)
     sample = evaluation.sample_users(split, users, seed) if isinstance(users, int) else users
     community = _community(dataset, split, evidence, seed) if evaluation.SIMULATOR in predictors else None
-    found = evaluation.evaluate(
-        dataset,
-        split,
-        list(predictors),
-        users=sample,
-        model=_as_model(model),
-        store=store,
-        community=community,
-        seed=seed,
-        folder=settings.prediction_cache_dir(),
-    )
+    ctx = RunContext(dataset, split, store, settings.prediction_cache_dir(), seed)
+    found = evaluation.evaluate(ctx, list(predictors), users=sample, model=_as_model(model), community=community)
     return EvaluationResult(found, found.summary(seed=seed), found.rows, found.notes)
 
 

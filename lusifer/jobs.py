@@ -88,6 +88,11 @@ class Job:
         """Ask the work to stop; it does so before its next call."""
         self._stop.set()
 
+    def end(self, state: JobState) -> None:
+        """Called when the work has ended: whoever waits goes on."""
+        self.ended, self.state = time.monotonic(), state
+        self._over.set()
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the end; whether it came."""
         return self._over.wait(seconds)
@@ -158,7 +163,5 @@ class Jobs:
         finally:
             if store is not None:
                 store.close()
-            job.ended = time.monotonic()
-            job.state = state
+            job.end(state)
             logger.info("The job %s is %s after %.1f s", job.title, state, job.seconds)
-            job._over.set()

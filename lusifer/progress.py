@@ -11,7 +11,8 @@ class Progress(Protocol):
     It may raise `lusifer.errors.CancelledError` to stop the work.
     """
 
-    def __call__(self, done: int, total: int, message: str = "", /) -> None: ...
+    def __call__(self, done: int, total: int, message: str = "", /) -> None:
+        """Take note of how far the work is."""
 
 
 def ignore_progress(done: int, total: int, message: str = "", /) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -34,8 +36,10 @@ def home_dir() -> Path:
 
 
 def data_dir() -> Path:
-    """Folder of the datasets and the database: ``LUSIFER_DATA``, else ``data/`` of the checkout, else the platform's
-    user folder."""
+    """Folder of the datasets and the database.
+
+    ``LUSIFER_DATA``, else ``data/`` of the checkout, else the platform's user folder.
+    """
     if named := os.environ.get("LUSIFER_DATA"):
         return Path(named)
     root = checkout_dir()
@@ -78,6 +82,30 @@ def prediction_cache_dir() -> Path:
 def is_public() -> bool:
     """Whether strangers use this server (``LUSIFER_PUBLIC=1``): they choose no addresses and no files."""
     return os.environ.get("LUSIFER_PUBLIC", "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+class _StderrHandler(logging.Handler):
+    """Writes to what is stderr at that moment, as `print` does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+def configure_logging(level: str = "") -> None:
+    """Write to stderr what is decided along the way: retries, repairs, fallbacks, parts that a server does not know.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``; by default ``LUSIFER_LOG``, else ``warning``.
+    """
+    logger, name = logging.getLogger("lusifer"), (level or os.environ.get("LUSIFER_LOG") or "warning").strip().upper()
+    if not any(isinstance(handler, _StderrHandler) for handler in logger.handlers):
+        handler = _StderrHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+    known = name in {"DEBUG", "INFO", "WARNING", "ERROR"}
+    logger.setLevel(name if known else "WARNING")
+    if not known:
+        logger.warning("There is no log level %r: choose debug, info, warning or error.", name)
 
 
 def load_env_file(path: Path | None = None) -> None:

@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_request_beyond_loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Children are guarded too; at the end nothing may have been tried, by anybody."""
     log = tmp_path_factory.mktemp("guard") / "beyond-loopback.txt"
-    os.environ["LUSIFER_GUARD_LOG"] = _guard._LOG = str(log)
+    os.environ["LUSIFER_GUARD_LOG"] = _guard.LOG = str(log)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(GUARD), str(ROOT)])
     os.environ.update(no_proxy="*", NO_PROXY="*")
     yield log
@@ -92,8 +92,6 @@ def source(recbole: Path) -> Path:
 
 
 Lay = Callable[[Path], None]
-KEPT = ("forecasts", "item-knn", "svdpp", "ncf", "rnn4rec", "fm")
-"""What the product keeps by everything that decides it, so that another test may have it."""
 
 
 @pytest.fixture(scope="session")
@@ -134,9 +132,12 @@ def link(there: Path, source: Path) -> None:
 
 
 def _bring(one: Path, other: Path) -> None:
+    """Copy what the product caches under names that say everything that decides it."""
+    from lusifer.baselines import BASELINES
+
     there = other / ".prepared" / "kept"
     there.mkdir(parents=True, exist_ok=True)
-    for name in KEPT:
+    for name in ("forecasts", *(spec.name for spec in BASELINES.values() if spec.slow)):
         for file in (one / ".prepared" / "kept").glob(f"{name}-*.npz"):
             if not (there / file.name).exists():
                 partial = there / f"{file.name}.{os.getpid()}"

@@ -18,6 +18,7 @@ import pytest
 
 from lusifer import settings, store
 from lusifer.cli.main import main
+from lusifer.evaluation import fidelity
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
 
@@ -133,6 +134,23 @@ def test_what_a_fit_prints_is_no_part_of_the_json(data_dir: Path) -> None:
     """It runs in a process of its own, whose output must not come between."""
     done = child("evaluate", "--predictors", "item-knn", "--seed", "5", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["rows"] == 9430, done.stderr
+
+
+def test_a_method_without_its_library_is_left_out(data_dir: Path, monkeypatch) -> None:
+    """The others are compared; with nothing left the command ends with the reason."""
+    monkeypatch.setitem(sys.modules, "surprise", None)
+    done = run("evaluate", "--predictors", "svdpp,bias", "--json")
+    assert done.returncode == 0 and list(json.loads(done.stdout)["predictors"]) == ["bias"]
+    assert "svdpp is left out" in done.stderr
+    done = run("evaluate", "--predictors", "svdpp")
+    assert done.returncode == 2 and "scikit-surprise, which is not installed" in done.stderr
+
+
+def test_the_help_lists_every_predictor() -> None:
+    from lusifer.baselines import BASELINES
+
+    words = run("evaluate", "--help").stdout.replace(",", " ").split()
+    assert {*BASELINES, "simulator", "builtin"} <= set(words)
 
 
 def test_evaluate_yields_the_calibrated_simulator(data_dir: Path) -> None:
@@ -503,7 +521,8 @@ def small_world(tmp_path_factory) -> dict[str, str]:
     return {"LUSIFER_DATA": str(folder)}
 
 
-def test_every_line_of_the_trust_card_can_be_filled_without_a_browser(small_world) -> None:
+def test_every_line_of_the_trust_card_can_be_filled_without_a_browser(small_world, monkeypatch) -> None:
+    monkeypatch.setattr(fidelity, "DRAWS", 30)  # its intervals take most of the time
     data = ("--dataset", str(Path(small_world["LUSIFER_DATA"]) / "small"))
     compared = answer(
         "evaluate", *data, "--predictors", "simulator,bias,fm", "--evidence", "both", "--users", "40", **small_world

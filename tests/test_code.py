@@ -48,6 +48,17 @@ def test_pages_open_no_database_and_ask_no_model() -> None:
             assert wrong not in text, (path, wrong)
 
 
+def test_no_two_modules_have_one_name() -> None:
+    """A module is named by what it holds; one name in two packages is one too few words."""
+    places: dict[str, list[str]] = {}
+    for path in (ROOT / "lusifer").rglob("*.py"):
+        if path.stem not in {"__init__", "__main__", "spec"}:  # a page's folder is found by its spec
+            places.setdefault(path.stem, []).append(str(path.relative_to(ROOT)))
+    for path in (ROOT / "lusifer").glob("*/__init__.py"):
+        places.setdefault(path.parent.name, []).append(str(path.parent.relative_to(ROOT)))
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
 def _tracked() -> list[Path]:
     done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, cwd=ROOT)
     if done.returncode:

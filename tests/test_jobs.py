@@ -83,9 +83,9 @@ def test_forget_and_the_newest_are_kept(jobs: Jobs) -> None:
 def test_each_worker_closes_its_connection(jobs: Jobs, store) -> None:
     def work(job: Job) -> None:
         store.save_call({"status": "ok"})
-        assert store._local.db is not None
+        assert store.is_open
 
     job = jobs.start("k", "T", work, store=store)
     assert job.wait(PATIENCE) and job.state == "done"
-    again = jobs.start("k2", "T", lambda j: getattr(store._local, "db", None), store=store)
-    assert again.wait(PATIENCE) and again.result is None
+    again = jobs.start("k2", "T", lambda j: store.is_open, store=store)
+    assert again.wait(PATIENCE) and again.result is False

@@ -173,7 +173,7 @@ def test_opening_again_migrates_nothing_and_loses_nothing(store) -> None:
     store.save_answer(*_answer(1))
     store.close()
     again = Store(store.path)
-    assert again.get_answer("k1") and again._open()["_sqlite_migrations"].count == 5
+    assert again.get_answer("k1") and sqlite_utils.Database(again.path)["_sqlite_migrations"].count == 5
 
 
 def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path) -> None:
@@ -308,7 +308,7 @@ def test_a_database_of_every_earlier_schema_opens_and_keeps_its_rows(tmp_path: P
     assert store.list_calls({}, search="planted")[1] == 1, "old calls are found by the new search"
     assert store.list_prompts() == [] and store.list_local_users("d") == []
     assert {n.split("_")[0] for n in SHIPPED} | {"m005"} == {
-        r["name"].split("_")[0] for r in store._open()["_sqlite_migrations"].rows
+        r["name"].split("_")[0] for r in sqlite_utils.Database(store.path)["_sqlite_migrations"].rows
     }
 
 

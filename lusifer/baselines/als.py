@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.bias import Bias
-from lusifer.baselines.predictor import Ids, Scores
+from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 
@@ -20,14 +20,13 @@ class ALS:
     Ours, since no library with wheels alone does explicit ratings. Settings found on u1's training part.
     """
 
-    name, title = "als", "ALS"
-
     def __init__(self, factors: int = 10, regularisation: float = 10.0, iterations: int = 10) -> None:
         self.factors, self.regularisation, self.iterations = factors, regularisation, iterations
 
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
+        """See `Predictor`."""
         self.bias = Bias().fit(train, scale, seed=seed)
         residual = train.rating - self.bias.predict(train.user, train.item)
         self.user_ids, user = np.unique(train.user, return_inverse=True)
@@ -58,6 +57,7 @@ class ALS:
         return _rows(self.item_ids, self.items, items)
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         user, item = _rows(self.user_ids, self.users, users), self.item_factors(items)
         return self.bias.predict(users, items) + np.einsum("nk,nk->n", user, item)
 
@@ -71,3 +71,15 @@ def _groups(ids: NDArray[Any], others: NDArray[Any], values: NDArray[Any]) -> li
 def _rows(ids: NDArray[Any], factors: NDArray[Any], requested: NDArray[Any]) -> NDArray[np.float64]:
     index = np.clip(np.searchsorted(ids, requested), 0, len(ids) - 1)
     return np.where((ids[index] == requested)[:, None], factors[index], 0.0)
+
+
+SPECS = (
+    PredictorSpec(
+        "als",
+        "ALS",
+        "explicit ALS on the residuals of the biases, own implementation",
+        order=7,
+        create=ALS,
+        is_agent=True,
+    ),
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from lusifer.baselines.means import Lookup, group_mean
-from lusifer.baselines.predictor import Ids, Scores
+from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 
@@ -17,14 +17,13 @@ class Bias:
     sources give, and on MovieLens 100K slightly better than the reverse.
     """
 
-    name, title = "bias", "User + item bias"
-
     def __init__(self, item_damping: float = 5.0, user_damping: float = 5.0) -> None:
         self.item_damping, self.user_damping = item_damping, user_damping
 
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
+        """See `Predictor`."""
         self._mean = train.mean
         residual = train.rating.astype(float) - self._mean
         self._item = Lookup(*group_mean(train.item, residual, self.item_damping), 0.0)
@@ -41,4 +40,18 @@ class Bias:
         return self._item[items]
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         return self._mean + self._user[users] + self._item[items]
+
+
+SPECS = (
+    PredictorSpec(
+        "bias",
+        "User + item bias",
+        "damped item offset, then damped user offset",
+        order=3,
+        create=Bias,
+        short_title="Bias",
+        is_agent=True,
+    ),
+)

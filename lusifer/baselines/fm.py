@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
 
-from lusifer.baselines.libraries import load_library
-from lusifer.baselines.predictor import Ids, Scores
+from lusifer.baselines.libraries import Library
+from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.baselines.side_information import Matrix, SideInformation, unit_rows
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.errors import InvalidInputError
@@ -75,13 +74,7 @@ class PosteriorSamples:
         return self.start + self.user[user] + self.item[item] + both
 
 
-def load_myfm() -> ModuleType:
-    """Import the library where it is first needed.
-
-    Raises:
-        MissingLibraryError: it can't be imported.
-    """
-    return load_library("myfm", "myfm", "Factorization machines")
+MYFM = Library("myfm", "myfm", "Factorization machines")
 
 
 class FactorizationMachine:
@@ -93,8 +86,6 @@ class FactorizationMachine:
 
     Settings found on u1's training part; about 10 s of one core for 80,000 ratings (ordinal: 17 s).
     """
-
-    name, title = "fm", "Factorization machine"
 
     def __init__(
         self,
@@ -113,7 +104,8 @@ class FactorizationMachine:
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
-        myfm = load_myfm()
+        """See `Predictor`."""
+        myfm = MYFM.load()
         if not isinstance(myfm.base.tqdm, partial):  # its progress bar; ours is ``on_progress``
             myfm.base.tqdm = partial(myfm.base.tqdm, disable=True)
         self._scale = scale
@@ -164,6 +156,7 @@ class FactorizationMachine:
         return np.rint((train.rating - self._scale.lowest) / self._scale.step).astype(np.int64)
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         if self.ordinal:
             return self.predict_probabilities(users, items) @ self._scale.values
         return self._over_draws(users, items, lambda s: s.mean(axis=1, dtype=np.float64))
@@ -201,3 +194,19 @@ def _fold(machine: Any, x: Matrix, z: Matrix, ordinal: bool) -> tuple[Any, ...]:
         sides += [offsets.astype(np.float32), summed.astype(np.float32)]
     cuts = np.asarray(machine.cutpoints[0]) if ordinal else np.empty(0)
     return np.float32(machine.w0), *sides, cuts.astype(np.float32)
+
+
+SPECS = (
+    PredictorSpec(
+        "fm",
+        "Factorization machine",
+        "a Bayesian factorization machine (myFM): user, item, the user's items, the item's users, demographics, "
+        "genres, release time",
+        order=9,
+        create=FactorizationMachine,
+        slow=True,
+        needs_side_information=True,
+        library=MYFM,
+        is_agent=True,
+    ),
+)

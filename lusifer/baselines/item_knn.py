@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from lusifer.baselines.predictor import Ids, Scores
-from lusifer.baselines.surprise_data import load_surprise, trainset
+from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
+from lusifer.baselines.surprise_data import SURPRISE, trainset
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 
@@ -18,16 +18,14 @@ class ItemKNN:
     Shrunk Pearson correlation of what the biases leave. Settings found on u1's training part.
     """
 
-    name, title = "item-knn", "Item kNN"
-
     def __init__(self, neighbours: int = 40, shrinkage: int = 100) -> None:
         self.neighbours, self.shrinkage = neighbours, shrinkage
 
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
-        surprise = load_surprise()
-
+        """See `Predictor`."""
+        surprise = SURPRISE.load()
         on_progress(0, 1)
         options = {"name": "pearson_baseline", "user_based": False, "shrinkage": self.shrinkage}
         self._model = surprise.KNNBaseline(k=self.neighbours, sim_options=options, verbose=False).fit(
@@ -37,5 +35,19 @@ class ItemKNN:
         return self
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         pairs = zip(users.tolist(), items.tolist(), strict=True)
         return np.array([self._model.predict(u, i).est for u, i in pairs], dtype=float)
+
+
+SPECS = (
+    PredictorSpec(
+        "item-knn",
+        "Item kNN",
+        "scikit-surprise's `KNNBaseline`, 40 neighbors, shrunk Pearson around the biases",
+        order=4,
+        create=ItemKNN,
+        slow=True,
+        library=SURPRISE,
+    ),
+)

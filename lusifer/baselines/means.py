@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from lusifer.baselines.predictor import Ids, Scores
+from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 
@@ -33,43 +33,67 @@ def group_mean(ids: Ids, values: Scores, damping: float = 0.0) -> tuple[Ids, Sco
 class Constant:
     """The mean rating of the training part, for everybody and everything."""
 
-    name, title = "constant", "Constant"
-
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
+        """See `Predictor`."""
         self._mean = train.mean
         return self
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         return np.full(len(users), self._mean)
 
 
 class UserMean:
     """The mean of the user's training ratings; the overall mean for a user without any."""
 
-    name, title = "user-mean", "User mean"
-
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
+        """See `Predictor`."""
         self._of = Lookup(*group_mean(train.user, train.rating.astype(float)), train.mean)
         return self
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         return self._of[users]
 
 
 class ItemMean:
     """The mean of the item's training ratings; the overall mean for an item without any."""
 
-    name, title = "item-mean", "Item mean"
-
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
+        """See `Predictor`."""
         self._of = Lookup(*group_mean(train.item, train.rating.astype(float)), train.mean)
         return self
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         return self._of[items]
+
+
+SPECS = (
+    PredictorSpec(
+        "constant", "Constant", "the mean of the training set", order=0, create=Constant, group="Naive baselines"
+    ),
+    PredictorSpec(
+        "user-mean",
+        "User mean",
+        "the user's mean training rating",
+        order=1,
+        create=UserMean,
+        group="Naive baselines",
+    ),
+    PredictorSpec(
+        "item-mean",
+        "Item mean",
+        "the item's mean training rating",
+        order=2,
+        create=ItemMean,
+        group="Naive baselines",
+        is_agent=True,
+    ),
+)

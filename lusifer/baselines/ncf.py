@@ -9,7 +9,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.bias import Bias
-from lusifer.baselines.predictor import Ids, Scores
+from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 
@@ -20,8 +20,6 @@ class NCF:
     One hidden layer on one-hot input is an embedding layer. NeuMF's second tower (GMF) is not here: on
     100,000 ratings it adds nothing that ALS does not have. Settings found on u1's training part.
     """
-
-    name, title = "ncf", "NCF (MLP tower)"
 
     def __init__(
         self,
@@ -37,6 +35,7 @@ class NCF:
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
+        """See `Predictor`."""
         from sklearn.neural_network import MLPRegressor  # 0.5 s to import
 
         self.bias = Bias().fit(train, scale, seed=seed)
@@ -69,6 +68,19 @@ class NCF:
         return sparse.csr_matrix((np.ones(len(row)), (row, column)), (len(users), start))
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         with threadpool_limits(1):
             residuals = self._model.predict(self._features(users, items))
         return self.bias.predict(users, items) + residuals
+
+
+SPECS = (
+    PredictorSpec(
+        "ncf",
+        "NCF (MLP tower)",
+        "the MLP tower of NeuMF on scikit-learn, fitted on the residuals of the biases; without the GMF tower",
+        order=6,
+        create=NCF,
+        slow=True,
+    ),
+)

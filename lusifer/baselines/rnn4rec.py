@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.als import ALS
-from lusifer.baselines.predictor import Ids, Scores
+from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 
@@ -41,6 +41,7 @@ def forward(w: Weights, x: Array) -> tuple[Array, list[Any]]:
     """States before each input and after the last (T+1 × B × hidden), and what `backward` needs.
 
     Args:
+        w: the weights.
         x: inputs in order (T × B × inputs).
     """
     hidden = w["wh"].shape[0]
@@ -82,9 +83,11 @@ def loss(
     """Half the mean squared error of every next rating, and its gradient.
 
     Args:
+        w: the weights.
         x: inputs (T × B × inputs).
         factors: what the rated item multiplies the output with (T × B × outputs).
-        target: the residual to predict (T × B); ``mask``: 1 where there is one.
+        target: the residual to predict (T × B).
+        mask: 1 where there is one.
         drop: dropout mask of the states, scaled.
     """
     states, cache = forward(w, x)
@@ -106,8 +109,6 @@ class RNN4Rec:
     The epoch is chosen on a tenth of the users. Settings found on u1's training part.
     """
 
-    name, title = "rnn4rec", "RNN4Rec (GRU)"
-
     def __init__(
         self,
         hidden: int = 32,
@@ -125,13 +126,14 @@ class RNN4Rec:
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
+        """See `Predictor`."""
         rng = np.random.default_rng(seed)
         self.als = ALS(factors=self.factors).fit(train, scale, seed=seed)
         residual = train.rating - self.als.bias.predict(train.user, train.item)
         factors = self._outputs(train.item)
         # Scaled, so that inputs and targets are of size one.
         inputs = np.column_stack([residual[:, None] * factors, residual, factors[:, 1:]])
-        users, offsets = train._index
+        users, offsets = train.user_ids, train.offsets
         held_out_users = set(rng.choice(len(users), max(len(users) // 10, 1), replace=False).tolist())
         pieces: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
         for at in range(len(users)):
@@ -183,7 +185,7 @@ class RNN4Rec:
 
         A state alone follows the last few ratings closely, which helps the very next one and little else.
         """
-        self.user_ids, offsets = train._index
+        self.user_ids, offsets = train.user_ids, train.offsets
         lengths = np.minimum(np.diff(offsets), self.window)
         self.users = np.zeros((len(self.user_ids), self.weights["wo"].shape[1]))
         for length in np.unique(lengths):  # users of one length are read together
@@ -195,6 +197,7 @@ class RNN4Rec:
         self.unknown = self.weights["bo"]
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         index = np.clip(np.searchsorted(self.user_ids, users), 0, len(self.user_ids) - 1)
         known = (self.user_ids[index] == users)[:, None]
         user = np.where(known, self.users[index], self.unknown)
@@ -215,3 +218,16 @@ def _adam(w: Weights, g: Weights, state: dict[str, Any], rate: float) -> Weights
         m, v = state["m"][k] / (1 - 0.9 ** state["t"]), state["v"][k] / (1 - 0.999 ** state["t"])
         out[k] = w[k] - rate * m / (np.sqrt(v) + 1e-8)
     return out
+
+
+SPECS = (
+    PredictorSpec(
+        "rnn4rec",
+        "RNN4Rec (GRU)",
+        "a GRU that reads the user's ratings and predicts the next one, own implementation in numpy; "
+        "frozen ALS item factors; a user is the mean of the newest 50 states",
+        order=5,
+        create=RNN4Rec,
+        slow=True,
+    ),
+)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from lusifer.baselines.libraries import load_library
+from lusifer.baselines.libraries import Library
 from lusifer.datasets import RatingScale, RatingTable
 
-
-def load_surprise() -> ModuleType:
-    """The library, imported where it is first needed (0.1 s).
-
-    Raises:
-        MissingLibraryError: it is not installed.
-    """
-    return load_library("surprise", "scikit-surprise", "Item kNN and SVD++")
+SURPRISE = Library(
+    "surprise",
+    "scikit-surprise",
+    "Item kNN and SVD++",
+    "It has no ready-made build for Macs with an Intel processor.",
+)
 
 
 def trainset(train: RatingTable, scale: RatingScale, seed: int) -> Any:
@@ -26,8 +23,7 @@ def trainset(train: RatingTable, scale: RatingScale, seed: int) -> Any:
     In time order each user's pass would end on the newest items, which gradient descent then remembers
     best (SVD++ on u1: .932 instead of .926): a shuffle takes the order out.
     """
-    surprise = load_surprise()
-
+    surprise = SURPRISE.load()
     order = np.random.default_rng(seed).permutation(len(train))
     frame = train.frame()[["user_id", "item_id", "rating"]].iloc[order]
     reader = surprise.Reader(rating_scale=(scale.lowest, scale.highest))

@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from lusifer.baselines.predictor import Ids, Scores
-from lusifer.baselines.surprise_data import load_surprise, trainset
+from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
+from lusifer.baselines.surprise_data import SURPRISE, trainset
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 
@@ -18,8 +18,6 @@ class SVDpp:
     Settings found on u1's training part; about 7 s of one core for 80,000 ratings.
     """
 
-    name, title = "svdpp", "SVD++"
-
     def __init__(self, factors: int = 10, epochs: int = 25, rate: float = 0.015, regularisation: float = 0.1) -> None:
         self.factors, self.epochs = factors, epochs
         self.rate, self.regularisation = rate, regularisation
@@ -27,8 +25,8 @@ class SVDpp:
     def fit(
         self, train: RatingTable, scale: RatingScale, *, seed: int = 0, on_progress: Progress = ignore_progress
     ) -> Self:
-        surprise = load_surprise()
-
+        """See `Predictor`."""
+        surprise = SURPRISE.load()
         self._model = surprise.SVDpp(
             n_factors=self.factors,
             n_epochs=self.epochs,
@@ -42,6 +40,7 @@ class SVDpp:
         return self
 
     def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
         pairs = zip(users.tolist(), items.tolist(), strict=True)
         return np.array([self._model.predict(u, i).est for u, i in pairs], dtype=float)
 
@@ -56,3 +55,8 @@ class _EveryEpoch:
         self.on_progress(min(self.asked, self.epochs), self.epochs)
         self.asked += 1
         return False
+
+
+SPECS = (
+    PredictorSpec("svdpp", "SVD++", "scikit-surprise's SVD++", order=8, create=SVDpp, slow=True, library=SURPRISE),
+)

@@ -25,9 +25,9 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument(
         "--predictors",
         default="constant,user-mean,item-mean,bias,svdpp",
-        help="names separated by commas: constant, user-mean, item-mean, bias, item-knn, als, svdpp, "
-        "ncf, rnn4rec, fm, simulator, builtin",
+        help="names separated by commas, see below (default: %(default)s)",
     )
+    command.list_choices = _list_predictors
     add_model_options(command)
     add_sample_options(command, "all", None)
     add_old_flag(command, "--among", "--user-group", choices=common_options.USER_GROUPS)
@@ -54,6 +54,12 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--no-record", action="store_true", help="leave the comparison out of the recorded runs")
     command.set_defaults(run=_run_evaluate)
     return [command]
+
+
+def _list_predictors() -> str:
+    from lusifer.baselines import BASELINES
+
+    return f"predictors: {', '.join(BASELINES)}, simulator, builtin"
 
 
 def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 import errno
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lusifer import __version__, settings
@@ -48,8 +48,16 @@ COMMANDS = (
 
 
 class _ArgumentParser(argparse.ArgumentParser):
+    list_choices: Callable[[], str] | None = None
+    """Makes the end of the help: what takes an import is made when it is read."""
+
     def error(self, message: str) -> Any:
         self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message}\n")
+
+    def format_help(self) -> str:
+        if self.list_choices is not None:
+            self.epilog = self.list_choices()
+        return super().format_help()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -65,6 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
     for leaf in leaves:
         if not leaf.get_default("no_json"):
             leaf.add_argument("--json", action="store_true", help="print only JSON to stdout")
+            leaf.add_argument(
+                "-v", "--verbose", action="store_true", help="log retries, repairs and fallbacks to stderr"
+            )
         folders_command.add_option(leaf)
     return parser
 
@@ -76,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     folders_command.apply_option(options)
     try:
+        settings.configure_logging("info" if getattr(options, "verbose", False) else "")
         result = options.run(options)
     except LusiferError as error:
         print(f"lusifer: {error}".replace("\n", " "), file=sys.stderr)

@@ -67,8 +67,10 @@ DATASET_SPECS = {
 
 
 def list_datasets(data_dir: Path | None = None) -> list[str]:
-    """Names of the data sets that lie in the data folder, whole or not, told by their content: the known one
-    first, then the others by name."""
+    """Names of the data sets that lie in the data folder, whole or not, told by their content.
+
+    The known one comes first, then the others by name.
+    """
     root = data_dir or settings.data_dir()
     known = [n for n in DATASET_SPECS if movielens.layout_of(root / n) is not None]
     try:
@@ -85,8 +87,12 @@ def _set_aside(folder: Path) -> bool:
 
 
 def detect_kind(folder: Path) -> str | None:
-    """What a folder holds, told by its files: ``100k`` (MovieLens 100K in either layout), ``release`` (a larger
-    one), ``own`` (tables with an accepted mapping); ``None`` for nothing that can be loaded."""
+    """What a folder holds, told by its files; ``None`` for nothing that can be loaded.
+
+    Returns:
+        ``100k`` (MovieLens 100K in either layout), ``release`` (a larger one) or ``own`` (tables with an accepted
+        mapping).
+    """
     if (folder / custom_tables.MAPPING_FILE).is_file():
         return "own"
     if (folder / "u.data").is_file():
@@ -121,7 +127,8 @@ def load(
     Args:
         name: a folder's name in the data folder, or a path.
         data_dir: where data sets lie; by default `lusifer.settings.data_dir`.
-        progress, cancelled: of the first time, when the files are read; later a prepared copy is mapped.
+        on_progress: called while the files are read: the first time; later a prepared copy is mapped.
+        cancelled: asked meanwhile.
 
     Raises:
         InvalidInputError: the name is neither known nor a folder.
@@ -192,8 +199,10 @@ def load(
 
 
 def is_prepared(name: str, data_dir: Path | None = None) -> bool:
-    """Whether a data set of the data folder has been read once, so that opening it is quick. One whose files
-    can't be read counts too: opening it says why."""
+    """Whether a data set of the data folder has been read once, so that opening it is quick.
+
+    One whose files can't be read counts too: opening it says why.
+    """
     root = data_dir or settings.data_dir()
     try:
         _, _, files = _files(root / name, name)
@@ -287,10 +296,10 @@ def check_complete(parsed: movielens.Parsed, spec: DatasetSpec, folder: Path) ->
         if count != expected:
             raise DatasetError(
                 f"{folder} holds {count:,} {kind}; {spec.title} has {expected:,}.",
-                movielens._REFETCH,
+                movielens.REFETCH,
             )
     if parsed.ratings.hash != spec.ratings_hash:
         raise DatasetError(
             f"The ratings in {folder} are not those of {spec.title} (their hash differs).",
-            movielens._REFETCH,
+            movielens.REFETCH,
         )

@@ -53,7 +53,7 @@ def compute_statistics(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     table = parsed.ratings
     levels = _levels(table)
-    ids, offsets = table._index
+    ids, offsets = table.user_ids, table.offsets
     blocks = []
     items = _ItemSums(parsed.items)
     flags, genres = _genre_matrix(parsed)
@@ -266,8 +266,10 @@ def load(
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Keep arrays in one file: all of them or nothing. A folder that can't be written only costs the time
-    to compute them again."""
+    """Keep arrays in one file: all of them or nothing.
+
+    A folder that can't be written only costs the time to compute them again.
+    """
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")

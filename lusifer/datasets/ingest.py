@@ -28,8 +28,10 @@ UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 @dataclass(frozen=True)
 class RatingColumns:
-    """Which columns of the ratings file are what. ``time`` may be empty; ``unit``: a key of `UNITS`, or ``date``
-    for texts such as ``2024-05-01 12:30:00``."""
+    """Which columns of the ratings file are what.
+
+    ``time`` may be empty; ``unit``: a key of `UNITS`, or ``date`` for texts such as ``2024-05-01 12:30:00``.
+    """
 
     user: str = "user_id"
     item: str = "item_id"
@@ -39,8 +41,11 @@ class RatingColumns:
 
 
 class IdEncoder:
-    """Ids as whole numbers. While all are whole numbers below 2³¹ they stay as they are; else every distinct text
-    gets the next number, and ``names`` tells which text it was."""
+    """Ids as whole numbers.
+
+    While all are whole numbers below 2³¹ they stay as they are; else every distinct text gets the next number, and
+    ``names`` tells which text it was.
+    """
 
     def __init__(self, texts: bool = False) -> None:
         self.texts = texts
@@ -102,8 +107,14 @@ def read_ratings(
     """A ratings file as a table in order (user, time, item), one rating a pair.
 
     Args:
-        users, items: become texts where an id is no whole number.
+        source: the file.
+        columns: which of its columns are what.
+        report: what was found wrong is counted there.
+        users: their encoder; takes texts from now on where an id is no whole number.
+        items: the same of items.
         scale: what is not on it is left out; none: any number is taken.
+        on_progress: called with 0, 0 and how many ratings are read.
+        cancelled: asked at every block.
 
     Raises:
         DatasetError: the file can't be read, lacks a column, or holds no rating.
@@ -254,16 +265,14 @@ def _report_problem(
     column: pa.ChunkedArray,
 ) -> None:
     rows = np.flatnonzero(bad)
-    if not len(rows):
-        return
-    report.add(kind, len(rows) - min(len(rows), 5))
-    for row in rows[:5]:
-        report.add(kind, 1, file, line + int(row), column[int(row)].as_py())
+    report.add_examples(kind, len(rows), ((file, line + int(r), column[int(r)].as_py()) for r in rows))
 
 
 def _in_order(columns: list[NDArray[Any]]) -> RatingTable:
-    """By user, time, item; what is in order already is taken as it is. The list is emptied on the way: of one column
-    at a time both orders are there."""
+    """By user, time, item; what is in order already is taken as it is.
+
+    The list is emptied on the way: of one column at a time both orders are there.
+    """
     user, item, _, time = columns
     same_user = user[1:] == user[:-1]
     later = (time[1:] > time[:-1]) | ((time[1:] == time[:-1]) & (item[1:] > item[:-1]))
@@ -284,7 +293,7 @@ BLOCK_ROWS = 2_000_000
 def _once(table: RatingTable, report: DataQualityReport) -> RatingTable:
     """One rating a pair, the newest. The table is in order, so a pair's ratings lie within one user's."""
     keep = np.ones(len(table), dtype=bool)
-    offsets = table._index[1]
+    offsets = table.offsets
     start = 0
     while start < len(offsets) - 1:
         stop = int(np.searchsorted(offsets, offsets[start] + BLOCK_ROWS, side="right")) - 1
@@ -296,9 +305,9 @@ def _once(table: RatingTable, report: DataQualityReport) -> RatingTable:
         keep[older] = False
         start = stop
     dropped = np.flatnonzero(~keep)
-    for row in dropped[:5]:
-        report.add("twice", 1, "", 0, f"user {table.user[row]}, item {table.item[row]}")
-    report.add("twice", max(len(dropped) - 5, 0))
+    report.add_examples(
+        "twice", len(dropped), (("", 0, f"user {table.user[r]}, item {table.item[r]}") for r in dropped)
+    )
     return table if not len(dropped) else table.select(keep)
 
 

@@ -83,8 +83,9 @@ def from_json(text: str) -> Details:
 
 
 def import_csv(dataset: Dataset, path: Path, store: Store) -> ImportReport:
-    """Take details from a table with a ``movie_id`` column. What is not taken is reported, not lost:
-    details that are there already stay unless the table has better ones.
+    """Take details from a table with a ``movie_id`` column.
+
+    What is not taken is reported, not lost: details that are there already stay unless the table has better ones.
 
     Raises:
         DatasetError: the file can't be read or has no ``movie_id``.

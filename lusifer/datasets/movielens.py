@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lusifer.datasets.dataset import RatingTable
+from lusifer.datasets.entity_frames import ItemRow, UserRow, items_frame, users_frame
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
 
@@ -38,6 +39,11 @@ GENRES_100K = (
     "War",
     "Western",
 )
+REFETCH = (
+    "The file is damaged or half-downloaded: remove its folder and download it again "
+    "(python -m lusifer data fetch ml-100k)."
+)
+"""What to do about a file of MovieLens that is not as it should be."""
 RATING_COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
 
@@ -109,11 +115,11 @@ def read_ratings(path: Path, *, separator: str = "\t", header: bool = False) -> 
     except FileNotFoundError:
         raise DatasetError(f"{path} is not there.", "Check the path.") from None
     except pd.errors.EmptyDataError:
-        raise DatasetError(f"{path} is empty.", _REFETCH) from None
+        raise DatasetError(f"{path} is empty.", REFETCH) from None
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
-        raise DatasetError(f"{path} can't be read: {error}.", _REFETCH) from None
+        raise DatasetError(f"{path} can't be read: {error}.", REFETCH) from None
     if frame.empty and not header:
-        raise DatasetError(f"{path} is empty.", _REFETCH)
+        raise DatasetError(f"{path} is empty.", REFETCH)
     if header:
         frame = frame.rename(columns=lambda c: str(c).split(":")[0].strip())
         missing = [c for c in RATING_COLUMNS if c not in frame.columns]
@@ -130,14 +136,8 @@ def read_ratings(path: Path, *, separator: str = "\t", header: bool = False) -> 
     return RatingTable.from_arrays(*(columns[name] for name in RATING_COLUMNS))
 
 
-_REFETCH = (
-    "The file is damaged or half-downloaded: remove its folder and download it again "
-    "(python -m lusifer data fetch ml-100k)."
-)
-
-
 def _bad_line(path: Path, line: int, why: str) -> DatasetError:
-    return DatasetError(f"{path}, line {line}: {why}.", _REFETCH)
+    return DatasetError(f"{path}, line {line}: {why}.", REFETCH)
 
 
 def _numbers(column: pd.Series, path: Path, name: str, header: int) -> np.ndarray:
@@ -153,55 +153,32 @@ def _lines(path: Path, encoding: str) -> list[str]:
     try:
         return path.read_text(encoding=encoding).splitlines()
     except FileNotFoundError:
-        raise DatasetError(f"{path} is missing.", _REFETCH) from None
+        raise DatasetError(f"{path} is missing.", REFETCH) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} can't be read: {error}.", _REFETCH) from None
+        raise DatasetError(f"{path} can't be read: {error}.", REFETCH) from None
 
 
 def _users(rows: list[list[str]], path: Path, first_line: int) -> pd.DataFrame:
-    ages: list[int | None] = []
+    users: dict[int, UserRow] = {}
     for number, row in enumerate(rows, first_line):
         if len(row) != 5 or not row[0].isdigit() or not (row[1].isdigit() or not row[1]):
             raise _bad_line(path, number, "a user has id, age, gender, occupation and zip code")
-        ages.append(int(row[1]) if row[1] else None)
-    index = pd.Index([int(r[0]) for r in rows], name="user_id", dtype="int64")
-    frame = pd.DataFrame(
-        {
-            "age": pd.array(ages, dtype="Int16"),
-            "gender": [r[2] for r in rows],
-            "occupation": [r[3] for r in rows],
-            "zip_code": [r[4] for r in rows],
-        },
-        index=index,
-    )
-    return frame.sort_index()
-
-
-def _items(rows: list[tuple[int, str, str | None, list[str]]]) -> pd.DataFrame:
-    titles = [canonical(title, year) for _, title, year, _ in rows]
-    frame = pd.DataFrame(
-        {
-            "title": [t for t, _ in titles],
-            "year": pd.array([y for _, y in titles], dtype="Int16"),
-            "genres": [canonical_genres(genres) for *_, genres in rows],
-        },
-        index=pd.Index([i for i, *_ in rows], name="item_id", dtype="int64"),
-    )
-    return frame.sort_index()
+        users[int(row[0])] = (int(row[1]) if row[1] else None, row[2], row[3], row[4])
+    return users_frame(users)
 
 
 def _read_grouplens(folder: Path) -> Parsed:
     ratings = read_ratings(folder / "u.data")
     users = _users([x.split("|") for x in _lines(folder / "u.user", "latin-1")], folder / "u.user", 1)
     path = folder / "u.item"
-    rows: list[tuple[int, str, str | None, list[str]]] = []
+    items: dict[int, ItemRow] = {}
     for number, line in enumerate(_lines(path, "latin-1"), 1):
         cells = line.split("|")
         if len(cells) != 5 + len(GENRES_100K) or not cells[0].isdigit():
             raise _bad_line(path, number, f"a movie has 24 fields, this line {len(cells)}")
         genres = [g for g, flag in zip(GENRES_100K, cells[5:], strict=True) if flag == "1"]
-        rows.append((int(cells[0]), cells[1], None, genres))
-    parsed = Parsed(users, _items(rows), ratings)
+        items[int(cells[0])] = (*canonical(cells[1]), canonical_genres(genres))
+    parsed = Parsed(users, items_frame(items), ratings)
     _check_counts(parsed, folder)
     return parsed
 
@@ -217,7 +194,7 @@ def _check_counts(parsed: Parsed, folder: Path) -> None:
             kind = match.group(2)
             raise DatasetError(
                 f"{folder} holds {counts[kind]:,} {kind}, but its u.info says {match.group(1)}.",
-                _REFETCH,
+                REFETCH,
             )
 
 
@@ -227,18 +204,18 @@ def _read_recbole(folder: Path) -> Parsed:
     path = stem.with_suffix(".user")
     users = _users([x.split("\t") for x in _lines(path, "utf-8")[1:]], path, 2)
     path = stem.with_suffix(".item")
-    rows: list[tuple[int, str, str | None, list[str]]] = []
+    items: dict[int, ItemRow] = {}
     for number, line in enumerate(_lines(path, "utf-8")[1:], 2):
         cells = line.split("\t")
         if len(cells) != 4 or not cells[0].isdigit():
             raise _bad_line(path, number, "a movie has id, title, year and genres")
-        rows.append((int(cells[0]), cells[1], cells[2], cells[3].split()))
-    return Parsed(users, _items(rows), ratings)
+        items[int(cells[0])] = (*canonical(cells[1], cells[2]), canonical_genres(cells[3].split()))
+    return Parsed(users, items_frame(items), ratings)
 
 
 def _check_ids(parsed: Parsed, folder: Path) -> None:
     if not len(parsed.ratings):
-        raise DatasetError(f"{folder} holds no rating.", _REFETCH)
+        raise DatasetError(f"{folder} holds no rating.", REFETCH)
     for kind, ids, known_ids in (
         ("user", parsed.ratings.user_ids, parsed.users.index),
         ("movie", np.unique(parsed.ratings.item), parsed.items.index),
@@ -247,11 +224,11 @@ def _check_ids(parsed: Parsed, folder: Path) -> None:
         if len(unknown):
             raise DatasetError(
                 f"{folder} has ratings of {kind} {unknown[0]}, which is not in its list of {kind}s.",
-                _REFETCH,
+                REFETCH,
             )
     rating = parsed.ratings.rating
     if rating.min() < 0.5 or rating.max() > 5:
         raise DatasetError(
             f"{folder} has a rating of {rating.min():g} to {rating.max():g}; the scale is 1 to 5.",
-            _REFETCH,
+            REFETCH,
         )

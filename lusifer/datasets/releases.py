@@ -15,6 +15,15 @@ import pandas as pd
 
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.dataset import RatingScale, RatingTable
+from lusifer.datasets.entity_frames import (
+    ItemRow,
+    UserRow,
+    items_frame,
+    unknown_users,
+    users_frame,
+    with_unknown_items,
+    with_unknown_users,
+)
 from lusifer.datasets.ingest import IdEncoder, RatingColumns, read_ratings
 from lusifer.datasets.table_reader import Source, encoding_of
 from lusifer.datasets.titles import canonical, canonical_genres
@@ -137,10 +146,10 @@ def read(
         cancelled=cancelled,
     )
     items = read_items(release.movies, report)
-    items = with_unknown(items, np.unique(ratings.item), report)
+    items = with_unknown_items(items, np.unique(ratings.item), report)
     if release.links is not None:
         items["tmdb_id"] = _links(release.links, items.index, report)
-    users = _users(release.users, report) if release.users else nobody(ratings.user_ids)
+    users = _users(release.users, report) if release.users else unknown_users(ratings.user_ids)
     users = with_unknown_users(users, ratings.user_ids, report)
     title = RELEASES.get((len(ratings.user_ids), len(ratings)), folder.name)
     return users, items, ratings, title
@@ -170,7 +179,7 @@ def _rows(source: Source, report: DataQualityReport) -> Iterator[tuple[int, list
 
 def read_items(source: Source, report: DataQualityReport) -> pd.DataFrame:
     """Movies: index item_id; columns title, year, genres."""
-    rows: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
+    rows: dict[int, ItemRow] = {}
     file = source.path.name
     for number, row in _rows(source, report):
         if len(row) > 3 and len(source.separator) > 1:  # a title with the separator in it
@@ -192,71 +201,8 @@ def read_items(source: Source, report: DataQualityReport) -> pd.DataFrame:
     return items_frame(rows)
 
 
-def items_frame(rows: dict[int, tuple[str, int | None, tuple[str, ...]]]) -> pd.DataFrame:
-    """Items as every data set has them."""
-    frame = pd.DataFrame(
-        {
-            "title": [t for t, _, _ in rows.values()],
-            "year": pd.array([y for _, y, _ in rows.values()], dtype="Int16"),
-            "genres": [g for *_, g in rows.values()],
-        },
-        index=pd.Index(list(rows), name="item_id", dtype="int64"),
-    )
-    return frame.sort_index()
-
-
-def with_unknown(
-    items: pd.DataFrame, rated: np.ndarray, report: DataQualityReport, noun: str = "Movie"
-) -> pd.DataFrame:
-    """Items that are rated but not described get a title of their id."""
-    unknown = np.setdiff1d(rated, items.index.to_numpy())
-    if not len(unknown):
-        return items
-    for item in unknown[:5]:
-        report.add("unknown-item", 1, "", 0, int(item))
-    report.add("unknown-item", max(len(unknown) - 5, 0))
-    added = items_frame({int(i): (f"{noun} {i}", None, ()) for i in unknown})
-    return pd.concat([items, added]).sort_index()
-
-
-def nobody(ids: np.ndarray) -> pd.DataFrame:
-    """Users of whom nothing but the id is known."""
-    count = len(ids)
-    return pd.DataFrame(
-        {
-            "age": pd.array([pd.NA] * count, dtype="Int16"),
-            "gender": [""] * count,
-            "occupation": [""] * count,
-            "zip_code": [""] * count,
-        },
-        index=pd.Index(ids.astype("int64"), name="user_id"),
-    )
-
-
-def users_frame(rows: dict[int, tuple[int | None, str, str, str]]) -> pd.DataFrame:
-    """Users as every data set has them: age, gender, occupation, zip code by id."""
-    frame = pd.DataFrame(
-        list(rows.values()),
-        columns=["age", "gender", "occupation", "zip_code"],
-        index=pd.Index(list(rows), name="user_id", dtype="int64"),
-    )
-    frame["age"] = pd.array(frame["age"].tolist(), dtype="Int16")
-    return frame.sort_index()
-
-
-def with_unknown_users(users: pd.DataFrame, rating: np.ndarray, report: DataQualityReport) -> pd.DataFrame:
-    """Users who rate but are not described."""
-    unknown = np.setdiff1d(rating, users.index.to_numpy())
-    if not len(unknown):
-        return users
-    for user in unknown[:5]:
-        report.add("unknown-user", 1, "", 0, int(user))
-    report.add("unknown-user", max(len(unknown) - 5, 0))
-    return pd.concat([users, nobody(unknown)]).sort_index()
-
-
 def _users(source: Source, report: DataQualityReport) -> pd.DataFrame:
-    rows: dict[int, tuple[int | None, str, str, str]] = {}
+    rows: dict[int, UserRow] = {}
     file = source.path.name
     for number, row in _rows(source, report):
         if len(row) != 5 or not _is_id(row[0]):

@@ -57,11 +57,13 @@ class Split:
 
     @cached_property
     def forward(self) -> bool:
-        """Whether test ratings come after their user's training ratings (of most users that have
-        both). Looks at times alone."""
+        """Whether test ratings come after their user's training ratings, of most users that have both.
+
+        Looks at times alone.
+        """
         both = np.intersect1d(self.train.user_ids, self.test.user_ids)
-        last = self.train.timestamp[self.train._index[1][1:] - 1]
-        first = self.test.timestamp[self.test._index[1][:-1]]
+        last = self.train.timestamp[self.train.offsets[1:] - 1]
+        first = self.test.timestamp[self.test.offsets[:-1]]
         trained = last[np.isin(self.train.user_ids, both)]
         tested = first[np.isin(self.test.user_ids, both)]
         return bool(np.mean(tested >= trained) > 0.5) if len(both) else True
@@ -83,8 +85,12 @@ def describe(name: str) -> str:
 
 
 def make(dataset: Dataset, name: str = DEFAULT) -> Split:
-    """Cut a data set by rule: ``last-N``, ``global-time``, ``random``, ``random-SEED``, ``cold-K`` or,
-    where the files are there, ``u1`` … ``u5``.
+    """Cut a data set by a rule.
+
+    Args:
+        dataset: what is cut.
+        name: ``last-N``, ``global-time``, ``random``, ``random-SEED``, ``cold-K`` or, where the files are there,
+            ``u1`` … ``u5``.
 
     Raises:
         InvalidInputError: no such rule, or this copy of the data has no such files.
@@ -135,7 +141,7 @@ def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
 
 def _from_end(table: RatingTable) -> NDArray[np.int64]:
     """Each rating's place from its user's newest, which is 1."""
-    offsets = table._index[1]
+    offsets = table.offsets
     return np.repeat(offsets[1:], np.diff(offsets)) - np.arange(len(table))
 
 

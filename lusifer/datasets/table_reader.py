@@ -26,7 +26,9 @@ from lusifer.errors import DatasetError
 BLOCK = 16 << 20
 """Bytes read at a time."""
 ROWS = 500_000
-TABULAR = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
+ATOMIC = (".inter", ".item", ".user")
+"""Endings of RecBole's atomic files."""
+TABULAR = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json", *ATOMIC)
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def source_of(path: Path, report: DataQualityReport | None = None) -> Source:
         DatasetError: it is no table that can be read.
     """
     ending = path.suffix.lower()
+    if ending in ATOMIC:
+        return Source(path, "\t", quoted=False)
     if ending in {".parquet", ".jsonl", ".ndjson", ".json"}:
         return Source(path)
     if ending not in {".csv", ".tsv", ".dat", ".txt"}:
@@ -114,6 +118,7 @@ def blocks(
     """(line of the first row, rows) of a file, in order.
 
     Args:
+        source: the file.
         report: lines of a wrong shape are counted there and left out.
         names: only these columns.
 
@@ -189,10 +194,11 @@ def _record(line: str) -> dict[str, Any] | None:
 def _json_slowly(
     path: Path, report: DataQualityReport, names: Sequence[str], done: int
 ) -> Iterator[tuple[int, pa.Table]]:
-    """The records behind the first ``done``, one by one and as texts: for a file where a field is now one kind of
-    value and now another (4, 4.5, "4"), or where a line is no JSON. Arrow reads neither.
+    """The records behind the first ``done``, one by one and as texts.
 
-    A list stays one where a block has nothing else in that field."""
+    For a file where a field is now one kind of value and now another (4, 4.5, "4"), or where a line is no JSON:
+    Arrow reads neither. A list stays one where a block has nothing else in that field.
+    """
     rows: list[list[Any]] = []
     record, first, size = 0, done + 1, 0
     block_size = min(BLOCK, 1 << 20)  # a first block for who only wants to see what is there
@@ -307,7 +313,8 @@ def _lines(path: Path) -> int:
 def _true_lines(source: Source, places: Sequence[tuple[Problem, int]]) -> None:
     """Make numbers of records numbers of lines, in a file with empty lines or with cells of several lines.
 
-    Arrow tells neither; so only a file that is known to have such lines, and dirt to tell of, is read again."""
+    Arrow tells neither; so only a file that is known to have such lines, and dirt to tell of, is read again.
+    """
     numbers = {problem.examples[index][1] for problem, index in places}
     line_numbers: dict[int, int] = {}
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding

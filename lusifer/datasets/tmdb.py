@@ -147,9 +147,10 @@ class Client:
                     return best
         return best if best[1] >= MIN_CONFIDENCE else (None, best[1])
 
-    def _ask(self, call: Callable[[], Any]) -> dict[str, Any] | None:
+    def _ask(self, call: Callable[[], Any]) -> Any:
+        """The library's object, which reads like a dict; ``None`` where TMDB has nothing."""
         try:
-            return call()._json
+            return call()
         except self._missing:
             return None
 

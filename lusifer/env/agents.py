@@ -240,15 +240,10 @@ class ThompsonSampling(_LinearBandit):
 AGENTS: dict[str, Any] = {
     a.name: a for a in (RandomAgent, PopularityAgent, EpsilonGreedy, UCB, LinUCB, ThompsonSampling)
 }
-PREDICTOR_AGENTS = ("item-mean", "bias", "als", "fm")
-"""Baselines that are offered as agents."""
 AGENT_TITLES = {
     "random": "Random",
     "popularity": "Popularity",
-    "item-mean": "Item mean",
-    "bias": "User + item bias",
-    "als": "ALS",
-    "fm": "Factorization machine",
+    **{spec.name: spec.title for spec in baselines.BASELINES.values() if spec.is_agent},
     "epsilon-greedy": "ε-greedy",
     "ucb": "UCB",
     "linucb": "LinUCB",

@@ -158,7 +158,7 @@ def table(evaluation: Evaluation, split: Split) -> pd.DataFrame:
     years = evaluation.dataset.items["year"].reindex(test.item[mask]).to_numpy(dtype=float, na_value=np.nan)
     rated = pd.to_datetime(frame["timestamp"], unit="s").dt.year.to_numpy(dtype=float)
     frame["age"] = rated - years
-    offsets = test._index[1]
+    offsets = test.offsets
     frame["position"] = (np.arange(len(test)) - np.repeat(offsets[:-1], np.diff(offsets)) + 1)[mask]
     reasons = next((s.reasons for s in evaluation.simulations.values()), {})
     frame["reason"] = [reasons.get((u, i), "") for u, i in zip(frame["user_id"], frame["item_id"], strict=True)]

@@ -226,8 +226,9 @@ def evaluate(
             variants[WITH_EVIDENCE] = SimulatorVariant(*evidence_variant, WITH_EVIDENCE)
     if BUILTIN in predictors:
         variants[BUILTIN] = SimulatorVariant(StatisticalUserModel(), None, "")
-    notes = [f"{name} is left out. {reason}" for name in predictors if (reason := _missing_library(name))]
-    predictors = [name for name in predictors if not _missing_library(name)]
+    reasons = {name: baselines.missing_library(name) for name in predictors}
+    notes = [f"{name} is left out. {reason}" for name, reason in reasons.items() if reason]
+    predictors = [name for name, reason in reasons.items() if not reason]
     if not predictors:
         raise InvalidInputError(" ".join(notes))
     simulators = [w for w in variants if w != BUILTIN]
@@ -283,10 +284,6 @@ def evaluate(
         done += size
     ctx.on_progress(total, total, "done")
     return Evaluation(ctx.dataset, test, predictions, simulations, calibrations, tuple(notes))
-
-
-def _missing_library(name: str) -> str:
-    return baselines.missing_library(name) if name in baselines.BASELINES else ""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusifer import baselines, subprocess_runner
-from lusifer.baselines import SideInformation
-from lusifer.baselines.fitting import fit_and_predict
+from lusifer.baselines import SideInformation, fit_and_predict
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.simulator.run_context import RunContext
 
@@ -34,8 +33,8 @@ def cached_predictions(ctx: RunContext, name: str) -> tuple[NDArray[np.float64],
     dataset, split = ctx.dataset, ctx.split
     side = SideInformation.from_dataset(dataset)
     settings = baselines.hyperparameters_of(baselines.create(name, side))
-    fit_args = (name, side, split.train, dataset.scale, ctx.seed, split.test.user, split.test.item)
-    if ctx.cache_dir is None or name not in baselines.SLOW_BASELINES:
+    fit_args = (name, side, split.train, dataset.scale, ctx.seed, (split.test.user, split.test.item))
+    if ctx.cache_dir is None or not baselines.BASELINES[name].slow:
         return fit_and_predict(*fit_args, on_progress=ctx.on_progress)
     inputs = [VERSION, dataset.hash, split.train.hash, split.test.hash, name, settings, ctx.seed]
     key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:20]

@@ -198,7 +198,7 @@ def simulate(
     """
     dataset, split, store = ctx.dataset, ctx.split, ctx.store
     expected, seen = np.full(len(test), np.nan), np.zeros(len(test))
-    ids, offsets = test._index
+    ids, offsets = test.user_ids, test.offsets
     snapshots = np.repeat(np.arange(len(ids)), np.diff(offsets))
     newest = [newest_ratings(())] * len(ids)
     reasons: dict[tuple[int, int], str] = {}
@@ -264,14 +264,14 @@ def simulate(
 def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> SimulationResult:
     """Simulations of different users as one of all of them, whose rows are ``test``."""
     expected, seen = np.full(len(test), np.nan), np.zeros(len(test))
-    ids, offsets = test._index
+    ids, offsets = test.user_ids, test.offsets
     newest = [newest_ratings(())] * len(ids)
     index_of_user = {int(u): index for index, u in enumerate(ids)}
     evolutions: dict[int, list[Step]] = {}
     ratings_by_user: dict[int, tuple[SimulatedRating, ...]] = {}
     reasons: dict[tuple[int, int], str] = {}
     for piece in pieces:
-        users, cuts = piece.test._index
+        users, cuts = piece.test.user_ids, piece.test.offsets
         for number, user in enumerate(users.tolist()):
             index = index_of_user[user]
             target = slice(int(offsets[index]), int(offsets[index + 1]))

@@ -1,8 +1,8 @@
-"""Half price by OpenAI's Batch protocol: questions are written into a file, submitted, waited for, and their answers put into the store.
+"""Half price by OpenAI's Batch protocol: questions are written into a file, submitted, and their answers stored.
 
-Whoever asks afterwards, by the usual stack, finds them there. What a batch did not answer, or answered uselessly, is simply asked
-then, at the usual price. Which batches are under way stands in a file of the run, so a process that was killed collects them later instead of
-submitting them again.
+Whoever asks afterwards, by the usual stack, finds them there. What a batch did not answer, or answered uselessly, is
+simply asked then, at the usual price. Which batches are under way stands in a file of the run, so a process that was
+killed collects them later instead of submitting them again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
-from lusifer.llm.budget import MIN_CHARACTERS_PER_TOKEN, BudgetedLLM
+from lusifer.llm.budget import BudgetedLLM, estimate_most_tokens
 from lusifer.llm.cached import CachedLLM
-from lusifer.llm.openai_compatible import OpenAICompatible, _unsupported
+from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.prices import price
-from lusifer.llm.protocol import Message, Options
-from lusifer.llm.rate_limit import RateLimitedLLM
+from lusifer.llm.protocol import LLMWrapper, Message, Options
 from lusifer.llm.redact import redact
-from lusifer.llm.retry import RetryingLLM
 from lusifer.progress import Progress, ignore_progress
 
 DISCOUNT = 0.5
@@ -34,7 +32,10 @@ MAX_REQUESTS, MAX_BYTES = 50_000, 150_000_000
 """Most of both in one batch; the service allows 50,000 and 200 MB."""
 FINAL_STATES = {"completed", "failed", "expired", "cancelled"}
 MIN_ANSWERED_SHARE = 0.5
-"""Share of its questions that a batch must answer: below it something is wrong, and asking the rest singly was not agreed to."""
+"""Share of its questions that a batch must answer.
+
+Below it something is wrong, and nobody agreed to pay the usual price for the rest.
+"""
 MAX_STATUS_FAILURES = 6
 """Times that asking how a batch stands may fail in a row."""
 Question = tuple[list[Message], Options]
@@ -42,8 +43,14 @@ Question = tuple[list[Message], Options]
 
 @dataclass
 class PendingBatch:
-    """A batch that was submitted: its id (empty while that is not known), the keys that it answers, what was set
-    aside for it, and the file of its questions at the service."""
+    """A batch that was submitted.
+
+    Attributes:
+        batch: its id; empty while that is not known.
+        keys: what it answers.
+        booking: what was set aside for it.
+        file: its questions at the service.
+    """
 
     batch: str
     keys: list[str]
@@ -70,7 +77,7 @@ class BatchAPI:
     def __post_init__(self) -> None:
         inner: Any = self.llm
         self.budget: BudgetedLLM | None = None
-        while isinstance(inner, CachedLLM | BudgetedLLM | RetryingLLM | RateLimitedLLM):
+        while isinstance(inner, LLMWrapper):
             if isinstance(inner, BudgetedLLM):
                 self.budget = inner
             inner = inner.inner
@@ -121,7 +128,7 @@ class BatchAPI:
     def _line(self, key: str, question: Question) -> bytes:
         messages, options = question
         plain: Any = {k: v for k, v in options.items() if k != "on_text"}
-        body = self.model._request(messages, plain, set(_unsupported.get(self.model.identity, ())))
+        body = self.model.build_request(messages, plain)
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
@@ -131,7 +138,7 @@ class BatchAPI:
         if self.cancelled():
             raise CancelledError("Stopped before a batch was submitted.", "Answers so far are saved.")
         booking = self._book([questions[k] for k in keys])
-        client = self.model._connect()
+        client = self.model.connect()
         content = b"".join(self._line(k, questions[k]) for k in keys)
         self.on_progress(0, len(keys), f"Submitting a batch of {len(keys):,} requests")
         try:
@@ -139,19 +146,24 @@ class BatchAPI:
         except Exception as error:
             if booking is not None:
                 self.llm.store.settle(booking, 0, 0.0)
-            raise self.model._explain(error) from None
+            raise self.model.explain(error) from None
         # Noted before it is created: whoever is killed in between looks for it by its file.
         self.pending.append(PendingBatch("", keys, booking, file.id))
         self._keep()
-        self._create(client, self.pending[-1])
+        self.create_batch(client, self.pending[-1])
 
-    def _create(self, client: Any, pending: PendingBatch) -> None:
+    def create_batch(self, client: Any, pending: PendingBatch) -> None:
+        """Have the service start on a file that it has.
+
+        Raises:
+            ModelError: it refuses. What may have arrived all the same stays pending.
+        """
         try:
             batch = client.batches.create(
                 input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h"
             )
         except Exception as error:
-            explained = self.model._explain(error)
+            explained = self.model.explain(error)
             if explained.kind not in {"timeout", "reset"}:  # those may have arrived
                 self._settle(pending, 0, 0.0)
                 self.pending.remove(pending)
@@ -166,12 +178,12 @@ class BatchAPI:
             newest = islice(client.batches.list(limit=100), 1000)
             batch = next((b for b in newest if b.input_file_id == pending.file), None)
         except Exception as error:
-            explained = self.model._explain(error)
+            explained = self.model.explain(error)
             if explained.kind != "not-found":  # a server that lists no batches
                 raise explained from None
             batch = None
         if batch is None:
-            self._create(client, pending)
+            self.create_batch(client, pending)
             return
         pending.batch = batch.id
         self._keep()
@@ -182,11 +194,10 @@ class BatchAPI:
             return None
         input_tokens = output_tokens = 0
         for messages, options in questions:
-            characters = sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
-            input_tokens += int(characters / MIN_CHARACTERS_PER_TOKEN)
-            output_tokens += options.get("max_tokens") or 4096
+            most_input, most_output = estimate_most_tokens(messages, options)
+            input_tokens, output_tokens = input_tokens + most_input, output_tokens + most_output
         dollars = price(self.llm.identity, input_tokens, 0, output_tokens)
-        return self.budget._set_aside(
+        return self.budget.set_aside(
             self.budget.budget.limits(),
             input_tokens + output_tokens,
             None if dollars is None else dollars * DISCOUNT,
@@ -204,7 +215,7 @@ class BatchAPI:
         return answered
 
     def _collect(self, pending: PendingBatch, questions: dict[str, Question]) -> int:
-        client, failures = self.model._connect(), 0
+        client, failures = self.model.connect(), 0
         if not pending.batch:
             self._resolve(client, pending)
         while True:
@@ -216,7 +227,7 @@ class BatchAPI:
                 batch = client.batches.retrieve(pending.batch)
                 failures = 0
             except Exception as error:
-                explained = self.model._explain(error)
+                explained = self.model.explain(error)
                 if explained.kind == "not-found":  # gone: its questions are asked anew
                     self._settle(pending, 0, 0.0)
                     return 0
@@ -242,7 +253,7 @@ class BatchAPI:
             try:
                 lines = client.files.content(file).read().decode("utf-8", errors="replace").split("\n")
             except Exception as error:
-                raise self.model._explain(error) from None
+                raise self.model.explain(error) from None
             for line in lines:
                 usage = self._take(line, set(pending.keys), questions)
                 if usage is None:
@@ -262,8 +273,8 @@ class BatchAPI:
             )
             raise ModelError(
                 f"A batch answered {answered} of {len(pending.keys)} requests ({redact(why)[:200]}).",
-                "The missing answers would cost the full price one by one, so the run was stopped. Fix the cause and resume the run, or use "
-                "the local engine.",
+                "The missing answers would cost the full price one by one, so the run was stopped. Fix the cause and "
+                "resume the run, or use the local engine.",
                 kind="batch",
             )
         return answered
@@ -280,14 +291,13 @@ class BatchAPI:
             if key not in keys or response.get("status_code") != 200:
                 return None
             body = json.loads(json.dumps(response["body"]), object_hook=lambda d: SimpleNamespace(**d))
-            answer = self.model._completion(body, 0.0)
+            answer = self.model.read_completion(body, 0.0)
         except (ValueError, KeyError, TypeError, AttributeError, ModelError):
             return None  # asked by itself later, where failures are recorded and repaired
         messages, options = questions.get(key, ([], {}))
         already_stored = bool(self.llm.store.has_answers([key]))  # collected before, by a process that was killed then
-        token_counts = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
-        full = price(self.llm.identity, *token_counts)
+        full = price(self.llm.identity, **answer.token_counts)
         cost = None if full is None else full * DISCOUNT
         if not already_stored:
             self.llm.save(key, messages, options, answer, cost)
-        return sum((token_counts[0], token_counts[2])), cost
+        return answer.input_tokens + answer.output_tokens, cost

@@ -73,8 +73,9 @@ class Budget:
 
 
 def operator_budget(run_id: str = "", session_id: str = "") -> Budget:
-    """The operator's limits: ``LUSIFER_BUDGET_RUN``, ``_SESSION``, ``_DAY`` (dollars), and the same
-    with ``_TOKENS`` behind.
+    """The operator's limits.
+
+    ``LUSIFER_BUDGET_RUN``, ``_SESSION``, ``_DAY`` (dollars), and the same with ``_TOKENS`` behind.
 
     Raises:
         InvalidInputError: one is no number.
@@ -99,6 +100,12 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
+def estimate_most_tokens(messages: Sequence[Message], options: Options) -> tuple[int, int]:
+    """The most tokens that a call can read and write."""
+    characters = sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
+    return int(characters / MIN_CHARACTERS_PER_TOKEN), options.get("max_tokens") or 4096
+
+
 class BudgetedLLM(LLMWrapper):
     """Sets a call's highest price aside, asks, and then books what it did cost."""
 
@@ -115,10 +122,9 @@ class BudgetedLLM(LLMWrapper):
         limits = self.budget.limits()
         if not limits:
             return self.inner.complete(messages, **options)
-        characters = sum(len(m.content) for m in messages) + len(str(options.get("schema") or ""))
-        input_tokens, output_tokens = int(characters / MIN_CHARACTERS_PER_TOKEN), options.get("max_tokens") or 4096
+        input_tokens, output_tokens = estimate_most_tokens(messages, options)
         dollars = price(self.identity, input_tokens, 0, output_tokens)
-        booking = self._set_aside(limits, input_tokens + output_tokens, dollars)
+        booking = self.set_aside(limits, input_tokens + output_tokens, dollars)
         try:
             answer = self.inner.complete(messages, **options)
         except ModelError as error:
@@ -127,12 +133,16 @@ class BudgetedLLM(LLMWrapper):
                 self.store.settle(booking, 0, 0.0)
             raise
         total_tokens = answer.input_tokens + answer.output_tokens
-        counts = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
         if total_tokens:  # a server that does not count leaves the estimate standing
-            self.store.settle(booking, total_tokens, price(self.identity, *counts))
+            self.store.settle(booking, total_tokens, price(self.identity, **answer.token_counts))
         return answer
 
-    def _set_aside(self, limits: dict[str, SpendingLimit], tokens: int, dollars: float | None) -> int:
+    def set_aside(self, limits: dict[str, SpendingLimit], tokens: int, dollars: float | None) -> int:
+        """Reserve the most that work can cost; the reservation's number, for `Store.settle`.
+
+        Raises:
+            ModelError: kind ``budget``, a limit would be exceeded.
+        """
         names = self.budget.names()
         counted: dict[str, tuple[str, float | None]] = {
             scope: ("dollars", limit.dollars)

@@ -32,11 +32,7 @@ def answer_key(
     Log probabilities leave an answer as it is, but one that was stored without them lacks them.
     """
     request = [identity, [m.to_json() for m in messages], schema, temperature, seed, max_tokens, draw]
-    text = json.dumps(
-        [*request, logprobs] if logprobs else request,
-        sort_keys=True,
-        ensure_ascii=False,
-    )
+    text = json.dumps([*request, logprobs] if logprobs else request, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(b"lusifer-answer-1" + text.encode()).hexdigest()
 
 
@@ -90,10 +86,7 @@ class CachedLLM(LLMWrapper):
                 {**call, "status": "failed", "error_kind": error.kind, "error": str(error), "attempts": error.attempts}
             )
             raise
-        token_counts = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
-        counts = dict(zip(("input_tokens", "cached_tokens", "output_tokens"), token_counts, strict=True))
-        call |= {**counts, "latency_ms": answer.latency_ms, "price": price(self.identity, *token_counts)}
-        call |= {"text": answer.text, "attempts": answer.attempts}
+        call |= _answer_fields(answer, price(self.identity, **answer.token_counts))
         if self._cut_off(answer, call):
             raise ModelError(
                 f"{self.spec} did not finish its answer ({answer.finish_reason}).",
@@ -123,8 +116,7 @@ class CachedLLM(LLMWrapper):
             "finish_reason": answer.finish_reason,
             "tokens": tokens_to_json(answer.tokens),
         }
-        counts = {k: getattr(answer, k) for k in ("input_tokens", "cached_tokens", "output_tokens")}
-        self.store.save_answer(key, {**row, **counts}, {**call, "status": "ok"})
+        self.store.save_answer(key, {**row, **answer.token_counts}, {**call, "status": "ok"})
         # What is given now is what a later hit gives.
         tokens = tokens_from_json(row["tokens"])
         return replace(answer, key=key, tokens=tokens)
@@ -132,11 +124,12 @@ class CachedLLM(LLMWrapper):
     def save(
         self, key: str, messages: Sequence[Message], options: Options, answer: Completion, cost: float | None
     ) -> None:
-        """Store an answer that came by another way (a batch), with what it cost there; one that was cut off only as a call."""
+        """Store an answer that came by another way (a batch), with what it cost there.
+
+        One that was cut off is stored only as a call.
+        """
         call = {**self._call(key, options), **_request_fields(messages, options)}
-        used = (answer.input_tokens, answer.cached_tokens, answer.output_tokens)
-        call |= dict(zip(("input_tokens", "cached_tokens", "output_tokens"), used, strict=True))
-        call |= {"latency_ms": answer.latency_ms, "price": cost, "text": answer.text, "attempts": 1}
+        call |= _answer_fields(answer, cost)
         if not self._cut_off(answer, call):
             self._store(key, answer, call)
 
@@ -168,9 +161,17 @@ def _request_fields(messages: Sequence[Message], options: Options) -> dict[str, 
     }
 
 
+def _answer_fields(answer: Completion, cost: float | None) -> dict[str, Any]:
+    """An answer as it is kept with a call."""
+    fields = {"latency_ms": answer.latency_ms, "price": cost, "text": answer.text, "attempts": answer.attempts}
+    return {**answer.token_counts, **fields}
+
+
 def tokens_to_json(tokens: Sequence[Token]) -> str | None:
-    """Log probabilities as stored: numbers alone and what follows each, since nothing else is ever
-    read from them and a whole answer's would be a hundred times its text."""
+    """Log probabilities as stored: numbers alone and what follows each.
+
+    Nothing else is ever read from them, and a whole answer's would be a hundred times its text.
+    """
     rows = [
         [t.start, t.text, round(t.logprob, 4), [[x, round(p, 4)] for x, p in t.top]]
         for before, t in zip(("", *(t.text for t in tokens)), tokens, strict=False)

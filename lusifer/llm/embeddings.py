@@ -1,7 +1,7 @@
 """Texts as vectors by a server's embedding model, behind the same stack as answers: stored, budgeted, retried.
 
-An embedding is asked for like an answer whose text is the vector as JSON, so that cache, budget, prices and the record of
-calls hold for it as they are.
+An embedding is asked for like an answer whose text is the vector as JSON, so that cache, budget, prices and the record
+of calls hold for it as they are.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusifer.errors import InvalidInputError, ModelError
-from lusifer.llm.budget import Budget, BudgetedLLM
-from lusifer.llm.cached import CachedLLM
+from lusifer.llm.budget import Budget
 from lusifer.llm.endpoints import resolve
+from lusifer.llm.factory import wrap
 from lusifer.llm.ollama import Ollama
-from lusifer.llm.ollama import _explain as explain_ollama
 from lusifer.llm.ollama import client_for as connect_ollama
+from lusifer.llm.ollama import explain as explain_ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import CallMetadata, Completion, Message, Options
-from lusifer.llm.rate_limit import RateLimitedLLM, limiter_for
-from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 
 EMBEDDING_SCHEMA: dict[str, Any] = {"type": "embedding"}
@@ -37,13 +35,13 @@ class OpenAIEmbeddings(OpenAICompatible):
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """The vector of the last message; see `lusifer.llm.protocol.LLM`."""
-        client = self._connect()
+        client = self.connect()
         began = time.perf_counter()
         try:
             response = client.embeddings.create(model=self.model, input=messages[-1].content, encoding_format="float")
             return _completion(response.data[0].embedding, getattr(response.usage, "prompt_tokens", 0), began)
         except Exception as error:
-            raise self._explain(error) from None
+            raise self.explain(error) from None
 
 
 class OllamaEmbeddings(Ollama):
@@ -68,8 +66,9 @@ def _completion(vector: Sequence[float], tokens: int | None, began: float) -> Co
 
 
 class Embedder:
-    """Texts as ``length`` numbers of length one, whatever the model's own width: a fixed random projection
-    keeps angles roughly as they are (Johnson and Lindenstrauss 1984).
+    """Texts as ``length`` numbers of length one, whatever the model's own width.
+
+    A fixed random projection keeps angles roughly as they are (Johnson and Lindenstrauss 1984).
 
     Making it asks nobody anything.
 
@@ -96,8 +95,7 @@ class Embedder:
         if endpoint.kind == "file":
             raise InvalidInputError("Local model files can't produce embeddings.", "Give ollama:NAME or openai:MODEL.")
         bare = OllamaEmbeddings(endpoint, model) if endpoint.kind == "ollama" else OpenAIEmbeddings(endpoint, model)
-        limited = RateLimitedLLM(bare, limiter_for(endpoint), cancelled=cancelled)
-        self.llm = CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)
+        self.llm = wrap(bare, endpoint, store, budget, cancelled)
         self.spec, self.length, self.run = spec, length, run
         self._known: dict[str, NDArray[np.float32]] = {}
 

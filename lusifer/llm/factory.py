@@ -20,6 +20,7 @@ def create_bare_llm(spec: str, keys: Mapping[str, str] | None = None) -> tuple[L
     """The bare model that a spec names, and its endpoint. Asks nobody anything.
 
     Args:
+        spec: ``ENDPOINT:MODEL``.
         keys: keys by endpoint name, before the configured ones.
 
     Raises:
@@ -46,6 +47,12 @@ def create_llm(
     Raises:
         InvalidInputError: the spec names no model.
     """
-    model, endpoint = create_bare_llm(spec, keys)
+    return wrap(*create_bare_llm(spec, keys), store, budget, cancelled)
+
+
+def wrap(
+    model: LLM, endpoint: Endpoint, store: Store, budget: Budget | None, cancelled: Callable[[], bool]
+) -> CachedLLM:
+    """A bare model with cache, budget, retries and limits around it, from the outside in."""
     limited = RateLimitedLLM(model, limiter_for(endpoint), cancelled=cancelled)
     return CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)

@@ -46,7 +46,7 @@ def list_installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
     try:
         models = client_for(endpoint.url, timeout).list().models
     except Exception as error:
-        raise _explain(error, endpoint, "") from None
+        raise explain(error, endpoint, "") from None
     return {m.model: m.digest or "" for m in models if m.model}
 
 
@@ -72,7 +72,10 @@ def pull(
     """Have the server download a model. What is there of it after a cancel is used the next time.
 
     Args:
+        endpoint: the server.
+        model: its name in Ollama's library.
         on_progress: called with bytes done and bytes in all (of the present layer), and what is being done.
+        cancelled: asked at every update.
 
     Raises:
         ModelError: no such model, or no server.
@@ -87,7 +90,7 @@ def pull(
     except CancelledError:
         raise
     except Exception as error:
-        raise _explain(error, endpoint, model) from None
+        raise explain(error, endpoint, model) from None
     with _lock:
         _digests.pop((endpoint.url, model), None)
 
@@ -153,7 +156,7 @@ class Ollama:
             else:
                 answer, text, entries = self._collect(client.chat(**request, stream=True), tell)
         except Exception as error:
-            raise _explain(error, self.endpoint, self.model) from None
+            raise explain(error, self.endpoint, self.model) from None
         content = (answer.message.content or "") if text is None else text
         if not answer.done:
             raise ModelError(
@@ -192,7 +195,7 @@ class Ollama:
         return last, "".join(text), entries
 
 
-def _explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
+def explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
     """Any error of the SDK as one with a cause and a way out."""
     import ollama
 

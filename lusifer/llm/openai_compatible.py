@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from codecs import getincrementaldecoder
@@ -29,6 +30,7 @@ _OPTIONAL = {
 _unsupported: dict[str, set[str]] = {}
 _clients: dict[tuple[str, str], Any] = {}
 _lock = threading.Lock()
+log = logging.getLogger(__name__)
 
 
 class OpenAICompatible:
@@ -50,34 +52,39 @@ class OpenAICompatible:
         Raises:
             ModelError: as `complete`.
         """
-        client = self._connect()
+        client = self.connect()
         try:
             return sorted(m.id for m in client.with_options(timeout=15).models.list())
         except Exception as error:
-            raise self._explain(error) from None
+            raise self.explain(error) from None
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
-        client = self._connect()
+        client = self.connect()
         began = time.perf_counter()
         while True:
-            without = set(_unsupported.get(self.identity, ()))
-            request = self._request(messages, options, without)
+            request = self.build_request(messages, options)
             try:
                 chat = client.chat.completions
                 if request.get("stream"):
                     answer = self._collect(chat.create(**_without_validation(request)), options)
                 else:
                     answer = _parse_body(chat.with_raw_response.create(**_without_validation(request)))
-                return self._completion(answer, (time.perf_counter() - began) * 1000)
+                return self.read_completion(answer, (time.perf_counter() - began) * 1000)
             except Exception as error:
                 refused = self._refused_part(error, request)
                 if refused is None:
-                    raise self._explain(error) from None
+                    raise self.explain(error) from None
+                log.info("%s does not support %s; asked again without it.", self.spec, refused)
                 with _lock:
                     _unsupported.setdefault(self.identity, set()).add(refused)
 
-    def _connect(self) -> Any:
+    def connect(self) -> Any:
+        """The SDK's client, shared by everybody who asks this endpoint with this key.
+
+        Raises:
+            ModelError: there is no key, or it can't be sent.
+        """
         if not self.endpoint.usable:
             raise ModelError(
                 "There is no key for OpenAI.",
@@ -92,7 +99,6 @@ class OpenAICompatible:
                 "Copy it again, on one line.",
                 kind="auth",
             )
-        # One client, and so one pool of connections, for all that ask this endpoint.
         name = (self.endpoint.url, self.endpoint.key)
         with _lock:
             if name not in _clients:
@@ -106,7 +112,9 @@ class OpenAICompatible:
                 )
             return _clients[name]
 
-    def _request(self, messages: Sequence[Message], options: Options, without: set[str]) -> dict[str, Any]:
+    def build_request(self, messages: Sequence[Message], options: Options) -> dict[str, Any]:
+        """The body of a request, without what this server is known not to support."""
+        without = set(_unsupported.get(self.identity, ()))
         sent = [m.to_json() for m in messages]
         request: dict[str, Any] = {"model": self.model, "messages": sent}
         schema = options.get("schema")
@@ -173,7 +181,12 @@ class OpenAICompatible:
         choice = SimpleNamespace(message=message, finish_reason=reason, logprobs=SimpleNamespace(content=content))
         return SimpleNamespace(choices=[choice], usage=usage)
 
-    def _completion(self, answer: Any, latency: float) -> Completion:
+    def read_completion(self, answer: Any, latency: float) -> Completion:
+        """A chat completion of the protocol as ours; ``latency`` in milliseconds.
+
+        Raises:
+            ModelError: it is a refusal, or no answer.
+        """
         choices = getattr(answer, "choices", None)
         if not choices or getattr(choices[0], "message", None) is None:
             raise ModelError(
@@ -205,7 +218,7 @@ class OpenAICompatible:
     def _server(self) -> str:
         return redact(self.endpoint.url, self.endpoint.key)
 
-    def _explain(self, error: Exception) -> ModelError:
+    def explain(self, error: Exception) -> ModelError:
         """Any error of the SDK as one with a cause and a way out, without secrets."""
         import openai
 
@@ -288,14 +301,19 @@ class OpenAICompatible:
 
 
 def _parse_body(raw: Any) -> Any:
-    """An answer's JSON with points for brackets. The SDK's own models take three times as long where
-    there are log probabilities: each token and each of its alternatives is an object."""
+    """An answer's JSON with points for brackets.
+
+    The SDK's own models take three times as long where there are log probabilities: each token and each of its
+    alternatives is an object.
+    """
     return json.loads(raw.http_response.content, object_hook=lambda fields: SimpleNamespace(**fields))
 
 
 def _without_validation(request: dict[str, Any]) -> dict[str, Any]:
-    """A request whose large parts the SDK sends unread: it would walk them against its types, which
-    takes a fifth of our time for a call and changes nothing in plain JSON."""
+    """A request whose large parts the SDK sends unread.
+
+    It would walk them against its types, which takes a fifth of our time for a call and changes nothing in plain JSON.
+    """
     large = {k: request[k] for k in ("messages", "response_format") if k in request}
     return {
         **{k: v for k, v in request.items() if k not in large},

@@ -25,6 +25,9 @@ def price(identity: str, input_tokens: int, cached_tokens: int, output_tokens: i
     Args:
         identity: `LLM.identity`, an endpoint's address and a model. A server on this machine has no
             price list of its own, so its calls are unpriced, whatever the model is called.
+        input_tokens: tokens read, those from the server's cache too.
+        cached_tokens: those from its cache.
+        output_tokens: tokens written.
     """
     address, _, model = identity.partition("|")
     override = _overrides().get(model)

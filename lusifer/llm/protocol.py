@@ -33,8 +33,11 @@ class CallMetadata:
 
 @dataclass(frozen=True)
 class Token:
-    """One token of an answer: where it starts in the text, its log probability, and the most likely
-    tokens at its place with theirs (as the server gives them: before any grammar was applied)."""
+    """One token of an answer: where it starts in the text, and its log probability.
+
+    ``top`` are the most likely tokens at its place with theirs, as the server gives them: before any grammar was
+    applied.
+    """
 
     start: int
     text: str
@@ -60,6 +63,15 @@ class Completion:
     key: str = ""
     cached: bool = False
     attempts: int = 1
+
+    @property
+    def token_counts(self) -> dict[str, int]:
+        """Tokens read, of these from the server's cache, and written, as prices and the store take them."""
+        return {
+            "input_tokens": self.input_tokens,
+            "cached_tokens": self.cached_tokens,
+            "output_tokens": self.output_tokens,
+        }
 
 
 class Options(TypedDict, total=False):

@@ -5,6 +5,7 @@ The state belongs to the endpoint and is shared by everybody in this process tha
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -15,14 +16,18 @@ from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.endpoints import Endpoint
 from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
 
+log = logging.getLogger(__name__)
 WINDOW_SECONDS = 60.0
 INITIAL_CONCURRENCY = 16
 """Calls at a time before anything is known of a server: it doubles with each round that goes well."""
 
 
 class ConcurrencyLimiter:
-    """Lets calls through. The number at a time starts small, grows while all goes well (by one a
-    call until the first refusal, then by one a full round), and halves when the server says 429."""
+    """Lets calls through.
+
+    The number at a time starts small, grows while all goes well (by one a call until the first refusal, then by one a
+    full round), and halves when the server says 429.
+    """
 
     def __init__(self, max_concurrent: int, rpm: int | None = None, tpm: int | None = None) -> None:
         self.max_concurrent, self.rpm, self.tpm = max_concurrent, rpm, tpm
@@ -80,6 +85,7 @@ class ConcurrencyLimiter:
                 if time.monotonic() - self._shrunk > 0.5:
                     self.limit = max(self.limit / 2, 1.0)
                     self._shrunk = time.monotonic()
+                    log.info("The server limits the rate: at most %d calls at a time from here on.", self.limit)
             self._changed.notify_all()
 
 

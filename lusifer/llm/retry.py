@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ from typing import Unpack
 
 from lusifer.errors import CancelledError, ModelError
 from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
+
+log = logging.getLogger(__name__)
 
 
 class RetryingLLM(LLMWrapper):
@@ -57,6 +60,9 @@ class RetryingLLM(LLMWrapper):
                 spent = time.monotonic() - began
                 if attempt == self.attempts or spent + wait > self.patience:
                     raise self._given_up(error, attempt, spent) from None
+                log.info(
+                    "%s Asked again in %.1f s (request %d of %d).", error.message, wait, attempt + 1, self.attempts
+                )
                 self._sleep(wait)
         raise AssertionError("unreachable")
 

@@ -129,8 +129,9 @@ def to_json(prompts: PromptSet) -> str:
 
 
 def from_json(text: str, *, draft: bool = False) -> PromptSet:
-    """The inverse of `to_json`; every template is read once, so that a mistake in one is found now (but
-    not in a draft, which may be half written).
+    """The inverse of `to_json`.
+
+    Every template is read once, so that a mistake in one is found now; not in a draft, which may be half written.
 
     Raises:
         InvalidInputError: what is wrong, and where.

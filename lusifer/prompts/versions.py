@@ -85,8 +85,10 @@ def _read(text: str) -> PromptSet:
 
 
 def ensure_shipped_versions(store: Store) -> None:
-    """Number the shipped sets and set the labels that are always there, once for each database (and
-    again when a new release ships other sets)."""
+    """Number the shipped sets and set the labels that are always there.
+
+    Once for each database, and again when a new release ships other sets.
+    """
     hashes = {row["hash"] for row in store.list_prompts()}
     for name in SHIPPED:
         if load(name).hash not in hashes:

@@ -257,7 +257,7 @@ def assign_folds(split: Split, history: int, seed: int) -> NDArray[np.int8]:
     batches, one of each user in turn; where it is strewn among it (``u1``), ratings drawn one by one.
     """
     train = split.train
-    users, offsets = train._index
+    users, offsets = train.user_ids, train.offsets
     counts = np.diff(offsets)
     from_end = np.repeat(offsets[1:], counts) - 1 - np.arange(len(train))
     rng = np.random.default_rng((seed, 77))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
@@ -13,8 +14,10 @@ from lusifer.errors import ModelError
 from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Options
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers, prompt_rendering
+from lusifer.simulator.prompt_variables import TemplateInput, values_of
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
+log = logging.getLogger(__name__)
 REPAIRABLE = {"invalid", "truncated", "refused"}
 """What one more try, that says what was wrong, may mend."""
 LOGPROBS = 10
@@ -75,7 +78,7 @@ class LLMUserModel:
                 return answers.read_update(answer.text, context.profile.about, context.batch)
             except ModelError as error:
                 if answer is not None:
-                    self._reject(answer, error)
+                    self.reject(answer, error)
                 if last or error.kind not in REPAIRABLE:
                     raise
                 messages = self._repair(context, messages, error.text, error.message, schema, ())
@@ -151,13 +154,13 @@ class LLMUserModel:
                 repairable = error.kind in REPAIRABLE
                 truncated = error.kind == "truncated"
                 if answer is not None:
-                    self._reject(answer, error)
+                    self.reject(answer, error)
             else:
                 answer_text, repairable, truncated = answer.text, True, False
                 failed = [r for r in ratings if r.failure]
                 if failed:
                     problem = " ".join(dict.fromkeys(r.failure for r in failed))
-                    self._reject(answer, ModelError(f"{len(failed)} of {len(remaining)} ratings: {problem}"))
+                    self.reject(answer, ModelError(f"{len(failed)} of {len(remaining)} ratings: {problem}"))
             by_id |= {r.item_id: r for r in ratings}
             remaining = tuple(i for i in remaining if by_id[i.id].failure)
             if last or not remaining or not repairable:
@@ -197,7 +200,8 @@ class LLMUserModel:
             "on_text": self.on_text,
         }
 
-    def _reject(self, answer: Completion, error: ModelError) -> None:
+    def reject(self, answer: Completion, error: ModelError) -> None:
+        """Take an answer back that can't be used: it is never served again."""
         if isinstance(self.llm, CachedLLM):
             self.llm.reject(answer.key, error.message)
 
@@ -213,13 +217,10 @@ class LLMUserModel:
         items: Sequence[Item],
     ) -> list[Message]:
         """The conversation so far, the answer, and what was wrong with it."""
-        prompt = self.prompts.render(
-            "repair",
-            problem=problem,
-            items=items,
-            schema=json.dumps(schema, separators=(",", ":"), ensure_ascii=False),
-            **prompt_rendering.noun_variables(context.item_nouns),
-        )
+        log.info("%s: an answer for user %d is repaired: %s", self.spec, context.user.id, problem)
+        text = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
+        given = TemplateInput(self.prompts, context, items, problem, text)
+        prompt = self.prompts.render("repair", **values_of("repair", given))
         if not answer_text.strip():  # many chat templates take no two messages of one role in a row
             return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]
         return [*messages, Message("assistant", answer_text[:SAID]), Message("user", prompt)]

@@ -64,12 +64,12 @@ def ask_from_memory(
             ratings = answers.read_ratings(answer.text, chunk, dataset.scale)
             failures = [r.failure for r in ratings if r.failure]
             if failures:
-                model._reject(answer, ModelError(failures[0]))
+                model.reject(answer, ModelError(failures[0]))
         except ModelError as error:
             if error.is_fatal:
                 raise
             if answer is not None:
-                model._reject(answer, error)
+                model.reject(answer, error)
             ratings = tuple(SimulatedRating(i.id, None, None, failure=str(error)) for i in chunk)
         result.extend(ratings)
     return tuple(result)

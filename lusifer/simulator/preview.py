@@ -17,6 +17,7 @@ from lusifer.prompts import PromptSet
 from lusifer.prompts.validation import TemplateProblem, check_rendering, check_syntax
 from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.evolution import Step, context_after
+from lusifer.simulator.prompt_variables import TemplateInput, values_of, variables_of
 from lusifer.simulator.types import Context
 
 PROBLEM = "The model's answer left this one out."
@@ -69,48 +70,36 @@ def preview_prompt(
         other_contexts: contexts of other templates (with what is to be rated), in which these are tried too.
     """
     texts = dict(prompts.templates)
-    mistakes = [m for name, text in texts.items() for m in check_syntax(name, text, prompt_rendering.VARIABLES[name])]
+    mistakes = [m for name, text in texts.items() for m in check_syntax(name, text, variables_of(name))]
     updating = template in {"first", "update"} and bool(context.batch)
     shown_items = items[: prompts.items_per_call]
     schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(shown_items, context.scale)
-    values = (
-        prompt_rendering.update_values(prompts, context)
-        if updating
-        else prompt_rendering.rate_values(prompts, context, shown_items)
-    )
+    given = TemplateInput(prompts, context, shown_items)
     asked_template = ("update" if context.seen else "first") if updating else "rate"
-    values_of: dict[str, Mapping[str, Any]] = {
-        "system": prompt_rendering.system_values(context),
-        asked_template: values,
-    }
-    if asked_template == "first":
-        values_of["first"] = {k: v for k, v in values.items() if k in prompt_rendering.VARIABLES["first"]}
+    values_by_template = {name: values_of(name, given) for name in ("system", asked_template)}
     if template == "repair":
         compact = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
-        values_of["repair"] = {
-            "problem": PROBLEM,
-            "items": shown_items[:2],
-            "schema": compact,
-            **prompt_rendering.noun_variables(context.item_nouns),
-        }
+        repairing = TemplateInput(prompts, context, shown_items[:2], PROBLEM, compact)
+        values_by_template["repair"] = values_of("repair", repairing)
     broken = {m.template for m in mistakes}
-    for name, template_values in [*values_of.items(), *_elsewhere(prompts, other_contexts)]:
+    for name, template_values in [*values_by_template.items(), *_elsewhere(prompts, other_contexts)]:
         if name not in broken:
             runtime_mistakes = check_rendering(name, texts[name], template_values)
             mistakes += runtime_mistakes
             broken |= {m.template for m in runtime_mistakes}
     max_tokens = prompts.update_tokens if updating else 200 + prompts.rating_tokens * len(shown_items)
-    shown = values_of.get(template, values)
+    asked_values = values_by_template[asked_template]
+    shown = values_by_template.get(template, asked_values)
     if mistakes:
         return Preview((), shown, {}, max_tokens, tuple(mistakes))
     if updating:
         messages = prompt_rendering.render_update(prompts, context)
     else:
         messages = prompt_rendering.render_rate(prompts, context, shown_items)
-    sizes = prompt_rendering.part_sizes(messages, values)
+    sizes = prompt_rendering.part_sizes(messages, asked_values)
     sizes["schema"] = len(json.dumps(schema, separators=(",", ":")))
     if template == "repair":
-        messages = [*messages, Message("user", prompts.render("repair", **values_of["repair"]))]
+        messages = [*messages, Message("user", prompts.render("repair", **values_by_template["repair"]))]
         sizes["repair"] = len(messages[-1].content)
     tokens = round(sum(sizes.values()) * tokens_per_character)
     limit = _limit(spec)
@@ -129,19 +118,13 @@ def _elsewhere(
     for context, items in other_contexts:
         if context.batch:
             name = "update" if context.seen else "first"
-            values = prompt_rendering.update_values(prompts, context)
-            yield name, {k: v for k, v in values.items() if k in prompt_rendering.VARIABLES[name]}
+            yield name, values_of(name, TemplateInput(prompts, context))
         else:
             shown_items = items[: prompts.items_per_call]
-            yield "rate", prompt_rendering.rate_values(prompts, context, shown_items)
+            yield "rate", values_of("rate", TemplateInput(prompts, context, shown_items))
             schema = json.dumps(answers.ratings_schema(shown_items, context.scale))
-            template_values = {
-                "problem": PROBLEM,
-                "schema": schema,
-                **prompt_rendering.noun_variables(context.item_nouns),
-            }
-            yield "repair", {**template_values, "items": shown_items[:2]}
-            yield "repair", {**template_values, "items": ()}
+            for missing in (shown_items[:2], ()):
+                yield "repair", values_of("repair", TemplateInput(prompts, context, missing, PROBLEM, schema))
 
 
 def _limit(spec: str) -> int | None:

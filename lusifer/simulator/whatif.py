@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
@@ -21,6 +23,7 @@ from lusifer.simulator.evolution import Step
 from lusifer.simulator.types import Profile, SimulatedRating
 
 
+@dataclass(frozen=True, eq=False)
 class WithUsers(RatingTable):
     """Some people's ratings replaced, all columns shared with the table behind it.
 
@@ -28,21 +31,39 @@ class WithUsers(RatingTable):
     ``user_ids`` and the columns are those of the table behind.
     """
 
-    def __init__(self, table: RatingTable, tables: Mapping[int, RatingTable]) -> None:
-        super().__init__(table.user, table.item, table.rating, table.timestamp)
-        self.__dict__.update(mean=table.mean, _index=table._index, own=dict(tables))
+    base: RatingTable
+    replaced: Mapping[int, RatingTable]
+
+    @classmethod
+    def from_table(cls, table: RatingTable, replaced: Mapping[int, RatingTable]) -> WithUsers:
+        """A table in which some users have other ratings."""
+        return cls(table.user, table.item, table.rating, table.timestamp, table, dict(replaced))
+
+    @property
+    def user_ids(self) -> NDArray[np.int32]:
+        """Those of the table behind, computed once."""
+        return self.base.user_ids
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Those of the table behind, computed once."""
+        return self.base.offsets
+
+    @cached_property
+    def mean(self) -> float:
+        """That of the table behind."""
+        return self.base.mean
 
     def of_user(self, user_id: int) -> RatingTable:
         """As in the table behind, but for those who have others."""
-        tables: dict[int, RatingTable] = self.__dict__["own"]
-        return tables[user_id] if user_id in tables else super().of_user(user_id)
+        return self.replaced[user_id] if user_id in self.replaced else self.base.of_user(user_id)
 
 
 def replace_histories(split: Split, tables: Mapping[int, RatingTable], reason: str) -> Split:
     """The split in which some users have other training ratings, in the order of their tables; ``reason`` is
     part of its name, as are the ratings."""
     names = hashlib.sha256("".join(f"{u}:{_name(t)}" for u, t in sorted(tables.items())).encode())
-    return Split(f"{split.id}+{reason}-{names.hexdigest()[:10]}", WithUsers(split.train, tables), split.test)
+    return Split(f"{split.id}+{reason}-{names.hexdigest()[:10]}", WithUsers.from_table(split.train, tables), split.test)
 
 
 def alter_history(
@@ -88,7 +109,7 @@ def alter_history(
     for item, value in new_ratings.items():
         changed[remaining.item == item] = value
     table = RatingTable(remaining.user, remaining.item, changed, remaining.timestamp)
-    return Split(f"{split.id}+if-{_name(table)}", WithUsers(split.train, {user: table}), split.test)
+    return Split(f"{split.id}+if-{_name(table)}", WithUsers.from_table(split.train, {user: table}), split.test)
 
 
 def with_local_user(
@@ -105,7 +126,7 @@ def with_local_user(
     own = RatingTable.from_arrays([user] * len(rated), items, ratings, times)
     empty = split.test.slice(0, 0)
     name = f"{split.id}+you-{user}-{_name(own)}"
-    return replace(dataset, users=people), Split(name, WithUsers(split.train, {user: own}), empty)
+    return replace(dataset, users=people), Split(name, WithUsers.from_table(split.train, {user: own}), empty)
 
 
 def _name(table: RatingTable) -> str:

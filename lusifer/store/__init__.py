@@ -14,8 +14,8 @@ from lusifer.store.core import FIRST_LOCAL, now
 from lusifer.store.details import MovieDetails
 from lusifer.store.evolutions import Evolutions
 from lusifer.store.local_users import LocalUsers
-from lusifer.store.prompts import PromptVersions
-from lusifer.store.runs import Runs
+from lusifer.store.prompt_versions import PromptVersions
+from lusifer.store.run_records import Runs
 from lusifer.store.transfer import Transfer
 
 

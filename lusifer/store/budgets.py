@@ -22,6 +22,8 @@ class Budgets(SQLiteBase):
 
         Args:
             names: what each scope (run, session, day) is called.
+            tokens: the most tokens.
+            dollars: the most that it can cost; ``None``: the price is not known.
             limits: by scope, the unit (``tokens`` or ``dollars``) and the most of it.
 
         Returns:

@@ -11,6 +11,24 @@ import sqlite_utils
 
 from lusifer.store.core import FIRST_LOCAL, SQLiteBase, insert, now, translates_sqlite_errors
 
+_SUMS = {
+    "made": "count(*) filter (where status <> 'cached')",
+    "cached": "count(*) filter (where status = 'cached')",
+    "failed": "count(*) filter (where status in ('failed', 'invalid'))",
+    "input_tokens": "coalesce(sum(input_tokens) filter (where status <> 'cached'), 0)",
+    "output_tokens": "coalesce(sum(output_tokens) filter (where status <> 'cached'), 0)",
+    "tokens": "coalesce(sum(input_tokens + output_tokens) filter (where status <> 'cached'), 0)",
+    "price": "coalesce(sum(price) filter (where status <> 'cached'), 0.0)",
+    "unpriced": "count(*) filter (where status not in ('cached', 'failed') and price is null)",
+    "latency_ms": "avg(latency_ms) filter (where status <> 'cached')",
+}
+"""What is summed over calls; one served from the cache counts as a call and took nothing."""
+
+
+def sums(*names: str) -> str:
+    """Columns of a select over calls, by their names."""
+    return ", ".join(f"{_SUMS[name]} as {name}" for name in names)
+
 
 class Calls(SQLiteBase):
     """Answers by key, and the calls that asked for them."""
@@ -48,32 +66,8 @@ class Calls(SQLiteBase):
     @translates_sqlite_errors
     def get_usage(self) -> dict[str, float]:
         """Totals over all calls: made, cached, failed, tokens, price, and calls of unknown price."""
-        row = (
-            self._open()
-            .execute(
-                """
-            select
-              count(*) filter (where status <> 'cached'),
-              count(*) filter (where status = 'cached'),
-              count(*) filter (where status in ('failed', 'invalid')),
-              coalesce(sum(input_tokens) filter (where status <> 'cached'), 0),
-              coalesce(sum(output_tokens) filter (where status <> 'cached'), 0),
-              coalesce(sum(price) filter (where status <> 'cached'), 0.0),
-              count(*) filter (where status not in ('cached', 'failed') and price is null)
-            from calls"""
-            )
-            .fetchone()
-        )
-        names = (
-            "made",
-            "cached",
-            "failed",
-            "input_tokens",
-            "output_tokens",
-            "price",
-            "unpriced",
-        )
-        return dict(zip(names, row, strict=True))
+        names = ("made", "cached", "failed", "input_tokens", "output_tokens", "price", "unpriced")
+        return next(iter(self._open().query(f"select {sums(*names)} from calls")))
 
     @translates_sqlite_errors
     def list_calls(
@@ -91,6 +85,8 @@ class Calls(SQLiteBase):
             filters: wanted values by column (run_id, purpose, model, prompt_version, status, user_id);
                 ``None`` is no filter.
             search: words (or beginnings of words) that messages or answer must hold, in any case.
+            limit: the most rows.
+            offset: rows to leave out first.
             local: also calls about local users, which are nobody else's business.
         """
         where, values = _where(filters, search)
@@ -132,7 +128,8 @@ class Calls(SQLiteBase):
             ).fetchone()[0]
         if call["status"] == "invalid":
             row = db.execute(
-                f"select id, messages from calls where id > :id and {same_request} and messages is not null order by id limit 1",
+                f"select id, messages from calls where id > :id and {same_request} and messages is not null"
+                " order by id limit 1",
                 values,
             ).fetchone()
             after = row[0] if row and json.loads(row[1])[2:] else None
@@ -147,8 +144,10 @@ class Calls(SQLiteBase):
 
     @translates_sqlite_errors
     def get_call(self, number: int) -> dict[str, Any] | None:
-        """One call whole, with the messages and answer of the call that it was served from, and the
-        token probabilities that are stored with that answer (``tokens``)."""
+        """One call whole, with the messages and answer of the call that it was served from.
+
+        ``tokens`` are the token probabilities that are stored with that answer.
+        """
         db = self._open()
         row = next(iter(db.query("select * from calls where id = ?", [number])), None)
         if row is None:
@@ -186,17 +185,11 @@ class Calls(SQLiteBase):
         if by not in {"day", *CALL_COLUMNS, "error_kind"}:
             raise ValueError(by)
         expression = "substr(created_at, 1, 10)" if by == "day" else by
+        columns = sums("made", "cached", "failed", "input_tokens", "output_tokens", "price", "latency_ms")
+        where = "where error_kind is not null" if by == "error_kind" else ""
         return list(
             self._open().query(
-                f"select coalesce({expression}, '') as {by}, count(*) filter (where status <> 'cached') as made,"
-                " count(*) filter (where status = 'cached') as cached,"
-                " count(*) filter (where status in ('failed', 'invalid')) as failed,"
-                " coalesce(sum(input_tokens) filter (where status <> 'cached'), 0) as input_tokens,"
-                " coalesce(sum(output_tokens) filter (where status <> 'cached'), 0) as output_tokens,"
-                " coalesce(sum(price) filter (where status <> 'cached'), 0.0) as price,"
-                " avg(latency_ms) filter (where status <> 'cached') as latency_ms"
-                f" from calls {'where error_kind is not null' if by == 'error_kind' else ''}"
-                " group by 1 order by 1 desc"
+                f"select coalesce({expression}, '') as {by}, {columns} from calls {where} group by 1 order by 1 desc"
             )
         )
 
@@ -209,11 +202,16 @@ class Calls(SQLiteBase):
         keep: int | None = None,
         preview: bool = False,
     ) -> tuple[int, int]:
-        """Forget calls older than a time, of a run, or beyond the newest so many characters; answers stay.
-        How many, and their characters.
+        """Forget calls; answers stay.
 
         Args:
-            before: ISO 8601; ``preview`` only counts.
+            before: only those older than this time (ISO 8601).
+            run: only those of this run.
+            keep: only those beyond the newest so many characters.
+            preview: only count them.
+
+        Returns:
+            How many calls, and their characters.
         """
         size = "length(coalesce(messages, '')) + length(coalesce(text, ''))"
         where, values = "1", list[Any]()
@@ -262,12 +260,10 @@ class Calls(SQLiteBase):
     @translates_sqlite_errors
     def has_answers(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a stored answer."""
-        stored: set[str] = set()
-        for start in range(0, len(keys), 500):
-            chunk = list(keys[start : start + 500])
-            rows = self._open().execute(f"select key from answers where key in ({','.join('?' * len(chunk))})", chunk)
-            stored |= {r[0] for r in rows}
-        return stored
+        rows = self._open().execute(
+            "select key from answers where key in (select value from json_each(?))", [json.dumps(list(keys))]
+        )
+        return {r[0] for r in rows}
 
     @translates_sqlite_errors
     def delete_answer(self, key: str) -> None:
@@ -307,48 +303,41 @@ class Calls(SQLiteBase):
 
     @translates_sqlite_errors
     def usage_by_evolution(self, evolutions: Sequence[str]) -> dict[str, dict[str, float]]:
-        """By evolution, what its answers took, whoever asked for them and whenever: calls, failed, tokens,
-        seconds, price, and calls of unknown price. One whose calls have been pruned is not among them.
+        """By evolution, what its answers took, whoever asked for them and whenever.
 
-        An answer that another evolution has paid for (the same question) counts as if it had been asked.
+        That is calls, failed, tokens, seconds, price, and calls of unknown price (``unpriced``). An evolution whose
+        calls have been pruned is not among them. An answer that another evolution has paid for (the same question)
+        counts as if it had been asked.
         """
         usage: dict[str, dict[str, float]] = {}
         names = ("calls", "failed", "tokens", "seconds", "price", "unpriced")
-        for start in range(0, len(evolutions), 400):
-            chunk = list(evolutions[start : start + 400])
-            marks = ",".join("?" * len(chunk))
-            rows = self._open().execute(
-                "with mine as (select distinct evolution, key from calls where evolution in"
-                f" ({marks}) and status in ('ok', 'cached'))"
-                " select mine.evolution, count(*), 0, coalesce(sum(c.input_tokens + c.output_tokens), 0),"
-                " coalesce(sum(c.latency_ms), 0) / 1000.0, coalesce(sum(c.price), 0.0),"
-                " count(*) filter (where c.price is null) from mine join calls c on c.id = (select min(id)"
-                " from calls where key = mine.key and status = 'ok') group by mine.evolution"
-                " union all select evolution, count(*), count(*),"
-                " coalesce(sum(input_tokens + output_tokens), 0), coalesce(sum(latency_ms), 0) / 1000.0,"
-                " coalesce(sum(price), 0.0), count(*) filter (where status = 'invalid' and price is null)"
-                f" from calls where evolution in ({marks}) and status in ('failed', 'invalid')"
-                " group by evolution",
-                [*chunk, *chunk],
-            )
-            for row in rows:
-                old = usage.get(row[0], dict.fromkeys(names, 0.0))
-                usage[row[0]] = {n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)}
+        rows = self._open().execute(
+            "with wanted as (select value as evolution from json_each(?)),"
+            " mine as (select distinct evolution, key from calls where evolution in wanted"
+            " and status in ('ok', 'cached'))"
+            " select mine.evolution, count(*), 0, coalesce(sum(c.input_tokens + c.output_tokens), 0),"
+            " coalesce(sum(c.latency_ms), 0) / 1000.0, coalesce(sum(c.price), 0.0),"
+            " count(*) filter (where c.price is null) from mine join calls c on c.id = (select min(id)"
+            " from calls where key = mine.key and status = 'ok') group by mine.evolution"
+            " union all select evolution, count(*), count(*),"
+            " coalesce(sum(input_tokens + output_tokens), 0), coalesce(sum(latency_ms), 0) / 1000.0,"
+            " coalesce(sum(price), 0.0), count(*) filter (where status = 'invalid' and price is null)"
+            " from calls where evolution in wanted and status in ('failed', 'invalid') group by evolution",
+            [json.dumps(list(evolutions))],
+        )
+        for row in rows:
+            old = usage.get(row[0], dict.fromkeys(names, 0.0))
+            usage[row[0]] = {n: old[n] + float(v) for n, v in zip(names, row[1:], strict=True)}
         return usage
 
     @translates_sqlite_errors
     def run_usage_by_version(self, run: str) -> dict[tuple[str, str], dict[str, float]]:
         """What one run newly spent, by model and prompt version: calls, cached, tokens, price."""
+        names = ("made", "cached", "tokens", "price")
         rows = self._open().execute(
-            "select model, prompt_version, count(*) filter (where status <> 'cached'),"
-            " count(*) filter (where status = 'cached'),"
-            " coalesce(sum(input_tokens + output_tokens) filter (where status <> 'cached'), 0),"
-            " coalesce(sum(price) filter (where status <> 'cached'), 0.0) from calls where run_id = ?"
-            " group by 1, 2",
-            [run],
+            f"select model, prompt_version, {sums(*names)} from calls where run_id = ? group by 1, 2", [run]
         )
-        names = ("calls", "cached", "tokens", "price")
-        return {(r[0], r[1]): dict(zip(names, map(float, r[2:]), strict=True)) for r in rows}
+        return {(r[0], r[1]): dict(zip(("calls", *names[1:]), map(float, r[2:]), strict=True)) for r in rows}
 
     @translates_sqlite_errors
     def tokens_per_character(self, model: str) -> float | None:

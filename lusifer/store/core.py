@@ -139,9 +139,13 @@ class SQLiteBase:
                 db.conn.rollback()
                 raise
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this thread has a connection."""
+        return getattr(self._local, "db", None) is not None
+
     def close(self) -> None:
         """Close this thread's connection."""
-        db = getattr(self._local, "db", None)
-        if db is not None:
-            db.close()
+        if self.is_open:
+            self._local.db.close()
             self._local.db = None

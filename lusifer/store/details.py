@@ -13,8 +13,10 @@ class MovieDetails(SQLiteBase):
 
     @translates_sqlite_errors
     def save_details(self, dataset_hash: str, rows: Iterable[tuple[int, str | None, str, float]]) -> None:
-        """Store what is known of items: id, JSON (``None``: looked for and not found), source,
-        confidence (0–1)."""
+        """Store what is known of items.
+
+        Each row is an id, JSON (``None``: looked for and not found), source, confidence (0–1).
+        """
         created_at = now()
         with self.writing() as db:
             db["movie_details"].insert_all(

@@ -46,8 +46,10 @@ class Evolutions(SQLiteBase):
     def list_evolutions(
         self, dataset_hash: str, split: str, model: str, version: str, evidence: str
     ) -> list[dict[str, Any]]:
-        """Evolutions with forecasts of one model on one split, by user; each with ``steps``, how many
-        are stored."""
+        """Evolutions with forecasts of one model on one split, by user.
+
+        Each has ``steps``, how many are stored.
+        """
         return list(
             self._open().query(
                 "select *, (select count(*) from steps where evolution_id = evolutions.id) as steps"

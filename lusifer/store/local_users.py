@@ -70,8 +70,10 @@ class LocalUsers(SQLiteBase):
         timestamp: int,
         predicted: float | None = None,
     ) -> None:
-        """Store a rating of a local user, with what was predicted before it was given; a rating of ``None``
-        is taken back."""
+        """Store a rating of a local user, with what was predicted before it was given.
+
+        A rating of ``None`` is taken back.
+        """
         with self.writing() as db:
             if rating is None:
                 db["local_ratings"].delete_where("user_id = ? and item_id = ?", [user, item])
@@ -91,8 +93,10 @@ class LocalUsers(SQLiteBase):
 
     @translates_sqlite_errors
     def save_local_predictions(self, user: int, rows: Sequence[tuple[int, float, str]]) -> None:
-        """Store (item, predicted rating, reason) of what a local user has not rated; what was predicted
-        before stays as it was."""
+        """Store (item, predicted rating, reason) of what a local user has not rated.
+
+        What was predicted before stays as it was.
+        """
         with self.writing() as db:
             db["local_predictions"].insert_all(
                 (
@@ -115,8 +119,10 @@ class LocalUsers(SQLiteBase):
 
     @translates_sqlite_errors
     def delete_local_user(self, user: int) -> None:
-        """Remove a local user with their ratings and all that was computed or asked of them: profiles,
-        ratings, calls, and the answers that only those calls used."""
+        """Remove a local user with their ratings and all that was computed or asked of them.
+
+        That is profiles, ratings, calls, and the answers that only those calls used.
+        """
         with self.writing() as db:
             ids = [r[0] for r in db.execute("select id from evolutions where user_id = ?", [user])]
             for evolution in ids:

@@ -162,8 +162,10 @@ def m004_window_on_calls(db: sqlite_utils.Database) -> None:
 
 @migrations()  # type: ignore[untyped-decorator]
 def m005_prompt_lab(db: sqlite_utils.Database) -> None:
-    """Prompt versions with their labels and drafts; what people say of answers; local users; a search
-    over calls, and sums over them without reading their texts."""
+    """Prompt versions with their labels and drafts; what people say of answers; local users; a search.
+
+    The search is over calls; sums over them read no texts any more.
+    """
     db["prompt_versions"].create(
         {
             "number": int,

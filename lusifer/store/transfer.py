@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import sqlite_utils
+
 from lusifer.errors import InvalidInputError
 from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
 from lusifer.store.schema import migrations
@@ -29,14 +31,16 @@ class Transfer(SQLiteBase):
         a key.
 
         Args:
+            run: its id.
+            file: a path where nothing is yet.
             files: other content that belongs to the run, by name.
 
         Raises:
             InvalidInputError: there is no such run, or the file already exists.
         """
-        db = self._open().conn
-        row = self._rows(db, "select * from runs where id = ?", [run])
-        called = self._rows(db, "select distinct model, prompt_version from calls where run_id = ?", [run])
+        db = self._open()
+        row = list(db.query("select * from runs where id = ?", [run]))
+        called = list(db.query("select distinct model, prompt_version from calls where run_id = ?", [run]))
         if not row and not called:
             raise InvalidInputError(
                 f"There is no run {run!r} in {self.path}.", "The LLM calls page lists the runs that have calls."
@@ -53,39 +57,32 @@ class Transfer(SQLiteBase):
             pairs.add((run_row["model"], run_row["model_version"]))
         users = params.get("users") if isinstance(params.get("users"), list) else None
         if users is None:
-            user_rows = self._rows(
-                db, "select distinct user_id from calls where run_id = ? and user_id is not null", [run]
-            )
-            users = [r["user_id"] for r in user_rows]
+            users = [
+                r["user_id"]
+                for r in db.query("select distinct user_id from calls where run_id = ? and user_id is not null", [run])
+            ]
         evolutions = self._evolutions(db, run_row, pairs, users, run)
         ids = [e["id"] for e in evolutions]
-        calls = self._rows(db, "select * from calls where run_id = ?", [run])
-        call_ids = {c["id"] for c in calls}
+        calls = {c["id"]: c for c in db.query("select * from calls where run_id = ?", [run])}
         for model, version in sorted(pairs, key=str):
-            for chunk in _parts(users):
-                calls += [
-                    c
-                    for c in self._rows(
-                        db,
-                        "select * from calls where model = ? and prompt_version = ? and status in ('ok', 'cached')"
-                        f" and user_id in ({_marks(chunk)})",
-                        [model, version, *chunk],
-                    )
-                    if c["id"] not in call_ids
-                ]
-                call_ids |= {c["id"] for c in calls}
-        keys = sorted({c["key"] for c in calls if c["key"]})
-        have = {c["key"] for c in calls if c["messages"]}
-        for chunk in _parts([k for k in keys if k not in have]):  # asked for by another run first
-            calls += self._rows(db, f"select * from calls where status = 'ok' and key in ({_marks(chunk)})", chunk)
+            of_version = db.query(
+                "select * from calls where model = ? and prompt_version = ? and status in ('ok', 'cached')"
+                f" and user_id in {_LISTED}",
+                [model, version, json.dumps(users)],
+            )
+            calls = {c["id"]: c for c in of_version} | calls
+        keys = sorted({c["key"] for c in calls.values() if c["key"]})
+        unasked = set(keys) - {c["key"] for c in calls.values() if c["messages"]}  # asked for by another run first
+        others = db.query(f"select * from calls where status = 'ok' and key in {_LISTED}", [json.dumps(list(unasked))])
+        calls |= {c["id"]: c for c in others}
         tables: dict[str, list[dict[str, Any]]] = {
             "runs": row,
             "evolutions": evolutions,
-            "calls": list({c["id"]: c for c in calls}.values()),
-            "answers": self._among(db, "answers", "key", keys),
-            "steps": self._among(db, "steps", "evolution_id", ids),
-            "ratings": self._among(db, "ratings", "evolution_id", ids),
-            "answer_notes": self._rows(db, "select * from answer_notes where run_id = ?", [run]),
+            "calls": list(calls.values()),
+            "answers": _select(db, "answers", "key", keys),
+            "steps": _select(db, "steps", "evolution_id", ids),
+            "ratings": _select(db, "ratings", "evolution_id", ids),
+            "answer_notes": _select(db, "answer_notes", "run_id", [run]),
             "prompt_versions": self._prompts(db, params, pairs),
         }
         self._write(file, run, tables, files or {})
@@ -152,43 +149,30 @@ class Transfer(SQLiteBase):
     # ---- parts ------------------------------------------------------------------------------------
 
     @staticmethod
-    def _rows(db: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        cursor = db.execute(sql, list(values))
-        names = [d[0] for d in cursor.description]
-        return [dict(zip(names, r, strict=True)) for r in cursor]
-
-    def _among(self, db: sqlite3.Connection, table: str, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        rows = []
-        for chunk in _parts(values):
-            rows += self._rows(db, f"select * from {table} where {column} in ({_marks(chunk)})", chunk)
-        return rows
-
     def _evolutions(
-        self,
-        db: sqlite3.Connection,
+        db: sqlite_utils.Database,
         run_row: Mapping[str, Any],
         pairs: Iterable[tuple[Any, Any]],
         users: Sequence[int],
         run: str,
     ) -> list[dict[str, Any]]:
-        rows = self._among(db, "evolutions", "id", [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else [])
+        rows = _select(db, "evolutions", "id", [run.partition("-")[2]] if run[:7] in {"evolve-", "whatif-"} else [])
+        dataset, split = run_row.get("dataset_hash"), run_row.get("split")
         for model, version in pairs:
-            for chunk in _parts(users):
-                rows += self._rows(
-                    db,
-                    "select * from evolutions where model = ? and model_version = ? and"
-                    f" (? is null or dataset_hash = ?) and user_id in ({_marks(chunk)})",
-                    [model, version, run_row.get("dataset_hash"), run_row.get("dataset_hash"), *chunk],
-                )
-        split = run_row.get("split")
+            rows += db.query(
+                "select * from evolutions where model = ? and model_version = ? and"
+                f" (? is null or dataset_hash = ?) and user_id in {_LISTED}",
+                [model, version, dataset, dataset, json.dumps(users)],
+            )
         return list({e["id"]: e for e in rows if split in {None, e["split"]}}.values())
 
+    @staticmethod
     def _prompts(
-        self, db: sqlite3.Connection, params: Mapping[str, Any], pairs: Iterable[tuple[Any, Any]]
+        db: sqlite_utils.Database, params: Mapping[str, Any], pairs: Iterable[tuple[Any, Any]]
     ) -> list[dict[str, Any]]:
         numbers = {c["number"] for c in params.get("candidates", []) if c.get("number")}
         hashes = {v.rpartition("-")[2] for _, v in pairs if isinstance(v, str)}
-        rows = self._rows(db, "select * from prompt_versions", [])
+        rows = db["prompt_versions"].rows
         return [r for r in rows if r["number"] in numbers or r["hash"][:8] in hashes]
 
     @staticmethod
@@ -203,8 +187,6 @@ class Transfer(SQLiteBase):
 
     @staticmethod
     def _write(file: Path, run: str, tables: Mapping[str, list[dict[str, Any]]], files: Mapping[str, bytes]) -> None:
-        import sqlite_utils
-
         target = sqlite_utils.Database(sqlite3.connect(file))
         try:
             migrations.apply(target)
@@ -221,17 +203,23 @@ class Transfer(SQLiteBase):
         target.close()
 
 
+_LISTED = "(select value from json_each(?))"
+"""The values of a list, given as JSON: any number of them, where SQLite bounds that of its parameters."""
+
+
+def _select(db: sqlite_utils.Database, table: str, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+    return list(db.query(f"select * from {table} where {column} in {_LISTED}", [json.dumps(values)]))
+
+
 def _marks(values: Sequence[Any] | Mapping[str, Any]) -> str:
     return ",".join("?" * len(values))
 
 
-def _parts(values: Sequence[Any], size: int = 500) -> list[list[Any]]:
-    return [list(values[start : start + size]) for start in range(0, len(values), size)]
-
-
 def _insert(conn: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Rows of our own tables; what stands there already stays. Columns that this version does not have are
-    left out."""
+    """Insert rows of our own tables; what stands there already stays.
+
+    Columns that this version does not have are left out.
+    """
     if not rows:
         return 0
     columns = {r[1] for r in conn.execute(f"pragma table_info({table})")}

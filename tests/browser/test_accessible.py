@@ -1,4 +1,4 @@
-"""What a screen reader, weak eyes and a keyboard meet: every page held against axe-core in both themes, and walked by Tab."""
+"""What a screen reader, weak eyes and a keyboard meet: pages held against axe-core in both themes, walked by Tab."""
 
 from __future__ import annotations
 
@@ -35,22 +35,31 @@ NOT_OURS = ("stSidebarNavItems", "stSidebarNavLink", "stSidebarNavSectionHeader"
 
 
 SETUP = """() => {
- const look = e => { const found = []; for (let p = e, n = 0; p && n < 4; p = p.parentElement, n++) { const s = getComputedStyle(p);
-   found.push([s.outlineStyle, s.outlineWidth, s.boxShadow, s.borderTopColor, s.backgroundColor, s.color, s.textDecorationLine].join()); } return found.join('|'); };
- const name = e => e.tagName + ': ' + (e.getAttribute('aria-label') || e.textContent.trim() || e.closest('[class*=stElementContainer], [data-testid=stElementContainer]')?.textContent.trim() || e.outerHTML.slice(0, 80)).slice(0, 60);
+ const look = e => { const found = [];
+   for (let p = e, n = 0; p && n < 4; p = p.parentElement, n++) { const s = getComputedStyle(p);
+     found.push([s.outlineStyle, s.outlineWidth, s.boxShadow, s.borderTopColor, s.backgroundColor, s.color,
+       s.textDecorationLine].join()); } return found.join('|'); };
+ const container = '[class*=stElementContainer], [data-testid=stElementContainer]';
+ const name = e => e.tagName + ': ' + (e.getAttribute('aria-label') || e.textContent.trim() ||
+   e.closest(container)?.textContent.trim() || e.outerHTML.slice(0, 80)).slice(0, 60);
  const seen = e => { const r = e.getBoundingClientRect(), s = getComputedStyle(e);
    return r.width > 1 && r.height > 1 && s.visibility !== 'hidden' && !e.closest('[aria-hidden=true], [inert]'); };
  // Of a group of choices Tab reaches one; arrows the others.
- const wanted = () => [...document.querySelectorAll('[data-testid=stMain] :is(a[href], button, input, textarea, [role=slider], [role=combobox], summary)')]
-   .filter(e => seen(e) && !e.disabled && e.tabIndex >= 0 && !e.closest('[role=radiogroup], [role=tablist], [role=listbox], [data-testid=stButtonGroup], [role=toolbar]'));
+ const controls = 'a[href], button, input, textarea, [role=slider], [role=combobox], summary';
+ const groups = '[role=radiogroup], [role=tablist], [role=listbox], [data-testid=stButtonGroup], [role=toolbar]';
+ const wanted = () => [...document.querySelectorAll(`[data-testid=stMain] :is(${controls})`)]
+   .filter(e => seen(e) && !e.disabled && e.tabIndex >= 0 && !e.closest(groups));
  const before = new Map(); const reached = new Set(); const dim = new Set();
- document.querySelectorAll('[data-testid=stMain] *').forEach(e => { if (e.tabIndex >= 0 || e.matches('a, button, input')) before.set(e, look(e)); });
+ document.querySelectorAll('[data-testid=stMain] *').forEach(e => {
+   if (e.tabIndex >= 0 || e.matches('a, button, input')) before.set(e, look(e)); });
+ // A table draws a mark of its own.
+ const same = e => e.tagName !== 'CANVAS' && before.has(e) && before.get(e) === look(e);
  window.keyboard = {
   count: () => wanted().length,
   step: async () => { const e = document.activeElement; if (!e || e === document.body) return false;
     if (e.closest('[data-testid=stMain]')) { reached.add(name(e));
-     for (let n = 0; n < 10 && e.tagName !== 'CANVAS' && before.has(e) && before.get(e) === look(e); n++) await new Promise(r => setTimeout(r, 50));  // borders fade in
-     if (before.has(e) && before.get(e) === look(e) && e.tagName !== 'CANVAS') dim.add(name(e)); } return true; },  // a table draws its own mark
+     for (let n = 0; n < 10 && same(e); n++) await new Promise(r => setTimeout(r, 50));  // borders fade in
+     if (same(e)) dim.add(name(e)); } return true; },
   left: () => [...new Set(wanted().map(name))].filter(n => !reached.has(n)), dim: () => [...dim] }; }"""
 
 
@@ -155,7 +164,8 @@ def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
         for _ in range(150):
             page.keyboard.press("Tab")
             text = page.evaluate(
-                "() => { const e = document.activeElement; return e.matches('main') ? '' : (e.getAttribute('aria-label') || e.textContent || '').trim(); }"
+                "() => { const e = document.activeElement; return e.matches('main') ? '' : "
+                "(e.getAttribute('aria-label') || e.textContent || '').trim(); }"
             )
             if re.search(name, text):
                 return

@@ -1,4 +1,4 @@
-"""The package as people install it: built, installed into a fresh environment, started in a folder of somebody else's."""
+"""The package as people install it: built, installed into a fresh environment, started in another folder."""
 
 from __future__ import annotations
 

@@ -23,7 +23,10 @@ class Hostile(OpenAIServer):
     @classmethod
     def content(cls, body, way):
         text = super().content(body, way)
-        evil = "<img src=http://example.invalid/a.png onerror=alert(1)><script>alert(2)</script> ![i](http://example.invalid/b.png) [l](http://example.invalid) $x$ :smile:"
+        evil = (
+            "<img src=http://example.invalid/a.png onerror=alert(1)><script>alert(2)</script> "
+            "![i](http://example.invalid/b.png) [l](http://example.invalid) $x$ :smile:"
+        )
         return (
             text.replace("Reason for movie", f"{evil} movie")
             .replace("Enjoys films that the server made up.", evil)

@@ -16,6 +16,7 @@ from lusifer.evaluation.audit import audit
 from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec, prompt_rendering, rate_items
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.preview import preview_prompt
+from lusifer.simulator.prompt_variables import TemplateInput, values_of
 from lusifer.simulator.types import ItemEvidence
 
 ABOUT_MOVIES = re.compile(r"\b(movies?|films?|viewers?)\b", re.I)
@@ -92,7 +93,9 @@ def test_no_sentence_about_albums_speaks_of_movies(tmp_path) -> None:
                 text = "\n".join(m.content for m in found.messages)
                 assert "album" in text and not ABOUT_MOVIES.search(text), (name, template)
                 asked += 1
-    assert asked and prompt_rendering.noun_variables(data.item_nouns) == {
+    given = TemplateInput(prompts.load(), context_after(data, split, user, steps))
+    named = values_of("system", given)
+    assert asked and {name: named[name] for name in ("noun", "nouns", "a_noun")} == {
         "noun": "album",
         "nouns": "albums",
         "a_noun": "an album",
@@ -123,6 +126,6 @@ def test_shipped_prompts_about_movies_read_as_before(ml100k, last10, name: str) 
         *prompt_rendering.render_rate(chosen, full.with_evidence(crowd), items),
     ]
     text = "\n".join(m.content for m in asked) + chosen.render(
-        "repair", problem="x", items=items, schema="{}", **prompt_rendering.noun_variables(ml100k.item_nouns)
+        "repair", **values_of("repair", TemplateInput(chosen, full, items, "x", "{}"))
     )
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == SAID[name]

@@ -1,4 +1,4 @@
-"""GroupLens' larger formats and anybody's tables: recognised by content, streamed, with a report of every kind of dirt."""
+"""GroupLens' larger formats and anybody's tables: recognised by content, streamed, every kind of dirt reported."""
 
 from __future__ import annotations
 

@@ -149,10 +149,10 @@ def test_copies_of_a_user_are_people_of_their_own(setting) -> None:
 def test_the_cold_start_compares_everything_on_the_same_rows(setting, monkeypatch) -> None:
     from lusifer import baselines
 
-    light = {n: m for n, m in baselines.BASELINES.items() if n in {"constant", "bias", "als", "fm"}}
-    monkeypatch.setattr(baselines, "BASELINES", light)
-    create = baselines.create  # what is compared is told by name; here nothing takes ten seconds
-    monkeypatch.setattr(baselines, "create", lambda n, side=None: create("als" if n == "fm" else n))
+    for name in set(baselines.BASELINES) - {"constant", "bias", "als", "fm"}:
+        monkeypatch.delitem(baselines.BASELINES, name)
+    # What is compared is told by name; here nothing takes ten seconds.
+    monkeypatch.setitem(baselines.BASELINES, "fm", replace(baselines.BASELINES["als"], name="fm"))
     result = cold_start.run(setting)
     names = {"simulator", "simulator-calibrated", "constant", "bias", "als", "fm"}
     assert names <= set(result.rows) and sorted(result.rows["known"].unique()) == list(cold_start.LENGTHS)
@@ -368,6 +368,7 @@ def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:
 def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
     from lusifer.simulator import prompt_rendering
     from lusifer.simulator.evolution import context_after, evolve, make_evolution_spec
+    from lusifer.simulator.prompt_variables import TemplateInput, values_of
 
     builtin = StatisticalUserModel()
     user = paid.users[0]
@@ -383,7 +384,7 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
     assert bullet in whole and bullet not in found["Without the profile"]
     assert "Without people" not in found, "nothing is known of people here"
     assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(paid.model))
-    fact = prompt_rendering.rate_values(paid.model.prompts, context, items)["facts"].splitlines()[0]
+    fact = values_of("rate", TemplateInput(paid.model.prompts, context, items))["facts"].splitlines()[0]
     assert fact in whole and fact not in found["Without facts"]
     newest = context.seen[-1].item.title
     assert (

@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 
-_LOG = os.environ.get("LUSIFER_GUARD_LOG", "")
+LOG = os.environ.get("LUSIFER_GUARD_LOG", "")
 _connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
 _getaddrinfo = socket.getaddrinfo
 
@@ -17,8 +17,8 @@ def _local(host):
 
 
 def _refuse(host):
-    if _LOG:
-        with open(_LOG, "a", encoding="utf-8") as log:
+    if LOG:
+        with open(LOG, "a", encoding="utf-8") as log:
             log.write(f"{host} {' '.join(sys.argv)}\n")
     raise OSError(f"The tests allow no request beyond loopback: {host}")
 

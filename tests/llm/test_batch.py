@@ -151,16 +151,16 @@ def test_who_is_killed_while_a_batch_is_created_pays_once(
     ml100k, last10, store, model, openai_server, tmp_path, monkeypatch
 ) -> None:
     asked = questions_of(ml100k, last10, model, [1, 2])
-    create = BatchAPI._create
+    create = BatchAPI.create_batch
 
     def killed(self, client, pending) -> None:
         client.batches.create(input_file_id=pending.file, endpoint="/v1/chat/completions", completion_window="24h")
         raise KeyboardInterrupt  # before the answer arrived
 
-    monkeypatch.setattr(BatchAPI, "_create", killed)
+    monkeypatch.setattr(BatchAPI, "create_batch", killed)
     with pytest.raises(KeyboardInterrupt):
         batches(model, tmp_path).answer_all(asked)
-    monkeypatch.setattr(BatchAPI, "_create", create)
+    monkeypatch.setattr(BatchAPI, "create_batch", create)
     assert batches(model, tmp_path).answer_all(asked) == 2 and len(openai_server.batches) == 1
     (tmp_path / "state.json").write_text(json.dumps([{"batch": "", "keys": [], "booking": None, "file": "file-0"}]))
     more = questions_of(ml100k, last10, model, [1, 2, 3])

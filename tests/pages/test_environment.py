@@ -17,7 +17,7 @@ def test_agents_play_and_an_episode_is_a_talk(data_dir: Path) -> None:
     app.number_input(key="play-steps").set_value(200)
     app.number_input(key="play-seeds").set_value(2).run()
     next(b for b in app.button if b.label.startswith("Run (about")).click().run()
-    for job in list(state.get_jobs()._jobs.values()):
+    for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE)
     app.run()
     assert not app.exception and "is best" in texts(app)

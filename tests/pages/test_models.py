@@ -69,7 +69,7 @@ def test_a_model_is_pulled(data_dir, ollama, monkeypatch) -> None:
     app.selectbox(key="_endpoint").select("ollama").run()
     app.text_input(key="_pull_name").set_value("gemma3").run()
     press(app, "Pull")
-    for job in list(state.get_jobs()._jobs.values()):
+    for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE) and job.state == "done"
     app.run()
     assert "gemma3 is installed" in said(app) and "gemma3" in ollama.models_there

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +51,7 @@ def open_page(page: str, **query: str) -> AppTest:
         app.query_params[name] = value
     if page != "users":
         # As a link to its address does. Before the first run the harness would take the script's name for the address.
-        app._page_hash = calc_hash(page)
+        app._page_hash = calc_hash(page)  # noqa: SLF001
     return app.run()
 
 
@@ -60,7 +62,7 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def finish(app: AppTest) -> AppTest:
     """Wait for all background work, then run the page again."""
-    for job in list(state.get_jobs()._jobs.values()):
+    for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE), "the job ends"
     return app.run()
 
@@ -184,7 +186,7 @@ def test_a_model_computes_after_the_priced_button(data_dir: Path, openai_server,
     button = next(b for b in app.button if b.label.startswith("Compute 4 steps"))
     assert "8 calls" in button.label and "price unknown" in button.label
     button.click().run()
-    for job in list(state.get_jobs()._jobs.values()):
+    for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE), "the job ends"
     app.run()
     assert not app.exception and len(openai_server.requests) == 8
@@ -202,7 +204,7 @@ def test_a_wrong_key_is_said_on_the_page(data_dir: Path, openai_server, monkeypa
     monkeypatch.setenv("OPENAI_API_KEY", wrong)
     app = open_page("evolution", user="405", model="openai:small")
     next(b for b in app.button if b.label.startswith("Compute")).click().run()
-    for job in list(state.get_jobs()._jobs.values()):
+    for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE)
     app.run()
     assert not app.exception and "did not accept the key" in texts(app)
@@ -253,7 +255,7 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
     assert not app.exception
     go = next(b for b in app.button if b.label.startswith("Compare"))
     go.click().run()
-    for job in list(state.get_jobs()._jobs.values()):
+    for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE) and job.state == "done", job.error
     app.run()
     assert not app.exception and not app.error
@@ -268,7 +270,7 @@ def test_compare_on_a_sample_is_recorded(data_dir: Path) -> None:
 def _wait() -> None:
     from lusifer.ui import state
 
-    for job in list(state.get_jobs()._jobs.values()):
+    for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE) and job.state == "done", job.error
 
 
@@ -341,17 +343,26 @@ def test_the_report_is_one_file_that_asks_nobody(data_dir: Path) -> None:
     assert "http" not in outside and "<link" not in made
 
 
+def test_the_page_says_why_a_method_is_missing(data_dir: Path, monkeypatch) -> None:
+    """Where methods are chosen; what is left is compared."""
+    monkeypatch.setitem(sys.modules, "surprise", None)
+    app = open_page("errors")
+    assert not app.exception and "scikit-surprise, which is not installed" in texts(app)
+    app.button_group(key="predictors").set_value(["svdpp", "bias"])
+    app = _compare(app)
+    assert not app.exception and "svdpp is left out" in texts(app)
+
+
 def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -> None:
     """What the experiment found, with a link to it; without one, the way there."""
     from lusifer import baselines
     from lusifer.ui.components import predictor_titles
 
     assert predictor_titles.SELECTABLE  # read from all methods, before they are made few
-    light = {n: m for n, m in baselines.BASELINES.items() if n in {"constant", "bias", "fm"}}
-    monkeypatch.setattr(baselines, "BASELINES", light)
-    monkeypatch.setattr(baselines, "SLOW_BASELINES", ())
-    create = baselines.create  # the machine is told by its name; here it is one that takes no time
-    monkeypatch.setattr(baselines, "create", lambda n, side=None: create("bias" if n == "fm" else n))
+    for name in set(baselines.BASELINES) - {"constant", "bias", "fm"}:
+        monkeypatch.delitem(baselines.BASELINES, name)
+    # The machine is told by its name; here it is one that takes no time.
+    monkeypatch.setitem(baselines.BASELINES, "fm", replace(baselines.BASELINES["bias"], name="fm"))
     app = open_page("errors")
     app.button_group(key="predictors").set_value(["bias", "constant"])
     app = _compare(app)

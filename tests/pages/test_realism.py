@@ -16,7 +16,7 @@ def test_the_built_in_is_measured_beside_naive_simulators(data_dir: Path) -> Non
     assert not app.exception and "Not measured on this split yet" in texts(app)
     app.number_input(key="fidelity-users-development-True").set_value(30).run()
     next(b for b in app.button if b.label.startswith("Simulate and measure (costs nothing")).click().run()
-    for job in list(state.get_jobs()._jobs.values()):
+    for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE) and job.state == "done", job.error
     app.run()
     assert not app.exception and "The calibrated simulator is" in texts(app)
@@ -34,7 +34,7 @@ def test_a_model_is_measured_after_its_price_was_named(data_dir: Path, openai_se
     app.number_input(key="fidelity-users-development-False").set_value(12).run()
     assert not openai_server.requests
     next(b for b in app.button if "price unknown" in b.label and b.label.startswith("Simulate")).click().run()
-    for job in list(state.get_jobs()._jobs.values()):
+    for _, job in state.get_jobs().list_jobs():
         assert job.wait(PATIENCE) and job.state == "done", job.error
     app.run()
     assert not app.exception and openai_server.requests and "12 users" in texts(app)

@@ -10,7 +10,8 @@ from tests.conftest import ROOT
 from tests.pages.test_pages import PATHS
 
 BARE = re.compile(
-    r"""(session_state|query_params)(\[f?["']|\.(get|pop|setdefault)\(f?["'])|["'] (not )?in st\.(session_state|query_params)"""
+    r"""(session_state|query_params)(\[f?["']|\.(get|pop|setdefault)\(f?["'])"""
+    r"""|["'] (not )?in st\.(session_state|query_params)"""
 )
 BOUND = re.compile(
     r"""key=f?["'][^"']*["'],\s*(\w+=[^,]*,\s*)*?bind=|bind="query-params",\s*(\w+=[^,]*,\s*)*?key=f?["']"""

@@ -2,8 +2,8 @@
 
 Every shipped prompt set asks about three users of MovieLens 100K and one of a small collection of records: first
 profile, update, forecast, rating, repairs; with and without evidence, with details, with masked titles; the
-memorization probe too. Their SHA-256 hashes, and those of the answers' keys, lie in ``prompt_hashes.json``. Where a change
-of the prompts is meant, write the file anew::
+memorization probe too. Their SHA-256 hashes, and those of the answers' keys, lie in ``prompt_hashes.json``. Where a
+change of the prompts is meant, write the file anew::
 
     LUSIFER_RENEW_PROMPT_HASHES=1 python -m pytest tests/prompts/test_prompt_bytes.py
 """
@@ -37,7 +37,7 @@ HISTORY, BATCH = 20, 10
 
 
 class FlawedLLM:
-    """Answers by a rule of its own, some of the answers unusable, so that repairs are asked for; keeps all it was asked."""
+    """Answers by a rule of its own, some unusable, so that repairs are asked for; keeps all it was asked."""
 
     spec, identity = "openai:flawed", "https://flawed.example/v1|flawed"
 
@@ -131,7 +131,8 @@ def records(tmp_path: Path) -> Dataset:
     folder.mkdir()
     genres = ("Jazz", "Rock", "Folk", "Drama", "Dub")
     albums = [
-        f"{n},Record {n} (19{60 + n}),{genres[n % 5]}|{genres[n % 4]},{'An album of songs about rain.' if n % 2 else ''}"
+        f"{n},Record {n} (19{60 + n}),{genres[n % 5]}|{genres[n % 4]},"
+        f"{'An album of songs about rain.' if n % 2 else ''}"
         for n in range(1, 41)
     ]
     ratings = [

@@ -14,8 +14,9 @@ from jinja2 import TemplateError
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
 from lusifer.prompts import sandbox, validation
-from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec, prompt_rendering
+from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
 from lusifer.simulator.evolution import context_after
+from lusifer.simulator.prompt_variables import TemplateInput, values_of
 
 WRITING = (Path(tempfile.gettempdir()) / "lusifer-written-by-a-template").as_posix()
 REACHING = [
@@ -54,7 +55,8 @@ REACHING = [
 ]
 ENDLESS = [
     "{% set L=('a '*200000).split() %}{{ range(10000)|select('in', L)|list|length }}",
-    "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
+    "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}"
+    "{% endfor %}{% endfor %}{% endfor %}",
     "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
     "{% for i in range(10) recursive %}{{ loop(range(10)) }}{% endfor %}",
     "{% for a in range(9999) if range(9999)|list|sort|length == 0 %}{% endfor %}",
@@ -74,8 +76,10 @@ HUGE = [
     "{{ 'x' * 10000000000 }}",
     "{{ 10**10**10 }}",
     "{{ [1] * 10**9 }}",
-    "{% set ns = namespace(x='xxxxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
-    "{% set ns = namespace(x='xxxxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+    "{% set ns = namespace(x='xxxxxxxxxx') %}"
+    "{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+    "{% set ns = namespace(x='xxxxxxxxxx') %}"
+    "{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
     "{% set ns = namespace(x=3) %}{% for i in range(60) %}{% set ns.x = ns.x * ns.x %}{% endfor %}{{ ns.x }}",
     "{{ 'x'|center(1000000000) }}",
     "{{ '%9999999999d'|format(1) }}",
@@ -93,7 +97,8 @@ HUGE = [
     "{% for a in range(9999) %}{% for b in range(9999) %}hello hello hello hello hello{% endfor %}{% endfor %}",
     "{% macro m() %}{% for b in range(9999) %}hello hello hello{% endfor %}{% endmacro %}"
     "{% for a in range(9999) %}{% set x = m() %}{% endfor %}",
-    "{% set x %}{% for i in range(9999) %}{% for j in range(999) %}aaaaaaaaaaaaaaaa{% endfor %}{% endfor %}{% endset %}",
+    "{% set x %}{% for i in range(9999) %}{% for j in range(999) %}aaaaaaaaaaaaaaaa"
+    "{% endfor %}{% endfor %}{% endset %}",
     "{% for i in range(9999) %}{{ range(9999)|list }}{% endfor %}",
     "x" * 60_000,
     "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
@@ -105,11 +110,8 @@ def values(ml100k, last10) -> dict:
     model, p = StatisticalUserModel(), prompts.load()
     steps = list(evolve(ml100k, last10, model, make_evolution_spec(ml100k, last10, 405, model)))
     context = context_after(ml100k, last10, 405, steps[:2]).with_batch(steps[2].batch)
-    return {
-        **prompt_rendering.system_values(context),
-        **prompt_rendering.update_values(p, context),
-        **prompt_rendering.rate_values(p, context, ml100k.items_of([50, 181])),
-    }
+    given = TemplateInput(p, context, ml100k.items_of([50, 181]))
+    return {k: v for name in ("system", "update", "rate") for k, v in values_of(name, given).items()}
 
 
 UNCOMPILABLE = [

@@ -10,7 +10,7 @@ import pytest
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
 from lusifer.prompts import validation, versions
-from lusifer.simulator.prompt_rendering import VARIABLES
+from lusifer.simulator.prompt_variables import variables_of
 
 
 def test_a_version_is_its_content(store) -> None:
@@ -90,11 +90,11 @@ def test_parameters_have_bounds(change: dict, says: str) -> None:
 def test_every_shipped_template_names_what_is_there() -> None:
     for name in prompts.SHIPPED:
         for template, text in prompts.load(name).templates:
-            assert validation.check_syntax(template, text, VARIABLES[template]) == [], (name, template)
+            assert validation.check_syntax(template, text, variables_of(template)) == [], (name, template)
 
 
 def test_a_mistake_is_at_its_line() -> None:
-    known = VARIABLES["rate"]
+    known = variables_of("rate")
     (one,) = validation.check_syntax("rate", "fine\n{{ profle }}", known)
     assert one.line == 2 and "profle" in one.message and "profile" in one.message
     (two,) = validation.check_syntax("rate", "{% for x in items %}\n{{ x.id }}", known)

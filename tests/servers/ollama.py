@@ -109,7 +109,10 @@ class OllamaServer(OpenAIServer):
         if isinstance(kind, dict) and kind.get("type") == "nonsense":
             return self._json(handler, {"error": '{"error":{"code":400,"message":"JSON schema error"}}'}, 400)
         if way == "context":
-            text = '{"error":{"code":400,"message":"request (6030 tokens) exceeds the available context size (2048 tokens), try increasing it"}}'
+            text = (
+                '{"error":{"code":400,"message":"request (6030 tokens) exceeds the available context size '
+                '(2048 tokens), try increasing it"}}'
+            )
             return self._json(handler, {"error": text}, 400)
         if way.isdigit():
             return self._json(handler, {"error": f"planned {way}"}, int(way))

@@ -8,8 +8,9 @@ import pytest
 
 from lusifer import prompts
 from lusifer.llm import prices
-from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, make_evolution_spec, prompt_rendering
+from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, make_evolution_spec
 from lusifer.simulator.preview import context_at, preview_prompt
+from lusifer.simulator.prompt_variables import variables_of
 from tests.datasets.test_splits import Listener
 
 
@@ -26,7 +27,7 @@ def test_the_preview_is_what_is_asked(ml100k, last10, steps, name, template) -> 
     items = ml100k.items_of(last10.test.of_user(405).item)
     context = context_at(ml100k, last10, 405, steps, template, 2)
     found = preview_prompt(p, template, context, items)
-    assert not found.mistakes and set(found.values) >= set(prompt_rendering.VARIABLES[template]) - {"profile"}
+    assert not found.mistakes and set(found.values) >= set(variables_of(template)) - {"profile"}
     model = LLMUserModel(Listener(), p)
     asked = model.update_question(context) if context.batch else model.rate_questions(context, items)[0]
     assert list(found.messages[:2]) == asked[0] and found.most == asked[1]["max_tokens"]

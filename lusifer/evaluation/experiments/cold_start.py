@@ -53,7 +53,7 @@ def truncate_histories(setup: ExperimentSetup, users: tuple[int, ...], known: in
     """The split in which of these users only the newest ``known`` training ratings are left; all others keep
     theirs."""
     train = setup.ctx.split.train
-    ids, offsets = train._index
+    ids, offsets = train.user_ids, train.offsets
     stays = np.ones(len(train), dtype=bool)
     for user in users:
         at = int(np.searchsorted(ids, user))
@@ -79,7 +79,7 @@ def run(setup: ExperimentSetup) -> Result:
     length_arms = arms(setup)
     splits = {int(a.name): a.split for a in length_arms}
     groups = len(LENGTHS) if setup.options.get("apart") else len(GROUPS)
-    heavy = len(baselines.SLOW_BASELINES) * groups * UNITS
+    heavy = sum(spec.slow for spec in baselines.BASELINES.values()) * groups * UNITS
     simulations = {int(k): s for k, s in base.run_arms(setup, length_arms, after=heavy).items()}
     test = length_arms[0].split.test
     predicted: dict[int, dict[str, np.ndarray]] = {k: {SIMULATOR: s.answers.expected} for k, s in simulations.items()}
@@ -212,8 +212,9 @@ def _baselines(
     copies = {lengths: duplicate_users(setup, users, lengths) for lengths in groups}
     names = baselines.list_available()
     jobs = [(n, lengths) for n in names for lengths in groups]
-    jobs.sort(key=lambda j: j[0] not in baselines.SLOW_BASELINES)
-    total = done + UNITS * len(baselines.SLOW_BASELINES) * len(groups)
+    slow = {name for name, spec in baselines.BASELINES.items() if spec.slow}
+    jobs.sort(key=lambda j: j[0] not in slow)
+    total = done + UNITS * len(slow) * len(groups)
 
     def predict(job: tuple[str, tuple[int, ...]]) -> tuple[str, tuple[int, ...], np.ndarray]:
         setup.ctx.raise_if_cancelled()
@@ -233,7 +234,7 @@ def _baselines(
                     name, lengths, values = future.result()
                     for known, values_of_length in zip(lengths, np.split(values, len(lengths)), strict=True):
                         predicted[known][name] = values_of_length
-                    if name in baselines.SLOW_BASELINES:
+                    if name in slow:
                         done += UNITS
                     setup.ctx.on_progress(min(done, total), total, name)
         except BaseException:

@@ -147,7 +147,7 @@ def _recite(
     setup: ExperimentSetup, model: LLMUserModel, test: RatingTable, before: int, count: int
 ) -> dict[str, np.ndarray]:
     """Recited ratings of the test rows with the right and with another user's id."""
-    ids, offsets = test._index
+    ids, offsets = test.user_ids, test.offsets
     wrong = _decoys(setup)
     recited = {n: np.full(len(test), np.nan) for n in (RIGHT, WRONG)}
     done = [0]

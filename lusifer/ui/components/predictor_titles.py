@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lusifer import baselines
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
 from lusifer.simulator import BUILTIN
 
+_BASELINES = tuple(reversed(baselines.BASELINES.values()))
+"""The most capable first."""
+SIMULATORS = (SIMULATOR, CALIBRATED, WITH_EVIDENCE)
 TITLES = {
     SIMULATOR: "Simulator, model alone",
     CALIBRATED: "Simulator, calibrated",
     WITH_EVIDENCE: "Simulator, with evidence",
     BUILTIN: "Built-in, alone (no LLM)",
-    "fm": "Factorization machine",
-    "svdpp": "SVD++",
-    "als": "ALS",
-    "ncf": "NCF (MLP tower)",
-    "rnn4rec": "RNN4Rec (GRU)",
-    "item-knn": "Item kNN",
-    "bias": "User + item bias",
-    "item-mean": "Item mean",
-    "user-mean": "User mean",
-    "constant": "Constant",
+    **{spec.name: spec.title for spec in _BASELINES},
 }
-SIMULATORS = (SIMULATOR, CALIBRATED, WITH_EVIDENCE)
-GROUPS = {
-    n: "Simulator"
-    if n in {*SIMULATORS, BUILTIN}
-    else "Naive baselines"
-    if n in baselines.NAIVE_BASELINES
-    else "Collaborative filtering"
-    for n in TITLES
-}
+GROUPS = {**dict.fromkeys((*SIMULATORS, BUILTIN), "Simulator"), **{spec.name: spec.group for spec in _BASELINES}}
 ORDER = list(TITLES)
-SELECTABLE = [SIMULATOR, BUILTIN, *(n for n in ORDER if n in baselines.BASELINES)]
+SELECTABLE = [SIMULATOR, BUILTIN, *(spec.name for spec in _BASELINES)]
 """What may be compared; with the built-in chosen it is the simulator already."""
+_SHORT_TITLES = {spec.name: spec.short_title for spec in _BASELINES if spec.short_title}
 
 
 def title(name: str) -> str:
@@ -44,8 +33,11 @@ def title(name: str) -> str:
 def short_title(name: str) -> str:
     """A predictor's name that fits beside a small chart."""
     long = title(name)
-    return (
-        long.replace("Simulator, ", "").replace("User + item b", "B").capitalize()
-        if name in {*SIMULATORS, "bias"}
-        else long.split(" (")[0]
-    )
+    if name in SIMULATORS:
+        return long.removeprefix("Simulator, ").capitalize()
+    return _SHORT_TITLES.get(name) or long.split(" (")[0]
+
+
+def missing_libraries(names: Iterable[str]) -> list[str]:
+    """Why some of these predictors can't be used on this machine: each reason once."""
+    return list(dict.fromkeys(filter(None, map(baselines.missing_library, names))))

@@ -37,6 +37,8 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
             ],
             format_func=lambda n: predictor_titles.TITLES[n] if n != SIMULATOR else "Simulator (alone, calibrated)",
         )
+        for reason in predictor_titles.missing_libraries(names):
+            st.caption(f":material/error: {escape_markdown(reason)}")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             which = st.selectbox(
                 "Users",

@@ -12,7 +12,7 @@ import streamlit as st
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
 from lusifer.prompts import versions
-from lusifer.simulator import Step, evolve, make_evolution_spec, prompt_rendering
+from lusifer.simulator import Step, evolve, make_evolution_spec, prompt_variables
 from lusifer.simulator.evolution import history_of
 from lusifer.simulator.preview import Preview, context_at, preview_prompt
 from lusifer.simulator.statistical import StatisticalUserModel
@@ -29,13 +29,7 @@ from lusifer.ui.state import PageContext
 SECTION_TITLES = {
     "system": "System message",
     "wording": "Wording of the template",
-    "about": "Demographics",
-    "profile": "Profile",
-    "facts": "Facts",
-    "recent": "Newest ratings",
-    "batch": "New ratings",
-    "items": "Movies to rate",
-    "others": "Community evidence",
+    **prompt_variables.section_titles(),
     "schema": "Answer schema",
     "repair": "Repair message",
 }
@@ -92,9 +86,8 @@ def build_context(
 def variable_table(preview: Preview, template: str) -> pd.DataFrame:
     """The variables of a template, what each is, and its value here."""
     rows = []
-    for name, description in prompt_rendering.VARIABLES[template].items():
-        value = preview.values.get(name, "")
-        rows.append((name, description, _format_value(value)))
+    for name, variable in prompt_variables.variables_of(template).items():
+        rows.append((name, variable.doc, _format_value(preview.values.get(name, ""))))
     return pd.DataFrame(rows, columns=["Variable", "Description", "Value"])
 
 

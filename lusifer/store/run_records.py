@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lusifer.store.calls import sums
 from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
 
 FILTER_COLUMNS = ("dataset_hash", "split", "model", "model_version", "status")
@@ -50,6 +51,8 @@ class Runs(SQLiteBase):
         """The newest runs of a kind, with ``params`` and ``summary`` as dicts.
 
         Args:
+            kind: the kind.
+            limit: the most rows.
             where: wanted values by column (dataset_hash, split, model, model_version, status).
         """
         filters = {k: v for k, v in (where or {}).items() if k in FILTER_COLUMNS}
@@ -70,21 +73,8 @@ class Runs(SQLiteBase):
     @translates_sqlite_errors
     def get_run_usage(self, run: str) -> dict[str, float]:
         """Totals over the calls of one run: made, cached, failed, tokens, price (of known prices)."""
-        row = (
-            self._open()
-            .execute(
-                "select count(*) filter (where status <> 'cached'), count(*) filter (where status ="
-                " 'cached'), count(*) filter (where status in ('failed', 'invalid')),"
-                " coalesce(sum(input_tokens + output_tokens) filter (where status <> 'cached'), 0),"
-                " coalesce(sum(price) filter (where status <> 'cached'), 0.0),"
-                " count(*) filter (where status not in ('cached', 'failed') and price is null)"
-                " from calls where run_id = ?",
-                [run],
-            )
-            .fetchone()
-        )
-        names = ("made", "cached", "failed", "tokens", "price", "unpriced")
-        return dict(zip(names, row, strict=True))
+        columns = sums("made", "cached", "failed", "tokens", "price", "unpriced")
+        return next(iter(self._open().query(f"select {columns} from calls where run_id = ?", [run])))
 
     @translates_sqlite_errors
     def rename_run(self, run: str, title: str) -> None:

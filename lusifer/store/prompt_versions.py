@@ -51,6 +51,8 @@ class PromptVersions(SQLiteBase):
         """Point a label at a version, or take it away; where it pointed before.
 
         Args:
+            label: the label.
+            number: the version; ``None``: take it away.
             unless_there: leave it where it is if it points anywhere.
         """
         with self.writing() as db:

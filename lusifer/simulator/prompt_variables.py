@@ -1,0 +1,193 @@
+"""The registry of prompt variables: what templates may name, what each is, and how its value is computed.
+
+A new variable is one entry in `VARIABLES`: rendering, validation, the editor's list, the preview's token table and
+docs/prompts.md read it from here. What templates may read *of* a value is the sandbox's decision
+(`lusifer.prompts.template_allowlist.DATA`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from lusifer.datasets import Item
+from lusifer.prompts import TEMPLATES, PromptSet
+from lusifer.simulator.taste_facts import item_heading, render_evidence, render_facts, render_item
+from lusifer.simulator.types import Context
+
+
+@dataclass(frozen=True)
+class TemplateInput:
+    """What the values of variables are computed from.
+
+    Attributes:
+        prompts: the set that the template belongs to.
+        context: whom it is about, and what is known at this step.
+        items: what is to be rated, or was left out of an answer.
+        problem: what was wrong with an answer, for ``repair``.
+        schema: the JSON schema of that answer.
+    """
+
+    prompts: PromptSet
+    context: Context
+    items: Sequence[Item] = ()
+    problem: str = ""
+    schema: str = ""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of some templates.
+
+    Attributes:
+        name: as templates write it.
+        templates: the templates that have it.
+        doc: what it is, for people who write templates.
+        value: its value.
+        section: what its share of a prompt is called where tokens are counted; empty: part of the wording.
+    """
+
+    name: str
+    templates: tuple[str, ...]
+    doc: str
+    value: Callable[[TemplateInput], Any]
+    section: str = ""
+
+
+def _profile(given: TemplateInput) -> str:
+    """The profile without its first line, which the prompt shows under its own heading."""
+    text, about = given.context.profile.text, given.context.profile.about
+    return text.removeprefix(about).strip() if about else text
+
+
+def _facts_with_batch(given: TemplateInput) -> str:
+    seen = given.context.seen + given.context.batch
+    return render_facts(seen, given.context.usual_rating, metadata=given.prompts.metadata)
+
+
+def _facts(given: TemplateInput) -> str:
+    return render_facts(given.context.seen, given.context.usual_rating, metadata=given.prompts.metadata)
+
+
+def _recent(given: TemplateInput) -> Sequence[Any]:
+    return given.context.seen[-given.prompts.recent :] if given.prompts.recent else ()
+
+
+def _evidence(given: TemplateInput) -> dict[int, str]:
+    evidence = given.context.item_evidence
+    return {i.id: render_evidence(evidence[i.id]) for i in given.items if i.id in evidence}
+
+
+def _line(given: TemplateInput) -> Callable[[Item], str]:
+    return partial(render_item, metadata=given.prompts.metadata)
+
+
+def _batch_heading(given: TemplateInput) -> str:
+    return item_heading((r.item for r in given.context.batch), given.prompts.metadata)
+
+
+def _items_heading(given: TemplateInput) -> str:
+    return item_heading([*given.items, *(r.item for r in _recent(given))], given.prompts.metadata)
+
+
+_UPDATING, _RATING = ("first", "update"), ("rate",)
+VARIABLES = (
+    Variable(
+        "scale",
+        ("system",),
+        "the rating scale: scale.lowest, scale.highest, scale.step",
+        lambda given: given.context.scale,
+    ),
+    Variable("usual", ("system",), "mean of all training ratings", lambda given: given.context.usual_rating),
+    Variable(
+        "about",
+        (*_UPDATING, *_RATING),
+        "demographics, one line",
+        lambda given: given.context.profile.about,
+        section="Demographics",
+    ),
+    Variable(
+        "profile",
+        ("update", *_RATING),
+        "the profile so far; empty before the first",
+        _profile,
+        section="Profile",
+    ),
+    Variable(
+        "facts",
+        _UPDATING,
+        "facts computed from all ratings so far, including the new ones: one per line",
+        _facts_with_batch,
+        section="Facts",
+    ),
+    Variable("facts", _RATING, "facts computed from the ratings so far: one per line", _facts, section="Facts"),
+    Variable(
+        "seen",
+        _UPDATING,
+        "all ratings so far, including the new ones: each with item, rating, timestamp",
+        lambda given: given.context.seen + given.context.batch,
+    ),
+    Variable(
+        "batch",
+        _UPDATING,
+        "the new ratings, oldest first: each with item, rating, timestamp",
+        lambda given: given.context.batch,
+        section="New ratings",
+    ),
+    Variable(
+        "recent",
+        _RATING,
+        "the newest ratings, oldest first, as many as this version includes",
+        _recent,
+        section="Newest ratings",
+    ),
+    Variable(
+        "items",
+        _RATING,
+        "the movies to rate: each with id, title, year, genres",
+        lambda given: given.items,
+        section="Movies to rate",
+    ),
+    Variable(
+        "others", _RATING, "community evidence on each movie, by id; empty if off", _evidence, "Community evidence"
+    ),
+    Variable(
+        "line", (*_UPDATING, *_RATING), "line(item): one movie per line, with the metadata of this version", _line
+    ),
+    Variable("shown", _UPDATING, "the heading of such lines", _batch_heading),
+    Variable("shown", _RATING, "the heading of such lines", _items_heading),
+    Variable("problem", ("repair",), "the problem with the answer", lambda given: given.problem),
+    Variable(
+        "items",
+        ("repair",),
+        "the movies that are requested again; empty for a profile",
+        lambda given: given.items,
+    ),
+    Variable("schema", ("repair",), "the JSON schema of the answer", lambda given: given.schema),
+    Variable("noun", TEMPLATES, "item noun: movie, book, album", lambda given: given.context.item_nouns.singular),
+    Variable("nouns", TEMPLATES, "plural: movies, books, albums", lambda given: given.context.item_nouns.plural),
+    Variable(
+        "a_noun",
+        TEMPLATES,
+        "with an article: a movie, an album",
+        lambda given: given.context.item_nouns.with_item_noun("a movie"),
+    ),
+)
+"""Every variable, in the order in which the editor lists them."""
+
+
+def variables_of(template: str) -> dict[str, Variable]:
+    """The variables of a template by name."""
+    return {variable.name: variable for variable in VARIABLES if template in variable.templates}
+
+
+def values_of(template: str, given: TemplateInput) -> dict[str, Any]:
+    """The value of each variable of a template."""
+    return {name: variable.value(given) for name, variable in variables_of(template).items()}
+
+
+def section_titles() -> dict[str, str]:
+    """What the share of each variable in a prompt is called."""
+    return {variable.name: variable.section for variable in VARIABLES if variable.section}
