@@ -15,7 +15,8 @@ import numpy as np
 from lusifer import settings
 from lusifer.datasets import Dataset, load, splits
 from lusifer.datasets.splits import Split
-from lusifer.simulator import StatisticalUserModel, community, evolve, make_evolution_spec, statistical, taste
+from lusifer.simulator import StatisticalUserModel, community, evolve, make_evolution_spec, taste
+from lusifer.simulator.builtin import model as statistical
 from lusifer.simulator.community import Community
 
 WITH_EVIDENCE = {

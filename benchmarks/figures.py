@@ -21,7 +21,7 @@ def take_option(arguments: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def write_figures(benchmark: str, figures: Mapping[str, str], path: Path = PATH) -> None:
-    """Write what a benchmark measured; figures that it did not measure this time stay as they are.
+    """Write what a benchmark measured, dated today; figures that it did not measure this time stay as they are.
 
     Args:
         benchmark: the module's name, under which its figures are named (``accuracy`` gives ``accuracy.u1.fm``).
@@ -29,10 +29,11 @@ def write_figures(benchmark: str, figures: Mapping[str, str], path: Path = PATH)
         path: the file of figures.
     """
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    before = known.get(benchmark, {}).get("figures", {})
-    known[benchmark] = {
-        "command": f"python -m benchmarks.{benchmark} {OPTION}",
-        "measured": datetime.now(UTC).date().isoformat(),
-        "figures": dict(sorted({**before, **figures}.items())),
-    }
-    path.write_text(json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    today = datetime.now(UTC).date().isoformat()
+    before = known.get(benchmark, {})
+    known[benchmark] = {**before, **{n: {"value": v, "measured": today} for n, v in figures.items()}}
+    ordered = {name: dict(sorted(values.items())) for name, values in sorted(known.items())}
+    text = json.dumps(ordered, indent=1, ensure_ascii=False)
+    # One line for each figure: a new measurement is then one changed line.
+    text = text.replace('{\n   "value"', '{"value"').replace(',\n   "measured"', ', "measured"').replace('"\n  }', '"}')
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """A generated data set of 32 million ratings beside 100K and 1M: ingest, opening, and what a page's
 rerun does with it. Nothing in a rerun may grow with the data set.
 
-``--ratings N`` generates fewer; the files (about 800 MB) lie in a temporary folder.
+``--sizes 100K,1M`` generates fewer; the files (about 800 MB) lie in a temporary folder.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pcsv
+
+from benchmarks import figures
 
 SIZES = {
     "100K": (943, 1_682, 100_000),
@@ -74,6 +76,7 @@ def generate(folder: Path, users: int, items: int, ratings: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", default=",".join(SIZES))
+    parser.add_argument(figures.OPTION, action="store_true", help="for docs/figures.json, on an idle machine")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
@@ -81,11 +84,13 @@ def main() -> None:
             began = time.perf_counter()
             generate(root / name, *SIZES[name])
             print(f"{name}: generated in {time.perf_counter() - began:.0f} s", flush=True)
-            measure(root, name)
+            seconds = measure(root, name)
+            if given.write_figures and name == "32M":
+                figures.write_figures("ingest", {"largest.seconds-idle": f"{seconds:.0f}"})
 
 
-def measure(root: Path, name: str) -> None:
-    """One size: in a process of its own for the memory, then here for what pages do."""
+def measure(root: Path, name: str) -> float:
+    """One size: in a process of its own for the memory, then here for what pages do; seconds of the import."""
     import json
     import os
 
@@ -132,6 +137,7 @@ def measure(root: Path, name: str) -> None:
             f"({worst / AIMS[what]:.2f} of {AIMS[what] * 1000:.0f} ms)"
         )
     rerun(name)
+    return float(said["seconds"])
 
 
 def rerun(name: str) -> None:

@@ -23,6 +23,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from benchmarks import figures
 from lusifer import settings
 from lusifer.datasets import load
 
@@ -199,6 +200,16 @@ async def drive(url: str, given: argparse.Namespace, exe: str | None, users: lis
     )
     for error in errors[:5]:
         print(f"  {error}")
+    if given.write_figures:
+        measured = {
+            "steps": f"{len(steps):,}",
+            "per-second": f"{len(steps) / given.minutes / 60:.1f}",
+            "median": f"{median(steps):.2f}",
+            "p90": f"{quantiles(steps, n=10)[-1]:.2f}",
+            "memory-first": f"{early:,.0f}",
+            "memory-last": f"{late:,.0f}",
+        }
+        figures.write_figures("load", measured | ({"browser": f"{median(shown):.2f}"} if shown else {}))
     return bool(steps) and not errors
 
 
@@ -209,6 +220,7 @@ def main() -> None:
     parser.add_argument("--ramp", type=float, default=30.0, help="seconds until all have come")
     parser.add_argument("--think", type=float, default=10.0, help="seconds that a step is read, on average")
     parser.add_argument("--no-browser", action="store_true", help="no real browser beside them")
+    parser.add_argument(figures.OPTION, action="store_true", help="for docs/figures.json")
     given = parser.parse_args()
     users = [int(u) for u in load("ml-100k", DATA).user_ids]
     exe = None if given.no_browser else finder.find()

@@ -13,6 +13,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from benchmarks import figures
 from lusifer import prompts
 from lusifer.datasets import load, splits
 from lusifer.runs import population
@@ -38,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--users", type=int, default=96)
     parser.add_argument("--threads", type=int, default=4, help="users at a time, of each worker")
+    parser.add_argument(figures.OPTION, action="store_true", help="for docs/figures.json")
     given = parser.parse_args()
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
@@ -76,6 +78,8 @@ def main() -> None:
             f"{rates[workers]:.1f} calls a second"
         )
     print(f"two workers reach {rates[2] / rates[1]:.2f} times one ({AIM} aimed at)")
+    if given.write_figures:
+        figures.write_figures("ray_workers", {"speedup": f"{rates[2] / rates[1]:.2f}"})
 
 
 if __name__ == "__main__":

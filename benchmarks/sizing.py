@@ -10,6 +10,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from benchmarks import figures
 from lusifer.datasets import load, splits
 from lusifer.llm.batch import DISCOUNT
 from lusifer.runs import population
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--model", default="openai:gpt-4o-mini")
     parser.add_argument("--seconds", type=float, default=2.0, help="of one call")
     parser.add_argument("--workers", type=int, default=32)
+    parser.add_argument(figures.OPTION, action="store_true", help="for docs/figures.json")
     given = parser.parse_args()
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
@@ -42,6 +44,9 @@ def main() -> None:
         f"{given.model}, a user: {calls:.1f} calls, {read:,.0f} tokens in, {written:,.0f} out, "
         + ("price unknown" if dollars is None else f"${dollars:.5f}")
     )
+    if given.write_figures:
+        counted = {"calls": f"{calls:.1f}", "input-tokens": f"{read:,.0f}", "output-tokens": f"{written:,.0f}"}
+        figures.write_figures("sizing", counted)
     print(f"| | built-in, one core | local engine, {given.workers} workers | openai-batch |")
     for name, count in SIZES.items():
         hours = count * calls * given.seconds / given.workers / 3600

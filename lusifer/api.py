@@ -24,7 +24,7 @@ from lusifer.datasets import Dataset, splits
 from lusifer.datasets.item_details import load_details
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import Evaluation, Interval
+from lusifer.evaluation import Evaluation, Figure
 from lusifer.evaluation.run_context import RunContext
 from lusifer.llm.budget import SpendingLimit, operator_budget
 from lusifer.prompts import versions
@@ -147,7 +147,7 @@ class EvaluationResult:
     """
 
     evaluation: Evaluation = field(repr=False)
-    metrics: Mapping[str, Mapping[str, Interval]]
+    metrics: Mapping[str, Mapping[str, Figure]]
     rows: int
     notes: tuple[str, ...] = ()
 

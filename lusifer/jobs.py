@@ -110,6 +110,8 @@ class Jobs:
         """Start work under a key, or return the job that is at it already.
 
         Args:
+            key: what finds it again; one job at a time runs under it.
+            title: what it is called where its progress is shown.
             work: called with the job in a worker thread; its return value is the job's result.
             store: its connection in that thread is closed when the work ends.
         """

@@ -8,9 +8,11 @@ parent alone.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pickle
+import queue
 import subprocess
 import sys
 import threading
@@ -49,7 +51,7 @@ def run(
         env=settings.child_environment(),
     )
     assert child.stdin and child.stdout and child.stderr
-    messages: list[Any] = []
+    messages: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     errors: list[bytes] = []
     readers = [
         threading.Thread(target=_read, args=(child.stdout, messages), daemon=True),
@@ -58,28 +60,24 @@ def run(
     for reader in readers:
         reader.start()
     try:
-        try:
+        with contextlib.suppress(BrokenPipeError):  # the child ended early: what it said tells why
             pickle.dump((work.__module__, work.__qualname__, args), child.stdin)
             child.stdin.close()
-        except BrokenPipeError:
-            pass  # the child ended early: what it said tells why
-        handled = 0
-        while True:
-            alive = readers[0].is_alive()
-            while handled < len(messages):
-                kind, value = messages[handled]
-                handled += 1
-                if kind == "progress":
-                    on_progress(*value)
-                elif kind == "result":
-                    return value
-                else:
-                    raise value
+        kind: str = ""
+        value: Any = None
+        while kind != "end":
+            try:
+                kind, value = messages.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                kind = ""
+            if kind == "progress":
+                on_progress(*value)
+            elif kind == "result":
+                return value
+            elif kind == "error":
+                raise value
             if cancelled():
                 raise CancelledError("Stopped.", "Finished work is saved.")
-            if not alive:
-                break
-            time.sleep(POLL_SECONDS)
     finally:
         child.kill()
         child.wait()
@@ -89,12 +87,13 @@ def run(
     raise RuntimeError(f"A computation ended without a result: {' '.join(last) or 'killed'}")
 
 
-def _read(pipe: BinaryIO, messages: list[Any]) -> None:
-    while True:
-        try:
-            messages.append(pickle.load(pipe))  # noqa: S301 - our own child's words
-        except (EOFError, pickle.UnpicklingError, OSError):
-            return
+def _read(pipe: BinaryIO, messages: queue.SimpleQueue[tuple[str, Any]]) -> None:
+    try:
+        with contextlib.suppress(EOFError, pickle.UnpicklingError, OSError):
+            while True:
+                messages.put(pickle.load(pipe))  # noqa: S301 - our own child's words
+    finally:
+        messages.put(("end", None))
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import pytest
 from lusifer import settings, store
 from lusifer.cli.main import main
 from lusifer.evaluation import fidelity
+from lusifer.simulator.community import preparation
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
 
@@ -464,8 +465,10 @@ def test_own_tables_are_listed_mapped_and_read(data_dir: Path) -> None:
     assert "not a rating scale" in refusal("data", "map", "music", "--scale", "ten")
     assert "no column 'x'" in refusal("data", "map", "music", "--set", "ratings.user=x", "--accept")
     assert answer("data", "list")["waiting"] == ["music"], "a mapping that does not work is not kept"
-    made = answer("data", "map", "music", "--accept", "--scale", "2,10,2", "--title", "My music")
+    names = ("--title", "My music", "--one", "record", "--many", "records")
+    made = answer("data", "map", "music", "--accept", "--scale", "2,10,2", *names)
     assert made["ratings"] == 5 and made["mapping"]["title"] == "My music" and made["report"]
+    assert (made["mapping"]["one"], made["mapping"]["many"]) == ("record", "records")
     info = answer("data", "info", "music")
     assert info["title"] == "My music" and info["scale"] == [2.0, 10.0, 2.0]
 
@@ -522,7 +525,12 @@ def small_world(tmp_path_factory) -> dict[str, str]:
 
 
 def test_every_line_of_the_trust_card_can_be_filled_without_a_browser(small_world, monkeypatch) -> None:
-    monkeypatch.setattr(fidelity, "DRAWS", 30)  # its intervals take most of the time
+    for module, name, smaller in (
+        (fidelity, "DRAWS", 30),
+        (preparation, "FULL_FIT", (12, 8)),
+        (preparation, "FOLD_FIT", (10, 6)),
+    ):
+        monkeypatch.setattr(module, name, smaller)  # what takes most of the time
     data = ("--dataset", str(Path(small_world["LUSIFER_DATA"]) / "small"))
     compared = answer(
         "evaluate", *data, "--predictors", "simulator,bias,fm", "--evidence", "both", "--users", "40", **small_world

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.bias import Bias
+from lusifer.baselines.means import find_rows
 from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
@@ -69,8 +70,8 @@ def _groups(ids: NDArray[Any], others: NDArray[Any], values: NDArray[Any]) -> li
 
 
 def _rows(ids: NDArray[Any], factors: NDArray[Any], requested: NDArray[Any]) -> NDArray[np.float64]:
-    index = np.clip(np.searchsorted(ids, requested), 0, len(ids) - 1)
-    return np.where((ids[index] == requested)[:, None], factors[index], 0.0)
+    rows = find_rows(ids, requested)
+    return np.where((rows < 0)[:, None], 0.0, factors[rows])
 
 
 SPECS = (

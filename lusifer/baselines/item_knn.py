@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Self
 
-import numpy as np
-
-from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
-from lusifer.baselines.surprise_data import SURPRISE, trainset
+from lusifer.baselines.predictor import PredictorSpec
+from lusifer.baselines.surprise_data import SURPRISE, SurprisePredictor, trainset
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
 
 
-class ItemKNN:
+class ItemKNN(SurprisePredictor):
     """The user's ratings of the items most correlated with the one asked for, around the biases.
 
     Shrunk Pearson correlation of what the biases leave. Settings found on u1's training part.
@@ -33,11 +31,6 @@ class ItemKNN:
         )
         on_progress(1, 1)
         return self
-
-    def predict(self, users: Ids, items: Ids) -> Scores:
-        """See `Predictor`."""
-        pairs = zip(users.tolist(), items.tolist(), strict=True)
-        return np.array([self._model.predict(u, i).est for u, i in pairs], dtype=float)
 
 
 SPECS = (

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
+
+
+def find_rows(ids: NDArray[Any], requested: NDArray[Any]) -> NDArray[np.int64]:
+    """Positions of requested ids among ascending unique ones; −1 for an id that is not there."""
+    return pd.Index(ids).get_indexer(pd.Index(requested))
 
 
 class Lookup:
@@ -18,10 +25,8 @@ class Lookup:
         self._ids, self._values, self._default = ids, values, default
 
     def __getitem__(self, requested: Ids) -> Scores:
-        if not len(self._ids):
-            return np.full(len(requested), self._default)
-        index = np.clip(np.searchsorted(self._ids, requested), 0, len(self._ids) - 1)
-        return np.where(self._ids[index] == requested, self._values[index], self._default)
+        rows = find_rows(self._ids, requested)
+        return np.where(rows < 0, self._default, np.append(self._values, self._default)[rows])
 
 
 def group_mean(ids: Ids, values: Scores, damping: float = 0.0) -> tuple[Ids, Scores]:

@@ -9,6 +9,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.bias import Bias
+from lusifer.baselines.means import find_rows
 from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
@@ -59,8 +60,8 @@ class NCF:
         """One-hot user and item; an id never seen has no column (n × users + items)."""
         rows, columns, start = [], [], 0
         for ids, requested in ((self.user_ids, users), (self.item_ids, items)):
-            index = np.clip(np.searchsorted(ids, requested), 0, len(ids) - 1)
-            known = np.flatnonzero(ids[index] == requested)
+            index = find_rows(ids, requested)
+            known = np.flatnonzero(index >= 0)
             rows.append(known)
             columns.append(index[known] + start)
             start += len(ids)

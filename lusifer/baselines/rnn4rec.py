@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lusifer.baselines.als import ALS
+from lusifer.baselines.means import find_rows
 from lusifer.baselines.predictor import Ids, PredictorSpec, Scores
 from lusifer.datasets import RatingScale, RatingTable
 from lusifer.progress import Progress, ignore_progress
@@ -198,9 +199,8 @@ class RNN4Rec:
 
     def predict(self, users: Ids, items: Ids) -> Scores:
         """See `Predictor`."""
-        index = np.clip(np.searchsorted(self.user_ids, users), 0, len(self.user_ids) - 1)
-        known = (self.user_ids[index] == users)[:, None]
-        user = np.where(known, self.users[index], self.unknown)
+        rows = find_rows(self.user_ids, users)
+        user = np.where((rows < 0)[:, None], self.unknown, self.users[rows])
         return self.als.bias.predict(users, items) + (user * self._outputs(items)).sum(axis=1)
 
 

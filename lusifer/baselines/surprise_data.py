@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lusifer.baselines.libraries import Library
+from lusifer.baselines.predictor import Ids, Scores
 from lusifer.datasets import RatingScale, RatingTable
 
 SURPRISE = Library(
@@ -15,6 +16,17 @@ SURPRISE = Library(
     "Item kNN and SVD++",
     "It has no ready-made build for Macs with an Intel processor.",
 )
+
+
+class SurprisePredictor:
+    """Predicts by a fitted model of the library, pair by pair: it takes no arrays."""
+
+    _model: Any
+
+    def predict(self, users: Ids, items: Ids) -> Scores:
+        """See `Predictor`."""
+        pairs = zip(users.tolist(), items.tolist(), strict=True)
+        return np.array([self._model.predict(u, i).est for u, i in pairs], dtype=float)
 
 
 def trainset(train: RatingTable, scale: RatingScale, seed: int) -> Any:

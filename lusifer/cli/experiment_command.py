@@ -14,27 +14,14 @@ from lusifer.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from lusifer.evaluation import RunContext
-    from lusifer.runs.experiment import ExperimentSpec
+    from lusifer.runs.experiment import ExperimentRequest
     from lusifer.simulator import UserModelConfig
-
-STORED_NAMES = {
-    "batch-size": "batches",
-    "cold-start": "cold",
-    "taste-shift": "shift",
-    "rating-order": "order",
-    "repeatability": "repeat",
-    "ablation": "ablation",
-    "contamination": "contamination",
-    "closed-loop": "loop",
-}
-"""The names on the command line, and those that runs are stored under, which are accepted too."""
-NAMES = tuple(STORED_NAMES.values())
 
 
 def register(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command."""
     command = commands.add_parser("experiment", help="run an experiment about a simulator")
-    command.add_argument("name", metavar="NAME", type=_stored_name, help=f"{', '.join(STORED_NAMES)} or all")
+    command.add_argument("name", metavar="NAME", type=_stored_name, help="an experiment, all, or list to see them")
     common_options.add_data_options(command)
     add_model_options(command)
     add_sample_options(command)
@@ -44,7 +31,7 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
         action="append",
         default=[],
         metavar="NAME=N",
-        help="draws=N (repeatability), rounds=N (closed-loop), apart=1 (cold-start: fit each length separately)",
+        help="a setting of an experiment, see: experiment list",
     )
     command.add_argument("--resume", metavar="RUN", help="resume a stopped run")
     add_price_options(command)
@@ -53,21 +40,41 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def _stored_name(name: str) -> str:
-    if name not in {*STORED_NAMES, *NAMES, "all"}:
-        raise argparse.ArgumentTypeError(f"invalid choice: {name!r} (choose from {', '.join(STORED_NAMES)}, all)")
-    return STORED_NAMES.get(name, name)
+    """The name that an experiment's runs are stored under; read when one is named, since importing them takes a second."""
+    from lusifer.evaluation.experiments import EXPERIMENTS, find
+
+    try:
+        return name if name in {"all", "list"} else find(name).name
+    except InvalidInputError:
+        known = ", ".join(e.command_name for e in EXPERIMENTS.values())
+        raise argparse.ArgumentTypeError(f"invalid choice: {name!r} (choose from {known}, all, list)") from None
+
+
+def _list_experiments(*, printed: bool) -> dict[str, Any]:
+    from lusifer.evaluation.experiments import EXPERIMENTS
+
+    for spec in EXPERIMENTS.values() if printed else ():
+        print(f"{spec.command_name}: {spec.question}")
+        for key, option in spec.options.items():
+            print(f"  --option {key}={option.default}  {option.title} ({option.lowest} to {option.highest})")
+    return {
+        "experiments": [
+            {"name": s.command_name, "title": s.title, "question": s.question, "options": sorted(s.options)}
+            for s in EXPERIMENTS.values()
+        ]
+    }
 
 
 def _parse_experiment_options(texts: list[str], names: list[str]) -> dict[str, int]:
     from lusifer.evaluation.experiments import find
 
-    known = {k: (low, high) for n in names for k, (_, _, low, high) in find(n).options.items()}
+    known = {k: option for n in names for k, option in find(n).options.items()}
     values = {}
     for text in texts:
         name, _, value = text.partition("=")
         if name not in known:
             raise InvalidInputError(f"There is no option {name!r} here.", f"Known: {', '.join(known) or 'none'}.")
-        low, high = known[name]
+        low, high = known[name].lowest, known[name].highest
         if not value.isdigit() or not low <= int(value) <= high:
             raise InvalidInputError(f"{name} can't be {value!r}.", f"Give {low} to {high}.")
         values[name] = int(value)
@@ -75,13 +82,15 @@ def _parse_experiment_options(texts: list[str], names: list[str]) -> dict[str, i
 
 
 def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
-    from lusifer.evaluation.experiments import find
-    from lusifer.runs.experiment import ExperimentSpec
+    from lusifer.evaluation.experiments import EXPERIMENTS, find
+    from lusifer.runs.experiment import ExperimentRequest
     from lusifer.simulator import community
     from lusifer.store import Store
 
+    if options.name == "list":
+        return _list_experiments(printed=not options.json)
     store = Store(settings.database_path())
-    names = list(NAMES) if options.name == "all" else [options.name]
+    names = list(EXPERIMENTS) if options.name == "all" else [options.name]
     values = _parse_experiment_options(options.option, names)
     stopped = _restore(options, store) if options.resume else None
     dataset, split = common_options.load_data(options, store)
@@ -95,10 +104,10 @@ def _run_experiment(options: argparse.Namespace) -> dict[str, Any]:
     results = []
     for name in names:
         evidence = None
-        if name == "ablation" and community.is_cached(dataset, split, folder, seed=0):
+        if find(name).uses_evidence and community.is_cached(dataset, split, folder, seed=0):
             evidence = community.with_factorization(dataset, split, folder)
         prompts = options.prompts if common_options.is_paid(options) else ""
-        spec = ExperimentSpec(find(name), tuple(users), options.user_group, values, evidence, prompts)
+        spec = ExperimentRequest(find(name), tuple(users), options.user_group, values, evidence, prompts)
         try:
             results.append(_price_and_run(options, ctx, config, spec))
         except InvalidInputError as error:
@@ -124,7 +133,7 @@ def _restore(options: argparse.Namespace, store: Any) -> dict[str, Any]:
 
 
 def _price_and_run(
-    options: argparse.Namespace, ctx: RunContext, config: UserModelConfig, spec: ExperimentSpec
+    options: argparse.Namespace, ctx: RunContext, config: UserModelConfig, spec: ExperimentRequest
 ) -> dict[str, Any]:
     """One experiment, or its price alone."""
     from lusifer.runs.experiment import run_experiment

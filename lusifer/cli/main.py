@@ -73,9 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     for leaf in leaves:
         if not leaf.get_default("no_json"):
             leaf.add_argument("--json", action="store_true", help="print only JSON to stdout")
-            leaf.add_argument(
-                "-v", "--verbose", action="store_true", help="log retries, repairs and fallbacks to stderr"
-            )
+        leaf.add_argument("-v", "--verbose", action="store_true", help="log retries, repairs and fallbacks to stderr")
         folders_command.add_option(leaf)
     return parser
 

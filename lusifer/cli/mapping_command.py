@@ -81,9 +81,8 @@ def _run_map(options: argparse.Namespace) -> dict[str, Any]:
         recipe = custom_tables.propose_mapping(folder)  # the mapping that is there can't be read: here it is made anew
     role_changes = dict(x.partition("=")[::2] for x in options.set)
     recipe = custom_tables.with_columns(recipe, role_changes)
-    for name in ("title", "one", "many", "unit"):
-        if getattr(options, name):
-            recipe = replace(recipe, **{name: getattr(options, name)})
+    texts = {"title": options.title, "singular": options.one, "plural": options.many, "unit": options.unit}
+    recipe = replace(recipe, **{name: text for name, text in texts.items() if text})
     if options.scale:
         try:
             low, high, step = (float(x) for x in options.scale.split(","))

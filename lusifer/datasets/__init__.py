@@ -6,8 +6,8 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,11 +154,12 @@ def load(
         )
     path_hash = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     key = name if in_data_folder else f"{folder.name}-{path_hash}"
-    kind, mapping, files = _files(folder, name)
+    files, read = _find_source(folder, name)
     cached = columnar_cache.load(root / ".prepared" / key, files)
     if cached is None:
+        report = DataQualityReport()
         try:
-            parsed, meta = _parse(folder, kind, mapping, on_progress, cancelled)
+            parsed = read(report, on_progress=on_progress, cancelled=cancelled)
         except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
             raise DatasetError(
                 f"{folder} can't be read ({type(error).__name__}: {str(error)[:150]}).",
@@ -168,10 +169,8 @@ def load(
             check_complete(parsed, spec, folder)
         on_progress(0, 0, "Counting.")
         stats = columnar_cache.compute_statistics(parsed)
-        meta |= {
-            "files": columnar_cache.fingerprint(files),
-            "hash": columnar_cache.content_hash(parsed),
-        }
+        source = {"files": columnar_cache.fingerprint(files), "hash": columnar_cache.content_hash(parsed)}
+        meta = {**parsed.meta, "report": report.to_json(), **source}
         columnar_cache.save(root / ".prepared" / key, parsed, stats, meta)
         cached = parsed, stats, meta
     parsed, (user_stats, item_stats), meta = cached
@@ -205,8 +204,8 @@ def is_prepared(name: str, data_dir: Path | None = None) -> bool:
     """
     root = data_dir or settings.data_dir()
     try:
-        _, _, files = _files(root / name, name)
-        return columnar_cache.is_current(root / ".prepared" / name, files)
+        files, _ = _find_source(root / name, name)
+        return columnar_cache.read_meta(root / ".prepared" / name, files) is not None
     except (DatasetError, OSError):
         return True
 
@@ -219,59 +218,27 @@ def _item_texts(items: pd.DataFrame) -> dict[int, Details]:
     return {int(i): Details(overview=str(t)) for i, t in pairs if t}
 
 
-def _files(folder: Path, name: str) -> tuple[str, custom_tables.TableMapping | None, list[Path]]:
-    """What a folder holds, how its own tables are read, and the files behind it.
+def _find_source(folder: Path, name: str) -> tuple[list[Path], Callable[..., movielens.Parsed]]:
+    """The files of a folder, and what reads them: called with a report, ``on_progress`` and ``cancelled``.
 
     Raises:
         DatasetError: nothing that can be loaded, or nobody has said how its tables are to be read.
     """
     kind = detect_kind(folder)
-    mapping = custom_tables.load_mapping(folder)
     if kind == "own":
-        mapping = mapping or custom_tables.propose_mapping(folder)  # RecBole's files say what their columns are
-        mapping_files = [folder / custom_tables.MAPPING_FILE] if (folder / custom_tables.MAPPING_FILE).is_file() else []
-        return kind, mapping, [*(folder / f for f in mapping.files), *mapping_files]
-    if kind == "release":
-        release = releases.detect_release(folder)
-        assert release is not None
-        return kind, None, release.files
+        accepted = folder / custom_tables.MAPPING_FILE
+        # RecBole's files say what their columns are.
+        mapping = custom_tables.load_mapping(folder) or custom_tables.propose_mapping(folder)
+        files = [*(folder / f for f in mapping.files), *([accepted] if accepted.is_file() else [])]
+        return files, partial(custom_tables.read_tables, folder, mapping)
+    if kind == "release" and (release := releases.detect_release(folder)) is not None:
+        return release.files, partial(releases.read, folder, release)
     if kind is None and custom_tables.list_tables(folder):
         raise DatasetError(
             f"{folder} holds tables whose columns have not been mapped yet.",
             f"Check the suggested mapping and accept it: {settings.command_name()} data map {name}",
         )
-    return "100k", None, movielens.source_files(folder)
-
-
-def _parse(
-    folder: Path,
-    kind: str,
-    mapping: custom_tables.TableMapping | None,
-    on_progress: Progress,
-    cancelled: Callable[[], bool],
-) -> tuple[movielens.Parsed, dict[str, Any]]:
-    report = DataQualityReport()
-    if kind == "own":
-        assert mapping is not None
-        users, items, ratings, scale = custom_tables.read_tables(
-            folder, mapping, report, on_progress=on_progress, cancelled=cancelled
-        )
-        meta = {
-            "title": mapping.title,
-            "one": mapping.singular,
-            "many": mapping.plural,
-            "scale": [scale.lowest, scale.highest, scale.step],
-        }
-    elif kind == "release":
-        release = releases.detect_release(folder)
-        assert release is not None
-        users, items, ratings, title = releases.read(
-            folder, release, report, on_progress=on_progress, cancelled=cancelled
-        )
-        meta = {"title": title}
-    else:
-        return movielens.read(folder), {}
-    return movielens.Parsed(users, items, ratings), {**meta, "report": report.to_json()}
+    return movielens.source_files(folder), lambda *_, **__: movielens.read(folder)
 
 
 def _movielens_scale(ratings: RatingTable) -> RatingScale:

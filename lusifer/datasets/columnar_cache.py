@@ -236,29 +236,31 @@ def replace_file(new: Path, old: Path, attempts: int = 10) -> None:
             time.sleep(0.02 * (attempt + 1))
 
 
-def is_current(folder: Path, files: Sequence[Path]) -> bool:
-    """Whether there is a columnar copy of these source files."""
+def read_meta(folder: Path, files: Sequence[Path]) -> dict[str, Any] | None:
+    """What is known of the columnar copy, or ``None`` if there is none that fits these source files."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        return bool(meta.get("version") == VERSION and meta.get("files") == fingerprint(files))
-    except (OSError, ValueError):
-        return False
+        is_current = meta.get("version") == VERSION and meta.get("files") == fingerprint(files)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return meta if is_current else None
 
 
 def load(
     folder: Path, files: Sequence[Path]
 ) -> tuple[Parsed, tuple[pd.DataFrame, pd.DataFrame], dict[str, Any]] | None:
     """The columnar copy, or ``None`` if there is none that fits these source files."""
+    meta = read_meta(folder, files)
+    if meta is None:
+        return None
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        if meta.get("version") != VERSION or meta.get("files") != fingerprint(files):
-            return None
         stamp = meta["stamp"]
         with pa.memory_map(str(folder / f"ratings-{stamp}.arrow")) as source:
             table = pa.ipc.open_file(source).read_all()
         columns = [table[n].chunk(0).to_numpy(zero_copy_only=True) for n in table.column_names]
         frames = [pq.read_table(folder / f"{name}-{stamp}.parquet").to_pandas() for name in TABLES]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        log.info("The prepared copy in %s can't be used (%s); the files are read anew.", folder, type(error).__name__)
         return None
     users, items, user_stats, item_stats = frames
     items["genres"] = [tuple(g) for g in items["genres"]]

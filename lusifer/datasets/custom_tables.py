@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lusifer.datasets.data_quality import DataQualityReport
-from lusifer.datasets.dataset import RatingScale, RatingTable
+from lusifer.datasets.dataset import RatingScale
 from lusifer.datasets.entity_frames import (
     ItemRow,
     UserRow,
@@ -27,6 +27,7 @@ from lusifer.datasets.entity_frames import (
 )
 from lusifer.datasets.ingest import IdEncoder, RatingColumns, read_ratings, scale_of
 from lusifer.datasets.mapping_proposal import guess_time_unit, list_tables, preview_columns, propose_mapping
+from lusifer.datasets.movielens import Parsed
 from lusifer.datasets.table_mapping import (
     MAPPING_FILE,
     ROLES,
@@ -65,12 +66,12 @@ def read_tables(
     *,
     on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, RatingScale]:
-    """Users, items, ratings and scale by a recipe.
+) -> Parsed:
+    """Users, items and ratings by a mapping, with the title, item nouns and scale.
 
     Raises:
         DatasetError: a table can't be read, lacks a column, or no scale can be told.
-        InvalidInputError: the recipe is none.
+        InvalidInputError: the mapping is none.
         CancelledError: ``cancelled`` said so.
     """
     check_mapping(mapping)
@@ -106,7 +107,9 @@ def read_tables(
             frame["external_id"] = [ids.names.get(int(i), "") for i in frame.index]
     if "text" in item_table:
         item_table["text"] = item_table["text"].fillna("")
-    return user_table, item_table, ratings, scale
+    nouns = {"one": mapping.singular, "many": mapping.plural}
+    meta = {"title": mapping.title, **nouns, "scale": [scale.lowest, scale.highest, scale.step]}
+    return Parsed(user_table, item_table, ratings, meta)
 
 
 def _rows(path: Path, columns: Mapping[str, str], report: DataQualityReport) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -222,13 +223,7 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
             pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float
         )
     except pa.ArrowInvalid:
-        numbers = np.full(len(texts), np.nan)
-        for index, text in enumerate(texts.to_pylist()):
-            try:
-                numbers[index] = float(text)
-            except (TypeError, ValueError):
-                continue
-        return numbers
+        return np.asarray(pd.to_numeric(texts.to_pandas(), errors="coerce"), dtype=float)
 
 
 def _times(column: pa.ChunkedArray, unit: str) -> NDArray[np.float64]:
@@ -236,8 +231,6 @@ def _times(column: pa.ChunkedArray, unit: str) -> NDArray[np.float64]:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         stamps = column.cast(pa.timestamp("ns")).to_numpy().astype("datetime64[ns]")
     elif unit == "date":
-        import pandas as pd
-
         texts = column.cast(pa.string()).to_pandas()
         stamps = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None).to_numpy()
     else:

@@ -124,8 +124,8 @@ def _row(
     try:
         details = Details(
             tmdb_id=_integer(row.get("tmdb_id")) or _integer(row.get("id")),
-            overview=_text(row.get("overview")),
-            tagline=_text(row.get("tagline")),
+            overview=clean_text(row.get("overview")),
+            tagline=clean_text(row.get("tagline")),
             keywords=_names(row.get("keywords")),
             directors=_names(row.get("directors") or row.get("director")) or _crew(row.get("crew")),
             cast=_names(row.get("cast"))[:CAST],
@@ -138,7 +138,12 @@ def _row(
         report.empty += 1
         return None
     confidence = _float(row.get("confidence"))
-    return item_id, to_json(details), _text(row.get("source")) or "import", 1.0 if confidence is None else confidence
+    return (
+        item_id,
+        to_json(details),
+        clean_text(row.get("source")) or "import",
+        1.0 if confidence is None else confidence,
+    )
 
 
 def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
@@ -197,20 +202,21 @@ def _cell(names: Iterable[str]) -> str:
     return repr(list(names)) if names else ""
 
 
-def _text(value: Any) -> str:
+def clean_text(value: Any) -> str:
+    """A cell's text with single spaces; empty for what says that there is none."""
     text = " ".join(str(value or "").split())
     return "" if text.lower() in {"nan", "none"} else text
 
 
 def _poster(value: Any) -> str:
     """A poster's path; anything else than TMDB's own form is no poster."""
-    text = _text(value)
+    text = clean_text(value)
     return text if re.fullmatch(r"/[\w.-]{4,80}\.(jpg|png|svg|webp)", text) else ""
 
 
 def _names(value: Any) -> tuple[str, ...]:
     """Names of a nested cell: a list of words or of tables with ``name``; or words with commas."""
-    text = _text(value)
+    text = clean_text(value)
     if not text:
         return ()
     if text[0] not in "[{(":
@@ -219,13 +225,13 @@ def _names(value: Any) -> tuple[str, ...]:
     if isinstance(entries, dict):
         entries = entries.get("keywords") or entries.get("results") or entries.get("cast") or [entries]
     words = (x.get("name", "") if isinstance(x, dict) else str(x) for x in entries)
-    return tuple(_text(w) for w in words if _text(w))
+    return tuple(clean_text(w) for w in words if clean_text(w))
 
 
 def _crew(value: Any) -> tuple[str, ...]:
-    text = _text(value)
+    text = clean_text(value)
     crew = ast.literal_eval(text) if text.startswith("[") else []
-    return tuple(_text(x["name"]) for x in crew if isinstance(x, dict) and x.get("job") == "Director")
+    return tuple(clean_text(x["name"]) for x in crew if isinstance(x, dict) and x.get("job") == "Director")
 
 
 def _integer(value: Any) -> int | None:

@@ -7,8 +7,10 @@ and line.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,11 +51,15 @@ RATING_COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a reader found: users and items as frames, ratings in order."""
+    """What a reader found: users and items as frames, ratings in order.
+
+    ``meta`` holds what else it can tell: ``title``, ``one`` and ``many`` (item nouns), ``scale``.
+    """
 
     users: pd.DataFrame
     items: pd.DataFrame
     ratings: RatingTable
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 def layout_of(folder: Path) -> str | None:

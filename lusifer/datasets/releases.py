@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lusifer.datasets.data_quality import DataQualityReport
-from lusifer.datasets.dataset import RatingScale, RatingTable
+from lusifer.datasets.dataset import RatingScale
 from lusifer.datasets.entity_frames import (
     ItemRow,
     UserRow,
@@ -25,6 +25,7 @@ from lusifer.datasets.entity_frames import (
     with_unknown_users,
 )
 from lusifer.datasets.ingest import IdEncoder, RatingColumns, read_ratings
+from lusifer.datasets.movielens import Parsed
 from lusifer.datasets.table_reader import Source, encoding_of
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
@@ -126,7 +127,7 @@ def read(
     *,
     on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[pd.DataFrame, pd.DataFrame, RatingTable, str]:
+) -> Parsed:
     """Users, items and ratings of a release, and its title.
 
     Raises:
@@ -152,7 +153,7 @@ def read(
     users = _users(release.users, report) if release.users else unknown_users(ratings.user_ids)
     users = with_unknown_users(users, ratings.user_ids, report)
     title = RELEASES.get((len(ratings.user_ids), len(ratings)), folder.name)
-    return users, items, ratings, title
+    return Parsed(users, items, ratings, {"title": title})
 
 
 def _is_id(text: str) -> bool:

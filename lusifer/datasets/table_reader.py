@@ -6,6 +6,7 @@ file is never in memory.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -63,30 +64,21 @@ class _Translated(io.RawIOBase):
 
 
 def encoding_of(path: Path, report: DataQualityReport | None = None) -> str:
-    """``utf-8``, or ``latin-1`` where the file is not UTF-8 (looked at as a whole, in blocks)."""
-    import codecs
+    """``utf-8``, or ``latin-1`` where the file is not UTF-8.
 
+    The whole file is looked at, in blocks, and a report takes note; without one the first block is enough for a guess.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         try:
-            while block := file.read(BLOCK):
+            while block := file.read(BLOCK if report is not None else 1 << 16):
                 decoder.decode(block)
+                if report is None:
+                    return "utf-8"
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             if report is not None:
                 report.add("encoding", 1, path.name)
-            return "latin-1"
-    return "utf-8"
-
-
-def _encoding_at_first(path: Path) -> str:
-    """The encoding as the first block tells it: enough for a guess."""
-    import codecs
-
-    with path.open("rb") as file:
-        try:
-            codecs.getincrementaldecoder("utf-8")().decode(file.read(1 << 16))
-        except UnicodeDecodeError:
             return "latin-1"
     return "utf-8"
 
@@ -104,7 +96,7 @@ def source_of(path: Path, report: DataQualityReport | None = None) -> Source:
         return Source(path)
     if ending not in {".csv", ".tsv", ".dat", ".txt"}:
         raise DatasetError(f"{path.name} is not a supported table.", "Give CSV, TSV, Parquet or JSON lines.")
-    encoding = encoding_of(path, report) if report is not None else _encoding_at_first(path)
+    encoding = encoding_of(path, report)
     with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
         first = file.readline()
     counts = {s: first.count(s) for s in ("\t", ";", "|", ",")}

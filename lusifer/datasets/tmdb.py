@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lusifer.datasets.dataset import Dataset, Details, Item
-from lusifer.datasets.item_details import CAST, normalized_title, to_json
+from lusifer.datasets.item_details import CAST, clean_text, normalized_title, to_json
 from lusifer.errors import CancelledError, DatasetError
 from lusifer.progress import Progress, ignore_progress
 from lusifer.store import Store
@@ -125,12 +125,12 @@ class Client:
         words = data.get("keywords") or {}
         return Details(
             tmdb_id=int(data["id"]),
-            overview=_text(data.get("overview")),
-            tagline=_text(data.get("tagline")),
+            overview=clean_text(data.get("overview")),
+            tagline=clean_text(data.get("tagline")),
             keywords=_names(words.get("keywords")),
             directors=_names(c for c in credits.get("crew") or () if c.get("job") == "Director"),
             cast=_names(credits.get("cast"))[:CAST],
-            poster=_text(data.get("poster_path")),
+            poster=clean_text(data.get("poster_path")),
         )
 
     def search(self, item: Item) -> tuple[int | None, float]:
@@ -239,9 +239,5 @@ def _seconds(text: str | None) -> float:
         return 5.0
 
 
-def _text(value: Any) -> str:
-    return " ".join(str(value or "").split())
-
-
 def _names(entries: Any) -> tuple[str, ...]:
-    return tuple(_text(e.get("name")) for e in entries or () if _text(e.get("name")))
+    return tuple(filter(None, (clean_text(e.get("name")) for e in entries or ())))

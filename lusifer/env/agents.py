@@ -203,7 +203,8 @@ class _LinearBandit:
 
 class LinUCB(_LinearBandit):
     """Linear rewards with an upper confidence bound (Li et al. 2010, arXiv 1003.0146, algorithm 1, with one
-    set of weights for all items)."""
+    set of weights for all items).
+    """
 
     name = "linucb"
 
@@ -221,7 +222,8 @@ class LinUCB(_LinearBandit):
 
 class ThompsonSampling(_LinearBandit):
     """Linear rewards, weights drawn from their posterior at each turn (Agrawal and Goyal 2013, arXiv
-    1209.3352)."""
+    1209.3352).
+    """
 
     name = "thompson"
 

@@ -29,6 +29,7 @@ from lusifer.env.agents import Agent, PopularityAgent, PredictorAgent, RandomAge
 from lusifer.env.movielens_env import MovieLensEnv
 from lusifer.env.world import World
 from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.evaluation.bootstrap import Figure, resample
 from lusifer.progress import Progress, ignore_progress
 
 SHARES = (0.05, 0.25, 1.0)
@@ -82,7 +83,8 @@ ScoreFunction = Callable[[int, NDArray[np.int64]], NDArray[Any]]
 
 def ranking_gain(world: World, scores: ScoreFunction, users: Sequence[int]) -> NDArray[np.float64]:
     """By user, what choosing by scores gains among their test items: of the third with the highest scores the mean
-    less that of all; in real ratings, and in the ratings that the environment expects (users × 2)."""
+    less that of all; in real ratings, and in the ratings that the environment expects (users × 2).
+    """
     gains = []
     for user in users:
         rows = world.split.test.of_user(user)
@@ -170,7 +172,6 @@ def _compute_agreement(
         held: variants × users × (real, environment).
         played: variants × seeds.
     """
-
     from scipy import stats  # half a second, which nobody else should wait for
 
     def tau(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -180,21 +181,21 @@ def _compute_agreement(
     taus: dict[str, list[float]] = {"tau": [], "tau_episodes": []}
     means: dict[str, list[NDArray[Any]]] = {"held_out": [], "same_choices": [], "environment": []}
     for _ in range(BOOTSTRAP_DRAWS):
-        both = gains[:, rng.integers(gains.shape[1], size=gains.shape[1])].mean(axis=1)
-        whole = rewards[:, rng.integers(rewards.shape[1], size=rewards.shape[1])].mean(axis=1)
+        both = gains[:, resample(gains.shape[1], rng)].mean(axis=1)
+        whole = rewards[:, resample(rewards.shape[1], rng)].mean(axis=1)
         for column, values in zip(means, (both[:, 0], both[:, 1], whole), strict=True):
             means[column].append(values)
-        sample = rng.integers(len(names), size=len(names))
+        sample = resample(len(names), rng)
         taus["tau"].append(tau(both[sample, 0], both[sample, 1]))
         taus["tau_episodes"].append(tau(both[sample, 0], whole[sample]))
     frame = pd.DataFrame({"agent": names})
     average = gains.mean(axis=1)
     for column, values in zip(means, (average[:, 0], average[:, 1], rewards.mean(axis=1)), strict=True):
         frame[column] = values
-        frame[f"{column}_low"], frame[f"{column}_high"] = np.percentile(np.stack(means[column]), [2.5, 97.5], axis=0)
+        drawn = [Figure(*pair) for pair in zip(values, np.stack(means[column]).T, strict=True)]
+        frame[f"{column}_low"], frame[f"{column}_high"] = [f.low for f in drawn], [f.high for f in drawn]
     result: dict[str, Any] = {"variants": len(names), "users": users}
     for name, column in (("tau", "same_choices"), ("tau_episodes", "environment")):
-        low, high = np.nanpercentile(taus[name], [2.5, 97.5])
         value = tau(frame["held_out"].to_numpy(), frame[column].to_numpy())
-        result[name] = [value, float(low), float(high)]
+        result[name] = Figure(value, np.array(taus[name])).json
     return result, frame

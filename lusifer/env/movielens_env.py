@@ -13,14 +13,16 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from lusifer.env import choice_model, rewards
+from lusifer.env.episode_cost import estimate_episodes
 from lusifer.env.world import EMBEDDING_LENGTH, World, load_world
 from lusifer.errors import InvalidInputError
 from lusifer.llm.embeddings import Embedder
 from lusifer.simulator import BUILTIN, UserModel
-from lusifer.simulator.estimate import PROFILE, Estimate, estimate_questions, estimate_rating, estimate_update
+from lusifer.simulator.builtin import StatisticalUserModel
+from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.evolution import initial_context
-from lusifer.simulator.statistical import StatisticalUserModel
-from lusifer.simulator.types import Bullet, Context, Profile, Rated, Update
+from lusifer.simulator.types import Context, Rated, Update
+from lusifer.store import Store
 
 RECENT = 10
 """Newest items and ratings that an observation holds."""
@@ -93,7 +95,7 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
                 "model=lusifer.simulator.UserModelConfig(SPEC, budget=...).build(Store(...)).",
             )
         self.model: UserModel = StatisticalUserModel() if isinstance(model, str) else model
-        self.builtin = isinstance(self.model, StatisticalUserModel)
+        self.builtin = not self.model.asks_a_model
         env_world = self.world
         self.users = np.asarray(env_world.users if users is None else sorted(users), dtype=np.int64)
         strangers = np.setdiff1d(self.users, env_world.users)
@@ -389,32 +391,8 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
                 setattr(self, self.STATE[key], copy.deepcopy(value))
         self.np_random.bit_generator.state = copy.deepcopy(state["rng"])
 
-    def estimate(self, user: int, store: Any = None, *, steps: int | None = None, episodes: int = 1) -> Estimate:
-        """What episodes with this user cost at most: the first profiles, their rewritings, every slate.
-
-        Args:
-            steps: interactions over all episodes; none: one episode's length.
-        """
-        steps = self.length if steps is None else steps
-        profiles = episodes + steps // self.evolve_every
-        embedded = Estimate(dollars=0.0)
-        if self.embedder is not None:
-            question = self.embedder.question("x" * PROFILE)
-            embedded = estimate_questions(self.embedder.spec, store, [(question, 0)] * profiles)
-        if self.builtin:
-            return embedded
-        _, context = self.world.start(user)
-        first = initial_context(self.world.dataset, self.world.split, user).with_batch(context.seen)
-        filled = replace(context, profile=Profile(context.profile.about, (Bullet("x" * PROFILE),)))
-        items = self.world.dataset.items_of(self.world.item_ids[: self.slate])
-        total = embedded + estimate_update(self.model, store, first)
-        again = estimate_update(self.model, None, first)
-        for _ in range(episodes - 1):
-            total += again
-        one_rewrite = estimate_update(self.model, None, filled.with_batch(context.seen[: self.evolve_every]))
-        for _ in range(steps // self.evolve_every):
-            total += one_rewrite
-        rating = estimate_rating(self.model, None, filled, items)
-        for _ in range(steps):
-            total += rating
-        return total
+    def estimate(
+        self, user: int, store: Store | None = None, *, steps: int | None = None, episodes: int = 1
+    ) -> Estimate:
+        """What episodes with this user cost at most, see `lusifer.env.episode_cost.estimate_episodes`."""
+        return estimate_episodes(self, user, store, steps=steps, episodes=episodes)

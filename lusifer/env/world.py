@@ -19,14 +19,13 @@ from lusifer import datasets, settings
 from lusifer.datasets import Dataset, RatingTable, splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation.simulation import Answers, collect_forecasts, fit_calibrator, newest_ratings
 from lusifer.simulator import Step, evolve, make_evolution_spec
 from lusifer.simulator import community as communities
-from lusifer.simulator.calibration import Calibrator
+from lusifer.simulator.builtin import StatisticalUserModel
+from lusifer.simulator.calibration import Answers, Calibrator, collect_forecasts, fit_calibrator, newest_ratings
 from lusifer.simulator.community import Columns, Community
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.run_context import RunContext
-from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.taste import TasteModel, features, level, user_mean
 from lusifer.simulator.types import Context
 
@@ -86,7 +85,8 @@ class World:
 
     def expected_ratings(self, context: Context) -> Floats:
         """The built-in's expected rating of every movie: what `StatisticalUserModel.rate` says, as one
-        product."""
+        product.
+        """
         column, table = self._aspects
         effects = np.zeros(len(column))
         model = TasteModel.fit(context.seen, user_mean(context.seen, context.usual_rating, 2.0))
@@ -147,7 +147,8 @@ class World:
 
     def embed(self, text: str) -> NDArray[np.float32]:
         """A profile as `EMBEDDING` numbers of length one: TF-IDF and its strongest directions, learned on
-        real users' profiles."""
+        real users' profiles.
+        """
         vectoriser, svd, words = self._embedding
         # What the two would do, without their checks of shapes and types, which take ten times as long.
         counts = Counter(words(text))

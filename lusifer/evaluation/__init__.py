@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lusifer.evaluation.bootstrap import Figure
 from lusifer.evaluation.evaluator import (
     CALIBRATED,
     SIMULATOR,
@@ -14,8 +15,9 @@ from lusifer.evaluation.evaluator import (
     predict_baseline,
     sample_users,
 )
-from lusifer.evaluation.metrics import METRICS, Interval, intervals, rmse_difference, scores
-from lusifer.evaluation.simulation import Forecasts, SimulationResult, collect_forecasts, simulate
+from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference, scores
+from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.simulator.calibration import Forecasts, collect_forecasts
 from lusifer.simulator.run_context import RunContext
 
 __all__ = [
@@ -25,8 +27,8 @@ __all__ = [
     "WITH_EVIDENCE",
     "Calibration",
     "Evaluation",
+    "Figure",
     "Forecasts",
-    "Interval",
     "Prediction",
     "RunContext",
     "SimulationResult",

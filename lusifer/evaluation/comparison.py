@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from lusifer.datasets import Dataset, RatingScale
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.audit import Audit, audit
+from lusifer.evaluation.bootstrap import Bootstrap, plain
 from lusifer.evaluation.evaluator import CALIBRATED, SIMULATOR, WITH_EVIDENCE, Evaluation
-from lusifer.evaluation.experiments.base import Bootstrap
 from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference
 from lusifer.simulator import BUILTIN
 from lusifer.simulator.calibration import PARTS
@@ -59,7 +59,7 @@ def trust_figures(
     """Of the simulator alone: faithfulness, and the share of ratings that it failed to give; value, low, high."""
     if SIMULATOR not in evaluation.simulations:
         return {}
-    boot = Bootstrap(evaluation.test.user_ids, seed)
+    boot = Bootstrap(evaluation.test.user_ids, (seed, 606))
     checked = by_user.get(SIMULATOR, {})
     users = np.array(list(checked), dtype=np.int64)
     supported = np.array([a.count("borne out") for a in checked.values()], dtype=float)
@@ -104,14 +104,14 @@ def differences(evaluation: Evaluation, seed: int) -> dict[str, list[float | Non
     result = {}
     for name, other in evaluation.predictions.items():
         if name != simulator_name:
-            d = rmse_difference(users, values, other.values[mask], true, seed=seed)
-            result[name] = [plain(x) for x in (d.value, d.low, d.high)]
+            result[name] = rmse_difference(users, values, other.values[mask], true, seed=seed).json
     return result
 
 
 def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
     """RMSE of the calibrated simulator minus that of the same stack without the model's term, in pairs, and
-    the partial correlation that the forecasts showed. Below zero, the model's term helps."""
+    the partial correlation that the forecasts showed. Below zero, the model's term helps.
+    """
     result = {}
     for name, over in MODEL_GAIN_OF.items():
         calibration = evaluation.calibrations.get(name)
@@ -128,17 +128,12 @@ def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, dict[str, An
             seed=seed,
         )
         result[over] = {
-            "difference": [plain(x) for x in (d.value, d.low, d.high)],
+            "difference": d.json,
             "partial": plain(calibration.calibrator.partial),
             "forecasts": calibration.calibrator.rows,
             "say": [plain(float(x)) for x in calibration.calibrator.model_term_weights],
         }
     return result
-
-
-def plain(value: float) -> float | None:
-    """The number, or ``None`` where JSON has none for it."""
-    return float(value) if math.isfinite(value) else None
 
 
 def table(evaluation: Evaluation, split: Split) -> pd.DataFrame:
@@ -219,7 +214,8 @@ GROUPINGS = {
 
 def breakdown(frame: pd.DataFrame, names: Sequence[str], by: str, dataset: Dataset, *, least: int = 20) -> pd.DataFrame:
     """RMSE of predictors by group: columns group, order, predictor, rmse, rows. Groups with fewer than
-    ``least`` rows are left out; a movie counts in each of its genres."""
+    ``least`` rows are left out; a movie counts in each of its genres.
+    """
     grouped: Mapping[str, pd.DataFrame]
     if by == "genre":
         labels = pd.Series(frame["item_id"].map(dataset.items["genres"])).explode()
@@ -250,7 +246,8 @@ def _binned(frame: pd.DataFrame, by: str, edges: Sequence[int]) -> Mapping[str, 
 
 def reliability(chance: pd.Series, happened: pd.Series, bins: int = 10) -> pd.DataFrame:
     """Said against true frequency in equal bins: columns said, true, rows; and the calibration error, the
-    mean of their distance weighted by rows, as ``attrs["error"]`` (Guo et al. 2017, eq. 3)."""
+    mean of their distance weighted by rows, as ``attrs["error"]`` (Guo et al. 2017, eq. 3).
+    """
     at = np.minimum((chance.to_numpy(float) * bins).astype(int), bins - 1)
     rows = [
         (float(chance[at == b].mean()), float(happened[at == b].mean()), int((at == b).sum()))

@@ -14,17 +14,18 @@ from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import prediction_cache
-from lusifer.evaluation.metrics import METRICS, Interval, intervals, scores
-from lusifer.evaluation.simulation import (
+from lusifer.evaluation.bootstrap import Figure
+from lusifer.evaluation.metrics import METRICS, intervals, scores
+from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
+from lusifer.simulator.calibration import (
+    Calibrated,
+    Calibrator,
     Forecasts,
-    SimulationResult,
     apply_calibration,
     collect_forecasts,
     fit_calibrator,
-    simulate,
 )
-from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
-from lusifer.simulator.calibration import Calibrated, Calibrator
 from lusifer.simulator.community import Community
 from lusifer.simulator.run_context import RunContext
 
@@ -83,7 +84,7 @@ class Evaluation:
         """How many rows are compared."""
         return int(self.compared.sum())
 
-    def summary(self, *, draws: int = 1000, seed: int = 0) -> dict[str, dict[str, Interval]]:
+    def summary(self, *, draws: int = 1000, seed: int = 0) -> dict[str, dict[str, Figure]]:
         """Per predictor: every measure of `METRICS` with its 95 % interval by a bootstrap over users."""
         mask = self.compared
         true, users = self.test.rating[mask].astype(float), self.test.user[mask]
@@ -171,7 +172,7 @@ def calibrate(ctx: RunContext, model: UserModel, simulation: SimulationResult, c
         CancelledError: somebody stopped it.
     """
     forecasts = simulation.forecasts
-    if model.spec == BUILTIN:
+    if not model.asks_a_model:
         forecasts = collect_forecasts(ctx, model, community=community)
     calibrator = fit_calibrator(forecasts, community, ctx.dataset, evidence=community.has_factorization)
     with_model_term = apply_calibration(simulation.answers, calibrator, community)
@@ -207,89 +208,91 @@ def evaluate(
         InvalidInputError: an unknown name, a name twice, none at all, or no test row left.
         CancelledError: somebody stopped it.
     """
+    test = ctx.split.test if users is None else ctx.split.test.of_users(users)
+    if not len(test):
+        raise InvalidInputError("There is no test rating to compare on.", "Choose other users or split.")
+    if SIMULATOR in predictors and model is None:
+        raise InvalidInputError("The simulator needs a model.", "Give one, such as builtin.")
+    predictors, notes = _available(predictors)
+    calibrating = calibration and community is not None
+    variants: dict[str, SimulatorVariant] = {}
+    if model is not None and SIMULATOR in predictors:
+        variants[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "", calibrating)
+        if evidence_variant is not None:
+            variants[WITH_EVIDENCE] = SimulatorVariant(*evidence_variant, WITH_EVIDENCE, calibrating)
+    simulators = list(variants)
+    if BUILTIN in predictors:
+        variants[BUILTIN] = SimulatorVariant(StatisticalUserModel())
+    order = [w for n in predictors for w in (simulators if n == SIMULATOR else [n])]
+    units = [len(test.user_ids) if n in variants else BASELINE_UNITS for n in order]
+    total, done = sum(units), 0
+    evaluation = Evaluation(ctx.dataset, test, {})
+    for name, size in zip(order, units, strict=True):
+        ctx.raise_if_cancelled()
+        ctx.on_progress(done, total, name)
+
+        def report_part(
+            done_part: int, part_total: int, message: str = "", name: str = name, done: int = done, size: int = size
+        ) -> None:
+            share = 1.0 if message == "calibration" else done_part / max(part_total, 1)
+            ctx.on_progress(done + round(size * share), total, "calibration" if message == "calibration" else name)
+
+        if name in variants:
+            notes += _add_variant(ctx.with_progress(report_part), evaluation, name, variants[name])
+        else:
+            evaluation.predictions[name] = predict_baseline(ctx, name, test)
+        done += size
+    ctx.on_progress(total, total, "done")
+    return replace(evaluation, notes=tuple(notes))
+
+
+@dataclass(frozen=True)
+class SimulatorVariant:
+    """One way of the simulator: the model, what it is told or calibrated by, and its calibrated name.
+
+    ``forecasts`` says whether it forecasts each batch, which a calibration learns from.
+    """
+
+    model: UserModel
+    community: Community | None = None
+    calibrated: str = ""
+    forecasts: bool = False
+
+
+def _available(predictors: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The predictors whose libraries are installed, and notes on the others."""
     known = [*baselines.BASELINES, SIMULATOR, BUILTIN]
     for name in predictors:
         if name not in known:
             raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(known)}.")
     if not predictors or len(set(predictors)) < len(predictors):
         raise InvalidInputError("Name at least one predictor, each once.", f"Known: {', '.join(known)}.")
-    test = ctx.split.test if users is None else ctx.split.test.of_users(users)
-    if not len(test):
-        raise InvalidInputError("There is no test rating to compare on.", "Choose other users or split.")
-    if SIMULATOR in predictors and model is None:
-        raise InvalidInputError("The simulator needs a model.", "Give one, such as builtin.")
-    calibrating = calibration and community is not None
-    variants: dict[str, SimulatorVariant] = {}
-    if model is not None and SIMULATOR in predictors:
-        variants[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "")
-        if evidence_variant is not None:
-            variants[WITH_EVIDENCE] = SimulatorVariant(*evidence_variant, WITH_EVIDENCE)
-    if BUILTIN in predictors:
-        variants[BUILTIN] = SimulatorVariant(StatisticalUserModel(), None, "")
     reasons = {name: baselines.missing_library(name) for name in predictors}
     notes = [f"{name} is left out. {reason}" for name, reason in reasons.items() if reason]
-    predictors = [name for name, reason in reasons.items() if not reason]
-    if not predictors:
+    if all(reasons.values()):
         raise InvalidInputError(" ".join(notes))
-    simulators = [w for w in variants if w != BUILTIN]
-    order = [w for n in predictors for w in (simulators if n == SIMULATOR else [n])]
-    units = [len(test.user_ids) if n in variants else BASELINE_UNITS for n in order]
-    total, done = sum(units), 0
-    predictions: dict[str, Prediction] = {}
-    simulations: dict[str, SimulationResult] = {}
-    calibrations: dict[str, Calibration] = {}
-    for name, size in zip(order, units, strict=True):
-        ctx.raise_if_cancelled()
-        ctx.on_progress(done, total, name)
-
-        def report_part(
-            done_part: int, part_total: int, _: str = "", name: str = name, done: int = done, size: int = size
-        ) -> None:
-            ctx.on_progress(done + round(size * done_part / max(part_total, 1)), total, name)
-
-        if name in variants:
-            variant = variants[name]
-            own = ctx.with_progress(report_part)
-            simulations[name] = simulation = simulate(
-                replace(own, store=None, workers=1) if name == BUILTIN else own,
-                variant.model,
-                test,
-                forecasts=calibrating and name != BUILTIN,
-                community=variant.community,
-            )
-            if name in {SIMULATOR, BUILTIN}:
-                predictions[name] = Prediction(
-                    name, simulation.answers.expected, simulation.seconds, simulation.reasons
-                )
-            if variant.calibrated and variant.community is not None:
-                try:
-                    calibration_result = calibrate(
-                        ctx.with_progress(lambda *_, d=done + size: ctx.on_progress(d, total, "calibration")),  # type: ignore[misc]
-                        variant.model,
-                        simulation,
-                        variant.community,
-                    )
-                except InvalidInputError as error:  # too few forecasts: the model alone is compared
-                    notes.append(f"No {variant.calibrated}: {error}")
-                else:
-                    calibrations[variant.calibrated] = calibration_result
-                    predictions[variant.calibrated] = Prediction(
-                        variant.calibrated,
-                        calibration_result.calibrated.expected,
-                        simulation.seconds,
-                        simulation.reasons,
-                    )
-        else:
-            predictions[name] = predict_baseline(ctx, name, test)
-        done += size
-    ctx.on_progress(total, total, "done")
-    return Evaluation(ctx.dataset, test, predictions, simulations, calibrations, tuple(notes))
+    return [name for name, reason in reasons.items() if not reason], notes
 
 
-@dataclass(frozen=True)
-class SimulatorVariant:
-    """One way of the simulator: the model, what it is told or calibrated by, and its calibrated name."""
+def _add_variant(ctx: RunContext, evaluation: Evaluation, name: str, variant: SimulatorVariant) -> list[str]:
+    """Simulate the test rows one way and calibrate them; notes on what could not be done."""
+    if name == BUILTIN:
+        ctx = replace(ctx, store=None, workers=1)
+    community = variant.community
+    simulation = simulate(ctx, variant.model, evaluation.test, forecasts=variant.forecasts, community=community)
+    evaluation.simulations[name] = simulation
 
-    model: UserModel
-    community: Community | None
-    calibrated: str
+    def predict(name: str, values: NDArray[np.float64]) -> None:
+        evaluation.predictions[name] = Prediction(name, values, simulation.seconds, simulation.reasons)
+
+    if name in {SIMULATOR, BUILTIN}:
+        predict(name, simulation.answers.expected)
+    if not variant.calibrated or community is None:
+        return []
+    try:
+        calibration = calibrate(ctx, variant.model, simulation, community)
+    except InvalidInputError as error:  # too few forecasts: the model alone is compared
+        return [f"No {variant.calibrated}: {error}"]
+    evaluation.calibrations[variant.calibrated] = calibration
+    predict(variant.calibrated, calibration.calibrated.expected)
+    return []

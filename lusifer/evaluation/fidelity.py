@@ -18,8 +18,8 @@ from lusifer.baselines import Bias
 from lusifer.datasets import Dataset, RatingScale, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
+from lusifer.evaluation.bootstrap import Figure, Floats, plain, resample
 
-Floats = NDArray[np.float64]
 NAIVE = {
     "user-noise": "User mean + noise",
     "bias-noise": "User and item bias + noise",
@@ -56,7 +56,7 @@ MEASURES: dict[str, tuple[str, int, str]] = {
 }
 """Each measure: its name, whether more is better (1) or less (−1), and what it is."""
 MIN_ITEM_RATINGS, MIN_GENRE_RATINGS, MIN_ROWS = 5, 2, 3
-DRAWS = 300
+DRAWS, AUC_DRAWS = 300, 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,32 +123,28 @@ def measure_fidelity(
     context = _Context.of(simulations.dataset, simulations.split, table, users, rows_of)
     truth = _statistics(real, context)
     result: dict[str, Any] = {}
-    draws_by_name: dict[str, list[dict[str, float]]] = {}
+    figures: dict[str, dict[str, Figure]] = {}
     rng = np.random.default_rng((seed, 12))
-    draws = rng.integers(len(users), size=(DRAWS, len(users)))
+    draws = [resample(len(users), rng) for _ in range(DRAWS)]
     for name, values in simulations.ratings.items():
         on_progress(name)
         statistics = _statistics(values[mask], context)
-        values_all = _compare(truth, statistics, np.arange(len(users)), context, values[mask], real)
-        bootstrap_rows = [_compare(truth, statistics, d, context, values[mask], real, items=False) for d in draws]
-        row: dict[str, Any] = {}
-        draws_by_name[name] = bootstrap_rows
-        for key in values_all:
-            finite = [d[key] for d in bootstrap_rows if key in d and np.isfinite(d[key])]
-            low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) > 10 else (np.nan, np.nan)
-            row[key] = [_plain(values_all[key]), _plain(low), _plain(high)]
+        whole = _compare(truth, statistics, np.arange(len(users))) | {
+            "item_mean": _item_mean_correlation(context, real, values[mask])
+        }
+        drawn = pd.DataFrame([_compare(truth, statistics, d) for d in draws]).reindex(columns=list(whole))
+        figures[name] = {key: Figure(value, drawn[key].to_numpy(float)) for key, value in whole.items()}
         auc, clues = real_vs_simulated_auc(truth, statistics, seed)
-        row["auc"] = [_plain(a) for a in auc]
-        row["clues"] = clues
-        result[name] = row
-    for name in result.keys() - NAIVE.keys():
-        result[name]["minus_naive"] = _against_naive(result, draws_by_name, name)
+        result[name] = {key: figure.json for key, figure in {**figures[name], "auc": auc}.items()} | {"clues": clues}
+        figures[name]["auc"] = Figure(auc.value, np.zeros(0))  # drawn apart: no interval of a difference
+    for name in figures.keys() - NAIVE.keys():
+        result[name]["minus_naive"] = _against_naive(figures, name)
     real_said = {
-        "popularity": _plain(_mean_of(truth["popularity"])),
-        "autocorrelation": _plain(_mean_of(truth["autocorrelation"])),
-        "repeated": _plain(_mean_of(truth["repeated"])),
-        "mean": _plain(float(real.mean())),
-        "spread": _plain(float(real.std())),
+        "popularity": plain(_mean_of(truth["popularity"])),
+        "autocorrelation": plain(_mean_of(truth["autocorrelation"])),
+        "repeated": plain(_mean_of(truth["repeated"])),
+        "mean": plain(float(real.mean())),
+        "spread": plain(float(real.std())),
     }
     histograms = {
         n: _shares(v[mask], simulations.dataset.scale)
@@ -157,25 +153,17 @@ def measure_fidelity(
     return {"users": len(users), "rows": len(table), "simulators": result, "real": real_said, "histograms": histograms}
 
 
-def _against_naive(
-    result: Mapping[str, Any], spreads: Mapping[str, list[dict[str, float]]], name: str
-) -> dict[str, list[float | None]]:
+def _against_naive(figures: Mapping[str, Mapping[str, Figure]], name: str) -> dict[str, list[float | None]]:
     """By measure, how much further along a simulator is than the best naive one (above zero: closer to real
-    people), with the interval of the same draws."""
+    people), with the interval of the same draws.
+    """
     advantages = {}
-    for key, (_, side, _) in MEASURES.items():
-        values = {n: result[n][key][0] for n in NAIVE if n in result and result[n].get(key)}
-        values = {n: v for n, v in values.items() if v is not None}
-        if not values or not result[name].get(key) or result[name][key][0] is None:
-            continue
-        best = max(values, key=lambda n: values[n] * side)
-        drawn = [
-            side * (a[key] - b[key])
-            for a, b in zip(spreads[name], spreads[best], strict=True)
-            if key in a and key in b and np.isfinite(a[key] - b[key])
-        ]
-        low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > 10 else (np.nan, np.nan)
-        advantages[key] = [_plain(x) for x in (side * (result[name][key][0] - values[best]), float(low), float(high))]
+    for key, mine in figures[name].items():
+        side = MEASURES[key][1]
+        naive = [f[key] for n, f in figures.items() if n in NAIVE and np.isfinite(f[key].value)]
+        if naive and np.isfinite(mine.value):
+            best = max(naive, key=lambda f: f.value * side)
+            advantages[key] = (mine - best if side > 0 else best - mine).json
     return advantages
 
 
@@ -262,17 +250,8 @@ def _statistics(values: Floats, c: _Context) -> dict[str, Floats]:
     }
 
 
-def _compare(
-    real: Mapping[str, Floats],
-    simulated: Mapping[str, Floats],
-    users: NDArray[Any],
-    c: _Context,
-    values: Floats,
-    truth: Floats,
-    *,
-    items: bool = True,
-) -> dict[str, float]:
-    """The measures over some users (each may count several times). Item means are of the whole sample."""
+def _compare(real: Mapping[str, Floats], simulated: Mapping[str, Floats], users: NDArray[Any]) -> dict[str, float]:
+    """The measures over some users (each may count several times)."""
     a = {k: v[users] for k, v in real.items()}
     b = {k: v[users] for k, v in simulated.items()}
     weights = a["n"][:, None]
@@ -287,12 +266,14 @@ def _compare(
     }
     for name in ("popularity", "autocorrelation", "repeated"):
         result[name] = abs(_mean_of(b[name]) - _mean_of(a[name]))
-    if items:
-        n = np.bincount(c.item_rows, minlength=c.items)
-        enough = n >= MIN_ITEM_RATINGS
-        means = [np.bincount(c.item_rows, v, c.items)[enough] / n[enough] for v in (truth, values)]
-        result["item_mean"] = _correlation(*means)
     return result
+
+
+def _item_mean_correlation(c: _Context, truth: Floats, values: Floats) -> float:
+    """How real and simulated means of items correlate, of the whole sample: items are not drawn anew."""
+    n = np.bincount(c.item_rows, minlength=c.items)
+    enough = n >= MIN_ITEM_RATINGS
+    return _correlation(*(np.bincount(c.item_rows, v, c.items)[enough] / n[enough] for v in (truth, values)))
 
 
 def _correlation(a: Floats, b: Floats) -> float:
@@ -312,10 +293,6 @@ def _shares(values: Floats, scale: RatingScale) -> list[float]:
     return (np.bincount(level, minlength=len(scale.values)) / max(len(level), 1)).tolist()
 
 
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 # ---- telling them apart -----------------------------------------------------------------------------
 
 
@@ -332,7 +309,8 @@ def features(histories: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame
 
 def _auc(truth: NDArray[Any], said: Floats) -> float:
     """The area under the ROC curve, from ranks (Hanley and McNeil 1982): scikit-learn's, a hundred times as fast
-    on the few hundred values that are drawn here thousands of times."""
+    on the few hundred values that are drawn here thousands of times.
+    """
     ranks = pd.Series(said).rank().to_numpy()
     high = truth == 1
     n = int(high.sum())
@@ -341,7 +319,7 @@ def _auc(truth: NDArray[Any], said: Floats) -> float:
 
 def real_vs_simulated_auc(
     real: Mapping[str, Floats], mine: Mapping[str, Floats], seed: int = 0
-) -> tuple[tuple[float, float, float], list[list[Any]]]:
+) -> tuple[Figure, list[list[Any]]]:
     """AUC of a boosted classifier that tells simulated users from real ones, with a 95 % interval, and the
     features that give them away most (each with the AUC that is lost when it is shuffled).
 
@@ -368,13 +346,8 @@ def real_vs_simulated_auc(
             shuffled = x.iloc[test].copy()
             shuffled[name] = rng.permutation(shuffled[name].to_numpy())
             lost[at] += (usual - _auc(y[test], model.predict_proba(shuffled)[:, 1])) / 5
-    auc = _auc(y, said)
-    drawn = []
-    for _ in range(200):
-        users = rng.integers(count, size=count)
-        rows = np.concatenate([users, users + count])
-        drawn.append(_auc(y[rows], said[rows]))
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    draws = [resample(count, rng) for _ in range(AUC_DRAWS)]
+    drawn = [_auc(y[rows], said[rows]) for rows in (np.concatenate([users, users + count]) for users in draws)]
     order = np.argsort(-lost)[:4]
     clues = [[str(x.columns[i]), round(float(lost[i]), 4)] for i in order if lost[i] > 0.002]
-    return (auc, float(low), float(high)), clues
+    return Figure(_auc(y, said), np.array(drawn)), clues

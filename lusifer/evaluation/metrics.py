@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lusifer.datasets import RatingScale
+from lusifer.evaluation.bootstrap import Bootstrap, Figure, Floats, draw_weights
 
-Floats = NDArray[np.float64]
 BASIC = ("rmse", "mae", "r2", "pearson")
 METRICS = (*BASIC, "spearman", "within_user", "exact", "off_by_one", "rmse_rounded")
 """RMSE, MAE, R², Pearson's and Spearman's correlation; the mean of the users' own correlations; the share
@@ -109,15 +108,6 @@ def _from_sums(s: Floats) -> dict[str, Floats]:
     }
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 def intervals(
     users: NDArray[Any],
     predicted: ArrayLike,
@@ -126,30 +116,19 @@ def intervals(
     *,
     draws: int = 1000,
     seed: int = 0,
-) -> dict[str, Interval]:
+) -> dict[str, Figure]:
     """Each measure with a percentile interval from resampling whole users with replacement.
 
-    Ratings of one user are not independent, so users are drawn, not ratings (Efron and Tibshirani
-    1993, chapter 8). Of fewer than `LEAST_USERS` users there is no interval: its bounds are NaN, and of
+    Of fewer than `MIN_USERS` users there is no interval: its bounds are NaN, and of
     no row there is no value either.
     """
     p, t = np.asarray(predicted, dtype=float), np.asarray(true, dtype=float)
     if not len(p):
-        return {name: Interval(np.nan, np.nan, np.nan) for name in METRICS}
+        return {name: Figure(np.nan, np.zeros(0)) for name in METRICS}
     sums = _per_user(users, p, t, scale)
-    count = len(sums)
-    if count < MIN_USERS:
-        draws = 0
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=draws)
-    drawn = _from_sums(weights @ sums)
+    drawn = _from_sums(draw_weights(len(sums), seed, draws, MIN_USERS) @ sums)
     whole = scores(p, t, users, scale)
-    result = {}
-    for name in METRICS:
-        values = drawn[name][np.isfinite(drawn[name])]
-        low, high = np.percentile(values, [2.5, 97.5]) if len(values) else (np.nan, np.nan)
-        result[name] = Interval(whole[name], float(low), float(high))
-    return result
+    return {name: Figure(whole[name], drawn[name]) for name in METRICS}
 
 
 def rmse_difference(
@@ -160,25 +139,17 @@ def rmse_difference(
     *,
     draws: int = 1000,
     seed: int = 0,
-) -> Interval:
+) -> Figure:
     """RMSE of the first minus RMSE of the second predictor, drawn in pairs.
 
     Both are scored on the same drawn users, so what makes some users hard for everybody cancels: the
     interval is far narrower than two single ones suggest. Below zero, the first is better. Of fewer than
-    `LEAST_USERS` users the bounds are NaN.
+    `MIN_USERS` users the bounds are NaN.
     """
-    p, q = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     t = np.asarray(true, dtype=float)
-    ids, inverse = np.unique(users, return_inverse=True)
-    count = len(ids)
-    n, a, b = (np.bincount(inverse, v, count) for v in (np.ones_like(t), (p - t) ** 2, (q - t) ** 2))
-    if not count:
-        return Interval(np.nan, np.nan, np.nan)
-    whole = np.sqrt(a.sum() / n.sum()) - np.sqrt(b.sum() / n.sum())
-    if count < MIN_USERS:
-        return Interval(float(whole), np.nan, np.nan)
-    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-    rows = weights @ n
-    drawn = np.sqrt(weights @ a / rows) - np.sqrt(weights @ b / rows)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return Interval(float(whole), float(low), float(high))
+    squares = [(np.asarray(predicted, dtype=float) - t) ** 2 for predicted in (first, second)]
+    return Bootstrap(users, seed, draws, MIN_USERS).statistic(
+        users,
+        [np.ones_like(t), *squares],
+        lambda s: np.sqrt(s[:, 1] / s[:, 0]) - np.sqrt(s[:, 2] / s[:, 0]),
+    )

@@ -19,14 +19,13 @@ from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation.audit import Audit, audit
+from lusifer.evaluation.bootstrap import Figure, Floats, draw_weights, plain
 from lusifer.evaluation.metrics import MIN_USERS
 from lusifer.evaluation.simulation import SimulationResult, simulate
-from lusifer.simulator import LLMUserModel, UserModel, make_evolution_spec
+from lusifer.simulator import UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
 from lusifer.simulator.run_context import RunContext
 
-Floats = NDArray[np.float64]
-DRAWS = 1000
 POWER = 2.8
 """Standard errors of a difference that is found four times of five at the 5 % level (1.96 + 0.84)."""
 MEASURES: dict[str, tuple[str, int]] = {
@@ -82,7 +81,8 @@ class Candidate:
 @dataclass(frozen=True, eq=False)
 class Trial:
     """What one candidate said of the sample. ``audits`` by user; ``usage`` by user, see
-    `lusifer.store.Store.usage_by_evolution`."""
+    `lusifer.store.Store.usage_by_evolution`.
+    """
 
     candidate: Candidate
     simulation: SimulationResult
@@ -158,7 +158,7 @@ def run_trials(ctx: RunContext, candidates: Sequence[Candidate]) -> list[Trial]:
         )
         audits = {u: audit(dataset, steps) for u, steps in simulation.evolutions.items() if steps}
         usage: dict[int, Mapping[str, float]] = {}
-        if store is not None and isinstance(candidate.model, LLMUserModel):
+        if store is not None and candidate.model.asks_a_model:
             users = sample.test.user_ids.tolist()
             evolution_ids = {
                 u: make_evolution_spec(dataset, sample, u, candidate.model, community=candidate.community).id
@@ -182,7 +182,8 @@ def table(sample: Split, trials: Sequence[Trial]) -> pd.DataFrame:
 
 def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int = 0) -> dict[str, Any]:
     """Every measure of `MEASURES` for each candidate, its difference from the base with a 95 % interval,
-    and the smallest difference that this sample finds four times of five; plain JSON values."""
+    and the smallest difference that this sample finds four times of five; plain JSON values.
+    """
     users = sample.test.user_ids
     compared = np.all([np.isfinite(t.simulation.answers.expected) for t in trials], axis=0)
     forecast = [_given(t) for t in trials]
@@ -193,23 +194,28 @@ def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int 
     evolved = set.intersection(*(set(t.audits) for t in trials))
     sums = [_sums(sample, t, users, compared, common, evolved) for t in trials]
     count = len(users)
-    draws = DRAWS if count >= MIN_USERS else 0
-    weights = np.random.default_rng((seed, 77)).multinomial(count, np.full(count, 1 / count), size=draws)
-    values = [_measures(s.sum(axis=0, keepdims=True), count) for s in sums]
-    draws_of = [_measures(weights @ s, count) for s in sums]
+    weights = draw_weights(count, (seed, 77), minimum=MIN_USERS)
+    figures = [
+        {
+            name: Figure(float(value[0]), drawn)
+            for (name, value), drawn in zip(
+                _measures(s.sum(axis=0, keepdims=True), count).items(),
+                _measures(weights @ s, count).values(),
+                strict=True,
+            )
+        }
+        for s in sums
+    ]
     rows: dict[str, Any] = {}
     for index, trial in enumerate(trials):
         row: dict[str, Any] = {}
         for name in MEASURES:
-            value = float(values[index][name][0])
-            entry: dict[str, Any] = {"value": _plain(value)}
-            entry["low"], entry["high"] = _bounds(draws_of[index][name])
+            figure = figures[index][name]
+            entry: dict[str, Any] = dict(zip(("value", "low", "high"), figure.json, strict=True))
             if index != base:
-                delta = draws_of[index][name] - draws_of[base][name]
-                entry["delta"] = _plain(value - float(values[base][name][0]))
-                entry["delta_low"], entry["delta_high"] = _bounds(delta)
-                spread = float(np.nanstd(delta)) if np.isfinite(delta).any() else float("nan")
-                entry["detectable"] = _plain(POWER * spread)
+                delta = figure - figures[base][name]
+                entry |= zip(("delta", "delta_low", "delta_high"), delta.json, strict=True)
+                entry["detectable"] = plain(POWER * delta.std)
             row[name] = entry
         row["users_failed"] = trial.simulation.failed
         rows[trial.candidate.name] = row
@@ -254,9 +260,10 @@ def pareto_front(rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", c
     }
 
 
-def at_temperature(model: Any, temperature: float) -> Any:
+def at_temperature(model: UserModel, temperature: float) -> UserModel:
     """A language model's user model with another temperature: another version, by its content."""
-    return replace(model, prompts=replace(model.prompts, temperature=temperature))
+    prompts = model.prompts
+    return model if prompts is None else model.with_prompts(replace(prompts, temperature=temperature))
 
 
 # ---- sums -----------------------------------------------------------------------------------------
@@ -339,15 +346,3 @@ def _measures(sums: Floats, users: int) -> dict[str, Floats]:
             "seconds": c["seconds"] / users,
             "price": np.where(c["unpriced"] > 0, np.nan, c["price"] / users),
         }
-
-
-def _bounds(values: Floats) -> tuple[float | None, float | None]:
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return None, None
-    low, high = np.percentile(finite, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _plain(value: float) -> float | None:
-    return value if np.isfinite(value) else None

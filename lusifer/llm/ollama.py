@@ -202,44 +202,46 @@ def explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
     if isinstance(error, ModelError):
         return error
     detail = redact(str(getattr(error, "error", error)))[:300]
-    server = redact(endpoint.url)
-    if isinstance(error, ollama.ResponseError):
-        status = error.status_code
-        if status == 404 or "not found" in detail:
-            return ModelError(
-                f"Ollama has no model {model!r}.",
-                f"Get it with `ollama pull {model}` or the button on the page, or choose another.",
-                kind="not-found",
-            )
-        if "context size" in detail or "context length" in detail:
-            return ModelError(
-                f"The prompt is too long for ollama:{model}.",
-                "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
-                kind="context",
-            )
-        if status == 429:
-            return ModelError(f"Ollama is busy: {detail}", "Wait a moment.", kind="rate-limit")
-        if status >= 500 or status == -1:
-            return ModelError(f"Ollama failed: {detail}", "See its log.", kind="server")
-        return ModelError(
-            f"Ollama answered {status}: {detail}",
-            "Choose another model or settings.",
-            kind="bad-request",
-        )
-    names = error_class_names(error)
-    if "TimeoutException" in names:
-        return ModelError(
+    server, names = redact(endpoint.url), error_class_names(error)
+    answered = isinstance(error, ollama.ResponseError)
+    status = error.status_code if isinstance(error, ollama.ResponseError) else 0
+    reset = "ConnectionResetError" in names
+    # The first that applies: whether it does, its kind, what is wrong, and the way out.
+    rules: tuple[tuple[bool, str, str, str], ...] = (
+        (
+            answered and (status == 404 or "not found" in detail),
+            "not-found",
+            f"Ollama has no model {model!r}.",
+            f"Get it with `ollama pull {model}` or the button on the page, or choose another.",
+        ),
+        (
+            answered and ("context size" in detail or "context length" in detail),
+            "context",
+            f"The prompt is too long for ollama:{model}.",
+            "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
+        ),
+        (status == 429, "rate-limit", f"Ollama is busy: {detail}", "Wait a moment."),
+        (status >= 500 or status == -1, "server", f"Ollama failed: {detail}", "See its log."),
+        (answered, "bad-request", f"Ollama answered {status}: {detail}", "Choose another model or settings."),
+        (
+            "TimeoutException" in names,
+            "timeout",
             f"Ollama at {server} did not answer in time.",
             "A model that does not fit into memory is very slow: try again, or use a smaller one.",
-            kind="timeout",
-        )
-    reset = "ConnectionResetError" in names
-    if names & {"ConnectionError", "ConnectError"} and not reset:
-        return ModelError(
+        ),
+        (
+            bool(names & {"ConnectionError", "ConnectError"}) and not reset,
+            "unreachable",
             f"Ollama is not running at {server}.",
             "Start it (`ollama serve`, or open the Ollama app), or set OLLAMA_HOST to where it is.",
-            kind="unreachable",
-        )
-    if reset or names & {"TransportError", "EOFError"}:
-        return ModelError("Ollama closed the connection.", "Try again.", kind="reset")
-    return ModelError(f"Ollama returned an unreadable answer: {detail}", "Ask again.", kind="invalid")
+        ),
+        (
+            reset or bool(names & {"TransportError", "EOFError"}),
+            "reset",
+            "Ollama closed the connection.",
+            "Try again.",
+        ),
+        (True, "invalid", f"Ollama returned an unreadable answer: {detail}", "Ask again."),
+    )
+    kind, message, fix = next(rule[1:] for rule in rules if rule[0])
+    return ModelError(message, fix, kind=kind)

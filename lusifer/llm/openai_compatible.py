@@ -226,78 +226,77 @@ class OpenAICompatible:
             return error
         detail = redact(str(getattr(error, "message", error)), self.endpoint.key)[:300]
         server, name = self._server, self.endpoint.name
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            key = "OPENAI_API_KEY" if name == "openai" else f"the key of endpoint {name}"
-            return ModelError(
+        names = error_class_names(error.__cause__ or error)
+        disconnected = isinstance(error, openai.APIConnectionError) or "TransportError" in names
+        limited = isinstance(error, openai.RateLimitError)
+        status = int(getattr(error, "status_code", 0) or 0)
+        key = "OPENAI_API_KEY" if name == "openai" else f"the key of endpoint {name}"
+        variable = "OPENAI_BASE_URL" if name == "openai" else f"the url of endpoint {name}"
+        too_long = status == 413 or ("context" in detail.lower() and ("exceed" in detail or "length" in detail))
+        # The first that applies: whether it does, its kind, what is wrong, and the way out.
+        rules: tuple[tuple[bool, str, str, str], ...] = (
+            (
+                isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError),
+                "auth",
                 f"{server} did not accept the key.",
                 f"Check {key}: it may be mistyped, expired, or for another project.",
-                kind="auth",
-            )
-        if isinstance(error, openai.NotFoundError):
-            return ModelError(
+            ),
+            (
+                isinstance(error, openai.NotFoundError),
+                "not-found",
                 f"{server} has no model {self.model!r}.",
                 "List the server's models and choose one of them.",
-                kind="not-found",
-            )
-        if isinstance(error, openai.RateLimitError):
-            if "quota" in detail.lower():
-                return ModelError(
-                    f"{server} reports that the account has no credit left: {detail}",
-                    "Top it up, or choose another model.",
-                    kind="auth",
-                )
-            return ModelError(
+            ),
+            (
+                limited and "quota" in detail.lower(),
+                "auth",
+                f"{server} reports that the account has no credit left: {detail}",
+                "Top it up, or choose another model.",
+            ),
+            (
+                limited,
+                "rate-limit",
                 f"{server} limits the rate of calls: {detail}",
                 "Wait a minute, or raise the limit of your account.",
-                kind="rate-limit",
-                retry_after=retry_after(error.response.headers),
-            )
-        if isinstance(error, openai.APITimeoutError):
-            return ModelError(
+            ),
+            (
+                isinstance(error, openai.APITimeoutError),
+                "timeout",
                 f"{server} did not answer within {TIMEOUT_SECONDS:.0f} seconds.",
                 "Try again, or choose a smaller model.",
-                kind="timeout",
-            )
-        names = error_class_names(error.__cause__ or error)
-        if isinstance(error, openai.APIConnectionError) or "TransportError" in names:
-            if names & {"ConnectError", "UnsupportedProtocol", "InvalidURL"}:
-                variable = "OPENAI_BASE_URL" if name == "openai" else f"the url of endpoint {name}"
-                return ModelError(
-                    f"{server} can't be reached.",
-                    f"Check that the server is running and that {variable} names it.",
-                    kind="unreachable",
-                )
-            if "TimeoutException" in names:
-                return ModelError(f"{server} stopped responding.", "Try again.", kind="timeout")
-            return ModelError(
-                f"{server} closed the connection before it had answered.",
+            ),
+            (
+                disconnected and bool(names & {"ConnectError", "UnsupportedProtocol", "InvalidURL"}),
+                "unreachable",
+                f"{server} can't be reached.",
+                f"Check that the server is running and that {variable} names it.",
+            ),
+            (
+                disconnected and "TimeoutException" in names,
+                "timeout",
+                f"{server} stopped responding.",
                 "Try again.",
-                kind="reset",
-            )
-        if isinstance(error, openai.APIStatusError):
-            return self._status(error.status_code, detail, error.response.headers)
-        return ModelError(f"{server} returned an unreadable answer: {detail}", "Ask again.", kind="invalid")
-
-    def _status(self, status: int, detail: str, headers: Any) -> ModelError:
-        server = self._server
-        if status >= 500 or status in {408, 409, 425}:
-            return ModelError(
+            ),
+            (disconnected, "reset", f"{server} closed the connection before it had answered.", "Try again."),
+            (
+                status >= 500 or status in {408, 409, 425},
+                "server",
                 f"{server} answered {status}: {detail}",
                 "Try again later.",
-                kind="server",
-                retry_after=retry_after(headers),
-            )
-        if status == 413 or ("context" in detail.lower() and ("exceed" in detail or "length" in detail)):
-            return ModelError(
+            ),
+            (
+                bool(status) and too_long,
+                "context",
                 f"The prompt is too long for {self.spec}: {detail}",
                 "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
-                kind="context",
-            )
-        return ModelError(
-            f"{server} answered {status}: {detail}",
-            "Choose another model or settings.",
-            kind="bad-request",
+            ),
+            (bool(status), "bad-request", f"{server} answered {status}: {detail}", "Choose another model or settings."),
+            (True, "invalid", f"{server} returned an unreadable answer: {detail}", "Ask again."),
         )
+        kind, message, fix = next(rule[1:] for rule in rules if rule[0])
+        waits = kind in {"rate-limit", "server"}
+        headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
+        return ModelError(message, fix, kind=kind, retry_after=retry_after(headers) if waits else None)
 
 
 def _parse_body(raw: Any) -> Any:

@@ -186,15 +186,12 @@ class Difference:
 
 def diff(before: PromptSet, after: PromptSet) -> list[Difference]:
     """All that differs, parameters first, templates in their order; nothing for the same content."""
-    differences = []
-    parameters_before, parameters_after = asdict(before), asdict(after)
-    for name in parameters_before:
-        if name != "templates" and parameters_before[name] != parameters_after[name]:
-            differences.append(
-                Difference(
-                    name, before=_format_value(parameters_before[name]), after=_format_value(parameters_after[name])
-                )
-            )
+    parameters = [(name, old, asdict(after)[name]) for name, old in asdict(before).items() if name != "templates"]
+    differences = [
+        Difference(name, before=_format_value(old), after=_format_value(new))
+        for name, old, new in parameters
+        if old != new
+    ]
     texts_before, texts_after = dict(before.templates), dict(after.templates)
     for name in TEMPLATES:
         if texts_before[name] != texts_after[name]:

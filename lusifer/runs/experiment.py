@@ -8,7 +8,7 @@ from typing import cast
 
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import RunContext
-from lusifer.evaluation.experiments import Experiment, ExperimentSetup
+from lusifer.evaluation.experiments import ExperimentSetup, ExperimentSpec
 from lusifer.runs.kinds import EXPERIMENT, ExperimentSummary
 from lusifer.runs.recording import OnStart, RecordedRun, ignore_start, record, require_store, stopped_run
 from lusifer.simulator import UserModelConfig, label
@@ -17,17 +17,17 @@ from lusifer.simulator.estimate import Estimate
 
 
 @dataclass(frozen=True, eq=False)
-class ExperimentSpec:
+class ExperimentRequest:
     """One experiment on a sample of users.
 
     Attributes:
         group: what the users are a sample of.
-        options: by name, see `Experiment.options`; those of other experiments are ignored.
+        options: by name, see `ExperimentSpec.options`; those of other experiments are ignored.
         evidence: what the model with evidence is told, where that is prepared.
         prompts: how the prompts are found again when the run is resumed.
     """
 
-    experiment: Experiment
+    experiment: ExperimentSpec
     users: tuple[int, ...]
     group: str = "all"
     options: Mapping[str, int] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class ExperimentSpec:
 def run_experiment(
     ctx: RunContext,
     config: UserModelConfig,
-    spec: ExperimentSpec,
+    spec: ExperimentRequest,
     *,
     resume: str = "",
     on_start: OnStart = ignore_start,
@@ -95,7 +95,7 @@ def run_experiment(
 
 
 def run_experiments(
-    ctx: RunContext, config: UserModelConfig, specs: Sequence[ExperimentSpec], *, on_start: OnStart = ignore_start
+    ctx: RunContext, config: UserModelConfig, specs: Sequence[ExperimentRequest], *, on_start: OnStart = ignore_start
 ) -> list[RecordedRun[ExperimentSummary]]:
     """Several experiments, one after the other; one that too few users fit is left out.
 
@@ -110,7 +110,7 @@ def run_experiments(
     for index, spec in enumerate(specs):
 
         def on_progress(
-            done: int, total: int, message: str = "", index: int = index, spec: ExperimentSpec = spec
+            done: int, total: int, message: str = "", index: int = index, spec: ExperimentRequest = spec
         ) -> None:
             share = (index + done / max(total, 1)) / len(specs)
             ctx.on_progress(round(1000 * share), 1000, f"{spec.experiment.title}: {message}")

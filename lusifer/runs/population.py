@@ -18,13 +18,7 @@ from filelock import FileLock, Timeout
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import RunContext
-from lusifer.evaluation.simulation import (
-    Forecasts,
-    SimulationResult,
-    collect_forecasts,
-    fit_calibrator,
-    simulate,
-)
+from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.llm.batch import BatchAPI
 from lusifer.progress import ignore_progress
 from lusifer.runs import tables
@@ -38,9 +32,9 @@ from lusifer.runs.recording import (
     require_store,
     stopped_run,
 )
-from lusifer.simulator import BUILTIN, UserModel, UserModelConfig, label
+from lusifer.simulator import UserModel, UserModelConfig, label
 from lusifer.simulator.batch_planner import ask_in_waves
-from lusifer.simulator.calibration import Calibrator
+from lusifer.simulator.calibration import Calibrator, Forecasts, collect_forecasts, fit_calibrator
 from lusifer.simulator.community import Community
 
 PART = 200
@@ -181,13 +175,13 @@ def run_population(
 
     on_users_done(0)
     calibrator, learned = None, offsets is None
-    if offsets is not None and missing and missing[0][0] and model.spec != BUILTIN:
+    if offsets is not None and missing and missing[0][0] and model.asks_a_model:
         # resumed: the same calibration as before the stop, from what is stored of the first part
         silent = ctx.with_progress(ignore_progress)
         first = simulate(silent, model, ctx.split.test.of_users(all_parts[0]), forecasts=True, community=community)
         calibrator, learned = _fit_calibrator(ctx, model, first, offsets), True
     if simulate_parts is None:
-        local = replace(ctx, store=None if model.spec == BUILTIN else ctx.store)
+        local = replace(ctx, store=ctx.store if model.asks_a_model else None)
         parts = _simulate_locally(local, model, missing, on_users_done, offsets is not None, community)
     else:
         parts = simulate_parts(missing, on_users_done, ctx.cancelled)
@@ -222,7 +216,7 @@ def _simulate_locally(
                 ctx.with_progress(count),
                 model,
                 ctx.split.test.of_users(list(part)),
-                forecasts=calibrating and model.spec != BUILTIN,
+                forecasts=calibrating and model.asks_a_model,
                 community=community,
             ),
         )
@@ -233,7 +227,7 @@ def _fit_calibrator(
 ) -> Calibrator | None:
     """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
     forecasts: Forecasts = simulation.forecasts
-    if model.spec == BUILTIN:
+    if not model.asks_a_model:
         forecasts = collect_forecasts(ctx.with_progress(ignore_progress), model, community=offsets)
     try:
         return fit_calibrator(forecasts, offsets, ctx.dataset, evidence=offsets.has_factorization)

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from lusifer.datasets import Dataset
 from lusifer.errors import InvalidInputError, LusiferError
-from lusifer.evaluation.simulation import SimulationResult, apply_calibration
+from lusifer.evaluation.simulation import SimulationResult
 from lusifer.runs import tables
-from lusifer.simulator.calibration import Calibrator
+from lusifer.simulator.calibration import Calibrator, apply_calibration
 from lusifer.simulator.community import Community
 
 SCHEMA = pa.schema(

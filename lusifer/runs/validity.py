@@ -49,14 +49,11 @@ def measure_validity(
     title = f"Stated changes of run {comparison}"
     with record(ctx, VALIDITY, title, model=model, params=params, on_start=on_start) as run:
         validity = predictive_validity(
-            ctx.dataset,
-            ctx.split,
+            ctx.with_progress(
+                lambda done, total, message="": ctx.on_progress(done, total, "Forecasts from the previous profile")
+            ),
             config.build(ctx.store, run=run.id, cancelled=ctx.cancelled),
             evolutions,
-            cancelled=ctx.cancelled,
-            on_progress=lambda done, total, message="": ctx.on_progress(
-                done, total, "Forecasts from the previous profile"
-            ),
         )
         run.finish(_summary(comparison, validity))
     return validity

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from lusifer.simulator.builtin import StatisticalUserModel
 from lusifer.simulator.evolution import EvolutionSpec, Step, evolve, history_of, make_evolution_spec
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.models import BUILTIN, BUILTIN_LABEL, label
 from lusifer.simulator.run_context import RunContext
 from lusifer.simulator.runner import count_steps, load_steps, rate_items, run_evolution
-from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Change, Context, Profile, SimulatedRating, UserModel
 from lusifer.simulator.user_model_config import UserModelConfig
 

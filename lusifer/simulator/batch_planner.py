@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from itertools import islice
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import count, islice
 
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
@@ -22,6 +23,8 @@ from lusifer.simulator.llm_model import LLMUserModel, Question
 from lusifer.simulator.runner import load_steps, run_evolution
 from lusifer.simulator.types import Context
 from lusifer.store import Store
+
+logger = logging.getLogger(__name__)
 
 Ask = Callable[[Sequence[Question], str], None]
 """Has questions answered into the store; told what they are."""
@@ -48,53 +51,46 @@ def ask_in_waves(
     """
     specs = {u: make_evolution_spec(dataset, split, u, model, forecasts=forecasts, community=community) for u in users}
     failed_users: set[int] = set()
-    number = 0
-    while True:
-        waiting = {u: s for u, s in _unfinished(dataset, split, specs, store) if u not in failed_users}
+    waiting: dict[int, tuple[list[Step], list[tuple]]] = {}
+
+    def of_users(users: Iterable[int], work: Callable[[int], Iterable[Question]]) -> list[Question]:
+        """What some users' work gives; it may fail for one user alone, who is left out from then on."""
+        questions: list[Question] = []
+        for user in users:
+            try:
+                questions += work(user) if user not in failed_users else ()
+            except (ModelError, InvalidInputError) as error:
+                if isinstance(error, ModelError) and error.is_fatal:
+                    raise
+                logger.warning("User %s is left out of the batch: %s", user, error)
+                failed_users.add(user)
+        return questions
+
+    def first_questions(user: int) -> list[Question]:
+        return _of_step(dataset, split, model, specs[user], *waiting[user], community)
+
+    def further_draws(user: int) -> list[Question]:
+        context, items = _before(dataset, split, model, specs[user], *waiting[user], community)
+        return model.recorded_as(specs[user].id).draw_questions(context, items, "forecast")
+
+    def take_step(user: int) -> tuple[()]:
+        evolution = run_evolution(dataset, split, model, specs[user], store, community=community)
+        list(islice(evolution, len(waiting[user][0]) + 1))
+        return ()
+
+    for number in count(1):
+        unfinished = _unfinished(dataset, split, specs, store)
+        waiting = {u: s for u, s in unfinished if u not in failed_users}
         if not waiting:
             break
-        number += 1
-        questions: list[Question] = []
-        for user, (steps, all_batches) in waiting.items():
-            try:
-                questions += _of_step(dataset, split, model, specs[user], steps, all_batches, community)
-            except InvalidInputError:
-                failed_users.add(user)
-        ask(questions, f"Step {number} of {len(waiting):,} users")
-        if model.prompts.samples > 1 and any(w.forecasts for w in specs.values()):
-            further_draws: list[Question] = []
-            for user, (steps, all_batches) in waiting.items():
-                if user in failed_users:
-                    continue
-                try:
-                    context, items = _before(dataset, split, model, specs[user], steps, all_batches, community)
-                    recording_model = replace(model, evolution=specs[user].id)
-                    further_draws += recording_model.draw_questions(context, items, "forecast")
-                except (ModelError, InvalidInputError) as error:
-                    if isinstance(error, ModelError) and error.is_fatal:
-                        raise
-                    failed_users.add(user)
-            ask(further_draws, f"Step {number}: more samples")
-        for user, (steps, _) in waiting.items():
-            if user in failed_users:
-                continue
-            try:
-                evolution = run_evolution(dataset, split, model, specs[user], store, community=community)
-                list(islice(evolution, len(steps) + 1))
-            except (ModelError, InvalidInputError) as error:
-                if isinstance(error, ModelError) and error.is_fatal:
-                    raise
-                failed_users.add(user)  # a template may fail for one user alone
+        ask(of_users(waiting, first_questions), f"Step {number} of {len(waiting):,} users")
+        if model.prompts.samples > 1 and forecasts:
+            ask(of_users(waiting, further_draws), f"Step {number}: more samples")
+        of_users(waiting, take_step)
     for further in (False, True) if model.prompts.samples > 1 else (False,):
-        rating_questions: list[Question] = []
-        for user in [u for u in users if u not in failed_users]:
-            try:
-                rating_questions += _of_ratings(dataset, split, model, specs[user], store, community, further=further)
-            except (ModelError, InvalidInputError) as error:
-                if isinstance(error, ModelError) and error.is_fatal:
-                    raise
-                failed_users.add(user)
-        ask(rating_questions, "Ratings: more samples" if further else f"Ratings of {len(users):,} users")
+        ratings = partial(_of_ratings, dataset, split, model, store=store, community=community, further=further)
+        questions = of_users(users, lambda user: ratings(specs[user]))  # noqa: B023 - called at once
+        ask(questions, "Ratings: more samples" if further else f"Ratings of {len(users):,} users")
 
 
 def _unfinished(
@@ -120,7 +116,7 @@ def _of_step(
     all_batches: list[tuple],
     community: CommunityEvidence | None,
 ) -> list[Question]:
-    recording_model = replace(model, evolution=spec.id)
+    recording_model = model.recorded_as(spec.id)
     context, items = _before(dataset, split, model, spec, steps, all_batches, community)
     questions = recording_model.rate_questions(context, items, "forecast") if spec.forecasts else []
     return [*questions, recording_model.update_question(context.with_batch(all_batches[len(steps)]))]
@@ -162,5 +158,5 @@ def _of_ratings(
     context = context_after(dataset, split, spec.user, steps)
     if model.evidence and community is not None:
         context = context.with_evidence(community.item_evidence(spec.user, [i.id for i in missing]))
-    recording_model = replace(model, evolution=spec.id)
+    recording_model = model.recorded_as(spec.id)
     return (recording_model.draw_questions if further else recording_model.rate_questions)(context, missing)

@@ -20,7 +20,8 @@ class Line:
 
 def diff(before: Profile, after: Profile) -> list[Line]:
     """The bullets of ``after`` in order with what became of them, and the removed ones last in
-    their section. A bullet is rewritten if its aspect (or, without one, most of its words) stayed."""
+    their section. A bullet is rewritten if its aspect (or, without one, most of its words) stayed.
+    """
     lines: list[Line] = []
     for section in SECTIONS:
         old = list(before.section(section))
@@ -46,3 +47,12 @@ def _near(a: Bullet, b: Bullet) -> bool:
         return a.aspect.rsplit("=", 1)[0] == b.aspect.rsplit("=", 1)[0]
     first, second = set(a.text.lower().split()), set(b.text.lower().split())
     return len(first & second) >= 0.5 * len(first | second)
+
+
+def profile_similarity(one: Profile, other: Profile) -> float:
+    """How much two profiles say the same: shared words over all words (Jaccard), from 0 to 1; 1 for two
+    empty ones.
+    """
+    first, second = ({w.strip(".,;:()").lower() for b in p.bullets for w in b.text.split()} for p in (one, other))
+    together = first | second
+    return len(first & second) / len(together) if together else 1.0

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from lusifer.datasets import Dataset, Item
 from lusifer.simulator.aspects import aspects_of
+from lusifer.simulator.builtin import StatisticalUserModel
 from lusifer.simulator.entity_matching import build_entity_index
-from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.taste import TasteModel, user_mean
 from lusifer.simulator.types import SECTIONS, Bullet, Context, Profile, SimulatedRating, UserModel
 

@@ -45,7 +45,8 @@ LONGEST = 12
 @dataclass(frozen=True)
 class Mention:
     """One thing that a text names: an aspect's key, or a title with the ids of its movies; ``said`` is the
-    rating that the text gives for it, where it gives one."""
+    rating that the text gives for it, where it gives one.
+    """
 
     text: str
     aspect: str = ""
@@ -87,7 +88,8 @@ class EntityIndex:
 
     def unknown_titles(self, text: str) -> list[str]:
         """Names that a text writes as titles ("Two Words" in quotes, ``Name (1994)``) and that no movie of
-        the data set has."""
+        the data set has.
+        """
         names = []
         for match in _QUOTED.finditer(text):
             name = next(g for g in match.groups() if g)
@@ -159,7 +161,8 @@ def _forms(item: Item) -> tuple[tuple[str, ...], ...]:
 
 def build_entity_index(dataset: Dataset, seen: Iterable[Item]) -> EntityIndex:
     """What the texts about a user may name: every genre, theme, mood and title; the decades, people and
-    series of the movies that the user has rated."""
+    series of the movies that the user has rated.
+    """
     aspects: dict[tuple[str, ...], str] = {}
 
     def add(words: str, key: str) -> None:

@@ -58,6 +58,15 @@ class Estimate:
             self.cached + other.cached,
         )
 
+    def __mul__(self, times: float) -> Estimate:
+        return Estimate(
+            round(self.calls * times),
+            round(self.input_tokens * times),
+            round(self.output_tokens * times),
+            None if self.dollars is None else self.dollars * times,
+            round(self.cached * times),
+        )
+
 
 def estimate_questions(
     spec: str, store: Store | None, questions: Iterable[tuple[Question, int]], cached: int = 0
@@ -201,7 +210,9 @@ def _less_stored(model: LLMUserModel, store: Store | None, questions: list[tuple
     return estimate_questions(model.spec, store, missing, len(questions) - len(missing))
 
 
-def estimate_question(model: LLMUserModel, store: Store | None, question: Question, ratings: int = 0) -> Estimate:
+def estimate_question(model: UserModel, store: Store | None, question: Question, ratings: int = 0) -> Estimate:
     """One call that answers with some ratings, or with a profile where there are none."""
+    if not isinstance(model, LLMUserModel):
+        return Estimate(dollars=0.0)
     answer_tokens = ratings * RATING_TOKENS + 20 if ratings else UPDATE_TOKENS
     return _less_stored(model, store, [(question, answer_tokens)])

@@ -59,6 +59,27 @@ class LLMUserModel:
             self.version += f"~{self.draw}"
         self.evidence = self.prompts.evidence
 
+    @property
+    def asks_a_model(self) -> bool:
+        """See `UserModel`."""
+        return True
+
+    def with_prompts(self, prompts: PromptSet) -> LLMUserModel:
+        """See `UserModel`."""
+        return replace(self, prompts=prompts)
+
+    def recorded_as(self, evolution: str) -> LLMUserModel:
+        """See `UserModel`."""
+        return replace(self, evolution=evolution)
+
+    def redrawn(self, draw: int) -> LLMUserModel:
+        """See `UserModel`."""
+        return replace(self, draw=draw)
+
+    def streaming(self, on_text: Callable[[str], None]) -> LLMUserModel:
+        """See `UserModel`."""
+        return replace(self, on_text=on_text)
+
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch, from the profile before it."""
         return self._rate(context, items, "forecast")

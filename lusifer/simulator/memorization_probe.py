@@ -9,7 +9,7 @@ from lusifer.errors import ModelError
 from lusifer.llm import CallMetadata, Message
 from lusifer.simulator import answers
 from lusifer.simulator.llm_model import LLMUserModel, Question
-from lusifer.simulator.types import SimulatedRating
+from lusifer.simulator.types import SimulatedRating, UserModel
 
 ITEMS_PER_CALL = 20
 """Movies asked about at a time."""
@@ -40,15 +40,17 @@ def probe_question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequ
 
 
 def probe_questions(
-    model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]
+    model: UserModel, dataset: Dataset, user: int, items: Sequence[Item]
 ) -> list[tuple[tuple[Item, ...], Question]]:
-    """The calls for any number of movies: those of each, and what is asked."""
+    """The calls for any number of movies: those of each, and what is asked; none of a model without a memory."""
+    if not isinstance(model, LLMUserModel):
+        return []
     chunks = [tuple(items[start : start + ITEMS_PER_CALL]) for start in range(0, len(items), ITEMS_PER_CALL)]
     return [(chunk, probe_question(model, dataset, user, chunk)) for chunk in chunks]
 
 
 def ask_from_memory(
-    model: LLMUserModel, dataset: Dataset, user: int, items: Sequence[Item]
+    model: UserModel, dataset: Dataset, user: int, items: Sequence[Item]
 ) -> tuple[SimulatedRating, ...]:
     """What the model says that the data set holds; of a failed answer every rating is missing, and it is not
     served again.
@@ -57,6 +59,8 @@ def ask_from_memory(
         ModelError: the model can't be asked at all.
     """
     result: list[SimulatedRating] = []
+    if not isinstance(model, LLMUserModel):
+        return tuple(SimulatedRating(i.id, None, None, failure="It asks no language model.") for i in items)
     for chunk, (messages, options) in probe_questions(model, dataset, user, items):
         answer = None
         try:

@@ -45,7 +45,8 @@ class Preview:
 
 def context_at(dataset: Dataset, split: Split, user: int, steps: Sequence[Step], template: str, step: int) -> Context:
     """What a template is filled in with at a step: before it for ``first`` and ``update`` (with its batch to
-    read), after it for all others."""
+    read), after it for all others.
+    """
     if template in {"first", "update"}:
         done = 0 if template == "first" else max(step, min(2, len(steps))) - 1
         return context_after(dataset, split, user, steps[:done]).with_batch(steps[done].batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
@@ -18,7 +18,6 @@ from lusifer.simulator.evolution import (
     split_into_batches,
     step_from_json,
 )
-from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.types import SimulatedRating, UserModel
 from lusifer.store import Store
 
@@ -55,7 +54,7 @@ def run_evolution(
         CancelledError: between two steps, after ``cancelled`` said so.
     """
     done = load_steps(dataset, spec, store)
-    model = _recorded_under(model, spec)
+    model = model.recorded_as(spec.id)
 
     def keep(step: Step) -> None:
         if store is not None:
@@ -109,7 +108,7 @@ def rate_items(
         if model.evidence and community is not None:
             context = context.with_evidence(community.item_evidence(spec.user, [i.id for i in missing]))
         try:
-            new_ratings = _recorded_under(model, spec).rate(context, missing)
+            new_ratings = model.recorded_as(spec.id).rate(context, missing)
         except ModelError:
             # Where nobody can be asked, what is known to have failed stays failed: a stored run replays.
             if not all(i.id in failed for i in missing):
@@ -125,11 +124,6 @@ def rate_items(
             )
         by_id |= {r.item_id: r for r in new_ratings}
     return tuple(by_id[i.id] for i in items)
-
-
-def _recorded_under(model: UserModel, spec: EvolutionSpec) -> UserModel:
-    """A language model whose calls are recorded as this evolution's."""
-    return replace(model, evolution=spec.id) if isinstance(model, LLMUserModel) else model
 
 
 def _details(item: Item) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
+from lusifer.simulator.builtin import StatisticalUserModel
 from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY, evolve, make_evolution_spec
-from lusifer.simulator.statistical import StatisticalUserModel
 
 WEEK = 7 * 86400
 

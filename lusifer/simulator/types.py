@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from lusifer.datasets import MOVIES, Item, ItemNouns, RatingScale, User
+from lusifer.prompts import PromptSet
 
 Section = Literal["likes", "dislikes", "people_and_themes", "mood", "rating_habits"]
 SECTIONS: dict[Section, str] = {
@@ -32,7 +33,8 @@ class Rated:
 @dataclass(frozen=True)
 class Bullet:
     """One statement of a profile. ``aspect`` and ``strength`` are the built-in's own notes
-    (what it is about; −2 strong dislike … 2 strong liking), empty for a language model."""
+    (what it is about; −2 strong dislike … 2 strong liking), empty for a language model.
+    """
 
     text: str
     aspect: str = ""
@@ -83,7 +85,8 @@ class Profile:
 @dataclass(frozen=True)
 class Change:
     """One aspect that a step gained, strengthened, weakened or dropped, and the movies of the batch
-    that show it. ``polarity``: 1 a liking, −1 a dislike, 0 neither (a habit, or unknown)."""
+    that show it. ``polarity``: 1 a liking, −1 a dislike, 0 neither (a habit, or unknown).
+    """
 
     aspect: str
     direction: Direction
@@ -206,6 +209,8 @@ class UserModel(Protocol):
     answers (the built-in's version number; a language model's prompt version). ``evidence`` says whether
     it must be told what others gave (`Context.item_evidence`). ``history`` ratings are read, ``batch_size`` at a
     time, unless somebody says otherwise.
+
+    What a model can do is asked of it, never of its class; a subclass without a language model inherits the answers.
     """
 
     spec: str
@@ -213,6 +218,32 @@ class UserModel(Protocol):
     evidence: bool
     history: int
     batch_size: int
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether a language model is asked: answers may cost, vary and fail, and are stored."""
+        return False
+
+    @property
+    def prompts(self) -> PromptSet | None:
+        """What it is asked with; ``None`` where it reads no prompts."""
+        return None
+
+    def with_prompts(self, prompts: PromptSet) -> UserModel:
+        """The same model asked with other prompts: another version."""
+        return self
+
+    def recorded_as(self, evolution: str) -> UserModel:
+        """The same model, its calls recorded as those of an evolution."""
+        return self
+
+    def redrawn(self, draw: int) -> UserModel:
+        """The same model asked anew: draw 0 is what is stored, every other one a version of its own."""
+        return self
+
+    def streaming(self, on_text: Callable[[str], None]) -> UserModel:
+        """The same model, telling each answer's pieces as they arrive."""
+        return self
 
     def forecast(self, context: Context, items: tuple[Item, ...]) -> tuple[SimulatedRating, ...]:
         """Ratings of the coming batch's items before their ratings are shown, in the same order."""

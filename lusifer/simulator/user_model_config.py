@@ -11,9 +11,9 @@ from lusifer.errors import InvalidInputError
 from lusifer.llm import Budget, create_llm
 from lusifer.progress import never_cancelled
 from lusifer.prompts import PromptSet
+from lusifer.simulator.builtin import StatisticalUserModel
 from lusifer.simulator.llm_model import LLMUserModel
 from lusifer.simulator.models import BUILTIN
-from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import UserModel
 from lusifer.store import Store
 
@@ -38,6 +38,11 @@ class UserModelConfig:
     budget: Budget | None = None
     keys: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether the model is a language model, see `UserModel.asks_a_model`."""
+        return self.spec != BUILTIN
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "keys": None}
 
@@ -53,7 +58,7 @@ class UserModelConfig:
             InvalidInputError: the spec can't be read, names a file that is not there, or names a language model
                 while there is no store (its answers would be paid for and lost).
         """
-        if self.spec == BUILTIN:
+        if not self.asks_a_model:
             return StatisticalUserModel(evidence=self.evidence)
         if self.samples < 1:
             raise InvalidInputError(f"A rating can't be sampled {self.samples} times.", "Give 1 or more.")

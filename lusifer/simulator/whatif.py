@@ -61,7 +61,8 @@ class WithUsers(RatingTable):
 
 def replace_histories(split: Split, tables: Mapping[int, RatingTable], reason: str) -> Split:
     """The split in which some users have other training ratings, in the order of their tables; ``reason`` is
-    part of its name, as are the ratings."""
+    part of its name, as are the ratings.
+    """
     names = hashlib.sha256("".join(f"{u}:{_name(t)}" for u, t in sorted(tables.items())).encode())
     return Split(f"{split.id}+{reason}-{names.hexdigest()[:10]}", WithUsers.from_table(split.train, tables), split.test)
 
@@ -116,7 +117,8 @@ def with_local_user(
     dataset: Dataset, split: Split, user: int, rated: Sequence[tuple[int, float, int]]
 ) -> tuple[Dataset, Split]:
     """The data set and split in which there is one more user, with (item, rating, Unix seconds) of their own
-    as training part and no test part."""
+    as training part and no test part.
+    """
     row = pd.DataFrame(
         [dict.fromkeys(dataset.users.columns, "") | {"age": pd.NA}],
         index=pd.Index([user], name=dataset.users.index.name),

@@ -22,7 +22,7 @@ name = st.pills(
     required=True,
     wrap=True,
     default=None if session_keys.EXPERIMENT in st.session_state else next(iter(EXPERIMENTS)),
-    format_func=lambda n: f":material/{experiment_view.EXPERIMENT_ICONS[n]}: {EXPERIMENTS[n].title}",
+    format_func=lambda n: f":material/{EXPERIMENTS[n].icon}: {EXPERIMENTS[n].title}",
     label_visibility="collapsed",
 )
 st.query_params[session_keys.EXPERIMENT] = name

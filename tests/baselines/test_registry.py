@@ -11,6 +11,7 @@ from lusifer.baselines import predictor_registry
 from lusifer.datasets import RatingScale
 from lusifer.errors import InvalidInputError, MissingLibraryError
 from lusifer.evaluation import evaluate
+from lusifer.simulator.run_context import RunContext
 from lusifer.ui.components import predictor_titles
 from tests.conftest import ROOT
 
@@ -87,11 +88,11 @@ def test_methods_say_why_they_are_missing(ml100k, last10) -> None:
 
 @pytest.mark.usefixtures("without_surprise")
 def test_an_evaluation_leaves_them_out_with_a_note(ml100k, last10) -> None:
-    comparison = evaluate(ml100k, last10, ["svdpp", "bias", "constant"])
+    comparison = evaluate(RunContext(ml100k, last10), ["svdpp", "bias", "constant"])
     assert list(comparison.scores()) == ["bias", "constant"]
     assert len(comparison.notes) == 1 and comparison.notes[0].startswith("svdpp is left out. Item kNN and SVD++ need")
     with pytest.raises(InvalidInputError, match="item-knn is left out"):
-        evaluate(ml100k, last10, ["item-knn"])
+        evaluate(RunContext(ml100k, last10), ["item-knn"])
 
 
 def test_the_documentation_lists_every_method() -> None:

@@ -114,8 +114,8 @@ def _swap_test(split, ratings):
 def test_no_test_rating_reaches_a_prompt_or_the_builtin(ml100k, last10, user: int):
     """The marked movies are in the test part alone: their titles may be in no prompt but the one that
     asks for a rating, and changing their ratings may change no word that any model is told."""
+    from lusifer.simulator.builtin import StatisticalUserModel
     from lusifer.simulator.llm_model import LLMUserModel
-    from lusifer.simulator.statistical import StatisticalUserModel
 
     marked = [ml100k.item(i).title for i in last10.test.of_user(user).item.tolist()]
     flipped = _swap_test(last10, 6 - last10.test.rating)

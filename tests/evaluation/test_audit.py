@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lusifer.evaluation.audit import Audit, audit, predictive_validity
-from lusifer.simulator import StatisticalUserModel, evolve, make_evolution_spec
+from lusifer.simulator import RunContext, StatisticalUserModel, evolve, make_evolution_spec
 from lusifer.simulator.entity_matching import build_entity_index
 from lusifer.simulator.types import Bullet, Change, Profile
 
@@ -207,13 +207,14 @@ def test_repetition_is_counted(ml100k, steps) -> None:
 
 def test_predictive_validity(ml100k, last10, honest) -> None:
     model = StatisticalUserModel()
-    found = predictive_validity(ml100k, last10, model, honest, draws=200)
+    found = predictive_validity(RunContext(ml100k, last10), model, honest, draws=200)
     assert found is not None and min(found.movies) > 300
     for interval in (found.stated, found.others, found.difference):
         assert interval.low <= interval.value <= interval.high
     assert found.difference.value == pytest.approx(found.stated.value - found.others.value)
-    assert found == predictive_validity(ml100k, last10, model, honest, draws=200)
-    assert predictive_validity(ml100k, last10, model, {}) is None
+    again = predictive_validity(RunContext(ml100k, last10), model, honest, draws=200)
+    assert again is not None and again.stated.json == found.stated.json and again.movies == found.movies
+    assert predictive_validity(RunContext(ml100k, last10), model, {}) is None
 
 
 def test_a_change_that_helps_is_seen_to_help(ml100k, last10, honest) -> None:
@@ -236,7 +237,7 @@ def test_a_change_that_helps_is_seen_to_help(ml100k, last10, honest) -> None:
             )
             fixed.append(replace(step, forecast=forecast))
         right[user] = fixed
-    found = predictive_validity(ml100k, last10, Oracle(), right, draws=200)
+    found = predictive_validity(RunContext(ml100k, last10), Oracle(), right, draws=200)
     assert found is not None and found.difference.low > 0.3
 
 

@@ -16,9 +16,8 @@ from lusifer.datasets import splits
 from lusifer.errors import ModelError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, prediction_cache
 from lusifer.evaluation.comparison import breakdown, leaderboard, reliability, summary, table, threshold
-from lusifer.evaluation.simulation import Forecasts, fit_calibrator, stored_forecasts
 from lusifer.simulator import RunContext, StatisticalUserModel, community, evolve, make_evolution_spec, run_evolution
-from lusifer.simulator.calibration import PARTS
+from lusifer.simulator.calibration import PARTS, Forecasts, fit_calibrator, stored_forecasts
 from lusifer.simulator.community import pair_keys
 from tests.conftest import write_tiny
 
@@ -154,7 +153,7 @@ def test_a_cold_user_is_rated_from_demographics(ml100k) -> None:
 class Flaky(StatisticalUserModel):
     """Fails for every third user, as a server would."""
 
-    spec = "openai:flaky"
+    spec, asks_a_model = "openai:flaky", True
 
     def update(self, context):
         if context.user.id % 3 == 0:
@@ -178,7 +177,7 @@ def test_what_a_model_failed_to_give_stays_missing(ml100k, last10, store) -> Non
 
 def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
     class Silent(StatisticalUserModel):
-        spec = "openai:silent"
+        spec, asks_a_model = "openai:silent", True
 
         def forecast(self, context, items):
             return tuple(replace(r, expected=None, rating=None) for r in super().forecast(context, items))
@@ -196,7 +195,7 @@ def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
 
 def test_a_model_that_answers_nothing_is_summed_up_too(ml100k, last10) -> None:
     class Mute(StatisticalUserModel):
-        spec = "openai:mute"
+        spec, asks_a_model = "openai:mute", True
 
         def rate(self, context, items):
             return tuple(replace(r, expected=None, rating=None) for r in super().rate(context, items))

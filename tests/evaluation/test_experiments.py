@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from lusifer import prompts
+from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import sample_users
+from lusifer.evaluation.bootstrap import Bootstrap, Figure
 from lusifer.evaluation.experiments import (
     EXPERIMENTS,
     ExperimentSetup,
     ablation,
-    base,
     batch_size,
     closed_loop,
     cold_start,
@@ -25,7 +26,8 @@ from lusifer.evaluation.experiments import (
     rating_order,
     taste_shift,
 )
-from lusifer.evaluation.experiments.base import Bootstrap
+from lusifer.evaluation.experiments import arms as experiment_arms
+from lusifer.evaluation.experiments.result import describe_significance
 from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, RunContext, StatisticalUserModel
 from lusifer.simulator.types import Bullet, Profile
@@ -71,7 +73,7 @@ def test_a_bootstrap_measures_what_it_says() -> None:
     same = boot.mean(users, a) - boot.mean(users, a)
     assert same.value == 0 and same.bounds == (0, 0) and not same.is_significant
     few = Bootstrap([1, 2]).mean(np.array([1, 2]), [1.0, 2.0])
-    assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in base.describe_significance(few)
+    assert few.value == 1.5 and all(math.isnan(b) for b in few.bounds) and "too few" in describe_significance(few)
     assert few.json == [1.5, None, None]
 
 
@@ -212,7 +214,7 @@ def test_an_interval_needs_users_with_rows() -> None:
 def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> None:
     from lusifer.evaluation import simulation
 
-    real = base.simulate
+    real = experiment_arms.simulate
     dead = next(a.model.version for a in ablation.arms(paid) if a.name == "Without metadata")
 
     def failing(ctx, model, *given, **named):
@@ -221,7 +223,7 @@ def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> No
             found.answers.expected[:] = np.nan
         return found
 
-    monkeypatch.setattr(base, "simulate", failing)
+    monkeypatch.setattr(experiment_arms, "simulate", failing)
     assert simulation.simulate is real
     result = find("ablation").run(paid)
     assert any("this arm is omitted" in n for n in result.notes)
@@ -230,11 +232,11 @@ def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> No
 
 
 def test_nothing_measured_claims_nothing() -> None:
-    none = base.Figure(float("nan"), np.zeros(0))
-    assert "can't be told" in rating_order._reading(none, none)
+    none = Figure(float("nan"), np.zeros(0))
+    assert "does not show whether" in rating_order._reading(none, none)
     assert "No part" in ablation._said({})[0]
-    sure = base.Figure(-0.2, np.full(100, -0.2))
-    small = base.Figure(0.01, np.linspace(-0.1, 0.1, 100))
+    sure = Figure(-0.2, np.full(100, -0.2))
+    small = Figure(0.01, np.linspace(-0.1, 0.1, 100))
     first, second = ablation._said({"Without facts": sure, "Without years": small})
     assert first.startswith("Without facts") and "falls significantly" in second
     assert "there is no significant difference without years" in second
@@ -266,7 +268,7 @@ def test_the_builtin_repeats_itself_and_has_nothing_to_recite(made) -> None:
 
 def test_leaving_tastes_out_leaves_the_level(setting) -> None:
     arms = {a.name: a for a in ablation.arms(setting)}
-    found = base.run_arms(setting, [arms["Without tastes"], arms["Everything"]])
+    found = experiment_arms.run_arms(setting, [arms["Without tastes"], arms["Everything"]])
     said = found["Without tastes"].answers
     for user in setting.users:
         assert len(np.unique(said.expected[said.user == user])) == 1
@@ -323,7 +325,7 @@ def test_prices_are_upper_bounds_and_what_is_stored_is_free(paid, openai_server)
         assert find(name).run(paid).to_json() == result.to_json()
         assert len(openai_server.requests) == again, f"{name} asks nothing twice"
     assert find("order").estimate(paid).calls == 0
-    notes = {r["purpose"] for r in paid.store.list_calls({}, limit=5000)[0]}
+    notes = {r["purpose"] for r in paid.ctx.store.list_calls({}, limit=5000)[0]}
     assert {"recite", "rate", "update", "forecast"} <= notes
 
 
@@ -338,13 +340,13 @@ def test_recitation_tells_nothing_but_the_id(paid, openai_server) -> None:
 def test_a_recitation_that_is_no_answer_is_not_served_again(paid, openai_server) -> None:
     from lusifer.simulator.memorization_probe import ask_from_memory
 
-    items = paid.dataset.items_of([1, 2])
+    items = paid.ctx.dataset.items_of([1, 2])
     openai_server.behave("garbage")
-    assert all(r.failure for r in ask_from_memory(paid.model, paid.dataset, 7, items))
-    assert not any(r.failure for r in ask_from_memory(paid.model, paid.dataset, 7, items))
-    many = paid.dataset.items_of(list(range(1, 46)))
+    assert all(r.failure for r in ask_from_memory(paid.model, paid.ctx.dataset, 7, items))
+    assert not any(r.failure for r in ask_from_memory(paid.model, paid.ctx.dataset, 7, items))
+    many = paid.ctx.dataset.items_of(list(range(1, 46)))
     before = len(openai_server.requests)
-    assert len(ask_from_memory(paid.model, paid.dataset, 8, many)) == 45
+    assert len(ask_from_memory(paid.model, paid.ctx.dataset, 8, many)) == 45
     assert len(openai_server.requests) == before + 3
 
 
@@ -352,11 +354,11 @@ def test_a_loop_is_no_part_of_what_the_usual_evolution_costs(paid) -> None:
     from lusifer.simulator.evolution import make_evolution_spec
 
     one = replace(paid, users=paid.users[:2], options={"rounds": 1})
-    name = make_evolution_spec(paid.dataset, paid.split, paid.users[0], paid.model).id
-    base.run_arms(one, [base.Arm("usual", one.sample, one.model)])
-    before = paid.store.usage_by_evolution([name])[name]["calls"]
+    name = make_evolution_spec(paid.ctx.dataset, paid.ctx.split, paid.users[0], paid.model).id
+    experiment_arms.run_arms(one, [experiment_arms.Arm("usual", one.sample, one.model)])
+    before = paid.ctx.store.usage_by_evolution([name])[name]["calls"]
     find("loop").run(one)
-    assert paid.store.usage_by_evolution([name])[name]["calls"] == before
+    assert paid.ctx.store.usage_by_evolution([name])[name]["calls"] == before
 
 
 def test_draws_ask_anew_and_differ_in_nothing_else(paid, openai_server) -> None:
@@ -380,10 +382,10 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
         return prompt_rendering.render_rate(p, context, items)[1].content
 
     whole, bullet = text(paid.model.prompts), context.profile.bullets[0].text
-    found = {name: text(p) for name, p in ablation.variants(paid.model, details=False).items()}
+    found = {name: text(p) for name, p in ablation.variants(paid.model.prompts, details=False).items()}
     assert bullet in whole and bullet not in found["Without the profile"]
     assert "Without people" not in found, "nothing is known of people here"
-    assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(paid.model))
+    assert {"Without genres", "Without people", "Without overviews"} <= set(ablation.variants(paid.model.prompts))
     fact = values_of("rate", TemplateInput(paid.model.prompts, context, items))["facts"].splitlines()[0]
     assert fact in whole and fact not in found["Without facts"]
     newest = context.seen[-1].item.title
@@ -405,7 +407,10 @@ def test_failures_are_counted_and_left_out(paid, openai_server) -> None:
     json.dumps(result.to_json(), allow_nan=False)
 
 
-def test_the_command_names_every_experiment() -> None:
-    from lusifer.cli.experiment_command import NAMES
-
-    assert tuple(EXPERIMENTS) == NAMES, "the command lists them without importing them"
+def test_an_order_is_measured_where_all_histories_have_the_same_span(ml100k, last10) -> None:
+    """A bug of old: nobody's span is over the median then, and that group had no draws to subtract."""
+    train = replace(last10.train, timestamp=np.full_like(last10.train.timestamp, 880_000_000))
+    split = Split(last10.name, train, last10.test, last10.files)
+    users = tuple(sample_users(last10, 12, 1))
+    figures = find("order").run(ExperimentSetup(RunContext(ml100k, split), StatisticalUserModel(), users)).figures
+    assert figures["newest"][1] is not None and figures["long_minus_short"] == [None, None, None]

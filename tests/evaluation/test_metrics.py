@@ -106,7 +106,7 @@ def test_intervals_are_a_bootstrap_over_users() -> None:
         assert made[name].low == pytest.approx(low, abs=0.15 * width)
         assert made[name].high == pytest.approx(high, abs=0.15 * width)
         assert made[name].low < made[name].value < made[name].high
-    again = [intervals(users, predicted, true, SCALE, seed=0) for _ in range(2)]
+    again = [{n: f.json for n, f in intervals(users, predicted, true, SCALE, seed=0).items()} for _ in range(2)]
     assert again[0] == again[1]
 
 

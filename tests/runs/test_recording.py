@@ -11,7 +11,7 @@ import pytest
 from lusifer.errors import CancelledError, InvalidInputError, LusiferError
 from lusifer.evaluation.experiments import find
 from lusifer.runs import listing, tables
-from lusifer.runs.experiment import ExperimentSpec, run_experiment, run_experiments
+from lusifer.runs.experiment import ExperimentRequest, run_experiment, run_experiments
 from lusifer.runs.kinds import RUN_KINDS, VALIDITY, ValiditySummary
 from lusifer.runs.realism import run_realism
 from lusifer.runs.recording import record, stopped_run
@@ -154,7 +154,7 @@ def test_a_stopped_experiment_goes_on_where_it_was(ctx, store, openai_server, mo
     config = UserModelConfig("openai:a", keys={"openai": KEY})
     train = ctx.split.train
     users = tuple([int(u) for u in train.user_ids if len(train.of_user(int(u))) >= 50][:5])
-    spec = ExperimentSpec(find("order"), users)
+    spec = ExperimentRequest(find("order"), users)
     stopping = replace(ctx, cancelled=lambda: len(openai_server.requests) >= 12)
     with pytest.raises(CancelledError):
         run_experiment(stopping, config, spec)
@@ -180,7 +180,7 @@ def test_several_experiments_leave_out_what_too_few_users_fit(ctx, store) -> Non
     users = tuple(int(u) for u in ctx.split.test.user_ids[:4])
     reports: list[tuple[int, int]] = []
     ctx = ctx.with_progress(lambda done, total, message="": reports.append((done, total)))
-    specs = [ExperimentSpec(find(name), users) for name in ("shift", "order")]
+    specs = [ExperimentRequest(find(name), users) for name in ("shift", "order")]
     (run,) = run_experiments(ctx, BUILTIN, specs)
     assert run.row["params"]["name"] == "order" and {total for _, total in reports} == {1000}
     with pytest.raises(InvalidInputError, match="at least 5"):

@@ -10,9 +10,9 @@ import pytest
 from lusifer.datasets import RatingScale, splits
 from lusifer.datasets.dataset import Details
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import scores, simulation
+from lusifer.evaluation import scores
 from lusifer.simulator import RunContext, StatisticalUserModel, community
-from lusifer.simulator.calibration import PARTS, Calibrator
+from lusifer.simulator.calibration import PARTS, Calibrator, forecasts
 
 SCALE = RatingScale(1.0, 5.0, 1.0)
 TASTE = 0.6
@@ -137,13 +137,13 @@ def test_too_few_forecasts() -> None:
 
 def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tmp_path, monkeypatch) -> None:
     """Read back they are the same; other details, another seed or other training ratings are others."""
-    monkeypatch.setattr(simulation, "MAX_TEACHERS", 40)
+    monkeypatch.setattr(forecasts, "MAX_TEACHERS", 40)
     model = StatisticalUserModel()
-    made = simulation.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)
+    made = forecasts.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)
     (file,) = tmp_path.iterdir()
-    plain = simulation.collect_forecasts(RunContext(ml100k, last10), model)
-    monkeypatch.setattr(simulation, "evolve", None)  # nobody forecasts again
-    again = simulation.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)
+    plain = forecasts.collect_forecasts(RunContext(ml100k, last10), model)
+    monkeypatch.setattr(forecasts, "evolve", None)  # nobody forecasts again
+    again = forecasts.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)
     for found in (made, again):
         for name, values in plain.arrays().items():
             np.testing.assert_array_equal(values, found.arrays()[name], err_msg=name)
@@ -169,11 +169,11 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
         (ml100k, short, model, 0, {}),
     ):
         with pytest.raises(TypeError):
-            simulation.collect_forecasts(RunContext(data, split, cache_dir=tmp_path, seed=seed), by, **more)
+            forecasts.collect_forecasts(RunContext(data, split, cache_dir=tmp_path, seed=seed), by, **more)
     whole = file.read_bytes()
     damaged = [b"PK torn", whole[: len(whole) // 2], whole.replace(b"cuts", b"cats")]
     np.save(tmp_path / "plain.npy", np.zeros(3))
     for said in (*damaged, (tmp_path / "plain.npy").read_bytes()):
         file.write_bytes(said)
         with pytest.raises(TypeError):
-            simulation.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)
+            forecasts.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from lusifer import datasets, prompts
+from lusifer.baselines import Bias, SideInformation
 from lusifer.datasets import splits
 from lusifer.datasets.dataset import RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, make_evolution_spec, rate_items
 from lusifer.simulator import community as evidence
+from lusifer.simulator.community import preparation
 from tests.conftest import write_tiny
 from tests.datasets.test_splits import Listener
 
@@ -35,8 +37,8 @@ def small(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Fewer rounds of sampling: what is tested here is what goes in, not how well it predicts."""
-    monkeypatch.setattr(evidence, "FULL_FIT", (12, 8))
-    monkeypatch.setattr(evidence, "FOLD_FIT", (8, 6))
+    monkeypatch.setattr(preparation, "FULL_FIT", (12, 8))
+    monkeypatch.setattr(preparation, "FOLD_FIT", (8, 6))
 
 
 def _with(split: Split, part: str, row: int, rating: float) -> Split:
@@ -91,7 +93,7 @@ def test_what_is_kept_is_what_was_computed(small, tmp_path, quick, monkeypatch) 
     def again(*_, **__):
         raise AssertionError("computed a second time")
 
-    monkeypatch.setattr(evidence.subprocess_runner, "run", again)
+    monkeypatch.setattr(preparation.subprocess_runner, "run", again)
     second = evidence.with_factorization(small, split, tmp_path)
     assert _same(first.evidence_for([1, 2, 3], [4, 5, 6]), second.evidence_for([1, 2, 3], [4, 5, 6]))
     (next(tmp_path.glob("*.npz"))).write_bytes(b"half a file")
@@ -100,7 +102,7 @@ def test_what_is_kept_is_what_was_computed(small, tmp_path, quick, monkeypatch) 
 
 
 def test_cancel_keeps_nothing_half_made(small, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(evidence, "FULL_FIT", (5000, 8))
+    monkeypatch.setattr(preparation, "FULL_FIT", (5000, 8))
     asked = []
     with pytest.raises(CancelledError):
         evidence.with_factorization(
@@ -114,8 +116,8 @@ def test_cancel_keeps_nothing_half_made(small, tmp_path, monkeypatch) -> None:
 
 def test_neighbours_against_the_definition(small) -> None:
     split = splits.make(small, "last-5")
-    side = evidence.SideInformation.from_dataset(small)
-    bias = evidence.Bias().fit(split.train, small.scale)
+    side = SideInformation.from_dataset(small)
+    bias = Bias().fit(split.train, small.scale)
     rest = split.train.rating - bias.predict(split.train.user, split.train.item)
     near = evidence.UserNeighbors(side, split.train, rest)
     dense = near.x.toarray()

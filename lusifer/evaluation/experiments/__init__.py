@@ -1,107 +1,41 @@
-"""Experiments on a simulator: each answers one open question with a chart and two plain sentences."""
+"""Experiments on a simulator: each answers one open question with a chart and two plain sentences.
+
+An experiment is one module of this package that holds a ``SPEC``, or an `ExperimentSpec` that another package names as
+an entry point of the group ``lusifer.experiments``.
+"""
 
 from __future__ import annotations
 
-import types
-from dataclasses import dataclass, field
+import pkgutil
+from importlib import import_module
+from importlib.metadata import entry_points
 
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation.experiments import (
-    ablation,
-    batch_size,
-    closed_loop,
-    cold_start,
-    contamination,
-    rating_order,
-    repeatability,
-    taste_shift,
-)
-from lusifer.evaluation.experiments.base import ExperimentSetup, Panel, Point, Result
-from lusifer.simulator.estimate import Estimate
+from lusifer.evaluation.experiments.result import Panel, Point, Result
+from lusifer.evaluation.experiments.setup import ExperimentSetup
+from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
 
-__all__ = ["EXPERIMENTS", "Experiment", "ExperimentSetup", "Panel", "Point", "Result", "find"]
+__all__ = ["EXPERIMENTS", "ExperimentSetup", "ExperimentSpec", "Option", "Panel", "Point", "Result", "find"]
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One experiment. ``options`` are numbers that a person may choose: title, usual, least, most."""
-
-    name: str
-    title: str
-    question: str
-    module: types.ModuleType
-    options: dict[str, tuple[str, int, int, int]] = field(default_factory=dict)
-
-    def estimate(self, setup: ExperimentSetup) -> Estimate:
-        """What it will ask of a language model, less what is stored.
-
-        Raises:
-            InvalidInputError: too few users fit.
-        """
-        result: Estimate = self.module.estimate(setup)
-        return result
-
-    def run(self, setup: ExperimentSetup) -> Result:
-        """Do it.
-
-        Raises:
-            InvalidInputError: too few users fit.
-            ModelError: the model can't be asked.
-            CancelledError: somebody stopped it; what was answered is kept.
-        """
-        result: Result = self.module.run(setup)
-        return result
+def _discover() -> dict[str, ExperimentSpec]:
+    modules = [import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__) if m.name != "recording"]
+    specs = [m.SPEC for m in modules if hasattr(m, "SPEC")]
+    specs += [entry.load() for entry in entry_points(group="lusifer.experiments")]
+    return {s.name: s for s in sorted(specs, key=lambda s: s.position)}
 
 
-EXPERIMENTS = {
-    e.name: e
-    for e in (
-        Experiment(
-            "batches",
-            "Batch size and history",
-            "How many ratings should the simulator read, and in what batch size?",
-            batch_size,
-        ),
-        Experiment(
-            "cold",
-            "Cold start",
-            "Does the simulator help when little is known about a user?",
-            cold_start,
-            {"apart": ("Fit each length separately", 0, 0, 1)},
-        ),
-        Experiment("shift", "Taste shift", "Does the simulator follow a sudden change of preferences?", taste_shift),
-        Experiment(
-            "order", "Rating order", "Does the order of the ratings matter, or only their number?", rating_order
-        ),
-        Experiment(
-            "repeat",
-            "Repeatability",
-            "How much do results vary when everything is repeated?",
-            repeatability,
-            {"draws": ("Repetitions", repeatability.DRAWS, 2, 10)},
-        ),
-        Experiment("ablation", "Ablation", "What does each part of the prompt contribute?", ablation),
-        Experiment(
-            "contamination", "Contamination", "How much of the accuracy is memory of a public dataset?", contamination
-        ),
-        Experiment(
-            "loop",
-            "Closed loop",
-            "What happens when a profile is updated with its own ratings?",
-            closed_loop,
-            {"rounds": ("Rounds", closed_loop.ROUNDS, 1, 20)},
-        ),
-    )
-}
-"""All experiments, by name."""
+EXPERIMENTS = _discover()
+"""All experiments by name, in the order in which they are shown."""
 
 
-def find(name: str) -> Experiment:
-    """An experiment by name.
+def find(name: str) -> ExperimentSpec:
+    """An experiment by its name or its name on the command line.
 
     Raises:
         InvalidInputError: there is none.
     """
-    if name not in EXPERIMENTS:
+    spec = EXPERIMENTS.get(name) or next((s for s in EXPERIMENTS.values() if s.command_name == name), None)
+    if spec is None:
         raise InvalidInputError(f"There is no experiment {name!r}.", f"Known: {', '.join(EXPERIMENTS)}.")
-    return EXPERIMENTS[name]
+    return spec

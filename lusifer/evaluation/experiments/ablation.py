@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from lusifer.datasets import Item
-from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
+from lusifer.evaluation.bootstrap import Figure
+from lusifer.evaluation.experiments.arms import (
+    Arm,
+    all_finite,
+    drop_failed_arms,
+    estimate_cost,
+    missing_ratings,
+    rows_table,
+    run_arms,
+    same_forecasts,
+    tokens_per_user,
+)
+from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
+from lusifer.evaluation.experiments.setup import ExperimentSetup
+from lusifer.evaluation.experiments.spec import ExperimentSpec
 from lusifer.prompts import PromptSet
 from lusifer.prompts.sandbox import variables_of
-from lusifer.simulator import LLMUserModel, StatisticalUserModel, UserModel
+from lusifer.simulator import StatisticalUserModel, UserModel
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, level, user_mean
 from lusifer.simulator.types import Context, SimulatedRating
@@ -33,13 +45,12 @@ def silenced(prompts: PromptSet, name: str, templates: tuple[str, ...]) -> Promp
 FIELDS = {"genres": "genres", "people": "people", "overview": "overviews"}
 
 
-def variants(model: LLMUserModel, *, details: bool = True) -> dict[str, PromptSet]:
+def variants(prompts: PromptSet, *, details: bool = True) -> dict[str, PromptSet]:
     """The prompts with one part left out, by what is left out.
 
     Args:
         details: whether people and overviews are known of any movie: else nothing changes without them.
     """
-    prompts = model.prompts
     shown = [m for m in prompts.metadata if m == "genres" or details]
     prompt_sets: dict[str, PromptSet | None] = {
         "Without the profile": silenced(prompts, "profile", ("rate",)),
@@ -90,13 +101,11 @@ BUILTIN_PARTS = {
 
 def arms(setup: ExperimentSetup) -> list[Arm]:
     """Everything, each part left out, and with community evidence where that is prepared."""
-    model: Any = setup.model
+    model = setup.model
     models: dict[str, UserModel] = {WHOLE: model}
-    if isinstance(model, LLMUserModel):
-        models |= {
-            name: replace(model, prompts=p)
-            for name, p in variants(model, details=bool(setup.ctx.dataset.details)).items()
-        }
+    if model.prompts is not None:
+        details = bool(setup.ctx.dataset.details)
+        models |= {name: model.with_prompts(p) for name, p in variants(model.prompts, details=details).items()}
     else:
         models |= {name: Without(part) for name, part in BUILTIN_PARTS.items()}
     made = [Arm(name, setup.sample, m) for name, m in models.items()]
@@ -108,26 +117,26 @@ def arms(setup: ExperimentSetup) -> list[Arm]:
 
 def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setup, arms(setup))
+    return estimate_cost(setup, arms(setup))
 
 
 def run(setup: ExperimentSetup) -> Result:
     """Final and forecast error of every arm against everything."""
     names = arms(setup)
-    simulations, dead = base.drop_failed_arms(base.run_arms(setup, names), WHOLE)
-    test, boot = setup.test, Bootstrap(setup.test.user_ids, setup.ctx.seed)
+    simulations, dead = drop_failed_arms(run_arms(setup, names), WHOLE)
+    test, boot = setup.test, setup.bootstrap(setup.test.user_ids)
     true = test.rating.astype(float)
-    same = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    same = all_finite(*(s.answers.expected for s in simulations.values()))
     rmse = {n: boot.rmse(test.user[same], (s.answers.expected - true)[same]) for n, s in simulations.items()}
     deltas = {n: f - rmse[WHOLE] for n, f in rmse.items() if n != WHOLE}
-    forecast = {n: boot.rmse(*pair) for n, pair in base.same_forecasts(simulations).items()}
+    forecast = {n: boot.rmse(*pair) for n, pair in same_forecasts(simulations).items()}
     panels = [
         Panel(
             "Increase in error when a part is removed",
             "",
             "RMSE minus that of the full prompt",
             "points",
-            tuple(d.point("Final rating", n) for n, d in deltas.items()),
+            tuple(Point.of("Final rating", n, d) for n, d in deltas.items()),
         ),
         Panel(
             "Error of each arm",
@@ -135,7 +144,7 @@ def run(setup: ExperimentSetup) -> Result:
             "RMSE",
             "points",
             tuple(
-                f.point(title, n)
+                Point.of(title, n, f)
                 for title, by in (("Final rating", rmse), ("Forecasts", forecast))
                 for n, f in by.items()
             ),
@@ -143,17 +152,17 @@ def run(setup: ExperimentSetup) -> Result:
     ]
     spent = []
     for arm in names:
-        users, used = base.tokens_per_user(setup, arm)
+        users, used = tokens_per_user(setup, arm)
         if len(users):
-            spent.append(boot.mean(users, used).point("Tokens per user", arm.name))
+            spent.append(Point.of("Tokens per user", arm.name, boot.mean(users, used)))
     if spent:
         panels.append(Panel("Tokens", "", "Tokens per user", "points", tuple(spent)))
     left_out = {n: d for n, d in deltas.items() if n != EVIDENCE and np.isfinite(d.value)}
     first, second = _said(left_out)
     if EVIDENCE in deltas:
-        second += f" Community evidence changes it by {base.format_figure(deltas[EVIDENCE], signed=True)}, {base.describe_significance(deltas[EVIDENCE])}."
+        second += f" Community evidence changes it by {format_figure(deltas[EVIDENCE], signed=True)}, {describe_significance(deltas[EVIDENCE])}."
     notes = []
-    if not isinstance(setup.model, LLMUserModel):
+    if setup.model.prompts is None:
         notes.append(
             "The built-in rates by measured preferences and its profile only describes them, so there is no profile to remove."
         )
@@ -164,12 +173,12 @@ def run(setup: ExperimentSetup) -> Result:
         (first, second),
         tuple(panels),
         figures,
-        base.rows_table(simulations, test),
-        (*notes, *dead, *base.missing(simulations)),
+        rows_table(simulations, test),
+        (*notes, *dead, *missing_ratings(simulations)),
     )
 
 
-def _said(left_out: dict[str, base.Figure]) -> tuple[str, str]:
+def _said(left_out: dict[str, Figure]) -> tuple[str, str]:
     """What leaving parts out changes, in two sentences."""
     if not left_out:
         return (
@@ -178,7 +187,9 @@ def _said(left_out: dict[str, base.Figure]) -> tuple[str, str]:
         )
     order = sorted(left_out, key=lambda n: -abs(left_out[n].value))
     most = left_out[order[0]]
-    first = f"{order[0]} the final RMSE changes most, by {base.format_figure(most, signed=True)}, {base.describe_significance(most)}."
+    first = (
+        f"{order[0]} the final RMSE changes most, by {format_figure(most, signed=True)}, {describe_significance(most)}."
+    )
     groups = {
         "it rises significantly": [n for n in order if left_out[n].is_significant and left_out[n].value > 0],
         "it falls significantly": [n for n in order if left_out[n].is_significant and left_out[n].value < 0],
@@ -187,3 +198,16 @@ def _said(left_out: dict[str, base.Figure]) -> tuple[str, str]:
     parts = [f"{what} {', '.join(n[:1].lower() + n[1:] for n in names)}" for what, names in groups.items() if names]
     text = "; ".join(parts)
     return first, f"{text[:1].upper()}{text[1:]}."
+
+
+SPEC = ExperimentSpec(
+    "ablation",
+    "ablation",
+    "Ablation",
+    "What does each part of the prompt contribute?",
+    run,
+    estimate,
+    position=60,
+    icon="content_cut",
+    uses_evidence=True,
+)

@@ -6,8 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
+from lusifer.evaluation.bootstrap import Figure
+from lusifer.evaluation.experiments.arms import (
+    Arm,
+    all_finite,
+    drop_failed_arms,
+    estimate_cost,
+    missing_ratings,
+    rmse_by_ratings_seen,
+    rows_table,
+    run_arms,
+    tokens_per_user,
+)
+from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
+from lusifer.evaluation.experiments.setup import ExperimentSetup
+from lusifer.evaluation.experiments.spec import ExperimentSpec
 from lusifer.simulator.estimate import Estimate
 
 USUAL = (40, 10)
@@ -32,31 +45,31 @@ def arms(setup: ExperimentSetup) -> list[Arm]:
 
 def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setup, arms(setup))
+    return estimate_cost(setup, arms(setup))
 
 
 def run(setup: ExperimentSetup) -> Result:
     """Final error and tokens of every arm, forecast error by ratings seen."""
     ways = arms(setup)
-    simulations, dead = base.drop_failed_arms(base.run_arms(setup, ways), _name(*USUAL))
+    simulations, dead = drop_failed_arms(run_arms(setup, ways), _name(*USUAL))
     tried = [p for p in pairs() if _name(*p) in simulations]
     test = setup.test
-    boot = Bootstrap(test.user_ids, setup.ctx.seed)
+    boot = setup.bootstrap(test.user_ids)
     true = test.rating.astype(float)
-    same = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    same = all_finite(*(s.answers.expected for s in simulations.values()))
     rmse = {
         pair: boot.rmse(test.user[same], (simulations[_name(*pair)].answers.expected - true)[same]) for pair in tried
     }
     usual = rmse[USUAL]
-    final = [rmse[USUAL[0], b].point("Batch size, 40 ratings", str(b)) for b in BATCHES if (USUAL[0], b) in rmse]
+    final = [Point.of("Batch size, 40 ratings", str(b), rmse[USUAL[0], b]) for b in BATCHES if (USUAL[0], b) in rmse]
     length = [
-        rmse[h, USUAL[1]].point("Ratings read, batches of 10", str(h)) for h in HISTORIES if (h, USUAL[1]) in rmse
+        Point.of("Ratings read, batches of 10", str(h), rmse[h, USUAL[1]]) for h in HISTORIES if (h, USUAL[1]) in rmse
     ]
     spent = []
     for arm in ways:
-        users, used = base.tokens_per_user(setup, arm)
+        users, used = tokens_per_user(setup, arm)
         if len(users):
-            spent.append(boot.mean(users, used).point("Tokens per user", arm.name))
+            spent.append(Point.of("Tokens per user", arm.name, boot.mean(users, used)))
     panels = [
         Panel("Final error by batch size", "Ratings in a batch", "RMSE", "points", tuple(final)),
         Panel("Final error by history length", "Ratings read", "RMSE", "points", tuple(length)),
@@ -69,7 +82,7 @@ def run(setup: ExperimentSetup) -> Result:
                 p
                 for pair in tried
                 if pair[0] in {40, 80}
-                for p in base.rmse_by_ratings_seen(boot, _name(*pair), simulations[_name(*pair)])
+                for p in rmse_by_ratings_seen(boot, _name(*pair), simulations[_name(*pair)])
             ),
         ),
     ]
@@ -86,28 +99,40 @@ def run(setup: ExperimentSetup) -> Result:
         (_batches(deltas), _lengths(deltas)),
         tuple(panels),
         {"usual": usual.json, **{f"{h}x{b}": d.json for (h, b), d in deltas.items()}},
-        base.rows_table(simulations, test),
-        (*notes, *dead, *base.missing(simulations)),
+        rows_table(simulations, test),
+        (*notes, *dead, *missing_ratings(simulations)),
     )
 
 
-def _batches(deltas: dict[tuple[int, int], base.Figure]) -> str:
+def _batches(deltas: dict[tuple[int, int], Figure]) -> str:
     sentences = [(f"batches of {b}", deltas[USUAL[0], b]) for b in BATCHES if (USUAL[0], b) in deltas]
     return f"Compared with batches of ten, {_list(sentences)}."
 
 
-def _lengths(deltas: dict[tuple[int, int], base.Figure]) -> str:
+def _lengths(deltas: dict[tuple[int, int], Figure]) -> str:
     sentences = [(f"{h} ratings", deltas[h, USUAL[1]]) for h in HISTORIES if (h, USUAL[1]) in deltas]
     return f"Compared with reading 40 ratings, {_list(sentences)}."
 
 
-def _list(items: Sequence[tuple[str, base.Figure]]) -> str:
+def _list(items: Sequence[tuple[str, Figure]]) -> str:
     return "; ".join(f"{name} {_change(d)}" for name, d in items)
 
 
-def _change(d: base.Figure) -> str:
+def _change(d: Figure) -> str:
     if not np.isfinite(d.value):
         return "can't be compared: no rating was given by all arms"
     if d.value == 0 and not d.draws.any():
         return "leave all final ratings unchanged"
-    return f"change the final RMSE by {base.format_figure(d, signed=True)}, {base.describe_significance(d)}"
+    return f"change the final RMSE by {format_figure(d, signed=True)}, {describe_significance(d)}"
+
+
+SPEC = ExperimentSpec(
+    "batches",
+    "batch-size",
+    "Batch size and history",
+    "How many ratings should the simulator read, and in what batch size?",
+    run,
+    estimate,
+    position=10,
+    icon="layers",
+)

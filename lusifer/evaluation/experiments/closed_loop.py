@@ -15,10 +15,14 @@ import pandas as pd
 
 from lusifer.datasets import Item
 from lusifer.errors import InvalidInputError, ModelError
-from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Point, Result
+from lusifer.evaluation.bootstrap import Bootstrap, Figure
+from lusifer.evaluation.experiments.arms import Arm, estimate_cost
+from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
+from lusifer.evaluation.experiments.setup import ExperimentSetup, require_users
+from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
 from lusifer.evaluation.simulation import run_threaded
-from lusifer.simulator import LLMUserModel, evolve, make_evolution_spec, run_evolution
+from lusifer.simulator import evolve, make_evolution_spec, run_evolution
+from lusifer.simulator.diff import profile_similarity
 from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
 from lusifer.simulator.evolution import context_after, history_of
 from lusifer.simulator.taste import measure_tastes, user_mean
@@ -36,13 +40,13 @@ def _rounds(setup: ExperimentSetup) -> int:
 
 def feedback_modes(setup: ExperimentSetup) -> tuple[str, ...]:
     """The built-in, which costs nothing, is also fed with draws of its own distribution."""
-    return (FED,) if isinstance(setup.model, LLMUserModel) else (FED, DRAWN)
+    return (FED,) if setup.model.asks_a_model else (FED, DRAWN)
 
 
 def eligible_users(setup: ExperimentSetup) -> list[int]:
     """Users with a history to begin with."""
     users = [u for u in setup.users if len(setup.ctx.split.train.of_user(u)) >= SHOWN]
-    base.require_users(setup, 2, f"have {SHOWN} training ratings", users)
+    require_users(setup, 2, f"have {SHOWN} training ratings", users)
     return users
 
 
@@ -62,10 +66,10 @@ def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask: the histories, and each round a rating of ten movies, an update, and the panel."""
     model = setup.model
     users = eligible_users(setup)
-    total = base.estimate_cost(
+    total = estimate_cost(
         replace(setup, users=tuple(users)), [Arm("start", replace(setup, users=tuple(users)).sample, model)]
     )
-    if not isinstance(model, LLMUserModel):
+    if not model.asks_a_model:
         return total
     for user in users:
         history = history_of(setup.ctx.dataset, setup.ctx.split, user, model.history)
@@ -122,14 +126,13 @@ def _loop(
     """One user's rounds: rows of ratings (kind: real, fed, panel), and how alike the profile stays."""
     model, data, split = setup.model, setup.ctx.dataset, setup.ctx.split
     spec = make_evolution_spec(data, split, user, model)
-    store = setup.ctx.store if isinstance(model, LLMUserModel) else None
+    store = setup.ctx.store if model.asks_a_model else None
     steps = (
         list(run_evolution(data, split, model, spec, store, cancelled=setup.ctx.cancelled))
         if store
         else list(evolve(data, split, model, spec))
     )
-    if isinstance(model, LLMUserModel):
-        model = replace(model, evolution=f"{spec.id}-loop")  # no part of what the usual evolution costs
+    model = model.recorded_as(f"{spec.id}-loop")  # no part of what the usual evolution costs
     context = context_after(data, split, user, steps)
     test = setup.test.of_user(user)
     panel = data.items_of(test.item)
@@ -171,7 +174,7 @@ def _loop(
         context = reading.after_update(model.update(reading))
         rows += _panel(model.rate(context, panel), test.rating.tolist(), mode, user, number)
         rows += _tastes(context, mode, user, number)
-        similarities.append((mode, user, number, base.profile_similarity(first, context.profile)))
+        similarities.append((mode, user, number, profile_similarity(first, context.profile)))
     return rows, similarities
 
 
@@ -230,7 +233,7 @@ def _panel(
 def _result(
     setup: ExperimentSetup, frame: pd.DataFrame, similarities: pd.DataFrame, names: Sequence[str], lost: Sequence[int]
 ) -> Result:
-    boot = Bootstrap(frame["user_id"].unique(), setup.ctx.seed)
+    boot = setup.bootstrap(frame["user_id"].unique())
     last = int(frame["round"].max())
     frame, gone = _complete(frame)
     compared = _against_start(frame)
@@ -238,10 +241,10 @@ def _result(
     def line(kind: tuple[str, ...], measure: str) -> list[Point]:
         points = []
         for (way, number), rows in frame[frame["kind"].isin(kind)].groupby(["way", "round"]):
-            points.append(_measured(boot, rows, measure).point(str(way), float(str(number))))
+            points.append(Point.of(str(way), float(str(number)), _measured(boot, rows, measure)))
         return points
 
-    def panel(number: int, measure: str) -> base.Figure:
+    def panel(number: int, measure: str) -> Figure:
         rows = frame[(frame["kind"] == "panel") & (frame["round"] == number) & (frame["way"] == names[0])]
         return _measured(boot, rows, measure)
 
@@ -254,12 +257,14 @@ def _result(
     then = compared[(compared["round"] == last) & (compared["way"] == names[0])]
     same_tastes = boot.correlation(then["user_id"].to_numpy(), then["start"], then["said"])
     taste_points = [
-        boot.correlation(rows["user_id"].to_numpy(), rows["start"], rows["said"]).point(str(way), float(str(number)))
+        Point.of(
+            str(way), float(str(number)), boot.correlation(rows["user_id"].to_numpy(), rows["start"], rows["said"])
+        )
         for (way, number), rows in compared.groupby(["way", "round"])
     ]
     words_kept = boot.mean(stays["user_id"].to_numpy(), stays["likeness"])
     points = [
-        boot.mean(rows["user_id"].to_numpy(), rows["likeness"]).point(str(way), float(str(number)))
+        Point.of(str(way), float(str(number)), boot.mean(rows["user_id"].to_numpy(), rows["likeness"]))
         for (way, number), rows in similarities.groupby(["way", "round"])
     ]
     panels = (
@@ -288,12 +293,12 @@ def _result(
         Panel("Stability of the profile text", "Round", "Shared words", "line", tuple(points)),
     )
     first = (
-        f"After {last} rounds on its own ratings the mean rating of the panel changes by {base.format_figure(drift['mean'], 2, signed=True)} stars, {base.describe_significance(drift['mean'])}, "
-        f"and their standard deviation is {base.format_figure(ratio, 2)} times the original."
+        f"After {last} rounds on its own ratings the mean rating of the panel changes by {format_figure(drift['mean'], 2, signed=True)} stars, {describe_significance(drift['mean'])}, "
+        f"and their standard deviation is {format_figure(ratio, 2)} times the original."
     )
     second = (
-        f"The standard deviation of its own input ratings is {base.format_figure(fed, 2)} stars, that of the real ratings before {base.format_figure(real, 2)}; the RMSE on the panel changes by "
-        f"{base.format_figure(drift['rmse'], signed=True)}, {base.describe_significance(drift['rmse'])}, and its genre preferences correlate by {base.format_figure(same_tastes, 2)} with those before."
+        f"The standard deviation of its own input ratings is {format_figure(fed, 2)} stars, that of the real ratings before {format_figure(real, 2)}; the RMSE on the panel changes by "
+        f"{format_figure(drift['rmse'], signed=True)}, {describe_significance(drift['rmse'])}, and its genre preferences correlate by {format_figure(same_tastes, 2)} with those before."
     )
     figures = {
         "mean": drift["mean"].json,
@@ -331,8 +336,21 @@ def _against_start(frame: pd.DataFrame) -> pd.DataFrame:
     return effects.merge(start, on=["way", "user_id", "genre"])
 
 
-def _measured(boot: Bootstrap, rows: pd.DataFrame, measure: str) -> base.Figure:
+def _measured(boot: Bootstrap, rows: pd.DataFrame, measure: str) -> Figure:
     users, values = rows["user_id"].to_numpy(), rows["said"].to_numpy(float)
     if measure == "rmse":
         return boot.rmse(users, values - rows["true"].to_numpy(float))
     return boot.mean(users, values) if measure == "mean" else boot.std(users, values)
+
+
+SPEC = ExperimentSpec(
+    "loop",
+    "closed-loop",
+    "Closed loop",
+    "What happens when a profile is updated with its own ratings?",
+    run,
+    estimate,
+    position=80,
+    icon="all_inclusive",
+    options={"rounds": Option("Rounds", ROUNDS, 1, 20)},
+)

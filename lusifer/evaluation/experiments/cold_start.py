@@ -16,19 +16,16 @@ from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
+from lusifer.evaluation.bootstrap import Figure
 from lusifer.evaluation.evaluator import predict_baseline
-from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Figure, Panel, Result
-from lusifer.evaluation.simulation import (
-    Forecasts,
-    SimulationResult,
-    apply_calibration,
-    collect_forecasts,
-    fit_calibrator,
-)
+from lusifer.evaluation.experiments.arms import Arm, all_finite, estimate_cost, missing_ratings, run_arms
+from lusifer.evaluation.experiments.result import Panel, Point, Result, format_figure
+from lusifer.evaluation.experiments.setup import ExperimentSetup, require_users
+from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
+from lusifer.evaluation.simulation import SimulationResult
 from lusifer.progress import ignore_progress
-from lusifer.simulator import BUILTIN
 from lusifer.simulator import community as communities
+from lusifer.simulator.calibration import Forecasts, apply_calibration, collect_forecasts, fit_calibrator
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate
 
@@ -45,13 +42,14 @@ UNITS = 5
 def eligible_users(setup: ExperimentSetup) -> tuple[int, ...]:
     """Users with as many training ratings as the longest history."""
     users = [u for u in setup.users if len(setup.ctx.split.train.of_user(u)) >= max(LENGTHS)]
-    base.require_users(setup, 2, f"have {max(LENGTHS)} training ratings", users)
+    require_users(setup, 2, f"have {max(LENGTHS)} training ratings", users)
     return tuple(users)
 
 
 def truncate_histories(setup: ExperimentSetup, users: tuple[int, ...], known: int) -> Split:
     """The split in which of these users only the newest ``known`` training ratings are left; all others keep
-    theirs."""
+    theirs.
+    """
     train = setup.ctx.split.train
     ids, offsets = train.user_ids, train.offsets
     stays = np.ones(len(train), dtype=bool)
@@ -71,7 +69,7 @@ def arms(setup: ExperimentSetup) -> list[Arm]:
 
 def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setup, arms(setup))
+    return estimate_cost(setup, arms(setup))
 
 
 def run(setup: ExperimentSetup) -> Result:
@@ -80,18 +78,18 @@ def run(setup: ExperimentSetup) -> Result:
     splits = {int(a.name): a.split for a in length_arms}
     groups = len(LENGTHS) if setup.options.get("apart") else len(GROUPS)
     heavy = sum(spec.slow for spec in baselines.BASELINES.values()) * groups * UNITS
-    simulations = {int(k): s for k, s in base.run_arms(setup, length_arms, after=heavy).items()}
+    simulations = {int(k): s for k, s in run_arms(setup, length_arms, after=heavy).items()}
     test = length_arms[0].split.test
     predicted: dict[int, dict[str, np.ndarray]] = {k: {SIMULATOR: s.answers.expected} for k, s in simulations.items()}
-    notes = list(base.missing({f"{k} known": s for k, s in simulations.items()}))
+    notes = list(missing_ratings({f"{k} known": s for k, s in simulations.items()}))
     try:
         for known, values in _calibrated(setup, splits, simulations).items():
             predicted[known][CALIBRATED] = values
     except InvalidInputError as error:
         notes.append(f"Not calibrated: {error}")
     _baselines(setup, eligible_users(setup), predicted, sum(len(a.split.test.user_ids) for a in length_arms))
-    comparable = base.all_finite(*(v for by_method in predicted.values() for v in by_method.values()))
-    boot, true = Bootstrap(test.user_ids, setup.ctx.seed), test.rating.astype(float)
+    comparable = all_finite(*(v for by_method in predicted.values() for v in by_method.values()))
+    boot, true = setup.bootstrap(test.user_ids), test.rating.astype(float)
     rmse = {
         (k, name): boot.rmse(test.user[comparable], (values - true)[comparable])
         for k, by_method in predicted.items()
@@ -103,7 +101,7 @@ def run(setup: ExperimentSetup) -> Result:
         "Known ratings of a user",
         "RMSE",
         "steps",
-        tuple(rmse[k, n].point(n, str(k)) for n in names for k in LENGTHS),
+        tuple(Point.of(n, str(k), rmse[k, n]) for n in names for k in LENGTHS),
     )
     simulator_name = CALIBRATED if CALIBRATED in names else SIMULATOR
     difference = {(k, n): rmse[k, simulator_name] - rmse[k, n] for k in LENGTHS for n in ("bias", "fm")}
@@ -135,13 +133,14 @@ def _calibrated(
     setup: ExperimentSetup, splits: dict[int, Split], simulations: dict[int, SimulationResult]
 ) -> dict[int, np.ndarray]:
     """Expected ratings by length, calibrated by the forecasts of everybody else (the built-in) or, for a model
-    that costs, by the longest arm's forecasts of the other half of the users."""
+    that costs, by the longest arm's forecasts of the other half of the users.
+    """
     offsets_by_length = {
         k: communities.offsets_only(setup.ctx.dataset, splits[k], seed=setup.ctx.seed) for k in simulations
     }
     users = np.unique(splits[0].test.user)
     folds: list[tuple[NDArray[Any], Forecasts, Community]] = []
-    if setup.model.spec == BUILTIN:
+    if not setup.model.asks_a_model:
         ctx = replace(setup.ctx, split=splits[0], on_progress=ignore_progress)
         forecasts = collect_forecasts(ctx, setup.model, community=offsets_by_length[0])
         folds.append((users, forecasts, offsets_by_length[0]))
@@ -258,7 +257,7 @@ def _first(rmse: dict[tuple[int, str], Figure], difference: dict[tuple[int, str]
     simulator_text = "calibrated simulator" if simulator_name == CALIBRATED else "simulator"
     return (
         f"The {simulator_text} is significantly better than user and item bias {range_text}; with 5 known ratings it differs by "
-        f"{base.format_figure(difference[5, 'bias'], signed=True)}."
+        f"{format_figure(difference[5, 'bias'], signed=True)}."
     )
 
 
@@ -273,5 +272,18 @@ def _second(
     best_text = ", ".join(f"{k}: {baselines.BASELINES[n].title} ({rmse[k, n].value:.3f})" for k, n in best.items())
     return (
         f"The best baseline by known ratings is {best_text}; the difference to the factorization machine is "
-        f"{base.format_figure(difference[0, 'fm'], signed=True)} with 0 and {base.format_figure(difference[20, 'fm'], signed=True)} with 20."
+        f"{format_figure(difference[0, 'fm'], signed=True)} with 0 and {format_figure(difference[20, 'fm'], signed=True)} with 20."
     )
+
+
+SPEC = ExperimentSpec(
+    "cold",
+    "cold-start",
+    "Cold start",
+    "Does the simulator help when little is known about a user?",
+    run,
+    estimate,
+    position=20,
+    icon="ac_unit",
+    options={"apart": Option("Fit each length separately", 0, 0, 1)},
+)

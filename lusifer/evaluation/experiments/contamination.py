@@ -14,10 +14,12 @@ import numpy as np
 
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
+from lusifer.evaluation.experiments.arms import Arm, all_finite, estimate_cost, missing_ratings, rows_table, run_arms
+from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
+from lusifer.evaluation.experiments.setup import ExperimentSetup
+from lusifer.evaluation.experiments.spec import ExperimentSpec
 from lusifer.evaluation.simulation import run_threaded
-from lusifer.simulator import LLMUserModel
+from lusifer.simulator import UserModel
 from lusifer.simulator.estimate import Estimate, estimate_question
 from lusifer.simulator.memorization_probe import ask_from_memory, probe_questions
 
@@ -72,8 +74,8 @@ def _decoys(setup: ExperimentSetup) -> dict[int, int]:
 
 def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    total = base.estimate_cost(setup, arms(setup))
-    if isinstance(setup.model, LLMUserModel):
+    total = estimate_cost(setup, arms(setup))
+    if setup.model.asks_a_model:
         wrong = _decoys(setup)
         for user in setup.users:
             items = setup.ctx.dataset.items_of(setup.test.of_user(user).item)
@@ -85,19 +87,19 @@ def estimate(setup: ExperimentSetup) -> Estimate:
 
 def run(setup: ExperimentSetup) -> Result:
     """What masked titles cost, and what the model can recite."""
-    count = 2 * len(setup.users) if isinstance(setup.model, LLMUserModel) else 0
-    simulations = base.run_arms(setup, arms(setup), after=count)
-    test, boot = setup.test, Bootstrap(setup.test.user_ids, setup.ctx.seed)
+    count = 2 * len(setup.users) if setup.model.asks_a_model else 0
+    simulations = run_arms(setup, arms(setup), after=count)
+    test, boot = setup.test, setup.bootstrap(setup.test.user_ids)
     true = test.rating.astype(float)
-    comparable = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    comparable = all_finite(*(s.answers.expected for s in simulations.values()))
     users = test.user[comparable]
     predicted = {n: s.answers.expected[comparable] for n, s in simulations.items()}
     rmse = {n: boot.rmse(users, v - true[comparable]) for n, v in predicted.items()}
     correlations = {n: boot.correlation(users, v, true[comparable]) for n, v in predicted.items()}
     costs, lost = rmse[MASKED] - rmse[KNOWN], correlations[MASKED] - correlations[KNOWN]
     first = (
-        f"With titles masked the correlation with real ratings goes from {base.format_figure(correlations[KNOWN], 2)} to {base.format_figure(correlations[MASKED], 2)}, "
-        f"{base.describe_significance(lost)}, and the RMSE changes by {base.format_figure(costs, signed=True)}."
+        f"With titles masked the correlation with real ratings goes from {format_figure(correlations[KNOWN], 2)} to {format_figure(correlations[MASKED], 2)}, "
+        f"{describe_significance(lost)}, and the RMSE changes by {format_figure(costs, signed=True)}."
     )
     panels = [
         Panel(
@@ -105,16 +107,16 @@ def run(setup: ExperimentSetup) -> Result:
             "",
             "Correlation with real ratings",
             "points",
-            tuple(f.point("Correlation", n) for n, f in correlations.items()),
+            tuple(Point.of("Correlation", n, f) for n, f in correlations.items()),
         ),
-        Panel("What masking costs", "", "RMSE", "points", tuple(f.point("RMSE", n) for n, f in rmse.items())),
+        Panel("What masking costs", "", "RMSE", "points", tuple(Point.of("RMSE", n, f) for n, f in rmse.items())),
     ]
     figures = {"masked_rmse": costs.json, "masked_correlation": lost.json}
-    rows = base.rows_table(simulations, test)
-    notes = list(base.missing(simulations))
-    if isinstance(setup.model, LLMUserModel):
+    rows = rows_table(simulations, test)
+    notes = list(missing_ratings(simulations))
+    if setup.model.asks_a_model:
         recited = _recite(setup, setup.model, test, len(test.user_ids) * 2, count)
-        both = base.all_finite(*recited.values())
+        both = all_finite(*recited.values())
         hit = {n: boot.mean(test.user[both], (np.abs(v[both] - true[both]) < 1e-6) * 1.0) for n, v in recited.items()}
         difference = hit[RIGHT] - hit[WRONG]
         figures["recited"] = difference.json
@@ -124,12 +126,12 @@ def run(setup: ExperimentSetup) -> Result:
                 "",
                 "Share of ratings recalled exactly",
                 "points",
-                tuple(f.point("Recited", n) for n, f in hit.items()),
+                tuple(Point.of("Recited", n, f) for n, f in hit.items()),
             )
         )
         second = (
-            f"Asked to recall ratings, it reproduces {base.format_figure(hit[RIGHT], 2)} of the ratings with the right user ID and {base.format_figure(hit[WRONG], 2)} with another user's: "
-            f"a difference of {base.format_figure(difference, 3, signed=True)}, {base.describe_significance(difference)}"
+            f"Asked to recall ratings, it reproduces {format_figure(hit[RIGHT], 2)} of the ratings with the right user ID and {format_figure(hit[WRONG], 2)} with another user's: "
+            f"a difference of {format_figure(difference, 3, signed=True)}, {describe_significance(difference)}"
             + (
                 ", so it has memorized part of this dataset."
                 if difference.is_significant and difference.value > 0
@@ -144,7 +146,7 @@ def run(setup: ExperimentSetup) -> Result:
 
 
 def _recite(
-    setup: ExperimentSetup, model: LLMUserModel, test: RatingTable, before: int, count: int
+    setup: ExperimentSetup, model: UserModel, test: RatingTable, before: int, count: int
 ) -> dict[str, np.ndarray]:
     """Recited ratings of the test rows with the right and with another user's id."""
     ids, offsets = test.user_ids, test.offsets
@@ -164,3 +166,15 @@ def _recite(
 
     run_threaded(run_one, 2 * len(ids), setup.ctx.workers, setup.ctx.cancelled, setup.ctx.store)
     return recited
+
+
+SPEC = ExperimentSpec(
+    "contamination",
+    "contamination",
+    "Contamination",
+    "How much of the accuracy is memory of a public dataset?",
+    run,
+    estimate,
+    position=70,
+    icon="masks",
+)

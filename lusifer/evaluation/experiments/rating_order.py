@@ -6,9 +6,21 @@ import numpy as np
 
 from lusifer.datasets import RatingTable
 from lusifer.datasets.splits import Split
-from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
+from lusifer.evaluation.bootstrap import Figure
+from lusifer.evaluation.experiments.arms import (
+    Arm,
+    all_finite,
+    estimate_cost,
+    missing_ratings,
+    rmse_by_ratings_seen,
+    rows_table,
+    run_arms,
+)
+from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
+from lusifer.evaluation.experiments.setup import ExperimentSetup
+from lusifer.evaluation.experiments.spec import ExperimentSpec
 from lusifer.evaluation.simulation import SimulationResult
+from lusifer.simulator.diff import profile_similarity
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.whatif import replace_histories
 
@@ -39,15 +51,15 @@ def arms(setup: ExperimentSetup) -> list[Arm]:
 
 def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setup, arms(setup))
+    return estimate_cost(setup, arms(setup))
 
 
 def run(setup: ExperimentSetup) -> Result:
     """Final error by order, for histories of long and of short span, and how alike the profiles end."""
-    simulations = base.run_arms(setup, arms(setup))
-    test, boot = setup.test, Bootstrap(setup.test.user_ids, setup.ctx.seed)
+    simulations = run_arms(setup, arms(setup))
+    test, boot = setup.test, setup.bootstrap(setup.test.user_ids)
     true = test.rating.astype(float)
-    same = base.all_finite(*(s.answers.expected for s in simulations.values()))
+    same = all_finite(*(s.answers.expected for s in simulations.values()))
     span = np.array([_span(setup, int(u)) for u in test.user_ids])
     edge = float(np.median(span))
     by_user = dict(zip(test.user_ids.tolist(), span.tolist(), strict=True))
@@ -71,21 +83,21 @@ def run(setup: ExperimentSetup) -> Result:
             "",
             "RMSE",
             "points",
-            tuple(rmse[g, a].point(a, g) for a in simulations for g in groups),
+            tuple(Point.of(a, g, rmse[g, a]) for a in simulations for g in groups),
         ),
         Panel(
             "Effect of the order",
             "",
             "RMSE minus that of oldest first",
             "points",
-            tuple(deltas[g, a].point(a, g) for a in (NEWEST, SHUFFLED) for g in groups),
+            tuple(Point.of(a, g, deltas[g, a]) for a in (NEWEST, SHUFFLED) for g in groups),
         ),
         Panel(
             "Forecast error by ratings read (each order on its own forecasts)",
             "Ratings seen before",
             "RMSE of forecasts",
             "line",
-            tuple(p for a, s in simulations.items() for p in base.rmse_by_ratings_seen(boot, a, s)),
+            tuple(p for a, s in simulations.items() for p in rmse_by_ratings_seen(boot, a, s)),
         ),
     )
     new, shuffled = deltas["All users", NEWEST], deltas["All users", SHUFFLED]
@@ -93,12 +105,12 @@ def run(setup: ExperimentSetup) -> Result:
     short_name, long_name = list(groups)[1:]
     gap = deltas[long_name, NEWEST] - deltas[short_name, NEWEST]
     first = (
-        f"Read newest first instead of oldest first, the same ratings change the final RMSE by {base.format_figure(new, signed=True)}, "
-        f"shuffled by {base.format_figure(shuffled, signed=True)}: {real}."
+        f"Read newest first instead of oldest first, the same ratings change the final RMSE by {format_figure(new, signed=True)}, "
+        f"shuffled by {format_figure(shuffled, signed=True)}: {real}."
     )
     second = (
-        f"Reading newest first costs users whose history spans more than {_days(edge)} {base.format_figure(gap, signed=True)} more than the others, "
-        f"{base.describe_significance(gap)}; profiles read newest first share {base.format_figure(likeness[NEWEST], 2)} of their words with those read oldest first."
+        f"Reading newest first costs users whose history spans more than {_days(edge)} {format_figure(gap, signed=True)} more than the others, "
+        f"{describe_significance(gap)}; profiles read newest first share {format_figure(likeness[NEWEST], 2)} of their words with those read oldest first."
     )
     figures = {
         "newest": new.json,
@@ -109,7 +121,7 @@ def run(setup: ExperimentSetup) -> Result:
     }
     notes = ("Many MovieLens histories were entered within minutes, so their order carries little information.",)
     return Result(
-        (first, second), panels, figures, base.rows_table(simulations, test), (*notes, *base.missing(simulations))
+        (first, second), panels, figures, rows_table(simulations, test), (*notes, *missing_ratings(simulations))
     )
 
 
@@ -117,7 +129,7 @@ MARGIN = 0.05
 """RMSE within which an effect of the order would be none that matters."""
 
 
-def _reading(*deltas: base.Figure) -> str:
+def _reading(*deltas: Figure) -> str:
     """What the two differences say of the order."""
     if any(d.is_significant for d in deltas):
         return "so the order matters"
@@ -148,5 +160,17 @@ def _alike(found: dict[str, SimulationResult]) -> tuple[np.ndarray, dict[str, np
     users = [u for u, s in found[OLDEST].evolutions.items() if s and all(f.evolutions.get(u) for f in found.values())]
     last = {a: {u: s.evolutions[u][-1].profile for u in users} for a, s in found.items()}
     return np.array(users, dtype=np.int64), {
-        a: np.array([base.profile_similarity(last[OLDEST][u], last[a][u]) for u in users]) for a in found
+        a: np.array([profile_similarity(last[OLDEST][u], last[a][u]) for u in users]) for a in found
     }
+
+
+SPEC = ExperimentSpec(
+    "order",
+    "rating-order",
+    "Rating order",
+    "Does the order of the ratings matter, or only their number?",
+    run,
+    estimate,
+    position=40,
+    icon="swap_vert",
+)

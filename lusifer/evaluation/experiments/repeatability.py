@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Result
-from lusifer.simulator import LLMUserModel
+from lusifer.evaluation.experiments.arms import (
+    Arm,
+    all_finite,
+    drop_failed_arms,
+    estimate_cost,
+    missing_ratings,
+    rows_table,
+    run_arms,
+)
+from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
+from lusifer.evaluation.experiments.setup import ExperimentSetup
+from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
+from lusifer.simulator.diff import profile_similarity
 from lusifer.simulator.estimate import Estimate
 
 DRAWS = 3
@@ -22,30 +31,27 @@ def arms(setup: ExperimentSetup) -> list[Arm]:
     count = max(int(setup.options.get("draws", DRAWS)), 2)
     made = []
     for draw in range(count):
-        model = setup.model
-        if isinstance(model, LLMUserModel) and draw:
-            model = replace(model, draw=draw)
-        made.append(Arm(f"Repetition {draw + 1}", setup.sample, model))
+        made.append(Arm(f"Repetition {draw + 1}", setup.sample, setup.model.redrawn(draw)))
     return made
 
 
 def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setup, arms(setup))
+    return estimate_cost(setup, arms(setup))
 
 
 def run(setup: ExperimentSetup) -> Result:
     """Spread of ratings over the draws, likeness of profiles, error of each draw and of their mean."""
-    simulations, dead = base.drop_failed_arms(base.run_arms(setup, arms(setup)), "Repetition 1")
+    simulations, dead = drop_failed_arms(run_arms(setup, arms(setup)), "Repetition 1")
     if len(simulations) < 2:
         raise InvalidInputError(
             "The model failed in all repetitions but one, so there is nothing to compare.",
             "See the LLM calls page.",
         )
-    test, boot = setup.test, Bootstrap(setup.test.user_ids, setup.ctx.seed)
+    test, boot = setup.test, setup.bootstrap(setup.test.user_ids)
     true = test.rating.astype(float)
     predicted = np.stack([s.answers.expected for s in simulations.values()])
-    same = base.all_finite(*predicted)
+    same = all_finite(*predicted)
     users = test.user[same]
     spread = boot.mean(users, predicted[:, same].std(axis=0, ddof=1))
     mean_user = _mean_spread(users, predicted[:, same])
@@ -57,7 +63,7 @@ def run(setup: ExperimentSetup) -> Result:
     ]
     last = [{u: s.evolutions[u][-1].profile for u in evolved} for s in simulations.values()]
     similarities = np.array(
-        [np.mean([base.profile_similarity(a[u], b[u]) for a, b in combinations(last, 2)]) for u in evolved]
+        [np.mean([profile_similarity(a[u], b[u]) for a, b in combinations(last, 2)]) for u in evolved]
     )
     likeness = boot.mean(np.array(evolved, dtype=np.int64), similarities)
     rmse = {name: boot.rmse(users, s.answers.expected[same] - true[same]) for name, s in simulations.items()}
@@ -69,23 +75,29 @@ def run(setup: ExperimentSetup) -> Result:
             "",
             "RMSE",
             "points",
-            (*(f.point("One repetition", n) for n, f in rmse.items()), pooled.point("Mean of the repetitions", "Mean")),
+            (
+                *(Point.of("One repetition", n, f) for n, f in rmse.items()),
+                Point.of("Mean of the repetitions", "Mean", pooled),
+            ),
         ),
         Panel(
             "Variation between repetitions",
             "",
             "Stars",
             "points",
-            (spread.point("Std over repetitions", "One rating"), level.point("Std over repetitions", "A user's mean")),
+            (
+                Point.of("Std over repetitions", "One rating", spread),
+                Point.of("Std over repetitions", "A user's mean", level),
+            ),
         ),
     )
     first = (
-        f"Over {len(simulations)} repetitions, the standard deviation of one rating is {base.format_figure(spread, 2)} stars and that of a user's mean {base.format_figure(level, 2)}; "
-        f"the profiles share {base.format_figure(likeness, 2)} of their words."
+        f"Over {len(simulations)} repetitions, the standard deviation of one rating is {format_figure(spread, 2)} stars and that of a user's mean {format_figure(level, 2)}; "
+        f"the profiles share {format_figure(likeness, 2)} of their words."
     )
-    second = f"Averaging the repetitions changes the RMSE of the first by {base.format_figure(gain, signed=True)}, {base.describe_significance(gain)}."
+    second = f"Averaging the repetitions changes the RMSE of the first by {format_figure(gain, signed=True)}, {describe_significance(gain)}."
     notes = []
-    if not isinstance(setup.model, LLMUserModel):
+    if setup.model.prompts is None:
         second = "The built-in is deterministic, so nothing varies: it is the reference for language models."
     elif setup.model.prompts.temperature == 0:
         notes.append("The prompts use temperature 0, so any variation comes from the server.")
@@ -93,8 +105,8 @@ def run(setup: ExperimentSetup) -> Result:
         (first, second),
         panels,
         {"spread": spread.json, "user_mean": level.json, "likeness": likeness.json, "pooled": gain.json},
-        base.rows_table(simulations, test),
-        (*notes, *dead, *base.missing(simulations)),
+        rows_table(simulations, test),
+        (*notes, *dead, *missing_ratings(simulations)),
     )
 
 
@@ -104,3 +116,16 @@ def _mean_spread(users: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, 
     n = np.bincount(user_index, minlength=len(ids))
     means = np.stack([np.bincount(user_index, draw, len(ids)) / n for draw in predicted])
     return ids, means.std(axis=0, ddof=1)
+
+
+SPEC = ExperimentSpec(
+    "repeat",
+    "repeatability",
+    "Repeatability",
+    "How much do results vary when everything is repeated?",
+    run,
+    estimate,
+    position=50,
+    icon="replay",
+    options={"draws": Option("Repetitions", DRAWS, 2, 10)},
+)

@@ -15,8 +15,11 @@ import numpy as np
 import pandas as pd
 
 from lusifer.datasets import Dataset, RatingTable
-from lusifer.evaluation.experiments import base
-from lusifer.evaluation.experiments.base import Arm, Bootstrap, ExperimentSetup, Panel, Point, Result
+from lusifer.evaluation.bootstrap import MIN_USERS, Bootstrap, Figure
+from lusifer.evaluation.experiments.arms import Arm, estimate_cost, run_arms
+from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
+from lusifer.evaluation.experiments.setup import ExperimentSetup, require_users
+from lusifer.evaluation.experiments.spec import ExperimentSpec
 from lusifer.evaluation.simulation import SimulationResult
 from lusifer.simulator import Step
 from lusifer.simulator.entity_matching import EntityIndex, build_entity_index
@@ -81,7 +84,7 @@ def plant_shifts(
     """
     train = setup.ctx.split.train
     eligible = [u for u in setup.users if len(train.of_user(u)) >= BEFORE + AFTER]
-    base.require_users(setup, 5, f"have {BEFORE + AFTER} training ratings", eligible)
+    require_users(setup, 5, f"have {BEFORE + AFTER} training ratings", eligible)
     newest = {u: _tail(train.of_user(u), AFTER) for u in eligible}
     late = {u: _effects(_rated(setup, newest[u])) for u in eligible}
     shifts, joined, undisturbed, tests = [], {}, {}, []
@@ -107,7 +110,7 @@ def plant_shifts(
             test = test.select(~np.isin(test.item, joined[user].item))
             tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))
             shifts.append(change)
-    base.require_users(setup, 5, "have an opposite preference to another user in some genre", [s.user for s in shifts])
+    require_users(setup, 5, "have an opposite preference to another user in some genre", [s.user for s in shifts])
     shifts.sort(key=lambda s: s.user)
     columns = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]
     return shifts, joined, undisturbed, RatingTable.from_arrays(*columns)
@@ -187,7 +190,7 @@ def arms(setup: ExperimentSetup) -> list[Arm]:
 
 def estimate(setup: ExperimentSetup) -> Estimate:
     """What it will ask."""
-    return base.estimate_cost(setup, arms(setup))
+    return estimate_cost(setup, arms(setup))
 
 
 # ---- looking at them -------------------------------------------------------------------------------------
@@ -195,7 +198,8 @@ def estimate(setup: ExperimentSetup) -> Estimate:
 
 def profile_stance(profile: Profile, genre: str, names: EntityIndex) -> int:
     """What a profile says of a genre: 1 liked, −1 disliked, 0 neither. A bullet speaks of the first genre that
-    it names."""
+    it names.
+    """
     direction = 0
     for sign, bullets in ((1, profile.likes), (-1, profile.dislikes)):
         for bullet in bullets:
@@ -206,7 +210,8 @@ def profile_stance(profile: Profile, genre: str, names: EntityIndex) -> int:
 
 def steps_until(steps: Sequence[Step], shift: PreferenceShift, dataset: Dataset, count: int) -> float:
     """Steps after the change until the profile's stance on the genre has moved with the taste (to neutral counts);
-    infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps."""
+    infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps.
+    """
     if len(steps) < count:
         return float("nan")
     names = build_entity_index(dataset, (r.item for s in steps for r in s.batch))
@@ -226,7 +231,8 @@ def _whole(seen: Sequence[Rated], batch: Sequence[Rated], usual: float, dataset:
 
 def _errors(setup: ExperimentSetup, simulation: SimulationResult, users: Sequence[int]) -> pd.DataFrame:
     """One row a forecast: user_id, step (−1 is the last before the change, 1 the first after it), error of the
-    simulator, of the whole history's model, and of one that starts anew at the change."""
+    simulator, of the whole history's model, and of one that starts anew at the change.
+    """
     rows, usual = [], setup.ctx.split.train.mean
     for user in users:
         seen: list[Rated] = []
@@ -262,16 +268,16 @@ def _lines(boot: Bootstrap, errors: pd.DataFrame, which: Mapping[str, str] = SER
         for place, part in errors.groupby("step"):
             if column == "anew" and float(str(place)) < 1:
                 continue
-            points.append(boot.rmse(part["user_id"].to_numpy(), part[column]).point(title, float(str(place))))
+            points.append(Point.of(title, float(str(place)), boot.rmse(part["user_id"].to_numpy(), part[column])))
     return points
 
 
 def run(setup: ExperimentSetup) -> Result:
     """Steps until the profile says so, and forecast errors around the change."""
     shifts, _, _, _ = plant_shifts(setup)
-    simulations = base.run_arms(setup, arms(setup))
+    simulations = run_arms(setup, arms(setup))
     pair_of = {s.user: min(s.user, s.other) for s in shifts}
-    boot = Bootstrap(pair_of.values(), setup.ctx.seed)
+    boot = setup.bootstrap(pair_of.values())
     steps = JOIN + AFTER // BATCH
     steps_waited = {
         arm: np.array(
@@ -290,7 +296,7 @@ def run(setup: ExperimentSetup) -> Result:
     errors = {arm: _errors(setup, simulations[arm], [s.user for s in shifts]) for arm in (PLANTED, CONTROL)}
     around = _around(errors, {s.user: s.other for s in shifts}, pair_of)
 
-    def rmse_at(place: int, column: str) -> base.Figure:
+    def rmse_at(place: int, column: str) -> Figure:
         rows_at_step = around[around["step"] == place]
         return boot.rmse(rows_at_step["pair"].to_numpy(), rows_at_step[column])
 
@@ -298,9 +304,9 @@ def run(setup: ExperimentSetup) -> Result:
     jump, left = (rmse_at(k, "simulator") - rmse_at(k, "undisturbed") for k in (1, last))
     against = rmse_at(last, "simulator") - rmse_at(last, "whole")
     strongest = find_real_shifts(setup)
-    strongest = strongest[: max(round(STRONGEST * len(strongest)), min(base.MIN_USERS, len(strongest)))]
+    strongest = strongest[: max(round(STRONGEST * len(strongest)), min(MIN_USERS, len(strongest)))]
     real_errors = _errors(setup, simulations[OWN], [s.user for s in strongest])
-    real_boot = Bootstrap([s.user for s in strongest], setup.ctx.seed)
+    real_boot = setup.bootstrap([s.user for s in strongest])
     count = REAL // BATCH
     real_waits = np.array(
         [steps_until(simulations[OWN].evolutions.get(s.user, []), s, setup.ctx.dataset, count) for s in strongest]
@@ -316,14 +322,14 @@ def run(setup: ExperimentSetup) -> Result:
             "Steps after the change",
             "Share of users",
             "line",
-            tuple(followed[arm, k].point(arm, float(k)) for arm in steps_waited for k in range(1, last + 1)),
+            tuple(Point.of(arm, float(k), followed[arm, k]) for arm in steps_waited for k in range(1, last + 1)),
         ),
         Panel(
             "Forecast error after a planted change",
             "Step after the change",
             "RMSE of forecasts",
             "line",
-            tuple(rmse_at(k, c).point(title, float(k)) for c, title in titles.items() for k in range(1, last + 1)),
+            tuple(Point.of(title, float(k), rmse_at(k, c)) for c, title in titles.items() for k in range(1, last + 1)),
         ),
         Panel(
             "Forecast error around the strongest real changes",
@@ -334,17 +340,17 @@ def run(setup: ExperimentSetup) -> Result:
         ),
     )
     first = (
-        f"Three steps after a planted change the profile has followed it for {base.format_figure(followed[PLANTED, last], 2)} of the users, "
-        f"against {base.format_figure(followed[CONTROL, last], 2)} where nothing was planted: a difference of {base.format_figure(difference, 2, signed=True)}, {base.describe_significance(difference)}."
+        f"Three steps after a planted change the profile has followed it for {format_figure(followed[PLANTED, last], 2)} of the users, "
+        f"against {format_figure(followed[CONTROL, last], 2)} where nothing was planted: a difference of {format_figure(difference, 2, signed=True)}, {describe_significance(difference)}."
     )
     second = (
-        f"On the same ratings the change raises the forecast RMSE by {base.format_figure(jump, signed=True)} at once and by {base.format_figure(left, signed=True)} two steps later; "
-        f"then the simulator differs from the baseline on the whole history by {base.format_figure(against, signed=True)}, {base.describe_significance(against)}."
+        f"On the same ratings the change raises the forecast RMSE by {format_figure(jump, signed=True)} at once and by {format_figure(left, signed=True)} two steps later; "
+        f"then the simulator differs from the baseline on the whole history by {format_figure(against, signed=True)}, {describe_significance(against)}."
     )
     rows = pd.concat([around.assign(arm=PLANTED), real_errors.assign(arm=OWN)], ignore_index=True)
     notes = [
         f"{len(shifts)} users were joined, in pairs; of {int((~comparable).sum())} the profile already had that preference before the change, or the evolution failed.",
-        f"{len(strongest)} users with the strongest real change; the profile has followed it for {base.format_figure(noticed, 2)} ({int(np.isnan(real_waits).sum())} not checkable; selected post hoc, so part of their change is chance).",
+        f"{len(strongest)} users with the strongest real change; the profile has followed it for {format_figure(noticed, 2)} ({int(np.isnan(real_waits).sum())} not checkable; selected post hoc, so part of their change is chance).",
     ]
     return Result(
         (first, second),
@@ -364,7 +370,8 @@ def run(setup: ExperimentSetup) -> Result:
 
 def _around(errors: Mapping[str, pd.DataFrame], other: Mapping[int, int], pair_of: Mapping[int, int]) -> pd.DataFrame:
     """Forecast errors after a planted change beside those of the same ratings where their own giver's history
-    came before them (column ``undisturbed``)."""
+    came before them (column ``undisturbed``).
+    """
     planted = errors[PLANTED][errors[PLANTED]["step"] >= 1].copy()
     planted["giver"] = planted["user_id"].map(other)
     control = errors[CONTROL][["user_id", "item_id", "simulator"]].rename(
@@ -373,3 +380,15 @@ def _around(errors: Mapping[str, pd.DataFrame], other: Mapping[int, int], pair_o
     both = planted.merge(control, on=["giver", "item_id"])
     both["pair"] = both["user_id"].map(pair_of)
     return both.reset_index(drop=True)
+
+
+SPEC = ExperimentSpec(
+    "shift",
+    "taste-shift",
+    "Taste shift",
+    "Does the simulator follow a sudden change of preferences?",
+    run,
+    estimate,
+    position=30,
+    icon="alt_route",
+)

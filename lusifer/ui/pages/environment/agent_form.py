@@ -99,9 +99,16 @@ def show_form(ctx: PageContext, store: Store | None) -> dict[str, Any]:
             evolve = st.number_input("Update profile every", 1, 100, 10, key="play-evolve", width=160)
             reward = st.selectbox("Reward", list(REWARDS), key="play-reward", width=150)
         st.caption(f"Reward: {REWARD_TITLES[reward]}; a skip gives 0.")
-        users = int(people) if people else None
-        rules = int(slate), int(length), int(evolve), reward
-        spec = AgentPlaySpec(tuple(names or ()), int(steps), int(seeds), users, *rules)
+        spec = AgentPlaySpec(
+            tuple(names or ()),
+            int(steps),
+            int(seeds),
+            int(people) if people else None,
+            slate=int(slate),
+            length=int(length),
+            evolve_every=int(evolve),
+            reward=reward,
+        )
         config = job_context.build_model_config(player_ctx.without_evidence())
         key = ctx.job_key("play")
         if job_panel.job_ended(key, session_keys.new_result("play")):

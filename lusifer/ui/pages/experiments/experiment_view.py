@@ -10,10 +10,10 @@ import streamlit as st
 
 from lusifer.charts import experiment_charts
 from lusifer.errors import LusiferError
-from lusifer.evaluation.experiments import EXPERIMENTS, Experiment, ExperimentSetup
+from lusifer.evaluation.experiments import EXPERIMENTS, ExperimentSetup, ExperimentSpec, Option
 from lusifer.jobs import Job
 from lusifer.runs import listing, tables
-from lusifer.runs.experiment import ExperimentSpec, run_experiment, run_experiments
+from lusifer.runs.experiment import ExperimentRequest, run_experiment, run_experiments
 from lusifer.runs.kinds import EXPERIMENT
 from lusifer.simulator import label
 from lusifer.simulator.estimate import Estimate
@@ -24,32 +24,21 @@ from lusifer.ui.formatting import escape_markdown, format_cost, format_money, wi
 from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
-EXPERIMENT_ICONS = {
-    "batches": "layers",
-    "cold": "ac_unit",
-    "shift": "alt_route",
-    "order": "swap_vert",
-    "repeat": "replay",
-    "ablation": "content_cut",
-    "contamination": "masks",
-    "loop": "all_inclusive",
-}
-
 
 def build_specs(
     ctx: PageContext, names: Sequence[str], users: tuple[int, ...], which: str, options: Mapping[str, int]
-) -> list[ExperimentSpec]:
+) -> list[ExperimentRequest]:
     """Experiments on the same users by these choices."""
     evidence = ctx.community
-    return [ExperimentSpec(EXPERIMENTS[n], users, which, options, evidence, ctx.prompts) for n in names]
+    return [ExperimentRequest(EXPERIMENTS[n], users, which, options, evidence, ctx.prompts) for n in names]
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …")
-def _estimate_experiment(_experiment: Experiment, _setup: ExperimentSetup, key: tuple[Any, ...]) -> Estimate:
+def _estimate_experiment(_experiment: ExperimentSpec, _setup: ExperimentSetup, key: tuple[Any, ...]) -> Estimate:
     return _experiment.estimate(_setup)
 
 
-def estimate_experiment(experiment: Experiment, setup: ExperimentSetup) -> Estimate:
+def estimate_experiment(experiment: ExperimentSpec, setup: ExperimentSetup) -> Estimate:
     """What an experiment will ask, less what is stored; counted anew once calls have been made.
 
     Raises:
@@ -62,7 +51,7 @@ def estimate_experiment(experiment: Experiment, setup: ExperimentSetup) -> Estim
     return _estimate_experiment(experiment, setup, (experiment.name, *decisive, setup.users, options, evidence, calls))
 
 
-def start_experiments(key: str, ctx: PageContext, specs: list[ExperimentSpec], seed: int, resume: str = "") -> None:
+def start_experiments(key: str, ctx: PageContext, specs: list[ExperimentRequest], seed: int, resume: str = "") -> None:
     """Start the job that runs one experiment, or several after each other."""
     store, config = state.open_store(), job_context.build_model_config(ctx.without_evidence())
 
@@ -75,12 +64,12 @@ def start_experiments(key: str, ctx: PageContext, specs: list[ExperimentSpec], s
     state.get_jobs().start(key, "Experiment", work, store=store)
 
 
-def option_field(name: str, key: str, described: tuple[str, int, int, int]) -> int:
+def option_field(name: str, key: str, option: Option) -> int:
     """A field for an option of an experiment: a switch for yes or no, else a number."""
-    title, value, low, high = described
-    if (low, high) == (0, 1):
-        return int(st.toggle(title, bool(value), key=f"experiment-{name}-{key}"))
-    return int(st.number_input(title, low, high, value, key=f"experiment-{name}-{key}", width=170))
+    widget_key = f"experiment-{name}-{key}"
+    if (option.lowest, option.highest) == (0, 1):
+        return int(st.toggle(option.title, bool(option.default), key=widget_key))
+    return int(st.number_input(option.title, option.lowest, option.highest, option.default, key=widget_key, width=170))
 
 
 def show_form(ctx: PageContext, store: Store | None, name: str, new_run: Slot[str | None]) -> None:
@@ -126,7 +115,7 @@ def finished_experiments(ctx: PageContext, store: Store | None, name: str) -> li
     return [r for r in runs if r["params"].get("name") == name]
 
 
-def find_stopped_run(store: Store | None, spec: ExperimentSpec, setup: ExperimentSetup) -> str | None:
+def find_stopped_run(store: Store | None, spec: ExperimentRequest, setup: ExperimentSetup) -> str | None:
     """The newest run of an experiment with this model, if it was stopped before its end and can be resumed here."""
     where = {
         "dataset_hash": setup.ctx.dataset.hash,

@@ -31,17 +31,7 @@ def estimate_population(ctx: PageContext, users: Sequence[int], store: Store | N
     sample = users[:: max(len(users) // MAX_PRICED_USERS, 1)]
     run_context = job_context.build_run_context(ctx, store)
     estimate = estimate_simulations(run_context, sample, [(ctx.user_model(store), ctx.community)])
-    times = len(users) / len(sample)
-    if times <= 1:
-        return estimate
-    dollars = None if estimate.dollars is None else estimate.dollars * times
-    return Estimate(
-        round(estimate.calls * times),
-        round(estimate.input_tokens * times),
-        round(estimate.output_tokens * times),
-        dollars,
-        round(estimate.cached * times),
-    )
+    return estimate * (len(users) / len(sample))
 
 
 def show_population(ctx: PageContext, store: Store | None) -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 from lusifer.datasets import Item
 from lusifer.errors import LusiferError, ModelError
 from lusifer.jobs import Job
-from lusifer.simulator import LLMUserModel, SimulatedRating
+from lusifer.simulator import SimulatedRating, UserModel
 from lusifer.simulator.estimate import Estimate, estimate_rating, estimate_update
 from lusifer.simulator.types import Context, Profile, Update
 from lusifer.store import Store
@@ -45,7 +45,7 @@ class DraftRun:
     about: tuple[int, int, str] = (0, 0, "")
 
 
-def _build_model(ctx: PageContext, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> LLMUserModel:
+def _build_model(ctx: PageContext, draft: Draft, store: Store, run: str, job: Job | None, draw: int) -> UserModel:
     draft_ctx = replace(
         ctx,
         prompt_set=draft.prompts,
@@ -53,13 +53,14 @@ def _build_model(ctx: PageContext, draft: Draft, store: Store, run: str, job: Jo
         evidence=draft.prompts.evidence,
     )
     model = draft_ctx.user_model(store, run=run, cancelled=job.cancelled if job else lambda: False)
-    assert isinstance(model, LLMUserModel)
+    model = model.redrawn(draw)
+    if job is None:
+        return model
 
     def heard(piece: str) -> None:
-        assert job is not None
         job.text += piece
 
-    return replace(model, on_text=heard if job is not None else None, draw=draw)
+    return model.streaming(heard)
 
 
 def _estimate_run(

@@ -13,9 +13,9 @@ from lusifer.datasets import Dataset, Item
 from lusifer.datasets.splits import Split
 from lusifer.prompts import versions
 from lusifer.simulator import Step, evolve, make_evolution_spec, prompt_variables
+from lusifer.simulator.builtin import StatisticalUserModel
 from lusifer.simulator.evolution import history_of
 from lusifer.simulator.preview import Preview, context_at, preview_prompt
-from lusifer.simulator.statistical import StatisticalUserModel
 from lusifer.simulator.types import Context
 from lusifer.store import Store
 from lusifer.ui import state

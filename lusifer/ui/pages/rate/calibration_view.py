@@ -13,17 +13,19 @@ from lusifer.charts import rating_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import RunContext
 from lusifer.evaluation.comparison import threshold
-from lusifer.evaluation.simulation import (
+from lusifer.jobs import Job
+from lusifer.simulator import SimulatedRating, Step
+from lusifer.simulator.calibration import (
+    MIN_FORECASTS,
+    PARTS,
     Answers,
+    Calibrator,
     apply_calibration,
     collect_forecasts,
     fit_calibrator,
     newest_ratings,
     stored_forecasts,
 )
-from lusifer.jobs import Job
-from lusifer.simulator import SimulatedRating, Step
-from lusifer.simulator.calibration import MIN_FORECASTS, PARTS, Calibrator
 from lusifer.simulator.community import Community
 from lusifer.store import Store
 from lusifer.ui import state

@@ -48,7 +48,8 @@ MIN_FORECASTS = 30
 class Calibrated:
     """Parts of n calibrated ratings (n each, `PARTS`), which add up to ``expected``, and the probability
     of every rating of the scale (n × levels), whose mean is ``expected``. NaN where the model said
-    nothing."""
+    nothing.
+    """
 
     base: Floats
     user: Floats
@@ -230,14 +231,16 @@ class Calibrator:
 
     def _prior(self, columns: Mapping[str, NDArray[Any]], expected: Floats) -> Floats:
         """Logs of the chances that are tilted to the expected rating: the ordinal machine's, else a
-        probit's."""
+        probit's.
+        """
         probabilities = columns["chances"] if self.evidence else _probit(expected, self.cuts)
         return np.log(np.maximum(probabilities, 1e-9))
 
 
 def _offsets(columns: Mapping[str, NDArray[Any]]) -> Floats:
     """Offset of the user, the same by how much of them is known, how far their present level has drifted
-    from it, and offset of the movie (n × 4)."""
+    from it, and offset of the movie (n × 4).
+    """
     user = columns["user"]
     knowledge = columns["user_count"] / (columns["user_count"] + USER_DAMPING)
     return np.column_stack([user, user * knowledge, columns["drift"], columns["item"]])
@@ -245,7 +248,8 @@ def _offsets(columns: Mapping[str, NDArray[Any]]) -> Floats:
 
 def _community_design(columns: Mapping[str, NDArray[Any]]) -> Floats:
     """The offsets again, what the machine says beyond them, what the neighbours do; the less the fewer
-    ratings of the user are known (n × 4)."""
+    ratings of the user are known (n × 4).
+    """
     bias_prediction = columns["base"] + columns["user"] + columns["item"]
     offsets = [columns["user"], columns["item"]]
     design = np.column_stack([*offsets, columns["machine"] - bias_prediction, columns["near"]])
@@ -255,7 +259,8 @@ def _community_design(columns: Mapping[str, NDArray[Any]]) -> Floats:
 
 def _design(columns: Mapping[str, NDArray[Any]], seen: Floats, evidence: bool) -> Floats:
     """Constant, offsets (the present level too: it is no taste) and evidence, each alone and growing with
-    what has been seen."""
+    what has been seen.
+    """
     plain = [np.ones((len(seen), 1)), _offsets(columns), columns["recent"][:, None]]
     if evidence:
         plain.append(_community_design(columns)[:, 2:])
@@ -293,7 +298,8 @@ def _fit_cuts(expected: Floats, rating: Floats, scale: RatingScale) -> Floats:
 
 def _tilt(log_probabilities: Floats, expected: Floats, scale: RatingScale) -> Floats:
     """The distribution nearest to one given by ``log_probabilities`` whose mean is the expected rating (exponential
-    tilting; Csiszár 1975), by Newton's method."""
+    tilting; Csiszár 1975), by Newton's method.
+    """
     width = scale.highest - scale.lowest
     values = (scale.values - scale.lowest) / width
     target = np.clip((expected - scale.lowest) / width, 0.005, 0.995)

@@ -1,0 +1,9 @@
+"""The audit of explanations: every stated change and every statement of a profile, held against the ratings."""
+
+from __future__ import annotations
+
+from lusifer.evaluation.audit.claims import Audit, Claim, Kind, Verdict
+from lusifer.evaluation.audit.steps import audit
+from lusifer.evaluation.audit.validity import Validity, predictive_validity
+
+__all__ = ["Audit", "Claim", "Kind", "Validity", "Verdict", "audit", "predictive_validity"]

@@ -1,0 +1,64 @@
+"""The audit of explanations: every stated change and every statement of a profile, held against the ratings.
+
+A claim is borne out, not borne out, or can't be told (it names nothing that the data could show).
+**Faithfulness** is the share borne out of those that can be told. **Predictive validity** asks whether a
+stated change helps: does the profile after it forecast later movies of that aspect better than the profile
+before it, and by more than for aspects that nothing was said of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lusifer.datasets import Dataset
+from lusifer.evaluation.audit.changes import check_change, is_touched, touched_by
+from lusifer.evaluation.audit.claims import Audit, StepContext
+from lusifer.evaluation.audit.statements import check_bullet, check_explanation, find_contradiction
+from lusifer.simulator import Step
+from lusifer.simulator.diff import diff
+from lusifer.simulator.entity_matching import build_entity_index
+from lusifer.simulator.repetition import repetition
+from lusifer.simulator.taste import measure_tastes, user_mean
+from lusifer.simulator.types import Bullet, Profile, Rated
+
+
+def audit(dataset: Dataset, steps: Sequence[Step]) -> Audit:
+    """Hold an evolution against its own ratings, step by step; nothing later than a step is used for it."""
+    seen: list[Rated] = []
+    before = Profile()
+    result = Audit()
+    for step in steps:
+        old = tuple(seen)
+        seen.extend(step.batch)
+        mean = user_mean(seen, 0.0)
+        context = StepContext(
+            dataset,
+            build_entity_index(dataset, [r.item for r in seen]),
+            {r.item.id: r for r in step.batch},
+            {r.item.id: r for r in seen},
+            old,
+            mean,
+            measure_tastes(seen, mean),
+            step.number,
+        )
+        claims = [check_change(c, step.profile, context) for c in step.changes]
+        claims.append(check_explanation(step.explanation, context))
+        stable_bullets = rewritten = 0
+        touched = touched_by(step.changes, context)
+        for line in diff(before, step.profile):
+            if line.status in {"added", "rewritten"}:
+                claims.append(check_bullet(_find(step.profile, line.new), line.section, context))
+            if line.status == "kept":
+                against = find_contradiction(_find(step.profile, line.new), line.section, context)
+                claims += [against] if against else []
+            if line.status != "added" and before.bullets and not is_touched(line.old or line.new, touched, context):
+                stable_bullets += line.status == "kept"
+                rewritten += line.status != "kept" and line.section != "rating_habits"
+        repeats = int(step.number > 1 and repetition(steps, step.number).flagged)
+        result += Audit(tuple(claims), stable_bullets, rewritten, int(step.number > 1), repeats)
+        before = step.profile
+    return result
+
+
+def _find(profile: Profile, text: str) -> Bullet:
+    return next((b for b in profile.bullets if b.text == text), Bullet(text))
