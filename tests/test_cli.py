@@ -18,6 +18,8 @@ import pytest
 
 from lusifer import settings, store
 from lusifer.cli.main import main
+from lusifer.evaluation import fidelity
+from lusifer.simulator.community import preparation
 from tests.conftest import ROOT, write_tiny
 from tests.servers.openai import KEY
 
@@ -522,7 +524,13 @@ def small_world(tmp_path_factory) -> dict[str, str]:
     return {"LUSIFER_DATA": str(folder)}
 
 
-def test_every_line_of_the_trust_card_can_be_filled_without_a_browser(small_world) -> None:
+def test_every_line_of_the_trust_card_can_be_filled_without_a_browser(small_world, monkeypatch) -> None:
+    for module, name, smaller in (
+        (fidelity, "DRAWS", 30),
+        (preparation, "FULL_FIT", (12, 8)),
+        (preparation, "FOLD_FIT", (10, 6)),
+    ):
+        monkeypatch.setattr(module, name, smaller)  # what takes most of the time
     data = ("--dataset", str(Path(small_world["LUSIFER_DATA"]) / "small"))
     compared = answer(
         "evaluate", *data, "--predictors", "simulator,bias,fm", "--evidence", "both", "--users", "40", **small_world

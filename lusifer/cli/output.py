@@ -32,16 +32,19 @@ class ProgressPrinter:
 
     def __init__(self, unit: str = "") -> None:
         self._unit = f" {unit}" if unit else ""
-        self._message, self._printed = "", -math.inf
+        self._messages: set[str] = set()
+        self._printed = -math.inf
         self._began, self._done_before = time.monotonic(), 0
 
     def __call__(self, done: int, total: int, message: str = "", /) -> None:
+        """See `lusifer.progress.Progress`."""
         now = time.monotonic()
         if done < self._done_before or not done:
             self._began, self._done_before = now, done  # other work; or some was done before: no rate of ours
-        if message == self._message and done < total and now - self._printed < SECONDS_BETWEEN_LINES:
+        if message in self._messages and done < total and now - self._printed < SECONDS_BETWEEN_LINES:
             return
-        self._message, self._printed = message, now
+        self._messages.add(message)
+        self._printed = now
         if total <= 1:
             log(message)
             return

@@ -104,8 +104,9 @@ def on_scale(values: Floats, scale: RatingScale) -> Floats:
 def measure_fidelity(
     simulations: Histories, seed: int = 0, on_progress: Callable[[str], None] = lambda name: None
 ) -> dict[str, Any]:
-    """Every measure of `MEASURES` for each simulator with a 95 % interval by a bootstrap over users, and what
-    gives it away.
+    """Every measure of `MEASURES` for each simulator, and what gives it away.
+
+    With a 95 % interval by a bootstrap over users.
 
     Compared are the rows for which every simulator gave a rating, of users with `MIN_ROWS` such rows.
 
@@ -154,8 +155,9 @@ def measure_fidelity(
 
 
 def _against_naive(figures: Mapping[str, Mapping[str, Figure]], name: str) -> dict[str, list[float | None]]:
-    """By measure, how much further along a simulator is than the best naive one (above zero: closer to real
-    people), with the interval of the same draws.
+    """By measure, how much closer to real users a simulator is than the best naive one.
+
+    Above zero it is closer; the interval is of the same draws.
     """
     advantages = {}
     for key, mine in figures[name].items():
@@ -308,8 +310,9 @@ def features(histories: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame
 
 
 def rank_auc(truth: NDArray[Any], said: Floats) -> float:
-    """The area under the ROC curve, from ranks (Hanley and McNeil 1982): scikit-learn's, a hundred times as fast
-    on the few hundred values that are drawn here thousands of times.
+    """The area under the ROC curve, from ranks (Hanley and McNeil 1982).
+
+    Scikit-learn's, a hundred times as fast on the few hundred values that are drawn here thousands of times.
     """
     ranks = pd.Series(said).rank().to_numpy()
     high = truth == 1
@@ -320,8 +323,9 @@ def rank_auc(truth: NDArray[Any], said: Floats) -> float:
 def real_vs_simulated_auc(
     real: Mapping[str, Floats], mine: Mapping[str, Floats], seed: int = 0
 ) -> tuple[Figure, list[list[Any]]]:
-    """AUC of a boosted classifier that tells simulated users from real ones, with a 95 % interval, and the
-    features that give them away most (each with the AUC that is lost when it is shuffled).
+    """AUC of a boosted classifier that tells simulated users from real ones, with a 95 % interval.
+
+    And the features that give them away most (each with the AUC that is lost when it is shuffled).
 
     A user's real and simulated rows are in one fold, so it never learns whom it meets again (Lopez-Paz and
     Oquab 2017: classifier two-sample tests).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from types import FrameType
 from lusifer import settings
 from lusifer.errors import InvalidInputError
 
+logger = logging.getLogger(__name__)
 STOP_SECONDS = 5.0
 """How long the server may take to end after it was asked to; then it is killed."""
 WILDCARDS = {"": "localhost", "0.0.0.0": "localhost", "::": "localhost"}  # noqa: S104
@@ -201,6 +203,7 @@ def warm_up(port: int, *, host: str = "localhost") -> bool:
                 answer.ParseFromString(data if isinstance(data, bytes) else data.encode())
                 if answer.WhichOneof("type") == "script_finished":
                     return True
-    except Exception:  # the app works without; only the first link would be slower
+    except Exception as error:  # the app works without; only the first link would be slower
+        logger.info("No first session could be opened: %s", error)
         return False
     return False

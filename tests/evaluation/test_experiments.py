@@ -23,6 +23,7 @@ from lusifer.evaluation.experiments import (
     cold_start,
     contamination,
     find,
+    preference_shifts,
     rating_order,
     taste_shift,
 )
@@ -178,8 +179,10 @@ def test_planted_changes_are_what_they_say(setting) -> None:
         assert before == control.item[: taste_shift.BEFORE].tolist()
         assert set(before) <= set(mine.item[: -taste_shift.AFTER].tolist())
         assert (np.diff(rows.timestamp) >= 0).all()
-        late = taste_shift.genre_effects(taste_shift.to_rated(setting, theirs.slice(len(theirs) - 30, len(theirs))))
-        early = taste_shift.genre_effects(taste_shift.to_rated(setting, rows.slice(0, 20)))
+        late = preference_shifts.genre_effects(
+            preference_shifts.rated_rows(setting, theirs.slice(len(theirs) - 30, len(theirs)))
+        )
+        early = preference_shifts.genre_effects(preference_shifts.rated_rows(setting, rows.slice(0, 20)))
         assert early[change.genre] * late[change.genre] < 0
         assert (late[change.genre] > 0) == (change.direction == 1)
         of_other = setting.ctx.split.test.of_user(change.other).item.tolist()

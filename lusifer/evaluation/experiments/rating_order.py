@@ -105,12 +105,15 @@ def run(setup: ExperimentSetup) -> Result:
     short_name, long_name = list(groups)[1:]
     gap = deltas[long_name, NEWEST] - deltas[short_name, NEWEST]
     first = (
-        f"Read newest first instead of oldest first, the same ratings change the final RMSE by {format_figure(new, signed=True)}, "
+        "Read newest first instead of oldest first, the same ratings change the final RMSE by "
+        f"{format_figure(new, signed=True)}, "
         f"shuffled by {format_figure(shuffled, signed=True)}: {real}."
     )
     second = (
-        f"Reading newest first costs users whose history spans more than {_days(edge)} {format_figure(gap, signed=True)} more than the others, "
-        f"{describe_significance(gap)}; profiles read newest first share {format_figure(likeness[NEWEST], 2)} of their words with those read oldest first."
+        f"Reading newest first costs users whose history spans more than {_days(edge)} "
+        f"{format_figure(gap, signed=True)} more than the others, "
+        f"{describe_significance(gap)}; profiles read newest first share {format_figure(likeness[NEWEST], 2)} of "
+        "their words with those read oldest first."
     )
     figures = {
         "newest": new.json,

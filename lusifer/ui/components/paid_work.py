@@ -14,6 +14,7 @@ from lusifer.store import Store
 from lusifer.ui import state
 from lusifer.ui.components import job_panel
 from lusifer.ui.formatting import format_cost
+from lusifer.ui.session_keys import Slot
 from lusifer.ui.state import PageContext
 
 
@@ -49,6 +50,7 @@ def offer_run(
     cost: Callable[[], Estimate],
     work: Callable[[Job], Any],
     store: Store | None,
+    slot: Slot[Any] | None = None,
     **button: Any,
 ) -> None:
     """The button that names the price and starts a run, or the progress of the one that is under way.
@@ -61,9 +63,10 @@ def offer_run(
         cost: counts the price.
         work: what the job does.
         store: where its calls are recorded.
-        button: what else the button is given; ``slot``, where the result goes, is the job's.
+        slot: where its result goes.
+        button: what else the button is given.
     """
-    if not job_panel.job_ended(key, button.pop("slot", None)):
+    if not job_panel.job_ended(key, slot):
         return
     try:
         tag = "costs nothing" if ctx.builtin else format_cost(cost())

@@ -109,7 +109,6 @@ def show_form(ctx: PageContext, store: Store | None) -> dict[str, Any]:
             evolve_every=int(evolve),
             reward=reward,
         )
-        options = {"slate": int(slate), "length": int(length), "evolve_every": int(evolve), "reward": reward}
         config = job_context.build_model_config(player_ctx.without_evidence())
         key = ctx.job_key("play")
         if job_panel.job_ended(key, session_keys.new_result("play")):
@@ -135,7 +134,7 @@ def show_form(ctx: PageContext, store: Store | None) -> dict[str, Any]:
                     store=store,
                 )
                 st.rerun()
-    return options
+    return spec.rules
 
 
 def show_episode(ctx: PageContext, options: dict[str, Any]) -> None:
