@@ -48,9 +48,7 @@ def _renamed(ratings: RatingTable, ids: dict[int, int]) -> RatingTable:
     """The table under other item ids, its rows in the same order."""
     old = np.array(sorted(ids))
     new = np.array([ids[i] for i in old.tolist()], dtype=np.int32)
-    made = RatingTable(ratings.user, new[np.searchsorted(old, ratings.item)], ratings.rating, ratings.timestamp)
-    made.__dict__["mean"] = ratings.mean
-    return made
+    return RatingTable(ratings.user, new[np.searchsorted(old, ratings.item)], ratings.rating, ratings.timestamp)
 
 
 def arms(setup: ExperimentSetup) -> list[Arm]:
