@@ -285,8 +285,8 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     report; then the run is renamed and deleted."""
     from lusifer.simulator import community
 
-    monkeypatch.setattr(community, "FULL_FIT", (4, 3))
-    monkeypatch.setattr(community, "FOLD_FIT", (3, 2))
+    monkeypatch.setattr(community.preparation, "FULL_FIT", (4, 3))
+    monkeypatch.setattr(community.preparation, "FOLD_FIT", (3, 2))
     app = open_page("errors", evidence="true")
     assert not app.exception and "Not prepared for this split yet" in texts(app)
     next(b for b in app.button if b.label.startswith("Prepare")).click().run()
