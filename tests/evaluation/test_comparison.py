@@ -31,8 +31,8 @@ def folder(tmp_path_factory):
 def told(ml100k, last10, folder):
     """Full evidence with few rounds of sampling."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(community, "FULL_FIT", (8, 6))
-    patch.setattr(community, "FOLD_FIT", (6, 4))
+    patch.setattr(community.preparation, "FULL_FIT", (8, 6))
+    patch.setattr(community.preparation, "FOLD_FIT", (6, 4))
     yield community.with_factorization(ml100k, last10, folder)
     patch.undo()
 
