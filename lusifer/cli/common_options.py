@@ -157,6 +157,10 @@ def build_run_context(
     """What a command computes with.
 
     Args:
+        options: the command line, parsed.
+        dataset: whose ratings are predicted.
+        split: its training and test set.
+        store: the database; ``None``: nothing is stored.
         unit: of the progress that is printed.
     """
     from lusifer.evaluation import RunContext

@@ -40,7 +40,7 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def _stored_name(name: str) -> str:
-    """The name that an experiment's runs are stored under; read when one is named, since importing them takes a second."""
+    """The name that an experiment's runs are stored under; looked up late, since importing them takes a second."""
     from lusifer.evaluation.experiments import EXPERIMENTS, find
 
     try:

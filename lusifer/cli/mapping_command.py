@@ -120,7 +120,8 @@ def _run_map(options: argparse.Namespace) -> dict[str, Any]:
     if not options.json:
         _print_mapping(recipe)
         print(
-            f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, {len(dataset.items):,} {recipe.plural}"
+            f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, "
+            f"{len(dataset.items):,} {recipe.plural}"
         )
         for line in dataset.report.lines:
             print(f"  {line}")
@@ -135,5 +136,6 @@ def _print_mapping(recipe: Any) -> None:
         said_of = ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
         print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
     print(
-        f"item noun {recipe.singular}, plural {recipe.plural}; time unit {recipe.unit}; scale {recipe.scale or 'inferred from the ratings'}"
+        f"item noun {recipe.singular}, plural {recipe.plural}; time unit {recipe.unit}; "
+        f"scale {recipe.scale or 'inferred from the ratings'}"
     )

@@ -32,6 +32,10 @@ def run_agent(
     """Let an agent recommend for a number of interactions, over as many episodes as that takes.
 
     Args:
+        env: the environment.
+        agent: the recommender.
+        steps: interactions in all.
+        seed: of everything random.
         observations: also keep what the agent saw, as list columns: with actions, rewards and ends that is a
             replay buffer for offline reinforcement learning.
         on_progress: called now and then with the interactions so far; may raise `CancelledError`.
@@ -97,6 +101,10 @@ def run_agents(
     Args:
         make: a fresh environment.
         agents: by name, a fresh agent for a seed.
+        steps: interactions in all.
+        seeds: one run each.
+        on_progress: told units done, and in all.
+        cancelled: asked whether to stop.
 
     Raises:
         CancelledError: ``cancelled`` said so.
@@ -147,7 +155,9 @@ def mean_with_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def summarize_agents(log: pd.DataFrame, world: World) -> pd.DataFrame:
-    """One row an agent: reward, rating and skips with intervals over seeds, and
+    """One row an agent: reward, rating and skips with intervals over seeds.
+
+    With these measures beside:
 
     - diversity: one minus the mean cosine of genres among the items taken in one episode,
     - novelty: mean −log2 of the share of the agents' ratings that an item has (Vargas and Castells 2011),

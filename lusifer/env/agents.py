@@ -202,8 +202,9 @@ class _LinearBandit:
 
 
 class LinUCB(_LinearBandit):
-    """Linear rewards with an upper confidence bound (Li et al. 2010, arXiv 1003.0146, algorithm 1, with one
-    set of weights for all items).
+    """Linear rewards with an upper confidence bound, one set of weights for all items.
+
+    Li et al. 2010, arXiv 1003.0146, algorithm 1.
     """
 
     name = "linucb"
@@ -221,8 +222,9 @@ class LinUCB(_LinearBandit):
 
 
 class ThompsonSampling(_LinearBandit):
-    """Linear rewards, weights drawn from their posterior at each turn (Agrawal and Goyal 2013, arXiv
-    1209.3352).
+    """Linear rewards, weights drawn from their posterior at each turn.
+
+    Agrawal and Goyal 2013, arXiv 1209.3352.
     """
 
     name = "thompson"

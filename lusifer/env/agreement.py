@@ -1,8 +1,9 @@
 """A sanity check of the environment: do agents that are better on held-out real ratings rank higher in it?
 
 Many recommenders (methods × hyperparameters × shares of the agents' data) are scored twice. On **held-out real
-ratings**: the mean rating that people gave to the third of their test items that the agent puts first, above their own mean. In the
-**environment**: the mean expected rating of what is taken, over whole episodes. Rank agreement is Kendall's tau-b (1938), with an interval over users, seeds and variants drawn anew.
+ratings**: the mean rating that people gave to the third of their test items that the agent puts first, above their own
+mean. In the **environment**: the mean expected rating of what is taken, over whole episodes. Rank agreement is
+Kendall's tau-b (1938), with an interval over users, seeds and variants drawn anew.
 """
 
 from __future__ import annotations
@@ -82,8 +83,10 @@ ScoreFunction = Callable[[int, NDArray[np.int64]], NDArray[Any]]
 
 
 def ranking_gain(world: World, scores: ScoreFunction, users: Sequence[int]) -> NDArray[np.float64]:
-    """By user, what choosing by scores gains among their test items: of the third with the highest scores the mean
-    less that of all; in real ratings, and in the ratings that the environment expects (users × 2).
+    """By user, what choosing by scores gains among their test items.
+
+    Of the third with the highest scores the mean less that of all; in real ratings, and in the ratings that the
+    environment expects (users × 2).
     """
     gains = []
     for user in users:
@@ -169,8 +172,11 @@ def _compute_agreement(
     """Tau on the same choices and over episodes, and what they are when users, seeds and variants are drawn anew.
 
     Args:
-        held: variants × users × (real, environment).
-        played: variants × seeds.
+        names: of the variants.
+        gains: variants × users × (real, environment).
+        rewards: variants × seeds.
+        users: how many.
+        seed: of everything random.
     """
     from scipy import stats  # half a second, which nobody else should wait for
 

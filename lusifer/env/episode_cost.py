@@ -20,7 +20,11 @@ def estimate_episodes(
     """What episodes with a user cost at most: the first profiles, their rewritings, every slate.
 
     Args:
+        env: the environment.
+        user: the user's id.
+        store: where answers are stored; ``None`` where nothing is.
         steps: interactions over all episodes; none: one episode's length.
+        episodes: how many.
     """
     steps = env.length if steps is None else steps
     profiles = episodes + steps // env.evolve_every

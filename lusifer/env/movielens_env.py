@@ -55,13 +55,13 @@ class MovieLensEnv(gymnasium.Env[dict[str, NDArray[Any]], Any]):
 
     Observation (a Dict): ``taste`` (genres: shrunk stars above the user's mean), ``recent_items`` (rows of the newest
     ten items, the catalogue's size where there is none), ``recent_ratings`` (0 where there is none), ``step``,
-    ``profile`` (32 numbers that stand for the profile's text). ``info`` holds user, item (−1 for a skip), rating (NaN for
-    a skip), expected, skipped, evolved, profile, explanation.
+    ``profile`` (32 numbers that stand for the profile's text). ``info`` holds user, item (−1 for a skip), rating (NaN
+    for a skip), expected, skipped, evolved, profile, explanation.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 - Gymnasium's own form
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - Gymnasium passes what an environment is made of by keyword
         self,
         dataset: str = "ml-100k",
         split: str = "last-10",

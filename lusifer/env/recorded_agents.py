@@ -129,7 +129,9 @@ def run_agent_ranking(
     """Compare agents' ranks with those by held-out ratings and record the run; the built-in is the users.
 
     Args:
+        ctx: the data, the store that the run is recorded in, the seed, and how to report and stop.
         steps: interactions of an agent on each seed; ``None``: `agreement.STEPS`.
+        on_start: told the run's id as soon as there is one.
 
     Raises:
         InvalidInputError: too few users with test ratings.

@@ -84,8 +84,9 @@ class World:
         return column, table
 
     def expected_ratings(self, context: Context) -> Floats:
-        """The built-in's expected rating of every movie: what `StatisticalUserModel.rate` says, as one
-        product.
+        """The built-in's expected rating of every movie.
+
+        What `StatisticalUserModel.rate` says, as one product.
         """
         column, table = self._aspects
         effects = np.zeros(len(column))
@@ -146,10 +147,11 @@ class World:
         return (total + 5 * self.agents.mean) / (self.popularity + 5)
 
     def embed(self, text: str) -> NDArray[np.float32]:
-        """A profile as `EMBEDDING` numbers of length one: TF-IDF and its strongest directions, learned on
-        real users' profiles.
+        """A profile as `EMBEDDING` numbers of length one.
+
+        TF-IDF and its strongest directions, learned on real users' profiles.
         """
-        vectoriser, svd, words = self._embedding
+        vectoriser, svd, words = self.embedding_model
         # What the two would do, without their checks of shapes and types, which take ten times as long.
         counts = Counter(words(text))
         known = [(vectoriser.vocabulary_[word], n) for word, n in counts.items() if word in vectoriser.vocabulary_]
@@ -162,7 +164,8 @@ class World:
         return vector
 
     @cached_property
-    def _embedding(self):  # type: ignore[no-untyped-def]
+    def embedding_model(self):  # type: ignore[no-untyped-def]
+        """The vectorizer, the projection and the word splitter that `embed` uses, fitted to opening profiles."""
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -200,6 +203,9 @@ def build_world(dataset: Dataset, split: Split, *, seed: int = 0, folder: Path |
     """A world on a data set's split.
 
     Args:
+        dataset: the dataset.
+        split: its training and test sets.
+        seed: of everything random.
         folder: where the built-in's forecasts are kept for the next time.
 
     Raises:

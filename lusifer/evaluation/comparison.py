@@ -109,8 +109,9 @@ def differences(evaluation: Evaluation, seed: int) -> dict[str, list[float | Non
 
 
 def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
-    """RMSE of the calibrated simulator minus that of the same stack without the model's term, in pairs, and
-    the partial correlation that the forecasts showed. Below zero, the model's term helps.
+    """RMSE of the calibrated simulator minus that of the same stack without the model's term, in pairs.
+
+    With the partial correlation that the forecasts showed. Below zero, the model's term helps.
     """
     result = {}
     for name, over in MODEL_GAIN_OF.items():
@@ -137,8 +138,9 @@ def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, dict[str, An
 
 
 def table(evaluation: Evaluation, split: Split) -> pd.DataFrame:
-    """One row a compared test rating: ids, truth, a column a predictor, the calibrated parts, and what the
-    errors may be broken down by.
+    """One row a compared test rating.
+
+    Ids, truth, a column a predictor, the calibrated parts, and what the errors may be broken down by.
 
     Columns beside the predictors: ``activity`` and ``popularity`` (ratings of user and movie in the
     training part), ``age`` (years from release to rating, NaN if unknown), ``position`` (of the rating
@@ -213,8 +215,9 @@ GROUPINGS = {
 
 
 def breakdown(frame: pd.DataFrame, names: Sequence[str], by: str, dataset: Dataset, *, least: int = 20) -> pd.DataFrame:
-    """RMSE of predictors by group: columns group, order, predictor, rmse, rows. Groups with fewer than
-    ``least`` rows are left out; a movie counts in each of its genres.
+    """RMSE of predictors by group: columns group, order, predictor, rmse, rows.
+
+    Groups with fewer than ``least`` rows are left out; a movie counts in each of its genres.
     """
     grouped: Mapping[str, pd.DataFrame]
     if by == "genre":
@@ -245,8 +248,10 @@ def _binned(frame: pd.DataFrame, by: str, edges: Sequence[int]) -> Mapping[str, 
 
 
 def reliability(chance: pd.Series, happened: pd.Series, bins: int = 10) -> pd.DataFrame:
-    """Said against true frequency in equal bins: columns said, true, rows; and the calibration error, the
-    mean of their distance weighted by rows, as ``attrs["error"]`` (Guo et al. 2017, eq. 3).
+    """Said against true frequency in equal bins.
+
+    Columns said, true, rows; and the calibration error, the mean of their distance weighted by rows, as
+    ``attrs["error"]`` (Guo et al. 2017, eq. 3).
     """
     at = np.minimum((chance.to_numpy(float) * bins).astype(int), bins - 1)
     rows = [

@@ -128,6 +128,9 @@ def sample_users(split: Split, count: int, seed: int, candidates: NDArray[np.int
     """Users with a test rating and a history, drawn without replacement; ascending.
 
     Args:
+        split: its training and test sets.
+        count: how many users.
+        seed: of everything random.
         candidates: only of these (development or held-out users).
 
     Raises:
@@ -150,6 +153,8 @@ def predict_baseline(ctx: RunContext, name: str, test: RatingTable) -> Predictio
     """Fit one baseline on the training part and predict test rows, clipped to the scale.
 
     Args:
+        ctx: the data, caches, seed, progress and cancellation.
+        name: the baseline.
         test: the split's test part, or the rows of some of its users.
 
     Raises:
@@ -197,8 +202,11 @@ def evaluate(
     """Compare predictors on the test part (of some users, or of all).
 
     Args:
+        ctx: the data, caches, seed, progress and cancellation.
         predictors: names of `lusifer.baselines.BASELINES`, ``simulator`` (which needs ``model``), and
             ``builtin``: the built-in alone, the content baseline that a language model must beat.
+        users: whose rows count; ``None``: all.
+        model: the user model that is asked.
         community: a model with evidence is told from it.
         calibration: with a community, ``simulator`` yields ``simulator-calibrated`` as well; what is
             in the community (`Community.has_factorization` or not) enters it.

@@ -105,8 +105,9 @@ def on_scale(values: Floats, scale: RatingScale) -> Floats:
 def measure_fidelity(
     simulations: Histories, seed: int = 0, on_progress: Callable[[str], None] = lambda name: None
 ) -> dict[str, Any]:
-    """Every measure of `MEASURES` for each simulator with a 95 % interval by a bootstrap over users, and what
-    gives it away.
+    """Every measure of `MEASURES` for each simulator, and what gives it away.
+
+    With a 95 % interval by a bootstrap over users.
 
     Compared are the rows for which every simulator gave a rating, of users with `MIN_ROWS` such rows.
 
@@ -155,8 +156,9 @@ def measure_fidelity(
 
 
 def _against_naive(figures: Mapping[str, Mapping[str, Figure]], name: str) -> dict[str, list[float | None]]:
-    """By measure, how much further along a simulator is than the best naive one (above zero: closer to real
-    people), with the interval of the same draws.
+    """By measure, how much closer to real users a simulator is than the best naive one.
+
+    Above zero it is closer; the interval is of the same draws.
     """
     advantages = {}
     for key, mine in figures[name].items():
@@ -308,9 +310,10 @@ def features(histories: Mapping[str, Floats], scale_levels: int) -> pd.DataFrame
     return frame.fillna(0.0)
 
 
-def _auc(truth: NDArray[Any], said: Floats) -> float:
-    """The area under the ROC curve, from ranks (Hanley and McNeil 1982): scikit-learn's, a hundred times as fast
-    on the few hundred values that are drawn here thousands of times.
+def rank_auc(truth: NDArray[Any], said: Floats) -> float:
+    """The area under the ROC curve, from ranks (Hanley and McNeil 1982).
+
+    Scikit-learn's, a hundred times as fast on the few hundred values that are drawn here thousands of times.
     """
     ranks = pd.Series(said).rank().to_numpy()
     high = truth == 1
@@ -321,8 +324,9 @@ def _auc(truth: NDArray[Any], said: Floats) -> float:
 def real_vs_simulated_auc(
     real: Mapping[str, Floats], mine: Mapping[str, Floats], seed: int = 0
 ) -> tuple[Figure, list[list[Any]]]:
-    """AUC of a boosted classifier that tells simulated users from real ones, with a 95 % interval, and the
-    features that give them away most (each with the AUC that is lost when it is shuffled).
+    """AUC of a boosted classifier that tells simulated users from real ones, with a 95 % interval.
+
+    And the features that give them away most (each with the AUC that is lost when it is shuffled).
 
     A user's real and simulated rows are in one fold, so it never learns whom it meets again (Lopez-Paz and
     Oquab 2017: classifier two-sample tests).
@@ -343,13 +347,13 @@ def real_vs_simulated_auc(
             model = HistGradientBoostingClassifier(max_iter=60, max_depth=3, learning_rate=0.1, random_state=seed)
             model.fit(x.iloc[train], y[train])
             said[test] = model.predict_proba(x.iloc[test])[:, 1]
-            usual = _auc(y[test], said[test])
+            usual = rank_auc(y[test], said[test])
             for at, name in enumerate(x.columns):
                 shuffled = x.iloc[test].copy()
                 shuffled[name] = rng.permutation(shuffled[name].to_numpy())
-                lost[at] += (usual - _auc(y[test], model.predict_proba(shuffled)[:, 1])) / 5
+                lost[at] += (usual - rank_auc(y[test], model.predict_proba(shuffled)[:, 1])) / 5
     draws = [resample(count, rng) for _ in range(AUC_DRAWS)]
-    drawn = [_auc(y[rows], said[rows]) for rows in (np.concatenate([users, users + count]) for users in draws)]
+    drawn = [rank_auc(y[rows], said[rows]) for rows in (np.concatenate([users, users + count]) for users in draws)]
     order = np.argsort(-lost)[:4]
     clues = [[str(x.columns[i]), round(float(lost[i]), 4)] for i in order if lost[i] > 0.002]
-    return Figure(_auc(y, said), np.array(drawn)), clues
+    return Figure(rank_auc(y, said), np.array(drawn)), clues

@@ -21,8 +21,9 @@ VERSION = 1
 
 
 def cached_predictions(ctx: RunContext, name: str) -> tuple[NDArray[np.float64], float]:
-    """A baseline's numbers for every row of the test part, not clipped, and the seconds that fitting
-    and predicting took when it was computed.
+    """A baseline's numbers for every row of the test part, not clipped.
+
+    And the seconds that fitting and predicting took when it was computed.
 
     Without a ``ctx.cache_dir`` they are computed in this process and not cached.
 

@@ -1,5 +1,6 @@
-"""Prompt versions (or models, or temperatures) tried on the same users and movies, and held against one
-of them with paired intervals.
+"""Prompt versions (or models, or temperatures) on the same users and movies.
+
+Each is held against one of them with paired intervals.
 
 The sample is stratified by activity and drawn by a seed. Ratings are compared on the rows for which every
 candidate gave a number. Differences are bootstrapped over users, all measures from the same draws.
@@ -80,8 +81,9 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What one candidate said of the sample. ``audits`` by user; ``usage`` by user, see
-    `lusifer.store.Store.usage_by_evolution`.
+    """What one candidate said of the sample.
+
+    ``audits`` by user; ``usage`` by user, see `lusifer.store.Store.usage_by_evolution`.
     """
 
     candidate: Candidate
@@ -103,8 +105,10 @@ def draw_sample(
     seed: int = 0,
     candidates: NDArray[Any] | None = None,
 ) -> Split:
-    """A split whose test part is a sample: one user of each of ``users`` equal classes of activity, and at
-    most ``movies`` test ratings of each. The training part is the whole one.
+    """A split whose test part is a sample.
+
+    One user of each of ``users`` equal classes of activity, and at most ``movies`` test ratings of each. The
+    training part is the whole one.
 
     Raises:
         InvalidInputError: nobody fits, or less than one is asked for.
@@ -132,8 +136,9 @@ def draw_sample(
 
 
 def run_trials(ctx: RunContext, candidates: Sequence[Candidate]) -> list[Trial]:
-    """Evolve the users of a sample (``ctx.split``, see `draw_sample`) and rate its movies with each candidate, one
-    after the other.
+    """Evolve a sample's users and rate its movies with each candidate, one after the other.
+
+    The sample is ``ctx.split``, see `draw_sample`.
 
     Raises:
         InvalidInputError: two candidates of one name, or that ask the same.
@@ -181,8 +186,9 @@ def table(sample: Split, trials: Sequence[Trial]) -> pd.DataFrame:
 
 
 def summary(sample: Split, trials: Sequence[Trial], *, base: int = 0, seed: int = 0) -> dict[str, Any]:
-    """Every measure of `MEASURES` for each candidate, its difference from the base with a 95 % interval,
-    and the smallest difference that this sample finds four times of five; plain JSON values.
+    """Every measure of `MEASURES` for each candidate and its difference from the base; plain JSON values.
+
+    With 95 % intervals, and the minimum detectable difference at 80 % power.
     """
     users = sample.test.user_ids
     compared = np.all([np.isfinite(t.simulation.answers.expected) for t in trials], axis=0)

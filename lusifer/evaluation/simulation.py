@@ -66,7 +66,13 @@ def simulate(
     ratings (they stay missing); a model that can't be asked at all, or a spent budget, ends the work.
 
     Args:
+        ctx: the data, caches, seed, progress and cancellation.
+        model: the user model that is asked.
+        test: the rows that are rated.
+        forecasts: whether each batch is forecast before it is shown.
         community: what a model with ``evidence`` is told.
+        history: newest ratings read; ``None``: as the model has it.
+        batch_size: ratings read at a time; ``None``: as the model has it.
 
     Raises:
         ModelError: a fatal one (`ModelError.is_fatal`).

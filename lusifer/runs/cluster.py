@@ -2,8 +2,8 @@
 
 The home is an actor beside the database that opens it for all workers. They look answers up there before they ask,
 set money aside there, and send what they were answered there at once; a file of their own on their machine holds it as
-well until it has arrived. So a budget holds for all workers together, nothing that is stored is asked again, and whoever takes a killed worker's
-place on its machine first hands in what that one had not handed in.
+well until it has arrived. So a budget holds for all workers together, nothing that is stored is asked again, and
+whoever takes a killed worker's place on its machine first hands in what that one had not handed in.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ class Cluster:
         Raises:
             InvalidInputError: as the class, or a machine lacks what the model needs (a key).
         """
-        # Ray reads these when it is imported: no word to anybody about our use, and a cluster of our own stays on this machine.
+        # Ray reads these when it is imported: no word to anybody about our use, and a cluster of our own stays on this
+        # machine.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if self.address is None:
             # A worker that ends is told of by us.
@@ -181,10 +182,12 @@ class Cluster:
         on_users_done: Callable[[int], None],
         cancelled: Callable[[], bool],
     ) -> Generator[tuple[int, SimulationResult], None, None]:
-        """Simulate parts of a population, given as (number, users); the first of them first, the others as they are done.
+        """Simulate parts of a population; the first of them comes first, the others as they are done.
 
         Args:
+            parts: as (number, users).
             on_users_done: told how many users more are done.
+            cancelled: asked between two users; once true, the work stops.
 
         Raises:
             ModelError: a fatal one.

@@ -47,7 +47,12 @@ def run_comparison(
     """Compare predictors and record the run, or compute it alone where there is no store.
 
     Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
+        config: the user model, with its keys and budget.
+        spec: what is computed, on whom.
+        title: what the run is called.
         recorded: ``False`` leaves the run out of the store.
+        on_start: told the run's id as soon as there is one.
 
     Raises:
         InvalidInputError: an unknown predictor, or no test rating.

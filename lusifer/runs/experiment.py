@@ -38,6 +38,8 @@ class ExperimentRequest:
         """What the experiment is run with.
 
         Args:
+            ctx: the data, the store, and how to stop.
+            config: the user model, with its keys and budget.
             run: the id of the run that calls are recorded under.
         """
         variant = None
@@ -68,7 +70,11 @@ def run_experiment(
     """Run an experiment and record it.
 
     Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
+        config: the user model, with its keys and budget.
+        spec: what is computed, on whom.
         resume: a run that was stopped. What it had asked is not asked again.
+        on_start: told the run's id as soon as there is one.
 
     Raises:
         InvalidInputError: too few users fit, or that run can't go on.

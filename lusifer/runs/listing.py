@@ -21,6 +21,9 @@ def list_runs(store: Store, kind: str = "", limit: int = 50, where: Mapping[str,
     """The newest runs of a kind, or of all, newest first.
 
     Args:
+        store: the database.
+        kind: stored name of a kind; empty: all kinds.
+        limit: most rows.
         where: see `lusifer.store.Store.list_runs`.
 
     Raises:
@@ -47,6 +50,7 @@ def find_stopped_run(
 
     Args:
         runs: newest first.
+        matches: whether a run is the wanted one.
         alive: runs under way. One that says so and is not among them died with its process.
     """
     newest = next((run for run in runs if matches(run)), None)

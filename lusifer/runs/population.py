@@ -1,7 +1,8 @@
 """Whole populations: everybody's profile and ratings, in parts that are kept as they are done.
 
 A part is some hundred users, one Parquet file, written beside its place and moved there when it is whole. A run that
-was stopped goes on with the first part that is missing; what a language model answered in the missing ones comes from the store.
+was stopped goes on with the first part that is missing; what a language model answered in the missing ones comes from
+the store.
 """
 
 from __future__ import annotations
@@ -111,6 +112,8 @@ def batch_engine(ctx: RunContext, spec: PopulationSpec, poll_interval: float, lo
     """An engine that gets a language model's answers in batches, at half price, and then simulates from the store.
 
     Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
+        spec: what is computed, on whom.
         poll_interval: seconds between two checks of a batch.
         log: told what is asked and how batches stand.
     """
@@ -153,6 +156,9 @@ def run_population(
     """Simulate everybody; the parts lie in a folder afterwards.
 
     Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
+        model: who is asked.
+        users: whose test ratings are predicted.
         folder: where parts are kept; those that are there are not computed again.
         community: what a model with evidence is told.
         offsets: evidence that ratings are calibrated with; none: not calibrated.
@@ -247,8 +253,12 @@ def record_population(
     """Simulate a population as a recorded run, with its ratings as one table.
 
     Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
+        config: the user model, with its keys and budget.
+        spec: what is computed, on whom.
         engine: who simulates; none: this process.
         resume: a run that was stopped.
+        on_start: told the run's id as soon as there is one.
 
     Raises:
         InvalidInputError: that run can't go on.

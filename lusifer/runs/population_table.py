@@ -139,6 +139,10 @@ def to_recbole(
     """The simulated ratings as RecBole's atomic file ``NAME/NAME.inter``; rows without one are left out.
 
     Args:
+        source: the run's table.
+        folder: where the file's folder is made.
+        name: of the dataset; the folder and the file are called so.
+        column: which rating is written: ``raw``, ``expected`` or ``calibrated``.
         dataset: whose own ids are written where they were numbered at reading; none: the numbers.
 
     Raises:

@@ -124,10 +124,13 @@ def run_prompt_comparison(
     """Try the candidates on a sample and record the run.
 
     Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
         config: keys and budget; model and prompts are the candidates' own.
+        candidates: prompts, models and temperatures to compare.
         sample: see `draw_sample`.
         evidence: what candidates with evidence are told.
         final: whether this is the final check on held-out users.
+        on_start: told the run's id as soon as there is one.
 
     Raises:
         InvalidInputError: two candidates ask the same, or one needs evidence that is not prepared.

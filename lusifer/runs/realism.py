@@ -32,8 +32,12 @@ def run_realism(
     """Simulate a sample, compare it with its real ratings and with naive simulators, and record the run.
 
     Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
+        config: the user model, with its keys and budget.
+        users: whose test ratings are predicted.
         group: what the users are a sample of.
         offsets: what ratings are calibrated by; ``None``: only rounded ratings are compared.
+        on_start: told the run's id as soon as there is one.
 
     Raises:
         InvalidInputError: too few users.

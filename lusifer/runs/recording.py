@@ -121,9 +121,13 @@ def record(
 
     Args:
         ctx: without a store nothing is recorded, but the block runs all the same.
+        kind: what kind of run it is.
+        title: what the run is called.
+        model: what the run is recorded under.
         params: what is needed, beside the context, to repeat the run; plain JSON values.
         resume: the id of a stopped run that goes on, see `stopped_run`.
         recorded: ``False`` leaves the run out of the store, rows and all.
+        on_start: told the run's id as soon as there is one.
 
     Raises:
         StoreError: the run can't be recorded.
@@ -167,6 +171,10 @@ def stopped_run(
     """A run that was stopped and can go on in this context.
 
     Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
+        kind: what kind of run it must be.
+        run_id: the id of the run.
+        model: what it must be recorded under.
         same: params that must be the same.
 
     Raises:

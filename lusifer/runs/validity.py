@@ -38,7 +38,11 @@ def measure_validity(
     """Measure it and record the run; ``None`` where no change named an aspect of a later item.
 
     Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
+        config: the user model, with its keys and budget.
+        evolutions: steps by user.
         comparison: the id of the comparison whose evolutions these are.
+        on_start: told the run's id as soon as there is one.
 
     Raises:
         ModelError: the model can't be asked.

@@ -182,6 +182,9 @@ def read_ratings(
     An answer that was cut off gives what was complete in it.
 
     Args:
+        text: the answer.
+        items: what is rated.
+        scale: the rating scale.
         tokens: log probabilities of the answer, for the expected values.
 
     Raises:

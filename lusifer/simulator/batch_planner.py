@@ -1,4 +1,4 @@
-"""The questions of many users, a wave at a time: all that can be asked before the next step has to wait for an answer."""
+"""The questions of many users, a wave at a time: all that can be asked before a step has to wait for answers."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ def ask_in_waves(
     forecasts: bool = True,
     community: CommunityEvidence | None = None,
 ) -> None:
-    """Bring everybody's evolution and ratings into the store: first the questions of each wave by ``ask``, then the
-    steps themselves, which find the answers there. A step's forecast and update are asked in one wave: both rest on the
-    profile before it.
+    """Bring everybody's evolution and ratings into the store.
+
+    First the questions of each wave by ``ask``, then the steps themselves, which find the answers there. A step's
+    forecast and update are asked in one wave: both rest on the profile before it.
 
     Raises:
         ModelError: a fatal one.

@@ -19,8 +19,9 @@ class Line:
 
 
 def diff(before: Profile, after: Profile) -> list[Line]:
-    """The bullets of ``after`` in order with what became of them, and the removed ones last in
-    their section. A bullet is rewritten if its aspect (or, without one, most of its words) stayed.
+    """The bullets of ``after`` in order with what became of them, and the removed ones last in their section.
+
+    A bullet is rewritten if its aspect (or, without one, most of its words) stayed.
     """
     lines: list[Line] = []
     for section in SECTIONS:
@@ -50,8 +51,9 @@ def _near(a: Bullet, b: Bullet) -> bool:
 
 
 def profile_similarity(one: Profile, other: Profile) -> float:
-    """How much two profiles say the same: shared words over all words (Jaccard), from 0 to 1; 1 for two
-    empty ones.
+    """How much two profiles say the same.
+
+    Shared words over all words (Jaccard), from 0 to 1; 1 for two empty ones.
     """
     first, second = ({w.strip(".,;:()").lower() for b in p.bullets for w in b.text.split()} for p in (one, other))
     together = first | second

@@ -37,7 +37,11 @@ def rate_edited(
     """Simulated ratings of items from the edited profile.
 
     Args:
+        dataset: the dataset.
+        model: the user model that is asked.
         context: with the profile as it was.
+        edited: the profile as a person left it.
+        items: what is rated.
 
     Raises:
         ModelError: the model can't be asked at all.

@@ -44,8 +44,10 @@ LONGEST = 12
 
 @dataclass(frozen=True)
 class Mention:
-    """One thing that a text names: an aspect's key, or a title with the ids of its movies; ``said`` is the
-    rating that the text gives for it, where it gives one.
+    """One thing that a text names.
+
+    An aspect's key, or a title with the ids of its movies; ``said`` is the rating that the text gives for it, where
+    it gives one.
     """
 
     text: str
@@ -87,8 +89,9 @@ class EntityIndex:
         return [_with_mark(m, start, end, words, matches) for start, end, m in matches]
 
     def unknown_titles(self, text: str) -> list[str]:
-        """Names that a text writes as titles ("Two Words" in quotes, ``Name (1994)``) and that no movie of
-        the data set has.
+        """Names that a text writes as titles and that no movie of the dataset has.
+
+        Titles are two words in quotes, or ``Name (1994)``.
         """
         names = []
         for match in _QUOTED.finditer(text):
@@ -160,8 +163,9 @@ def _forms(item: Item) -> tuple[tuple[str, ...], ...]:
 
 
 def build_entity_index(dataset: Dataset, seen: Iterable[Item]) -> EntityIndex:
-    """What the texts about a user may name: every genre, theme, mood and title; the decades, people and
-    series of the movies that the user has rated.
+    """What the texts about a user may name.
+
+    Every genre, theme, mood and title; the decades, people and series of the movies that the user has rated.
     """
     aspects: dict[tuple[str, ...], str] = {}
 

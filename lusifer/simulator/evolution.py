@@ -82,12 +82,18 @@ class CommunityEvidence(Protocol):
     """What `lusifer.simulator.community.Community` gives: what others say, by item id; and its name."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Names the content."""
+        ...
 
     @property
-    def history(self) -> int: ...
+    def history(self) -> int:
+        """Newest ratings of each user that it knows without themselves."""
+        ...
 
-    def item_evidence(self, user: int, items: Sequence[int]) -> Mapping[int, ItemEvidence]: ...
+    def item_evidence(self, user: int, items: Sequence[int]) -> Mapping[int, ItemEvidence]:
+        """What others say of items, by item id."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,14 @@ def make_evolution_spec(
     """Name an evolution, checking what can be checked before anything is computed.
 
     Args:
-        history, batch_size: ratings to read, and how many at a time; none: as the model has it.
+        dataset: the dataset.
+        split: its training and test sets.
+        user: the user's id.
+        model: the user model that is asked.
+        history: newest ratings read; ``None``: as the model has it.
+        batch_size: ratings read at a time; ``None``: as the model has it.
+        forecasts: whether each batch is forecast before it is shown.
+        community: what a model with evidence is told.
 
     Raises:
         UnknownIdError: no such user.
@@ -239,6 +252,9 @@ def evolve(
     """Yield the steps of an evolution in order, as each is finished.
 
     Args:
+        dataset: the dataset.
+        split: its training and test sets.
+        model: the user model that is asked.
         spec: from `plan`, made with the same data set, split and model.
         done: steps computed before; they are yielded again, not repeated.
         on_step: called with each new step before it is yielded, so that it can be stored.

@@ -35,9 +35,10 @@ Question = tuple[list[Message], Options]
 class LLMUserModel:
     """A `UserModel` on any `LLM` and prompt set.
 
-    A forecast or rating that fails leaves its items missing, each with the reason; a failed update
-    raises, since a profile can't be left out. ``on_text`` is told each answer's pieces as they arrive;
-    ``evolution`` names the plan that the calls are recorded under. A ``draw`` above 0 asks anew what is stored already; it is another version, stored apart.
+    A forecast or rating that fails leaves its items missing, each with the reason; a failed update raises, since a
+    profile can't be left out. ``on_text`` is told each answer's pieces as they arrive; ``evolution`` names the plan
+    that the calls are recorded under. A ``draw`` above 0 asks anew what is stored already; it is another version,
+    stored apart.
     """
 
     llm: LLM

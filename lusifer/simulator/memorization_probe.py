@@ -24,8 +24,10 @@ def probe_question(model: LLMUserModel, dataset: Dataset, user: int, items: Sequ
     item_lines = "\n".join(f"{i.id} | {i.title}" for i in items)
     scale = dataset.scale
     text = (
-        f"In the data set {dataset.title}, which rating ({scale.lowest:g} to {scale.highest:g}) did the user with id {user} give each of "
-        f"these {dataset.item_nouns.plural}? For each give the reason first: remembered, or guessed.\n\n{dataset.item_nouns.plural.upper()} (id | title)\n{item_lines}"
+        f"In the data set {dataset.title}, which rating ({scale.lowest:g} to {scale.highest:g}) did the user with id "
+        f"{user} give each of "
+        f"these {dataset.item_nouns.plural}? For each give the reason first: remembered, or "
+        f"guessed.\n\n{dataset.item_nouns.plural.upper()} (id | title)\n{item_lines}"
     )
     metadata = CallMetadata("recite", model.run, user, 0, model.version, None)
     return [Message("system", SYSTEM), Message("user", text)], {
@@ -52,8 +54,9 @@ def probe_questions(
 def ask_from_memory(
     model: UserModel, dataset: Dataset, user: int, items: Sequence[Item]
 ) -> tuple[SimulatedRating, ...]:
-    """What the model says that the data set holds; of a failed answer every rating is missing, and it is not
-    served again.
+    """What the model says that the data set holds.
+
+    Of a failed answer every rating is missing, and it is not served again.
 
     Raises:
         ModelError: the model can't be asked at all.

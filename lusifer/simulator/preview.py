@@ -44,8 +44,9 @@ class Preview:
 
 
 def context_at(dataset: Dataset, split: Split, user: int, steps: Sequence[Step], template: str, step: int) -> Context:
-    """What a template is filled in with at a step: before it for ``first`` and ``update`` (with its batch to
-    read), after it for all others.
+    """What a template is filled in with at a step.
+
+    Before it for ``first`` and ``update`` (with its batch to read), after it for all others.
     """
     if template in {"first", "update"}:
         done = 0 if template == "first" else max(step, min(2, len(steps))) - 1
@@ -65,9 +66,12 @@ def preview_prompt(
     """The question of one template, and the mistakes of all.
 
     Args:
+        prompts: the whole prompts.
+        template: which question is shown.
         context: from `context_at`, for the same template.
         items: what is to be rated, for ``rate`` and ``repair``.
         spec: the model that would be asked; what it can't read is a mistake too.
+        tokens_per_character: what this model's tokenizer takes.
         other_contexts: contexts of other templates (with what is to be rated), in which these are tried too.
     """
     texts = dict(prompts.templates)

@@ -18,10 +18,9 @@ class RunContext:
     """What every computation over users is given: the data, where results are cached, how to report and to stop.
 
     Attributes:
-        store: where a language model's answers and evolutions are; ``None`` where nothing is stored.
-        cache_dir: where predictions of heavy baselines and the built-in's forecasts are cached; ``None`` caches nothing.
-        workers: users at a time, where a language model is asked.
-        cancelled: asked between two users whether to stop.
+        store: where a language model's answers and evolutions are; ``None`` where nothing is stored. cache_dir: where
+        predictions of heavy baselines and the built-in's forecasts are cached; ``None`` caches nothing. workers: users
+        at a time, where a language model is asked. cancelled: asked between two users whether to stop.
     """
 
     dataset: Dataset

@@ -15,6 +15,7 @@ ASPECTS = {"genres": {"genre"}, "people": {"director", "actor"}}
 
 def render_facts(seen: Sequence[Rated], usual: float, limit: int = 12, metadata: Sequence[str] = METADATA) -> str:
     """Lines for a prompt: the user's mean, genres, decades and people against it with counts, extremes.
+
     What is not among the metadata shown is not told of either.
     """
     if not seen:

@@ -32,8 +32,10 @@ class Rated:
 
 @dataclass(frozen=True)
 class Bullet:
-    """One statement of a profile. ``aspect`` and ``strength`` are the built-in's own notes
-    (what it is about; −2 strong dislike … 2 strong liking), empty for a language model.
+    """One statement of a profile.
+
+    ``aspect`` and ``strength`` are the built-in's own notes (what it is about; −2 strong dislike … 2 strong
+    liking), empty for a language model.
     """
 
     text: str
@@ -84,8 +86,9 @@ class Profile:
 
 @dataclass(frozen=True)
 class Change:
-    """One aspect that a step gained, strengthened, weakened or dropped, and the movies of the batch
-    that show it. ``polarity``: 1 a liking, −1 a dislike, 0 neither (a habit, or unknown).
+    """One aspect that a step gained, strengthened, weakened or dropped, and the movies of the batch that show it.
+
+    ``polarity``: 1 a liking, −1 a dislike, 0 neither (a habit, or unknown).
     """
 
     aspect: str
@@ -98,12 +101,11 @@ class Change:
 class SimulatedRating:
     """An answer to "how would this user rate it".
 
-    ``rating`` is on the scale, ``expected`` a number inside its range, ``std`` a standard
-    deviation in the same unit (``None`` if the model gave none). A rating that the model failed to
-    give has ``rating`` and ``expected`` ``None`` and says why in ``failure``; it is never replaced.
-    ``how`` says where ``expected`` is from: ``tokens`` (token probabilities, of which
-    ``scale_probability`` lay on the scale), ``samples`` (the mean of several samples), ``stated`` (number stated by the model), ``rating``
-    (the rating itself), or empty for the built-in.
+    ``rating`` is on the scale, ``expected`` a number inside its range, ``std`` a standard deviation in the same unit
+    (``None`` if the model gave none). A rating that the model failed to give has ``rating`` and ``expected`` ``None``
+    and says why in ``failure``; it is never replaced. ``how`` says where ``expected`` is from: ``tokens`` (token
+    probabilities, of which ``scale_probability`` lay on the scale), ``samples`` (the mean of several samples),
+    ``stated`` (number stated by the model), ``rating`` (the rating itself), or empty for the built-in.
     """
 
     item_id: int

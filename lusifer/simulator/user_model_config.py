@@ -52,7 +52,9 @@ class UserModelConfig:
         """The user model. Making it asks nobody anything.
 
         Args:
+            store: where answers are stored; ``None`` where nothing is.
             run: the id of the run that its calls are recorded under.
+            cancelled: asked whether to stop.
 
         Raises:
             InvalidInputError: the spec can't be read, names a file that is not there, or names a language model

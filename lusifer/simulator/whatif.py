@@ -60,8 +60,9 @@ class WithUsers(RatingTable):
 
 
 def replace_histories(split: Split, tables: Mapping[int, RatingTable], reason: str) -> Split:
-    """The split in which some users have other training ratings, in the order of their tables; ``reason`` is
-    part of its name, as are the ratings.
+    """The split in which some users have other training ratings, in the order of their tables.
+
+    ``reason`` is part of its name, as are the ratings.
     """
     names = hashlib.sha256("".join(f"{u}:{_name(t)}" for u, t in sorted(tables.items())).encode())
     return Split(f"{split.id}+{reason}-{names.hexdigest()[:10]}", WithUsers.from_table(split.train, tables), split.test)
@@ -82,6 +83,10 @@ def alter_history(
     out, and what moves then had another cause.
 
     Args:
+        dataset: the dataset.
+        split: its training and test sets.
+        user: the user's id.
+        history: newest ratings of the user that are left.
         ratings: other ratings, by item id.
         without: items that are left out.
 
@@ -116,8 +121,9 @@ def alter_history(
 def with_local_user(
     dataset: Dataset, split: Split, user: int, rated: Sequence[tuple[int, float, int]]
 ) -> tuple[Dataset, Split]:
-    """The data set and split in which there is one more user, with (item, rating, Unix seconds) of their own
-    as training part and no test part.
+    """The dataset and split in which there is one more user, with ratings of their own.
+
+    These are (item, rating, Unix seconds), and are the training part; there is no test part.
     """
     row = pd.DataFrame(
         [dict.fromkeys(dataset.users.columns, "") | {"age": pd.NA}],
@@ -174,8 +180,12 @@ def compare_evolutions(
     """Hold an altered evolution against the real one.
 
     Args:
+        real: the evolution as it was.
+        other: the altered one.
         touched: the items whose ratings were changed or left out.
         titles: their names as a text may have them.
+        before: ratings from the real evolution's profile.
+        after: ratings from the altered one's.
     """
     first = real[-1].profile if real else Profile()
     second = other[-1].profile if other else Profile()

@@ -136,11 +136,14 @@ def habit(kind: str, numbers: dict[str, float], seen: Sequence[Rated]) -> str:
     """
     n = int(numbers.get("n", 0))
     forms = {
-        "very-generous": "A very generous rater: {high} of the first {n} ratings are {good} or more, most recently {good_one}",
-        "generous": "Generous with ratings: {high} of the first {n} ratings are {good} or more, most recently {good_one}",
+        "very-generous": "A very generous rater: {high} of the first {n} ratings are {good} or more, most recently "
+        "{good_one}",
+        "generous": "Generous with ratings: {high} of the first {n} ratings are {good} or more, most recently "
+        "{good_one}",
         "balanced": "Rates near the middle: the first {n} ratings average {mean}, up to {best}",
         "strict": "Rates strictly: the first {n} ratings average {mean}, down to {worst}",
-        "very-strict": "A very strict rater: {low} of the first {n} ratings are {poor} or less, most recently {poor_one}",
+        "very-strict": "A very strict rater: {low} of the first {n} ratings are {poor} or less, most recently "
+        "{poor_one}",
         "wide": "Uses the whole scale: {tops} and {bottom} of the lowest in the first {n} ratings",
         "narrow": "Hardly varies: {most} of the first {n} ratings are a plain {mode}",
         "stricter": "Has grown stricter: the newest {batch} average {recent}, the ones before {before}",

@@ -43,7 +43,7 @@ def test_the_journeys_lead_through_five_files_at_most() -> None:
 def test_files_that_are_named_exist(name: str) -> None:
     named = PATH.findall((ROOT / name).read_text(encoding="utf-8"))
     assert len(named) > 5
-    missing = [path for path in named if not (ROOT / path).exists()]
+    missing = [path for path in named if "PAGE" not in path and not (ROOT / path).exists()]
     assert not missing, missing
 
 

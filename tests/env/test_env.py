@@ -84,7 +84,8 @@ def test_ratings_are_drawn_from_the_calibrated_distribution(world) -> None:
     e = env(world, patience=float("inf"), length=10**6)
     e.reset(seed=0, options={"user": int(world.users[3])})
     row = int(np.flatnonzero(~e.known())[np.argmax(world.popularity[~e.known()])])
-    start, probabilities, expected = e.save_state(), e._probabilities[row].copy(), float(e._expected[row])
+    expected_ratings, all_probabilities, _ = world.opening(int(world.users[3]))
+    start, probabilities, expected = e.save_state(), all_probabilities[row].copy(), float(expected_ratings[row])
     assert probabilities @ world.levels == pytest.approx(expected, abs=1e-6)
     drawn, skipped = [], 0
     for n in range(1500):
@@ -106,7 +107,7 @@ def test_the_built_in_s_tables_say_what_it_says(world) -> None:
     said = StatisticalUserModel().rate(context, world.dataset.items_of(world.item_ids))
     assert np.allclose(world.expected_ratings(context), [r.expected for r in said])
     text = context.profile.text
-    vectoriser, svd, _ = world._embedding
+    vectoriser, svd, _ = world.embedding_model
     slow = svd.transform(vectoriser.transform([text]))[0]
     assert np.allclose(world.embed(text)[: len(slow)], slow / np.linalg.norm(slow), atol=1e-5)
 

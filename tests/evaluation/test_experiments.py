@@ -23,6 +23,7 @@ from lusifer.evaluation.experiments import (
     cold_start,
     contamination,
     find,
+    preference_shifts,
     rating_order,
     taste_shift,
 )
@@ -178,8 +179,10 @@ def test_planted_changes_are_what_they_say(setting) -> None:
         assert before == control.item[: taste_shift.BEFORE].tolist()
         assert set(before) <= set(mine.item[: -taste_shift.AFTER].tolist())
         assert (np.diff(rows.timestamp) >= 0).all()
-        late = taste_shift._effects(taste_shift._rated(setting, theirs.slice(len(theirs) - 30, len(theirs))))
-        early = taste_shift._effects(taste_shift._rated(setting, rows.slice(0, 20)))
+        late = preference_shifts.genre_effects(
+            preference_shifts.rated_rows(setting, theirs.slice(len(theirs) - 30, len(theirs)))
+        )
+        early = preference_shifts.genre_effects(preference_shifts.rated_rows(setting, rows.slice(0, 20)))
         assert early[change.genre] * late[change.genre] < 0
         assert (late[change.genre] > 0) == (change.direction == 1)
         of_other = setting.ctx.split.test.of_user(change.other).item.tolist()
@@ -233,11 +236,11 @@ def test_a_dead_arm_takes_no_other_along(paid, openai_server, monkeypatch) -> No
 
 def test_nothing_measured_claims_nothing() -> None:
     none = Figure(float("nan"), np.zeros(0))
-    assert "does not show whether" in rating_order._reading(none, none)
-    assert "No part" in ablation._said({})[0]
+    assert "does not show whether" in rating_order.interpret_order(none, none)
+    assert "No part" in ablation.summarize_deltas({})[0]
     sure = Figure(-0.2, np.full(100, -0.2))
     small = Figure(0.01, np.linspace(-0.1, 0.1, 100))
-    first, second = ablation._said({"Without facts": sure, "Without years": small})
+    first, second = ablation.summarize_deltas({"Without facts": sure, "Without years": small})
     assert first.startswith("Without facts") and "falls significantly" in second
     assert "there is no significant difference without years" in second
 

@@ -283,10 +283,10 @@ def _compare(app: AppTest) -> AppTest:
 def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
     """With community evidence prepared, all three ways of the simulator, every closer look, filters, a
     report; then the run is renamed and deleted."""
-    from lusifer.simulator import community
+    from lusifer.simulator.community import preparation
 
-    monkeypatch.setattr(community, "FULL_FIT", (4, 3))
-    monkeypatch.setattr(community, "FOLD_FIT", (3, 2))
+    monkeypatch.setattr(preparation, "FULL_FIT", (4, 3))
+    monkeypatch.setattr(preparation, "FOLD_FIT", (3, 2))
     app = open_page("errors", evidence="true")
     assert not app.exception and "Not prepared for this split yet" in texts(app)
     next(b for b in app.button if b.label.startswith("Prepare")).click().run()

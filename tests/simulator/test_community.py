@@ -129,7 +129,7 @@ def test_neighbours_against_the_definition(small) -> None:
         expected = max(a @ b / (np.sqrt((a @ a) * (b @ b)) + near.doubt), 0)
         assert likeness[other] == pytest.approx(expected)
     item = int(split.test.of_user(4).item[0])
-    made = near.evidence_for(np.array([4]), np.array([item]))
+    made = near.deviations_for(np.array([4]), np.array([item]))
     raters = np.flatnonzero(met[:, item - 1])
     top = [u for u in raters[np.argsort(-likeness[raters], kind="stable")][:20] if likeness[u] > 0]
     w = likeness[top]

@@ -17,6 +17,7 @@ _UP = r"lik(?:e|es|ing)|lov(?:e|es|ing)|enjoy\w*|fond\w*|favou?r\w*|apprecia\w*|
 
 
 def check_change(change: Change, profile: Profile, context: StepContext) -> Claim:
+    """Hold a change against the ratings that it cites."""
     text = f"{change.aspect[:1].upper()}{change.aspect[1:]}: {change.direction}"
 
     def claim(verdict: Verdict, why: str, ids: Sequence[int] = change.item_ids) -> Claim:
@@ -57,8 +58,9 @@ def check_change(change: Change, profile: Profile, context: StepContext) -> Clai
 
 
 def _polarity(text: str, profile: Profile, context: StepContext) -> int:
-    """Whether a change speaks of a liking (1) or a dislike (−1): by its words, else by where the profile
-    puts the aspect; 0 if neither tells.
+    """Whether a change speaks of a liking (1) or a dislike (−1).
+
+    By its words, else by where the profile puts the aspect; 0 if neither tells.
     """
     if re.search(r"\b(?:dislik|avers|hat)\w*", text, re.I):
         return -1
@@ -75,6 +77,7 @@ def _polarity(text: str, profile: Profile, context: StepContext) -> int:
 
 
 def touched_by(changes: Sequence[Change], context: StepContext) -> tuple[set[str], list[set[str]]]:
+    """The aspects that changes name, and the words of each."""
     aspects: set[str] = set()
     words = []
     for change in changes:
@@ -85,6 +88,7 @@ def touched_by(changes: Sequence[Change], context: StepContext) -> tuple[set[str
 
 
 def is_touched(text: str, touched: tuple[set[str], list[set[str]]], context: StepContext) -> bool:
+    """Whether a bullet is about something that a change speaks of."""
     aspects, words = touched
     if aspects & {m.aspect for m in context.names.mentions(text) if m.aspect}:
         return True

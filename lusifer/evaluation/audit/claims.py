@@ -94,7 +94,9 @@ class StepContext:
 
     @property
     def scale(self) -> RatingScale:
+        """The rating scale."""
         return self.dataset.scale
 
     def with_item_noun(self, text: str) -> str:
+        """A text with the dataset's own word for its items."""
         return self.dataset.item_nouns.with_item_noun(text)

@@ -23,6 +23,8 @@ _DOWN = (
 
 
 def check_bullet(bullet: Bullet, section: Section, context: StepContext) -> Claim:
+    """Hold a statement of a profile against the ratings so far."""
+
     def claim(verdict: Verdict, why: str, ids: Sequence[int] = ()) -> Claim:
         return Claim(context.step, "bullet", bullet.text, verdict, why, tuple(ids))
 
@@ -116,13 +118,17 @@ def check_explanation(text: str, context: StepContext) -> Claim:
     )
 
 
-_WARM = r"lov(?:ed|es|ing)|ador(?:ed|es|ing)|enjoy(?:ed|s|ing)|liked|likes|prais(?:ed|es|ing)|delighted (?:in|by)|high marks for"
+_WARM = (
+    r"lov(?:ed|es|ing)|ador(?:ed|es|ing)|enjoy(?:ed|s|ing)|liked|likes|prais(?:ed|es|ing)|"
+    r"delighted (?:in|by)|high marks for"
+)
 _COLD = r"hat(?:ed|es|ing)|dislik(?:ed|es|ing)|(?:disappointed|bored|let down|put off|annoyed) by|low marks for"
 
 
 def _sentiment_of(text: str, title: str) -> int:
-    """Whether a text says that the user liked (1) or disliked (−1) a movie, in the words right before its
-    title or as what it calls it; 0 if it says neither.
+    """Whether a text says that the user liked (1) or disliked (−1) a movie; 0 if it says neither.
+
+    It says so in the words right before the title, or as what it calls the movie.
     """
     name = re.escape(title)
     if re.search(rf"\b(?:{_COLD})\b[^.;:]{{0,40}}?{name}", text, re.I):

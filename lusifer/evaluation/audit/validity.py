@@ -39,8 +39,10 @@ class Validity:
 def predictive_validity(
     ctx: RunContext, model: UserModel, evolutions: Mapping[int, Sequence[Step]], *, draws: int = 1000
 ) -> Validity | None:
-    """Forecast each next batch again from the profile *before* the change, and compare with the forecast
-    that was made after it: the same movies, the same model, the change alone between them.
+    """Forecast each next batch again from the profile *before* the change.
+
+    This is compared with the forecast that was made after it: the same movies, the same model, the change alone
+    between them.
 
     For a language model that is one more call for each step after the first.
 

@@ -49,6 +49,7 @@ def variants(prompts: PromptSet, *, details: bool = True) -> dict[str, PromptSet
     """The prompts with one part left out, by what is left out.
 
     Args:
+        prompts: the whole prompts.
         details: whether people and overviews are known of any movie: else nothing changes without them.
     """
     shown = [m for m in prompts.metadata if m == "genres" or details]
@@ -158,13 +159,17 @@ def run(setup: ExperimentSetup) -> Result:
     if spent:
         panels.append(Panel("Tokens", "", "Tokens per user", "points", tuple(spent)))
     left_out = {n: d for n, d in deltas.items() if n != EVIDENCE and np.isfinite(d.value)}
-    first, second = _said(left_out)
+    first, second = summarize_deltas(left_out)
     if EVIDENCE in deltas:
-        second += f" Community evidence changes it by {format_figure(deltas[EVIDENCE], signed=True)}, {describe_significance(deltas[EVIDENCE])}."
+        second += (
+            f" Community evidence changes it by {format_figure(deltas[EVIDENCE], signed=True)}, "
+            f"{describe_significance(deltas[EVIDENCE])}."
+        )
     notes = []
     if setup.model.prompts is None:
         notes.append(
-            "The built-in rates by measured preferences and its profile only describes them, so there is no profile to remove."
+            "The built-in rates by measured preferences and its profile only describes them, so there is no profile "
+            "to remove."
         )
     if setup.evidence_variant is None:
         notes.append("Community evidence is off, or not prepared for this split, so that arm was skipped.")
@@ -178,7 +183,7 @@ def run(setup: ExperimentSetup) -> Result:
     )
 
 
-def _said(left_out: dict[str, Figure]) -> tuple[str, str]:
+def summarize_deltas(left_out: dict[str, Figure]) -> tuple[str, str]:
     """What leaving parts out changes, in two sentences."""
     if not left_out:
         return (

@@ -45,7 +45,10 @@ def run_arms(
     """Every arm simulated, by name.
 
     Args:
-        before, after: units of progress that others take before and after.
+        setup: what the experiment is run with.
+        arms: what is simulated.
+        before: units of progress that others take before.
+        after: units of progress that others take after.
 
     Raises:
         ModelError: a fatal one.
@@ -158,8 +161,10 @@ def rmse_by_ratings_seen(
 def drop_failed_arms(
     simulations: Mapping[str, SimulationResult], first: str
 ) -> tuple[dict[str, SimulationResult], tuple[str, ...]]:
-    """The arms that gave at least half of their ratings, and a note on the others: one dead arm would leave no row
-    on which all can be compared. The first, which the others are held against, always stays.
+    """The arms that gave at least half of their ratings, and a note on the others.
+
+    One dead arm would leave no row on which all can be compared. The first, which the others are held against,
+    always stays.
     """
     failed = [n for n, s in simulations.items() if n != first and np.isfinite(s.answers.expected).mean() < 0.5]
     notes = tuple(f"{n}: the model failed for most ratings, so this arm is omitted." for n in failed)

@@ -90,7 +90,8 @@ def run(setup: ExperimentSetup) -> Result:
         panels.append(Panel("Tokens", "", "Tokens per user", "points", tuple(spent)))
     read = np.array([len(setup.ctx.split.train.of_user(int(u))) for u in setup.users])
     notes = [
-        f"{int((read >= max(HISTORIES)).sum())} of {len(read)} users have {max(HISTORIES)} ratings or more; the others' longest history is shorter."
+        f"{int((read >= max(HISTORIES)).sum())} of {len(read)} users have {max(HISTORIES)} ratings or more; the "
+        "others' longest history is shorter."
     ]
     if not spent:
         notes.append("No tokens were used, or the server does not report them.")

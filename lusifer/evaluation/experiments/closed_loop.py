@@ -1,7 +1,8 @@
 """What happens when a profile is updated with its own ratings? Drift over rounds of a closed loop.
 
 Each round a user is shown ten movies that they have not rated (drawn by popularity), rates them by the present profile,
-and the profile is rewritten from these ratings as if they were real. A panel, the user's test movies, is rated after each round.
+and the profile is rewritten from these ratings as if they were real. A panel, the user's test movies, is rated after
+each round.
 """
 
 from __future__ import annotations
@@ -293,12 +294,15 @@ def _result(
         Panel("Stability of the profile text", "Round", "Shared words", "line", tuple(points)),
     )
     first = (
-        f"After {last} rounds on its own ratings the mean rating of the panel changes by {format_figure(drift['mean'], 2, signed=True)} stars, {describe_significance(drift['mean'])}, "
+        f"After {last} rounds on its own ratings the mean rating of the panel changes by "
+        f"{format_figure(drift['mean'], 2, signed=True)} stars, {describe_significance(drift['mean'])}, "
         f"and their standard deviation is {format_figure(ratio, 2)} times the original."
     )
     second = (
-        f"The standard deviation of its own input ratings is {format_figure(fed, 2)} stars, that of the real ratings before {format_figure(real, 2)}; the RMSE on the panel changes by "
-        f"{format_figure(drift['rmse'], signed=True)}, {describe_significance(drift['rmse'])}, and its genre preferences correlate by {format_figure(same_tastes, 2)} with those before."
+        f"The standard deviation of its own input ratings is {format_figure(fed, 2)} stars, that of the real ratings "
+        f"before {format_figure(real, 2)}; the RMSE on the panel changes by "
+        f"{format_figure(drift['rmse'], signed=True)}, {describe_significance(drift['rmse'])}, and its genre "
+        f"preferences correlate by {format_figure(same_tastes, 2)} with those before."
     )
     figures = {
         "mean": drift["mean"].json,

@@ -47,8 +47,9 @@ def eligible_users(setup: ExperimentSetup) -> tuple[int, ...]:
 
 
 def truncate_histories(setup: ExperimentSetup, users: tuple[int, ...], known: int) -> Split:
-    """The split in which of these users only the newest ``known`` training ratings are left; all others keep
-    theirs.
+    """The split in which of these users only the newest ``known`` training ratings are left.
+
+    All others keep theirs.
     """
     train = setup.ctx.split.train
     ids, offsets = train.user_ids, train.offsets
@@ -120,7 +121,8 @@ def run(setup: ExperimentSetup) -> Result:
                 ()
                 if setup.options.get("apart")
                 else (
-                    "Baselines are fitted to neighboring lengths together, see the documentation; the option fits each separately.",
+                    "Baselines are fitted to neighboring lengths together, see the documentation; the option fits "
+                    "each separately.",
                 )
             ),
             f"{len(test.user_ids)} of {len(setup.users)} users have {max(LENGTHS)} training ratings and were included.",
@@ -132,8 +134,10 @@ def run(setup: ExperimentSetup) -> Result:
 def _calibrated(
     setup: ExperimentSetup, splits: dict[int, Split], simulations: dict[int, SimulationResult]
 ) -> dict[int, np.ndarray]:
-    """Expected ratings by length, calibrated by the forecasts of everybody else (the built-in) or, for a model
-    that costs, by the longest arm's forecasts of the other half of the users.
+    """Expected ratings by length, calibrated.
+
+    By the forecasts of everybody else (the built-in) or, for a model that costs, by the longest arm's forecasts of
+    the other half of the users.
     """
     offsets_by_length = {
         k: communities.offsets_only(setup.ctx.dataset, splits[k], seed=setup.ctx.seed) for k in simulations
@@ -172,8 +176,9 @@ def _without(forecasts: Forecasts, users: NDArray[Any]) -> Forecasts:
 
 
 def duplicate_users(setup: ExperimentSetup, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:
-    """A data set and split in which each user stands once for every length, as people of their own with nothing
-    but the known ratings: the users' copies for the first length come first, in the users' order.
+    """A dataset and split in which each user stands once for every length, with nothing but the known ratings.
+
+    Copies are users of their own: those for the first length come first, in the users' order.
 
     Fitting some lengths at once takes a fraction of the time. Of the same person's other copies a method could
     learn about movies and demographics only, from `GROUPS` few ratings among everybody's.
@@ -256,7 +261,8 @@ def _first(rmse: dict[tuple[int, str], Figure], difference: dict[tuple[int, str]
     )
     simulator_text = "calibrated simulator" if simulator_name == CALIBRATED else "simulator"
     return (
-        f"The {simulator_text} is significantly better than user and item bias {range_text}; with 5 known ratings it differs by "
+        f"The {simulator_text} is significantly better than user and item bias {range_text}; with 5 known ratings it "
+        "differs by "
         f"{format_figure(difference[5, 'bias'], signed=True)}."
     )
 
@@ -272,7 +278,8 @@ def _second(
     best_text = ", ".join(f"{k}: {baselines.BASELINES[n].title} ({rmse[k, n].value:.3f})" for k, n in best.items())
     return (
         f"The best baseline by known ratings is {best_text}; the difference to the factorization machine is "
-        f"{format_figure(difference[0, 'fm'], signed=True)} with 0 and {format_figure(difference[20, 'fm'], signed=True)} with 20."
+        f"{format_figure(difference[0, 'fm'], signed=True)} with 0 and "
+        f"{format_figure(difference[20, 'fm'], signed=True)} with 20."
     )
 
 

@@ -1,9 +1,9 @@
 """How much of the accuracy is memory of a public dataset? Titles masked, and a model asked to recite.
 
 **Masked:** titles and item ids are replaced by meaningless ones, genres and years stay; both arms go without people and
-overviews. What is lost is what titles tell: knowledge of the film, and memory of the dataset. **Recited:** asked
-for a user's ratings by nothing but the data set's name and the user's id, a model that remembers does better with the right id
-than with somebody else's.
+overviews. What is lost is what titles tell: knowledge of the film, and memory of the dataset. **Recited:** asked for a
+user's ratings by nothing but the data set's name and the user's id, a model that remembers does better with the right
+id than with somebody else's.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ def _renamed(ratings: RatingTable, ids: dict[int, int]) -> RatingTable:
     """The table under other item ids, its rows in the same order."""
     old = np.array(sorted(ids))
     new = np.array([ids[i] for i in old.tolist()], dtype=np.int32)
-    made = RatingTable(ratings.user, new[np.searchsorted(old, ratings.item)], ratings.rating, ratings.timestamp)
-    made.__dict__["mean"] = ratings.mean
-    return made
+    return RatingTable(ratings.user, new[np.searchsorted(old, ratings.item)], ratings.rating, ratings.timestamp)
 
 
 def arms(setup: ExperimentSetup) -> list[Arm]:
@@ -98,7 +96,8 @@ def run(setup: ExperimentSetup) -> Result:
     correlations = {n: boot.correlation(users, v, true[comparable]) for n, v in predicted.items()}
     costs, lost = rmse[MASKED] - rmse[KNOWN], correlations[MASKED] - correlations[KNOWN]
     first = (
-        f"With titles masked the correlation with real ratings goes from {format_figure(correlations[KNOWN], 2)} to {format_figure(correlations[MASKED], 2)}, "
+        f"With titles masked the correlation with real ratings goes from {format_figure(correlations[KNOWN], 2)} to "
+        f"{format_figure(correlations[MASKED], 2)}, "
         f"{describe_significance(lost)}, and the RMSE changes by {format_figure(costs, signed=True)}."
     )
     panels = [
@@ -130,7 +129,8 @@ def run(setup: ExperimentSetup) -> Result:
             )
         )
         second = (
-            f"Asked to recall ratings, it reproduces {format_figure(hit[RIGHT], 2)} of the ratings with the right user ID and {format_figure(hit[WRONG], 2)} with another user's: "
+            f"Asked to recall ratings, it reproduces {format_figure(hit[RIGHT], 2)} of the ratings with the right "
+            f"user ID and {format_figure(hit[WRONG], 2)} with another user's: "
             f"a difference of {format_figure(difference, 3, signed=True)}, {describe_significance(difference)}"
             + (
                 ", so it has memorized part of this dataset."
@@ -141,7 +141,10 @@ def run(setup: ExperimentSetup) -> Result:
         rows = rows.assign(**{f"recited: {n}": v for n, v in recited.items()})
         notes.append(f"{int((~both).sum())} of {len(both)} recall answers are missing.")
     else:
-        second = "The built-in has seen only the training set, so there is nothing to recall; masking only stops it from recognizing film series."
+        second = (
+            "The built-in has seen only the training set, so there is nothing to recall; masking only stops it from "
+            "recognizing film series."
+        )
     return Result((first, second), tuple(panels), figures, rows, tuple(notes))
 
 

@@ -101,16 +101,19 @@ def run(setup: ExperimentSetup) -> Result:
         ),
     )
     new, shuffled = deltas["All users", NEWEST], deltas["All users", SHUFFLED]
-    real = _reading(new, shuffled)
+    real = interpret_order(new, shuffled)
     short_name, long_name = list(groups)[1:]
     gap = deltas[long_name, NEWEST] - deltas[short_name, NEWEST]
     first = (
-        f"Read newest first instead of oldest first, the same ratings change the final RMSE by {format_figure(new, signed=True)}, "
+        "Read newest first instead of oldest first, the same ratings change the final RMSE by "
+        f"{format_figure(new, signed=True)}, "
         f"shuffled by {format_figure(shuffled, signed=True)}: {real}."
     )
     second = (
-        f"Reading newest first costs users whose history spans more than {_days(edge)} {format_figure(gap, signed=True)} more than the others, "
-        f"{describe_significance(gap)}; profiles read newest first share {format_figure(likeness[NEWEST], 2)} of their words with those read oldest first."
+        f"Reading newest first costs users whose history spans more than {_days(edge)} "
+        f"{format_figure(gap, signed=True)} more than the others, "
+        f"{describe_significance(gap)}; profiles read newest first share {format_figure(likeness[NEWEST], 2)} of "
+        "their words with those read oldest first."
     )
     figures = {
         "newest": new.json,
@@ -129,7 +132,7 @@ MARGIN = 0.05
 """RMSE within which an effect of the order would be none that matters."""
 
 
-def _reading(*deltas: Figure) -> str:
+def interpret_order(*deltas: Figure) -> str:
     """What the two differences say of the order."""
     if any(d.is_significant for d in deltas):
         return "so the order matters"

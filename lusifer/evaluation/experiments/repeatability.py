@@ -92,10 +92,14 @@ def run(setup: ExperimentSetup) -> Result:
         ),
     )
     first = (
-        f"Over {len(simulations)} repetitions, the standard deviation of one rating is {format_figure(spread, 2)} stars and that of a user's mean {format_figure(level, 2)}; "
+        f"Over {len(simulations)} repetitions, the standard deviation of one rating is {format_figure(spread, 2)} "
+        f"stars and that of a user's mean {format_figure(level, 2)}; "
         f"the profiles share {format_figure(likeness, 2)} of their words."
     )
-    second = f"Averaging the repetitions changes the RMSE of the first by {format_figure(gain, signed=True)}, {describe_significance(gain)}."
+    second = (
+        f"Averaging the repetitions changes the RMSE of the first by {format_figure(gain, signed=True)}, "
+        f"{describe_significance(gain)}."
+    )
     notes = []
     if setup.model.prompts is None:
         second = "The built-in is deterministic, so nothing varies: it is the reference for language models."

@@ -48,8 +48,10 @@ class ExperimentSetup:
 
 
 def require_users(setup: ExperimentSetup, minimum: int, property: str, eligible: Sequence[int]) -> None:
-    """Raises:
-    InvalidInputError: too few users can be looked at.
+    """Check that enough users can be looked at.
+
+    Raises:
+        InvalidInputError: too few can.
     """
     if len(eligible) < minimum:
         raise InvalidInputError(

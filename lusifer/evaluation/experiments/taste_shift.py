@@ -1,176 +1,47 @@
 """Does the simulator follow a sudden change of preferences? Planted ones, whose moment is known, and real ones.
 
-**Planted:** users are paired with whose genre tastes oppose theirs most, each in one pair; each of a pair is read with 20 ratings of
-their own and then the newest 30 of the other, as one person. Held against it: the first user's own 20 and 30 (would the profile have said so
-anyway?), and the second's own history (how well are the same 30 ratings forecast where nothing was planted?). Intervals are over pairs. **Real:**
-the fifth of the users whose marks for one genre differ most between the halves of their newest 40 ratings (a z-score of two means).
+**Planted:** users are paired with whose genre tastes oppose theirs most, each in one pair; each of a pair is read with
+20 ratings of their own and then the newest 30 of the other, as one person. Held against it: the first user's own 20 and
+30 (would the profile have said so anyway?), and the second's own history (how well are the same 30 ratings forecast
+where nothing was planted?). Intervals are over pairs. **Real:** the fifth of the users whose marks for one genre differ
+most between the halves of their newest 40 ratings (a z-score of two means).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from lusifer.datasets import Dataset, RatingTable
+from lusifer.datasets import Dataset
 from lusifer.evaluation.bootstrap import MIN_USERS, Bootstrap, Figure
 from lusifer.evaluation.experiments.arms import Arm, estimate_cost, run_arms
+from lusifer.evaluation.experiments.preference_shifts import (
+    AFTER,
+    BEFORE,
+    REAL,
+    PreferenceShift,
+    find_real_shifts,
+    plant_shifts,
+)
 from lusifer.evaluation.experiments.result import Panel, Point, Result, describe_significance, format_figure
-from lusifer.evaluation.experiments.setup import ExperimentSetup, require_users
+from lusifer.evaluation.experiments.setup import ExperimentSetup
 from lusifer.evaluation.experiments.spec import ExperimentSpec
 from lusifer.evaluation.simulation import SimulationResult
 from lusifer.simulator import Step
 from lusifer.simulator.entity_matching import EntityIndex, build_entity_index
 from lusifer.simulator.estimate import Estimate
-from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, measure_tastes, user_mean
+from lusifer.simulator.taste import LEVEL_DOUBT, TasteModel, user_mean
 from lusifer.simulator.types import Profile, Rated
 from lusifer.simulator.whatif import replace_histories
 
-BEFORE, AFTER, BATCH = 20, 30, 10
+BATCH = 10
 JOIN = BEFORE // BATCH
 """Steps before the change."""
-REAL = 40
-MIN_GENRE_RATINGS = 3
 PLANTED, CONTROL, OWN = "Planted", "Nothing planted", "Own history"
 STRONGEST = 0.2
 """Share of the users that the real changes are looked for in."""
-
-
-@dataclass(frozen=True)
-class PreferenceShift:
-    """One user and the taste that changes: a genre, 1 (from disliked towards liked) or −1."""
-
-    user: int
-    genre: str
-    direction: int
-    other: int = 0
-    strength: float = 0.0
-
-
-# ---- making changes ------------------------------------------------------------------------------------
-
-
-def _rated(setup: ExperimentSetup, rows: RatingTable) -> list[Rated]:
-    return [
-        Rated(setup.ctx.dataset.item(i), r, t)
-        for i, r, t in zip(rows.item.tolist(), rows.rating.tolist(), rows.timestamp.tolist(), strict=True)
-    ]
-
-
-def _effects(rated: Sequence[Rated]) -> dict[str, float]:
-    """Shrunk genre effects, of genres with enough ratings."""
-    mean = user_mean(rated, 0.0)
-    return {
-        k.removeprefix("genre:"): e.effect
-        for k, e in measure_tastes(rated, mean).items()
-        if k.startswith("genre:") and e.count >= MIN_GENRE_RATINGS
-    }
-
-
-def _tail(rows: RatingTable, n: int) -> RatingTable:
-    return rows.slice(max(0, len(rows) - n), len(rows))
-
-
-def plant_shifts(
-    setup: ExperimentSetup,
-) -> tuple[list[PreferenceShift], dict[int, RatingTable], dict[int, RatingTable], RatingTable]:
-    """The planted changes; by user the joined histories and the undisturbed ones; the test ratings of the
-    joined (those of the second person).
-
-    Raises:
-        InvalidInputError: fewer than five users have enough ratings and an opposite.
-    """
-    train = setup.ctx.split.train
-    eligible = [u for u in setup.users if len(train.of_user(u)) >= BEFORE + AFTER]
-    require_users(setup, 5, f"have {BEFORE + AFTER} training ratings", eligible)
-    newest = {u: _tail(train.of_user(u), AFTER) for u in eligible}
-    late = {u: _effects(_rated(setup, newest[u])) for u in eligible}
-    shifts, joined, undisturbed, tests = [], {}, {}, []
-    for first_user, other in _pairs(eligible, late):
-        both = []
-        for user, second in ((first_user, other), (other, first_user)):
-            before = _before(train.of_user(user), newest[second])
-            if len(before) < BEFORE:
-                break
-            first, theirs = _effects(_rated(setup, before)), late[second]
-            opposed = [(theirs[g] - first[g], g) for g in first.keys() & theirs.keys() if first[g] * theirs[g] < 0]
-            if not opposed:
-                break
-            gap, genre = max(opposed, key=lambda p: (abs(p[0]), p[1]))
-            both.append((PreferenceShift(user, genre, 1 if gap > 0 else -1, second, abs(gap)), before))
-        if len(both) < 2:
-            continue
-        for change, before in both:
-            user, second = change.user, change.other
-            joined[user] = _joined(user, before, newest[second])
-            undisturbed[user] = _joined(user, before, newest[user])
-            test = setup.ctx.split.test.of_user(second)
-            test = test.select(~np.isin(test.item, joined[user].item))
-            tests.append(RatingTable(np.full(len(test), user, dtype=np.int32), test.item, test.rating, test.timestamp))
-            shifts.append(change)
-    require_users(setup, 5, "have an opposite preference to another user in some genre", [s.user for s in shifts])
-    shifts.sort(key=lambda s: s.user)
-    columns = [np.concatenate([getattr(t, c) for t in tests]) for c in ("user", "item", "rating", "timestamp")]
-    return shifts, joined, undisturbed, RatingTable.from_arrays(*columns)
-
-
-def _pairs(users: Sequence[int], tastes_of: Mapping[int, Mapping[str, float]]) -> list[tuple[int, int]]:
-    """Users in pairs, each once, the most opposed first."""
-    gaps = []
-    for index, one in enumerate(users):
-        for other in users[index + 1 :]:
-            a, b = tastes_of[one], tastes_of[other]
-            opposed = [abs(a[g] - b[g]) for g in a.keys() & b.keys() if a[g] * b[g] < 0]
-            if opposed:
-                gaps.append((max(opposed), one, other))
-    paired: set[int] = set()
-    pairs = []
-    for _, one, other in sorted(gaps, key=lambda g: (-g[0], g[1], g[2])):
-        if one not in paired and other not in paired:
-            paired |= {one, other}
-            pairs.append((one, other))
-    return pairs
-
-
-def _before(rows: RatingTable, after: RatingTable) -> RatingTable:
-    """The newest ratings before a user's last 30 that the other one does not have too."""
-    early = rows.slice(0, len(rows) - AFTER)
-    return _tail(early.select(~np.isin(early.item, after.item)), BEFORE)
-
-
-def _joined(user: int, before: RatingTable, after: RatingTable) -> RatingTable:
-    """Two stretches of ratings as one user's, a day apart where the second is not later anyway."""
-    start = max(int(before.timestamp[-1]) + 86_400, int(after.timestamp[0]))
-    moved = after.timestamp - after.timestamp[0] + start
-    items, ratings, times = (
-        np.concatenate(part)
-        for part in ([before.item, after.item], [before.rating, after.rating], [before.timestamp, moved])
-    )
-    return RatingTable(np.full(len(items), user, dtype=np.int32), items, ratings, times)
-
-
-def find_real_shifts(setup: ExperimentSetup) -> list[PreferenceShift]:
-    """Users by how much their marks for one genre changed between the halves, strongest first."""
-    shifts = []
-    for user in setup.users:
-        rated = _rated(setup, _tail(setup.ctx.split.train.of_user(user), REAL))
-        if len(rated) < REAL:
-            continue
-        halves = rated[: REAL // 2], rated[REAL // 2 :]
-        best: tuple[float, str, int] | None = None
-        for genre in setup.ctx.dataset.genres:
-            a, b = ([r.rating - user_mean(h, 0.0) for r in h if genre in r.item.genres] for h in halves)
-            if min(len(a), len(b)) < MIN_GENRE_RATINGS:
-                continue
-            width = np.sqrt((np.var(a) + 0.5) / len(a) + (np.var(b) + 0.5) / len(b))
-            z = float((np.mean(b) - np.mean(a)) / width)
-            if best is None or abs(z) > best[0]:
-                best = abs(z), genre, 1 if z > 0 else -1
-        if best:
-            shifts.append(PreferenceShift(user, best[1], best[2], 0, best[0]))
-    return sorted(shifts, key=lambda s: (-s.strength, s.user))
 
 
 def arms(setup: ExperimentSetup) -> list[Arm]:
@@ -197,8 +68,9 @@ def estimate(setup: ExperimentSetup) -> Estimate:
 
 
 def profile_stance(profile: Profile, genre: str, names: EntityIndex) -> int:
-    """What a profile says of a genre: 1 liked, −1 disliked, 0 neither. A bullet speaks of the first genre that
-    it names.
+    """What a profile says of a genre: 1 liked, −1 disliked, 0 neither.
+
+    A bullet speaks of the first genre that it names.
     """
     direction = 0
     for sign, bullets in ((1, profile.likes), (-1, profile.dislikes)):
@@ -209,8 +81,9 @@ def profile_stance(profile: Profile, genre: str, names: EntityIndex) -> int:
 
 
 def steps_until(steps: Sequence[Step], shift: PreferenceShift, dataset: Dataset, count: int) -> float:
-    """Steps after the change until the profile's stance on the genre has moved with the taste (to neutral counts);
-    infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps.
+    """Steps after the change until the profile's stance on the genre has moved with the taste (to neutral counts).
+
+    Infinity for never, NaN where it stood at that end already or the evolution broke off before ``count`` steps.
     """
     if len(steps) < count:
         return float("nan")
@@ -230,8 +103,10 @@ def _whole(seen: Sequence[Rated], batch: Sequence[Rated], usual: float, dataset:
 
 
 def _errors(setup: ExperimentSetup, simulation: SimulationResult, users: Sequence[int]) -> pd.DataFrame:
-    """One row a forecast: user_id, step (−1 is the last before the change, 1 the first after it), error of the
-    simulator, of the whole history's model, and of one that starts anew at the change.
+    """One row a forecast.
+
+    User_id, step (−1 is the last before the change, 1 the first after it), error of the simulator, of the whole
+    history's model, and of one that starts anew at the change.
     """
     rows, usual = [], setup.ctx.split.train.mean
     for user in users:
@@ -340,17 +215,24 @@ def run(setup: ExperimentSetup) -> Result:
         ),
     )
     first = (
-        f"Three steps after a planted change the profile has followed it for {format_figure(followed[PLANTED, last], 2)} of the users, "
-        f"against {format_figure(followed[CONTROL, last], 2)} where nothing was planted: a difference of {format_figure(difference, 2, signed=True)}, {describe_significance(difference)}."
+        "Three steps after a planted change the profile has followed it for "
+        f"{format_figure(followed[PLANTED, last], 2)} of the users, "
+        f"against {format_figure(followed[CONTROL, last], 2)} where nothing was planted: a difference of "
+        f"{format_figure(difference, 2, signed=True)}, {describe_significance(difference)}."
     )
     second = (
-        f"On the same ratings the change raises the forecast RMSE by {format_figure(jump, signed=True)} at once and by {format_figure(left, signed=True)} two steps later; "
-        f"then the simulator differs from the baseline on the whole history by {format_figure(against, signed=True)}, {describe_significance(against)}."
+        f"On the same ratings the change raises the forecast RMSE by {format_figure(jump, signed=True)} at once and "
+        f"by {format_figure(left, signed=True)} two steps later; "
+        f"then the simulator differs from the baseline on the whole history by {format_figure(against, signed=True)}, "
+        f"{describe_significance(against)}."
     )
     rows = pd.concat([around.assign(arm=PLANTED), real_errors.assign(arm=OWN)], ignore_index=True)
     notes = [
-        f"{len(shifts)} users were joined, in pairs; of {int((~comparable).sum())} the profile already had that preference before the change, or the evolution failed.",
-        f"{len(strongest)} users with the strongest real change; the profile has followed it for {format_figure(noticed, 2)} ({int(np.isnan(real_waits).sum())} not checkable; selected post hoc, so part of their change is chance).",
+        f"{len(shifts)} users were joined, in pairs; of {int((~comparable).sum())} the profile already had that "
+        "preference before the change, or the evolution failed.",
+        f"{len(strongest)} users with the strongest real change; the profile has followed it for "
+        f"{format_figure(noticed, 2)} ({int(np.isnan(real_waits).sum())} not checkable; selected post hoc, so part of "
+        "their change is chance).",
     ]
     return Result(
         (first, second),
@@ -369,8 +251,9 @@ def run(setup: ExperimentSetup) -> Result:
 
 
 def _around(errors: Mapping[str, pd.DataFrame], other: Mapping[int, int], pair_of: Mapping[int, int]) -> pd.DataFrame:
-    """Forecast errors after a planted change beside those of the same ratings where their own giver's history
-    came before them (column ``undisturbed``).
+    """Forecast errors after a planted change, beside those of the same ratings where nothing was planted.
+
+    There their own giver's history came before them (column ``undisturbed``).
     """
     planted = errors[PLANTED][errors[PLANTED]["step"] >= 1].copy()
     planted["giver"] = planted["user_id"].map(other)

@@ -1,8 +1,8 @@
 """The trust card of a model and prompt version: what its recorded runs say, and what it may be used for.
 
 A card computes nothing anew: each line is read from the newest finished run that measured it, with its interval, and
-names that run. The verdicts follow `RULES`, which are said beside them. What was not measured is said to be so, and no use
-that needs it is granted.
+names that run. The verdicts follow `RULES`, which are said beside them. What was not measured is said to be so, and no
+use that needs it is granted.
 """
 
 from __future__ import annotations

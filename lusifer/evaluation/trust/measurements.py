@@ -76,7 +76,10 @@ def read_measurements(store: Store, dataset_hash: str, split: str, model: str, v
 
 
 def _enough(run: Mapping[str, Any]) -> bool:
-    """Whether a run looked at enough users, with options that say something. (The check of agents looks at all.)"""
+    """Whether a run looked at enough users, with options that say something.
+
+    The check of agents looks at all users.
+    """
     params = run["params"]
     users = params.get("asked", params.get("users"))
     count = len(users) if isinstance(users, list) else users
@@ -93,8 +96,10 @@ def _read(read: Callable[[Mapping[str, Any]], Any], run: Mapping[str, Any]) -> A
 
 
 def price_a_user(store: Store, plans: Mapping[int, str], builtin: bool, seed: int = 0) -> list[float | None]:
-    """Dollars a user, with interval: what their answers cost, whoever asked first; unknown where a call has no
-    price. ``plans``: the evolution's id by user.
+    """Dollars a user, with interval.
+
+    What their answers cost, whoever asked first; unknown where a call has no price. ``plans``: the evolution's id
+    by user.
     """
     if builtin:
         return [0.0, 0.0, 0.0]

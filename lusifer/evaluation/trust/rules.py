@@ -8,7 +8,7 @@ from dataclasses import dataclass
 FAITHFUL, LOST = 0.80, 0.05
 DRIFT, SPREAD_KEPT, REPEAT = 0.25, 0.75, 0.30
 RECITED = 0.10
-"""Share of ratings by which a model may recite more with the right id at most: few users alone show no memory either."""
+"""Share of ratings by which a model may recite more with the right id at most: few users alone show no memory."""
 NOT_FOR_MODELS = (
     "nothing yet for a language model: the check needs thousands of interactions and runs with the built-in only"
 )
@@ -19,6 +19,8 @@ Test = Callable[[float, float, float], bool]
 
 @dataclass(frozen=True)
 class Rule:
+    """A line of a card: what is asked of its interval, in words and as a test, and how it is measured."""
+
     key: str
     title: str
     rule: str

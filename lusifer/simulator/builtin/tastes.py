@@ -165,8 +165,9 @@ def _with(profile: Profile, sections: dict[Section, list[Bullet]]) -> Profile:
 
 
 def _examples(shift: TasteShift, mean: float, side: int, profile: Profile) -> list[Rated]:
-    """Two movies that show a taste: the clearest of all seen, those not named in another bullet
-    first among equals, then the newest.
+    """Two movies that show a taste.
+
+    The clearest of all seen, those not named in another bullet first among equals, then the newest.
     """
     assert shift.evidence is not None
     fitting = [r for r in shift.evidence.rated if (r.rating - mean) * side > 0]
@@ -181,6 +182,7 @@ def _examples(shift: TasteShift, mean: float, side: int, profile: Profile) -> li
 
 
 def as_change(shift: TasteShift) -> Change:
+    """The change that a shift is told as."""
     before, after = shift.before, shift.after
     direction: Direction
     if after and (not before or before * after < 0):

@@ -38,17 +38,18 @@ SHAPE_ROWS = 8000
 """Forecasts that the shape of the distribution is fitted to."""
 USER_DAMPING, COMMUNITY_DAMPING, MODEL_TERM_DAMPING = 10.0, 2.0, 40.0
 """Ratings of the user in the training part at which half of what was learned about users' offsets is
-applied; at which half of what the community, and the model, say of them counts: with few, both know hardly more than the offsets, and the model's say knows it from the same
-ratings."""
+applied; at which half of what the community, and the model, say of them counts: with few, both know hardly more than
+the offsets, and the model's say knows it from the same ratings."""
 MIN_FORECASTS = 30
 """Forecasts below which nothing is learned."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """Parts of n calibrated ratings (n each, `PARTS`), which add up to ``expected``, and the probability
-    of every rating of the scale (n × levels), whose mean is ``expected``. NaN where the model said
-    nothing.
+    """Parts of n calibrated ratings (n each, `PARTS`), which add up to ``expected``.
+
+    With the probability of every rating of the scale (n × levels), whose mean is ``expected``. NaN where the model
+    said nothing.
     """
 
     base: Floats
@@ -141,6 +142,8 @@ class Calibrator:
             predicted: the model's expected rating; NaN where it failed.
             seen: ratings that the model had seen before it said so.
             rating: the truth.
+            scale: the rating scale.
+            evidence: whether neighbors and factorization machines are part of the stack.
 
         Raises:
             InvalidInputError: fewer than `LEAST` forecasts were given.
@@ -203,7 +206,9 @@ class Calibrator:
         """Calibrate n answers of a model.
 
         Args:
-            columns, predicted, seen: as in `fit`, for pairs outside the training part.
+            columns: as in `fit`, for pairs outside the training set.
+            predicted: as in `fit`.
+            seen: as in `fit`.
             model_term: whether the model's term counts; without it: the same stack without the model.
         """
         x, base = _offsets(columns), columns["base"]
@@ -230,16 +235,18 @@ class Calibrator:
         )
 
     def _prior(self, columns: Mapping[str, NDArray[Any]], expected: Floats) -> Floats:
-        """Logs of the chances that are tilted to the expected rating: the ordinal machine's, else a
-        probit's.
+        """Logs of the chances that are tilted to the expected rating.
+
+        The ordinal machine's, else a probit's.
         """
         probabilities = columns["chances"] if self.evidence else _probit(expected, self.cuts)
         return np.log(np.maximum(probabilities, 1e-9))
 
 
 def _offsets(columns: Mapping[str, NDArray[Any]]) -> Floats:
-    """Offset of the user, the same by how much of them is known, how far their present level has drifted
-    from it, and offset of the movie (n × 4).
+    """Offset of the user, the same by how much of them is known, drift, and offset of the movie (n × 4).
+
+    Drift is how far their present level lies from their offset.
     """
     user = columns["user"]
     knowledge = columns["user_count"] / (columns["user_count"] + USER_DAMPING)
@@ -247,8 +254,9 @@ def _offsets(columns: Mapping[str, NDArray[Any]]) -> Floats:
 
 
 def _community_design(columns: Mapping[str, NDArray[Any]]) -> Floats:
-    """The offsets again, what the machine says beyond them, what the neighbours do; the less the fewer
-    ratings of the user are known (n × 4).
+    """The offsets again, what the machine says beyond them, what the neighbours do.
+
+    The less the fewer ratings of the user are known (n × 4).
     """
     bias_prediction = columns["base"] + columns["user"] + columns["item"]
     offsets = [columns["user"], columns["item"]]
@@ -258,8 +266,9 @@ def _community_design(columns: Mapping[str, NDArray[Any]]) -> Floats:
 
 
 def _design(columns: Mapping[str, NDArray[Any]], seen: Floats, evidence: bool) -> Floats:
-    """Constant, offsets (the present level too: it is no taste) and evidence, each alone and growing with
-    what has been seen.
+    """Constant, offsets and evidence, each alone and growing with what has been seen.
+
+    The present level is among the offsets: it is no taste.
     """
     plain = [np.ones((len(seen), 1)), _offsets(columns), columns["recent"][:, None]]
     if evidence:
@@ -297,8 +306,9 @@ def _fit_cuts(expected: Floats, rating: Floats, scale: RatingScale) -> Floats:
 
 
 def _tilt(log_probabilities: Floats, expected: Floats, scale: RatingScale) -> Floats:
-    """The distribution nearest to one given by ``log_probabilities`` whose mean is the expected rating (exponential
-    tilting; Csiszár 1975), by Newton's method.
+    """The distribution nearest to one given by ``log_probabilities`` whose mean is the expected rating.
+
+    Exponential tilting (Csiszár 1975), by Newton's method.
     """
     width = scale.highest - scale.lowest
     values = (scale.values - scale.lowest) / width

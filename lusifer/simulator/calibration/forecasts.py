@@ -51,9 +51,11 @@ class Answers:
     newest: list[tuple[NDArray[np.int32], Floats]]
 
     def columns(self, community: Community) -> Columns:
-        """Evidence on the pairs; ``recent``, the user's damped offset in the newest ratings seen; and
-        ``drift``, how far these lie from the user's own level, damped: nothing where there are no others
-        to tell a level from, or where the test part does not follow the training part in time.
+        """Evidence on the pairs.
+
+        ``recent``, the user's damped offset in the newest ratings seen; and ``drift``, how far these lie from
+        the user's own level, damped: nothing where there are no others to tell a level from, or where the test
+        part does not follow the training part in time.
         """
         columns = community.evidence_for(self.user, self.item)
         bias, base = community.full_model.bias, community.full_model.base
@@ -70,8 +72,9 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Forecasts(Answers):
-    """Leak-free pairs of prediction and truth out of evolutions, all of the training part; ``rating`` is
-    the truth.
+    """Leak-free pairs of prediction and truth out of evolutions, all of the training part.
+
+    ``rating`` is the truth.
     """
 
     rating: Floats

@@ -17,14 +17,16 @@ SIMILARITY_DAMPING, NEIGHBOR_DAMPING = 25.0, 1.0
 
 Columns = dict[str, NDArray[np.float64]]
 """Of n pairs: ``base`` (mean of the training part), ``user`` and ``item`` (damped offsets), ``habit``
-(n × levels: log of how much more often than everybody the user gives each rating, damped), ``user_count``, ``item_count``, ``item_mean`` (damped), ``item_spread``; with the costly part also ``near`` (mean deviation
-of the most similar users who rated it, shrunk), ``near_count``, ``near_mean`` (their mean rating, NaN
-without any), ``machine`` (the factorisation machines' estimate), ``chances`` (n × levels)."""
+(n × levels: log of how much more often than everybody the user gives each rating, damped), ``user_count``,
+``item_count``, ``item_mean`` (damped), ``item_spread``; with the costly part also ``near`` (mean deviation of the most
+similar users who rated it, shrunk), ``near_count``, ``near_mean`` (their mean rating, NaN without any), ``machine``
+(the factorisation machines' estimate), ``chances`` (n × levels)."""
 
 
 class UserNeighbors:
-    """For any pair, the users most like this one who rated the item: cosine of what the biases leave,
-    over the items that both rated, shrunk by how many these are.
+    """For any pair, the users most like this one who rated the item.
+
+    Cosine of what the biases leave, over the items that both rated, shrunk by how many these are.
     """
 
     def __init__(self, side: SideInformation, train: RatingTable, residual: NDArray[Any]) -> None:

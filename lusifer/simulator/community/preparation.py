@@ -65,8 +65,9 @@ def assign_folds(split: Split, history: int, seed: int) -> NDArray[np.int8]:
 
 
 def offsets_only(dataset: Dataset, split: Split, *, history: int = DEFAULT_HISTORY, seed: int = 0) -> Community:
-    """Offsets alone, without neighbours and machines: computed in a moment, for a calibration that
-    leans on no crowd beyond the movie's own mean.
+    """Offsets alone, without neighbours and machines.
+
+    Computed in a moment, for a calibration that leans on no crowd beyond the movie's own mean.
     """
     side = SideInformation.from_dataset(dataset)
     name = f"light-{cache_key(dataset, split, history, seed)}"
@@ -109,11 +110,18 @@ def with_factorization(
     on_progress: Progress = ignore_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Community:
-    """Everything, factorisation machines in and out of fold included: about a minute for 100,000
-    ratings on two cores, and kept in ``folder`` for the next time.
+    """Everything, factorisation machines in and out of fold included.
+
+    About a minute for 100,000 ratings on two cores, and kept in ``folder`` for the next time.
 
     Args:
+        dataset: the dataset.
+        split: its training and test sets.
+        folder: where it is cached.
+        history: newest ratings read; ``None``: as the model has it.
+        seed: of everything random.
         on_progress: told rounds of sampling done, and in all.
+        cancelled: asked whether to stop.
 
     Raises:
         CancelledError: ``cancelled`` said so.
