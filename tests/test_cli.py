@@ -200,6 +200,7 @@ def test_evaluate_with_evidence(tmp_path: Path) -> None:
     )
     made = answer(*asked, "--evidence", "on", **env)
     assert made["rows"] == 250
+    assert list(made["adds"]) == ["over_fm"], "calibrated by the factorization machine, measured over it"
     assert list(made["predictors"]) == ["simulator", "simulator-calibrated", "fm", "bias"]
     again = answer(*asked, "--evidence", "on", **env)
     for name, values in made["predictors"].items():

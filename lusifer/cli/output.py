@@ -33,7 +33,7 @@ class ProgressPrinter:
     def __init__(self, unit: str = "") -> None:
         self._unit = f" {unit}" if unit else ""
         self._messages: set[str] = set()
-        self._printed = -math.inf
+        self._printed, self._done_printed = -math.inf, -1
         self._began, self._done_before = time.monotonic(), 0
 
     def __call__(self, done: int, total: int, message: str = "", /) -> None:
@@ -41,8 +41,10 @@ class ProgressPrinter:
         now = time.monotonic()
         if done < self._done_before or not done:
             self._began, self._done_before = now, done  # other work; or some was done before: no rate of ours
-        if message in self._messages and done < total and now - self._printed < SECONDS_BETWEEN_LINES:
+        news = message not in self._messages or (done >= total and done != self._done_printed)
+        if not news and now - self._printed < SECONDS_BETWEEN_LINES:
             return
+        self._done_printed = done
         self._messages.add(message)
         self._printed = now
         if total <= 1:

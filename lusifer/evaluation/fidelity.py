@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from lusifer.baselines import Bias
 from lusifer.datasets import Dataset, RatingScale, RatingTable
@@ -341,15 +342,16 @@ def real_vs_simulated_auc(
     rng = np.random.default_rng((seed, 13))
     said, lost = np.zeros(len(y)), np.zeros(x.shape[1])
     folds = GroupKFold(5, shuffle=True, random_state=seed)
-    for train, test in folds.split(x, y, groups):
-        model = HistGradientBoostingClassifier(max_iter=60, max_depth=3, learning_rate=0.1, random_state=seed)
-        model.fit(x.iloc[train], y[train])
-        said[test] = model.predict_proba(x.iloc[test])[:, 1]
-        usual = rank_auc(y[test], said[test])
-        for at, name in enumerate(x.columns):
-            shuffled = x.iloc[test].copy()
-            shuffled[name] = rng.permutation(shuffled[name].to_numpy())
-            lost[at] += (usual - rank_auc(y[test], model.predict_proba(shuffled)[:, 1])) / 5
+    with threadpool_limits(1):  # few rows: threads would wait for each other, for minutes on a busy machine
+        for train, test in folds.split(x, y, groups):
+            model = HistGradientBoostingClassifier(max_iter=60, max_depth=3, learning_rate=0.1, random_state=seed)
+            model.fit(x.iloc[train], y[train])
+            said[test] = model.predict_proba(x.iloc[test])[:, 1]
+            usual = rank_auc(y[test], said[test])
+            for at, name in enumerate(x.columns):
+                shuffled = x.iloc[test].copy()
+                shuffled[name] = rng.permutation(shuffled[name].to_numpy())
+                lost[at] += (usual - rank_auc(y[test], model.predict_proba(shuffled)[:, 1])) / 5
     draws = [resample(count, rng) for _ in range(AUC_DRAWS)]
     drawn = [rank_auc(y[rows], said[rows]) for rows in (np.concatenate([users, users + count]) for users in draws)]
     order = np.argsort(-lost)[:4]

@@ -9,7 +9,7 @@ candidate gave a number. Differences are bootstrapped over users, all measures f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -264,12 +264,6 @@ def pareto_front(rows: Mapping[str, Mapping[str, Any]], quality: str = "rmse", c
         for n, (q, c) in points.items()
         if not any((q2 <= q and c2 <= c) and (q2 < q or c2 < c) for q2, c2 in points.values())
     }
-
-
-def at_temperature(model: UserModel, temperature: float) -> UserModel:
-    """A language model's user model with another temperature: another version, by its content."""
-    prompts = model.prompts
-    return model if prompts is None else model.with_prompts(replace(prompts, temperature=temperature))
 
 
 # ---- sums -----------------------------------------------------------------------------------------

@@ -137,15 +137,6 @@ def _healthy(url: str) -> bool:
         return False
 
 
-def stop_all() -> None:
-    """Stop every server that this process started."""
-    with _lock:
-        for running in _servers.values():
-            running.process.kill()
-            running.process.wait()
-        _servers.clear()
-
-
 class LocalFile:
     """One model file. Its server is started by the first question."""
 

@@ -153,7 +153,7 @@ def test_the_best_front() -> None:
 
 def test_a_temperature_is_another_version(store) -> None:
     model = LLMUserModel(create_llm("openai:a", store), prompts.load())
-    warm = prompt_comparison.at_temperature(model, 0.7)
+    warm = replace(model, prompts=replace(model.prompts, temperature=0.7))
     assert warm.version != model.version and warm.prompts.temperature == 0.7
     assert LLMUserModel(model.llm, model.prompts, draw=2).version == f"{model.version}~2"
 
