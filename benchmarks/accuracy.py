@@ -21,7 +21,7 @@ from lusifer import baselines
 from lusifer.datasets import Dataset, load, splits
 from lusifer.datasets.splits import Split
 from lusifer.evaluation import calibrate, predict_baseline, scores, simulate
-from lusifer.evaluation.comparison import reliability, threshold
+from lusifer.evaluation.comparison_metrics import reliability, threshold
 from lusifer.simulator import RunContext, StatisticalUserModel, community
 
 

@@ -25,7 +25,6 @@ from lusifer.datasets.item_details import load_details
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import Evaluation, Figure
-from lusifer.evaluation.run_context import RunContext
 from lusifer.llm.budget import SpendingLimit, operator_budget
 from lusifer.prompts import versions
 from lusifer.simulator import (
@@ -40,6 +39,7 @@ from lusifer.simulator import (
     run_evolution,
 )
 from lusifer.simulator.community import Community, offsets_only, with_factorization
+from lusifer.simulator.run_context import RunContext
 from lusifer.store import Store
 
 __all__ = [

@@ -51,9 +51,7 @@ def test_pages_open_no_database_and_ask_no_model() -> None:
 
 def test_no_two_modules_have_one_name() -> None:
     """A module is named by what it holds; one name in two packages is one too few words."""
-    # A page's folder is found by its spec; evaluation has the run context under a name of its own.
-    allowed = {"__init__", "__main__", "spec", "run_context"}
-    allowed |= {"comparison", "habits", "prompt_comparison", "validity"}  # until one of each two has another name
+    allowed = {"__init__", "__main__", "spec"}  # a page's and an experiment's folder is found by its spec
     places: dict[str, list[str]] = {}
     for path in (ROOT / "lusifer").rglob("*.py"):
         if path.stem not in allowed:

@@ -75,7 +75,7 @@ def _run_compare(options: argparse.Namespace) -> dict[str, Any]:
 
 def _print_candidates(summary: dict[str, Any]) -> None:
     """Every candidate with its differences from the base."""
-    from lusifer.evaluation.prompt_comparison import MEASURES
+    from lusifer.evaluation.prompt_trials import MEASURES
 
     print(
         f"{summary['users']} users, {summary['rows']} of {summary['asked']} ratings; differences from {summary['base']}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from lusifer.evaluation import RunContext, evaluate, trust
-from lusifer.evaluation.comparison import summary, table
+from lusifer.evaluation.comparison_metrics import summary, table
 from lusifer.runs.kinds import COMPARISON, ComparisonSummary
 from lusifer.runs.recording import OnStart, RecordedRun, ignore_start, record
 from lusifer.simulator import BUILTIN, UserModelConfig, make_evolution_spec

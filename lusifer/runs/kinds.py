@@ -16,7 +16,7 @@ Triple = Sequence[float | None]
 
 
 class ComparisonSummary(TypedDict):
-    """Predictors on the same test ratings; see `lusifer.evaluation.comparison.summary`."""
+    """Predictors on the same test ratings; see `lusifer.evaluation.comparison_metrics.summary`."""
 
     rows: int
     asked: int
@@ -48,7 +48,7 @@ class ExperimentSummary(TypedDict):
 
 
 class PromptComparisonSummary(TypedDict):
-    """Candidates with paired differences; see `lusifer.evaluation.prompt_comparison.summary`."""
+    """Candidates with paired differences; see `lusifer.evaluation.prompt_trials.summary`."""
 
     candidates: dict[str, dict[str, Any]]
     base: str

@@ -10,8 +10,8 @@ from lusifer import prompts
 from lusifer.datasets import splits
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import RunContext, prompt_comparison
-from lusifer.evaluation.prompt_comparison import Candidate, Trial
+from lusifer.evaluation import RunContext, prompt_trials
+from lusifer.evaluation.prompt_trials import Candidate, Trial
 from lusifer.prompts import PromptSet, versions
 from lusifer.runs.kinds import FINAL_CHECK, PROMPT_COMPARISON, PromptComparisonSummary
 from lusifer.runs.pricing import estimate_simulations
@@ -91,7 +91,7 @@ def draw_sample(ctx: RunContext, users: int, items: int, *, final: bool = False)
         InvalidInputError: nobody fits.
     """
     group = (splits.held_out if final else splits.development)(ctx.dataset.user_ids)
-    return prompt_comparison.draw_sample(ctx.dataset, ctx.split, users, items, seed=ctx.seed, candidates=group)
+    return prompt_trials.draw_sample(ctx.dataset, ctx.split, users, items, seed=ctx.seed, candidates=group)
 
 
 def estimate_prompt_comparison(
@@ -154,11 +154,11 @@ def run_prompt_comparison(
     model = ModelNames(", ".join(dict.fromkeys(c.spec for c in candidates)))
     kind, title = FINAL_CHECK if final else PROMPT_COMPARISON, ", ".join(c.name for c in candidates)
     with record(ctx, kind, title, model=model, params=params, on_start=on_start) as run:
-        trials = prompt_comparison.run_trials(ctx, _build(ctx, config, candidates, evidence, run.id))
+        trials = prompt_trials.run_trials(ctx, _build(ctx, config, candidates, evidence, run.id))
         ctx.on_progress(1, 1, "Intervals and audit")
-        summary = prompt_comparison.summary(sample, trials, seed=ctx.seed)
+        summary = prompt_trials.summary(sample, trials, seed=ctx.seed)
         _add_spend(summary, trials, ctx.store, run.id)
-        run.finish(cast(PromptComparisonSummary, summary), prompt_comparison.table(sample, trials))
+        run.finish(cast(PromptComparisonSummary, summary), prompt_trials.table(sample, trials))
     return run
 
 

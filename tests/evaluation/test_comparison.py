@@ -15,7 +15,7 @@ from lusifer.baselines import SideInformation, create
 from lusifer.datasets import splits
 from lusifer.errors import ModelError
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, prediction_cache
-from lusifer.evaluation.comparison import breakdown, leaderboard, reliability, summary, table, threshold
+from lusifer.evaluation.comparison_metrics import breakdown, leaderboard, reliability, summary, table, threshold
 from lusifer.simulator import RunContext, StatisticalUserModel, community, evolve, make_evolution_spec, run_evolution
 from lusifer.simulator.calibration import PARTS, Forecasts, fit_calibrator, stored_forecasts
 from lusifer.simulator.community import pair_keys

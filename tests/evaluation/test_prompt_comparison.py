@@ -12,9 +12,9 @@ from lusifer import prompts
 from lusifer.datasets import splits
 from lusifer.datasets.splits import development, held_out
 from lusifer.errors import InvalidInputError, ModelError
-from lusifer.evaluation import prompt_comparison
+from lusifer.evaluation import prompt_trials
 from lusifer.evaluation.metrics import scores
-from lusifer.evaluation.prompt_comparison import Candidate
+from lusifer.evaluation.prompt_trials import Candidate
 from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, RunContext, StatisticalUserModel
 from lusifer.simulator.community import pair_keys
@@ -37,9 +37,9 @@ class Shifted(StatisticalUserModel):
 
 def test_the_sample_is_seeded_stratified_and_of_its_group(ml100k, last10) -> None:
     group = development(ml100k.user_ids)
-    one = prompt_comparison.draw_sample(ml100k, last10, 20, 5, seed=3, candidates=group)
-    assert prompt_comparison.draw_sample(ml100k, last10, 20, 5, seed=3, candidates=group).test.hash == one.test.hash
-    assert prompt_comparison.draw_sample(ml100k, last10, 20, 5, seed=4, candidates=group).test.hash != one.test.hash
+    one = prompt_trials.draw_sample(ml100k, last10, 20, 5, seed=3, candidates=group)
+    assert prompt_trials.draw_sample(ml100k, last10, 20, 5, seed=3, candidates=group).test.hash == one.test.hash
+    assert prompt_trials.draw_sample(ml100k, last10, 20, 5, seed=4, candidates=group).test.hash != one.test.hash
     users = one.test.user_ids
     assert len(users) == 20 and set(users.tolist()) <= set(group.tolist())
     assert not set(users.tolist()) & set(held_out(ml100k.user_ids).tolist())
@@ -51,18 +51,18 @@ def test_the_sample_is_seeded_stratified_and_of_its_group(ml100k, last10) -> Non
     assert of_class.min() >= 4, "a user of each class of activity"
     for users_, movies in ((0, 5), (5, 0)):
         with pytest.raises(InvalidInputError):
-            prompt_comparison.draw_sample(ml100k, last10, users_, movies)
+            prompt_trials.draw_sample(ml100k, last10, users_, movies)
     with pytest.raises(InvalidInputError, match="No user"):
-        prompt_comparison.draw_sample(ml100k, last10, 5, 5, candidates=np.array([10**6]))
+        prompt_trials.draw_sample(ml100k, last10, 5, 5, candidates=np.array([10**6]))
 
 
 @pytest.fixture(scope="module")
 def made(ml100k, last10):
-    sample = prompt_comparison.draw_sample(ml100k, last10, 15, 10, seed=0, candidates=development(ml100k.user_ids))
-    found = prompt_comparison.run_trials(
+    sample = prompt_trials.draw_sample(ml100k, last10, 15, 10, seed=0, candidates=development(ml100k.user_ids))
+    found = prompt_trials.run_trials(
         RunContext(ml100k, sample), [Candidate("plain", StatisticalUserModel()), Candidate("shifted", Shifted())]
     )
-    return sample, found, prompt_comparison.summary(sample, found), prompt_comparison.table(sample, found)
+    return sample, found, prompt_trials.summary(sample, found), prompt_trials.table(sample, found)
 
 
 def test_figures_are_those_of_the_same_rows(made) -> None:
@@ -91,27 +91,27 @@ def test_figures_are_those_of_the_same_rows(made) -> None:
 
 def test_the_most_worsened_come_first(made) -> None:
     _, _, _, frame = made
-    moved = prompt_comparison.change_by_user(frame, 1)
+    moved = prompt_trials.change_by_user(frame, 1)
     assert moved["change"].is_monotonic_decreasing and moved["rows"].min() >= 1
     assert np.allclose(moved["change"], moved["after"] - moved["before"])
 
 
 def test_one_user_has_no_interval(ml100k, last10) -> None:
-    sample = prompt_comparison.draw_sample(ml100k, last10, 1, 5)
-    found = prompt_comparison.run_trials(
+    sample = prompt_trials.draw_sample(ml100k, last10, 1, 5)
+    found = prompt_trials.run_trials(
         RunContext(ml100k, sample), [Candidate("a", StatisticalUserModel()), Candidate("b", Shifted())]
     )
-    row = prompt_comparison.summary(sample, found)["candidates"]["b"]["rmse"]
+    row = prompt_trials.summary(sample, found)["candidates"]["b"]["rmse"]
     assert row["value"] is not None and row["delta_low"] is None and row["detectable"] is None
 
 
 def test_candidates_must_differ(ml100k, last10) -> None:
-    sample = prompt_comparison.draw_sample(ml100k, last10, 2, 2)
+    sample = prompt_trials.draw_sample(ml100k, last10, 2, 2)
     one = StatisticalUserModel()
     with pytest.raises(InvalidInputError, match="same name"):
-        prompt_comparison.run_trials(RunContext(ml100k, sample), [Candidate("a", one), Candidate("a", Shifted())])
+        prompt_trials.run_trials(RunContext(ml100k, sample), [Candidate("a", one), Candidate("a", Shifted())])
     with pytest.raises(InvalidInputError, match="the same"):
-        prompt_comparison.run_trials(RunContext(ml100k, sample), [Candidate("a", one), Candidate("b", one)])
+        prompt_trials.run_trials(RunContext(ml100k, sample), [Candidate("a", one), Candidate("b", one)])
 
 
 def test_an_answer_that_two_versions_share_counts_for_both(ml100k, last10, store, openai_server, monkeypatch) -> None:
@@ -120,13 +120,13 @@ def test_an_answer_that_two_versions_share_counts_for_both(ml100k, last10, store
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     one = prompts.load()
     other = one.with_template("update", dict(one.templates)["update"] + "\nBe brief.")
-    sample = prompt_comparison.draw_sample(ml100k, last10, 3, 4)
+    sample = prompt_trials.draw_sample(ml100k, last10, 3, 4)
     models = [LLMUserModel(create_llm("openai:a", store), p, run="r") for p in (one, other)]
     openai_server.behave("garbage", "503")
-    found = prompt_comparison.run_trials(
+    found = prompt_trials.run_trials(
         RunContext(ml100k, sample, store, workers=2), [Candidate("one", models[0]), Candidate("other", models[1])]
     )
-    summary = prompt_comparison.summary(sample, found)["candidates"]
+    summary = prompt_trials.summary(sample, found)["candidates"]
     fresh = store.run_usage_by_version("r")
     assert fresh["openai:a", other.version]["calls"] < fresh["openai:a", one.version]["calls"]
     assert fresh["openai:a", other.version]["cached"] > 0
@@ -148,7 +148,7 @@ def test_the_best_front() -> None:
             "e": (0.8, None),
         }.items()
     }
-    assert prompt_comparison.pareto_front(rows) == {"a", "b", "d"}
+    assert prompt_trials.pareto_front(rows) == {"a", "b", "d"}
 
 
 def test_a_temperature_is_another_version(store) -> None:
@@ -172,10 +172,10 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
                 raise ModelError("no", kind="server")
             return super().update(context)
 
-    sample = prompt_comparison.draw_sample(ml100k, last10, 8, 3)
+    sample = prompt_trials.draw_sample(ml100k, last10, 8, 3)
     whole, short = Candidate("whole", StatisticalUserModel()), Candidate("short", Short())
-    found = prompt_comparison.run_trials(RunContext(ml100k, sample), [whole, short])
-    made = prompt_comparison.summary(sample, found)
+    found = prompt_trials.run_trials(RunContext(ml100k, sample), [whole, short])
+    made = prompt_trials.summary(sample, found)
     counts = [min(len(last10.train.of_user(int(u))), 20) for u in sample.test.user_ids]
     assert made["forecasts"] == sum(counts)
     said = found[0].simulation.forecasts
@@ -185,8 +185,8 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
     )
     want = np.sqrt(np.mean((said.expected[late] - said.rating[late]) ** 2))
     assert made["candidates"]["whole"]["forecast"]["value"] == pytest.approx(want)
-    failing = prompt_comparison.run_trials(RunContext(ml100k, sample), [whole, Candidate("failing", Failing())])
-    rows = prompt_comparison.summary(sample, failing)["candidates"]
+    failing = prompt_trials.run_trials(RunContext(ml100k, sample), [whole, Candidate("failing", Failing())])
+    rows = prompt_trials.summary(sample, failing)["candidates"]
     assert rows["failing"]["users_failed"] > 0
     assert rows["failing"]["faithfulness"]["delta"] == pytest.approx(0), "the same users are looked at"
 
@@ -194,25 +194,19 @@ def test_forecasts_are_compared_on_the_same_ratings(ml100k, last10) -> None:
 def test_usage_that_has_been_pruned_is_not_zero(ml100k, last10, store, openai_server, monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    sample = prompt_comparison.draw_sample(ml100k, last10, 2, 2)
+    sample = prompt_trials.draw_sample(ml100k, last10, 2, 2)
     model = LLMUserModel(create_llm("openai:a", store), prompts.load(), run="r")
     other = LLMUserModel(create_llm("openai:b", store), prompts.load(), run="r")
-    first = prompt_comparison.run_trials(
-        RunContext(ml100k, sample, store), [Candidate("a", model), Candidate("b", other)]
-    )
-    tokens = prompt_comparison.summary(sample, first)["candidates"]["a"]["tokens"]["value"]
+    first = prompt_trials.run_trials(RunContext(ml100k, sample, store), [Candidate("a", model), Candidate("b", other)])
+    tokens = prompt_trials.summary(sample, first)["candidates"]["a"]["tokens"]["value"]
     # the same version on another split does not count here
-    elsewhere = prompt_comparison.draw_sample(ml100k, splits.make(ml100k, "last-5"), 2, 2)
-    prompt_comparison.run_trials(RunContext(ml100k, elsewhere, store), [Candidate("a", model)])
-    again = prompt_comparison.run_trials(
-        RunContext(ml100k, sample, store), [Candidate("a", model), Candidate("b", other)]
-    )
-    assert prompt_comparison.summary(sample, again)["candidates"]["a"]["tokens"]["value"] == tokens > 0
+    elsewhere = prompt_trials.draw_sample(ml100k, splits.make(ml100k, "last-5"), 2, 2)
+    prompt_trials.run_trials(RunContext(ml100k, elsewhere, store), [Candidate("a", model)])
+    again = prompt_trials.run_trials(RunContext(ml100k, sample, store), [Candidate("a", model), Candidate("b", other)])
+    assert prompt_trials.summary(sample, again)["candidates"]["a"]["tokens"]["value"] == tokens > 0
     store.prune_calls(keep=0)
-    gone = prompt_comparison.run_trials(
-        RunContext(ml100k, sample, store), [Candidate("a", model), Candidate("b", other)]
-    )
-    assert prompt_comparison.summary(sample, gone)["candidates"]["a"]["tokens"]["value"] is None
+    gone = prompt_trials.run_trials(RunContext(ml100k, sample, store), [Candidate("a", model), Candidate("b", other)])
+    assert prompt_trials.summary(sample, gone)["candidates"]["a"]["tokens"]["value"] is None
 
 
 def test_a_template_that_fails_for_a_user_fails_for_that_user(
@@ -220,14 +214,14 @@ def test_a_template_that_fails_for_a_user_fails_for_that_user(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    sample = prompt_comparison.draw_sample(ml100k, last10, 3, 2)
+    sample = prompt_trials.draw_sample(ml100k, last10, 3, 2)
     user = int(sample.test.user_ids[0])
     age = ml100k.user(user).description
     odd = prompts.load().with_template(
         "rate",
         "{% if '" + age[3:20] + "' in about %}{{ nobody }}{% endif %}{% for i in items %}{{ i.id }}{% endfor %}",
     )
-    (trial,) = prompt_comparison.run_trials(
+    (trial,) = prompt_trials.run_trials(
         RunContext(ml100k, sample, store), [Candidate("odd", LLMUserModel(create_llm("openai:a", store), odd))]
     )
     assert trial.simulation.failed >= 1 and np.isfinite(trial.simulation.answers.expected).any()

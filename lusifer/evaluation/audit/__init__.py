@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lusifer.evaluation.audit.change_validity import Validity, predictive_validity
 from lusifer.evaluation.audit.claims import Audit, Claim, Kind, Verdict
 from lusifer.evaluation.audit.steps import audit
-from lusifer.evaluation.audit.validity import Validity, predictive_validity
 
 __all__ = ["Audit", "Claim", "Kind", "Validity", "Verdict", "audit", "predictive_validity"]

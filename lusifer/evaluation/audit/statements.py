@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lusifer.evaluation.audit.claims import Claim, StepContext, Verdict
-from lusifer.evaluation.audit.habits import check_habit
+from lusifer.evaluation.audit.habit_claims import check_habit
 from lusifer.simulator import wording
 from lusifer.simulator.entity_matching import Mention
 from lusifer.simulator.types import Bullet, Rated, Section

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from lusifer.charts import accuracy_charts
 from lusifer.datasets import Dataset, RatingScale
 from lusifer.evaluation import CALIBRATED, WITH_EVIDENCE
-from lusifer.evaluation.comparison import GROUPINGS, breakdown, reliability, threshold
+from lusifer.evaluation.comparison_metrics import GROUPINGS, breakdown, reliability, threshold
 from lusifer.ui.components.predictor_titles import title
 from lusifer.ui.formatting import with_item_noun
 

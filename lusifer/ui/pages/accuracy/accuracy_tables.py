@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
-from lusifer.evaluation.comparison import leaderboard as measures
+from lusifer.evaluation.comparison_metrics import leaderboard as measures
 from lusifer.runs import tables
 from lusifer.ui.components.predictor_titles import GROUPS, ORDER, SIMULATORS, TITLES
 from lusifer.ui.state import PageContext

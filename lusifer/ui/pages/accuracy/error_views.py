@@ -11,7 +11,7 @@ import streamlit as st
 
 from lusifer.charts import accuracy_charts
 from lusifer.evaluation import rmse_difference
-from lusifer.evaluation.comparison import GROUPINGS
+from lusifer.evaluation.comparison_metrics import GROUPINGS
 from lusifer.store import Store
 from lusifer.ui import page_registry, session_keys
 from lusifer.ui.components import predictor_titles, user_picker

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lusifer.evaluation import prompt_comparison as measured
+from lusifer.evaluation import prompt_trials
 from lusifer.store import Store
 from lusifer.ui import session_keys
 from lusifer.ui.components import profile_view
@@ -52,7 +52,7 @@ def show_details(ctx: PageContext, store: Store, run: dict[str, Any], rows: pd.D
             width=280,
         )
     if len(names) > 1:
-        moved = measured.change_by_user(rows, other)
+        moved = prompt_trials.change_by_user(rows, other)
         if moved.empty:
             st.caption("No user has ratings from both candidates.")
             return

@@ -11,7 +11,7 @@ import streamlit as st
 from lusifer import settings
 from lusifer.charts import prompt_charts
 from lusifer.errors import LusiferError
-from lusifer.evaluation import prompt_comparison as measured
+from lusifer.evaluation import prompt_trials
 from lusifer.prompts import versions
 from lusifer.runs import prompt_comparison as recorded
 from lusifer.runs import tables
@@ -51,7 +51,7 @@ def show_result(ctx: PageContext, store: Store, run: dict[str, Any]) -> None:
         st.caption("Total: all calls of these evolutions and ratings, from any run; new: the calls of this run.")
     if len(names) > 2:
         cost = "price" if any(summary["candidates"][n]["price"]["value"] for n in names) else "tokens"
-        best = measured.pareto_front(summary["candidates"], cost=cost)
+        best = prompt_trials.pareto_front(summary["candidates"], cost=cost)
         frame = pd.DataFrame(
             [
                 (n, summary["candidates"][n]["rmse"]["value"], summary["candidates"][n][cost]["value"], n in best)

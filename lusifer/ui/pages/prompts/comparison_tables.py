@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lusifer.evaluation import prompt_comparison
+from lusifer.evaluation import prompt_trials
 from lusifer.simulator import Step
 from lusifer.simulator.evolution import step_from_json
 from lusifer.store import Store
@@ -22,7 +22,7 @@ def metric_table(summary: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for name, row in summary["candidates"].items():
         column: dict[str, Any] = {"Candidate": name}
-        for measure, (title, side) in prompt_comparison.MEASURES.items():
+        for measure, (title, side) in prompt_trials.MEASURES.items():
             entry = row[measure]
             column[title] = format_cell(entry, side, measure)
         rows.append(column)

@@ -12,7 +12,7 @@ from lusifer import settings
 from lusifer.charts import rating_charts
 from lusifer.errors import LusiferError
 from lusifer.evaluation import RunContext
-from lusifer.evaluation.comparison import threshold
+from lusifer.evaluation.comparison_metrics import threshold
 from lusifer.jobs import Job
 from lusifer.simulator import SimulatedRating, Step
 from lusifer.simulator.calibration import (
