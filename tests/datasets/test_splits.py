@@ -150,10 +150,11 @@ RULED = ["last-10", "last-3", "global-time", "random", "random-7", "cold-0", "co
 @pytest.mark.parametrize("name", [*RULED, "u1", "u4"])
 def test_no_test_rating_reaches_evidence_or_calibration(ml100k, name: str, monkeypatch):
     """With other test ratings every offset, every fold and every calibrated rating is the same."""
-    from lusifer.evaluation import evaluate, simulation
+    from lusifer.evaluation import evaluate
     from lusifer.simulator import StatisticalUserModel, community
+    from lusifer.simulator.calibration import forecasts
 
-    monkeypatch.setattr(simulation, "MAX_TEACHERS", 60)  # enough to learn from, and quick
+    monkeypatch.setattr(forecasts, "MAX_TEACHERS", 60)  # enough to learn from, and quick
 
     if name.startswith("u") and name not in ml100k.fixed_splits:
         pytest.skip("needs GroupLens' own ml-100k files (set LUSIFER_TEST_DATA)")
