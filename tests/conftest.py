@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -129,6 +130,23 @@ def link(there: Path, source: Path) -> None:
         if os.name == "posix":
             raise
         shutil.copytree(source, there)
+
+
+@pytest.fixture
+def few_baselines() -> Iterator[Callable[..., None]]:
+    """Leaves some methods in the registry, one of them in the place of ``fm``; at the end all are back in order."""
+    from lusifer.baselines import BASELINES
+
+    everything = dict(BASELINES)
+
+    def keep(*names: str, fm: str) -> None:
+        kept = {name: everything[name] for name in names} | {"fm": replace(everything[fm], name="fm")}
+        BASELINES.clear()
+        BASELINES.update(kept)
+
+    yield keep
+    BASELINES.clear()
+    BASELINES.update(everything)
 
 
 def _bring(one: Path, other: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -31,6 +32,8 @@ class Library:
         Raises:
             MissingLibraryError: it is not installed, or its installation is damaged; the text says which.
         """
+        # myFM 0.4 (Python 3.11) reads its version in an old way, of which setuptools warns; the bounds hold it.
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
         try:
             return importlib.import_module(self.module)
         except ImportError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -353,16 +352,12 @@ def test_the_page_says_why_a_method_is_missing(data_dir: Path, monkeypatch) -> N
     assert not app.exception and "svdpp is left out" in texts(app)
 
 
-def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, monkeypatch) -> None:
+def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, few_baselines) -> None:
     """What the experiment found, with a link to it; without one, the way there."""
-    from lusifer import baselines
     from lusifer.ui.components import predictor_titles
 
     assert predictor_titles.SELECTABLE  # read from all methods, before they are made few
-    for name in set(baselines.BASELINES) - {"constant", "bias", "fm"}:
-        monkeypatch.delitem(baselines.BASELINES, name)
-    # The machine is told by its name; here it is one that takes no time.
-    monkeypatch.setitem(baselines.BASELINES, "fm", replace(baselines.BASELINES["bias"], name="fm"))
+    few_baselines("constant", "bias", fm="bias")  # the machine is told by its name; here it is one that takes no time
     app = open_page("errors")
     app.button_group(key="predictors").set_value(["bias", "constant"])
     app = _compare(app)
