@@ -64,7 +64,7 @@ def playground(page: Page, url: str) -> None:
     """Agents against simulated users."""
     page.goto(f"{url}/playground")
     settled(page)
-    pressed(page, "Play", "Summary as CSV")
+    pressed(page, "Run (", "Summary as CSV")
 
 
 def main() -> None:
