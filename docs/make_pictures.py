@@ -57,7 +57,7 @@ def experiments(page: Page, url: str) -> None:
     """A planted change of taste."""
     page.goto(f"{url}/experiments?experiment=shift")
     settled(page)
-    pressed(page, "Run (", "In brackets")
+    pressed(page, "Run (", "Brackets show")
 
 
 def playground(page: Page, url: str) -> None:
