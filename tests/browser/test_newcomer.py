@@ -28,7 +28,7 @@ def test_from_the_first_page_to_a_rated_movie(visit, recbole: Path, tmp_path: Pa
             settled(page)
             expect(page.get_by_role("heading", name="Welcome to Lusifer Explorer")).to_be_visible()
             page.get_by_role("button", name="Download MovieLens 100K").click()
-            expect(page.get_by_role("heading", name="Users")).to_be_visible(timeout=90_000)
+            expect(page.get_by_role("heading", name="Users", exact=True)).to_be_visible(timeout=90_000)
             settled(page)
 
             page.get_by_label("User ID").fill("405")
