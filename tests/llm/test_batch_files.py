@@ -47,7 +47,7 @@ class Colleague:
             time.sleep(0.02)
 
     def answer(self, path: Path) -> None:
-        lines = [self.server._batch_line(json.loads(line)) for line in path.read_bytes().splitlines()]
+        lines = [self.server.batch_line(json.loads(line)) for line in path.read_bytes().splitlines()]
         target = path.with_name(path.name.replace("questions", "answers"))
         target.write_bytes(b"\n".join([*filter(None, reversed(lines)), b""]))  # in another order
 
