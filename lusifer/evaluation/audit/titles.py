@@ -1,0 +1,323 @@
+"""Which movies a text names, whether the user rated them or not.
+
+Titles are compared word by word without case, accents and punctuation; numerals are one spelling. A movie that the
+user rated may go by a short form ("Terminator 2", "Return of the Jedi"); one that was not only by its whole title,
+so that the sequel somebody rated does not stand in for the film they did not. Titles of one word are words of the
+language too: those count where they are written and placed as titles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from lusifer.datasets import Dataset, Item
+from lusifer.evaluation.audit.tokens import Token, tokenize
+from lusifer.evaluation.audit.vocabulary import (
+    ARTICLES,
+    CONNECTORS,
+    FUNCTION_WORDS,
+    GENRE_NOUNS,
+    LINKS,
+    NUMBER_WORDS,
+    SERIES_NOUNS,
+)
+
+Key = tuple[str, ...]
+LONGEST = 20
+"""Words of the longest title that is looked for."""
+_QUOTED = re.compile(r'"([^"]{3,60})"|“([^”]{3,60})”|«([^»]{3,60})»')
+_DATED = re.compile(r"([A-Z0-9][^.;:(),\"“”]{1,60}?)\s\((?:18|19|20)\d{2}\)")
+_SPLIT = re.compile(r"\s*:\s+|\s+-\s+|\s+or,?\s+(?=How)|\s+or:\s+")
+
+
+@dataclass(frozen=True)
+class TitleMention:
+    """A movie (or the movies of a series) that a text names.
+
+    Attributes:
+        first, last: its tokens, the last one excluded.
+        item_ids: the movies that it can be; rated ones if any was rated.
+        rated: whether the user rated one of these.
+        series: whether it stands for all of them ("the Batman films").
+        doubtful: one word, or a part of a title: a mention only where it stands like one.
+    """
+
+    text: str
+    first: int
+    last: int
+    item_ids: tuple[int, ...]
+    rated: bool
+    series: bool = False
+    doubtful: bool = False
+
+
+@lru_cache(maxsize=100_000)
+def key_of(name: str) -> Key:
+    """A title's words as they are compared; commas are kept, since they part the names of a list."""
+    return tuple(t.key for t in tokenize(name) if t.is_word or t.text == ",")
+
+
+def _without_article(key: Key) -> Key:
+    return key[1:] if len(key) > 1 and key[0] in ARTICLES else key
+
+
+@lru_cache(maxsize=100_000)
+def full_forms(name: str) -> tuple[Key, ...]:
+    """Every whole title by which a movie is known: without what stands in brackets, and that alone."""
+    names = [name, re.sub(r"\s*\([^()]*\)", "", name)]
+    names += [n for n in re.findall(r"\(([^()]*)\)", name) if len(n) > 3 or " " in n]
+    keys = [key_of(n) for n in names]
+    keys += [_moved(k) for k in keys]
+    keys += [tuple(w for w in k if w != ",") for k in keys]
+    keys += [_without_article(k) for k in keys if len(k) > 2]
+    return tuple(dict.fromkeys(k for k in keys if any(w not in FUNCTION_WORDS and w != "," for w in k)))
+
+
+def _moved(key: Key) -> Key:
+    """``Postino, Il`` as ``Il Postino``."""
+    return (key[-1], *key[:-2]) if len(key) > 2 and key[-2] == "," and key[-1] in ARTICLES else key
+
+
+@lru_cache(maxsize=100_000)
+def short_forms(name: str) -> tuple[Key, ...]:
+    """Shorter names of a movie: what stands before or behind a colon, its first words, its last ones."""
+    forms: dict[Key, None] = {}
+    bare = re.sub(r"\s*\([^()]*\)", "", name)
+    parts = [key_of(p) for p in _SPLIT.split(bare) if p]
+    for part in parts:
+        forms |= dict.fromkeys((part, _without_article(part)))
+    words = tuple(w for w in key_of(bare) if w != ",")
+    for cut in range(1, len(words)):
+        head, tail = words[:cut], words[cut:]
+        forms |= dict.fromkeys(k for k in (head, _without_article(head)) if k[-1] not in FUNCTION_WORDS)
+        if tail[0] not in FUNCTION_WORDS:
+            forms[tail] = None
+    if "part" in words:
+        at = words.index("part")
+        forms[words[:at] + words[at + 1 :]] = None
+        forms[_without_article(words[:at] + words[at + 1 :])] = None
+    return tuple(k for k in forms if _is_distinctive(k))
+
+
+def _is_distinctive(key: Key) -> bool:
+    """Whether a part of a title says which one: a word of some length, or two words."""
+    content = [w for w in key if w not in FUNCTION_WORDS and w != "," and w not in NUMBER_WORDS and not w.isdigit()]
+    return len(content) > 1 or (len(content) == 1 and len(content[0]) >= 4)
+
+
+_of_datasets: dict[str, dict[Key, tuple[int, ...]]] = {}
+
+
+def _all_titles(dataset: Dataset) -> dict[Key, tuple[int, ...]]:
+    """Every whole title of a dataset; found once."""
+    if dataset.hash not in _of_datasets:
+        titles: dict[Key, tuple[int, ...]] = {}
+        for item in dataset.items_of(dataset.items.index.to_numpy()):
+            for key in full_forms(item.name):
+                titles[key] = (*titles.get(key, ()), item.id)
+        while len(_of_datasets) >= 4:
+            _of_datasets.pop(next(iter(_of_datasets)))
+        _of_datasets[dataset.hash] = titles
+    return _of_datasets[dataset.hash]
+
+
+class TitleIndex:
+    """The titles that the texts about one user may name.
+
+    Args:
+        dataset: whose movies are known.
+        seen: the movies that the user has rated.
+        is_other_name: whether words name something else that is known (a genre, a person).
+    """
+
+    def __init__(self, dataset: Dataset, seen: Iterable[Item], is_other_name: Callable[[str], bool]) -> None:
+        self._all = _all_titles(dataset)
+        self._years = {i.id: i.year for i in seen}
+        self._dataset = dataset
+        self._is_other_name = is_other_name
+        self._full: dict[Key, tuple[int, ...]] = {}
+        self._short: dict[Key, tuple[int, ...]] = {}
+        self._words: dict[int, Key] = {}
+        for item in seen:
+            self._words[item.id] = tuple(w for w in key_of(item.name) if w != ",")
+            for found, forms in ((self._full, full_forms(item.name)), (self._short, short_forms(item.name))):
+                for key in forms:
+                    found[key] = (*found.get(key, ()), item.id)
+
+    def mentions(self, tokens: Sequence[Token]) -> list[TitleMention]:
+        """The movies that a text names, in order, no word in two of them; the longest name wins."""
+        found: list[TitleMention] = []
+        position = 0
+        while position < len(tokens):
+            mention = self._mention_at(tokens, position)
+            if mention is None:
+                position += 1
+                continue
+            found.append(self._as_series(self._dated(mention, tokens), tokens))
+            position = found[-1].last
+        return _confirmed(found, tokens)
+
+    def _mention_at(self, tokens: Sequence[Token], first: int) -> TitleMention | None:
+        if not (tokens[first].is_word and tokens[first].is_capital):
+            return None
+        for last, key in reversed(list(_keys(tokens, first))):
+            if not _is_written_as_title(tokens[first:last]):
+                continue
+            mention = self._mention_of(key, tokens, first, last)
+            if mention is not None:
+                return mention
+        return None
+
+    def _mention_of(self, key: Key, tokens: Sequence[Token], first: int, last: int) -> TitleMention | None:
+        text = " ".join(t.text for t in tokens[first:last])
+        single = sum(w not in ARTICLES for w in key) == 1
+        if key in self._full:
+            return TitleMention(text, first, last, self._full[key], True, doubtful=single)
+        if self._is_other_name(text):
+            return None
+        in_series = last < len(tokens) and tokens[last].word in SERIES_NOUNS
+        if in_series and not (single and _begins_sentence(tokens, first) and last == first + 1):
+            series = self._series_ids(key)
+            if series:
+                return TitleMention(text, first, last, series, True)
+        if key in self._all:
+            return TitleMention(text, first, last, self._all[key], False, doubtful=single)
+        if key in self._short:
+            return TitleMention(text, first, last, self._short[key], True, doubtful=single)
+        return None
+
+    def _series_ids(self, key: Key) -> tuple[int, ...]:
+        bare = _without_article(key)
+        size = len(bare)
+        return tuple(
+            i for i, words in self._words.items() if any(words[at : at + size] == bare for at in range(len(words)))
+        )
+
+    def _as_series(self, mention: TitleMention, tokens: Sequence[Token]) -> TitleMention:
+        """``the Batman films`` are all that the user rated."""
+        if mention.last >= len(tokens) or tokens[mention.last].word not in SERIES_NOUNS:
+            return mention
+        ids = self._series_ids(tuple(t.key for t in tokens[mention.first : mention.last] if t.is_word))
+        if len(ids) > 1 or (ids and not mention.rated):
+            return replace(mention, last=mention.last + 1, item_ids=ids, rated=True, series=True, doubtful=False)
+        return mention
+
+    def _dated(self, mention: TitleMention, tokens: Sequence[Token]) -> TitleMention:
+        """A year behind a title chooses among its movies: ``Hamlet (1996)``."""
+        tail = tokens[mention.last : mention.last + 3]
+        if len(tail) < 3 or tail[0].text != "(" or tail[2].text != ")" or not re.fullmatch(r"\d{4}", tail[1].text):
+            return mention
+        year = int(tail[1].text)
+        key = tuple(t.key for t in tokens[mention.first : mention.last] if t.is_word)
+        pool = dict.fromkeys((*mention.item_ids, *self._all.get(key, ())))
+        ids = tuple(i for i in pool if abs((self._dataset.item(i).year or year) - year) <= 1)
+        rated = tuple(i for i in ids if i in self._words)
+        return replace(mention, last=mention.last + 3, item_ids=rated or ids, rated=bool(rated), doubtful=False)
+
+    def unknown_titles(self, text: str) -> list[str]:
+        """Names that a text writes as titles (in quotes, or with a year) and that no movie of the dataset has."""
+        names = []
+        for match in _QUOTED.finditer(text):
+            name = next(g for g in match.groups() if g)
+            tokens = tokenize(name)
+            if sum(t.is_word for t in tokens) > 1 and _is_written_as_title(tokens) and not self._is_known(name):
+                names.append(name)
+        for match in _DATED.finditer(text):
+            words = match[1].split()
+            if not any(self._is_known(" ".join(words[at:])) for at in range(len(words))):
+                names.append(match[1].strip())
+        return names
+
+    def _is_known(self, name: str) -> bool:
+        keys = {key_of(name), tuple(w for w in key_of(name) if w != ",")}
+        known = any(k in titles for k in keys for titles in (self._all, self._full, self._short))
+        return known or self._is_other_name(name)
+
+
+def _keys(tokens: Sequence[Token], first: int) -> Iterable[tuple[int, Key]]:
+    """Every run of words from a token on, by where it ends; a possessive ending counts as none."""
+    words: list[str] = []
+    for at in range(first, min(len(tokens), first + LONGEST)):
+        token = tokens[at]
+        if token.text in "();\"“”" or (token.text == "." and at + 1 < len(tokens) and tokens[at + 1].text in "\"”"):
+            return
+        if token.is_word or token.text == ",":
+            words.append(token.key)
+        if token.is_word:
+            yield at + 1, tuple(words)
+            if token.word.endswith("'s"):
+                yield at + 1, (*words[:-1], token.word[:-2])
+
+
+def _is_written_as_title(tokens: Sequence[Token]) -> bool:
+    """Whether the first and every longer word has a capital, as titles in running text do."""
+    long = [t for t in tokens if t.is_word and t.word not in FUNCTION_WORDS and len(t.word) > 3]
+    return tokens[0].is_capital and all(t.is_capital for t in long)
+
+
+def _begins_sentence(tokens: Sequence[Token], at: int) -> bool:
+    return at == 0 or tokens[at - 1].text in {".", ":", ";", "!", "?", "—", "–", '"', "“", "("}
+
+
+def _confirmed(found: list[TitleMention], tokens: Sequence[Token]) -> list[TitleMention]:
+    """Without doubtful mentions that do not stand where titles stand."""
+    sure = [m for m in found if not m.doubtful]
+    while True:
+        starts, ends = {m.first for m in sure}, {m.last for m in sure}
+        more = [m for m in found if m.doubtful and m not in sure and _stands_as_title(m, tokens, starts, ends)]
+        if not more:
+            return sorted(sure, key=lambda m: m.first)
+        sure += more
+
+
+def _stands_as_title(m: TitleMention, tokens: Sequence[Token], starts: set[int], ends: set[int]) -> bool:
+    before = tokens[m.first - 1] if m.first else None
+    after = tokens[m.last] if m.last < len(tokens) else None
+    if after is not None and after.is_capital and after.is_word and not after.number and m.last not in starts:
+        return False
+    if before is not None and _is_name_before(before, tokens, m.first - 1, ends):
+        return False
+    if _is_listed(m, tokens, starts, ends) or _has_rating_behind(tokens, m.last):
+        return True
+    if _begins_sentence(tokens, m.first):
+        return False
+    cued = before is not None and (
+        before.word in GENRE_NOUNS
+        or (before.word in {"like", "for", "to", "as", "in"} and m.rated)
+        or (before.word in {"as", "like"})
+        or (before.word == "in" and m.first > 1 and tokens[m.first - 2].word == "as")
+    )
+    return cued or m.rated
+
+
+def _is_name_before(before: Token, tokens: Sequence[Token], at: int, ends: set[int]) -> bool:
+    """Whether the word before makes it part of a name (``Michael Douglas``), as a possessive does not."""
+    if at + 1 in ends or not before.is_word or not before.text[0].isupper() or before.word.endswith(("'s", "s'")):
+        return False
+    return not (_begins_sentence(tokens, at) or before.word in FUNCTION_WORDS)
+
+
+def _is_listed(m: TitleMention, tokens: Sequence[Token], starts: set[int], ends: set[int]) -> bool:
+    """Whether it stands in a list with another title."""
+    at = m.last
+    while at < len(tokens) and tokens[at].word in CONNECTORS | {"the"}:
+        at += 1
+    if at > m.last and at in starts:
+        return True
+    at = m.first
+    while at > 0 and tokens[at - 1].word in CONNECTORS | {"the"}:
+        at -= 1
+    return at < m.first and at in ends
+
+
+def _has_rating_behind(tokens: Sequence[Token], at: int) -> bool:
+    """Whether nothing but words that lead to a rating stands between it and a number."""
+    for token in tokens[at : at + 6]:
+        if token.number is not None and (token.number.digits or token.number.plural):
+            return True
+        if token.word not in LINKS:
+            return False
+    return False
