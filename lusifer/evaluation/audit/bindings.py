@@ -94,7 +94,9 @@ class _Binder:
                 self.pending = [*self.pending, mention] if not after_rating else [mention]
             return
         self.forward = None
-        self.pending = [*self.pending, mention] if self.pending and _is_list_gap(gap) and not after_rating else [mention]
+        self.pending = (
+            [*self.pending, mention] if self.pending and _is_list_gap(gap) and not after_rating else [mention]
+        )
         self.unbound.append(mention)
 
     def _take_rating(self, at: int, rating: Quantity, gap: list[str], previous: _Element | None) -> None:

@@ -45,7 +45,8 @@ def _findings(change: Change, profile: Profile, reading: Reading) -> Iterator[Fi
         return
     bullet, section = similar_bullet(change.aspect, profile)
     about_habit = speaks_of_habits(change.aspect) or (section == "rating_habits" and not side_of(change.aspect))
-    habit = check_habit(change.aspect, context) if about_habit and not change.polarity else None
+    about_habit = about_habit and not (change.polarity or reading.aspects or reading.mentions)
+    habit = check_habit(change.aspect, context) if about_habit else None
     if habit is not None:
         yield Finding(habit.holds == more, habit.why, context.cite(change.item_ids))
         return
@@ -89,15 +90,15 @@ def _has(rated: Rated, aspect: str) -> bool:
 
 
 def _side(text: str, bullet: str, section: Section | None) -> int:
-    """The side that a change takes: by its words, else by the section of the bullet that it is about."""
-    side = side_of(text)
+    """The side that a change takes: by its first words, else by the bullet that it is about, else by all its words."""
+    side = side_of(" ".join(text.split()[:3]))
     if side:
         return side
     if section in {"likes", "dislikes"}:
         return 1 if section == "likes" else -1
     if section in {"people_and_themes", "mood"}:
-        return side_of(bullet) or 1
-    return 0
+        return side_of(" ".join(bullet.split()[:4])) or 1
+    return side_of(text)
 
 
 def similar_bullet(text: str, profile: Profile) -> tuple[str, Section | None]:

@@ -152,7 +152,7 @@ class StepContext:
     def usual(self) -> float:
         """The mean of all users' ratings."""
         stats = self.dataset.item_stats
-        return float((stats["mean"] * stats["count"]).sum() / stats["count"].sum())
+        return float((stats["mean"] * stats["ratings"]).sum() / stats["ratings"].sum())
 
     def distance(self, ratings: Iterable[float]) -> float:
         """How far the mean of some ratings lies above the user's own, in stars of five."""

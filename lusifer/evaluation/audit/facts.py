@@ -56,8 +56,11 @@ def _wrong_rating(reading: Reading, binding: Binding, given: Sequence[float]) ->
 
 
 def _only(reading: Reading, binding: Binding) -> Finding:
-    """``his only 5``: in the history, or in this batch."""
-    fewest = min(_count(scope, binding.rating.values) for scope in _own_scopes(reading))
+    """``his only 5``: in the history, or, of a movie of this batch, in the batch."""
+    scopes = (
+        _own_scopes(reading) if set(binding.mention.item_ids) & set(reading.context.batch) else _own_scopes(reading)[:1]
+    )
+    fewest = min(_count(scope, binding.rating.values) for scope in scopes)
     value = reading.context.scale.text(min(binding.rating.values))
     cited = reading.cite(binding.mention, sorted(binding.rating.values))
     return Finding(fewest <= 1, f"The history has {fewest} ratings of {value}.", cited)
@@ -154,7 +157,9 @@ def _extreme(reading: Reading, mention: TitleMention) -> int:
     for at, word in enumerate(words):
         if word in ENDS | {","} or mention.last + at in {m.first for m in reading.mentions}:
             return 0
-        owned = at > 0 and words[at - 1] in {"his", "her", "their", "the"} and words[0] in {"is", "was", "remains", "stays"}
+        owned = (
+            at > 0 and words[at - 1] in {"his", "her", "their", "the"} and words[0] in {"is", "was", "remains", "stays"}
+        )
         if owned and word in LOWEST_WORDS | HIGHEST_WORDS:
             follows = words[at + 1] if at + 1 < len(words) else ""
             plain = follows in RATING_NOUNS | ENDS | {"", ",", "rated", "so", "of", "at", "film", "movie", "-", "with"}

@@ -12,11 +12,14 @@ from lusifer.evaluation.audit.tokens import tokenize
 from lusifer.evaluation.audit.vocabulary import (
     BELITTLING,
     DETERMINERS,
+    DOWN_PHRASES,
     DOWN_STEMS,
     DOWN_WORDS,
+    LOVE_NOUNS,
     MOOD_WORDS,
     NEGATIONS,
     NOT_DOWN,
+    NOT_UP,
     OVER,
     PREFER,
     UP_STEMS,
@@ -33,19 +36,22 @@ def side_of(text: str) -> int:
 
     The first word that tells decides, turned round by a negation before it ("not swayed", "never bored").
     """
-    words = [t.word for t in tokenize(text)]
+    words = [t.word for t in tokenize(text) if t.is_word]
     for at, word in enumerate(words):
-        side = _word_side(word)
-        if not side:
-            continue
-        before = words[max(0, at - 3) : at]
-        return -side if set(before) & NEGATIONS else side
+        following = words[at + 1] if at + 1 < len(words) else ""
+        side = -1 if f"{word}-{following}" in DOWN_PHRASES else _word_side(word, following)
+        if word == "like" and (at < 2 or words[at - 1] in NEGATIONS | {"to"}):
+            side = 1
+        if side:
+            return -side if set(words[max(0, at - 3) : at]) & NEGATIONS else side
     return -1 if set(words[:3]) & NEGATIONS else 0
 
 
-def _word_side(word: str) -> int:
+def _word_side(word: str, following: str) -> int:
     if word in DOWN_WORDS or (word.startswith(DOWN_STEMS) and word not in NOT_DOWN):
         return -1
+    if word in NOT_UP or (word == "love" and following in LOVE_NOUNS):
+        return 0
     return 1 if word in UP_WORDS or word.startswith(UP_STEMS) else 0
 
 
@@ -175,4 +181,6 @@ def check_moods(reading: Reading, side: int) -> Iterator[Finding]:
     if found and reading.context.distance(found.values()) * side > 0:
         difference = sum(found.values()) / len(found) - reading.context.mean
         count = reading.context.with_item_noun(f"{len(found)} movies")
-        yield Finding(True, f"{count} of such genres: {difference:+.1f} vs. the user's mean.", reading.context.cite(found))
+        yield Finding(
+            True, f"{count} of such genres: {difference:+.1f} vs. the user's mean.", reading.context.cite(found)
+        )

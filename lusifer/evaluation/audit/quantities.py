@@ -138,7 +138,13 @@ class _Reader:
         number = self.number(at)
         if number is not None and self.word(at + 1) in {"%", "percent"}:
             return Quantity("share", at, at + 2, number=number.value / 100, tolerance=0.05)
-        if self.word(at) in {"half", "most", "majority"} and self.word(at + 1) in {"of", "the", "his", "her", "ratings"}:
+        if self.word(at) in {"half", "most", "majority"} and self.word(at + 1) in {
+            "of",
+            "the",
+            "his",
+            "her",
+            "ratings",
+        }:
             low, high = (0.4, 0.6) if self.word(at) == "half" else (0.4, 1.0)
             return Quantity("share", at, at + 1, number=(low + high) / 2, tolerance=(high - low) / 2)
         few = self.word(at) in {"rarely", "seldom", "few", "hardly", "sparing", "occasional"}
@@ -205,7 +211,7 @@ class _Reader:
         if stars:
             return self._rating_of(at, at + 1 + stars, number)
         follows = self.number(at + 1)
-        if follows and (follows.plural or number.value == 1 and not number.digits):
+        if follows and (follows.plural or (number.value == 1 and not number.digits)):
             return None
         if self.word(at + 1) in COUNT_NOUNS or (not number.plural and self._names_things(at)):
             return None

@@ -73,9 +73,7 @@ class Reading:
         start, end = self.span(mention)
         ids = [i for i in mention.item_ids if i in self.context.rated] or list(mention.item_ids[:1])
         rated = self.context.rated
-        return tuple(
-            Evidence(i, rated[i].rating if i in rated else None, tuple(stated), start, end) for i in ids
-        )
+        return tuple(Evidence(i, rated[i].rating if i in rated else None, tuple(stated), start, end) for i in ids)
 
     def ratings(self, mention: TitleMention) -> list[float]:
         """What the user gave to what a mention names."""

@@ -242,7 +242,7 @@ def _keys(tokens: Sequence[Token], first: int) -> Iterable[tuple[int, Key]]:
     words: list[str] = []
     for at in range(first, min(len(tokens), first + LONGEST)):
         token = tokens[at]
-        if token.text in "();\"“”" or (token.text == "." and at + 1 < len(tokens) and tokens[at + 1].text in "\"”"):
+        if token.text in '();"“”' or (token.text == "." and at + 1 < len(tokens) and tokens[at + 1].text in '"”'):
             return
         if token.is_word or token.text == ",":
             words.append(token.key)
@@ -284,6 +284,8 @@ def _stands_as_title(m: TitleMention, tokens: Sequence[Token], starts: set[int],
         return True
     if _begins_sentence(tokens, m.first):
         return False
+    if tokens[m.first].word in ARTICLES and m.last - m.first > 1:  # "apart from The Rock"
+        return True
     cued = before is not None and (
         before.word in GENRE_NOUNS
         or (before.word in {"like", "for", "to", "as", "in"} and m.rated)

@@ -34,8 +34,8 @@ COUNT_NOUNS = ITEM_NOUNS | RATING_NOUNS | _words("others times items albums book
 # What may stand between a title and its rating: "Heat is his only 5", "Heat, rated 4", "Heat fell to a mere 2".
 LINKS = _words(
     ", ( [ - – — = : at got get gets getting is are was were be being has had have a an the only just his her their "
-    "its merely mere rated rates rating ratings scored scores score scoring earned earns earn earning received receives "
-    "receive receiving took takes take given giving gave gives give with to of as also even still again both all each "
+    "its merely mere rated rates rating ratings scored scores score scoring earned earns earn earning received "
+    "receives receive receiving took takes take given giving gave gives give with to of as also even still again both all each "
     "alike fell falls fall stayed stays stay sits sit sat stands stand stood came comes come lands landed drew draws "
     "draw won wins win managed manages reached reaches reach dropped drops held holds hold remains remained marked "
     "mark marks graded grade lone sole single lowest highest top bottom first another too rightly about around "
@@ -75,84 +75,35 @@ NEGATIONS = _words("no never without nothing not none isn't wasn't didn't doesn'
 EXCEPTIONS = _words("except excepting excluding despite unlike besides aside apart save")
 
 # Where a statement stands: liked (up) or not (down). Stems: a word counts that begins with one.
-UP_STEMS = (
-    "lik",
-    "lov",
-    "enjoy",
-    "fond",
-    "favour",
-    "favor",
-    "apprecia",
-    "prefer",
-    "interest",
-    "pleas",
-    "admir",
-    "ador",
-    "delight",
-    "warm",
-    "taste",
-    "drawn",
-    "respond",
-    "embrac",
-    "thrill",
-    "room",
-    "unafraid",
-    "impress",
-    "welcom",
-    "prais",
-    "passion",
-    "affection",
-    "open",
-    "fan",
-    "keen",
-    "devot",
-    "reward",
-    "succeed",
-    "treasur",
-    "cherish",
+UP_STEMS = tuple(
+    (
+        "liked likes liking lov enjoy fond favour favor apprecia prefer interest pleas admir ador delight warm tastes "
+        "drawn respond embrac unafraid impress welcom prais passion affection keen devot reward succe treasur cherish "
+        "relish charmed moved"
+    ).split()
 )
-UP_WORDS = _words("wins won win works work above soft weakness enthusiasm appetite strong high higher well best grips")
-DOWN_STEMS = (
-    "dislik",
-    "avers",
-    "hat",
-    "disappoint",
-    "avoid",
-    "bor",
-    "reject",
-    "unmoved",
-    "unimpress",
-    "indiffer",
-    "lukewarm",
-    "cool",
-    "weak",
-    "tepid",
-    "uninterest",
-    "disinterest",
-    "detest",
-    "loath",
-    "dismiss",
-    "repel",
-    "distaste",
-    "impatien",
-    "sceptic",
-    "skeptic",
-    "wary",
-    "resist",
-    "fail",
-    "underwhelm",
-    "ordinary",
-    "mediocr",
-    "middling",
-    "reservation",
-    "fatigue",
-    "tire",
-    "dull",
-    "flat",
+UP_WORDS = _words("fan fans open room taste wins won win works work above soft weakness enthusiasm appetite well best")
+NOT_UP = _words("lover lovers lovely loveless favourably interested-in pleasure pleasant warmth")
+DOWN_STEMS = tuple(
+    (
+        "dislik avers disappoint avoid reject unmoved unimpress indiffer lukewarm cool weak tepid uninterest disinterest "
+        "detest loath dismiss repel distaste impatien sceptic skeptic wary resist fail underwhelm ordinar mediocr "
+        "middling reservation fatigue unsettl unconvinc disdain irritat annoy"
+    ).split()
 )
 DOWN_WORDS = _words(
-    "cold below rarely seldom hardly little less low lower unsettled drags drag against critical harsh poor poorly "
-    "worse worst short limits limit doubt doubts mixed let down off"
+    "below rarely seldom hardly lower worse worst poor poorly doubtful bored bores boring boredom hate hates hated "
+    "hating hatred tires tired dull"
+)
+NOT_DOWN = _words("weakness weaknesses coolest failure failures warehouse weakling poorhouse")
+LOVE_NOUNS = _words("story stories triangle triangles affair affairs song songs letter letters match matches")
+# Words that say so only beside others, or where nothing else tells.
+DOWN_PHRASES = _words(
+    "let-down lets-down put-off puts-off falls-short fell-short fall-short leaves-cold left-cold leave-cold holds-back "
+    "marks-down little-time little-patience little-interest little-use little-in short-patience limited-patience "
+    "turned-off turns-off less-interested less-taken less-keen low-marks low-ratings low-on hard-on harsh-on "
+    "harsh-with strict-with critical-of down-on against-the cold-on leaves-him leaves-her leave-him leave-her "
+    "leaves-them leave-them not-for do-without falls-flat fall-flat fell-flat mixed-feelings"
 )
 NOT_DOWN = _words("warm hate-free hatred-free hats hat hatch border borders born both borrowed failure-proof height")
 # Rated low for what it is: "only a 3".
@@ -169,7 +120,10 @@ MOOD_WORDS = {
     word: genres
     for words, genres in (
         ("light lighter lightness frothy fluff fluffy breezy charm charming playful sparkle escapist cheerful", _LIGHT),
-        ("funny fun wit witty humour humor laughs silly silliness goofy comic quirky jokes slapstick whimsical", _FUNNY),
+        (
+            "funny fun wit witty humour humor laughs silly silliness goofy comic quirky jokes slapstick whimsical",
+            _FUNNY,
+        ),
         ("dark darker tense tension suspense suspenseful bleak gritty menace sinister macabre chilling", _DARK),
         ("scares scary fear frights gore gory horror", frozenset({"Horror"})),
         ("serious weighty earnest grave sober heavy heavier sad sadness gloom gloomy solemn emotional sorrow", _GRAVE),
@@ -184,7 +138,9 @@ OVER = _words("to over than above before")
 PREFER = _words("prefers prefer preferred preference preferring favours favors rather more better likes")
 
 # How somebody uses the scale.
-GENEROUS = _words("generous generously high kind kinder lenient upward upwards positive warm soft easy forgiving liberal")
+GENEROUS = _words(
+    "generous generously high kind kinder lenient upward upwards positive warm soft easy forgiving liberal"
+)
 STRICT = _words(
     "strict stricter strictly harsh harshly low down downward downwards severe critical negative tough stingy "
     "demanding sparing below exacting hard"
