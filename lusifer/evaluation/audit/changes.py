@@ -98,7 +98,7 @@ def _side(text: str, bullet: str, section: Section | None) -> int:
         return 1 if section == "likes" else -1
     if section in {"people_and_themes", "mood"}:
         return side_of(" ".join(bullet.split()[:4])) or 1
-    return side_of(text)
+    return side_of(text) or (1 if _OVER.search(text) else 0)
 
 
 def similar_bullet(text: str, profile: Profile) -> tuple[str, Section | None]:

@@ -21,7 +21,7 @@ def check_facts(reading: Reading) -> list[Finding]:
 
 def _titles(reading: Reading) -> Iterator[Finding]:
     """Movies that do not exist, or that the user did not rate so far."""
-    for name in reading.context.titles.unknown_titles(reading.text):
+    for name in reading.context.titles.unknown_titles(reading.text, [reading.span(m) for m in reading.mentions]):
         yield Finding(False, reading.context.with_item_noun("There is no movie called ") + f"{name}.")
     for mention in reading.mentions:
         if not mention.rated:

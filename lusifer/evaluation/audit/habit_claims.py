@@ -10,7 +10,7 @@ from lusifer.evaluation.audit.claims import Finding, StepContext
 from lusifer.evaluation.audit.tokens import tokenize
 from lusifer.evaluation.audit.vocabulary import DRIFT, GENEROUS, MIDDLE, NARROW, SLIGHTLY, STRICT, WIDE
 
-_ABOVE, _BELOW = {"above", "over", "higher"}, {"below", "under", "lower"}
+_ABOVE, _BELOW = {"above", "higher"}, {"below", "lower"}
 _NEAR = 0.3
 """Stars from the mean of all users within which somebody is as generous as they are."""
 

@@ -132,7 +132,7 @@ def check_kinds(reading: Reading, side: int, own_aspect: str = "") -> Iterator[F
     cited = context.cite(r.item.id for r in rated)
     if difference * side > 0:
         yield Finding(True, why, cited)
-    elif own_aspect or (difference * side < -LEAST_LEANING * context.star and len(rated) > 1):
+    elif own_aspect or (difference * side < -(LEAST_LEANING if len(rated) > 1 else 1) * context.star):
         yield Finding(False, why, cited)
 
 

@@ -295,14 +295,19 @@ def _with_counted(found: list[Quantity], tokens: Sequence[Token], taken: frozens
     """Counts and shares with the ratings that they count, which stand behind them: ``six of ten at 4 or 5``."""
     result = list(found)
     for at, quantity in enumerate(found):
-        if quantity.kind not in {"count", "share"} or at + 1 >= len(found):
+        if quantity.kind not in {"count", "share"}:
             continue
-        follows = found[at + 1]
+        follows = found[at + 1] if at + 1 < len(found) else quantity
         between = range(quantity.last, follows.first)
         broken = any(k in taken or tokens[k].word in ENDS | {",", ":"} for k in between)
         if follows.kind == "rating" and not broken and len(between) <= 8:
             result[at] = replace(quantity, values=follows.values)
             result[at + 1] = replace(follows, counted=True)
+        elif quantity.kind == "count" and at and found[at - 1].kind == "rating" and not found[at - 1].counted:
+            gap = [tokens[k].word for k in range(found[at - 1].last, quantity.first)]
+            if gap in (["in"], ["to"], ["for"], ["on"]) and not result[at - 1].counted:  # "4 or more in 11 of 20"
+                result[at] = replace(quantity, values=found[at - 1].values)
+                result[at - 1] = replace(result[at - 1], counted=True)
         total = found[at + 2] if at + 2 < len(found) else None
         if total is not None and total.kind == "count" and tokens[total.first - 1].word in {"in", "of", "among"}:
             result[at] = replace(result[at], total=int(total.number))

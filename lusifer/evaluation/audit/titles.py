@@ -26,6 +26,7 @@ from lusifer.evaluation.audit.vocabulary import (
 )
 
 Key = tuple[str, ...]
+_OPENING, _CLOSING = frozenset("\"“«*_'‘"), frozenset("\"”»*_'’")
 LONGEST = 20
 """Words of the longest title that is looked for."""
 _QUOTED = re.compile(r'"([^"]{3,60})"|“([^”]{3,60})”|«([^»]{3,60})»')
@@ -72,7 +73,8 @@ def full_forms(name: str) -> tuple[Key, ...]:
     keys = [key_of(n) for n in names]
     keys += [_moved(k) for k in keys]
     keys += [tuple(w for w in k if w != ",") for k in keys]
-    keys += [_without_article(k) for k in keys if len(k) > 2]
+    keys += [(*k[1:], ",", k[0]) for k in keys if len(k) > 1 and k[0] in ARTICLES]
+    keys += [_without_article(k) for k in keys]
     return tuple(dict.fromkeys(k for k in keys if any(w not in FUNCTION_WORDS and w != "," for w in k)))
 
 
@@ -163,13 +165,15 @@ class TitleIndex:
     def _mention_at(self, tokens: Sequence[Token], first: int) -> TitleMention | None:
         if not (tokens[first].is_word and tokens[first].is_capital):
             return None
+        longest: TitleMention | None = None
         for last, key in reversed(list(_keys(tokens, first))):
-            if not _is_written_as_title(tokens[first:last]):
-                continue
-            mention = self._mention_of(key, tokens, first, last)
-            if mention is not None:
-                return mention
-        return None
+            if _is_written_as_title(tokens[first:last]) and (longest := self._mention_of(key, tokens, first, last)):
+                break
+        if tokens[first].word in ARTICLES and first + 1 < len(tokens):  # "the Terminator 2" is not "The Terminator"
+            inner = self._mention_at(tokens, first + 1)
+            if inner is not None and (longest is None or inner.last > longest.last):
+                return None
+        return longest
 
     def _mention_of(self, key: Key, tokens: Sequence[Token], first: int, last: int) -> TitleMention | None:
         text = " ".join(t.text for t in tokens[first:last])
@@ -217,8 +221,11 @@ class TitleIndex:
         rated = tuple(i for i in ids if i in self._words)
         return replace(mention, last=mention.last + 3, item_ids=rated or ids, rated=bool(rated), doubtful=False)
 
-    def unknown_titles(self, text: str) -> list[str]:
-        """Names that a text writes as titles (in quotes, or with a year) and that no movie of the dataset has."""
+    def unknown_titles(self, text: str, known: Sequence[tuple[int, int]] = ()) -> list[str]:
+        """Names that a text writes as titles (in quotes, or with a year) and that no movie of the dataset has.
+
+        ``known``: where it names movies that there are, as offsets.
+        """
         names = []
         for match in _QUOTED.finditer(text):
             name = next(g for g in match.groups() if g)
@@ -227,6 +234,8 @@ class TitleIndex:
                 names.append(name)
         for match in _DATED.finditer(text):
             words = match[1].split()
+            if any(start < match.end() and match.start() < end for start, end in known):
+                continue
             if not any(self._is_known(" ".join(words[at:])) for at in range(len(words))):
                 names.append(match[1].strip())
         return names
@@ -264,18 +273,15 @@ def _begins_sentence(tokens: Sequence[Token], at: int) -> bool:
 
 def _confirmed(found: list[TitleMention], tokens: Sequence[Token]) -> list[TitleMention]:
     """Without doubtful mentions that do not stand where titles stand."""
-    sure = [m for m in found if not m.doubtful]
-    while True:
-        starts, ends = {m.first for m in sure}, {m.last for m in sure}
-        more = [m for m in found if m.doubtful and m not in sure and _stands_as_title(m, tokens, starts, ends)]
-        if not more:
-            return sorted(sure, key=lambda m: m.first)
-        sure += more
+    starts, ends = {m.first for m in found}, {m.last for m in found}
+    return [m for m in found if not m.doubtful or _stands_as_title(m, tokens, starts, ends)]
 
 
 def _stands_as_title(m: TitleMention, tokens: Sequence[Token], starts: set[int], ends: set[int]) -> bool:
     before = tokens[m.first - 1] if m.first else None
     after = tokens[m.last] if m.last < len(tokens) else None
+    if before is not None and after is not None and before.text in _OPENING and after.text in _CLOSING:
+        return True
     if after is not None and after.is_capital and after.is_word and not after.number and m.last not in starts:
         return False
     if before is not None and _is_name_before(before, tokens, m.first - 1, ends):

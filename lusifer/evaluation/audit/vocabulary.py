@@ -100,7 +100,7 @@ LOVE_NOUNS = _words("story stories triangle triangles affair affairs song songs 
 # Words that say so only beside others, or where nothing else tells.
 DOWN_PHRASES = _words(
     "let-down lets-down put-off puts-off falls-short fell-short fall-short leaves-cold left-cold leave-cold holds-back "
-    "marks-down little-time little-patience little-interest little-use little-in short-patience limited-patience "
+    "marks-down little-time little-patience little-interest little-use little-in little-of short-patience limited-patience "
     "turned-off turns-off less-interested less-taken less-keen low-marks low-ratings low-on hard-on harsh-on "
     "harsh-with strict-with critical-of down-on against-the cold-on leaves-him leaves-her leave-him leave-her "
     "leaves-them leave-them not-for do-without falls-flat fall-flat fell-flat mixed-feelings"
