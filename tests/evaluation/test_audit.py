@@ -164,7 +164,8 @@ def test_explanations(ml100k, steps) -> None:
     assert verdict(f"A {6 - best.rating or 1:g} for {best.item.name} did it.").verdict == (
         "unsupported" if best.rating != 3 else "supported"
     )
-    assert verdict(f"{old.item.name} did it.").verdict in {"unsupported", "uncheckable"}
+    assert verdict(f"{old.item.name} did it.").verdict == "supported"  # earlier movies may be named
+    assert verdict("The Shawshank Redemption did it.").verdict == "unsupported"
     assert verdict("It just felt right.").verdict == "uncheckable"
 
 

@@ -41,7 +41,9 @@ BATCH = {
 
 def history(ml100k, ratings, factor=1.0):
     ids = {ml100k.item(int(i)).name: int(i) for i in ml100k.items.index}
-    return [Rated(ml100k.item(ids[name]), rating * factor, 10**9 + at) for at, (name, rating) in enumerate(ratings.items())]
+    return [
+        Rated(ml100k.item(ids[name]), rating * factor, 10**9 + at) for at, (name, rating) in enumerate(ratings.items())
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ class _Binder:
         previous: _Element | None = None
         for at, element in enumerate(self.elements):
             gap = self.words(previous.last if previous else 0, element.first)
-            if set(gap) & ENDS:
+            if set(gap) & CLAUSE_ENDS:
                 self._forget()
             if element.mention is not None:
                 self._take_title(element.mention, gap, previous)
@@ -106,9 +106,8 @@ class _Binder:
         linked = _is_link(gap) or bool(grouped and _is_link(gap[grouped[-1] :]))
         if after_title and linked and not (leads_on and not heading and not _has_verb(gap)):
             group = [_GROUPS[gap[i]] for i in grouped]
-            targets = (self.unbound or self.pending)[-max(group) :] if group else self.pending
-            targets = targets if len(targets) >= len(self.pending) else self.pending
-            self._bind(targets or self.pending, rating)
+            reach = max(group) if group and len(self.pending) < 2 else 0  # "gentle in Heat, harsh in Seven, both at 4"
+            self._bind(self.unbound[-reach:] if reach else self.pending, rating)
             self.forward = None
             return
         self.pending = []

@@ -17,7 +17,7 @@ from lusifer.simulator.types import Change, Profile, Rated, Section
 MARGIN_UP, MARGIN_DOWN = 0.5, 0.25
 """Stars on the wrong side of the user's mean from which cited ratings speak against a change: for one that says more
 of something, and for one that says less (which a model says seldom, and should be able to show)."""
-_OVER = re.compile(r"\b(?:over|than|rather|above|instead)\b|\bprefer\w*\b.*\bto\b")
+_OVER = re.compile(r"(?<!won )(?<!win )(?<!wins )\b(?:over|than|rather|above|instead)\b|\bprefer\w*\b.*\bto\b")
 
 
 def check_change(change: Change, profile: Profile, context: StepContext) -> Claim:
@@ -38,32 +38,47 @@ def _findings(change: Change, profile: Profile, reading: Reading) -> Iterator[Fi
         return
     more = change.direction in {"gained", "strengthened"}
     facts = check_facts(reading)
-    if facts:
+    if facts and change.direction != "weakened":  # what has weakened may still be so
         holds = all(f.holds for f in facts)
         decisive = next((f for f in facts if not f.holds), facts[0])
         yield Finding(holds == more, decisive.why, decisive.evidence or context.cite(change.item_ids))
         return
     bullet, section = similar_bullet(change.aspect, profile)
     about_habit = speaks_of_habits(change.aspect) or (section == "rating_habits" and not side_of(change.aspect))
-    about_habit = about_habit and not (change.polarity or reading.aspects or reading.mentions)
-    habit = check_habit(change.aspect, context) if about_habit else None
-    if habit is not None:
-        yield Finding(habit.holds == more, habit.why, context.cite(change.item_ids))
+    if about_habit and not (change.polarity or reading.aspects or reading.mentions):
+        habit = check_habit(change.aspect, context)
+        if habit is not None and (habit.holds or change.direction != "weakened"):
+            holds = habit.holds == more or change.direction == "weakened"
+            yield Finding(holds, habit.why, context.cite(change.item_ids))
         return
     side = change.polarity or _side(change.aspect, bullet, section)
-    if side:
+    if not change.polarity and _OVER.search(change.aspect):
+        yield from _preferred(change, context)
+    elif side:
         yield _shown(change, side if more else -side, more, context)
         yield from _fitting(change, reading)
+
+
+def _preferred(change: Change, context: StepContext) -> Iterator[Finding]:
+    """A preference of one thing to another: shown by high ratings of the one or low ones of the other.
+
+    Which movies are cited as which is not said. So what grows is shown by either, and what is gone is not by both at
+    once; whether it has weakened can't be told.
+    """
+    ratings = [context.batch[i].rating for i in change.item_ids]
+    if change.direction == "weakened":
+        return
+    both = min(ratings) < context.mean < max(ratings)
+    against = change.direction == "dropped" and (both or context.distance(ratings) > MARGIN_DOWN)
+    why = context.with_item_noun("The cited movies") + f" got {min(ratings):g} to {max(ratings):g}."
+    yield Finding(not against, why, context.cite(change.item_ids))
 
 
 def _shown(change: Change, side: int, more: bool, context: StepContext) -> Finding:
     """Whether the cited ratings lie on the side of the user's mean that the change says."""
     ratings = [context.batch[i].rating for i in change.item_ids]
     shown = context.mean + context.distance(ratings) * context.star
-    both = min(ratings) < context.mean < max(ratings)
-    if both and _OVER.search(change.aspect):  # a preference is shown by what is rated high and by what is rated low
-        against = not more
-    elif change.polarity:
+    if change.polarity:
         against = (shown - context.mean) * side <= 0
     else:
         against = context.is_clearly_against(ratings, side, MARGIN_UP if more else MARGIN_DOWN)

@@ -42,8 +42,7 @@ def _ratings(reading: Reading) -> Iterator[Finding]:
             yield Finding(True, "The ratings that it states were given.", cited)
         else:
             yield _wrong_rating(reading, binding, given)
-        if holds and binding.rating.unique:
-            yield _only(reading, binding)
+    yield from _only(reading)
 
 
 def _wrong_rating(reading: Reading, binding: Binding, given: Sequence[float]) -> Finding:
@@ -55,15 +54,20 @@ def _wrong_rating(reading: Reading, binding: Binding, given: Sequence[float]) ->
     return Finding(False, why, reading.cite(binding.mention, () if binding.rating.negated else values))
 
 
-def _only(reading: Reading, binding: Binding) -> Finding:
-    """``his only 5``: in the history, or, of a movie of this batch, in the batch."""
-    scopes = (
-        _own_scopes(reading) if set(binding.mention.item_ids) & set(reading.context.batch) else _own_scopes(reading)[:1]
-    )
-    fewest = min(_count(scope, binding.rating.values) for scope in scopes)
-    value = reading.context.scale.text(min(binding.rating.values))
-    cited = reading.cite(binding.mention, sorted(binding.rating.values))
-    return Finding(fewest <= 1, f"The history has {fewest} ratings of {value}.", cited)
+def _only(reading: Reading) -> Iterator[Finding]:
+    """``his only 5``, ``the only 3s``: nothing else in the history, or, of movies of this batch, in the batch, has it."""
+    together: dict[int, list[Binding]] = {}
+    for binding in reading.bindings:
+        if binding.rating.unique:
+            together.setdefault(binding.rating.first, []).append(binding)
+    for bindings in together.values():
+        ids = {i for b in bindings for i in b.mention.item_ids}
+        scopes = _own_scopes(reading) if ids & set(reading.context.batch) else _own_scopes(reading)[:1]
+        values = bindings[0].rating.values
+        fewest = min(_count(scope, values) for scope in scopes)
+        value = reading.context.scale.text(min(values))
+        cited = tuple(e for b in bindings for e in reading.cite(b.mention, sorted(values)))
+        yield Finding(fewest <= len(bindings), f"The history has {fewest} ratings of {value}.", cited)
 
 
 def _own_scopes(reading: Reading) -> list[list[float]]:

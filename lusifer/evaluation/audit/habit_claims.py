@@ -8,7 +8,7 @@ import numpy as np
 
 from lusifer.evaluation.audit.claims import Finding, StepContext
 from lusifer.evaluation.audit.tokens import tokenize
-from lusifer.evaluation.audit.vocabulary import DRIFT, GENEROUS, MIDDLE, NARROW, SLIGHTLY, STRICT, WIDE
+from lusifer.evaluation.audit.vocabulary import DRIFT, ENDS_OF_SCALE, GENEROUS, MIDDLE, NARROW, SLIGHTLY, STRICT, WIDE
 
 _ABOVE, _BELOW = {"above", "higher"}, {"below", "lower"}
 _NEAR = 0.3
@@ -37,6 +37,11 @@ def check_habit(text: str, context: StepContext) -> Finding | None:
         if side:
             why = f"This batch averages {new:.1f}, earlier ratings {old:.1f}."
             return Finding((new > old) == (side > 0), why, cited)
+    end = next((e for phrases, e in ENDS_OF_SCALE for p in phrases if p in lead.lower()), 0)
+    if end and scale.highest > scale.lowest:
+        bound = scale.highest if end > 0 else scale.lowest
+        used = int((np.abs(ratings - bound) <= scale.step / 2).sum())
+        return Finding(used > 0, f"{used} of {len(ratings)} ratings are {scale.text(bound)}.", cited)
     if any(w in lead.lower() for w in WIDE):
         reach = scale.step / 2 + 0.05 * width
         both = ratings.max() >= scale.highest - reach and ratings.min() <= scale.lowest + reach

@@ -11,6 +11,10 @@ from lusifer.evaluation.audit.titles import TitleMention
 from lusifer.evaluation.audit.tokens import tokenize
 from lusifer.evaluation.audit.vocabulary import (
     BELITTLING,
+    CALLED_DOWN,
+    CALLED_UP,
+    CLAUSE_ENDS,
+    CONNECTORS,
     DETERMINERS,
     DOWN_PHRASES,
     DOWN_STEMS,
@@ -62,7 +66,8 @@ def lead_of(text: str) -> str:
 
 def check_examples(reading: Reading, side: int) -> Iterator[Finding]:
     """The movies that a statement names, against the side that it takes."""
-    examples = reading.examples
+    pivot = _pivot(reading)
+    examples = [m for m in reading.examples if m.first < pivot]
     ratings = [r for m in examples for r in reading.ratings(m)]
     if not ratings:
         return
@@ -74,6 +79,19 @@ def check_examples(reading: Reading, side: int) -> Iterator[Finding]:
     )
     cited = tuple(e for m in examples for e in reading.cite(m))
     yield Finding(not context.is_clearly_against(ratings, side, 0.75 if literal else 0.5), why, cited)
+
+
+def _pivot(reading: Reading) -> int:
+    """The token behind which the other side of a preference stands ("tension to gloom"); past the end without one."""
+    words = [t.word for t in reading.tokens]
+    preferred = next((at for at, w in enumerate(words) if w in PREFER), len(words))
+    return next((at for at in range(preferred, len(words)) if words[at] in OVER | {"rather"}), len(words))
+
+
+def states_preference(text: str) -> bool:
+    """Whether a text prefers one thing to another."""
+    words = [t.word for t in tokenize(text)]
+    return any(w in PREFER and set(words[at:]) & (OVER | {"rather"}) for at, w in enumerate(words))
 
 
 def check_words_for_titles(reading: Reading) -> Iterator[Finding]:
@@ -95,6 +113,9 @@ def _side_for(reading: Reading, mention: TitleMention) -> int:
                 w in BELITTLING and set(before[at + 1 :]) <= DETERMINERS for at, w in enumerate(before)
             )
             return -1 if belittled else 0
+    said = _said_behind(reading, mention)
+    if said:
+        return said
     start = max((m.last for m in reading.mentions if m.last <= mention.first), default=0)
     between = [t.word for t in reading.tokens[start : mention.first]]
     for at in range(len(between) - 1, max(-1, len(between) - 7), -1):
@@ -105,6 +126,16 @@ def _side_for(reading: Reading, mention: TitleMention) -> int:
             return -1 if set(between[max(0, at - 3) : at]) & NEGATIONS else 1
         if word.startswith(("hat", "dislik", "disappoint", "bored", "annoyed", "detest", "loath")):
             return 1 if set(between[max(0, at - 3) : at]) & NEGATIONS else -1
+    return 0
+
+
+def _said_behind(reading: Reading, mention: TitleMention) -> int:
+    """What a statement calls a movie: ``Heat was a clear favourite``, ``Speed was a letdown``."""
+    for token in reading.tokens[mention.last : mention.last + 6]:
+        if token.word in CLAUSE_ENDS | CONNECTORS | {"than", "for", "not", "as"}:
+            return 0
+        if token.word in CALLED_UP | CALLED_DOWN:
+            return 1 if token.word in CALLED_UP else -1
     return 0
 
 

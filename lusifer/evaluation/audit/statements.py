@@ -15,6 +15,7 @@ from lusifer.evaluation.audit.leanings import (
     check_preference,
     check_words_for_titles,
     lead_of,
+    states_preference,
     side_of,
 )
 from lusifer.evaluation.audit.reading import Reading, read_statement
@@ -91,7 +92,7 @@ def _cited_findings(
         if not cited or len(named & words) * 2 < len(named) or change.direction in {"weakened", "dropped"}:
             continue
         ratings = [context.batch[i].rating for i in cited]
-        mixed = min(ratings) < context.mean < max(ratings)
+        mixed = min(ratings) < context.mean < max(ratings) or states_preference(bullet.text)
         against = not mixed and context.is_clearly_against(ratings, _side(bullet, section))
         why = context.with_item_noun("The movies cited for it") + f" got {sum(ratings) / len(ratings):.1f} on average."
         yield Finding(not against, why, context.cite(cited))

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from lusifer.evaluation.audit.vocabulary import NUMBER_PLURALS, NUMBER_WORDS, ROMAN
 
-_TOKEN = re.compile(r"\d+\.\d+(?:'?s)?|[^\W_]+(?:['’][^\W_]+)*|[^\w\s]")
+_TOKEN = re.compile(r"\d+\.\d+(?:'?s)?|(?i:twenty|thirty|forty|fifty)-[a-z]+\b|[^\W_]+(?:['’][^\W_]+)*|[^\w\s]")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(½)?(['’]?s)?")
 
 

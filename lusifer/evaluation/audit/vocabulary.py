@@ -12,6 +12,11 @@ _NUMBERS = (
     "eighteen nineteen twenty"
 )
 NUMBER_WORDS = {w: n for n, w in enumerate(_NUMBERS.split(), 1)} | {"thirty": 30, "forty": 40, "fifty": 50}
+NUMBER_WORDS |= {
+    f"{tens}-{w}": NUMBER_WORDS[tens] + n
+    for tens in ("twenty", "thirty", "forty", "fifty")
+    for n, w in enumerate(_NUMBERS.split()[:9], 1)
+}
 _PLURALS = "ones twos threes fours fives sixes sevens eights nines tens"
 NUMBER_PLURALS = {w: n for n, w in enumerate(_PLURALS.split(), 1)}
 ROMAN = {"ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
@@ -106,6 +111,11 @@ DOWN_PHRASES = _words(
     "leaves-them leave-them not-for do-without falls-flat fall-flat fell-flat mixed-feelings"
 )
 NOT_DOWN = _words("warm hate-free hatred-free hats hat hatch border borders born both borrowed failure-proof height")
+# What a movie is called, or what it did.
+CALLED_UP = _words("favourite favorite highlight standout triumph delighted thrilled adored loved")
+CALLED_DOWN = _words(
+    "disappointment letdown flop dud disappointed bored annoyed irritated repelled hated disliked failed"
+)
 # Rated low for what it is: "only a 3".
 BELITTLING = _words("only just mere merely")
 
@@ -147,6 +157,10 @@ STRICT = _words(
 )
 WIDE = ("whole scale", "full scale", "full range", "whole range", "entire scale", "extremes", "both ends", "wide range")
 NARROW = ("hardly var", "narrow", "plain", "same mark", "same rating", "little variation", "compressed", "tight")
+ENDS_OF_SCALE = (
+    (("bottom of the scale", "bottom of his scale", "bottom of her scale", "low end of the scale", "lowest mark"), -1),
+    (("top of the scale", "top of his scale", "top of her scale", "high end of the scale"), 1),
+)
 MIDDLE = _words("middle balanced moderate average near-average middling measured typical")
 DRIFT = _words("drift drifted drifting grown stricter kinder lately recently now rising falling warming cooling")
 SLIGHTLY = _words("slightly just little somewhat bit near about around close")
