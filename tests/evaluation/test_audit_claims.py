@@ -127,6 +127,7 @@ WRONG_TITLES = [
     ("dislikes", "Is let down by romance such as Sabrina."),
     ("people_and_themes", "Drawn to lone gunmen, as in Unforgiven and Dead Man Walking."),
     ("people_and_themes", "Drawn to lone gunmen, as in Unforgiven and Desperado."),
+    ("people_and_themes", "Responds to crime, quiet in Fargo and loud in Casino."),
     ("rating_habits", "Keeps 1s for what fails: Scream and Striptease."),
     ("explanation", "Return of the Jedi got a 5, while Liar Liar fell to 1."),
     ("explanation", "The 5 for “Gone with the Wind” did it."),
@@ -182,6 +183,15 @@ HABITS = [
     ("The newest ten average 2.1, those before 3.3.", "unsupported"),
     ("Has grown stricter lately.", "unsupported"),
     ("Hardly varies: the same rating again and again.", "unsupported"),
+    ("Uses everything from 1 to 5.", "supported"),
+    ("Ratings range between 1 and 5.", "supported"),
+    ("Ratings range from 3 to 5.", "unsupported"),
+    ("4 is his ordinary rating.", "supported"),
+    ("The most common rating is 4.", "supported"),
+    ("The most common rating is 2.", "unsupported"),
+    ("5 is the ceiling, 1 the floor.", "supported"),
+    ("3 is his ceiling so far.", "unsupported"),
+    ("A floor of 3.", "unsupported"),
     ("Watches at night.", "uncheckable"),
 ]
 LEANINGS = [

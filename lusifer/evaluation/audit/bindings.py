@@ -22,6 +22,7 @@ from lusifer.evaluation.audit.vocabulary import (
 
 MAX_LINK, MAX_DESCRIPTION = 9, 6
 """Words between a title and its rating, and words that describe a title within a list."""
+COMPARING = CONNECTORS | {"above", "below", "over", "than", "like", "with", ":"}
 _GROUPS = {"both": 2, "all": 99, "each": 99, "alike": 99}
 
 
@@ -155,6 +156,8 @@ def _is_link(gap: Sequence[str]) -> bool:
     """Whether a rating behind these words is that of the title before them."""
     if len(gap) > MAX_LINK or set(gap) & CLAUSE_ENDS:
         return False
+    if gap and gap[-1] == "at" and not set(gap) & COMPARING:  # "Dave and Babe confirmed old tastes at 4"
+        return True
     unknown = 0
     for at, word in enumerate(gap):
         if word in LINKS or word in NUMBER_WORDS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -11,12 +12,19 @@ from lusifer.evaluation.audit.claims import Finding
 from lusifer.evaluation.audit.quantities import Quantity
 from lusifer.evaluation.audit.reading import Reading
 from lusifer.evaluation.audit.titles import TitleMention
-from lusifer.evaluation.audit.vocabulary import ENDS, HIGHEST_WORDS, LOWEST_WORDS, OWN_MEAN, RATING_NOUNS
+from lusifer.evaluation.audit.vocabulary import ENDS, HIGHEST_WORDS, LEVEL_WORDS, LOWEST_WORDS, OWN_MEAN, RATING_NOUNS
 
 
 def check_facts(reading: Reading) -> list[Finding]:
     """What a statement says literally, and whether it is so; empty if it says nothing of the kind."""
-    return [*_titles(reading), *_ratings(reading), *_extremes(reading), *_counts(reading), *_means(reading)]
+    return [
+        *_titles(reading),
+        *_ratings(reading),
+        *_extremes(reading),
+        *_levels(reading),
+        *_counts(reading),
+        *_means(reading),
+    ]
 
 
 def _titles(reading: Reading) -> Iterator[Finding]:
@@ -119,6 +127,55 @@ def _counted(reading: Reading, quantity: Quantity) -> Iterator[Finding]:
         yield Finding(True, "The counts that it states are right.", cited)
     elif not named or (quantity.kind == "count" and quantity.number > total):
         yield Finding(False, f"{total} of the {size} ratings so far are {values}.", cited)
+
+
+def _levels(reading: Reading) -> Iterator[Finding]:
+    """Ratings that are said to be the highest, the lowest, the usual, or the ends of what is used."""
+    bound = {b.rating.first for b in reading.bindings}
+    scale = reading.context.scale
+    for quantity in reading.quantities:
+        if quantity.kind != "rating" or quantity.first in bound or quantity.counted or quantity.negated:
+            continue
+        if quantity.spans:
+            ends = [(min(s), max(s)) for s in (*_own_scopes(reading), *_named_scopes(reading)) if s]
+            holds = (min(quantity.in_order), max(quantity.in_order)) in ends
+            why = f"The ratings go from {scale.text(ends[0][0])} to {scale.text(ends[0][1])}."
+            yield Finding(holds, why, reading.context.cite(reading.context.rated))
+        elif level := _level_word(reading, quantity):
+            found = [LEVELS[level](s) for s in _own_scopes(reading) if s]
+            holds = any(quantity.values & f for f in found)
+            was = " or ".join(scale.text(v) for v in sorted(found[0]))
+            yield Finding(holds, f"The {level} rating is {was}.", reading.context.cite(reading.context.rated))
+
+
+def _most_common(scope: Sequence[float]) -> frozenset[float]:
+    """The usual ratings: the most common one, and every other that is nearly as common."""
+    counts = Counter(scope)
+    return frozenset(v for v, n in counts.items() if n >= 0.75 * max(counts.values()))
+
+
+LEVELS: dict[str, Callable[[Sequence[float]], frozenset[float]]] = {
+    "highest": lambda scope: frozenset({max(scope)}),
+    "lowest": lambda scope: frozenset({min(scope)}),
+    "usual": _most_common,
+}
+
+
+def _level_word(reading: Reading, quantity: Quantity) -> str:
+    """What a rating is said to be: ``4 is his ceiling``, ``a floor of 2``, ``his usual rating is 3``."""
+    words = [t.word for t in reading.tokens]
+    behind = words[quantity.last : quantity.last + 6]
+    if behind[:1] and behind[0] in {"is", "as", "being", "remains", "was"}:
+        behind = behind[: next((i for i, w in enumerate(behind) if w in ENDS | {","}), 6)]
+    else:
+        behind = []
+    before = words[max(0, quantity.first - 5) : quantity.first]
+    leads = bool(before) and before[-1] in {"is", "of", "at", "a", "an", ":", "remains", "was"}
+    before = before[next((len(before) - i for i, w in enumerate(before[::-1]) if w in ENDS | {","}), 0) :]
+    for level, names in LEVEL_WORDS.items():
+        if set(names) & set(behind) or (leads and set(names) & set(before)):
+            return level
+    return ""
 
 
 def _means(reading: Reading) -> Iterator[Finding]:

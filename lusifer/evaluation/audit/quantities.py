@@ -57,6 +57,7 @@ class Quantity:
         negated: "no 5s", "never a 5".
         unique: "his only 5".
         named: in words ("full marks").
+        spans: a range ("from 2 to 5").
     """
 
     kind: Literal["rating", "mean", "count", "share"]
@@ -72,6 +73,7 @@ class Quantity:
     named: bool = False
     plural: bool = False
     counted: bool = False
+    spans: bool = False
 
 
 def read_quantities(tokens: Sequence[Token], taken: frozenset[int], scale: RatingScale) -> list[Quantity]:
@@ -286,7 +288,12 @@ def _joined(found: list[Quantity], tokens: Sequence[Token], scale: RatingScale) 
         if between[0] in {"to", "-", "–"} or (between[0] == "and" and begins == "between"):
             values = frozenset(v for v in scale.values.tolist() if min(values) <= v <= max(values))
         result[-1] = replace(
-            last, last=quantity.last, values=values, in_order=last.in_order + quantity.in_order, plural=quantity.plural
+            last,
+            last=quantity.last,
+            values=values,
+            in_order=last.in_order + quantity.in_order,
+            plural=quantity.plural,
+            spans=begins in {"from", "between"},
         )
     return result
 

@@ -296,9 +296,14 @@ def _stands_as_title(m: TitleMention, tokens: Sequence[Token], starts: set[int],
         before.word in GENRE_NOUNS
         or (before.word in {"like", "for", "to", "as", "in"} and m.rated)
         or (before.word in {"as", "like"})
-        or (before.word == "in" and m.first > 1 and tokens[m.first - 2].word == "as")
+        or (before.word == "in" and (tokens[m.first - 2].word == "as" or _is_parallel(m, tokens, starts)))
     )
     return cued or m.rated
+
+
+def _is_parallel(m: TitleMention, tokens: Sequence[Token], starts: set[int]) -> bool:
+    """Whether another title stands behind an "in" too: ``gentle in Sabrina, harsh in Fargo``."""
+    return any(at != m.first and at > 0 and tokens[at - 1].word == "in" for at in starts)
 
 
 def _is_name_before(before: Token, tokens: Sequence[Token], at: int, ends: set[int]) -> bool:

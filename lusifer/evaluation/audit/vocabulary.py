@@ -76,6 +76,12 @@ BOTTOM_PHRASES = tuple(
     ).split(",")
 )
 LOWEST_WORDS, HIGHEST_WORDS = _words("lowest worst bottom least"), _words("highest best top favourite favorite")
+# What a rating is said to be among somebody's own.
+LEVEL_WORDS = {
+    "highest": _words("ceiling maximum limit"),
+    "lowest": _words("floor minimum"),
+    "usual": _words("ordinary usual default typical commonest common standard habitual go-to staple norm"),
+}
 NEGATIONS = _words("no never without nothing not none isn't wasn't didn't doesn't don't nor neither cannot can't")
 EXCEPTIONS = _words("except excepting excluding despite unlike besides aside apart save")
 
