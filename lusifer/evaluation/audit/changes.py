@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from lusifer.evaluation.audit.claims import Claim, Finding, StepContext, conclude
 from lusifer.evaluation.audit.facts import check_facts
-from lusifer.evaluation.audit.habit_claims import check_habit, speaks_of_habits
+from lusifer.evaluation.audit.habit_claims import check_habit, habit_side, speaks_of_habits
 from lusifer.evaluation.audit.leanings import side_of
 from lusifer.evaluation.audit.reading import Reading, read_statement
 from lusifer.simulator import wording
 from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.types import Change, Profile, Rated, Section
 
-MARGIN_UP, MARGIN_DOWN = 0.5, 0.25
+MARGIN_UP, MARGIN_DOWN, MARGIN_HABIT = 0.5, 0.25, 0.75
 """Stars on the wrong side of the user's mean from which cited ratings speak against a change: for one that says more
-of something, and for one that says less (which a model says seldom, and should be able to show)."""
+of something, for one that says less (which a model says seldom, and should be able to show), and for a habit."""
 _OVER = re.compile(r"(?<!won )(?<!win )(?<!wins )\b(?:over|than|rather|above|instead)\b|\bprefer\w*\b.*\bto\b")
 
 
@@ -38,18 +38,17 @@ def _findings(change: Change, profile: Profile, reading: Reading) -> Iterator[Fi
         return
     more = change.direction in {"gained", "strengthened"}
     facts = check_facts(reading)
-    if facts and change.direction != "weakened":  # what has weakened may still be so
-        holds = all(f.holds for f in facts)
-        decisive = next((f for f in facts if not f.holds), facts[0])
-        yield Finding(holds == more, decisive.why, decisive.evidence or context.cite(change.item_ids))
-        return
+    wrong = next((f for f in facts if not f.holds), None)
+    if wrong is not None or (facts and change.direction != "weakened"):  # what has weakened may still be so
+        decisive = wrong or facts[0]
+        holds = (wrong is None) == more
+        yield Finding(holds, decisive.why, decisive.evidence or context.cite(change.item_ids))
     bullet, section = similar_bullet(change.aspect, profile)
     about_habit = speaks_of_habits(change.aspect) or (section == "rating_habits" and not side_of(change.aspect))
     if about_habit and not (change.polarity or reading.aspects or reading.mentions):
-        habit = check_habit(change.aspect, context)
-        if habit is not None and (habit.holds or change.direction != "weakened"):
-            holds = habit.holds == more or change.direction == "weakened"
-            yield Finding(holds, habit.why, context.cite(change.item_ids))
+        yield from _habit(change, reading, bool(facts))
+        return
+    if facts:
         return
     side = change.polarity or _side(change.aspect, bullet, section)
     if not change.polarity and _OVER.search(change.aspect):
@@ -57,6 +56,28 @@ def _findings(change: Change, profile: Profile, reading: Reading) -> Iterator[Fi
     elif side:
         yield _shown(change, side if more else -side, more, context)
         yield from _fitting(change, reading)
+
+
+def _habit(change: Change, reading: Reading, stated: bool) -> Iterator[Finding]:
+    """How the scale is used: as it is now, or, where it grows or weakens, as the cited ratings show.
+
+    Args:
+        change: what is said.
+        reading: the same, taken apart.
+        stated: whether it states figures, which decide whether it is so.
+    """
+    context = reading.context
+    more = change.direction in {"gained", "strengthened"}
+    habit = None if stated else check_habit(change.aspect, context)
+    if habit is not None and change.direction != "weakened":
+        yield Finding(habit.holds == more, habit.why, context.cite(change.item_ids))
+    side = habit_side(change.aspect)
+    if not side or change.direction in {"gained", "dropped"}:
+        return
+    distance = context.distance(context.batch[i].rating for i in change.item_ids) * side
+    against = distance < -MARGIN_HABIT if more else distance > MARGIN_DOWN
+    why = context.with_item_noun("The cited movies") + f" lie {distance * side:+.1f} from the user's mean."
+    yield Finding(not against, why, context.cite(change.item_ids))
 
 
 def _preferred(change: Change, context: StepContext) -> Iterator[Finding]:

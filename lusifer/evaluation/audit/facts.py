@@ -101,7 +101,7 @@ def _counts(reading: Reading) -> Iterator[Finding]:
     bound = {b.rating.first for b in reading.bindings}
     for quantity in reading.quantities:
         if quantity.kind in {"count", "share"} and quantity.values:
-            yield from _counted(reading, quantity)
+            yield from _counted(reading, quantity, any(quantity.last <= at <= quantity.last + 8 for at in bound))
         elif quantity.kind == "rating" and quantity.first not in bound and not quantity.counted:
             if quantity.negated and quantity.plural:
                 yield from _counted(reading, quantity)
@@ -109,7 +109,8 @@ def _counts(reading: Reading) -> Iterator[Finding]:
                 yield from _counted(reading, Quantity("count", 0, 0, quantity.values, number=1))
 
 
-def _counted(reading: Reading, quantity: Quantity) -> Iterator[Finding]:
+def _counted(reading: Reading, quantity: Quantity, bound: bool = False) -> Iterator[Finding]:
+    """One count; ``bound``: of movies that are named with it ("three 5s: …")."""
     own, named = _own_scopes(reading), _named_scopes(reading)
     counts = [(_count(s, quantity.values), len(s)) for s in (*own, *named) if s]
     if quantity.kind == "share":
@@ -125,7 +126,7 @@ def _counted(reading: Reading, quantity: Quantity) -> Iterator[Finding]:
     cited = reading.context.cite(i for i, r in reading.context.rated.items() if r.rating in quantity.values)
     if holds:
         yield Finding(True, "The counts that it states are right.", cited)
-    elif not named or (quantity.kind == "count" and quantity.number > total):
+    elif not (reading.aspects or bound) or (quantity.kind == "count" and quantity.number > total):
         yield Finding(False, f"{total} of the {size} ratings so far are {values}.", cited)
 
 
@@ -144,6 +145,7 @@ def _levels(reading: Reading) -> Iterator[Finding]:
         elif level := _level_word(reading, quantity):
             found = [LEVELS[level](s) for s in _own_scopes(reading) if s]
             holds = any(quantity.values & f for f in found)
+            holds = holds or (level == "kept" and scale.highest in quantity.values)
             was = " or ".join(scale.text(v) for v in sorted(found[0]))
             yield Finding(holds, f"The {level} rating is {was}.", reading.context.cite(reading.context.rated))
 
@@ -158,6 +160,7 @@ LEVELS: dict[str, Callable[[Sequence[float]], frozenset[float]]] = {
     "highest": lambda scope: frozenset({max(scope)}),
     "lowest": lambda scope: frozenset({min(scope)}),
     "usual": _most_common,
+    "kept": lambda scope: frozenset({min(scope), max(scope)}),
 }
 
 

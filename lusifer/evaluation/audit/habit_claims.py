@@ -56,6 +56,14 @@ def check_habit(text: str, context: StepContext) -> Finding | None:
     return Finding(holds, why, cited)
 
 
+def habit_side(text: str) -> int:
+    """Whether a statement on habits speaks of high (1) or low (−1) ratings; 0 if of neither or both."""
+    ends = [e for phrases, e in ENDS_OF_SCALE if any(p in text.lower() for p in phrases)]
+    if any(w in text.lower() for w in WIDE):
+        return 0
+    return ends[0] if ends else _side([t.word for t in tokenize(text)])
+
+
 def _side(words: list[str]) -> int:
     """The first word that says high (1) or low (−1)."""
     for word in words:

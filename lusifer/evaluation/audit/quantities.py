@@ -195,7 +195,7 @@ class _Reader:
         while self.word(second) in {"the", "his", "her", "their", "these", "those", "first", "last", "all", "user's"}:
             second += 1
         total = self.number(second)
-        if total is None or total.plural or self.word(at + 1) not in {"/", "of", "out", "in"}:
+        if total is None or total.plural or number.plural or self.word(at + 1) not in {"/", "of", "out", "in"}:
             return None
         rated = self.word(at + 1) == "/" or self.word(at - 1) in _BEFORE_RATING
         if total.value == self.scale.highest and rated and self.scale.contains(number.value) and number.digits:

@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 from lusifer.datasets import Dataset, Item
 from lusifer.evaluation.audit.tokens import Token, tokenize
 from lusifer.evaluation.audit.vocabulary import (
     ARTICLES,
     CONNECTORS,
+    EXCEPTIONS,
     FUNCTION_WORDS,
     GENRE_NOUNS,
     LINKS,
@@ -26,7 +28,7 @@ from lusifer.evaluation.audit.vocabulary import (
 )
 
 Key = tuple[str, ...]
-_OPENING, _CLOSING = frozenset("\"“«*_'‘"), frozenset("\"”»*_'’")
+_OPENING, _CLOSING = frozenset("\"“«*_'‘("), frozenset("\"”»*_'’)")
 LONGEST = 20
 """Words of the longest title that is looked for."""
 _QUOTED = re.compile(r'"([^"]{3,60})"|“([^”]{3,60})”|«([^»]{3,60})»')
@@ -167,7 +169,8 @@ class TitleIndex:
             return None
         longest: TitleMention | None = None
         for last, key in reversed(list(_keys(tokens, first))):
-            if _is_written_as_title(tokens[first:last]) and (longest := self._mention_of(key, tokens, first, last)):
+            written = _is_written_as_title(tokens[first:last]) or self._is_exact(key, tokens[first:last])
+            if written and (longest := self._mention_of(key, tokens, first, last)):
                 break
         if tokens[first].word in ARTICLES and first + 1 < len(tokens):  # "the Terminator 2" is not "The Terminator"
             inner = self._mention_at(tokens, first + 1)
@@ -175,8 +178,14 @@ class TitleIndex:
                 return None
         return longest
 
+    def _is_exact(self, key: Key, tokens: Sequence[Token]) -> bool:
+        """Whether this is a title letter by letter, however it uses capitals ("Mille bolle blu")."""
+        ids = self._all.get(key, ()) if len(tokens) > 1 else ()
+        text = "".join(t.text for t in tokens)
+        return any(text in self._dataset.item(i).name.replace(" ", "") for i in ids)
+
     def _mention_of(self, key: Key, tokens: Sequence[Token], first: int, last: int) -> TitleMention | None:
-        text = " ".join(t.text for t in tokens[first:last])
+        text = _written(tokens[first:last])
         single = sum(w not in ARTICLES for w in key) == 1
         if key in self._full:
             return TitleMention(text, first, last, self._full[key], True, doubtful=single)
@@ -246,6 +255,12 @@ class TitleIndex:
         return known or self._is_other_name(name)
 
 
+def _written(tokens: Sequence[Token]) -> str:
+    """Tokens as they stand in the text."""
+    gaps = [" " * (b.start - a.end) for a, b in pairwise(tokens)]
+    return "".join(t.text + gap for t, gap in zip(tokens, [*gaps, ""], strict=True))
+
+
 def _keys(tokens: Sequence[Token], first: int) -> Iterable[tuple[int, Key]]:
     """Every run of words from a token on, by where it ends; a possessive ending counts as none."""
     words: list[str] = []
@@ -256,7 +271,11 @@ def _keys(tokens: Sequence[Token], first: int) -> Iterable[tuple[int, Key]]:
         if token.is_word or token.text == ",":
             words.append(token.key)
         if token.is_word:
-            yield at + 1, tuple(words)
+            inside = any(t.text == "(" for t in tokens[first:at])
+            closed = inside and at + 1 < len(tokens) and tokens[at + 1].text == ")"
+            if inside and not closed:
+                continue
+            yield at + 1 + closed, tuple(words)
             if token.word.endswith("'s"):
                 yield at + 1, (*words[:-1], token.word[:-2])
 
@@ -288,22 +307,42 @@ def _stands_as_title(m: TitleMention, tokens: Sequence[Token], starts: set[int],
         return False
     if _is_listed(m, tokens, starts, ends) or _has_rating_behind(tokens, m.last):
         return True
-    if _begins_sentence(tokens, m.first):
+    if before is None or _begins_sentence(tokens, m.first):
         return False
-    if tokens[m.first].word in ARTICLES and m.last - m.first > 1:  # "apart from The Rock"
+    written = tokens[m.first].word in ARTICLES and m.last - m.first > 1  # "apart from The Rock"
+    return m.rated or written or _is_cued(m, tokens, starts, ends)
+
+
+def _is_cued(m: TitleMention, tokens: Sequence[Token], starts: set[int], ends: set[int]) -> bool:
+    """Whether the words around one unrated word say that it is a title."""
+    words = [t.word for t in tokens]
+    before, second = words[m.first - 1], words[m.first - 2] if m.first > 1 else ""
+    if is_genre_noun(before) or before in {"as", "like"} | EXCEPTIONS or second in EXCEPTIONS:
         return True
-    cued = before is not None and (
-        before.word in GENRE_NOUNS
-        or (before.word in {"like", "for", "to", "as", "in"} and m.rated)
-        or (before.word in {"as", "like"})
-        or (before.word == "in" and (tokens[m.first - 2].word == "as" or _is_parallel(m, tokens, starts)))
-    )
-    return cued or m.rated
+    if m.first - 1 in ends or (m.first - 2 in ends and before.isalpha()):  # "from Fargo to Hideaway"
+        return True
+    if before == "in":
+        return second == "as" or any(at != m.first and at > 0 and words[at - 1] == "in" for at in starts)
+    after = words[m.last] if m.last < len(words) else ""
+    if before in {",", "and", "while", "but", "whereas", "though"}:  # the subject of a clause
+        return after.endswith("ed") or after in LINKS - {",", ":", "(", "-", "–", "—"}
+    return _is_described(words[: m.first]) and any(t.number for t in tokens[m.last :])
 
 
-def _is_parallel(m: TitleMention, tokens: Sequence[Token], starts: set[int]) -> bool:
-    """Whether another title stands behind an "in" too: ``gentle in Sabrina, harsh in Fargo``."""
-    return any(at != m.first and at > 0 and tokens[at - 1].word == "in" for at in starts)
+def is_genre_noun(word: str) -> bool:
+    """Whether a word calls a movie by its kind: ``drama``, ``comedies``, ``film``."""
+    return word in GENRE_NOUNS or word.removesuffix("s") in GENRE_NOUNS or word.removesuffix("ies") + "y" in GENRE_NOUNS
+
+
+def _is_described(before: Sequence[str]) -> bool:
+    """Whether a title is led up to: ``the live-action …``, ``the star pairing …``."""
+    for back in range(1, 5):
+        word = before[-back] if back <= len(before) else ""
+        if word in ARTICLES:
+            return back > 1
+        if not word.isalpha() and word != "-":
+            return False
+    return False
 
 
 def _is_name_before(before: Token, tokens: Sequence[Token], at: int, ends: set[int]) -> bool:
@@ -314,16 +353,31 @@ def _is_name_before(before: Token, tokens: Sequence[Token], at: int, ends: set[i
 
 
 def _is_listed(m: TitleMention, tokens: Sequence[Token], starts: set[int], ends: set[int]) -> bool:
-    """Whether it stands in a list with another title."""
-    at = m.last
-    while at < len(tokens) and tokens[at].word in CONNECTORS | {"the"}:
-        at += 1
-    if at > m.last and at in starts:
-        return True
-    at = m.first
-    while at > 0 and tokens[at - 1].word in CONNECTORS | {"the"}:
-        at -= 1
-    return at < m.first and at in ends
+    """Whether it stands in a list with another title, a description of which may lie between."""
+    joined = CONNECTORS | {"the"}
+    for step, others, first in ((1, starts, m.last), (-1, ends, m.first)):
+        at, described = first, 0
+        while 0 <= (word := at if step > 0 else at - 1) < len(tokens):
+            if at != first and at in others:
+                return True
+            plain = tokens[word].word.isalpha() and not tokens[word].is_capital and described < 3
+            if tokens[word].word not in joined and not (plain and _follows_article(tokens, word)):
+                break
+            described += tokens[word].word not in joined
+            at += step
+        if at != first and at in others:
+            return True
+    return False
+
+
+def _follows_article(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a word describes what an article before it begins: ``and the spoof …``."""
+    for back in range(at - 1, max(-1, at - 4), -1):
+        if tokens[back].word in ARTICLES:
+            return back > 0 and tokens[back - 1].word in CONNECTORS
+        if not tokens[back].word.isalpha() or tokens[back].word in FUNCTION_WORDS | LINKS:
+            return False
+    return False
 
 
 def _has_rating_behind(tokens: Sequence[Token], at: int) -> bool:

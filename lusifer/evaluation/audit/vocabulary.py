@@ -80,6 +80,7 @@ LOWEST_WORDS, HIGHEST_WORDS = _words("lowest worst bottom least"), _words("highe
 LEVEL_WORDS = {
     "highest": _words("ceiling maximum limit"),
     "lowest": _words("floor minimum"),
+    "kept": _words("kept reserved saved"),
     "usual": _words("ordinary usual default typical commonest common standard habitual go-to staple norm"),
 }
 NEGATIONS = _words("no never without nothing not none isn't wasn't didn't doesn't don't nor neither cannot can't")
@@ -155,10 +156,10 @@ PREFER = _words("prefers prefer preferred preference preferring favours favors r
 
 # How somebody uses the scale.
 GENEROUS = _words(
-    "generous generously high kind kinder lenient upward upwards positive warm soft easy forgiving liberal"
+    "generous generously generosity high kind kinder lenient upward upwards positive warm soft easy forgiving liberal"
 )
 STRICT = _words(
-    "strict stricter strictly harsh harshly low down downward downwards severe critical negative tough stingy "
+    "strictness strict stricter strictly harsh harshly low down downward downwards severe critical negative tough stingy "
     "demanding sparing below exacting hard"
 )
 WIDE = ("whole scale", "full scale", "full range", "whole range", "entire scale", "extremes", "both ends", "wide range")
