@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lusifer.simulator.calibration.calibrator import MIN_FORECASTS, PARTS, Calibrated, Calibrator
+from lusifer.simulator.calibration.blend import LANGUAGE_MODEL, LANGUAGE_MODEL_COMBINED, Blend, BlendPrior
+from lusifer.simulator.calibration.calibrated import PARTS, AnswerCalibrator, Calibrated, CalibrationSummary
+from lusifer.simulator.calibration.calibrator import MIN_FORECASTS, Calibrator
 from lusifer.simulator.calibration.forecasts import (
     Answers,
     Forecasts,
@@ -14,10 +16,16 @@ from lusifer.simulator.calibration.forecasts import (
 )
 
 __all__ = [
+    "LANGUAGE_MODEL",
+    "LANGUAGE_MODEL_COMBINED",
+    "Blend",
+    "BlendPrior",
     "MIN_FORECASTS",
     "PARTS",
+    "AnswerCalibrator",
     "Answers",
     "Calibrated",
+    "CalibrationSummary",
     "Calibrator",
     "Forecasts",
     "apply_calibration",

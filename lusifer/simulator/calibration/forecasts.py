@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from lusifer.datasets import Dataset
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
-from lusifer.simulator.calibration.calibrator import Calibrated, Calibrator
+from lusifer.simulator.calibration.calibrated import Calibrated
+from lusifer.simulator.calibration.calibrator import Calibrator
 from lusifer.simulator.community import Columns, Community, pair_keys
 from lusifer.simulator.evolution import Step, evolve, make_evolution_spec, step_from_json
 from lusifer.simulator.run_context import RunContext
