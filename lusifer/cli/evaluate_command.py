@@ -67,6 +67,7 @@ def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.evaluation import SIMULATOR
     from lusifer.runs.comparison import ComparisonSpec, run_comparison
     from lusifer.simulator import community, label
+    from lusifer.simulator.models import recorded_users
 
     if bool(options.train) != bool(options.test) or (options.train and options.split):
         raise InvalidInputError("Give either --split, or both --train and --test.")
@@ -80,7 +81,7 @@ def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         split = splits.from_files(dataset, options.train, options.test)
     ctx = common_options.build_run_context(options, dataset, split, store)
     users = None
-    if options.users is not None or options.user_group != "all":
+    if options.users is not None or options.user_group != "all" or recorded_users(options.model):
         users = common_options.sample_group(options, ctx)
     spec = ComparisonSpec(names, users, options.user_group, calibration=options.calibrate == "on")
     if simulating and options.evidence != "off":

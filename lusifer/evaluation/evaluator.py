@@ -124,7 +124,9 @@ class Evaluation:
         return frame
 
 
-def sample_users(split: Split, count: int, seed: int, candidates: NDArray[np.int64] | None = None) -> list[int]:
+def sample_users(
+    split: Split, count: int, seed: int, candidates: NDArray[np.int64] | Sequence[int] | None = None
+) -> list[int]:
     """Users with a test rating and a history, drawn without replacement; ascending.
 
     Args:

@@ -13,7 +13,8 @@ An endpoint is declared in the environment or in ``.streamlit/secrets.toml``::
     LUSIFER_ENDPOINT_VLLM_KEY=…
 
 ``openai`` is there from the start (``OPENAI_API_KEY``, ``OPENAI_BASE_URL``), as are ``ollama``
-(``OLLAMA_HOST``) and ``file``, a model file on this machine.
+(``OLLAMA_HOST``), ``file``, a model file on this machine, ``recorded``, the recordings (`lusifer.llm.recordings`), and
+``files``, whatever answers questions that are handed over as files (`lusifer.llm.batch_files`).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from lusifer.errors import InvalidInputError
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://127.0.0.1:11434"
-Kind = Literal["openai", "ollama", "file"]
+Kind = Literal["openai", "ollama", "file", "recorded", "files"]
 _VARIABLE = re.compile(r"LUSIFER_ENDPOINT_([A-Z0-9_]+?)_(URL|KEY|WORKERS|RPM|TPM)$")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*$")
 
@@ -94,6 +95,8 @@ def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]
     # Ollama works one or a few requests at a time and queues the rest.
     endpoints["ollama"] = Endpoint("ollama", ollama_url(), kind="ollama", workers=8)
     endpoints["file"] = Endpoint("file", "", kind="file", workers=4)
+    endpoints["recorded"] = Endpoint("recorded", "", kind="recorded")
+    endpoints["files"] = Endpoint("files", "", kind="files")
     return {n: replace(e, key=((keys or {}).get(n) or e.key).strip()) for n, e in endpoints.items()}
 
 

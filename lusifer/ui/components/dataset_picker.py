@@ -40,7 +40,7 @@ def unmapped_folders() -> list[Path]:
         for p in sorted(root.iterdir())
         if p.is_dir()
         and not p.name.startswith(".")
-        and p.name not in {"runs", "kept", "models"}
+        and p.name not in {"runs", "kept", "models", "recordings"}
         and datasets.detect_kind(p) is None
         and custom_tables.list_tables(p)
     ]

@@ -40,23 +40,21 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
         for reason in predictor_titles.missing_libraries(names):
             st.caption(f":material/error: {escape_markdown(reason)}")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            which = st.selectbox(
-                "Users",
-                list(user_sample.USER_GROUPS),
-                key="among",
-                format_func=user_sample.USER_GROUPS.__getitem__,
+            which = user_sample.pick_group(
+                ctx,
+                "among",
                 width=200,
                 help="A fixed random half of the users is for development: prompts and settings are tuned on "
                 "them. The held-out half is only for final results.",
             )
-            eligible = user_sample.count_eligible_users(ctx.dataset, ctx.split, which)
+            eligible = user_sample.count_eligible_users(ctx.dataset, ctx.split, which, ctx.model)
             count = st.number_input(
                 "Sample size (users)",
                 1,
                 max(eligible, 1),
                 min(100, max(eligible, 1)),
                 50,
-                key="sample",
+                key=f"sample-{eligible}",
                 help=f"Sampled from {eligible} users with a test rating.",
                 width=180,
             )
@@ -67,7 +65,7 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
             key = f"errors:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{choice}"
             job = state.get_jobs().get(key)
             text = "Compare"
-            if SIMULATOR in names and not ctx.builtin:
+            if SIMULATOR in names and not ctx.is_free:
                 cost = user_sample.estimate_simulation(ctx, int(count), int(seed), which, store)
                 text = f"Compare ({format_cost(cost)})"
             running = job is not None and job.active
