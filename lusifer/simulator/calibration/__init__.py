@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from lusifer.simulator.calibration.blend import LANGUAGE_MODEL, LANGUAGE_MODEL_COMBINED, Blend, BlendPrior
+from lusifer.simulator.calibration.blend import (
+    LANGUAGE_MODEL,
+    LANGUAGE_MODEL_COMBINED,
+    LEVEL_DAMPING,
+    TEMPLATE_COMBINED,
+    Blend,
+    BlendPrior,
+    prior_of,
+)
 from lusifer.simulator.calibration.calibrated import PARTS, AnswerCalibrator, Calibrated, CalibrationSummary
 from lusifer.simulator.calibration.calibrator import MIN_FORECASTS, Calibrator
 from lusifer.simulator.calibration.forecasts import (
@@ -18,8 +26,10 @@ from lusifer.simulator.calibration.forecasts import (
 __all__ = [
     "LANGUAGE_MODEL",
     "LANGUAGE_MODEL_COMBINED",
+    "LEVEL_DAMPING",
     "MIN_FORECASTS",
     "PARTS",
+    "TEMPLATE_COMBINED",
     "AnswerCalibrator",
     "Answers",
     "Blend",
@@ -32,5 +42,6 @@ __all__ = [
     "collect_forecasts",
     "fit_calibrator",
     "newest_ratings",
+    "prior_of",
     "stored_forecasts",
 ]
