@@ -84,9 +84,6 @@ def run_comparison(
         )
         ctx.on_progress(1, 1, "Intervals and audit")
         result = cast(ComparisonSummary, summary(evaluation, ctx.seed))
-        if spec.community is not None and spec.community.has_factorization and "over_bias" in result["adds"]:
-            # Calibrated by the factorization machine: that is what the model's term is measured over.
-            result["adds"]["over_fm"] = result["adds"].pop("over_bias")
         if ctx.store is not None:
             community = spec.community if config.evidence else None
             evolutions = {

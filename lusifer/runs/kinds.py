@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypedDict, TypeVar
 
 from lusifer.evaluation import trust
+from lusifer.evaluation.comparison_metrics import ModelGain
 
 Triple = Sequence[float | None]
 """A value and the ends of its 95 % interval."""
@@ -23,7 +24,7 @@ class ComparisonSummary(TypedDict):
     predictors: dict[str, dict[str, Any]]
     notes: list[str]
     simulator_minus: dict[str, Triple]
-    adds: dict[str, dict[str, Any]]
+    adds: dict[str, ModelGain]
     audit: dict[str, dict[str, Any]]
     trust: dict[str, Triple]
 

@@ -36,7 +36,7 @@ from lusifer.runs.recording import (
 )
 from lusifer.simulator import BUILTIN, UserModel, UserModelConfig, label
 from lusifer.simulator.batch_planner import ask_in_waves
-from lusifer.simulator.calibration import Calibrator, Forecasts, collect_forecasts, fit_calibrator
+from lusifer.simulator.calibration import AnswerCalibrator, Forecasts, collect_forecasts, fit_calibrator, prior_of
 from lusifer.simulator.community import Community
 from lusifer.simulator.models import recorded_users
 
@@ -264,13 +264,15 @@ def _simulate_locally(
 
 def _fit_calibrator(
     ctx: RunContext, model: UserModel, simulation: SimulationResult, offsets: Community
-) -> Calibrator | None:
+) -> AnswerCalibrator | None:
     """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
     forecasts: Forecasts = simulation.forecasts
     if not model.asks_a_model:
         forecasts = collect_forecasts(ctx.with_progress(ignore_progress), model, community=offsets)
     try:
-        return fit_calibrator(forecasts, offsets, ctx.dataset, evidence=offsets.has_factorization)
+        evidence = offsets.has_factorization
+        prior = prior_of(model.asks_a_model, evidence=evidence)
+        return fit_calibrator(forecasts, offsets, ctx.dataset, evidence=evidence, prior=prior)
     except InvalidInputError:  # too few forecasts
         return None
 
