@@ -37,8 +37,12 @@ RULES = {
     "cold": "A random fifth of the users start cold: their newest 10 ratings are the test "
     "set, and only the newest {n} of their earlier ratings are kept. The test set is the same for "
     "every length. The training set has all ratings of all other users, later ones included.",
+    "provided": "The dataset's own split: its test files are the test set, its other files (train and valid) the "
+    "training set. What it leaks depends on how they were made.",
 }
 """What each rule does, and what it leaks."""
+PROVIDED = "provided"
+"""The split that a dataset's files are cut by themselves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,8 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
         InvalidInputError: no such rule, or this copy of the data has no such files.
         DatasetError: the files of a fixed split are damaged.
     """
+    if name == PROVIDED and name in dataset.fixed_splits:
+        return _provided(dataset)
     if name in dataset.fixed_splits:
         return from_files(dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name)
     if re.fullmatch(r"u[1-5]", name):
@@ -137,6 +143,16 @@ def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
         name_of_part = "training" if tested.all() else "test"
         raise InvalidInputError(f"With {name} no rating is left for the {name_of_part} set.", "Use another split.")
     return Split(name, table.select(~tested), table.select(tested))
+
+
+def _provided(dataset: Dataset) -> Split:
+    from lusifer.datasets import custom_tables
+
+    width = np.int64(1) << 32
+    users, items = custom_tables.test_pairs(dataset)
+    table = dataset.ratings
+    tested = np.isin(table.user.astype(np.int64) * width + table.item, users.astype(np.int64) * width + items)
+    return _cut(table, tested, PROVIDED)
 
 
 def _from_end(table: RatingTable) -> NDArray[np.int64]:
