@@ -20,7 +20,7 @@ MAX_NUMBER = 999_999_999
 """The largest id that is its own number; beyond are the numbers of texts (all are int32)."""
 _PLAIN = r"^(?:0|[1-9][0-9]{0,8})$"
 _PLAIN_ID = re.compile(_PLAIN)
-_MISSING = frozenset({"", "NULL", "NaN", "nan", "\\N"})
+MISSING = frozenset({"", "NULL", "NaN", "nan", "\\N"})
 """What databases and pandas write where there is no id."""
 _LOOSE = re.compile(r"(?:tt)?0*(\d+?)(?:\.0+)?")
 
@@ -87,7 +87,7 @@ class IdEncoder:
     def number(self, text: str, *, spell: bool = True) -> int | None:
         """The number of one id, a new one where it is new; ``None`` for one that can't be."""
         text = text.strip()
-        if text in _MISSING:
+        if text in MISSING:
             return None
         if self._known is not None:
             return self._known.get(text)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from lusifer.datasets.cell_texts import name_list, plain_text
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.folder_tables import plain_name, read_folder
 from lusifer.datasets.id_encoder import bare_number
@@ -20,6 +21,7 @@ from lusifer.datasets.ingest import MAX_RATING, scale_of
 from lusifer.datasets.mapping_proposal import sample_column
 from lusifer.datasets.rating_files import find_rating_files
 from lusifer.datasets.source_detection import source_of
+from lusifer.datasets.table_files import TEXT, scan, table_suffix
 from lusifer.datasets.table_joins import MIN_SHARE, SAMPLE_ROWS, Join, column_ids, read_links
 from lusifer.datasets.table_mapping import TableMapping, TableSpec, check_mapping
 from lusifer.datasets.table_reader import blocks
@@ -155,6 +157,9 @@ def preview_mapping(folder: Path, mapping: TableMapping) -> MappingPreview:
         notes.append(f"{len(mapping.ratings.files)} files are read as one table: {', '.join(mapping.ratings.files)}")
     if mapping.test:
         notes.append(f"split provided: {', '.join(mapping.test)} is the test set, the other files are the training set")
+    for file in mapping.files:
+        if not mapping.encoding and table_suffix(folder / file) in TEXT and scan(folder / file).is_foreign:
+            concerns.append(f"{file} is not UTF-8 and not Western (--encoding says what, such as cp1251 or shift_jis)")
     for table in used & there.tables.keys():
         if there.tables[table].unnamed:
             notes.append(f"no line of {table} names its columns: they are told by their place")
@@ -165,7 +170,7 @@ def preview_mapping(folder: Path, mapping: TableMapping) -> MappingPreview:
         unreadable,
         times,
         span,
-        {n: _rows(folder, t, mapping.encoding) for n, t in _tables(mapping)},
+        {n: _rows(folder, t, mapping) for n, t in _tables(mapping)},
         {n: why for n, why in sorted(left_out.items()) if n not in used},
         tuple(notes),
         tuple(concerns),
@@ -293,13 +298,14 @@ def _iso(seconds: float) -> str:
         return "no time" if not np.isfinite(seconds) else "no time that there is"
 
 
-def _rows(folder: Path, table: TableSpec, encoding: str) -> list[dict[str, str]]:
-    source = source_of(folder / table.file, encoding=encoding)
+def _rows(folder: Path, table: TableSpec, mapping: TableMapping) -> list[dict[str, str]]:
+    source = source_of(folder / table.file, encoding=mapping.encoding)
     names = {role: column for role, column in table.columns.items() if column}
+
+    def text(role: str, cell: Any) -> str:
+        return (", ".join(name_list(cell, mapping.separator)) if role == "genres" else plain_text(cell))[:60]
+
     for _, block in blocks(source, DataQualityReport(), names=list(dict.fromkeys(names.values()))):
         rows = block.slice(0, FIRST_ROWS).to_pylist()
-        return [
-            {role: str(row[column] if row[column] is not None else "")[:60] for role, column in names.items()}
-            for row in rows
-        ]
+        return [{role: text(role, row[column]) for role, column in names.items()} for row in rows]
     return []

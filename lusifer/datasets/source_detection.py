@@ -77,12 +77,14 @@ def source_of(path: Path, report: DataQualityReport | None = None, encoding: str
 
 
 def _json_form(head: str) -> str:
-    first = head.lstrip().split("\n", 1)[0].strip()
-    if first.startswith("{") and record(first) is not None:
-        return "json"
-    if first.startswith("{") and literal_record(first) is not None:
-        return "literals"
-    return "document" if first.startswith(("{", "[")) else "json"
+    first, _, rest = head.lstrip().partition("\n")
+    if first.startswith("{"):
+        value = record(first)
+        if value is not None:
+            holds_lists = any(isinstance(v, list) and v and isinstance(v[0], dict) for v in value.values())
+            return "document" if holds_lists and not rest.strip() else "json"
+        return "document" if literal_record(first) is None else "literals"
+    return "document" if first.startswith("[") else "json"
 
 
 def _text_source(source: Source, head: str) -> Source:
@@ -91,7 +93,7 @@ def _text_source(source: Source, head: str) -> Source:
     if len(head) >= HEAD and len(lines) > 1:
         lines = lines[:-1]  # the last one is cut
     skip = 0
-    line = _SEPARATOR_LINE.match(lines[0].strip()) if lines else None
+    line = _SEPARATOR_LINE.match(lines[0]) if lines else None
     if line:
         skip, separator = 1, "\t" if line.group(1) == "\\t" else line.group(1)
     else:
@@ -138,18 +140,17 @@ def _tab_quotes(lines: Sequence[str]) -> bool:
     Tab-separated files have none as a rule, and titles begin with one ("Heroes" Live). A program that quotes does so
     for all texts of a column, or only where a cell needs it.
     """
-    pattern = token_pattern("\t")
-    raw = [line.split("\t") for line in lines[:2000]]
-    whole = "\n".join(lines)
+    pattern, whole = token_pattern("\t"), "\n".join(lines)
     tokens = list(pattern.finditer(whole))
     if not tokens or any(m.group("bad") is not None for m in tokens):
         return False
     if all(re.search(r'""|[\t\r\n]', m.group()[1:-1]) for m in tokens):
         return True
-    for column in range(max(map(len, raw))):
-        cells = [row[column] for row in raw if column < len(row) and row[column]]
+    rows = [line.split("\t") for line in pattern.sub("\0", whole).split("\n")[:2000]]  # a quoted cell is a zero
+    for column in range(max(map(len, rows))):
+        cells = [row[column] for row in rows if column < len(row) and row[column]]
         texts = [c for c in cells if not _NUMBER.fullmatch(c)]
-        quoted = sum(c.startswith('"') for c in texts)
+        quoted = texts.count("\0")
         if 0 < quoted < len(texts) - 1:  # the header may do without
             return False
     return True

@@ -127,12 +127,14 @@ def table_suffix(path: Path) -> str:
 class Scan:
     """What one pass over a text file tells.
 
-    ``broken``: characters that are not of the encoding; ``quotes``: whether it holds a quotation mark at all.
+    ``broken``: characters that are not of the encoding; ``quotes``: whether it holds a quotation mark at all;
+    ``is_foreign``: it is in a code page that is not a Western one, and nothing in it says which.
     """
 
     encoding: str
     broken: int
     quotes: bool
+    is_foreign: bool = False
 
 
 def scan(path: Path) -> Scan:
@@ -152,6 +154,7 @@ def _cached_scan(path: Path, _size: int, _time: int) -> Scan:
         broken = beyond = 0
         quotes = False
         code_page: set[int] = set()
+        high = in_words = 0
         block = first
         while block:
             quotes = quotes or b'"' in block
@@ -162,13 +165,16 @@ def _cached_scan(path: Path, _size: int, _time: int) -> Scan:
                 beyond += sum(map(len, re.findall(r"[^\x00-\x7f]+", text))) - lost
                 if broken:
                     code_page |= set(re.sub(rb"[^\x80-\x9f]", b"", block))
+                    high += len(re.sub(rb"[^\x80-\xff]", b"", block))
+                    in_words += sum(map(len, re.findall(rb"[\x80-\xff]{3,}", block)))
             block = file.read(1 << 22)
         broken += len(decoder.decode(b"", final=True))
     if not broken or beyond > 10 * broken:
         return Scan("utf-8", broken, quotes)
     # 0x80 to 0x9f are control characters in latin-1, which no text has; Windows' pages have letters there.
     windows = code_page and not code_page & {0x81, 0x8D, 0x8F, 0x90, 0x9D}
-    return Scan("cp1252" if windows else "latin-1", 0, quotes)
+    # In Western texts accented letters stand alone; words of nothing else are Cyrillic, Greek, Chinese ...
+    return Scan("cp1252" if windows else "latin-1", 0, quotes, in_words > high / 2)
 
 
 def _wide_encoding(first: bytes) -> str:
