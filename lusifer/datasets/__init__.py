@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from lusifer import settings
 from lusifer.datasets import columnar_cache, custom_tables, file_ids, movielens, releases, splits
@@ -20,6 +19,7 @@ from lusifer.datasets.dataset import Dataset, Details, Item, RatingScale, Rating
 from lusifer.datasets.entity_frames import find_duplicates
 from lusifer.datasets.item_nouns import MOVIES, ItemNouns
 from lusifer.datasets.table_files import is_regular
+from lusifer.datasets.table_reader import library_errors_named
 from lusifer.errors import DatasetError, DatasetMissingError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
@@ -169,13 +169,8 @@ def load(
     cached = columnar_cache.load(root / ".prepared" / key, files)
     if cached is None:
         report = DataQualityReport()
-        try:
+        with library_errors_named(folder):
             parsed = read(report, on_progress=on_progress, cancelled=cancelled)
-        except (pa.ArrowException, LookupError, ValueError, ArithmeticError, OSError, RecursionError) as error:
-            raise DatasetError(
-                f"{folder} can't be read ({type(error).__name__}: {str(error)[:150]}).",
-                "Check its files.",
-            ) from None
         if spec:
             check_complete(parsed, spec, folder)
         again = find_duplicates(parsed.items)

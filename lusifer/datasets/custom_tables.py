@@ -17,7 +17,7 @@ import pyarrow as pa
 from lusifer import settings
 from lusifer.datasets.cell_texts import name_list, plain_text, year_of
 from lusifer.datasets.data_quality import DataQualityReport
-from lusifer.datasets.dataset import Dataset, RatingScale
+from lusifer.datasets.dataset import Dataset, RatingScale, RatingTable
 from lusifer.datasets.entity_frames import (
     ItemRow,
     UserRow,
@@ -31,7 +31,7 @@ from lusifer.datasets.folder_tables import list_tables, preview_columns, read_pr
 from lusifer.datasets.id_encoder import IdEncoder, bare_number
 from lusifer.datasets.ingest import RatingColumns, read_ratings, scale_of
 from lusifer.datasets.mapping_preview import MappingPreview, check_columns, preview_mapping
-from lusifer.datasets.mapping_proposal import guess_time_unit, propose_mapping
+from lusifer.datasets.mapping_proposal import guess_time_unit, propose_mapping, sample_column
 from lusifer.datasets.movielens import Parsed
 from lusifer.datasets.rating_files import rating_columns
 from lusifer.datasets.source_detection import source_of
@@ -48,6 +48,7 @@ from lusifer.datasets.table_mapping import (
     with_columns,
 )
 from lusifer.datasets.table_reader import blocks
+from lusifer.datasets.timestamps import TimeForm, guess_time_form
 from lusifer.errors import DatasetError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
@@ -67,6 +68,7 @@ __all__ = [
     "preview_mapping",
     "propose_mapping",
     "rating_roles",
+    "read_part",
     "read_tables",
     "read_unmapped",
     "save_mapping",
@@ -195,6 +197,26 @@ def test_pairs(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     sources = [source_of(dataset.source / file, encoding=mapping.encoding) for file in mapping.test]
     table = read_ratings(sources, _rating_columns(mapping), DataQualityReport(), users, items)
     return table.user, table.item
+
+
+def read_part(dataset: Dataset, path: Path) -> RatingTable:
+    """A file of ratings of a dataset whose ids are texts: a part of a split, in which nothing may be left out.
+
+    Raises:
+        DatasetError: it can't be read, or a line is no rating of a user and an item of the dataset.
+    """
+    roles = rating_roles(path)
+    missing = [role for role in ("user", "item", "rating") if role not in roles]
+    if missing:
+        raise DatasetError(f"{path} has no column for {', '.join(missing)}.", "Name it as in the dataset's own files.")
+    report = DataQualityReport()
+    form = guess_time_form(sample_column(path.parent, path.name, roles["time"])) if "time" in roles else TimeForm()
+    columns = RatingColumns(roles["user"], roles["item"], roles["rating"], roles.get("time", ""), form)
+    users, items = IdEncoder(known=dataset.user_numbers), IdEncoder(known=dataset.item_numbers)
+    table = read_ratings([source_of(path)], columns, report, users, items)
+    if report.problems:
+        raise DatasetError(f"{path}: {report.lines[0]}.", "Each line must rate an item of the dataset by its id there.")
+    return table
 
 
 def _rating_columns(mapping: TableMapping) -> RatingColumns:

@@ -24,7 +24,7 @@ from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_files import TEXT, scan, table_suffix
 from lusifer.datasets.table_joins import MIN_SHARE, SAMPLE_ROWS, Join, column_ids, read_links
 from lusifer.datasets.table_mapping import TableMapping, TableSpec, check_mapping
-from lusifer.datasets.table_reader import blocks
+from lusifer.datasets.table_reader import blocks, library_errors_named
 from lusifer.datasets.timestamps import guess_time_form, read_numbers, read_times
 from lusifer.errors import DatasetError
 
@@ -134,7 +134,12 @@ def preview_mapping(folder: Path, mapping: TableMapping) -> MappingPreview:
         InvalidInputError: the mapping is none.
     """
     check_mapping(mapping)
-    check_columns(folder, mapping)
+    with library_errors_named(folder):
+        check_columns(folder, mapping)
+        return _preview(folder, mapping)
+
+
+def _preview(folder: Path, mapping: TableMapping) -> MappingPreview:
     joins, notes, concerns = _joins(folder, mapping)
     ratings, unreadable = _ratings(folder, mapping)
     scale = mapping.scale

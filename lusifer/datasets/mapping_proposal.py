@@ -18,7 +18,7 @@ from lusifer.datasets.rating_files import find_rating_files, rating_columns
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_joins import MIN_SHARE, Join, column_ids, find_join
 from lusifer.datasets.table_mapping import TableMapping, TableSpec
-from lusifer.datasets.table_reader import blocks
+from lusifer.datasets.table_reader import blocks, library_errors_named
 from lusifer.datasets.timestamps import TimeForm, guess_time_form
 from lusifer.errors import DatasetError
 
@@ -37,6 +37,11 @@ def propose_mapping(folder: Path, encoding: str = "") -> TableMapping:
     Raises:
         DatasetError: no table in the folder has users, items and ratings; it names each with the reason.
     """
+    with library_errors_named(folder):
+        return _propose(folder, encoding)
+
+
+def _propose(folder: Path, encoding: str) -> TableMapping:
     there = read_folder(folder, encoding)
     ratings = find_rating_files(there.tables)
     if ratings is None:

@@ -13,12 +13,29 @@ MAX_LINES = 200
 """Lines that one cell may have where the file breaks its form elsewhere."""
 
 
+def quoted_cells(text: str, separator: str) -> Iterator[tuple[int, int]]:
+    """(beginning, end) of each cell that opens with a quotation mark; −1 as the end of one that does not close."""
+    pattern, begins = _whole_cell(separator), {"", "\n", "\r", separator[-1:]}
+    place = text.find('"')
+    while place >= 0:
+        before = text[place - 1 : place]
+        if before == " " and before not in begins and separator != "\t":
+            if text[max(0, place - 100) : place].rstrip(" ")[-1:] in begins:
+                yield place, -1  # a space before the mark: a program that quotes writes none
+                return
+        elif before in begins:
+            match = pattern.match(text, place)
+            if match is None:
+                yield place, -1
+                return
+            yield place, match.end()
+            place = match.end() - 1
+        place = text.find('"', place + 1)
+
+
 @lru_cache(maxsize=32)
-def token_pattern(separator: str) -> re.Pattern[str]:
-    """Cells that open with a quotation mark: ``bad`` is set for one that does not close as it should."""
-    s = re.escape(separator)
-    space = "" if separator in {"\t", " "} else " *"
-    return re.compile(rf'(?:^|(?<={s}))"(?:[^"]|"")*+"(?={s}|\r|\n|\Z)|(?:^|(?<={s})){space}(?P<bad>")', re.M)
+def _whole_cell(separator: str) -> re.Pattern[str]:
+    return re.compile(rf'"(?:[^"]|"")*+"(?={re.escape(separator)}|\r|\n|\Z)')
 
 
 @lru_cache(maxsize=32)

@@ -5,6 +5,7 @@ They are recognised by what is in the files, not by the folder's name.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ RELEASES = {
 OFF_SHARE, OFF_LEAST = 0.05, 3
 """Share and number of ratings off MovieLens' scale beyond which files are of another project."""
 SCALE = RatingScale(0.5, 5.0, 0.5)
-_SAMPLE = 1 << 16
+_SAMPLE = 1 << 14
 _ID = re.compile(r"0|[1-9]\d{0,8}")
 
 
@@ -156,9 +157,10 @@ def _fits(path: Path, separator: str) -> bool:
 
 def _is_off(text: str) -> bool:
     try:
-        return not SCALE.contains(float(text))
+        rating = float(text)
     except ValueError:
         return False
+    return not (SCALE.lowest <= rating <= SCALE.highest and (rating / SCALE.step).is_integer())
 
 
 def is_too_much(off: int, ratings: int) -> bool:
@@ -229,10 +231,15 @@ def _rows(path: Path, report: DataQualityReport) -> Iterator[tuple[int, list[str
             lines = iter(file)
             for _ in range(source.skip):
                 next(lines, None)
+            if path.suffix != ".dat" and not source.careful:
+                quoting = csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE
+                reader = csv.reader(lines, delimiter=source.separator, quoting=quoting)
+                yield from ((reader.line_num + source.skip, row) for row in reader if row)
+                return
             shape = RowShape(len(source.columns or ()), frozenset({"9"}))
             for number, row in source.dialect.rows(lines, shape):
                 yield number + source.skip, row
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, csv.Error) as error:
         raise DatasetError(f"{path} can't be read: {error}.", "Download it again.") from None
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.json_records import literal_record, record
-from lusifer.datasets.record_lines import Dialect, RowShape, token_pattern
+from lusifer.datasets.record_lines import Dialect, RowShape, quoted_cells
 from lusifer.datasets.table_files import (
     ATOMIC,
     JSON,
@@ -32,7 +32,9 @@ from lusifer.errors import DatasetError
 SEPARATORS = ("\t", ",", ";", "|", "::", "\x01", "^", "~", " ")
 """What may stand between two cells, the likeliest first."""
 HEAD = 1 << 18
-"""Bytes by which a file is told."""
+"""Characters by which a file is told."""
+HEAD_LINES = 400
+"""Lines of these."""
 _TYPED = re.compile(r":(?:token|token_seq|float|float_seq)$")
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?$', re.I)
@@ -92,6 +94,7 @@ def _text_source(source: Source, head: str) -> Source:
     lines = re.split(r"\r\n|\r|\n", head)
     if len(head) >= HEAD and len(lines) > 1:
         lines = lines[:-1]  # the last one is cut
+    lines = lines[:HEAD_LINES]
     skip = 0
     line = _SEPARATOR_LINE.match(lines[0]) if lines else None
     if line:
@@ -103,7 +106,7 @@ def _text_source(source: Source, head: str) -> Source:
     dialect = Dialect(separator, looked.quotes and separator != "::")
     if dialect.quoted and separator == "\t":
         dialect = Dialect(separator, _tab_quotes(lines[skip:]))
-    rows = [row for _, row in dialect.rows(iter(lines[skip:]), dialect.shape(lines[skip:]))][:1000]
+    rows = [row for _, row in dialect.rows(iter(lines[skip:]), dialect.shape(lines[skip:]))]
     if not rows:
         raise DatasetError(f"{source.path} is empty.", "Check the file.")
     columns, header = _columns(rows)
@@ -140,13 +143,15 @@ def _tab_quotes(lines: Sequence[str]) -> bool:
     Tab-separated files have none as a rule, and titles begin with one ("Heroes" Live). A program that quotes does so
     for all texts of a column, or only where a cell needs it.
     """
-    pattern, whole = token_pattern("\t"), "\n".join(lines)
-    tokens = list(pattern.finditer(whole))
-    if not tokens or any(m.group("bad") is not None for m in tokens):
+    whole = "\n".join(lines)
+    cells = list(quoted_cells(whole, "\t"))
+    if not cells or any(end < 0 for _, end in cells):
         return False
-    if all(re.search(r'""|[\t\r\n]', m.group()[1:-1]) for m in tokens):
+    if all(re.search(r'""|[\t\r\n]', whole[start + 1 : end - 1]) for start, end in cells):
         return True
-    rows = [line.split("\t") for line in pattern.sub("\0", whole).split("\n")[:2000]]  # a quoted cell is a zero
+    between = [0, *(place for cell in cells for place in cell), len(whole)]
+    marked = "\0".join(whole[a:b] for a, b in zip(between[::2], between[1::2], strict=True))
+    rows = [line.split("\t") for line in marked.split("\n")]  # a quoted cell is a zero
     for column in range(max(map(len, rows))):
         cells = [row[column] for row in rows if column < len(row) and row[column]]
         texts = [c for c in cells if not _NUMBER.fullmatch(c)]
@@ -158,16 +163,15 @@ def _tab_quotes(lines: Sequence[str]) -> bool:
 
 def _well_quoted(source: Source, shape: RowShape) -> bool:
     """Whether every quotation mark that opens a cell closes it, and no cell swallows rows. All of the file is seen."""
-    pattern = token_pattern(source.separator)
     for text in _pieces(source):
         if not text:
             return False
-        for match in pattern.finditer(text):
-            if match.group("bad") is not None:
+        for start, end in quoted_cells(text, source.separator):
+            if end < 0:
                 return False
-            if "\n" in match.group():
-                end = text.find("\n", match.end())
-                if shape.swallows(text[match.start() : end if end >= 0 else len(text)], source.dialect):
+            if "\n" in text[start:end]:
+                line_end = text.find("\n", end)
+                if shape.swallows(text[start : line_end if line_end >= 0 else len(text)], source.dialect):
                     return False
     return True
 

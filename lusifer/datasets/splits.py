@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lusifer.datasets import custom_tables, file_ids
 from lusifer.datasets.dataset import Dataset, RatingTable
 from lusifer.datasets.movielens import read_ratings
 from lusifer.errors import DatasetError, InvalidInputError
@@ -146,8 +147,6 @@ def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
 
 
 def _provided(dataset: Dataset) -> Split:
-    from lusifer.datasets import custom_tables
-
     width = np.int64(1) << 32
     users, items = custom_tables.test_pairs(dataset)
     table = dataset.ratings
@@ -185,7 +184,7 @@ def _cold(table: RatingTable, k: int, name: str) -> Split:
 def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Split:
     """Two files: GroupLens' tab-separated ones, or CSV with ``user_id,item_id,rating,timestamp``.
 
-    The data set gives the users' and items' metadata only.
+    The data set gives the users' and items' metadata only. Ids are those of its own files.
 
     Raises:
         DatasetError: a file is missing or damaged, has a rating off the scale, an item or user that
@@ -194,7 +193,10 @@ def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Spl
     parts = []
     for path in (train, test):
         csv = path.suffix.lower() == ".csv"
-        part = read_ratings(path, separator="," if csv else "\t", header=csv)
+        if file_ids.COLUMN in dataset.users or file_ids.COLUMN in dataset.items:
+            part = custom_tables.read_part(dataset, path)
+        else:
+            part = read_ratings(path, separator="," if csv else "\t", header=csv)
         _check_part(dataset, part, path)
         parts.append(part)
     width = np.int64(max(int(dataset.items.index.max()), 1) + 1)

@@ -95,8 +95,38 @@ def _parquet(path: Path, names: Sequence[str] | None) -> Iterator[tuple[Sequence
     row = 1
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(ROWS, columns=list(names) if names else None):
-            yield range(row, row + batch.num_rows), pa.Table.from_batches([batch])
+            yield range(row, row + batch.num_rows), _with_plain_texts(pa.Table.from_batches([batch]))
             row += batch.num_rows
+
+
+def _with_plain_texts(table: pa.Table) -> pa.Table:
+    """Texts of every kind that Arrow has (large, coded, bytes) as strings."""
+    for index, field in enumerate(table.schema):
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if kind != pa.string() and any(
+            test(kind)
+            for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary)
+        ):
+            column = table[index].cast(kind) if kind != field.type else table[index]
+            table = table.set_column(index, field.name, column.cast(pa.string()))
+        elif kind != field.type:
+            table = table.set_column(index, field.name, table[index].cast(kind))
+    return table
+
+
+@contextlib.contextmanager
+def library_errors_named(path: Path) -> Iterator[None]:
+    """What a library says of a file, or of a folder's files, as an error for a person.
+
+    Raises:
+        DatasetError: instead of the library's.
+    """
+    try:
+        yield
+    except (pa.ArrowException, LookupError, ValueError, ArithmeticError, OSError, RecursionError) as error:
+        raise DatasetError(
+            f"{path} can't be read ({type(error).__name__}: {str(error)[:150]}).", "Check its files."
+        ) from None
 
 
 def _json(
