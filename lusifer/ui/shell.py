@@ -198,7 +198,7 @@ def _reset_session() -> None:
     resets: dict[str, object] = dict(SIDEBAR_RESETS)
     ctx = session_keys.CONTEXT.get()
     if ctx is not None:
-        resets[session_keys.USER] = int(ctx.dataset.user_ids[0])
+        resets[session_keys.USER] = ctx.dataset.user_label(int(ctx.dataset.user_ids[0]))
     for spec in page_registry.page_specs().values():
         resets |= spec.resets
     there = {str(key) for key in st.session_state} | set(st.query_params)
