@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
@@ -129,6 +128,7 @@ class BatchAPI:
         messages, options = question
         plain: Any = {k: v for k, v in options.items() if k != "on_text"}
         body = self.model.build_request(messages, plain)
+        body = {k: v for k, v in body.items() if not k.startswith("stream")}
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
@@ -195,7 +195,8 @@ class BatchAPI:
         input_tokens = output_tokens = 0
         for messages, options in questions:
             most_input, most_output = estimate_most_tokens(messages, options)
-            input_tokens, output_tokens = input_tokens + most_input, output_tokens + most_output
+            input_tokens += most_input
+            output_tokens += most_output + self.model.extra_tokens
         dollars = price(self.llm.identity, input_tokens, 0, output_tokens)
         return self.budget.set_aside(
             self.budget.budget.limits(),
@@ -290,9 +291,8 @@ class BatchAPI:
             key, response = record["custom_id"], record.get("response") or {}
             if key not in keys or response.get("status_code") != 200:
                 return None
-            body = json.loads(json.dumps(response["body"]), object_hook=lambda d: SimpleNamespace(**d))
-            answer = self.model.read_completion(body, 0.0)
-        except (ValueError, KeyError, TypeError, AttributeError, ModelError):
+            answer = self.model.read_completion(response["body"], 0.0)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError):
             return None  # asked by itself later, where failures are recorded and repaired
         messages, options = questions.get(key, ([], {}))
         already_stored = bool(self.llm.store.has_answers([key]))  # collected before, by a process that was killed then
