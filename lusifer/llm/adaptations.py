@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from lusifer.errors import InvalidInputError
@@ -35,9 +35,10 @@ _LIMITS = {"max_tokens": "answers have at most {} tokens", "top_logprobs": "{} l
 _GIVEN_UP_FIRST = ("logprobs", "response_format", "seed", "stream_options", "temperature")
 """In which order optional parts are left out where a server names none of them."""
 _REFUSAL = re.compile(
-    r"not (\w+ )?(support|permit|allow|enabl|accept|implement|recogni[sz]|known|valid|available|compatible|defined|a valid)|"
-    r"n[o']t support|unsupported|unknown|unrecogni[sz]ed|unexpected|invalid|extra|forbidden|deprecated|disabled|unavailable|"
-    r"must (be|alternate)|should be|only|use .* instead|cannot|can't|failed|requires?|exceeds|too (large|high|many)|no .{0,20}support",
+    r"not (\w+ )?(support|permit|allow|enabl|accept|implement|recogni[sz]|known|valid|available|compatible|defined)|"
+    r"n[o']t support|unsupported|unknown|unrecogni[sz]ed|unexpected|invalid|extra|forbidden|deprecated|disabled|"
+    r"unavailable|must (be|alternate)|should be|only|use .* instead|cannot|can't|failed|requires?|exceeds|"
+    r"too (large|high|many)|no .{0,20}support",
     re.IGNORECASE,
 )
 _NAMES: dict[str, re.Pattern[str]] = {
@@ -51,8 +52,8 @@ _NAMES: dict[str, re.Pattern[str]] = {
         "response_format": r"response_format|json_schema|json schema|structured.?output|guided|grammar|json.?mode",
         "seed": r"\bseed\b",
         "temperature": r"\btemperature\b",
-        "system": r"system[ _-]?(role|message|prompt|instruction)|developer instruction|roles? (['\"]?system|must alternate)|"
-        r"role ['\"]?system",
+        "system": r"system[ _-]?(role|message|prompt|instruction)|developer instruction|"
+        r"roles? (['\"]?system|must alternate)",
         "stream": r"\bstream(ing|ed)?\b",
     }.items()
 }
@@ -65,8 +66,8 @@ _NO_PART = re.compile(
     r"(requested|these|some|all|given|optional) (optional )?parameters|extra (inputs|fields)", re.IGNORECASE
 )
 _AT_MOST = re.compile(
-    r"(?:at most|<=|≤|less than or equal to|up to|maximum (?:value )?(?:of|is|for \w+ is)?|between \d+ and|limit (?:of|is)|"
-    r"\[\s*\d+\s*,|supports? (?:only )?)\s*(\d+)",
+    r"(?:at most|<=|≤|less than or equal to|up to|maximum (?:value )?(?:of|is|for \w+ is)?|between \d+ and|"
+    r"limit (?:of|is)|\[\s*\d+\s*,|supports? (?:only )?)\s*(\d+)",
     re.IGNORECASE,
 )
 _learned: dict[str, list[str]] = {}
@@ -122,7 +123,7 @@ def limit_of(adaptations: Iterable[str], name: str) -> int | None:
     return min(values, default=None)
 
 
-def learn(error: ServerError, request: Mapping[str, Any], known: Iterable[str]) -> str | None:
+def learn(error: ServerError, request: Mapping[str, Any], known: Collection[str]) -> str | None:
     """The adaptation that a refusal asks for; ``None`` where it is about something else.
 
     A part counts as refused if the error names it (its field ``param``, else its words), says that it is not taken, and
@@ -147,7 +148,7 @@ def learn(error: ServerError, request: Mapping[str, Any], known: Iterable[str]) 
         part = next((p for p in _GIVEN_UP_FIRST if p in request), None)
         found = {"response_format": "no-schema", "stream_options": "no-stream-usage"}.get(part or "", f"no-{part}")
         found = found if part else None
-    return found if found not in known else None
+    return None if found is None or found in known else found
 
 
 def _refused_part(param: str, text: str, request: Mapping[str, Any], known: set[str]) -> str | None:

@@ -1,7 +1,7 @@
-"""What a server's fields say: the answer apart from the thought before it, the word for its end, counts, probabilities.
+"""What a server's fields say: the answer apart from the thought before it, the word for its end, counts, tokens.
 
-A thought is never the answer. It stands in a field of its own (``reasoning``, ``reasoning_content``, ``thinking``), in a
-part of the content, or in the text between tags, of which the opening one may be missing (a chat template wrote it)
+A thought is never the answer. It stands in a field of its own (``reasoning``, ``reasoning_content``, ``thinking``), in
+a part of the content, or in the text between tags, of which the opening one may be missing (a chat template wrote it)
 and the closing one as well (the answer was cut off inside).
 """
 
@@ -76,7 +76,7 @@ def blank_thoughts(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """The text without halves of characters (lone surrogates) and without NUL, which no database and no page can hold."""
+    """The text without halves of characters (lone surrogates) and without NUL, which no database can hold."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     try:

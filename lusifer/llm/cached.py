@@ -156,7 +156,7 @@ def _explain_cut_off(spec: str, answer: Completion) -> ModelError:
         endpoint = spec.partition(":")[0].upper()
         message = f"{spec} spent its answer on thinking and did not finish it ({answer.finish_reason})."
         fix = (
-            f"Give it more room (LUSIFER_ENDPOINT_{endpoint}_THINKING_TOKENS), switch its thinking off in the server, or "
+            f"Give it more room (LUSIFER_ENDPOINT_{endpoint}_THINKING_TOKENS), switch its thinking off, or "
             "choose a model that does not think."
         )
     return ModelError(message, fix, kind="truncated", text=answer.text)

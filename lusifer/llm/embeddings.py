@@ -52,6 +52,7 @@ class OllamaEmbeddings(Ollama):
         """The vector of the last message; see `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
         request = {"model": self.model, "input": messages[-1].content}
+        response: Any = {}
         seconds = float(self.endpoint.timeout or ollama.TIMEOUT_SECONDS)
         try:
             response = next(ollama.ask(self.endpoint, "/api/embed", request, seconds=seconds), {})

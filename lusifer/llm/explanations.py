@@ -29,7 +29,7 @@ def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
     """What a server said as an error with a kind and a way out, without secrets."""
     variable, key = _names(endpoint)
     server = redact(endpoint.url, endpoint.key)
-    said = redact(error.text, endpoint.key) or "nothing"
+    said = (redact(error.text, endpoint.key) or "nothing").rstrip(".") + "."
     status = f"answered {error.status}" if error.status else "answered with an error"
     answered = f"{server} {status}: {said}"
     texts: Mapping[str, tuple[str, str, str]] = {
@@ -72,7 +72,7 @@ def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
         ),
         "path": (
             "not-found",
-            f"There is nothing to ask at {server}: {status}: {said}",
+            f"There is nothing to ask at {server}, which {status}: {said}",
             f"Check {variable}: {_other_address(endpoint.url)}. If the address is right, the server may have no "
             f"model {model!r}: list its models.",
         ),

@@ -20,6 +20,7 @@ from lusifer.llm.redact import redact
 log = logging.getLogger(__name__)
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR")
 """Variables that name trusted certificates; the first that is set counts."""
+_told: set[str] = set()
 _SCHEMES = {"http": "http", "https": "https", "socks": "socks5h", "socks5": "socks5", "socks5h": "socks5h"}
 
 
@@ -38,8 +39,8 @@ def is_local(host: str) -> bool:
 def proxy_for(url: str) -> tuple[str, str] | None:
     """The proxy of an address and the variable that names it; ``None`` for no proxy.
 
-    ``HTTPS_PROXY``, ``HTTP_PROXY`` by the address's scheme, else ``ALL_PROXY``; small letters go before capitals, as with
-    curl. ``NO_PROXY`` lists hosts, domains, ``HOST:PORT`` or networks that use none, or ``*``.
+    ``HTTPS_PROXY``, ``HTTP_PROXY`` by the address's scheme, else ``ALL_PROXY``; small letters go before capitals, as
+    with curl. ``NO_PROXY`` lists hosts, domains, ``HOST:PORT`` or networks that use none, or ``*``.
 
     Raises:
         ModelError: the proxy is of a kind that nothing here speaks.
@@ -108,7 +109,9 @@ def trusted_certificates(url: str) -> ssl.SSLContext | bool:
             f"{variable} names {path}, which is no file of certificates ({error.strerror or type(error).__name__})."
         )
         if urlsplit(url).scheme != "https":
-            log.warning("%s It is not needed for %s.", problem, redact(url))
+            if problem not in _told:
+                _told.add(problem)
+                log.warning("%s It is not needed for %s.", problem, redact(url))
             return True
         raise ModelError(
             problem, f"Set {variable} to a PEM file that exists, or unset it.", kind="unreachable"

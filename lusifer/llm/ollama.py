@@ -275,7 +275,8 @@ class Ollama:
         entries: list[Any] = []
         for value in ask(self.endpoint, "/api/chat", request, seconds=seconds, cancelled=self.cancelled):
             last = value if isinstance(value, Mapping) else {}
-            message = last.get("message") if isinstance(last.get("message"), Mapping) else {}
+            said = last.get("message")
+            message: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
             logprobs = last.get("logprobs")
             entries += logprobs if isinstance(logprobs, list) else []
             thoughts.append(str(message.get("thinking") or ""))

@@ -75,10 +75,10 @@ class OpenAICompatible:
             try:
                 body = self._collect(self._values("POST", "/chat/completions", request), options)
                 return self.read_completion(body, (time.perf_counter() - began) * 1000)
-            except _Refused as refused:
+            except _RefusedError as refused:
                 error = refused.error
                 if error.kind == "json" and error.failed:
-                    # The server checks the schema and gives what did not fit: that is the answer, to be read by our rules.
+                    # The server checks the schema and tells what did not fit: that is the answer, read by our rules.
                     return Completion(clean(error.failed), latency_ms=(time.perf_counter() - began) * 1000)
                 adaptation = adaptations.learn(error, request, known)
                 if adaptation is None:
@@ -97,7 +97,7 @@ class OpenAICompatible:
         try:
             value = next(iter(self._values(method, path, request, seconds)), None)
             error = server_errors.inside(value)
-        except _Refused as refused:
+        except _RefusedError as refused:
             error = refused.error
         if error is not None:
             raise explanations.explain(error, self.endpoint, self.model) from None
@@ -107,7 +107,7 @@ class OpenAICompatible:
         """What the server answers, value by value.
 
         Raises:
-            _Refused: it answered with an error.
+            _RefusedError: it answered with an error.
             ModelError: it can't be asked or read.
         """
         key = self._checked_key()
@@ -118,7 +118,7 @@ class OpenAICompatible:
         try:
             yield from transport.request_json(method, url, limits, headers=headers, body=request)
         except transport.StatusError as error:
-            raise _Refused(server_errors.from_status(error.status, error.body, error.headers)) from None
+            raise _RefusedError(server_errors.from_status(error.status, error.body, error.headers)) from None
         except Exception as error:
             raise explanations.explain_failure(error, self.endpoint, limits.seconds) from None
 
@@ -200,7 +200,7 @@ class OpenAICompatible:
         """An answer as it comes unstreamed: itself, or put together from the pieces of a stream.
 
         Raises:
-            _Refused: an error stands in it.
+            _RefusedError: an error stands in it.
             ModelError: the stream ended early.
         """
         tell = options.get("on_text") or (lambda text: None)
@@ -208,7 +208,7 @@ class OpenAICompatible:
         for value in values:
             error = server_errors.inside(value)
             if error is not None:
-                raise _Refused(error)
+                raise _RefusedError(error)
             choice = _first_choice(value)
             if choice is not None and isinstance(choice.get("message"), Mapping) and "delta" not in choice:
                 tell(read_message(choice["message"])[0])
@@ -274,7 +274,8 @@ class OpenAICompatible:
         """Any error of the SDK as one with a cause and a way out, without secrets."""
         response = getattr(error, "response", None)
         if response is None or not getattr(error, "status_code", 0):
-            return explanations.explain_failure(error.__cause__ or error, self.endpoint, TIMEOUT_SECONDS)
+            failure = explanations.explain_failure(error.__cause__ or error, self.endpoint, TIMEOUT_SECONDS)
+            return failure if isinstance(failure, ModelError) else ModelError(failure.message, failure.fix)
         try:
             body = response.text
         except Exception:
@@ -283,7 +284,7 @@ class OpenAICompatible:
         return explanations.explain(said, self.endpoint, self.model)
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A server answered with an error."""
 
     def __init__(self, error: ServerError) -> None:

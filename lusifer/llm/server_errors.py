@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -40,8 +40,8 @@ KEY_CODES = frozenset(
 )
 JSON_CODES = frozenset({"json_validate_failed"})
 _RATE_WORDS = re.compile(
-    r"\bper[ -](second|minute|hour|day)\b|/\s?(min|minute|day|hour)\b|\b[rt]p[mds]\b|\bqps\b|(try|retry) (again )?(in|after) "
-    r"(about )?[\d.]+|too many requests|slow(ing)? down|rate.?limit|per-(min|day)\b",
+    r"\bper[ -](second|minute|hour|day)\b|/\s?(min|minute|day|hour)\b|\b[rt]p[mds]\b|\bqps\b|"
+    r"(try|retry) (again )?(in|after) (about )?[\d.]+|too many requests|slow(ing)? down|rate.?limit|per-(min|day)\b",
     re.IGNORECASE,
 )
 _CREDIT_WORDS = re.compile(
@@ -53,13 +53,15 @@ _CREDIT_WORDS = re.compile(
 )
 _QUOTA_WORDS = re.compile(r"\bquota\b|\bbilling\b", re.IGNORECASE)
 _CONTEXT_WORDS = re.compile(
-    r"context (length|size|window)|maximum context|(prompt|input|request|message)s? (\w+ )?(is|are) too (long|big|large)|"
+    r"context (length|size|window)|maximum context|"
+    r"(prompt|input|request|message)s? (\w+ )?(is |are )?too (long|big|large)|"
     r"too many (input |prompt )?tokens|(exceeds?|over|beyond) (the )?(\w+ ){0,4}(context|input token|token limit)|"
     r"reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
 _LOAD_WORDS = re.compile(
-    r"no models? (is |are )?(currently )?loaded|model (is )?(not|un)\s?loaded|load (a|the) model|no model (is )?running",
+    r"no models? (is |are )?(currently )?loaded|model (is )?(not|un)\s?loaded|load (a|the) model|"
+    r"no model (is )?running",
     re.IGNORECASE,
 )
 _PATH_WORDS = re.compile(
@@ -71,8 +73,8 @@ _POLICY_WORDS = re.compile(
     r"data policy|privacy (settings|policy)|guardrail|moderation|terms of service", re.IGNORECASE
 )
 _MODEL_WORDS = re.compile(
-    r"\bmodel\b.{0,80}?\b(not (be )?(found|exist|available|supported|valid|pulled)|does ?n[o']t exist|unknown|unavailable|"
-    r"unsupported|no longer|deprecated|decommissioned|access)|(no such|unknown|invalid|unsupported) model|"
+    r"\bmodel\b.{0,80}?\b(not (be )?(found|exist|available|supported|valid|pulled)|does ?n[o']t exist|unknown|"
+    r"unavailable|unsupported|no longer|deprecated|decommissioned|access)|(no such|unknown|invalid|unsupported) model|"
     r"not a valid model|no endpoints found (for|matching) [\w./:-]+",
     re.IGNORECASE,
 )
@@ -97,12 +99,6 @@ class ServerError:
     param: str = ""
     failed: str | None = None
     retry_after: float | None = None
-    raw: str = field(default="", repr=False)
-
-    @property
-    def is_credit(self) -> bool:
-        """Whether an account has nothing left, which no waiting mends; see `kind`."""
-        return self.kind == "credit"
 
     @property
     def kind(self) -> str:
@@ -134,8 +130,8 @@ class ServerError:
         """``credit`` or ``rate-limit``, or nothing.
 
         A word alone decides nothing: "quota" and "billing" stand in both kinds. In this order: the code for used-up
-        credit, status 402, words for a rate (a unit of time, a time to wait), plain words for an empty account, the code
-        for a rate or a header that asks to wait.
+        credit, status 402, words for a rate (a unit of time, a time to wait), plain words for an empty account, the
+        code for a rate or a header that asks to wait.
         """
         limited = self.status == 429 or bool(self.codes & RATE_CODES)
         rate = bool(_RATE_WORDS.search(self.text))
@@ -159,9 +155,9 @@ def from_status(status: int, body: str, headers: Mapping[str, str]) -> ServerErr
         value = json.loads(body, strict=False)
     except (ValueError, RecursionError):
         text = _one_line(_TAGS.sub(" ", body))
-        return ServerError(status, text, retry_after=retry_after(headers), raw=body)
+        return ServerError(status, text, retry_after=retry_after(headers))
     error = _of(value, status, headers)
-    return error if error.text else ServerError(status, _one_line(body), error.codes, raw=body)
+    return error if error.text else ServerError(status, _one_line(body), error.codes)
 
 
 def inside(value: Any, headers: Mapping[str, str] | None = None) -> ServerError | None:
