@@ -32,8 +32,14 @@ ADAPTATIONS = {
 }
 """What each adaptation means."""
 _LIMITS = {"max_tokens": "answers have at most {} tokens", "top_logprobs": "{} log probabilities are asked for"}
-_GIVEN_UP_FIRST = ("logprobs", "response_format", "seed", "stream_options", "temperature")
-"""In which order optional parts are left out where a server names none of them."""
+_WITHOUT = {
+    "logprobs": "no-logprobs",
+    "response_format": "no-schema",
+    "seed": "no-seed",
+    "stream_options": "no-stream-usage",
+    "temperature": "no-temperature",
+}
+"""Optional parts, in the order in which they are left out where a server names none of them."""
 _REFUSAL = re.compile(
     r"not (\w+ )?(support|permit|allow|enabl|accept|implement|recogni[sz]|known|valid|available|compatible|defined)|"
     r"n[o']t support|unsupported|unknown|unrecogni[sz]ed|unexpected|invalid|extra|forbidden|deprecated|disabled|"
@@ -129,7 +135,7 @@ def learn(error: ServerError, request: Mapping[str, Any], known: Collection[str]
     A part counts as refused if the error names it (its field ``param``, else its words), says that it is not taken, and
     the part was sent.
     """
-    if error.kind not in {"request", "server", "model", "path", "context"} or error.status in {
+    if error.kind not in {"request", "server", "model", "path", "missing", "context"} or error.status in {
         408,
         409,
         425,
@@ -138,16 +144,16 @@ def learn(error: ServerError, request: Mapping[str, Any], known: Collection[str]
         503,
     }:
         return None
+    if error.kind == "context":
+        return None
     param = error.param.split(".")[-1].split("[")[0]
     text = f"{error.text} {' '.join(error.codes)}"
-    refused = bool(_REFUSAL.search(text)) or bool(param)
-    if error.kind == "context" or not refused:
-        return None
-    found = _refused_part(param, error.text, request, set(known))
-    if found is None and _NO_PART.search(text):
-        part = next((p for p in _GIVEN_UP_FIRST if p in request), None)
-        found = {"response_format": "no-schema", "stream_options": "no-stream-usage"}.get(part or "", f"no-{part}")
-        found = found if part else None
+    found = None
+    if param or _REFUSAL.search(text):
+        found = _refused_part(param, error.text, request, set(known))
+    if found is None and _NO_PART.search(text):  # none is named: the least important one goes first
+        part = next((p for p in _WITHOUT if p in request), None)
+        found = _WITHOUT.get(part or "")
     return None if found is None or found in known else found
 
 

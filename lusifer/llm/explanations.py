@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from lusifer.errors import LusiferError, ModelError
@@ -32,7 +31,7 @@ def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
     said = (redact(error.text, endpoint.key) or "nothing").rstrip(".") + "."
     status = f"answered {error.status}" if error.status else "answered with an error"
     answered = f"{server} {status}: {said}"
-    texts: Mapping[str, tuple[str, str, str]] = {
+    texts: dict[str, tuple[str, str, str]] = {
         "json": (
             "invalid",
             f"The model's answer did not fit the schema: {said}",
@@ -77,6 +76,11 @@ def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
             f"model {model!r}: list its models.",
         ),
     }
+    texts["missing"] = (
+        "not-found",
+        answered,
+        f"Check {variable} and the model {model!r} (list the server's models), and what your account may use.",
+    )
     other = ("bad-request", answered, "Choose another model or settings.")
     kind, message, fix = texts.get(error.kind, other)
     waits = kind in {"rate-limit", "server"}

@@ -88,7 +88,7 @@ def ask(
 
 def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
     """What a server said as an error with a cause and a way out."""
-    said = redact(error.text, endpoint.key)
+    said = redact(error.text, endpoint.key).rstrip(".") + "."
     if error.kind == "model" or error.status == 404:
         return ModelError(
             f"Ollama has no model {model!r}: {said}",

@@ -91,6 +91,7 @@ class ServerError:
         param: the part of the request that it names.
         failed: the answer that did not fit its schema, where a server tells it (Groq).
         retry_after: seconds that it asks to wait.
+        is_json: whether it came as JSON, hence from somebody who knows the protocol.
     """
 
     status: int
@@ -99,13 +100,14 @@ class ServerError:
     param: str = ""
     failed: str | None = None
     retry_after: float | None = None
+    is_json: bool = True
 
     @property
     def kind(self) -> str:
         """The first of these that applies: what a person must know to act.
 
-        ``json``, ``credit``, ``context``, ``rate-limit``, ``unloaded``, ``policy``, ``auth``, ``model``, ``path``,
-        ``server``, ``request``.
+        ``json``, ``credit``, ``context``, ``rate-limit``, ``unloaded``, ``policy``, ``auth``, ``server``, ``path``,
+        ``model``, ``missing``, ``request``.
         """
         status, text, codes = self.status, self.text, self.codes
         if codes & JSON_CODES or self.failed is not None:
@@ -122,7 +124,8 @@ class ServerError:
             ("server", (status >= 500 and status != 501) or status in {408, 409, 425}),
             ("path", status == 405 or (bool(_PATH_WORDS.search(text)) and status in {0, 400, 404})),
             ("model", bool(codes & MODEL_CODES) or (status in {0, 400, 404} and bool(_MODEL_WORDS.search(text)))),
-            ("path", status == 404),
+            # Who knows the protocol answers with an error of it; what is no address, with a page or a word.
+            ("missing" if self.is_json else "path", status == 404),
         )
         return next((kind for kind, applies in rules if applies), "request")
 
@@ -155,7 +158,7 @@ def from_status(status: int, body: str, headers: Mapping[str, str]) -> ServerErr
         value = json.loads(body, strict=False)
     except (ValueError, RecursionError):
         text = _one_line(_TAGS.sub(" ", body))
-        return ServerError(status, text, retry_after=retry_after(headers))
+        return ServerError(status, text, retry_after=retry_after(headers), is_json=False)
     error = _of(value, status, headers)
     return error if error.text else ServerError(status, _one_line(body), error.codes)
 

@@ -157,8 +157,21 @@ def find_json(text: str, fits: Callable[[Any], bool] = lambda value: isinstance(
     return values[0][1]
 
 
+_NAMES = {"".join(c for c in n if c.isalnum()): n for n in (*SECTIONS, "item_ids", "profile", "explanation", "changes")}
+
+
+def _named_as_asked(value: Any) -> Any:
+    """The value with the schema's names for what only spells them otherwise (``itemIds``, ``People and themes``)."""
+    if isinstance(value, list):
+        return [_named_as_asked(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    named = {_NAMES.get("".join(c for c in k.lower() if c.isalnum()), k): _named_as_asked(v) for k, v in value.items()}
+    return named if len(named) == len(value) else value
+
+
 def _is_update(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("profile"), dict)
+    return isinstance(value, dict) and any(k.lower() == "profile" and isinstance(v, dict) for k, v in value.items())
 
 
 def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
@@ -174,7 +187,7 @@ def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
             raise
         found = find_json(text)  # whose fault is named
     try:
-        answer = UpdateAnswer.model_validate(found)
+        answer = UpdateAnswer.model_validate(_named_as_asked(found))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
