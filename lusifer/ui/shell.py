@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
@@ -63,6 +64,12 @@ def configure() -> None:
         initial_sidebar_state="collapsed" if is_presenting() else "auto",
         menu_items={"About": ABOUT, "Get help": None, "Report a bug": None},
     )
+
+
+def stop_with(error: LusiferError) -> NoReturn:
+    """Show why there can be no page, and end the run of the script."""
+    st.error(escape_markdown(str(error)))
+    st.stop()
 
 
 def draw_app() -> None:

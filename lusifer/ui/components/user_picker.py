@@ -18,7 +18,6 @@ from lusifer.ui.state import PageContext
 def pick_user() -> int | None:
     """The field for a user id, bound to ``user`` in the address; ``None`` after saying what is wrong."""
     ctx = state.current_context()
-    data = ctx.dataset
     session_keys.apply_request(session_keys.USER)  # by a click elsewhere on the page, before this field exists
     try:
         return id_field("User ID", session_keys.USER, default_user(ctx), reset_step)
@@ -109,8 +108,6 @@ def link_parameters(user: int | None = None, step: int | None = None) -> dict[st
         session_keys.MODEL: ctx.model,
         session_keys.USER: "" if user is None else str(user),
         session_keys.PROMPTS: "" if ctx.prompts == DEFAULT_PROMPTS or ctx.is_free else ctx.prompts,
-
-
         session_keys.USER: "" if user is None else str(ctx.dataset.user_label(user)),
         session_keys.PROMPTS: "" if ctx.prompts == DEFAULT_PROMPTS or ctx.builtin else ctx.prompts,
         session_keys.EVIDENCE: "true" if ctx.evidence else "",
