@@ -94,10 +94,10 @@ def show_other_runs(runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None
     for other in (others[i] for i in selected):
         when = other["created_at"][:16].replace("T", " ")
         columns[f"{other['title']} ({when}, seed {other['seed']}, {other['id'][-4:]})"] = other
-    names = [n for n in predictor_titles.ORDER if any(n in r["summary"]["predictors"] for r in columns.values())]
+    names = predictor_titles.in_order({n for r in columns.values() for n in r["summary"]["predictors"]})
     table = pd.DataFrame(
         {
-            "Predictor": [predictor_titles.TITLES[n] for n in names],
+            "Predictor": [predictor_titles.title(n) for n in names],
             **{
                 title: [(r["summary"]["predictors"].get(n) or {}).get("rmse", math.nan) for n in names]
                 for title, r in columns.items()
