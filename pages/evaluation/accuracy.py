@@ -100,4 +100,5 @@ with st.container(horizontal=True):
         icon=":material/description:",
     )
 
+recorded_comparisons.show_published()
 trust_card.show_trust_card(ctx, store)
