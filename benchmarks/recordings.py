@@ -49,7 +49,7 @@ def main() -> None:
         print(f"{recording.name}: {len(recording.users)} users, {found.rows} ratings, {seconds:.0f} s")
         for name, score in found.scores().items():
             print(f"  {name:22} RMSE {score['rmse']:.4f}  Pearson {score['pearson']:.3f}")
-    shown: dict[str, str] = {}
+    shown: dict[str, str] = {"users": str(sum(len(r.users) for r in recordings))}
     columns = [c for c in tables[0].columns if c not in {"user", "item", "rating", "timestamp"}]
     rows = {name: np.concatenate([t[name] for t in tables]) for name in ("user", "rating", *columns)}
     print(f"together, {len(rows['rating'])} ratings:")
