@@ -12,7 +12,6 @@ from lusifer.evaluation.audit.vocabulary import (
     CLAUSE_ENDS,
     CONNECTORS,
     DETERMINERS,
-    ENDS,
     FORWARD,
     FUNCTION_WORDS,
     GENRE_NOUNS,
@@ -163,7 +162,7 @@ def _is_link(gap: Sequence[str]) -> bool:
         if word in LINKS or word in NUMBER_WORDS:
             continue
         determined = any(w in DETERMINERS for w in gap[:at])
-        if word in CONNECTORS or (not determined and (word in FUNCTION_WORDS or at > 1 or word.endswith("s") and at)):
+        if word in CONNECTORS or (not determined and (word in FUNCTION_WORDS or at > 1 or (word.endswith("s") and at))):
             return False
         unknown += 1
     return unknown <= 2

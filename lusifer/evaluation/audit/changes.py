@@ -68,7 +68,7 @@ def _habit(change: Change, reading: Reading, stated: bool) -> Iterator[Finding]:
     """
     context = reading.context
     more = change.direction in {"gained", "strengthened"}
-    habit = None if stated else check_habit(change.aspect, context)
+    habit = None if stated else check_habit(change.aspect, context, ended=not more)
     if habit is not None and change.direction != "weakened":
         yield Finding(habit.holds == more, habit.why, context.cite(change.item_ids))
     side = habit_side(change.aspect)

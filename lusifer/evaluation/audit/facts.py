@@ -63,7 +63,7 @@ def _wrong_rating(reading: Reading, binding: Binding, given: Sequence[float]) ->
 
 
 def _only(reading: Reading) -> Iterator[Finding]:
-    """``his only 5``, ``the only 3s``: nothing else in the history, or, of movies of this batch, in the batch, has it."""
+    """``his only 5``, ``the only 3s``: nothing else has it in the history, or in the batch that the movies are of."""
     together: dict[int, list[Binding]] = {}
     for binding in reading.bindings:
         if binding.rating.unique:

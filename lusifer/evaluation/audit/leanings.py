@@ -148,7 +148,7 @@ def check_kinds(reading: Reading, side: int, own_aspect: str = "") -> Iterator[F
         own_aspect: the aspect that the statement itself is marked with, whose every deviation counts.
     """
     context = reading.context
-    named = [a for a in reading.aspects_in(lead_of(reading.without_titles)) or reading.aspects]
+    named = reading.aspects_in(lead_of(reading.without_titles)) or reading.aspects
     about = own_aspect or next((a for a in named if a in context.evidence), "")
     if not about:
         if named and not reading.examples:

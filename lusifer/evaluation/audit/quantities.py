@@ -318,4 +318,20 @@ def _with_counted(found: list[Quantity], tokens: Sequence[Token], taken: frozens
         total = found[at + 2] if at + 2 < len(found) else None
         if total is not None and total.kind == "count" and tokens[total.first - 1].word in {"in", "of", "among"}:
             result[at] = replace(result[at], total=int(total.number))
+    return _with_shared_totals(result)
+
+
+def _with_shared_totals(found: list[Quantity]) -> list[Quantity]:
+    """A list of counts has one total: ``two 5s, ten 4s and twelve 3s in thirty``."""
+    result = list(found)
+    total: int | None = None
+    last = 10**6
+    for at in range(len(found) - 1, -1, -1):
+        quantity = found[at]
+        if quantity.kind != "count" or not quantity.values:
+            continue
+        near = last - quantity.last <= 4
+        total = quantity.total or (total if near else None)
+        result[at] = replace(quantity, total=total)
+        last = quantity.first
     return result

@@ -15,8 +15,8 @@ from lusifer.evaluation.audit.leanings import (
     check_preference,
     check_words_for_titles,
     lead_of,
-    states_preference,
     side_of,
+    states_preference,
 )
 from lusifer.evaluation.audit.reading import Reading, read_statement
 from lusifer.simulator.types import Bullet, Change, Section

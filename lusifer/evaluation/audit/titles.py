@@ -165,10 +165,12 @@ class TitleIndex:
         return _confirmed(found, tokens)
 
     def _mention_at(self, tokens: Sequence[Token], first: int) -> TitleMention | None:
-        if not (tokens[first].is_word and tokens[first].is_capital):
+        if not (tokens[first].is_word and tokens[first].is_capital) or _counts(tokens, first):
             return None
         longest: TitleMention | None = None
         for last, key in reversed(list(_keys(tokens, first))):
+            if last == first + 1 and tokens[first].text.isdigit() and len(tokens[first].text) < 4:
+                continue  # "7" is a number, whatever movie is called "Seven"
             written = _is_written_as_title(tokens[first:last]) or self._is_exact(key, tokens[first:last])
             if written and (longest := self._mention_of(key, tokens, first, last)):
                 break
@@ -278,6 +280,14 @@ def _keys(tokens: Sequence[Token], first: int) -> Iterable[tuple[int, Key]]:
             yield at + 1 + closed, tuple(words)
             if token.word.endswith("'s"):
                 yield at + 1, (*words[:-1], token.word[:-2])
+
+
+def _counts(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a number word counts something: ``Seven of ten``, ``Seven 4s``."""
+    following = tokens[at + 1] if at + 1 < len(tokens) else None
+    if tokens[at].number is None or following is None:
+        return False
+    return following.word == "of" or (following.number is not None and following.number.plural)
 
 
 def _is_written_as_title(tokens: Sequence[Token]) -> bool:
