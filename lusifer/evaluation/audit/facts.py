@@ -11,7 +11,7 @@ from lusifer.evaluation.audit.bindings import Binding
 from lusifer.evaluation.audit.claims import Finding
 from lusifer.evaluation.audit.quantities import Quantity
 from lusifer.evaluation.audit.reading import Reading
-from lusifer.evaluation.audit.titles import TitleMention
+from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.vocabulary import ENDS, HIGHEST_WORDS, LEVEL_WORDS, LOWEST_WORDS, OWN_MEAN, RATING_NOUNS
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lusifer.evaluation.audit.claims import Finding, StepContext
 from lusifer.evaluation.audit.reading import Reading
-from lusifer.evaluation.audit.titles import TitleMention
+from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.tokens import tokenize
 from lusifer.evaluation.audit.vocabulary import (
     BELITTLING,

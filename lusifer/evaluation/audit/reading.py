@@ -9,7 +9,7 @@ from functools import cached_property
 from lusifer.evaluation.audit.bindings import Binding, bind_ratings
 from lusifer.evaluation.audit.claims import Evidence, StepContext
 from lusifer.evaluation.audit.quantities import Quantity, read_quantities
-from lusifer.evaluation.audit.titles import TitleMention
+from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.tokens import Token, tokenize
 from lusifer.evaluation.audit.vocabulary import EXCEPTIONS
 
