@@ -43,6 +43,9 @@ def _ratings(reading: Reading) -> Iterator[Finding]:
         if not given:
             continue
         allowed = binding.rating.values
+        if binding.rating.named:  # "the lowest rating" may be that of the user
+            pick = max if max(allowed) == reading.context.scale.highest else min
+            allowed |= {pick(s) for s in _own_scopes(reading)}
         fits = [(value in allowed) != binding.rating.negated for value in given]
         holds = all(fits) if binding.mention.series else any(fits)
         cited = reading.cite(binding.mention, () if binding.rating.negated else sorted(allowed))

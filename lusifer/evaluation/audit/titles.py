@@ -135,6 +135,7 @@ class TitleIndex:
             if mention is None:
                 position += 1
                 continue
+            mention = self._with_mark(mention, tokens)
             found.append(self._as_series(self._dated(mention, tokens), tokens))
             position = found[-1].last
         return confirmed(found, tokens)
@@ -178,6 +179,14 @@ class TitleIndex:
         if key in self._short:
             return TitleMention(text, first, last, self._short[key], True, doubtful=single)
         return None
+
+    def _with_mark(self, mention: TitleMention, tokens: Sequence[Token]) -> TitleMention:
+        """A mark that belongs to the title ends no sentence: ``Mars Attacks! got a 3``."""
+        if mention.last >= len(tokens) or tokens[mention.last].text not in {"!", "?", "."}:
+            return mention
+        mark = tokens[mention.last].text
+        own = any(self._dataset.item(i).name.endswith(mark) for i in mention.item_ids)
+        return replace(mention, last=mention.last + 1) if own else mention
 
     def _series_ids(self, key: Key) -> tuple[int, ...]:
         bare = _without_article(key)

@@ -95,7 +95,9 @@ UP_STEMS = tuple(
         "relish charmed moved"
     ).split()
 )
-UP_WORDS = _words("fan fans open room taste wins won win works work above soft weakness enthusiasm appetite well best")
+UP_WORDS = _words(
+    "fan fans open room taste wins won win works work above soft weakness enthusiasm appetite well best regard esteem"
+)
 NOT_UP = _words("lover lovers lovely loveless favourably interested-in pleasure pleasant warmth")
 DOWN_STEMS = tuple(
     (
@@ -144,8 +146,11 @@ MOOD_WORDS = {
             "funny fun wit witty humour humor laughs silly silliness goofy comic quirky jokes slapstick whimsical",
             _FUNNY,
         ),
-        ("dark darker tense tension suspense suspenseful bleak gritty menace sinister macabre chilling", _DARK),
-        ("scares scary fear frights gore gory horror", frozenset({"Horror"})),
+        (
+            "dark darker tense tension suspense suspenseful bleak gritty menace sinister macabre chilling brooding ominous moody eerie",
+            _DARK,
+        ),
+        ("scares scary fear frights fright shocks terror slasher gore gory horror", frozenset({"Horror"})),
         ("serious weighty earnest grave sober heavy heavier sad sadness gloom gloomy solemn emotional sorrow", _GRAVE),
         ("sentimental sentiment sweet sweetness tender romantic romance cute saccharine", _TENDER),
         ("pace spectacle action explosive loud thrills adventure adventurous noisy excitement", _LOUD),
