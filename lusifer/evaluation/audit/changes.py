@@ -14,10 +14,13 @@ from lusifer.simulator import wording
 from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.types import Change, Profile, Rated, Section
 
-MARGIN_UP, MARGIN_DOWN, MARGIN_HABIT = 0.5, 0.25, 0.75
+MARGIN_UP, MARGIN_DOWN, MARGIN_HABIT = 0.5, 0.25, 0.5
 """Stars on the wrong side of the user's mean from which cited ratings speak against a change: for one that says more
 of something, for one that says less (which a model says seldom, and should be able to show), and for a habit."""
-_OVER = re.compile(r"(?<!won )(?<!win )(?<!wins )\b(?:over|than|rather|above|instead)\b|\bprefer\w*\b.*\bto\b|, not\b")
+_OVER = re.compile(
+    r"(?<!won )(?<!win )(?<!wins )\b(?:over|rather|above(?! all\b)|instead)\b"
+    r"|\bmore\b.*\bthan\b|\bprefer\w*\b.*\bto\b|, not\b"
+)
 
 
 def check_change(change: Change, profile: Profile, context: StepContext) -> Claim:

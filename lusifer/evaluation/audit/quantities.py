@@ -149,6 +149,11 @@ class _Reader:
         }:
             low, high = (0.4, 0.6) if self.word(at) == "half" else (0.4, 1.0)
             return Quantity("share", at, at + 1, number=(low + high) / 2, tolerance=(high - low) / 2)
+        follows = self.number(at + 1)
+        if follows is not None and follows.plural and self.word(at) in {"all", "only", "entirely", "exclusively"}:
+            near = self.word(at) == "all" and self.word(at - 1) in {"almost", "nearly", "virtually", "practically"}
+            if near or self.word(at - 1) not in {"the", "his", "her", "their", "are", "were", "both"}:
+                return Quantity("share", at, at + 1, number=0.85 if near else 1.0, tolerance=0.15 if near else 0.02)
         few = self.word(at) in {"rarely", "seldom", "few", "hardly", "sparing", "occasional"}
         if self.word(at) in {"mostly", "mainly", "usually", "typically"} or few:
             follows = next((n for k in range(1, 4) if (n := self.number(at + k))), None)
@@ -321,7 +326,7 @@ def _with_counted(found: list[Quantity], tokens: Sequence[Token], taken: frozens
         broken = any(k in taken or tokens[k].word in ENDS | {",", ":"} for k in between)
         own = follows.named and tokens[follows.first].word in {"lowest", "highest", "worst", "best"}
         if follows.kind == "rating" and not broken and not own and len(between) <= 8:
-            result[at] = replace(quantity, values=follows.values)
+            result[at] = replace(quantity, values=follows.values, in_order=follows.in_order)
             result[at + 1] = replace(follows, counted=True)
         elif quantity.kind == "count" and at and found[at - 1].kind == "rating" and not found[at - 1].counted:
             gap = [tokens[k].word for k in range(found[at - 1].last, quantity.first)]

@@ -45,6 +45,20 @@ class Reading:
         """Keys of the kinds of movies, people and decades that it names outside of titles, in order."""
         return self.aspects_in(self.without_titles)
 
+    @cached_property
+    def own_scopes(self) -> list[list[float]]:
+        """All ratings so far, and those of this batch."""
+        context = self.context
+        return [[r.rating for r in context.rated.values()], [r.rating for r in context.batch.values()]]
+
+    @cached_property
+    def named_scopes(self) -> list[list[float]]:
+        """The ratings of each kind of movie that is named, and, last, of all movies that are named."""
+        evidence, rated = self.context.evidence, self.context.rated
+        scopes = [[r.rating for r in evidence[a].rated] for a in self.aspects if a in evidence]
+        named = dict.fromkeys(i for m in self.mentions for i in m.item_ids if i in rated)
+        return [*scopes, [rated[i].rating for i in named]] if named else scopes
+
     def aspects_in(self, text: str) -> tuple[str, ...]:
         """Keys of what a part of it names."""
         return tuple(m.aspect for m in self.context.names.mentions(text) if m.aspect)

@@ -19,6 +19,7 @@ from lusifer.evaluation.audit.vocabulary import (
     LINKS,
 )
 
+VERBS = frozenset({"is", "was", "got", "gets", "remains", "stays", "stayed", "earned", "received", "took", "fell"})
 _OPENING, _CLOSING = frozenset("\"“«*_'‘("), frozenset("\"”»*_'’)")
 
 
@@ -71,7 +72,7 @@ def _stands_as_title(m: TitleMention, tokens: Sequence[Token], starts: set[int],
     if _is_listed(m, tokens, starts, ends) or _has_rating_behind(tokens, m.last):
         return True
     if before is None or begins_sentence(tokens, m.first):
-        return False
+        return m.rated and after is not None and after.word in VERBS
     written = tokens[m.first].word in ARTICLES and m.last - m.first > 1  # "apart from The Rock"
     return m.rated or written or _is_cued(m, tokens, starts, ends)
 
@@ -87,6 +88,8 @@ def _is_cued(m: TitleMention, tokens: Sequence[Token], starts: set[int], ends: s
     if before == "in":
         return second == "as" or any(at != m.first and at > 0 and words[at - 1] == "in" for at in starts)
     after = words[m.last] if m.last < len(words) else ""
+    if before in {"joins", "joined", "matches", "matched"} or (before == "from" and after == "to"):
+        return True
     if before in {",", "and", "while", "but", "whereas", "though"}:  # the subject of a clause
         return after.endswith("ed") or after in LINKS - {",", ":", "(", "-", "–", "—"}
     return _is_described(words[: m.first]) and any(t.number for t in tokens[m.last :])

@@ -167,8 +167,9 @@ class TitleIndex:
         single = sum(w not in ARTICLES for w in key) == 1
         if key in self._full:
             return TitleMention(text, first, last, self._full[key], True, doubtful=single)
-        if self._is_other_name(text):
-            return None
+        if self._is_other_name(text):  # "Kids" in a list of titles is none of children's films
+            placed = key in self._all and single and not begins_sentence(tokens, first)
+            return TitleMention(text, first, last, self._all[key], False, doubtful=True) if placed else None
         in_series = last < len(tokens) and tokens[last].word in SERIES_NOUNS
         if in_series and not (single and begins_sentence(tokens, first) and last == first + 1):
             series = self._series_ids(key)

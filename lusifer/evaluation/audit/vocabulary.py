@@ -45,7 +45,8 @@ LINKS = _words(
     "alike fell falls fall stayed stays stay sits sit sat stands stand stood came comes come lands landed drew draws "
     "draw won wins win managed manages reached reaches reach dropped drops held holds hold remains remained marked "
     "mark marks graded grade lone sole single lowest highest top bottom first another too rightly about around "
-    "star stars full same respectively up down in on went goes made makes deserved collected collects scraped mostly "
+    "star stars low high far full same respectively up down in on went goes made makes deserved "
+    "collected collects scraped mostly "
     "straight either every one ones every two three four five"
 )
 DETERMINERS = _words("a an the his her their its only just mere another lone sole single")
@@ -77,6 +78,8 @@ BOTTOM_PHRASES = tuple(
     ).split(",")
 )
 LOWEST_WORDS, HIGHEST_WORDS = _words("lowest worst bottom least"), _words("highest best top favourite favorite")
+# Before a rating that is named because it was not given.
+UNREACHED = _words("short yet until before almost instead room waits waiting missing awaits towards toward of")
 # What a rating is said to be among somebody's own.
 LEVEL_WORDS = {
     "highest": _words("ceiling maximum limit"),
@@ -103,7 +106,8 @@ DOWN_STEMS = tuple(
     (
         "dislik avers disappoint avoid reject unmoved unimpress indiffer lukewarm cool weak tepid uninterest "
         "disinterest "
-        "detest loath dismiss repel distaste impatien sceptic skeptic wary resist fail underwhelm ordinar mediocr "
+        "detest loath dismiss repel distaste impatien sceptic skeptic wary reserve resist fail "
+        "underwhelm ordinar mediocr "
         "middling reservation fatigue unsettl unconvinc disdain irritat annoy"
     ).split()
 )
@@ -147,7 +151,8 @@ MOOD_WORDS = {
             _FUNNY,
         ),
         (
-            "dark darker tense tension suspense suspenseful bleak gritty menace sinister macabre chilling brooding ominous moody eerie",
+            "dark darker tense tension suspense suspenseful bleak gritty menace sinister macabre "
+            "chilling brooding ominous moody eerie",
             _DARK,
         ),
         ("scares scary fear frights fright shocks terror slasher gore gory horror", frozenset({"Horror"})),
