@@ -296,8 +296,9 @@ def _joined(found: list[Quantity], tokens: Sequence[Token], scale: RatingScale) 
             result.append(quantity)
             continue
         between = [t.word for t in tokens[last.last : quantity.first] if t.word not in {"a", "an"}]
+        single = tokens[quantity.first - 1].word in {"a", "an"} and last.plural  # "six 2s and a 1"
         leads_on = quantity.last < len(tokens) and tokens[quantity.last].word in {"for", "to"} and not last.plural
-        if len(between) != 1 or between[0] not in {"and", "or", "to", "-", "–", ",", "/"} or leads_on:
+        if len(between) != 1 or between[0] not in {"and", "or", "to", "-", "–", ",", "/"} or leads_on or single:
             result.append(quantity)
             continue
         values = last.values | quantity.values
