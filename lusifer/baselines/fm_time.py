@@ -198,10 +198,11 @@ class TimeAwareFM:
     ) -> Scores:
         """Estimates of training ratings, each as if it had been asked for when its user's batch of them began.
 
-        Neither the machine nor the residuals nor the second stage of an estimate have seen the user's ratings from that
-        batch on. Those of other users they have, as a test part's estimates have, but for those asked about in the same
-        pass: for every batch of a history one pass is made, which asks about another batch of each user in turn, so
-        that no pass lacks many ratings. `history_batches` gives both arrays.
+        Neither the machine nor the residuals of an estimate have seen the user's ratings from that batch on, and its
+        second stage is learned from other users. Ratings of other users are known, as they are when a test part is
+        predicted, but for those hidden in the same pass: for every batch of a history one pass is made, which asks
+        about another batch of each user in turn, so that no pass lacks many. `history_batches` gives both arrays. Each pass
+        takes about as long as one machine on the whole training part.
 
         Args:
             rows: positions in the training table, each once.
