@@ -200,9 +200,9 @@ class TimeAwareFM:
 
         Neither the machine nor the residuals of an estimate have seen the user's ratings from that batch on, and its
         second stage is learned from other users. Ratings of other users are known, as they are when a test part is
-        predicted, but for those hidden in the same pass: for every batch of a history one pass is made, which asks
-        about another batch of each user in turn, so that no pass lacks many. `history_batches` gives both arrays. Each pass
-        takes about as long as one machine on the whole training part.
+        predicted, but for those hidden in the same pass. For every batch of a history one pass is made, which asks
+        about another batch of each user in turn, so that no pass lacks many; it takes about as long as one machine on
+        the whole training part. `history_batches` gives both arrays.
 
         Args:
             rows: positions in the training table, each once.
