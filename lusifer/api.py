@@ -357,8 +357,8 @@ def evaluate(
         dataset: from `load_dataset`.
         split: from `make_split`.
         predictors: ``constant``, ``user-mean``, ``item-mean``, ``bias``, ``item-knn``, ``als``, ``svdpp``, ``ncf``,
-            ``rnn4rec``, ``fm``, and ``simulator``, which brings ``simulator-calibrated`` along. Heavy baselines are
-            cached in the data folder.
+            ``rnn4rec``, ``fm``, ``fm-time``, and ``simulator``, which brings ``simulator-calibrated`` along. Heavy
+            baselines are cached in the data folder.
         users: ids, or how many to sample; none: all users with test ratings.
         model: who plays the users of ``simulator``.
         evidence: calibrate with full community evidence (neighbors and factorization machines; a minute and a half the

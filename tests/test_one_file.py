@@ -118,7 +118,7 @@ def run(program: tuple[Path, dict[str, str]], *arguments: str) -> str:
 
 
 def test_each_is_found_by_the_command_line(program) -> None:
-    assert "Counting users" in run(program, "-m", "lusifer", "experiment", "list")
+    assert "How many users are there?" in run(program, "-m", "lusifer", "experiment", "list")
     found = json.loads(
         run(
             program, "-m", "lusifer", "evaluate", "--predictors", "three,bias", "--users", "20", "--no-record", "--json"
