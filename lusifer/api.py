@@ -91,12 +91,15 @@ class Evolution:
         """
         if rows == "changes":
             columns = ["step", "direction", "aspect", "item_ids"]
-            data = [(s.number, c.direction, c.aspect, c.item_ids) for s in self.steps for c in s.changes]
+            label = self.dataset.item_label
+            data = [
+                (s.number, c.direction, c.aspect, tuple(map(label, c.item_ids))) for s in self.steps for c in s.changes
+            ]
             return pd.DataFrame(data, columns=columns)
         if rows != "forecasts":
             raise InvalidInputError(f"An evolution has no rows named {rows!r}.", "Choose forecasts or changes.")
         forecasts = [
-            (step.number, rated.item.id, rated.item.title, rated.rating, forecast.expected)
+            (step.number, self.dataset.item_label(rated.item.id), rated.item.title, rated.rating, forecast.expected)
             for step in self.steps
             for rated, forecast in zip(step.batch, step.forecast, strict=True)
         ]
@@ -121,7 +124,7 @@ class Ratings:
         actual = dict(zip(rated.item.tolist(), rated.rating.tolist(), strict=True))
         rows = [
             (
-                r.item_id,
+                self.evolution.dataset.item_label(r.item_id),
                 self.evolution.dataset.item(r.item_id).title,
                 r.rating,
                 r.expected,
@@ -267,7 +270,7 @@ def user_model(
 def evolve(
     dataset: Dataset,
     split: Split,
-    user: int,
+    user: int | str,
     model: UserModel | str = BUILTIN,
     *,
     history: int | None = None,
@@ -281,7 +284,8 @@ def evolve(
     Args:
         dataset: from `load_dataset`.
         split: from `make_split`; only its training ratings are read.
-        user: the user's id.
+        user: the user's id: a text is the id in the dataset's files, a number the one in its tables (of MovieLens they
+            are the same).
         model: from `user_model`, or ``builtin``.
         history: how many of the newest ratings to read; none: as the model has it (40).
         batch_size: ratings per step; none: as the model has it (10).
@@ -303,17 +307,18 @@ def evolve(
     """
     dataset = _with_details(dataset, store)
     player = _as_model(model)
+    user = dataset.find_user(user) if isinstance(user, str) else user
     spec = make_evolution_spec(dataset, split, user, player, history=history, batch_size=batch_size)
     steps = tuple(run_evolution(dataset, split, player, spec, store))
     return Evolution(dataset, split, user, player, spec, steps)
 
 
-def rate(evolution: Evolution, items: Sequence[int], *, store: Store | None = None) -> Ratings:
+def rate(evolution: Evolution, items: Sequence[int | str], *, store: Store | None = None) -> Ratings:
     """Predict how the user of an evolution would rate some items, from the profile after its last step.
 
     Args:
         evolution: from `evolve`.
-        items: item ids, each once.
+        items: item ids, each once: a text is the id in the dataset's files, a number the one in its tables.
         store: save the ratings there, and take those that are saved; none: nothing is saved.
 
     Raises:
@@ -329,10 +334,9 @@ def rate(evolution: Evolution, items: Sequence[int], *, store: Store | None = No
     """
     if not len(items):
         raise InvalidInputError("No item is given.", "Give item ids, such as [50, 172].")
-    known = evolution
-    ratings = rate_items(
-        known.dataset, known.split, known.model, known.spec, known.steps, known.dataset.items_of(list(items)), store
-    )
+    known, dataset = evolution, evolution.dataset
+    numbers = [dataset.find_item(i) if isinstance(i, str) else i for i in items]
+    ratings = rate_items(dataset, known.split, known.model, known.spec, known.steps, dataset.items_of(numbers), store)
     return Ratings(evolution, ratings)
 
 

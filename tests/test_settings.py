@@ -44,7 +44,7 @@ def test_retries_and_unsupported_parts_are_logged_without_the_key(openai_server,
     model = RetryingLLM(OpenAICompatible(Endpoint("mine", openai_server.url, KEY), "m"), first=0.01)
     model.complete([Message("user", "Say something.")], seed=1)
     said = capsys.readouterr().err
-    assert "Asked again in" in said and "does not support seed" in said
+    assert "Asked again in" in said and "refused a part of the request: no seed is sent" in said
     wrong = OpenAICompatible(Endpoint("mine", openai_server.url, f"{KEY}wrong"), "m")
     with pytest.raises(ModelError):
         RetryingLLM(wrong).complete([Message("user", "Again.")])

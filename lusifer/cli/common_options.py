@@ -38,7 +38,7 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
 def add_evolution_options(command: argparse.ArgumentParser) -> None:
     """One user's evolution."""
     add_data_options(command)
-    command.add_argument("--user", type=int, required=True)
+    command.add_argument("--user", required=True, help="the user's id, as the dataset's files have it")
     add_model_options(command)
     command.add_argument("--history", type=int, help="newest ratings to read (default: that of the prompts, 40)")
     command.add_argument("--batch-size", type=int, help="ratings per batch (default: that of the prompts, 10)")

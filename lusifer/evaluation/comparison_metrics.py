@@ -89,8 +89,8 @@ def trust_figures(
     boot = Bootstrap(evaluation.test.user_ids, (seed, 606))
     checked = by_user.get(SIMULATOR, {})
     users = np.array(list(checked), dtype=np.int64)
-    supported = np.array([a.count("borne out") for a in checked.values()], dtype=float)
-    checkable = supported + np.array([a.count("not borne out") for a in checked.values()], dtype=float)
+    supported = np.array([a.count("supported") for a in checked.values()], dtype=float)
+    checkable = supported + np.array([a.count("unsupported") for a in checked.values()], dtype=float)
     missing = ~np.isfinite(evaluation.predictions[SIMULATOR].values)
     return {
         "faithfulness": boot.statistic(users, [supported, checkable], lambda s: s[:, 0] / s[:, 1]).json,
@@ -114,9 +114,9 @@ def audit_totals(checked: Audit) -> dict[str, Any]:
         "faithfulness": plain(checked.faithfulness),
         "stability": plain(checked.stability),
         "repetition": plain(checked.repetition),
-        "borne_out": checked.count("borne out"),
-        "not_borne_out": checked.count("not borne out"),
-        "untold": checked.count("can't be told"),
+        "borne_out": checked.count("supported"),
+        "not_borne_out": checked.count("unsupported"),
+        "untold": checked.count("uncheckable"),
     }
 
 

@@ -181,6 +181,7 @@ def evaluate(
 
     Raises:
         InvalidInputError: an unknown name, a name twice, none at all, or no test row left.
+        ModelError: the model can't be asked, or gave no rating at all.
         CancelledError: somebody stopped it.
     """
     test = ctx.split.test if users is None else ctx.split.test.of_users(users)
@@ -269,6 +270,7 @@ def _add_variant(ctx: RunContext, evaluation: Evaluation, name: str, variant: Si
         ctx = replace(ctx, store=None, workers=1)
     community = variant.community
     simulation = simulate(ctx, variant.model, evaluation.test, forecasts=variant.forecasts, community=community)
+    simulation.require_answers()
     evaluation.simulations[name] = simulation
 
     def predict(name: str, values: NDArray[np.float64]) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
@@ -62,7 +61,7 @@ def question_line(model: OpenAICompatible, key: str, question: Question) -> byte
     """A question as a line of a batch's input file (OpenAI's format), under the key of its answer."""
     messages, options = question
     plain: Any = {k: v for k, v in options.items() if k != "on_text"}
-    body = model.build_request(messages, plain)
+    body = {k: v for k, v in model.build_request(messages, plain).items() if not k.startswith("stream")}
     line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
     return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
@@ -75,8 +74,7 @@ def read_answer_line(model: OpenAICompatible, line: str) -> tuple[str, Completio
         key, response = str(record["custom_id"]), record.get("response") or {}
         if response.get("status_code") != 200:
             return key, None
-        body = json.loads(json.dumps(response["body"]), object_hook=lambda d: SimpleNamespace(**d))
-        return key, model.read_completion(body, 0.0)
+        return key, model.read_completion(response["body"], 0.0)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError):
         return key, None
 
@@ -211,7 +209,8 @@ class BatchAPI:
         input_tokens = output_tokens = 0
         for messages, options in questions:
             most_input, most_output = estimate_most_tokens(messages, options)
-            input_tokens, output_tokens = input_tokens + most_input, output_tokens + most_output
+            input_tokens += most_input
+            output_tokens += most_output + self.model.extra_tokens
         dollars = price(self.llm.identity, input_tokens, 0, output_tokens)
         return self.budget.set_aside(
             self.budget.budget.limits(),

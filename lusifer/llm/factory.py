@@ -18,26 +18,29 @@ from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 
 
-def create_bare_llm(spec: str, keys: Mapping[str, str] | None = None) -> tuple[LLM, Endpoint]:
+def create_bare_llm(
+    spec: str, keys: Mapping[str, str] | None = None, cancelled: Callable[[], bool] = lambda: False
+) -> tuple[LLM, Endpoint]:
     """The bare model that a spec names, and its endpoint. Asks nobody anything.
 
     Args:
         spec: ``ENDPOINT:MODEL``.
         keys: keys by endpoint name, before the configured ones.
+        cancelled: asked while a server answers.
 
     Raises:
         InvalidInputError: the spec names no model.
     """
     endpoint, model = resolve(spec, keys)
     if endpoint.kind == "ollama":
-        return Ollama(endpoint, model), endpoint
+        return Ollama(endpoint, model, cancelled), endpoint
     if endpoint.kind == "file":
-        return LocalFile(model), endpoint
+        return LocalFile(model, endpoint, cancelled), endpoint
     if endpoint.kind == "recorded":
         return RecordedLLM(find_recording(model)), endpoint
     if endpoint.kind == "files":
         return DeferredLLM(model), endpoint
-    return OpenAICompatible(endpoint, model), endpoint
+    return OpenAICompatible(endpoint, model, cancelled), endpoint
 
 
 def create_llm(
@@ -53,7 +56,7 @@ def create_llm(
     Raises:
         InvalidInputError: the spec names no model.
     """
-    return wrap(*create_bare_llm(spec, keys), store, budget, cancelled)
+    return wrap(*create_bare_llm(spec, keys, cancelled), store, budget, cancelled)
 
 
 def wrap(

@@ -199,7 +199,7 @@ def run_population(
         simulate_parts: who simulates; none: this process.
 
     Raises:
-        ModelError: a fatal one.
+        ModelError: a fatal one, or the first part has no rating at all.
         CancelledError: somebody stopped it; finished parts stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -228,6 +228,8 @@ def run_population(
     # Closed at once where a part can't be written: an engine then waits for the calls under way, which are paid.
     with closing(parts):
         for number, simulation in parts:
+            if not any(path.exists() for path in paths):  # what fails for a whole part fails for all
+                simulation.require_answers()
             if not learned and offsets is not None:
                 calibrator, learned = _fit_calibrator(ctx, model, simulation, offsets), True
             write_part(paths[number], frame(ctx.dataset, simulation, calibrator, offsets))

@@ -97,7 +97,7 @@ def _complete_evolutions(store: Store, row: Mapping[str, Any]) -> list[dict[str,
     """The evolutions of a run's users that have all their steps, one a user."""
     table = tables.read_table(row["id"])
     users = row["params"].get("users")
-    wanted = set(table["user"].tolist()) if table is not None and "user" in table else None
+    wanted = set(table["user_id"].tolist()) if table is not None else None
     if wanted is None and isinstance(users, list):
         wanted = set(users)
     found: dict[int, dict[str, Any]] = {}

@@ -88,6 +88,10 @@ class EntityIndex:
             position += 1
         return [_with_mark(m, start, end, words, matches) for start, end, m in matches]
 
+    def names_aspect(self, text: str) -> bool:
+        """Whether a text as a whole is the name of a genre, a theme, a person or the like."""
+        return tuple(w.group().lower().replace("’", "'") for w in _WORD.finditer(text)) in self.aspects
+
     def unknown_titles(self, text: str) -> list[str]:
         """Names that a text writes as titles and that no movie of the dataset has.
 

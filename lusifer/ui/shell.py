@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
@@ -63,6 +64,12 @@ def configure() -> None:
         initial_sidebar_state="collapsed" if is_presenting() else "auto",
         menu_items={"About": ABOUT, "Get help": None, "Report a bug": None},
     )
+
+
+def stop_with(error: LusiferError) -> NoReturn:
+    """Show why there can be no page, and end the run of the script."""
+    st.error(escape_markdown(str(error)))
+    st.stop()
 
 
 def draw_app() -> None:
@@ -198,7 +205,7 @@ def _reset_session() -> None:
     resets: dict[str, object] = dict(SIDEBAR_RESETS)
     ctx = session_keys.CONTEXT.get()
     if ctx is not None:
-        resets[session_keys.USER] = int(ctx.dataset.user_ids[0])
+        resets[session_keys.USER] = ctx.dataset.user_label(int(ctx.dataset.user_ids[0]))
     for spec in page_registry.page_specs().values():
         resets |= spec.resets
     there = {str(key) for key in st.session_state} | set(st.query_params)

@@ -19,6 +19,7 @@ from lusifer.ui.pages.accuracy import (
     error_views,
     html_report,
     leaderboard,
+    ranking_view,
     recorded_comparisons,
 )
 
@@ -76,6 +77,7 @@ VIEWS = {
     "audit": ("Audit", lambda: audit_view.show_audit(ctx, run_shown, passing, store)),
     "misses": ("Largest errors", lambda: error_views.show_largest_errors(ctx, passing, names)),
     "pairs": ("Pairwise comparison", lambda: error_views.show_pair(passing, names, int(run_shown["seed"]))),
+    "ranking": ("Recommender ranking", lambda: ranking_view.show_ranking(ctx, run_shown, passing, store)),
     "cold": ("Cold start", lambda: error_views.show_cold_start(ctx, store)),
     "runs": ("Other runs", lambda: recorded_comparisons.show_other_runs(runs, run_shown)),
 }

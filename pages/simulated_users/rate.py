@@ -97,4 +97,5 @@ rating_results.show_results(ctx, rows)
 if corrected is not None and len(corrected):
     calibration_view.show_breakdown(ctx, corrected, *learned)
 rating_results.show_reasons(rows)
-downloads.show_csv_button("Download as CSV", rows.drop(columns="poster"), f"user-{user}-ratings.csv")
+downloaded = rows.drop(columns="poster").assign(item_id=[data.item_label(i) for i in rows["item_id"]])
+downloads.show_csv_button("Download as CSV", downloaded, f"user-{data.user_label(user)}-ratings.csv")

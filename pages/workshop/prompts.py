@@ -105,9 +105,10 @@ with right:
     if preview.mistakes:
         prompt_preview.show_mistakes(preview)
     else:
+        user_text = escape_markdown(str(ctx.dataset.user_label(user)))
         with st.container(border=True):
             st.markdown(
-                f"**Rendered prompt** :small[user {user}, step {min(int(step), count)}; the profile "
+                f"**Rendered prompt** :small[user {user_text}, step {min(int(step), count)}; the profile "
                 f"{escape_markdown(source)}]"
             )
             prompt_preview.show_rendered_prompt(preview, tokens_per_character)

@@ -56,7 +56,6 @@ TROUBLE = (
 @pytest.fixture
 def model(openai_server, store, monkeypatch):
     monkeypatch.setattr(openai_compatible, "TIMEOUT_SECONDS", 1.0)
-    monkeypatch.setattr(openai_compatible, "_clients", {})
     client = OpenAICompatible(Endpoint("openai", openai_server.url, KEY), "small")
     llm = CachedLLM(RetryingLLM(RateLimitedLLM(client, ConcurrencyLimiter(32)), first=0.01), store)
     return LLMUserModel(llm, prompts.load())

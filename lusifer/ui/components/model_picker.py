@@ -32,12 +32,6 @@ def pick_model(data: Dataset, split: Split) -> str:
     recordings = [r for r in list_recordings() if r.fits(data.hash, split.id)]
     free = _order_free_models(recordings)
     typed = st.session_state.get(session_keys.MODEL) or st.query_params.get(session_keys.MODEL)
-    if typed and typed.startswith(PREFIX) and typed not in free:
-        st.warning(
-            f"{escape_markdown(label(typed))} does not hold this dataset and split; the built-in is used.",
-            icon=":material/movie_off:",
-        )
-        typed = st.session_state[session_keys.MODEL] = BUILTIN
     options = list(dict.fromkeys([*free, *session_keys.LISTED_MODELS.get(), *([typed] if typed else [])]))
     model = st.selectbox(
         "Model",
@@ -50,6 +44,15 @@ def pick_model(data: Dataset, split: Split) -> str:
         "model below, or type ENDPOINT:MODEL, such as openai:NAME or ollama:NAME.",
     )
     model = model or BUILTIN
+    if model.startswith(PREFIX) and model not in free:
+        session_keys.UNFIT_RECORDING.set(model)
+        session_keys.request_value(session_keys.MODEL, BUILTIN)
+        st.rerun()
+    if unfit := session_keys.UNFIT_RECORDING.pop():
+        st.warning(
+            f"{escape_markdown(label(unfit))} does not hold this dataset and split; the built-in is used.",
+            icon=":material/movie_off:",
+        )
     for recording in recordings:
         if recording.spec == model:
             _show_provenance(recording)

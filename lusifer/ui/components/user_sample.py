@@ -51,12 +51,12 @@ def count_eligible_users(dataset: Dataset, split: Split, which: str, model: str 
         return 0
 
 
-def pick_group(ctx: PageContext, key: str, **field: Any) -> str:
+def pick_group(ctx: PageContext, key: str, label: str = "Users", **field: Any) -> str:
     """The field for the group that a sample is drawn from; a recording has its own users alone."""
     if ctx.recording is not None:
-        st.selectbox("Users", [f"The {len(ctx.recording.users)} recorded users"], key=f"{key}-recorded", **field)
+        st.selectbox(label, [f"The {len(ctx.recording.users)} recorded users"], key=f"{key}-recorded", **field)
         return "all"
-    return st.selectbox("Users", list(USER_GROUPS), format_func=USER_GROUPS.__getitem__, key=key, **field)
+    return st.selectbox(label, list(USER_GROUPS), format_func=USER_GROUPS.__getitem__, key=key, **field)
 
 
 def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
@@ -64,14 +64,20 @@ def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
 
     Ends the page where nobody of the group can be tested.
     """
-    which = pick_group(ctx, f"{key}-among", width=220)
+    which = pick_group(ctx, f"{key}-among", "Population", width=220)
     eligible = count_eligible_users(ctx.dataset, ctx.split, which, ctx.model)
     if not eligible:
         st.info("No user of this group has a test rating on this split.", icon=":material/info:")
         st.stop()
     default_count = min(eligible, 100 if ctx.is_free else 20)
     count = st.number_input(
-        "Sample size", 1, eligible, default_count, 10, key=f"{key}-users-{which}-{ctx.is_free}-{eligible}", width=130
+        "Users",
+        1,
+        eligible,
+        default_count,
+        10,
+        key=f"{key}-users-{'recorded' if ctx.recording else which}-{ctx.is_free}",
+        width=130,
     )
     seed = st.number_input("Seed", 0, 10**6, 0, key=f"{key}-seed", width=110)
     return which, int(count), int(seed)

@@ -54,7 +54,7 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
                 max(eligible, 1),
                 min(100, max(eligible, 1)),
                 50,
-                key=f"sample-{eligible}",
+                key="sample-recorded" if ctx.recording else "sample",
                 help=f"Sampled from {eligible} users with a test rating.",
                 width=180,
             )

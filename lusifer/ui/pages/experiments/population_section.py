@@ -54,7 +54,7 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
             1,
             everybody,
             everybody if ctx.is_free else min(20, everybody),
-            key=f"population-{ctx.is_free}-{everybody}",
+            key="population-recorded" if ctx.recording else f"population-{ctx.is_free}",
             width=180,
         )
     )
