@@ -29,6 +29,8 @@ SHARE = 0.2
 """Of all ratings, drawn one by one, to learn what lies between others."""
 MIN_EXAMPLES = 200
 """Held-out ratings that a second stage needs; with fewer the machine stands alone."""
+RIDGES, TREES = (3.0, 30.0, 300.0, 3000.0), 60
+"""Penalties that the ridge regression chooses among by cross-validation; boosted trees."""
 USER_GROUPS = 5
 """Groups of users in `TimeAwareFM.predict_ahead`: the second stage of one is learned from the others."""
 
@@ -41,15 +43,12 @@ class Correction:
     outside it a line says anything. Of users without a rating nothing is learned, and nothing is added to them.
     """
 
-    def __init__(self, ridge: float = 300.0, trees: int = 60) -> None:
-        self.ridge, self.trees = ridge, trees
-
     def fit(self, features: Features, residuals: Scores, seed: int) -> Self:
         """Learn from n examples (n × features, n)."""
         known = _known(features)
         features, residuals = features[known], residuals[known]
         from sklearn.ensemble import HistGradientBoostingRegressor  # 0.5 s to import
-        from sklearn.linear_model import Ridge
+        from sklearn.linear_model import RidgeCV
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
@@ -58,7 +57,7 @@ class Correction:
             return self
         self._range = features.min(axis=0), features.max(axis=0)
         boosted = HistGradientBoostingRegressor(
-            max_iter=self.trees,
+            max_iter=TREES,
             learning_rate=0.05,
             max_leaf_nodes=8,
             min_samples_leaf=100,
@@ -67,7 +66,7 @@ class Correction:
             random_state=seed,
         )
         with threadpool_limits(1):  # the same numbers on any machine
-            for model in (make_pipeline(StandardScaler(), Ridge(self.ridge)), boosted):
+            for model in (make_pipeline(StandardScaler(), RidgeCV(RIDGES)), boosted):
                 self._models.append(model.fit(features, residuals))
         return self
 
@@ -199,10 +198,11 @@ class TimeAwareFM:
     ) -> Scores:
         """Estimates of training ratings, each as if it had been asked for when its user's batch of them began.
 
-        Neither the machine nor the residuals nor the second stage of an estimate have seen the user's ratings from that
-        batch on. Those of other users they have, as a test part's estimates have, but for those asked about in the same
-        pass: for every batch of a history one pass is made, which asks about another batch of each user in turn, so
-        that no pass lacks many ratings. `history_batches` gives both arrays.
+        Neither the machine nor the residuals of an estimate have seen the user's ratings from that batch on, and its
+        second stage is learned from other users. Ratings of other users are known, as they are when a test part is
+        predicted, but for those hidden in the same pass. For every batch of a history one pass is made, which asks
+        about another batch of each user in turn, so that no pass lacks many; it takes about as long as one machine on
+        the whole training part. `history_batches` gives both arrays.
 
         Args:
             rows: positions in the training table, each once.

@@ -24,6 +24,8 @@ DECAYS = (300, 21_600, 1_728_000)
 """Seconds in which a rating's weight falls to 1/e: five minutes, six hours, twenty days."""
 DAMPING = 5.0
 """Ratings' worth of "no deviation" in every mean."""
+LAGS = 4
+"""Following ratings that each rating is held against in a user's autocorrelation."""
 NAMES = (
     *(f"nearest {n}" for n in NEAREST),
     *(f"within {s} s" for s in WINDOWS),
@@ -34,6 +36,8 @@ NAMES = (
     "log gap",
     "log ratings",
     *(f"log ratings within {s} s" for s in WINDOWS),
+    "autocorrelation",
+    *(f"autocorrelation × nearest {n}" for n in NEAREST),
     "predictor",
 )
 """Of each column of `ResidualHistory.features`."""
@@ -81,9 +85,10 @@ class ResidualHistory:
         later = self.table.timestamp[ratings][None] - timestamps[:, None]
         other = self.table.item[ratings][None] != items[:, None]
         gap = np.where(other, np.abs(later), np.inf)  # pairs × ratings; what is infinitely far weighs nothing
+        own = np.where(other, residual, 0.0)
         count = other.sum(axis=1)
         by_gap = np.argsort(gap, axis=1, kind="stable")
-        sums = np.cumsum(np.take_along_axis(np.where(other, residual, 0.0), by_gap, axis=1), axis=1)
+        sums = np.cumsum(np.take_along_axis(own, by_gap, axis=1), axis=1)
         nearest = []
         for size in NEAREST:
             taken = np.minimum(size, count)
@@ -94,6 +99,9 @@ class ResidualHistory:
             shrunk: NDArray[np.float64] = weights @ residual / (weights.sum(axis=1) + DAMPING)
             return shrunk
 
+        # Of a rating with each of the next few, shrunk: whether this user drifts at all.
+        products = [(own[:, lag:] * own[:, :-lag]).sum(axis=1) for lag in range(1, LAGS + 1)]
+        autocorrelation = np.mean(products, axis=0) / ((own**2).sum(axis=1) + DAMPING)
         within = [(gap <= seconds).astype(float) for seconds in WINDOWS]
         closest = np.where(count > 0, np.min(gap, axis=1), 0.0)
         columns = [
@@ -106,5 +114,7 @@ class ResidualHistory:
             np.log1p(closest),
             np.log1p(count),
             *(np.log1p(w.sum(axis=1)) for w in within),
+            autocorrelation,
+            *(autocorrelation * mean_of_nearest for mean_of_nearest in nearest),
         ]
         return np.column_stack(columns)
