@@ -6,7 +6,8 @@ the model alone, and minus that of the same without the model, by how many users
 Below zero is a gain. Prints JSON with ``--json``, else tables.
 
 With ``--recording NAME`` the rows of real answers instead: a recorded model beside every method on MovieLens 100K's
-``last-10``, of several recordings together where several are named.
+``last-10``, of several recordings together where several are named. ``--write-figures`` writes them to
+docs/figures.json.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import figures
 from lusifer import settings
 from lusifer.datasets import RatingScale, load, splits
 from lusifer.evaluation import COMBINED, estimates, evaluate, rmse_difference
@@ -158,10 +161,10 @@ def measure(
     return found
 
 
-def table(seeds: int, counts: tuple[int, ...] = (0, 1, 10, 37)) -> list[dict[str, object]]:
+def table(seeds: int, counts: tuple[int, ...] = (0, 1, 10, 37)) -> list[dict[str, Any]]:
     """Every kind of model by how many users have forecasts: means over seeds."""
     priors = {False: LANGUAGE_MODEL, True: LANGUAGE_MODEL_COMBINED}
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for kind, models in (("good", GOOD), ("useless", USELESS)):
         for name, model in models.items():
             for users in counts:
@@ -171,7 +174,7 @@ def table(seeds: int, counts: tuple[int, ...] = (0, 1, 10, 37)) -> list[dict[str
     return rows
 
 
-def measure_recordings(names: Sequence[str]) -> list[dict[str, object]]:
+def measure_recordings(names: Sequence[str]) -> list[dict[str, Any]]:
     """RMSE and Pearson correlation of every row, and what the model changes beside each method, with intervals."""
     dataset = load("ml-100k")
     split = splits.make(dataset, "last-10")
@@ -190,7 +193,7 @@ def measure_recordings(names: Sequence[str]) -> list[dict[str, object]]:
     if len(pieces) > 1:
         users, true = (np.concatenate([p[i] for p in pieces]) for i in (0, 1))
         pieces.append((users, true, {n: np.concatenate([p[2][n] for p in pieces]) for n in pieces[0][2]}))
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for label, (users, true, values) in zip([*names, "together"], pieces, strict=False):
         for name, expected in values.items():
             row = {"recording": label, "row": name, "rmse": rmse(expected, true), "ratings": len(true)}
@@ -204,7 +207,7 @@ def measure_recordings(names: Sequence[str]) -> list[dict[str, object]]:
     return rows
 
 
-def print_recordings(rows: Sequence[Mapping[str, object]]) -> None:
+def print_recordings(rows: Sequence[Mapping[str, Any]]) -> None:
     """One line a row, differences as value (low to high)."""
     for row in rows:
         triples = {k: v for k, v in row.items() if isinstance(v, list)}
@@ -212,15 +215,29 @@ def print_recordings(rows: Sequence[Mapping[str, object]]) -> None:
         print(f"{row['recording']}: {row['row']:22} RMSE {row['rmse']:.4f} Pearson {row['pearson']:.3f}  {told}")
 
 
+def printed_figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """RMSE of the rows that predictors are, and how far the combined one lies from each method."""
+    found = {f"{r['recording']}.{r['row']}": f"{r['rmse']:.3f}" for r in rows if "," not in r["row"]}
+    for row in rows:
+        if row["row"] == COMBINED:
+            for method in estimates.usable_methods():
+                value, low, high = row[f"minus {method}"]
+                found[f"{row['recording']}.minus-{method}"] = f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
+    return {name.replace(" ", "-"): value for name, value in found.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--recording", action="append", default=[], metavar="NAME")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(figures.OPTION, action="store_true", dest="write")
     options = parser.parse_args()
     if options.recording:
         measured = measure_recordings(options.recording)
         print(json.dumps(measured, ensure_ascii=False, indent=1)) if options.json else print_recordings(measured)
+        if options.write:
+            figures.write_figures("calibration", printed_figures(measured))
         return
     rows = table(options.seeds)
     if options.json:
