@@ -180,11 +180,12 @@ def measure_recordings(names: Sequence[str]) -> list[dict[str, Any]]:
     split = splits.make(dataset, "last-10")
     offsets = community.offsets_only(dataset, split)
     ctx = RunContext(dataset, split, cache_dir=settings.prediction_cache_dir())
-    pieces: list[tuple[NDArray[np.int64], Floats, dict[str, Floats]]] = []
+    pieces: list[tuple[NDArray[Any], Floats, dict[str, Floats]]] = []
     for number, name in enumerate(names):
         model = UserModelConfig(f"{PREFIX}{name}").build(None)
-        users = list(recorded_users(model.spec))
-        found = evaluate(ctx, [COMBINED, *estimates.usable_methods()], users=users, model=model, community=offsets)
+        predictors = [COMBINED, *estimates.usable_methods()]
+        asked = list(recorded_users(model.spec))
+        found = evaluate(ctx, predictors, users=asked, model=model, community=offsets)
         values = {predictor: p.values for predictor, p in found.predictions.items()}
         for method, blend in found.combinations.items():
             values |= {f"with {method}": blend.calibrated.expected, f"{method}, levels": blend.without_model.expected}

@@ -283,7 +283,7 @@ class _Groups:
         return cls(ids, index, known, np.bincount(index[known], minlength=len(ids)).astype(float), damping)
 
     def _sums(self, values: Floats) -> Floats:
-        return np.bincount(self.index[self.rows], values[self.rows], len(self.user))
+        return np.bincount(self.index[self.rows], values[self.rows], len(self.user)).astype(float)
 
     def demean(self, x: Floats) -> Floats:
         """Take from each row that share of its user's mean that leaves the errors independent (n × k)."""
