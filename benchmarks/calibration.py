@@ -5,21 +5,30 @@ a good model knows something else. Of each kind of model: RMSE of the calibrated
 the model alone, and minus that of the same without the model, by how many users have forecasts to learn from (40 each).
 Below zero is a gain. Prints JSON with ``--json``, else tables.
 
-    python -m benchmarks.calibration [--seeds 200] [--json]
+With ``--recording NAME`` the rows of real answers instead: a recorded model beside every method on MovieLens 100K's
+``last-10``, of several recordings together where several are named. ``--write-figures`` writes them to
+docs/figures.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lusifer.datasets import RatingScale
+from benchmarks import figures
+from lusifer import settings
+from lusifer.datasets import RatingScale, load, splits
+from lusifer.evaluation import COMBINED, estimates, evaluate, rmse_difference
+from lusifer.llm.recordings import PREFIX
+from lusifer.simulator import RunContext, UserModelConfig, community
 from lusifer.simulator.calibration import LANGUAGE_MODEL, LANGUAGE_MODEL_COMBINED, Blend, BlendPrior
+from lusifer.simulator.models import recorded_users
 
 Floats = NDArray[np.float64]
 SCALE = RatingScale(1.0, 5.0, 1.0)
@@ -134,9 +143,9 @@ def measure(
         test &= everything.user < users
     known, asked, true = select(everything, forecast), select(everything, test), everything.rating[test]
     found = {"alone": rmse(said[test], true)}
-    for community, name, without in ((False, "calibrated", "own_mean"), (True, "combined", "community")):
+    for beside, name, without in ((False, "calibrated", "own_mean"), (True, "combined", "community")):
         blend = Blend.fit(
-            known.columns, said[forecast], known.seen, known.rating, SCALE, priors[community], community=community
+            known.columns, said[forecast], known.seen, known.rating, SCALE, priors[beside], community=beside
         )
         error, same = (
             rmse(blend.apply(asked.columns, said[test], asked.seen, model_term=used).expected, true)
@@ -152,10 +161,10 @@ def measure(
     return found
 
 
-def table(seeds: int, counts: tuple[int, ...] = (0, 1, 10, 37)) -> list[dict[str, object]]:
+def table(seeds: int, counts: tuple[int, ...] = (0, 1, 10, 37)) -> list[dict[str, Any]]:
     """Every kind of model by how many users have forecasts: means over seeds."""
     priors = {False: LANGUAGE_MODEL, True: LANGUAGE_MODEL_COMBINED}
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for kind, models in (("good", GOOD), ("useless", USELESS)):
         for name, model in models.items():
             for users in counts:
@@ -165,11 +174,72 @@ def table(seeds: int, counts: tuple[int, ...] = (0, 1, 10, 37)) -> list[dict[str
     return rows
 
 
+def measure_recordings(names: Sequence[str]) -> list[dict[str, Any]]:
+    """RMSE and Pearson correlation of every row, and what the model changes beside each method, with intervals."""
+    dataset = load("ml-100k")
+    split = splits.make(dataset, "last-10")
+    offsets = community.offsets_only(dataset, split)
+    ctx = RunContext(dataset, split, cache_dir=settings.prediction_cache_dir())
+    pieces: list[tuple[NDArray[Any], Floats, dict[str, Floats]]] = []
+    for number, name in enumerate(names):
+        model = UserModelConfig(f"{PREFIX}{name}").build(None)
+        predictors = [COMBINED, *estimates.usable_methods()]
+        asked = list(recorded_users(model.spec))
+        found = evaluate(ctx, predictors, users=asked, model=model, community=offsets)
+        values = {predictor: p.values for predictor, p in found.predictions.items()}
+        for method, blend in found.combinations.items():
+            values |= {f"with {method}": blend.calibrated.expected, f"{method}, levels": blend.without_model.expected}
+        # A user of two recordings answered twice: two different draws of the bootstrap.
+        pieces.append((found.test.user + 1_000_000 * number, found.test.rating.astype(float), values))
+    if len(pieces) > 1:
+        users, true = (np.concatenate([p[i] for p in pieces]) for i in (0, 1))
+        pieces.append((users, true, {n: np.concatenate([p[2][n] for p in pieces]) for n in pieces[0][2]}))
+    rows: list[dict[str, Any]] = []
+    for label, (users, true, values) in zip([*names, "together"], pieces, strict=False):
+        for name, expected in values.items():
+            row = {"recording": label, "row": name, "rmse": rmse(expected, true), "ratings": len(true)}
+            row["pearson"] = float(np.corrcoef(expected, true)[0, 1])
+            for method in estimates.usable_methods():
+                row[f"minus {method}"] = rmse_difference(users, expected, values[method], true).json
+            if f"{name.removeprefix('with ')}, levels" in values and name.startswith("with "):
+                same = values[f"{name.removeprefix('with ')}, levels"]
+                row["minus the same without the model"] = rmse_difference(users, expected, same, true).json
+            rows.append(row)
+    return rows
+
+
+def print_recordings(rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line a row, differences as value (low to high)."""
+    for row in rows:
+        triples = {k: v for k, v in row.items() if isinstance(v, list)}
+        told = "; ".join(f"{k} {v[0]:+.3f} ({v[1]:+.3f} to {v[2]:+.3f})" for k, v in triples.items())
+        print(f"{row['recording']}: {row['row']:22} RMSE {row['rmse']:.4f} Pearson {row['pearson']:.3f}  {told}")
+
+
+def printed_figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """RMSE of the rows that predictors are, and how far the combined one lies from each method."""
+    found = {f"{r['recording']}.{r['row']}": f"{r['rmse']:.3f}" for r in rows if "," not in r["row"]}
+    for row in rows:
+        if row["row"] == COMBINED:
+            for method in estimates.usable_methods():
+                value, low, high = row[f"minus {method}"]
+                found[f"{row['recording']}.minus-{method}"] = f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
+    return {name.replace(" ", "-"): value for name, value in found.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--recording", action="append", default=[], metavar="NAME")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(figures.OPTION, action="store_true", dest="write")
     options = parser.parse_args()
+    if options.recording:
+        measured = measure_recordings(options.recording)
+        print(json.dumps(measured, ensure_ascii=False, indent=1)) if options.json else print_recordings(measured)
+        if options.write:
+            figures.write_figures("calibration", printed_figures(measured))
+        return
     rows = table(options.seeds)
     if options.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))

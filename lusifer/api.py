@@ -357,8 +357,9 @@ def evaluate(
         dataset: from `load_dataset`.
         split: from `make_split`.
         predictors: ``constant``, ``user-mean``, ``item-mean``, ``bias``, ``item-knn``, ``als``, ``svdpp``, ``ncf``,
-            ``rnn4rec``, ``fm``, ``fm-time``, and ``simulator``, which brings ``simulator-calibrated`` along. Heavy
-            baselines are cached in the data folder.
+            ``rnn4rec``, ``fm``, ``fm-time``; ``simulator``, which brings ``simulator-calibrated`` along; and
+            ``simulator-combined``, the same answers combined with collaborative filtering (minutes the first time).
+            Heavy baselines are cached in the data folder.
         users: ids, or how many to sample; none: all users with test ratings.
         model: who plays the users of ``simulator``.
         evidence: calibrate with full community evidence (neighbors and factorization machines; a minute and a half the
@@ -383,7 +384,11 @@ def evaluate(
     sample = (users or recorded) if not isinstance(users, int) else ()
     if isinstance(users, int):
         sample = evaluation.sample_users(split, users, seed, recorded or None)
-    community = _community(dataset, split, evidence, seed) if evaluation.SIMULATOR in predictors else None
+    community = (
+        _community(dataset, split, evidence, seed)
+        if {evaluation.SIMULATOR, evaluation.COMBINED} & set(predictors)
+        else None
+    )
     ctx = RunContext(dataset, split, store, settings.prediction_cache_dir(), seed)
     found = evaluation.evaluate(ctx, list(predictors), users=sample or None, model=player, community=community)
     return EvaluationResult(found, found.summary(seed=seed), found.rows, found.notes)

@@ -46,7 +46,7 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
         "--calibrate",
         choices=("on", "off"),
         default="on",
-        help="also report simulator-calibrated, fitted on forecasts of the training set",
+        help="also report simulator-calibrated: blended with the user's own mean, by forecasts of the training set",
     )
     command.add_argument(
         "--metrics",
@@ -76,12 +76,12 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
 def _list_predictors() -> str:
     from lusifer.baselines import BASELINES
 
-    return f"predictors: {', '.join(BASELINES)}, simulator, builtin"
+    return f"predictors: {', '.join(BASELINES)}, simulator, simulator-combined, builtin"
 
 
 def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import splits
-    from lusifer.evaluation import SIMULATOR
+    from lusifer.evaluation import COMBINED, SIMULATOR
     from lusifer.runs.comparison import ComparisonSpec, run_comparison
     from lusifer.simulator import community, label
     from lusifer.simulator.models import recorded_users
@@ -89,7 +89,7 @@ def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
     if bool(options.train) != bool(options.test) or (options.train and options.split):
         raise InvalidInputError("Give either --split, or both --train and --test.")
     names = [n.strip() for n in options.predictors.split(",") if n.strip()]
-    simulating = SIMULATOR in names
+    simulating = SIMULATOR in names or COMBINED in names
     if not simulating:
         options.model = "builtin"  # nobody else is asked, and no key is needed
     store = common_options.open_store(options.model)
@@ -154,6 +154,7 @@ def _report(options: argparse.Namespace, summary: dict[str, Any], split: str, ru
             print("RMSE of the simulator minus that of the others, paired by users:")
         for name, triple in summary["simulator_minus"].items():
             print(f"  {name:18} {_with_interval(triple):>25}")
+        _print_gains(summary)
         if run:
             print(f"run {run}")
     return {
@@ -161,8 +162,20 @@ def _report(options: argparse.Namespace, summary: dict[str, Any], split: str, ru
         "predictors": scores,
         "simulator_minus": summary["simulator_minus"],
         "adds": summary["adds"],
+        "calibrations": summary["calibrations"],
         "run": run,
     }
+
+
+def _print_gains(summary: dict[str, Any]) -> None:
+    """What the model's answers are worth beside each method, and what their weights rest on."""
+    if summary["adds"]:
+        print("RMSE with the model minus that of the same without it:")
+    for gain in summary["adds"].values():
+        alone = f"  minus {gain['over']} alone {_with_interval(gain['minus_method'])}" if gain["minus_method"] else ""
+        print(f"  {'over ' + gain['over']:18} {_with_interval(gain['difference']):>25}{alone}")
+    for name, calibration in summary["calibrations"].items():
+        print(f"{name}: {calibration['source']}; weight of the model {calibration['weight']:.2f}")
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -74,6 +74,7 @@ def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
         "notes": list(evaluation.notes),
         "simulator_minus": differences(evaluation, seed),
         "adds": gain_from_model(evaluation, seed),
+        "calibrations": {name: c.calibrator.summary.to_json() for name, c in evaluation.calibrations.items()},
         "audit": {n: audit_totals(a) for n, a in totals_by_name.items()},
         "trust": trust_figures(evaluation, by_user, seed),
     }

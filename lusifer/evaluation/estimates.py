@@ -22,7 +22,7 @@ from lusifer.simulator.calibration import LEVEL_DAMPING
 from lusifer.simulator.community import pair_keys
 from lusifer.simulator.run_context import RunContext
 
-COMBINED_WITH = "fm"
+COMBINED_WITH = "fm-time"
 """The method whose estimates the row ``simulator-combined`` is made with: a name of `lusifer.baselines.BASELINES`."""
 GAINS_OVER = ("bias", "fm", "fm-time")
 """Methods that a model's gain is measured over, where they can be used."""

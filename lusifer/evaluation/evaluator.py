@@ -13,10 +13,9 @@ from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import prediction_cache
+from lusifer.evaluation import estimates, prediction_cache
 from lusifer.evaluation.bootstrap import Figure
 from lusifer.evaluation.calibrations import Calibration, calibrate, combine
-from lusifer.evaluation.estimates import COMBINED_WITH, estimate, usable_methods
 from lusifer.evaluation.metrics import METRICS, intervals, scores
 from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.progress import ignore_progress
@@ -202,7 +201,7 @@ def evaluate(
         forecasts = calibrating or combining
         variants[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "", forecasts)
         # Against the biases a gain is measured in a moment; everything else only where it is asked for.
-        methods = usable_methods() if combining else ["bias"] if calibrating and model.asks_a_model else []
+        methods = estimates.usable_methods() if combining else ["bias"] if calibrating and model.asks_a_model else []
         steps = [SIMULATOR, *(f"{COMBINED}:{method}" for method in methods)]
         if evidence_variant is not None:
             variants[WITH_EVIDENCE] = SimulatorVariant(*evidence_variant, WITH_EVIDENCE, calibrating)
@@ -232,7 +231,7 @@ def evaluate(
             evaluation.predictions[name] = predict_baseline(ctx, name, test)
         done += size
     if combining and COMBINED not in evaluation.predictions:
-        notes.append(f"{COMBINED} is left out. {baselines.missing_library(COMBINED_WITH)}")
+        notes.append(f"{COMBINED} is left out. {baselines.missing_library(estimates.COMBINED_WITH)}")
     ctx.on_progress(total, total, "done")
     return replace(evaluation, notes=tuple(notes))
 
@@ -295,10 +294,10 @@ def _add_combination(ctx: RunContext, evaluation: Evaluation, method: str, varia
     model, simulation = variant.model, evaluation.simulations[SIMULATOR]
     if variant.community is None:
         return
-    estimates = estimate(ctx, method, history=model.history, batch_size=model.batch_size)
-    combination = combine(ctx.with_progress(ignore_progress), model, simulation, variant.community, estimates)
+    estimated = estimates.estimate(ctx, method, history=model.history, batch_size=model.batch_size)
+    combination = combine(ctx.with_progress(ignore_progress), model, simulation, variant.community, estimated)
     evaluation.combinations[method] = combination
-    if method == COMBINED_WITH:
+    if method == estimates.COMBINED_WITH:
         evaluation.calibrations[COMBINED] = combination
         values = combination.calibrated.expected
         evaluation.predictions[COMBINED] = Prediction(COMBINED, values, simulation.seconds, simulation.reasons)

@@ -25,6 +25,7 @@ class ComparisonSummary(TypedDict):
     notes: list[str]
     simulator_minus: dict[str, Triple]
     adds: dict[str, ModelGain]
+    calibrations: dict[str, dict[str, Any]]
     audit: dict[str, dict[str, Any]]
     trust: dict[str, Triple]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -89,6 +90,11 @@ class CalibrationSummary:
         if not self.prior:
             return learned
         return f"prior of {self.prior}" + (f", moved by {learned}" if self.forecasts else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, with ``source``."""
+        known = math.isfinite(self.trust)
+        return {**asdict(self), "trust": self.trust if known else None, "source": self.source}
 
 
 class AnswerCalibrator(Protocol):

@@ -100,8 +100,8 @@ class Forecasts(Answers):
 
     def rows(self, index: NDArray[Any]) -> Forecasts:
         """Some of them."""
-        columns = (self.user, self.item, self.expected, self.seen, self.snapshot)
-        return Forecasts(*(c[index] for c in columns), self.newest, self.rating[index])
+        user, item, expected, seen = self.user[index], self.item[index], self.expected[index], self.seen[index]
+        return Forecasts(user, item, expected, seen, self.snapshot[index], self.newest, self.rating[index])
 
     @classmethod
     def of(cls, evolutions: Mapping[int, Sequence[Step]]) -> Forecasts:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lusifer import baselines
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
+from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR, WITH_EVIDENCE
 from lusifer.simulator import BUILTIN
 
 _BASELINES = tuple(reversed(baselines.BASELINES.values()))
 """The most capable first."""
-SIMULATORS = (SIMULATOR, CALIBRATED, WITH_EVIDENCE)
+SIMULATORS = (SIMULATOR, CALIBRATED, COMBINED, WITH_EVIDENCE)
 TITLES = {
     SIMULATOR: "Simulator, model alone",
     CALIBRATED: "Simulator, calibrated",
+    COMBINED: "Simulator, combined with collaborative filtering",
     WITH_EVIDENCE: "Simulator, with evidence",
     BUILTIN: "Built-in, alone (no LLM)",
     **{spec.name: spec.title for spec in _BASELINES},
 }
 GROUPS = {**dict.fromkeys((*SIMULATORS, BUILTIN), "Simulator"), **{spec.name: spec.group for spec in _BASELINES}}
 ORDER = list(TITLES)
-SELECTABLE = [SIMULATOR, BUILTIN, *(spec.name for spec in _BASELINES)]
+SELECTABLE = [SIMULATOR, COMBINED, BUILTIN, *(spec.name for spec in _BASELINES)]
 """What may be compared; with the built-in chosen it is the simulator already."""
 _SHORT_TITLES = {spec.name: spec.short_title for spec in _BASELINES if spec.short_title}
 

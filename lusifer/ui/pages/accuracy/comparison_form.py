@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from lusifer.errors import LusiferError
-from lusifer.evaluation import SIMULATOR
+from lusifer.evaluation import COMBINED, SIMULATOR
 from lusifer.evaluation.imported_predictions import ImportedPredictions, Missing, read_predictions
 from lusifer.jobs import Job
 from lusifer.runs.comparison import ComparisonSpec, run_comparison
@@ -71,7 +71,7 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
             key = f"errors:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{choice}:{files}"
             job = state.get_jobs().get(key)
             text = "Compare"
-            if SIMULATOR in names and not ctx.is_free:
+            if {SIMULATOR, COMBINED} & set(names) and not ctx.is_free:
                 cost = user_sample.estimate_simulation(ctx, int(count), int(seed), which, store)
                 text = f"Compare ({format_cost(cost)})"
             running = job is not None and job.active
