@@ -152,7 +152,8 @@ def learn(error: ServerError, request: Mapping[str, Any], known: Collection[str]
     if error.kind == "context":
         return None
     param = error.param.split(".")[-1].split("[")[0]
-    words = error.text.replace(str(request.get("model")), "")  # a model may be called as a part is
+    name = re.escape(str(request.get("model")))
+    words = re.sub(rf"(?<![\w-]){name}(?![\w-])", "", error.text)  # a model may be called as a part is
     text = f"{words} {' '.join(error.codes)}"
     found = None
     if param or _REFUSAL.search(text):
@@ -164,8 +165,8 @@ def learn(error: ServerError, request: Mapping[str, Any], known: Collection[str]
 
 
 def _refused_part(param: str, text: str, request: Mapping[str, Any], known: set[str]) -> str | None:
-    def named(part: str, sent: str = "") -> bool:
-        if (sent or part) not in request:
+    def named(part: str) -> bool:
+        if part not in request:
             return False
         return param == part or (param not in request and bool(_NAMES[part].search(text)))
 
@@ -182,7 +183,7 @@ def _refused_part(param: str, text: str, request: Mapping[str, Any], known: set[
         if 0 < limit < request.get("top_logprobs", 0):
             return f"top_logprobs={limit}"
         return "no-logprobs"
-    if named("bounds", "response_format") and "no-schema-bounds" not in known:
+    if "response_format" in request and "no-schema-bounds" not in known and _NAMES["bounds"].search(text):
         return "no-schema-bounds"
     for part, adaptation in (("response_format", "no-schema"), ("seed", "no-seed"), ("temperature", "no-temperature")):
         if named(part):

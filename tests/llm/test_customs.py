@@ -59,7 +59,9 @@ def test_a_thought_without_an_answer_is_none(text) -> None:
     assert read_message({"content": text}, cut_off=True)[0] == ""
 
 
-@pytest.mark.parametrize("text", [ANSWER, '{"a": "he wrote </think> there"}', '```json\n{"a": "<think>"}\n```', "plain"])
+@pytest.mark.parametrize(
+    "text", [ANSWER, '{"a": "he wrote </think> there"}', '```json\n{"a": "<think>"}\n```', "plain"]
+)
 def test_what_has_no_thought_stays(text) -> None:
     assert read_message({"content": text}) == (text, "")
 
@@ -238,7 +240,9 @@ def test_what_is_refused_is_left_out_and_remembered(refused, reply, adaptation, 
 @pytest.mark.parametrize(
     "reply",
     [
-        error("The maximum context length is 2048 tokens, you asked for max_tokens 600: reduce the length of the messages"),
+        error(
+            "The maximum context length is 2048 tokens, you asked for max_tokens 600: reduce the length of the messages"
+        ),
         error("Rate limit reached for max_tokens", 429),
         error("I do not like your tone."),
         error("The model `seed-m` does not exist", 404),
@@ -279,7 +283,7 @@ def test_settings_by_hand(monkeypatch) -> None:
 
 FORMS = {
     "always-streamed": lambda body: Reply(events(pieces(good(body))), kind="text/event-stream"),
-    "streamed-as-text": lambda body: Reply(events([": hello", *pieces(good(body))]), kind="text/plain"),
+    "streamed-as-text": lambda body: Reply(iter([b": hello\n\n", *events(pieces(good(body)))]), kind="text/plain"),
     "stream-without-blank-lines": lambda body: Reply(
         b"\n".join(e.strip() for e in events(pieces(good(body)))), kind="text/event-stream"
     ),
@@ -287,7 +291,9 @@ FORMS = {
     "mark": lambda body: Reply(b"\xef\xbb\xbf" + json.dumps(chat(good(body))).encode()),
     "blanks-first": lambda body: Reply(b"\n   \n\n" + json.dumps(chat(good(body))).encode()),
     "indented": lambda body: Reply(json.dumps(chat(good(body)), indent=2)),
-    "gzip": lambda body: Reply(gzip.compress(json.dumps(chat(good(body))).encode()), headers={"Content-Encoding": "gzip"}),
+    "gzip": lambda body: Reply(
+        gzip.compress(json.dumps(chat(good(body))).encode()), headers={"Content-Encoding": "gzip"}
+    ),
     "tool": lambda body: chat(
         None, "tool_calls", tool_calls=[{"function": {"name": "answer", "arguments": good(body)}}]
     ),
@@ -328,8 +334,17 @@ def test_counts_that_are_none(value, schema, store) -> None:
 
 @pytest.mark.parametrize(
     "entries",
-    [None, 5, "x", [None], [{"token": "{"}], [{"token": "{", "logprob": "x"}], [{"token": "{", "logprob": float("nan")}],
-     [{"token": "{", "logprob": 900.0}], [{"token": "{", "logprob": -1, "bytes": [999]}]],
+    [
+        None,
+        5,
+        "x",
+        [None],
+        [{"token": "{"}],
+        [{"token": "{", "logprob": "x"}],
+        [{"token": "{", "logprob": float("nan")}],
+        [{"token": "{", "logprob": 900.0}],
+        [{"token": "{", "logprob": -1, "bytes": [999]}],
+    ],
 )
 def test_log_probabilities_that_are_none(entries) -> None:
     assert parse_tokens(entries, "{}") == ()

@@ -56,7 +56,8 @@ class ScriptedServer:
                 reply = script(body, number)
                 server._send(self, reply if isinstance(reply, Reply) else Reply(reply))
 
-            do_POST = do_GET
+            def do_POST(self) -> None:
+                self.do_GET()
 
         self.http = Server(("127.0.0.1", 0), Handler)
         scheme, host = "http", "127.0.0.1"
@@ -67,7 +68,7 @@ class ScriptedServer:
             self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
         self.address = f"{scheme}://{host}:{self.http.server_port}"
         self.url = f"{self.address}/v1"
-        self.thread = threading.Thread(target=self.http.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> ScriptedServer:
         self.thread.start()
