@@ -311,20 +311,15 @@ class OpenAIServer:
             return self._send(handler, 400, {"error": {"message": text, "code": "context_length_exceeded"}})
         if way == "no-choices":
             return self._send(handler, 200, {"id": "x", "object": "chat.completion", "choices": []})
-        if way == "error-in-200":
-            error = {"message": "Provider returned error", "code": 429, "metadata": {"raw": "Too Many Requests"}}
-            return self._send(handler, 200, {"error": error})
         content = self.content(body, way)
-        if way == "groq-json":
-            fields = {"code": "json_validate_failed", "failed_generation": content[: len(content) // 2]}
-            return self._send(handler, 400, {"error": {"message": "Failed to generate JSON.", **fields}})
         if body.get("stream") or way == "always-streamed":
             return self._stream(handler, content, way)
         message: dict[str, Any] = {"role": "assistant", "content": content}
-        if way == "parts":
-            message["content"] = [{"type": "text", "text": content[:20]}, {"type": "text", "text": content[20:]}]
-        if way == "reasoning-only":
-            message = {"role": "assistant", "content": None, "reasoning_content": content}
+        halves = [{"type": "text", "text": part} for part in (content[:20], content[20:])]
+        message |= {
+            "parts": {"content": halves},
+            "reasoning-only": {"content": None, "reasoning_content": content},
+        }.get(way, {})
         if way == "refusal":
             message = {"role": "assistant", "content": None, "refusal": "I would rather not."}
         choice = {
@@ -385,6 +380,12 @@ class OpenAIServer:
         elif way == "hang":
             time.sleep(3)
             handler.close_connection = True
+        elif way == "error-in-200":
+            error = {"message": "Provider returned error", "code": 429, "metadata": {"raw": "Too Many Requests"}}
+            self._send(handler, 200, {"error": error})
+        elif way == "groq-json":
+            fields = {"code": "json_validate_failed", "failed_generation": '{"ratings": [{"item_'}
+            self._send(handler, 400, {"error": {"message": "Failed to generate JSON.", **fields}})
         else:
             return False
         return True
