@@ -49,12 +49,12 @@ def main() -> None:
         print(f"{recording.name}: {len(recording.users)} users, {found.rows} ratings, {seconds:.0f} s")
         for name, score in found.scores().items():
             print(f"  {name:22} RMSE {score['rmse']:.4f}  Pearson {score['pearson']:.3f}")
-    shown: dict[str, str] = {"users": str(sum(len(r.users) for r in recordings))}
-    columns = [c for c in tables[0].columns if c not in {"user", "item", "rating", "timestamp"}]
-    rows = {name: np.concatenate([t[name] for t in tables]) for name in ("user", "rating", *columns)}
+    shown = {"users": str(sum(len(r.users) for r in recordings)), "ratings": str(sum(map(len, tables)))}
+    columns = [c for c in tables[0].columns if c not in {"user_id", "item_id", "rating", "timestamp"}]
+    rows = {name: np.concatenate([t[name] for t in tables]) for name in ("user_id", "rating", *columns)}
     print(f"together, {len(rows['rating'])} ratings:")
-    boot = Bootstrap(rows["user"].tolist(), (0, 17))
-    errors = {name: boot.rmse(rows["user"], rows[name] - rows["rating"]) for name in columns}
+    boot = Bootstrap(rows["user_id"].tolist(), (0, 17))
+    errors = {name: boot.rmse(rows["user_id"], rows[name] - rows["rating"]) for name in columns}
     for name in columns:
         correlation = float(np.corrcoef(rows[name], rows["rating"])[0, 1])
         print(f"  {name:22} RMSE {errors[name].value:.4f}  Pearson {correlation:.3f}")
@@ -64,7 +64,7 @@ def main() -> None:
         print(f"  combined minus {rival:8} {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")
         for key, value in (("", gain.value), (".low", gain.low), (".high", gain.high)):
             shown[f"gain.{rival}{key}"] = f"{value:.3f}".replace("-", "−")
-    table = tables[0].rename(columns={"user": "user_id", "item": "item_id"})
+    table = tables[0]
     ranking, _ = rank_recommenders(ctx, table, "simulator")
     for key in ("tau", "spearman", "yardstick", "gap"):
         value, low, high = ranking[key]
