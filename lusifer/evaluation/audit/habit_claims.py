@@ -76,7 +76,9 @@ def habit_side(text: str) -> int:
 
 def _side(words: list[str]) -> int:
     """The first word that says high (1) or low (−1)."""
-    for word in words:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if following[:1].isdigit():  # "never below 3" is a count
+            continue
         if word in GENEROUS | _ABOVE:
             return 1
         if word in STRICT | _BELOW:
