@@ -37,9 +37,9 @@ runs = run_picker.finished_runs(ctx, store, COMPARISON)
 run_shown = recorded_comparisons.pick_comparison(store, runs, key, job)
 if run_shown is None:
     st.info(
-        "No comparison has been run on this split yet. Press Compare: with the built-in model it takes "
-        "about half a minute the first time (the factorization machine and SVD++ are fitted and cached), and "
-        "costs nothing.",
+        "No comparison has been run on this split yet. Press Compare: with a recording or the built-in it takes about "
+        "half a minute the first time (the factorization machine and SVD++ are fitted and cached), and costs nothing. "
+        "The simulator combined with collaborative filtering takes some minutes the first time.",
         icon=":material/query_stats:",
     )
     trust_card.show_trust_card(ctx, store)

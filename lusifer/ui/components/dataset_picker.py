@@ -69,7 +69,8 @@ def show_summary(name: str) -> None:
         f"{escape_markdown(data.item_nouns[1])}."
     )
     if data.report.lines:
-        with st.popover(f"{len(data.report.lines)} notes on its files", icon=":material/rule:"):
+        count = len(data.report.lines)
+        with st.popover(f"{count} note{'s' * (count != 1)} on its files", icon=":material/rule:"):
             for line in data.report.lines:
                 text = line.split(" (first:")[0] if settings.is_public() else line  # strangers see no rows
                 st.markdown(f"- {escape_markdown(text)}")

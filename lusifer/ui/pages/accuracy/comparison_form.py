@@ -107,7 +107,7 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
             job_panel.show_progress(key)
         elif not names:
             st.caption("Choose at least one predictor.")
-        elif not ctx.evidence and not evidence_control.is_prepared(ctx.dataset, ctx.split):
+        elif ctx.recording is None and not ctx.evidence and not evidence_control.is_prepared(ctx.dataset, ctx.split):
             st.caption(
                 "To include the simulator with community evidence in the prompt, switch on "
                 "community evidence in the sidebar."
