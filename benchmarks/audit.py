@@ -7,7 +7,8 @@ A line is one statement about a user after a step: ``recording``, ``user``, ``st
 ``label`` (``supported`` or ``unsupported``, by people) and ``source`` (``model``, or ``planted KIND`` for a statement
 in which one thing was made wrong). The ratings are those of MovieLens 100K, split ``last-10``, the newest 40 in batches
 of ten. The movies that a change cites are looked up in the recording (``RECORDING.jsonl.gz`` in the folder of
-recordings); without one they are taken to be those that the change or its bullet names.
+recordings, by default beside the data, the file, or in this repository); without one they are taken to be those of the
+batch that the change or its bullet names, or all of the batch.
 
 Prints JSON: ``false_alarms`` (share of true statements called unsupported), ``uncheckable`` (share that can't be told),
 ``caught`` (share of wrong statements called unsupported, by kind), for all users and for two halves of them by a hash,
@@ -47,12 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Judge every statement of a file, and print how often the audit agrees."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
-    parser.add_argument("--data", type=Path, default=os.environ.get("LUSIFER_TEST_DATA"), help="holds ml-100k/")
+    parser.add_argument("--data", type=Path, default=os.environ.get("LUSIFER_TEST_DATA") or None, help="holds ml-100k/")
     parser.add_argument("--recordings", type=Path, default=None, help="holds RECORDING.jsonl.gz")
     parser.add_argument("--show", choices=("a", "b", "all"), help="statements on which the audit disagrees, by half")
     options = parser.parse_args(arguments)
     rows = [json.loads(line) for line in options.file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    folders = [f for f in (options.recordings, ROOT / "recordings", options.file.parent.parent / "recordings") if f]
+    near = [options.file.resolve().parent.parent, *([options.data.resolve().parent] if options.data else []), ROOT]
+    folders = [*([options.recordings] if options.recordings else []), *(f / "recordings" for f in near)]
     judged = judge(_dataset(options.data), rows, folders)
     for row, claim in judged if options.show else ():
         if options.show in {"all", half_of(row["user"])} and claim.verdict != row["label"]:
@@ -113,7 +115,8 @@ def _change(row: Row, cited: Mapping[str, tuple[int, ...]], profile: Profile, co
     if not ids:
         texts = (row["aspect"], similar_bullet(row["aspect"], profile)[0])
         mentions = [m for t in texts for m in read_statement(t, context).mentions]
-        ids = tuple(dict.fromkeys(i for m in mentions for i in m.item_ids if i in context.batch))
+        named = tuple(dict.fromkeys(i for m in mentions for i in m.item_ids if i in context.batch))
+        ids = named or tuple(context.batch)
     return Change(row["aspect"], row["direction"], ids)
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lusifer.cli import common_options
 from lusifer.cli.common_options import add_model_options, add_old_flag, add_sample_options
 from lusifer.cli.output import log
 from lusifer.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from lusifer.datasets import Dataset
+    from lusifer.evaluation.imported_predictions import ImportedPredictions
 
 BASIC_METRICS = ("rmse", "mae", "r2", "pearson")
 
@@ -51,6 +55,19 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
         help="all: also rank and within-user correlation, exact and off-by-one share, coverage, rounded RMSE",
     )
     add_old_flag(command, "--measures", "--metrics", choices=("basic", "all"))
+    command.add_argument(
+        "--predictions",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.csv",
+        help="predictions of another program (columns user, item, prediction), compared on the same rows; repeatable",
+    )
+    command.add_argument(
+        "--missing",
+        choices=("refuse", "bias"),
+        default="refuse",
+        help="test ratings that such a file lacks: refuse the file (default), or impute the user and item bias",
+    )
     command.add_argument("--no-record", action="store_true", help="leave the comparison out of the recorded runs")
     command.set_defaults(run=_run_evaluate)
     return [command]
@@ -89,6 +106,7 @@ def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         spec = replace(spec, community=evidence) if options.evidence == "on" else replace(spec, evidence=evidence)
     if simulating and options.evidence != "on" and options.calibrate == "on":
         spec = replace(spec, community=community.offsets_only(dataset, split, seed=options.seed))
+    spec = replace(spec, imported=_read_imported(options, dataset), missing=options.missing)
     config = common_options.build_model_config(options, store, evidence=simulating and options.evidence == "on")
     people = len(split.test.user_ids) if users is None else len(users)
     run = run_comparison(
@@ -99,6 +117,19 @@ def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         recorded=not options.no_record,
     )
     return _report(options, run.summary, split.name, run.id if run.store is not None else None)
+
+
+def _read_imported(options: argparse.Namespace, dataset: Dataset) -> list[ImportedPredictions]:
+    """The files of ``--predictions``."""
+    from lusifer.evaluation.imported_predictions import read_predictions
+
+    named = [text.partition("=") for text in options.predictions]
+    for name, _, file in named:
+        if not name or not file:
+            raise InvalidInputError("--predictions needs a name and a file.", "Give NAME=FILE.csv.")
+    if len({name for name, _, _ in named}) < len(named):
+        raise InvalidInputError("Two files of --predictions have one name.", "Give each its own.")
+    return [read_predictions(dataset, name, Path(file)) for name, _, file in named]
 
 
 def _report(options: argparse.Namespace, summary: dict[str, Any], split: str, run: str | None) -> dict[str, Any]:

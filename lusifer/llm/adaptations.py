@@ -100,10 +100,15 @@ def remember(identity: str, adaptation: str) -> None:
             learned.append(adaptation)
 
 
-def forget(identity: str = "") -> None:
-    """Forget what was learned of one model, or of all."""
+def forget(identity: str = "", only: Collection[str] | None = None) -> None:
+    """Forget what was learned of one model (all of it, or some), or of every model."""
     with _lock:
-        _learned.clear() if not identity else _learned.pop(identity, None)
+        if not identity:
+            _learned.clear()
+        elif only is None:
+            _learned.pop(identity, None)
+        else:
+            _learned[identity] = [a for a in _learned.get(identity, ()) if a not in only]
 
 
 def parse(text: str | Iterable[Any], endpoint: str) -> tuple[str, ...]:
@@ -147,10 +152,12 @@ def learn(error: ServerError, request: Mapping[str, Any], known: Collection[str]
     if error.kind == "context":
         return None
     param = error.param.split(".")[-1].split("[")[0]
-    text = f"{error.text} {' '.join(error.codes)}"
+    name = re.escape(str(request.get("model")))
+    words = re.sub(rf"(?<![\w-]){name}(?![\w-])", "", error.text)  # a model may be called as a part is
+    text = f"{words} {' '.join(error.codes)}"
     found = None
     if param or _REFUSAL.search(text):
-        found = _refused_part(param, error.text, request, set(known))
+        found = _refused_part(param, words, request, set(known))
     if found is None and _NO_PART.search(text):  # none is named: the least important one goes first
         part = next((p for p in _WITHOUT if p in request), None)
         found = _WITHOUT.get(part or "")
@@ -158,8 +165,8 @@ def learn(error: ServerError, request: Mapping[str, Any], known: Collection[str]
 
 
 def _refused_part(param: str, text: str, request: Mapping[str, Any], known: set[str]) -> str | None:
-    def named(part: str, sent: str = "") -> bool:
-        if (sent or part) not in request:
+    def named(part: str) -> bool:
+        if part not in request:
             return False
         return param == part or (param not in request and bool(_NAMES[part].search(text)))
 
@@ -176,7 +183,7 @@ def _refused_part(param: str, text: str, request: Mapping[str, Any], known: set[
         if 0 < limit < request.get("top_logprobs", 0):
             return f"top_logprobs={limit}"
         return "no-logprobs"
-    if named("bounds", "response_format") and "no-schema-bounds" not in known:
+    if "response_format" in request and "no-schema-bounds" not in known and _NAMES["bounds"].search(text):
         return "no-schema-bounds"
     for part, adaptation in (("response_format", "no-schema"), ("seed", "no-seed"), ("temperature", "no-temperature")):
         if named(part):

@@ -69,6 +69,7 @@ class OpenAICompatible:
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
+        learned: list[str] = []
         while True:
             known = self.adaptations
             request = self.build_request(messages, options)
@@ -82,7 +83,11 @@ class OpenAICompatible:
                     return Completion(clean(error.failed), latency_ms=(time.perf_counter() - began) * 1000)
                 adaptation = adaptations.learn(error, request, known)
                 if adaptation is None:
-                    raise explanations.explain(error, self.endpoint, self.model) from None
+                    explained = explanations.explain(error, self.endpoint, self.model)
+                    if explained.kind in {"not-found", "bad-request"}:  # what was left out was not the reason
+                        adaptations.forget(self.identity, learned)
+                    raise explained from None
+                learned.append(adaptation)
                 log.info(
                     "The server of %s refused a part of the request: %s.", self.spec, adaptations.describe(adaptation)
                 )

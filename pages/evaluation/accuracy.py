@@ -58,7 +58,7 @@ if rows is None:
     st.caption("The individual predictions of this run are no longer in data/runs, so only its summary is shown.")
     st.json(summary, expanded=False)
     st.stop()
-names = [n for n in predictor_titles.ORDER if n in summary["predictors"] and n in rows]
+names = predictor_titles.in_order(n for n in summary["predictors"] if n in rows)
 passing, chosen_filter = leaderboard.show_filters(ctx, rows)
 if passing.empty:
     st.info("No rating matches these filters. Widen one of them.", icon=":material/filter_alt_off:")
@@ -100,4 +100,5 @@ with st.container(horizontal=True):
         icon=":material/description:",
     )
 
+recorded_comparisons.show_published()
 trust_card.show_trust_card(ctx, store)

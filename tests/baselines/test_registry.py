@@ -47,9 +47,9 @@ def test_settings_that_name_cache_files_stay() -> None:
         "svdpp": {"epochs": 25, "factors": 10, "rate": 0.015, "regularisation": 0.1},
         "fm": {"iterations": 200, "kept": 160, "ordinal": False, "rank": 10},
         "fm-time": {
-            "fold_iterations": 40,
-            "fold_kept": 25,
-            "folds": 4,
+            "fold_iterations": 30,
+            "fold_kept": 18,
+            "folds": 3,
             "iterations": 200,
             "kept": 160,
             "rank": 10,

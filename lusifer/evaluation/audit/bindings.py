@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lusifer.evaluation.audit.quantities import Quantity
-from lusifer.evaluation.audit.titles import TitleMention
+from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.tokens import Token
 from lusifer.evaluation.audit.vocabulary import (
     CLAUSE_ENDS,

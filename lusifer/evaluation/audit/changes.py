@@ -14,10 +14,13 @@ from lusifer.simulator import wording
 from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.types import Change, Profile, Rated, Section
 
-MARGIN_UP, MARGIN_DOWN, MARGIN_HABIT = 0.5, 0.25, 0.75
+MARGIN_UP, MARGIN_DOWN, MARGIN_HABIT = 0.5, 0.25, 0.5
 """Stars on the wrong side of the user's mean from which cited ratings speak against a change: for one that says more
 of something, for one that says less (which a model says seldom, and should be able to show), and for a habit."""
-_OVER = re.compile(r"(?<!won )(?<!win )(?<!wins )\b(?:over|than|rather|above|instead)\b|\bprefer\w*\b.*\bto\b")
+_OVER = re.compile(
+    r"(?<!won )(?<!win )(?<!wins )\b(?:over|rather|above(?! all\b)|instead)\b"
+    r"|\bmore\b.*\bthan\b|\bprefer\w*\b.*\bto\b|, not\b"
+)
 
 
 def check_change(change: Change, profile: Profile, context: StepContext) -> Claim:
@@ -68,7 +71,7 @@ def _habit(change: Change, reading: Reading, stated: bool) -> Iterator[Finding]:
     """
     context = reading.context
     more = change.direction in {"gained", "strengthened"}
-    habit = None if stated else check_habit(change.aspect, context)
+    habit = None if stated else check_habit(change.aspect, context, ended=not more)
     if habit is not None and change.direction != "weakened":
         yield Finding(habit.holds == more, habit.why, context.cite(change.item_ids))
     side = habit_side(change.aspect)
@@ -127,7 +130,7 @@ def _has(rated: Rated, aspect: str) -> bool:
 
 def _side(text: str, bullet: str, section: Section | None) -> int:
     """The side that a change takes: by its first words, else by the bullet that it is about, else by all its words."""
-    side = side_of(" ".join(text.split()[:3]))
+    side = side_of(" ".join(text.split(": ")[-1].split()[:3]))
     if side:
         return side
     if section in {"likes", "dislikes"}:

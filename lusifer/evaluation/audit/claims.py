@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from lusifer.datasets import Dataset, RatingScale
-from lusifer.evaluation.audit.titles import TitleIndex
+from lusifer.evaluation.audit.title_index import TitleIndex
 from lusifer.simulator.entity_matching import EntityIndex
 from lusifer.simulator.taste import AspectEvidence
 from lusifer.simulator.types import Rated

@@ -11,6 +11,8 @@ from lusifer.evaluation.audit.tokens import tokenize
 from lusifer.evaluation.audit.vocabulary import DRIFT, ENDS_OF_SCALE, GENEROUS, MIDDLE, NARROW, SLIGHTLY, STRICT, WIDE
 
 _ABOVE, _BELOW = {"above", "higher"}, {"below", "lower"}
+CLEAR_DRIFT, CLEAR_SPREAD = 0.12, 0.3
+"""Parts of the scale by which a batch has moved, and that the standard deviation is, where a habit shows clearly."""
 _NEAR = 0.3
 """Stars from the mean of all users within which somebody is as generous as they are."""
 
@@ -22,8 +24,14 @@ def speaks_of_habits(text: str) -> bool:
     return bool(words & about) or any(w in text.lower() for w in WIDE)
 
 
-def check_habit(text: str, context: StepContext) -> Finding | None:
-    """Whether a statement on how the scale is used holds, with the count; ``None`` if it is none."""
+def check_habit(text: str, context: StepContext, *, ended: bool = False) -> Finding | None:
+    """Whether a statement on how the scale is used holds, with the count; ``None`` if it is none.
+
+    Args:
+        text: the statement.
+        context: the ratings.
+        ended: whether it is said to be over; then it holds only where the ratings show it clearly.
+    """
     ratings = np.array([r.rating for r in context.rated.values()])
     scale = context.scale
     width = scale.highest - scale.lowest
@@ -33,10 +41,11 @@ def check_habit(text: str, context: StepContext) -> Finding | None:
     if set(words) & DRIFT and context.before:
         old = float(np.mean([r.rating for r in context.before]))
         new = float(np.mean([r.rating for r in context.batch.values()]))
-        side = _side(words)
+        side = _side([w for w in words if w != "ratings"]) or ("up" in words) - ("down" in words)
         if side:
+            clearly = CLEAR_DRIFT * width if ended else 0.0
             why = f"This batch averages {new:.1f}, earlier ratings {old:.1f}."
-            return Finding((new > old) == (side > 0), why, cited)
+            return Finding((new - old) * side > clearly, why, cited)
     end = next((e for phrases, e in ENDS_OF_SCALE for p in phrases if p in lead.lower()), 0)
     if end and scale.highest > scale.lowest:
         bound = scale.highest if end > 0 else scale.lowest
@@ -44,11 +53,12 @@ def check_habit(text: str, context: StepContext) -> Finding | None:
         return Finding(used > 0, f"{used} of {len(ratings)} ratings are {scale.text(bound)}.", cited)
     if any(w in lead.lower() for w in WIDE):
         reach = scale.step / 2 + 0.05 * width
+        spread = not ended or ratings.std() >= CLEAR_SPREAD * width
         both = ratings.max() >= scale.highest - reach and ratings.min() <= scale.lowest + reach
-        return Finding(bool(both), f"The ratings go from {ratings.min():g} to {ratings.max():g}.", cited)
+        return Finding(bool(both and spread), f"The ratings go from {ratings.min():g} to {ratings.max():g}.", cited)
     if any(w in lead.lower() for w in NARROW):
         why = f"The standard deviation of the ratings is {ratings.std():.1f}."
-        return Finding(bool(ratings.std() <= 0.22 * width), why, cited)
+        return Finding(bool(ratings.std() <= (0.18 if ended else 0.22) * width), why, cited)
     holds = _level(words, context)
     if holds is None:
         return None
@@ -66,7 +76,9 @@ def habit_side(text: str) -> int:
 
 def _side(words: list[str]) -> int:
     """The first word that says high (1) or low (−1)."""
-    for word in words:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if following[:1].isdigit():  # "never below 3" is a count
+            continue
         if word in GENEROUS | _ABOVE:
             return 1
         if word in STRICT | _BELOW:

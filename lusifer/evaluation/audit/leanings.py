@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from lusifer.evaluation.audit.claims import Finding, StepContext
 from lusifer.evaluation.audit.reading import Reading
-from lusifer.evaluation.audit.titles import TitleMention
+from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.tokens import tokenize
 from lusifer.evaluation.audit.vocabulary import (
     BELITTLING,
@@ -32,6 +33,7 @@ from lusifer.evaluation.audit.vocabulary import (
 
 LEAST_LEANING = 0.3
 """Stars between a kind of movie and the user's mean from which the ratings speak clearly."""
+_LABEL = re.compile(r"^\w+:\s+")
 _LEAD = re.compile(r"[:;(]|,\s*(?:though|but|even if|while|as in|with)\b|\b(?:though|but|even if)\b")
 
 
@@ -40,7 +42,9 @@ def side_of(text: str) -> int:
 
     The first word that tells decides, turned round by a negation before it ("not swayed", "never bored").
     """
-    words = [t.word for t in tokenize(text) if t.is_word]
+    words = [t.word for t in tokenize(_LABEL.sub("", text)) if t.is_word]
+    if words[:1] == ["against"]:
+        return -1
     for at, word in enumerate(words):
         following = words[at + 1] if at + 1 < len(words) else ""
         side = -1 if f"{word}-{following}" in DOWN_PHRASES else _word_side(word, following)
@@ -89,8 +93,10 @@ def _pivot(reading: Reading) -> int:
 
 
 def states_preference(text: str) -> bool:
-    """Whether a text prefers one thing to another."""
+    """Whether a text prefers one thing to another, or says what it is rather than what it is not."""
     words = [t.word for t in tokenize(text)]
+    if (",", "not") in pairwise(words):
+        return True
     return any(w in PREFER and set(words[at:]) & (OVER | {"rather"}) for at, w in enumerate(words))
 
 
@@ -148,7 +154,7 @@ def check_kinds(reading: Reading, side: int, own_aspect: str = "") -> Iterator[F
         own_aspect: the aspect that the statement itself is marked with, whose every deviation counts.
     """
     context = reading.context
-    named = [a for a in reading.aspects_in(lead_of(reading.without_titles)) or reading.aspects]
+    named = reading.aspects_in(lead_of(reading.without_titles)) or reading.aspects
     about = own_aspect or next((a for a in named if a in context.evidence), "")
     if not about:
         if named and not reading.examples:

@@ -149,10 +149,15 @@ class _Reader:
         }:
             low, high = (0.4, 0.6) if self.word(at) == "half" else (0.4, 1.0)
             return Quantity("share", at, at + 1, number=(low + high) / 2, tolerance=(high - low) / 2)
+        follows = self.number(at + 1)
+        if follows is not None and follows.plural and self.word(at) in {"all", "only", "entirely", "exclusively"}:
+            near = self.word(at) == "all" and self.word(at - 1) in {"almost", "nearly", "virtually", "practically"}
+            if near or self.word(at - 1) not in {"the", "his", "her", "their", "are", "were", "both"}:
+                return Quantity("share", at, at + 1, number=0.85 if near else 1.0, tolerance=0.15 if near else 0.02)
         few = self.word(at) in {"rarely", "seldom", "few", "hardly", "sparing", "occasional"}
         if self.word(at) in {"mostly", "mainly", "usually", "typically"} or few:
             follows = next((n for k in range(1, 4) if (n := self.number(at + k))), None)
-            if follows is not None and follows.plural:
+            if follows is not None and (follows.plural or (follows.digits and self.scale.contains(follows.value))):
                 return Quantity("share", at, at + 1, number=0.15 if few else 0.7, tolerance=0.15 if few else 0.3)
         return None
 
@@ -170,7 +175,7 @@ class _Reader:
         )
 
     def _is_mean(self, at: int, number: Number) -> bool:
-        if number.plural or not self.scale.lowest <= number.value <= self.scale.highest:
+        if number.plural or (number.value > self.scale.highest and not number.decimals):
             return False
         if self.word(at + 1) in MEAN_WORDS or (self.word(at + 1) == "-" and self.word(at + 2) in MEAN_WORDS):
             return True
@@ -235,6 +240,11 @@ class _Reader:
 
     def _rating_of(self, first: int, last: int, number: Number) -> Quantity:
         values = np.array([number.value])
+        bound = self._bound(first)
+        if bound is not None:
+            start, up = bound
+            kept = self.scale.values[(self.scale.values >= number.value) if up else (self.scale.values <= number.value)]
+            return Quantity("rating", start, last, frozenset(kept.tolist()), (number.value,), plural=number.plural)
         after, before = self.word(last), self.word(first - 1)
         if after == "or" and self.word(last + 1) in _AT_LEAST | _AT_MOST:
             up = self.word(last + 1) in _AT_LEAST
@@ -247,9 +257,6 @@ class _Reader:
             values = self.scale.values[self.scale.values > number.value]
         elif before in {"below", "under"}:
             values = self.scale.values[self.scale.values < number.value]
-        elif before in {"least", "most"} and self.word(first - 2) == "at":
-            values = self.scale.values
-            values = values[values >= number.value] if before == "least" else values[values <= number.value]
         unique = before in {"only", "sole", "lone", "single"} and (
             self.word(first - 2) in {"his", "her", "their", "the", "user's"}
         )
@@ -263,6 +270,16 @@ class _Reader:
             unique=unique,
             plural=number.plural,
         )
+
+    def _bound(self, at: int) -> tuple[int, bool] | None:
+        """Where ``no more than a 3`` or ``at least 4`` begins, and whether it means that or more."""
+        start = at - 1 if self.word(at - 1) in {"a", "an"} else at
+        words = tuple(self.word(start - k) for k in (3, 2, 1))
+        if words[1:] in {("at", "least"), ("at", "most"), ("up", "to")}:
+            return start - 2, words[2] == "least"
+        if words[0] in NEGATIONS and words[1] in _AT_LEAST | _AT_MOST and words[2] == "than":
+            return start - 3, words[1] in _AT_MOST
+        return None
 
     def _count(self, at: int, number: Number) -> Quantity | None:
         if number.plural or number.value != int(number.value):
@@ -279,8 +296,9 @@ def _joined(found: list[Quantity], tokens: Sequence[Token], scale: RatingScale) 
             result.append(quantity)
             continue
         between = [t.word for t in tokens[last.last : quantity.first] if t.word not in {"a", "an"}]
+        single = tokens[quantity.first - 1].word in {"a", "an"} and last.plural  # "six 2s and a 1"
         leads_on = quantity.last < len(tokens) and tokens[quantity.last].word in {"for", "to"} and not last.plural
-        if len(between) != 1 or between[0] not in {"and", "or", "to", "-", "–", ",", "/"} or leads_on:
+        if len(between) != 1 or between[0] not in {"and", "or", "to", "-", "–", ",", "/"} or leads_on or single:
             result.append(quantity)
             continue
         values = last.values | quantity.values
@@ -307,8 +325,9 @@ def _with_counted(found: list[Quantity], tokens: Sequence[Token], taken: frozens
         follows = found[at + 1] if at + 1 < len(found) else quantity
         between = range(quantity.last, follows.first)
         broken = any(k in taken or tokens[k].word in ENDS | {",", ":"} for k in between)
-        if follows.kind == "rating" and not broken and len(between) <= 8:
-            result[at] = replace(quantity, values=follows.values)
+        own = follows.named and tokens[follows.first].word in {"lowest", "highest", "worst", "best"}
+        if follows.kind == "rating" and not broken and not own and len(between) <= 8:
+            result[at] = replace(quantity, values=follows.values, in_order=follows.in_order)
             result[at + 1] = replace(follows, counted=True)
         elif quantity.kind == "count" and at and found[at - 1].kind == "rating" and not found[at - 1].counted:
             gap = [tokens[k].word for k in range(found[at - 1].last, quantity.first)]
@@ -318,4 +337,20 @@ def _with_counted(found: list[Quantity], tokens: Sequence[Token], taken: frozens
         total = found[at + 2] if at + 2 < len(found) else None
         if total is not None and total.kind == "count" and tokens[total.first - 1].word in {"in", "of", "among"}:
             result[at] = replace(result[at], total=int(total.number))
+    return _with_shared_totals(result)
+
+
+def _with_shared_totals(found: list[Quantity]) -> list[Quantity]:
+    """A list of counts has one total: ``two 5s, ten 4s and twelve 3s in thirty``."""
+    result = list(found)
+    total: int | None = None
+    last = 10**6
+    for at in range(len(found) - 1, -1, -1):
+        quantity = found[at]
+        if quantity.kind != "count" or not quantity.values:
+            continue
+        near = last - quantity.last <= 4
+        total = quantity.total or (total if near else None)
+        result[at] = replace(quantity, total=total)
+        last = quantity.first
     return result

@@ -9,7 +9,7 @@ from functools import cached_property
 from lusifer.evaluation.audit.bindings import Binding, bind_ratings
 from lusifer.evaluation.audit.claims import Evidence, StepContext
 from lusifer.evaluation.audit.quantities import Quantity, read_quantities
-from lusifer.evaluation.audit.titles import TitleMention
+from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.tokens import Token, tokenize
 from lusifer.evaluation.audit.vocabulary import EXCEPTIONS
 
@@ -44,6 +44,20 @@ class Reading:
     def aspects(self) -> tuple[str, ...]:
         """Keys of the kinds of movies, people and decades that it names outside of titles, in order."""
         return self.aspects_in(self.without_titles)
+
+    @cached_property
+    def own_scopes(self) -> list[list[float]]:
+        """All ratings so far, and those of this batch."""
+        context = self.context
+        return [[r.rating for r in context.rated.values()], [r.rating for r in context.batch.values()]]
+
+    @cached_property
+    def named_scopes(self) -> list[list[float]]:
+        """The ratings of each kind of movie that is named, and, last, of all movies that are named."""
+        evidence, rated = self.context.evidence, self.context.rated
+        scopes = [[r.rating for r in evidence[a].rated] for a in self.aspects if a in evidence]
+        named = dict.fromkeys(i for m in self.mentions for i in m.item_ids if i in rated)
+        return [*scopes, [rated[i].rating for i in named]] if named else scopes
 
     def aspects_in(self, text: str) -> tuple[str, ...]:
         """Keys of what a part of it names."""

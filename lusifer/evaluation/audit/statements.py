@@ -104,7 +104,7 @@ def find_contradiction(bullet: Bullet, section: Section, context: StepContext) -
     if section == "rating_habits":
         return None
     reading = read_statement(bullet.text, context)
-    if reading.examples and not bullet.aspect:
+    if not bullet.aspect and (reading.examples or reading.quantities):  # it rests on these, not on its whole kind
         return None
     named = [a for a in reading.aspects if a in context.evidence]
     about = bullet.aspect or (named[0] if named else "")

@@ -14,7 +14,7 @@ from lusifer.datasets import Dataset
 from lusifer.evaluation.audit.changes import check_change, is_touched, touched_by
 from lusifer.evaluation.audit.claims import Audit, StepContext
 from lusifer.evaluation.audit.statements import check_bullet, check_explanation, find_contradiction
-from lusifer.evaluation.audit.titles import TitleIndex
+from lusifer.evaluation.audit.title_index import TitleIndex
 from lusifer.simulator import Step
 from lusifer.simulator.diff import diff
 from lusifer.simulator.entity_matching import build_entity_index

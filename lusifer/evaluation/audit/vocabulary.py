@@ -40,11 +40,13 @@ COUNT_NOUNS = ITEM_NOUNS | RATING_NOUNS | _words("others times items albums book
 LINKS = _words(
     ", ( [ - – — = : at got get gets getting is are was were be being has had have a an the only just his her their "
     "its merely mere rated rates rating ratings scored scores score scoring earned earns earn earning received "
-    "receives receive receiving took takes take given giving gave gives give with to of as also even still again both all each "
+    "receives receive receiving took takes take given giving gave gives give with to of as also even still "
+    "again both all each "
     "alike fell falls fall stayed stays stay sits sit sat stands stand stood came comes come lands landed drew draws "
     "draw won wins win managed manages reached reaches reach dropped drops held holds hold remains remained marked "
     "mark marks graded grade lone sole single lowest highest top bottom first another too rightly about around "
-    "star stars full same respectively up down in on went goes made makes deserved collected collects scraped mostly "
+    "star stars low high far full same respectively up down in on went goes made makes deserved "
+    "collected collects scraped mostly "
     "straight either every one ones every two three four five"
 )
 DETERMINERS = _words("a an the his her their its only just mere another lone sole single")
@@ -76,6 +78,8 @@ BOTTOM_PHRASES = tuple(
     ).split(",")
 )
 LOWEST_WORDS, HIGHEST_WORDS = _words("lowest worst bottom least"), _words("highest best top favourite favorite")
+# Before a rating that is named because it was not given.
+UNREACHED = _words("short yet until before almost instead room waits waiting missing awaits towards toward of")
 # What a rating is said to be among somebody's own.
 LEVEL_WORDS = {
     "highest": _words("ceiling maximum limit"),
@@ -94,12 +98,16 @@ UP_STEMS = tuple(
         "relish charmed moved"
     ).split()
 )
-UP_WORDS = _words("fan fans open room taste wins won win works work above soft weakness enthusiasm appetite well best")
+UP_WORDS = _words(
+    "fan fans open room taste wins won win works work above soft weakness enthusiasm appetite well best regard esteem"
+)
 NOT_UP = _words("lover lovers lovely loveless favourably interested-in pleasure pleasant warmth")
 DOWN_STEMS = tuple(
     (
-        "dislik avers disappoint avoid reject unmoved unimpress indiffer lukewarm cool weak tepid uninterest disinterest "
-        "detest loath dismiss repel distaste impatien sceptic skeptic wary resist fail underwhelm ordinar mediocr "
+        "dislik avers disappoint avoid reject unmoved unimpress indiffer lukewarm cool weak tepid uninterest "
+        "disinterest "
+        "detest loath dismiss repel distaste impatien sceptic skeptic wary reserve resist fail "
+        "underwhelm ordinar mediocr "
         "middling reservation fatigue unsettl unconvinc disdain irritat annoy"
     ).split()
 )
@@ -112,7 +120,8 @@ LOVE_NOUNS = _words("story stories triangle triangles affair affairs song songs 
 # Words that say so only beside others, or where nothing else tells.
 DOWN_PHRASES = _words(
     "let-down lets-down put-off puts-off falls-short fell-short fall-short leaves-cold left-cold leave-cold holds-back "
-    "marks-down little-time little-patience little-interest little-use little-in little-of short-patience limited-patience "
+    "marks-down little-time little-patience little-interest little-use little-in little-of short-patience "
+    "limited-patience "
     "turned-off turns-off less-interested less-taken less-keen low-marks low-ratings low-on hard-on harsh-on "
     "harsh-with strict-with critical-of down-on against-the cold-on leaves-him leaves-her leave-him leave-her "
     "leaves-them leave-them not-for do-without falls-flat fall-flat fell-flat mixed-feelings"
@@ -141,8 +150,12 @@ MOOD_WORDS = {
             "funny fun wit witty humour humor laughs silly silliness goofy comic quirky jokes slapstick whimsical",
             _FUNNY,
         ),
-        ("dark darker tense tension suspense suspenseful bleak gritty menace sinister macabre chilling", _DARK),
-        ("scares scary fear frights gore gory horror", frozenset({"Horror"})),
+        (
+            "dark darker tense tension suspense suspenseful bleak gritty menace sinister macabre "
+            "chilling brooding ominous moody eerie",
+            _DARK,
+        ),
+        ("scares scary fear frights fright shocks terror slasher gore gory horror", frozenset({"Horror"})),
         ("serious weighty earnest grave sober heavy heavier sad sadness gloom gloomy solemn emotional sorrow", _GRAVE),
         ("sentimental sentiment sweet sweetness tender romantic romance cute saccharine", _TENDER),
         ("pace spectacle action explosive loud thrills adventure adventurous noisy excitement", _LOUD),
@@ -159,7 +172,8 @@ GENEROUS = _words(
     "generous generously generosity high kind kinder lenient upward upwards positive warm soft easy forgiving liberal"
 )
 STRICT = _words(
-    "strictness strict stricter strictly harsh harshly low down downward downwards severe critical negative tough stingy "
+    "strictness strict stricter strictly harsh harshly low down downward downwards severe critical negative "
+    "tough stingy "
     "demanding sparing below exacting hard"
 )
 WIDE = ("whole scale", "full scale", "full range", "whole range", "entire scale", "extremes", "both ends", "wide range")

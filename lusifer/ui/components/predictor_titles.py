@@ -31,6 +31,11 @@ def title(name: str) -> str:
     return TITLES.get(name, name)
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Predictors in the order of pages; imported ones, which have none, come last."""
+    return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+
 def short_title(name: str) -> str:
     """A predictor's name that fits beside a small chart."""
     long = title(name)

@@ -10,51 +10,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
 from lusifer.datasets import Dataset, Item
+from lusifer.evaluation.audit.title_mentions import TitleMention, begins_sentence, confirmed
 from lusifer.evaluation.audit.tokens import Token, tokenize
 from lusifer.evaluation.audit.vocabulary import (
     ARTICLES,
-    CONNECTORS,
-    EXCEPTIONS,
     FUNCTION_WORDS,
-    GENRE_NOUNS,
-    LINKS,
     NUMBER_WORDS,
     SERIES_NOUNS,
 )
 
 Key = tuple[str, ...]
-_OPENING, _CLOSING = frozenset("\"“«*_'‘("), frozenset("\"”»*_'’)")
 LONGEST = 20
 """Words of the longest title that is looked for."""
 _QUOTED = re.compile(r'"([^"]{3,60})"|“([^”]{3,60})”|«([^»]{3,60})»')
 _DATED = re.compile(r"([A-Z0-9][^.;:(),\"“”]{1,60}?)\s\((?:18|19|20)\d{2}\)")
 _SPLIT = re.compile(r"\s*:\s+|\s+-\s+|\s+or,?\s+(?=How)|\s+or:\s+")
-
-
-@dataclass(frozen=True)
-class TitleMention:
-    """A movie (or the movies of a series) that a text names.
-
-    Attributes:
-        first, last: its tokens, the last one excluded.
-        item_ids: the movies that it can be; rated ones if any was rated.
-        rated: whether the user rated one of these.
-        series: whether it stands for all of them ("the Batman films").
-        doubtful: one word, or a part of a title: a mention only where it stands like one.
-    """
-
-    text: str
-    first: int
-    last: int
-    item_ids: tuple[int, ...]
-    rated: bool
-    series: bool = False
-    doubtful: bool = False
 
 
 @lru_cache(maxsize=100_000)
@@ -160,15 +135,18 @@ class TitleIndex:
             if mention is None:
                 position += 1
                 continue
+            mention = self._with_mark(mention, tokens)
             found.append(self._as_series(self._dated(mention, tokens), tokens))
             position = found[-1].last
-        return _confirmed(found, tokens)
+        return confirmed(found, tokens)
 
     def _mention_at(self, tokens: Sequence[Token], first: int) -> TitleMention | None:
-        if not (tokens[first].is_word and tokens[first].is_capital):
+        if not (tokens[first].is_word and tokens[first].is_capital) or _counts(tokens, first):
             return None
         longest: TitleMention | None = None
         for last, key in reversed(list(_keys(tokens, first))):
+            if last == first + 1 and tokens[first].text.isdigit() and len(tokens[first].text) < 4:
+                continue  # "7" is a number, whatever movie is called "Seven"
             written = _is_written_as_title(tokens[first:last]) or self._is_exact(key, tokens[first:last])
             if written and (longest := self._mention_of(key, tokens, first, last)):
                 break
@@ -189,10 +167,11 @@ class TitleIndex:
         single = sum(w not in ARTICLES for w in key) == 1
         if key in self._full:
             return TitleMention(text, first, last, self._full[key], True, doubtful=single)
-        if self._is_other_name(text):
-            return None
+        if self._is_other_name(text):  # "Kids" in a list of titles is none of children's films
+            placed = key in self._all and single and not begins_sentence(tokens, first)
+            return TitleMention(text, first, last, self._all[key], False, doubtful=True) if placed else None
         in_series = last < len(tokens) and tokens[last].word in SERIES_NOUNS
-        if in_series and not (single and _begins_sentence(tokens, first) and last == first + 1):
+        if in_series and not (single and begins_sentence(tokens, first) and last == first + 1):
             series = self._series_ids(key)
             if series:
                 return TitleMention(text, first, last, series, True)
@@ -201,6 +180,14 @@ class TitleIndex:
         if key in self._short:
             return TitleMention(text, first, last, self._short[key], True, doubtful=single)
         return None
+
+    def _with_mark(self, mention: TitleMention, tokens: Sequence[Token]) -> TitleMention:
+        """A mark that belongs to the title ends no sentence: ``Mars Attacks! got a 3``."""
+        if mention.last >= len(tokens) or tokens[mention.last].text not in {"!", "?", "."}:
+            return mention
+        mark = tokens[mention.last].text
+        own = any(self._dataset.item(i).name.endswith(mark) for i in mention.item_ids)
+        return replace(mention, last=mention.last + 1) if own else mention
 
     def _series_ids(self, key: Key) -> tuple[int, ...]:
         bare = _without_article(key)
@@ -280,111 +267,15 @@ def _keys(tokens: Sequence[Token], first: int) -> Iterable[tuple[int, Key]]:
                 yield at + 1, (*words[:-1], token.word[:-2])
 
 
+def _counts(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a number word counts something: ``Seven of ten``, ``Seven 4s``."""
+    following = tokens[at + 1] if at + 1 < len(tokens) else None
+    if tokens[at].number is None or following is None:
+        return False
+    return following.word == "of" or (following.number is not None and following.number.plural)
+
+
 def _is_written_as_title(tokens: Sequence[Token]) -> bool:
     """Whether the first and every longer word has a capital, as titles in running text do."""
     long = [t for t in tokens if t.is_word and t.word not in FUNCTION_WORDS and len(t.word) > 3]
     return tokens[0].is_capital and all(t.is_capital for t in long)
-
-
-def _begins_sentence(tokens: Sequence[Token], at: int) -> bool:
-    return at == 0 or tokens[at - 1].text in {".", ":", ";", "!", "?", "—", "–", '"', "“", "("}
-
-
-def _confirmed(found: list[TitleMention], tokens: Sequence[Token]) -> list[TitleMention]:
-    """Without doubtful mentions that do not stand where titles stand."""
-    starts, ends = {m.first for m in found}, {m.last for m in found}
-    return [m for m in found if not m.doubtful or _stands_as_title(m, tokens, starts, ends)]
-
-
-def _stands_as_title(m: TitleMention, tokens: Sequence[Token], starts: set[int], ends: set[int]) -> bool:
-    before = tokens[m.first - 1] if m.first else None
-    after = tokens[m.last] if m.last < len(tokens) else None
-    if before is not None and after is not None and before.text in _OPENING and after.text in _CLOSING:
-        return True
-    if after is not None and after.is_capital and after.is_word and not after.number and m.last not in starts:
-        return False
-    if before is not None and _is_name_before(before, tokens, m.first - 1, ends):
-        return False
-    if _is_listed(m, tokens, starts, ends) or _has_rating_behind(tokens, m.last):
-        return True
-    if before is None or _begins_sentence(tokens, m.first):
-        return False
-    written = tokens[m.first].word in ARTICLES and m.last - m.first > 1  # "apart from The Rock"
-    return m.rated or written or _is_cued(m, tokens, starts, ends)
-
-
-def _is_cued(m: TitleMention, tokens: Sequence[Token], starts: set[int], ends: set[int]) -> bool:
-    """Whether the words around one unrated word say that it is a title."""
-    words = [t.word for t in tokens]
-    before, second = words[m.first - 1], words[m.first - 2] if m.first > 1 else ""
-    if is_genre_noun(before) or before in {"as", "like"} | EXCEPTIONS or second in EXCEPTIONS:
-        return True
-    if m.first - 1 in ends or (m.first - 2 in ends and before.isalpha()):  # "from Fargo to Hideaway"
-        return True
-    if before == "in":
-        return second == "as" or any(at != m.first and at > 0 and words[at - 1] == "in" for at in starts)
-    after = words[m.last] if m.last < len(words) else ""
-    if before in {",", "and", "while", "but", "whereas", "though"}:  # the subject of a clause
-        return after.endswith("ed") or after in LINKS - {",", ":", "(", "-", "–", "—"}
-    return _is_described(words[: m.first]) and any(t.number for t in tokens[m.last :])
-
-
-def is_genre_noun(word: str) -> bool:
-    """Whether a word calls a movie by its kind: ``drama``, ``comedies``, ``film``."""
-    return word in GENRE_NOUNS or word.removesuffix("s") in GENRE_NOUNS or word.removesuffix("ies") + "y" in GENRE_NOUNS
-
-
-def _is_described(before: Sequence[str]) -> bool:
-    """Whether a title is led up to: ``the live-action …``, ``the star pairing …``."""
-    for back in range(1, 5):
-        word = before[-back] if back <= len(before) else ""
-        if word in ARTICLES:
-            return back > 1
-        if not word.isalpha() and word != "-":
-            return False
-    return False
-
-
-def _is_name_before(before: Token, tokens: Sequence[Token], at: int, ends: set[int]) -> bool:
-    """Whether the word before makes it part of a name (``Michael Douglas``), as a possessive does not."""
-    if at + 1 in ends or not before.is_word or not before.text[0].isupper() or before.word.endswith(("'s", "s'")):
-        return False
-    return not (_begins_sentence(tokens, at) or before.word in FUNCTION_WORDS)
-
-
-def _is_listed(m: TitleMention, tokens: Sequence[Token], starts: set[int], ends: set[int]) -> bool:
-    """Whether it stands in a list with another title, a description of which may lie between."""
-    joined = CONNECTORS | {"the"}
-    for step, others, first in ((1, starts, m.last), (-1, ends, m.first)):
-        at, described = first, 0
-        while 0 <= (word := at if step > 0 else at - 1) < len(tokens):
-            if at != first and at in others:
-                return True
-            plain = tokens[word].word.isalpha() and not tokens[word].is_capital and described < 3
-            if tokens[word].word not in joined and not (plain and _follows_article(tokens, word)):
-                break
-            described += tokens[word].word not in joined
-            at += step
-        if at != first and at in others:
-            return True
-    return False
-
-
-def _follows_article(tokens: Sequence[Token], at: int) -> bool:
-    """Whether a word describes what an article before it begins: ``and the spoof …``."""
-    for back in range(at - 1, max(-1, at - 4), -1):
-        if tokens[back].word in ARTICLES:
-            return back > 0 and tokens[back - 1].word in CONNECTORS
-        if not tokens[back].word.isalpha() or tokens[back].word in FUNCTION_WORDS | LINKS:
-            return False
-    return False
-
-
-def _has_rating_behind(tokens: Sequence[Token], at: int) -> bool:
-    """Whether nothing but words that lead to a rating stands between it and a number."""
-    for token in tokens[at : at + 6]:
-        if token.number is not None and (token.number.digits or token.number.plural):
-            return True
-        if token.word not in LINKS:
-            return False
-    return False
