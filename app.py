@@ -1,9 +1,13 @@
 """The explorer: ``python -m lusifer app`` or ``streamlit run app.py``."""
 
 from lusifer import settings
+from lusifer.errors import LusiferError
 from lusifer.ui import shell
 
-settings.load_env_file()
-settings.configure_logging()
 shell.configure()
+try:
+    settings.load_env_file()
+except LusiferError as error:
+    shell.stop_with(error)
+settings.configure_logging()
 shell.draw_app()

@@ -239,9 +239,9 @@ def user_model(
     """The model that plays users. Making it calls nobody.
 
     Args:
-        spec: ``builtin`` (no language model, no key), ``openai:MODEL``, ``ENDPOINT:MODEL``, ``ollama:NAME`` or
-            ``file:PATH.gguf``.
-        store: from `open_store`; a language model needs it, since its answers are cached there.
+        spec: ``builtin`` (no language model, no key), ``recorded:NAME`` (recorded answers, no key), ``openai:MODEL``,
+            ``ENDPOINT:MODEL``, ``ollama:NAME`` or ``file:PATH.gguf``.
+        store: from `open_store`; a language model needs it, since its answers are cached there (a recording does not).
         prompts: for a language model: a label, a shipped set (``grounded``, ``paper``, ``concise``), a version (``v4``)
             or an exported file.
         samples: samples per rating, where a server returns no token probabilities.
@@ -357,8 +357,9 @@ def evaluate(
         dataset: from `load_dataset`.
         split: from `make_split`.
         predictors: ``constant``, ``user-mean``, ``item-mean``, ``bias``, ``item-knn``, ``als``, ``svdpp``, ``ncf``,
-            ``rnn4rec``, ``fm``, and ``simulator``, which brings ``simulator-calibrated`` along. Heavy baselines are
-            cached in the data folder.
+            ``rnn4rec``, ``fm``, ``fm-time``; ``simulator``, which brings ``simulator-calibrated`` along; and
+            ``simulator-combined``, the same answers combined with collaborative filtering (minutes the first time).
+            Heavy baselines are cached in the data folder.
         users: ids, or how many to sample; none: all users with test ratings.
         model: who plays the users of ``simulator``.
         evidence: calibrate with full community evidence (neighbors and factorization machines; a minute and a half the
@@ -378,15 +379,23 @@ def evaluate(
         '1.031 on 9,430 ratings'
     """
     dataset = _with_details(dataset, store)
-    sample = evaluation.sample_users(split, users, seed) if isinstance(users, int) else users
-    community = _community(dataset, split, evidence, seed) if evaluation.SIMULATOR in predictors else None
+    player = _as_model(model, store)
+    recorded = player.recording.users if player.recording is not None else ()
+    sample = (users or recorded) if not isinstance(users, int) else ()
+    if isinstance(users, int):
+        sample = evaluation.sample_users(split, users, seed, recorded or None)
+    community = (
+        _community(dataset, split, evidence, seed)
+        if {evaluation.SIMULATOR, evaluation.COMBINED} & set(predictors)
+        else None
+    )
     ctx = RunContext(dataset, split, store, settings.prediction_cache_dir(), seed)
-    found = evaluation.evaluate(ctx, list(predictors), users=sample, model=_as_model(model), community=community)
+    found = evaluation.evaluate(ctx, list(predictors), users=sample or None, model=player, community=community)
     return EvaluationResult(found, found.summary(seed=seed), found.rows, found.notes)
 
 
-def _as_model(model: UserModel | str) -> UserModel:
-    return user_model(model) if isinstance(model, str) else model
+def _as_model(model: UserModel | str, store: Store | None = None) -> UserModel:
+    return user_model(model, store=store) if isinstance(model, str) else model
 
 
 def _with_details(dataset: Dataset, store: Store | None) -> Dataset:

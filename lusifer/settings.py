@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 from pathlib import Path
 
 import platformdirs
+
+from lusifer.errors import InvalidInputError
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -41,14 +44,20 @@ def data_dir() -> Path:
     ``LUSIFER_DATA``, else ``data/`` of the checkout, else the platform's user folder.
     """
     if named := os.environ.get("LUSIFER_DATA"):
-        return Path(named)
+        return _expand(named)
     root = checkout_dir()
     return root / "data" if root else home_dir()
 
 
 def database_path() -> Path:
     """The SQLite file: ``LUSIFER_DB``, else ``lusifer.db`` in the data folder."""
-    return Path(os.environ.get("LUSIFER_DB") or data_dir() / "lusifer.db")
+    named = os.environ.get("LUSIFER_DB")
+    return _expand(named) if named else data_dir() / "lusifer.db"
+
+
+def _expand(path: str) -> Path:
+    """A path as a shell would have given it: ``.env`` and other programs leave ``~`` and ``$HOME`` to us."""
+    return Path(os.path.expandvars(path.strip())).expanduser()
 
 
 def command_name() -> str:
@@ -69,7 +78,9 @@ def child_environment(**more: str) -> dict[str, str]:
     if root := checkout_dir():  # an installed package is found by itself
         more["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     absolute = {
-        name: str(Path(value).absolute()) for name in ("LUSIFER_DATA", "LUSIFER_DB") if (value := os.environ.get(name))
+        name: str(_expand(value).absolute())
+        for name in ("LUSIFER_DATA", "LUSIFER_DB")
+        if (value := os.environ.get(name))
     }
     return {**os.environ, **absolute, **more}
 
@@ -109,17 +120,35 @@ def configure_logging(level: str = "") -> None:
 
 
 def load_env_file(path: Path | None = None) -> None:
-    """Take ``NAME=value`` lines of ``.env`` for variables that are not set yet.
+    """Take the variables of ``.env`` that are not set yet.
 
-    Only plain lines are read (no interpolation): the file exists so that a key need not be typed
-    into a shell. A missing file is fine.
+    The file is read as other programs read it (``export``, quotes, comments), in UTF-8 or UTF-16, with or without a
+    mark at its beginning; a value is not searched for other variables. A missing file is fine.
+
+    Raises:
+        InvalidInputError: it is no text in one of these encodings.
     """
     file = path or home_dir() / ".env"
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        content = file.read_bytes()
     except OSError:
         return
-    for line in lines:
-        name, sep, value = line.strip().removeprefix("export ").partition("=")
-        if sep and name.strip().isidentifier():
-            os.environ.setdefault(name.strip(), value.strip().strip("'\""))
+    import dotenv  # mostly there is no file
+
+    try:
+        text = content.decode(_encoding(content)).lstrip("\ufeff")
+        values = dotenv.dotenv_values(stream=io.StringIO(text.replace("\0", "")), interpolate=False)
+    except UnicodeDecodeError:
+        raise InvalidInputError(f"{file} is no text in UTF-8.", "Save it as UTF-8.") from None
+    for name, value in values.items():
+        if value is not None and name.isidentifier():
+            os.environ.setdefault(name, value.strip())
+
+
+def _encoding(content: bytes) -> str:
+    """UTF-16 by its mark, or by the zeros that it has at every other place; else UTF-8."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if content[1:40:2].count(0) > len(content[1:40:2]) * 0.7:
+        return "utf-16-le"
+    return "utf-16-be" if content[0:40:2].count(0) > len(content[0:40:2]) * 0.7 else "utf-8"

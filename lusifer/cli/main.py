@@ -21,6 +21,7 @@ from lusifer.cli import (
     prompts_command,
     rate_command,
     realism_command,
+    recordings_command,
     runs_command,
     simulate_command,
     trust_command,
@@ -42,6 +43,7 @@ COMMANDS = (
     simulate_command,
     trust_command,
     runs_command,
+    recordings_command,
     folders_command,
 )
 """The commands, in the order of the help."""
@@ -81,10 +83,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     use_utf8()
-    settings.load_env_file()
-    options = build_parser().parse_args(arguments)
-    folders_command.apply_option(options)
     try:
+        settings.load_env_file()
+        options = build_parser().parse_args(arguments)
+        folders_command.apply_option(options)
         settings.configure_logging("info" if getattr(options, "verbose", False) else "")
         result = options.run(options)
     except LusiferError as error:

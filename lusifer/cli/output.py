@@ -56,7 +56,10 @@ class ProgressPrinter:
 
 
 def use_utf8() -> None:
-    """Write UTF-8 whatever the code page: titles, "R²" and "–" have no place in most of them."""
+    """Write UTF-8 whatever the code page: titles, "R²" and "–" have no place in most of them.
+
+    What no encoding has (half a character in the name of a file) is replaced.
+    """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")

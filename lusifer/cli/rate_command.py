@@ -7,7 +7,7 @@ from typing import Any
 
 from lusifer.cli.common_options import add_evolution_options
 from lusifer.cli.evolve_command import evolve_user
-from lusifer.errors import InvalidInputError
+from lusifer.errors import InvalidInputError, ModelError
 
 
 def register(commands: Any) -> list[argparse.ArgumentParser]:
@@ -31,6 +31,8 @@ def _run_rate(options: argparse.Namespace) -> dict[str, Any]:
     dataset, split, model, spec, steps, store = evolve_user(options, steps=options.step, items=names)
     items = dataset.items_of([dataset.find_item(name) for name in names])
     ratings = rate_items(dataset, split, model, spec, steps, items, store)
+    if all(r.rating is None for r in ratings):
+        raise ModelError(f"The model gave no rating at all. The first failure: {ratings[0].failure}")
     user_ratings = dataset.ratings.of_user(spec.user)
     true = dict(zip(user_ratings.item.tolist(), user_ratings.rating.tolist(), strict=True))
     rows = [

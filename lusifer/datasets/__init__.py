@@ -86,7 +86,7 @@ def list_datasets(data_dir: Path | None = None) -> list[str]:
 
 def _set_aside(folder: Path) -> bool:
     """Whether a folder is what a fetch replaced, or holds no data set by its place."""
-    return ".replaced-" in folder.name or folder.name in {"runs", "kept", "models"}
+    return ".replaced-" in folder.name or folder.name in {"runs", "kept", "models", "recordings"}
 
 
 def detect_kind(folder: Path) -> str | None:

@@ -22,7 +22,7 @@ from lusifer.errors import InvalidInputError
 from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.bootstrap import Figure, Floats, draw_weights, plain
 from lusifer.evaluation.metrics import MIN_USERS
-from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.evaluation.simulation import SimulationResult, require_any_answer, simulate
 from lusifer.simulator import UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
 from lusifer.simulator.run_context import RunContext
@@ -172,6 +172,7 @@ def run_trials(ctx: RunContext, candidates: Sequence[Candidate]) -> list[Trial]:
             usage_by_id = store.usage_by_evolution(list(evolution_ids.values()))
             usage = {u: usage_by_id.get(p, UNKNOWN) for u, p in evolution_ids.items()}
         trials.append(Trial(candidate, simulation, audits, usage))
+    require_any_answer(t.simulation for t in trials)
     return trials
 
 
@@ -315,7 +316,7 @@ def _sums(
         if user not in evolved:
             continue
         row = int(np.searchsorted(users, user))
-        supported, unsupported = checked.count("borne out"), checked.count("not borne out")
+        supported, unsupported = checked.count("supported"), checked.count("unsupported")
         sums["borne"][row], sums["told"][row] = supported, supported + unsupported
         sums["repeats"][row], sums["later"][row] = checked.repeats, checked.steps
     for user, used in trial.usage.items():

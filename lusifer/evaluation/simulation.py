@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -35,6 +35,7 @@ class SimulationResult:
         reasons: by user and item.
         forecasts: what its evolutions forecast.
         failed: users whose evolution failed.
+        first_failure: why the first rating is missing, or the first evolution failed; empty where nothing did.
         evolutions: the steps, by user id.
         test: the rows.
         ratings: what was said of each user's rows.
@@ -48,6 +49,16 @@ class SimulationResult:
     evolutions: dict[int, list[Step]] = field(default_factory=dict)
     test: RatingTable = field(default_factory=lambda: RatingTable.from_arrays([], [], [], []))
     ratings: dict[int, tuple[SimulatedRating, ...]] = field(default_factory=dict)
+    first_failure: str = ""
+
+    def require_answers(self) -> None:
+        """Whether the model gave one rating at least: without any there is nothing to report but why.
+
+        Raises:
+            ModelError: it gave none.
+        """
+        if self.first_failure and not np.isfinite(self.answers.expected).any():
+            raise ModelError(f"The model gave no rating at all. The first failure: {self.first_failure}")
 
 
 def simulate(
@@ -88,6 +99,7 @@ def simulate(
     ratings_by_user: dict[int, tuple[SimulatedRating, ...]] = {}
     began = time.perf_counter()
     lock, done, failed = threading.Lock(), [0], [0]
+    failures: list[str] = []
 
     def simulate_user(index: int) -> None:
         user, rows = int(ids[index]), slice(int(offsets[index]), int(offsets[index + 1]))
@@ -122,9 +134,12 @@ def simulate(
             # A template may fail for one user alone: that user has no ratings.
             if isinstance(error, ModelError) and error.is_fatal:
                 raise
-            ratings = ()
+            ratings, failure = (), str(error)
+        else:
+            failure = next((r.failure for r in ratings if r.failure), "")
         with lock:
             failed[0] += not ratings
+            failures.extend([failure] if failure else [])
             evolutions[user] = steps
             if ratings:
                 ratings_by_user[user] = ratings
@@ -140,7 +155,29 @@ def simulate(
     ordered = {int(u): evolutions[int(u)] for u in ids}  # whoever was first: the same every time
     answers = Answers(test.user, test.item, expected, seen, snapshots, newest)
     seconds = time.perf_counter() - began
-    return SimulationResult(answers, seconds, Forecasts.of(ordered), reasons, failed[0], ordered, test, ratings_by_user)
+    return SimulationResult(
+        answers,
+        seconds,
+        Forecasts.of(ordered),
+        reasons,
+        failed[0],
+        ordered,
+        test,
+        ratings_by_user,
+        next(iter(failures), ""),
+    )
+
+
+def require_any_answer(simulations: Iterable[SimulationResult]) -> None:
+    """Whether one of several simulations has a rating at least.
+
+    Raises:
+        ModelError: none has, for the reason of the first.
+    """
+    results = list(simulations)
+    if results and not any(np.isfinite(s.answers.expected).any() for s in results):
+        for result in results:
+            result.require_answers()
 
 
 def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> SimulationResult:
@@ -174,6 +211,7 @@ def merge_simulations(pieces: Sequence[SimulationResult], test: RatingTable) -> 
         ordered,
         test,
         ratings_by_user,
+        next((p.first_failure for p in pieces if p.first_failure), ""),
     )
 
 

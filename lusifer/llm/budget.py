@@ -15,7 +15,7 @@ from typing import Unpack
 
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.prices import price
-from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options
+from lusifer.llm.protocol import LLM, Completion, LLMWrapper, Message, Options, innermost
 from lusifer.store import Store
 
 MIN_CHARACTERS_PER_TOKEN = 2.0
@@ -123,6 +123,7 @@ class BudgetedLLM(LLMWrapper):
         if not limits:
             return self.inner.complete(messages, **options)
         input_tokens, output_tokens = estimate_most_tokens(messages, options)
+        output_tokens += getattr(innermost(self), "extra_tokens", 0)  # a model that thinks may write more
         dollars = price(self.identity, input_tokens, 0, output_tokens)
         booking = self.set_aside(limits, input_tokens + output_tokens, dollars)
         try:

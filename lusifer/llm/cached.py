@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from lusifer.errors import ModelError
+from lusifer.llm.answer_text import read_finish
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
 from lusifer.store import Store
@@ -88,12 +89,7 @@ class CachedLLM(LLMWrapper):
             raise
         call |= _answer_fields(answer, price(self.identity, **answer.token_counts))
         if self._cut_off(answer, call):
-            raise ModelError(
-                f"{self.spec} did not finish its answer ({answer.finish_reason}).",
-                "Raise max tokens, rate fewer items per call, or choose another model.",
-                kind="truncated",
-                text=answer.text,
-            )
+            raise _explain_cut_off(self.spec, answer)
         return self._store(key, answer, call)
 
     def _call(self, key: str, options: Options) -> dict[str, Any]:
@@ -135,7 +131,7 @@ class CachedLLM(LLMWrapper):
 
     def _cut_off(self, answer: Completion, call: dict[str, Any]) -> bool:
         """Whether an answer did not end by itself; it is recorded then."""
-        if answer.finish_reason in {"stop", "tool_calls"}:
+        if read_finish(answer.finish_reason) != "length":
             return False
         self.store.save_call(
             {
@@ -150,6 +146,20 @@ class CachedLLM(LLMWrapper):
     def reject(self, key: str, reason: str) -> None:
         """Take an answer back that did not validate: it is never served again."""
         self.store.reject_answer(key, reason)
+
+
+def _explain_cut_off(spec: str, answer: Completion) -> ModelError:
+    """What to do about an answer that was cut off; one of which the model spent on thinking says so."""
+    message = f"{spec} did not finish its answer ({answer.finish_reason})."
+    fix = "Raise max tokens, rate fewer items per call, or choose another model."
+    if answer.thought:
+        endpoint = spec.partition(":")[0].upper()
+        message = f"{spec} spent its answer on thinking and did not finish it ({answer.finish_reason})."
+        fix = (
+            f"Give it more room (LUSIFER_ENDPOINT_{endpoint}_THINKING_TOKENS), switch its thinking off, or "
+            "choose a model that does not think."
+        )
+    return ModelError(message, fix, kind="truncated", text=answer.text)
 
 
 def _request_fields(messages: Sequence[Message], options: Options) -> dict[str, str]:

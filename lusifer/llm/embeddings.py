@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusifer.errors import InvalidInputError, ModelError
+from lusifer.llm import ollama
+from lusifer.llm.answer_text import read_count
 from lusifer.llm.budget import Budget
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.factory import wrap
 from lusifer.llm.ollama import Ollama
-from lusifer.llm.ollama import client_for as connect_ollama
-from lusifer.llm.ollama import explain as explain_ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import CallMetadata, Completion, Message, Options
 from lusifer.store import Store
@@ -35,13 +35,14 @@ class OpenAIEmbeddings(OpenAICompatible):
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """The vector of the last message; see `lusifer.llm.protocol.LLM`."""
-        client = self.connect()
         began = time.perf_counter()
+        request = {"model": self.model, "input": messages[-1].content, "encoding_format": "float"}
+        response = self.ask("POST", "/embeddings", request)
         try:
-            response = client.embeddings.create(model=self.model, input=messages[-1].content, encoding_format="float")
-            return _completion(response.data[0].embedding, getattr(response.usage, "prompt_tokens", 0), began)
-        except Exception as error:
-            raise self.explain(error) from None
+            vector, usage = response["data"][0]["embedding"], response.get("usage") or {}
+        except (KeyError, IndexError, TypeError, AttributeError):
+            vector, usage = [], {}
+        return _completion(vector, usage.get("prompt_tokens"), began)
 
 
 class OllamaEmbeddings(Ollama):
@@ -50,19 +51,28 @@ class OllamaEmbeddings(Ollama):
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """The vector of the last message; see `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
+        request = {"model": self.model, "input": messages[-1].content}
+        response: Any = {}
+        seconds = float(self.endpoint.timeout or ollama.TIMEOUT_SECONDS)
         try:
-            response = connect_ollama(self.endpoint.url).embed(model=self.model, input=messages[-1].content)
-            return _completion(response.embeddings[0], response.prompt_eval_count, began)
-        except Exception as error:
-            raise explain_ollama(error, self.endpoint, self.model) from None
+            response = next(ollama.ask(self.endpoint, "/api/embed", request, seconds=seconds), {})
+            vector = response["embeddings"][0]
+        except ollama.OllamaError as error:
+            raise ollama.explain(error.error, self.endpoint, self.model) from None
+        except (KeyError, IndexError, TypeError):
+            vector, response = [], {}
+        return _completion(vector, response.get("prompt_eval_count"), began)
 
 
-def _completion(vector: Sequence[float], tokens: int | None, began: float) -> Completion:
-    values = np.asarray(vector, dtype=float)
+def _completion(vector: Any, tokens: Any, began: float) -> Completion:
+    try:
+        values = np.asarray(vector, dtype=float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ModelError("The server returned no vector.", "Choose an embedding model.", kind="invalid")
     text = json.dumps([round(float(v), DECIMALS) for v in values], separators=(",", ":"))
-    return Completion(text, input_tokens=int(tokens or 0), latency_ms=(time.perf_counter() - began) * 1000)
+    return Completion(text, input_tokens=read_count(tokens), latency_ms=(time.perf_counter() - began) * 1000)
 
 
 class Embedder:

@@ -8,12 +8,17 @@ An endpoint is declared in the environment or in ``.streamlit/secrets.toml``::
     workers = 32             # calls at a time, at most
     requests_a_minute = 500
     tokens_a_minute = 200000
+    timeout = 600            # seconds for a whole answer
+    thinking_tokens = 8192   # what an answer may be longer, for a model that thinks first
+    adapt = ["no-logprobs"]  # what is sent otherwise, see `lusifer.llm.adaptations`
 
     LUSIFER_ENDPOINT_VLLM_URL=http://gpu-box:8000/v1     # the same by variables
     LUSIFER_ENDPOINT_VLLM_KEY=…
 
 ``openai`` is there from the start (``OPENAI_API_KEY``, ``OPENAI_BASE_URL``), as are ``ollama``
-(``OLLAMA_HOST``) and ``file``, a model file on this machine.
+(``OLLAMA_HOST``) and ``file``, a model file on this machine; their other settings are made in the same way.
+``recorded`` are the recordings (`lusifer.llm.recordings`), and ``files`` whatever answers questions that are handed
+over as files (`lusifer.llm.batch_files`).
 """
 
 from __future__ import annotations
@@ -28,11 +33,26 @@ from typing import Any, Literal
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError
+from lusifer.llm import adaptations
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://127.0.0.1:11434"
-Kind = Literal["openai", "ollama", "file"]
-_VARIABLE = re.compile(r"LUSIFER_ENDPOINT_([A-Z0-9_]+?)_(URL|KEY|WORKERS|RPM|TPM)$")
+THINKING_TOKENS = 8192
+"""What an answer of a model that was seen to think may be longer."""
+Kind = Literal["openai", "ollama", "file", "recorded", "files"]
+_FIELDS = {
+    "URL": "url",
+    "KEY": "key",
+    "WORKERS": "workers",
+    "RPM": "requests_a_minute",
+    "TPM": "tokens_a_minute",
+    "TIMEOUT": "timeout",
+    "THINKING_TOKENS": "thinking_tokens",
+    "ADAPT": "adapt",
+}
+"""Endings of variables, and the settings of an endpoint."""
+_VARIABLE = re.compile(rf"LUSIFER_ENDPOINT_([A-Z0-9_]+?)_({'|'.join(_FIELDS)})$")
+_PASTED = re.compile(r"/(chat/completions|completions|embeddings|models)/*$")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*$")
 
 
@@ -41,7 +61,9 @@ class Endpoint:
     """One server. ``key`` is kept out of every text that Python makes of it.
 
     ``workers`` is the most calls at a time; ``rpm`` and ``tpm`` are requests and tokens a minute,
-    ``None`` for no limit of ours.
+    ``None`` for no limit of ours. ``timeout`` is in seconds and for a whole answer (``None``: as the protocol has it);
+    ``thinking_tokens`` is what an answer may be longer for a model that thinks first (``None``: once it was seen to);
+    ``adapt`` are adaptations set by hand (`lusifer.llm.adaptations`).
     """
 
     name: str
@@ -51,6 +73,9 @@ class Endpoint:
     workers: int = 64
     rpm: int | None = None
     tpm: int | None = None
+    timeout: int | None = None
+    thinking_tokens: int | None = None
+    adapt: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -68,45 +93,85 @@ def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]
         InvalidInputError: ``secrets.toml`` can't be read, or declares an endpoint without an address.
     """
     secrets = _secrets()
+    openai_url = os.environ.get("OPENAI_BASE_URL") or secrets.get("OPENAI_BASE_URL") or OPENAI_URL
     endpoints: dict[str, Endpoint] = {
         "openai": Endpoint(
-            "openai",
-            (os.environ.get("OPENAI_BASE_URL") or secrets.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/"),
-            os.environ.get("OPENAI_API_KEY") or str(secrets.get("OPENAI_API_KEY") or ""),
-        )
+            "openai", _address(openai_url), os.environ.get("OPENAI_API_KEY") or str(secrets.get("OPENAI_API_KEY") or "")
+        ),
+        # Ollama works one or a few requests at a time and queues the rest.
+        "ollama": Endpoint("ollama", ollama_url(), kind="ollama", workers=8),
+        "file": Endpoint("file", "", kind="file", workers=4),
+        "recorded": Endpoint("recorded", "", kind="recorded"),
+        "files": Endpoint("files", "", kind="files"),
     }
-    for name, fields in {**_from_file(secrets), **_from_environment()}.items():
-        url = str(fields.get("url") or "").strip().rstrip("/")
-        if not url.startswith(("http://", "https://")):
+    builtin = dict(endpoints)
+    for name, fields in _merged(_from_file(secrets), _from_environment()).items():
+        known = builtin.get(name)
+        url = _address(fields.get("url")) if name not in {"ollama", "file"} else ""
+        if known is None and not url.startswith(("http://", "https://")):
             raise InvalidInputError(
                 f"The endpoint {name!r} has no URL.",
                 f"Set a URL that starts with http:// or https:// "
                 f"(LUSIFER_ENDPOINT_{name.upper()}_URL, or url in secrets.toml).",
             )
-        endpoints[name] = Endpoint(
-            name,
-            url,
-            str(fields.get("key") or os.environ.get(str(fields.get("key_env")), "")),
-            workers=_count(name, "workers", fields) or 64,
+        key = str(fields.get("key") or os.environ.get(str(fields.get("key_env")), ""))
+        base = known or Endpoint(name, url)
+        endpoints[name] = replace(
+            base,
+            url=url or base.url,
+            key=key or base.key,
+            workers=_count(name, "workers", fields) or base.workers,
             rpm=_count(name, "requests_a_minute", fields),
             tpm=_count(name, "tokens_a_minute", fields),
+            timeout=_count(name, "timeout", fields),
+            thinking_tokens=_count(name, "thinking_tokens", fields, least=0),
+            adapt=adaptations.parse(fields.get("adapt") or "", name),
         )
-    # Ollama works one or a few requests at a time and queues the rest.
-    endpoints["ollama"] = Endpoint("ollama", ollama_url(), kind="ollama", workers=8)
-    endpoints["file"] = Endpoint("file", "", kind="file", workers=4)
-    return {n: replace(e, key=((keys or {}).get(n) or e.key).strip()) for n, e in endpoints.items()}
+    last = ("ollama", "file", "recorded", "files")
+    order = sorted(endpoints, key=lambda n: last.index(n) if n in last else -1)
+    return {n: replace(endpoints[n], key=((keys or {}).get(n) or endpoints[n].key).strip()) for n in order}
+
+
+def _address(value: Any) -> str:
+    """An address without what is often pasted with it: blanks, quotes, the path of one question."""
+    return _PASTED.sub("", str(value or "").strip().strip("'\"").rstrip("/")).rstrip("/")
+
+
+def _merged(*sources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings of endpoints; a later source goes before an earlier one, setting by setting."""
+    merged: dict[str, dict[str, Any]] = {}
+    for source in sources:
+        for name, fields in source.items():
+            merged[name] = {**merged.get(name, {}), **fields}
+    return merged
 
 
 def ollama_url() -> str:
-    """``OLLAMA_HOST`` as an address, else Ollama's usual place on this machine."""
-    host = (os.environ.get("OLLAMA_HOST") or "").strip().rstrip("/")
-    if not host:
-        return OLLAMA_URL
-    if "://" not in host:
-        host = f"http://{host}"
-    # 0.0.0.0 is where a server listens, not where a client connects to.
-    host = host.replace("//0.0.0.0", "//127.0.0.1")
-    return host if re.search(r":\d+$", host) else f"{host}:11434"
+    """``OLLAMA_HOST`` as an address, in every form that Ollama takes, else Ollama's usual place on this machine.
+
+    ``HOST``, ``HOST:PORT``, ``:PORT``, an IPv6 address with or without brackets, each with or without a scheme and a
+    path. Without a port it is Ollama's, or the scheme's where there is one; a port that is none is Ollama's. An address
+    on which a server listens everywhere (``0.0.0.0``, ``::``) is asked on this machine.
+    """
+    value = (os.environ.get("OLLAMA_HOST") or "").strip().strip("'\"").strip()
+    scheme, sep, rest = value.partition("://")
+    if not sep:
+        scheme, rest = "http", value
+    scheme = scheme.lower()
+    place, slash, path = rest.partition("/")
+    port = {"http": "80", "https": "443"}.get(scheme, "11434") if sep else "11434"
+    user, at, place = place.rpartition("@")
+    if place.count(":") > 1 and "]" not in place:  # an IPv6 address alone
+        host = place
+    else:
+        host, colon, given = place.rpartition(":") if not place.endswith("]") else (place, "", "")
+        host = host if colon or place.endswith("]") else place
+        if colon:
+            port = given if given.isdecimal() and int(given) <= 65535 else "11434"
+    host = host.strip("[]") or "127.0.0.1"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where a server listens
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{user}{at}{host}:{port}{slash}{path}".rstrip("/")
 
 
 def resolve(spec: str, keys: Mapping[str, str] | None = None) -> tuple[Endpoint, str]:
@@ -148,24 +213,23 @@ def _from_file(secrets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _from_environment() -> dict[str, dict[str, Any]]:
-    names = {"URL": "url", "KEY": "key", "WORKERS": "workers", "RPM": "requests_a_minute", "TPM": "tokens_a_minute"}
     fields: dict[str, dict[str, Any]] = {}
     for variable, value in os.environ.items():
         match = _VARIABLE.match(variable)
         if match and value:
-            fields.setdefault(match[1].lower(), {})[names[match[2]]] = value
+            fields.setdefault(match[1].lower(), {})[_FIELDS[match[2]]] = value
     return fields
 
 
-def _count(endpoint: str, field: str, fields: Mapping[str, Any]) -> int | None:
+def _count(endpoint: str, field: str, fields: Mapping[str, Any], least: int = 1) -> int | None:
     value = fields.get(field)
     if value is None:
         return None
     text = str(value).strip()
     # A limit that is mistyped and so ignored would be paid for.
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or int(text) < least:
         raise InvalidInputError(
             f"The endpoint {endpoint!r} has {text!r} for {field}.",
-            "Give a whole number of at least 1, or omit it.",
+            f"Give a whole number of at least {least}, or omit it.",
         )
     return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from lusifer.llm.batch_files import DeferredLLM
 from lusifer.llm.budget import Budget, BudgetedLLM
 from lusifer.llm.cached import CachedLLM
 from lusifer.llm.endpoints import Endpoint, resolve
@@ -12,26 +13,34 @@ from lusifer.llm.ollama import Ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import LLM
 from lusifer.llm.rate_limit import RateLimitedLLM, limiter_for
+from lusifer.llm.recordings import RecordedLLM, find_recording
 from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 
 
-def create_bare_llm(spec: str, keys: Mapping[str, str] | None = None) -> tuple[LLM, Endpoint]:
+def create_bare_llm(
+    spec: str, keys: Mapping[str, str] | None = None, cancelled: Callable[[], bool] = lambda: False
+) -> tuple[LLM, Endpoint]:
     """The bare model that a spec names, and its endpoint. Asks nobody anything.
 
     Args:
         spec: ``ENDPOINT:MODEL``.
         keys: keys by endpoint name, before the configured ones.
+        cancelled: asked while a server answers.
 
     Raises:
         InvalidInputError: the spec names no model.
     """
     endpoint, model = resolve(spec, keys)
     if endpoint.kind == "ollama":
-        return Ollama(endpoint, model), endpoint
+        return Ollama(endpoint, model, cancelled), endpoint
     if endpoint.kind == "file":
-        return LocalFile(model), endpoint
-    return OpenAICompatible(endpoint, model), endpoint
+        return LocalFile(model, endpoint, cancelled), endpoint
+    if endpoint.kind == "recorded":
+        return RecordedLLM(find_recording(model)), endpoint
+    if endpoint.kind == "files":
+        return DeferredLLM(model), endpoint
+    return OpenAICompatible(endpoint, model, cancelled), endpoint
 
 
 def create_llm(
@@ -47,12 +56,14 @@ def create_llm(
     Raises:
         InvalidInputError: the spec names no model.
     """
-    return wrap(*create_bare_llm(spec, keys), store, budget, cancelled)
+    return wrap(*create_bare_llm(spec, keys, cancelled), store, budget, cancelled)
 
 
 def wrap(
     model: LLM, endpoint: Endpoint, store: Store, budget: Budget | None, cancelled: Callable[[], bool]
 ) -> CachedLLM:
     """A bare model with cache, budget, retries and limits around it, from the outside in."""
+    if endpoint.kind == "recorded":  # costs nothing, and the answer is there or is not
+        return CachedLLM(model, store)
     limited = RateLimitedLLM(model, limiter_for(endpoint), cancelled=cancelled)
     return CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)

@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -26,6 +26,7 @@ from lusifer.llm.protocol import Completion, Message, Options
 
 INSTALL_HINT = f"Install the extra `local`: {settings.install_extra('local')}."
 START_SECONDS = 300.0
+ANSWER_SECONDS = 300
 SLOTS = 4
 
 
@@ -140,11 +141,18 @@ def _healthy(url: str) -> bool:
 class LocalFile:
     """One model file. Its server is started by the first question."""
 
-    def __init__(self, name: str) -> None:
-        self.path = find_model_file(name)
+    def __init__(
+        self, name: str, endpoint: Endpoint | None = None, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.path, self.cancelled = find_model_file(name), cancelled
+        self.endpoint = endpoint or Endpoint("file", "", kind="file", workers=SLOTS)
         self.spec, self.identity = f"file:{name}", identity(self.path)
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
-        model = OpenAICompatible(start_server(self.path), self.path.stem)
+        server = start_server(self.path)
+        # A processor without a graphics card may take minutes for an answer.
+        timeout = self.endpoint.timeout or ANSWER_SECONDS
+        settings = replace(self.endpoint, url=server.url, kind="openai", timeout=timeout)
+        model = OpenAICompatible(settings, self.path.stem, self.cancelled)
         return model.complete(messages, **options)

@@ -2,64 +2,127 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
-from lusifer.errors import CancelledError, ModelError
+from lusifer.errors import CancelledError, LusiferError, ModelError
+from lusifer.llm import adaptations, explanations, server_errors, transport
+from lusifer.llm.adaptations import adaptations_of
+from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message
 from lusifer.llm.endpoints import Endpoint
-from lusifer.llm.openai_compatible import error_class_names, parse_tokens
+from lusifer.llm.openai_compatible import describe_schema, thinking_room
 from lusifer.llm.protocol import Completion, Message, Options
 from lusifer.llm.redact import redact
+from lusifer.llm.server_errors import ServerError
 from lusifer.progress import Progress
 
 TIMEOUT_SECONDS = 300.0
-"""The SDK has none. Long, because a model may have to be loaded from disk first."""
+"""For a whole answer. Long, because a model may have to be loaded from disk first."""
+LIST_SECONDS = 5.0
+PULL_SECONDS = 24 * 3600.0
 KEEP_ALIVE = "10m"
 CONTEXT = 8192
 """Ollama's own default cuts long prompts short; ours take about 3,000 tokens."""
-_clients: dict[str, Any] = {}
+_REFUSED = {"no-schema": ("format", r"\bformat\b|grammar|schema"), "no-logprobs": ("logprobs", r"logprobs?\b")}
+"""Parts that a version or a model may not take, and the words by which a refusal names them."""
 _digests: dict[tuple[str, str], tuple[float, str]] = {}
 _lock = threading.Lock()
+log = logging.getLogger(__name__)
 
 
-def client_for(url: str, timeout: float = TIMEOUT_SECONDS) -> Any:
-    """The SDK's client for a server, shared."""
-    import ollama
+class OllamaError(Exception):
+    """The server answered with an error."""
 
-    with _lock:
-        name = f"{url} {timeout}"
-        if name not in _clients:
-            _clients[name] = ollama.Client(host=url, timeout=timeout)
-        return _clients[name]
+    def __init__(self, error: ServerError) -> None:
+        super().__init__(error.text)
+        self.error = error
 
 
-def list_installed(endpoint: Endpoint, timeout: float = 5.0) -> dict[str, str]:
+def ask(
+    endpoint: Endpoint,
+    path: str,
+    body: Any = None,
+    *,
+    seconds: float,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Any]:
+    """The JSON values that a server answers with, as they arrive.
+
+    Raises:
+        OllamaError: it answered with an error.
+        ModelError: it can't be asked or read.
+        CancelledError: ``cancelled`` said so.
+    """
+    limits = transport.Limits(seconds, cancelled)
+    headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+    try:
+        values = transport.request_json(
+            "GET" if body is None else "POST", f"{endpoint.url}{path}", limits, headers=headers, body=body
+        )
+        for value in values:
+            error = server_errors.inside(value)
+            if error is not None:
+                raise OllamaError(error)
+            yield value
+    except transport.StatusError as error:
+        raise OllamaError(server_errors.from_status(error.status, error.body, error.headers)) from None
+    except (OllamaError, GeneratorExit):
+        raise
+    except Exception as error:
+        explained = explanations.explain_failure(error, endpoint, seconds)
+        if isinstance(explained, ModelError) and explained.message.endswith("can't be reached."):
+            explained = ModelError(
+                f"Ollama is not running at {redact(endpoint.url)}.",
+                "Start it (`ollama serve`, or open the Ollama app), or set OLLAMA_HOST to where it is.",
+                kind="unreachable",
+            )
+        raise explained from None
+
+
+def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
+    """What a server said as an error with a cause and a way out."""
+    said = redact(error.text, endpoint.key).rstrip(".") + "."
+    if error.kind == "model" or error.status == 404:
+        return ModelError(
+            f"Ollama has no model {model!r}: {said}",
+            f"Get it with `ollama pull {model}` or the button on the page, or choose another.",
+            kind="not-found",
+        )
+    if re.search(r"system memory|out of memory|not enough memory", said, re.IGNORECASE):
+        return ModelError(f"Ollama can't load {model!r}: {said}", "Choose a smaller model.", kind="not-found")
+    return explanations.explain(error, endpoint, model)
+
+
+def list_installed(endpoint: Endpoint, timeout: float = LIST_SECONDS) -> dict[str, str]:
     """Names of the models on the server and their digests.
 
     Raises:
         ModelError: the server does not answer.
     """
     try:
-        models = client_for(endpoint.url, timeout).list().models
-    except Exception as error:
-        raise explain(error, endpoint, "") from None
-    return {m.model: m.digest or "" for m in models if m.model}
+        body = next(ask(endpoint, "/api/tags", seconds=timeout), None)
+    except OllamaError as error:
+        raise explain(error.error, endpoint, "") from None
+    models = body.get("models") if isinstance(body, Mapping) else None
+    rows = [m for m in models or () if isinstance(m, Mapping)]
+    return {str(m["model"]): str(m.get("digest") or "") for m in rows if m.get("model")}
 
 
 def list_running(endpoint: Endpoint) -> list[str]:
     """The models that a server has, or nothing where none answers within half a second."""
-    address = urlsplit(endpoint.url)
-    try:  # the SDK takes a while to import, and mostly nobody is there
-        socket.create_connection((address.hostname or "", address.port or 80), 0.3).close()
-    except OSError:
-        return []
     try:
+        address = urlsplit(endpoint.url)
+        # Mostly nobody is there, and an HTTP library takes a while to import.
+        socket.create_connection((address.hostname or "", address.port or 80), 0.3).close()
         return sorted(list_installed(endpoint, 0.5))
-    except ModelError:
+    except (OSError, ValueError, LusiferError):
         return []
 
 
@@ -75,22 +138,24 @@ def pull(
         endpoint: the server.
         model: its name in Ollama's library.
         on_progress: called with bytes done and bytes in all (of the present layer), and what is being done.
-        cancelled: asked at every update.
+        cancelled: asked at every update, and while none comes.
 
     Raises:
         ModelError: no such model, or no server.
         CancelledError: ``cancelled`` said so.
     """
+    body = {"model": model, "stream": True}
+    stop = CancelledError("Stopped.", "Ollama keeps what it has downloaded.")
     try:
-        updates: Iterator[Any] = client_for(endpoint.url).pull(model, stream=True)
-        for update in updates:
-            on_progress(update.completed or 0, update.total or 0, update.status or "")
+        for update in ask(endpoint, "/api/pull", body, seconds=PULL_SECONDS, cancelled=cancelled):
+            done, total = read_count(update.get("completed")), read_count(update.get("total"))
+            on_progress(done, total, str(update.get("status") or ""))
             if cancelled():
-                raise CancelledError("Stopped.", "Ollama keeps what it has downloaded.")
+                raise stop
     except CancelledError:
-        raise
-    except Exception as error:
-        raise explain(error, endpoint, model) from None
+        raise stop from None
+    except OllamaError as error:
+        raise explain(error.error, endpoint, model) from None
     with _lock:
         _digests.pop((endpoint.url, model), None)
 
@@ -98,8 +163,8 @@ def pull(
 class Ollama:
     """One model on an Ollama server. Its digest is part of what can change an answer."""
 
-    def __init__(self, endpoint: Endpoint, model: str) -> None:
-        self.endpoint, self.model = endpoint, model
+    def __init__(self, endpoint: Endpoint, model: str, cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.endpoint, self.model, self.cancelled = endpoint, model, cancelled
         self.spec = f"ollama:{model}"
 
     @property
@@ -118,6 +183,20 @@ class Ollama:
                 _digests[name] = (time.monotonic(), digest)
         return f"{self.endpoint.url}|{self.model}@{digest[:12]}"
 
+    @property
+    def adaptations(self) -> tuple[str, ...]:
+        """What is sent otherwise than asked for: set by hand, then learned."""
+        return (*self.endpoint.adapt, *adaptations_of(self._name))
+
+    @property
+    def extra_tokens(self) -> int:
+        """Tokens that are asked for beyond an answer's own, for a model that thinks first."""
+        return thinking_room(self.endpoint, self._name)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.endpoint.url}|{self.model}"
+
     def list_models(self) -> list[str]:
         """Names of the installed models, alphabetically.
 
@@ -128,120 +207,102 @@ class Ollama:
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
-        settings: dict[str, Any] = {"num_ctx": CONTEXT}
-        for option, parameter in (
-            ("temperature", "temperature"),
-            ("seed", "seed"),
-            ("max_tokens", "num_predict"),
-        ):
+        began = time.perf_counter()
+        while True:
+            request = self.build_request(messages, options)
+            try:
+                answer = self._collect(request, options.get("on_text"))
+            except OllamaError as refused:
+                adaptation = self._refused_part(refused.error, request)
+                if adaptation is None:
+                    raise explain(refused.error, self.endpoint, self.model) from None
+                log.info(
+                    "The server of %s refused a part of the request: %s.", self.spec, adaptations.describe(adaptation)
+                )
+                adaptations.remember(self._name, adaptation)
+                continue
+            return replace(answer, latency_ms=(time.perf_counter() - began) * 1000)
+
+    def build_request(self, messages: Sequence[Message], options: Options) -> dict[str, Any]:
+        """The body of a request, adapted to what this server is known to take."""
+        known = set(self.adaptations)
+        settings: dict[str, Any] = {"num_ctx": CONTEXT + self.extra_tokens}
+        for option, parameter in (("temperature", "temperature"), ("seed", "seed"), ("max_tokens", "num_predict")):
             value = options.get(option)
             if value is not None:
                 settings[parameter] = value
+        if "num_predict" in settings:
+            settings["num_predict"] += self.extra_tokens
+        sent = [m.to_json() for m in messages]
+        schema = options.get("schema")
+        if schema is not None and "no-schema" in known:
+            sent[-1] = {**sent[-1], "content": f"{sent[-1]['content']}\n\n{describe_schema(schema)}"}
         request: dict[str, Any] = {
             "model": self.model,
-            "messages": [m.to_json() for m in messages],
+            "messages": sent,
             "options": settings,
             "keep_alive": KEEP_ALIVE,
+            "stream": options.get("on_text") is not None,
         }
-        if options.get("schema") is not None:
-            request["format"] = options["schema"]
-        if options.get("logprobs"):
+        if schema is not None and "no-schema" not in known:
+            request["format"] = schema
+        if options.get("logprobs") and "no-logprobs" not in known:
             request |= {"logprobs": True, "top_logprobs": min(options["logprobs"], 20)}
-        tell = options.get("on_text")
-        began = time.perf_counter()
-        try:
-            client = client_for(self.endpoint.url)
-            if tell is None:
-                answer, text, entries = client.chat(**request), None, None
-            else:
-                answer, text, entries = self._collect(client.chat(**request, stream=True), tell)
-        except Exception as error:
-            raise explain(error, self.endpoint, self.model) from None
-        content = (answer.message.content or "") if text is None else text
-        if not answer.done:
+        if known & {"thinks", "no-thinking"}:
+            request["think"] = False  # what it thinks all the same has more room
+        return request
+
+    @staticmethod
+    def _refused_part(error: ServerError, request: Mapping[str, Any]) -> str | None:
+        if error.kind not in {"request", "server"} or error.status in {408, 429, 502, 503}:
+            return None
+        for adaptation, (part, words) in _REFUSED.items():
+            if part in request and re.search(words, error.text, re.IGNORECASE):
+                return adaptation
+        return None
+
+    def _collect(self, request: dict[str, Any], on_text: Callable[[str], None] | None) -> Completion:
+        """The answer, in one piece or in many.
+
+        Raises:
+            OllamaError: the server answered with an error.
+            ModelError: it broke off, or only loaded the model.
+        """
+        seconds = float(self.endpoint.timeout or TIMEOUT_SECONDS)
+        last: Mapping[str, Any] = {}
+        texts: list[str] = []
+        thoughts: list[str] = []
+        entries: list[Any] = []
+        for value in ask(self.endpoint, "/api/chat", request, seconds=seconds, cancelled=self.cancelled):
+            last = value if isinstance(value, Mapping) else {}
+            said = last.get("message")
+            message: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
+            logprobs = last.get("logprobs")
+            entries += logprobs if isinstance(logprobs, list) else []
+            thoughts.append(str(message.get("thinking") or ""))
+            if message.get("content"):
+                texts.append(str(message["content"]))
+                if on_text is not None:
+                    on_text(clean(texts[-1]))
+        reason = str(last.get("done_reason") or "stop")
+        cut_off = read_finish(reason) == "length"
+        text, thought = read_message({"content": "".join(texts), "thinking": "".join(thoughts)}, cut_off=cut_off)
+        if not last.get("done"):
             raise ModelError(
                 f"{redact(self.endpoint.url)} broke off in the middle of its answer.",
                 "Ask again.",
                 kind="reset",
-                text=content,
+                text=text,
             )
-        if answer.done_reason in {"load", "unload"}:
-            raise ModelError(
-                f"{self.spec} was only {answer.done_reason}ed and gave no answer.",
-                "Ask again.",
-                kind="invalid",
-            )
+        if reason in {"load", "unload"}:
+            raise ModelError(f"{self.spec} was only {reason}ed and gave no answer.", "Ask again.", kind="invalid")
+        if cut_off and thought:
+            adaptations.remember(self._name, "thinks")
         return Completion(
-            text=content,
-            finish_reason=answer.done_reason or "stop",
-            input_tokens=int(answer.prompt_eval_count or 0),
-            output_tokens=int(answer.eval_count or 0),
-            latency_ms=(time.perf_counter() - began) * 1000,
-            tokens=parse_tokens((answer.logprobs if entries is None else entries) or (), content),
+            text=text,
+            finish_reason="length" if cut_off else "stop",
+            input_tokens=read_count(last.get("prompt_eval_count")),
+            output_tokens=read_count(last.get("eval_count")),
+            tokens=parse_tokens(entries, text),
+            thought=thought,
         )
-
-    @staticmethod
-    def _collect(chunks: Iterator[Any], on_text: Callable[[str], None]) -> tuple[Any, str, list[Any]]:
-        last: Any = None
-        text: list[str] = []
-        entries: list[Any] = []
-        for last in chunks:
-            entries += last.logprobs or ()
-            if last.message.content:
-                text.append(last.message.content)
-                on_text(last.message.content)
-        if last is None:
-            raise EOFError
-        return last, "".join(text), entries
-
-
-def explain(error: Exception, endpoint: Endpoint, model: str) -> ModelError:
-    """Any error of the SDK as one with a cause and a way out."""
-    import ollama
-
-    if isinstance(error, ModelError):
-        return error
-    detail = redact(str(getattr(error, "error", error)))[:300]
-    server, names = redact(endpoint.url), error_class_names(error)
-    answered = isinstance(error, ollama.ResponseError)
-    status = error.status_code if isinstance(error, ollama.ResponseError) else 0
-    reset = "ConnectionResetError" in names
-    # The first that applies: whether it does, its kind, what is wrong, and the way out.
-    rules: tuple[tuple[bool, str, str, str], ...] = (
-        (
-            answered and (status == 404 or "not found" in detail),
-            "not-found",
-            f"Ollama has no model {model!r}.",
-            f"Get it with `ollama pull {model}` or the button on the page, or choose another.",
-        ),
-        (
-            answered and ("context size" in detail or "context length" in detail),
-            "context",
-            f"The prompt is too long for ollama:{model}.",
-            "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
-        ),
-        (status == 429, "rate-limit", f"Ollama is busy: {detail}", "Wait a moment."),
-        (status >= 500 or status == -1, "server", f"Ollama failed: {detail}", "See its log."),
-        (answered, "bad-request", f"Ollama answered {status}: {detail}", "Choose another model or settings."),
-        (
-            "TimeoutException" in names,
-            "timeout",
-            f"Ollama at {server} did not answer in time.",
-            "A model that does not fit into memory is very slow: try again, or use a smaller one.",
-        ),
-        (
-            bool(names & {"ConnectionError", "ConnectError"}) and not reset,
-            "unreachable",
-            f"Ollama is not running at {server}.",
-            "Start it (`ollama serve`, or open the Ollama app), or set OLLAMA_HOST to where it is.",
-        ),
-        (
-            reset or bool(names & {"TransportError", "EOFError"}),
-            "reset",
-            "Ollama closed the connection.",
-            "Try again.",
-        ),
-        (True, "invalid", f"Ollama returned an unreadable answer: {detail}", "Ask again."),
-    )
-    kind, message, fix = next(rule[1:] for rule in rules if rule[0])
-    return ModelError(message, fix, kind=kind)

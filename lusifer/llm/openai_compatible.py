@@ -4,47 +4,48 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
-from codecs import getincrementaldecoder
-from collections.abc import Sequence
-from dataclasses import replace
-from types import SimpleNamespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
 from lusifer.errors import ModelError
-from lusifer.llm.endpoints import OPENAI_URL, Endpoint
-from lusifer.llm.protocol import Completion, Message, Options, Token
+from lusifer.llm import adaptations, explanations, server_errors, transport
+from lusifer.llm.adaptations import adaptations_of, limit_of
+from lusifer.llm.answer_text import clean, parse_tokens, read_count, read_finish, read_message
+from lusifer.llm.endpoints import OPENAI_URL, THINKING_TOKENS, Endpoint
+from lusifer.llm.protocol import Completion, Message, Options
 from lusifer.llm.redact import redact
+from lusifer.llm.server_errors import ServerError
 
 TIMEOUT_SECONDS = 120.0
-_OPTIONAL = {
-    "response_format": ("response_format", "json_schema", "structured output", "guided"),
-    "logprobs": ("logprobs", "top_logprobs", "logprob"),
-    "stream_options": ("stream_options",),
-    "seed": ("seed",),
-    "temperature": ("temperature",),
-}
-"""What a server may not know, and the words by which its refusal (400, 422, 501) names it."""
-_unsupported: dict[str, set[str]] = {}
-_clients: dict[tuple[str, str], Any] = {}
-_lock = threading.Lock()
+"""For a whole answer, unless the endpoint says otherwise."""
+LIST_SECONDS = 15.0
 log = logging.getLogger(__name__)
 
 
 class OpenAICompatible:
     """One model on one endpoint. Making it asks nobody anything.
 
-    A server that refuses an optional part of a request (a schema, log probabilities, a seed) is
-    asked again without it, and not bothered with it any more; a schema then goes along in words.
+    A server that refuses a part of a request (a schema, log probabilities, a seed, a name) is asked again without it or
+    with another one, and not bothered with it any more; see `lusifer.llm.adaptations`.
     """
 
-    def __init__(self, endpoint: Endpoint, model: str) -> None:
-        self.endpoint, self.model = endpoint, model
+    def __init__(self, endpoint: Endpoint, model: str, cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.endpoint, self.model, self.cancelled = endpoint, model, cancelled
         self.spec = f"{endpoint.name}:{model}"
         address = urlsplit(endpoint.url)
         self.identity = f"{address.scheme}://{address.hostname}:{address.port or ''}{address.path}|{model}"
+
+    @property
+    def adaptations(self) -> tuple[str, ...]:
+        """What is sent otherwise than asked for: set by hand, then learned."""
+        return (*self.endpoint.adapt, *adaptations_of(self.identity))
+
+    @property
+    def extra_tokens(self) -> int:
+        """Tokens that are asked for beyond an answer's own, for a model that thinks first."""
+        return thinking_room(self.endpoint, self.identity)
 
     def list_models(self) -> list[str]:
         """Names of the models that the server offers, alphabetically.
@@ -52,38 +53,85 @@ class OpenAICompatible:
         Raises:
             ModelError: as `complete`.
         """
-        client = self.connect()
-        try:
-            return sorted(m.id for m in client.with_options(timeout=15).models.list())
-        except Exception as error:
-            raise self.explain(error) from None
+        body = self.ask("GET", "/models", seconds=LIST_SECONDS)
+        rows = (
+            body
+            if isinstance(body, list)
+            else next(
+                (body[k] for k in ("data", "models") if isinstance(body, dict) and isinstance(body.get(k), list)), []
+            )
+        )
+        names = (
+            r if isinstance(r, str) else next((r[k] for k in ("id", "name", "model") if r.get(k)), "") for r in rows
+        )
+        return sorted({str(n) for n in names if n})
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
-        client = self.connect()
         began = time.perf_counter()
+        learned: list[str] = []
         while True:
+            known = self.adaptations
             request = self.build_request(messages, options)
             try:
-                chat = client.chat.completions
-                if request.get("stream"):
-                    answer = self._collect(chat.create(**_without_validation(request)), options)
-                else:
-                    answer = _parse_body(chat.with_raw_response.create(**_without_validation(request)))
-                return self.read_completion(answer, (time.perf_counter() - began) * 1000)
-            except Exception as error:
-                refused = self._refused_part(error, request)
-                if refused is None:
-                    raise self.explain(error) from None
-                log.info("%s does not support %s; asked again without it.", self.spec, refused)
-                with _lock:
-                    _unsupported.setdefault(self.identity, set()).add(refused)
+                body = self._collect(self._values("POST", "/chat/completions", request), options)
+                return self.read_completion(body, (time.perf_counter() - began) * 1000)
+            except _RefusedError as refused:
+                error = refused.error
+                if error.kind == "json" and error.failed:
+                    # The server checks the schema and tells what did not fit: that is the answer, read by our rules.
+                    return Completion(clean(error.failed), latency_ms=(time.perf_counter() - began) * 1000)
+                adaptation = adaptations.learn(error, request, known)
+                if adaptation is None:
+                    explained = explanations.explain(error, self.endpoint, self.model)
+                    if explained.kind in {"not-found", "bad-request"}:  # what was left out was not the reason
+                        adaptations.forget(self.identity, learned)
+                    raise explained from None
+                learned.append(adaptation)
+                log.info(
+                    "The server of %s refused a part of the request: %s.", self.spec, adaptations.describe(adaptation)
+                )
+                adaptations.remember(self.identity, adaptation)
 
-    def connect(self) -> Any:
-        """The SDK's client, shared by everybody who asks this endpoint with this key.
+    def ask(self, method: str, path: str, request: Any = None, *, seconds: float | None = None) -> Any:
+        """One JSON value that the server answers with.
 
         Raises:
-            ModelError: there is no key, or it can't be sent.
+            ModelError: as `complete`.
+        """
+        try:
+            value = next(iter(self._values(method, path, request, seconds)), None)
+            error = server_errors.inside(value)
+        except _RefusedError as refused:
+            error = refused.error
+        if error is not None:
+            raise explanations.explain(error, self.endpoint, self.model) from None
+        return value
+
+    def _values(self, method: str, path: str, request: Any = None, seconds: float | None = None) -> Iterator[Any]:
+        """What the server answers, value by value.
+
+        Raises:
+            _RefusedError: it answered with an error.
+            ModelError: it can't be asked or read.
+        """
+        key = self._checked_key()
+        headers = {"Authorization": f"Bearer {key or 'none'}"}
+        limits = transport.Limits(seconds or self.endpoint.timeout or TIMEOUT_SECONDS, self.cancelled)
+        address, _, query = self.endpoint.url.partition("?")
+        url = f"{address.rstrip('/')}{path}{'?' + query if query else ''}"
+        try:
+            yield from transport.request_json(method, url, limits, headers=headers, body=request)
+        except transport.StatusError as error:
+            raise _RefusedError(server_errors.from_status(error.status, error.body, error.headers)) from None
+        except Exception as error:
+            raise explanations.explain_failure(error, self.endpoint, limits.seconds) from None
+
+    def _checked_key(self) -> str:
+        """The key, if there is one where one is needed, and it can be sent.
+
+        Raises:
+            ModelError: there is none, or it can't.
         """
         if not self.endpoint.usable:
             raise ModelError(
@@ -99,87 +147,91 @@ class OpenAICompatible:
                 "Copy it again, on one line.",
                 kind="auth",
             )
-        name = (self.endpoint.url, self.endpoint.key)
-        with _lock:
-            if name not in _clients:
-                import openai  # half a second to import, and the built-in never needs it
+        return self.endpoint.key
 
-                _clients[name] = openai.OpenAI(
-                    api_key=self.endpoint.key or "none",
-                    base_url=self.endpoint.url,
-                    timeout=openai.Timeout(TIMEOUT_SECONDS, connect=10.0),
-                    max_retries=0,
-                )
-            return _clients[name]
+    def connect(self) -> Any:
+        """OpenAI's SDK for this endpoint, for files and batches.
+
+        Raises:
+            ModelError: there is no key, or it can't be sent; a proxy can't be used.
+        """
+        import openai  # half a second to import, and only batches need it
+
+        return openai.OpenAI(
+            api_key=self._checked_key() or "none",
+            base_url=self.endpoint.url,
+            timeout=openai.Timeout(TIMEOUT_SECONDS, connect=transport.CONNECT_SECONDS),
+            max_retries=0,
+            http_client=transport.client_for(self.endpoint.url),
+        )
 
     def build_request(self, messages: Sequence[Message], options: Options) -> dict[str, Any]:
-        """The body of a request, without what this server is known not to support."""
-        without = set(_unsupported.get(self.identity, ()))
-        sent = [m.to_json() for m in messages]
+        """The body of a request, adapted to what this server is known to take."""
+        known = set(self.adaptations)
+        sent = _without_system(messages) if "no-system" in known else [m.to_json() for m in messages]
         request: dict[str, Any] = {"model": self.model, "messages": sent}
         schema = options.get("schema")
-        if schema is not None and "response_format" in without:
+        if schema is not None and "no-schema" in known:
             sent[-1] = {**sent[-1], "content": f"{sent[-1]['content']}\n\n{describe_schema(schema)}"}
         elif schema is not None:
-            if self.endpoint.url == OPENAI_URL:
+            if self.endpoint.url == OPENAI_URL or "no-schema-bounds" in known:
                 schema = _unbounded(schema)
             request["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": schema, "strict": True},
             }
         for name in ("temperature", "seed"):
-            if options.get(name) is not None and name not in without:
+            if options.get(name) is not None and f"no-{name}" not in known:
                 request[name] = options.get(name)
-        if options.get("max_tokens"):
+        most = options.get("max_tokens")
+        if most and "no-max-tokens" not in known:
+            most += self.extra_tokens
+            most = min(most, limit_of(known, "max_tokens") or most)
             # OpenAI's reasoning models take the new name alone, most other servers the old one.
-            new = self.endpoint.url == OPENAI_URL
-            request["max_completion_tokens" if new else "max_tokens"] = options["max_tokens"]
-        if options.get("logprobs") and "logprobs" not in without:
-            request |= {"logprobs": True, "top_logprobs": min(options["logprobs"], 20)}
-        if options.get("on_text") is not None:
+            new = "max-completion-tokens" in known or (self.endpoint.url == OPENAI_URL and "max-tokens" not in known)
+            request["max_completion_tokens" if new else "max_tokens"] = most
+        if options.get("logprobs") and "no-logprobs" not in known:
+            top = min(options["logprobs"], limit_of(known, "top_logprobs") or 20)
+            request |= {"logprobs": True, "top_logprobs": top}
+        if "no-thinking" in known:
+            request["chat_template_kwargs"] = {"enable_thinking": False}
+        if "stream-only" in known or (options.get("on_text") is not None and "no-stream" not in known):
             request["stream"] = True
-            if "stream_options" not in without:
+            if "no-stream-usage" not in known:
                 request["stream_options"] = {"include_usage": True}
         return request
 
-    @staticmethod
-    def _refused_part(error: Exception, request: dict[str, Any]) -> str | None:
-        """Which optional part of the request the server says that it does not know."""
-        if getattr(error, "status_code", None) not in {400, 404, 422, 500, 501}:
-            return None
-        detail = str(getattr(error, "message", error)).lower()
-        for part, words in _OPTIONAL.items():
-            if part in request and any(w in detail for w in words):
-                return part
-        return None
+    def _collect(self, values: Iterator[Any], options: Options) -> dict[str, Any]:
+        """An answer as it comes unstreamed: itself, or put together from the pieces of a stream.
 
-    def _collect(self, chunks: Any, options: Options) -> Any:
-        """The pieces of a streamed answer as one that looks like an unstreamed one."""
+        Raises:
+            _RefusedError: an error stands in it.
+            ModelError: the stream ended early.
+        """
         tell = options.get("on_text") or (lambda text: None)
-        text: list[str] = []
-        content: list[Any] = []
-        refusal, reason, usage = "", "", None
-        with chunks:
-            for chunk in chunks:
-                usage = getattr(chunk, "usage", None) or usage
-                for choice in getattr(chunk, "choices", None) or ():
-                    piece = getattr(choice.delta, "content", None) or ""
-                    refusal += getattr(choice.delta, "refusal", None) or ""
-                    reason = choice.finish_reason or reason
-                    content += getattr(getattr(choice, "logprobs", None), "content", None) or []
-                    if piece:
-                        text.append(piece)
-                        tell(piece)
-        if not reason:
+        parts = _Pieces()
+        for value in values:
+            error = server_errors.inside(value)
+            if error is not None:
+                raise _RefusedError(error)
+            choice = _first_choice(value)
+            if choice is not None and isinstance(choice.get("message"), Mapping) and "delta" not in choice:
+                tell(read_message(choice["message"])[0])
+                return value
+            if value is transport.DONE:
+                parts.done = True
+            elif piece := parts.add(value):
+                tell(clean(piece))
+        if not parts.chunks:
+            raise self._unusable("answered without a choice")
+        if not parts.done and not parts.reason:
             raise ModelError(
                 f"{self._server} broke off in the middle of its answer.",
                 "Ask again.",
                 kind="reset",
-                text="".join(text),
+                text=clean("".join(parts.text)),
             )
-        message = SimpleNamespace(content="".join(text), refusal=refusal or None)
-        choice = SimpleNamespace(message=message, finish_reason=reason, logprobs=SimpleNamespace(content=content))
-        return SimpleNamespace(choices=[choice], usage=usage)
+        return parts.to_answer()
 
     def read_completion(self, answer: Any, latency: float) -> Completion:
         """A chat completion of the protocol as ours; ``latency`` in milliseconds.
@@ -187,32 +239,37 @@ class OpenAICompatible:
         Raises:
             ModelError: it is a refusal, or no answer.
         """
-        choices = getattr(answer, "choices", None)
-        if not choices or getattr(choices[0], "message", None) is None:
+        choice = _first_choice(answer)
+        message = choice.get("message") if choice is not None else None
+        if choice is None or not isinstance(message, Mapping):
+            raise self._unusable("answered without a choice")
+        finish = read_finish(choice.get("finish_reason") or choice.get("stop_reason"))
+        refusal = message.get("refusal")
+        if refusal or finish == "content_filter":
+            reason = redact(str(refusal or "its content filter"), self.endpoint.key)[:200]
             raise ModelError(
-                f"{self.spec} answered without a choice.",
-                "Ask again, or try another model.",
-                kind="invalid",
+                f"{self.spec} refused: {reason}", "Change the prompt or try another model.", kind="refused"
             )
-        choice, usage = choices[0], getattr(answer, "usage", None)
-        if getattr(choice.message, "refusal", None) or choice.finish_reason == "content_filter":
-            reason = redact(choice.message.refusal or "its content filter", self.endpoint.key)[:200]
-            raise ModelError(
-                f"{self.spec} refused: {reason}",
-                "Change the prompt or try another model.",
-                kind="refused",
-            )
-        details = getattr(usage, "prompt_tokens_details", None)
-        content = getattr(getattr(choice, "logprobs", None), "content", None)
+        text, thought = read_message(message, cut_off=finish == "length")
+        if finish == "error" and not text:
+            raise self._unusable("ended with an error")
+        if finish == "length" and thought:
+            adaptations.remember(self.identity, "thinks")
+        usage = _mapping(answer.get("usage"))
+        logprobs = _mapping(choice.get("logprobs"))
         return Completion(
-            text=choice.message.content or "",
-            finish_reason=choice.finish_reason or "stop",
-            input_tokens=int(getattr(usage, "prompt_tokens", 0) or 0),
-            cached_tokens=int(getattr(details, "cached_tokens", 0) or 0),
-            output_tokens=int(getattr(usage, "completion_tokens", 0) or 0),
+            text=text,
+            finish_reason=finish if finish == "length" else "stop",
+            input_tokens=read_count(usage.get("prompt_tokens")),
+            cached_tokens=read_count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
+            output_tokens=read_count(usage.get("completion_tokens")),
             latency_ms=latency,
-            tokens=parse_tokens(content or (), choice.message.content or ""),
+            tokens=parse_tokens(logprobs.get("content"), text),
+            thought=thought,
         )
+
+    def _unusable(self, what: str) -> ModelError:
+        return ModelError(f"{self.spec} {what}.", "Ask again, or try another model.", kind="invalid")
 
     @property
     def _server(self) -> str:
@@ -220,149 +277,100 @@ class OpenAICompatible:
 
     def explain(self, error: Exception) -> ModelError:
         """Any error of the SDK as one with a cause and a way out, without secrets."""
-        import openai
-
-        if isinstance(error, ModelError):
-            return error
-        detail = redact(str(getattr(error, "message", error)), self.endpoint.key)[:300]
-        server, name = self._server, self.endpoint.name
-        names = error_class_names(error.__cause__ or error)
-        disconnected = isinstance(error, openai.APIConnectionError) or "TransportError" in names
-        limited = isinstance(error, openai.RateLimitError)
-        status = int(getattr(error, "status_code", 0) or 0)
-        key = "OPENAI_API_KEY" if name == "openai" else f"the key of endpoint {name}"
-        variable = "OPENAI_BASE_URL" if name == "openai" else f"the url of endpoint {name}"
-        too_long = status == 413 or ("context" in detail.lower() and ("exceed" in detail or "length" in detail))
-        # The first that applies: whether it does, its kind, what is wrong, and the way out.
-        rules: tuple[tuple[bool, str, str, str], ...] = (
-            (
-                isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError),
-                "auth",
-                f"{server} did not accept the key.",
-                f"Check {key}: it may be mistyped, expired, or for another project.",
-            ),
-            (
-                isinstance(error, openai.NotFoundError),
-                "not-found",
-                f"{server} has no model {self.model!r}.",
-                "List the server's models and choose one of them.",
-            ),
-            (
-                limited and "quota" in detail.lower(),
-                "auth",
-                f"{server} reports that the account has no credit left: {detail}",
-                "Top it up, or choose another model.",
-            ),
-            (
-                limited,
-                "rate-limit",
-                f"{server} limits the rate of calls: {detail}",
-                "Wait a minute, or raise the limit of your account.",
-            ),
-            (
-                isinstance(error, openai.APITimeoutError),
-                "timeout",
-                f"{server} did not answer within {TIMEOUT_SECONDS:.0f} seconds.",
-                "Try again, or choose a smaller model.",
-            ),
-            (
-                disconnected and bool(names & {"ConnectError", "UnsupportedProtocol", "InvalidURL"}),
-                "unreachable",
-                f"{server} can't be reached.",
-                f"Check that the server is running and that {variable} names it.",
-            ),
-            (
-                disconnected and "TimeoutException" in names,
-                "timeout",
-                f"{server} stopped responding.",
-                "Try again.",
-            ),
-            (disconnected, "reset", f"{server} closed the connection before it had answered.", "Try again."),
-            (
-                status >= 500 or status in {408, 409, 425},
-                "server",
-                f"{server} answered {status}: {detail}",
-                "Try again later.",
-            ),
-            (
-                bool(status) and too_long,
-                "context",
-                f"The prompt is too long for {self.spec}: {detail}",
-                "Rate fewer items per call, read a shorter history, or choose a model with a longer context.",
-            ),
-            (bool(status), "bad-request", f"{server} answered {status}: {detail}", "Choose another model or settings."),
-            (True, "invalid", f"{server} returned an unreadable answer: {detail}", "Ask again."),
-        )
-        kind, message, fix = next(rule[1:] for rule in rules if rule[0])
-        waits = kind in {"rate-limit", "server"}
-        headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
-        return ModelError(message, fix, kind=kind, retry_after=retry_after(headers) if waits else None)
+        response = getattr(error, "response", None)
+        if response is None or not getattr(error, "status_code", 0):
+            failure = explanations.explain_failure(error.__cause__ or error, self.endpoint, TIMEOUT_SECONDS)
+            return failure if isinstance(failure, ModelError) else ModelError(failure.message, failure.fix)
+        try:
+            body = response.text
+        except Exception:
+            body = str(getattr(error, "message", error))
+        said = server_errors.from_status(response.status_code, body, response.headers)
+        return explanations.explain(said, self.endpoint, self.model)
 
 
-def _parse_body(raw: Any) -> Any:
-    """An answer's JSON with points for brackets.
+class _RefusedError(Exception):
+    """A server answered with an error."""
 
-    The SDK's own models take three times as long where there are log probabilities: each token and each of its
-    alternatives is an object.
-    """
-    return json.loads(raw.http_response.content, object_hook=lambda fields: SimpleNamespace(**fields))
-
-
-def _without_validation(request: dict[str, Any]) -> dict[str, Any]:
-    """A request whose large parts the SDK sends unread.
-
-    It would walk them against its types, which takes a fifth of our time for a call and changes nothing in plain JSON.
-    """
-    large = {k: request[k] for k in ("messages", "response_format") if k in request}
-    return {
-        **{k: v for k, v in request.items() if k not in large},
-        "messages": [],
-        "extra_body": large,
-    }
+    def __init__(self, error: ServerError) -> None:
+        super().__init__(error.text)
+        self.error = error
 
 
-def error_class_names(error: BaseException) -> set[str]:
-    """Names of an error's classes: SDKs bring HTTP libraries of their own, one now, another next year."""
-    return {kind.__name__ for kind in type(error).__mro__}
+class _Pieces:
+    """The pieces of a streamed answer."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.other: dict[str, list[str]] = {}
+        self.logprobs: list[Any] = []
+        self.usage: Any = None
+        self.reason: Any = None
+        self.done, self.chunks = False, 0
+
+    def add(self, value: Any) -> str:
+        """Take a piece; the text in it."""
+        if not isinstance(value, Mapping):
+            return ""
+        self.usage = value.get("usage") or self.usage
+        choice = _first_choice(value)
+        if choice is None:
+            return ""
+        self.chunks += 1
+        self.reason = choice.get("finish_reason") or self.reason
+        entries = _mapping(choice.get("logprobs")).get("content")
+        self.logprobs += entries if isinstance(entries, list) else []
+        delta = _mapping(choice.get("delta") or choice.get("message"))
+        for name in ("reasoning_content", "reasoning", "thinking", "refusal"):
+            if isinstance(delta.get(name), str):
+                self.other.setdefault(name, []).append(delta[name])
+        for call in delta.get("tool_calls") or ():
+            arguments = _mapping(_mapping(call).get("function")).get("arguments")
+            self.other.setdefault("arguments", []).append(str(arguments or ""))
+        content = delta.get("content") if delta else choice.get("text")
+        text = read_message({"content": content})[0] if isinstance(content, list) else content
+        if not isinstance(text, str):
+            return ""
+        self.text.append(text)
+        return text
+
+    def to_answer(self) -> dict[str, Any]:
+        """The answer as it would have come unstreamed."""
+        joined = {name: "".join(parts) for name, parts in self.other.items()}
+        arguments = joined.pop("arguments", "")
+        message: dict[str, Any] = {"content": "".join(self.text), **joined}
+        if arguments:
+            message["tool_calls"] = [{"function": {"arguments": arguments}}]
+        choice = {"message": message, "finish_reason": self.reason, "logprobs": {"content": self.logprobs}}
+        return {"choices": [choice], "usage": self.usage}
 
 
-def retry_after(headers: Any) -> float | None:
-    """Seconds of a ``Retry-After`` (seconds or a date) or ``retry-after-ms`` header."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        if headers.get("retry-after-ms"):
-            return max(float(headers["retry-after-ms"]) / 1000, 0.0)
-        text = headers.get("retry-after")
-        if not text:
-            return None
-        if text.strip().replace(".", "", 1).isdigit():
-            return float(text)
-        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError):
-        return None
+def thinking_room(endpoint: Endpoint, identity: str) -> int:
+    """Tokens beyond what an answer needs, for a model that thinks first: set by hand, or once it was seen to think."""
+    if endpoint.thinking_tokens is not None:
+        return endpoint.thinking_tokens
+    return THINKING_TOKENS if "thinks" in (*endpoint.adapt, *adaptations_of(identity)) else 0
 
 
-def parse_tokens(content: Sequence[Any], text: str) -> tuple[Token, ...]:
-    """Log probabilities of the protocol as tokens with their places in the answer's text.
+def _first_choice(value: Any) -> Mapping[str, Any] | None:
+    choices = value.get("choices") if isinstance(value, Mapping) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, Mapping) else None
 
-    A server may have cut something off the text that its tokens still have (a code fence): they are
-    laid on the text where it lies in them, and left out if it does not.
-    """
-    tokens, position, joined = [], 0, []
-    decoder = getincrementaldecoder("utf-8")("replace")  # a character may be spread over tokens
-    for entry in content:
-        top = getattr(entry, "top_logprobs", None) or ()
-        likely = tuple((t.token, float(t.logprob)) for t in top)
-        tokens.append(Token(position, entry.token, float(entry.logprob), likely))
-        raw = getattr(entry, "bytes", None)
-        joined.append(entry.token if raw is None else decoder.decode(bytes(raw)))
-        position += len(joined[-1])
-    shift = "".join(joined).find(text)
-    if shift < 0:
-        return ()
-    moved = (replace(t, start=t.start - shift) for t in tokens) if shift else iter(tokens)
-    return tuple(t for t in moved if 0 <= t.start < len(text))
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _without_system(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """The messages with the system's put before the first of the user."""
+    system = "\n\n".join(m.content for m in messages if m.role == "system")
+    sent = [m.to_json() for m in messages if m.role != "system"]
+    first = next((m for m in sent if m["role"] == "user"), None)
+    if first is None:
+        return [{"role": "user", "content": system}, *sent]
+    first["content"] = f"{system}\n\n{first['content']}" if system else first["content"]
+    return sent
 
 
 def _unbounded(schema: Any) -> Any:

@@ -50,7 +50,8 @@ class Completion:
     """An answer. Token counts are the server's own, 0 where it gave none.
 
     ``tokens`` is empty unless log probabilities were asked for and given. ``key`` names the stored
-    answer, where there is one; ``cached`` says that no call was made; ``attempts`` counts requests.
+    answer, where there is one; ``cached`` says that no call was made; ``attempts`` counts requests. ``thought`` is what
+    the model thought aloud first, no part of the answer and not stored.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Completion:
     key: str = ""
     cached: bool = False
     attempts: int = 1
+    thought: str = ""
 
     @property
     def token_counts(self) -> dict[str, int]:
@@ -129,3 +131,10 @@ class LLMWrapper:
     def identity(self) -> str:
         """The wrapped model's: a wrapper changes no answer."""
         return self.inner.identity
+
+
+def innermost(llm: LLM) -> LLM:
+    """The model inside its wrappers."""
+    while isinstance(llm, LLMWrapper):
+        llm = llm.inner
+    return llm

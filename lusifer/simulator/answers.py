@@ -1,27 +1,28 @@
 """What a language model must answer: the schemas that are sent, and the rules for what comes back.
 
-Rules: JSON may stand in a code fence or in other text; unknown and repeated ids are dropped (the
-first of two counts); a number may come as a string, and as ``4/5`` where 5 is the scale's highest; a
-rating off the scale or not a number is a failure of that item alone; an expected value outside the
-range is brought to its edge, one that is no number is taken to be the rating; of an answer that was cut
-off, the complete ratings count; a change that cites no movie of the batch is dropped. What is missing
-is asked for once more, and then stays missing.
+Rules (docs/answers.md has the table): a thought before the answer is none of it; JSON may stand in a code fence, in
+other text or in other objects, and may be nearly JSON; two different answers are none; unknown and repeated ids are
+dropped (the first of two counts); a number may come as text, and as ``4/5`` where 5 is the scale's highest; a
+rating off the scale or not a number is a failure of that item alone; an expected value outside the range is brought
+to its edge, one that is no number is taken to be the rating; of an answer that was cut off, the complete ratings
+count; a change that cites no movie of the batch is dropped. What is missing is asked for once more, and then stays
+missing.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
-from contextlib import suppress
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from lusifer.datasets import Item, RatingScale
 from lusifer.errors import ModelError
 from lusifer.llm import Token
-from lusifer.simulator.probabilities import MIN_SCALE_PROBABILITY, RatingProbabilities, objects, rating_probabilities
+from lusifer.simulator.json_candidates import Candidate, DuplicateKeys, candidates, prepare, unwrapped
+from lusifer.simulator.number_words import read_id, read_number
+from lusifer.simulator.probabilities import MIN_SCALE_PROBABILITY, RatingProbabilities, rating_probabilities
 from lusifer.simulator.types import (
     DIRECTIONS,
     SECTIONS,
@@ -51,6 +52,12 @@ class _Change(_Strict):
     aspect: str
     direction: Direction
     item_ids: list[int]
+
+    @field_validator("item_ids", mode="before")
+    @classmethod
+    def _read_ids(cls, value: Any) -> Any:
+        """Ids as they may be written; what is none can't be one of the batch."""
+        return [i for v in value if (i := read_id(v)) is not None] if isinstance(value, list) else value
 
 
 class UpdateAnswer(_Strict):
@@ -115,28 +122,56 @@ def _plain(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
 
-def find_json(text: str) -> dict[str, Any]:
-    """The JSON object in an answer, with or without a fence or text around it.
+def _invalid(problem: str, text: str) -> ModelError:
+    return ModelError(problem, "Ask again, or choose another model.", kind="invalid", text=text)
+
+
+NO_JSON = "The model did not answer with JSON."
+TWO_ANSWERS = "The model gave two different answers."
+
+
+def _fitting(text: str, fits: Callable[[Any], bool], mention: str) -> tuple[list[tuple[Candidate, Any]], bool]:
+    """What fits in a prepared text, with the candidate that it stands in, and whether more of it was cut off behind."""
+    found, unclosed = candidates(text)
+    values = [(c, v) for c in found for v in unwrapped(c.value, fits)]
+    end = max((c.end for c, _ in values), default=0)
+    return values, unclosed >= end and mention in text[unclosed:] if unclosed >= 0 else False
+
+
+def find_json(text: str, fits: Callable[[Any], bool] = lambda value: isinstance(value, dict), mention: str = "") -> Any:
+    """The one JSON object of an answer that fits, with or without a thought, a fence, text or an object around it.
+
+    Args:
+        text: the answer.
+        fits: whether a value has the shape that was asked for.
+        mention: what stands in any answer of that shape, be it cut off.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is none, or there are several different ones.
     """
-    start = text.find("{")
-    while start >= 0:
-        try:
-            value, _ = json.JSONDecoder().raw_decode(text[start:])
-        except ValueError:
-            start = text.find("{", start + 1)
-            continue
-        if isinstance(value, dict):
-            return value
-        break
-    raise ModelError(
-        "The model did not answer with JSON.",
-        "Ask again, or choose another model.",
-        kind="invalid",
-        text=text,
-    )
+    values, cut_off = _fitting(prepare(text), fits, mention or "\0")
+    if not values:
+        raise _invalid(NO_JSON, text)
+    if cut_off or any(value != values[0][1] for _, value in values) or any(c.twice for c, _ in values):
+        raise _invalid(TWO_ANSWERS, text)
+    return values[0][1]
+
+
+_NAMES = {"".join(c for c in n if c.isalnum()): n for n in (*SECTIONS, "item_ids", "profile", "explanation", "changes")}
+
+
+def _named_as_asked(value: Any) -> Any:
+    """The value with the schema's names for what only spells them otherwise (``itemIds``, ``People and themes``)."""
+    if isinstance(value, list):
+        return [_named_as_asked(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    named = {_NAMES.get("".join(c for c in k.lower() if c.isalnum()), k): _named_as_asked(v) for k, v in value.items()}
+    return named if len(named) == len(value) else value
+
+
+def _is_update(value: Any) -> bool:
+    return isinstance(value, dict) and any(k.lower() == "profile" and isinstance(v, dict) for k, v in value.items())
 
 
 def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
@@ -146,16 +181,17 @@ def read_update(text: str, about: str, batch: Sequence[Rated]) -> Update:
         ModelError: the answer lacks a part or has one of the wrong type (kind ``invalid``).
     """
     try:
-        answer = UpdateAnswer.model_validate(find_json(text))
+        found = find_json(text, _is_update, "profile")
+    except ModelError as error:
+        if error.message == TWO_ANSWERS:
+            raise
+        found = find_json(text)  # whose fault is named
+    try:
+        answer = UpdateAnswer.model_validate(_named_as_asked(found))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ModelError(
-            f"The model's answer does not fit: {where}: {first['msg']}.",
-            "Ask again, or choose another model.",
-            kind="invalid",
-            text=text,
-        ) from None
+        raise _invalid(f"The model's answer does not fit: {where}: {first['msg']}.", text) from None
     known = {r.item.id for r in batch}
     changes = []
     for change in answer.changes:
@@ -190,68 +226,143 @@ def read_ratings(
     Raises:
         ModelError: there is no rating in it at all (kind ``invalid``).
     """
-    answer_rows = _rows(text)
-    probabilities = rating_probabilities(text, tokens, scale)
-    by_id: dict[int, SimulatedRating] = {}
     item_ids = {i.id for i in items}
-    for row in answer_rows:
-        item_id = _integer(row.get("item_id"))
-        if item_id is not None and item_id in item_ids and item_id not in by_id:
-            by_id[item_id] = _rating(item_id, row, scale, probabilities.get(item_id))
+    prepared = prepare(text)
+    rows = _rows(prepared, item_ids, scale)
+    # Log probabilities know places in the text: one that had to be unpacked has others.
+    probabilities = rating_probabilities(prepared, tokens, scale) if len(prepared) == len(text) else {}
+    by_id = {item_id: _rating(item_id, row, scale, probabilities.get(item_id)) for item_id, row in rows.items()}
     return tuple(
         by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=LEFT_OUT.replace("ITEM", i.item_nouns.singular))
         for i in items
     )
 
 
-def _rows(text: str) -> list[dict[str, Any]]:
-    try:
-        rows = find_json(text).get("ratings")
-    except ModelError:
-        rows = None
-    if isinstance(rows, list):
-        return [r for r in rows if isinstance(r, dict)]
-    salvaged = []
-    for start, end in objects(text):
-        with suppress(ValueError):
-            row = json.loads(text[start:end])
-            if "item_id" in row:
-                salvaged.append(row)
-    if not salvaged:
-        raise ModelError(
-            "The model's answer has no list of ratings.",
-            "Ask again, or choose another model.",
-            kind="invalid",
-            text=text,
-        )
-    return salvaged
+Row = Mapping[str, Any]
 
 
-def _integer(value: Any) -> int | None:
-    try:
-        return int(str(value))
-    except ValueError:
+def _rows(prepared: str, item_ids: set[int], scale: RatingScale) -> dict[int, Row]:
+    """The rows of a prepared answer by item id; the first of two with one id in a list counts.
+
+    Raises:
+        ModelError: there is no list of ratings, or there are two that differ.
+    """
+    values, cut_off = _fitting(prepared, lambda value: _listed(value) is not None or _row(value) is not None, "item")
+    lists: list[list[tuple[Candidate, Row]]] = []
+    loose: dict[int, list[tuple[Candidate, Row]]] = {}
+    for candidate, value in values:
+        listed = _listed(value)
+        if listed is not None:
+            lists.append([(candidate, row) for row in listed])
+        elif (row := _row(value)) is not None and not (candidate.group >= 0 and candidate.is_repaired):
+            loose.setdefault(candidate.group, []).append((candidate, row))
+    answers = [_by_id(prepared, rows, item_ids, scale) for rows in lists]
+    answers += [_by_id(prepared, rows, item_ids, scale, first_counts=group >= 0) for group, rows in loose.items()]
+    given = [a for a in answers if a]
+    if not given and not lists and not any(loose.values()):
+        raise _invalid("The model's answer has no list of ratings.", prepared.strip())
+    told = [{i: (row.get("rating"), row.get("expected")) for i, row in a.items()} for a in given]
+    # Behind a list that is whole, the beginning of another one is a second answer.
+    if any(t != told[0] for t in told) or (lists and given and cut_off) or any("ratings" in c.twice for c, _ in values):
+        raise _invalid(TWO_ANSWERS, prepared.strip())
+    return given[0] if given else {}
+
+
+def _row(value: Any) -> Row | None:
+    """An object with an item's id: its fields, under their names in the schema (``itemId`` is ``item_id``)."""
+    if not isinstance(value, dict):
         return None
+    row: dict[str, Any] = {}
+    for name, field in value.items():
+        known = _FIELDS.get("".join(c for c in name.lower() if c.isalnum()), str(name))
+        if known in row and row[known] != field:
+            row[AMBIGUOUS] = True
+        row[known] = field
+    if isinstance(value, DuplicateKeys) and {_FIELDS.get(n, n) for n in value.names} & {"item_id", "rating"}:
+        row[AMBIGUOUS] = True
+    return row if "item_id" in row else None
 
 
-def _number(value: Any, highest: float) -> float | None:
-    """A finite number, also one in a string; ``4/5`` only where 5 is the scale's highest."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+_FIELDS = {"itemid": "item_id", "rating": "rating", "expected": "expected", "reason": "reason"}
+AMBIGUOUS = " ambiguous"
+"""The field that marks a row of which two ids or ratings are given."""
+
+
+def _listed(value: Any) -> list[Row] | None:
+    """The rows of a list of ratings, or of one by id (``{"ratings": {"50": {…}}}``); ``None`` for anything else."""
+    rows = value.get("ratings") if isinstance(value, dict) else value
+    if isinstance(value, list) and not any(_row(r) is not None for r in value):
         return None
-    text, slash, out_of = str(value).partition("/")
-    try:
-        if slash and float(out_of) != highest:
-            return None
-        number = float(text)
-    except ValueError:
+    if isinstance(rows, dict) and rows and all(read_id(k) is not None for k in rows):
+        rows = [{"item_id": k, **(v if isinstance(v, dict) else {"rating": v})} for k, v in rows.items()]
+    if not isinstance(rows, list):
         return None
-    return number if math.isfinite(number) else None
+    return [row for r in rows if (row := _row(r)) is not None]
 
 
-def _rating(
-    item_id: int, row: dict[str, Any], scale: RatingScale, probabilities: RatingProbabilities | None
-) -> SimulatedRating:
-    rating, stated = (_number(row.get(k), scale.highest) for k in ("rating", "expected"))
+def _by_id(
+    text: str,
+    rows: Sequence[tuple[Candidate, Row]],
+    item_ids: set[int],
+    scale: RatingScale,
+    *,
+    first_counts: bool = True,
+) -> dict[int, Row]:
+    """The rows of asked items by id, each with the rating that stands in the text."""
+    by_id: dict[int, Row] = {}
+    for candidate, row in rows:
+        item_id = read_id(row["item_id"])
+        if item_id is None or item_id not in item_ids:
+            continue
+        if candidate.is_repaired:
+            row = _as_written(text[candidate.start : candidate.end], item_id, row, scale)
+        if item_id not in by_id:
+            by_id[item_id] = row
+        elif not first_counts and by_id[item_id].get("rating") != row.get("rating"):
+            by_id[item_id] = {**row, AMBIGUOUS: True}
+    return by_id
+
+
+_NAMED_ID = re.compile(r"""["']?\bitem[\s_-]?id["']?\s*[:=]\s*(?P<value>"[^"]*"|'[^']*'|[^,}\]\n]*)""", re.IGNORECASE)
+_NAMED = r"""["']?\b{}["']?\s*[:=]\s*(?P<value>"[^"]*"|'[^']*'|[^,}}\]\n]*)"""
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
+
+
+def _as_written(text: str, item_id: int, row: Row, scale: RatingScale) -> Row:
+    """A row that was mended, if what stands in the text beside its id says the same; else it is ambiguous.
+
+    A mended text may have lost, moved or joined something. So its id and rating count if the part of the text from this
+    id to the next one, or from the one before to this, has exactly one rating, and that is the row's.
+    """
+    ids = list(_NAMED_ID.finditer(text))
+    mine = [n for n, m in enumerate(ids) if read_id(_bare(m["value"])) == item_id]
+    checked: dict[str, Any] = {**row, AMBIGUOUS: True}
+    if len(mine) != 1:
+        return checked
+    start = text.rfind("{", 0, ids[mine[0]].start())
+    end = text.find("}", ids[mine[0]].end())
+    written = text[max(start, 0) : end if end >= 0 else len(text)]
+    if len(_NAMED_ID.findall(written)) != 1:
+        return checked
+    for name in ("rating", "expected"):
+        found = re.findall(_NAMED.format(name), written, re.IGNORECASE)
+        value = read_number(row.get(name), scale.highest)
+        if len(found) != 1 or value is None or read_number(_bare(found[0]), scale.highest) != value:
+            if name == "rating":
+                return checked
+            checked[name] = None
+    del checked[AMBIGUOUS]
+    return checked
+
+
+def _bare(value: str) -> str:
+    return _COMMENT.sub("", value).strip().strip("\"'").strip()
+
+
+def _rating(item_id: int, row: Row, scale: RatingScale, probabilities: RatingProbabilities | None) -> SimulatedRating:
+    rating, stated = (read_number(row.get(k), scale.highest) for k in ("rating", "expected"))
+    if row.get(AMBIGUOUS):
+        return SimulatedRating(item_id, None, None, failure="The model's rating can't be told from its answer.")
     if rating is None or not scale.contains(rating):
         answer = str(row.get("rating"))[:20]
         return SimulatedRating(

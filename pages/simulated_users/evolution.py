@@ -55,7 +55,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         bind="query-params",
         help="Shows only the profile, the batch and the explanation, in large type.",
     )
-if user is None:
+if user is None or not user_picker.is_recorded(ctx, user):
     st.stop()
 if not presenting and st.toggle(
     "Compare side by side",

@@ -8,7 +8,7 @@ from lusifer.datasets import file_ids
 from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import user_picker
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
-from lusifer.ui.pages.users import user_tables
+from lusifer.ui.pages.users import profile_preview, user_tables
 
 ctx = state.current_context()
 data = ctx.dataset
@@ -24,9 +24,10 @@ st.caption(
 with st.container(horizontal=True, vertical_alignment="bottom"):
     user = user_picker.pick_user()
     if st.button("Random user", icon=":material/casino:"):
-        user_picker.select_user(int(np.random.default_rng().choice(everyone["user_id"])))
+        choices = ctx.recording.users if ctx.recording is not None else everyone["user_id"]
+        user_picker.select_user(int(np.random.default_rng().choice(choices)))
         st.rerun()
-    suggestions = state.suggest_users(data, ctx.split)
+    suggestions = user_picker.suggested_users(ctx)
     if suggestions:
         with st.popover("Suggested users", icon=":material/co_present:"):
             st.caption("Their histories span weeks and their preferences change.")
@@ -88,6 +89,7 @@ if user is not None:
                 "no history to read. Choose another split in the sidebar, or another user.",
                 icon=":material/info:",
             )
+        profile_preview.show_profile_preview(ctx, user)
         with st.grid(3, min_column_width=270, gap="medium"):
             with st.container():
                 st.markdown("**History over time**")

@@ -84,7 +84,7 @@ def test_a_stream_that_ends_early(server) -> None:
 
 
 def test_a_server_that_hangs_is_left(server, monkeypatch) -> None:
-    monkeypatch.setattr(client.client_for, "__defaults__", (0.3,))
+    monkeypatch.setattr(client, "TIMEOUT_SECONDS", 0.3)
     server.always = "hang"
     with pytest.raises(ModelError) as failed:
         model(server).complete(ASK)

@@ -9,9 +9,10 @@ import pytest
 from lusifer.errors import ModelError
 from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, openai_compatible
 from lusifer.llm.endpoints import OPENAI_URL
-from lusifer.llm.openai_compatible import OpenAICompatible, retry_after
+from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.prices import price
 from lusifer.llm.redact import redact
+from lusifer.llm.server_errors import retry_after
 from lusifer.simulator.answers import ratings_schema
 from tests.servers.openai import KEY, OpenAIServer
 
@@ -72,7 +73,6 @@ def test_lasting_failures_have_a_kind_and_a_way_out(openai_server, schema, way, 
 
 def test_a_server_that_hangs_is_left(openai_server, schema, monkeypatch) -> None:
     monkeypatch.setattr(openai_compatible, "TIMEOUT_SECONDS", 0.3)
-    monkeypatch.setattr(openai_compatible, "_clients", {})
     openai_server.always = "hang"
     with pytest.raises(ModelError) as failed:
         _model(openai_server).complete(ASK, schema=schema)
@@ -89,8 +89,7 @@ def test_a_slow_answer_is_waited_for(openai_server, schema) -> None:
     [{"response_format"}, {"logprobs"}, {"seed"}, {"temperature"}, {"response_format", "seed"}],
     ids=lambda parts: "+".join(sorted(parts)),
 )
-def test_what_a_server_does_not_know_is_left_out(openai_server, schema, monkeypatch, unknown) -> None:
-    monkeypatch.setattr(openai_compatible, "_unsupported", {})
+def test_what_a_server_does_not_know_is_left_out(openai_server, schema, unknown) -> None:
     openai_server.unknown = unknown
     model = _model(openai_server)
     for _ in range(2):

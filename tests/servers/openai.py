@@ -22,6 +22,23 @@ from typing import Any
 KEY = "sk-planted-0123456789abcdef"
 
 
+def _draft(text: str) -> str:
+    """An answer of the same shape with other ratings."""
+    return re.sub(r'"rating": \d', '"rating": 1', text).replace("Enjoys", "DRAFT")
+
+
+CONTENTS: dict[str, Any] = {
+    "thought": lambda text: f"<think>Perhaps {_draft(text)}? No.</think>\n{text}",
+    "thought-not-opened": lambda text: f"Perhaps {_draft(text)}? No.</think>\n{text}",
+    "trailing-commas": lambda text: re.sub(r"([\]}])", r",\1", text),
+    "python": lambda text: repr(json.loads(text)),
+    "stars": lambda text: re.sub(r'"rating": (\d)', r'"rating": "\1 stars"', text),
+    "wrapped": lambda text: json.dumps({"answer": json.loads(text)}),
+    "half-a-character": lambda text: text.replace("Reason", "\\ud83d").replace("Enjoys", "\\ud83d"),
+}
+"""How a model spoils its own answer."""
+
+
 class Server(ThreadingHTTPServer):
     """Takes many connections at once, and says nothing when one breaks."""
 
@@ -211,10 +228,10 @@ class OpenAIServer:
         if "output" not in batch:
             lines = [json.loads(x) for x in self.files[batch["file"]].splitlines()]
             batch["output"] = f"out-{name}"
-            self.files[batch["output"]] = b"\n".join(filter(None, (self._batch_line(x) for x in lines)))
+            self.files[batch["output"]] = b"\n".join(filter(None, (self.batch_line(x) for x in lines)))
         self._send(handler, 200, self._batch(name, "completed", output_file_id=batch["output"]))
 
-    def _batch_line(self, line: dict[str, Any]) -> bytes:
+    def batch_line(self, line: dict[str, Any]) -> bytes:
         with self.lock:
             way = self.queue.popleft() if self.queue else self.always
         self.batched.append(line["custom_id"])
@@ -295,16 +312,23 @@ class OpenAIServer:
         if way == "no-choices":
             return self._send(handler, 200, {"id": "x", "object": "chat.completion", "choices": []})
         content = self.content(body, way)
-        if body.get("stream"):
+        if body.get("stream") or way == "always-streamed":
             return self._stream(handler, content, way)
         message: dict[str, Any] = {"role": "assistant", "content": content}
+        halves = [{"type": "text", "text": part} for part in (content[:20], content[20:])]
+        message |= {
+            "parts": {"content": halves},
+            "reasoning-only": {"content": None, "reasoning_content": content},
+        }.get(way, {})
         if way == "refusal":
             message = {"role": "assistant", "content": None, "refusal": "I would rather not."}
         choice = {
             "index": 0,
             "message": message,
-            "finish_reason": "length" if way == "truncated" else "stop",
+            "finish_reason": {"truncated": "length", "eos": "eos_token"}.get(way, "stop"),
         }
+        if way == "no-reason":
+            del choice["finish_reason"]
         if body.get("logprobs") and self.mass:
             choice["logprobs"] = {"content": self.logprobs(content, way)}
         reply = {
@@ -320,6 +344,8 @@ class OpenAIServer:
                 "prompt_tokens_details": {"cached_tokens": 20},
             },
         }
+        if way == "odd-counts":
+            reply["usage"] = {"prompt_tokens": 10**30, "completion_tokens": -4, "total_tokens": None}
         whole = json.dumps(reply).encode()
         if way == "half":
             handler.send_response(200)
@@ -354,6 +380,12 @@ class OpenAIServer:
         elif way == "hang":
             time.sleep(3)
             handler.close_connection = True
+        elif way == "error-in-200":
+            error = {"message": "Provider returned error", "code": 429, "metadata": {"raw": "Too Many Requests"}}
+            self._send(handler, 200, {"error": error})
+        elif way == "groq-json":
+            fields = {"code": "json_validate_failed", "failed_generation": '{"ratings": [{"item_'}
+            self._send(handler, 400, {"error": {"message": "Failed to generate JSON.", **fields}})
         else:
             return False
         return True
@@ -463,6 +495,8 @@ class OpenAIServer:
                     ],
                 }
             )
+        if way in CONTENTS:
+            return CONTENTS[way](text)
         if way == "fenced":
             return f"Here you are:\n```json\n{text}\n```\nAnything else?"
         if way == "truncated":

@@ -63,7 +63,7 @@ def test_a_good_answer_in_any_order(items, ml100k) -> None:
         (_row(1, 3.5), None, None),
         (_row(1, None), None, None),
         (_row(1, True), None, None),
-        (_row(1, "five"), None, None),
+        (_row(1, "five"), 5, 3.2),
         (_row(1, "4/10"), None, None),
         (_row(1, [4]), None, None),
         (_row(1, float("nan")), None, None),

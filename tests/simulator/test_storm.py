@@ -21,9 +21,27 @@ from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.rate_limit import ConcurrencyLimiter, RateLimitedLLM
 from lusifer.llm.retry import RetryingLLM
 from lusifer.simulator import LLMUserModel, RunContext, make_evolution_spec, rate_items, run_evolution
+from lusifer.simulator.json_candidates import candidates, prepare
 from tests.conftest import PATIENCE, ROOT
 from tests.servers.openai import KEY
 
+CUSTOMS = (
+    "thought",
+    "thought-not-opened",
+    "parts",
+    "reasoning-only",
+    "eos",
+    "no-reason",
+    "always-streamed",
+    "trailing-commas",
+    "python",
+    "stars",
+    "wrapped",
+    "half-a-character",
+    "error-in-200",
+    "odd-counts",
+    "groq-json",
+)
 TROUBLE = (
     "429",
     "429:0.01",
@@ -50,13 +68,13 @@ TROUBLE = (
     "400",
     "context",
     "hang",
+    *CUSTOMS,
 )
 
 
 @pytest.fixture
 def model(openai_server, store, monkeypatch):
     monkeypatch.setattr(openai_compatible, "TIMEOUT_SECONDS", 1.0)
-    monkeypatch.setattr(openai_compatible, "_clients", {})
     client = OpenAICompatible(Endpoint("openai", openai_server.url, KEY), "small")
     llm = CachedLLM(RetryingLLM(RateLimitedLLM(client, ConcurrencyLimiter(32)), first=0.01), store)
     return LLMUserModel(llm, prompts.load())
@@ -104,7 +122,7 @@ def test_two_thousand_calls_with_faults(ml100k, last10, model, store, openai_ser
         "select count(*) from calls where status in ('failed', 'invalid') and coalesce(error, '') = ''"
     ).fetchone()[0], "every failure says why"
     for (text,) in db.execute("select text from answers"):
-        json.loads(text[text.index("{") : text.rindex("}") + 1])
+        assert candidates(prepare(text))[0]
     # Who has no rating has failed calls that say so.
     missing = set(found.test.user[~given].tolist())
     blamed = {u for (u,) in db.execute("select user_id from calls where status in ('failed', 'invalid')")}

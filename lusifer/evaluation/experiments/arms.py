@@ -19,7 +19,7 @@ from lusifer.datasets.splits import Split
 from lusifer.evaluation.bootstrap import MIN_USERS, Bootstrap, Floats
 from lusifer.evaluation.experiments.result import Point
 from lusifer.evaluation.experiments.setup import ExperimentSetup
-from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.evaluation.simulation import SimulationResult, require_any_answer, simulate
 from lusifer.simulator import UserModel, make_evolution_spec
 from lusifer.simulator.community import Community, pair_keys
 from lusifer.simulator.estimate import Estimate, estimate_users
@@ -73,6 +73,7 @@ def run_arms(
             batch_size=arm.batch_size,
         )
         done += size
+    require_any_answer(simulations.values())
     return simulations
 
 

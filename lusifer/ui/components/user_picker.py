@@ -8,18 +8,56 @@ import streamlit as st
 
 from lusifer.errors import UnknownIdError
 from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
+from lusifer.simulator import BUILTIN
+from lusifer.simulator.suggest import Suggestion
 from lusifer.ui import session_keys, state
+from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.state import PageContext
 
 
 def pick_user() -> int | None:
     """The field for a user id, bound to ``user`` in the address; ``None`` after saying what is wrong."""
-    data = state.current_context().dataset
+    ctx = state.current_context()
     session_keys.apply_request(session_keys.USER)  # by a click elsewhere on the page, before this field exists
     try:
-        return id_field("User ID", session_keys.USER, int(data.user_ids[0]), reset_step)
+        return id_field("User ID", session_keys.USER, default_user(ctx), reset_step)
     except UnknownIdError as error:
         state.show_error(error)
         return None
+
+
+def default_user(ctx: PageContext) -> int:
+    """Whom a page opens on: of a recording a user whose preferences change, else the first of the dataset."""
+    if ctx.recording is None:
+        return int(ctx.dataset.user_ids[0])
+    return next((s.user for s in suggested_users(ctx)), ctx.recording.users[0])
+
+
+def suggested_users(ctx: PageContext) -> list[Suggestion]:
+    """Good users for a demonstration, whom the chosen model can simulate."""
+    suggestions = state.suggest_users(ctx.dataset, ctx.split)
+    return [s for s in suggestions if ctx.recording is None or s.user in ctx.recording.users]
+
+
+def is_recorded(ctx: PageContext, user: int) -> bool:
+    """Whether the chosen model can simulate a user; else offers what can be done about it."""
+    recording = ctx.recording
+    if recording is None or user in recording.users:
+        return True
+    st.info(
+        f"User {user} is not in the recording {escape_markdown(recording.name)}, which holds {len(recording.users)} "
+        "users.",
+        icon=":material/movie:",
+    )
+    nearest = min(recording.users, key=lambda other: abs(other - user))
+    with st.container(horizontal=True):
+        if st.button(f"Show user {nearest}, who is recorded", icon=":material/person_search:", type="primary"):
+            select_user(nearest)
+            st.rerun()
+        if st.button("Use the built-in for this user", icon=":material/calculate:"):
+            session_keys.request_value(session_keys.MODEL, BUILTIN)
+            st.rerun()
+    return False
 
 
 def id_field(label: str, key: str, user: int, on_change: Callable[[], None] | None = None) -> int:
@@ -68,6 +106,8 @@ def link_parameters(user: int | None = None, step: int | None = None) -> dict[st
         session_keys.DATASET: ctx.dataset.name,
         session_keys.SPLIT: ctx.split.name,
         session_keys.MODEL: ctx.model,
+        session_keys.USER: "" if user is None else str(user),
+        session_keys.PROMPTS: "" if ctx.prompts == DEFAULT_PROMPTS or ctx.is_free else ctx.prompts,
         session_keys.USER: "" if user is None else str(ctx.dataset.user_label(user)),
         session_keys.PROMPTS: "" if ctx.prompts == DEFAULT_PROMPTS or ctx.builtin else ctx.prompts,
         session_keys.EVIDENCE: "true" if ctx.evidence else "",

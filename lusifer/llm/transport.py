@@ -1,0 +1,246 @@
+"""One question to a server over HTTP: one deadline, a limit of bytes, and an end when somebody cancels.
+
+Whether the answer comes as one JSON text, as server-sent events or as JSON lines is told by what comes, not by what was
+asked for: some servers always stream, others never do.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from lusifer.errors import CancelledError, ModelError
+from lusifer.llm.network import proxy_for, trusted_certificates
+
+CONNECT_SECONDS = 10.0
+MAX_BYTES = 16 * 2**20
+"""The longest answer, log probabilities included."""
+MAX_ERROR_BYTES = 64 * 2**10
+POLL_SECONDS = 0.1
+_clients: dict[tuple[str, ...], Any] = {}
+_lock = threading.Lock()
+
+
+class DeadlineError(Exception):
+    """The whole answer was not there in time."""
+
+
+class TooLongError(Exception):
+    """The answer has more bytes than any answer should."""
+
+
+class StatusError(Exception):
+    """A status that is no success, with what the server said."""
+
+    def __init__(self, status: int, body: str, headers: Mapping[str, str]) -> None:
+        super().__init__(status)
+        self.status, self.body, self.headers = status, body, headers
+
+
+class UnreadableError(Exception):
+    """What came is no JSON; ``args[0]`` is its beginning."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long one question may take in all, and whether somebody has cancelled it."""
+
+    seconds: float
+    cancelled: Callable[[], bool] = lambda: False
+
+
+def client_for(url: str) -> Any:
+    """The HTTP client of an address, shared by everybody who asks it.
+
+    Raises:
+        ModelError: a proxy or certificate file of the environment can't be used.
+    """
+    import httpx2
+
+    proxy, verify = proxy_for(url), trusted_certificates(url)
+    name = (url, proxy[0] if proxy else "", str(id(verify)))
+    with _lock:
+        if name not in _clients:
+            try:
+                _clients[name] = httpx2.Client(
+                    trust_env=False,
+                    proxy=proxy[0] if proxy else None,
+                    verify=verify,
+                    follow_redirects=True,
+                    limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
+                    headers={"User-Agent": "lusifer"},
+                )
+            except (ValueError, ImportError, httpx2.InvalidURL) as error:
+                variable = proxy[1] if proxy else "the address"
+                raise ModelError(
+                    f"{variable} can't be used: {error}".split("\n")[0][:200],
+                    "Use http://HOST:PORT or socks5://HOST:PORT.",
+                    kind="unreachable",
+                ) from None
+        return _clients[name]
+
+
+def request_json(
+    method: str,
+    url: str,
+    limits: Limits,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: Any = None,
+) -> Iterator[Any]:
+    """The JSON values that a server answers with, as they arrive: one, or one an event.
+
+    Raises:
+        ModelError: a proxy or certificate file of the environment can't be used.
+        CancelledError: ``limits.cancelled`` said so.
+        StatusError: a status that is no success.
+        DeadlineError, TooLongError, UnreadableError: it takes too long, is too long, or is no JSON.
+        httpx2.HTTPError: the connection failed.
+    """
+    import httpx2
+
+    client = client_for(url)
+    timeout = httpx2.Timeout(limits.seconds, connect=min(CONNECT_SECONDS, limits.seconds))
+
+    def chunks() -> Iterator[bytes]:
+        with client.stream(method, url, headers=dict(headers or {}), json=body, timeout=timeout) as response:
+            good = 200 <= response.status_code < 300
+            read, parts = 0, []
+            for chunk in response.iter_bytes():
+                read += len(chunk)
+                if good and read > MAX_BYTES:
+                    raise TooLongError
+                if good:
+                    yield chunk
+                elif read <= MAX_ERROR_BYTES:
+                    parts.append(chunk)
+                else:
+                    break
+            if not good:
+                text = b"".join(parts).decode("utf-8-sig", errors="replace")
+                raise StatusError(response.status_code, text, response.headers)
+
+    return parse_values(in_time(chunks, limits))
+
+
+def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[bytes]:
+    """What an iterator yields in a thread of its own, so that neither silence nor a trickle holds the caller.
+
+    The thread ends with the next piece that comes after the caller has left.
+
+    Raises:
+        CancelledError, DeadlineError: see `Limits`.
+    """
+    pieces: queue.SimpleQueue[bytes | BaseException | None] = queue.SimpleQueue()
+    left = threading.Event()
+
+    def work() -> None:
+        try:
+            with closing(source()) as chunks:  # type: ignore[type-var]
+                for chunk in chunks:
+                    pieces.put(chunk)
+                    if left.is_set():
+                        return
+            pieces.put(None)
+        except BaseException as error:
+            pieces.put(error)
+
+    ends = time.monotonic() + limits.seconds
+    threading.Thread(target=work, name="lusifer-request", daemon=True).start()
+    try:
+        while True:
+            remaining = ends - time.monotonic()
+            if limits.cancelled():
+                raise CancelledError("Stopped while the server was answering.", "Finished work is saved.")
+            if remaining <= 0:
+                raise DeadlineError
+            try:
+                piece = pieces.get(timeout=min(POLL_SECONDS, remaining))
+            except queue.Empty:
+                continue
+            if piece is None:
+                return
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+    finally:
+        left.set()
+
+
+def parse_values(chunks: Iterable[bytes]) -> Iterator[Any]:
+    """JSON values of a body: of events (``data: …``), of lines, or of the whole.
+
+    Raises:
+        UnreadableError: there is none.
+    """
+    events, count = None, 0
+    data: list[str] = []
+    whole: list[str] = []
+    for line in _lines(chunks):
+        if events is None and line.strip():
+            events = line.startswith(("data:", "event:", "id:", "retry:", ":"))
+        if events and line.startswith("data:"):
+            data.append(line[5:].strip())
+        elif events and not line.strip():
+            yield from _event(data)
+            data = []
+        elif not events and line.strip():
+            value = None if whole else _load(line)
+            if value is None:  # a part of one text over several lines
+                whole.append(line)
+            else:
+                count += 1
+                yield value
+    if events:
+        yield from _event(data)
+    elif whole or not count:
+        value = _load("\n".join(whole))
+        if value is None:
+            raise UnreadableError("\n".join(whole)[:2000])
+        yield value
+
+
+DONE = object()
+"""Stands for ``[DONE]``, the end of a stream."""
+
+
+def _event(data: list[str]) -> Iterator[Any]:
+    # Several lines are one text by the standard; some servers leave the blank line between events out.
+    for text in ["\n".join(data)] if _load("\n".join(data)) is not None else data:
+        if text == "[DONE]":
+            yield DONE
+        elif text:
+            value = _load(text)
+            if value is None:
+                raise UnreadableError(text[:2000])
+            yield value
+
+
+def _load(text: str) -> Any:
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    decoder, buffer, first = getincrementaldecoder("utf-8")("replace"), "", True
+    for chunk in chunks:
+        text = decoder.decode(chunk)
+        if first and text:
+            text, first = text.removeprefix("\ufeff"), False
+        if "\n" not in text:
+            buffer += text
+            continue
+        *full, buffer = (buffer + text).split("\n")
+        yield from (line.removesuffix("\r") for line in full)
+    buffer += decoder.decode(b"", True)
+    if buffer:
+        yield buffer
