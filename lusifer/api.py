@@ -89,17 +89,14 @@ class Evolution:
         Raises:
             InvalidInputError: there are no such rows.
         """
+        ids = self.dataset.item_labels
         if rows == "changes":
-            columns = ["step", "direction", "aspect", "item_ids"]
-            label = self.dataset.item_label
-            data = [
-                (s.number, c.direction, c.aspect, tuple(map(label, c.item_ids))) for s in self.steps for c in s.changes
-            ]
-            return pd.DataFrame(data, columns=columns)
+            data = [(s.number, c.direction, c.aspect, ids(c.item_ids)) for s in self.steps for c in s.changes]
+            return pd.DataFrame(data, columns=["step", "direction", "aspect", "item_ids"])
         if rows != "forecasts":
             raise InvalidInputError(f"An evolution has no rows named {rows!r}.", "Choose forecasts or changes.")
         forecasts = [
-            (step.number, self.dataset.item_label(rated.item.id), rated.item.title, rated.rating, forecast.expected)
+            (step.number, *ids([rated.item.id]), rated.item.title, rated.rating, forecast.expected)
             for step in self.steps
             for rated, forecast in zip(step.batch, step.forecast, strict=True)
         ]
@@ -120,19 +117,14 @@ class Ratings:
         ``actual`` is the user's own rating, NaN where there is none. A rating that the model failed to give is NaN and
         ``reason`` says why.
         """
-        rated = self.evolution.dataset.ratings.of_user(self.evolution.user)
+        dataset = self.evolution.dataset
+        rated = dataset.ratings.of_user(self.evolution.user)
         actual = dict(zip(rated.item.tolist(), rated.rating.tolist(), strict=True))
+        ids = dataset.item_labels(r.item_id for r in self.ratings)
+        titles = [dataset.item(r.item_id).title for r in self.ratings]
         rows = [
-            (
-                self.evolution.dataset.item_label(r.item_id),
-                self.evolution.dataset.item(r.item_id).title,
-                r.rating,
-                r.expected,
-                r.std,
-                r.reason or r.failure,
-                actual.get(r.item_id),
-            )
-            for r in self.ratings
+            (label, title, r.rating, r.expected, r.std, r.reason or r.failure, actual.get(r.item_id))
+            for label, title, r in zip(ids, titles, self.ratings, strict=True)
         ]
         table = pd.DataFrame(rows, columns=["item_id", "title", "rating", "expected", "std", "reason", "actual"])
         return table.astype({"rating": float, "expected": float, "std": float, "actual": float})
@@ -335,9 +327,8 @@ def rate(evolution: Evolution, items: Sequence[int | str], *, store: Store | Non
     if not len(items):
         raise InvalidInputError("No item is given.", "Give item ids, such as [50, 172].")
     known, dataset = evolution, evolution.dataset
-    numbers = [dataset.find_item(i) if isinstance(i, str) else i for i in items]
-    ratings = rate_items(dataset, known.split, known.model, known.spec, known.steps, dataset.items_of(numbers), store)
-    return Ratings(evolution, ratings)
+    asked = dataset.items_of([dataset.find_item(i) if isinstance(i, str) else i for i in items])
+    return Ratings(known, rate_items(dataset, known.split, known.model, known.spec, known.steps, asked, store))
 
 
 def evaluate(

@@ -600,3 +600,54 @@ def test_prompts_are_compared_by_command(data_dir: Path, openai_server) -> None:
     paid = ("--model", "openai:a", "--users", "12")
     assert "--budget" in refusal("realism", *paid, **env)
     assert "--budget" in refusal("agents", "play", "--model", "openai:a", "--steps", "5", "--seeds", "1", **env)
+
+
+def shop(folder: Path) -> Path:
+    """Reviews of products: ids are texts, some of them digits with zeros before them."""
+    from tests.datasets.tables import ITEMS, lines, ratings, write
+
+    header = ("reviewerID", "asin", "overall", "unixReviewTime")
+    products = lines(("asin", "title"), [(f"{i:010d}", f"Thing {i:010d}") for i in ITEMS])
+    table = ratings(lambda u: f"A{u}", lambda i: f"{i:010d}", header)
+    return write(folder, reviews__csv=table, products__csv=products)
+
+
+def test_ids_on_the_command_line_are_the_files_ids(data_dir: Path) -> None:
+    shop(data_dir / "shop")
+    seen = answer("data", "map", "shop")["preview"]
+    assert seen["joins"][0]["text"] == "72 of 72 ratings (100 %) find their item by asin = asin"
+    assert answer("data", "map", "shop", "--accept")["ratings"] == 72
+    options = ("--dataset", "shop", "--split", "last-2")
+    made = answer("rate", "--user", "A2", "--items", "0000000009,0000000010", *options)["ratings"]
+    assert [(r["item_id"], r["title"]) for r in made] == [(x, f"Thing {x}") for x in ("0000000009", "0000000010")]
+    assert made[0]["true_rating"] == 1 + 18 % 5
+    evolved = answer("evolve", "--user", "A2", *options)
+    assert evolved["user"] == "A2" and evolved["steps"][0]["batch"][0]["item_id"] == "0000000001"
+    assert "no user 2" in refusal("evolve", "--user", "2", *options)
+    assert "Written alike: 0000000009" in refusal("rate", "--user", "A2", "--items", "9", *options)
+    shown = child("rate", "--user", "A2", "--items", "0000000009", *options)
+    assert shown.stdout.startswith("0000000009 Thing 0000000009:"), "it says which product was meant"
+
+
+def test_a_mapping_with_a_wrong_join_is_refused_and_can_be_mended(data_dir: Path) -> None:
+    from tests.datasets.tables import ITEMS, lines, ratings, write
+
+    folder = write(
+        data_dir / "films",
+        ratings__csv=ratings(header=("userId", "movieId", "rating", "timestamp")),
+        films__csv=lines(("film_id", "title"), [(500 + i, f"Film {i}") for i in ITEMS]),
+        way__csv=lines(("number", "film_id"), [(i, 500 + i) for i in ITEMS]),
+    )
+    assert "only 0 of 72 ratings" in refusal("data", "map", "films", "--accept")
+    assert not (folder / "mapping.json").exists()
+    assert "not a links table" in refusal("data", "map", "films", "--links", "way.csv")
+    way = answer(
+        "data", "map", "films", "--links", "way.csv:number=film_id", "--accept", "--one", "film", "--many", "films"
+    )
+    assert way["preview"]["joins"][0]["matched"] == 72 and way["mapping"]["links"]["file"] == "way.csv"
+    rated = answer("rate", "--dataset", "films", "--split", "last-2", "--user", "1", "--items", "7")["ratings"]
+    assert rated[0]["title"] == "Film 7"
+    answer("data", "map", "films", "--links", "", "--despite-concerns", "--accept")
+    text = child("data", "map", "films", "--set", "users.file=way.csv", "--set", "users.id=number").stdout
+    assert "CONCERN: only 0 of 72 ratings (0 %) find their item by movieId = film_id" in text
+    assert "scale 1 to 5 by 1; ratings: 1: " in text and "times from 2014-05-" in text and "not read: " not in text

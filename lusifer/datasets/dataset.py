@@ -306,6 +306,10 @@ class Dataset:
         """An item's id as the files have it: a text, or the whole number that it is there."""
         return file_ids.label(self.items, item_id)
 
+    def item_labels(self, item_ids: Iterable[int]) -> tuple[str | int, ...]:
+        """Several items' ids as the files have them."""
+        return tuple(map(self.item_label, item_ids))
+
     @cached_property
     def duplicate_items(self) -> Mapping[int, int]:
         """Items that stand twice: id → the first id with the same title and year (of MovieLens 100K: 268 → 246)."""

@@ -32,7 +32,7 @@ from lusifer.datasets.ingest import RatingColumns, read_ratings
 from lusifer.datasets.movielens import Parsed
 from lusifer.datasets.record_lines import RowShape
 from lusifer.datasets.source_detection import source_of
-from lusifer.datasets.table_files import Source, encoding_of, is_regular, open_text
+from lusifer.datasets.table_files import Source, encoding_of, is_regular, open_text, scan
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
 from lusifer.progress import Progress, ignore_progress
@@ -183,7 +183,7 @@ def read(
         CancelledError: ``cancelled`` said so.
     """
     dat = release.ratings.suffix == ".dat"
-    source = Source(release.ratings, "::", NAMES, quoted=False) if dat else source_of(release.ratings, report)
+    source = _dat_source(release.ratings, report, NAMES) if dat else source_of(release.ratings, report)
     names = source.columns or ()
     columns = (
         RatingColumns()
@@ -220,11 +220,16 @@ def _is_id(text: str) -> bool:
     return _ID.fullmatch(text.strip()) is not None
 
 
+def _dat_source(path: Path, report: DataQualityReport, columns: tuple[str, ...] | None = None) -> Source:
+    encoding = encoding_of(path, report)
+    return Source(path, "::", columns, quoted=False, encoding=encoding, careful=scan(path).broken > 0)
+
+
 def _rows(path: Path, report: DataQualityReport) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of a file: of ``::`` without a first line of names, else with one."""
     try:
         if path.suffix == ".dat":
-            source = Source(path, "::", quoted=False, encoding=encoding_of(path, report))
+            source = _dat_source(path, report)
         else:
             source = source_of(path, report)
         with open_text(path, source.encoding) as file:
@@ -232,8 +237,11 @@ def _rows(path: Path, report: DataQualityReport) -> Iterator[tuple[int, list[str
             for _ in range(source.skip):
                 next(lines, None)
             if path.suffix != ".dat" and not source.careful:
-                quoting = csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE
-                reader = csv.reader(lines, delimiter=source.separator, quoting=quoting)
+                reader = (
+                    csv.reader(lines, delimiter=source.separator)
+                    if source.quoted
+                    else csv.reader(lines, delimiter=source.separator, quoting=csv.QUOTE_NONE)
+                )
                 yield from ((reader.line_num + source.skip, row) for row in reader if row)
                 return
             shape = RowShape(len(source.columns or ()), frozenset({"9"}))

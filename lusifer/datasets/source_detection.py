@@ -144,19 +144,19 @@ def _tab_quotes(lines: Sequence[str]) -> bool:
     for all texts of a column, or only where a cell needs it.
     """
     whole = "\n".join(lines)
-    cells = list(quoted_cells(whole, "\t"))
-    if not cells or any(end < 0 for _, end in cells):
+    quoted = list(quoted_cells(whole, "\t"))
+    if not quoted or any(end < 0 for _, end in quoted):
         return False
-    if all(re.search(r'""|[\t\r\n]', whole[start + 1 : end - 1]) for start, end in cells):
+    if all(re.search(r'""|[\t\r\n]', whole[start + 1 : end - 1]) for start, end in quoted):
         return True
-    between = [0, *(place for cell in cells for place in cell), len(whole)]
+    between = [0, *(place for cell in quoted for place in cell), len(whole)]
     marked = "\0".join(whole[a:b] for a, b in zip(between[::2], between[1::2], strict=True))
     rows = [line.split("\t") for line in marked.split("\n")]  # a quoted cell is a zero
     for column in range(max(map(len, rows))):
         cells = [row[column] for row in rows if column < len(row) and row[column]]
         texts = [c for c in cells if not _NUMBER.fullmatch(c)]
-        quoted = texts.count("\0")
-        if 0 < quoted < len(texts) - 1:  # the header may do without
+        count = texts.count("\0")
+        if 0 < count < len(texts) - 1:  # the header may do without
             return False
     return True
 

@@ -155,3 +155,18 @@ def test_a_language_model_answers_once(
     again = lusifer.evolve(ml100k, last10, 405, model, history=10, store=store)
     pd.testing.assert_frame_equal(lusifer.rate(again, [50, 172], store=store).to_pandas(), ratings)
     assert len(openai_server.requests) == calls > 0
+
+
+def test_a_text_is_the_id_in_the_files(tmp_path: Path) -> None:
+    from lusifer.datasets import custom_tables
+    from tests.test_cli import shop
+
+    folder = shop(tmp_path / "shop")
+    custom_tables.accept_mapping(folder, custom_tables.propose_mapping(folder))
+    dataset = lusifer.load_dataset("shop", tmp_path)
+    evolution = lusifer.evolve(dataset, lusifer.make_split(dataset, "last-2"), user="A3")
+    assert evolution.to_pandas()["item_id"].tolist()[:2] == ["0000000001", "0000000002"]
+    rated = lusifer.rate(evolution, ["0000000009"]).to_pandas()
+    assert rated["item_id"].tolist() == ["0000000009"] and rated["title"].tolist() == ["Thing 0000000009"]
+    with pytest.raises(lusifer.LusiferError, match="no user A9 .*A"):
+        lusifer.evolve(dataset, evolution.split, user="A9")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,3 +153,18 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
 def test_unknown_names(tmp_path: Path, wrong: dict[str, str]) -> None:
     with pytest.raises(InvalidInputError):
         fetch(**{"name": "ml-100k", "data_dir": tmp_path, **wrong})
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("ml-latest-small/ratings.csv", "userId,movieId,rating,timestamp\n1,1,3,5\n")
+        out.writestr("ml-latest-small/movies.csv", "movieId,title,genres\n1,Heat (1995),Drama\n")
+        out.writestr("ml-latest-small/README.txt", b"\0" * 25_000_000)
+    url = server.add("/ml-latest-small.zip", body.getvalue())
+    server.add("/ml-latest-small.zip.md5", hashlib.md5(body.getvalue(), usedforsecurity=False).hexdigest().encode())
+    with pytest.raises(DatasetError, match="unpacks to more than 20 times the 1 MB"):
+        fetch("ml-latest-small", tmp_path, url=url)
+    assert _left(tmp_path) == []

@@ -126,6 +126,16 @@ def test_any_text_is_an_id(found: dict[str, int]) -> None:
         } == ids
 
 
+def test_bytes_that_are_no_text_lose_their_own_line_alone(tmp_path: Path) -> None:
+    folder = release(tmp_path / "x", (1, 101, 3, 5), dat=True)
+    whole = (folder / "ratings.dat").read_bytes().splitlines()
+    whole[3:3] = [b"1::\xc3::\xff\xfe", b"1::101", "7::101::4::5::é".encode()]
+    (folder / "ratings.dat").write_bytes(b"\n".join(whole) + b"\n")
+    data = datasets.load(str(folder), tmp_path)
+    lost = {k: p.count for k, p in data.report.problems.items() if k in {"shape", "id", "number", "twice"}}
+    assert sum(lost.values()) == len(whole) - len(data.ratings) and lost["shape"] == 3
+
+
 def test_half_of_the_ids_being_no_numbers_is_no_movielens(tmp_path: Path) -> None:
     rows = [(u, f"tt{i}", r, t) for u, i, r, t in RATINGS]
     films = [(f"tt{i}", f"Film {i} (1990)", "Drama") for i in ITEMS]

@@ -232,3 +232,18 @@ def test_the_command_line(data_dir, server, tmp_path, capsys) -> None:
     assert main(["data", "enrich", "--json"]) == 2
     assert "TMDB answered 500" in capsys.readouterr().err
     assert main(["data", "enrich", "--from", str(tmp_path / "none.csv")]) == 2
+
+
+def test_details_are_taken_by_the_ids_in_the_files(tmp_path: Path, store) -> None:
+    from tests.datasets.tables import accept, ratings, write
+
+    data = accept(write(tmp_path / "x", r__csv=ratings(lambda u: f"A{u}", lambda i: f"{i:05d}")))
+    table = tmp_path / "details.csv"
+    deep = "[" + "-" * 90_000 + "1]"
+    table.write_text(f"movie_id,overview,keywords\n00007,Seven.,\n7,Not this one.,\n00008,Eight.,{deep}\n")
+    report = import_csv(data, table, store)
+    assert (report.taken, report.unknown, len(report.unreadable)) == (1, ["7"], 1)
+    assert load_details(data, store)[data.find_item("00007")].overview == "Seven."
+    assert (
+        export_csv(data, tmp_path / "out.csv", store) == 1 and "00007,Item 00007" in (tmp_path / "out.csv").read_text()
+    )

@@ -238,3 +238,19 @@ def test_a_part_without_a_rating_is_said(ml100k, name: str):
             splits.make(ml100k, name)
     else:
         assert len(splits.make(ml100k, name).test) == 1880
+
+
+def test_two_files_rate_by_the_ids_in_the_datasets_files(tmp_path: Path) -> None:
+    from tests.datasets.tables import RATINGS, accept, lines, ratings, write
+
+    data = accept(write(tmp_path / "x", r__csv=ratings(lambda u: f"A{u}", lambda i: f"{i:05d}")))
+    rows = [(f"A{u}", f"{i:05d}", r, t) for u, i, r, t in RATINGS]
+    header = ("user_id", "item_id", "rating", "timestamp")
+    parts = write(tmp_path / "parts", train__csv=lines(header, rows[:60]), test__csv=lines(header, rows[60:]))
+    split = splits.from_files(data, parts / "train.csv", parts / "test.csv")
+    assert (len(split.train), len(split.test)) == (60, 12)
+    assert {data.user_label(int(u)) for u in split.test.user} == {"A6"}
+    for line in ("7,00001,3,5", "A1,1,3,5", "A1,00001,six,5"):
+        (parts / "bad.csv").write_text(lines(header, rows[60:]) + line + "\n")
+        with pytest.raises(DatasetError, match="bad.csv"):
+            splits.from_files(data, parts / "train.csv", parts / "bad.csv")

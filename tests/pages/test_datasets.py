@@ -78,3 +78,38 @@ def test_strangers_simulate_few_and_read_nothing_new(data_dir: Path, monkeypatch
     assert not app.exception and "not imported it yet" in texts(app) and "Import" not in [b.label for b in app.button]
     page = open_page("experiments")
     assert page.number_input(key="population-True").max == 50
+
+
+def test_users_are_chosen_and_shown_by_their_ids_in_the_files(data_dir: Path) -> None:
+    from tests.test_cli import shop
+
+    folder = shop(data_dir / "shop")
+    custom_tables.accept_mapping(folder, custom_tables.propose_mapping(folder))
+    datasets.load("shop", data_dir)
+    app = open_page("users", dataset="shop", user="A3")
+    assert not app.exception and not app.error and app.text_input(key="user").value == "A3"
+    assert "User A3" in "".join(str(s.value) for s in app.subheader)
+    assert app.dataframe[0].value["user_id"].tolist() == [f"A{u}" for u in range(1, 7)]
+    app.text_input(key="user").set_value("a4").run()
+    assert any("no user a4" in str(e.title) and "A4" in e.value for e in app.error)
+    for page in ("evolution", "rate", "hands"):
+        opened = open_page(page, dataset="shop", user="A3")
+        assert not opened.exception and not opened.error and opened.text_input(key="user").value == "A3", page
+    switched = open_page("users", dataset="ml-100k", user="A3")
+    assert not switched.exception
+
+
+def test_a_mapping_shows_what_it_gives_before_it_is_accepted(data_dir: Path) -> None:
+    from tests.datasets.tables import ITEMS, lines, ratings, write
+
+    items = lines(("item_id", "title"), [(500 + i, f"Thing {i}") for i in ITEMS])
+    folder = write(data_dir / "far", ratings__csv=ratings(), items__csv=items)
+    app = open_page("users")
+    shown = texts(app) + "".join(c.value for c in app.caption)
+    assert not app.exception and "find their item by" in shown.replace("\\", "") and "scale 1 to 5 by 1" in shown
+    assert any("only 0 of 72 ratings" in w.value for w in app.warning)
+    app.button(key="map-far-accept").click().run()
+    assert any("not accepted" in str(e.title) for e in app.error) and not (folder / "mapping.json").exists()
+    app.checkbox(key="map-far-despite").check().run()
+    app.button(key="map-far-accept").click().run()
+    assert not app.exception and datasets.detect_kind(folder) == "own"
