@@ -6,6 +6,7 @@ RUN pip install --no-cache-dir -r requirements.txt -c constraints.txt
 COPY app.py pyproject.toml LICENSE README.md ./
 COPY .streamlit .streamlit
 COPY pages pages
+COPY recordings recordings
 COPY lusifer lusifer
 # Data is fetched at the first start and kept in the volume, never in the image: MovieLens 100K may
 # not be redistributed. A named volume takes this folder's owner.

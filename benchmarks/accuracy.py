@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks import figures
-from benchmarks.evolve_all import peak_mb
-from lusifer import baselines
+from benchmarks import baselines, figures
+from lusifer.baselines import list_available
 from lusifer.datasets import Dataset, load, splits
 from lusifer.datasets.splits import Split
 from lusifer.evaluation import calibrate, predict_baseline, scores, simulate
@@ -28,22 +27,6 @@ from lusifer.simulator import RunContext, StatisticalUserModel, community
 def line(label: str, s: dict[str, float], more: str = "") -> str:
     """One predictor's figures."""
     return f"  {label:<30} RMSE {s['rmse']:.4f}  MAE {s['mae']:.4f}  Pearson {s['pearson']:.4f}  {more}"
-
-
-def all_baselines(dataset: Dataset, split: Split) -> dict[str, float]:
-    """Fit and predict every method in this process; their RMSE by name."""
-    errors: dict[str, float] = {}
-    true = split.test.rating.astype(float)
-    began, slowest = time.perf_counter(), 0.0
-    for name in baselines.BASELINES:
-        found = predict_baseline(RunContext(dataset, split), name, split.test)
-        slowest = max(slowest, found.seconds)
-        measured = scores(found.values, true)
-        errors[name] = measured["rmse"]
-        print(line(name, measured, f"{found.seconds:6.2f} s"), flush=True)
-    whole = time.perf_counter() - began
-    print(f"  all together {whole:.1f} s ({whole / slowest:.2f} times the slowest), highest memory {peak_mb():.0f} MB")
-    return errors
 
 
 def simulator(dataset: Dataset, split: Split, folder: Path) -> dict[str, float]:
@@ -108,11 +91,14 @@ def main() -> None:
                 f"\n{name}: {len(split.train):,} training and {len(split.test):,} test ratings",
                 flush=True,
             )
-            errors = {} if name.startswith("cold") else all_baselines(dataset, split)
-            errors |= simulator(dataset, split, Path(folder))
+            if not name.startswith("cold"):
+                found = baselines.measure(dataset, split, list_available())
+                if write:
+                    baselines.write(split, found)
+            errors = simulator(dataset, split, Path(folder))
             if write and not name.startswith("cold"):
                 rounded = {f"{name}.{method}": f"{rmse:.3f}" for method, rmse in errors.items()}
-                figures.write_figures("accuracy", {**rounded, f"{name}.ratings": f"{len(split.test):,}"})
+                figures.write_figures("accuracy", rounded)
 
 
 if __name__ == "__main__":

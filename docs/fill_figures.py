@@ -24,6 +24,7 @@ ACCURACY_ROWS = (
     ("item kNN · ALS · NCF · RNN4Rec", ("item-knn", "als", "ncf", "rnn4rec")),
     ("SVD++", ("svdpp",)),
     ("factorization machine", ("fm",)),
+    ("time-aware factorization machine", ("fm-time",)),
     ("built-in, alone", ("builtin",)),
     ("built-in, calibrated", ("builtin-calibrated",)),
     ("built-in with evidence in the prompt, calibrated", ("builtin-evidence-calibrated",)),

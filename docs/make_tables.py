@@ -63,6 +63,23 @@ def list_prompt_variables() -> list[str]:
     return markdown(["variable", "templates", "what it is"], rows)
 
 
+@table("experiments")
+def list_experiments() -> list[str]:
+    """Every experiment with its question."""
+    from lusifer.evaluation.experiments import EXPERIMENTS
+
+    rows = [[f"`{spec.command_name}`", spec.title, spec.question] for spec in EXPERIMENTS.values()]
+    return markdown(["name", "experiment", "question"], rows)
+
+
+@table("pages")
+def list_pages() -> list[str]:
+    """Every page of the navigation."""
+    from lusifer.ui.page_registry import page_rows
+
+    return markdown(["section", "page", "address", "what for"], page_rows())
+
+
 def update(text: str) -> str:
     """A document with its tables written anew.
 

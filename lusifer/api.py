@@ -91,12 +91,15 @@ class Evolution:
         """
         if rows == "changes":
             columns = ["step", "direction", "aspect", "item_ids"]
-            data = [(s.number, c.direction, c.aspect, c.item_ids) for s in self.steps for c in s.changes]
+            label = self.dataset.item_label
+            data = [
+                (s.number, c.direction, c.aspect, tuple(map(label, c.item_ids))) for s in self.steps for c in s.changes
+            ]
             return pd.DataFrame(data, columns=columns)
         if rows != "forecasts":
             raise InvalidInputError(f"An evolution has no rows named {rows!r}.", "Choose forecasts or changes.")
         forecasts = [
-            (step.number, rated.item.id, rated.item.title, rated.rating, forecast.expected)
+            (step.number, self.dataset.item_label(rated.item.id), rated.item.title, rated.rating, forecast.expected)
             for step in self.steps
             for rated, forecast in zip(step.batch, step.forecast, strict=True)
         ]
@@ -121,7 +124,7 @@ class Ratings:
         actual = dict(zip(rated.item.tolist(), rated.rating.tolist(), strict=True))
         rows = [
             (
-                r.item_id,
+                self.evolution.dataset.item_label(r.item_id),
                 self.evolution.dataset.item(r.item_id).title,
                 r.rating,
                 r.expected,
@@ -236,9 +239,9 @@ def user_model(
     """The model that plays users. Making it calls nobody.
 
     Args:
-        spec: ``builtin`` (no language model, no key), ``openai:MODEL``, ``ENDPOINT:MODEL``, ``ollama:NAME`` or
-            ``file:PATH.gguf``.
-        store: from `open_store`; a language model needs it, since its answers are cached there.
+        spec: ``builtin`` (no language model, no key), ``recorded:NAME`` (recorded answers, no key), ``openai:MODEL``,
+            ``ENDPOINT:MODEL``, ``ollama:NAME`` or ``file:PATH.gguf``.
+        store: from `open_store`; a language model needs it, since its answers are cached there (a recording does not).
         prompts: for a language model: a label, a shipped set (``grounded``, ``paper``, ``concise``), a version (``v4``)
             or an exported file.
         samples: samples per rating, where a server returns no token probabilities.
@@ -267,7 +270,7 @@ def user_model(
 def evolve(
     dataset: Dataset,
     split: Split,
-    user: int,
+    user: int | str,
     model: UserModel | str = BUILTIN,
     *,
     history: int | None = None,
@@ -281,7 +284,8 @@ def evolve(
     Args:
         dataset: from `load_dataset`.
         split: from `make_split`; only its training ratings are read.
-        user: the user's id.
+        user: the user's id: a text is the id in the dataset's files, a number the one in its tables (of MovieLens they
+            are the same).
         model: from `user_model`, or ``builtin``.
         history: how many of the newest ratings to read; none: as the model has it (40).
         batch_size: ratings per step; none: as the model has it (10).
@@ -303,17 +307,18 @@ def evolve(
     """
     dataset = _with_details(dataset, store)
     player = _as_model(model)
+    user = dataset.find_user(user) if isinstance(user, str) else user
     spec = make_evolution_spec(dataset, split, user, player, history=history, batch_size=batch_size)
     steps = tuple(run_evolution(dataset, split, player, spec, store))
     return Evolution(dataset, split, user, player, spec, steps)
 
 
-def rate(evolution: Evolution, items: Sequence[int], *, store: Store | None = None) -> Ratings:
+def rate(evolution: Evolution, items: Sequence[int | str], *, store: Store | None = None) -> Ratings:
     """Predict how the user of an evolution would rate some items, from the profile after its last step.
 
     Args:
         evolution: from `evolve`.
-        items: item ids, each once.
+        items: item ids, each once: a text is the id in the dataset's files, a number the one in its tables.
         store: save the ratings there, and take those that are saved; none: nothing is saved.
 
     Raises:
@@ -329,10 +334,9 @@ def rate(evolution: Evolution, items: Sequence[int], *, store: Store | None = No
     """
     if not len(items):
         raise InvalidInputError("No item is given.", "Give item ids, such as [50, 172].")
-    known = evolution
-    ratings = rate_items(
-        known.dataset, known.split, known.model, known.spec, known.steps, known.dataset.items_of(list(items)), store
-    )
+    known, dataset = evolution, evolution.dataset
+    numbers = [dataset.find_item(i) if isinstance(i, str) else i for i in items]
+    ratings = rate_items(dataset, known.split, known.model, known.spec, known.steps, dataset.items_of(numbers), store)
     return Ratings(evolution, ratings)
 
 
@@ -353,8 +357,9 @@ def evaluate(
         dataset: from `load_dataset`.
         split: from `make_split`.
         predictors: ``constant``, ``user-mean``, ``item-mean``, ``bias``, ``item-knn``, ``als``, ``svdpp``, ``ncf``,
-            ``rnn4rec``, ``fm``, and ``simulator``, which brings ``simulator-calibrated`` along. Heavy baselines are
-            cached in the data folder.
+            ``rnn4rec``, ``fm``, ``fm-time``; ``simulator``, which brings ``simulator-calibrated`` along; and
+            ``simulator-combined``, the same answers combined with collaborative filtering (minutes the first time).
+            Heavy baselines are cached in the data folder.
         users: ids, or how many to sample; none: all users with test ratings.
         model: who plays the users of ``simulator``.
         evidence: calibrate with full community evidence (neighbors and factorization machines; a minute and a half the
@@ -374,15 +379,23 @@ def evaluate(
         '1.031 on 9,430 ratings'
     """
     dataset = _with_details(dataset, store)
-    sample = evaluation.sample_users(split, users, seed) if isinstance(users, int) else users
-    community = _community(dataset, split, evidence, seed) if evaluation.SIMULATOR in predictors else None
+    player = _as_model(model, store)
+    recorded = player.recording.users if player.recording is not None else ()
+    sample = (users or recorded) if not isinstance(users, int) else ()
+    if isinstance(users, int):
+        sample = evaluation.sample_users(split, users, seed, recorded or None)
+    community = (
+        _community(dataset, split, evidence, seed)
+        if {evaluation.SIMULATOR, evaluation.COMBINED} & set(predictors)
+        else None
+    )
     ctx = RunContext(dataset, split, store, settings.prediction_cache_dir(), seed)
-    found = evaluation.evaluate(ctx, list(predictors), users=sample, model=_as_model(model), community=community)
+    found = evaluation.evaluate(ctx, list(predictors), users=sample or None, model=player, community=community)
     return EvaluationResult(found, found.summary(seed=seed), found.rows, found.notes)
 
 
-def _as_model(model: UserModel | str) -> UserModel:
-    return user_model(model) if isinstance(model, str) else model
+def _as_model(model: UserModel | str, store: Store | None = None) -> UserModel:
+    return user_model(model, store=store) if isinstance(model, str) else model
 
 
 def _with_details(dataset: Dataset, store: Store | None) -> Dataset:

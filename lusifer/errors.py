@@ -51,7 +51,8 @@ class ModelError(LusiferError):
         kind: a stable word for what went wrong; recorded with the call. A person must act on
             ``auth``, ``unreachable``, ``not-found`` and ``budget``; asking again may help with
             ``rate-limit``, ``server``, ``timeout`` and ``reset``; ``bad-request``, ``context``,
-            ``truncated``, ``refused``, ``invalid`` and ``other`` are about this one question.
+            ``truncated``, ``refused``, ``invalid`` and ``other`` are about this one question, as are
+            ``not-recorded`` (a recording does not hold it) and ``deferred`` (its answer comes as a file).
         retry_after: seconds that the server asked to wait.
         text: what the model did say, where that may be of use.
     """

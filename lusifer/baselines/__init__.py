@@ -5,9 +5,10 @@ from __future__ import annotations
 from lusifer.baselines.als import ALS
 from lusifer.baselines.bias import Bias
 from lusifer.baselines.fm import FactorizationMachine
+from lusifer.baselines.fm_time import TimeAwareFM, history_batches
 from lusifer.baselines.item_knn import ItemKNN
 from lusifer.baselines.means import ItemMean
-from lusifer.baselines.predictor import Predictor, PredictorSpec
+from lusifer.baselines.predictor import Predictor, PredictorSpec, TimedPredictor
 from lusifer.baselines.predictor_registry import (
     BASELINES,
     create,
@@ -30,8 +31,11 @@ __all__ = [
     "PredictorSpec",
     "SVDpp",
     "SideInformation",
+    "TimeAwareFM",
+    "TimedPredictor",
     "create",
     "fit_and_predict",
+    "history_batches",
     "hyperparameters_of",
     "list_available",
     "missing_library",

@@ -15,6 +15,7 @@ from lusifer.progress import Progress, ignore_progress
 
 Ids = NDArray[np.int32]
 Scores = NDArray[np.float64]
+Timestamps = NDArray[np.int64]
 Group = Literal["Naive baselines", "Collaborative filtering"]
 
 
@@ -34,6 +35,17 @@ class Predictor(Protocol):
         """Finite numbers for two arrays of one length n, not rounded, not necessarily inside the scale."""
 
 
+class TimedPredictor(Predictor, Protocol):
+    """A method whose numbers depend on when they are asked for (its spec has ``needs_timestamps``)."""
+
+    def predict(self, users: Ids, items: Ids, timestamps: Timestamps | None = None) -> Scores:
+        """See `Predictor`; ``timestamps``: when each of the n pairs is asked about, in Unix seconds.
+
+        The time of a rating counts as known when it is asked for, its value does not. ``None`` where the time is not
+        known: as if asked just after the user's newest training rating.
+        """
+
+
 @dataclass(frozen=True)
 class PredictorSpec:
     """One method, as everything that lists, describes or creates methods sees it.
@@ -48,6 +60,7 @@ class PredictorSpec:
         create: makes one with its default settings; with ``needs_side_information`` it takes those.
         group: naive baselines personalize nothing or know one side alone.
         slow: fitting takes seconds: it is done in a child process, and predictions are cached.
+        needs_timestamps: it is a `TimedPredictor`: whoever knows the pairs' times passes them to ``predict``.
         library: what it needs beside the required packages.
         short_title: for small charts; by default ``title`` up to a bracket.
         is_agent: it is offered as an agent of the environment.
@@ -61,6 +74,7 @@ class PredictorSpec:
     group: Group = "Collaborative filtering"
     slow: bool = False
     needs_side_information: bool = False
+    needs_timestamps: bool = False
     library: Library | None = None
     short_title: str = ""
     is_agent: bool = False

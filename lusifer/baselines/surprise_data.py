@@ -13,7 +13,7 @@ from lusifer.datasets import RatingScale, RatingTable
 SURPRISE = Library(
     "surprise",
     "scikit-surprise",
-    "Item kNN and SVD++",
+    "Fits of SVD++",
     "It has no ready-made build for Macs with an Intel processor.",
 )
 

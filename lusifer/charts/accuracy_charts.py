@@ -126,3 +126,22 @@ def histograms(columns: Mapping[str, ArrayLike], scale: Sequence[float]) -> go.F
         shares = np.bincount(nearest, minlength=len(scale)) / max(len(nearest), 1)
         add_bars(figure, name, names, shares, PALETTE[index % len(PALETTE)], PATTERNS[index % len(PATTERNS)])
     return with_share_axes(figure, 340, "Rating (predictions rounded to the scale)", barmode="group")
+
+
+def recommender_ranking(frame: pd.DataFrame) -> go.Figure:
+    """Recommenders by what their choices gain with real and with simulated users, in stars.
+
+    Columns: recommender, real, simulated.
+    """
+    figure = go.Figure()
+    figure.add_scatter(
+        x=frame["real"],
+        y=frame["simulated"],
+        mode="markers",
+        text=frame["recommender"],
+        marker={"color": ABOVE, "size": 9},
+        hovertemplate="%{text}: %{x:.3f} real, %{y:.3f} simulated<extra></extra>",
+    )
+    figure.update_xaxes(title="Gain with all real users (stars)")
+    figure.update_yaxes(title="Gain with the simulated users (stars)")
+    return with_layout(figure, 340)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lusifer import settings
 from lusifer.cli import common_options
 from lusifer.cli.common_options import add_data_options, add_model_options, add_price_options
 from lusifer.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from lusifer.evaluation import RunContext
 
 DEFAULT_AGENTS = "random,popularity,bias,linucb"
 
@@ -35,6 +38,9 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     add_data_options(rank)
     rank.add_argument("--seed", type=int, default=0)
     rank.add_argument("--steps", type=int, help="interactions per agent and seed")
+    rank.add_argument(
+        "--comparison", metavar="RUN", help="rank recommenders by the simulated users of this comparison instead"
+    )
     rank.set_defaults(run=_run_rank)
     return [play, rank]
 
@@ -92,11 +98,34 @@ def _run_rank(options: argparse.Namespace) -> dict[str, Any]:
 
     store = Store(settings.database_path())
     dataset, split = common_options.load_data(options, store)
+    if options.comparison:
+        return _rank_by_comparison(options, common_options.build_run_context(options, dataset, split, store))
     run = run_agent_ranking(common_options.build_run_context(options, dataset, split, store), steps=options.steps)
     summary = run.summary
     if not options.json:
         print(f"{summary['variants']} agents, {summary['users']} users; Kendall's tau with 95 % intervals:")
         for key, title in (("tau", "choosing among the same test items"), ("tau_episodes", "over whole episodes")):
+            value, low, high = summary[key]
+            print(f"  {title}: {value:.3f} ({low:.3f} to {high:.3f})")
+        print(f"run {run.id}")
+    return {"run": run.id, **summary}
+
+
+def _rank_by_comparison(options: argparse.Namespace, ctx: RunContext) -> dict[str, Any]:
+    from lusifer.runs.ranking import run_ranking
+
+    run = run_ranking(ctx, options.comparison)
+    summary = run.summary
+    if not options.json:
+        print(
+            f"{summary['variants']} recommenders, {summary['users']} simulated and {summary['real_users']} real users"
+        )
+        for key, title in (
+            ("tau", "Kendall's tau with all real users"),
+            ("spearman", "Spearman's rho with all real users"),
+            ("yardstick", f"tau of {summary['users']} real users"),
+            ("gap", "tau less that of real users"),
+        ):
             value, low, high = summary[key]
             print(f"  {title}: {value:.3f} ({low:.3f} to {high:.3f})")
         print(f"run {run.id}")

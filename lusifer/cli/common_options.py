@@ -38,7 +38,7 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
 def add_evolution_options(command: argparse.ArgumentParser) -> None:
     """One user's evolution."""
     add_data_options(command)
-    command.add_argument("--user", type=int, required=True)
+    command.add_argument("--user", required=True, help="the user's id, as the dataset's files have it")
     add_model_options(command)
     command.add_argument("--history", type=int, help="newest ratings to read (default: that of the prompts, 40)")
     command.add_argument("--batch-size", type=int, help="ratings per batch (default: that of the prompts, 10)")
@@ -49,7 +49,7 @@ def add_model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
         default="builtin",
-        help="builtin, openai:MODEL, ENDPOINT:MODEL, ollama:NAME, or file:PATH.gguf",
+        help="builtin, recorded:NAME, openai:MODEL, ENDPOINT:MODEL, ollama:NAME, or file:PATH.gguf",
     )
     command.add_argument(
         "--prompts",
@@ -175,11 +175,14 @@ def sample_group(options: argparse.Namespace, ctx: RunContext) -> list[int]:
     """The users that a command looks at."""
     from lusifer.datasets import splits
     from lusifer.evaluation import sample_users
+    from lusifer.simulator.models import recorded_users
 
     groups = {"development": splits.development, "held-out": splits.held_out}
     candidates = groups[options.user_group](ctx.dataset.user_ids) if options.user_group in groups else None
+    # A recording can't speak for others than its own, whatever group is asked for.
+    recorded = recorded_users(getattr(options, "model", "builtin"))
     count = len(ctx.dataset.user_ids) if options.users is None else options.users
-    return sample_users(ctx.split, count, ctx.seed, candidates)
+    return sample_users(ctx.split, count, ctx.seed, recorded or candidates)
 
 
 def load_evidence(ctx: RunContext, seed: int = 0) -> Community:
@@ -207,7 +210,7 @@ def confirm_price(options: argparse.Namespace, cost: Estimate, title: str) -> di
         log(f"{title}: {cost.calls:,} calls, about {cost.tokens:,} tokens, {dollars}; {cost.cached:,} are cached")
     if options.estimate:
         return {"calls": cost.calls, "tokens": cost.tokens, "dollars": cost.dollars, "stored": cost.cached}
-    if cost.calls and options.budget is None and not options.yes:
+    if cost.calls and cost.dollars != 0 and options.budget is None and not options.yes:
         raise InvalidInputError("No calls were made.", "Give --budget DOLLARS, or --yes to run without one.")
     return None
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lusifer.cli import common_options
 from lusifer.cli.common_options import add_model_options, add_old_flag, add_sample_options
 from lusifer.cli.output import log
 from lusifer.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from lusifer.datasets import Dataset
+    from lusifer.evaluation.imported_predictions import ImportedPredictions
 
 BASIC_METRICS = ("rmse", "mae", "r2", "pearson")
 
@@ -42,7 +46,7 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
         "--calibrate",
         choices=("on", "off"),
         default="on",
-        help="also report simulator-calibrated, fitted on forecasts of the training set",
+        help="also report simulator-calibrated: blended with the user's own mean, by forecasts of the training set",
     )
     command.add_argument(
         "--metrics",
@@ -51,6 +55,19 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
         help="all: also rank and within-user correlation, exact and off-by-one share, coverage, rounded RMSE",
     )
     add_old_flag(command, "--measures", "--metrics", choices=("basic", "all"))
+    command.add_argument(
+        "--predictions",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.csv",
+        help="predictions of another program (columns user, item, prediction), compared on the same rows; repeatable",
+    )
+    command.add_argument(
+        "--missing",
+        choices=("refuse", "bias"),
+        default="refuse",
+        help="test ratings that such a file lacks: refuse the file (default), or impute the user and item bias",
+    )
     command.add_argument("--no-record", action="store_true", help="leave the comparison out of the recorded runs")
     command.set_defaults(run=_run_evaluate)
     return [command]
@@ -59,19 +76,20 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
 def _list_predictors() -> str:
     from lusifer.baselines import BASELINES
 
-    return f"predictors: {', '.join(BASELINES)}, simulator, builtin"
+    return f"predictors: {', '.join(BASELINES)}, simulator, simulator-combined, builtin"
 
 
 def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from lusifer.datasets import splits
-    from lusifer.evaluation import SIMULATOR
+    from lusifer.evaluation import COMBINED, SIMULATOR
     from lusifer.runs.comparison import ComparisonSpec, run_comparison
     from lusifer.simulator import community, label
+    from lusifer.simulator.models import recorded_users
 
     if bool(options.train) != bool(options.test) or (options.train and options.split):
         raise InvalidInputError("Give either --split, or both --train and --test.")
     names = [n.strip() for n in options.predictors.split(",") if n.strip()]
-    simulating = SIMULATOR in names
+    simulating = SIMULATOR in names or COMBINED in names
     if not simulating:
         options.model = "builtin"  # nobody else is asked, and no key is needed
     store = common_options.open_store(options.model)
@@ -80,7 +98,7 @@ def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         split = splits.from_files(dataset, options.train, options.test)
     ctx = common_options.build_run_context(options, dataset, split, store)
     users = None
-    if options.users is not None or options.user_group != "all":
+    if options.users is not None or options.user_group != "all" or recorded_users(options.model):
         users = common_options.sample_group(options, ctx)
     spec = ComparisonSpec(names, users, options.user_group, calibration=options.calibrate == "on")
     if simulating and options.evidence != "off":
@@ -88,6 +106,7 @@ def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         spec = replace(spec, community=evidence) if options.evidence == "on" else replace(spec, evidence=evidence)
     if simulating and options.evidence != "on" and options.calibrate == "on":
         spec = replace(spec, community=community.offsets_only(dataset, split, seed=options.seed))
+    spec = replace(spec, imported=_read_imported(options, dataset), missing=options.missing)
     config = common_options.build_model_config(options, store, evidence=simulating and options.evidence == "on")
     people = len(split.test.user_ids) if users is None else len(users)
     run = run_comparison(
@@ -98,6 +117,19 @@ def _run_evaluate(options: argparse.Namespace) -> dict[str, Any]:
         recorded=not options.no_record,
     )
     return _report(options, run.summary, split.name, run.id if run.store is not None else None)
+
+
+def _read_imported(options: argparse.Namespace, dataset: Dataset) -> list[ImportedPredictions]:
+    """The files of ``--predictions``."""
+    from lusifer.evaluation.imported_predictions import read_predictions
+
+    named = [text.partition("=") for text in options.predictions]
+    for name, _, file in named:
+        if not name or not file:
+            raise InvalidInputError("--predictions needs a name and a file.", "Give NAME=FILE.csv.")
+    if len({name for name, _, _ in named}) < len(named):
+        raise InvalidInputError("Two files of --predictions have one name.", "Give each its own.")
+    return [read_predictions(dataset, name, Path(file)) for name, _, file in named]
 
 
 def _report(options: argparse.Namespace, summary: dict[str, Any], split: str, run: str | None) -> dict[str, Any]:
@@ -122,6 +154,7 @@ def _report(options: argparse.Namespace, summary: dict[str, Any], split: str, ru
             print("RMSE of the simulator minus that of the others, paired by users:")
         for name, triple in summary["simulator_minus"].items():
             print(f"  {name:18} {_with_interval(triple):>25}")
+        _print_gains(summary)
         if run:
             print(f"run {run}")
     return {
@@ -129,8 +162,20 @@ def _report(options: argparse.Namespace, summary: dict[str, Any], split: str, ru
         "predictors": scores,
         "simulator_minus": summary["simulator_minus"],
         "adds": summary["adds"],
+        "calibrations": summary["calibrations"],
         "run": run,
     }
+
+
+def _print_gains(summary: dict[str, Any]) -> None:
+    """What the model's answers are worth beside each method, and what their weights rest on."""
+    if summary["adds"]:
+        print("RMSE with the model minus that of the same without it:")
+    for gain in summary["adds"].values():
+        alone = f"  minus {gain['over']} alone {_with_interval(gain['minus_method'])}" if gain["minus_method"] else ""
+        print(f"  {'over ' + gain['over']:18} {_with_interval(gain['difference']):>25}{alone}")
+    for name, calibration in summary["calibrations"].items():
+        print(f"{name}: {calibration['source']}; weight of the model {calibration['weight']:.2f}")
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -28,24 +28,26 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def evolve_user(
-    options: argparse.Namespace, *, steps: int | None = None
+    options: argparse.Namespace, *, steps: int | None = None, items: Sequence[str] = ()
 ) -> tuple[Dataset, Split, UserModel, EvolutionSpec, list[Step], Store | None]:
-    """The evolution that the options ask for, up to a step.
+    """The evolution that the options ask for, up to a step; ``items`` are looked up before a model is asked.
 
     Raises:
+        UnknownIdError: there is no such user or item.
         InvalidInputError: there is no such step.
     """
     from lusifer.simulator import count_steps, make_evolution_spec, run_evolution
 
     store = open_store(options.model)
     dataset, split = load_data(options, store)
+    user = dataset.find_user(options.user)
+    for name in items:
+        dataset.find_item(name)
     config = build_model_config(options, store)
     # Prompts that tell what others gave do so.
     told = config.prompt_set is not None and config.prompt_set.evidence
     model = replace(config, evidence=told).build(store)
-    spec = make_evolution_spec(
-        dataset, split, options.user, model, history=options.history, batch_size=options.batch_size
-    )
+    spec = make_evolution_spec(dataset, split, user, model, history=options.history, batch_size=options.batch_size)
     total_steps = count_steps(dataset, split, spec)
     if steps is not None and not 0 <= steps <= total_steps:
         raise InvalidInputError(f"There is no step {steps}.", f"User {options.user} has steps 0 to {total_steps}.")
@@ -60,28 +62,35 @@ def evolve_user(
 
 
 def _run_evolve(options: argparse.Namespace) -> dict[str, Any]:
-    steps = evolve_user(options)[4]
+    dataset, *_, steps, _ = evolve_user(options)
     if not options.json:
         _print_steps(steps)
-    return {"user": options.user, "steps": [_step_to_json(s) for s in steps]}
+    user = dataset.user_label(dataset.find_user(options.user))
+    return {"user": user, "steps": [_step_to_json(s, dataset) for s in steps]}
 
 
-def _step_to_json(step: Step) -> dict[str, Any]:
+def _step_to_json(step: Step, dataset: Dataset) -> dict[str, Any]:
     return {
         "step": step.number,
         "batch": [
             {
-                "item_id": r.item.id,
+                "item_id": dataset.item_label(r.item.id),
                 "title": r.item.title,
                 "rating": r.rating,
                 "timestamp": r.timestamp,
             }
             for r in step.batch
         ],
-        "forecast": [{"item_id": f.item_id, "rating": f.rating, "expected": f.expected} for f in step.forecast],
+        "forecast": [
+            {"item_id": dataset.item_label(f.item_id), "rating": f.rating, "expected": f.expected}
+            for f in step.forecast
+        ],
         "profile": step.profile.text,
         "explanation": step.explanation,
-        "changes": [{"aspect": c.aspect, "direction": c.direction, "item_ids": list(c.item_ids)} for c in step.changes],
+        "changes": [
+            {"aspect": c.aspect, "direction": c.direction, "item_ids": [dataset.item_label(i) for i in c.item_ids]}
+            for c in step.changes
+        ],
     }
 
 

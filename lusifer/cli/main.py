@@ -21,6 +21,7 @@ from lusifer.cli import (
     prompts_command,
     rate_command,
     realism_command,
+    recordings_command,
     runs_command,
     simulate_command,
     trust_command,
@@ -42,6 +43,7 @@ COMMANDS = (
     simulate_command,
     trust_command,
     runs_command,
+    recordings_command,
     folders_command,
 )
 """The commands, in the order of the help."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lusifer import settings
 from lusifer.errors import DatasetError, InvalidInputError
+
+if TYPE_CHECKING:
+    from lusifer.datasets.table_mapping import TableMapping
 
 
 def add_actions(actions: Any) -> list[argparse.ArgumentParser]:
@@ -29,6 +33,19 @@ def add_actions(actions: Any) -> list[argparse.ArgumentParser]:
     mapping.add_argument("--many", help="item noun, plural (albums)")
     mapping.add_argument("--scale", help="min,max,step (default: inferred from the ratings)")
     mapping.add_argument("--unit", help="unit of the timestamps: s, ms, us, ns or date")
+    mapping.add_argument("--date-format", help="form of dates, such as %%d/%%m/%%Y (default: told from the dates)")
+    mapping.add_argument("--separator", help="what stands between the genres of a cell")
+    mapping.add_argument("--encoding", help="encoding of text files, such as cp1252 (default: told from their bytes)")
+    mapping.add_argument(
+        "--links",
+        metavar="FILE:RATED=DESCRIBED",
+        help="table that joins ratings and items, such as links.csv:movieId=tmdbId; empty for none",
+    )
+    mapping.add_argument(
+        "--despite-concerns",
+        action="store_true",
+        help="accept although many ratings find no item, or dates can be read in two ways",
+    )
     mapping.add_argument("--accept", action="store_true", help="save the mapping and import the tables")
     mapping.set_defaults(run=_run_map)
     return [listing, mapping]
@@ -36,24 +53,11 @@ def add_actions(actions: Any) -> list[argparse.ArgumentParser]:
 
 def _run_list(options: argparse.Namespace) -> dict[str, Any]:
     """What lies in the data folder, what waits for a mapping, what can be fetched."""
-    from lusifer.datasets import DATASET_SPECS, custom_tables, detect_kind, list_datasets
+    from lusifer.datasets import DATASET_SPECS, folders_to_map, list_datasets
     from lusifer.datasets.fetch import RELEASES
 
-    root = settings.data_dir()
     there = list_datasets()
-    waiting = (
-        [
-            p.name
-            for p in sorted(root.iterdir())
-            if p.is_dir()
-            and detect_kind(p) is None
-            and custom_tables.list_tables(p)
-            and not p.name.startswith(".")
-            and p.name not in {"runs", "kept", "models"}
-        ]
-        if root.is_dir()
-        else []
-    )
+    waiting = [p.name for p in folders_to_map()]
     titles = {n: k.title for n, k in DATASET_SPECS.items()} | {n: r.title for n, r in RELEASES.items()}
     fetchable = {n: t for n, t in titles.items() if n not in there}
     if not options.json:
@@ -73,36 +77,21 @@ def _run_map(options: argparse.Namespace) -> dict[str, Any]:
     folder = settings.data_dir() / options.name
     if not options.name or Path(options.name).name != options.name or not folder.is_dir():
         raise InvalidInputError(f"There is no folder {folder}.", "Put the tables into a folder of the data folder.")
-    try:
-        recipe = custom_tables.load_mapping(folder) or custom_tables.propose_mapping(folder)
-    except DatasetError:
-        if not (folder / custom_tables.MAPPING_FILE).is_file():
-            raise
-        recipe = custom_tables.propose_mapping(folder)  # the mapping that is there can't be read: here it is made anew
-    role_changes = dict(x.partition("=")[::2] for x in options.set)
-    recipe = custom_tables.with_columns(recipe, role_changes)
-    texts = {"title": options.title, "singular": options.one, "plural": options.many, "unit": options.unit}
-    recipe = replace(recipe, **{name: text for name, text in texts.items() if text})
-    if options.scale:
-        try:
-            low, high, step = (float(x) for x in options.scale.split(","))
-        except ValueError:
-            raise InvalidInputError(
-                f"{options.scale!r} is not a rating scale.", "Give lowest,highest,step, such as 1,5,1."
-            ) from None
-        recipe = replace(recipe, scale=(low, high, step))
+    recipe = _changed(_current_mapping(folder, options), options)
     custom_tables.check_mapping(recipe)
     result: dict[str, Any] = {"mapping": recipe.to_json(), "accepted": bool(options.accept)}
     if not options.accept:
+        preview = custom_tables.preview_mapping(folder, recipe)
         if not options.json:
             _print_mapping(recipe)
+            _print_lines([*preview.lines, *(f"CONCERN: {c}" for c in preview.concerns)])
             print("Nothing was imported. Change roles with --set, then use --accept.")
-        return result
+        return result | {"preview": preview.to_json()}
     try:
         before = custom_tables.load_mapping(folder)
     except DatasetError:
         before = None
-    custom_tables.save_mapping(folder, recipe)
+    preview = custom_tables.accept_mapping(folder, recipe, despite_concerns=options.despite_concerns)
     try:
         dataset = load(options.name)
     except DatasetError:
@@ -116,26 +105,80 @@ def _run_map(options: argparse.Namespace) -> dict[str, Any]:
         "users": len(dataset.users),
         "items": len(dataset.items),
         "report": dataset.report.lines,
+        "preview": preview.to_json(),
     }
     if not options.json:
         _print_mapping(recipe)
+        _print_lines([*preview.lines, *(f"accepted despite: {c}" for c in preview.concerns)])
         print(
             f"{dataset.title}: {len(dataset.ratings):,} ratings, {len(dataset.users):,} users, "
             f"{len(dataset.items):,} {recipe.plural}"
         )
-        for line in dataset.report.lines:
-            print(f"  {line}")
+        _print_lines(dataset.report.lines)
     return result
 
 
-def _print_mapping(recipe: Any) -> None:
+def _current_mapping(folder: Path, options: argparse.Namespace) -> TableMapping:
+    """What was accepted before, else the guess."""
+    from lusifer.datasets import custom_tables
+
+    encoding = options.encoding or ""
+    try:
+        return custom_tables.load_mapping(folder) or custom_tables.propose_mapping(folder, encoding)
+    except DatasetError:
+        if not (folder / custom_tables.MAPPING_FILE).is_file():
+            raise
+        return custom_tables.propose_mapping(folder, encoding)  # the mapping can't be read: here it is made anew
+
+
+def _changed(recipe: TableMapping, options: argparse.Namespace) -> TableMapping:
+    """A mapping with what the options say.
+
+    Raises:
+        InvalidInputError: a scale or a links table that is none.
+    """
+    from lusifer.datasets import custom_tables
+
+    role_changes = dict(x.partition("=")[::2] for x in options.set)
+    recipe = custom_tables.with_columns(recipe, role_changes)
+    texts = {
+        "title": options.title,
+        "singular": options.one,
+        "plural": options.many,
+        "unit": options.unit or ("date" if options.date_format else None),
+        "date_format": options.date_format,
+        "separator": options.separator,
+        "encoding": options.encoding,
+    }
+    recipe = replace(recipe, **{name: text for name, text in texts.items() if text})
+    if options.links is not None:
+        recipe = replace(recipe, links=custom_tables.parse_links(options.links) if options.links else None)
+    if options.scale:
+        try:
+            low, high, step = (float(x) for x in options.scale.split(","))
+        except ValueError:
+            raise InvalidInputError(
+                f"{options.scale!r} is not a rating scale.", "Give lowest,highest,step, such as 1,5,1."
+            ) from None
+        recipe = replace(recipe, scale=(low, high, step))
+    return recipe
+
+
+def _print_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(f"  {line}")
+
+
+def _print_mapping(recipe: TableMapping) -> None:
     """The mapping, a line a table."""
     mapping = recipe.to_json()
     for table in ("ratings", "items", "users"):
         part = mapping[table]
         said_of = ", ".join(f"{r} = {c}" for r, c in part["columns"].items() if c) if part else ""
-        print(f"{table:8} {part['file'] + ': ' + said_of if part else 'none'}")
+        files = ", ".join([part["file"], *part["more"]]) if part else ""
+        print(f"{table:8} {files + ': ' + said_of if part else 'none'}")
     print(
-        f"item noun {recipe.singular}, plural {recipe.plural}; time unit {recipe.unit}; "
+        f"item noun {recipe.singular}, plural {recipe.plural}; time unit {recipe.unit}"
+        f"{' (' + recipe.date_format + ')' if recipe.date_format else ''}; "
         f"scale {recipe.scale or 'inferred from the ratings'}"
     )

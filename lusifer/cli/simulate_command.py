@@ -39,15 +39,19 @@ def register(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument(
         "--engine",
-        choices=("local", "openai-batch", "ray"),
+        choices=("local", "openai-batch", "files", "ray"),
         default="local",
-        help="openai-batch: half price, answers within a day (OpenAI Batch API); ray: distributed over a Ray cluster",
+        help="openai-batch: half price, answers within a day (OpenAI Batch API); files: questions are written into "
+        "--folder in the same format and answered by anything (vllm run-batch, a cluster); ray: distributed over Ray",
     )
     command.add_argument("--ray-workers", type=int, metavar="N", help="workers on the cluster (default: one per core)")
     command.add_argument(
         "--ray-address",
         metavar="ADDRESS",
         help="a running cluster (auto: the one on this machine; default: RAY_ADDRESS, else a new local one)",
+    )
+    command.add_argument(
+        "--folder", type=Path, help="where the files engine writes questions-001.jsonl and waits for answers-001.jsonl"
     )
     command.add_argument("--poll-interval", type=float, default=30.0, help="seconds between two checks of a batch")
     add_old_flag(command, "--pause", "--poll-interval", type=float)
@@ -69,7 +73,8 @@ def _run_simulate(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInputError(f"--users {options.users!r} is not a number.", "Give a number, or all.")
     dataset, split = common_options.load_data(options, store)
     if users is None:
-        users = population.choose_users(split, None if options.users == "all" else int(options.users), options.seed)
+        count = None if options.users == "all" else int(options.users)
+        users = population.choose_users(split, count, options.seed, options.model)
     ctx = common_options.build_run_context(options, dataset, split, store, "users")
     config = common_options.build_model_config(options, store, evidence=options.evidence == "on")
     evidence = common_options.load_evidence(ctx) if options.evidence == "on" else None
@@ -136,7 +141,7 @@ def _choose_engine(
     """Who simulates; what it holds is let go with the stack."""
     from lusifer.runs.cluster import Cluster
     from lusifer.runs.cluster_worker import SharedInputs
-    from lusifer.runs.population import Engine, batch_engine
+    from lusifer.runs.population import Engine, batch_engine, file_engine
     from lusifer.runs.recording import require_store
 
     if options.engine == "openai-batch":
@@ -146,6 +151,13 @@ def _choose_engine(
                 "Leave --engine out, or give a --model.",
             )
         return batch_engine(ctx, spec, options.poll_interval, output.log)
+    if options.engine == "files":
+        if options.folder is None or not options.model.startswith("files:"):
+            raise InvalidInputError(
+                "The files engine needs a folder and a model that is answered by files.",
+                "Give --folder FOLDER and --model files:NAME, with the name that the server expects.",
+            )
+        return file_engine(ctx, spec, options.folder, options.poll_interval, output.log)
     if options.engine == "ray":
         shared = SharedInputs(ctx.dataset, ctx.split, spec.community, common_options.is_paid(options))
         cluster = Cluster(

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from lusifer import settings
-from lusifer.datasets import columnar_cache, custom_tables, movielens, releases, splits
+from lusifer.datasets import columnar_cache, custom_tables, file_ids, movielens, releases, splits
 from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.dataset import Dataset, Details, Item, RatingScale, RatingTable, User
+from lusifer.datasets.entity_frames import find_duplicates
 from lusifer.datasets.item_nouns import MOVIES, ItemNouns
+from lusifer.datasets.table_files import is_regular
+from lusifer.datasets.table_reader import library_errors_named
 from lusifer.errors import DatasetError, DatasetMissingError, InvalidInputError
 from lusifer.progress import Progress, ignore_progress
 
@@ -34,6 +36,7 @@ __all__ = [
     "Report",
     "User",
     "detect_kind",
+    "folders_to_map",
     "is_prepared",
     "list_datasets",
     "load",
@@ -83,7 +86,7 @@ def list_datasets(data_dir: Path | None = None) -> list[str]:
 
 def _set_aside(folder: Path) -> bool:
     """Whether a folder is what a fetch replaced, or holds no data set by its place."""
-    return ".replaced-" in folder.name or folder.name in {"runs", "kept", "models"}
+    return ".replaced-" in folder.name or folder.name in {"runs", "kept", "models", "recordings"}
 
 
 def detect_kind(folder: Path) -> str | None:
@@ -93,26 +96,34 @@ def detect_kind(folder: Path) -> str | None:
         ``100k`` (MovieLens 100K in either layout), ``release`` (a larger one) or ``own`` (tables with an accepted
         mapping).
     """
-    if (folder / custom_tables.MAPPING_FILE).is_file():
+    if is_regular(folder / custom_tables.MAPPING_FILE):
         return "own"
-    if (folder / "u.data").is_file():
+    if is_regular(folder / "u.data"):
         return "100k"
     if releases.detect_release(folder) is not None:
         return "release"
-    if any(folder.glob("*.inter")):
-        return "100k" if _is_100k_atomic(folder) else "own"
-    return None
+    atomic = sorted(p for p in folder.glob("*.inter") if is_regular(p))
+    if movielens.is_100k_atomic(folder, atomic):
+        return "100k"
+    return "own" if any(map(_names_its_columns, atomic)) else None
 
 
-def _is_100k_atomic(folder: Path) -> bool:
-    """Whether RecBole's atomic files are those of a MovieLens 100K: four columns that describe a movie."""
-    path = next(iter(sorted(folder.glob("*.item"))), None)
+def _names_its_columns(path: Path) -> bool:
+    """Whether a file of RecBole's says which of its columns are users, items and ratings."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:  # type: ignore[union-attr]
-            first = [c.split(":")[0] for c in file.readline().rstrip("\n").split("\t")]
-    except (AttributeError, OSError):
-        return True  # the strict reader says what is missing
-    return first == ["item_id", "movie_title", "release_year", "class"]
+        return {"user", "item", "rating"} <= custom_tables.rating_roles(path).keys()
+    except DatasetError:
+        return False
+
+
+def folders_to_map(data_dir: Path | None = None) -> list[Path]:
+    """Folders of the data folder with tables of which nobody has said yet how they are read."""
+    root = data_dir or settings.data_dir()
+    try:
+        folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError:
+        return []
+    return [p for p in folders if not _set_aside(p) and detect_kind(p) is None and custom_tables.list_tables(p)]
 
 
 def load(
@@ -158,15 +169,12 @@ def load(
     cached = columnar_cache.load(root / ".prepared" / key, files)
     if cached is None:
         report = DataQualityReport()
-        try:
+        with library_errors_named(folder):
             parsed = read(report, on_progress=on_progress, cancelled=cancelled)
-        except (pa.ArrowException, KeyError, ValueError, OverflowError, OSError) as error:
-            raise DatasetError(
-                f"{folder} can't be read ({type(error).__name__}: {str(error)[:150]}).",
-                "Check its files.",
-            ) from None
         if spec:
             check_complete(parsed, spec, folder)
+        again = find_duplicates(parsed.items)
+        report.add_examples("duplicate", len(again), _duplicate_examples(parsed.items, again))
         on_progress(0, 0, "Counting.")
         stats = columnar_cache.compute_statistics(parsed)
         source = {"files": columnar_cache.fingerprint(files), "hash": columnar_cache.content_hash(parsed)}
@@ -177,7 +185,7 @@ def load(
     scale = RatingScale(*meta["scale"]) if meta.get("scale") else _movielens_scale(parsed.ratings)
     fixed = tuple(
         f"u{k}" for k in range(1, 6) if (folder / f"u{k}.base").is_file() and (folder / f"u{k}.test").is_file()
-    )
+    ) + tuple(meta.get("splits", ()))
     return Dataset(
         name=name,
         title=spec.title if spec else meta.get("title") or folder.name,
@@ -210,6 +218,12 @@ def is_prepared(name: str, data_dir: Path | None = None) -> bool:
         return True
 
 
+def _duplicate_examples(items: pd.DataFrame, again: Mapping[int, int]) -> Iterator[tuple[str, int, str]]:
+    for item, first in again.items():
+        ids = " and ".join(str(file_ids.label(items, i)) for i in (first, item))
+        yield "", 0, f"{items['title'][first]!s}: {ids}"
+
+
 def _item_texts(items: pd.DataFrame) -> dict[int, Details]:
     """What a data set's own table says of its items."""
     if "text" not in items:
@@ -226,11 +240,12 @@ def _find_source(folder: Path, name: str) -> tuple[list[Path], Callable[..., mov
     """
     kind = detect_kind(folder)
     if kind == "own":
-        accepted = folder / custom_tables.MAPPING_FILE
+        accepted = custom_tables.load_mapping(folder)
         # RecBole's files say what their columns are.
-        mapping = custom_tables.load_mapping(folder) or custom_tables.propose_mapping(folder)
-        files = [*(folder / f for f in mapping.files), *([accepted] if accepted.is_file() else [])]
-        return files, partial(custom_tables.read_tables, folder, mapping)
+        mapping = accepted or custom_tables.propose_mapping(folder)
+        files = [*(folder / f for f in mapping.files), *([folder / custom_tables.MAPPING_FILE] if accepted else [])]
+        read = custom_tables.read_tables if accepted else custom_tables.read_unmapped
+        return files, partial(read, folder, mapping)
     if kind == "release" and (release := releases.detect_release(folder)) is not None:
         return release.files, partial(releases.read, folder, release)
     if kind is None and custom_tables.list_tables(folder):
@@ -238,7 +253,7 @@ def _find_source(folder: Path, name: str) -> tuple[list[Path], Callable[..., mov
             f"{folder} holds tables whose columns have not been mapped yet.",
             f"Check the suggested mapping and accept it: {settings.command_name()} data map {name}",
         )
-    return movielens.source_files(folder), lambda *_, **__: movielens.read(folder)
+    return movielens.source_files(folder), lambda report, **_: movielens.read(folder, report)
 
 
 def _movielens_scale(ratings: RatingTable) -> RatingScale:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from lusifer.datasets.dataset import RatingTable
 from lusifer.datasets.movielens import Parsed
 
-VERSION = 2
+VERSION = 3
 
 log = logging.getLogger(__name__)
 

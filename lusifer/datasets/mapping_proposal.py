@@ -2,125 +2,179 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import pyarrow as pa
 
+from lusifer.datasets.cell_texts import name_list
 from lusifer.datasets.data_quality import DataQualityReport
-from lusifer.datasets.table_mapping import MAPPING_FILE, REQUIRED_ROLES, ROLES, TableMapping, TableSpec
-from lusifer.datasets.table_reader import TABULAR, blocks, source_of
+from lusifer.datasets.folder_tables import FolderTable, FolderTables, plain_name, read_folder
+from lusifer.datasets.rating_files import find_rating_files, rating_columns
+from lusifer.datasets.source_detection import source_of
+from lusifer.datasets.table_joins import MIN_SHARE, Join, column_ids, find_join
+from lusifer.datasets.table_mapping import TableMapping, TableSpec
+from lusifer.datasets.table_reader import blocks, library_errors_named
+from lusifer.datasets.timestamps import TimeForm, guess_time_form
 from lusifer.errors import DatasetError
 
-SEPARATORS = ("|", ";", ",", " ")
+SEPARATORS = ("|", ";", ",", "/", " ")
+TIME_ROWS = 200_000
+"""Times that their form is told from."""
 
 
-def list_tables(folder: Path) -> list[Path]:
-    """Files of a folder that may be tables."""
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in TABULAR and p.name != MAPPING_FILE)
-
-
-def preview_columns(path: Path) -> dict[str, list[Any]]:
-    """A table's columns with their first few values.
-
-    Raises:
-        DatasetError: it can't be read.
-    """
-    try:
-        for _, block in blocks(source_of(path), DataQualityReport()):
-            if len(set(block.column_names)) < len(block.column_names):
-                raise DatasetError(f"{path.name} has two columns with the same name.", "Rename one of them.")
-            return {str(n): block[n].slice(0, 200).to_pylist() for n in block.column_names}
-    except (ValueError, pa.ArrowException) as error:
-        raise DatasetError(f"{path.name} can't be read ({str(error)[:100]}).", "Check the file.") from None
-    return {}
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _guess(columns: Sequence[str], roles: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    plain = {c: _plain(c) for c in columns}
-    roles_found: dict[str, str] = {}
-    for role, names in roles.items():
-        for name in names:
-            column = next((c for c, p in plain.items() if p == name and c not in roles_found.values()), None)
-            if column:
-                roles_found[role] = column
-                break
-    return roles_found
-
-
-def propose_mapping(folder: Path) -> TableMapping:
+def propose_mapping(folder: Path, encoding: str = "") -> TableMapping:
     """A guess at how a folder's tables are to be read; a person looks at it before anything is.
 
+    Args:
+        folder: of the tables.
+        encoding: of text files; empty: told from their bytes.
+
     Raises:
-        DatasetError: no table in the folder has users, items and ratings.
+        DatasetError: no table in the folder has users, items and ratings; it names each with the reason.
     """
-    columns: dict[str, dict[str, list[Any]]] = {}
-    for path in list_tables(folder):
-        try:
-            columns[path.name] = preview_columns(path)
-        except DatasetError:
-            continue
-    guesses = {table: {n: _guess(list(c), ROLES[table]) for n, c in columns.items()} for table in ROLES}
-    candidates = [n for n, g in guesses["ratings"].items() if all(r in g for r in REQUIRED_ROLES["ratings"])]
-    if not candidates:
-        summary = "; ".join(f"{n}: {', '.join(c)}" for n, c in columns.items()) or "no table"
+    with library_errors_named(folder):
+        return _propose(folder, encoding)
+
+
+def _propose(folder: Path, encoding: str) -> TableMapping:
+    there = read_folder(folder, encoding)
+    ratings = find_rating_files(there.tables)
+    if ratings is None:
         raise DatasetError(
-            f"No table in {folder} has columns for users, items and ratings ({summary[:300]}).",
-            "Name the columns user_id, item_id, rating, timestamp, or map them.",
+            f"No table in {folder} has columns for users, items and ratings ({_why_not(there)}).",
+            "Name the columns user_id, item_id, rating, timestamp, or map them with --set.",
         )
-    ratings = max(candidates, key=lambda n: (folder / n).stat().st_size)
-    others = [n for n in columns if n != ratings]
-    items = next((n for n in others if {"id", "title"} <= set(guesses["items"][n])), None)
-    users = next(
-        (n for n in others if n != items and "id" in guesses["users"][n] and len(guesses["users"][n]) > 1), None
+    columns = dict(ratings.columns)
+    others = {n: t for n, t in there.tables.items() if n not in ratings.files and n not in ratings.left_out}
+    counts = column_ids(folder, ratings.files, [columns["user"], columns["item"]], encoding)
+    found = _find_items(folder, columns["item"], counts[columns["item"]], others, encoding)
+    if there.tables[ratings.files[0]].unnamed:
+        turned = _find_items(folder, columns["user"], counts[columns["user"]], others, encoding)
+        if turned and (not found or turned[2].share > max(found[2].share, 0.9)):
+            found, columns = turned, {**columns, "user": columns["item"], "item": columns["user"]}
+    items = None
+    if found:
+        items = TableSpec(found[0].file, found[1])
+        others.pop(found[0].file)
+    users = _find_users(folder, columns["user"], counts[columns["user"]], others, encoding)
+    form = (
+        guess_time_form(sample_column(folder, ratings.files[0], columns["time"], encoding))
+        if "time" in columns
+        else TimeForm()
     )
-    rating_columns = guesses["ratings"][ratings]
-    unit = guess_time_unit(columns[ratings].get(rating_columns.get("time", ""), []))
-    separator = "|"
-    if items and "genres" in guesses["items"][items]:
-        texts = [str(v) for v in columns[items][guesses["items"][items]["genres"]] if v]
-        counts = {s: sum(s in t for t in texts) for s in SEPARATORS}
-        separator = max(SEPARATORS, key=lambda s: (counts[s], -SEPARATORS.index(s)))
-    singular, plural = guess_item_noun(rating_columns["item"], items or "")
-    return TableMapping(
+    singular, plural = guess_item_noun(columns["item"], items.file if items else "")
+    mapping = TableMapping(
         folder.name,
-        TableSpec(ratings, rating_columns),
-        TableSpec(items, guesses["items"][items]) if items else None,
-        TableSpec(users, guesses["users"][users]) if users else None,
+        TableSpec(ratings.files[0], columns, ratings.files[1:]),
+        items,
+        users,
         singular,
         plural,
         None,
-        unit,
-        separator,
+        form.unit,
+        _genre_separator(found) if found else "|",
+        "" if form.others else form.format,  # a person must choose
+        encoding,
+        test=ratings.test,
     )
+    return replace(mapping, links=found[2].links, loose_ids=found[2].loose) if found else mapping
 
 
-def guess_time_unit(values: Sequence[Any]) -> str:
-    """The unit of some times: by their size, or ``date`` for texts that are no numbers."""
-    numbers = []
-    for value in values:
-        try:
-            numbers.append(float(value))
-        except (TypeError, ValueError):
-            if value not in (None, ""):
-                return "date"
-    if not numbers:
-        return "s"
-    middle = float(np.median(np.abs(numbers)))
-    return "ns" if middle > 1e17 else "us" if middle > 1e14 else "ms" if middle > 1e11 else "s"
+def _why_not(there: FolderTables) -> str:
+    reasons = [f"{n}: {_missing_columns(t)}" for n, t in there.tables.items()]
+    reasons += [f"{n}: {why}" for n, why in there.passed_over.items()]
+    return "; ".join(reasons)[:1500] or "no table"
+
+
+def _missing_columns(table: FolderTable) -> str:
+    names = ", ".join(table.columns)[:150]
+    if table.unnamed:
+        return f"no line names its {len(table.columns)} columns"
+    missing = [r for r in ("user", "item", "rating") if r not in table.guess("ratings")]
+    return f"no {' and no '.join(missing)} among {names}"
+
+
+def _find_items(
+    folder: Path, rated_column: str, rated: pd.Series, tables: Mapping[str, FolderTable], encoding: str
+) -> tuple[FolderTable, dict[str, str], Join] | None:
+    """The table that describes the items: of those with titles the one that most ratings find their item in."""
+    found = []
+    for table in tables.values():
+        roles = _item_roles(table)
+        if "title" not in roles:
+            continue
+        links = [t for t in tables.values() if t.file != table.file and not t.unnamed]
+        join = find_join(folder, rated, rated_column, table, links, encoding)
+        if join is None:
+            continue
+        roles = {"id": join.described} | {r: c for r, c in roles.items() if c != join.described and r != "id"}
+        if "title" in roles:
+            found.append((table, roles, join))
+    return max(found, key=lambda f: (round(f[2].share, 2), len(f[1]), f[0].size), default=None)
+
+
+def _item_roles(table: FolderTable) -> dict[str, str]:
+    if not table.unnamed:
+        return table.guess("items")
+    roles: dict[str, str] = {}
+    for name, values in table.columns.items():
+        texts = [str(v) for v in values if v not in (None, "")]
+        words = sum(any(ch.isalpha() for ch in t) for t in texts)
+        if not texts or 2 * words < len(texts):
+            continue
+        if "title" not in roles:
+            roles["title"] = name
+        elif "genres" not in roles and len({g for t in texts for g in t.split("|")}) <= 60:
+            roles["genres"] = name
+    return roles
+
+
+def _find_users(
+    folder: Path, rated_column: str, rated: pd.Series, tables: Mapping[str, FolderTable], encoding: str
+) -> TableSpec | None:
+    """The table that describes the users: one that knows something of them, by an id that meets the ratings'."""
+    for table in tables.values():
+        roles = {} if table.unnamed else table.guess("users")
+        if len(roles.keys() - {"id"}) == 0:
+            continue
+        join = find_join(folder, rated, rated_column, table, [], encoding)
+        if join is None or join.loose:
+            continue
+        if join.share < MIN_SHARE and plain_name(join.described) != plain_name(rated_column):
+            continue
+        return TableSpec(table.file, {**{r: c for r, c in roles.items() if c != join.described}, "id": join.described})
+    return None
+
+
+def sample_column(folder: Path, file: str, column: str, encoding: str = "") -> list[Any]:
+    """The first `TIME_ROWS` values of a column."""
+    source = source_of(folder / file, encoding=encoding)
+    values: list[Any] = []
+    for _, block in blocks(source, DataQualityReport(), names=[column]):
+        part = block[column].slice(0, TIME_ROWS - len(values))
+        values += (part.cast(pa.string()) if pa.types.is_temporal(part.type) else part).to_pylist()
+        if len(values) >= TIME_ROWS:
+            break
+    return values
+
+
+def _genre_separator(found: tuple[FolderTable, dict[str, str], Join]) -> str:
+    """What stands between genres: told from cells that are no lists by themselves."""
+    table, roles, _ = found
+    values: Sequence[Any] = table.columns[roles["genres"]] if "genres" in roles else ()
+    texts = [v for v in values if isinstance(v, str) and v.strip() and name_list(v, "\0") == (v.strip(),)]
+    counts = {s: sum(s in t for t in texts) for s in SEPARATORS}
+    return max(SEPARATORS, key=lambda s: (counts[s], -SEPARATORS.index(s)))
 
 
 ITEM_NOUNS = {
     "movie": "movies",
+    "film": "films",
     "book": "books",
     "album": "albums",
     "song": "songs",
@@ -136,9 +190,17 @@ ITEM_NOUNS = {
 
 def guess_item_noun(column: str, file: str) -> tuple[str, str]:
     """What an item is called, told by the names of its column and file."""
-    text = f"{column} {file}".lower()
-    for name, plural in {**ITEM_NOUNS, "isbn": "books", "asin": "products", "business": "places"}.items():
-        if name in text:
-            singular = {"isbn": "book", "asin": "product", "business": "place"}.get(name, name)
-            return singular, plural
+    for text in (column.lower(), file.lower()):
+        for name, plural in {**ITEM_NOUNS, "isbn": "books", "asin": "products", "business": "places"}.items():
+            if name in text:
+                singular = {"isbn": "book", "asin": "product", "business": "place"}.get(name, name)
+                return singular, plural
     return "item", "items"
+
+
+def guess_time_unit(values: Sequence[Any]) -> str:
+    """The unit of some times: by their size, or ``date`` for texts that are no numbers."""
+    return guess_time_form(list(itertools.islice(values, TIME_ROWS))).unit
+
+
+__all__ = ["guess_item_noun", "guess_time_unit", "propose_mapping", "rating_columns", "sample_column"]

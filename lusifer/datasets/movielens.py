@@ -7,7 +7,7 @@ and line.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lusifer.datasets.data_quality import DataQualityReport
 from lusifer.datasets.dataset import RatingTable
 from lusifer.datasets.entity_frames import ItemRow, UserRow, items_frame, users_frame
+from lusifer.datasets.table_files import check_file
 from lusifer.datasets.titles import canonical, canonical_genres
 from lusifer.errors import DatasetError
 
@@ -71,6 +73,22 @@ def layout_of(folder: Path) -> str | None:
     return None
 
 
+def is_100k_atomic(folder: Path, inter: Sequence[Path]) -> bool:
+    """Whether RecBole's atomic files are those of a MovieLens 100K: one of ratings, and four columns of a movie."""
+    if len(inter) != 1:
+        return False
+    path = inter[0].with_suffix(".item")
+    try:
+        check_file(path)
+        with path.open(encoding="utf-8", errors="replace") as file:
+            first = [c.split(":")[0] for c in file.readline().rstrip("\n").split("\t")]
+    except FileNotFoundError:
+        return inter[0].stem == folder.name == "ml-100k"  # half of it: the strict reader says what is missing
+    except (OSError, DatasetError):
+        return False
+    return first == ["item_id", "movie_title", "release_year", "class"]
+
+
 def source_files(folder: Path) -> list[Path]:
     """The files a reader of this folder reads, for telling whether anything changed."""
     if layout_of(folder) == "grouplens":
@@ -79,8 +97,8 @@ def source_files(folder: Path) -> list[Path]:
     return sorted(p for e in ("inter", "item", "user") for p in folder.glob(f"*.{e}"))
 
 
-def read(folder: Path) -> Parsed:
-    """Read a folder in either layout.
+def read(folder: Path, report: DataQualityReport | None = None) -> Parsed:
+    """Read a folder in either layout; a report takes note of how many ratings there are.
 
     Raises:
         DatasetError: a file is missing, cut short, or has a line that can't be read.
@@ -93,6 +111,8 @@ def read(folder: Path) -> Parsed:
         )
     parsed = _read_grouplens(folder) if layout == "grouplens" else _read_recbole(folder)
     _check_ids(parsed, folder)
+    if report is not None:
+        report.read = report.kept = len(parsed.ratings)
     return parsed
 
 
@@ -106,6 +126,7 @@ def read_ratings(path: Path, *, separator: str = "\t", header: bool = False) -> 
         DatasetError: the file is missing, empty or has a line that is no rating.
     """
     try:
+        check_file(path)
         frame = pd.read_csv(
             path,
             sep=separator,
@@ -157,6 +178,7 @@ def _numbers(column: pd.Series, path: Path, name: str, header: int) -> np.ndarra
 
 def _lines(path: Path, encoding: str) -> list[str]:
     try:
+        check_file(path)
         return path.read_text(encoding=encoding).splitlines()
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing.", REFETCH) from None

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lusifer.datasets import custom_tables, file_ids
 from lusifer.datasets.dataset import Dataset, RatingTable
 from lusifer.datasets.movielens import read_ratings
 from lusifer.errors import DatasetError, InvalidInputError
@@ -37,8 +38,12 @@ RULES = {
     "cold": "A random fifth of the users start cold: their newest 10 ratings are the test "
     "set, and only the newest {n} of their earlier ratings are kept. The test set is the same for "
     "every length. The training set has all ratings of all other users, later ones included.",
+    "provided": "The dataset's own split: its test files are the test set, its other files (train and valid) the "
+    "training set. What it leaks depends on how they were made.",
 }
 """What each rule does, and what it leaks."""
+PROVIDED = "provided"
+"""The split that a dataset's files are cut by themselves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +101,8 @@ def make(dataset: Dataset, name: str = DEFAULT) -> Split:
         InvalidInputError: no such rule, or this copy of the data has no such files.
         DatasetError: the files of a fixed split are damaged.
     """
+    if name == PROVIDED and name in dataset.fixed_splits:
+        return _provided(dataset)
     if name in dataset.fixed_splits:
         return from_files(dataset, dataset.source / f"{name}.base", dataset.source / f"{name}.test", name)
     if re.fullmatch(r"u[1-5]", name):
@@ -139,6 +146,14 @@ def _cut(table: RatingTable, tested: NDArray[np.bool_], name: str) -> Split:
     return Split(name, table.select(~tested), table.select(tested))
 
 
+def _provided(dataset: Dataset) -> Split:
+    width = np.int64(1) << 32
+    users, items = custom_tables.test_pairs(dataset)
+    table = dataset.ratings
+    tested = np.isin(table.user.astype(np.int64) * width + table.item, users.astype(np.int64) * width + items)
+    return _cut(table, tested, PROVIDED)
+
+
 def _from_end(table: RatingTable) -> NDArray[np.int64]:
     """Each rating's place from its user's newest, which is 1."""
     offsets = table.offsets
@@ -169,7 +184,7 @@ def _cold(table: RatingTable, k: int, name: str) -> Split:
 def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Split:
     """Two files: GroupLens' tab-separated ones, or CSV with ``user_id,item_id,rating,timestamp``.
 
-    The data set gives the users' and items' metadata only.
+    The data set gives the users' and items' metadata only. Ids are those of its own files.
 
     Raises:
         DatasetError: a file is missing or damaged, has a rating off the scale, an item or user that
@@ -178,7 +193,10 @@ def from_files(dataset: Dataset, train: Path, test: Path, name: str = "") -> Spl
     parts = []
     for path in (train, test):
         csv = path.suffix.lower() == ".csv"
-        part = read_ratings(path, separator="," if csv else "\t", header=csv)
+        if file_ids.COLUMN in dataset.users or file_ids.COLUMN in dataset.items:
+            part = custom_tables.read_part(dataset, path)
+        else:
+            part = read_ratings(path, separator="," if csv else "\t", header=csv)
         _check_part(dataset, part, path)
         parts.append(part)
     width = np.int64(max(int(dataset.items.index.max()), 1) + 1)

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lusifer.datasets.ingest import UNITS
+from lusifer import settings
+from lusifer.datasets.table_files import is_regular
+from lusifer.datasets.timestamps import UNITS, TimeForm
 from lusifer.errors import DatasetError, InvalidInputError
 
 MAPPING_FILE = "mapping.json"
@@ -19,27 +21,43 @@ _USER_IDS = tuple(
 )
 _ITEM_IDS = tuple(
     "itemid item iid movieid asin parentasin productid isbn bookid albumid trackid songid artistid businessid "
-    "gameid recipeid articleid restaurantid".split()
+    "gameid recipeid articleid restaurantid filmid anime animeid isbn13 newsid placeid".split()
 )
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "ratings": {
         "user": _USER_IDS,
-        "item": _ITEM_IDS,
+        "item": (*_ITEM_IDS, *"movie film book product album song track artist game recipe article title".split()),
         "rating": ("rating", "overall", "score", "stars", "bookrating", "rate", "value", "preference"),
         "time": ("timestamp", "time", "unixreviewtime", "date", "datetime", "createdat", "ratedat", "reviewtime", "ts"),
     },
     "items": {
         "id": (*_ITEM_IDS, "id"),
         "title": tuple(
-            "title name booktitle movietitle producttitle albumtitle tracktitle originaltitle album song".split()
+            "title name booktitle movietitle producttitle albumtitle tracktitle filmtitle gametitle itemtitle itemname "
+            "productname bookname moviename filmname gamename trackname songname artistname appname originaltitle "
+            "album song movie film book game product item".split()
         ),
-        "year": ("year", "releaseyear", "yearofpublication", "publicationyear", "publicationdate", "released"),
-        "genres": ("genres", "genre", "categories", "category", "class", "style", "styles", "shelves", "tags"),
+        "year": tuple(
+            "year releaseyear yearofpublication publicationyear originalpublicationyear publicationdate released "
+            "releasedate originalreleasedate datereleased publishdate publisheddate firstairdate pubdate".split()
+        ),
+        "genres": (
+            "genres",
+            "genre",
+            "categories",
+            "category",
+            "class",
+            "style",
+            "styles",
+            "shelves",
+            "tags",
+            "listedin",
+        ),
         "text": ("overview", "description", "summary", "text", "about", "plot"),
     },
     "users": {
         "id": (*_USER_IDS, "id"),
-        "age": ("age",),
+        "age": ("age", "userage"),
         "gender": ("gender", "sex"),
         "occupation": ("occupation", "job", "profession"),
         "zip_code": ("zipcode", "zip", "postcode", "location", "country"),
@@ -51,10 +69,35 @@ REQUIRED_ROLES = {"ratings": ("user", "item", "rating"), "items": ("id", "title"
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One table: its file's name in the folder, and role → column."""
+    """One table: its file's name in the folder, and role → column.
+
+    Attributes:
+        more: files of the same columns that are read behind it.
+    """
 
     file: str
     columns: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list[str]:
+        """Names of its files, in the order they are read."""
+        return [self.file, *self.more]
+
+
+@dataclass(frozen=True)
+class LinkSpec:
+    """A table that says which id of the ratings is which id of the items.
+
+    Attributes:
+        file: its name.
+        rated: its column with the ids of the ratings.
+        described: its column with the ids of the items' table.
+    """
+
+    file: str
+    rated: str
+    described: str
 
 
 @dataclass(frozen=True)
@@ -64,8 +107,12 @@ class TableMapping:
     Attributes:
         singular, plural: what an item is called (stored as ``one`` and ``many``).
         scale: lowest, highest, step; none: told from the ratings.
-        unit: of the time column (`lusifer.datasets.ingest.RatingColumns`).
+        unit, date_format: of the time column (`lusifer.datasets.timestamps.TimeForm`).
         separator: between genres.
+        encoding: of text files; empty: told from their bytes.
+        links: the table that joins ratings and items; none: they are joined by the items' id.
+        loose_ids: items are joined by `lusifer.datasets.id_encoder.bare_number`.
+        test: files of ratings that are the test set of the split ``provided``.
     """
 
     title: str
@@ -77,6 +124,16 @@ class TableMapping:
     scale: tuple[float, float, float] | None = None
     unit: str = "s"
     separator: str = "|"
+    date_format: str = ""
+    encoding: str = ""
+    links: LinkSpec | None = None
+    loose_ids: bool = False
+    test: tuple[str, ...] = ()
+
+    @property
+    def time_form(self) -> TimeForm:
+        """How times are read."""
+        return TimeForm(self.unit, self.date_format if self.unit == "date" else "")
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept."""
@@ -86,7 +143,8 @@ class TableMapping:
     @property
     def files(self) -> list[str]:
         """Names of all files."""
-        return [p.file for p in (self.ratings, self.items, self.users) if p is not None]
+        tables = [p for p in (self.ratings, self.items, self.users) if p is not None]
+        return [*(f for t in tables for f in t.files), *([self.links.file] if self.links else [])]
 
 
 def from_json(content: Any) -> TableMapping:
@@ -98,7 +156,7 @@ def from_json(content: Any) -> TableMapping:
     try:
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']!r}")
-        tables = {n: TableSpec(**content[n]) if content.get(n) else None for n in ("ratings", "items", "users")}
+        tables = {n: _table_from_json(content[n]) if content.get(n) else None for n in ("ratings", "items", "users")}
         low, high, step = content.get("scale") or (0, 0, 0)
         scale = (float(low), float(high), float(step)) if content.get("scale") else None
         if tables["ratings"] is None:
@@ -112,15 +170,41 @@ def from_json(content: Any) -> TableMapping:
             str(content["many"]),
             scale,
             str(content["unit"]),
-            str(content["separator"]),
+            str(content["separator"]) or "|",
+            str(content.get("date_format", "")),
+            str(content.get("encoding", "")),
+            LinkSpec(**{k: str(v) for k, v in content["links"].items()}) if content.get("links") else None,
+            bool(content.get("loose_ids", False)),
+            tuple(map(str, content.get("test", ()))),
         )
         check_mapping(mapping)
         return mapping
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DatasetError(
-            f"The mapping can't be read ({type(error).__name__}: {error}).",
-            "Create it again: python -m lusifer data map NAME.",
+            f"The mapping can't be read ({type(error).__name__}: {str(error)[:100]}).", _remap()
         ) from None
+
+
+def _remap() -> str:
+    return f"Create it again: {settings.command_name()} data map NAME."
+
+
+def _table_from_json(content: Mapping[str, Any]) -> TableSpec:
+    columns = {str(role): str(column) for role, column in content.get("columns", {}).items()}
+    return TableSpec(str(content["file"]), columns, tuple(map(str, content.get("more", ()))))
+
+
+def parse_links(text: str) -> LinkSpec:
+    """A links table as a person writes it: ``links.csv:movieId=tmdbId``.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
+    file, _, columns = text.rpartition(":")
+    rated, _, described = columns.partition("=")
+    if not (file and rated and described):
+        raise InvalidInputError(f"{text!r} is not a links table.", "Such as links.csv:movieId=tmdbId.")
+    return LinkSpec(file, rated, described)
 
 
 def check_mapping(mapping: TableMapping) -> None:
@@ -129,14 +213,17 @@ def check_mapping(mapping: TableMapping) -> None:
     Raises:
         InvalidInputError: a needed role has no column, a role is unknown, or the scale is none.
     """
+    for file in (*mapping.files, *mapping.test):
+        if not file or Path(file).name != file or "\0" in file:
+            raise InvalidInputError(f"{file!r} is not a file of the folder.", "Name a table in the folder.")
+    if not set(mapping.test) < set(mapping.ratings.files) and mapping.test:
+        raise InvalidInputError("The test files are not some of the ratings' files.", "Leave files to train on.")
     for name, needed in REQUIRED_ROLES.items():
         table: TableSpec | None = getattr(mapping, name)
         if table is None:
             if name == "ratings":
                 raise InvalidInputError("There is no table of ratings.", "Give its file.")
             continue
-        if Path(table.file).name != table.file:
-            raise InvalidInputError(f"{table.file!r} is not a file of the folder.", "Name a table in the folder.")
         missing = [r for r in needed if not table.columns.get(r)]
         if missing:
             raise InvalidInputError(
@@ -169,10 +256,8 @@ def load_mapping(folder: Path) -> TableMapping | None:
         return None
     try:
         return from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, InvalidInputError) as error:
-        raise DatasetError(
-            f"{path} can't be read ({error}).", "Create it again: python -m lusifer data map NAME."
-        ) from None
+    except (OSError, ValueError, RecursionError, InvalidInputError) as error:
+        raise DatasetError(f"{path} can't be read ({str(error)[:200]}).", _remap()) from None
 
 
 def save_mapping(folder: Path, mapping: TableMapping) -> None:
@@ -184,7 +269,7 @@ def save_mapping(folder: Path, mapping: TableMapping) -> None:
     """
     check_mapping(mapping)
     for name in mapping.files:
-        if not (folder / name).is_file() or Path(name).name != name:
+        if not is_regular(folder / name):
             raise DatasetError(f"{folder / name} is not there.", "Put the table into the folder.")
     try:
         (folder / MAPPING_FILE).write_text(
@@ -195,15 +280,25 @@ def save_mapping(folder: Path, mapping: TableMapping) -> None:
 
 
 def with_columns(mapping: TableMapping, changes: Mapping[str, str]) -> TableMapping:
-    """A recipe with some roles on other columns: ``ratings.user=reader``, ``items.title=`` (none).
+    """A recipe with some roles on other columns (``ratings.user=reader``) or files (``items.file=books.csv``).
+
+    Nothing behind the sign takes a role's column, or the table, away.
 
     Raises:
         InvalidInputError: there is no such table or role.
     """
     for key, column in changes.items():
         table, _, role = key.partition(".")
-        table_spec = getattr(mapping, table, None) if table in ROLES else None
-        if table_spec is None or role not in ROLES[table]:
+        if table not in ROLES or role not in {*ROLES[table], "file"}:
             raise InvalidInputError(f"There is no role {key!r}.", "Such as ratings.user, items.title, users.age.")
-        mapping = replace(mapping, **{table: replace(table_spec, columns={**table_spec.columns, role: column})})  # type: ignore[arg-type]
+        spec: TableSpec | None = getattr(mapping, table)
+        if role == "file":  # another table in this one's place, or none
+            changed = replace(spec, file=column, more=()) if spec else TableSpec(column)
+            mapping = replace(mapping, **{table: changed if column else None})  # type: ignore[arg-type]
+            continue
+        if spec is None:
+            raise InvalidInputError(
+                f"There is no table of {table}.", f"Name it first: --set {table}.file=FILE --set {key}={column}."
+            )
+        mapping = replace(mapping, **{table: replace(spec, columns={**spec.columns, role: column})})  # type: ignore[arg-type]
     return mapping

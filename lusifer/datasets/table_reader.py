@@ -1,18 +1,18 @@
-"""Tables of any size, block by block: CSV with any separator, JSON lines, Parquet.
+"""Tables of any size, block by block: text with any separator, JSON, Parquet.
 
-Every block is an Arrow table of texts (or of what the file's own types are) with the number of its first line. A whole
-file is never in memory.
+Every block is an Arrow table of texts (or of what the file's own types are) with the numbers of its lines. A whole
+file is never in memory. `lusifer.datasets.table_files` tells what a file is.
 """
 
 from __future__ import annotations
 
-import codecs
+import contextlib
 import csv
 import io
-import itertools
 import json
+import re
+import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,29 +22,23 @@ import pyarrow.json as pjson
 import pyarrow.parquet as pq
 
 from lusifer.datasets.data_quality import DataQualityReport, Problem
+from lusifer.datasets.json_records import document_records, line_records
+from lusifer.datasets.record_lines import RowShape
+from lusifer.datasets.source_detection import source_of
+from lusifer.datasets.table_files import ATOMIC, TABULAR, Source, check_file, encoding_of, open_bytes, open_text
 from lusifer.errors import DatasetError
+
+__all__ = ["ATOMIC", "BLOCK", "TABULAR", "Source", "blocks", "encoding_of", "source_of"]
 
 BLOCK = 16 << 20
 """Bytes read at a time."""
 ROWS = 500_000
-ATOMIC = (".inter", ".item", ".user")
-"""Endings of RecBole's atomic files."""
-TABULAR = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json", *ATOMIC)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A table file. ``separator`` and ``columns`` (where no first line names them) are of text files."""
-
-    path: Path
-    separator: str = ","
-    columns: tuple[str, ...] | None = None
-    quoted: bool = True
-    encoding: str = "utf-8"
+CAREFUL_ROWS = 50_000
+"""Rows of a block that is read line by line."""
 
 
 class _Translated(io.RawIOBase):
-    """A file whose two-character separator is a tab, read on the way."""
+    """A file whose separator of several characters is a tab, read on the way; tabs in cells become spaces."""
 
     def __init__(self, file: BinaryIO, separator: bytes) -> None:
         self.file, self.separator, self.rest = file, separator, b""
@@ -60,54 +54,13 @@ class _Translated(io.RawIOBase):
         if block.endswith(self.separator[:1]):
             more = self.file.read(1)
             block += more
-        return block.replace(self.separator, b"\t")
-
-
-def encoding_of(path: Path, report: DataQualityReport | None = None) -> str:
-    """``utf-8``, or ``latin-1`` where the file is not UTF-8.
-
-    The whole file is looked at, in blocks, and a report takes note; without one the first block is enough for a guess.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as file:
-        try:
-            while block := file.read(BLOCK if report is not None else 1 << 16):
-                decoder.decode(block)
-                if report is None:
-                    return "utf-8"
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            if report is not None:
-                report.add("encoding", 1, path.name)
-            return "latin-1"
-    return "utf-8"
-
-
-def source_of(path: Path, report: DataQualityReport | None = None) -> Source:
-    """How a file is to be read, told by its name and its first line.
-
-    Raises:
-        DatasetError: it is no table that can be read.
-    """
-    ending = path.suffix.lower()
-    if ending in ATOMIC:
-        return Source(path, "\t", quoted=False)
-    if ending in {".parquet", ".jsonl", ".ndjson", ".json"}:
-        return Source(path)
-    if ending not in {".csv", ".tsv", ".dat", ".txt"}:
-        raise DatasetError(f"{path.name} is not a supported table.", "Give CSV, TSV, Parquet or JSON lines.")
-    encoding = encoding_of(path, report)
-    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
-        first = file.readline()
-    counts = {s: first.count(s) for s in ("\t", ";", "|", ",")}
-    separator = max(counts, key=lambda s: (counts[s], s == ","))
-    return Source(path, separator if counts[separator] else ",", encoding=encoding)
+        return block.replace(b"\t", b" ").replace(self.separator, b"\t")
 
 
 def blocks(
     source: Source, report: DataQualityReport, *, names: Sequence[str] | None = None
-) -> Iterator[tuple[int, pa.Table]]:
-    """(line of the first row, rows) of a file, in order.
+) -> Iterator[tuple[Sequence[int], pa.Table]]:
+    """(lines of the rows, rows) of a file, in order.
 
     Args:
         source: the file.
@@ -119,106 +72,145 @@ def blocks(
     """
     path = source.path
     try:
+        check_file(path)
         if path.suffix.lower() == ".parquet":
             yield from _parquet(path, names)
-        elif path.suffix.lower() in {".jsonl", ".ndjson", ".json"}:
-            yield from _json(path, report, names)
+        elif source.form == "json":
+            yield from _json(source, report, names)
+        elif source.form in {"document", "literals"}:
+            yield from _json_slowly(source, report, list(names) if names else _keys(source), 0)
+        elif source.careful:
+            yield from _careful(source, report, names)
         else:
             yield from _text(source, report, names)
     except FileNotFoundError:
         raise DatasetError(f"{path} is not there.", "Check the path.") from None
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, EOFError, UnicodeError, zlib.error) as error:
         raise DatasetError(
             f"{path} can't be read: {str(error)[:200]}.", "Check the file; it may be truncated."
         ) from None
 
 
-def _parquet(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
+def _parquet(path: Path, names: Sequence[str] | None) -> Iterator[tuple[Sequence[int], pa.Table]]:
     row = 1
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(ROWS, columns=list(names) if names else None):
-            yield row, pa.Table.from_batches([batch])
+            yield range(row, row + batch.num_rows), _with_plain_texts(pa.Table.from_batches([batch]))
             row += batch.num_rows
 
 
-def _json(path: Path, report: DataQualityReport, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
+def _with_plain_texts(table: pa.Table) -> pa.Table:
+    """Texts of every kind that Arrow has (large, coded, bytes) as strings."""
+    for index, field in enumerate(table.schema):
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if kind != pa.string() and any(
+            test(kind)
+            for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary)
+        ):
+            column = table[index].cast(kind) if kind != field.type else table[index]
+            table = table.set_column(index, field.name, column.cast(pa.string()))
+        elif kind != field.type:
+            table = table.set_column(index, field.name, table[index].cast(kind))
+    return table
+
+
+@contextlib.contextmanager
+def library_errors_named(path: Path) -> Iterator[None]:
+    """What a library says of a file, or of a folder's files, as an error for a person.
+
+    Raises:
+        DatasetError: instead of the library's.
+    """
+    try:
+        yield
+    except (pa.ArrowException, LookupError, ValueError, ArithmeticError, OSError, RecursionError) as error:
+        raise DatasetError(
+            f"{path} can't be read ({type(error).__name__}: {str(error)[:150]}).", "Check its files."
+        ) from None
+
+
+def _json(
+    source: Source, report: DataQualityReport, names: Sequence[str] | None
+) -> Iterator[tuple[Sequence[int], pa.Table]]:
+    """A record a line, by Arrow; from where it can't go on, record by record."""
     row = 1
-    try:
-        first = pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK))
-    except pa.ArrowInvalid:
-        keys = _keys(path)
-        if not keys:
-            raise  # no JSON lines at all
-        yield from _json_slowly(path, report, list(names) if names else keys, 0)
+    keys = _keys(source)
+    if not keys:
+        raise DatasetError(f"{source.path} can't be read: it holds no records.", "Give a JSON object a line.")
+    columns = list(names) if names else keys
+    if source.encoding != "utf-8" or any(name not in keys for name in columns):
+        yield from _json_slowly(source, report, columns, 0)
         return
-    schema = first.schema  # a field that first occurs later is left out, and is no error
-    first.close()
-    options = pjson.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    columns = list(names) if names else schema.names
-    try:
-        with pjson.open_json(path, read_options=pjson.ReadOptions(block_size=BLOCK), parse_options=options) as reader:
-            for batch in reader:
-                yield row, pa.Table.from_batches([batch]).select(columns)
-                row += batch.num_rows
-    except pa.ArrowInvalid:
-        yield from _json_slowly(path, report, columns, row - 1)
+    with contextlib.suppress(pa.ArrowInvalid):
+        with _json_reader(source, None) as first:
+            schema = first.schema  # a field that first occurs later is left out, and is no error
+        if set(columns) <= set(schema.names):
+            with _json_reader(source, schema) as reader:
+                for batch in reader:
+                    yield range(row, row + batch.num_rows), pa.Table.from_batches([batch]).select(columns)
+                    row += batch.num_rows
+            return
+    yield from _json_slowly(source, report, columns, row - 1)
 
 
-def _keys(path: Path) -> list[str]:
+@contextlib.contextmanager
+def _json_reader(source: Source, schema: pa.Schema | None) -> Iterator[pjson.JSONStreamingReader]:
+    parse = pjson.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore") if schema else None
+    options = pjson.ReadOptions(block_size=BLOCK)
+    with (
+        open_bytes(source.path) as raw,
+        pjson.open_json(pa.PythonFile(raw, mode="r"), read_options=options, parse_options=parse) as reader,
+    ):
+        yield reader
+
+
+def _records(source: Source) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
+    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
+    with io.TextIOWrapper(open_bytes(source.path), encoding, errors="replace") as file:
+        if source.form == "document":
+            yield from document_records(file, source.path.name)
+        else:
+            yield from line_records(file, source.form)
+
+
+def _keys(source: Source) -> list[str]:
     """The fields of the first records."""
     keys: dict[str, None] = {}
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for line in itertools.islice(file, 1000):
-            record = _record(line)
-            keys |= dict.fromkeys(record) if record else {}
+    for number, record, _ in _records(source):
+        keys |= dict.fromkeys(record) if record else {}
+        if number >= 1000:
+            break
     return list(keys)
 
 
-def _record(line: str) -> dict[str, Any] | None:
-    """A line's JSON object; ``None`` for anything else."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _json_slowly(
-    path: Path, report: DataQualityReport, names: Sequence[str], done: int
-) -> Iterator[tuple[int, pa.Table]]:
+    source: Source, report: DataQualityReport, names: Sequence[str], done: int
+) -> Iterator[tuple[Sequence[int], pa.Table]]:
     """The records behind the first ``done``, one by one and as texts.
 
     For a file where a field is now one kind of value and now another (4, 4.5, "4"), or where a line is no JSON:
     Arrow reads neither. A list stays one where a block has nothing else in that field.
     """
     rows: list[list[Any]] = []
-    record, first, size = 0, done + 1, 0
-    block_size = min(BLOCK, 1 << 20)  # a first block for who only wants to see what is there
+    numbers: list[int] = []
 
     def table() -> pa.Table:
         columns = zip(*rows, strict=True) if names else ()
         return pa.table(dict(zip(names, map(_column, columns), strict=True)))
 
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for line in file:
-            if not line.strip():
-                continue
-            record += 1
-            if record <= done:
-                continue
-            said = _record(line)
-            if said is not None:
-                rows.append([said.get(name) for name in names])
-                size += len(line)
-            else:
-                report.add("shape", 1, path.name, record, line.strip())
-            if rows and (said is None or size >= block_size):
-                yield first, table()
-                rows, size, block_size = [], 0, BLOCK
-            if not rows:
-                first = record + 1
+    for number, record, line in _records(source):
+        if number <= done:
+            continue
+        if record is None:
+            report.add("shape", 1, source.path.name, number, line)
+            continue
+        rows.append([record.get(name) for name in names])
+        numbers.append(number)
+        if len(rows) >= CAREFUL_ROWS:
+            yield numbers, table()
+            rows, numbers = [], []
     if rows:
-        yield first, table()
+        yield numbers, table()
 
 
 def _column(values: Sequence[Any]) -> pa.Array:
@@ -238,12 +230,55 @@ def _column(values: Sequence[Any]) -> pa.Array:
     return pa.array([text(v) for v in values], pa.string())
 
 
-def _text(source: Source, report: DataQualityReport, names: Sequence[str] | None) -> Iterator[tuple[int, pa.Table]]:
-    path = source.path
-    all_columns = list(source.columns) if source.columns else _header(source)
-    columns = list(names) if names else all_columns
-    header = 0 if source.columns else 1
+def _careful(
+    source: Source, report: DataQualityReport, names: Sequence[str] | None
+) -> Iterator[tuple[Sequence[int], pa.Table]]:
+    """A text file some of whose lines break its form, line by line."""
+    all_columns = list(source.columns or ())
+    wanted = [all_columns.index(n) for n in names] if names else list(range(len(all_columns)))
+    columns = [all_columns[index] for index in wanted]
+    file_name = source.path.name
 
+    def table() -> pa.Table:
+        values = zip(*rows, strict=True)
+        return pa.table({n: pa.array(v, pa.string()) for n, v in zip(columns, values, strict=True)})
+
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    with open_text(source.path, source.encoding) as file:
+        lines = iter(file)
+        for _ in range(source.skip):
+            next(lines, None)
+        shape = _shape(source)
+        for number, cells in source.dialect.rows(lines, shape):
+            line = number + source.skip
+            if len(cells) != len(all_columns):
+                report.add("shape", 1, file_name, line, source.separator.join(cells))
+                continue
+            lost = sum(cell.count("\ufffd") for cell in cells)
+            if lost:
+                report.add("characters", lost, file_name, line, source.separator.join(cells))
+            rows.append([cells[index] for index in wanted])
+            numbers.append(line)
+            if len(rows) >= CAREFUL_ROWS:
+                yield numbers, table()
+                rows, numbers = [], []
+    if rows:
+        yield numbers, table()
+
+
+def _shape(source: Source) -> RowShape:
+    with open_text(source.path, source.encoding) as file:
+        lines = re.split(r"\r\n|\r|\n", file.read(1 << 18))[source.skip :]
+    shape = source.dialect.shape(lines)
+    return RowShape(len(source.columns or ()), shape.firsts)
+
+
+def _text(
+    source: Source, report: DataQualityReport, names: Sequence[str] | None
+) -> Iterator[tuple[Sequence[int], pa.Table]]:
+    path = source.path
+    all_columns = list(source.columns or ())
     skipped: list[int] = []
 
     def wrong(row: pcsv.InvalidRow) -> str:
@@ -251,34 +286,34 @@ def _text(source: Source, report: DataQualityReport, names: Sequence[str] | None
         report.add("shape", 1, path.name, row.number or 0, row.text)
         return "skip"
 
-    two = len(source.separator) > 1
+    translated = len(source.separator) > 1
     options = {
         "read_options": pcsv.ReadOptions(
             column_names=all_columns,
-            skip_rows=header,
+            skip_rows=source.skip,
             block_size=BLOCK,
             use_threads=False,
             encoding=source.encoding if source.encoding != "utf-8" else "utf8",
         ),
         "parse_options": pcsv.ParseOptions(
-            delimiter="\t" if two else source.separator,
+            delimiter="\t" if translated else source.separator,
             quote_char='"' if source.quoted else False,
             invalid_row_handler=wrong,
-            newlines_in_values=source.quoted and not two,
+            newlines_in_values=source.quoted and not translated,
         ),
         "convert_options": pcsv.ConvertOptions(
             column_types=dict.fromkeys(all_columns, pa.string()),
-            include_columns=columns,
+            include_columns=list(names) if names else all_columns,
             strings_can_be_null=False,
             check_utf8=False,
         ),
     }
-    line = 1 + header
+    line = 1 + source.skip
     before = report.places(path.name)
-    with path.open("rb") as raw:
-        file = pa.PythonFile(_Translated(raw, source.separator.encode()), mode="r") if two else raw
+    with open_bytes(path) as raw:
+        file = pa.PythonFile(_Translated(raw, source.separator.encode()) if translated else raw, mode="r")
         for batch in pcsv.open_csv(file, **options):
-            yield line, pa.Table.from_batches([batch])
+            yield range(line, line + batch.num_rows), pa.Table.from_batches([batch])
             line += batch.num_rows
     places = [place for place in report.places(path.name) if place not in before]
     for problem, index in places:
@@ -287,14 +322,14 @@ def _text(source: Source, report: DataQualityReport, names: Sequence[str] | None
             for left_out in sorted(skipped):
                 number += left_out <= number
             problem.examples[index] = (file_, number, value)
-    if places and _lines(path) > line - 1 + len(skipped):
+    if places and _lines(source) > line - 1 + len(skipped):
         _true_lines(source, places)
 
 
-def _lines(path: Path) -> int:
+def _lines(source: Source) -> int:
     """Lines of a file, however they end."""
     count, last = 0, b"\n"
-    with path.open("rb") as file:
+    with open_bytes(source.path) as file:
         while block := file.read(BLOCK):
             count += block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n")
             count -= last == b"\r" and block[:1] == b"\n"  # one end, cut in two
@@ -309,8 +344,7 @@ def _true_lines(source: Source, places: Sequence[tuple[Problem, int]]) -> None:
     """
     numbers = {problem.examples[index][1] for problem, index in places}
     line_numbers: dict[int, int] = {}
-    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
-    with source.path.open(encoding=encoding, newline="", errors="replace") as file:
+    with open_text(source.path, source.encoding) as file:
         rows = csv.reader(
             file, delimiter=source.separator[:1], quoting=csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE
         )
@@ -328,12 +362,3 @@ def _true_lines(source: Source, places: Sequence[tuple[Problem, int]]) -> None:
     for problem, index in places:
         file_, number, value = problem.examples[index]
         problem.examples[index] = (file_, line_numbers.get(number, 0), value)
-
-
-def _header(source: Source) -> list[str]:
-    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
-    with source.path.open(encoding=encoding, newline="") as file:
-        first = next(csv.reader(file, delimiter=source.separator[:1]), [])
-    if not first:
-        raise DatasetError(f"{source.path} is empty.", "Check the file.")
-    return [str(c).split(":")[0].strip() for c in first]  # RecBole writes types behind the names

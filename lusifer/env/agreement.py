@@ -9,64 +9,23 @@ Kendall's tau-b (1938), with an interval over users, seeds and variants drawn an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lusifer.baselines import (
-    ALS,
-    Bias,
-    FactorizationMachine,
-    ItemKNN,
-    ItemMean,
-    SideInformation,
-    SVDpp,
-)
 from lusifer.env.agent_runs import run_agent
 from lusifer.env.agents import Agent, PopularityAgent, PredictorAgent, RandomAgent
 from lusifer.env.movielens_env import MovieLensEnv
 from lusifer.env.world import World
 from lusifer.errors import CancelledError, InvalidInputError
 from lusifer.evaluation.bootstrap import Figure, resample
+from lusifer.evaluation.recommender_ranking import MIN_TEST_RATINGS, Recommender, list_recommenders
 from lusifer.progress import Progress, ignore_progress
 
-SHARES = (0.05, 0.25, 1.0)
 STEPS, SEEDS = 300, 4
-MIN_TEST_RATINGS = 3
-"""Test ratings that a user needs to be scored on."""
 BOOTSTRAP_DRAWS = 500
-
-
-@dataclass(frozen=True)
-class AgentVariant:
-    """One recommender: its name, how it is made, and the share of the agents' ratings that it learns from."""
-
-    name: str
-    make: Callable[[World], Any]
-    share: float = 1.0
-
-
-def list_variants() -> list[AgentVariant]:
-    """All that are tried: at least thirty."""
-
-    def of(name: str, make: Callable[[World], Any]) -> list[AgentVariant]:
-        return [AgentVariant(f"{name}, {share:.0%} of the data", make, share) for share in SHARES]
-
-    return [
-        *of("Item mean", lambda w: ItemMean()),
-        *of("Bias", lambda w: Bias()),
-        *of("Bias, damped by 25", lambda w: Bias(25.0, 25.0)),
-        *of("Bias, not damped", lambda w: Bias(0.1, 0.1)),
-        *of("Item kNN, 40", lambda w: ItemKNN()),
-        *of("Item kNN, 5", lambda w: ItemKNN(5, 10)),
-        *of("ALS, 10 factors", lambda w: ALS()),
-        *of("ALS, 40 factors", lambda w: ALS(40, 2.0)),
-        *of("SVD++", lambda w: SVDpp(epochs=10)),
-        *of("FM", lambda w: FactorizationMachine(SideInformation.from_dataset(w.dataset), iterations=60, kept=40)),
-    ]
 
 
 class _FittedPredictorAgent(PredictorAgent):
@@ -101,7 +60,7 @@ def ranking_gain(world: World, scores: ScoreFunction, users: Sequence[int]) -> N
 def measure_agreement(
     world: World,
     *,
-    chosen: Sequence[AgentVariant] | None = None,
+    chosen: Sequence[Recommender] | None = None,
     steps: int = STEPS,
     seeds: int = SEEDS,
     seed: int = 0,
@@ -122,7 +81,7 @@ def measure_agreement(
         raise InvalidInputError(
             f"{len(users)} users with {MIN_TEST_RATINGS} test ratings are too few.", "Use a split such as last-10."
         )
-    tried = list(chosen) if chosen is not None else list_variants()
+    tried = list(chosen) if chosen is not None else list_recommenders()
     names = [*(v.name for v in tried), "Popularity", "Random"]
     gains_by_variant: list[NDArray[np.float64]] = []
     rewards_by_variant: list[list[float]] = []
@@ -134,7 +93,7 @@ def measure_agreement(
         make: Callable[[int], Agent]
         if index < len(tried):
             part = world.agents.select(order < tried[index].share)
-            fitted = tried[index].make(world).fit(part, world.dataset.scale, seed=seed)
+            fitted = tried[index].make(world.dataset).fit(part, world.dataset.scale, seed=seed)
             agent = _FittedPredictorAgent(world, fitted)
             gains_by_variant.append(
                 ranking_gain(

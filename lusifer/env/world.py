@@ -22,7 +22,7 @@ from lusifer.errors import InvalidInputError
 from lusifer.simulator import Step, evolve, make_evolution_spec
 from lusifer.simulator import community as communities
 from lusifer.simulator.builtin import StatisticalUserModel
-from lusifer.simulator.calibration import Answers, Calibrator, collect_forecasts, fit_calibrator, newest_ratings
+from lusifer.simulator.calibration import AnswerCalibrator, Answers, collect_forecasts, fit_calibrator, newest_ratings
 from lusifer.simulator.community import Columns, Community
 from lusifer.simulator.evolution import context_after
 from lusifer.simulator.run_context import RunContext
@@ -55,7 +55,7 @@ class World:
     item_ids: NDArray[np.int64]
     genres: Floats
     community: Community
-    calibrator: Calibrator
+    calibrator: AnswerCalibrator
     seed: int
 
     @property
@@ -112,7 +112,7 @@ class World:
     def _columns(self, answers: Answers, user: int) -> Columns:
         columns = _cached_evidence(self, user)
         bias, base = self.community.full_model.bias, self.community.full_model.base
-        items, ratings = answers.newest[0]
+        items, ratings, _ = answers.newest[0]
         n = len(items)
         total = float((ratings - base - bias.item_offset(items)).sum())
         own = columns["user"][:1]

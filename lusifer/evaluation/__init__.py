@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from lusifer.evaluation.bootstrap import Figure
+from lusifer.evaluation.calibrations import Calibration, calibrate, combine
 from lusifer.evaluation.evaluator import (
     CALIBRATED,
+    COMBINED,
     SIMULATOR,
     WITH_EVIDENCE,
-    Calibration,
     Evaluation,
     Prediction,
-    calibrate,
     evaluate,
     predict_baseline,
     sample_users,
@@ -22,6 +22,7 @@ from lusifer.simulator.run_context import RunContext
 
 __all__ = [
     "CALIBRATED",
+    "COMBINED",
     "METRICS",
     "SIMULATOR",
     "WITH_EVIDENCE",
@@ -34,6 +35,7 @@ __all__ = [
     "SimulationResult",
     "calibrate",
     "collect_forecasts",
+    "combine",
     "evaluate",
     "intervals",
     "predict_baseline",

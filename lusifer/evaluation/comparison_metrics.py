@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,38 @@ from lusifer.datasets import Dataset, RatingScale
 from lusifer.datasets.splits import Split
 from lusifer.evaluation.audit import Audit, audit
 from lusifer.evaluation.bootstrap import Bootstrap, plain
-from lusifer.evaluation.evaluator import CALIBRATED, SIMULATOR, WITH_EVIDENCE, Evaluation
+from lusifer.evaluation.evaluator import CALIBRATED, COMBINED, SIMULATOR, WITH_EVIDENCE, Evaluation
 from lusifer.evaluation.metrics import METRICS, intervals, rmse_difference
 from lusifer.simulator import BUILTIN
 from lusifer.simulator.calibration import PARTS
 
-MODEL_GAIN_OF = {CALIBRATED: "over_bias", WITH_EVIDENCE: "over_fm"}
-"""What the model's term is measured over, by the calibrated row that holds it."""
+BEST_INFORMED = (COMBINED, WITH_EVIDENCE, CALIBRATED, SIMULATOR)
+"""Rows of the simulator, the one that knows most first."""
+
+
+class ModelGain(TypedDict):
+    """What the model's answers change about a method, on the same rows; below zero is a gain.
+
+    Attributes:
+        over: the method that the answers were blended with, a name of `lusifer.baselines.BASELINES`.
+        difference: RMSE with the model's term minus that of the same stack without it; value, low, high.
+        minus_method: RMSE with the model's term minus that of the method alone, where it is a blend with its estimates.
+        partial: partial correlation of answers and truth over the forecasts.
+        forecasts, users: what the weights were learned from.
+        source: where they come from, in words.
+        trust: probability that the model adds anything; ``None`` where that was not asked.
+        say: the weights of the model's term.
+    """
+
+    over: str
+    difference: list[float | None]
+    minus_method: list[float | None] | None
+    partial: float | None
+    forecasts: int
+    users: int
+    source: str
+    trust: float | None
+    say: list[float | None]
 
 
 def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
@@ -38,7 +64,7 @@ def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
     by_user = audit_by_user(evaluation)
     totals_by_name = {name: sum(user_audits.values(), Audit()) for name, user_audits in by_user.items()}
     for name, totals in totals_by_name.items():
-        for row in (name, CALIBRATED) if name == SIMULATOR else (name,):
+        for row in (name, CALIBRATED, COMBINED) if name == SIMULATOR else (name,):
             if row in rows:
                 rows[row]["faithfulness"] = plain(totals.faithfulness)
     return {
@@ -48,6 +74,7 @@ def summary(evaluation: Evaluation, seed: int) -> dict[str, Any]:
         "notes": list(evaluation.notes),
         "simulator_minus": differences(evaluation, seed),
         "adds": gain_from_model(evaluation, seed),
+        "calibrations": {name: c.calibrator.summary.to_json() for name, c in evaluation.calibrations.items()},
         "audit": {n: audit_totals(a) for n, a in totals_by_name.items()},
         "trust": trust_figures(evaluation, by_user, seed),
     }
@@ -62,8 +89,8 @@ def trust_figures(
     boot = Bootstrap(evaluation.test.user_ids, (seed, 606))
     checked = by_user.get(SIMULATOR, {})
     users = np.array(list(checked), dtype=np.int64)
-    supported = np.array([a.count("borne out") for a in checked.values()], dtype=float)
-    checkable = supported + np.array([a.count("not borne out") for a in checked.values()], dtype=float)
+    supported = np.array([a.count("supported") for a in checked.values()], dtype=float)
+    checkable = supported + np.array([a.count("unsupported") for a in checked.values()], dtype=float)
     missing = ~np.isfinite(evaluation.predictions[SIMULATOR].values)
     return {
         "faithfulness": boot.statistic(users, [supported, checkable], lambda s: s[:, 0] / s[:, 1]).json,
@@ -87,15 +114,15 @@ def audit_totals(checked: Audit) -> dict[str, Any]:
         "faithfulness": plain(checked.faithfulness),
         "stability": plain(checked.stability),
         "repetition": plain(checked.repetition),
-        "borne_out": checked.count("borne out"),
-        "not_borne_out": checked.count("not borne out"),
-        "untold": checked.count("can't be told"),
+        "borne_out": checked.count("supported"),
+        "not_borne_out": checked.count("unsupported"),
+        "untold": checked.count("uncheckable"),
     }
 
 
 def differences(evaluation: Evaluation, seed: int) -> dict[str, list[float | None]]:
     """RMSE of the best-informed simulator minus that of every other predictor: value, low, high."""
-    simulator_name = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in evaluation.predictions), None)
+    simulator_name = next((n for n in BEST_INFORMED if n in evaluation.predictions), None)
     if simulator_name is None:
         return {}
     mask = evaluation.compared
@@ -108,33 +135,36 @@ def differences(evaluation: Evaluation, seed: int) -> dict[str, list[float | Non
     return result
 
 
-def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, dict[str, Any]]:
-    """RMSE of the calibrated simulator minus that of the same stack without the model's term, in pairs.
+def gain_from_model(evaluation: Evaluation, seed: int) -> dict[str, ModelGain]:
+    """What the model's answers are worth beside each method that they were blended with: ``over_METHOD``.
 
-    With the partial correlation that the forecasts showed. Below zero, the model's term helps.
+    Blends with answers that were given without evidence come first, then the calibrated row, then the one with
+    evidence in the prompt: a method is measured once.
     """
-    result = {}
-    for name, over in MODEL_GAIN_OF.items():
-        calibration = evaluation.calibrations.get(name)
-        if calibration is None:
-            continue
+    rows = [calibration for n in (CALIBRATED, WITH_EVIDENCE) if (calibration := evaluation.calibrations.get(n))]
+    gains: dict[str, ModelGain] = {}
+    for calibration in (*evaluation.combinations.values(), *rows):
+        key = f"over_{calibration.over}"
         compared = evaluation.compared & np.isfinite(calibration.calibrated.expected)
-        if not compared.any():
+        if key in gains or not compared.any():
             continue
-        d = rmse_difference(
-            evaluation.test.user[compared],
-            calibration.calibrated.expected[compared],
-            calibration.without_model.expected[compared],
-            evaluation.test.rating[compared],
-            seed=seed,
+        users, true = evaluation.test.user[compared], evaluation.test.rating[compared]
+        expected = calibration.calibrated.expected[compared]
+
+        minus = partial(rmse_difference, users, expected, true=true, seed=seed)
+        told = calibration.calibrator.summary
+        gains[key] = ModelGain(
+            over=calibration.over,
+            difference=minus(calibration.without_model.expected[compared]).json,
+            minus_method=None if calibration.estimates is None else minus(calibration.estimates[compared]).json,
+            partial=plain(calibration.calibrator.partial),
+            forecasts=told.forecasts,
+            users=told.users,
+            source=told.source,
+            trust=plain(told.trust),
+            say=[plain(float(x)) for x in calibration.calibrator.model_term_weights],
         )
-        result[over] = {
-            "difference": d.json,
-            "partial": plain(calibration.calibrator.partial),
-            "forecasts": calibration.calibrator.rows,
-            "say": [plain(float(x)) for x in calibration.calibrator.model_term_weights],
-        }
-    return result
+    return gains
 
 
 def table(evaluation: Evaluation, split: Split) -> pd.DataFrame:

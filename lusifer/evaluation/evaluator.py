@@ -13,24 +13,18 @@ from lusifer import baselines
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
-from lusifer.evaluation import prediction_cache
+from lusifer.evaluation import estimates, prediction_cache
 from lusifer.evaluation.bootstrap import Figure
+from lusifer.evaluation.calibrations import Calibration, calibrate, combine
 from lusifer.evaluation.metrics import METRICS, intervals, scores
 from lusifer.evaluation.simulation import SimulationResult, simulate
+from lusifer.progress import ignore_progress
 from lusifer.simulator import BUILTIN, StatisticalUserModel, UserModel
-from lusifer.simulator.calibration import (
-    Calibrated,
-    Calibrator,
-    Forecasts,
-    apply_calibration,
-    collect_forecasts,
-    fit_calibrator,
-)
-from lusifer.simulator.community import Community
+from lusifer.simulator.community import Community, offsets_only
 from lusifer.simulator.run_context import RunContext
 
 SIMULATOR, CALIBRATED = "simulator", "simulator-calibrated"
-WITH_EVIDENCE = "simulator-evidence"
+WITH_EVIDENCE, COMBINED = "simulator-evidence", "simulator-combined"
 BASELINE_UNITS = 10
 """Units of progress that a baseline counts for, where a user of the simulator counts one."""
 
@@ -46,22 +40,13 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
-    """The calibrated simulator with all that it is made of, and the same stack without the model's term."""
-
-    calibrator: Calibrator
-    calibrated: Calibrated
-    without_model: Calibrated
-    forecasts: Forecasts
-
-
-@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Predictions of several methods for the same test rows.
 
     ``rows`` counts what was compared: rows for which every predictor gave a number. ``simulations`` and
-    ``calibrations`` hold what stands behind the simulator's rows, by predictor name; ``notes`` say what was
-    left out and why.
+    ``calibrations`` hold what stands behind the simulator's rows, by predictor name; ``combinations`` the answers
+    blended with each method that the model's gain is measured over, by the method's name; ``notes`` say what was left
+    out and why.
     """
 
     dataset: Dataset
@@ -69,6 +54,7 @@ class Evaluation:
     predictions: dict[str, Prediction]
     simulations: dict[str, SimulationResult] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    combinations: dict[str, Calibration] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -124,7 +110,9 @@ class Evaluation:
         return frame
 
 
-def sample_users(split: Split, count: int, seed: int, candidates: NDArray[np.int64] | None = None) -> list[int]:
+def sample_users(
+    split: Split, count: int, seed: int, candidates: NDArray[np.int64] | Sequence[int] | None = None
+) -> list[int]:
     """Users with a test rating and a history, drawn without replacement; ascending.
 
     Args:
@@ -166,29 +154,6 @@ def predict_baseline(ctx: RunContext, name: str, test: RatingTable) -> Predictio
     return Prediction(name, ctx.dataset.scale.clip(values[rows]), seconds)
 
 
-def calibrate(ctx: RunContext, model: UserModel, simulation: SimulationResult, community: Community) -> Calibration:
-    """Learn from forecasts and calibrate the test rows.
-
-    The built-in, which costs nothing, forecasts for everybody; a language model is calibrated by the
-    forecasts of the users that were simulated.
-
-    Raises:
-        InvalidInputError: too few forecasts.
-        CancelledError: somebody stopped it.
-    """
-    forecasts = simulation.forecasts
-    if not model.asks_a_model:
-        forecasts = collect_forecasts(ctx, model, community=community)
-    calibrator = fit_calibrator(forecasts, community, ctx.dataset, evidence=community.has_factorization)
-    with_model_term = apply_calibration(simulation.answers, calibrator, community)
-    return Calibration(
-        calibrator,
-        with_model_term,
-        apply_calibration(simulation.answers, calibrator, community, model_term=False),
-        forecasts,
-    )
-
-
 def evaluate(
     ctx: RunContext,
     predictors: Sequence[str],
@@ -203,8 +168,10 @@ def evaluate(
 
     Args:
         ctx: the data, caches, seed, progress and cancellation.
-        predictors: names of `lusifer.baselines.BASELINES`, ``simulator`` (which needs ``model``), and
-            ``builtin``: the built-in alone, the content baseline that a language model must beat.
+        predictors: names of `lusifer.baselines.BASELINES`; ``simulator`` (which needs ``model``);
+            ``simulator-combined``, the same answers combined with collaborative filtering, which brings ``simulator``
+            along and is the only row that fits a method for itself; and ``builtin``: the built-in alone, the content
+            baseline that a language model must beat.
         users: whose rows count; ``None``: all.
         model: the user model that is asked.
         community: a model with evidence is told from it.
@@ -220,19 +187,29 @@ def evaluate(
     test = ctx.split.test if users is None else ctx.split.test.of_users(users)
     if not len(test):
         raise InvalidInputError("There is no test rating to compare on.", "Choose other users or split.")
-    if SIMULATOR in predictors and model is None:
+    if {SIMULATOR, COMBINED} & set(predictors) and model is None:
         raise InvalidInputError("The simulator needs a model.", "Give one, such as builtin.")
     predictors, notes = _available(predictors)
+    combining = COMBINED in predictors
+    if combining and community is None:
+        community = offsets_only(ctx.dataset, ctx.split, seed=ctx.seed)
+        calibration = False
     calibrating = calibration and community is not None
     variants: dict[str, SimulatorVariant] = {}
-    if model is not None and SIMULATOR in predictors:
-        variants[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "", calibrating)
+    steps: list[str] = []
+    if model is not None and (combining or SIMULATOR in predictors):
+        forecasts = calibrating or combining
+        variants[SIMULATOR] = SimulatorVariant(model, community, CALIBRATED if calibrating else "", forecasts)
+        # Against the biases a gain is measured in a moment; everything else only where it is asked for.
+        methods = estimates.usable_methods() if combining else ["bias"] if calibrating and model.asks_a_model else []
+        steps = [SIMULATOR, *(f"{COMBINED}:{method}" for method in methods)]
         if evidence_variant is not None:
             variants[WITH_EVIDENCE] = SimulatorVariant(*evidence_variant, WITH_EVIDENCE, calibrating)
-    simulators = list(variants)
+            steps.append(WITH_EVIDENCE)
     if BUILTIN in predictors:
         variants[BUILTIN] = SimulatorVariant(StatisticalUserModel())
-    order = [w for n in predictors for w in (simulators if n == SIMULATOR else [n])]
+    first = next((n for n in predictors if n in {SIMULATOR, COMBINED}), "")
+    order = [w for n in predictors for w in (steps if n == first else [] if n in {SIMULATOR, COMBINED} else [n])]
     units = [len(test.user_ids) if n in variants else BASELINE_UNITS for n in order]
     total, done = sum(units), 0
     evaluation = Evaluation(ctx.dataset, test, {})
@@ -248,9 +225,13 @@ def evaluate(
 
         if name in variants:
             notes += _add_variant(ctx.with_progress(report_part), evaluation, name, variants[name])
+        elif name.startswith(COMBINED):
+            _add_combination(ctx.with_progress(report_part), evaluation, name.partition(":")[2], variants[SIMULATOR])
         else:
             evaluation.predictions[name] = predict_baseline(ctx, name, test)
         done += size
+    if combining and COMBINED not in evaluation.predictions:
+        notes.append(f"{COMBINED} is left out. {baselines.missing_library(estimates.COMBINED_WITH)}")
     ctx.on_progress(total, total, "done")
     return replace(evaluation, notes=tuple(notes))
 
@@ -270,7 +251,7 @@ class SimulatorVariant:
 
 def _available(predictors: Sequence[str]) -> tuple[list[str], list[str]]:
     """The predictors whose libraries are installed, and notes on the others."""
-    known = [*baselines.BASELINES, SIMULATOR, BUILTIN]
+    known = [*baselines.BASELINES, SIMULATOR, COMBINED, BUILTIN]
     for name in predictors:
         if name not in known:
             raise InvalidInputError(f"There is no predictor {name!r}.", f"Choose from {', '.join(known)}.")
@@ -306,3 +287,17 @@ def _add_variant(ctx: RunContext, evaluation: Evaluation, name: str, variant: Si
     evaluation.calibrations[variant.calibrated] = calibration
     predict(variant.calibrated, calibration.calibrated.expected)
     return []
+
+
+def _add_combination(ctx: RunContext, evaluation: Evaluation, method: str, variant: SimulatorVariant) -> None:
+    """Blend the simulated test rows with a method's estimates, as a row where it is the one that rows are made with."""
+    model, simulation = variant.model, evaluation.simulations[SIMULATOR]
+    if variant.community is None:
+        return
+    estimated = estimates.estimate(ctx, method, history=model.history, batch_size=model.batch_size)
+    combination = combine(ctx.with_progress(ignore_progress), model, simulation, variant.community, estimated)
+    evaluation.combinations[method] = combination
+    if method == estimates.COMBINED_WITH:
+        evaluation.calibrations[COMBINED] = combination
+        values = combination.calibrated.expected
+        evaluation.predictions[COMBINED] = Prediction(COMBINED, values, simulation.seconds, simulation.reasons)

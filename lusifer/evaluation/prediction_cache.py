@@ -34,7 +34,8 @@ def cached_predictions(ctx: RunContext, name: str) -> tuple[NDArray[np.float64],
     dataset, split = ctx.dataset, ctx.split
     side = SideInformation.from_dataset(dataset)
     settings = baselines.hyperparameters_of(baselines.create(name, side))
-    fit_args = (name, side, split.train, dataset.scale, ctx.seed, (split.test.user, split.test.item))
+    pairs = (split.test.user, split.test.item, split.test.timestamp)
+    fit_args = (name, side, split.train, dataset.scale, ctx.seed, pairs)
     if ctx.cache_dir is None or not baselines.BASELINES[name].slow:
         return fit_and_predict(*fit_args, on_progress=ctx.on_progress)
     inputs = [VERSION, dataset.hash, split.train.hash, split.test.hash, name, settings, ctx.seed]

@@ -316,7 +316,7 @@ def _sums(
         if user not in evolved:
             continue
         row = int(np.searchsorted(users, user))
-        supported, unsupported = checked.count("borne out"), checked.count("not borne out")
+        supported, unsupported = checked.count("supported"), checked.count("unsupported")
         sums["borne"][row], sums["told"][row] = supported, supported + unsupported
         sums["repeats"][row], sums["later"][row] = checked.repeats, checked.steps
     for user, used in trial.usage.items():

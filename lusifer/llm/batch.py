@@ -21,7 +21,7 @@ from lusifer.llm.budget import BudgetedLLM, estimate_most_tokens
 from lusifer.llm.cached import CachedLLM
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.prices import price
-from lusifer.llm.protocol import LLMWrapper, Message, Options
+from lusifer.llm.protocol import Completion, LLMWrapper, Message, Options
 from lusifer.llm.redact import redact
 from lusifer.progress import Progress, ignore_progress
 
@@ -55,6 +55,28 @@ class PendingBatch:
     keys: list[str]
     booking: int | None = None
     file: str = ""
+
+
+def question_line(model: OpenAICompatible, key: str, question: Question) -> bytes:
+    """A question as a line of a batch's input file (OpenAI's format), under the key of its answer."""
+    messages, options = question
+    plain: Any = {k: v for k, v in options.items() if k != "on_text"}
+    body = {k: v for k, v in model.build_request(messages, plain).items() if not k.startswith("stream")}
+    line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def read_answer_line(model: OpenAICompatible, line: str) -> tuple[str, Completion | None]:
+    """The key and the answer in a line of a batch's output file; ``None`` where it is no usable answer."""
+    key = ""
+    try:
+        record = json.loads(line)
+        key, response = str(record["custom_id"]), record.get("response") or {}
+        if response.get("status_code") != 200:
+            return key, None
+        return key, model.read_completion(response["body"], 0.0)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError):
+        return key, None
 
 
 @dataclass
@@ -116,21 +138,13 @@ class BatchAPI:
         batches: list[list[str]] = []
         size = 0
         for key in keys:
-            length = len(self._line(key, questions[key]))
+            length = len(question_line(self.model, key, questions[key]))
             if not batches or len(batches[-1]) >= MAX_REQUESTS or size + length > MAX_BYTES:
                 batches.append([])
                 size = 0
             batches[-1].append(key)
             size += length
         return batches
-
-    def _line(self, key: str, question: Question) -> bytes:
-        messages, options = question
-        plain: Any = {k: v for k, v in options.items() if k != "on_text"}
-        body = self.model.build_request(messages, plain)
-        body = {k: v for k, v in body.items() if not k.startswith("stream")}
-        line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
-        return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
     # ---- submitting --------------------------------------------------------------------------------
 
@@ -139,7 +153,7 @@ class BatchAPI:
             raise CancelledError("Stopped before a batch was submitted.", "Answers so far are saved.")
         booking = self._book([questions[k] for k in keys])
         client = self.model.connect()
-        content = b"".join(self._line(k, questions[k]) for k in keys)
+        content = b"".join(question_line(self.model, k, questions[k]) for k in keys)
         self.on_progress(0, len(keys), f"Submitting a batch of {len(keys):,} requests")
         try:
             file = client.files.create(file=("questions.jsonl", io.BytesIO(content)), purpose="batch")
@@ -286,13 +300,8 @@ class BatchAPI:
 
     def _take(self, line: str, keys: set[str], questions: dict[str, Question]) -> tuple[int, float | None] | None:
         """Store one line's answer; its tokens and price, or ``None`` where it is no answer."""
-        try:
-            record = json.loads(line)
-            key, response = record["custom_id"], record.get("response") or {}
-            if key not in keys or response.get("status_code") != 200:
-                return None
-            answer = self.model.read_completion(response["body"], 0.0)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError):
+        key, answer = read_answer_line(self.model, line)
+        if key not in keys or answer is None:
             return None  # asked by itself later, where failures are recorded and repaired
         messages, options = questions.get(key, ([], {}))
         already_stored = bool(self.llm.store.has_answers([key]))  # collected before, by a process that was killed then

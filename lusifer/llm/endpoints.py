@@ -17,6 +17,8 @@ An endpoint is declared in the environment or in ``.streamlit/secrets.toml``::
 
 ``openai`` is there from the start (``OPENAI_API_KEY``, ``OPENAI_BASE_URL``), as are ``ollama``
 (``OLLAMA_HOST``) and ``file``, a model file on this machine; their other settings are made in the same way.
+``recorded`` are the recordings (`lusifer.llm.recordings`), and ``files`` whatever answers questions that are handed
+over as files (`lusifer.llm.batch_files`).
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://127.0.0.1:11434"
 THINKING_TOKENS = 8192
 """What an answer of a model that was seen to think may be longer."""
-Kind = Literal["openai", "ollama", "file"]
+Kind = Literal["openai", "ollama", "file", "recorded", "files"]
 _FIELDS = {
     "URL": "url",
     "KEY": "key",
@@ -99,6 +101,8 @@ def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]
         # Ollama works one or a few requests at a time and queues the rest.
         "ollama": Endpoint("ollama", ollama_url(), kind="ollama", workers=8),
         "file": Endpoint("file", "", kind="file", workers=4),
+        "recorded": Endpoint("recorded", "", kind="recorded"),
+        "files": Endpoint("files", "", kind="files"),
     }
     builtin = dict(endpoints)
     for name, fields in _merged(_from_file(secrets), _from_environment()).items():
@@ -123,7 +127,8 @@ def load_endpoints(keys: Mapping[str, str] | None = None) -> dict[str, Endpoint]
             thinking_tokens=_count(name, "thinking_tokens", fields, least=0),
             adapt=adaptations.parse(fields.get("adapt") or "", name),
         )
-    order = sorted(endpoints, key=lambda n: (n in {"ollama", "file"}, n == "file"))
+    last = ("ollama", "file", "recorded", "files")
+    order = sorted(endpoints, key=lambda n: last.index(n) if n in last else -1)
     return {n: replace(endpoints[n], key=((keys or {}).get(n) or endpoints[n].key).strip()) for n in order}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from lusifer.llm.batch_files import DeferredLLM
 from lusifer.llm.budget import Budget, BudgetedLLM
 from lusifer.llm.cached import CachedLLM
 from lusifer.llm.endpoints import Endpoint, resolve
@@ -12,6 +13,7 @@ from lusifer.llm.ollama import Ollama
 from lusifer.llm.openai_compatible import OpenAICompatible
 from lusifer.llm.protocol import LLM
 from lusifer.llm.rate_limit import RateLimitedLLM, limiter_for
+from lusifer.llm.recordings import RecordedLLM, find_recording
 from lusifer.llm.retry import RetryingLLM
 from lusifer.store import Store
 
@@ -34,6 +36,10 @@ def create_bare_llm(
         return Ollama(endpoint, model, cancelled), endpoint
     if endpoint.kind == "file":
         return LocalFile(model, endpoint, cancelled), endpoint
+    if endpoint.kind == "recorded":
+        return RecordedLLM(find_recording(model)), endpoint
+    if endpoint.kind == "files":
+        return DeferredLLM(model), endpoint
     return OpenAICompatible(endpoint, model, cancelled), endpoint
 
 
@@ -57,5 +63,7 @@ def wrap(
     model: LLM, endpoint: Endpoint, store: Store, budget: Budget | None, cancelled: Callable[[], bool]
 ) -> CachedLLM:
     """A bare model with cache, budget, retries and limits around it, from the outside in."""
+    if endpoint.kind == "recorded":  # costs nothing, and the answer is there or is not
+        return CachedLLM(model, store)
     limited = RateLimitedLLM(model, limiter_for(endpoint), cancelled=cancelled)
     return CachedLLM(BudgetedLLM(RetryingLLM(limited, cancelled=cancelled), store, budget or Budget()), store)

@@ -8,6 +8,8 @@ from typing import cast
 
 from lusifer.evaluation import RunContext, evaluate, trust
 from lusifer.evaluation.comparison_metrics import summary, table
+from lusifer.evaluation.evaluator import Prediction
+from lusifer.evaluation.imported_predictions import ImportedPredictions, Missing
 from lusifer.runs.kinds import COMPARISON, ComparisonSummary
 from lusifer.runs.recording import OnStart, RecordedRun, ignore_start, record
 from lusifer.simulator import BUILTIN, UserModelConfig, make_evolution_spec
@@ -25,6 +27,8 @@ class ComparisonSpec:
         community: what the simulator is calibrated by; a model with evidence is told it.
         evidence: also simulate with evidence in the prompt, told from this.
         calibration: whether the simulator is calibrated as well.
+        imported: predictions of other programs, compared on the same rows.
+        missing: what happens to test rows that they lack, see `ImportedPredictions.on_rows`.
     """
 
     predictors: Sequence[str]
@@ -33,6 +37,8 @@ class ComparisonSpec:
     community: Community | None = None
     evidence: Community | None = None
     calibration: bool = True
+    imported: Sequence[ImportedPredictions] = ()
+    missing: Missing = "refuse"
 
 
 def run_comparison(
@@ -65,7 +71,10 @@ def run_comparison(
         "predictors": list(spec.predictors),
         "among": spec.group,
         "evidence": spec.evidence is not None or config.evidence,
+        "imported": [imported.name for imported in spec.imported],
     }
+    test = ctx.split.test if spec.users is None else ctx.split.test.of_users(spec.users)
+    rows = {imported.name: imported.on_rows(ctx.dataset, ctx.split, test, spec.missing) for imported in spec.imported}
     model = config.build(ctx.store)
     with record(ctx, COMPARISON, title, model=model, params=params, recorded=recorded, on_start=on_start) as run:
         model = config.build(ctx.store, run=run.id, cancelled=ctx.cancelled)
@@ -82,11 +91,11 @@ def run_comparison(
             calibration=spec.calibration,
             evidence_variant=variant,
         )
+        for name, (values, _) in rows.items():
+            evaluation.predictions[name] = Prediction(name, values, 0.0)
+        evaluation = replace(evaluation, notes=(*evaluation.notes, *(note for _, note in rows.values() if note)))
         ctx.on_progress(1, 1, "Intervals and audit")
         result = cast(ComparisonSummary, summary(evaluation, ctx.seed))
-        if spec.community is not None and spec.community.has_factorization and "over_bias" in result["adds"]:
-            # Calibrated by the factorization machine: that is what the model's term is measured over.
-            result["adds"]["over_fm"] = result["adds"].pop("over_bias")
         if ctx.store is not None:
             community = spec.community if config.evidence else None
             evolutions = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypedDict, TypeVar
 
 from lusifer.evaluation import trust
+from lusifer.evaluation.comparison_metrics import ModelGain
 
 Triple = Sequence[float | None]
 """A value and the ends of its 95 % interval."""
@@ -23,7 +24,8 @@ class ComparisonSummary(TypedDict):
     predictors: dict[str, dict[str, Any]]
     notes: list[str]
     simulator_minus: dict[str, Triple]
-    adds: dict[str, dict[str, Any]]
+    adds: dict[str, ModelGain]
+    calibrations: dict[str, dict[str, Any]]
     audit: dict[str, dict[str, Any]]
     trust: dict[str, Triple]
 
@@ -97,6 +99,20 @@ class AgentRankingSummary(TypedDict):
     rows: list[dict[str, Any]]
 
 
+class RankingSummary(TypedDict):
+    """How simulated users rank recommenders; see `lusifer.evaluation.recommender_ranking.rank_recommenders`."""
+
+    comparison: str
+    variants: int
+    users: int
+    real_users: int
+    tau: Triple
+    spearman: Triple
+    yardstick: Triple
+    gap: Triple
+    rows: list[dict[str, Any]]
+
+
 Summary = TypeVar("Summary", bound=Mapping[str, object])
 
 
@@ -112,6 +128,7 @@ COMPARISON = RunKind[ComparisonSummary](trust.COMPARISON, "Comparison of predict
 REALISM = RunKind[RealismSummary](trust.FIDELITY, "Realism")
 EXPERIMENT = RunKind[ExperimentSummary](trust.EXPERIMENT, "Experiment")
 AGENT_RANKING = RunKind[AgentRankingSummary](trust.AGREEMENT, "Agent-ranking check")
+RANKING = RunKind[RankingSummary](trust.RANKING, "Ranking of recommenders")
 AGENT_PLAY = RunKind[AgentPlaySummary]("playground", "Agents in the environment")
 PROMPT_COMPARISON = RunKind[PromptComparisonSummary]("prompt-trial", "Comparison of prompts")
 FINAL_CHECK = RunKind[PromptComparisonSummary]("prompt-final", "Final check of prompts on held-out users")
@@ -129,6 +146,7 @@ RUN_KINDS: dict[str, RunKind[Any]] = {
         FINAL_CHECK,
         AGENT_PLAY,
         AGENT_RANKING,
+        RANKING,
         VALIDITY,
     )
 }

@@ -21,6 +21,7 @@ from lusifer.errors import InvalidInputError
 from lusifer.evaluation import RunContext
 from lusifer.evaluation.simulation import SimulationResult, simulate
 from lusifer.llm.batch import BatchAPI
+from lusifer.llm.batch_files import ROUNDS, BatchFiles
 from lusifer.progress import ignore_progress
 from lusifer.runs import tables
 from lusifer.runs.kinds import POPULATION, PopulationSummary
@@ -33,10 +34,11 @@ from lusifer.runs.recording import (
     require_store,
     stopped_run,
 )
-from lusifer.simulator import UserModel, UserModelConfig, label
+from lusifer.simulator import BUILTIN, UserModel, UserModelConfig, label
 from lusifer.simulator.batch_planner import ask_in_waves
-from lusifer.simulator.calibration import Calibrator, Forecasts, collect_forecasts, fit_calibrator
+from lusifer.simulator.calibration import AnswerCalibrator, Forecasts, collect_forecasts, fit_calibrator, prior_of
 from lusifer.simulator.community import Community
+from lusifer.simulator.models import recorded_users
 
 PART = 200
 """Users in a part."""
@@ -89,13 +91,15 @@ def eligible_users(split: Split) -> list[int]:
     return [int(u) for u in split.test.user_ids]
 
 
-def choose_users(split: Split, count: int | None, seed: int = 0) -> list[int]:
-    """All users with test ratings, or some drawn by a seed; ascending.
+def choose_users(split: Split, count: int | None, seed: int = 0, model: str = BUILTIN) -> list[int]:
+    """All users with test ratings whom a model can simulate, or some of them drawn by a seed; ascending.
 
     Raises:
-        InvalidInputError: fewer than one.
+        InvalidInputError: fewer than one, or no such recording.
     """
     everybody = eligible_users(split)
+    if recorded := set(recorded_users(model)):
+        everybody = [u for u in everybody if u in recorded]
     if count is None or count >= len(everybody):
         return everybody
     if count < 1:
@@ -117,7 +121,7 @@ def batch_engine(ctx: RunContext, spec: PopulationSpec, poll_interval: float, lo
         poll_interval: seconds between two checks of a batch.
         log: told what is asked and how batches stand.
     """
-    store = require_store(ctx)
+    require_store(ctx)
 
     def start(run: str, model: Any) -> None:
         state = tables.parts_folder(run) / "batches.json"
@@ -129,18 +133,48 @@ def batch_engine(ctx: RunContext, spec: PopulationSpec, poll_interval: float, lo
             log(f"{message}: {len(questions):,} requests")
             batches.answer_all(questions)
 
+        ask_in_waves(ctx, model, spec.users, ask, forecasts=spec.offsets is not None, community=spec.community)
+
+    return Engine("openai-batch", start)
+
+
+def file_engine(
+    ctx: RunContext, spec: PopulationSpec, folder: Path, poll_interval: float, log: Callable[[str], None]
+) -> Engine:
+    """An engine whose questions are written into files and answered by whatever a person runs over them.
+
+    Args:
+        ctx: the data, the store, the seed, and how to report and to stop.
+        spec: what is computed, on whom.
+        folder: where questions are written and answers are looked for.
+        poll_interval: seconds between two looks.
+        log: told what is asked and what is waited for.
+    """
+
+    def start(run: str, model: Any) -> None:
+        files = BatchFiles(
+            model.llm,
+            folder,
+            poll_interval,
+            on_progress=lambda d, n, message="": log(f"{message}: {d:,} of {n:,}"),
+            cancelled=ctx.cancelled,
+        )
+
+        def ask(questions: Any, message: str) -> None:
+            log(f"{message}: {len(questions):,} requests")
+            files.answer_all(questions)
+
         ask_in_waves(
-            ctx.dataset,
-            ctx.split,
+            ctx,
             model,
             spec.users,
-            store,
             ask,
             forecasts=spec.offsets is not None,
             community=spec.community,
+            repeats=ROUNDS - 1,
         )
 
-    return Engine("openai-batch", start)
+    return Engine("files", start)
 
 
 def run_population(
@@ -232,13 +266,15 @@ def _simulate_locally(
 
 def _fit_calibrator(
     ctx: RunContext, model: UserModel, simulation: SimulationResult, offsets: Community
-) -> Calibrator | None:
+) -> AnswerCalibrator | None:
     """Learned once: from everybody's forecasts (the built-in), or from the first part's."""
     forecasts: Forecasts = simulation.forecasts
     if not model.asks_a_model:
         forecasts = collect_forecasts(ctx.with_progress(ignore_progress), model, community=offsets)
     try:
-        return fit_calibrator(forecasts, offsets, ctx.dataset, evidence=offsets.has_factorization)
+        evidence = offsets.has_factorization
+        prior = prior_of(model.asks_a_model, evidence=evidence)
+        return fit_calibrator(forecasts, offsets, ctx.dataset, evidence=evidence, prior=prior)
     except InvalidInputError:  # too few forecasts
         return None
 

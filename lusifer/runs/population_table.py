@@ -16,7 +16,7 @@ from lusifer.datasets import Dataset
 from lusifer.errors import InvalidInputError, LusiferError
 from lusifer.evaluation.simulation import SimulationResult
 from lusifer.runs import tables
-from lusifer.simulator.calibration import Calibrator, apply_calibration
+from lusifer.simulator.calibration import AnswerCalibrator, apply_calibration
 from lusifer.simulator.community import Community
 
 SCHEMA = pa.schema(
@@ -49,7 +49,7 @@ class Counts(TypedDict):
 
 
 def frame(
-    dataset: Dataset, simulation: SimulationResult, calibrator: Calibrator | None, offsets: Community | None
+    dataset: Dataset, simulation: SimulationResult, calibrator: AnswerCalibrator | None, offsets: Community | None
 ) -> pd.DataFrame:
     """Rows of `SCHEMA`."""
     rows = simulation.test.frame()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, islice
 
@@ -20,7 +22,8 @@ from lusifer.simulator.evolution import (
     split_into_batches,
 )
 from lusifer.simulator.llm_model import LLMUserModel, Question
-from lusifer.simulator.runner import load_steps, run_evolution
+from lusifer.simulator.run_context import RunContext
+from lusifer.simulator.runner import load_steps, rate_items, run_evolution
 from lusifer.simulator.types import Context
 from lusifer.store import Store
 
@@ -30,42 +33,67 @@ Ask = Callable[[Sequence[Question], str], None]
 """Has questions answered into the store; told what they are."""
 
 
+@dataclass
+class _QuestionCollector:
+    """Collects what users' work gives; it may fail for one user alone, who is left out from then on.
+
+    ``repeats`` is how often a user's work may wait for an answer that comes as a file.
+    """
+
+    repeats: int
+    failed_users: set[int] = field(default_factory=set)
+    deferrals: Counter[int] = field(default_factory=Counter)
+
+    def collect(self, users: Iterable[int], work: Callable[[int], Iterable[Question]]) -> list[Question]:
+        questions: list[Question] = []
+        for user in users:
+            try:
+                questions += work(user) if user not in self.failed_users else ()
+            except (ModelError, InvalidInputError) as error:
+                if isinstance(error, ModelError) and error.is_fatal:
+                    raise
+                self.deferrals[user] += 1
+                if isinstance(error, ModelError) and error.kind == "deferred" and self.deferrals[user] <= self.repeats:
+                    continue  # its answer was useless: it is asked again in the next wave
+                logger.warning("User %s is left out of the batch: %s", user, error)
+                self.failed_users.add(user)
+        return questions
+
+
 def ask_in_waves(
-    dataset: Dataset,
-    split: Split,
+    ctx: RunContext,
     model: LLMUserModel,
     users: Sequence[int],
-    store: Store,
     ask: Ask,
     *,
     forecasts: bool = True,
     community: CommunityEvidence | None = None,
+    repeats: int = 0,
 ) -> None:
     """Bring everybody's evolution and ratings into the store.
 
     First the questions of each wave by ``ask``, then the steps themselves, which find the answers there. A step's
     forecast and update are asked in one wave: both rest on the profile before it.
 
+    Args:
+        ctx: the data and the store.
+        model: who is asked.
+        users: whose evolutions.
+        ask: has a wave's questions answered into the store.
+        forecasts: whether each batch is forecast.
+        community: what a model with evidence is told.
+        repeats: times that ``ask`` is given a question again whose answer was useless; for a model that can't be asked
+            in between.
+
     Raises:
         ModelError: a fatal one.
         CancelledError: ``ask`` said so.
     """
+    dataset, split, store = ctx.dataset, ctx.split, ctx.store
+    assert store is not None, "a language model's answers need a store"
     specs = {u: make_evolution_spec(dataset, split, u, model, forecasts=forecasts, community=community) for u in users}
-    failed_users: set[int] = set()
     waiting: dict[int, tuple[list[Step], list[tuple]]] = {}
-
-    def of_users(users: Iterable[int], work: Callable[[int], Iterable[Question]]) -> list[Question]:
-        """What some users' work gives; it may fail for one user alone, who is left out from then on."""
-        questions: list[Question] = []
-        for user in users:
-            try:
-                questions += work(user) if user not in failed_users else ()
-            except (ModelError, InvalidInputError) as error:
-                if isinstance(error, ModelError) and error.is_fatal:
-                    raise
-                logger.warning("User %s is left out of the batch: %s", user, error)
-                failed_users.add(user)
-        return questions
+    collector = _QuestionCollector(repeats)
 
     def first_questions(user: int) -> list[Question]:
         return _of_step(dataset, split, model, specs[user], *waiting[user], community)
@@ -81,17 +109,30 @@ def ask_in_waves(
 
     for number in count(1):
         unfinished = _unfinished(dataset, split, specs, store)
-        waiting = {u: s for u, s in unfinished if u not in failed_users}
+        waiting = {u: s for u, s in unfinished if u not in collector.failed_users}
         if not waiting:
             break
-        ask(of_users(waiting, first_questions), f"Step {number} of {len(waiting):,} users")
+        ask(collector.collect(waiting, first_questions), f"Step {number} of {len(waiting):,} users")
         if model.prompts.samples > 1 and forecasts:
-            ask(of_users(waiting, further_draws), f"Step {number}: more samples")
-        of_users(waiting, take_step)
-    for further in (False, True) if model.prompts.samples > 1 else (False,):
-        ratings = partial(_of_ratings, dataset, split, model, store=store, community=community, further=further)
-        questions = of_users(users, lambda user: ratings(specs[user]))  # noqa: B023 - called at once
-        ask(questions, "Ratings: more samples" if further else f"Ratings of {len(users):,} users")
+            ask(collector.collect(waiting, further_draws), f"Step {number}: more samples")
+        collector.collect(waiting, take_step)
+
+    def take_ratings(user: int) -> tuple[()]:
+        steps = load_steps(dataset, specs[user], store)
+        items = dataset.items_of(split.test.of_user(user).item)
+        rate_items(dataset, split, model, specs[user], steps, items, store, community)
+        return ()
+
+    def rating_questions(user: int, *, further: bool = False) -> list[Question]:
+        return _of_ratings(dataset, split, model, specs[user], store, community, further=further)
+
+    ask(collector.collect(users, rating_questions), f"Ratings of {len(users):,} users")
+    if model.prompts.samples > 1:
+        ask(collector.collect(users, partial(rating_questions, further=True)), "Ratings: more samples")
+    for _ in range(repeats):
+        collector.collect(users, take_ratings)
+        if questions := collector.collect(users, rating_questions):
+            ask(questions, "Ratings that no usable answer came for")
 
 
 def _unfinished(

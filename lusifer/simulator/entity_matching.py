@@ -1,14 +1,13 @@
 """What a text names: genres, decades, themes, moods, people, series, titles. Longest first.
 
-Used to hold a model's sentences against the ratings, so it looks for what can be checked and lets all
-else pass. Titles of more than one word are recognised whoever rated them; titles of one word ("Heat",
+Titles of more than one word are recognised whoever rated them; titles of one word ("Heat",
 "Speed") only where the user has rated that movie, since they are words of the language too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -36,8 +35,6 @@ _ALSO = {
     "Western": ("western",),
 }
 _WORD = re.compile(r"[\w'’&:.!?-]+|[(),;]")
-_QUOTED = re.compile(r'"([^"]{3,60})"|“([^”]{3,60})”|«([^»]{3,60})»')
-_DATED = re.compile(r"([A-Z][^.;:(),\"“”]{1,60}?)\s\((?:18|19|20)\d{2}\)")
 LONGEST = 12
 """Words of the longest name that is looked for."""
 
@@ -46,14 +43,12 @@ LONGEST = 12
 class Mention:
     """One thing that a text names.
 
-    An aspect's key, or a title with the ids of its movies; ``said`` is the rating that the text gives for it, where
-    it gives one.
+    An aspect's key, or a title with the ids of its movies.
     """
 
     text: str
     aspect: str = ""
     item_ids: tuple[int, ...] = ()
-    said: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +63,7 @@ class EntityIndex:
         """What a text names, in order, no word in two of them."""
         words = [w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(text)]
         lower_words = [w.lower().replace("’", "'") for w in words]
-        matches: list[tuple[int, int, Mention]] = []
+        found: list[Mention] = []
         position = 0
         while position < len(lower_words):
             for length in range(min(LONGEST, len(lower_words) - position), 0, -1):
@@ -78,63 +73,19 @@ class EntityIndex:
                 )
                 ids = self.titles.get(exact_key)
                 if ids and (length > 1 or exact_key in self.seen):
-                    matches.append((position, position + length, Mention(" ".join(exact_key), "", ids)))
+                    found.append(Mention(" ".join(exact_key), "", ids))
                 elif key in self.aspects:
-                    matches.append((position, position + length, Mention(" ".join(exact_key), self.aspects[key])))
+                    found.append(Mention(" ".join(exact_key), self.aspects[key]))
                 else:
                     continue
                 position += length - 1
                 break
             position += 1
-        return [_with_mark(m, start, end, words, matches) for start, end, m in matches]
+        return found
 
-    def unknown_titles(self, text: str) -> list[str]:
-        """Names that a text writes as titles and that no movie of the dataset has.
-
-        Titles are two words in quotes, or ``Name (1994)``.
-        """
-        names = []
-        for match in _QUOTED.finditer(text):
-            name = next(g for g in match.groups() if g)
-            words = tuple(w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(name))
-            lower = tuple(w.lower() for w in words)
-            if len(words) > 1 and words not in self.titles and lower not in self.aspects:
-                names.append(name)
-        for match in _DATED.finditer(text):
-            words = tuple(w.group().rstrip(".!?:;,") or w.group() for w in _WORD.finditer(match[1]))
-            tails = [words[start:] for start in range(len(words))]
-            if not any(tail in self.titles for tail in tails):
-                names.append(match[1].strip())
-        return names
-
-
-def _with_mark(
-    mention: Mention,
-    start: int,
-    end: int,
-    words: Sequence[str],
-    matches: Sequence[tuple[int, int, Mention]],
-) -> Mention:
-    """The mention with the rating said of it: ``Heat (5)``, ``a 5 for Heat``, ``5s for Heat and Seven``."""
-    if not mention.item_ids:
-        return mention
-    if len(words) > end + 2 and words[end] == "(" and (rating := _mark(words[end + 1])) is not None:
-        return Mention(mention.text, "", mention.item_ids, rating)
-    starts_by_end = {e: s for s, e, m in matches if m.item_ids}
-    position = start
-    while position > 1:
-        if words[position - 1] == "for" and (rating := _mark(words[position - 2])) is not None:
-            return Mention(mention.text, "", mention.item_ids, rating)
-        before = position - 1 if words[position - 1] in {"and", ","} else None
-        if before is None or before not in starts_by_end:
-            break
-        position = starts_by_end[before]
-    return mention
-
-
-def _mark(word: str) -> float | None:
-    match = re.fullmatch(r"(\d(?:\.\d)?)s?", word)
-    return float(match.group(1)) if match else None
+    def names_aspect(self, text: str) -> bool:
+        """Whether a text as a whole is the name of a genre, a theme, a person or the like."""
+        return tuple(w.group().lower().replace("’", "'") for w in _WORD.finditer(text)) in self.aspects
 
 
 Titles = dict[tuple[str, ...], tuple[int, ...]]

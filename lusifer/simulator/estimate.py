@@ -96,7 +96,7 @@ def estimate_evolution(
     community: CommunityEvidence | None = None,
 ) -> Estimate:
     """The steps that are not done: a forecast and an update each."""
-    if not isinstance(model, LLMUserModel):
+    if not isinstance(model, LLMUserModel) or model.recording is not None:
         return Estimate(dollars=0.0)
     questions = list(_evolution(dataset, split, spec, model, done, community))
     return _less_stored(model, store, questions)
@@ -110,14 +110,14 @@ def estimate_rating(
     purpose: str = "rate",
 ) -> Estimate:
     """Rating (or forecasting) items from a context, ``items_per_call`` at a time."""
-    if not isinstance(model, LLMUserModel):
+    if not isinstance(model, LLMUserModel) or model.recording is not None:
         return Estimate(dollars=0.0)
     return _less_stored(model, store, list(_ratings(model, context, items, purpose)))
 
 
 def estimate_update(model: UserModel, store: Store | None, context: Context) -> Estimate:
     """One profile from a context with a batch to read."""
-    if not isinstance(model, LLMUserModel):
+    if not isinstance(model, LLMUserModel) or model.recording is not None:
         return Estimate(dollars=0.0)
     return _less_stored(model, store, [(model.update_question(context), UPDATE_TOKENS)])
 
@@ -132,7 +132,7 @@ def estimate_users(
     community: CommunityEvidence | None = None,
 ) -> Estimate:
     """Evolving users as planned and rating their test part, less the steps that are stored."""
-    if not isinstance(model, LLMUserModel):
+    if not isinstance(model, LLMUserModel) or model.recording is not None:
         return Estimate(dollars=0.0)
     questions: list[tuple[Question, int]] = []
     for spec in specs:
@@ -212,7 +212,7 @@ def _less_stored(model: LLMUserModel, store: Store | None, questions: list[tuple
 
 def estimate_question(model: UserModel, store: Store | None, question: Question, ratings: int = 0) -> Estimate:
     """One call that answers with some ratings, or with a profile where there are none."""
-    if not isinstance(model, LLMUserModel):
+    if not isinstance(model, LLMUserModel) or model.recording is not None:
         return Estimate(dollars=0.0)
     answer_tokens = ratings * RATING_TOKENS + 20 if ratings else UPDATE_TOKENS
     return _less_stored(model, store, [(question, answer_tokens)])

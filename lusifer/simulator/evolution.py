@@ -152,7 +152,8 @@ def make_evolution_spec(
     Raises:
         UnknownIdError: no such user.
         InvalidInputError: a history or batch size below 1, or a model that must be told what others gave
-            while there is no community evidence, or none for a history of this length.
+            while there is no community evidence, or none for a history of this length, or a recorded model that
+            does not hold this evolution.
     """
     history = model.history if history is None else history
     batch_size = model.batch_size if batch_size is None else batch_size
@@ -172,6 +173,8 @@ def make_evolution_spec(
             f"Read at most that many, or prepare it for {history}.",
         )
     dataset.user(user)
+    if model.recording is not None:
+        model.recording.check(dataset.hash, split.id, user, history, batch_size)
     return EvolutionSpec(
         dataset.name,
         dataset.hash,

@@ -12,6 +12,7 @@ from typing import Any
 from lusifer.datasets import Item
 from lusifer.errors import ModelError
 from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Options
+from lusifer.llm.recordings import Recording
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.prompt_variables import TemplateInput, values_of
@@ -38,7 +39,7 @@ class LLMUserModel:
     A forecast or rating that fails leaves its items missing, each with the reason; a failed update raises, since a
     profile can't be left out. ``on_text`` is told each answer's pieces as they arrive; ``evolution`` names the plan
     that the calls are recorded under. A ``draw`` above 0 asks anew what is stored already; it is another version,
-    stored apart.
+    stored apart. A ``recording`` answers only from the profiles that it holds: an edited one is another question.
     """
 
     llm: LLM
@@ -47,6 +48,7 @@ class LLMUserModel:
     on_text: Callable[[str], None] | None = None
     draw: int = 0
     evolution: str | None = None
+    recording: Recording | None = None
     spec: str = field(init=False)
     version: str = field(init=False)
     evidence: bool = field(init=False)
@@ -91,6 +93,7 @@ class LLMUserModel:
 
     def update(self, context: Context) -> Update:
         """The profile rewritten, with explanation and changes; one more call where that is invalid."""
+        self._check_recorded(context)
         messages, options = self.update_question(context)
         schema = options["schema"] or {}
         for last in (False, True):
@@ -136,6 +139,17 @@ class LLMUserModel:
         schema = answers.ratings_schema(items, context.scale)
         return messages, self._options(context, schema, purpose, self._most(items), draw)
 
+    def _check_recorded(self, context: Context) -> None:
+        if self.recording is None:
+            return
+        recorded = self.recording.bullets(context.user.id, context.step - 1)
+        if sorted(recorded) != sorted(b.text for b in context.profile.bullets):
+            raise ModelError(
+                f"Not in the recording {self.recording.name}: another profile than the recorded one.",
+                "Connect a model, or use the built-in, to ask what was not recorded.",
+                kind="not-recorded",
+            )
+
     def _most(self, items: Sequence[Item]) -> int:
         return 200 + self.prompts.rating_tokens * len(items)
 
@@ -160,6 +174,7 @@ class LLMUserModel:
         self, context: Context, items: tuple[Item, ...], purpose: str, draw: int
     ) -> tuple[SimulatedRating, ...]:
         """One draw for at most ``items_per_call`` items: one call, and one more for what it missed."""
+        self._check_recorded(context)
         messages, options = self._rate_question(context, items, purpose, draw)
         by_id: dict[int, SimulatedRating] = {}
         remaining = items

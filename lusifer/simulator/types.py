@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from lusifer.datasets import MOVIES, Item, ItemNouns, RatingScale, User
+from lusifer.llm.recordings import Recording
 from lusifer.prompts import PromptSet
 
 Section = Literal["likes", "dislikes", "people_and_themes", "mood", "rating_habits"]
@@ -229,6 +230,11 @@ class UserModel(Protocol):
     @property
     def prompts(self) -> PromptSet | None:
         """What it is asked with; ``None`` where it reads no prompts."""
+        return None
+
+    @property
+    def recording(self) -> Recording | None:
+        """What it answers from; ``None`` for a model that can be asked anything."""
         return None
 
     def with_prompts(self, prompts: PromptSet) -> UserModel:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lusifer import prompts
 from lusifer.errors import InvalidInputError
-from lusifer.llm import Budget, create_llm
+from lusifer.llm import Budget, CachedLLM, create_llm
+from lusifer.llm.recordings import PREFIX, RecordedLLM, Recording, find_recording
 from lusifer.progress import never_cancelled
 from lusifer.prompts import PromptSet
 from lusifer.simulator.builtin import StatisticalUserModel
@@ -23,7 +25,8 @@ class UserModelConfig:
     """Everything that a user model is made of; can be sent to another process.
 
     Attributes:
-        spec: ``builtin``, ``openai:MODEL``, ``ENDPOINT:MODEL``, ``ollama:NAME`` or ``file:PATH``.
+        spec: ``builtin``, ``recorded:NAME``, ``openai:MODEL``, ``ENDPOINT:MODEL``, ``ollama:NAME``, ``file:PATH`` or
+            ``files:MODEL``.
         prompt_set: what a language model is asked with; ``None``: the shipped default.
         samples: draws per rating where the server gives no token probabilities.
         evidence: tell the model what others gave (it then needs community evidence to rate).
@@ -64,6 +67,8 @@ class UserModelConfig:
             return StatisticalUserModel(evidence=self.evidence)
         if self.samples < 1:
             raise InvalidInputError(f"A rating can't be sampled {self.samples} times.", "Give 1 or more.")
+        if self.spec.startswith(PREFIX):
+            return self._build_recorded(store, run)
         if store is None:
             raise InvalidInputError(
                 "A language model's answers need the database, which can't be used.",
@@ -76,3 +81,33 @@ class UserModelConfig:
         prompt_set = replace(prompt_set, samples=max(self.samples, prompt_set.samples), evidence=self.evidence)
         llm = create_llm(self.spec, store, keys=self.keys, budget=budget, cancelled=cancelled)
         return LLMUserModel(llm, prompt_set, run=run or None)
+
+    def _build_recorded(self, store: Store | None, run: str) -> UserModel:
+        """Answers of a recording: pinned to its own prompts, whatever others are chosen, and asked once."""
+        if self.evidence:
+            raise InvalidInputError(
+                "A recording can't be told what others gave: it was asked without.",
+                "Switch community evidence off, or connect a model.",
+            )
+        recording = find_recording(self.spec.removeprefix(PREFIX))
+        bare = RecordedLLM(recording)
+        llm = bare if store is None else CachedLLM(bare, store)
+        return LLMUserModel(llm, prompts_of(recording), run=run or None, recording=recording)
+
+
+def prompts_of(recording: Recording) -> PromptSet:
+    """The prompts that a recording was made with.
+
+    Raises:
+        InvalidInputError: it brings none, and they are none that this program ships.
+    """
+    header = recording.header
+    if header.prompts:
+        return prompts.from_json(json.dumps(header.prompts))
+    shipped = next((p for p in map(prompts.load, prompts.SHIPPED) if p.version == header.prompt_version), None)
+    if shipped is None:
+        raise InvalidInputError(
+            f"The recording {recording.name} was asked with {header.prompt_version}, which it does not bring along.",
+            "Make the recording again with this version.",
+        )
+    return shipped

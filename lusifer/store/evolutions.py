@@ -44,9 +44,9 @@ class Evolutions(SQLiteBase):
 
     @translates_sqlite_errors
     def list_evolutions(
-        self, dataset_hash: str, split: str, model: str, version: str, evidence: str
+        self, dataset_hash: str, split: str, model: str, version: str, evidence: str, *, forecasts: bool = True
     ) -> list[dict[str, Any]]:
-        """Evolutions with forecasts of one model on one split, by user.
+        """Evolutions of one model on one split, with forecasts or without, by user.
 
         Each has ``steps``, how many are stored.
         """
@@ -54,9 +54,9 @@ class Evolutions(SQLiteBase):
             self._open().query(
                 "select *, (select count(*) from steps where evolution_id = evolutions.id) as steps"
                 " from evolutions where dataset_hash = ? and split = ? and model = ?"
-                " and model_version = ? and forecasts = 1 and coalesce(evidence, '') = ?"
+                " and model_version = ? and forecasts = ? and coalesce(evidence, '') = ?"
                 " order by user_id, id",
-                [dataset_hash, split, model, version, evidence],
+                [dataset_hash, split, model, version, int(forecasts), evidence],
             )
         )
 
@@ -75,6 +75,11 @@ class Evolutions(SQLiteBase):
                 ({"evolution_id": evolution, "step": step, **r, "created_at": now()} for r in ratings),
                 replace=True,
             )
+
+    @translates_sqlite_errors
+    def list_ratings(self, evolution: str) -> list[dict[str, Any]]:
+        """All stored ratings of an evolution, by step and item."""
+        return list(self._open()["ratings"].rows_where("evolution_id = ?", [evolution], order_by="step, item_id"))
 
     @translates_sqlite_errors
     def get_ratings(self, evolution: str, step: int, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -41,7 +41,7 @@ def build_run_context(
         def on_progress(done: int, total: int, message: str = "", /) -> None:
             job.report_progress(done, total, (titles or {}).get(message) or message)
 
-    workers = 1 if ctx.builtin else WORKERS
+    workers = 1 if ctx.is_free else WORKERS
     return RunContext(
         ctx.dataset, ctx.split, store, settings.prediction_cache_dir(), seed, workers, on_progress, cancelled
     )

@@ -15,6 +15,7 @@ from lusifer.datasets.fetch import fetch
 from lusifer.datasets.item_details import ATTRIBUTION
 from lusifer.errors import DatasetError, DatasetMissingError, LusiferError
 from lusifer.jobs import Job
+from lusifer.llm.recordings import PREFIX
 from lusifer.simulator import BUILTIN
 from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import dataset_picker, evidence_control, model_picker, movie_details
@@ -105,7 +106,7 @@ def draw_app() -> None:
     except LusiferError as error:
         state.show_error(error)
         return
-    if not ctx.builtin and ctx.prompt_set.evidence and not ctx.evidence and page_registry.asks_model(page.url_path):
+    if not ctx.is_free and ctx.prompt_set.evidence and not ctx.evidence and page_registry.asks_model(page.url_path):
         # Asked without what they want told, they would be other prompts.
         st.info(
             "These prompts tell the model what others gave, and that is not prepared for this split. Prepare it in "
@@ -129,10 +130,12 @@ def _pick_context(data: datasets.Dataset) -> state.PageContext:
     if requested and requested not in options:
         st.warning(f"This dataset has no split {escape_markdown(requested)}; {rule} is used.")
     st.caption(splits.describe(rule or splits.DEFAULT))
-    model = model_picker.pick_model()
     split = state.make_split(data, rule or splits.DEFAULT)
+    model = model_picker.pick_model(data, split)
     name, prompt_set = model_picker.pick_prompts(model)
-    evidence = evidence_control.show_switch(data, split, model != BUILTIN and prompt_set.evidence)
+    evidence = False
+    if not model.startswith(PREFIX):  # a recording was asked without
+        evidence = evidence_control.show_switch(data, split, model != BUILTIN and prompt_set.evidence)
     return state.PageContext(
         data, split, model, dict(session_keys.API_KEYS.get()), state.get_budget(), evidence, name, prompt_set
     )
@@ -155,7 +158,7 @@ def _show_usage(ctx: state.PageContext) -> None:
         return
     if not used["made"] and not used["cached"]:
         st.caption(":material/receipt_long: No LLM calls yet: nothing spent.")
-        if not ctx.builtin:
+        if not ctx.is_free:
             model_picker.show_budget()
         return
     spent = format_spent(used)
@@ -202,7 +205,7 @@ def _reset_session() -> None:
     resets: dict[str, object] = dict(SIDEBAR_RESETS)
     ctx = session_keys.CONTEXT.get()
     if ctx is not None:
-        resets[session_keys.USER] = int(ctx.dataset.user_ids[0])
+        resets[session_keys.USER] = ctx.dataset.user_label(int(ctx.dataset.user_ids[0]))
     for spec in page_registry.page_specs().values():
         resets |= spec.resets
     there = {str(key) for key in st.session_state} | set(st.query_params)

@@ -18,6 +18,7 @@ from lusifer.errors import LusiferError, StoreError
 from lusifer.jobs import Jobs
 from lusifer.llm import Budget
 from lusifer.llm.budget import SpendingLimit, operator_budget
+from lusifer.llm.recordings import PREFIX, Recording, find_recording
 from lusifer.prompts import DEFAULT as DEFAULT_PROMPTS
 from lusifer.prompts import PromptSet
 from lusifer.prompts import load as usual_prompts
@@ -33,6 +34,7 @@ from lusifer.simulator import (
 from lusifer.simulator import community as evidence
 from lusifer.simulator.community import Community
 from lusifer.simulator.evolution import DEFAULT_BATCH_SIZE, DEFAULT_HISTORY
+from lusifer.simulator.models import is_free
 from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
 from lusifer.ui import session_keys
@@ -142,6 +144,21 @@ class PageContext:
         return self.model == BUILTIN
 
     @property
+    def recording(self) -> Recording | None:
+        """The recording that answers, where one is chosen."""
+        return find_recording(self.model.removeprefix(PREFIX)) if self.model.startswith(PREFIX) else None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody is asked, so that work needs no price and no permission."""
+        return is_free(self.model)
+
+    @property
+    def live(self) -> PageContext:
+        """The same choices with a model that can be asked anything: the built-in in a recording's place."""
+        return self if self.recording is None else replace(self, model=BUILTIN)
+
+    @property
     def history_and_batch_size(self) -> tuple[int, int]:
         """History and batch size unless a person says otherwise."""
         if self.builtin:
@@ -196,6 +213,17 @@ class PageContext:
     def stored_steps(self, spec: EvolutionSpec) -> list[Step]:
         """The steps of an evolution that are stored."""
         return load_steps(self.dataset, spec, open_store())
+
+
+def live_context(ctx: PageContext) -> PageContext:
+    """The choices for a page that asks what nobody recorded; says so where a recording is chosen."""
+    if ctx.recording is not None:
+        st.info(
+            "This page asks new questions, which a recording can't answer: the built-in answers here. Connect a model "
+            "in the sidebar to use a language model.",
+            icon=":material/movie_edit:",
+        )
+    return ctx.live
 
 
 def session_id() -> str:

@@ -19,6 +19,7 @@ from lusifer.ui.pages.accuracy import (
     error_views,
     html_report,
     leaderboard,
+    ranking_view,
     recorded_comparisons,
 )
 
@@ -57,7 +58,7 @@ if rows is None:
     st.caption("The individual predictions of this run are no longer in data/runs, so only its summary is shown.")
     st.json(summary, expanded=False)
     st.stop()
-names = [n for n in predictor_titles.ORDER if n in summary["predictors"] and n in rows]
+names = predictor_titles.in_order(n for n in summary["predictors"] if n in rows)
 passing, chosen_filter = leaderboard.show_filters(ctx, rows)
 if passing.empty:
     st.info("No rating matches these filters. Widen one of them.", icon=":material/filter_alt_off:")
@@ -76,6 +77,7 @@ VIEWS = {
     "audit": ("Audit", lambda: audit_view.show_audit(ctx, run_shown, passing, store)),
     "misses": ("Largest errors", lambda: error_views.show_largest_errors(ctx, passing, names)),
     "pairs": ("Pairwise comparison", lambda: error_views.show_pair(passing, names, int(run_shown["seed"]))),
+    "ranking": ("Recommender ranking", lambda: ranking_view.show_ranking(ctx, run_shown, passing, store)),
     "cold": ("Cold start", lambda: error_views.show_cold_start(ctx, store)),
     "runs": ("Other runs", lambda: recorded_comparisons.show_other_runs(runs, run_shown)),
 }
@@ -98,4 +100,5 @@ with st.container(horizontal=True):
         icon=":material/description:",
     )
 
+recorded_comparisons.show_published()
 trust_card.show_trust_card(ctx, store)

@@ -28,7 +28,9 @@ name = st.pills(
 st.query_params[session_keys.EXPERIMENT] = name
 st.subheader(EXPERIMENTS[name].question)
 
-experiment_view.show_form(ctx, store, name, new_run)
+live = state.live_context(ctx)
+
+experiment_view.show_form(live, store, name, new_run)
 runs_of_experiment = experiment_view.finished_experiments(ctx, store, name)
 if new_run.get() not in {None, *(r["id"] for r in runs_of_experiment)}:  # all were run: the newest of each is shown
     new_run.pop()

@@ -55,7 +55,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         bind="query-params",
         help="Shows only the profile, the batch and the explanation, in large type.",
     )
-if user is None:
+if user is None or not user_picker.is_recorded(ctx, user):
     st.stop()
 if not presenting and st.toggle(
     "Compare side by side",
@@ -90,7 +90,9 @@ before = evolution_runner.profile_before(ctx, user, steps, number)
 
 if presenting:
     with profile_view.large_text("present-body"):
-        st.title(f"User {user}, step {number} of {total_steps}", anchor=False)
+        st.title(
+            f"User {escape_markdown(str(ctx.dataset.user_label(user)))}, step {number} of {total_steps}", anchor=False
+        )
         st.markdown(f"**Why it changed:** {escape_markdown(step.explanation)}")
         left, right = st.columns([2, 3], gap="large")
         with left:
@@ -130,7 +132,9 @@ with st.grid(2, min_column_width=420, gap="medium"):
         profile_view.show_profile(before, step.profile, claims=checked)
         profile_view.show_legend()
         content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}
-        downloads.show_json_button("Download all steps", content, f"user-{user}-{ctx.split.name}.json", type="tertiary")
+        downloads.show_json_button(
+            "Download all steps", content, f"user-{ctx.dataset.user_label(user)}-{ctx.split.name}.json", type="tertiary"
+        )
 
 mean_rating = ctx.split.train.mean
 with st.grid(2, min_column_width=420, gap="medium"):

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lusifer.errors import LusiferError
+from lusifer.jobs import Job
 from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after
 from lusifer.ui import page_registry, state
@@ -18,7 +19,7 @@ st.caption("Predict how this user would rate movies. The simulator sees only the
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     user = user_picker.pick_user()
-    if user is None:
+    if user is None or not user_picker.is_recorded(ctx, user):
         st.stop()
     try:
         spec = ctx.evolution_spec(user)
@@ -27,7 +28,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         state.show_error(error)
         st.stop()
     if steps:
-        number = st.selectbox("Profile after step", list(range(len(steps), 0, -1)), key="from_step", width=160)
+        # A recording was asked for ratings from the last profile alone.
+        first = len(steps) if ctx.recording is not None else 1
+        number = st.selectbox("Profile after step", list(range(len(steps), first - 1, -1)), key="from_step", width=160)
     page_registry.show_page_link(
         "evolution",
         "Show this profile",
@@ -58,35 +61,41 @@ store, evidence = state.open_store(), ctx.community
 
 def _label() -> str:
     text = with_item_noun(f"Rate {len(ids)} movie{'s' * (len(ids) != 1)}")
-    if ctx.builtin:
-        return text
     context = rating_results.add_evidence(ctx, context_after(data, ctx.split, user, upto), ids)
     return f"{text} ({format_cost(estimate_rating(ctx.user_model(), store, context, data.items_of(ids)))})"
 
 
-job = job_panel.offer_job(
-    key,
-    "Rating",
-    lambda j: rating_results.rate_in_batches(j, ctx, spec, upto, ids, store, evidence),
-    _label,
-    store=store,
-    again=True,
-    wait=0.6,  # the built-in is done by then, and nothing flickers
-    icon=":material/auto_awesome:",
-    type="primary",
-)
-if job is None:
-    if state.get_jobs().get(key) is None:
-        st.caption("Nothing is predicted until you press the button.")
-    st.stop()
+if ctx.is_free:
+    try:
+        ratings = rating_results.rate_in_batches(Job(key, "Rating"), ctx, spec, upto, ids, store, evidence)
+    except LusiferError as error:
+        state.show_error(error)
+        st.stop()
+else:
+    job = job_panel.offer_job(
+        key,
+        "Rating",
+        lambda j: rating_results.rate_in_batches(j, ctx, spec, upto, ids, store, evidence),
+        _label,
+        store=store,
+        again=True,
+        icon=":material/auto_awesome:",
+        type="primary",
+    )
+    if job is None:
+        if state.get_jobs().get(key) is None:
+            st.caption("Nothing is predicted until you press the button.")
+        st.stop()
+    ratings = job.result
 
-rows = rating_results.rating_table(ctx, user, job.result)
+rows = rating_results.rating_table(ctx, user, ratings)
 learned = calibration_view.learn_calibration(ctx)
-corrected = calibration_view.calibrated_table(ctx, user, upto, job.result, *learned) if learned else None
+corrected = calibration_view.calibrated_table(ctx, user, upto, ratings, *learned) if learned else None
 if corrected is not None and len(corrected):
     rows.insert(5, "calibrated", rows["item_id"].map(corrected["calibrated"]))
 rating_results.show_results(ctx, rows)
 if corrected is not None and len(corrected):
     calibration_view.show_breakdown(ctx, corrected, *learned)
 rating_results.show_reasons(rows)
-downloads.show_csv_button("Download as CSV", rows.drop(columns="poster"), f"user-{user}-ratings.csv")
+downloaded = rows.drop(columns="poster").assign(item_id=[data.item_label(i) for i in rows["item_id"]])
+downloads.show_csv_button("Download as CSV", downloaded, f"user-{data.user_label(user)}-ratings.csv")

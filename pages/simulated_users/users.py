@@ -4,10 +4,11 @@ import numpy as np
 import streamlit as st
 
 from lusifer.charts import user_charts
+from lusifer.datasets import file_ids
 from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import user_picker
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
-from lusifer.ui.pages.users import user_tables
+from lusifer.ui.pages.users import profile_preview, user_tables
 
 ctx = state.current_context()
 data = ctx.dataset
@@ -23,14 +24,15 @@ st.caption(
 with st.container(horizontal=True, vertical_alignment="bottom"):
     user = user_picker.pick_user()
     if st.button("Random user", icon=":material/casino:"):
-        user_picker.select_user(int(np.random.default_rng().choice(everyone["user_id"])))
+        choices = ctx.recording.users if ctx.recording is not None else everyone["user_id"]
+        user_picker.select_user(int(np.random.default_rng().choice(choices)))
         st.rerun()
-    suggestions = state.suggest_users(data, ctx.split)
+    suggestions = user_picker.suggested_users(ctx)
     if suggestions:
         with st.popover("Suggested users", icon=":material/co_present:"):
             st.caption("Their histories span weeks and their preferences change.")
             for s in suggestions:
-                text = f"User {s.user}: {format_duration(s.seconds)}, {s.changes} preference changes"
+                text = f"User {data.user_label(s.user)}: {format_duration(s.seconds)}, {s.changes} preference changes"
                 if st.button(text, key=f"demo-{s.user}", width="stretch"):
                     user_picker.select_user(s.user)
                     st.rerun()
@@ -40,7 +42,10 @@ if user is not None:
     train = ctx.split.train.of_user(user)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.subheader(f"User {user}: {escape_markdown(person.description)}", width="stretch")
+            st.subheader(
+                f"User {escape_markdown(str(data.user_label(user)))}: {escape_markdown(person.description)}",
+                width="stretch",
+            )
             page_registry.show_page_link(
                 "evolution",
                 "Watch the profile evolve",
@@ -84,6 +89,7 @@ if user is not None:
                 "no history to read. Choose another split in the sidebar, or another user.",
                 icon=":material/info:",
             )
+        profile_preview.show_profile_preview(ctx, user)
         with st.grid(3, min_column_width=270, gap="medium"):
             with st.container():
                 st.markdown("**History over time**")
@@ -91,13 +97,13 @@ if user is not None:
                     user_charts.rating_history(
                         user_tables.rating_history(ctx, user), (data.scale.lowest, data.scale.highest)
                     ),
-                    alt=f"Ratings of user {user} over time, test ratings shown as diamonds",
+                    alt=f"Ratings of user {data.user_label(user)} over time, test ratings shown as diamonds",
                 )
             with st.container():
                 st.markdown("**Rating distribution vs. all users**")
                 st.plotly_chart(
                     user_charts.rating_distribution(user_tables.rating_distribution(ctx, user)),
-                    alt=f"Share of each rating for user {user} and for all users",
+                    alt=f"Share of each rating for user {data.user_label(user)} and for all users",
                 )
             with st.container():
                 st.markdown("**Genre preferences**")
@@ -107,7 +113,8 @@ if user is not None:
                 else:
                     st.plotly_chart(
                         user_charts.genre_tastes(taste),
-                        alt=f"Genres above and below user {user}'s mean, {taste['genre'].iloc[0]} first",
+                        alt=f"Genres above and below the mean of user {data.user_label(user)}, "
+                        f"{taste['genre'].iloc[0]} first",
                     )
 
 st.subheader("All users")
@@ -144,8 +151,12 @@ else:
     )
     rows = user_tables.add_histograms(ctx, rows.head(user_tables.MAX_ROWS))
     rows = rows.drop(columns=[c for c in ("age", "gender", "occupation") if c not in known])
+    shown, user_column = rows, st.column_config.NumberColumn("User", format="%d", width="small", pinned=True)
+    if file_ids.COLUMN in data.users:
+        shown = rows.assign(user_id=data.users[file_ids.COLUMN].reindex(rows["user_id"]).to_numpy())
+        user_column = st.column_config.TextColumn("User", width="small", pinned=True)
     st.dataframe(
-        rows,
+        shown,
         key=session_keys.USER_TABLE,
         hide_index=True,
         height=420,
@@ -153,7 +164,7 @@ else:
         selection_mode="single-row",
         alt="All users with demographics and activity",
         column_config={
-            "user_id": st.column_config.NumberColumn("User", format="%d", width="small", pinned=True),
+            "user_id": user_column,
             "age": st.column_config.NumberColumn("Age", width="small"),
             "gender": st.column_config.TextColumn("Gender", width="small"),
             "occupation": st.column_config.TextColumn("Occupation"),

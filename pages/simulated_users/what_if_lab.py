@@ -23,6 +23,7 @@ view = st.segmented_control(
     required=True,
     label_visibility="collapsed",
 )
+ctx = state.live_context(ctx)
 if view == YOU:
     if store is None:
         st.info(

@@ -14,7 +14,8 @@ st.caption(
     "Recommenders interact with simulated users, who rate or skip items and whose profiles change. Which agent "
     "learns their preferences?"
 )
-options = agent_form.show_form(ctx, store)
+live = state.live_context(ctx)
+options = agent_form.show_form(live, store)
 runs = run_picker.finished_runs(ctx, store, AGENT_PLAY)
 if not runs:
     st.info(
@@ -26,6 +27,6 @@ else:
         run_picker.pick_run(runs, "play-run", session_keys.RUN, session_keys.new_result("play"))
     )
 
-agent_form.show_episode(ctx, options)
-agent_form.show_ranking_check(ctx, store)
+agent_form.show_episode(live, options)
+agent_form.show_ranking_check(live, store)
 trust_card.show_trust_card(ctx, store)

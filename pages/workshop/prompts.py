@@ -11,7 +11,8 @@ from lusifer.ui.pages.prompts import comparison_view, draft_run, prompt_editor, 
 from lusifer.ui.pages.prompts import draft as drafts
 
 COMPARE, VERSIONS = "Compare", "Versions"
-ctx, store = state.current_context(), state.open_store()
+chosen, store = state.current_context(), state.open_store()
+ctx = chosen.live
 
 st.title("Prompts", icon=":material/edit_note:")
 st.caption(
@@ -34,9 +35,10 @@ view = st.segmented_control(
     label_visibility="collapsed",
 )
 if ctx.builtin and view != VERSIONS:
+    why = "The built-in ignores prompt wording" if chosen.builtin else "A recording answers its own prompts alone"
     st.info(
-        "The built-in ignores prompt wording: you can write and save versions, but trying one needs a language "
-        "model. Choose or connect one in the sidebar.",
+        f"{why}: you can write and save versions, but trying one needs a language model. Choose or connect one in the "
+        "sidebar.",
         icon=":material/info:",
     )
 try:
@@ -103,9 +105,10 @@ with right:
     if preview.mistakes:
         prompt_preview.show_mistakes(preview)
     else:
+        user_text = escape_markdown(str(ctx.dataset.user_label(user)))
         with st.container(border=True):
             st.markdown(
-                f"**Rendered prompt** :small[user {user}, step {min(int(step), count)}; the profile "
+                f"**Rendered prompt** :small[user {user_text}, step {min(int(step), count)}; the profile "
                 f"{escape_markdown(source)}]"
             )
             prompt_preview.show_rendered_prompt(preview, tokens_per_character)

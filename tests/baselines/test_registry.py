@@ -15,7 +15,7 @@ from lusifer.simulator.run_context import RunContext
 from lusifer.ui.components import predictor_titles
 from tests.conftest import ROOT
 
-WITH_SURPRISE = {"item-knn", "svdpp"}
+WITH_SURPRISE = {"svdpp"}
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_settings_that_name_cache_files_stay() -> None:
         "user-mean": {},
         "item-mean": {},
         "bias": {"item_damping": 5.0, "user_damping": 5.0},
-        "item-knn": {"neighbours": 40, "shrinkage": 100},
+        "item-knn": {"damping": 0.1, "neighbours": 40, "shrinkage": 30.0},
         "rnn4rec": {
             "average": 50,
             "batch": 64,
@@ -46,6 +46,14 @@ def test_settings_that_name_cache_files_stay() -> None:
         "als": {"factors": 10, "iterations": 10, "regularisation": 10.0},
         "svdpp": {"epochs": 25, "factors": 10, "rate": 0.015, "regularisation": 0.1},
         "fm": {"iterations": 200, "kept": 160, "ordinal": False, "rank": 10},
+        "fm-time": {
+            "fold_iterations": 30,
+            "fold_kept": 18,
+            "folds": 3,
+            "iterations": 200,
+            "kept": 160,
+            "rank": 10,
+        },
     }
 
 
@@ -90,9 +98,9 @@ def test_methods_say_why_they_are_missing(ml100k, last10) -> None:
 def test_an_evaluation_leaves_them_out_with_a_note(ml100k, last10) -> None:
     comparison = evaluate(RunContext(ml100k, last10), ["svdpp", "bias", "constant"])
     assert list(comparison.scores()) == ["bias", "constant"]
-    assert len(comparison.notes) == 1 and comparison.notes[0].startswith("svdpp is left out. Item kNN and SVD++ need")
-    with pytest.raises(InvalidInputError, match="item-knn is left out"):
-        evaluate(RunContext(ml100k, last10), ["item-knn"])
+    assert len(comparison.notes) == 1 and comparison.notes[0].startswith("svdpp is left out. Fits of SVD++ need")
+    with pytest.raises(InvalidInputError, match="svdpp is left out"):
+        evaluate(RunContext(ml100k, last10), ["svdpp"])
 
 
 def test_the_documentation_lists_every_method() -> None:

@@ -144,7 +144,8 @@ def test_latest_small_is_whole(root: Path) -> None:
     data = datasets.load(str(TEST_DATA / "ml-latest-small"))
     assert data.title == "MovieLens latest-small" and data.scale.step == 0.5
     assert (len(data.users), len(data.items), len(data.ratings)) == (610, 9742, 100_836)
-    assert data.report.problems.keys() == {"genres"} and data.report.problems["genres"].count == 34
+    assert {k: p.count for k, p in data.report.problems.items()} == {"genres": 34, "duplicate": 5}
+    assert len(data.duplicate_items) == 5
     assert data.items["tmdb_id"].notna().sum() == 9742 - 8
     split = splits.make(data)
     assert len(split.test) == 6100

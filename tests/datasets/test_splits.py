@@ -134,7 +134,7 @@ def test_no_test_rating_reaches_a_prompt_or_the_builtin(ml100k, last10, user: in
     assert not [t for t in marked if f"| {t} |" in said]
 
 
-@pytest.mark.parametrize("name", [m for m in BASELINES if m not in {"svdpp", "fm"}])
+@pytest.mark.parametrize("name", [m for m in BASELINES if m not in {"svdpp", "fm", "fm-time"}])
 def test_no_test_rating_reaches_a_baseline(ml100k, last10, name: str):
     """On some of the users: what is looked for does not hang on how many."""
     some = last10.train.user_ids[::4].tolist()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lusifer.env import agreement
-from lusifer.env.agreement import AgentVariant
 from lusifer.env.world import build_world
 from lusifer.errors import CancelledError
+from lusifer.evaluation.recommender_ranking import Recommender, list_recommenders
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,16 @@ class Oracle:
 
 
 def test_there_are_thirty_different_ones() -> None:
-    names = [v.name for v in agreement.list_variants()]
+    names = [v.name for v in list_recommenders()]
     assert len(names) >= 28 and len(set(names)) == len(names)
-    assert len(names) + 2 >= 30 and len({v.share for v in agreement.list_variants()}) == 3
+    assert len(names) + 2 >= 30 and len({v.share for v in list_recommenders()}) == 3
 
 
 def test_better_agents_stand_higher_and_the_figures_are_seeded(world) -> None:
-    chosen = [v for v in agreement.list_variants() if v.name.startswith(("Bias,", "Item mean"))][:4]
+    chosen = [v for v in list_recommenders() if v.name.startswith(("Bias,", "Item mean"))][:4]
     chosen += [
-        AgentVariant("right", lambda w: Oracle(w.split, 1)),
-        AgentVariant("wrong", lambda w: Oracle(w.split, -1)),
+        Recommender("right", lambda dataset: Oracle(world.split, 1)),
+        Recommender("wrong", lambda dataset: Oracle(world.split, -1)),
     ]
     told = []
     made, rows = agreement.measure_agreement(

@@ -51,7 +51,7 @@ def test_the_builtin_is_borne_out(ml100k, honest) -> None:
 def test_a_liar_is_found_out(ml100k, last10, users) -> None:
     found = _total(ml100k, _all(ml100k, last10, Liar(), users))
     assert found.faithfulness < 0.2
-    assert found.count("not borne out") > 1000
+    assert found.count("unsupported") > 1000
 
 
 @pytest.fixture
@@ -80,17 +80,17 @@ def test_changes(ml100k, steps) -> None:
         claims = _one(ml100k, steps, changes=(Change(*change),))
         return next(c for c in claims if c.kind == "change")
 
-    assert verdict(f"liking for {genre}", "gained", ids[:1]).verdict == "borne out"
-    assert verdict(f"liking for {genre}", "gained", low[:1]).verdict == "not borne out"
-    assert verdict("dislike of loud endings", "gained", low).verdict == "borne out"
-    assert verdict("dislike of loud endings", "weakened", ids).verdict == "borne out"
-    assert verdict("liking for quiet endings", "dropped", ids).verdict == "not borne out"
+    assert verdict(f"liking for {genre}", "gained", ids[:1]).verdict == "supported"
+    assert verdict(f"liking for {genre}", "gained", low[:1]).verdict == "unsupported"
+    assert verdict("dislike of loud endings", "gained", low).verdict == "supported"
+    assert verdict("dislike of loud endings", "weakened", ids).verdict == "supported"
+    assert verdict("liking for quiet endings", "dropped", ids).verdict == "unsupported"
     strange = verdict("liking for anything", "gained", (steps[0].batch[0].item.id,))
-    assert strange.verdict == "not borne out" and "not in this batch" in strange.why
-    assert verdict("quiet endings", "gained", ids).verdict == "can't be told"
+    assert strange.verdict == "unsupported" and "not in this batch" in strange.why
+    assert verdict("quiet endings", "gained", ids).verdict == "uncheckable"
     other = next(g for g in ml100k.genres if g not in best[0].item.genres)
     wrong = verdict(f"liking for {other}", "gained", ids[:1])
-    assert wrong.verdict == "not borne out" and "does not match what it is about" in wrong.why
+    assert wrong.verdict == "unsupported" and "does not match what it is about" in wrong.why
 
 
 def _bullets(ml100k, steps, section, *texts):
@@ -114,7 +114,7 @@ def test_titles_and_marks_that_a_bullet_names(ml100k, steps) -> None:
         "Thinks much of moral doubt",
     )
     verdicts = [c.verdict for c in found.values()]
-    assert verdicts == ["borne out", "not borne out", "not borne out", "can't be told"]
+    assert verdicts == ["supported", "unsupported", "unsupported", "uncheckable"]
     assert "rating was" in found[f"Thinks much of {title} (2)"].why
     assert "not in the history" in found[f"Thinks much of {unseen}"].why
 
@@ -130,12 +130,12 @@ def test_the_side_a_bullet_takes(ml100k, steps) -> None:
     assert by_genre[liked] > 0 > by_genre[disliked]
     right = _bullets(ml100k, steps, "likes", f"Enjoys {liked} above all")
     wrong = _bullets(ml100k, steps, "likes", f"Enjoys {disliked} above all")
-    assert [c.verdict for c in (*right.values(), *wrong.values())] == ["borne out", "not borne out"]
+    assert [c.verdict for c in (*right.values(), *wrong.values())] == ["supported", "unsupported"]
     never = next(g for g in ml100k.genres if g not in by_genre)
     none = _bullets(ml100k, steps, "dislikes", f"Can do without {never}")
     assert next(iter(none.values())).why == "The user has rated nothing of this kind."
     mixed = _bullets(ml100k, steps, "mood", f"Is rarely won over by {disliked}")
-    assert next(iter(mixed.values())).verdict == "borne out"
+    assert next(iter(mixed.values())).verdict == "supported"
 
 
 def test_habits(ml100k, steps) -> None:
@@ -148,10 +148,10 @@ def test_habits(ml100k, steps) -> None:
         "Likes to watch at night",
     )
     marks = [r.rating for s in steps for r in s.batch]
-    assert (found["Uses the whole scale"].verdict == "borne out") == (min(marks) == 1 and max(marks) == 5)
+    assert (found["Uses the whole scale"].verdict == "supported") == (min(marks) == 1 and max(marks) == 5)
     share = (np.mean(marks) - 1) / 4
-    assert (found["Rates strictly"].verdict == "borne out") == (share <= 0.57)
-    assert found["Likes to watch at night"].verdict == "can't be told"
+    assert (found["Rates strictly"].verdict == "supported") == (share <= 0.57)
+    assert found["Likes to watch at night"].verdict == "uncheckable"
 
 
 def test_explanations(ml100k, steps) -> None:
@@ -160,12 +160,13 @@ def test_explanations(ml100k, steps) -> None:
     def verdict(text: str):
         return next(c for c in _one(ml100k, steps, explanation=text) if c.kind == "explanation")
 
-    assert verdict(f"A {best.rating:g} for {best.item.name} did it.").verdict == "borne out"
+    assert verdict(f"A {best.rating:g} for {best.item.name} did it.").verdict == "supported"
     assert verdict(f"A {6 - best.rating or 1:g} for {best.item.name} did it.").verdict == (
-        "not borne out" if best.rating != 3 else "borne out"
+        "unsupported" if best.rating != 3 else "supported"
     )
-    assert verdict(f"{old.item.name} did it.").verdict in {"not borne out", "can't be told"}
-    assert verdict("It just felt right.").verdict == "can't be told"
+    assert verdict(f"{old.item.name} did it.").verdict == "supported"  # earlier movies may be named
+    assert verdict("The Shawshank Redemption did it.").verdict == "unsupported"
+    assert verdict("It just felt right.").verdict == "uncheckable"
 
 
 def test_what_is_rewritten_without_a_change_counts(ml100k, steps) -> None:
@@ -194,7 +195,7 @@ def test_a_statement_kept_against_the_ratings(ml100k, honest) -> None:
                 profile = Profile(likes=(Bullet(f"Enjoys {genre}"),))
                 fixed = [replace(s, profile=profile, changes=()) for s in steps]
                 claims = [c for c in audit(ml100k, fixed).claims if c.kind == "bullet"]
-                assert any("By now" in c.why and c.verdict == "not borne out" for c in claims)
+                assert any("By now" in c.why and c.verdict == "unsupported" for c in claims)
                 return
     raise AssertionError("no such user among the test's")
 
@@ -247,7 +248,7 @@ def test_a_movie_that_does_not_exist(ml100k, steps) -> None:
     real = f'Thinks much of "{_best(steps[1], 1)[0].item.name}"'
     found = _bullets(ml100k, steps, "likes", made_up, dated, real)
     assert "no movie called Zanzibar Nights in Blue" in found[made_up].why
-    assert found[dated].verdict == "not borne out" and found[real].verdict != "not borne out"
+    assert found[dated].verdict == "unsupported" and found[real].verdict != "unsupported"
 
 
 def test_what_an_explanation_says_of_a_movie(ml100k, steps) -> None:
@@ -257,11 +258,11 @@ def test_what_an_explanation_says_of_a_movie(ml100k, steps) -> None:
     def verdict(text: str) -> str:
         return next(c for c in _one(ml100k, steps, explanation=text) if c.kind == "explanation").verdict
 
-    assert verdict(f"This user adored {worst.item.name}.") == "not borne out"
-    assert verdict(f"{worst.item.name} was a clear favourite.") == "not borne out"
-    assert verdict(f"This user was disappointed by {best.item.name}.") == "not borne out"
+    assert verdict(f"This user adored {worst.item.name}.") == "unsupported"
+    assert verdict(f"{worst.item.name} was a clear favourite.") == "unsupported"
+    assert verdict(f"This user was disappointed by {best.item.name}.") == "unsupported"
     assert verdict(f"This user adored {best.item.name}, and disliked {worst.item.name}.") in {
-        "borne out",
-        "not borne out",
+        "supported",
+        "unsupported",
     }
-    assert verdict(f"This user was bored by {worst.item.name}.") == "borne out"
+    assert verdict(f"This user was bored by {worst.item.name}.") == "supported"

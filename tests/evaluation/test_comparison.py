@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from sklearn.calibration import calibration_curve
 
-from lusifer import datasets
+from lusifer import baselines, datasets
 from lusifer.baselines import SideInformation, create
 from lusifer.datasets import splits
 from lusifer.errors import ModelError
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE, evaluate, prediction_cache
+from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR, WITH_EVIDENCE, estimates, evaluate, prediction_cache
 from lusifer.evaluation.comparison_metrics import breakdown, leaderboard, reliability, summary, table, threshold
 from lusifer.simulator import RunContext, StatisticalUserModel, community, evolve, make_evolution_spec, run_evolution
-from lusifer.simulator.calibration import PARTS, Forecasts, fit_calibrator, stored_forecasts
+from lusifer.simulator.calibration import LANGUAGE_MODEL, PARTS, Forecasts, fit_calibrator, stored_forecasts
 from lusifer.simulator.community import pair_keys
 from tests.conftest import write_tiny
 
@@ -175,22 +175,122 @@ def test_what_a_model_failed_to_give_stays_missing(ml100k, last10, store) -> Non
     assert np.isnan(found.calibrations[CALIBRATED].calibrated.expected).sum() == 40
 
 
-def test_too_few_forecasts_leave_the_model_alone(ml100k, last10) -> None:
-    class Silent(StatisticalUserModel):
-        spec, asks_a_model = "openai:silent", True
+class Silent(StatisticalUserModel):
+    """A language model that forecasts nothing."""
 
-        def forecast(self, context, items):
-            return tuple(replace(r, expected=None, rating=None) for r in super().forecast(context, items))
+    spec, asks_a_model = "openai:silent", True
 
-    found = evaluate(
-        RunContext(ml100k, last10),
-        [SIMULATOR, "bias"],
-        users=[1, 2],
-        model=Silent(),
-        community=community.offsets_only(ml100k, last10),
+    def forecast(self, context, items):
+        return tuple(replace(r, expected=None, rating=None) for r in super().forecast(context, items))
+
+
+def test_without_forecasts_the_weights_are_a_prior_that_says_whose_it_is(ml100k, last10) -> None:
+    light = community.offsets_only(ml100k, last10)
+    found = evaluate(RunContext(ml100k, last10), [SIMULATOR, "bias"], users=[1, 2], model=Silent(), community=light)
+    made = summary(found, 0)["calibrations"][CALIBRATED]
+    assert made["source"] == "prior of language models" and made["forecasts"] == made["users"] == 0
+    assert made["weight"] == pytest.approx(LANGUAGE_MODEL.weight * LANGUAGE_MODEL.trust)
+    own = np.array([last10.train.of_user(u).rating[-40:].mean() for u in found.test.user.tolist()])
+    said, blended = (found.predictions[n].values for n in (SIMULATOR, CALIBRATED))
+    assert (np.minimum(own, said) - 0.1 < blended).all() and (blended < np.maximum(own, said) + 0.1).all()
+    assert found.coverage(CALIBRATED) == 1 and not found.notes
+
+
+@pytest.fixture
+def combined_with_biases(monkeypatch):
+    """Collaborative filtering that is fitted in a moment."""
+    monkeypatch.setattr(estimates, "COMBINED_WITH", "bias")
+    monkeypatch.setattr(estimates, "GAINS_OVER", ("bias", "item-mean", "gone"))
+
+
+def test_one_set_of_answers_gives_three_rows(ml100k, last10, store, combined_with_biases) -> None:
+    class Counting(Flaky):
+        asked = 0
+
+        def rate(self, context, items):
+            Counting.asked += 1
+            return super().rate(context, items)
+
+    ctx, users = RunContext(ml100k, last10, store), [1, 2, 4, 5, 7, 8, 10, 11]
+    light = community.offsets_only(ml100k, last10)
+    found = evaluate(ctx, [COMBINED, "bias"], users=users, model=Counting(), community=light)
+    assert list(found.predictions) == [SIMULATOR, CALIBRATED, COMBINED, "bias"]
+    steps = sum(len(found.simulations[SIMULATOR].evolutions[u]) for u in users)
+    assert Counting.asked == len(users) + steps  # a forecast asks `rate` as well
+    rows = table(found, last10)
+    for name in (CALIBRATED, COMBINED):
+        np.testing.assert_allclose(sum(rows[f"{name}:{p}"] for p in PARTS), rows[name], atol=1e-9)
+    assert (rows[f"{CALIBRATED}:community"] == 0).all() and (rows[f"{CALIBRATED}:movie"] == 0).all()
+    made = json.loads(json.dumps(summary(found, 0)))
+    assert set(made["adds"]) == {"over_bias", "over_item-mean", "over_user-mean"}
+    gain = made["adds"]["over_bias"]
+    bias, combined = (found.predictions[n].values for n in ("bias", COMBINED))
+    true = found.test.rating
+    difference = np.sqrt(np.mean((combined - true) ** 2)) - np.sqrt(np.mean((bias - true) ** 2))
+    assert gain["minus_method"][0] == pytest.approx(difference)
+    assert gain["forecasts"] == sum(len(s.batch) for u in users for s in found.simulations[SIMULATOR].evolutions[u])
+    assert gain["users"] == len(users) and gain["source"].startswith("prior of language models, moved by")
+
+
+def test_collaborative_filtering_is_fitted_only_for_the_row_that_needs_it(ml100k, last10, monkeypatch) -> None:
+    fitted = []
+    original = prediction_cache.cached_predictions
+    monkeypatch.setattr(
+        prediction_cache, "cached_predictions", lambda ctx, name: fitted.append(name) or original(ctx, name)
     )
-    assert CALIBRATED not in found.predictions and "too few" in found.notes[0]
-    assert summary(found, 0)["notes"] == list(found.notes)
+    light = community.offsets_only(ml100k, last10)
+    evaluate(RunContext(ml100k, last10), [SIMULATOR], users=[1, 2], model=StatisticalUserModel(), community=light)
+    assert fitted == []
+    evaluate(RunContext(ml100k, last10), [SIMULATOR], users=[1, 2], model=Silent(), community=light)
+    assert set(fitted) == {"bias"}
+
+
+def test_earlier_runs_of_a_model_move_its_prior(ml100k, last10, store, combined_with_biases) -> None:
+    ctx, light = RunContext(ml100k, last10, store), community.offsets_only(ml100k, last10)
+    evaluate(ctx, [COMBINED], users=[1, 2, 4, 5], model=Flaky(), community=light)
+    found = evaluate(ctx, [COMBINED], users=[7, 8], model=Flaky(), community=light)
+    for name in (CALIBRATED, COMBINED):
+        told = found.calibrations[name].calibrator.summary
+        assert told.prior.startswith("earlier runs of this model (") and told.users == 2
+        assert "4 users)" in told.prior
+
+
+def test_a_missing_library_leaves_the_row_out_with_its_reason(ml100k, last10, monkeypatch) -> None:
+    monkeypatch.setattr(estimates, "COMBINED_WITH", "fm")
+    monkeypatch.setattr(estimates, "GAINS_OVER", ("bias", "fm"))
+    monkeypatch.setattr(baselines, "missing_library", lambda name: "No myfm here." if name == "fm" else "")
+    found = evaluate(RunContext(ml100k, last10), [COMBINED], users=[1, 2], model=StatisticalUserModel())
+    assert list(found.predictions) == [SIMULATOR]
+    assert found.notes == ("simulator-combined is left out. No myfm here.",)
+
+
+@pytest.mark.parametrize("name", ["last-10", "random"])
+def test_estimates_of_histories_have_seen_neither_the_rating_nor_later_ones(ml100k, name: str) -> None:
+    """Ratings from a batch on may be anything: what is said of the batch stays the same."""
+    split = splits.make(ml100k, name)
+    turns = estimates.assign_turns(split, history=40, batch_size=10, seed=0)
+    for turn in range(estimates.TURNS):
+        made = estimates.turn_split(split, turns, turn)
+        asked, left = (pair_keys(t.user, t.item) for t in (made.test, made.train))
+        assert not np.isin(asked, left).any()
+        if name != "last-10":
+            continue
+        for user in made.test.user_ids[::50].tolist():
+            mine, rest = made.test.of_user(user), made.train.of_user(user)
+            assert not len(rest) or rest.timestamp.max() <= mine.timestamp.min()
+    for user in split.train.user_ids[::97].tolist() if name == "last-10" else ():
+        mine = split.train.user == user
+        batches = [
+            [r.item.id for r in s.batch]
+            for s in evolve(
+                ml100k,
+                split,
+                StatisticalUserModel(),
+                make_evolution_spec(ml100k, split, user, StatisticalUserModel(), forecasts=False),
+            )
+        ]
+        by_turn = {t: set(split.train.item[mine & (turns == t)].tolist()) for t in range(estimates.TURNS)}
+        assert sorted(map(sorted, batches)) == sorted(sorted(items) for items in by_turn.values() if items)
 
 
 def test_a_model_that_answers_nothing_is_summed_up_too(ml100k, last10) -> None:

@@ -22,6 +22,7 @@ GOOD = {
     "fidelity": {
         "simulators": {"calibrated": {"minus_naive": {"histogram_user": [0.02, 0.01, 0.03]}, "auc": [0.6, 0.5, 0.7]}}
     },
+    "recommender-ranking": {"tau": [0.7, 0.6, 0.8], "gap": [0.1, -0.1, 0.3]},
     "agreement": {"tau": [0.8, 0.6, 0.9], "tau_episodes": [0.5, 0.2, 0.7]},
 }
 FIGURES = {
@@ -80,10 +81,27 @@ def test_all_met_is_fit_for_all_and_names_its_runs(store) -> None:
     ("kind", "name", "summary", "uses"),
     [
         ("comparison", "", {"trust": {"faithfulness": [0.81, 0.79, 0.83]}}, {"demonstration"}),
-        ("comparison", "", {"trust": {"missing": [0.04, 0.02, 0.06]}}, {"demonstration", "ranking agents", "training"}),
+        (
+            "comparison",
+            "",
+            {"trust": {"missing": [0.04, 0.02, 0.06]}},
+            {"demonstration", "ranking recommenders", "training"},
+        ),
         ("comparison", "", {"adds": {"over_fm": {"difference": [-0.01, -0.03, 0.001]}}}, {"training"}),
-        ("agreement", "", {"tau": [0.9, 0.8, 1.0], "tau_episodes": [0.3, -0.1, 0.5]}, {"ranking agents", "training"}),
-        ("experiment", "contamination", {"figures": {"recited": [0.1, 0.02, 0.2]}}, {"ranking agents", "training"}),
+        (
+            "agreement",
+            "",
+            {"tau": [0.9, 0.8, 1.0], "tau_episodes": [0.3, -0.1, 0.5]},
+            {"training"},
+        ),
+        ("recommender-ranking", "", {"tau": [0.2, -0.1, 0.5]}, {"ranking recommenders"}),
+        ("recommender-ranking", "", {"gap": [-0.2, -0.3, -0.1]}, {"ranking recommenders"}),
+        (
+            "experiment",
+            "contamination",
+            {"figures": {"recited": [0.1, 0.02, 0.2]}},
+            {"ranking recommenders", "training"},
+        ),
         ("experiment", "loop", {"figures": {"mean": [-0.2, -0.3, -0.1]}}, {"training"}),
     ],
 )

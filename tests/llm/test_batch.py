@@ -45,7 +45,7 @@ def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, 
         told.append(what)
         batches(model, tmp_path).answer_all(questions)
 
-    ask_in_waves(ml100k, last10, model, users, store, ask)
+    ask_in_waves(RunContext(ml100k, last10, store), model, users, ask)
     assert not openai_server.requests, "nothing was asked one by one"
     assert len(openai_server.batched) == len(set(openai_server.batched))
     assert told[-1] == "Ratings of 4 users" and len(told) <= 5
@@ -59,7 +59,7 @@ def test_everybody_by_waves_asks_in_batches_alone(ml100k, last10, store, model, 
     half = 0.5 * (40 * 1.0 + 10 * 2.0) / 1e6
     assert all(c["price"] == pytest.approx(half) for c in calls)
     before = len(openai_server.batched)
-    ask_in_waves(ml100k, last10, model, users, store, ask)
+    ask_in_waves(RunContext(ml100k, last10, store), model, users, ask)
     assert len(openai_server.batched) == before, "and nothing twice"
 
 
@@ -188,7 +188,7 @@ def test_further_draws_go_into_batches_too(ml100k, last10, store, model, openai_
         told.append(what)
         batches(sampling, tmp_path).answer_all(questions)
 
-    ask_in_waves(ml100k, last10, sampling, population.choose_users(last10, 2), store, ask)
+    ask_in_waves(RunContext(ml100k, last10, store), sampling, population.choose_users(last10, 2), ask)
     config = UserModelConfig("openai:a", samples=3, keys={"openai": KEY})
     record_population(RunContext(ml100k, last10, store), config, PopulationSpec(population.choose_users(last10, 2)))
     assert not openai_server.requests and any("more samples" in t for t in told)

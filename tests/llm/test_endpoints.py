@@ -24,7 +24,7 @@ def project(tmp_path, monkeypatch):
 
 def test_three_are_there_from_the_start(project) -> None:
     found = load_endpoints()
-    assert set(found) == {"openai", "ollama", "file"}
+    assert set(found) == {"openai", "ollama", "file", "recorded", "files"}
     assert found["openai"].url == OPENAI_URL and not found["openai"].usable
 
 

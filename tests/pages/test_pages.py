@@ -44,7 +44,9 @@ PATHS = {
 }
 
 
-def open_page(page: str, **query: str) -> AppTest:
+def open_page(page: str, *, fresh: bool = False, **query: str) -> AppTest:
+    """A page by its address, with the built-in unless another model is named; ``fresh``: as a first visit opens it."""
+    query = query if fresh else {"model": "builtin", **query}
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     for name, value in query.items():
         app.query_params[name] = value
@@ -158,12 +160,62 @@ def test_history_and_batch_size(data_dir: Path) -> None:
 
 def test_rate_the_held_out_movies(data_dir: Path) -> None:
     app = open_page("rate", user="405")
-    go = next(b for b in app.button if b.label.startswith("Rate 10"))
-    go.click().run()
-    assert not app.exception and not app.error
+    assert not app.exception and not app.error, "what costs nothing is there at once"
     table = next(d.value for d in app.dataframe if len(d.value) == 10)
     assert table["true"].notna().all() and table["expected"].between(1, 5).all()
     assert table["reason"].str.len().min() > 10
+
+
+RECORDED = "recorded:last10-37users-plain"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_first_visit_opens_on_a_recorded_model(data_dir: Path, page: str) -> None:
+    app = open_page(page, fresh=True)
+    assert not app.exception and not app.error
+    assert app.selectbox(key="model").value == RECORDED and "Recorded, not live" in texts(app)
+    said = texts(app)
+    asks_anew = page in {"hands", "experiments", "playground"}
+    assert ("a recording can't answer" in said) == asks_anew, "a page that asks new questions says who answers"
+    if page in {"users", "evolution", "rate", "hands"}:
+        assert app.number_input(key="user").value == 452
+    if page == "users":
+        assert "The profile after 40 ratings" in said and "Bad Boys" in said, "a real model's words are on the screen"
+    if page == "rate":
+        table = next(d.value for d in app.dataframe if "true" in d.value)
+        assert len(table) == 10 and table["expected"].notna().all()
+
+
+def test_a_user_who_is_not_recorded_can_be_seen_all_the_same(data_dir: Path) -> None:
+    app = open_page("evolution", user="1", model=RECORDED)
+    assert not app.exception and "User 1 is not in the recording" in texts(app)
+    app = press(app, "Use the built-in for this user")
+    assert not app.exception and app.selectbox(key="model").value == "builtin" and "Why it changed" in texts(app)
+    app = press(open_page("evolution", user="1", model=RECORDED), "Show user 14")
+    assert app.number_input(key="user").value == 14 and "Why it changed" in texts(app)
+
+
+def test_a_link_to_a_user_of_before_opens_on_the_built_in(data_dir: Path) -> None:
+    app = open_page("evolution", fresh=True, user="405")
+    assert not app.exception and app.selectbox(key="model").value == "builtin" and "Why it changed" in texts(app)
+
+
+def test_another_split_leaves_the_recording(data_dir: Path) -> None:
+    app = open_page("evolution", fresh=True, split="random", model=RECORDED)
+    assert not app.exception and "does not hold this dataset and split" in texts(app)
+    assert app.selectbox(key="model").value == "builtin"
+
+
+def test_a_recorded_model_is_compared_on_its_own_users(data_dir: Path) -> None:
+    app = open_page("errors", fresh=True)
+    app.pills(key="predictors").set_value(["simulator", "bias"]).run()
+    app = press(app, "Compare")
+    _wait()
+    app.run(timeout=PATIENCE)
+    assert not app.exception and not app.error and "370" in texts(app)
+    (run,) = storing.Store(data_dir / "lusifer.db").list_runs("comparison")
+    assert run["model"] == RECORDED and run["params"]["users"] == 37
+    assert 1.0 < run["summary"]["predictors"]["simulator"]["rmse"] < 1.01
 
 
 def test_opening_a_page_with_a_model_asks_nobody(data_dir: Path, openai_server, monkeypatch) -> None:
@@ -375,7 +427,6 @@ def test_the_cold_start_is_shown_where_errors_are(data_dir: Path, few_baselines)
 
 def test_a_calibrated_rating_is_taken_apart(data_dir: Path) -> None:
     app = open_page("rate", user="405")
-    next(b for b in app.button if b.label.startswith("Rate 1")).click().run()
     _wait()
     app.run(timeout=PATIENCE)
     assert not app.exception and "Breakdown of a calibrated rating" in texts(app)
@@ -500,7 +551,4 @@ def test_movies_of_one_title_are_told_apart(data_dir: Path, ml100k) -> None:
     app = open_page("rate", user="405")
     app.text_input(key="movie_search").set_value(ml100k.item(twins[1]).name).run()
     app.multiselect(key="movies").set_value([twins[1]]).run()
-    next(b for b in app.button if b.label.startswith("Rate 1")).click().run()
-    _wait()
-    app.run(timeout=PATIENCE)
     assert not app.exception and app.multiselect(key="movies").value == [twins[1]]

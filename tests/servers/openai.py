@@ -228,10 +228,10 @@ class OpenAIServer:
         if "output" not in batch:
             lines = [json.loads(x) for x in self.files[batch["file"]].splitlines()]
             batch["output"] = f"out-{name}"
-            self.files[batch["output"]] = b"\n".join(filter(None, (self._batch_line(x) for x in lines)))
+            self.files[batch["output"]] = b"\n".join(filter(None, (self.batch_line(x) for x in lines)))
         self._send(handler, 200, self._batch(name, "completed", output_file_id=batch["output"]))
 
-    def _batch_line(self, line: dict[str, Any]) -> bytes:
+    def batch_line(self, line: dict[str, Any]) -> bytes:
         with self.lock:
             way = self.queue.popleft() if self.queue else self.always
         self.batched.append(line["custom_id"])

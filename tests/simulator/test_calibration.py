@@ -6,13 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from benchmarks import calibration
 from lusifer.datasets import RatingScale, splits
 from lusifer.datasets.dataset import Details
 from lusifer.errors import InvalidInputError
 from lusifer.evaluation import scores
 from lusifer.simulator import RunContext, StatisticalUserModel, community
-from lusifer.simulator.calibration import PARTS, Calibrator, forecasts
+from lusifer.simulator.calibration import (
+    LANGUAGE_MODEL,
+    LANGUAGE_MODEL_COMBINED,
+    PARTS,
+    Blend,
+    Calibrator,
+    forecasts,
+)
 
 SCALE = RatingScale(1.0, 5.0, 1.0)
 TASTE = 0.6
@@ -177,3 +186,124 @@ def test_forecasts_of_everybody_are_kept_by_what_decides_them(ml100k, last10, tm
         file.write_bytes(said)
         with pytest.raises(TypeError):
             forecasts.collect_forecasts(RunContext(ml100k, last10, cache_dir=tmp_path), model)
+
+
+COLLABORATIVE = "collaborative filtering"
+
+
+def mean_costs(model: calibration.Model, users: int, seeds: int) -> dict[str, float]:
+    """What `benchmarks.calibration` measures, over a few fixed seeds."""
+    priors = {False: LANGUAGE_MODEL, True: LANGUAGE_MODEL_COMBINED}
+    drawn = [calibration.measure(model, users, seed, priors, per_batch=50) for seed in range(seeds)]
+    return {key: float(np.mean([d[key] for d in drawn])) for key in drawn[0]}
+
+
+@pytest.mark.parametrize("name", calibration.USELESS)
+def test_a_useless_language_model_costs_next_to_nothing(name: str) -> None:
+    found = mean_costs(calibration.USELESS[name], 10, 6)
+    for row in ("calibrated", "combined"):
+        assert found[f"{row} − the same without the model"] < 0.003
+    assert found["calibrated − the user's mean alone"] < 0.003
+    assert found[f"combined − {COLLABORATIVE} alone"] < 0.003
+
+
+@pytest.mark.parametrize("name", calibration.GOOD)
+def test_a_good_language_model_is_never_made_worse(name: str) -> None:
+    found = mean_costs(calibration.GOOD[name], 10, 6)
+    assert found["calibrated − model alone"] < 0.003 and found["combined − model alone"] < 0.003
+    assert found[f"combined − {COLLABORATIVE} alone"] < 0
+
+
+def blend_rows(n_users: int, seed: int, *, slope: float, drift: float = 0.0):
+    """Forecasts whose truth is the reference and ``slope`` of the model's deviation; users' levels drift."""
+    rng = np.random.default_rng(seed)
+    n = 40 * n_users
+    users, seen = np.repeat(np.arange(n_users), 40), np.tile(np.repeat([0.0, 10, 20, 30], 10), n_users)
+    estimate, said = rng.normal(3.0, 0.3, n), rng.normal(3.0, 0.5, n)
+    level = rng.normal(0, drift, n_users)[users] if drift else np.zeros(n)
+    exact = estimate + slope * (said - estimate) + level * (seen > 0) + rng.normal(0, 0.7, n)
+    rating = SCALE.clip(np.rint(exact))
+    columns = {
+        "user_id": users.astype(float),
+        "base": np.full(n, 3.0),
+        "user": np.zeros(n),
+        "item": np.zeros(n),
+        "habit": np.zeros((n, 5)),
+        "item_count": np.where(rng.random(n) < 0.3, 20.0, 100.0),
+        "estimate": estimate,
+        "own_mean": estimate,
+    }
+    return columns, said, seen, rating, level
+
+
+def test_forecasts_move_a_blend_from_its_prior_to_the_truth() -> None:
+    for slope in (0.0, 0.3, 0.9):
+        weights, trusts = [], []
+        for users in (0, 1, 10, 400):
+            columns, said, seen, rating, _ = blend_rows(users, 3, slope=slope)
+            by = Blend.fit(columns, said, seen, rating, SCALE, LANGUAGE_MODEL_COMBINED, community=True)
+            weights.append(by.summary.weight)
+            trusts.append(by.trust)
+        assert weights[0] == pytest.approx(LANGUAGE_MODEL_COMBINED.weight * LANGUAGE_MODEL_COMBINED.trust)
+        assert weights[3] == pytest.approx(slope, abs=0.06)
+        assert trusts[3] == pytest.approx(float(slope > 0), abs=0.05)
+
+
+def test_users_are_pooled_as_far_as_their_ratings_go() -> None:
+    columns, said, seen, rating, level = blend_rows(300, 5, slope=0.4, drift=0.4)
+    by = Blend.fit(columns, said, seen, rating, SCALE, LANGUAGE_MODEL_COMBINED, community=True, level_damping=3.6)
+    true = level[::40]
+    found = np.array([by.with_model.levels[u] for u in range(300)])
+    assert np.corrcoef(true, found)[0, 1] > 0.9
+    assert found.std() < true.std()  # shrunk, not taken at their word
+    unknown = by.apply({**columns, "user_id": columns["user_id"] + 5000}, said, seen)
+    first = seen == 0
+    known = by.apply(columns, said, seen)
+    np.testing.assert_allclose(known.expected[first], unknown.expected[first])  # nothing was known of anybody
+    assert rmse(known.expected[~first], rating[~first]) < rmse(unknown.expected[~first], rating[~first]) - 0.05
+
+
+def test_a_blend_is_the_mean_over_both_hypotheses() -> None:
+    """Against the marginal likelihood of the whole rating vector, with users' levels in its covariance."""
+    columns, said, seen, rating, _ = blend_rows(2, 7, slope=0.3)
+    prior = replace(LANGUAGE_MODEL_COMBINED, trust=0.5)
+    by = Blend.fit(columns, said, seen, rating, SCALE, prior, community=True, level_damping=40.0)
+    n, first, rare = len(rating), seen == 0, columns["item_count"] < 50
+    target = rating - columns["estimate"]
+    noise = (20 + target @ target) / (20 + n)
+    deviation = said - columns["estimate"]
+    deviation = deviation - np.where(first, *(deviation[m].sum() / (m.sum() + 5) for m in (first, ~first)))
+    x = np.column_stack([np.ones(n), first, deviation, deviation * first, deviation * rare])
+    same = (columns["user_id"][:, None] == columns["user_id"]) & ~first[:, None] & ~first
+    errors = noise * (np.eye(n) + same / 40.0)
+    logs = []
+    for k, mean in ((5, np.array([0, 0, prior.weight, 0, 0])), (2, np.zeros(2))):
+        std = np.array([0.1, 0.1, prior.std, 0.15, 0.15])[:k]
+        covariance = errors + (x[:, :k] * std**2) @ x[:, :k].T
+        logs.append(stats.multivariate_normal(x[:, :k] @ mean, covariance).logpdf(target))
+    assert by.trust == pytest.approx(1 / (1 + np.exp(logs[1] - logs[0])), rel=1e-6)
+
+
+def test_what_a_run_taught_is_the_prior_of_the_next() -> None:
+    columns, said, seen, rating, _ = blend_rows(100, 9, slope=0.8)
+    first = Blend.fit(columns, said, seen, rating, SCALE, LANGUAGE_MODEL_COMBINED, community=True)
+    nothing = blend_rows(0, 1, slope=0.0)
+    second = Blend.fit(*nothing[:4], SCALE, first.as_prior(), community=True)
+    assert second.summary.weight == pytest.approx(0.8, abs=0.08)
+    assert second.summary.source == "prior of earlier runs of this model (4,000 forecasts of 100 users)"
+    useless = blend_rows(100, 9, slope=0.0)
+    learned = Blend.fit(*useless[:4], SCALE, LANGUAGE_MODEL_COMBINED, community=True).as_prior()
+    assert learned.trust == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_blend_leaves_out_what_has_no_estimate_and_answers_nothing_for_nothing() -> None:
+    columns, said, seen, rating, _ = blend_rows(5, 11, slope=0.4)
+    columns["estimate"][:7], said[7:9] = np.nan, np.nan
+    by = Blend.fit(columns, said, seen, rating, SCALE, LANGUAGE_MODEL_COMBINED, community=True)
+    assert by.rows == 191 and np.isfinite(by.partial)
+    found = by.apply(columns, said, seen)
+    assert np.isnan(found.expected[:9]).all() and np.isfinite(found.expected[9:]).all()
+    rest = found.rows(np.arange(9, 200))
+    np.testing.assert_allclose(sum(rest.part(p) for p in PARTS), rest.expected, atol=1e-12)
+    without = by.apply(columns, said, seen, model_term=False)
+    assert (without.model_term[9:] == 0).all() and np.isfinite(without.expected[7:]).all()

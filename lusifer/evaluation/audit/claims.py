@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+import numpy as np
+
 from lusifer.datasets import Dataset, RatingScale
+from lusifer.evaluation.audit.titles import TitleIndex
 from lusifer.simulator.entity_matching import EntityIndex
 from lusifer.simulator.taste import AspectEvidence
 from lusifer.simulator.types import Rated
 
 Kind = Literal["change", "bullet", "explanation"]
-Verdict = Literal["borne out", "not borne out", "can't be told"]
+Verdict = Literal["supported", "unsupported", "uncheckable"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A rating that a verdict rests on.
+
+    Attributes:
+        item_id: the movie.
+        rating: what the user gave it; ``None`` if it was never rated.
+        stated: the ratings that the statement allows it; empty if it names none.
+        start, end: where the statement names it, as offsets into its text; equal if it does not.
+    """
+
+    item_id: int
+    rating: float | None
+    stated: tuple[float, ...] = ()
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a statement says, and whether the ratings agree."""
+
+    holds: bool
+    why: str
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -21,8 +53,8 @@ class Claim:
     Attributes:
         step: when it was made, or for a kept bullet, when it was contradicted.
         text: the statement.
-        why: the evidence, one sentence.
-        item_ids: the movies behind that.
+        why: what decided, one sentence.
+        evidence: the ratings behind that.
     """
 
     step: int
@@ -30,7 +62,12 @@ class Claim:
     text: str
     verdict: Verdict
     why: str
-    item_ids: tuple[int, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """The movies behind the verdict."""
+        return tuple(dict.fromkeys(e.item_id for e in self.evidence))
 
 
 @dataclass(frozen=True)
@@ -54,9 +91,9 @@ class Audit:
 
     @property
     def faithfulness(self) -> float:
-        """Share of the claims borne out, of those that can be told; NaN without any."""
-        borne, not_borne = self.count("borne out"), self.count("not borne out")
-        return borne / (borne + not_borne) if borne + not_borne else float("nan")
+        """Share of supported claims among the checkable ones; NaN without any."""
+        supported, unsupported = self.count("supported"), self.count("unsupported")
+        return supported / (supported + unsupported) if supported + unsupported else float("nan")
 
     @property
     def stability(self) -> float:
@@ -81,10 +118,19 @@ class Audit:
 
 @dataclass(frozen=True, eq=False)
 class StepContext:
-    """What a claim of one step may be held against."""
+    """What a claim of one step may be held against.
+
+    Attributes:
+        names, titles: what a text may name: kinds of movies and people; movies.
+        batch, rated: the ratings of this step, and all up to it, by movie.
+        before: the ratings before this step.
+        mean: of ``rated``.
+        evidence: what ``rated`` says of each aspect.
+    """
 
     dataset: Dataset
     names: EntityIndex
+    titles: TitleIndex
     batch: dict[int, Rated]
     rated: dict[int, Rated]
     before: tuple[Rated, ...]
@@ -97,6 +143,53 @@ class StepContext:
         """The rating scale."""
         return self.dataset.scale
 
+    @property
+    def star(self) -> float:
+        """What one star of five is on this scale."""
+        return (self.scale.highest - self.scale.lowest) / 4
+
+    @cached_property
+    def usual(self) -> float:
+        """The mean of all users' ratings."""
+        stats = self.dataset.item_stats
+        return float((stats["mean"] * stats["ratings"]).sum() / stats["ratings"].sum())
+
+    def distance(self, ratings: Iterable[float]) -> float:
+        """How far the mean of some ratings lies above the user's own, in stars of five."""
+        return (float(np.mean(list(ratings))) - self.mean) / self.star
+
+    def is_clearly_against(self, ratings: Sequence[float], side: int, margin: float = 0.5) -> bool:
+        """Whether some ratings lie on the other side of the user's mean than a statement takes.
+
+        Clearly: by more than ``margin`` stars, and not good (bad) ratings in themselves: a 4 of 5 shows no dislike of
+        a user whose mean is 4.6, nor a 3 a liking of one whose mean is 2.4 the contrary.
+        """
+        low, high, shown = self.scale.lowest, self.scale.highest, float(np.mean(ratings))
+        good = low + 0.7 * (high - low)
+        middle = low + 0.5 * (high - low)
+        in_itself = shown >= good if side > 0 else shown <= middle
+        return self.distance(ratings) * side < -margin and not in_itself
+
+    def cite(self, ids: Iterable[int]) -> tuple[Evidence, ...]:
+        """Ratings as evidence, where the text does not name their movies."""
+        return tuple(Evidence(i, self.rated[i].rating if i in self.rated else None) for i in ids)
+
     def with_item_noun(self, text: str) -> str:
         """A text with the dataset's own word for its items."""
         return self.dataset.item_nouns.with_item_noun(text)
+
+
+def conclude(findings: Sequence[Finding], otherwise: str) -> tuple[Verdict, str, tuple[Evidence, ...]]:
+    """The verdict on a statement: unsupported if anything in it fails, supported if anything is shown.
+
+    Args:
+        findings: what it says, the most literal first.
+        otherwise: why it can't be checked, where it says nothing that can.
+    """
+    for finding in findings:
+        if not finding.holds:
+            return "unsupported", finding.why, finding.evidence
+    if not findings:
+        return "uncheckable", otherwise, ()
+    evidence = tuple(dict.fromkeys(e for f in findings for e in f.evidence))
+    return "supported", findings[0].why, evidence

@@ -1,4 +1,4 @@
-"""Statements on how a user uses the scale."""
+"""Statements on how a user uses the scale, against the user's own ratings and the mean of all users."""
 
 from __future__ import annotations
 
@@ -6,35 +6,95 @@ import re
 
 import numpy as np
 
-from lusifer.evaluation.audit.claims import StepContext
+from lusifer.evaluation.audit.claims import Finding, StepContext
+from lusifer.evaluation.audit.tokens import tokenize
+from lusifer.evaluation.audit.vocabulary import DRIFT, ENDS_OF_SCALE, GENEROUS, MIDDLE, NARROW, SLIGHTLY, STRICT, WIDE
 
-_HABIT_UP = r"generous|high|kind(?:er)?|lenient|up(?:wards?)?|positive"
-_HABIT_DOWN = r"strict(?:er|ly)?|harsh\w*|low|down(?:wards?)?|severe|critical|negative"
-_HABIT_WIDE, _HABIT_NARROW = r"whole scale|full (?:scale|range)|extremes|wide", r"hardly var|narrow|plain|same mark"
+_ABOVE, _BELOW = {"above", "higher"}, {"below", "lower"}
+CLEAR_DRIFT, CLEAR_SPREAD = 0.12, 0.3
+"""Parts of the scale by which a batch has moved, and that the standard deviation is, where a habit shows clearly."""
+_NEAR = 0.3
+"""Stars from the mean of all users within which somebody is as generous as they are."""
 
 
-def check_habit(text: str, context: StepContext) -> tuple[bool, str] | None:
-    """Whether a statement on how the scale is used holds, with the count; ``None`` if it is none."""
-    marks = np.array([r.rating for r in context.rated.values()])
+def speaks_of_habits(text: str) -> bool:
+    """Whether a text is about how the scale is used at all."""
+    words = {t.word for t in tokenize(text)}
+    about = {"rater", "rates", "rating", "ratings", "scale", "grader", "scorer", "average", "mean", "scores", "marks"}
+    return bool(words & about) or any(w in text.lower() for w in WIDE)
+
+
+def check_habit(text: str, context: StepContext, *, ended: bool = False) -> Finding | None:
+    """Whether a statement on how the scale is used holds, with the count; ``None`` if it is none.
+
+    Args:
+        text: the statement.
+        context: the ratings.
+        ended: whether it is said to be over; then it holds only where the ratings show it clearly.
+    """
+    ratings = np.array([r.rating for r in context.rated.values()])
     scale = context.scale
     width = scale.highest - scale.lowest
-    share = (context.mean - scale.lowest) / width
     lead = re.split(r"[:;]", text)[0]
-    mean = f"The mean of {len(marks)} ratings is {context.mean:.1f}."
-    if re.search(r"drift|grown|stricter|kinder|lately|recently", lead, re.I) and context.before:
+    words = [t.word for t in tokenize(lead)]
+    cited = context.cite(context.rated)
+    if set(words) & DRIFT and context.before:
         old = float(np.mean([r.rating for r in context.before]))
         new = float(np.mean([r.rating for r in context.batch.values()]))
-        up = bool(re.search(rf"\b(?:{_HABIT_UP})\b", lead, re.I))
-        return (new > old) == up, f"This batch averages {new:.1f}, earlier ratings {old:.1f}."
-    if re.search(_HABIT_WIDE, lead, re.I):
-        both = marks.max() >= scale.highest - scale.step / 2 and marks.min() <= scale.lowest + scale.step / 2
-        return bool(both), f"The ratings go from {marks.min():g} to {marks.max():g}."
-    if re.search(_HABIT_NARROW, lead, re.I):
-        return bool(marks.std() <= 0.22 * width), f"The standard deviation of the ratings is {marks.std():.1f}."
-    if re.search(rf"\b(?:{_HABIT_UP})\b", lead, re.I):
-        return share >= 0.6, mean
-    if re.search(rf"\b(?:{_HABIT_DOWN})\b", lead, re.I):
-        return share <= 0.57, mean
-    if re.search(r"\b(?:middle|balanced|moderate|average)\b", lead, re.I):
-        return 0.45 <= share <= 0.72, mean
+        side = _side([w for w in words if w != "ratings"]) or ("up" in words) - ("down" in words)
+        if side:
+            clearly = CLEAR_DRIFT * width if ended else 0.0
+            why = f"This batch averages {new:.1f}, earlier ratings {old:.1f}."
+            return Finding((new - old) * side > clearly, why, cited)
+    end = next((e for phrases, e in ENDS_OF_SCALE for p in phrases if p in lead.lower()), 0)
+    if end and scale.highest > scale.lowest:
+        bound = scale.highest if end > 0 else scale.lowest
+        used = int((np.abs(ratings - bound) <= scale.step / 2).sum())
+        return Finding(used > 0, f"{used} of {len(ratings)} ratings are {scale.text(bound)}.", cited)
+    if any(w in lead.lower() for w in WIDE):
+        reach = scale.step / 2 + 0.05 * width
+        spread = not ended or ratings.std() >= CLEAR_SPREAD * width
+        both = ratings.max() >= scale.highest - reach and ratings.min() <= scale.lowest + reach
+        return Finding(bool(both and spread), f"The ratings go from {ratings.min():g} to {ratings.max():g}.", cited)
+    if any(w in lead.lower() for w in NARROW):
+        why = f"The standard deviation of the ratings is {ratings.std():.1f}."
+        return Finding(bool(ratings.std() <= (0.18 if ended else 0.22) * width), why, cited)
+    holds = _level(words, context)
+    if holds is None:
+        return None
+    why = f"The mean of {len(ratings)} ratings is {context.mean:.1f}, that of all users {context.usual:.1f}."
+    return Finding(holds, why, cited)
+
+
+def habit_side(text: str) -> int:
+    """Whether a statement on habits speaks of high (1) or low (−1) ratings; 0 if of neither or both."""
+    ends = [e for phrases, e in ENDS_OF_SCALE if any(p in text.lower() for p in phrases)]
+    if any(w in text.lower() for w in WIDE):
+        return 0
+    return ends[0] if ends else _side([t.word for t in tokenize(text)])
+
+
+def _side(words: list[str]) -> int:
+    """The first word that says high (1) or low (−1)."""
+    for word in words:
+        if word in GENEROUS | _ABOVE:
+            return 1
+        if word in STRICT | _BELOW:
+            return -1
+    return 0
+
+
+def _level(words: list[str], context: StepContext) -> bool | None:
+    """Whether the user's mean is as high as is said; ``None`` where nothing is said of it."""
+    distance = (context.mean - context.usual) / context.star
+    share = (context.mean - context.scale.lowest) / (context.scale.highest - context.scale.lowest)
+    side = _side(words)
+    if side and set(words) & {"average", "mean", "site's", "usual"}:
+        return distance * side > (-_NEAR / 2 if set(words) & SLIGHTLY else -0.05)
+    if side > 0:
+        return share >= 0.6 or distance > 0
+    if side < 0:
+        return share <= 0.57 or distance < -_NEAR / 2
+    if set(words) & MIDDLE:
+        return 0.45 <= share <= 0.72 or abs(distance) <= _NEAR
     return None

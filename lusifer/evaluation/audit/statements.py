@@ -2,82 +2,111 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from lusifer.evaluation.audit.claims import Claim, StepContext, Verdict
+from lusifer.evaluation.audit.changes import content_words
+from lusifer.evaluation.audit.claims import Claim, Finding, StepContext, conclude
+from lusifer.evaluation.audit.facts import check_facts
 from lusifer.evaluation.audit.habit_claims import check_habit
-from lusifer.simulator import wording
-from lusifer.simulator.entity_matching import Mention
-from lusifer.simulator.types import Bullet, Rated, Section
+from lusifer.evaluation.audit.leanings import (
+    check_examples,
+    check_kinds,
+    check_moods,
+    check_preference,
+    check_words_for_titles,
+    lead_of,
+    side_of,
+    states_preference,
+)
+from lusifer.evaluation.audit.reading import Reading, read_statement
+from lusifer.simulator.types import Bullet, Change, Section
 
 AGAINST = 0.25
 """Stars on the other side (shrunk) from which a kept statement contradicts the ratings."""
-_DOWN = (
-    r"dis(?:like\w*|interest\w*|appoint\w*)|avoid\w*|avers\w*|hat(?:e|es|red)|lukewarm|rarely|hardly|"
-    r"seldom|patience|let down|holds back|marks down|little|put off|cold|flat|drag|unsettled|not|never|"
-    r"against|bored?|boring|weak\w*|low(?:er)?|critical|reject\w*|less"
-)
 
 
-def check_bullet(bullet: Bullet, section: Section, context: StepContext) -> Claim:
-    """Hold a statement of a profile against the ratings so far."""
+def check_bullet(bullet: Bullet, section: Section, context: StepContext, changes: Sequence[Change] = ()) -> Claim:
+    """Hold a statement of a profile against the ratings so far.
 
-    def claim(verdict: Verdict, why: str, ids: Sequence[int] = ()) -> Claim:
-        return Claim(context.step, "bullet", bullet.text, verdict, why, tuple(ids))
-
-    mentions = context.names.mentions(bullet.text)
-    unknown = context.names.unknown_titles(bullet.text)
-    if unknown:
-        return claim("not borne out", context.with_item_noun("There is no movie called ") + f"{unknown[0]}.")
-    wrong = _wrong_title(mentions, context.rated, "in the history so far")
-    if wrong:
-        return claim("not borne out", wrong[0], wrong[1])
+    Args:
+        bullet: the statement.
+        section: where it stands, which says whether it is a like or a dislike.
+        context: the ratings.
+        changes: what the step says has changed; where the statement names nothing itself, the movies cited there for
+            the same thing are what it rests on.
+    """
+    reading = read_statement(bullet.text, context)
     if section == "rating_habits":
-        habit = check_habit(bullet.text, context)
-        if habit is None:
-            return claim("can't be told", "It states nothing about ratings that can be counted.")
-        return claim("borne out" if habit[0] else "not borne out", habit[1])
+        findings = list(_habit_findings(reading))
+        otherwise = "It states nothing about ratings that can be counted."
+    else:
+        findings = list(_taste_findings(reading, bullet, section))
+        findings = findings or list(_cited_findings(bullet, section, context, changes))
+        otherwise = "It names nothing that the ratings can show."
+    return Claim(context.step, "bullet", bullet.text, *conclude(findings, otherwise))
+
+
+def _habit_findings(reading: Reading) -> Iterator[Finding]:
+    facts = check_facts(reading)
+    yield from facts
+    yield from check_words_for_titles(reading)
+    habit = check_habit(reading.text, reading.context)
+    if habit is not None:
+        yield habit
+
+
+def _taste_findings(reading: Reading, bullet: Bullet, section: Section) -> Iterator[Finding]:
     side = _side(bullet, section)
-    about = next((m.aspect for m in mentions if m.aspect in context.evidence), "")
-    about = bullet.aspect if bullet.aspect in context.evidence else about
-    titles = [i for m in mentions for i in m.item_ids if i in context.rated]
-    if about:
-        found = context.evidence[about]
-        ids = [r.item.id for r in found.rated]
-        count = context.with_item_noun("one movie" if found.count == 1 else f"{found.count} movies")
-        why = f"{count} of it: {found.difference:+.1f} vs. the user's mean"
-        return claim("borne out" if found.difference * side > 0 else "not borne out", f"{wording.capital(why)}.", ids)
-    if any(m.aspect for m in mentions):
-        return claim("not borne out", "The user has rated nothing of this kind.")
-    if titles:
-        shown = float(np.mean([context.rated[i].rating for i in titles]))
-        why = (
-            context.with_item_noun("The movies it names")
-            + f" got {shown:.1f} on average, vs. {context.mean:.1f} over all"
-        )
-        return claim("borne out" if (shown - context.mean) * side >= 0 else "not borne out", f"{why}.", titles)
-    return claim("can't be told", "It names nothing that the ratings can show.")
+    own_aspect = bullet.aspect if bullet.aspect in reading.context.evidence else ""
+    facts = check_facts(reading)
+    yield from facts
+    yield from check_words_for_titles(reading)
+    if own_aspect:
+        yield from check_kinds(reading, side, own_aspect)
+        return
+    yield from check_examples(reading, side)
+    if facts or reading.examples:
+        return
+    preference = list(check_preference(reading))
+    yield from preference or check_kinds(reading, side)
+    if not preference and not reading.aspects:
+        yield from check_moods(reading, side)
 
 
 def _side(bullet: Bullet, section: Section) -> int:
     if bullet.strength:
         return 1 if bullet.strength > 0 else -1
-    if section == "likes":
-        return 1
-    if section == "dislikes":
-        return -1
-    lead = re.split(r"[:;(]|\bthough\b|\bbut\b|\beven if\b", bullet.text)[0]
-    return -1 if re.search(rf"\b(?:{_DOWN})\b", lead, re.I) else 1
+    if section in {"likes", "dislikes"}:
+        return 1 if section == "likes" else -1
+    return side_of(lead_of(bullet.text)) or 1
+
+
+def _cited_findings(
+    bullet: Bullet, section: Section, context: StepContext, changes: Sequence[Change]
+) -> Iterator[Finding]:
+    """The movies that a change of the same step cites for what a statement says."""
+    words = content_words(bullet.text)
+    for change in changes:
+        named = content_words(change.aspect)
+        cited = [i for i in change.item_ids if i in context.batch]
+        if not cited or len(named & words) * 2 < len(named) or change.direction in {"weakened", "dropped"}:
+            continue
+        ratings = [context.batch[i].rating for i in cited]
+        mixed = min(ratings) < context.mean < max(ratings) or states_preference(bullet.text)
+        against = not mixed and context.is_clearly_against(ratings, _side(bullet, section))
+        why = context.with_item_noun("The movies cited for it") + f" got {sum(ratings) / len(ratings):.1f} on average."
+        yield Finding(not against, why, context.cite(cited))
+        return
 
 
 def find_contradiction(bullet: Bullet, section: Section, context: StepContext) -> Claim | None:
     """A kept statement that the ratings, this batch included, speak clearly against."""
     if section == "rating_habits":
         return None
-    named = [m.aspect for m in context.names.mentions(bullet.text) if m.aspect in context.evidence]
+    reading = read_statement(bullet.text, context)
+    if not bullet.aspect and (reading.examples or reading.quantities):  # it rests on these, not on its whole kind
+        return None
+    named = [a for a in reading.aspects if a in context.evidence]
     about = bullet.aspect or (named[0] if named else "")
     found = context.evidence.get(about)
     if found is None or found.count < 3 or found.effect * _side(bullet, section) > -AGAINST:
@@ -86,65 +115,16 @@ def find_contradiction(bullet: Bullet, section: Section, context: StepContext) -
         context.with_item_noun(f"By now {found.count} movies")
         + f" of it lie {found.difference:+.1f} vs. the user's mean."
     )
-    return Claim(context.step, "bullet", bullet.text, "not borne out", why, tuple(r.item.id for r in found.rated))
+    cited = context.cite(r.item.id for r in found.rated)
+    return Claim(context.step, "bullet", bullet.text, "unsupported", why, cited)
 
 
 def check_explanation(text: str, context: StepContext) -> Claim:
-    """Why a profile changed: the movies it names are in the batch, with the marks it says."""
-    mentions = [m for m in context.names.mentions(text) if m.item_ids]
-    unknown = context.names.unknown_titles(text)
-    if unknown:
-        why = context.with_item_noun("There is no movie called ") + f"{unknown[0]}."
-        return Claim(context.step, "explanation", text, "not borne out", why)
-    if not mentions:
-        return Claim(context.step, "explanation", text, "can't be told", context.with_item_noun("It names no movie."))
-    wrong = _wrong_title(mentions, context.batch, "in this batch")
-    if wrong:
-        return Claim(context.step, "explanation", text, "not borne out", *wrong)
-    ids = tuple(i for m in mentions for i in m.item_ids if i in context.batch)
-    for m in mentions:
-        felt = _sentiment_of(text, m.text)
-        mine = [context.batch[i].rating for i in m.item_ids if i in context.batch]
-        if felt and mine and (mine[0] - context.mean) * felt < 0:
-            why = f"{m.text} got {mine[0]:g}, vs. a mean of {context.mean:.1f}."
-            return Claim(context.step, "explanation", text, "not borne out", why, m.item_ids)
-    return Claim(
-        context.step,
-        "explanation",
-        text,
-        "borne out",
-        context.with_item_noun("The movies that it names are in this batch."),
-        ids,
-    )
-
-
-_WARM = (
-    r"lov(?:ed|es|ing)|ador(?:ed|es|ing)|enjoy(?:ed|s|ing)|liked|likes|prais(?:ed|es|ing)|"
-    r"delighted (?:in|by)|high marks for"
-)
-_COLD = r"hat(?:ed|es|ing)|dislik(?:ed|es|ing)|(?:disappointed|bored|let down|put off|annoyed) by|low marks for"
-
-
-def _sentiment_of(text: str, title: str) -> int:
-    """Whether a text says that the user liked (1) or disliked (−1) a movie; 0 if it says neither.
-
-    It says so in the words right before the title, or as what it calls the movie.
-    """
-    name = re.escape(title)
-    if re.search(rf"\b(?:{_COLD})\b[^.;:]{{0,40}}?{name}", text, re.I):
-        return -1
-    warm = rf"\b(?:{_WARM})\b[^.;:]{{0,40}}?{name}|{name}[^.;:]{{0,12}}\b(?:a|an|the)\b[^.;:]{{0,16}}\bfavou?rite\b"
-    return 1 if re.search(warm, text, re.I) else 0
-
-
-def _wrong_title(
-    mentions: Sequence[Mention], rated: dict[int, Rated], where: str
-) -> tuple[str, tuple[int, ...]] | None:
-    """The first title that was not rated there, or not as it says."""
-    for m in (m for m in mentions if m.item_ids):
-        mine = [rated[i] for i in m.item_ids if i in rated]
-        if not mine:
-            return f"{m.text} is not {where}.", m.item_ids
-        if m.said is not None and all(abs(r.rating - m.said) > 1e-6 for r in mine):
-            return f"It says {m.said:g} for {m.text}; the rating was {mine[0].rating:g}.", (mine[0].item.id,)
-    return None
+    """Why a profile changed: the movies it names were rated so far, as it says."""
+    reading = read_statement(text, context)
+    findings = [*check_facts(reading), *check_words_for_titles(reading)]
+    if reading.mentions and not findings:
+        cited = tuple(e for m in reading.mentions for e in reading.cite(m))
+        findings = [Finding(True, context.with_item_noun("The movies that it names were rated."), cited)]
+    otherwise = context.with_item_noun("It names no movie.")
+    return Claim(context.step, "explanation", text, *conclude(findings, otherwise))

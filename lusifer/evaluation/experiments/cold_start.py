@@ -25,7 +25,7 @@ from lusifer.evaluation.experiments.spec import ExperimentSpec, Option
 from lusifer.evaluation.simulation import SimulationResult
 from lusifer.progress import ignore_progress
 from lusifer.simulator import community as communities
-from lusifer.simulator.calibration import Forecasts, apply_calibration, collect_forecasts, fit_calibrator
+from lusifer.simulator.calibration import Forecasts, apply_calibration, collect_forecasts, fit_calibrator, prior_of
 from lusifer.simulator.community import Community
 from lusifer.simulator.estimate import Estimate
 
@@ -151,28 +151,16 @@ def _calibrated(
     else:  # each half of the users by the other half: nobody is calibrated by ratings that are not known of them
         longest = simulations[max(LENGTHS)].forecasts
         for fold_users in (users[::2], users[1::2]):
-            folds.append((fold_users, _without(longest, fold_users), offsets_by_length[max(LENGTHS)]))
+            others = longest.rows(~np.isin(longest.user, fold_users))
+            folds.append((fold_users, others, offsets_by_length[max(LENGTHS)]))
     result = {k: np.full(len(s.answers.expected), np.nan) for k, s in simulations.items()}
     for fold_users, forecasts, offsets in folds:
-        calibrator = fit_calibrator(forecasts, offsets, setup.ctx.dataset, evidence=False)
+        prior = prior_of(setup.model.asks_a_model)
+        calibrator = fit_calibrator(forecasts, offsets, setup.ctx.dataset, evidence=False, prior=prior)
         for k, s in simulations.items():
             rows = np.isin(s.answers.user, fold_users)
             result[k][rows] = apply_calibration(s.answers, calibrator, offsets_by_length[k]).expected[rows]
     return result
-
-
-def _without(forecasts: Forecasts, users: NDArray[Any]) -> Forecasts:
-    """The forecasts of everybody else."""
-    rows = ~np.isin(forecasts.user, users)
-    return Forecasts(
-        forecasts.user[rows],
-        forecasts.item[rows],
-        forecasts.expected[rows],
-        forecasts.seen[rows],
-        forecasts.snapshot[rows],
-        forecasts.newest,
-        forecasts.rating[rows],
-    )
 
 
 def duplicate_users(setup: ExperimentSetup, users: tuple[int, ...], lengths: Sequence[int]) -> tuple[Dataset, Split]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lusifer.evaluation.trust.card import TrustCard, TrustLine, Verdict, build_trust_card
-from lusifer.evaluation.trust.measurements import AGREEMENT, COMPARISON, EXPERIMENT, FIDELITY, price_a_user
+from lusifer.evaluation.trust.measurements import AGREEMENT, COMPARISON, EXPERIMENT, FIDELITY, RANKING, price_a_user
 from lusifer.evaluation.trust.rules import RULES, USES
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "COMPARISON",
     "EXPERIMENT",
     "FIDELITY",
+    "RANKING",
     "RULES",
     "USES",
     "TrustCard",

@@ -13,6 +13,7 @@ from lusifer.simulator import BUILTIN
 from lusifer.store import Store
 
 COMPARISON, FIDELITY, AGREEMENT, EXPERIMENT = "comparison", "fidelity", "agreement", "experiment"
+RANKING = "recommender-ranking"
 MIN_USERS = 20
 """Users that a run needs to be on a card."""
 MIN_OPTIONS = {"loop": {"rounds": 5}, "repeat": {"draws": 3}}
@@ -56,6 +57,8 @@ def read_measurements(store: Store, dataset_hash: str, split: str, model: str, v
     take("auc", FIDELITY, lambda r: r["summary"]["simulators"]["calibrated"]["auc"])
     take("agreement_same", AGREEMENT, lambda r: r["summary"]["tau"])
     take("agreement", AGREEMENT, lambda r: r["summary"]["tau_episodes"])
+    for key in ("ranking", "ranking_gap"):
+        take(key, RANKING, lambda r, figure={"ranking": "tau", "ranking_gap": "gap"}[key]: r["summary"][figure])  # type: ignore[misc]
     for key, name, figure in (
         ("recited", "contamination", "recited"),
         ("masked", "contamination", "masked_correlation"),

@@ -10,7 +10,7 @@ DRIFT, SPREAD_KEPT, REPEAT = 0.25, 0.75, 0.30
 RECITED = 0.10
 """Share of ratings by which a model may recite more with the right id at most: few users alone show no memory."""
 NOT_FOR_MODELS = (
-    "nothing yet for a language model: the check needs thousands of interactions and runs with the built-in only"
+    "nothing yet for a language model: episodes need thousands of interactions and run with the built-in only"
 )
 
 
@@ -72,6 +72,20 @@ RULES = (
         "a run on the Realism page",
     ),
     Rule(
+        "ranking",
+        "Recommenders ranked by simulated users vs. by all real users (Kendall's tau)",
+        "all of the interval above zero",
+        lambda v, lo, hi: lo > 0,
+        "Ranking of recommenders under a comparison on the Accuracy page",
+    ),
+    Rule(
+        "ranking_gap",
+        "The same, less what as many real users reach",
+        "the interval reaches zero: not significantly worse than real users",
+        lambda v, lo, hi: hi >= 0,
+        "Ranking of recommenders under a comparison on the Accuracy page",
+    ),
+    Rule(
         "agreement_same",
         "Agent ranking here vs. by held-out ratings, choosing among the same movies (Kendall's tau)",
         "",
@@ -125,7 +139,7 @@ RULES = (
 """Every line of a card: what is asked of its interval, and how it is measured."""
 USES: dict[str, tuple[str, ...]] = {
     "demonstration": ("faithfulness", "missing"),
-    "ranking agents": ("missing", "histogram", "recited", "agreement"),
+    "ranking recommenders": ("missing", "recited", "ranking", "ranking_gap"),
     "training": (
         "missing",
         "histogram",

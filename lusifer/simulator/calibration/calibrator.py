@@ -14,72 +14,28 @@ what it answered beyond these parts: the rest of a regression of its answers on 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 from lusifer.datasets import RatingScale
 from lusifer.errors import InvalidInputError
+from lusifer.simulator.calibration.calibrated import Calibrated, CalibrationSummary, Floats
+from lusifer.simulator.calibration.distribution import RatingDistribution
 
-Floats = NDArray[np.float64]
-PARTS = ("base", "user", "movie", "community", "persona", "limit")
-"""Names of the parts of a calibrated rating, as recorded tables have them (``persona`` is `Calibrated.model_term`);
-``limit`` brings the sum back to the scale's edge, mostly by nothing."""
-Mode = Literal["expected", "sample"]
 PRIOR = 50.0
 """Ratings' worth (of unit variance) by which every weight is held at its start: 1 for the offsets and the
 machine, 0 for the neighbors and the model's term."""
 SEEN_DAMPING = 10.0
 """Ratings seen at which half of what history teaches a model is known; see `_knowledge`."""
-SHAPE_ROWS = 8000
-"""Forecasts that the shape of the distribution is fitted to."""
 USER_DAMPING, COMMUNITY_DAMPING, MODEL_TERM_DAMPING = 10.0, 2.0, 40.0
 """Ratings of the user in the training part at which half of what was learned about users' offsets is
 applied; at which half of what the community, and the model, say of them counts: with few, both know hardly more than
 the offsets, and the model's say knows it from the same ratings."""
 MIN_FORECASTS = 30
 """Forecasts below which nothing is learned."""
-
-
-@dataclass(frozen=True, eq=False)
-class Calibrated:
-    """Parts of n calibrated ratings (n each, `PARTS`), which add up to ``expected``.
-
-    With the probability of every rating of the scale (n × levels), whose mean is ``expected``. NaN where the model
-    said nothing.
-    """
-
-    base: Floats
-    user: Floats
-    movie: Floats
-    community: Floats
-    model_term: Floats
-    limit: Floats
-    expected: Floats
-    probabilities: Floats
-
-    def part(self, name: str) -> Floats:
-        """One of `PARTS`."""
-        values: Floats = getattr(self, "model_term" if name == "persona" else name)
-        return values
-
-    def sample(self, scale: RatingScale, seed: int) -> Floats:
-        """One draw of each rating's distribution; NaN where there is none."""
-        drawn = np.random.default_rng(seed).random(len(self.expected))
-        levels = (drawn[:, None] > np.cumsum(self.probabilities, axis=1)).sum(axis=1)
-        ratings = scale.values[np.minimum(levels, len(scale.values) - 1)]
-        return np.where(np.isfinite(self.expected), ratings, np.nan)
-
-    def values(self, mode: Mode, scale: RatingScale, seed: int = 0) -> Floats:
-        """One number a rating: ``expected`` for accuracy, ``sample`` (a seeded draw) for simulation."""
-        return self.sample(scale, seed) if mode == "sample" else self.expected
-
-    def rows(self, index: NDArray[Any]) -> Calibrated:
-        """Some of the rows."""
-        return Calibrated(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
 def _knowledge(seen: Floats) -> Floats:
@@ -104,10 +60,9 @@ class Calibrator:
         community: with evidence, of what it changes: of both offsets, the machine, the neighbours.
         usual: what this model says of anybody, anything, any offset: by what of `_design`.
         model_term_weights: of what the model adds to these parts, and of the same times `_knowledge`.
-        cuts: thresholds of an ordered probit on the expected rating.
-        shape: exponents of the distribution that the expected rating tilts: of the machine's (or the
-            probit's) chances, and of how the user uses the scale.
+        distribution: of the ratings around the expected one.
         rows: forecasts that it was learned from.
+        users: whose forecasts.
         partial: partial correlation of the model's term with the truth, given all else.
     """
 
@@ -117,10 +72,15 @@ class Calibrator:
     community: Floats
     usual: Floats
     model_term_weights: Floats
-    cuts: Floats
-    shape: Floats
+    distribution: RatingDistribution
     rows: int
+    users: int
     partial: float
+
+    @property
+    def summary(self) -> CalibrationSummary:
+        """What it rests on: forecasts alone."""
+        return CalibrationSummary("", self.rows, self.users, float(self.model_term_weights.sum()))
 
     @classmethod
     def fit(
@@ -146,7 +106,7 @@ class Calibrator:
             evidence: whether neighbors and factorization machines are part of the stack.
 
         Raises:
-            InvalidInputError: fewer than `LEAST` forecasts were given.
+            InvalidInputError: fewer than `MIN_FORECASTS` forecasts were given.
         """
         answered = np.isfinite(predicted)
         if answered.sum() < MIN_FORECASTS:
@@ -177,28 +137,20 @@ class Calibrator:
             else 0.0
         )
         expected = scale.clip(rating - residual + _model_term_design(surprise, seen, columns) @ model_term_weights)
-        cuts = _fit_cuts(expected, rating, scale)
-        shape = np.array([1.0, 0.5])
-        calibrator = cls(
-            scale, evidence, weights, community, expected_answer, model_term_weights, cuts, shape, len(rating), partial
+        distribution = RatingDistribution.fit(scale, expected, rating, columns, evidence=evidence)
+        users = len(np.unique(columns["user_id"])) if "user_id" in columns else 0
+        return cls(
+            scale,
+            evidence,
+            weights,
+            community,
+            expected_answer,
+            model_term_weights,
+            distribution,
+            len(rating),
+            users,
+            partial,
         )
-        return replace(calibrator, shape=calibrator._fit_shape(columns, expected, rating))
-
-    def _fit_shape(self, columns: Mapping[str, NDArray[Any]], expected: Floats, rating: Floats) -> Floats:
-        """`shape` by maximum likelihood on some thousand forecasts."""
-        index = np.random.default_rng(0).permutation(len(rating))[:SHAPE_ROWS]
-        subset = {k: v[index] for k, v in columns.items()}
-        level = np.rint((rating[index] - self.scale.lowest) / self.scale.step).astype(int)
-        prior = self._prior(subset, expected[index])
-
-        def loss(params: Floats) -> float:
-            logs = np.exp(params[0]) * prior + params[1] * subset["habit"]
-            probabilities = _tilt(logs, expected[index], self.scale)
-            penalty = 1e-3 * (params[0] ** 2 + (params[1] - 0.5) ** 2)
-            return -float(np.log(probabilities[np.arange(len(level)), level]).mean()) + penalty
-
-        result = optimize.minimize(loss, [0.0, 0.5], method="Nelder-Mead", options={"xatol": 0.01, "fatol": 1e-5})
-        return np.array([np.exp(result.x[0]), result.x[1]])
 
     def apply(
         self, columns: Mapping[str, NDArray[Any]], predicted: Floats, seen: Floats, *, model_term: bool = True
@@ -222,25 +174,9 @@ class Calibrator:
         total = base + user + movie + community + model_part
         expected = self.scale.clip(total)
         missing = ~np.isfinite(predicted) & model_term
-        logs = self.shape[0] * self._prior(columns, expected) + self.shape[1] * columns["habit"]
-        probabilities = _tilt(logs, expected, self.scale)
+        probabilities = self.distribution.probabilities(expected, columns)
         result = Calibrated(base, user, movie, community, model_part, expected - total, expected, probabilities)
-        if not missing.any():
-            return result
-        return Calibrated(
-            *(
-                np.where(missing[:, None] if v.ndim > 1 else missing, np.nan, v)
-                for v in (getattr(result, f.name) for f in fields(result))
-            )
-        )
-
-    def _prior(self, columns: Mapping[str, NDArray[Any]], expected: Floats) -> Floats:
-        """Logs of the chances that are tilted to the expected rating.
-
-        The ordinal machine's, else a probit's.
-        """
-        probabilities = columns["chances"] if self.evidence else _probit(expected, self.cuts)
-        return np.log(np.maximum(probabilities, 1e-9))
+        return result.without(missing)
 
 
 def _offsets(columns: Mapping[str, NDArray[Any]]) -> Floats:
@@ -281,49 +217,3 @@ def _model_term_design(surprise: Floats, seen: Floats, columns: Mapping[str, NDA
     count = columns["user_count"]
     surprise = surprise * count / (count + MODEL_TERM_DAMPING)
     return np.column_stack([surprise, surprise * _knowledge(seen)])
-
-
-def _probit(expected: Floats, cuts: Floats) -> Floats:
-    """Chances of an ordered probit with slope ``exp(cuts[0])`` and increasing thresholds."""
-    slope, first, steps = np.exp(cuts[0]), cuts[1], np.exp(cuts[2:])
-    thresholds = np.concatenate([[first], first + np.cumsum(steps)])
-    below = special.ndtr(thresholds[None] - slope * expected[:, None])
-    return np.maximum(np.diff(below, axis=1, prepend=0.0, append=1.0), 1e-9)
-
-
-def _fit_cuts(expected: Floats, rating: Floats, scale: RatingScale) -> Floats:
-    """Slope and thresholds by maximum likelihood, in the form that `_probit` reads."""
-    levels = np.rint((rating - scale.lowest) / scale.step).astype(int)
-    middle = scale.values[:-1] + scale.step / 2
-    start = np.concatenate([[0.0], middle[:1], np.full(len(middle) - 1, np.log(scale.step))])
-    pull = np.full(len(start), 1e-3)
-
-    def loss(cuts: Floats) -> float:
-        p = _probit(expected, cuts)[np.arange(len(levels)), levels]
-        return -float(np.log(p).mean()) + float(pull @ (cuts - start) ** 2)
-
-    return optimize.minimize(loss, start, method="L-BFGS-B").x
-
-
-def _tilt(log_probabilities: Floats, expected: Floats, scale: RatingScale) -> Floats:
-    """The distribution nearest to one given by ``log_probabilities`` whose mean is the expected rating.
-
-    Exponential tilting (Csiszár 1975), by Newton's method.
-    """
-    width = scale.highest - scale.lowest
-    values = (scale.values - scale.lowest) / width
-    target = np.clip((expected - scale.lowest) / width, 0.005, 0.995)
-    tilt = np.zeros(len(expected))
-    for _ in range(60):
-        p = _softmax(log_probabilities + tilt[:, None] * values)
-        mean = p @ values
-        gap = target - mean
-        if np.nanmax(np.abs(gap), initial=0.0) < 1e-7:
-            break
-        tilt += np.clip(gap / np.maximum(p @ values**2 - mean**2, 1e-6), -4, 4)
-    return _softmax(log_probabilities + tilt[:, None] * values)
-
-
-def _softmax(log_probabilities: Floats) -> Floats:
-    odds = np.exp(log_probabilities - log_probabilities.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from lusifer.datasets import Dataset
 from lusifer.datasets.columnar_cache import load_arrays, save_arrays
 from lusifer.datasets.splits import Split
-from lusifer.simulator.calibration.calibrator import Calibrated, Calibrator
+from lusifer.simulator.calibration.blend import Blend, BlendPrior
+from lusifer.simulator.calibration.calibrated import AnswerCalibrator, Calibrated
+from lusifer.simulator.calibration.calibrator import Calibrator
 from lusifer.simulator.community import Columns, Community, pair_keys
 from lusifer.simulator.evolution import Step, evolve, make_evolution_spec, step_from_json
 from lusifer.simulator.run_context import RunContext
@@ -25,10 +27,20 @@ from lusifer.store import Store
 Floats = NDArray[np.float64]
 NEWEST_COUNT = 10
 """Ratings that a user's present level is told from."""
-FORMAT = 1
+MEAN_DAMPING = 5.0
+"""Usual ratings' worth in a user's own mean."""
+FORMAT = 2
 """Of cached forecasts."""
 MAX_TEACHERS = 2000
 """Users whose forecasts a calibration of the built-in is learned from, at most."""
+
+
+class Newest(NamedTuple):
+    """A user's newest ratings at a moment, oldest first, and the mean of all that were seen by then (NaN for none)."""
+
+    items: NDArray[np.int32]
+    ratings: Floats
+    mean: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +49,10 @@ class Answers:
 
     Attributes:
         user, item: ids.
-        said: expected ratings; NaN where the model failed.
+        expected: expected ratings; NaN where the model failed.
         seen: how many ratings it had seen.
-        moment: which of ``newest`` it had seen last.
-        newest: the newest `NEWEST_COUNT` ratings at a moment, as (item ids, ratings).
+        snapshot: which of ``newest`` it had seen last.
+        newest: the newest `NEWEST_COUNT` ratings at a moment.
     """
 
     user: NDArray[np.int32]
@@ -48,26 +60,30 @@ class Answers:
     expected: Floats
     seen: Floats
     snapshot: NDArray[np.int64]
-    newest: list[tuple[NDArray[np.int32], Floats]]
+    newest: list[Newest]
 
     def columns(self, community: Community) -> Columns:
         """Evidence on the pairs.
 
-        ``recent``, the user's damped offset in the newest ratings seen; and ``drift``, how far these lie from
-        the user's own level, damped: nothing where there are no others to tell a level from, or where the test
-        part does not follow the training part in time.
+        With ``user_id``; ``own_mean``, the mean of the ratings seen, damped; ``recent``, the user's damped offset in
+        the newest ratings seen; and ``drift``, how far these lie from the user's own level, damped: nothing where there
+        are no others to tell a level from, or where the test part does not follow the training part in time.
         """
         columns = community.evidence_for(self.user, self.item)
         bias, base = community.full_model.bias, community.full_model.base
         total, count = np.zeros(len(self.newest)), np.zeros(len(self.newest))
-        for index, (items, ratings) in enumerate(self.newest):
+        deviation = np.zeros(len(self.newest))
+        for index, (items, ratings, mean) in enumerate(self.newest):
             total[index] = (ratings - base - bias.item_offset(items)).sum()
             count[index] = len(items)
+            deviation[index] = mean - base if len(items) else 0.0
+        own_mean = base + deviation[self.snapshot] * self.seen / (self.seen + MEAN_DAMPING)
         n = count[self.snapshot]
         drift = (total[self.snapshot] - n * columns["user"]) / (n + bias.user_damping)
         other_share = np.maximum(1 - n / np.maximum(columns["user_count"], 1), 0) * community.forward
         recent = total[self.snapshot] / (n + bias.user_damping)
-        return {**columns, "recent": recent, "drift": drift * other_share}
+        of_user = {"user_id": self.user.astype(float), "own_mean": own_mean}
+        return {**columns, **of_user, "recent": recent, "drift": drift * other_share}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +98,16 @@ class Forecasts(Answers):
     def __len__(self) -> int:
         return len(self.user)
 
+    def rows(self, index: NDArray[Any]) -> Forecasts:
+        """Some of them."""
+        user, item, expected, seen = self.user[index], self.item[index], self.expected[index], self.seen[index]
+        return Forecasts(user, item, expected, seen, self.snapshot[index], self.newest, self.rating[index])
+
     @classmethod
     def of(cls, evolutions: Mapping[int, Sequence[Step]]) -> Forecasts:
         """The forecasts of evolutions, by user id."""
         rows: list[tuple[int, int, float, int, int, float]] = []
-        newest: list[tuple[NDArray[np.int32], Floats]] = []
+        newest: list[Newest] = []
         for user, steps in evolutions.items():
             seen: list[Rated] = []
             for step in steps:
@@ -102,8 +123,8 @@ class Forecasts(Answers):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As plain arrays, the newest ratings end to end, for a file."""
-        cuts = np.cumsum([0, *(len(items) for items, _ in self.newest)])
-        items, ratings = zip(*self.newest, strict=True) if self.newest else ((), ())
+        cuts = np.cumsum([0, *(len(n.items) for n in self.newest)])
+        items, ratings, means = zip(*self.newest, strict=True) if self.newest else ((), (), ())
         return {
             "user": self.user,
             "item": self.item,
@@ -114,16 +135,18 @@ class Forecasts(Answers):
             "cuts": cuts,
             "newest_items": np.concatenate([np.zeros(0, np.int32), *items]),
             "newest_ratings": np.concatenate([np.zeros(0), *ratings]),
+            "means": np.array(means, dtype=float),
         }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Forecasts:
         """What `arrays` made."""
         cuts = arrays["cuts"][1:-1]
-        newest = zip(
+        newest = zip(  # not strict: of no moment np.split makes one empty piece
             np.split(arrays["newest_items"], cuts),
             np.split(arrays["newest_ratings"], cuts),
-            strict=True,
+            arrays["means"].tolist(),
+            strict=False,
         )
         return cls(
             arrays["user"],
@@ -131,16 +154,17 @@ class Forecasts(Answers):
             arrays["said"],
             arrays["seen"],
             arrays["moment"],
-            list(newest) if len(arrays["cuts"]) > 1 else [],
+            [Newest(*values) for values in newest],
             arrays["rating"],
         )
 
 
-def newest_ratings(seen: Sequence[Rated]) -> tuple[NDArray[np.int32], Floats]:
-    """The newest `NEWEST_COUNT` of some ratings, oldest first, as (item ids, ratings)."""
+def newest_ratings(seen: Sequence[Rated]) -> Newest:
+    """The newest `NEWEST_COUNT` of some ratings, oldest first, and the mean of all."""
     last = seen[-NEWEST_COUNT:]
     items = np.array([r.item.id for r in last], dtype=np.int32)
-    return items, np.array([r.rating for r in last], dtype=float)
+    mean = float(np.mean([r.rating for r in seen])) if seen else float("nan")
+    return Newest(items, np.array([r.rating for r in last], dtype=float), mean)
 
 
 def collect_forecasts(
@@ -212,26 +236,41 @@ def stored_forecasts(
     return Forecasts.of(evolutions)
 
 
-def fit_calibrator(forecasts: Forecasts, community: Community, dataset: Dataset, *, evidence: bool) -> Calibrator:
+def fit_calibrator(
+    forecasts: Forecasts, community: Community, dataset: Dataset, *, evidence: bool, prior: BlendPrior | None = None
+) -> AnswerCalibrator:
     """What the forecasts teach.
 
+    A language model's answers are blended with the user's own mean (with evidence: with the factorization machines'
+    estimate) from a prior on, however few forecasts there are. Without a prior, as for the built-in, which knows no
+    movie, everything is learned: the offsets of user and item, the evidence, and what the model adds.
+
+    Args:
+        forecasts: of the training set.
+        community: evidence on their pairs.
+        dataset: its scale.
+        evidence: whether neighbors and factorization machines take part.
+        prior: of a `Blend`, see `prior_of`; ``None``: a `Calibrator`.
+
     Raises:
-        InvalidInputError: they are too few.
+        InvalidInputError: there is no prior, and they are too few.
     """
     covered = ~np.isin(pair_keys(forecasts.user, forecasts.item), community.uncovered_keys)
     columns = {k: v[covered] for k, v in forecasts.columns(community).items()}
-    return Calibrator.fit(
-        columns,
-        forecasts.expected[covered],
-        forecasts.seen[covered],
-        forecasts.rating[covered],
-        dataset.scale,
-        evidence=evidence,
-    )
+    answers = forecasts.expected[covered], forecasts.seen[covered], forecasts.rating[covered]
+    if prior is None:
+        return Calibrator.fit(columns, *answers, dataset.scale, evidence=evidence)
+    return Blend.fit(_with_estimate(columns), *answers, dataset.scale, prior, community=evidence)
 
 
 def apply_calibration(
-    answers: Answers, calibrator: Calibrator, community: Community, *, model_term: bool = True
+    answers: Answers, calibrator: AnswerCalibrator, community: Community, *, model_term: bool = True
 ) -> Calibrated:
     """Answers calibrated; without ``model_term`` by the same stack without the model."""
-    return calibrator.apply(answers.columns(community), answers.expected, answers.seen, model_term=model_term)
+    columns = _with_estimate(answers.columns(community))
+    return calibrator.apply(columns, answers.expected, answers.seen, model_term=model_term)
+
+
+def _with_estimate(columns: Columns) -> Columns:
+    """The factorization machines' estimate, where there is one, as what a blend refers to."""
+    return {**columns, "estimate": columns["machine"]} if "machine" in columns else columns

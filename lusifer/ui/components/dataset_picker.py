@@ -11,7 +11,7 @@ import streamlit as st
 from lusifer import datasets, settings
 from lusifer.datasets import DATASET_SPECS, custom_tables
 from lusifer.datasets.fetch import RELEASES, fetch
-from lusifer.datasets.ingest import UNITS
+from lusifer.datasets.timestamps import UNITS
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.ui import session_keys, state
@@ -28,22 +28,6 @@ def dataset_title(name: str) -> str:
     """How a data set is called before it is open."""
     known = DATASET_SPECS.get(name) or RELEASES.get(name)
     return known.title if known else name
-
-
-def unmapped_folders() -> list[Path]:
-    """Folders with tables of which nobody has said yet how they are read."""
-    root = settings.data_dir()
-    if not root.is_dir():
-        return []
-    return [
-        p
-        for p in sorted(root.iterdir())
-        if p.is_dir()
-        and not p.name.startswith(".")
-        and p.name not in {"runs", "kept", "models"}
-        and datasets.detect_kind(p) is None
-        and custom_tables.list_tables(p)
-    ]
 
 
 def needs_reading(name: str) -> bool:
@@ -113,7 +97,7 @@ def show_other_datasets() -> None:
             "**Your own tables** (books, music, shops): put CSV, TSV, Parquet or JSON Lines files into a subfolder of "
             f"`{str(settings.data_dir()).replace(chr(96), '')}` and reopen this panel."
         )
-        for folder in unmapped_folders():
+        for folder in datasets.folders_to_map():
             with st.expander(escape_markdown(folder.name), icon=":material/table:"):
                 show_mapping_form(folder)
 
@@ -125,13 +109,9 @@ def _fetch_dataset(job: Job, name: str) -> str:
 
 def show_mapping_form(folder: Path) -> None:
     """The guess which column is what, to be changed and accepted."""
+    stamp = tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in custom_tables.list_tables(folder))
     try:
-        guess = custom_tables.propose_mapping(folder)
-        columns = {
-            p.file: list(custom_tables.preview_columns(folder / p.file))
-            for p in (guess.ratings, guess.items, guess.users)
-            if p
-        }
+        guess, columns = _propose(folder, stamp)
     except LusiferError as error:
         state.show_error(error)
         return
@@ -160,22 +140,63 @@ def show_mapping_form(folder: Path) -> None:
         [*UNITS, "date"].index(guess.unit),
         key=f"{key}-unit",
     )
+    date_format = st.text_input(
+        "Date format", guess.date_format, key=f"{key}-date-format", placeholder="told from the dates; such as %d/%m/%Y"
+    )
     scale = st.text_input("Rating scale: min, max, step", placeholder="inferred from the ratings", key=f"{key}-scale")
-    if st.button("Accept", icon=":material/check:", key=f"{key}-accept", type="primary"):
+    preview = None
+    try:
+        recipe = replace(
+            custom_tables.with_columns(guess, columns_by_role),
+            singular=one or "item",
+            plural=many or "items",
+            unit=unit,
+            date_format=date_format.strip(),
+            scale=_parse_scale(scale),
+        )
+        preview = _preview(folder, stamp, recipe)
+    except LusiferError as error:
+        state.show_error(error)
+    despite = False
+    if preview is not None:
+        _show_preview(preview)
+        despite = bool(preview.concerns) and st.checkbox("Accept it as it is", key=f"{key}-despite")
+    if st.button("Accept", icon=":material/check:", key=f"{key}-accept", type="primary") and preview is not None:
         try:
-            recipe = replace(
-                custom_tables.with_columns(guess, columns_by_role),
-                singular=one or "item",
-                plural=many or "items",
-                unit=unit,
-                scale=_parse_scale(scale),
-            )
-            custom_tables.save_mapping(folder, recipe)
+            custom_tables.accept_mapping(folder, recipe, despite_concerns=despite)
         except LusiferError as error:
             state.show_error(error)
             return
         session_keys.request_value(session_keys.DATASET, folder.name)
         st.rerun()
+
+
+Stamp = tuple[tuple[str, int, int], ...]
+"""Name, size and time of each file: what was read counts until one changes."""
+
+
+@st.cache_data(max_entries=16, show_spinner="Looking at the tables …")
+def _propose(folder: Path, stamp: Stamp) -> tuple[custom_tables.TableMapping, dict[str, list[str]]]:
+    guess = custom_tables.propose_mapping(folder)
+    tables = (guess.ratings, guess.items, guess.users)
+    return guess, {p.file: list(custom_tables.preview_columns(folder / p.file)) for p in tables if p}
+
+
+@st.cache_data(
+    max_entries=64,
+    show_spinner="Looking at the tables …",
+    hash_funcs={custom_tables.TableMapping: lambda mapping: mapping.to_json()},
+)
+def _preview(folder: Path, stamp: Stamp, mapping: custom_tables.TableMapping) -> custom_tables.MappingPreview:
+    return custom_tables.preview_mapping(folder, mapping)
+
+
+def _show_preview(preview: custom_tables.MappingPreview) -> None:
+    """What the mapping would give: joins, scale, times, first rows, and what is not read."""
+    for concern in preview.concerns:
+        st.warning(escape_markdown(concern), icon=":material/warning:")
+    for line in preview.lines:
+        st.caption(escape_markdown(line))
 
 
 def _parse_scale(text: str) -> tuple[float, float, float] | None:

@@ -22,7 +22,7 @@ from lusifer.ui.state import PageContext
 def load_steps(ctx: PageContext, spec: EvolutionSpec) -> tuple[list[Step], int]:
     """The steps that there are, and how many there should be.
 
-    The built-in computes what is missing at once (milliseconds). A language model's steps are only
+    The built-in and a recording give what is missing at once (milliseconds). A language model's steps are only
     computed after a person pressed the button that names the price; until then, and while they
     arrive, the stored ones are returned.
 
@@ -32,7 +32,7 @@ def load_steps(ctx: PageContext, spec: EvolutionSpec) -> tuple[list[Step], int]:
     """
     total_steps = count_steps(ctx.dataset, ctx.split, spec)
     steps = ctx.stored_steps(spec)
-    if len(steps) < total_steps and ctx.builtin:
+    if len(steps) < total_steps and ctx.is_free:
         model = ctx.user_model()
         steps = list(run_evolution(ctx.dataset, ctx.split, model, spec, state.open_store(), community=ctx.community))
     return steps, total_steps

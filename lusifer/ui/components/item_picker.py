@@ -37,7 +37,7 @@ def item_label(ctx: PageContext, item: int) -> str:
     A list tells its entries apart by what it shows.
     """
     title = ctx.dataset.item(item).title
-    return f"{title} · {item}" if title in _shared_titles(ctx.dataset) else title
+    return f"{title} · {ctx.dataset.item_label(item)}" if title in _shared_titles(ctx.dataset) else title
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASHES)

@@ -7,26 +7,32 @@ import time
 import streamlit as st
 
 from lusifer import prompts, settings
+from lusifer.datasets import Dataset
+from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError, LusiferError, ModelError
 from lusifer.jobs import Job
 from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, adaptations, create_bare_llm, load_endpoints
 from lusifer.llm import local_file as files
 from lusifer.llm import ollama as ollama_server
 from lusifer.llm.budget import BudgetedLLM, operator_budget
+from lusifer.llm.recordings import PREFIX, Recording, find_recording, list_recordings
 from lusifer.llm.redact import redact
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, label
+from lusifer.simulator.user_model_config import prompts_of
 from lusifer.ui import session_keys, state
 from lusifer.ui.components.job_panel import offer_job
 from lusifer.ui.formatting import escape_markdown, format_money
 from lusifer.ui.state import PageContext
 
 
-def pick_model() -> str:
-    """The model to simulate with; a fresh start is on the built-in."""
+def pick_model(data: Dataset, split: Split) -> str:
+    """The model to simulate with; a fresh start is on a recording, where there is one of these data."""
     session_keys.apply_request(session_keys.MODEL)
+    recordings = [r for r in list_recordings() if r.fits(data.hash, split.id)]
+    free = _order_free_models(recordings)
     typed = st.session_state.get(session_keys.MODEL) or st.query_params.get(session_keys.MODEL)
-    options = list(dict.fromkeys([BUILTIN, *session_keys.LISTED_MODELS.get(), *([typed] if typed else [])]))
+    options = list(dict.fromkeys([*free, *session_keys.LISTED_MODELS.get(), *([typed] if typed else [])]))
     model = st.selectbox(
         "Model",
         options,
@@ -34,16 +40,60 @@ def pick_model() -> str:
         key=session_keys.MODEL,
         bind="query-params",
         accept_new_options=True,
-        help="The built-in needs no key. Connect a model below, or type ENDPOINT:MODEL, such as "
-        "openai:NAME or ollama:NAME.",
+        help="A recording replays a language model's answers; the built-in computes. Neither needs a key. Connect a "
+        "model below, or type ENDPOINT:MODEL, such as openai:NAME or ollama:NAME.",
     )
     model = model or BUILTIN
+    if model.startswith(PREFIX) and model not in free:
+        session_keys.UNFIT_RECORDING.set(model)
+        session_keys.request_value(session_keys.MODEL, BUILTIN)
+        st.rerun()
+    if unfit := session_keys.UNFIT_RECORDING.pop():
+        st.warning(
+            f"{escape_markdown(label(unfit))} does not hold this dataset and split; the built-in is used.",
+            icon=":material/movie_off:",
+        )
+    for recording in recordings:
+        if recording.spec == model:
+            _show_provenance(recording)
     if model == BUILTIN:
         st.caption("Template-based statistical simulator: no LLM, no key, ignores prompt wording.")
         _offer_local_models()
     with st.popover("Connect a model", icon=":material/cable:", type="tertiary"):
         _show_connection(model)
     return model
+
+
+def _order_free_models(recordings: list[Recording]) -> list[str]:
+    """The built-in and recordings, first what a fresh start is on: a recording, unless a link names another user."""
+    user = st.session_state.get(session_keys.USER) or st.query_params.get(session_keys.USER)
+    specs = [r.spec for r in recordings]
+    fits = bool(recordings) and (not user or str(user) in map(str, recordings[0].users))
+    return [*specs, BUILTIN] if fits else [BUILTIN, *specs]
+
+
+def _show_provenance(recording: Recording) -> None:
+    header = recording.header
+    st.caption(
+        f"Recorded, not live: {len(recording.users)} users, answered by "
+        f"{escape_markdown(header.answered_by or 'an unnamed model')}."
+    )
+    with st.popover("About this recording", icon=":material/movie:", type="tertiary"):
+        st.table(
+            {
+                "Answered by": escape_markdown(header.answered_by or "not said"),
+                "Collected": escape_markdown(header.collected or "not said"),
+                "Answers": f"{recording.count:,} of {len(recording.users)} users",
+                "Asked on": escape_markdown(f"{header.dataset}, split {header.split}"),
+                "History": f"{header.history} ratings in batches of {header.batch_size}",
+                "Prompts": escape_markdown(header.prompt_version),
+                "File hash": recording.hash[:16],
+            },
+            border="horizontal",
+            alt="Where this recording comes from",
+        )
+        if header.note:
+            st.caption(escape_markdown(header.note))
 
 
 def _format_spec(spec: str) -> str:
@@ -64,6 +114,9 @@ def pick_prompts(model: str) -> tuple[str, prompts.PromptSet]:
     """
     if model == BUILTIN:
         return prompts.DEFAULT, prompts.load()
+    if model.startswith(PREFIX):
+        pinned = prompts_of(find_recording(model.removeprefix(PREFIX)))
+        return pinned.version, pinned
     database = state.open_store()
     session_keys.apply_request(session_keys.PROMPTS)
     # Shown as they are named: a bound selectbox puts what it shows into the address.
@@ -126,6 +179,8 @@ def _use_models(listed: list[str], selected: str) -> None:
 
 def _show_connection(model: str) -> None:
     known = load_endpoints(session_keys.API_KEYS.get())
+    for name in ("recorded", "files"):  # nobody to connect to
+        known.pop(name)
     if not files.is_installed() and not files.list_model_files():
         known.pop("file")
     first = model.partition(":")[0]

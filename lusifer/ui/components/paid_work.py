@@ -28,7 +28,7 @@ def run_or_offer(
     store: Store | None,
 ) -> Any | None:
     """What a piece of work gives: at once where it costs nothing, else after a button that names the price."""
-    if ctx.builtin:
+    if ctx.is_free:
         return work(Job(key, title))
     job = job_panel.offer_job(
         key,
@@ -56,7 +56,7 @@ def offer_run(
     """The button that names the price and starts a run, or the progress of the one that is under way.
 
     Args:
-        ctx: with the built-in a run costs nothing.
+        ctx: with the built-in or a recording a run costs nothing.
         key: of the job.
         title: of the job.
         label: of the button, ahead of the price.
@@ -69,7 +69,7 @@ def offer_run(
     if not job_panel.job_ended(key, slot):
         return
     try:
-        tag = "costs nothing" if ctx.builtin else format_cost(cost())
+        tag = "costs nothing" if ctx.is_free else format_cost(cost())
     except LusiferError as error:
         state.show_error(error)
         return

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lusifer import baselines
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
+from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR, WITH_EVIDENCE
 from lusifer.simulator import BUILTIN
 
 _BASELINES = tuple(reversed(baselines.BASELINES.values()))
 """The most capable first."""
-SIMULATORS = (SIMULATOR, CALIBRATED, WITH_EVIDENCE)
+SIMULATORS = (SIMULATOR, CALIBRATED, COMBINED, WITH_EVIDENCE)
 TITLES = {
     SIMULATOR: "Simulator, model alone",
     CALIBRATED: "Simulator, calibrated",
+    COMBINED: "Simulator, combined with collaborative filtering",
     WITH_EVIDENCE: "Simulator, with evidence",
     BUILTIN: "Built-in, alone (no LLM)",
     **{spec.name: spec.title for spec in _BASELINES},
 }
 GROUPS = {**dict.fromkeys((*SIMULATORS, BUILTIN), "Simulator"), **{spec.name: spec.group for spec in _BASELINES}}
 ORDER = list(TITLES)
-SELECTABLE = [SIMULATOR, BUILTIN, *(spec.name for spec in _BASELINES)]
+SELECTABLE = [SIMULATOR, COMBINED, BUILTIN, *(spec.name for spec in _BASELINES)]
 """What may be compared; with the built-in chosen it is the simulator already."""
 _SHORT_TITLES = {spec.name: spec.short_title for spec in _BASELINES if spec.short_title}
 
@@ -28,6 +29,11 @@ _SHORT_TITLES = {spec.name: spec.short_title for spec in _BASELINES if spec.shor
 def title(name: str) -> str:
     """A predictor's name on pages."""
     return TITLES.get(name, name)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Predictors in the order of pages; imported ones, which have none, come last."""
+    return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 
 def short_title(name: str) -> str:

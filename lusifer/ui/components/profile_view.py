@@ -33,16 +33,16 @@ DIRECTION_BADGES = {
 
 
 VERDICT_BADGES = {
-    "borne out": ":green-badge[:material/check: Supported]",
-    "not borne out": ":red-badge[:material/close: Not supported]",
-    "can't be told": ":gray-badge[:material/question_mark: Not checkable]",
+    "supported": ":green-badge[:material/check: Supported]",
+    "unsupported": ":red-badge[:material/close: Not supported]",
+    "uncheckable": ":gray-badge[:material/question_mark: Not checkable]",
 }
 
 
 VERDICT_ICONS = {
-    "borne out": "check_circle",
-    "not borne out": "cancel",
-    "can't be told": "help",
+    "supported": "check_circle",
+    "unsupported": "cancel",
+    "uncheckable": "help",
 }
 
 
@@ -52,11 +52,11 @@ def format_verdict(claim: Claim | None) -> str:
 
 
 def show_audit_summary(claims: Mapping[str, Claim], step: int, faithfulness: float) -> None:
-    """How many statements of a step the ratings bear out, and of the whole evolution."""
-    checkable = [c for c in claims.values() if c.verdict != "can't be told"]
+    """How many statements of a step the ratings support, and of the whole evolution."""
+    checkable = [c for c in claims.values() if c.verdict != "uncheckable"]
     if not checkable:
         return
-    supported = sum(c.verdict == "borne out" for c in checkable)
+    supported = sum(c.verdict == "supported" for c in checkable)
     all_ = f" Over all steps: {faithfulness:.0%}." if math.isfinite(faithfulness) else ""
     st.caption(
         f":material/fact_check: Checked against the ratings: {supported} of {len(checkable)} statements of step {step} "
@@ -108,8 +108,8 @@ def show_profile(
 
 
 def format_bullet(line: Line, claim: Claim | None = None) -> str:
-    """One bullet as Markdown; an audited one that the ratings bear out needs no mark of its own."""
-    doubt = f"  \n  {format_verdict(claim)}" if claim and claim.verdict != "borne out" else ""
+    """One bullet as Markdown; an audited one that the ratings support needs no mark of its own."""
+    doubt = f"  \n  {format_verdict(claim)}" if claim and claim.verdict != "supported" else ""
     if line.status == "added":
         return f"- :green-badge[:material/add: New] {escape_markdown(line.new)}{doubt}"
     if line.status == "removed":

@@ -11,7 +11,9 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
 from lusifer.evaluation import sample_users
 from lusifer.runs.pricing import Variant, estimate_simulations
+from lusifer.simulator import BUILTIN
 from lusifer.simulator.estimate import Estimate
+from lusifer.simulator.models import recorded_users
 from lusifer.store import Store
 from lusifer.ui import job_context
 from lusifer.ui.caching import HASHES
@@ -37,16 +39,24 @@ def draw_users(ctx: PageContext, count: int, seed: int, which: str) -> list[int]
     Raises:
         InvalidInputError: nobody fits.
     """
-    return sample_users(ctx.split, count, seed, users_in_group(ctx.dataset, which))
+    return sample_users(ctx.split, count, seed, recorded_users(ctx.model) or users_in_group(ctx.dataset, which))
 
 
 @st.cache_data(max_entries=20, show_spinner=False, hash_funcs=HASHES)
-def count_eligible_users(dataset: Dataset, split: Split, which: str) -> int:
-    """How many users of a group can be tested."""
+def count_eligible_users(dataset: Dataset, split: Split, which: str, model: str = BUILTIN) -> int:
+    """How many users of a group can be tested with a model."""
     try:
-        return len(sample_users(split, 10**9, 0, users_in_group(dataset, which)))
+        return len(sample_users(split, 10**9, 0, recorded_users(model) or users_in_group(dataset, which)))
     except LusiferError:
         return 0
+
+
+def pick_group(ctx: PageContext, key: str, label: str = "Users", **field: Any) -> str:
+    """The field for the group that a sample is drawn from; a recording has its own users alone."""
+    if ctx.recording is not None:
+        st.selectbox(label, [f"The {len(ctx.recording.users)} recorded users"], key=f"{key}-recorded", **field)
+        return "all"
+    return st.selectbox(label, list(USER_GROUPS), format_func=USER_GROUPS.__getitem__, key=key, **field)
 
 
 def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
@@ -54,16 +64,20 @@ def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
 
     Ends the page where nobody of the group can be tested.
     """
-    which = st.selectbox(
-        "Population", list(USER_GROUPS), format_func=USER_GROUPS.__getitem__, key=f"{key}-among", width=220
-    )
-    eligible = count_eligible_users(ctx.dataset, ctx.split, which)
+    which = pick_group(ctx, f"{key}-among", "Population", width=220)
+    eligible = count_eligible_users(ctx.dataset, ctx.split, which, ctx.model)
     if not eligible:
         st.info("No user of this group has a test rating on this split.", icon=":material/info:")
         st.stop()
-    default_count = min(eligible, 100 if ctx.builtin else 20)
+    default_count = min(eligible, 100 if ctx.is_free else 20)
     count = st.number_input(
-        "Users", 1, eligible, default_count, 10, key=f"{key}-users-{which}-{ctx.builtin}", width=130
+        "Users",
+        1,
+        eligible,
+        default_count,
+        10,
+        key=f"{key}-users-{'recorded' if ctx.recording else which}-{ctx.is_free}",
+        width=130,
     )
     seed = st.number_input("Seed", 0, 10**6, 0, key=f"{key}-seed", width=110)
     return which, int(count), int(seed)

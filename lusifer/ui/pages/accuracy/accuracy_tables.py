@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lusifer.evaluation import CALIBRATED, SIMULATOR, WITH_EVIDENCE
+from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR, WITH_EVIDENCE
+from lusifer.evaluation.comparison_metrics import BEST_INFORMED
 from lusifer.evaluation.comparison_metrics import leaderboard as measures
 from lusifer.runs import tables
 from lusifer.ui.components.predictor_titles import GROUPS, ORDER, SIMULATORS, TITLES
@@ -113,15 +114,24 @@ def verdict_sentence(summary: dict[str, Any]) -> str:
         title = title.lower() if title[1:2].islower() else title
         sides[words].append(f"{title} (by {abs(value):.3f})")
     parts = [f"{words} {', '.join(names)}" for words, names in sides.items() if names]
-    best_simulator = next((n for n in (WITH_EVIDENCE, CALIBRATED, SIMULATOR) if n in summary["predictors"]), "")
-    lead = {WITH_EVIDENCE: "calibrated with evidence", CALIBRATED: "calibrated"}.get(best_simulator, "alone")
+    best_simulator = next((n for n in BEST_INFORMED if n in summary["predictors"]), "")
+    lead = {
+        COMBINED: "combined with collaborative filtering",
+        WITH_EVIDENCE: "calibrated with evidence",
+        CALIBRATED: "calibrated",
+    }.get(best_simulator, "alone")
     return f"By RMSE, the simulator, {lead}, {'; it '.join(parts)}." if parts else ""
 
 
 def model_contributions(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     """What the model's own say is worth: over what, the difference with its interval, in words."""
     contributions = []
-    names = {"over_bias": "vs. user + item bias", "over_fm": "vs. factorization machine"}
+    names = {
+        "over_user-mean": "vs. the user's mean",
+        "over_bias": "vs. user + item bias",
+        "over_fm": "vs. factorization machine",
+        "over_fm-time": "vs. time-aware factorization machine",
+    }
     for key, title in names.items():
         entry = (summary.get("adds") or {}).get(key)
         if not entry:

@@ -42,7 +42,7 @@ def _estimate_validity(ctx: PageContext, steps: dict[int, list[Step]], store: St
 
 
 def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store: Store | None) -> None:
-    """Statements that the ratings do not bear out, and whether a stated change helps to predict."""
+    """Statements that the ratings do not support, and whether a stated change helps to predict."""
     if not _is_same_model(ctx, run):
         st.caption(
             f"This run was made with {escape_markdown(str(run['model']))}, version "
@@ -87,7 +87,7 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     )
     if job is not None:
         _show_validity(job.result)
-    wrong = [(u, c) for u, c in claims if c.verdict == "not borne out"]
+    wrong = [(u, c) for u, c in claims if c.verdict == "unsupported"]
     if wrong:
         st.subheader("Not supported", icon=":material/cancel:")
     for user, claim in wrong[:MAX_CLAIMS]:

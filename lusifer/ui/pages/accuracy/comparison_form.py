@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
-from lusifer.evaluation import SIMULATOR
+from lusifer.errors import LusiferError
+from lusifer.evaluation import COMBINED, SIMULATOR
+from lusifer.evaluation.imported_predictions import ImportedPredictions, Missing, read_predictions
 from lusifer.jobs import Job
 from lusifer.runs.comparison import ComparisonSpec, run_comparison
 from lusifer.simulator import BUILTIN, label
@@ -40,34 +44,34 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
         for reason in predictor_titles.missing_libraries(names):
             st.caption(f":material/error: {escape_markdown(reason)}")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            which = st.selectbox(
-                "Users",
-                list(user_sample.USER_GROUPS),
-                key="among",
-                format_func=user_sample.USER_GROUPS.__getitem__,
+            which = user_sample.pick_group(
+                ctx,
+                "among",
                 width=200,
                 help="A fixed random half of the users is for development: prompts and settings are tuned on "
                 "them. The held-out half is only for final results.",
             )
-            eligible = user_sample.count_eligible_users(ctx.dataset, ctx.split, which)
+            eligible = user_sample.count_eligible_users(ctx.dataset, ctx.split, which, ctx.model)
             count = st.number_input(
                 "Sample size (users)",
                 1,
                 max(eligible, 1),
                 min(100, max(eligible, 1)),
                 50,
-                key="sample",
+                key="sample-recorded" if ctx.recording else "sample",
                 help=f"Sampled from {eligible} users with a test rating.",
                 width=180,
             )
             seed = st.number_input(
                 "Seed", 0, 10_000, 0, key="seed", width=110, help="The same seed gives the same sample."
             )
-            choice = f"{ctx.prompts}:{count}:{seed}:{which}:{ctx.evidence}:{'+'.join(names)}"
-            key = f"errors:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{choice}"
+            imported, missing = _import_predictions(ctx)
+            files = "+".join(f"{i.name}-{i.hash}" for i in imported)
+            choice = f"{ctx.prompts}:{count}:{seed}:{which}:{ctx.evidence}:{'+'.join(names)}:{missing}"
+            key = f"errors:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{choice}:{files}"
             job = state.get_jobs().get(key)
             text = "Compare"
-            if SIMULATOR in names and not ctx.builtin:
+            if {SIMULATOR, COMBINED} & set(names) and not ctx.is_free:
                 cost = user_sample.estimate_simulation(ctx, int(count), int(seed), which, store)
                 text = f"Compare ({format_cost(cost)})"
             running = job is not None and job.active
@@ -80,6 +84,7 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
                 spec = ComparisonSpec(
                     order, users, which, state.load_community(ctx.dataset, ctx.split, full=False), ctx.community
                 )
+                spec = replace(spec, imported=imported, missing=missing)
                 state.get_jobs().start(
                     key,
                     "Comparison",
@@ -111,3 +116,25 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
     if job is not None and job.state in {"failed", "cancelled"}:
         st.warning(escape_markdown(job.error), icon=":material/error:")
     return key, job
+
+
+def _import_predictions(ctx: PageContext) -> tuple[list[ImportedPredictions], Missing]:
+    """The field for predictions of other programs; those that can be read, and what their missing rows become."""
+    missing: Missing = "refuse"
+    imported: list[ImportedPredictions] = []
+    with st.popover("Import predictions", icon=":material/upload_file:"):
+        st.caption(
+            "A CSV file with the columns user, item and prediction, from any program: it is compared on the same test "
+            "ratings under the name of the file."
+        )
+        files = st.file_uploader("Prediction files", type="csv", accept_multiple_files=True, key="imported-predictions")
+        if st.toggle("Impute missing rows by the user and item bias", key="imported-missing"):
+            missing = "bias"
+        for file in files or []:
+            name = file.name.removesuffix(".csv")[:40]
+            try:
+                imported.append(read_predictions(ctx.dataset, name, file.getvalue()))
+                st.caption(f"{escape_markdown(name)}: {len(imported[-1].values):,} predictions.")
+            except LusiferError as error:
+                state.show_error(error)
+    return imported, missing

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.evaluation.published_results import PUBLISHED_RESULTS
 from lusifer.jobs import Job
 from lusifer.runs import listing
 from lusifer.store import Store
@@ -94,10 +96,10 @@ def show_other_runs(runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None
     for other in (others[i] for i in selected):
         when = other["created_at"][:16].replace("T", " ")
         columns[f"{other['title']} ({when}, seed {other['seed']}, {other['id'][-4:]})"] = other
-    names = [n for n in predictor_titles.ORDER if any(n in r["summary"]["predictors"] for r in columns.values())]
+    names = predictor_titles.in_order({n for r in columns.values() for n in r["summary"]["predictors"]})
     table = pd.DataFrame(
         {
-            "Predictor": [predictor_titles.TITLES[n] for n in names],
+            "Predictor": [predictor_titles.title(n) for n in names],
             **{
                 title: [(r["summary"]["predictors"].get(n) or {}).get("rmse", math.nan) for n in names]
                 for title, r in columns.items()
@@ -117,3 +119,23 @@ def show_other_runs(runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None
         if same
         else "RMSE. These runs are on different test ratings, so small differences mean nothing."
     )
+
+
+def show_published() -> None:
+    """What others published: on other rows, so beside the leaderboard and never in it."""
+    with st.expander("As published by others (on other rows)", icon=":material/menu_book:"):
+        st.caption(
+            "These figures were measured on other test ratings, so they can't be compared with the table above row by "
+            "row. To compare a model of yours on the same rows, import its predictions."
+        )
+        st.dataframe(
+            pd.DataFrame([asdict(result) for result in PUBLISHED_RESULTS]),
+            hide_index=True,
+            alt="Published errors with their sources",
+            column_config={
+                "method": st.column_config.TextColumn("Method", pinned=True),
+                "rmse": st.column_config.NumberColumn("RMSE", format="%.3g", width="small"),
+                "rows": st.column_config.TextColumn("Measured on", width="large"),
+                "source": st.column_config.TextColumn("Source"),
+            },
+        )

@@ -11,7 +11,7 @@ from lusifer.errors import LusiferError
 from lusifer.prompts import versions
 from lusifer.simulator import BUILTIN, Step, label
 from lusifer.ui import session_keys, state
-from lusifer.ui.components import evolution_runner, model_picker, profile_view
+from lusifer.ui.components import evolution_runner, model_picker, profile_view, user_picker
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.evolution import step_player
 from lusifer.ui.state import PageContext
@@ -21,9 +21,11 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
     """The fields for the second side; ``None`` while they mean the first one again, or nobody."""
     store = state.open_store()
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
-        number = st.number_input(
-            "Other user", 0, value=user, key=session_keys.OTHER_USER, bind="query-params", width=150
-        )
+        try:
+            other = user_picker.id_field("Other user", session_keys.OTHER_USER, user)
+        except LusiferError as error:
+            state.show_error(error)
+            return None
         offered = model_picker.offered_models(ctx)
         # A bound list puts what it shows into the address: specs are shown as they are.
         requested = st.query_params.get(session_keys.OTHER_MODEL)
@@ -56,11 +58,6 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
                 or first
             )
             prompts = versions.resolve(name, store)
-    try:
-        other = ctx.dataset.user(int(number)).id
-    except LusiferError as error:
-        state.show_error(error)
-        return None
     other_ctx = replace(ctx, model=spec, prompts=name, prompt_set=prompts)
     if (other, spec, prompts.version) == (user, ctx.model, ctx.prompt_set.version):
         st.info(
@@ -108,7 +105,9 @@ def show_sides(
 
 def _side_title(ctx: PageContext, user: int) -> str:
     prompts_text = "" if ctx.builtin else f", {escape_markdown(ctx.prompts)}"
-    return f"User {user}, {escape_markdown(label(ctx.model))}{prompts_text}"
+    return (
+        f"User {escape_markdown(str(ctx.dataset.user_label(user)))}, {escape_markdown(label(ctx.model))}{prompts_text}"
+    )
 
 
 def _show_side(ctx: PageContext, user: int, steps: Sequence[Step], number: int) -> None:

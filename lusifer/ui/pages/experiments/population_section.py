@@ -42,7 +42,7 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
         "raw, expected and calibrated rating, standard deviation, reason and step. Finished parts are saved, so a "
         "stopped run can be resumed."
     )
-    everybody = len(population.eligible_users(ctx.split))
+    everybody = len(population.choose_users(ctx.split, None, model=ctx.model))
     if settings.is_public():
         everybody = min(everybody, MAX_PUBLIC_USERS)
     if not everybody:
@@ -53,12 +53,12 @@ def show_population(ctx: PageContext, store: Store | None) -> None:
             "Users to simulate",
             1,
             everybody,
-            everybody if ctx.builtin else min(20, everybody),
-            key=f"population-{ctx.builtin}",
+            everybody if ctx.is_free else min(20, everybody),
+            key="population-recorded" if ctx.recording else f"population-{ctx.is_free}",
             width=180,
         )
     )
-    users = population.choose_users(ctx.split, count)
+    users = population.choose_users(ctx.split, count, model=ctx.model)
     stopped = None if settings.is_public() else _find_stopped_run(ctx, store, users)
     evidence = ctx.community
     offsets = evidence or state.load_community(ctx.dataset, ctx.split, full=False)

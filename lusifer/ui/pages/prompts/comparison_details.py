@@ -97,7 +97,7 @@ def _show_profiles(shown: _Comparison, user: int, indices: list[int]) -> None:
     if not max_steps:
         st.caption("The evolutions are not stored on this machine.")
         return
-    st.markdown(f"**User {user}**")
+    st.markdown(f"**User {escape_markdown(str(shown.ctx.dataset.user_label(user)))}**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         step = st.segmented_control(
             "Step",

@@ -16,14 +16,14 @@ from lusifer.evaluation.comparison_metrics import threshold
 from lusifer.jobs import Job
 from lusifer.simulator import SimulatedRating, Step
 from lusifer.simulator.calibration import (
-    MIN_FORECASTS,
     PARTS,
+    AnswerCalibrator,
     Answers,
-    Calibrator,
     apply_calibration,
     collect_forecasts,
     fit_calibrator,
     newest_ratings,
+    prior_of,
     stored_forecasts,
 )
 from lusifer.simulator.community import Community
@@ -44,7 +44,7 @@ PART_NAMES = {
 }
 
 
-def learn_calibration(ctx: PageContext) -> tuple[Calibrator, Community] | None:
+def learn_calibration(ctx: PageContext) -> tuple[AnswerCalibrator, Community] | None:
     """What forecasts teach about the chosen model, once it is known; draws the progress until then.
 
     The built-in forecasts for everybody, in the background. A language model is calibrated by the
@@ -72,18 +72,12 @@ def learn_calibration(ctx: PageContext) -> tuple[Calibrator, Community] | None:
         show_progress(key_)
         return None
     if job.state != "done" or job.result is None:
-        st.caption(
-            escape_markdown(job.error)
-            if ctx.builtin
-            else "No calibration yet: it is fitted on forecasts, and needs at least "
-            f"{MIN_FORECASTS} of this model. Compute the evolutions of a few users, or run a comparison on the "
-            "Accuracy page."
-        )
+        st.caption(escape_markdown(job.error))
         return None
     return job.result, community
 
 
-def _fit_calibrator(job: Job, ctx: PageContext, community: Community, database: Store | None) -> Calibrator:
+def _fit_calibrator(job: Job, ctx: PageContext, community: Community, database: Store | None) -> AnswerCalibrator:
     """Runs in a worker thread: no call to streamlit here."""
     model = ctx.user_model(database, cancelled=job.cancelled)
     if ctx.builtin:
@@ -99,7 +93,9 @@ def _fit_calibrator(job: Job, ctx: PageContext, community: Community, database: 
         raise LusiferError("Nothing is stored, so there are no forecasts to fit the calibration on.")
     else:
         forecasts = stored_forecasts(ctx.dataset, ctx.split, model, database, community)
-    return fit_calibrator(forecasts, community, ctx.dataset, evidence=community.has_factorization)
+    evidence = community.has_factorization
+    prior = prior_of(not ctx.builtin, evidence=evidence)
+    return fit_calibrator(forecasts, community, ctx.dataset, evidence=evidence, prior=prior)
 
 
 def calibrated_table(
@@ -107,7 +103,7 @@ def calibrated_table(
     user: int,
     steps: Sequence[Step],
     ratings: Sequence[SimulatedRating],
-    calibrator: Calibrator,
+    calibrator: AnswerCalibrator,
     community: Community,
 ) -> pd.DataFrame:
     """Calibrated ratings of movies outside the training set.
@@ -142,7 +138,9 @@ def calibrated_table(
     )
 
 
-def show_breakdown(ctx: PageContext, corrected: pd.DataFrame, calibrator: Calibrator, community: Community) -> None:
+def show_breakdown(
+    ctx: PageContext, corrected: pd.DataFrame, calibrator: AnswerCalibrator, community: Community
+) -> None:
     """The terms of one calibrated rating, which a person chooses."""
     with st.container(border=True):
         st.subheader("Breakdown of a calibrated rating", icon=":material/waterfall_chart:")
@@ -165,6 +163,6 @@ def show_breakdown(ctx: PageContext, corrected: pd.DataFrame, calibrator: Calibr
         )
         st.caption(
             f"Probability of {threshold(ctx.dataset.scale):g} or more: {components['high']:.0%}. The terms add up "
-            f"exactly. Learned from {calibrator.rows:,} forecasts of the training set; community evidence is "
+            f"exactly. Weights: {calibrator.summary.source}; community evidence is "
             f"{'included' if community.has_factorization else 'off (switch it on in the sidebar)'}."
         )

@@ -1,0 +1,87 @@
+"""Cells of items' tables as texts: lists however they are written, HTML entities, years."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+from lusifer.datasets.json_records import is_deep, literal
+
+_TAGS = re.compile(r"</?(?:a|b|br|div|em|font|h[1-6]|i|li|ol|p|span|strong|u|ul)\b[^<>]*>", re.I)
+_YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
+_YEAR_AT_END = re.compile(r"\((1[5-9]\d\d|20\d\d)\)\s*$")
+_NAME_KEYS = ("name", "title", "label", "genre", "category", "value", "text", "description")
+
+
+def plain_text(value: Any, *, tags: bool = False) -> str:
+    """A cell's text in one line: entities as the characters they stand for, a list's parts one behind the other.
+
+    Args:
+        value: a cell: a text, a list, or nothing.
+        tags: leave HTML's tags out, as in descriptions.
+    """
+    if isinstance(value, list | tuple):
+        return " ".join(filter(None, (plain_text(v, tags=tags) for v in value)))
+    text = "" if value is None else str(value)
+    if text[:2] in {"['", '["', "[]"} and text.rstrip().endswith("]"):
+        parts = _structure(text)
+        if isinstance(parts, list) and all(isinstance(p, str) for p in parts):
+            return plain_text(parts, tags=tags)
+    for _ in range(3):  # some tables hold entities of entities
+        if "&" not in text:
+            break
+        text = html.unescape(text)
+    return " ".join((_TAGS.sub(" ", text) if tags else text).split())
+
+
+def name_list(value: Any, separator: str = "|") -> tuple[str, ...]:
+    """The names in a cell, alphabetically, each once.
+
+    A list may be one of the file's own, JSON (``["a"]``), Python's (``[{'id': 1, 'name': 'a'}]``), or a text with a
+    separator.
+    """
+    names: set[str] = set()
+
+    def take(part: Any) -> None:
+        if isinstance(part, dict):
+            named = next((part[k] for k in _NAME_KEYS if isinstance(part.get(k), str)), None)
+            for name in [named] if named is not None else (k for k, v in part.items() if v not in (None, False, 0)):
+                names.add(plain_text(name))
+        elif isinstance(part, list | tuple | set):
+            for element in part:
+                take(element)
+        elif part is not None:
+            names.add(plain_text(part))
+
+    text = value.strip() if isinstance(value, str) else ""
+    if isinstance(value, str):
+        whole = _structure(text)
+        take(whole if whole is not None else [p.strip(" '\"") for p in text.strip("[]").split(separator)])
+    else:
+        take([_structure(v) or v if isinstance(v, str) else v for v in value] if isinstance(value, list) else value)
+    return tuple(sorted(n for n in names if n and n.lower() not in {"nan", "none", "null", "\\n"}))
+
+
+def _structure(text: str) -> Any:
+    """What a text in brackets holds, as JSON or Python writes it; ``None`` for a text that is neither."""
+    text = text.strip()
+    if text[:1] + text[-1:] not in {"[]", "{}", "()"} or is_deep(text):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        found = literal(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, list | tuple | dict | set) else None
+
+
+def year_of(value: Any, title: str) -> int | None:
+    """The year in a cell (``1995``, ``1995-10-30``, ``Oct 30, 1995``), else in brackets at a title's end."""
+    match = _YEAR.search(str(value)) if value else None
+    match = match or _YEAR_AT_END.search(title)
+    return int(match.group(1)) if match else None

@@ -1,0 +1,123 @@
+"""Times of ratings: numbers of some unit since 1970, or dates in one of the usual orders."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+"""What one of a time column's numbers is in seconds."""
+_DAYS = (
+    "%Y-%m-%d",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d.%m.%y",
+    "%m %d, %Y",
+    "%d %m, %Y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%d-%b-%Y",
+    "%d-%b-%y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%b %d %Y",
+    "%B %d %Y",
+    "%a, %d %b %Y",
+    "%Y%m%d",
+    "%Y",
+)
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S", ", %H:%M", ", %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S %z")
+_WHOLE = ("%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %z %Y")
+FORMATS = (*(d + c for d, c in itertools.product(_DAYS, _CLOCKS)), *_WHOLE)
+"""Forms of dates that are tried, beside ISO 8601 (2024-05-01 12:30:00)."""
+_AS_NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+_COMMA = r"^\s*[-+]?\d+,\d+\s*$"
+
+
+@dataclass(frozen=True)
+class TimeForm:
+    """How times are read.
+
+    Attributes:
+        unit: a key of `UNITS`, or ``date``.
+        format: of dates, as `datetime.strptime` has it; empty: ISO 8601.
+        others: formats that read the same texts, as other days: a person must choose.
+    """
+
+    unit: str = "s"
+    format: str = ""
+    others: tuple[str, ...] = ()
+
+
+def guess_time_form(values: Sequence[Any]) -> TimeForm:
+    """How some times are to be read, told by all of them."""
+    texts = [str(v).strip() for v in values if v is not None and str(v).strip()]
+    numbers = [float(t) for t in texts if _AS_NUMBER.fullmatch(t)]
+    if 2 * len(numbers) >= len(texts):
+        if not numbers:
+            return TimeForm()
+        eight = [t for t in texts if re.fullmatch(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", t)]
+        if len(eight) == len(texts):
+            return TimeForm("date", "%Y%m%d")
+        if all(re.fullmatch(r"(19|20)\d{2}", t) for t in texts):
+            return TimeForm("date", "%Y")
+        middle = float(np.median(np.abs(numbers)))
+        return TimeForm("ns" if middle > 1e17 else "us" if middle > 1e14 else "ms" if middle > 1e11 else "s")
+    distinct = pd.Series(list(dict.fromkeys(texts)))
+    first = distinct.head(200)
+    parsed = {"": pd.to_datetime(first, errors="coerce", utc=True, format="ISO8601")}
+    parsed |= {f: pd.to_datetime(first, errors="coerce", utc=True, format=f) for f in FORMATS}
+    best = max(int(p.notna().sum()) for p in parsed.values())
+    if not best:
+        return TimeForm("date")
+    likely = [f for f, p in parsed.items() if 10 * int(p.notna().sum()) >= 9 * best]
+    whole = {f: pd.to_datetime(distinct, errors="coerce", utc=True, format=f or "ISO8601") for f in likely}
+    best = max(int(p.notna().sum()) for p in whole.values())
+    chosen = [f for f in likely if int(whole[f].notna().sum()) == best]
+    others = tuple(f for f in chosen[1:] if not whole[f].equals(whole[chosen[0]]))
+    return TimeForm("date", chosen[0], others)
+
+
+def read_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """A column as numbers, NaN where there is none; a comma may stand for the decimal point (``3,5``)."""
+    if not pa.types.is_string(column.type):
+        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
+    texts = pc.utf8_trim_whitespace(column)
+    try:
+        return np.asarray(
+            pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float
+        )
+    except pa.ArrowInvalid:
+        comma = pc.match_substring_regex(texts, _COMMA)
+        texts = pc.if_else(comma, pc.replace_substring(texts, ",", "."), texts)
+        return np.asarray(pd.to_numeric(texts.to_pandas(), errors="coerce"), dtype=float)
+
+
+def read_times(column: pa.ChunkedArray, form: TimeForm) -> NDArray[np.float64]:
+    """Unix seconds; NaN where there is none."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        stamps = column.cast(pa.timestamp("s"), safe=False).to_numpy().astype("datetime64[s]")
+    elif form.unit == "date":
+        texts = column.cast(pa.string()).to_pandas().str.strip()
+        read = pd.to_datetime(texts, errors="coerce", utc=True, format=form.format or "ISO8601")
+        stamps = read.dt.tz_localize(None).to_numpy()
+    else:
+        return np.floor(read_numbers(column) * UNITS[form.unit])
+    stamps = np.asarray(stamps, dtype="datetime64[s]")
+    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64))

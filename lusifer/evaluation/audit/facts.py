@@ -1,0 +1,130 @@
+"""The literal facts of a statement, held against the ratings: movies, their ratings, counts, means, extremes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from lusifer.evaluation.audit.bindings import Binding
+from lusifer.evaluation.audit.claims import Finding
+from lusifer.evaluation.audit.counts import check_counts
+from lusifer.evaluation.audit.quantities import Quantity
+from lusifer.evaluation.audit.reading import Reading
+from lusifer.evaluation.audit.title_mentions import TitleMention
+from lusifer.evaluation.audit.vocabulary import ENDS, HIGHEST_WORDS, LOWEST_WORDS, OWN_MEAN, RATING_NOUNS
+
+
+def check_facts(reading: Reading) -> list[Finding]:
+    """What a statement says literally, and whether it is so; empty if it says nothing of the kind."""
+    return [
+        *_titles(reading),
+        *_ratings(reading),
+        *_extremes(reading),
+        *check_counts(reading),
+        *_means(reading),
+    ]
+
+
+def _titles(reading: Reading) -> Iterator[Finding]:
+    """Movies that do not exist, or that the user did not rate so far."""
+    for name in reading.context.titles.unknown_titles(reading.text, [reading.span(m) for m in reading.mentions]):
+        yield Finding(False, reading.context.with_item_noun("There is no movie called ") + f"{name}.")
+    for mention in reading.mentions:
+        if not mention.rated:
+            yield Finding(False, f"{mention.text} is not in the history so far.", reading.cite(mention))
+
+
+def _ratings(reading: Reading) -> Iterator[Finding]:
+    """Ratings said of movies; any movie of that name may have it, and all of a series must."""
+    for binding in reading.bindings:
+        given = reading.ratings(binding.mention)
+        if not given:
+            continue
+        allowed = binding.rating.values
+        if binding.rating.named:  # "the lowest rating" may be that of the user
+            pick = max if max(allowed) == reading.context.scale.highest else min
+            allowed |= {pick(s) for s in reading.own_scopes}
+        fits = [(value in allowed) != binding.rating.negated for value in given]
+        holds = all(fits) if binding.mention.series else any(fits)
+        cited = reading.cite(binding.mention, () if binding.rating.negated else sorted(allowed))
+        if holds:
+            yield Finding(True, "The ratings that it states were given.", cited)
+        else:
+            yield _wrong_rating(reading, binding, given)
+    yield from _only(reading)
+
+
+def _wrong_rating(reading: Reading, binding: Binding, given: Sequence[float]) -> Finding:
+    scale, values = reading.context.scale, sorted(binding.rating.values)
+    said = " or ".join(scale.text(v) for v in values[:3])
+    was = ", ".join(scale.text(v) for v in given)
+    said = f"not {said}" if binding.rating.negated else said
+    why = f"It says {said} for {binding.mention.text}; the rating was {was}."
+    return Finding(False, why, reading.cite(binding.mention, () if binding.rating.negated else values))
+
+
+def _only(reading: Reading) -> Iterator[Finding]:
+    """``his only 5``, ``the only 3s``: nothing else has it in the history, or in the batch that the movies are of."""
+    together: dict[int, list[Binding]] = {}
+    for binding in reading.bindings:
+        if binding.rating.unique:
+            together.setdefault(binding.rating.first, []).append(binding)
+    for bindings in together.values():
+        ids = {i for b in bindings for i in b.mention.item_ids}
+        scopes = reading.own_scopes if ids & set(reading.context.batch) else reading.own_scopes[:1]
+        values = bindings[0].rating.values
+        fewest = min(sum(r in values for r in scope) for scope in scopes)
+        value = reading.context.scale.text(min(values))
+        cited = tuple(e for b in bindings for e in reading.cite(b.mention, sorted(values)))
+        yield Finding(fewest <= len(bindings), f"The history has {fewest} ratings of {value}.", cited)
+
+
+def _means(reading: Reading) -> Iterator[Finding]:
+    """Averages: of the history, this batch, the ratings before it, all users, or a kind of movie."""
+    context = reading.context
+    own, named = reading.own_scopes, reading.named_scopes
+    before = [r.rating for r in context.before]
+    for quantity in (q for q in reading.quantities if q.kind == "mean"):
+        means = [float(np.mean(s)) for s in (*named, *own, before) if s] + [context.usual]
+        if any(abs(m - quantity.number) <= quantity.tolerance for m in means):
+            yield Finding(True, "The average that it states is right.", context.cite(context.rated))
+        elif named or _is_own_mean(reading, quantity):
+            nearest = min(means, key=lambda m: abs(m - quantity.number))
+            scale = "these" if named else "the"
+            why = f"It says {quantity.number:g}; {scale} ratings average {means[0] if named else nearest:.2f}."
+            yield Finding(False, why, context.cite(context.rated))
+
+
+def _is_own_mean(reading: Reading, quantity: Quantity) -> bool:
+    """Whether a mean is said of the user's ratings as a whole (or nothing else is named that it could be of)."""
+    words = {t.word for t in reading.tokens[max(0, quantity.first - 12) : quantity.last + 5]}
+    return bool(words & OWN_MEAN) or not reading.aspects
+
+
+def _extremes(reading: Reading) -> Iterator[Finding]:
+    """``Scream is her lowest``: nothing in the history, or nothing in this batch, is lower."""
+    for mention in reading.mentions:
+        side = _extreme(reading, mention)
+        given = reading.ratings(mention)
+        if not side or not given:
+            continue
+        pick, word = (max, "highest") if side > 0 else (min, "lowest")
+        bounds = [pick(s) for s in (*reading.own_scopes, *reading.named_scopes[:-1]) if s]
+        holds = any(pick(given) == b for b in bounds)
+        yield Finding(holds, f"The {word} rating is {reading.context.scale.text(bounds[0])}.", reading.cite(mention))
+
+
+def _extreme(reading: Reading, mention: TitleMention) -> int:
+    words = [t.word for t in reading.tokens[mention.last : mention.last + 5]]
+    for at, word in enumerate(words):
+        if word in ENDS | {","} or mention.last + at in {m.first for m in reading.mentions}:
+            return 0
+        owned = (
+            at > 0 and words[at - 1] in {"his", "her", "their", "the"} and words[0] in {"is", "was", "remains", "stays"}
+        )
+        if owned and word in LOWEST_WORDS | HIGHEST_WORDS:
+            follows = words[at + 1] if at + 1 < len(words) else ""
+            plain = follows in RATING_NOUNS | ENDS | {"", ",", "rated", "so", "of", "at", "film", "movie", "-", "with"}
+            return (-1 if word in LOWEST_WORDS else 1) if plain else 0
+    return 0

@@ -1,0 +1,356 @@
+"""The numbers of a statement: ratings, means, counts and shares, and which ratings are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from lusifer.datasets import RatingScale
+from lusifer.evaluation.audit.tokens import Number, Token
+from lusifer.evaluation.audit.vocabulary import (
+    BEFORE_MEAN,
+    BOTTOM_PHRASES,
+    COUNT_NOUNS,
+    DETERMINERS,
+    ENDS,
+    FUNCTION_WORDS,
+    MEAN_WORDS,
+    NEGATIONS,
+    ROUGHLY,
+    TOP_PHRASES,
+)
+
+_AT_LEAST, _AT_MOST = {"more", "higher", "above", "better", "up", "over", "+"}, {"less", "lower", "below", "under"}
+_BEFORE_RATING = DETERMINERS | {
+    "at",
+    "rated",
+    "got",
+    "gets",
+    "gave",
+    "given",
+    "gives",
+    "earned",
+    "scored",
+    "of",
+    "with",
+    "either",
+    "both",
+    "all",
+}
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number and what it is of.
+
+    Attributes:
+        kind: a rating (or several that are possible), a mean, a count of ratings, a share of them.
+        first, last: its tokens, the last one excluded.
+        values: the ratings that it means; of a count or share, the ratings that are counted (empty if not said).
+        in_order: the ratings as written, where several are ("4 and 3").
+        number: the mean, the count or the share (of one).
+        total: of how many, where a count says so.
+        tolerance: by how much the truth may differ.
+        negated: "no 5s", "never a 5".
+        unique: "his only 5".
+        named: in words ("full marks").
+        spans: a range ("from 2 to 5").
+    """
+
+    kind: Literal["rating", "mean", "count", "share"]
+    first: int
+    last: int
+    values: frozenset[float] = frozenset()
+    in_order: tuple[float, ...] = ()
+    number: float = 0.0
+    total: int | None = None
+    tolerance: float = 0.0
+    negated: bool = False
+    unique: bool = False
+    named: bool = False
+    plural: bool = False
+    counted: bool = False
+    spans: bool = False
+
+
+def read_quantities(tokens: Sequence[Token], taken: frozenset[int], scale: RatingScale) -> list[Quantity]:
+    """Every number of a text that is about ratings, in order.
+
+    Args:
+        tokens: the text.
+        taken: tokens that belong to titles, whose numbers say nothing.
+        scale: the rating scale, which tells a rating from a count.
+    """
+    found: list[Quantity] = []
+    position = 0
+    reader = _Reader(tokens, taken, scale)
+    while position < len(tokens):
+        quantity = None if position in taken else reader.read(position)
+        if quantity is not None:
+            found.append(quantity)
+        position = quantity.last if quantity else position + 1
+    return _with_counted(_joined(found, tokens, scale), tokens, taken)
+
+
+class _Reader:
+    def __init__(self, tokens: Sequence[Token], taken: frozenset[int], scale: RatingScale) -> None:
+        self.tokens, self.taken, self.scale = tokens, taken, scale
+
+    def word(self, at: int) -> str:
+        """The word there; empty outside the text and within a title."""
+        return self.tokens[at].word if 0 <= at < len(self.tokens) and at not in self.taken else ""
+
+    def number(self, at: int) -> Number | None:
+        return self.tokens[at].number if 0 <= at < len(self.tokens) and at not in self.taken else None
+
+    def read(self, at: int) -> Quantity | None:
+        """The quantity that begins at a token."""
+        named = self._named(at) or self._share(at)
+        if named is not None:
+            return named
+        number = self.number(at)
+        if number is None or self._is_other_number(at, number):
+            return None
+        if number.value == 0.5 or not self._is_mean(at, number):
+            return self._fraction(at, number) or self._rating(at, number) or self._count(at, number)
+        tolerance = 0.06 if number.decimals > 1 else 0.11 if number.decimals else 0.51
+        if self._is_rough(at):
+            tolerance = max(2.5 * tolerance, 0.26)
+        return Quantity("mean", at, at + 1, number=number.value, tolerance=tolerance)
+
+    def _named(self, at: int) -> Quantity | None:
+        for phrases, value in ((TOP_PHRASES, self.scale.highest), (BOTTOM_PHRASES, self.scale.lowest)):
+            for phrase in phrases:
+                if tuple(self.word(at + k) for k in range(len(phrase))) == phrase:
+                    return Quantity(
+                        "rating",
+                        at,
+                        at + len(phrase),
+                        frozenset({value}),
+                        (value,),
+                        negated=self._is_negated(at),
+                        named=True,
+                    )
+        return None
+
+    def _share(self, at: int) -> Quantity | None:
+        number = self.number(at)
+        if number is not None and self.word(at + 1) in {"%", "percent"}:
+            return Quantity("share", at, at + 2, number=number.value / 100, tolerance=0.05)
+        if self.word(at) in {"half", "most", "majority"} and self.word(at + 1) in {
+            "of",
+            "the",
+            "his",
+            "her",
+            "ratings",
+        }:
+            low, high = (0.4, 0.6) if self.word(at) == "half" else (0.4, 1.0)
+            return Quantity("share", at, at + 1, number=(low + high) / 2, tolerance=(high - low) / 2)
+        follows = self.number(at + 1)
+        if follows is not None and follows.plural and self.word(at) in {"all", "only", "entirely", "exclusively"}:
+            near = self.word(at) == "all" and self.word(at - 1) in {"almost", "nearly", "virtually", "practically"}
+            if near or self.word(at - 1) not in {"the", "his", "her", "their", "are", "were", "both"}:
+                return Quantity("share", at, at + 1, number=0.85 if near else 1.0, tolerance=0.15 if near else 0.02)
+        few = self.word(at) in {"rarely", "seldom", "few", "hardly", "sparing", "occasional"}
+        if self.word(at) in {"mostly", "mainly", "usually", "typically"} or few:
+            follows = next((n for k in range(1, 4) if (n := self.number(at + k))), None)
+            if follows is not None and (follows.plural or (follows.digits and self.scale.contains(follows.value))):
+                return Quantity("share", at, at + 1, number=0.15 if few else 0.7, tolerance=0.15 if few else 0.3)
+        return None
+
+    def _is_other_number(self, at: int, number: Number) -> bool:
+        """Years, decades, ages, lengths."""
+        if number.value >= 1800 or (number.plural and number.value > self.scale.highest):
+            return True
+        if self.word(at + 1) in {"minutes", "hours", "years", "year", "weeks", "days", "months", "day", "year-old"}:
+            return True
+        if self.word(at) == "ones" and not any(n and n.plural for n in (self.number(at - 2), self.number(at + 2))):
+            return True
+        return self.word(at) == "one" and (
+            self.word(at + 1) in {"of", "kind", "another", "that", "who", "he", "she", "sort"}
+            and not self.number(at + 2)
+        )
+
+    def _is_mean(self, at: int, number: Number) -> bool:
+        if number.plural or (number.value > self.scale.highest and not number.decimals):
+            return False
+        if self.word(at + 1) in MEAN_WORDS or (self.word(at + 1) == "-" and self.word(at + 2) in MEAN_WORDS):
+            return True
+        if number.decimals and (number.decimals > 1 or not self.scale.contains(number.value)):
+            return True
+        before = at - 1
+        while before >= 0 and at - before <= 6 and self.word(before) in BEFORE_MEAN - {","}:
+            before -= 1
+        near = self.word(before) in MEAN_WORDS
+        return near and (number.decimals > 0 or self.word(before) not in {"mean", "means"} or before == at - 2)
+
+    def _is_rough(self, at: int) -> bool:
+        return any(self.word(k) in ROUGHLY for k in (at - 1, at - 2))
+
+    def _is_negated(self, at: int) -> bool:
+        before = [self.word(at - k) for k in range(1, 4)]
+        return any(w in NEGATIONS for w in before[: next((i for i, w in enumerate(before) if w in {",", ":"}), 3)])
+
+    def _fraction(self, at: int, number: Number) -> Quantity | None:
+        """``4/5``, ``4 out of 5``, ``six of ten``, ``two 5s in thirty``."""
+        second = at + (3 if self.word(at + 1) == "out" and self.word(at + 2) == "of" else 2)
+        while self.word(second) in {"the", "his", "her", "their", "these", "those", "first", "last", "all", "user's"}:
+            second += 1
+        total = self.number(second)
+        if total is None or total.plural or number.plural or self.word(at + 1) not in {"/", "of", "out", "in"}:
+            return None
+        rated = self.word(at + 1) == "/" or self.word(at - 1) in _BEFORE_RATING
+        if total.value == self.scale.highest and rated and self.scale.contains(number.value) and number.digits:
+            return self._rating_of(at, second + 1, number)
+        if self.word(at + 1) == "/" or total.value < number.value:
+            return None
+        return Quantity("count", at, second + 1, number=number.value, total=int(total.value))
+
+    def _rating(self, at: int, number: Number) -> Quantity | None:
+        if not self.scale.contains(number.value):
+            return None
+        stars = 1 if self.word(at + 1) in {"star", "stars"} else 0
+        if self.word(at + 1) == "-" and self.word(at + 2) in {"star", "stars"}:
+            stars = 2
+        if stars:
+            return self._rating_of(at, at + 1 + stars, number)
+        follows = self.number(at + 1)
+        if follows and (follows.plural or (number.value == 1 and not number.digits)):
+            return None
+        if self.word(at + 1) in COUNT_NOUNS or (not number.plural and self._names_things(at)):
+            return None
+        if number.digits or number.plural:
+            return self._rating_of(at, at + 1, number)
+        lead = self.word(at - 1) in _BEFORE_RATING - {"of", "with", "both", "all", "the", "his", "her", "their"}
+        ends = self.word(at + 1) in ENDS | {"", ",", "for", "to", "and", "or", "while", "from", ")"}
+        return self._rating_of(at, at + 1, number) if lead and ends else None
+
+    def _names_things(self, at: int) -> bool:
+        """Whether a plural noun follows, at once or behind an adjective: ``3 thrillers``, ``two dark comedies``."""
+        for k in (at + 1, at + 2):
+            word = self.word(k)
+            if not word.isalpha() or word in FUNCTION_WORDS or self.tokens[k].number:
+                return False
+            if word.endswith("s") and len(word) > 4 and not word.endswith("ss"):
+                return self.word(at - 1) not in {"a", "an", "at"}
+        return False
+
+    def _rating_of(self, first: int, last: int, number: Number) -> Quantity:
+        values = np.array([number.value])
+        bound = self._bound(first)
+        if bound is not None:
+            start, up = bound
+            kept = self.scale.values[(self.scale.values >= number.value) if up else (self.scale.values <= number.value)]
+            return Quantity("rating", start, last, frozenset(kept.tolist()), (number.value,), plural=number.plural)
+        after, before = self.word(last), self.word(first - 1)
+        if after == "or" and self.word(last + 1) in _AT_LEAST | _AT_MOST:
+            up = self.word(last + 1) in _AT_LEAST
+            values = self.scale.values[(self.scale.values >= number.value) == up]
+            values = np.union1d(values, [number.value])
+            last += 2
+        elif after == "+":
+            values, last = self.scale.values[self.scale.values >= number.value], last + 1
+        elif before in {"above", "over"}:
+            values = self.scale.values[self.scale.values > number.value]
+        elif before in {"below", "under"}:
+            values = self.scale.values[self.scale.values < number.value]
+        unique = before in {"only", "sole", "lone", "single"} and (
+            self.word(first - 2) in {"his", "her", "their", "the", "user's"}
+        )
+        return Quantity(
+            "rating",
+            first,
+            last,
+            frozenset(values.tolist()),
+            (number.value,),
+            negated=self._is_negated(first),
+            unique=unique,
+            plural=number.plural,
+        )
+
+    def _bound(self, at: int) -> tuple[int, bool] | None:
+        """Where ``no more than a 3`` or ``at least 4`` begins, and whether it means that or more."""
+        start = at - 1 if self.word(at - 1) in {"a", "an"} else at
+        words = tuple(self.word(start - k) for k in (3, 2, 1))
+        if words[1:] in {("at", "least"), ("at", "most"), ("up", "to")}:
+            return start - 2, words[2] == "least"
+        if words[0] in NEGATIONS and words[1] in _AT_LEAST | _AT_MOST and words[2] == "than":
+            return start - 3, words[1] in _AT_MOST
+        return None
+
+    def _count(self, at: int, number: Number) -> Quantity | None:
+        if number.plural or number.value != int(number.value):
+            return None
+        return Quantity("count", at, at + 1, number=number.value, tolerance=1.0 if self._is_rough(at) else 0.0)
+
+
+def _joined(found: list[Quantity], tokens: Sequence[Token], scale: RatingScale) -> list[Quantity]:
+    """Ratings told together as one: ``2s and 3s``, ``3 to 4``, ``a 4 or a 5``, ``4 and 3``."""
+    result: list[Quantity] = []
+    for quantity in found:
+        last = result[-1] if result else None
+        if last is None or last.kind != "rating" or quantity.kind != "rating" or last.named or quantity.named:
+            result.append(quantity)
+            continue
+        between = [t.word for t in tokens[last.last : quantity.first] if t.word not in {"a", "an"}]
+        single = tokens[quantity.first - 1].word in {"a", "an"} and last.plural  # "six 2s and a 1"
+        leads_on = quantity.last < len(tokens) and tokens[quantity.last].word in {"for", "to"} and not last.plural
+        if len(between) != 1 or between[0] not in {"and", "or", "to", "-", "–", ",", "/"} or leads_on or single:
+            result.append(quantity)
+            continue
+        values = last.values | quantity.values
+        begins = tokens[last.first - 1].word if last.first else ""
+        if between[0] in {"to", "-", "–"} or (between[0] == "and" and begins == "between"):
+            values = frozenset(v for v in scale.values.tolist() if min(values) <= v <= max(values))
+        result[-1] = replace(
+            last,
+            last=quantity.last,
+            values=values,
+            in_order=last.in_order + quantity.in_order,
+            plural=quantity.plural,
+            spans=begins in {"from", "between"},
+        )
+    return result
+
+
+def _with_counted(found: list[Quantity], tokens: Sequence[Token], taken: frozenset[int]) -> list[Quantity]:
+    """Counts and shares with the ratings that they count, which stand behind them: ``six of ten at 4 or 5``."""
+    result = list(found)
+    for at, quantity in enumerate(found):
+        if quantity.kind not in {"count", "share"}:
+            continue
+        follows = found[at + 1] if at + 1 < len(found) else quantity
+        between = range(quantity.last, follows.first)
+        broken = any(k in taken or tokens[k].word in ENDS | {",", ":"} for k in between)
+        own = follows.named and tokens[follows.first].word in {"lowest", "highest", "worst", "best"}
+        if follows.kind == "rating" and not broken and not own and len(between) <= 8:
+            result[at] = replace(quantity, values=follows.values, in_order=follows.in_order)
+            result[at + 1] = replace(follows, counted=True)
+        elif quantity.kind == "count" and at and found[at - 1].kind == "rating" and not found[at - 1].counted:
+            gap = [tokens[k].word for k in range(found[at - 1].last, quantity.first)]
+            if gap in (["in"], ["to"], ["for"], ["on"]) and not result[at - 1].counted:  # "4 or more in 11 of 20"
+                result[at] = replace(quantity, values=found[at - 1].values)
+                result[at - 1] = replace(result[at - 1], counted=True)
+        total = found[at + 2] if at + 2 < len(found) else None
+        if total is not None and total.kind == "count" and tokens[total.first - 1].word in {"in", "of", "among"}:
+            result[at] = replace(result[at], total=int(total.number))
+    return _with_shared_totals(result)
+
+
+def _with_shared_totals(found: list[Quantity]) -> list[Quantity]:
+    """A list of counts has one total: ``two 5s, ten 4s and twelve 3s in thirty``."""
+    result = list(found)
+    total: int | None = None
+    last = 10**6
+    for at in range(len(found) - 1, -1, -1):
+        quantity = found[at]
+        if quantity.kind != "count" or not quantity.values:
+            continue
+        near = last - quantity.last <= 4
+        total = quantity.total or (total if near else None)
+        result[at] = replace(quantity, total=total)
+        last = quantity.first
+    return result
