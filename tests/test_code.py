@@ -86,6 +86,8 @@ def test_requirements_are_what_is_imported() -> None:
     """Everything that the product imports is asked for, and nothing that is asked for is unused."""
     names = {
         "genai-prices": "genai_prices",
+        "json-repair": "json_repair",
+        "python-dotenv": "dotenv",
         "scikit-learn": "sklearn",
         "scikit-surprise": "surprise",
         "sqlite-utils": "sqlite_utils",
@@ -94,7 +96,10 @@ def test_requirements_are_what_is_imported() -> None:
         re.split(r"[<>=\[;~ ]", line.strip())[0]
         for line in (ROOT / "requirements.txt").read_text().splitlines()
         if line.strip() and not line.startswith("#")
-    } - {"setuptools"}  # myfm 0.4 imports what only older versions of it have
+    } - {
+        "setuptools",
+        "socksio",
+    }  # what myfm 0.4 imports of older versions alone; what httpx2 imports for a SOCKS proxy
     imported = {spec.library.module for spec in BASELINES.values() if spec.library}
     for path in [
         *(ROOT / "lusifer").rglob("*.py"),

@@ -11,7 +11,7 @@ from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError, LusiferError, ModelError
 from lusifer.jobs import Job
-from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, create_bare_llm, load_endpoints
+from lusifer.llm import CachedLLM, CallMetadata, Endpoint, Message, adaptations, create_bare_llm, load_endpoints
 from lusifer.llm import local_file as files
 from lusifer.llm import ollama as ollama_server
 from lusifer.llm.budget import BudgetedLLM, operator_budget
@@ -216,6 +216,8 @@ def _show_connection(model: str) -> None:
         st.warning(escape_markdown(session_keys.MODELS_ERROR.get()))
     if session_keys.MODELS_MESSAGE.get():
         st.success(escape_markdown(session_keys.MODELS_MESSAGE.get()))
+    if is_selected and (adapted := _describe_adaptations(model)):
+        st.caption(escape_markdown(f"Adapted to this model's server: {'; '.join(adapted)}."))
     if endpoint.kind == "ollama" and not settings.is_public():
         _pull_model(endpoint)
     if not settings.is_public():
@@ -223,6 +225,15 @@ def _show_connection(model: str) -> None:
             "Other servers: `LUSIFER_ENDPOINT_NAME_URL` and `LUSIFER_ENDPOINT_NAME_KEY`, or a table "
             "`[endpoints.name]` in `.streamlit/secrets.toml`."
         )
+
+
+def _describe_adaptations(model: str) -> list[str]:
+    """What is sent otherwise than asked for, since the model's server refused it or somebody set it by hand."""
+    try:
+        llm = create_bare_llm(model, session_keys.API_KEYS.get())[0]
+    except LusiferError:
+        return []
+    return [adaptations.describe(a) for a in getattr(llm, "adaptations", ())]
 
 
 def _show_key_field(endpoint: Endpoint) -> None:
