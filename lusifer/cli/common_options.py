@@ -181,6 +181,8 @@ def sample_group(options: argparse.Namespace, ctx: RunContext) -> list[int]:
     candidates = groups[options.user_group](ctx.dataset.user_ids) if options.user_group in groups else None
     # A recording can't speak for others than its own, whatever group is asked for.
     recorded = recorded_users(getattr(options, "model", "builtin"))
+    if recorded:
+        options.user_group = "all"
     count = len(ctx.dataset.user_ids) if options.users is None else options.users
     return sample_users(ctx.split, count, ctx.seed, recorded or candidates)
 

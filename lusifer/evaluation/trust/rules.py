@@ -41,7 +41,7 @@ RULES = (
         "Gain over the factorization machine (RMSE, negative is better)",
         "all of the interval below zero",
         lambda v, lo, hi: hi < 0,
-        "a comparison on the Accuracy page with community evidence on",
+        "a comparison on the Accuracy page with the simulator combined",
     ),
     Rule(
         "faithfulness",

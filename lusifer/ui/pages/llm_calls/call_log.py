@@ -19,6 +19,7 @@ from lusifer.jobs import Job
 from lusifer.llm import CallMetadata, Message, create_llm
 from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
+from lusifer.llm.recordings import PREFIX
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import session_keys, state
@@ -33,6 +34,7 @@ STATUS_TITLES = {
     "failed": "Failed",
     "invalid": "Invalid answer",
 }
+RECORDED_TITLE = "Recorded"
 PURPOSE_TITLES = {"forecast": "Forecast", "update": "Profile", "rate": "Rating", "test": "Connection test"}
 TOTAL_GROUPS = {
     "day": "Day",
@@ -41,6 +43,11 @@ TOTAL_GROUPS = {
     "purpose": "Purpose",
     "error_kind": "Error type",
 }
+
+
+def status_title(status: str, model: str) -> str:
+    """How a call ended; an answer from a recording was no call at all."""
+    return RECORDED_TITLE if status == "ok" and model.startswith(PREFIX) else STATUS_TITLES.get(status, status)
 
 
 def filter_choices(store: Store, column: str, names: dict[str, str] | None = None) -> tuple[list[Any], dict[Any, str]]:
@@ -68,7 +75,7 @@ def call_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
             "User": table["user_id"].astype("Int64"),
             "Step": table["step"].astype("Int64"),
             "Model": table["model"],
-            "Status": table["status"].map(lambda s: STATUS_TITLES.get(s, s)),
+            "Status": [status_title(*pair) for pair in zip(table["status"], table["model"], strict=True)],
             "Error": table["error_kind"].fillna(""),
             "Attempts": table["attempts"].astype("Int64"),
             "Tokens in": table["input_tokens"].astype("Int64"),
@@ -193,7 +200,7 @@ def show_call(call: dict[str, Any]) -> None:
     price = "not known" if call["price"] is None else format_money(call["price"])
     facts = [
         f"{PURPOSE_TITLES.get(call['purpose'], call['purpose'])} by {call['model']}",
-        STATUS_TITLES.get(call["status"], call["status"]),
+        status_title(call["status"], call["model"]),
         f"price {price}" if call["status"] != "cached" else "free",
     ]
     st.markdown(f"**Call {call['id']}**: {escape_markdown(', '.join(facts))}".replace("$", "\\$"))
