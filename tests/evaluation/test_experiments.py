@@ -11,7 +11,7 @@ import pytest
 
 from lusifer import prompts
 from lusifer.datasets.splits import Split
-from lusifer.errors import InvalidInputError
+from lusifer.errors import InvalidInputError, ModelError
 from lusifer.evaluation import sample_users
 from lusifer.evaluation.bootstrap import Bootstrap, Figure
 from lusifer.evaluation.experiments import (
@@ -398,11 +398,16 @@ def test_ablated_prompts_lack_what_they_say(paid, ml100k, last10) -> None:
 
 
 def test_failures_are_counted_and_left_out(paid, openai_server) -> None:
-    openai_server.always = "refusal"
+    openai_server.behave(*["refusal"] * 40)
     result = find("order").run(paid)
     assert any("failed to give" in n for n in result.notes)
-    assert result.figures["newest"] == [None, None, None]
     json.dumps(result.to_json(), allow_nan=False)
+
+
+def test_an_experiment_without_any_answer_ends_with_its_cause(paid, openai_server) -> None:
+    openai_server.always = "refusal"
+    with pytest.raises(ModelError, match="no rating at all.*refused"):
+        find("order").run(paid)
 
 
 def test_an_order_is_measured_where_all_histories_have_the_same_span(ml100k, last10) -> None:
