@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from lusifer.evaluation.audit.claims import Finding
 from lusifer.evaluation.audit.quantities import Quantity
 from lusifer.evaluation.audit.reading import Reading
-from lusifer.evaluation.audit.vocabulary import ENDS, LEVEL_WORDS, UNREACHED
+from lusifer.evaluation.audit.vocabulary import (
+    DETERMINERS,
+    ENDS,
+    HIGHEST_WORDS,
+    LEVEL_WORDS,
+    LOWEST_WORDS,
+    UNREACHED,
+)
+
+_EQUALS = frozenset({"is", "are", "was", "still", "remains", "at", ":", "as", "being"})
 
 
 def check_counts(reading: Reading) -> Iterator[Finding]:
@@ -18,11 +27,16 @@ def check_counts(reading: Reading) -> Iterator[Finding]:
         if quantity.kind in {"count", "share"} and quantity.values:
             yield from _counted(reading, quantity, any(quantity.last <= at <= quantity.last + 8 for at in bound))
         elif quantity.kind == "rating" and quantity.first not in bound and not quantity.counted:
-            if quantity.negated and (quantity.plural or len(quantity.values) > 1):
+            if quantity.negated and (quantity.plural or len(quantity.values) != 1 or _is_absent(reading, quantity)):
                 yield from _none(reading, quantity)
             elif quantity.unique and not reading.mentions:
                 yield from _only(reading, quantity)
     yield from _levels(reading)
+
+
+def _is_absent(reading: Reading, quantity: Quantity) -> bool:
+    """Whether a rating is said never to be given (``no 1 so far``), not to be another than a movie got."""
+    return not reading.mentions and reading.tokens[max(0, quantity.first - 1)].word == "no"
 
 
 def _count(scope: Iterable[float], values: frozenset[float]) -> int:
@@ -54,6 +68,8 @@ def _wrong(reading: Reading, quantity: Quantity) -> Finding:
 def _counted(reading: Reading, quantity: Quantity, bound: bool) -> Iterator[Finding]:
     """One count; ``bound``: of movies that are named with it ("three 5s: …")."""
     scopes = [s for s in (*reading.own_scopes, *reading.named_scopes) if s]
+    if quantity.recent:
+        scopes = [reading.own_scopes[1], *scopes[:1]]
     if quantity.kind == "share":
         holds = any(_has_share(s, quantity) for s in scopes)
     else:
@@ -78,6 +94,8 @@ def _none(reading: Reading, quantity: Quantity) -> Iterator[Finding]:
     """``no 1s``, ``family films never below 3``."""
     kinds = _kinds_beside(reading, quantity)
     evidence = reading.context.evidence
+    if not kinds and {t.word for t in reading.tokens[max(0, quantity.first - 3) : quantity.first]} & {"none"}:
+        kinds = tuple(a for a in reading.aspects[:1] if a in evidence)  # "Drama …: …, and none below 3"
     scopes = [[r.rating for r in evidence[k].rated] for k in kinds] or reading.own_scopes
     fewest = min(_count(s, quantity.values) for s in scopes)
     yield _cite(reading, quantity) if fewest == 0 else _wrong(reading, quantity)
@@ -104,16 +122,33 @@ def _levels(reading: Reading) -> Iterator[Finding]:
             holds = (min(quantity.in_order), max(quantity.in_order)) in ends
             why = f"The ratings go from {scale.text(ends[0][0])} to {scale.text(ends[0][1])}."
             yield Finding(holds, why, reading.context.cite(reading.context.rated))
-        elif level := _level_word(reading, quantity):
+        elif level := _level_word(reading, quantity) or _extreme_beside(reading, quantity):
             found = [LEVELS[level](s) for s in reading.own_scopes if s]
             holds = any(quantity.values & f for f in found)
             holds = holds or (level == "kept" and scale.highest in quantity.values)
             was = " or ".join(scale.text(v) for v in sorted(found[0]))
             yield Finding(holds, f"The {level} rating is {was}.", reading.context.cite(reading.context.rated))
-        elif not reading.mentions and not _is_unreached(reading, quantity):
+        elif not (reading.mentions or _is_own_extreme(reading, quantity) or _is_unreached(reading, quantity)):
             missing = [v for v in quantity.in_order if not quantity.values & set(reading.own_scopes[0])]
             for value in missing[:1]:
                 yield Finding(False, f"No rating so far is {scale.text(value)}.")
+
+
+def _is_own_extreme(reading: Reading, quantity: Quantity) -> bool:
+    """Whether words name an end of what somebody gives, whatever that is: ``the highest mark he has given``."""
+    return quantity.named and reading.tokens[quantity.first].word in LOWEST_WORDS | HIGHEST_WORDS
+
+
+def _extreme_beside(reading: Reading, quantity: Quantity) -> str:
+    """The end that a rating is said to be: ``3 is the highest mark``, ``lowest marks still a 4``."""
+    for other in reading.quantities:
+        if quantity.named or not _is_own_extreme(reading, other):
+            continue
+        gap = (quantity.last, other.first) if quantity.first < other.first else (other.last, quantity.first)
+        between = {t.word for t in reading.tokens[gap[0] : gap[1]]}
+        if between <= _EQUALS | DETERMINERS and between & _EQUALS:
+            return "lowest" if reading.tokens[other.first].word in LOWEST_WORDS else "highest"
+    return ""
 
 
 def _is_unreached(reading: Reading, quantity: Quantity) -> bool:

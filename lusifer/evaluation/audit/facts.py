@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def _ratings(reading: Reading) -> Iterator[Finding]:
         allowed = binding.rating.values
         if binding.rating.named:  # "the lowest rating" may be that of the user
             pick = max if max(allowed) == reading.context.scale.highest else min
-            allowed |= {pick(s) for s in reading.own_scopes}
+            allowed |= {pick(s) for s in _scopes_with(reading, binding.mention.item_ids)}
         fits = [(value in allowed) != binding.rating.negated for value in given]
         holds = all(fits) if binding.mention.series else any(fits)
         cited = reading.cite(binding.mention, () if binding.rating.negated else sorted(allowed))
@@ -72,12 +72,20 @@ def _only(reading: Reading) -> Iterator[Finding]:
             together.setdefault(binding.rating.first, []).append(binding)
     for bindings in together.values():
         ids = {i for b in bindings for i in b.mention.item_ids}
-        scopes = reading.own_scopes if ids & set(reading.context.batch) else reading.own_scopes[:1]
+        scopes = _scopes_with(reading, ids)
         values = bindings[0].rating.values
+        if bindings[0].rating.named:  # "her sole lowest mark"
+            pick = max if max(values) == reading.context.scale.highest else min
+            values = frozenset({pick(reading.own_scopes[0])})
         fewest = min(sum(r in values for r in scope) for scope in scopes)
         value = reading.context.scale.text(min(values))
         cited = tuple(e for b in bindings for e in reading.cite(b.mention, sorted(values)))
         yield Finding(fewest <= len(bindings), f"The history has {fewest} ratings of {value}.", cited)
+
+
+def _scopes_with(reading: Reading, ids: Iterable[int]) -> list[list[float]]:
+    """The history, and this batch if one of some movies is of it: among which they may be the only, or the lowest."""
+    return reading.own_scopes if set(ids) & set(reading.context.batch) else reading.own_scopes[:1]
 
 
 def _means(reading: Reading) -> Iterator[Finding]:
@@ -110,7 +118,7 @@ def _extremes(reading: Reading) -> Iterator[Finding]:
         if not side or not given:
             continue
         pick, word = (max, "highest") if side > 0 else (min, "lowest")
-        bounds = [pick(s) for s in (*reading.own_scopes, *reading.named_scopes[:-1]) if s]
+        bounds = [pick(s) for s in (*_scopes_with(reading, mention.item_ids), *reading.named_scopes[:-1]) if s]
         holds = any(pick(given) == b for b in bounds)
         yield Finding(holds, f"The {word} rating is {reading.context.scale.text(bounds[0])}.", reading.cite(mention))
 
@@ -121,7 +129,7 @@ def _extreme(reading: Reading, mention: TitleMention) -> int:
         if word in ENDS | {","} or mention.last + at in {m.first for m in reading.mentions}:
             return 0
         owned = (
-            at > 0 and words[at - 1] in {"his", "her", "their", "the"} and words[0] in {"is", "was", "remains", "stays"}
+            at > 0 and words[at - 1] in {"his", "her", "their", "the"} and words[0] in {"is", "was", "remains", "stays", "as"}
         )
         if owned and word in LOWEST_WORDS | HIGHEST_WORDS:
             follows = words[at + 1] if at + 1 < len(words) else ""

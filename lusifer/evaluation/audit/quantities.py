@@ -16,6 +16,7 @@ from lusifer.evaluation.audit.vocabulary import (
     COUNT_NOUNS,
     DETERMINERS,
     ENDS,
+    EXCEPTIONS,
     FUNCTION_WORDS,
     MEAN_WORDS,
     NEGATIONS,
@@ -40,6 +41,8 @@ _BEFORE_RATING = DETERMINERS | {
     "both",
     "all",
 }
+_ALONE = {"only", "sole", "lone", "single"}
+_NEW = {"new", "more", "further", "additional", "extra"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Quantity:
         unique: "his only 5".
         named: in words ("full marks").
         spans: a range ("from 2 to 5").
+        recent: counts ratings of this batch alone ("five more 5s").
     """
 
     kind: Literal["rating", "mean", "count", "share"]
@@ -74,6 +78,7 @@ class Quantity:
     plural: bool = False
     counted: bool = False
     spans: bool = False
+    recent: bool = False
 
 
 def read_quantities(tokens: Sequence[Token], taken: frozenset[int], scale: RatingScale) -> list[Quantity]:
@@ -132,6 +137,7 @@ class _Reader:
                         frozenset({value}),
                         (value,),
                         negated=self._is_negated(at),
+                        unique=self._is_unique(at),
                         named=True,
                     )
         return None
@@ -148,10 +154,17 @@ class _Reader:
             "ratings",
         }:
             low, high = (0.4, 0.6) if self.word(at) == "half" else (0.4, 1.0)
-            return Quantity("share", at, at + 1, number=(low + high) / 2, tolerance=(high - low) / 2)
+            end = at + 1
+            while self.word(end) in {"of", "the", "his", "her", "their", "all", "these"}:
+                end += 1
+            total = self.number(end)  # "half of his thirty ratings"
+            last = end + 1 if total and not total.plural and self.word(end + 1) in COUNT_NOUNS else at + 1
+            return Quantity("share", at, last, number=(low + high) / 2, tolerance=(high - low) / 2)
         follows = self.number(at + 1)
         if follows is not None and follows.plural and self.word(at) in {"all", "only", "entirely", "exclusively"}:
-            near = self.word(at) == "all" and self.word(at - 1) in {"almost", "nearly", "virtually", "practically"}
+            near = self.word(at) in {"all", "only"} and (
+                self.word(at - 1) in {"almost", "nearly", "virtually", "practically"} or self._is_excepted(at + 2)
+            )
             if near or self.word(at - 1) not in {"the", "his", "her", "their", "are", "were", "both"}:
                 return Quantity("share", at, at + 1, number=0.85 if near else 1.0, tolerance=0.15 if near else 0.02)
         few = self.word(at) in {"rarely", "seldom", "few", "hardly", "sparing", "occasional"}
@@ -160,6 +173,12 @@ class _Reader:
             if follows is not None and (follows.plural or (follows.digits and self.scale.contains(follows.value))):
                 return Quantity("share", at, at + 1, number=0.15 if few else 0.7, tolerance=0.15 if few else 0.3)
         return None
+
+    def _is_excepted(self, at: int) -> bool:
+        """Whether an exception follows a list of ratings: ``only 2s and 3s apart from a 4``."""
+        while self.word(at) in {"and", "or", ","} or ((n := self.number(at)) and n.plural):
+            at += 1
+        return self.word(at) in EXCEPTIONS
 
     def _is_other_number(self, at: int, number: Number) -> bool:
         """Years, decades, ages, lengths."""
@@ -175,7 +194,8 @@ class _Reader:
         )
 
     def _is_mean(self, at: int, number: Number) -> bool:
-        if number.plural or (number.value > self.scale.highest and not number.decimals):
+        follows = self.number(at + 1)
+        if number.plural or (number.value > self.scale.highest and not number.decimals) or (follows and follows.plural):
             return False
         if self.word(at + 1) in MEAN_WORDS or (self.word(at + 1) == "-" and self.word(at + 2) in MEAN_WORDS):
             return True
@@ -202,6 +222,9 @@ class _Reader:
         total = self.number(second)
         if total is None or total.plural or number.plural or self.word(at + 1) not in {"/", "of", "out", "in"}:
             return None
+        among = self.number(second + 1)
+        if among is not None and among.plural and self.word(at + 1) == "of":  # "two of his three 4s"
+            return Quantity("count", at, at + 1, number=number.value)
         rated = self.word(at + 1) == "/" or self.word(at - 1) in _BEFORE_RATING
         if total.value == self.scale.highest and rated and self.scale.contains(number.value) and number.digits:
             return self._rating_of(at, second + 1, number)
@@ -215,6 +238,8 @@ class _Reader:
         stars = 1 if self.word(at + 1) in {"star", "stars"} else 0
         if self.word(at + 1) == "-" and self.word(at + 2) in {"star", "stars"}:
             stars = 2
+            if self.word(at) == "one" and self.word(at + 3) not in COUNT_NOUNS:  # "one-star action" has one actor
+                return None
         if stars:
             return self._rating_of(at, at + 1 + stars, number)
         follows = self.number(at + 1)
@@ -246,6 +271,7 @@ class _Reader:
             kept = self.scale.values[(self.scale.values >= number.value) if up else (self.scale.values <= number.value)]
             return Quantity("rating", start, last, frozenset(kept.tolist()), (number.value,), plural=number.plural)
         after, before = self.word(last), self.word(first - 1)
+        compared = self.word(first - 2) if before in {"a", "an"} else before
         if after == "or" and self.word(last + 1) in _AT_LEAST | _AT_MOST:
             up = self.word(last + 1) in _AT_LEAST
             values = self.scale.values[(self.scale.values >= number.value) == up]
@@ -253,13 +279,10 @@ class _Reader:
             last += 2
         elif after == "+":
             values, last = self.scale.values[self.scale.values >= number.value], last + 1
-        elif before in {"above", "over"}:
+        elif compared in {"above", "over"}:
             values = self.scale.values[self.scale.values > number.value]
-        elif before in {"below", "under"}:
+        elif compared in {"below", "under", "beneath"}:
             values = self.scale.values[self.scale.values < number.value]
-        unique = before in {"only", "sole", "lone", "single"} and (
-            self.word(first - 2) in {"his", "her", "their", "the", "user's"}
-        )
         return Quantity(
             "rating",
             first,
@@ -267,9 +290,15 @@ class _Reader:
             frozenset(values.tolist()),
             (number.value,),
             negated=self._is_negated(first),
-            unique=unique,
+            unique=self._is_unique(first),
             plural=number.plural,
         )
+
+    def _is_unique(self, at: int) -> bool:
+        """Whether one rating alone is said to be so: ``his only 5``, ``as sole lowest mark``, ``her one 3``."""
+        before, owner = self.word(at - 1), self.word(at - 2)
+        owned = owner in {"his", "her", "their", "user's"}
+        return before in _ALONE and (owned or owner in {"the", "as"}) or (before == "one" and owned)
 
     def _bound(self, at: int) -> tuple[int, bool] | None:
         """Where ``no more than a 3`` or ``at least 4`` begins, and whether it means that or more."""
@@ -284,7 +313,13 @@ class _Reader:
     def _count(self, at: int, number: Number) -> Quantity | None:
         if number.plural or number.value != int(number.value):
             return None
+        if number.value == 1 and self._is_none(at):
+            return Quantity("count", at, at + 1, number=0.0)
         return Quantity("count", at, at + 1, number=number.value, tolerance=1.0 if self._is_rough(at) else 0.0)
+
+    def _is_none(self, at: int) -> bool:
+        """Whether it says that there is none: ``not one 4``, ``without one 5``."""
+        return self.word(at - 1) in {"not", "without", "never"} and bool((n := self.number(at + 1)) and n.digits)
 
 
 def _joined(found: list[Quantity], tokens: Sequence[Token], scale: RatingScale) -> list[Quantity]:
@@ -305,6 +340,8 @@ def _joined(found: list[Quantity], tokens: Sequence[Token], scale: RatingScale) 
         begins = tokens[last.first - 1].word if last.first else ""
         if between[0] in {"to", "-", "–"} or (between[0] == "and" and begins == "between"):
             values = frozenset(v for v in scale.values.tolist() if min(values) <= v <= max(values))
+        if begins == "outside":
+            values = frozenset(scale.values.tolist()) - values
         result[-1] = replace(
             last,
             last=quantity.last,
@@ -326,10 +363,11 @@ def _with_counted(found: list[Quantity], tokens: Sequence[Token], taken: frozens
         between = range(quantity.last, follows.first)
         broken = any(k in taken or tokens[k].word in ENDS | {",", ":"} for k in between)
         own = follows.named and tokens[follows.first].word in {"lowest", "highest", "worst", "best"}
-        if follows.kind == "rating" and not broken and not own and len(between) <= 8:
-            result[at] = replace(quantity, values=follows.values, in_order=follows.in_order)
+        if follows.kind == "rating" and not (broken or own or follows.negated) and len(between) <= 8:
+            recent = quantity.kind == "count" and len(between) == 1 and tokens[quantity.last].word in _NEW
+            result[at] = replace(quantity, values=follows.values, in_order=follows.in_order, recent=recent)
             result[at + 1] = replace(follows, counted=True)
-        elif quantity.kind == "count" and at and found[at - 1].kind == "rating" and not found[at - 1].counted:
+        elif at and found[at - 1].kind == "rating" and not found[at - 1].counted:
             gap = [tokens[k].word for k in range(found[at - 1].last, quantity.first)]
             if gap in (["in"], ["to"], ["for"], ["on"]) and not result[at - 1].counted:  # "4 or more in 11 of 20"
                 result[at] = replace(quantity, values=found[at - 1].values)
@@ -347,7 +385,7 @@ def _with_shared_totals(found: list[Quantity]) -> list[Quantity]:
     last = 10**6
     for at in range(len(found) - 1, -1, -1):
         quantity = found[at]
-        if quantity.kind != "count" or not quantity.values:
+        if quantity.kind != "count" or not quantity.values or quantity.recent:
             continue
         near = last - quantity.last <= 4
         total = quantity.total or (total if near else None)

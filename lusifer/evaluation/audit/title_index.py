@@ -257,7 +257,7 @@ def _keys(tokens: Sequence[Token], first: int) -> Iterable[tuple[int, Key]]:
             return
         if token.is_word or token.text == ",":
             words.append(token.key)
-        if token.is_word:
+        if token.is_word and not (words[-2:-1] == [","] and token.text in ARTICLES):  # ", the only 5" is no article
             inside = any(t.text == "(" for t in tokens[first:at])
             closed = inside and at + 1 < len(tokens) and tokens[at + 1].text == ")"
             if inside and not closed:
@@ -270,6 +270,8 @@ def _keys(tokens: Sequence[Token], first: int) -> Iterable[tuple[int, Key]]:
 def _counts(tokens: Sequence[Token], at: int) -> bool:
     """Whether a number word counts something: ``Seven of ten``, ``Seven 4s``."""
     following = tokens[at + 1] if at + 1 < len(tokens) else None
+    if following is not None and following.word in {"first", "new", "more", "further"} and at + 2 < len(tokens):
+        following = tokens[at + 2]
     if tokens[at].number is None or following is None:
         return False
     return following.word == "of" or (following.number is not None and following.number.plural)
@@ -278,4 +280,5 @@ def _counts(tokens: Sequence[Token], at: int) -> bool:
 def _is_written_as_title(tokens: Sequence[Token]) -> bool:
     """Whether the first and every longer word has a capital, as titles in running text do."""
     long = [t for t in tokens if t.is_word and t.word not in FUNCTION_WORDS and len(t.word) > 3]
-    return tokens[0].is_capital and all(t.is_capital for t in long)
+    ends = [t for t in tokens if t.is_word][-1:]  # "New York cop drama" names no "New York Cop"
+    return tokens[0].is_capital and all(t.is_capital for t in (*long, *(t for t in ends if t.word not in FUNCTION_WORDS)))
