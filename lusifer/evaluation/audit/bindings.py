@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lusifer.evaluation.audit.quantities import Quantity
 from lusifer.evaluation.audit.title_mentions import TitleMention
@@ -22,6 +22,7 @@ from lusifer.evaluation.audit.vocabulary import (
 MAX_LINK, MAX_DESCRIPTION = 9, 6
 """Words between a title and its rating, and words that describe a title within a list."""
 COMPARING = CONNECTORS | {"above", "below", "over", "than", "like", "with", ":"}
+JOINING = frozenset({"join", "joins", "joined", "joining"})
 _GROUPS = {"both": 2, "all": 99, "each": 99, "alike": 99}
 
 
@@ -94,6 +95,12 @@ class _Binder:
                 self.pending = [*self.pending, mention] if not after_rating else [mention]
             return
         self.forward = None
+        follows = self.tokens[mention.last].word if mention.last < len(self.tokens) else ""
+        if (
+            gap and gap[-1] in JOINING and follows in {",", "and"}
+        ):  # "joins Heat, and Seven got a 4": what follows begins a list of its own
+            self.pending = []
+            return
         self.pending = (
             [*self.pending, mention] if self.pending and _is_list_gap(gap) and not after_rating else [mention]
         )
@@ -108,13 +115,21 @@ class _Binder:
             group = [_GROUPS[gap[i]] for i in grouped]
             reach = max(group) if group and len(self.pending) < 2 else 0  # "gentle in Heat, harsh in Seven, both at 4"
             self._bind(self.unbound[-reach:] if reach else self.pending, rating)
-            self.forward = None
+            follows = self.tokens[rating.last].word if rating.last < len(self.tokens) else ""
+            same = follows == "as" and "same" in gap  # "got the same 2 as Heat"
+            self.forward, self.tentative = (rating, True) if same else (None, False)
             return
         self.pending = []
         self.forward, self.tentative = (rating, heading) if leads_on else (None, False)
 
     def _bind(self, targets: Sequence[TitleMention], rating: Quantity) -> None:
         for mention in targets:
+            heading = next((b.rating for b in self.bound if b.mention is mention and b.tentative), None)
+            if heading is not None and mention is not targets[-1]:  # "A 2 or less: Heat, Seven, and Speed at 1"
+                rating_here = replace(rating, values=rating.values | heading.values)
+                self.bound = [b for b in self.bound if b.mention is not mention]
+                self.bound.append(Binding(mention, rating_here))
+                continue
             self.bound = [b for b in self.bound if b.mention is not mention or not b.tentative]
             self.bound.append(Binding(mention, rating))
         self.pending, self.unbound = [], []

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from lusifer.evaluation.audit.claims import Claim, Finding, StepContext, conclude
 from lusifer.evaluation.audit.facts import check_facts
 from lusifer.evaluation.audit.habit_claims import check_habit, habit_side, speaks_of_habits
-from lusifer.evaluation.audit.leanings import side_of
+from lusifer.evaluation.audit.leanings import is_rated_low, side_of
 from lusifer.evaluation.audit.reading import Reading, read_statement
+from lusifer.evaluation.audit.tokens import tokenize
 from lusifer.simulator import wording
 from lusifer.simulator.aspects import aspects_of
 from lusifer.simulator.types import Change, Profile, Rated, Section
@@ -21,6 +22,8 @@ _OVER = re.compile(
     r"(?<!won )(?<!win )(?<!wins )\b(?:over|rather|above(?! all\b)|instead)\b"
     r"|\bmore\b.*\bthan\b|\bprefer\w*\b.*\bto\b|, not\b"
 )
+_FALLEN = re.compile(r"\b(?:[Aa]verage|[Mm]ean)\b.*\b(?:down to|now below|now lower|fallen|slipped)\b")
+_EXTREME = re.compile(r"\bas (?:(?:his|her|their|the) )?(?:best|lowest|highest|worst|top|weakest|strongest)\b")
 
 
 def check_change(change: Change, profile: Profile, context: StepContext) -> Claim:
@@ -56,7 +59,7 @@ def _findings(change: Change, profile: Profile, reading: Reading) -> Iterator[Fi
     side = change.polarity or _side(change.aspect, bullet, section)
     if not change.polarity and _OVER.search(change.aspect):
         yield from _preferred(change, context)
-    elif side:
+    elif side and not (change.direction == "weakened" and _EXTREME.search(change.aspect)):  # others may have passed it
         yield _shown(change, side if more else -side, more, context)
         yield from _fitting(change, reading)
 
@@ -78,9 +81,22 @@ def _habit(change: Change, reading: Reading, stated: bool) -> Iterator[Finding]:
     if not side or change.direction in {"gained", "dropped"}:
         return
     distance = context.distance(context.batch[i].rating for i in change.item_ids) * side
+    if change.direction == "weakened" and (fallen := _FALLEN.search(change.aspect)):
+        named = change.aspect[: fallen.start()]
+        if habit_side(named) > 0 or _counts_high(named, context):  # "generosity, average down to 3.1"
+            side = 1
+        elif not re.search(r"\w", named):  # "average down to 3.1" says what has weakened
+            more = True
     against = distance < -MARGIN_HABIT if more else distance > MARGIN_DOWN
     why = context.with_item_noun("The cited movies") + f" lie {distance * side:+.1f} from the user's mean."
     yield Finding(not against, why, context.cite(change.item_ids))
+
+
+def _counts_high(text: str, context: StepContext) -> bool:
+    """Whether a text is about ratings above the middle: ``mostly 4s``."""
+    numbers = [t.number.value for t in tokenize(text) if t.number and t.number.plural]
+    scale = context.scale
+    return bool(numbers) and min(numbers) > (scale.lowest + scale.highest) / 2
 
 
 def _preferred(change: Change, context: StepContext) -> Iterator[Finding]:
@@ -130,6 +146,8 @@ def _has(rated: Rated, aspect: str) -> bool:
 
 def _side(text: str, bullet: str, section: Section | None) -> int:
     """The side that a change takes: by its first words, else by the bullet that it is about, else by all its words."""
+    if is_rated_low(text):
+        return -1
     side = side_of(" ".join(text.split(": ")[-1].split()[:3]))
     if side:
         return side

@@ -97,6 +97,9 @@ def _none(reading: Reading, quantity: Quantity) -> Iterator[Finding]:
     if not kinds and {t.word for t in reading.tokens[max(0, quantity.first - 3) : quantity.first]} & {"none"}:
         kinds = tuple(a for a in reading.aspects[:1] if a in evidence)  # "Drama …: …, and none below 3"
     scopes = [[r.rating for r in evidence[k].rated] for k in kinds] or reading.own_scopes
+    if reading.mentions and reading.mentions[-1].last <= quantity.first:  # "Batman never above a 3"
+        near = reading.tokens[reading.mentions[-1].last : quantity.first]
+        scopes = scopes if {t.text for t in near} & {",", ";", ":", "."} else [*scopes, reading.named_scopes[-1]]
     fewest = min(_count(s, quantity.values) for s in scopes)
     yield _cite(reading, quantity) if fewest == 0 else _wrong(reading, quantity)
 
@@ -115,9 +118,16 @@ def _levels(reading: Reading) -> Iterator[Finding]:
     bound = {b.rating.first for b in reading.bindings}
     scale = reading.context.scale
     for quantity in reading.quantities:
-        if quantity.kind != "rating" or quantity.first in bound or quantity.counted or quantity.negated:
+        if (
+            quantity.kind != "rating"
+            or quantity.first in bound
+            or quantity.counted
+            or (quantity.negated and quantity.values)
+        ):
             continue
-        if quantity.spans:
+        if not quantity.values:  # "above a 5"
+            yield Finding(False, f"No rating is above {scale.text(scale.highest)} or below {scale.text(scale.lowest)}.")
+        elif quantity.spans:
             ends = [(min(s), max(s)) for s in (*reading.own_scopes, *reading.named_scopes) if s]
             holds = (min(quantity.in_order), max(quantity.in_order)) in ends
             why = f"The ratings go from {scale.text(ends[0][0])} to {scale.text(ends[0][1])}."
@@ -129,7 +139,8 @@ def _levels(reading: Reading) -> Iterator[Finding]:
             was = " or ".join(scale.text(v) for v in sorted(found[0]))
             yield Finding(holds, f"The {level} rating is {was}.", reading.context.cite(reading.context.rated))
         elif not (reading.mentions or _is_own_extreme(reading, quantity) or _is_unreached(reading, quantity)):
-            missing = [v for v in quantity.in_order if not quantity.values & set(reading.own_scopes[0])]
+            told = [v for v in quantity.in_order if v in quantity.values]  # "lifts him above a 3" tells no 3
+            missing = [v for v in told if not quantity.values & set(reading.own_scopes[0])]
             for value in missing[:1]:
                 yield Finding(False, f"No rating so far is {scale.text(value)}.")
 

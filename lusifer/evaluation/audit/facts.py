@@ -68,19 +68,32 @@ def _only(reading: Reading) -> Iterator[Finding]:
     """``his only 5``, ``the only 3s``: nothing else has it in the history, or in the batch that the movies are of."""
     together: dict[int, list[Binding]] = {}
     for binding in reading.bindings:
-        if binding.rating.unique:
-            together.setdefault(binding.rating.first, []).append(binding)
+        together.setdefault(binding.rating.first, []).append(binding)
     for bindings in together.values():
+        if not bindings[0].rating.unique and not any(_is_alone(reading, b) for b in bindings):
+            continue
         ids = {i for b in bindings for i in b.mention.item_ids}
         scopes = _scopes_with(reading, ids)
         values = bindings[0].rating.values
         if bindings[0].rating.named:  # "her sole lowest mark"
             pick = max if max(values) == reading.context.scale.highest else min
             values = frozenset({pick(reading.own_scopes[0])})
+        if not bindings[0].rating.unique:
+            scopes = [*scopes, *reading.named_scopes[:-1]]
         fewest = min(sum(r in values for r in scope) for scope in scopes)
         value = reading.context.scale.text(min(values))
         cited = tuple(e for b in bindings for e in reading.cite(b.mention, sorted(values)))
-        yield Finding(fewest <= len(bindings), f"The history has {fewest} ratings of {value}.", cited)
+        having = sum(len(b.mention.item_ids) if b.mention.series else 1 for b in bindings)
+        yield Finding(fewest <= having, f"The history has {fewest} ratings of {value}.", cited)
+
+
+def _is_alone(reading: Reading, binding: Binding) -> bool:
+    """Whether a rating is said of some movies alone: ``only the three Star Trek films fall below a 3``."""
+    if binding.rating.first < binding.mention.first:
+        return False
+    before = reading.tokens[max(0, binding.mention.first - 3) : binding.mention.first]
+    words = [t.word for t in before if t.word not in {"the", "a"} and t.number is None]
+    return words[-1:] == ["only"]
 
 
 def _scopes_with(reading: Reading, ids: Iterable[int]) -> list[list[float]]:
@@ -129,7 +142,9 @@ def _extreme(reading: Reading, mention: TitleMention) -> int:
         if word in ENDS | {","} or mention.last + at in {m.first for m in reading.mentions}:
             return 0
         owned = (
-            at > 0 and words[at - 1] in {"his", "her", "their", "the"} and words[0] in {"is", "was", "remains", "stays", "as"}
+            at > 0
+            and words[at - 1] in {"his", "her", "their", "the"}
+            and words[0] in {"is", "was", "remains", "stays", "as"}
         )
         if owned and word in LOWEST_WORDS | HIGHEST_WORDS:
             follows = words[at + 1] if at + 1 < len(words) else ""

@@ -20,17 +20,33 @@ from lusifer.evaluation.audit.vocabulary import (
     DOWN_PHRASES,
     DOWN_STEMS,
     DOWN_WORDS,
+    FEWER,
     LOVE_NOUNS,
+    MODEST,
     MOOD_WORDS,
     NEGATIONS,
     NOT_DOWN,
     NOT_UP,
     OVER,
+    PEOPLE_NOUNS,
     PREFER,
     UP_STEMS,
     UP_WORDS,
 )
 
+_CLAUSE = re.compile(r"[;.]\s+")
+_REPELS = re.compile(
+    r"\b(?:(?:repels?|loses?|lost|bores?|annoys?|irritates?|disappoints?|unsettles?|tires?|fails?|wear(?:y|ies)) "
+    r"(?:him|her|them)|(?:leaves?|left) (?:him|her|them) (?:cold|unmoved|cool)|puts? (?:him|her|them) off"
+    r"|do(?:es)? (?:less|little|nothing) for (?:him|her|them)|grates? on (?:him|her|them)|falls? flat)\b[^;.]{0,12}(?:,|[.!;]|$)"
+)
+_RATED_LOW = re.compile(
+    r"\b(?:(?:only|just|merely) an?|(?:an?|at a) (?:mere|flat)|(?:dropp|slipp)(?:ed|ing) to an?|(?:drops?|fell|falls?|sank"
+    r"|sinks?|slips?) to an?) (?:[1-9]|one|two|three)\b(?![.½'’s])"
+)
+_TURN = re.compile(
+    r"[;.]\s+|\s+and\s+(?=welcomes?\b|likes?\b|loves?\b|enjoys?\b|prefers?\b)|,\s+(?:and|but|yet|while|whereas)\s+"
+)
 LEAST_LEANING = 0.3
 """Stars between a kind of movie and the user's mean from which the ratings speak clearly."""
 _LABEL = re.compile(r"^\w+:\s+")
@@ -47,6 +63,11 @@ def side_of(text: str) -> int:
         return -1
     for at, word in enumerate(words):
         following = words[at + 1] if at + 1 < len(words) else ""
+        if word in FEWER or (word in MODEST and at and words[at - 1] in BELITTLING):
+            beyond = words[at + 2] if at + 2 < len(words) else ""
+            turned = _word_side(following, beyond) or _word_side(beyond, "")
+            if turned:
+                return turned if set(words[max(0, at - 3) : at]) & NEGATIONS else -turned
         side = -1 if f"{word}-{following}" in DOWN_PHRASES else _word_side(word, following)
         if word == "like" and (at < 2 or words[at - 1] in NEGATIONS | {"to"}):
             side = 1
@@ -56,11 +77,29 @@ def side_of(text: str) -> int:
 
 
 def _word_side(word: str, following: str) -> int:
+    if word == "ordinary" and following in PEOPLE_NOUNS:
+        return 0
     if word in DOWN_WORDS or (word.startswith(DOWN_STEMS) and word not in NOT_DOWN):
         return -1
     if word in NOT_UP or (word == "love" and following in LOVE_NOUNS):
         return 0
     return 1 if word in UP_WORDS or word.startswith(UP_STEMS) else 0
+
+
+def clauses_of(text: str) -> list[tuple[int, str]]:
+    """The parts of a text between semicolons and full stops, each with where it begins."""
+    starts = [0, *(m.end() for m in _CLAUSE.finditer(text))]
+    return [(a, text[a:b]) for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def clause_side(text: str) -> int:
+    """The side that one part of a statement takes: by its end ("… repel her"), else as `side_of`."""
+    return -1 if _REPELS.search(text) else side_of(text)
+
+
+def is_rated_low(text: str) -> bool:
+    """Whether a text says of something that it got no more than some rating: ``only a 3``, ``fell to a 2``."""
+    return bool(_RATED_LOW.search(text))
 
 
 def lead_of(text: str) -> str:
@@ -72,6 +111,20 @@ def check_examples(reading: Reading, side: int) -> Iterator[Finding]:
     """The movies that a statement names, against the side that it takes."""
     pivot = _pivot(reading)
     examples = [m for m in reading.examples if m.first < pivot]
+    others = _on_the_other_side(reading, examples, side)
+    if others:
+        yield from _shown_by(reading, others, -side)
+        examples = [m for m in examples if m not in others]
+    yield from _shown_by(reading, examples, side)
+
+
+def _on_the_other_side(reading: Reading, examples: Sequence[TitleMention], side: int) -> list[TitleMention]:
+    """The examples of a later part of the statement that takes the other side: ``Likes …; violence, as in A, …``."""
+    turned = [(at, at + len(c)) for at, c in clauses_of(reading.without_titles)[1:] if clause_side(c) == -side]
+    return [m for m in examples if any(start <= reading.span(m)[0] < end for start, end in turned)]
+
+
+def _shown_by(reading: Reading, examples: Sequence[TitleMention], side: int) -> Iterator[Finding]:
     ratings = [r for m in examples for r in reading.ratings(m)]
     if not ratings:
         return
@@ -96,6 +149,9 @@ def states_preference(text: str) -> bool:
     """Whether a text prefers one thing to another, or says what it is rather than what it is not."""
     words = [t.word for t in tokenize(text)]
     if (",", "not") in pairwise(words):
+        return True
+    sides = {clause_side(part) for part in _TURN.split(text)}
+    if {1, -1} <= sides:
         return True
     return any(w in PREFER and set(words[at:]) & (OVER | {"rather"}) for at, w in enumerate(words))
 
@@ -154,7 +210,7 @@ def check_kinds(reading: Reading, side: int, own_aspect: str = "") -> Iterator[F
         own_aspect: the aspect that the statement itself is marked with, whose every deviation counts.
     """
     context = reading.context
-    named = reading.aspects_in(lead_of(reading.without_titles)) or reading.aspects
+    named, side = kinds_of(reading, side)
     about = own_aspect or next((a for a in named if a in context.evidence), "")
     if not about:
         if named and not reading.examples:
@@ -171,6 +227,17 @@ def check_kinds(reading: Reading, side: int, own_aspect: str = "") -> Iterator[F
         yield Finding(True, why, cited)
     elif own_aspect or (difference * side < -(LEAST_LEANING if len(rated) > 1 else 1) * context.star):
         yield Finding(False, why, cited)
+
+
+def kinds_of(reading: Reading, side: int) -> tuple[tuple[str, ...], int]:
+    """The kinds that a statement is about, and the side that it takes there: its lead's, else those of a later part."""
+    named = reading.aspects_in(lead_of(reading.without_titles))
+    for at, (_, clause) in enumerate(clauses_of(reading.without_titles)):
+        if named:
+            return named, side
+        named = reading.aspects_in(clause)
+        side = (clause_side(clause) or side) if at and named else side
+    return named or reading.aspects, side
 
 
 def check_preference(reading: Reading) -> Iterator[Finding]:

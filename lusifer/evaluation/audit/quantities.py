@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -211,6 +212,8 @@ class _Reader:
         return any(self.word(k) in ROUGHLY for k in (at - 1, at - 2))
 
     def _is_negated(self, at: int) -> bool:
+        while self.word(at - 1) in {"a", "an", "above", "below", "under", "over"}:
+            at -= 1
         before = [self.word(at - k) for k in range(1, 4)]
         return any(w in NEGATIONS for w in before[: next((i for i, w in enumerate(before) if w in {",", ":"}), 3)])
 
@@ -348,9 +351,14 @@ def _joined(found: list[Quantity], tokens: Sequence[Token], scale: RatingScale) 
             values=values,
             in_order=last.in_order + quantity.in_order,
             plural=quantity.plural,
-            spans=begins in {"from", "between"},
+            spans=begins in {"from", "between", "within"} or _is_band(tokens, last.first),
         )
     return result
+
+
+def _is_band(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a range of what is given follows: ``a band of 2 to 4``."""
+    return [t.word for t in tokens[max(0, at - 2) : at]] in (["band", "of"], ["range", "of"])
 
 
 def _with_counted(found: list[Quantity], tokens: Sequence[Token], taken: frozenset[int]) -> list[Quantity]:
@@ -375,7 +383,21 @@ def _with_counted(found: list[Quantity], tokens: Sequence[Token], taken: frozens
         total = found[at + 2] if at + 2 < len(found) else None
         if total is not None and total.kind == "count" and tokens[total.first - 1].word in {"in", "of", "among"}:
             result[at] = replace(result[at], total=int(total.number))
-    return _with_shared_totals(result)
+    return _with_shared_totals(_with_single(result, tokens))
+
+
+def _with_single(found: list[Quantity], tokens: Sequence[Token]) -> list[Quantity]:
+    """One rating at the end of a list of counts is counted as well: ``five 3s, four 2s and a single 4``."""
+    result = list(found)
+    for at, (last, quantity) in enumerate(pairwise(found), 1):
+        if not last.counted or not last.plural or quantity.kind != "rating" or quantity.plural or quantity.counted:
+            continue
+        gap = [t.word for t in tokens[last.last : quantity.first]]
+        follows = tokens[quantity.last].word if quantity.last < len(tokens) else "."
+        listed = len(quantity.values) == 1 and bool(gap) and gap[0] in {",", "and"} and "a" in gap
+        if listed and set(gap) <= {",", "and", "a", "single", "lone"} and follows in ENDS | {",", "in", "and"}:
+            result[at] = replace(quantity, kind="count", number=1.0)
+    return result
 
 
 def _with_shared_totals(found: list[Quantity]) -> list[Quantity]:

@@ -13,6 +13,8 @@ from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.tokens import Token, tokenize
 from lusifer.evaluation.audit.vocabulary import EXCEPTIONS
 
+_COMPARED = {("short", "of"), ("compared", "to"), ("compared", "with"), ("next", "to")}
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -70,6 +72,8 @@ class Reading:
 
     def _is_exception(self, mention: TitleMention) -> bool:
         before = [t.word for t in self.tokens[: mention.first]]
+        if before[-1:] in (["than"], ["behind"]) or tuple(before[-2:]) in _COMPARED:
+            return True
         turns = {"though", "although", "but", "while", "whereas", "yet", "however"}
         for at in range(len(before) - 1, -1, -1):
             if before[at] in {".", ";"}:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from lusifer.evaluation.audit.changes import content_words
 from lusifer.evaluation.audit.claims import Claim, Finding, StepContext, conclude
 from lusifer.evaluation.audit.facts import check_facts
-from lusifer.evaluation.audit.habit_claims import check_habit
+from lusifer.evaluation.audit.habit_claims import check_habit, speaks_of_habits
 from lusifer.evaluation.audit.leanings import (
     check_examples,
     check_kinds,
     check_moods,
     check_preference,
     check_words_for_titles,
+    kinds_of,
     lead_of,
     side_of,
     states_preference,
@@ -50,7 +51,11 @@ def _habit_findings(reading: Reading) -> Iterator[Finding]:
     facts = check_facts(reading)
     yield from facts
     yield from check_words_for_titles(reading)
-    habit = check_habit(reading.text, reading.context)
+    if reading.mentions and not speaks_of_habits(reading.without_titles):  # "Marks down favourites such as Heat"
+        side = side_of(lead_of(reading.without_titles))
+        yield from check_examples(reading, side) if side else ()
+        return
+    habit = check_habit(reading.without_titles, reading.context)
     if habit is not None:
         yield habit
 
@@ -106,10 +111,15 @@ def find_contradiction(bullet: Bullet, section: Section, context: StepContext) -
     reading = read_statement(bullet.text, context)
     if not bullet.aspect and (reading.examples or reading.quantities):  # it rests on these, not on its whole kind
         return None
-    named = [a for a in reading.aspects if a in context.evidence]
+    kinds, side = kinds_of(reading, _side(bullet, section))
+    named = [a for a in kinds if a in context.evidence]
     about = bullet.aspect or (named[0] if named else "")
     found = context.evidence.get(about)
-    if found is None or found.count < 3 or found.effect * _side(bullet, section) > -AGAINST:
+    if (
+        found is None
+        or found.count < 3
+        or found.effect * (_side(bullet, section) if bullet.aspect else side) > -AGAINST
+    ):
         return None
     why = (
         context.with_item_noun(f"By now {found.count} movies")

@@ -19,7 +19,9 @@ from lusifer.evaluation.audit.vocabulary import (
     LINKS,
 )
 
-VERBS = frozenset({"is", "was", "got", "gets", "remains", "stays", "stayed", "earned", "received", "took", "fell"})
+VERBS = frozenset(
+    {"is", "was", "got", "gets", "remains", "stays", "stayed", "earned", "received", "took", "fell", "as", "never"}
+)
 _OPENING, _CLOSING = frozenset("\"“«*_'‘("), frozenset("\"”»*_'’)")
 
 

@@ -117,6 +117,10 @@ DOWN_WORDS = _words(
 )
 NOT_DOWN = _words("weakness weaknesses coolest failure failures warehouse weakling poorhouse")
 LOVE_NOUNS = _words("story stories triangle triangles affair affairs song songs letter letters match matches")
+PEOPLE_NOUNS = _words("people lives life men man women woman folk families family heroes hero folks couples citizens")
+# Before a word of liking they turn it round: "little taste", "less impressed", "least loved", "only moderate regard".
+FEWER = _words("less least little scant")
+MODEST = _words("moderate modest mild limited")
 # Words that say so only beside others, or where nothing else tells.
 DOWN_PHRASES = _words(
     "let-down lets-down put-off puts-off falls-short fell-short fall-short leaves-cold left-cold leave-cold holds-back "
@@ -124,7 +128,8 @@ DOWN_PHRASES = _words(
     "limited-patience "
     "turned-off turns-off less-interested less-taken less-keen low-marks low-ratings low-on hard-on harsh-on "
     "harsh-with strict-with critical-of down-on against-the cold-on leaves-him leaves-her leave-him leave-her "
-    "leaves-them leave-them not-for do-without falls-flat fall-flat fell-flat mixed-feelings"
+    "leaves-them leave-them not-for do-without falls-flat fall-flat fell-flat mixed-feelings do-less does-less "
+    "did-less turns-from turn-from turns-away shies-away"
 )
 NOT_DOWN = _words("warm hate-free hatred-free hats hat hatch border borders born both borrowed failure-proof height")
 # What a movie is called, or what it did.
@@ -183,5 +188,10 @@ ENDS_OF_SCALE = (
     (("top of the scale", "top of his scale", "top of her scale", "high end of the scale"), 1),
 )
 MIDDLE = _words("middle balanced moderate average near-average middling measured typical")
+# Words that are about the use of the scale, where nothing follows that they are about.
+HABIT_WORDS = _words(
+    "generous generously generosity harsh harshly harshness strict strictly strictness lenient leniency severe "
+    "severity stingy sparing"
+)
 DRIFT = _words("drift drifted drifting grown stricter kinder lately recently now rising falling warming cooling")
 SLIGHTLY = _words("slightly just little somewhat bit near about around close")
