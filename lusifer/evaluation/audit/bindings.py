@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lusifer.evaluation.audit.quantities import Quantity
+from lusifer.evaluation.audit.quantity import Quantity
 from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.tokens import Token
 from lusifer.evaluation.audit.vocabulary import (

@@ -80,13 +80,13 @@ def _habit(change: Change, reading: Reading, stated: bool) -> Iterator[Finding]:
     side = habit_side(change.aspect)
     if not side or change.direction in {"gained", "dropped"}:
         return
-    distance = context.distance(context.batch[i].rating for i in change.item_ids) * side
     if change.direction == "weakened" and (fallen := _FALLEN.search(change.aspect)):
         named = change.aspect[: fallen.start()]
         if habit_side(named) > 0 or _counts_high(named, context):  # "generosity, average down to 3.1"
             side = 1
         elif not re.search(r"\w", named):  # "average down to 3.1" says what has weakened
             more = True
+    distance = context.distance(context.batch[i].rating for i in change.item_ids) * side
     against = distance < -MARGIN_HABIT if more else distance > MARGIN_DOWN
     why = context.with_item_noun("The cited movies") + f" lie {distance * side:+.1f} from the user's mean."
     yield Finding(not against, why, context.cite(change.item_ids))

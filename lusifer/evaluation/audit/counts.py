@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lusifer.evaluation.audit.claims import Finding
-from lusifer.evaluation.audit.quantities import Quantity
+from lusifer.evaluation.audit.quantity import Quantity
 from lusifer.evaluation.audit.reading import Reading
 from lusifer.evaluation.audit.vocabulary import (
     DETERMINERS,
@@ -17,6 +17,7 @@ from lusifer.evaluation.audit.vocabulary import (
     UNREACHED,
 )
 
+_LISTING = frozenset({",", "and", "a", "but", "just", "only", "single", "with", "also", "then"})
 _EQUALS = frozenset({"is", "are", "was", "still", "remains", "at", ":", "as", "being"})
 
 
@@ -35,7 +36,9 @@ def check_counts(reading: Reading) -> Iterator[Finding]:
 
 
 def _is_absent(reading: Reading, quantity: Quantity) -> bool:
-    """Whether a rating is said never to be given (``no 1 so far``), not to be another than a movie got."""
+    """Whether ratings are said never to be given (``no 1 so far``, ``nothing above 4``), not of one movie alone."""
+    if frozenset(quantity.in_order) != quantity.values:
+        return True
     return not reading.mentions and reading.tokens[max(0, quantity.first - 1)].word == "no"
 
 
@@ -68,6 +71,9 @@ def _wrong(reading: Reading, quantity: Quantity) -> Finding:
 def _counted(reading: Reading, quantity: Quantity, bound: bool) -> Iterator[Finding]:
     """One count; ``bound``: of movies that are named with it ("three 5s: …")."""
     scopes = [s for s in (*reading.own_scopes, *reading.named_scopes) if s]
+    listed = _list_with(reading, quantity)
+    if len(listed) > 2 and quantity in listed:  # one list counts one thing: where most of it is right
+        scopes = [max(scopes, key=lambda s: sum(_count(s, q.values) == q.number for q in listed))]
     if quantity.recent:
         scopes = [reading.own_scopes[1], *scopes[:1]]
     if quantity.kind == "share":
@@ -80,6 +86,21 @@ def _counted(reading: Reading, quantity: Quantity, bound: bool) -> Iterator[Find
         yield _cite(reading, quantity)
     elif more or not (bound or _kinds_beside(reading, quantity)):
         yield _wrong(reading, quantity)
+
+
+def _list_with(reading: Reading, quantity: Quantity) -> list[Quantity]:
+    """The exact counts of the list that a count stands in: ``five 5s, six 4s and a 1``."""
+    groups: list[list[Quantity]] = [[]]
+    last = 0
+    for other in reading.quantities:
+        if other.kind != "count" or not other.values or other.recent or other.tolerance or other.total:
+            continue
+        between = [t.word for t in reading.tokens[last : other.first]]
+        if not groups[-1] or len(between) > 4 or not set(between) <= _LISTING or not between:
+            groups.append([])
+        groups[-1].append(other)
+        last = next((q.last for q in reading.quantities if q.counted and q.first == other.last), other.last)
+    return next((g for g in groups if quantity in g), [])
 
 
 def _has_share(scope: Sequence[float], quantity: Quantity) -> bool:
@@ -118,15 +139,15 @@ def _levels(reading: Reading) -> Iterator[Finding]:
     bound = {b.rating.first for b in reading.bindings}
     scale = reading.context.scale
     for quantity in reading.quantities:
-        if (
+        if quantity.kind == "rating" and not quantity.values:  # "above a 5"
+            yield Finding(False, f"No rating is above {scale.text(scale.highest)} or below {scale.text(scale.lowest)}.")
+        elif (
             quantity.kind != "rating"
             or quantity.first in bound
-            or quantity.counted
-            or (quantity.negated and quantity.values)
+            or quantity.negated
+            or (quantity.counted and not _extreme_beside(reading, quantity))
         ):
             continue
-        if not quantity.values:  # "above a 5"
-            yield Finding(False, f"No rating is above {scale.text(scale.highest)} or below {scale.text(scale.lowest)}.")
         elif quantity.spans:
             ends = [(min(s), max(s)) for s in (*reading.own_scopes, *reading.named_scopes) if s]
             holds = (min(quantity.in_order), max(quantity.in_order)) in ends
@@ -157,7 +178,8 @@ def _extreme_beside(reading: Reading, quantity: Quantity) -> str:
             continue
         gap = (quantity.last, other.first) if quantity.first < other.first else (other.last, quantity.first)
         between = {t.word for t in reading.tokens[gap[0] : gap[1]]}
-        if between <= _EQUALS | DETERMINERS and between & _EQUALS:
+        apposed = quantity.first < other.first and "," in between and between & {"his", "her", "their", "the"}
+        if between <= _EQUALS | DETERMINERS | {","} and (between & _EQUALS or apposed):
             return "lowest" if reading.tokens[other.first].word in LOWEST_WORDS else "highest"
     return ""
 

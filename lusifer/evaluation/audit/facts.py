@@ -9,7 +9,7 @@ import numpy as np
 from lusifer.evaluation.audit.bindings import Binding
 from lusifer.evaluation.audit.claims import Finding
 from lusifer.evaluation.audit.counts import check_counts
-from lusifer.evaluation.audit.quantities import Quantity
+from lusifer.evaluation.audit.quantity import Quantity
 from lusifer.evaluation.audit.reading import Reading
 from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.vocabulary import ENDS, HIGHEST_WORDS, LOWEST_WORDS, OWN_MEAN, RATING_NOUNS

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from lusifer.evaluation.audit.claims import Finding, StepContext
+from lusifer.evaluation.audit.claims import Evidence, Finding, StepContext
 from lusifer.evaluation.audit.title_mentions import is_genre_noun
 from lusifer.evaluation.audit.tokens import tokenize
 from lusifer.evaluation.audit.vocabulary import (
@@ -77,7 +77,9 @@ def check_habit(text: str, context: StepContext, *, ended: bool = False) -> Find
         before = text.lower().split(wide)[0].split()[-2:]
         if set(before) & _NOT:  # "no extremes": neither end is used
             inside = ratings.min() > scale.lowest + scale.step / 2 and ratings.max() < scale.highest - scale.step / 2
-            return Finding(bool(inside), f"The ratings go from {ratings.min():g} to {ratings.max():g}.", cited)
+            why = f"The ratings go from {ratings.min():g} to {ratings.max():g}."
+            level = _level(words, context) if inside else None
+            return _level_finding(level, context, cited) if level is not None else Finding(bool(inside), why, cited)
     if any(w in lead.lower() for w in WIDE):
         reach = scale.step / 2 + 0.05 * width
         spread = not ended or ratings.std() >= CLEAR_SPREAD * width
@@ -90,7 +92,11 @@ def check_habit(text: str, context: StepContext, *, ended: bool = False) -> Find
     holds = _level(words, context) if holds is None else holds
     if holds is None:
         return None
-    why = f"The mean of {len(ratings)} ratings is {context.mean:.1f}, that of all users {context.usual:.1f}."
+    return _level_finding(holds, context, cited)
+
+
+def _level_finding(holds: bool, context: StepContext, cited: tuple[Evidence, ...]) -> Finding:
+    why = f"The mean of {len(context.rated)} ratings is {context.mean:.1f}, that of all users {context.usual:.1f}."
     return Finding(holds, why, cited)
 
 
@@ -105,7 +111,7 @@ def habit_side(text: str) -> int:
 def _side(words: list[str]) -> int:
     """The first word that says high (1) or low (−1)."""
     for at, word in enumerate(words):
-        following = words[at + 1] if at + 1 < len(words) else ""
+        following = next((w for w in words[at + 1 : at + 3] if w not in {"a", "an"}), "")
         if following[:1].isdigit() and word in _ABOVE | _BELOW | {"high", "low"}:  # "never below 3" is a count
             continue
         side = (word in GENEROUS | _ABOVE) - (word in STRICT | _BELOW)

@@ -38,11 +38,12 @@ _CLAUSE = re.compile(r"[;.]\s+")
 _REPELS = re.compile(
     r"\b(?:(?:repels?|loses?|lost|bores?|annoys?|irritates?|disappoints?|unsettles?|tires?|fails?|wear(?:y|ies)) "
     r"(?:him|her|them)|(?:leaves?|left) (?:him|her|them) (?:cold|unmoved|cool)|puts? (?:him|her|them) off"
-    r"|do(?:es)? (?:less|little|nothing) for (?:him|her|them)|grates? on (?:him|her|them)|falls? flat)\b[^;.]{0,12}(?:,|[.!;]|$)"
+    r"|do(?:es)? (?:less|little|nothing) for (?:him|her|them)"
+    r"|grates? on (?:him|her|them)|falls? flat)\b[^;.]{0,12}(?:,|[.!;]|$)"
 )
 _RATED_LOW = re.compile(
-    r"\b(?:(?:only|just|merely) an?|(?:an?|at a) (?:mere|flat)|(?:dropp|slipp)(?:ed|ing) to an?|(?:drops?|fell|falls?|sank"
-    r"|sinks?|slips?) to an?) (?:[1-9]|one|two|three)\b(?![.½'’s])"
+    r"\b(?:(?:only|just|merely) an?|(?:an?|at a) (?:mere|flat)|(?:dropp|slipp)(?:ed|ing) to an?|(?:drops?|fell|falls?"
+    r"|sank|sinks?|slips?) to an?) (?:[1-9]|one|two|three)\b(?![.½'’s])"
 )
 _TURN = re.compile(
     r"[;.]\s+|\s+and\s+(?=welcomes?\b|likes?\b|loves?\b|enjoys?\b|prefers?\b)|,\s+(?:and|but|yet|while|whereas)\s+"
@@ -63,7 +64,9 @@ def side_of(text: str) -> int:
         return -1
     for at, word in enumerate(words):
         following = words[at + 1] if at + 1 < len(words) else ""
-        if word in FEWER or (word in MODEST and at and words[at - 1] in BELITTLING):
+        if word in MODEST and not (at and words[at - 1] in BELITTLING) and _word_side(following, "") > 0:
+            return 0  # "a moderate liking" is neither
+        if word in FEWER | MODEST:
             beyond = words[at + 2] if at + 2 < len(words) else ""
             turned = _word_side(following, beyond) or _word_side(beyond, "")
             if turned:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from lusifer.evaluation.audit.bindings import Binding, bind_ratings
 from lusifer.evaluation.audit.claims import Evidence, StepContext
-from lusifer.evaluation.audit.quantities import Quantity, read_quantities
+from lusifer.evaluation.audit.quantities import read_quantities
+from lusifer.evaluation.audit.quantity import Quantity
 from lusifer.evaluation.audit.title_mentions import TitleMention
 from lusifer.evaluation.audit.tokens import Token, tokenize
 from lusifer.evaluation.audit.vocabulary import EXCEPTIONS
 
+_LIVE = re.compile(r"\blive[ -]action\b", re.IGNORECASE)  # is no action film
 _COMPARED = {("short", "of"), ("compared", "to"), ("compared", "with"), ("next", "to")}
 
 
@@ -63,7 +66,7 @@ class Reading:
 
     def aspects_in(self, text: str) -> tuple[str, ...]:
         """Keys of what a part of it names."""
-        return tuple(m.aspect for m in self.context.names.mentions(text) if m.aspect)
+        return tuple(m.aspect for m in self.context.names.mentions(_LIVE.sub("", text)) if m.aspect)
 
     @cached_property
     def examples(self) -> tuple[TitleMention, ...]:
