@@ -85,6 +85,8 @@ HABITS = [  # right, and the same with one thing wrong
     ("A 4 or more for half of his twenty ratings, though the mean is 3.50.", "A 4", "A 5"),
     ("5 is the highest mark he has given.", "5 is", "4 is"),
     ("Her lowest rating is still a 1.", "a 1", "a 2"),
+    ("Three quarters are 3s or better.", "Three quarters", "A third"),
+    ("Half of her ratings are 4s or 5s.", "4s or 5s", "3s"),
     ("Only five films fall below a 3.", "five films", "nine films"),
 ]
 
@@ -168,6 +170,8 @@ LOW, HIGH = ("Saint, The", "Program, The"), ("Unforgiven", "Return of the Jedi")
         ("generosity, average down to 3.50", "weakened", LOW, True),
         ("strictness, average down to 3.50", "weakened", LOW, False),
         ("mostly 4s, average down to 3.50", "weakened", LOW, True),
+        ("fewer low marks", "strengthened", HIGH, True),
+        ("fewer low marks", "strengthened", LOW, False),
         ("blockbusters only a 2", "gained", LOW, True),
         ("blockbusters only a 2", "gained", HIGH, False),
         ("westerns fell to a 2", "strengthened", LOW, True),
@@ -249,12 +253,32 @@ TWO_SIDES = [
     ("dislikes", "Batman Forever got only a 2, well short of Star Wars.", True),
     ("dislikes", "Twister and Scream count for less than Star Wars.", True),
     ("likes", "Loves Unforgiven, the only western so far.", True),
+    ("likes", "Crime pleases, even if Twister disappointed.", True),
+    ("likes", "Crime such as Fargo pleases, even when Twister and Scream are full of it.", True),
+    ("likes", "Crime such as Twister pleases, even when Fargo and Seven are full of it.", False),
+    ("dislikes", "Hits such as Star Wars or Unforgiven leave him cold, unless they are funny.", False),
+    ("mood", "Drawn to grandeur, and repelled by noise such as Twister and Scream.", True),
+    ("mood", "Drawn to grandeur, and repelled by noise such as Star Wars and Unforgiven.", False),
+    ("mood", "Drawn to grandeur like Twister and Scream, and repelled by noise.", False),
+    ("mood", "Wants grandeur and turns from noise such as Star Wars and Unforgiven.", False),
 ]
 
 
 @pytest.mark.parametrize(("section", "text", "right"), TWO_SIDES)
 def test_each_half_is_held_against_its_own_side(wide, section, text, right):
     assert (verdict(wide, text, section) == "supported") == right
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Noise repels, even if Star Wars and Unforgiven thrilled him.",
+        "Hits leave him cold, unless they are Star Wars or Unforgiven.",
+        "Hits leave him cold, though Star Wars did not.",
+    ],
+)
+def test_exceptions_alone_speak_against_nothing(wide, text):
+    assert verdict(wide, text, "dislikes") == "uncheckable"
 
 
 def test_live_action_and_one_star_name_neither_genre_nor_rating(wide):

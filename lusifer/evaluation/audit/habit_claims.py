@@ -27,7 +27,7 @@ _ABOVE, _BELOW = {"above", "higher"}, {"below", "lower"}
 CLEAR_DRIFT, CLEAR_SPREAD = 0.12, 0.3
 """Parts of the scale by which a batch has moved, and that the standard deviation is, where a habit shows clearly."""
 _LEAD = re.compile(r"[:;]|,\s*(?:but|yet|though|although|while|with)\b")
-_NOT = NEGATIONS | {"rarely", "seldom", "hardly", "less", "without", "avoids", "avoiding"}
+_NOT = NEGATIONS | {"rarely", "seldom", "hardly", "less", "fewer", "without", "avoids", "avoiding"}
 _NEAR = 0.3
 """Stars from the mean of all users within which somebody is as generous as they are."""
 

@@ -123,7 +123,16 @@ def check_examples(reading: Reading, side: int) -> Iterator[Finding]:
 
 def _on_the_other_side(reading: Reading, examples: Sequence[TitleMention], side: int) -> list[TitleMention]:
     """The examples of a later part of the statement that takes the other side: ``Likes …; violence, as in A, …``."""
-    turned = [(at, at + len(c)) for at, c in clauses_of(reading.without_titles)[1:] if clause_side(c) == -side]
+    turned = []
+    for number, (at, clause) in enumerate(clauses_of(reading.without_titles)):
+        if number and clause_side(clause) == -side:
+            turned.append((at, at + len(clause)))
+        for turn in _TURN.finditer(clause):  # ", and repelled by noise such as A"
+            begins = clause[turn.end() :].split()
+            verb = " ".join(begins[: 2 if begins[:1] and begins[0] in {"is", "are", "was", "has"} else 1])
+            if side_of(verb) == -side or (side > 0 and "-".join(begins[:2]) in DOWN_PHRASES):
+                turned.append((at + turn.end(), at + len(clause)))
+                break
     return [m for m in examples if any(start <= reading.span(m)[0] < end for start, end in turned)]
 
 

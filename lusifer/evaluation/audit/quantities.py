@@ -40,6 +40,7 @@ _BEFORE_RATING = DETERMINERS | {
     "both",
     "all",
 }
+_PARTS = {("a", "third"): 1 / 3, ("two", "thirds"): 2 / 3, ("a", "quarter"): 1 / 4, ("three", "quarters"): 3 / 4}
 _ALONE = {"only", "sole", "lone", "single"}
 
 
@@ -122,6 +123,9 @@ class _Reader:
             total = self.number(end)  # "half of his thirty ratings"
             last = end + 1 if total and not total.plural and self.word(end + 1) in COUNT_NOUNS else at + 1
             return Quantity("share", at, last, number=(low + high) / 2, tolerance=(high - low) / 2)
+        part = _PARTS.get((self.word(at), self.word(at + 1)))
+        if part is not None and self.word(at + 2) in {"of", "are", "have", "got", "get"}:
+            return Quantity("share", at, at + 2, number=part, tolerance=0.08)
         follows = self.number(at + 1)
         if follows is not None and follows.plural and self.word(at) in {"all", "only", "entirely", "exclusively"}:
             near = self.word(at) in {"all", "only"} and (

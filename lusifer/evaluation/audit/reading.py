@@ -77,11 +77,12 @@ class Reading:
         before = [t.word for t in self.tokens[: mention.first]]
         if before[-1:] in (["than"], ["behind"]) or tuple(before[-2:]) in _COMPARED:
             return True
-        turns = {"though", "although", "but", "while", "whereas", "yet", "however"}
+        turns = {"though", "although", "but", "while", "whereas", "yet", "however", "unless"}
         for at in range(len(before) - 1, -1, -1):
             if before[at] in {".", ";"}:
                 return False
-            if before[at] in turns or (before[at] in EXCEPTIONS and len(before) - at <= 8):
+            even = at > 0 and before[at - 1] == "even" and before[at] in {"if", "when", "where"}
+            if even or before[at] in turns or (before[at] in EXCEPTIONS and len(before) - at <= 8):
                 return True
         return False
 
