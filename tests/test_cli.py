@@ -542,6 +542,9 @@ def test_every_line_of_the_trust_card_can_be_filled_without_a_browser(small_worl
     assert real["simulators"]["calibrated"]["auc"][0] is not None
     ranked = answer("agents", "rank", *data, "--steps", "10", **small_world)
     assert ranked["variants"] > 30 and len(ranked["tau"]) == 3
+    by_users = answer("agents", "rank", *data, "--comparison", compared["run"], **small_world)
+    assert by_users["users"] == 40 and by_users["comparison"] == compared["run"]
+    assert "tau of 40 real users" in run("agents", "rank", *data, "--comparison", compared["run"], **small_world).stdout
     for name in ("contamination", "closed-loop", "repeatability"):
         answer("experiment", name, *data, "--users", "24", **small_world)
     card = answer("trust", *data, **small_world)
@@ -549,7 +552,13 @@ def test_every_line_of_the_trust_card_can_be_filled_without_a_browser(small_worl
     assert not missing
     runs = answer("runs", "list", **small_world)["runs"]
     assert {line["run"] for line in card["lines"] if line["run"]} <= {r["id"] for r in runs}
-    assert {r["kind"] for r in runs} == {"comparison", "fidelity", "agreement", "experiment"}
+    assert {r["kind"] for r in runs} == {
+        "comparison",
+        "fidelity",
+        "agreement",
+        "recommender-ranking",
+        "experiment",
+    }
     assert {r["status"] for r in runs} == {"done"}
     shown = answer("runs", "show", compared["run"], **small_world)
     assert shown["summary"]["rows"] == compared["rows"] and Path(shown["table"]).is_file()
@@ -651,3 +660,32 @@ def test_a_mapping_with_a_wrong_join_is_refused_and_can_be_mended(data_dir: Path
     text = child("data", "map", "films", "--set", "users.file=way.csv", "--set", "users.id=number").stdout
     assert "CONCERN: only 0 of 72 ratings (0 %) find their item by movieId = film_id" in text
     assert "scale 1 to 5 by 1; ratings: 1: " in text and "times from 2014-05-" in text and "not read: " not in text
+
+
+RECORDED = "recorded:last10-37users-plain"
+
+
+def test_a_recorded_model_by_command(shared_data, tmp_path) -> None:
+    env = {"LUSIFER_DATA": str(tmp_path), "LUSIFER_DB": str(tmp_path / "x.db")}
+    (tmp_path / "ml-100k").symlink_to(shared_data / "ml-100k", target_is_directory=True)
+    (listed,) = answer("recordings", "list", **env)["recordings"]
+    assert listed["model"] == RECORDED and len(listed["users"]) == 37 and listed["answers"] == 295
+    shown = answer("recordings", "show", RECORDED, **env)
+    assert shown["split"] == "last-10" and shown["answered_by"] and shown["note"]
+    compared = answer("evaluate", "--model", RECORDED, "--predictors", "simulator,bias", **env)
+    assert compared["rows"] == 370 and 1.0 < compared["predictors"]["simulator"]["rmse"] < 1.01
+    assert compared["predictors"]["simulator-calibrated"]["rmse"] <= compared["predictors"]["simulator"]["rmse"]
+    assert answer("runs", "show", compared["run"], **env)["params"]["among"] == "all", "its users are no sample"
+    assert "Choose one of its 37 users" in refusal("evolve", "--user", "1", "--model", RECORDED, **env)
+    assert "no recording named" in refusal("evolve", "--user", "1", "--model", "recorded:x", **env)
+    assert "holds no answers" in refusal("recordings", "make", compared["run"], str(tmp_path / "y.jsonl.gz"), **env)
+    assert "can't be read" in refusal("recordings", "add", str(tmp_path / "none.jsonl.gz"), **env)
+    assert "files engine needs" in refusal("simulate", "--engine", "files", "--users", "2", "--yes", **env)
+
+
+def test_predictions_of_another_program_by_command(small_world, tmp_path) -> None:
+    data = ("--dataset", str(Path(small_world["LUSIFER_DATA"]) / "small"))
+    (tmp_path / "theirs.csv").write_text("user,item,prediction\n1,1,3.5\n")
+    theirs = ("--predictions", f"theirs={tmp_path / 'theirs.csv'}")
+    assert "lacks" in refusal("evaluate", *data, "--predictors", "bias", *theirs, **small_world)
+    assert "NAME=FILE.csv" in refusal("evaluate", *data, "--predictors", "bias", "--predictions", "x", **small_world)

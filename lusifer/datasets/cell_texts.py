@@ -11,7 +11,6 @@ from lusifer.datasets.json_records import is_deep, literal
 
 _TAGS = re.compile(r"</?(?:a|b|br|div|em|font|h[1-6]|i|li|ol|p|span|strong|u|ul)\b[^<>]*>", re.I)
 _YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
-_YEAR_AT_END = re.compile(r"\((1[5-9]\d\d|20\d\d)\)\s*$")
 _NAME_KEYS = ("name", "title", "label", "genre", "category", "value", "text", "description")
 
 
@@ -80,8 +79,10 @@ def _structure(text: str) -> Any:
     return found if isinstance(found, list | tuple | dict | set) else None
 
 
-def year_of(value: Any, title: str) -> int | None:
-    """The year in a cell (``1995``, ``1995-10-30``, ``Oct 30, 1995``), else in brackets at a title's end."""
+def year_of(value: Any) -> int | None:
+    """The year in a cell (``1995``, ``1995-10-30``, ``Oct 30, 1995``).
+
+    Not that of a title, ``Heat (1995)``: prompts show the title as it is, and answers that were paid for know no other.
+    """
     match = _YEAR.search(str(value)) if value else None
-    match = match or _YEAR_AT_END.search(title)
     return int(match.group(1)) if match else None

@@ -291,7 +291,7 @@ def _items(
         item_genres = name_list(row.get("genres"), mapping.separator)
         if "genres" in row and not item_genres:
             report.add("genres", 1, file, line, title)
-        rows[number] = title, year_of(row.get("year"), title), item_genres
+        rows[number] = title, year_of(row.get("year")), item_genres
         if text := plain_text(row.get("text"), tags=True):
             texts[number] = text
     frame = items_frame(rows)

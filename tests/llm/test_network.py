@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def test_an_answer_without_end_is_left(status, monkeypatch) -> None:
 
 @pytest.mark.parametrize("way", ["silent", "trickle", "stream"])
 @pytest.mark.timeout(60)
-def test_a_cancel_ends_a_call(way) -> None:
+def test_a_cancel_ends_a_call(way, monkeypatch) -> None:
+    monkeypatch.setattr(transport, "GRACE_SECONDS", 0.3)
     stopped, released = threading.Event(), threading.Event()
 
     def script(body: dict[str, Any], n: int) -> Reply:
@@ -87,6 +89,22 @@ def test_a_cancel_ends_a_call(way) -> None:
         with pytest.raises(CancelledError):
             llm.complete(ASK)
         released.set()
+
+
+def test_an_answer_that_is_on_its_way_when_somebody_cancels_is_kept() -> None:
+    stopped = threading.Event()
+
+    def script(body: dict[str, Any], n: int) -> Reply:
+        stopped.set()
+        time.sleep(0.5)
+        return Reply(chat("paid for"))
+
+    with ScriptedServer(script) as server:
+        llm = OpenAICompatible(Endpoint("mine", server.url, KEY), "m", stopped.is_set)
+        assert llm.complete(ASK).text == "paid for"
+        with pytest.raises(CancelledError):
+            llm.complete(ASK)
+        assert len(server.requests) == 1, "after it no call is made"
 
 
 def test_a_stream_that_breaks_off_is_none() -> None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lusifer import prompts
-from lusifer.errors import CancelledError, InvalidInputError
+from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.evaluation import evaluate
 from lusifer.llm import create_llm
 from lusifer.runs import population, population_table, tables
@@ -110,7 +110,9 @@ def test_a_language_model_simulates_and_failures_say_why(
     assert len(openai_server.requests) == asked and store.get_run(again)["summary"]["usage"]["made"] == 0
     pd.testing.assert_frame_equal(pd.read_parquet(tables.table_path(again)), found)
     openai_server.always = "refusal"
-    other = population.choose_users(last10, 6, seed=9)
+    with pytest.raises(ModelError, match="no rating at all"):
+        simulate(replace(ctx, workers=1), population.choose_users(last10, 2, seed=77), config)
+    other = sorted({*users[:1], *population.choose_users(last10, 6, seed=9)})
     broken = simulate(replace(ctx, workers=1), other, config)
     lost = pd.read_parquet(tables.table_path(broken))
     fresh = ~lost["user_id"].isin(users)

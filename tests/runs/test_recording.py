@@ -133,6 +133,7 @@ def test_kinds_are_stored_as_they_were() -> None:
         "prompt-final",
         "playground",
         "agreement",
+        "recommender-ranking",
         "validity",
     }
     assert all(kind.title for kind in RUN_KINDS.values())
