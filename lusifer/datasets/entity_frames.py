@@ -79,13 +79,17 @@ def _with_unknown(
     return pd.concat([frame, describe(unknown)]).sort_index()
 
 
+YEAR_AT_END = r"\((?:1[5-9]\d\d|20\d\d)\)\s*$"
+"""A year in brackets at the end of a title."""
+
+
 def find_duplicates(items: pd.DataFrame) -> dict[int, int]:
     """Items that have the title and year of an earlier one: id → the first such id, by ascending id.
 
-    Titles are compared without regard to case; an item without a year is nobody's duplicate.
+    Titles are compared without regard to case; an item without a year, in its title neither, is nobody's duplicate.
     """
-    dated = items[items["year"].notna()]
-    keys = pd.DataFrame({"title": dated["title"].str.casefold(), "year": dated["year"]})
+    dated = items[items["year"].notna() | items["title"].str.contains(YEAR_AT_END)]
+    keys = pd.DataFrame({"title": dated["title"].str.casefold(), "year": dated["year"].fillna(0)})
     first = pd.Series(dated.index, index=dated.index).groupby([keys["title"], keys["year"]]).transform("first")
     again = first[first != first.index]
     return dict(zip(again.index.tolist(), again.tolist(), strict=True))

@@ -145,8 +145,9 @@ def test_two_tabs_on_one_draft(visit, app: App, data: Path) -> None:
     assert "From the first tab. And further." in kept and "From the first tab. And otherwise." in kept
 
 
-def test_calls_show_what_a_model_said_as_text(visit, app: App) -> None:
-    page = settled(visit(f"{app.url}/calls?call=1"))
+def test_calls_show_what_a_model_said_as_text(visit, app: App, data: Path) -> None:
+    calls, _ = Store(data / "lusifer.db").list_calls({"model": "openai:small", "status": "ok"}, limit=1)
+    page = settled(visit(f"{app.url}/calls?call={calls[0]['id']}"))
     page.get_by_role("tab", name="Answer").click()
     settled(page)
     expect(page.get_by_text(re.compile("onerror=alert")).first).to_be_visible()
