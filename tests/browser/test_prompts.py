@@ -150,7 +150,8 @@ def test_calls_show_what_a_model_said_as_text(visit, app: App, data: Path) -> No
     page = settled(visit(f"{app.url}/calls?call={calls[0]['id']}"))
     page.get_by_role("tab", name="Answer").click()
     settled(page)
-    expect(page.get_by_text(re.compile("onerror=alert")).first).to_be_visible()
+    answer = page.get_by_role("tabpanel", name="Answer")
+    expect(answer.get_by_text(re.compile("onerror=alert")).first).to_be_visible()
     _harmless(page)
 
 
