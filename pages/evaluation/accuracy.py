@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from lusifer.evaluation import COMBINED
 from lusifer.runs.kinds import COMPARISON
 from lusifer.simulator import label
 from lusifer.ui import state
@@ -68,6 +69,11 @@ frame = accuracy_tables.leaderboard_table(run_shown, values, label(run_shown["mo
 
 leaderboard.show_caption(run_shown, len(passing))
 leaderboard.show_leaderboard(frame, summary)
+if {"fm-time", COMBINED} & set(names):
+    st.caption(
+        "The time-aware factorization machine, and what is combined with it, know when a test rating was given, never its "
+        "value. On a random split every method sees the user's later ratings."
+    )
 leaderboard.show_charts(frame)
 
 VIEWS = {
