@@ -71,8 +71,8 @@ leaderboard.show_caption(run_shown, len(passing))
 leaderboard.show_leaderboard(frame, summary)
 if {"fm-time", COMBINED} & set(names):
     st.caption(
-        "The time-aware factorization machine, and what is combined with it, know when a test rating was given, never its "
-        "value. On a random split every method sees the user's later ratings."
+        "The time-aware factorization machine, and what is combined with it, know when a test rating was given, never "
+        "its value. On a random split every method sees the user's later ratings."
     )
 leaderboard.show_charts(frame)
 
