@@ -18,6 +18,7 @@ from lusifer.prompts import versions
 from lusifer.store import Store
 from lusifer.ui import page_registry
 from tests.conftest import write_tiny
+from tests.pages.conftest import fresh_caches  # noqa: F401 - a job that another file's test left would be shown here
 from tests.pages.test_pages import PATHS, open_page, texts
 from tests.servers.openai import KEY
 from tests.test_cli import answer, run
