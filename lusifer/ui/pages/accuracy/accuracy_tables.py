@@ -111,7 +111,7 @@ def verdict_sentence(summary: dict[str, Any]) -> str:
         if value is None:
             continue
         title = TITLES.get(name, name)
-        title = title.lower() if title[1:2].islower() else title
+        title = title[0].lower() + title[1:] if title[1:2].islower() else title
         sides[words].append(f"{title} (by {abs(value):.3f})")
     parts = [f"{words} {', '.join(names)}" for words, names in sides.items() if names]
     best_simulator = next((n for n in BEST_INFORMED if n in summary["predictors"]), "")

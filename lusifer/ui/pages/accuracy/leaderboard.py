@@ -47,7 +47,8 @@ def show_caption(run: dict[str, Any], count: int) -> None:
     """What the leaderboard is measured on; ``count`` ratings pass the filter."""
     missing = run["summary"]["asked"] - run["summary"]["rows"]
     st.subheader("Leaderboard", icon=":material/leaderboard:")
-    whom = user_sample.USER_GROUPS.get(run["params"].get("among", "all"), "Users").lower()
+    group = run["params"].get("among", "all")
+    whom = "users" if group == "all" else user_sample.USER_GROUPS.get(group, "Users").lower()
     st.caption(
         f"{count:,} of {run['summary']['rows']:,} ratings of {run['params']['users']} {whom} of "
         + escape_markdown(run["split"])
