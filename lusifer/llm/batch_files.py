@@ -121,7 +121,7 @@ class BatchFiles:
             if count < len(missing) * MIN_ANSWERED_SHARE:
                 raise ModelError(
                     f"{path.name} answers {count} of {len(missing)} questions ({reason or 'no usable line'}).",
-                    "Fix the cause, write the answers again under a new run of the same command, and resume the run.",
+                    "Fix the cause and resume the run: what lacks an answer is written into a new file.",
                     kind="batch",
                 )
         return answered

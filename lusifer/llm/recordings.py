@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError, ModelError
@@ -84,6 +84,19 @@ class RecordedAnswer(BaseModel):
     input_tokens: int = Field(default=0, ge=0, le=10**9)
     output_tokens: int = Field(default=0, ge=0, le=10**9)
     answer: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _check_shape(self) -> RecordedAnswer:
+        """What is looked up in an answer has the shape of its schema: files come from anybody."""
+        if self.purpose == "update":
+            profile = self.answer.get("profile", {})
+            if not isinstance(profile, dict) or not all(isinstance(texts, list) for texts in profile.values()):
+                raise ValueError("the profile is no table of lists")
+        elif not isinstance(ratings := self.answer.get("ratings"), list) or not all(
+            isinstance(rating, dict) and isinstance(rating.get("item_id"), int) for rating in ratings
+        ):
+            raise ValueError("the ratings are no list of ratings with item ids")
+        return self
 
 
 @dataclass(frozen=True, eq=False)

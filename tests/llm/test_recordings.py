@@ -188,6 +188,10 @@ GOOD = json.dumps({"user": 1, "step": 1, "purpose": "update", "answer": {}})
         ([header().model_dump_json(), GOOD.replace('"user": 1', '"user": 2')], "user 2 is not among"),
         ([header().model_dump_json(), GOOD.replace('"step": 1', '"step": 0')], "line 2"),
         ([header().model_dump_json(), GOOD.replace("update", "confess")], "line 2"),
+        ([header().model_dump_json(), GOOD.replace("{}", '{"profile": ["x"]}')], "line 2.*no table of lists"),
+        ([header().model_dump_json(), GOOD.replace("{}", '{"profile": {"likes": "x"}}')], "line 2.*no table of lists"),
+        ([header().model_dump_json(), GOOD.replace("update", "rate")], "line 2.*no list of ratings"),
+        ([header().model_dump_json(), GOOD.replace("update", "rate").replace("{}", '{"ratings": [1]}')], "no list"),
     ],
 )
 def test_a_file_that_is_none_says_which_line_is_wrong(data_dir, lines, problem) -> None:
