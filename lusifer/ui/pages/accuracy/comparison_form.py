@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
 from lusifer.errors import LusiferError
-from lusifer.evaluation import COMBINED, SIMULATOR
+from lusifer.evaluation import COMBINED, SIMULATOR, WITH_EVIDENCE
 from lusifer.evaluation.imported_predictions import ImportedPredictions, Missing, read_predictions
 from lusifer.jobs import Job
 from lusifer.runs.comparison import ComparisonSpec, run_comparison
@@ -22,14 +23,16 @@ from lusifer.ui.state import PageContext
 def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
     """The choices, the button that names the price, and the progress; the job of these choices and its key."""
     with st.container(border=True):
+        asked_by_link = st.query_params.get(session_keys.EVIDENCE) == "true"
         names = st.pills(
             "Predictors",
-            [n for n in predictor_titles.SELECTABLE if not (ctx.builtin and n == BUILTIN)],
+            [n for n in predictor_titles.SELECTABLE if n not in _not_offered(ctx)],
             selection_mode="multi",
             key="predictors",
             wrap=True,
             default=[
                 SIMULATOR,
+                *([WITH_EVIDENCE] if asked_by_link and WITH_EVIDENCE not in _not_offered(ctx) else []),
                 *([] if ctx.builtin else [BUILTIN]),
                 "fm",
                 "svdpp",
@@ -67,55 +70,54 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
             )
             imported, missing = _import_predictions(ctx)
             files = "+".join(f"{i.name}-{i.hash}" for i in imported)
-            choice = f"{ctx.prompts}:{count}:{seed}:{which}:{ctx.evidence}:{'+'.join(names)}:{missing}"
+            told = WITH_EVIDENCE in names
+            choice = f"{ctx.prompts}:{count}:{seed}:{which}:{'+'.join(names)}:{missing}"
             key = f"errors:{ctx.dataset.hash[:8]}:{ctx.split.id}:{ctx.model}:{choice}:{files}"
             job = state.get_jobs().get(key)
             text = "Compare"
-            if {SIMULATOR, COMBINED} & set(names) and not ctx.is_free:
-                cost = user_sample.estimate_simulation(ctx, int(count), int(seed), which, store)
+            if {SIMULATOR, COMBINED, WITH_EVIDENCE} & set(names) and not ctx.is_free:
+                cost = user_sample.estimate_simulation(ctx, int(count), int(seed), which, store, told)
                 text = f"Compare ({format_cost(cost)})"
             running = job is not None and job.active
             if st.button(
                 text, icon=":material/compare_arrows:", type="primary", disabled=running or not names or not eligible
             ):
-                order = [n for n in predictor_titles.ORDER if n in names]
+                order = [n for n in predictor_titles.ORDER if n in names and n != WITH_EVIDENCE]
+                if told and SIMULATOR not in order:
+                    order.insert(0, SIMULATOR)  # what being told adds is told against the model alone
                 title = f"{len(order)} predictors, {count} users, {label(ctx.model)}"
                 users = user_sample.draw_users(ctx, int(count), int(seed), which)
-                spec = ComparisonSpec(
-                    order, users, which, state.load_community(ctx.dataset, ctx.split, full=False), ctx.community
-                )
+                spec = ComparisonSpec(order, users, which, state.load_community(ctx.dataset, ctx.split, full=False))
                 spec = replace(spec, imported=imported, missing=missing)
-                state.get_jobs().start(
-                    key,
-                    "Comparison",
-                    lambda j: (
-                        run_comparison(
-                            job_context.build_run_context(
-                                ctx, store, j, seed=int(seed), titles=predictor_titles.TITLES
-                            ),
-                            job_context.build_model_config(ctx.without_evidence()),
-                            spec,
-                            title,
-                            on_start=j.follow_run,
-                        ).row
-                    ),
-                    store=store,
-                )
+                config = job_context.build_model_config(ctx.without_evidence())
+
+                def compare(j: Job) -> dict[str, Any]:
+                    """Runs in a worker thread: no call to streamlit here."""
+                    evidence = evidence_control.prepare(ctx.dataset, ctx.split, j) if told else None
+                    run_ctx = job_context.build_run_context(
+                        ctx, store, j, seed=int(seed), titles=predictor_titles.TITLES
+                    )
+                    arms = replace(spec, evidence=evidence)
+                    return run_comparison(run_ctx, config, arms, title, on_start=j.follow_run).row
+
+                state.get_jobs().start(key, "Comparison", compare, store=store)
                 session_keys.STARTED_COMPARISON.set(key)
                 st.rerun()
         if running:
             job_panel.show_progress(key)
         elif not names:
             st.caption("Choose at least one predictor.")
-        elif ctx.recording is None and not ctx.evidence and not evidence_control.is_prepared(ctx.dataset, ctx.split):
-            st.caption(
-                "To include the simulator with community evidence in the prompt, switch on "
-                "community evidence in the sidebar."
-            )
+        elif told and not evidence_control.is_prepared(ctx.dataset, ctx.split):
+            st.caption("What others gave is computed first: factorization machines are fitted, once for this split.")
 
     if job is not None and job.state in {"failed", "cancelled"}:
         st.warning(escape_markdown(job.error), icon=":material/error:")
     return key, job
+
+
+def _not_offered(ctx: PageContext) -> set[str]:
+    """What can't be compared: the built-in twice, and a recording's answers to what it was not told."""
+    return {BUILTIN} if ctx.builtin else {WITH_EVIDENCE} if ctx.recording else set()
 
 
 def _import_predictions(ctx: PageContext) -> tuple[list[ImportedPredictions], Missing]:
