@@ -108,10 +108,10 @@ def _statements(given: TemplateInput) -> str:
 
 
 def _summary(given: TemplateInput) -> str:
-    """Facts of all ratings so far; the question lists the batch, or the newest ratings."""
+    """Facts of all ratings so far; the question lists the batch and the newest ratings before it."""
     context = given.context
-    updating = given.purpose == "update"
-    seen, listed = (context.seen + context.batch, context.batch) if updating else (context.seen, _recent(given))
+    batch = context.batch if given.purpose == "update" else ()
+    seen, listed = context.seen + batch, (*batch, *_recent(given))
     return summarize_ratings(seen, context.usual_rating, context.scale, frozenset(listed), given.prompts.metadata)
 
 
@@ -173,8 +173,8 @@ VARIABLES = (
     ),
     Variable(
         "recent",
-        _RATING,
-        "the newest ratings, oldest first, as many as this version includes",
+        ("update", *_RATING),
+        "the newest ratings (before the new ones), oldest first, as many as this version includes",
         _recent,
         section="Newest ratings",
     ),
@@ -221,7 +221,7 @@ VARIABLES = (
         "row", (*_UPDATING, *_RATING), "row(item): one movie as columns, only those of which something is known", _row
     ),
     Variable("columns", (*_UPDATING, *_RATING), "the heading of such rows", _columns),
-    Variable("title", _RATING, "title(item): the title alone", lambda given: partial(render_title)),
+    Variable("title", ("update", *_RATING), "title(item): the title alone", lambda given: partial(render_title)),
     Variable("problem", ("repair",), "the problem with the answer", lambda given: given.problem),
     Variable(
         "items",
