@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,33 @@ def read_file(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise InvalidInputError(f"{path} has more than {most:,} bytes.", "Give a smaller file.")
     return content
+
+
+def read_text(path: Path, most: int) -> str:
+    """The text of such a file, in UTF-8, with a mark at its beginning or without.
+
+    Raises:
+        InvalidInputError: as `read_file`, or it is in no UTF-8.
+    """
+    try:
+        return read_file(path, most).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{path} is not in UTF-8 (byte {error.start}).", "Save it as UTF-8.") from None
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole, in the place of what lies there: a link is replaced, not followed. Its folder is created.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name[:80]}-{secrets.token_hex(4)}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 
 from lusifer.datasets.dataset import Dataset, Details
 from lusifer.datasets.json_records import literal
+from lusifer.datasets.table_files import is_regular
 from lusifer.errors import DatasetError
 from lusifer.safe_text import hold_formula, release_formula
 from lusifer.store import Store
@@ -92,6 +93,8 @@ def import_csv(dataset: Dataset, path: Path, store: Store) -> ImportReport:
         DatasetError: the file can't be read or has no ``movie_id``.
     """
     report, rows = ImportReport(), []
+    if path.exists() and not is_regular(path):
+        raise DatasetError(f"{path} is not a regular file (a folder, a pipe or a device).", "Give a CSV file.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             csv.field_size_limit(1 << 24)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError, LusiferError
+from lusifer.safe_files import write_file
 from lusifer.store import RUN_ID
 
 MAX_CELLS = 500_000_000
@@ -84,14 +84,9 @@ def add_table(run: str, content: bytes) -> None:
     path = table_path(run)
     if path.exists():
         return
-    partial = path.with_suffix(f".{secrets.token_hex(4)}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_file(path, content)
     except OSError as error:
         raise LusiferError(
             f"The rows can't be saved in {path.parent} ({error.strerror}).", "Check write access to the data folder."
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)

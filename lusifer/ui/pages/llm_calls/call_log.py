@@ -20,6 +20,7 @@ from lusifer.llm import CallMetadata, Message, create_llm
 from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.recordings import PREFIX
+from lusifer.safe_files import parse_json
 from lusifer.safe_text import to_safe_csv
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
@@ -114,7 +115,7 @@ def totals_table(store: Store, grouping: str) -> pd.DataFrame:
 def parse_answer(text: str | None) -> Any | None:
     """The answer as JSON, if it is some."""
     try:
-        return json.loads(text or "")
+        return parse_json(text or "")
     except ValueError:
         return None
 
