@@ -33,6 +33,8 @@ def read_file(path: Path, most: int) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise InvalidInputError(f"{path} is not a regular file (a pipe or a device).", "Give a file.")
             content = file.read(most + 1)
+    except FileNotFoundError:
+        raise InvalidInputError(f"There is no file {path}.", "Check the path.") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a zero in it
         cause = getattr(error, "strerror", None) or str(error)
         raise InvalidInputError(f"{str(path)!r} can't be read ({cause}).", "Check the path.") from None

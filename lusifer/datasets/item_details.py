@@ -166,7 +166,7 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
     rows = [r for r in store.list_details(dataset.hash) if r["data"]]
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+            table = csv.writer(file)
             table.writerow(_COLUMNS)
             for r in rows:
                 d = from_json(r["data"])

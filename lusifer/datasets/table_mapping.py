@@ -211,13 +211,23 @@ def parse_links(text: str) -> LinkSpec:
     return LinkSpec(file, rated, described)
 
 
-def check_noun(noun: str) -> None:
-    """Hold what an item is called against what sentences and pages can say: nothing in it is Markdown.
+def check_words(title: str, *nouns: str) -> None:
+    """Hold a dataset's title and what its items are called against what sentences and pages can say.
 
     Raises:
-        InvalidInputError: it is empty, longer than `MAX_NOUN`, or has other characters than letters, digits, single
-            spaces, hyphens and apostrophes, or does not begin and end in a letter or digit.
+        InvalidInputError: the title is longer than `MAX_TITLE` or has control characters, or a noun is empty, longer
+            than `MAX_NOUN`, has other characters than letters, digits, single spaces, hyphens and apostrophes, or does
+            not begin and end in a letter or digit. So no noun is Markdown.
     """
+    if len(title) > MAX_TITLE or title != " ".join(for_terminal(title).split()):
+        raise InvalidInputError(
+            f"The dataset can't be titled {title[:60]!r}.", f"Use at most {MAX_TITLE} printable characters."
+        )
+    for noun in nouns:
+        _check_noun(noun)
+
+
+def _check_noun(noun: str) -> None:
     kinds = [unicodedata.category(c)[0] for c in noun]  # letters with their marks, and digits
     ends = kinds[:1] + kinds[-1:]
     known = all(kind in {"L", "M", "N"} or c in " -'" for c, kind in zip(noun, kinds, strict=True))
@@ -237,12 +247,7 @@ def check_mapping(mapping: TableMapping) -> None:
     for file in (*mapping.files, *mapping.test):
         if not file or Path(file).name != file or "\0" in file:
             raise InvalidInputError(f"{file!r} is not a file of the folder.", "Name a table in the folder.")
-    for noun in (mapping.singular, mapping.plural):
-        check_noun(noun)
-    if len(mapping.title) > MAX_TITLE or mapping.title != " ".join(for_terminal(mapping.title).split()):
-        raise InvalidInputError(
-            f"The dataset can't be titled {mapping.title[:60]!r}.", f"Use at most {MAX_TITLE} printable characters."
-        )
+    check_words(mapping.title, mapping.singular, mapping.plural)
     if not set(mapping.test) < set(mapping.ratings.files) and mapping.test:
         raise InvalidInputError("The test files are not some of the ratings' files.", "Leave files to train on.")
     for name, needed in REQUIRED_ROLES.items():
