@@ -5,6 +5,7 @@ A leaf: it imports nothing of ours. What pages do with foreign text is `lusifer.
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import sys
@@ -105,14 +106,15 @@ def to_safe_csv(frame: pd.DataFrame) -> str:
     Texts are in quotation marks; half characters are replaced, so that it can be written in UTF-8.
     """
 
-    def cell(value: Any) -> Any:
-        is_text = isinstance(value, str) or hasattr(value, "__len__")  # a list is written as Python shows it
-        return hold_formula(str(value)) if is_text else value
+    def held_text(value: Any) -> str:
+        return hold_formula(str(value)).encode("utf-8", "replace").decode()
+
+    def cell(value: Any) -> Any:  # a list is written as Python shows it
+        return held_text(value) if isinstance(value, str) or hasattr(value, "__len__") else value
 
     held = frame.copy(deep=False)
     for place, kind in enumerate(frame.dtypes):
         if kind.kind not in "biufcmM":  # numbers, times and truth values hold no texts
             held.isetitem(place, frame.iloc[:, place].astype(object).map(cell))
-    held.columns = [hold_formula(str(name)) for name in frame.columns]  # type: ignore[assignment]
-    text = held.to_csv(index=False, quoting=2)  # csv.QUOTE_NONNUMERIC
-    return text.encode("utf-8", "replace").decode()
+    held.columns = list(map(held_text, frame.columns))  # type: ignore[assignment]
+    return held.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
