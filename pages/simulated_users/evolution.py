@@ -110,14 +110,16 @@ if presenting:
 with view:
     described = linked_steps.describe_steps(ctx, user, spec, steps)
     show_linked_evolution(described, spec.id, number, step_player.go_to_step)
-checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
-profile_view.show_audit_summary(checked, number, faithfulness)
 repeated = repetition(steps, number)
 if repeated.flagged and not ctx.builtin:
     st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")
 
-with st.expander(f"The batch of step {number} as a table", icon=":material/table:"):
+with st.expander(
+    f"The batch of step {number} as a table, and how its statements were checked", icon=":material/table:"
+):
     profile_view.show_batch(step, pinned_items())
+    checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
+    profile_view.show_audit_summary(checked, number, faithfulness)
 content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}
 downloads.show_json_button(
     "Download all steps", content, f"user-{ctx.dataset.user_label(user)}-{ctx.split.name}.json", type="tertiary"

@@ -8,13 +8,13 @@ has to compare references to light what belongs together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from lusifer.datasets import ItemNouns, RatingScale
 from lusifer.evaluation.audit import Claim
-from lusifer.evaluation.audit.changes import similar_bullet
+from lusifer.evaluation.audit.changes import content_words, similar_bullet
 from lusifer.simulator import Step
 from lusifer.simulator.diff import Line, diff
 from lusifer.simulator.types import SECTIONS, Change, Profile
@@ -96,6 +96,31 @@ def rank_changes(step: Step, is_checkable: Callable[[Change], bool]) -> list[Cha
     return ranked
 
 
+def pair_replaced(lines: Sequence[Line], causes_of: Callable[[Line], Collection[str] | None]) -> dict[str, str]:
+    """Which removed statement an added one of its section stands for, though most of its words are others.
+
+    They rest on a movie both, or a third of their words is the same. Each statement is paired once, with the one that
+    shares most.
+
+    Args:
+        lines: what became of the statements of a profile.
+        causes_of: references of the movies that an added or removed statement rests on.
+    """
+    candidates = []
+    for new in (x for x in lines if x.status == "added"):
+        for old in (x for x in lines if x.status == "removed" and x.section == new.section):
+            words = [content_words(text) for text in (new.new, old.old)]
+            alike = len(words[0] & words[1]) / max(len(words[0] | words[1]), 1)
+            shared = len(set(causes_of(new) or ()) & set(causes_of(old) or ()))
+            if shared or alike >= 1 / 3:
+                candidates.append((shared, alike, new.new, old.old))
+    pairs: dict[str, str] = {}
+    for _, _, added, removed in sorted(candidates, reverse=True):
+        if added not in pairs and removed not in pairs.values():
+            pairs[added] = removed
+    return pairs
+
+
 class _View:
     """An evolution on its way into plain data: what earlier steps said of a statement holds while it stays."""
 
@@ -110,7 +135,7 @@ class _View:
         self._claims = {(c.step, c.kind, c.text): c for c in claims}
         self._verdicts = {step: Counter[str]() for step, _, _ in self._claims}
         for claim in self._claims.values():
-            self._verdicts[claim.step][claim.verdict] += claim.kind != "explanation"
+            self._verdicts[claim.step][claim.verdict] += 1
         self._refs, self._title_of, self._surprise, self._years = refs, title_of, surprise, years
         self._made: dict[str, tuple[int, Claim | None, tuple[str, ...]]] = {}  # since when, the last verdict, causes
         self._indices: dict[tuple[Any, ...], int] = {}
@@ -121,7 +146,9 @@ class _View:
         ranked = rank_changes(step, lambda c: self._is_checkable(c, step))
         about = [similar_bullet(c.aspect, step.profile)[0] for c in ranked]
         lines = diff(before, step.profile)
+        before_causes = {text: set(causes) for text, (_, _, causes) in self._made.items()}
         shown = {line.new: self._index_line(line, step, ranked, about) for line in lines if line.new}
+        replaced = pair_replaced(lines, lambda x: before_causes.get(x.old) if x.old else set(self._made[x.new][2]))
         explanation = self._claims.get((step.number, "explanation", step.explanation))
         errors, span = step.errors, (step.batch[0].timestamp, step.batch[-1].timestamp)
         return {
@@ -145,12 +172,16 @@ class _View:
             "sections": [
                 {
                     "heading": heading,
-                    "lines": [[shown[x.new], x.status, x.old] for x in lines if x.section == section and x.new],
+                    "lines": [
+                        [shown[x.new], x.status, x.old or replaced.get(x.new, "")]
+                        for x in lines
+                        if x.section == section and x.new
+                    ],
                 }
                 for section, heading in SECTIONS.items()
                 if step.profile.section(section)
             ],
-            "removed": [line.old for line in lines if line.status == "removed"],
+            "removed": [x.old for x in lines if x.status == "removed" and x.old not in replaced.values()],
             "verdicts": self._verdicts.get(step.number, {}),
         }
 

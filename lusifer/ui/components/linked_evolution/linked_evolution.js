@@ -116,7 +116,7 @@ class LinkedEvolution {
     for (const step of this.data.steps) {
       const bars = step.items.map((item) => make("i", {
         "data-link": `m${item.ref}`, class: item.surprise ? "surprise" : "",
-        style: `height:${15 + 85 * (item.rating - lowest) / (highest - lowest)}%`,
+        style: `--height:${15 + 85 * (item.rating - lowest) / (highest - lowest)}%`,
       }));
       const changes = plural(step.changes.length, "change");
       const error = step.rmse === null ? "no forecast" : `forecast error ${number(step.rmse, 2)}`;
@@ -149,7 +149,8 @@ class LinkedEvolution {
 
   drawPlay() {
     this.play.replaceChildren(
-      make("span", { "aria-hidden": "true" }, this.playing ? "❚❚ " : "▶ "), this.playing ? "Pause" : "Play");
+      make("span", { "aria-hidden": "true" }, this.playing ? "❚❚ " : "▶ "),
+      make("span", { class: "play-word" }, this.playing ? "Pause" : "Play"));
     this.play.setAttribute("aria-keyshortcuts", "Space");
   }
 
@@ -314,7 +315,7 @@ class LinkedEvolution {
     const first = changes.length > FIRST_CHANGES + 1 ? FIRST_CHANGES : changes.length;
     const checkable = (verdicts.supported ?? 0) + (verdicts.unsupported ?? 0);
     const checked = make("p", { class: "quiet" }, checkable
-      ? `${verdicts.supported ?? 0} of ${plural(checkable, "checkable statement")} of this step are supported by the ratings.`
+      ? `${verdicts.supported ?? 0} of ${plural(checkable, "statement")} that can be checked are supported by the ratings.`
       : "");
     if (first === changes.length) return [this.group("ul", "Changes", "changes", cards), checked];
     const rest = changes.slice(first), doubted = rest.filter((c) => c.verdict?.verdict === "unsupported").length;
@@ -343,11 +344,11 @@ class LinkedEvolution {
     const blocks = sections.map(({ heading, lines }) => make("div", { class: "section", "data-anchor": `in ${heading}` },
       make("h4", {}, heading), make("ul", {}, lines.map((line) => this.drawStatement(...line)))));
     const gone = [
-      replaced.length ? `${replaced.length} rewritten` : "", removed.length ? `${removed.length} removed` : "",
+      replaced.length ? `${replaced.length} changed` : "", removed.length ? `${removed.length} removed` : "",
     ].filter(Boolean).join(", ");
     const fold = gone ? make("details", { class: "fold" }, make("summary", {}, `What it said before: ${gone}`),
       make("ul", { class: "before" },
-        replaced.map(([, , old]) => make("li", {}, make("span", { class: "tag" }, "rewritten"), make("del", {}, old))),
+        replaced.map(([, , old]) => make("li", {}, make("span", { class: "tag" }, "changed"), make("del", {}, old))),
         removed.map((old) => make("li", {}, make("span", { class: "tag" }, "removed"), make("del", {}, old))))) : null;
     return make("div", { class: "panel" }, make("p", { class: "quiet" }, about),
       this.group("div", "Statements of the profile", "statements", blocks), fold,
@@ -356,9 +357,9 @@ class LinkedEvolution {
 
   drawStatement(index, status, old) {
     const statement = this.data.statements[index], { verdict, since } = statement, key = `s${index}`;
-    const tag = { added: "new", rewritten: "rewritten" }[status];
+    const tag = old ? "changed" : status === "added" ? "new" : "";
     const open = this.pinned === key, doubted = verdict?.verdict === "unsupported";
-    return make("li", { class: `item ${status}` }, this.pressable(key, "div", { class: "statement" },
+    return make("li", { class: tag ? "item fresh" : "item" }, this.pressable(key, "div", { class: "statement" },
       this.pieces(statement.pieces), " ", tag ? make("span", { class: "tag" }, tag) : null, " ",
       this.mark(verdict, !doubted)),
     open || doubted ? make("div", { class: "details" },
