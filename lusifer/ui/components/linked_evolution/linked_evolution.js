@@ -6,6 +6,9 @@ const SIGNS = { gained: "+", strengthened: "▲", weakened: "▼", dropped: "−
 const MARKS = {
   supported: ["✓", "supported"], unsupported: ["✕", "not supported"], uncheckable: ["?", "not checkable"],
 };
+const WANT_ARROWS = "input, textarea, select, [contenteditable], canvas, [role=slider], [role=tab], [role=radio], " +
+  "[role=combobox], [role=listbox], [role=menu], [role=grid], [role=dialog], .linked-evolution";
+const WANT_SPACE = "button, a, summary, label, [role=button]";
 const instances = new WeakMap();
 
 /** An element with attributes and children; strings become text. */
@@ -210,13 +213,18 @@ class LinkedEvolution {
     if (right > view.scrollLeft + view.clientWidth) view.scrollLeft = right - view.clientWidth + 8;
   }
 
-  /** The first heading or list that is in sight below the timeline, and where it stands. */
+  /** What a person looks at, and where it stands: the section of the focus, else the first one below the timeline. */
   anchor() {
     const below = this.timeline.getBoundingClientRect().bottom;
     if (this.body.getBoundingClientRect().top >= below - 1) return null;  // the top is in sight: nothing to keep
-    const found = [...this.body.querySelectorAll("[data-anchor]")].map((e) => [e.dataset.anchor, e.getBoundingClientRect()])
-      .filter(([, box]) => box.height && box.bottom > below && box.top < innerHeight);
-    return found.length ? [found[0][0], found[0][1].top] : null;
+    const focused = this.root.getRootNode().activeElement?.closest?.("[data-anchor]");
+    for (const element of [focused, ...this.body.querySelectorAll("[data-anchor]")]) {
+      const box = element?.getBoundingClientRect();
+      if (!box?.height || box.bottom <= below || box.top >= innerHeight) continue;
+      const sticks = getComputedStyle(element.closest("section") ?? element).position === "sticky";
+      if (!sticks) return [element.dataset.anchor, box.top];
+    }
+    return null;
   }
 
   keepPlace(anchor) {
@@ -460,7 +468,7 @@ class LinkedEvolution {
   listen() {
     const keyOf = (event) => event.target.closest?.("[data-key]")?.dataset.key ?? null;
     const set = (field, key) => { if (this[field] !== key) { this[field] = key; this.light(); } };
-    this.body.onpointerover = (event) => event.pointerType !== "touch" && set("hovered", keyOf(event));
+    this.body.onpointerover = (event) => { if (event.pointerType !== "touch") set("hovered", keyOf(event)); };
     this.body.onpointerleave = () => set("hovered", null);
     this.body.onfocusin = (event) => set("focused", event.target.matches(":focus-visible") ? keyOf(event) : null);
     this.body.onfocusout = () => set("focused", null);
@@ -468,12 +476,16 @@ class LinkedEvolution {
       const key = keyOf(event);
       if (key && !String(getSelection())) this.setPin(key);
     };
-    this.root.onkeydown = (event) => this.press(event, true) && (event.preventDefault(), event.stopPropagation());
+    this.root.onkeydown = (event) => {  // no value: `false` would keep Tab from going on
+      if (!this.press(event, true)) return;
+      event.preventDefault();
+      event.stopPropagation();
+    };
     // Elsewhere on the page too, as long as nothing there wants the key for itself.
     this.onKey = (event) => {
       const from = event.composedPath()[0];
-      const idle = from === document.body || from?.matches?.("main, section, [data-testid=stMain], [data-testid=stApp]");
-      if (idle && this.press(event, false)) event.preventDefault();
+      if (event.defaultPrevented || from.closest?.(event.key === " " ? `${WANT_ARROWS}, ${WANT_SPACE}` : WANT_ARROWS)) return;
+      if (this.press(event, false)) event.preventDefault();
     };
     this.onRelease = () => { this.dragging = null; };
     document.addEventListener("keydown", this.onKey);
