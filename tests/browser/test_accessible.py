@@ -164,7 +164,8 @@ def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
         for _ in range(150):
             page.keyboard.press("Tab")
             text = page.evaluate(
-                "() => { let e = document.activeElement; while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;"
+                "() => { let e = document.activeElement;"
+                " while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;"
                 " return e.matches('main') ? '' : (e.getAttribute('aria-label') || e.textContent || '').trim(); }"
             )
             if re.search(name, text):
