@@ -24,14 +24,6 @@ REWARD_TITLES = {
     "click": "1 for every accepted item",
     "diversity": "the rating, minus a penalty for repetition",
 }
-STEPS_PER_SECOND = {"random": 2200, "popularity": 2200, "linucb": 700, "thompson": 500}
-"""Rough rates for the estimate before a run, by agent; others about as fast as a fitted baseline."""
-DEFAULT_STEPS_PER_SECOND = 1500
-
-
-def estimate_seconds(names: list[str], steps: int, seeds: int) -> float:
-    """About how long a run takes."""
-    return sum(steps * seeds / STEPS_PER_SECOND.get(n, DEFAULT_STEPS_PER_SECOND) + 8 * (n == "fm") for n in names)
 
 
 def show_agreement(run: dict[str, Any]) -> None:
