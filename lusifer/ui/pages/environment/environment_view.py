@@ -147,7 +147,11 @@ def show_transcript(data: Dataset, talk: list[dict[str, Any]], limit: int = 40) 
             else:
                 title = data.item(turn["item_id"]).title
                 which = f"{escape_markdown(title)}: " if len(titles) > 1 else ""
-                st.markdown(f"{which}**{turn['rating']:g}** :small[{escape_markdown(turn.get('reason', ''))}]")
+                drawn = f"drawn with a chance of {turn['chance']:.0%}; expected {turn['expected']:.1f}"
+                st.markdown(
+                    f"{which}**{turn['rating']:g}** :small[({drawn})]  \n"
+                    f":small[{escape_markdown(turn.get('reason', ''))}]"
+                )
             if turn["evolved"]:
                 st.markdown(f":blue-badge[:material/edit: Profile updated] {escape_markdown(turn['explanation'])}")
     if talk[-1].get("terminated"):
