@@ -21,6 +21,9 @@ from lusifer.ui.components import automatic_work, evidence_control, predictor_ti
 from lusifer.ui.formatting import escape_markdown, format_cost
 from lusifer.ui.state import PageContext
 
+USUAL = (SIMULATOR, BUILTIN, "fm", "svdpp", "als", "bias", "item-mean", "user-mean", "constant")
+"""What is compared unless somebody chooses otherwise."""
+
 
 def automatic_job(ctx: PageContext, store: Store | None) -> Job | None:
     """The comparison that a page makes by itself where it costs nothing: the usual predictors, everybody recorded."""
@@ -36,8 +39,7 @@ def automatic_job(ctx: PageContext, store: Store | None) -> Job | None:
 
 def _usual_predictors(ctx: PageContext) -> list[str]:
     """What is compared unless somebody chooses otherwise, without what this machine lacks a library for."""
-    usual = [SIMULATOR, BUILTIN, "fm", "svdpp", "als", "bias", "item-mean", "user-mean", "constant"]
-    return [n for n in usual if n not in _not_offered(ctx) and not predictor_titles.missing_libraries([n])]
+    return [n for n in USUAL if n not in _not_offered(ctx) and not predictor_titles.missing_libraries([n])]
 
 
 def _quickest_first(names: Sequence[str]) -> list[str]:
@@ -94,7 +96,7 @@ def show_form(ctx: PageContext, store: Store | None, expanded: bool) -> None:
             ],
             format_func=lambda n: predictor_titles.TITLES[n] if n != SIMULATOR else "Simulator (alone, calibrated)",
         )
-        for reason in predictor_titles.missing_libraries(names):
+        for reason in predictor_titles.missing_libraries([*USUAL, *names]):
             st.caption(f":material/error: {escape_markdown(reason)}")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             which = user_sample.pick_group(
