@@ -44,13 +44,13 @@ def show_linked_evolution(
 
     def tell_step() -> None:
         chosen = _choice().get("step")
-        if isinstance(chosen, int) and 1 <= chosen <= len(described["steps"]):
+        if type(chosen) is int and 1 <= chosen <= len(described["steps"]):
             on_step(chosen)
 
     told = _choice().get("told")
     _component()(
         key=KEY,
-        data={**described, "evolution": evolution, "step": step, "told": told if isinstance(told, int) else 0},
+        data={**described, "evolution": evolution, "step": step, "told": told if type(told) is int else 0},
         on_choice_change=tell_step,
     )
 
@@ -61,7 +61,7 @@ def pinned_items() -> list[int]:
     They may be of another step or evolution than the page shows by now, and are what a browser sent.
     """
     items = _choice().get("items")
-    return [i for i in items if isinstance(i, int)] if isinstance(items, list) else []
+    return [i for i in items if type(i) is int] if isinstance(items, list) else []
 
 
 def _choice() -> Mapping[str, Any]:

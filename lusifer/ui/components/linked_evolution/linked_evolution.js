@@ -1,7 +1,7 @@
 // The linked view of an evolution. All steps are here at once, so that scrubbing asks the server for nothing; what was
 // chosen is told to it a moment later. Texts of models and datasets are set as text, never as HTML.
 
-const SECONDS_PER_STEP = 4, TELL_AFTER = 350, FIRST_CHANGES = 3;
+const SECONDS_PER_STEP = 4, TELL_AFTER = 350, FIRST_CHANGES = 3, FIRST_CHIPS = 6;
 const SIGNS = { gained: "+", strengthened: "▲", weakened: "▼", dropped: "−" };
 const MARKS = {
   supported: ["✓", "supported"], unsupported: ["✕", "not supported"], uncheckable: ["?", "not checkable"],
@@ -129,7 +129,7 @@ class LinkedEvolution {
           `${plural(step.items.length, "rating")} within ${step.span}, ${error}, ${changes}`,
       },
       make("span", { class: "card-head" }, make("b", {}, `Step ${step.number}`), make("span", {}, step.short_days)),
-      make("span", { class: "bars", "aria-hidden": "true" }, bars),
+      make("span", { class: bars.length > 24 ? "bars dense" : "bars", "aria-hidden": "true" }, bars),
       make("span", { class: "card-foot" }, "forecast error ", make("b", {}, number(step.rmse, 2)), ` · ${changes}`));
       card.onclick = () => this.choose(step.number);
       this.cards.append(card);
@@ -342,7 +342,7 @@ class LinkedEvolution {
         make("span", { class: worse ? "warn" : "good" },
           make("span", { "aria-hidden": "true" }, `${SIGNS[change.direction]} `), make("b", {}, change.direction)),
         make("b", { class: "aspect" }, change.aspect), this.mark(change.verdict)),
-      make("span", { class: "chips" }, change.cited.map((cited) => this.chip(cited))),
+      this.drawChips(change.cited, this.pinned === `c${at}`),
       change.verdict ? make("span", { class: "quiet" }, change.verdict.why) : null));
   }
 
@@ -382,7 +382,14 @@ class LinkedEvolution {
   drawEvidence(verdict) {
     if (!verdict) return null;
     return make("span", { class: "evidence" }, this.mark(verdict), " ", make("span", {}, verdict.why), " ",
-      make("span", { class: "chips" }, (verdict.evidence ?? []).map((cited) => this.chip(cited))));
+      this.drawChips(verdict.evidence ?? [], true));
+  }
+
+  drawChips(cited, all) {
+    const shown = all || cited.length <= FIRST_CHIPS + 1 ? cited : cited.slice(0, FIRST_CHIPS);
+    const more = cited.length - shown.length;
+    return make("span", { class: "chips" }, shown.map((one) => this.chip(one)),
+      more ? make("span", { class: "quiet" }, `and ${more} more`) : null);
   }
 
   /** The audit's verdict; brief: its sign alone, which a screen reader says in words. */
