@@ -18,13 +18,16 @@ from lusifer.ui.components.linked_evolution.evolution_data import describe_evolu
 
 __all__ = ["describe_evolution", "pinned_items", "show_linked_evolution"]
 KEY = "linked-evolution"
+SCRIPTS = ("elements.js", "step_view.js", "linked_evolution.js")
+"""Joined into one, in this order: a script that is given as text can import no other."""
 
 
 @cache
 def _component() -> ComponentRenderer:
     """The component; its files are read once."""
     folder = Path(__file__).parent
-    script, style = ((folder / f"linked_evolution.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    style = (folder / "linked_evolution.css").read_text(encoding="utf-8")
     return st.components.v2.component(
         "lusifer.linked_evolution", html='<div class="linked-evolution">\n</div>', css=style, js=script
     )
