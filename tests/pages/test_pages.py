@@ -343,23 +343,20 @@ def _compare(app: AppTest) -> AppTest:
 
 
 def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
-    """With community evidence prepared, all three ways of the simulator, every closer look, filters, a
-    report; then the run is renamed and deleted."""
+    """With the arm that is told what others gave (evidence is computed by the comparison that asks for it), every
+    closer look, filters, a report; then the run is renamed and deleted."""
     from lusifer.simulator.community import preparation
 
     monkeypatch.setattr(preparation, "FULL_FIT", (4, 3))
     monkeypatch.setattr(preparation, "FOLD_FIT", (3, 2))
     app = open_page("errors", evidence="true")
-    assert not app.exception and "Not prepared for this split yet" in texts(app)
-    next(b for b in app.button if b.label.startswith("Prepare")).click().run()
-    _wait()
-    app.run(timeout=PATIENCE)
-    assert not app.exception and "Not prepared" not in texts(app)
-    app.button_group(key="predictors").set_value(["simulator", "bias", "item-mean"])
+    assert "simulator-evidence" in app.button_group(key="predictors").value, "as the link asks"
+    assert not app.exception and "What others gave is computed first" in texts(app)
+    app.button_group(key="predictors").set_value(["simulator-evidence", "bias", "item-mean"])
     app = _compare(app)
     assert not app.exception and not app.error, app.exception
     shown = app.dataframe[0].value
-    assert shown["predictor"].tolist()[1:3] == ["Simulator, calibrated", "Simulator, with evidence"]
+    assert shown["predictor"].tolist()[1:3] == ["Simulator, calibrated", "Simulator, told what others gave"]
     assert {"RMSE", "Within user", "Exact", "Faithful", "Answered"} <= set(shown)
     said = texts(app)
     assert "Gain from the model" in said and "Partial correlation" in said
