@@ -40,11 +40,16 @@ class LinkedEvolution {
 
   tellLater() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.timer = null;
-      this.told += 1;
-      this.tell("choice", { step: this.step, told: this.told, items: this.pinnedItems() });
-    }, TELL_AFTER);
+    this.timer = setTimeout(() => this.tellNow(), TELL_AFTER);
+  }
+
+  /** Tell what is still to be told: before something else on the page is pressed, which would be overtaken by it. */
+  tellNow() {
+    if (this.timer === null) return;
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.told += 1;
+    this.tell("choice", { step: this.step, told: this.told, items: this.pinnedItems() });
   }
 
   /** Ids of the movies of this batch that what is pinned rests on; the page shows their details. */
@@ -234,7 +239,19 @@ class LinkedEvolution {
     element?.focus({ preventScroll: true });
     if (element && anchor !== undefined) this.scroller()?.scrollBy(0, element.getBoundingClientRect().top - anchor);
     this.light();
+    this.status.textContent = this.pinned ? this.describePin() : "Nothing is pinned";
     this.tellLater();
+  }
+
+  /** What a screen reader says of a pin: what eyes see lit. */
+  describePin() {
+    const lit = [...this.links.of(this.pinned)].filter((key) => key !== this.pinned);
+    const texts = lit.map((key) => ({
+      m: () => movieOf(this.data, key.slice(1)).title,
+      s: () => this.data.statements[key.slice(1)].text,
+      c: () => `${this.current.changes[key.slice(1)].direction} ${this.current.changes[key.slice(1)].aspect}`,
+    })[key[0]]());
+    return texts.length ? `Pinned. It belongs to: ${texts.join("; ")}` : "Pinned";
   }
 
   listen() {
@@ -242,8 +259,10 @@ class LinkedEvolution {
     const set = (field, key) => { if (this[field] !== key) { this[field] = key; this.light(); } };
     this.body.onpointerover = (event) => { if (event.pointerType !== "touch") set("hovered", keyOf(event)); };
     this.body.onpointerleave = () => set("hovered", null);
-    this.body.onfocusin = (event) => set("focused", event.target.matches(":focus-visible") ? keyOf(event) : null);
-    this.body.onfocusout = () => set("focused", null);
+    this.body.addEventListener("focusin", (event) => {
+      set("focused", event.target.matches(":focus-visible") ? keyOf(event) : null);
+    });
+    this.body.addEventListener("focusout", () => set("focused", null));
     this.body.onclick = (event) => {
       const key = keyOf(event);
       if (key && !String(getSelection())) this.setPin(key);
@@ -262,6 +281,11 @@ class LinkedEvolution {
     this.onRelease = () => { this.dragging = null; };
     document.addEventListener("keydown", this.onKey);
     document.addEventListener("pointerup", this.onRelease);
+    this.onPress = (event) => { if (!event.composedPath().includes(this.root)) this.tellNow(); };
+    document.addEventListener("pointerdown", this.onPress, true);
+    this.root.addEventListener("focusout", (event) => {
+      if (!this.root.contains(event.relatedTarget)) this.tellNow();
+    });
     this.sizes = new ResizeObserver(() => {
       const header = document.querySelector("[data-testid=stHeader]")?.offsetHeight ?? 0;
       this.root.style.setProperty("--top", `${header}px`);
@@ -302,6 +326,7 @@ class LinkedEvolution {
     this.sizes.disconnect();
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("pointerup", this.onRelease);
+    document.removeEventListener("pointerdown", this.onPress, true);
   }
 }
 
