@@ -62,13 +62,13 @@ class StepView {
       }
       track.append(make("i", { class: "dot", style: `left:${at(item.rating)}` }));
       const forecast = item.forecast === null ? "no forecast" : `forecast ${number(item.forecast, 1)}`;
-      const causes = this.links.statementsOf(item.ref).length + this.links.changesOf(item.ref).length;
+      const causes = this.causedBy(item.ref);
       const key = `m${item.ref}`;
       return make("li", { class: "item" }, this.pressable(key, "div", {
         class: `movie ${item.surprise ? "surprise" : ""}`,
         "aria-label": `${item.title}: ${forecast}, actual rating ${item.rating}` +
           `${item.surprise ? ", a surprise" : ""}; ` +
-          `behind ${plural(causes, "statement or change", "statements and changes")}`,
+          `behind ${plural(causes.length, "statement or change", "statements and changes")}`,
       }, make("span", { class: "title", title: item.title }, item.title), track,
       make("span", { class: "figures" }, item.forecast === null ? "none" : number(item.forecast, 1), " → ",
         make("b", {}, String(item.rating)))),
@@ -81,11 +81,21 @@ class StepView {
   }
 
   drawMovieDetails(item, causes) {
-    return make("p", { class: "details" },
+    return make("div", { class: "details" },
       make("span", { class: "quiet" }, [item.year, ...item.genres].filter(Boolean).join(" · ")),
       item.failure ? make("span", {}, `No forecast: ${item.failure}`) : null,
       item.reason ? make("span", {}, make("b", {}, "Forecast because: "), item.reason) : null,
-      make("span", { class: "quiet" }, `Behind ${plural(causes, "statement or change", "statements and changes")}.`));
+      make("span", { class: "quiet" },
+        `Behind ${plural(causes.length, "statement or change", "statements and changes")}.`),
+      // Where the view is one column, what is lit is far away.
+      make("ul", { class: "caused" }, causes.map((text) => make("li", {}, text))));
+  }
+
+  /** The changes and statements that rest on a movie. */
+  causedBy(ref) {
+    const changes = this.links.changesOf(ref).map((at) => this.current.changes[at]);
+    return [...changes.map((change) => `${SIGNS[change.direction]} ${change.direction}: ${change.aspect}`),
+      ...this.links.statementsOf(ref).map((index) => this.data.statements[index].text)];
   }
 
   drawChanges() {
