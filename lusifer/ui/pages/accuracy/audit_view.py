@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import streamlit as st
 
+from lusifer.evaluation.audit import Verdict
 from lusifer.runs import validity
 from lusifer.simulator import Step
 from lusifer.simulator.estimate import Estimate
 from lusifer.store import Store
 from lusifer.ui import formatting, job_context, page_registry
 from lusifer.ui.caching import HASHES
-from lusifer.ui.components import claim_audit, job_panel, profile_view, user_picker
+from lusifer.ui.components import claim_audit, job_panel, user_picker
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_tables
 from lusifer.ui.state import PageContext
@@ -63,7 +64,7 @@ def show_audit(ctx: PageContext, run: dict[str, Any], rows: pd.DataFrame, store:
     kinds = {"change": "Stated changes", "bullet": "New statements", "explanation": "Explanations"}
     counted = pd.DataFrame(
         [
-            (title, *(sum(c.kind == kind and c.verdict == v for _, c in claims) for v in profile_view.VERDICT_BADGES))
+            (title, *(sum(c.kind == kind and c.verdict == v for _, c in claims) for v in get_args(Verdict)))
             for kind, title in kinds.items()
         ],
         columns=["", "Supported", "Not supported", "Not checkable"],
