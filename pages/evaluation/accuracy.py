@@ -5,7 +5,7 @@ import streamlit as st
 from lusifer.evaluation import COMBINED
 from lusifer.runs.kinds import COMPARISON
 from lusifer.simulator import label
-from lusifer.ui import state
+from lusifer.ui import page_state, state
 from lusifer.ui.components import (
     downloads,
     predictor_titles,
@@ -90,8 +90,7 @@ VIEWS = {
 view = st.segmented_control(
     "Details",
     list(VIEWS),
-    default="distribution",
-    key="view",
+    key=page_state.seed("details"),
     required=True,
     format_func=lambda v: VIEWS[v][0],
 )

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lusifer.evaluation.experiments import EXPERIMENTS
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import run_picker
 from lusifer.ui.pages.experiments import experiment_view, population_section
 
@@ -13,19 +13,16 @@ new_run = session_keys.new_result("experiment")
 st.title("Experiments", icon=":material/experiment:")
 st.caption("Open questions about simulated users, each answered by a reproducible experiment.")
 
-if session_keys.EXPERIMENT not in st.session_state and st.query_params.get(session_keys.EXPERIMENT) in EXPERIMENTS:
-    st.session_state[session_keys.EXPERIMENT] = st.query_params[session_keys.EXPERIMENT]
-name = st.pills(
+name = page_state.settle_choice("experiment", list(EXPERIMENTS), lambda given: f"There is no experiment {given}")
+st.pills(
     "Experiment",
     list(EXPERIMENTS),
-    key=session_keys.EXPERIMENT,
+    key=page_state.seed("experiment"),
     required=True,
     wrap=True,
-    default=None if session_keys.EXPERIMENT in st.session_state else next(iter(EXPERIMENTS)),
     format_func=lambda n: f":material/{EXPERIMENTS[n].icon}: {EXPERIMENTS[n].title}",
     label_visibility="collapsed",
 )
-st.query_params[session_keys.EXPERIMENT] = name
 st.subheader(EXPERIMENTS[name].question)
 
 live = state.live_context(ctx)
@@ -34,10 +31,9 @@ experiment_view.show_form(live, store, name, new_run)
 runs_of_experiment = experiment_view.finished_experiments(ctx, store, name)
 if new_run.get() not in {None, *(r["id"] for r in runs_of_experiment)}:  # all were run: the newest of each is shown
     new_run.pop()
-    for other in EXPERIMENTS:
-        st.session_state.pop(session_keys.experiment_run(other), None)
-    st.query_params[session_keys.RUN] = runs_of_experiment[0]["id"] if runs_of_experiment else ""
+    page_state.choose(experiment_run="")
 if not runs_of_experiment:
+    run_picker.settle_run("experiment_run", runs_of_experiment)
     st.info(
         "This experiment has not been run on this split yet. Press Run above; with the built-in it takes seconds "
         "(cold start, which fits every baseline, about a minute and a half).",
@@ -45,6 +41,6 @@ if not runs_of_experiment:
     )
 else:
     experiment_view.show_result(
-        run_picker.pick_run(runs_of_experiment, session_keys.experiment_run(name), session_keys.RUN, new_run)
+        run_picker.pick_run(runs_of_experiment, "experiment_run", new_run, f"experiment-run-{name}")
     )
 population_section.show_population(ctx, store)

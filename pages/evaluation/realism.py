@@ -44,11 +44,12 @@ with st.container(border=True):
 
 runs = run_picker.finished_runs(ctx, store, REALISM)
 if not runs:
+    run_picker.settle_run("realism_run", runs)
     st.info(
         "Not measured on this split yet. Press the button above; with the built-in it takes seconds.",
         icon=":material/fingerprint:",
     )
     trust_card.show_trust_card(ctx, store)
     st.stop()
-realism_view.show_result(ctx, run_picker.pick_run(runs, "fidelity-run", session_keys.RUN, new_run))
+realism_view.show_result(ctx, run_picker.pick_run(runs, "realism_run", new_run))
 trust_card.show_trust_card(ctx, store)

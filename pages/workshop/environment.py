@@ -18,14 +18,13 @@ live = state.live_context(ctx)
 options = agent_form.show_form(live, store)
 runs = run_picker.finished_runs(ctx, store, AGENT_PLAY)
 if not runs:
+    run_picker.settle_run("agent_run", runs)
     st.info(
         "No run on this split yet. Choose agents above and press Run.",
         icon=":material/sports_esports:",
     )
 else:
-    environment_view.show_result(
-        run_picker.pick_run(runs, "play-run", session_keys.RUN, session_keys.new_result("play"))
-    )
+    environment_view.show_result(run_picker.pick_run(runs, "agent_run", session_keys.new_result("play")))
 
 agent_form.show_episode(live, options)
 agent_form.show_ranking_check(live, store)

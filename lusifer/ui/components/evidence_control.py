@@ -10,7 +10,7 @@ from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError
 from lusifer.jobs import Job
 from lusifer.simulator import community
-from lusifer.ui import session_keys
+from lusifer.ui import page_state
 from lusifer.ui.components import job_panel
 from lusifer.ui.formatting import with_item_noun
 
@@ -25,8 +25,7 @@ def show_switch(data: Dataset, split: Split, required: bool = False) -> bool:
     """
     switched_on = st.toggle(
         "Community evidence",
-        key=session_keys.EVIDENCE,
-        bind="query-params",
+        key=page_state.seed("evidence"),
         help=with_item_noun(
             "For each movie, adds other users' ratings to the prompt: their mean, the ratings of the most similar "
             "users, and a factorization machine's estimate; all from the training set, without this user's "

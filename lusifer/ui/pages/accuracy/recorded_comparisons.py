@@ -15,9 +15,8 @@ from lusifer.evaluation.published_results import PUBLISHED_RESULTS
 from lusifer.jobs import Job
 from lusifer.runs import listing
 from lusifer.store import Store
-from lusifer.ui import session_keys, state
+from lusifer.ui import page_state, session_keys, state
 from lusifer.ui.components import predictor_titles, run_picker
-from lusifer.ui.formatting import escape_markdown
 
 
 def pick_comparison(
@@ -36,21 +35,19 @@ def pick_comparison(
         run_shown = job.result if store is None or store.get_run(job.result["id"]) else None
         if run_shown is not None and session_keys.STARTED_COMPARISON.get() == key:  # this session pressed the button
             session_keys.STARTED_COMPARISON.pop()
-            st.session_state[session_keys.RUN] = run_shown["id"]
-    requested = st.query_params.get(session_keys.RUN)
-    if requested and requested not in {r["id"] for r in runs} and requested != (run_shown or {}).get("id"):
-        st.warning(f"There is no comparison {escape_markdown(requested)} on this split; it may have been deleted.")
+            page_state.choose(comparison=run_shown["id"])
+    run = run_picker.settle_run("comparison", runs, "comparison")
     if not runs:
         return run_shown
     titles = run_picker.run_titles(runs)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
-        if st.session_state.get(session_keys.RUN) not in titles:
-            st.session_state[session_keys.RUN] = requested if requested in titles else next(iter(titles))
-        run = st.selectbox(
-            "Recorded comparison", list(titles), key=session_keys.RUN, format_func=lambda i: titles.get(i, i), width=620
+        st.selectbox(
+            "Recorded comparison",
+            list(titles),
+            key=page_state.seed("comparison"),
+            format_func=lambda i: titles.get(i, i),
+            width=620,
         )
-        st.query_params[session_keys.RUN] = run
         show_run_management(store, run, titles)
     return next((r for r in runs if r["id"] == run), run_shown)
 
@@ -75,7 +72,7 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
             for key, job in jobs.list_jobs():
                 if isinstance(job.result, dict) and job.result.get("id") == run:
                     jobs.discard(key)
-            st.session_state.pop(session_keys.RUN, None)
+            page_state.choose(comparison="")
             st.rerun()
 
 
