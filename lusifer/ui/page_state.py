@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from lusifer.prompts import TEMPLATES
+from lusifer.simulator import BUILTIN
 from lusifer.ui import address_bar, session_keys
 from lusifer.ui.formatting import escape_markdown
 
@@ -187,6 +189,8 @@ RULES: dict[str, Rule] = {f.name: f.metadata["rule"] for f in dataclasses.fields
 """The rule of each field."""
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(PageState)}
 """The value of each field that nobody chose."""
+USERS = ("user", "other_user")
+"""Fields that name a user of the dataset."""
 RUNS = ("comparison", "experiment_run", "realism_run", "agent_run", "trial")
 """Fields that name a run, of one dataset and split."""
 
@@ -215,7 +219,7 @@ def read_address(state: PageState, page: str, query: str, *, complete: bool) -> 
     given, wrong = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}, {}
     for attribute, rule in of_page(page).items():
         text = given.get(rule.name, "")
-        if not text and not complete and rule.name not in given:
+        if not complete and rule.name not in given:
             continue
         value = DEFAULTS[attribute]
         if text:
@@ -278,6 +282,7 @@ class PageSession:
         notes: where corrections are said, in this run.
         written: the parameters that this run wrote last.
         count: how often it did.
+        clock: when the address was written last, in milliseconds; it never stands still.
     """
 
     page: str
@@ -286,11 +291,12 @@ class PageSession:
     drawn: set[str] = field(default_factory=set)
     shown: set[str] = field(default_factory=set)
     from_address: set[str] = field(default_factory=set)
-    corrections: dict[str, str] = field(default_factory=dict)
+    corrections: dict[str, tuple[str, str]] = field(default_factory=dict)
     slot: DeltaGenerator | None = None
     notes: DeltaGenerator | None = None
     written: str | None = None
     count: int = 0
+    clock: int = 0
 
     def take_fields(self) -> set[str]:
         """Take over what a person changed in the fields of the last run; which of the state's that were."""
@@ -319,7 +325,8 @@ class PageSession:
     def read(self, query: str, *, complete: bool) -> None:
         """Take over what the address says."""
         before = dataclasses.asdict(self.state)
-        self.corrections = read_address(self.state, self.page, query, complete=complete)
+        wrong = read_address(self.state, self.page, query, complete=complete)
+        self.corrections = {attribute: (problem, "") for attribute, problem in wrong.items()}
         after = dataclasses.asdict(self.state)
         self.from_address = {a for a in of_page(self.page) if after[a] != DEFAULTS[a]}
         if {a for a in ("user", "dataset", "step") if after[a] != before[a]}:
@@ -364,21 +371,32 @@ def open_notes() -> None:
     session = _session()
     with st.container(key=address_bar.KEY):
         session.slot = st.empty()
-    session.notes, session.written = st.container(), None
-    for text in session.corrections.values():
-        _draw_note(session, text)
+    session.notes, session.written, session.count = st.container(), None, 0
+    for attribute in session.corrections:
+        _draw_note(session, attribute)
 
 
-def say(attribute: str, problem: str) -> None:
-    """Say above the page what was wrong with a field and what is used instead, until one of them changes."""
+def say(attribute: str, problem: str, instead: str = "") -> None:
+    """Say above the page what was wrong with a field, until it or the page changes.
+
+    Args:
+        attribute: the field.
+        problem: what was wrong, as a sentence.
+        instead: sentences that say what is used instead, where the problem leaves that out.
+    """
     session = _session()
-    session.corrections[attribute] = problem
-    _draw_note(session, problem)
+    session.corrections[attribute] = problem, instead
+    _draw_note(session, attribute)
 
 
-def _draw_note(session: PageSession, text: str) -> None:
-    if session.notes is not None:
-        session.notes.warning(escape_markdown(text), icon=":material/link_off:")
+def _draw_note(session: PageSession, attribute: str) -> None:
+    if session.notes is None:
+        return
+    problem, instead = map(escape_markdown, session.corrections[attribute])
+    if attribute in USERS:  # somebody else is shown than was asked for
+        session.notes.error(instead, title=problem, icon=":material/person_off:")
+    else:
+        session.notes.warning(f"{problem} {instead}", icon=":material/link_off:")
 
 
 def show_address() -> None:
@@ -387,10 +405,12 @@ def show_address() -> None:
     query = urlencode(write_address(session.state, session.page))
     if query == session.written or session.slot is None or run is None:
         return
-    session.written, session.count = query, session.count + 1
+    session.written = query
+    session.count += 1
+    session.clock = max(session.clock + 1, time.time_ns() // 10**6)
     run.query_string = query  # what Streamlit takes for the address of this run from now on
     with session.slot:
-        address_bar.replace_query(session.page, query, session.count)
+        address_bar.replace_query(session.page, query, session.clock, f"{address_bar.KEY}-{session.count}")
 
 
 def choose(**values: Any) -> None:
@@ -460,9 +480,9 @@ def seed(attribute: str, value: object = None, *, key: str | None = None) -> str
 
 
 def reset() -> None:
-    """Start over on the same dataset."""
+    """Start over on the same dataset, with the model that is always there."""
     session = _session()
-    session.state = PageState(dataset=session.state.dataset)
+    session.state = PageState(dataset=session.state.dataset, model=BUILTIN)
     session.seeded, session.from_address, session.corrections = {}, set(), {}
 
 

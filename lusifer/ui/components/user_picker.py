@@ -23,25 +23,31 @@ def pick_user() -> int:
     return id_field("User ID", "user")
 
 
-def settle_user(ctx: PageContext, problem: str = "") -> None:
+def settle_user(ctx: PageContext, error: UnknownIdError | None = None) -> None:
     """Choose whom a page opens on, where nobody is chosen: after saying what was wrong, if something was."""
     user = page_state.current().user or str(ctx.dataset.user_label(default_user(ctx)))
     page_state.settle("user", user)
-    if problem:
-        page_state.say("user", f"{problem} User {user} is shown.")
+    if error is not None:
+        say_unknown("user", error)
 
 
-def correct_user(data: Dataset, attribute: str) -> str:
-    """Put the nearest user in the place of one that the dataset doesn't have; what was wrong, "" if nothing was."""
+def say_unknown(attribute: str, error: UnknownIdError) -> None:
+    """Say which user there isn't, and who is shown."""
+    instead = f"{error.fix} User {getattr(page_state.current(), attribute)} is shown."
+    page_state.say(attribute, error.message, instead.strip())
+
+
+def correct_user(data: Dataset, attribute: str) -> UnknownIdError | None:
+    """Put the nearest user, or nobody, in the place of one that the dataset doesn't have; what was wrong, if it was."""
     given = getattr(page_state.current(), attribute)
     if not given:
-        return ""
+        return None
     try:
         data.find_user(given)
     except UnknownIdError as error:
         page_state.settle(attribute, _nearest_user(data, given))
-        return " ".join(part for part in (error.message, error.fix) if part)
-    return ""
+        return error
+    return None
 
 
 def _nearest_user(data: Dataset, given: str) -> str:

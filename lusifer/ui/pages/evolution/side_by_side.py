@@ -23,8 +23,8 @@ def pick_other_side(ctx: PageContext, user: int) -> tuple[PageContext, int] | No
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
         problem = user_picker.correct_user(ctx.dataset, "other_user")
         now.other_user = now.other_user or str(ctx.dataset.user_label(user))
-        if problem:
-            page_state.say("other_user", f"{problem} User {now.other_user} is shown.")
+        if problem is not None:
+            user_picker.say_unknown("other_user", problem)
         other = user_picker.id_field("Other user", "other_user")
         spec = now.other_model or ctx.model
         options = list(dict.fromkeys([*model_picker.offered_models(ctx), spec]))

@@ -91,5 +91,5 @@ def _pick_run(ctx: PageContext, store: Store) -> dict[str, Any] | None:
         runs,
         "trial",
         session_keys.new_result("trial"),
-        lambda r: " · held-out" * (r in held_out_runs),
+        suffix=lambda r: " · held-out" * (r in held_out_runs),
     )
