@@ -102,6 +102,7 @@ class Rule:
             (whether there is such a user, such a run) is checked where that is open, see `settle`.
         page: the address of the page that it belongs to; ``None`` where it holds on every page.
         key: of its widget.
+        typed: whether a person types into it: what they are typing isn't taken from them.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Rule:
     read: Callable[[str], Any]
     page: str | None
     key: str
+    typed: bool
 
 
 def _field(
@@ -119,8 +121,9 @@ def _field(
     *,
     page: str | None = None,
     key: str | None = None,
+    typed: bool = False,
 ) -> Any:
-    return field(default=default, metadata={"rule": Rule(name, title, read, page, key or name)})
+    return field(default=default, metadata={"rule": Rule(name, title, read, page, key or name, typed)})
 
 
 @dataclass
@@ -157,13 +160,13 @@ class PageState:
     model: str = _field("", "model", "model")
     prompts: str = _field("", "prompts", "prompts")
     evidence: bool = _field(False, "evidence", "community evidence", _read_switch)
-    user: str = _field("", "user", "user")
-    history: int | None = _field(None, "history", "history length", _whole(1, MAX_HISTORY, None))
-    batch_size: int | None = _field(None, "batch", "batch size", _whole(1, MAX_BATCH_SIZE, None))
+    user: str = _field("", "user", "user", typed=True)
+    history: int | None = _field(None, "history", "history length", _whole(1, MAX_HISTORY, None), typed=True)
+    batch_size: int | None = _field(None, "batch", "batch size", _whole(1, MAX_BATCH_SIZE, None), typed=True)
     step: int = _field(1, "step", "step", _whole(1, None, 1))
     presenting: bool = _field(False, "present", "presentation mode", _read_switch, page="evolution")
     side_by_side: bool = _field(False, "beside", "side by side", _read_switch, page="evolution")
-    other_user: str = _field("", "other-user", "other user", page="evolution")
+    other_user: str = _field("", "other-user", "other user", page="evolution", typed=True)
     other_model: str = _field("", "other-model", "other model", page="evolution")
     other_prompts: str = _field("", "other-prompts", "other prompts", page="evolution")
     profile_step: int | None = _field(
@@ -182,7 +185,7 @@ class PageState:
     draft: str = _field("", "draft", "draft", page="prompts")
     version: str = _field("", "version", "version", page="prompts")
     call: str = _field("", "call", "call", page="calls")
-    call_search: str = _field("", "call-search", "search", page="calls")
+    call_search: str = _field("", "call-search", "search", page="calls", typed=True)
 
 
 RULES: dict[str, Rule] = {f.name: f.metadata["rule"] for f in dataclasses.fields(PageState)}
@@ -471,8 +474,10 @@ def seed(attribute: str, value: object = None, *, key: str | None = None) -> str
     """
     session = _session()
     key, shown = key or RULES[attribute].key, getattr(session.state, attribute) if value is None else value
-    # Streamlit tells the browser a value only where it is set; a field that is new there would show its own default.
-    if key not in session.shown or key not in st.session_state or st.session_state[key] != shown:
+    # Streamlit tells the browser a value only where it is set: a field that is new there, or whose bounds have changed,
+    # would show its own default.
+    is_there = RULES[attribute].typed and key in session.shown and key in st.session_state
+    if not is_there or st.session_state[key] != shown:
         st.session_state[key] = shown
     session.drawn.add(key)
     session.seeded[key] = (attribute, shown)

@@ -15,7 +15,7 @@ from lusifer.datasets.fetch import fetch
 from lusifer.datasets.item_details import ATTRIBUTION
 from lusifer.errors import DatasetError, DatasetMissingError, LusiferError
 from lusifer.jobs import Job
-from lusifer.llm.recordings import PREFIX
+from lusifer.llm.recordings import PREFIX, Recording, find_recording
 from lusifer.simulator import BUILTIN
 from lusifer.ui import address_bar, page_registry, page_state, session_keys, state
 from lusifer.ui.components import dataset_picker, evidence_control, model_picker, movie_details, user_picker
@@ -83,6 +83,7 @@ def draw_app() -> None:
     with st.sidebar:
         st.selectbox("Dataset", names, key=page_state.seed("dataset"))
     if dataset_picker.needs_reading(name):
+        page_state.show_address()
         dataset_picker.show_reading(name)
         return
     try:
@@ -106,8 +107,10 @@ def draw_app() -> None:
             _show_usage(ctx)  # before the page: one that stops early must not take it along
             _show_about()
     except LusiferError as error:
+        page_state.show_address()
         state.show_error(error)
         return
+    page_state.show_address()
     if not ctx.is_free and ctx.prompt_set.evidence and not ctx.evidence and page_registry.asks_model(page.url_path):
         # Asked without what they want told, they would be other prompts.
         st.info(
@@ -116,7 +119,6 @@ def draw_app() -> None:
             icon=":material/groups:",
         )
         return
-    page_state.show_address()
     page.run()
 
 
@@ -135,7 +137,9 @@ def _pick_context(data: datasets.Dataset) -> state.PageContext:
     model = model_picker.pick_model(data, split)
     name, prompt_set = model_picker.pick_prompts(model)
     evidence = False
-    if not model.startswith(PREFIX):  # a recording was asked without
+    if model.startswith(PREFIX):  # it was asked without
+        _settle_history(find_recording(model.removeprefix(PREFIX)))
+    else:
         evidence = evidence_control.show_switch(data, split, model != BUILTIN and prompt_set.evidence)
     now = page_state.current()
     ctx = state.PageContext(
@@ -153,6 +157,20 @@ def _pick_context(data: datasets.Dataset) -> state.PageContext:
     if wrong_user:
         user_picker.settle_user(ctx, wrong_user)
     return ctx
+
+
+def _settle_history(recording: Recording) -> None:
+    """A recording holds histories of one length in batches of one size: others are said and not used."""
+    now, header = page_state.current(), recording.header
+    for attribute, held in (("history", header.history), ("batch_size", header.batch_size)):
+        if getattr(now, attribute) not in {None, held}:
+            page_state.settle(
+                attribute,
+                None,
+                f"The recording {recording.name} holds histories of {header.history} ratings in batches of "
+                f"{header.batch_size}; these are used.",
+                always=True,
+            )
 
 
 def _show_usage(ctx: state.PageContext) -> None:
