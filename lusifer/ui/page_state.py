@@ -135,7 +135,7 @@ class PageState:
         split: its name.
         model: the spec of the user model.
         prompts: a label or version.
-        evidence: whether community evidence is switched on.
+        evidence: whether the form of a new comparison offers an arm that is told what others gave.
         user: the id as the dataset's files have it.
         history: length of the history, in ratings.
         batch_size: ratings a step.
@@ -159,7 +159,7 @@ class PageState:
     split: str = _field("", "split", "split")
     model: str = _field("", "model", "model")
     prompts: str = _field("", "prompts", "prompts")
-    evidence: bool = _field(False, "evidence", "community evidence", _read_switch)
+    evidence: bool = _field(False, "evidence", "community evidence", _read_switch, page="errors")
     user: str = _field("", "user", "user", typed=True)
     history: int | None = _field(None, "history", "history length", _whole(1, MAX_HISTORY, None), typed=True)
     batch_size: int | None = _field(None, "batch", "batch size", _whole(1, MAX_BATCH_SIZE, None), typed=True)

@@ -136,11 +136,11 @@ def _pick_context(data: datasets.Dataset) -> state.PageContext:
     split = state.make_split(data, rule)
     model = model_picker.pick_model(data, split)
     name, prompt_set = model_picker.pick_prompts(model)
-    evidence = False
-    if model.startswith(PREFIX):  # it was asked without
+    # A recording was asked without; the built-in reads no prompts.
+    told = prompt_set.evidence and model != BUILTIN and not model.startswith(PREFIX)
+    evidence = told and evidence_control.show_required(data, split)
+    if model.startswith(PREFIX):
         _settle_history(find_recording(model.removeprefix(PREFIX)))
-    else:
-        evidence = evidence_control.show_switch(data, split, model != BUILTIN and prompt_set.evidence)
     now = page_state.current()
     ctx = state.PageContext(
         data,

@@ -5,8 +5,9 @@ import re
 import streamlit as st
 
 from lusifer import settings
+from lusifer.safe_text import to_safe_csv
 from lusifer.ui import page_registry, page_state, state
-from lusifer.ui.formatting import to_safe_csv, with_item_noun
+from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.pages.llm_calls import call_log
 
 st.title("LLM calls", icon=":material/receipt_long:")
