@@ -6,16 +6,18 @@ would lead to the same page again.
 
 from __future__ import annotations
 
+import json
+
 import streamlit as st
 
 KEY = "page-address"
 """Of the container that this is drawn in, which is not to be seen."""
 
-_JS = """
-export default function ({ data }) {
-  const address = new URL(window.location.href)
+_SCRIPT = """
+((data) => {
   // Elements of an earlier run may be drawn once more after this one's.
   if (data.time <= (window.lusiferAddressTime ?? 0)) return
+  const address = new URL(window.location.href)
   const last = address.pathname.split("/").pop()
   // A person who has gone on to another page meanwhile keeps that page's address.
   if ((data.pages.includes(last) ? last : "") !== data.page) return
@@ -28,23 +30,19 @@ export default function ({ data }) {
   if (address.href !== window.location.href) {
     window.history.replaceState(window.history.state, "", address)
   }
-}
-"""
+})"""
 
 
-_write = st.components.v2.component("lusifer_address", js=_JS)
-
-
-def replace_query(page: str, query: str, time: int, key: str) -> None:
+def replace_query(page: str, query: str, time: int) -> None:
     """Replace what follows the question mark in the browser's address.
 
     Args:
         page: the address of the page, without parameters.
-        query: the parameters.
+        query: the parameters, URL-encoded: what a person or a dataset wrote is text there, never a script.
         time: when it was written; an older one doesn't replace a newer one.
-        key: another one for each time in a run.
     """
     from lusifer.ui import page_registry
 
     pages = [spec.url_path for spec in page_registry.page_specs().values()]
-    _write(data={"page": page, "query": query, "time": time, "pages": pages}, key=key)
+    data = json.dumps({"page": page, "query": query, "time": time, "pages": pages}).replace("<", "\\u003c")
+    st.html(f"<script>{_SCRIPT}({data})</script>", unsafe_allow_javascript=True)

@@ -284,7 +284,6 @@ class PageSession:
         slot: where the address is written from, in this run.
         notes: where corrections are said, in this run.
         written: the parameters that this run wrote last.
-        count: how often it did.
         clock: when the address was written last, in milliseconds; it never stands still.
     """
 
@@ -298,7 +297,6 @@ class PageSession:
     slot: DeltaGenerator | None = None
     notes: DeltaGenerator | None = None
     written: str | None = None
-    count: int = 0
     clock: int = 0
 
     def take_fields(self) -> set[str]:
@@ -374,7 +372,7 @@ def open_notes() -> None:
     session = _session()
     with st.container(key=address_bar.KEY):
         session.slot = st.empty()
-    session.notes, session.written, session.count = st.container(), None, 0
+    session.notes, session.written = st.container(), None
     for attribute in session.corrections:
         _draw_note(session, attribute)
 
@@ -409,11 +407,10 @@ def show_address() -> None:
     if query == session.written or session.slot is None or run is None:
         return
     session.written = query
-    session.count += 1
     session.clock = max(session.clock + 1, time.time_ns() // 10**6)
     run.query_string = query  # what Streamlit takes for the address of this run from now on
     with session.slot:
-        address_bar.replace_query(session.page, query, session.clock, f"{address_bar.KEY}-{session.count}")
+        address_bar.replace_query(session.page, query, session.clock)
 
 
 def choose(**values: Any) -> None:
