@@ -45,6 +45,21 @@ def settle_run(attribute: str, runs: Sequence[dict[str, Any]], what: str = "resu
     return run
 
 
+def chosen_run(runs: Sequence[dict[str, Any]], attribute: str, slot: Slot[Any]) -> dict[str, Any]:
+    """The result that is shown: a new one, else the one that is chosen or that a link names; nothing of no runs.
+
+    Args:
+        runs: newest first.
+        attribute: the field of the page's state that holds the id of the run.
+        slot: where a job that has just ended leaves the id of its run.
+    """
+    ended = slot.pop()
+    if ended in {r["id"] for r in runs}:
+        page_state.choose(**{attribute: ended})
+    run = settle_run(attribute, runs)
+    return next((r for r in runs if r["id"] == run), {})
+
+
 def pick_run(
     runs: Sequence[dict[str, Any]],
     attribute: str,
@@ -62,11 +77,8 @@ def pick_run(
         suffix: what is added to a run's title.
     """
     listed = {run: title + suffix(run) for run, title in run_titles(runs).items()}
-    ended = slot.pop()
-    if ended in listed:
-        page_state.choose(**{attribute: ended})
-    run = settle_run(attribute, runs)
+    run = chosen_run(runs, attribute, slot)
     st.selectbox(
         "Result", list(listed), key=page_state.seed(attribute, key=key), format_func=lambda r: listed.get(r, r)
     )
-    return next(r for r in runs if r["id"] == run)
+    return run
