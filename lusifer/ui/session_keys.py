@@ -33,6 +33,11 @@ USER_TABLE, LOCAL_USER, ONLY_DIFFERENCES, SESSION_DOLLARS, RATED_ITEMS = (
 )
 
 
+def comparison_filter(name: str) -> str:
+    """A filter of a comparison's rows, which is drawn below what it filters."""
+    return f"filter-{name}"
+
+
 def local_user_fields(user: int) -> str:
     """How the fields of a local user's ratings begin."""
     return f"you-{user}-"
