@@ -72,7 +72,7 @@ def test_the_fields_of_a_page_have_names_of_their_own() -> None:
         ("step=0", "step", 1),
         ("step=x", "step", 1),
         ("step=２", "step", 1),
-        ("evidence=yes", "evidence", False),
+        ("beside=yes", "side_by_side", False),
         ("present=1", "presenting", False),
     ],
 )
@@ -181,7 +181,7 @@ def test_names_that_there_are_not(data_dir: Path) -> None:
 
 
 def test_playing_ends_where_the_page_is_left(data_dir: Path) -> None:
-    app = press(open_page("evolution", user="405"), "Play")
+    app = press(open_page("evolution", user="405", present="true"), "Play")
     assert any(b.label == "Pause" for b in app.button)
     go(app, "rate")
     app = go(app, "evolution")
