@@ -377,6 +377,7 @@ def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
         assert not app.exception and not app.error, view
     app.button_group(key="view").set_value("calibration").run(timeout=PATIENCE)
     assert "Calibration error" in texts(app)
+    assert app.query_params["view"] == "calibration", "what is open stands in the address"
     app.multiselect(key="filter-genres").set_value(["Horror"]).run(timeout=PATIENCE)
     assert not app.exception and "match the filter" in texts(app)
     store = storing.Store(data_dir / "lusifer.db")

@@ -16,7 +16,7 @@ from lusifer.jobs import Job
 from lusifer.runs.comparison import ComparisonSpec, run_comparison
 from lusifer.simulator import BUILTIN, label
 from lusifer.store import Store
-from lusifer.ui import job_context, session_keys, state
+from lusifer.ui import job_context, page_state, session_keys, state
 from lusifer.ui.components import automatic_work, evidence_control, predictor_titles, user_sample
 from lusifer.ui.formatting import escape_markdown, format_cost
 from lusifer.ui.state import PageContext
@@ -83,7 +83,7 @@ def _comparison(
 def show_form(ctx: PageContext, store: Store | None, expanded: bool) -> None:
     """The choices of a new comparison and the button that names the price, folded away unless ``expanded``."""
     with st.expander("New comparison", icon=":material/compare_arrows:", expanded=expanded):
-        asked_by_link = st.query_params.get(session_keys.EVIDENCE) == "true"
+        asked_by_link = page_state.current().evidence
         names = st.pills(
             "Predictors",
             [n for n in predictor_titles.SELECTABLE if n not in _not_offered(ctx)],
