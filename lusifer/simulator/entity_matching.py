@@ -128,7 +128,7 @@ def build_entity_index(dataset: Dataset, seen: Iterable[Item]) -> EntityIndex:
             add(form, f"genre:{genre}")
     for pair, words in THEMES.items():
         add(words, f"theme:{'+'.join(pair)}")
-    for mood, (words, _) in MOODS.items():
+    for mood, (words, *_) in MOODS.items():
         add(words, f"mood:{mood}")
     seen = list(seen)
     for item in seen:
