@@ -40,7 +40,7 @@ THEMES = {
     ("Crime", "Drama"): "crime dramas",
     ("Drama", "Thriller"): "dramatic thrillers",
     ("Drama", "War"): "war dramas",
-    ("Action", "Adventure"): "adventures full of action",
+    ("Action", "Adventure"): "action adventures",
     ("Animation", "Children"): "animated films for the family",
     ("Children", "Comedy"): "family comedies",
     ("Comedy", "Drama"): "comedy dramas",
@@ -55,9 +55,9 @@ _DARK, _LIGHT = {"Crime", "Film-Noir", "Horror", "Mystery", "Thriller"}, {"Anima
 _BIG, _GRAVE = {"Action", "Adventure", "Fantasy", "Sci-Fi"}, {"Documentary", "Drama", "War"}
 MOODS = {
     "dark": ("dark and tense stories", _DARK, _LIGHT),
-    "light": ("light entertainment", _LIGHT, _DARK | _GRAVE),
+    "light": ("light entertainment", _LIGHT, _DARK | _GRAVE | {"Action", "Western"}),
     "spectacle": ("spectacle and adventure", _BIG - {"Sci-Fi"}, _DARK | _GRAVE - {"War"}),
-    "earnest": ("serious, earnest films", _GRAVE, _DARK | _LIGHT | _BIG),
+    "earnest": ("dramas and documentaries without comedy or action", _GRAVE, _DARK | _LIGHT | _BIG),
 }
 """Moods in words, the genres of which a movie must have one, and those of which it must have none: tags tell a mood
 only where they agree ("Psycho" is tagged a romance, and "Star Wars" a war film)."""

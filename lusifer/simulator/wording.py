@@ -113,18 +113,10 @@ def speaks_for_itself(rated: Sequence[Rated], strength: int, scale: RatingScale)
     return max(ratings, default=scale.lowest) <= highest
 
 
-MIN_STRONG = 4
-"""Ratings of an aspect from which a strong word is used for it."""
-
-
-def taste(
-    aspect: Aspect, strength: int, count: int, shown: Sequence[Rated], against: Sequence[Rated], context: Context
-) -> str:
-    """A bullet on a liking or dislike (of ``count`` ratings), with the movies that show it and one that does not."""
+def taste(aspect: Aspect, strength: int, shown: Sequence[Rated], against: Sequence[Rated], context: Context) -> str:
+    """A bullet on a liking or dislike, with the movies that show it and one that does not."""
     user = context.user.id
     leads = LEADS if speaks_for_itself(shown, strength, context.scale) else RELATIVE_LEADS
-    if count < MIN_STRONG:  # so few ratings bear no "hardly ever"
-        strength = 1 if strength > 0 else -1
     lead = pick(leads[strength], user, aspect.key, strength).format(x=aspect.words)
     form = pick(("; gave {m}", ", as with {v}", ": {m}", " ({v})"), user, aspect.key, "form")
     if form == " ({v})":  # brackets in brackets do not read well

@@ -83,7 +83,8 @@ def explain_rating(item: Item, total: float, evidence: dict[str, AspectEvidence]
     if main:
         return wording.sentence(", though ".join(spoken))
     if other:
-        return wording.sentence(f"{spoken[0]}, but its decade or other genres outweigh that")
+        rest = "its decade or its other genres outweigh" if len(item.genres) > 1 else "its decade outweighs"
+        return wording.sentence(f"{spoken[0]}, but {rest} that")
     return _describe_unclear(item, total, evidence, context)
 
 

@@ -29,6 +29,8 @@ NOTICEABLE, STRONG, MARGIN = 0.25, 0.6, 0.08
 """Effects (in stars) from which an aspect is said, is said to be strong, and by how much it must
 fall short again before it is unsaid."""
 
+MIN_STRONG = 4
+"""Ratings of an aspect from which a taste for it can be strong: fewer bear no "hardly ever"."""
 MIN_SHOWN = 2
 """Movies on its side that a taste must show in before it is said: one is an exception or a whim."""
 
@@ -77,6 +79,8 @@ def taste_shifts(context: Context, evidence: dict[str, AspectEvidence], mean: fl
         aspect_evidence = evidence[key]
         before = held.get(key, 0)
         after = _strength(aspect_evidence.effect, before)
+        if aspect_evidence.count < MIN_STRONG and abs(before) < 2:
+            after = max(-1, min(after, 1))
         if before == 0 and after:
             shown = aspect_evidence.on_side(1 if after > 0 else -1, mean)
             if len(shown) < MIN_SHOWN or not _worth_saying(
@@ -152,7 +156,7 @@ def apply_shift(profile: Profile, shift: TasteShift, mean: float, context: Conte
         if abs(shift.after) == 2:
             against = []
         bullet = Bullet(
-            wording.taste(shift.aspect, shift.after, shift.evidence.count, shown, against[-1:], context),
+            wording.taste(shift.aspect, shift.after, shown, against[-1:], context),
             shift.aspect.key,
             shift.after,
         )
