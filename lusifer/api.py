@@ -367,7 +367,7 @@ def evaluate(
         >>> split = lusifer.make_split(dataset)
         >>> result = lusifer.evaluate(dataset, split, ["constant", "bias"])
         >>> f"{result.metrics['bias']['rmse'].value:.3f} on {result.rows:,} ratings"
-        '1.031 on 9,392 ratings'
+        '1.032 on 9,392 ratings'
     """
     dataset = _with_details(dataset, store)
     player = _as_model(model, store)

@@ -150,9 +150,10 @@ MIN_GENRE_RATINGS = 2
 
 def _first_positions(items: pd.DataFrame) -> NDArray[np.int64]:
     """By item position, that of the first item with its title and year."""
-    firsts, index = np.arange(len(items)), items.index
+    firsts = np.arange(len(items))
+    ids = items.index.to_numpy()
     for again, first in find_duplicates(items).items():
-        firsts[index.get_loc(again)] = index.get_loc(first)
+        firsts[np.searchsorted(ids, again)] = np.searchsorted(ids, first)
     return firsts
 
 

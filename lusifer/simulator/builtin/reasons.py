@@ -155,15 +155,15 @@ def _spoke(taste: _Taste, context: Context, mean: float, item: Item, *, short: b
     return f"{lead} ({wording.marks_in_brackets(shown)})" if shown else lead
 
 
-_PLAINLY = {
+_PLAINLY: dict[int, tuple[str, ...]] = {
     1: ("{x} {h} done well here", "{x} {h} pleased this user", "{x} {h} earned good ratings"),
     -1: ("{x} {h} fared badly here", "{x} {h} left this user cold", "{x} {h} earned low ratings"),
 }
-_RELATIVELY = {
+_RELATIVELY: dict[int, tuple[str, ...]] = {
     1: ("{x} {h} done better than most with this user", "{x} {h} been rated above this user's average"),
     -1: ("{x} {h} done worse than most with this user", "{x} {h} been rated below this user's average"),
 }
-_SLIGHTLY = {
+_SLIGHTLY: dict[int, tuple[str, ...]] = {
     1: ("{x} {h} done slightly better than average here", "{x} {h} been rated slightly above this user's average"),
     -1: ("{x} {h} done slightly worse than average here", "{x} {h} been rated slightly below this user's average"),
 }
