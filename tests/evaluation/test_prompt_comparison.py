@@ -66,9 +66,9 @@ def made(ml100k, last10):
 
 
 def test_figures_are_those_of_the_same_rows(made) -> None:
-    _, _, summary, frame = made
+    sample, _, summary, frame = made
     both = frame.dropna(subset=["said_0", "said_1"])
-    assert summary["rows"] == len(both) < summary["asked"] == 150 == len(frame)
+    assert summary["rows"] == len(both) < summary["asked"] == len(sample.test) == len(frame)
     for at, name in enumerate(("plain", "shifted")):
         want = scores(both[f"said_{at}"], both["rating"])
         got = summary["candidates"][name]
