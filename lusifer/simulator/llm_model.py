@@ -18,7 +18,7 @@ from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.duplicates import ask_once, distinct_items
 from lusifer.simulator.numbered_items import AskedItems, ask_about
 from lusifer.simulator.prompt_variables import TemplateInput, values_of
-from lusifer.simulator.rating_summary import rating_habits, with_rating_habits
+from lusifer.simulator.rating_summary import rating_habits, with_rating_habits, without_rating_habits
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
 log = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ class LLMUserModel:
         if self.recording is None:
             return
         recorded = self.recording.bullets(context.user.id, context.step - 1)
-        if sorted(recorded) != sorted(b.text for b in context.profile.bullets):
+        if sorted(recorded) != sorted(b.text for b in without_rating_habits(context.profile).bullets):
             raise ModelError(
                 f"Not in the recording {self.recording.name}: another profile than the recorded one.",
                 "Connect a model, or use the built-in, to ask what was not recorded.",

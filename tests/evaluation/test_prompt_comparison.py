@@ -79,7 +79,7 @@ def test_figures_are_those_of_the_same_rows(made) -> None:
     assert shifted["bias"]["delta"] == pytest.approx(0.5, abs=1e-6)
     assert shifted["bias"]["delta_low"] == pytest.approx(0.5, abs=1e-6)
     assert shifted["pearson"]["delta"] == pytest.approx(0, abs=1e-6)
-    assert shifted["missing"]["value"] == pytest.approx(1 - len(both) / 150)
+    assert shifted["missing"]["value"] == pytest.approx(1 - len(both) / len(sample.test))
     assert shifted["forecast"]["delta"] == pytest.approx(
         shifted["forecast"]["value"] - summary["candidates"]["plain"]["forecast"]["value"]
     )
