@@ -90,4 +90,12 @@ class MissingLibraryError(InvalidInputError):
 
 
 class CancelledError(LusiferError):
-    """Work that a person stopped."""
+    """Work that a person stopped.
+
+    Args:
+        may_be_paid: whether a question was under way, whose answer costs something although nobody waits for it.
+    """
+
+    def __init__(self, message: str, fix: str = "", *, may_be_paid: bool = False) -> None:
+        super().__init__(message, fix)
+        self.may_be_paid = may_be_paid

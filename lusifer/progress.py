@@ -1,8 +1,10 @@
-"""How long work reports how far it is. A leaf: everybody may import it."""
+"""How long work reports how far it is. Everybody may import it."""
 
 from __future__ import annotations
 
 from typing import Protocol
+
+from lusifer import shutdown
 
 
 class Progress(Protocol):
@@ -20,5 +22,5 @@ def ignore_progress(done: int, total: int, message: str = "", /) -> None:
 
 
 def never_cancelled() -> bool:
-    """For work that nobody can stop."""
-    return False
+    """For work that nobody can stop but by ending the process."""
+    return shutdown.is_requested()

@@ -171,9 +171,10 @@ def test_unwritable_places(tmp_path: Path) -> None:
 
 def test_opening_again_migrates_nothing_and_loses_nothing(store) -> None:
     store.save_answer(*_answer(1))
+    applied = sqlite_utils.Database(store.path)["_sqlite_migrations"].count
     store.close()
     again = Store(store.path)
-    assert again.get_answer("k1") and sqlite_utils.Database(again.path)["_sqlite_migrations"].count == 5
+    assert again.get_answer("k1") and sqlite_utils.Database(again.path)["_sqlite_migrations"].count == applied >= 5
 
 
 def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lusifer import shutdown
 from lusifer.datasets import RatingTable
 from lusifer.errors import CancelledError, EmptyHistoryError, InvalidInputError, ModelError
 from lusifer.simulator import (
@@ -256,8 +257,10 @@ def run_threaded(
         futures = [pool.submit(guarded, index) for index in range(count)]
         try:
             wait(futures)
-        except BaseException:  # Ctrl-C: what has not begun shall not begin
+        except BaseException:  # Ctrl-C: what has not begun shall not begin, and who is asking a model stops
             failed.set()
+            with shutdown.requested():
+                pool.shutdown(cancel_futures=True)
             raise
         list(pool.map(close_connection, range(workers)))
     errors = [f.exception() for f in futures if f.exception() is not None]

@@ -216,6 +216,7 @@ class BatchAPI:
             self.budget.budget.limits(),
             input_tokens + output_tokens,
             None if dollars is None else dollars * DISCOUNT,
+            owned=False,  # the service goes on, whatever becomes of this process
         )
 
     # ---- collecting --------------------------------------------------------------------------------

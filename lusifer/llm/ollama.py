@@ -100,14 +100,17 @@ def explain(error: ServerError, endpoint: Endpoint, model: str) -> ModelError:
     return explanations.explain(error, endpoint, model)
 
 
-def list_installed(endpoint: Endpoint, timeout: float = LIST_SECONDS) -> dict[str, str]:
+def list_installed(
+    endpoint: Endpoint, timeout: float = LIST_SECONDS, cancelled: Callable[[], bool] = lambda: False
+) -> dict[str, str]:
     """Names of the models on the server and their digests.
 
     Raises:
         ModelError: the server does not answer.
+        CancelledError: ``cancelled`` said so.
     """
     try:
-        body = next(ask(endpoint, "/api/tags", seconds=timeout), None)
+        body = next(ask(endpoint, "/api/tags", seconds=timeout, cancelled=cancelled), None)
     except OllamaError as error:
         raise explain(error.error, endpoint, "") from None
     models = body.get("models") if isinstance(body, Mapping) else None
@@ -175,7 +178,7 @@ class Ollama:
             checked_at, digest = _digests.get(name, (-1e9, ""))
         if time.monotonic() - checked_at > 60:
             try:
-                installed = list_installed(self.endpoint)
+                installed = list_installed(self.endpoint, cancelled=self.cancelled)
             except ModelError:
                 installed = {}
             digest = installed.get(self.model) or installed.get(f"{self.model}:latest") or ""

@@ -8,7 +8,7 @@ No key, header or token is ever handed to this room.
 
 from __future__ import annotations
 
-from lusifer.store.budgets import Budgets
+from lusifer.store.bookings import Bookings
 from lusifer.store.calls import CALL_COLUMNS, Calls
 from lusifer.store.core import FIRST_LOCAL, now
 from lusifer.store.details import MovieDetails
@@ -19,7 +19,7 @@ from lusifer.store.run_records import Runs
 from lusifer.store.transfer import Transfer
 
 
-class Store(Runs, Calls, Budgets, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
+class Store(Runs, Calls, Bookings, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 
     Raises:

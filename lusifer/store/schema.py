@@ -245,3 +245,11 @@ def m005_prompt_lab(db: sqlite_utils.Database) -> None:
         # The next call may get a number again that was the last one's.
         " update call_search_mark set id = min(id, coalesce((select max(id) from calls), 0)); end"
     )
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m006_booking_owners(db: sqlite_utils.Database) -> None:
+    """Which process a booking belongs to, and which model was asked: what a dead process booked is settled."""
+    db["spending"].add_column("owner", str)
+    db["spending"].add_column("model", str)
+    db.execute("create index spending_open on spending (owner) where settled = 0")
