@@ -81,6 +81,10 @@ class ModelError(LusiferError):
         return self.kind in {"rate-limit", "server", "timeout", "reset"}
 
 
+class UnfinishedError(LusiferError):
+    """Some questions were not answered for reasons that pass by themselves; what was answered is saved."""
+
+
 class InvalidInputError(LusiferError):
     """Input that can't be meant: an unknown predictor, split, model spec or number out of range."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from lusifer.cli import (
     simulate_command,
     trust_command,
 )
-from lusifer.cli.output import nan_to_null, use_utf8
+from lusifer.cli.output import print_json, use_utf8
 from lusifer.errors import CancelledError, LusiferError
 
 EXIT_BAD_INPUT = 2
@@ -105,6 +104,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if isinstance(result, int):
         return result
-    if result is not None and getattr(options, "json", False):
-        print(json.dumps(nan_to_null(result), ensure_ascii=False))
+    if result is not None:
+        print_json(options, result)
     return 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import io
+import json
 import math
 import sys
 import time
@@ -20,6 +22,12 @@ def nan_to_null(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [nan_to_null(v) for v in value]
     return value
+
+
+def print_json(options: argparse.Namespace, result: Any) -> None:
+    """Print a command's result, where ``--json`` asks for it."""
+    if getattr(options, "json", False):
+        print(json.dumps(nan_to_null(result), ensure_ascii=False))
 
 
 def log(text: str) -> None:

@@ -24,6 +24,8 @@ MAX_BYTES = 16 * 2**20
 """The longest answer, log probabilities included."""
 MAX_ERROR_BYTES = 64 * 2**10
 POLL_SECONDS = 0.1
+GRACE_SECONDS = 1.0
+"""What a call that is under way still gets once somebody has cancelled: its answer is paid for, and may be close."""
 _clients: dict[tuple[str, ...], Any] = {}
 _lock = threading.Lock()
 
@@ -134,7 +136,8 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
     """What an iterator yields in a thread of its own, so that neither silence nor a trickle holds the caller.
 
     The thread closes the connection with the next piece that comes after the caller has left, or at its deadline. A
-    cancel keeps a call from being made; one that is under way is left within `POLL_SECONDS`, whatever the server does.
+    cancel keeps a call from being made; one that is under way ends within `GRACE_SECONDS`, whatever the server does,
+    with its answer if that comes.
 
     Raises:
         CancelledError, DeadlineError: see `Limits`.
@@ -155,15 +158,17 @@ def in_time(source: Callable[[], Iterator[bytes]], limits: Limits) -> Iterator[b
 
     if limits.cancelled():
         raise CancelledError("Stopped before the server was asked.", "Finished work is saved.")
-    ends = time.monotonic() + limits.seconds
+    ends, cancelled = time.monotonic() + limits.seconds, False
     threading.Thread(target=work, name="lusifer-request", daemon=True).start()
     try:
         while True:
-            if limits.cancelled():
+            if not cancelled and limits.cancelled():
+                cancelled, ends = True, min(ends, time.monotonic() + GRACE_SECONDS)
+            remaining = ends - time.monotonic()
+            if remaining <= 0 and cancelled:
                 raise CancelledError(
                     "Stopped while the server was answering.", "Finished work is saved.", may_be_paid=True
                 )
-            remaining = ends - time.monotonic()
             if remaining <= 0:
                 raise DeadlineError
             try:

@@ -73,7 +73,8 @@ def test_an_answer_without_end_is_left(status, monkeypatch) -> None:
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.timeout(60)
 def test_a_cancel_ends_a_call(way, streamed, monkeypatch) -> None:
-    """Whatever the server does, and also where its answer would still come: nobody waits for it."""
+    """Whatever the server does, and also where its answer would come later: nobody waits for it."""
+    monkeypatch.setattr(transport, "GRACE_SECONDS", 0.1)
     stopped, released = threading.Event(), threading.Event()
 
     def script(body: dict[str, Any], n: int) -> Reply:
@@ -98,6 +99,21 @@ def test_a_cancel_ends_a_call(way, streamed, monkeypatch) -> None:
             llm.complete(ASK, **options)
         assert not ended.value.may_be_paid and len(server.requests) == 1, "after it no call is made"
         released.set()
+
+
+def test_an_answer_that_is_on_its_way_when_somebody_cancels_is_kept() -> None:
+    stopped = threading.Event()
+
+    def script(body: dict[str, Any], n: int) -> Reply:
+        stopped.set()
+        return Reply(chat("paid for"))
+
+    with ScriptedServer(script) as server:
+        llm = OpenAICompatible(Endpoint("mine", server.url, KEY), "m", stopped.is_set)
+        assert llm.complete(ASK).text == "paid for"
+        with pytest.raises(CancelledError):
+            llm.complete(ASK)
+        assert len(server.requests) == 1, "after it no call is made"
 
 
 def test_a_stream_that_breaks_off_is_none() -> None:

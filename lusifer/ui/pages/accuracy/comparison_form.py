@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
 from lusifer.errors import LusiferError
-from lusifer.evaluation import COMBINED, SIMULATOR
+from lusifer.evaluation import COMBINED, SIMULATOR, RunContext
 from lusifer.evaluation.imported_predictions import ImportedPredictions, Missing, read_predictions
 from lusifer.jobs import Job
 from lusifer.runs.comparison import ComparisonSpec, run_comparison
-from lusifer.simulator import BUILTIN, label
+from lusifer.simulator import BUILTIN, UserModelConfig, label
 from lusifer.store import Store
 from lusifer.ui import job_context, session_keys, state
 from lusifer.ui.components import evidence_control, job_panel, predictor_titles, user_sample
@@ -88,16 +89,12 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
                 state.get_jobs().start(
                     key,
                     "Comparison",
-                    lambda j: (
-                        run_comparison(
-                            job_context.build_run_context(
-                                ctx, store, j, seed=int(seed), titles=predictor_titles.TITLES
-                            ),
-                            job_context.build_model_config(ctx.without_evidence()),
-                            spec,
-                            title,
-                            on_start=j.follow_run,
-                        ).row
+                    lambda j: _compare(
+                        job_context.build_run_context(ctx, store, j, seed=int(seed), titles=predictor_titles.TITLES),
+                        job_context.build_model_config(ctx.without_evidence()),
+                        spec,
+                        title,
+                        j,
                     ),
                     store=store,
                 )
@@ -116,6 +113,17 @@ def show_form(ctx: PageContext, store: Store | None) -> tuple[str, Job | None]:
     if job is not None and job.state in {"failed", "cancelled"}:
         st.warning(escape_markdown(job.error), icon=":material/error:")
     return key, job
+
+
+def _compare(ctx: RunContext, config: UserModelConfig, spec: ComparisonSpec, title: str, job: Job) -> dict[str, Any]:
+    """A job's work: the recorded run.
+
+    Raises:
+        UnfinishedError: some users were not answered for now.
+    """
+    run = run_comparison(ctx, config, spec, title, on_start=job.follow_run)
+    run.require_finished()
+    return run.row
 
 
 def _import_predictions(ctx: PageContext) -> tuple[list[ImportedPredictions], Missing]:
