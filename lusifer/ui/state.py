@@ -39,6 +39,7 @@ from lusifer.simulator.suggest import Suggestion, suggest
 from lusifer.store import Store
 from lusifer.ui import session_keys
 from lusifer.ui.caching import HASHES
+from lusifer.ui.server_end import cancel_jobs_at_end
 
 Default = TypeVar("Default", int, None)
 
@@ -94,7 +95,9 @@ def open_store() -> Store | None:
 @st.cache_resource(show_spinner=False)
 def get_jobs() -> Jobs:
     """The background work of this server; it survives page changes and reloads."""
-    return Jobs()
+    jobs = Jobs()
+    cancel_jobs_at_end(jobs)
+    return jobs
 
 
 @st.cache_data(max_entries=8, show_spinner="Finding suggested users …", hash_funcs=HASHES)

@@ -31,7 +31,7 @@ def show_progress(key: str) -> None:
     if job.run:
         _show_usage(job.run)
     if job.cancelled():
-        st.caption("Stopping after the current call …")
+        st.caption("Stopping …")
     elif st.button("Cancel", icon=":material/stop_circle:", key=f"cancel-{key}"):
         job.cancel()
 
