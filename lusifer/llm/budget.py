@@ -131,11 +131,11 @@ class BudgetedLLM(LLMWrapper):
         except ModelError as error:
             # What was refused cost nothing; what we stopped waiting for may be paid all the same.
             if error.kind not in {"timeout", "reset"}:
-                self.store.settle(booking, 0, 0.0)
+                self.store.settle_later(booking, 0, 0.0)
             raise
         total_tokens = answer.input_tokens + answer.output_tokens
         if total_tokens:  # a server that does not count leaves the estimate standing
-            self.store.settle(booking, total_tokens, price(self.identity, **answer.token_counts))
+            self.store.settle_later(booking, total_tokens, price(self.identity, **answer.token_counts))
         return answer
 
     def set_aside(self, limits: dict[str, SpendingLimit], tokens: int, dollars: float | None) -> int:
