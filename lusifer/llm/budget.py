@@ -152,9 +152,9 @@ class BudgetedLLM(LLMWrapper):
         if total_tokens > input_tokens + output_tokens:
             _note_overrun(self.identity, self.spec, total_tokens, input_tokens + output_tokens)
         if total_tokens:
-            self.store.settle(booking, total_tokens, price(self.identity, **answer.token_counts))
+            self.store.settle_later(booking, total_tokens, price(self.identity, **answer.token_counts))
         else:  # a server that does not count leaves the estimate standing
-            self.store.settle(booking, input_tokens + output_tokens, dollars)
+            self.store.settle_later(booking, input_tokens + output_tokens, dollars)
         return answer
 
     def set_aside(

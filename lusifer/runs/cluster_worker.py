@@ -150,6 +150,10 @@ class WorkerStore(Store):
         """See `Store`."""
         self._send("settle", booking, tokens, dollars)
 
+    def settle_later(self, booking: int, tokens: int, dollars: float | None) -> None:
+        """See `Store`; sent at once: what is written next is written elsewhere."""
+        self.settle(booking, tokens, dollars)
+
     def save_evolution(self, evolution: str, fields: dict[str, Any]) -> None:
         """See `Store`."""
         self._send("save_evolution", evolution, fields)

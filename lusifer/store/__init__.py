@@ -16,10 +16,11 @@ from lusifer.store.evolutions import Evolutions
 from lusifer.store.local_users import LocalUsers
 from lusifer.store.prompt_versions import PromptVersions
 from lusifer.store.run_records import Runs
+from lusifer.store.totals import Totals
 from lusifer.store.transfer import Transfer
 
 
-class Store(Runs, Calls, Bookings, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
+class Store(Runs, Calls, Totals, Bookings, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 
     Raises:

@@ -29,17 +29,17 @@ class Bookings(Budgets):
         """What is taken in a scope (run, session, day) of that name, in ``tokens`` or ``dollars``."""
         if scope not in {"run", "session", "day"} or unit not in UNITS:
             raise ValueError(scope, unit)
-        pending = "settled = 0 and owner is not null"
-        row = (
-            self._open()
-            .execute(
-                f"select coalesce(sum({unit}) filter (where not ({pending})), 0), coalesce(sum({unit}) filter"
-                f" (where {pending}), 0), count(*) filter (where {pending}) from spending where {scope} = ?",
-                [name],
-            )
-            .fetchone()
-        )
-        return Room(float(row[0]), float(row[1]), int(row[2]))
+        self.write_now()
+        db = self._open()
+        # One statement reads one state: what is settled in between would be missing from both.
+        row = db.execute(
+            f"select settled_{unit}, (select coalesce(sum({unit}), 0) from spending where settled = 0 and owner is null"
+            f" and {scope} = :name), (select coalesce(sum({unit}), 0) from spending where settled = 0 and owner is not"
+            f" null and {scope} = :name), (select count(*) from spending where settled = 0 and owner is not null and"
+            f" {scope} = :name) from spending_totals where scope = :scope and name = :name",
+            {"scope": scope, "name": name},
+        ).fetchone() or (0, 0, 0, 0)
+        return Room(float(row[0] + row[1]), float(row[2]), int(row[3]))
 
     @translates_sqlite_errors
     def settle_estimated(self, booking: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lusifer.store.answer_claims import AnswerClaims
 from lusifer.store.core import insert, now, translates_sqlite_errors
+from lusifer.store.totals import read_totals
 
 
 class Budgets(AnswerClaims):
@@ -42,35 +43,31 @@ class Budgets(AnswerClaims):
             for scope, (unit, limit) in limits.items():
                 if limit is None:
                     continue
-                row = db.execute(
-                    f"select coalesce(sum({unit}), 0) from spending where {scope} = ?",
-                    [names[scope]],
-                ).fetchone()
-                if row[0] + amounts[unit] > limit:
-                    return scope, float(row[0]), float(limit)
+                (booked,) = read_totals(db, "spending", scope, names[scope], [unit])
+                if booked + amounts[unit] > limit:
+                    return scope, float(booked), float(limit)
             row = {**names, "tokens": tokens, "dollars": dollars, "settled": 0, "created_at": now()}
             return insert(db, "spending", {**row, "model": model, "owner": owner})
 
     @translates_sqlite_errors
     def settle(self, booking: int, tokens: int, dollars: float | None) -> None:
         """Replace a booking's highest price by the true one."""
-        with self.writing() as db:
-            db.execute(
-                "update spending set tokens = ?, dollars = ?, settled = 1 where id = ?",
-                [tokens, dollars, booking],
-            )
+        self.settle_later(booking, tokens, dollars)
+        self.write_now()
+
+    def settle_later(self, booking: int, tokens: int, dollars: float | None) -> None:
+        """`settle` within this thread's next transaction: that of the answer which the booking was for.
+
+        Until then it counts at its highest price, as it does where the process is killed in between.
+        """
+        query = "update spending set tokens = ?, dollars = ?, settled = 1 where id = ?"
+        self.write_later(lambda db: db.execute(query, [tokens, dollars, booking]))
 
     @translates_sqlite_errors
     def get_spent(self, scope: str, name: str) -> tuple[int, float]:
         """Tokens and dollars spent or set aside in a scope (run, session, day) of that name."""
         if scope not in {"run", "session", "day"}:
             raise ValueError(scope)
-        row = (
-            self._open()
-            .execute(
-                f"select coalesce(sum(tokens), 0), coalesce(sum(dollars), 0.0) from spending where {scope} = ?",
-                [name],
-            )
-            .fetchone()
-        )
-        return int(row[0]), float(row[1])
+        self.write_now()
+        tokens, dollars = read_totals(self._open(), "spending", scope, name, ["tokens", "dollars"])
+        return int(tokens), float(dollars)
