@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import math
+import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 SECONDS_BETWEEN_LINES = 2.0
@@ -28,6 +31,24 @@ def print_json(options: argparse.Namespace, result: Any) -> None:
     """Print a command's result, where ``--json`` asks for it."""
     if getattr(options, "json", False):
         print(json.dumps(nan_to_null(result), ensure_ascii=False))
+
+
+@contextlib.contextmanager
+def others_print_to_stderr() -> Iterator[None]:
+    """While this holds, whatever is printed to stdout goes to stderr: by libraries, in C, and by their processes."""
+    sys.stdout.flush()
+    try:
+        saved = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # there is no stdout or no stderr
+        saved = None
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if saved is not None:
+            os.dup2(saved, 1)
+            os.close(saved)
 
 
 def log(text: str) -> None:

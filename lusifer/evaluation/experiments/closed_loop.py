@@ -124,7 +124,8 @@ def run(setup: ExperimentSetup) -> Result:
     if not rows:
         raise InvalidInputError("No user's loop finished: the model failed for all.", "See the LLM calls page.")
     frame = pd.DataFrame(rows).sort_values(["way", "user_id", "round", "kind"], kind="stable")
-    similarities = pd.DataFrame(profiles, columns=["way", "user_id", "round", "likeness"])
+    # In the same order every time, whoever was first: sums of fractions depend on it as well.
+    similarities = pd.DataFrame(sorted(profiles), columns=["way", "user_id", "round", "likeness"])
     return _result(setup, frame.reset_index(drop=True), similarities, names, failed_users)
 
 
