@@ -124,6 +124,7 @@ class BudgetedLLM(LLMWrapper):
     def __init__(self, inner: LLM, store: Store, budget: Budget, cancelled: Callable[[], bool] = lambda: False) -> None:
         super().__init__(inner)
         self.store, self.budget, self.cancelled = store, budget, cancelled
+        self._tidied = False
 
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`.
@@ -181,6 +182,9 @@ class BudgetedLLM(LLMWrapper):
             else ("tokens", limit.token_limit)
             for scope, limit in limits.items()
         }
+        if not self._tidied:
+            self._tidied = True
+            self.store.release_dead_bookings()
         until, wait, idle = time.monotonic() + MAX_WAIT_SECONDS, POLL_SECONDS, False
         while True:
             if self.cancelled():

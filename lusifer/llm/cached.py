@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Unpack
 
-from lusifer.errors import CancelledError, ModelError
+from lusifer.errors import CancelledError, ModelError, StoreError
 from lusifer.llm.answer_text import read_finish
 from lusifer.llm.prices import price
 from lusifer.llm.protocol import LLM, CallMetadata, Completion, LLMWrapper, Message, Options, Token
@@ -47,12 +47,14 @@ class CachedLLM(LLMWrapper):
 
     Refusals, truncations and failures are recorded as calls and never served again. An answer that
     its reader finds invalid is taken back with `reject`. Of several that need one answer at a time, in whatever
-    processes, one asks and the others wait for what it stores.
+    processes, one asks and the others wait for what it stores. After an answer that could not be stored nothing more is
+    asked.
     """
 
     def __init__(self, inner: LLM, store: Store, cancelled: Callable[[], bool] = lambda: False) -> None:
         super().__init__(inner)
         self.store, self.cancelled = store, cancelled
+        self._lost: StoreError | None = None
 
     def key(self, messages: Sequence[Message], **options: Unpack[Options]) -> str:
         """The name that the answer to this question has in the store."""
@@ -118,6 +120,8 @@ class CachedLLM(LLMWrapper):
         )
 
     def _ask(self, key: str, messages: Sequence[Message], options: Options) -> Completion:
+        if self._lost is not None:  # another answer would be paid for and lost as well
+            raise StoreError(self._lost.message, self._lost.fix)
         call = {**self._call(key, options), **_request_fields(messages, options)}
         try:
             answer = self.inner.complete(messages, **options)
@@ -155,7 +159,11 @@ class CachedLLM(LLMWrapper):
             "finish_reason": answer.finish_reason,
             "tokens": tokens_to_json(answer.tokens),
         }
-        self.store.save_answer(key, {**row, **answer.token_counts}, {**call, "status": "ok"})
+        try:
+            self.store.save_answer(key, {**row, **answer.token_counts}, {**call, "status": "ok"})
+        except StoreError as error:
+            self._lost = error
+            raise
         # What is given now is what a later hit gives.
         tokens = tokens_from_json(row["tokens"])
         return replace(answer, key=key, tokens=tokens)
