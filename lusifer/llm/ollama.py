@@ -211,10 +211,11 @@ class Ollama:
     def complete(self, messages: Sequence[Message], **options: Unpack[Options]) -> Completion:
         """See `lusifer.llm.protocol.LLM`."""
         began = time.perf_counter()
+        ends = time.monotonic() + float(self.endpoint.timeout or TIMEOUT_SECONDS)  # of all requests together
         while True:
             request = self.build_request(messages, options)
             try:
-                answer = self._collect(request, options.get("on_text"))
+                answer = self._collect(request, options.get("on_text"), max(ends - time.monotonic(), 0.01))
             except OllamaError as refused:
                 adaptation = self._refused_part(refused.error, request)
                 if adaptation is None:
@@ -264,14 +265,13 @@ class Ollama:
                 return adaptation
         return None
 
-    def _collect(self, request: dict[str, Any], on_text: Callable[[str], None] | None) -> Completion:
-        """The answer, in one piece or in many.
+    def _collect(self, request: dict[str, Any], on_text: Callable[[str], None] | None, seconds: float) -> Completion:
+        """The answer, in one piece or in many, within so many seconds.
 
         Raises:
             OllamaError: the server answered with an error.
             ModelError: it broke off, or only loaded the model.
         """
-        seconds = float(self.endpoint.timeout or TIMEOUT_SECONDS)
         last: Mapping[str, Any] = {}
         texts: list[str] = []
         thoughts: list[str] = []

@@ -127,7 +127,7 @@ def batch_engine(ctx: RunContext, spec: PopulationSpec, poll_interval: float, lo
     def start(run: str, model: Any) -> None:
         state = tables.parts_folder(run) / "batches.json"
         batches = BatchAPI(
-            model.llm, state, poll_interval, on_progress=lambda d, n, message="": log(f"{message}: {d:,} of {n:,}")
+            model.llm, state, poll_interval, lambda d, n, message="": log(f"{message}: {d:,} of {n:,}"), ctx.cancelled
         )
 
         def ask(questions: Any, message: str) -> None:
