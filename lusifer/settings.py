@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from lusifer.errors import InvalidInputError
+from lusifer.safe_text import for_terminal
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -90,6 +91,11 @@ def prediction_cache_dir() -> Path:
     return data_dir() / ".prepared" / "kept"
 
 
+def computes_automatically() -> bool:
+    """Whether pages compute by themselves what costs nothing and is not there yet (``LUSIFER_AUTOMATIC=0``: no)."""
+    return os.environ.get("LUSIFER_AUTOMATIC", "1").strip().lower() not in {"0", "no", "off", "false"}
+
+
 def is_public() -> bool:
     """Whether strangers use this server (``LUSIFER_PUBLIC=1``): they choose no addresses and no files."""
     return os.environ.get("LUSIFER_PUBLIC", "").strip().lower() in {"1", "true", "yes", "on"}
@@ -99,7 +105,7 @@ class _StderrHandler(logging.Handler):
     """Writes to what is stderr at that moment, as `print` does."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        print(for_terminal(self.format(record)), file=sys.stderr)
 
 
 def configure_logging(level: str = "") -> None:

@@ -26,8 +26,9 @@ from lusifer.cli import (
     simulate_command,
     trust_command,
 )
-from lusifer.cli.output import print_json, use_utf8
+from lusifer.cli.output import print_json
 from lusifer.errors import CancelledError, LusiferError
+from lusifer.safe_text import filtered_streams
 
 EXIT_BAD_INPUT = 2
 COMMANDS = (
@@ -81,8 +82,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
-    use_utf8()
+    """Run one command; returns the exit code. What it prints goes through one filter, whatever prints it."""
+    with filtered_streams():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         with shutdown.handled_signals():
             settings.load_env_file()

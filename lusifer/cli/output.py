@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import json
 import math
 import os
@@ -12,6 +11,8 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import Any
+
+from lusifer.safe_text import escape_json
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -30,7 +31,7 @@ def nan_to_null(value: Any) -> Any:
 def print_json(options: argparse.Namespace, result: Any) -> None:
     """Print a command's result, where ``--json`` asks for it."""
     if getattr(options, "json", False):
-        print(json.dumps(nan_to_null(result), ensure_ascii=False))
+        print(escape_json(json.dumps(nan_to_null(result), ensure_ascii=False)))
 
 
 @contextlib.contextmanager
@@ -82,13 +83,3 @@ class ProgressPrinter:
         rate = (done - self._done_before) / max(now - self._began, 1e-9)
         speed = f" ({rate:.1f}/s, about {(total - done) / rate:.0f} s left)" if rate else ""
         log(f"{done:,}/{total:,}{self._unit}{speed}{': ' + message if message else ''}")
-
-
-def use_utf8() -> None:
-    """Write UTF-8 whatever the code page: titles, "R²" and "–" have no place in most of them.
-
-    What no encoding has (half a character in the name of a file) is replaced.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace")

@@ -200,7 +200,7 @@ def save(folder: Path, parsed: Parsed, stats: tuple[Any, Any], meta: dict[str, A
 def _stamp_of(folder: Path) -> str:
     try:
         return str(json.loads((folder / "meta.json").read_text(encoding="utf-8"))["stamp"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 
@@ -241,7 +241,7 @@ def read_meta(folder: Path, files: Sequence[Path]) -> dict[str, Any] | None:
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         is_current = meta.get("version") == VERSION and meta.get("files") == fingerprint(files)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return meta if is_current else None
 

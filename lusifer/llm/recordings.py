@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import re
 import zlib
@@ -17,13 +18,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lusifer import settings
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.protocol import CallMetadata, Completion, Message, Options
+from lusifer.safe_files import read_file, write_file
 
 Purpose = Literal["forecast", "update", "rate"]
 SUFFIX = ".jsonl.gz"
@@ -31,6 +33,8 @@ PREFIX = "recorded:"
 """How the spec of a recorded model begins."""
 MAX_BYTES = 200_000_000
 """A recording is not read beyond this size, unpacked."""
+Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""An id as the database holds it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -64,7 +68,7 @@ class RecordingHeader(BaseModel):
     prompt_set: str = Field(default="", max_length=200)
     prompt_version: str = Field(max_length=200)
     prompts: dict[str, Any] = Field(default_factory=dict)
-    users: tuple[int, ...] = Field(min_length=1, max_length=1_000_000)
+    users: tuple[Id, ...] = Field(min_length=1, max_length=1_000_000)
     answered_by: str = Field(default="", max_length=500)
     collected: str = Field(default="", max_length=40)
     note: str = Field(default="", max_length=5000)
@@ -78,7 +82,7 @@ class RecordedAnswer(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    user: int
+    user: Id
     step: int = Field(ge=1, le=1_000_000)
     purpose: Purpose
     input_tokens: int = Field(default=0, ge=0, le=10**9)
@@ -191,10 +195,17 @@ class RecordedLLM:
         if not recorded or options.get("draw"):
             raise self._not_recorded(f"{purpose or 'this question'} of user {user}")
         on_text = options.get("on_text")
-        content: dict[str, Any] = recorded[0].answer
-        if purpose != "update":
+        numbers = {item_id: number for number, item_id in enumerate(metadata.items, 1)}
+        if purpose == "update":
+            content = _with_numbers(recorded[0].answer, numbers)
+        else:
             wanted = set(_enumerated(options.get("schema") or {}))
-            ratings = [r for part in recorded for r in part.answer.get("ratings") or () if r.get("item_id") in wanted]
+            ratings = [
+                {**r, "item_id": number}
+                for part in recorded
+                for r in part.answer.get("ratings") or ()
+                if (number := numbers.get(r["item_id"]) if numbers else r["item_id"]) in wanted
+            ]
             if not ratings:
                 raise self._not_recorded(f"ratings of these items by user {user}")
             content = {"ratings": ratings}
@@ -216,6 +227,18 @@ class RecordedLLM:
             f"Choose one of its {len(self.recording.users)} users and what they were asked, or connect a model.",
             kind="not-recorded",
         )
+
+
+def _with_numbers(update: Mapping[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
+    """A recorded update whose changes cite items by their numbers in the question, where it asks by numbers."""
+    if not numbers:
+        return dict(update)
+    changes = [
+        {**change, "item_ids": [numbers[i] for i in change["item_ids"] if i in numbers]}
+        for change in update.get("changes") or ()
+        if isinstance(change, dict) and isinstance(change.get("item_ids"), list)
+    ]
+    return {**update, "changes": changes}
 
 
 def _enumerated(schema: Any) -> Iterable[int]:
@@ -302,10 +325,11 @@ def _open(path: str, changed: int, size: int) -> Recording:
 
 
 def _unpack(path: Path) -> bytes:
+    packed = read_file(path, MAX_BYTES)
+    if packed[:2] != b"\x1f\x8b":
+        return packed
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInputError(f"{path.name} can't be read ({error}).", "Copy it again.") from None
@@ -372,9 +396,7 @@ def write_recording(path: Path, header: RecordingHeader, answers: Iterable[Recor
 
 def _write(path: Path, content: bytes) -> Recording:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file, gzip.GzipFile("", "wb", mtime=0, fileobj=file) as packed:
-            packed.write(content)
+        write_file(path, gzip.compress(content, mtime=0))
     except OSError as error:
         raise InvalidInputError(f"{path} can't be written ({error.strerror}).", "Choose another place.") from None
     return read_recording(content, path)

@@ -16,6 +16,7 @@ from jinja2 import TemplateError, TemplateSyntaxError
 
 from lusifer.errors import InvalidInputError
 from lusifer.prompts import sandbox
+from lusifer.safe_files import has_half_characters, parse_json, read_text
 
 TEMPLATES = ("system", "first", "update", "rate", "repair")
 METADATA = ("genres", "people", "overview")
@@ -26,13 +27,17 @@ SHIPPED: dict[str, dict[str, Any]] = {
     # The published procedure's shape: the profile's text and the last ratings, one movie a call.
     "paper": {"items_per_call": 1},
     "concise": {"recent": 5, "rating_tokens": 70, "update_tokens": 1000, "metadata": ("genres",)},
+    "grounded-2": {"anonymous": True, "recent": 40},
 }
 """Shipped sets, and where their parameters differ from the usual ones."""
 TITLES = {
     "grounded": "Facts, cited changes, forecasts; ten movies per call.",
     "paper": "The published procedure's shape: profile text alone, one movie per call.",
     "concise": "The same facts in half the tokens.",
+    "grounded-2": "Profiles that predict, anonymous questions, each thing said once; ten movies per call.",
 }
+MAX_FILE_BYTES = 2_000_000
+"""A prompt file is not read beyond this size."""
 FORMAT, FIRST_FORMAT = 2, 1
 """Format of a prompt file; the first had no template for the first profile."""
 
@@ -45,7 +50,9 @@ class PromptSet:
     ``rating_tokens`` (each item) and ``update_tokens`` are the longest answers asked for; ``recent`` is how
     many of the newest ratings a rating prompt shows; ``evidence`` tells the model what others gave each
     movie that it is asked about; ``history`` ratings are read, ``batch_size`` at a time; ``metadata`` says
-    what of `METADATA` is shown of a movie.
+    what of `METADATA` is shown of a movie. ``anonymous`` numbers the movies of a question from 1 instead of naming
+    their ids, and has code write the counts and means of a profile's rating habits: a strong model remembers rows of a
+    published data set by its ids.
     """
 
     name: str
@@ -60,6 +67,7 @@ class PromptSet:
     history: int = 40
     batch_size: int = 10
     metadata: tuple[str, ...] = METADATA
+    anonymous: bool = False
 
     @property
     def version(self) -> str:
@@ -68,8 +76,12 @@ class PromptSet:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of all that it holds, its name too."""
-        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
+        """SHA-256 of all that it holds, its name too.
+
+        What older sets had no word for counts only where it is not as they were: their hashes stay.
+        """
+        values = astuple(self)
+        return hashlib.sha256(repr(values if self.anonymous else values[:-1]).encode()).hexdigest()
 
     def render(self, template: str, **values: Any) -> str:
         """One template with its variables filled in.
@@ -111,12 +123,11 @@ def find(name_or_file: str) -> PromptSet:
     """
     if name_or_file in SHIPPED:
         return load(name_or_file)
-    path = Path(name_or_file)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(Path(name_or_file), MAX_FILE_BYTES)
+    except InvalidInputError as error:
         raise InvalidInputError(
-            f"{name_or_file!r} is neither a prompt set nor a readable file ({type(error).__name__}).",
+            f"{name_or_file!r} is neither a prompt set nor a readable file ({error.message.rstrip('.')}).",
             f"Known sets: {', '.join(SHIPPED)}; or give the path of an exported file.",
         ) from None
     return from_json(text)
@@ -137,8 +148,8 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         InvalidInputError: what is wrong, and where.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except ValueError as error:
         raise InvalidInputError(f"The prompt file is not JSON ({error}).", "Export one and edit that.") from None
     if not isinstance(content, dict) or content.get("format") not in {FORMAT, FIRST_FORMAT}:
         raise InvalidInputError(
@@ -154,6 +165,10 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         or not all(isinstance(t, str) for t in templates.values())
     ):
         raise InvalidInputError("The prompt file lacks templates.", f"It needs {', '.join(TEMPLATES)}.")
+    if broken := next((name for name, template in templates.items() if has_half_characters(template)), None):
+        raise InvalidInputError(
+            f"Template {broken} has half a character (a surrogate without its other half).", "Fix the template."
+        )
     if isinstance(content.get("metadata"), list):
         content["metadata"] = tuple(m if isinstance(m, str) else "?" for m in content["metadata"])
     if isinstance(content.get("temperature"), int) and not isinstance(content["temperature"], bool):
