@@ -54,7 +54,7 @@ def _explain(error: sqlite3.Error, path: Path) -> StoreError:
         fix = "Move the file away and restart, or set LUSIFER_DB to another file."
         return StoreError(f"{path} is damaged or not a SQLite file.", fix)
     if "disk is full" in text or ("I/O error" in text and is_disk_full(path.parent)):
-        return StoreError(*explain_write_error(f"The database {path}", OSError(errno.ENOSPC, text)))
+        return StoreError(*explain_write_error(f"The database {path} can't be written", OSError(errno.ENOSPC, text)))
     fix = "Check that its folder is writable, or set LUSIFER_DB to another file."
     return StoreError(f"The database {path} can't be used ({text}).", fix)
 
