@@ -192,10 +192,9 @@ def save(folder: Path, parsed: Parsed, stats: tuple[Any, Any], meta: dict[str, A
         with replacing(folder / "meta.json") as partial:
             partial.write_text(json.dumps({**meta, "checksum": _meta_checksum(meta)}), encoding="utf-8")
     except (OSError, pa.ArrowException) as error:
-        cause = (
-            explain_write_error(f"{folder} can't be written", error)[0] if isinstance(error, OSError) else str(error)
-        )
-        log.warning("The prepared copy can't be kept, so the files are read anew each time: %s", cause)
+        os_error = error if isinstance(error, OSError) else OSError(str(error))
+        cause = explain_write_error(f"The prepared copy in {folder} can't be written", os_error)[0]
+        log.warning("%s So the files are read anew each time.", cause)
         _remove(folder, stamp)
     else:
         _remove(folder, before)

@@ -11,6 +11,7 @@ from typing import Any
 from lusifer import settings
 from lusifer.datasets.table_files import is_regular
 from lusifer.datasets.timestamps import UNITS, TimeForm
+from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import DatasetError, InvalidInputError
 
 MAPPING_FILE = "mapping.json"
@@ -272,11 +273,12 @@ def save_mapping(folder: Path, mapping: TableMapping) -> None:
         if not is_regular(folder / name):
             raise DatasetError(f"{folder / name} is not there.", "Put the table into the folder.")
     try:
-        (folder / MAPPING_FILE).write_text(
-            json.dumps(mapping.to_json(), ensure_ascii=False, indent=1), encoding="utf-8"
-        )
+        with replacing(folder / MAPPING_FILE) as partial:
+            partial.write_text(json.dumps(mapping.to_json(), ensure_ascii=False, indent=1), encoding="utf-8")
     except OSError as error:
-        raise DatasetError(f"{folder} can't be written ({error.strerror}).", "Check write access to it.") from None
+        raise DatasetError(
+            *explain_write_error(f"{folder} can't be written", error, "Check write access to it.")
+        ) from None
 
 
 def with_columns(mapping: TableMapping, changes: Mapping[str, str]) -> TableMapping:
