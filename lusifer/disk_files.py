@@ -25,21 +25,26 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, follow: bool = False) -> Iterator[Path]:
     """Where to write what shall lie at a path: a file beside it, which takes its place when the block ends.
 
     By then its content is on the disk, so that neither a killed process nor a power cut leaves half of it under
     that name. A block that fails leaves the former file, and nothing beside it. What is no file (a pipe, the terminal)
-    is written to as it is; of a link, the file that it leads to is replaced.
+    is written to as it is.
+
+    Args:
+        path: where it shall lie.
+        follow: of a link, replace the file that it leads to, as whoever named the path expects; else the link, which
+            may be anybody's.
 
     Raises:
         OSError: it can't be written.
     """
-    path = path.resolve() if path.is_symlink() else path
+    path = path.resolve() if follow and path.is_symlink() else path
     if path.exists() and not path.is_file():
         yield path
         return
-    partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}{PARTIAL}")
+    partial = path.with_name(f".{path.name[:80]}-{secrets.token_hex(4)}{PARTIAL}")
     try:
         yield partial
         _sync(partial)

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from lusifer.errors import InvalidInputError
+from lusifer.safe_text import for_terminal
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -99,7 +100,7 @@ class _StderrHandler(logging.Handler):
     """Writes to what is stderr at that moment, as `print` does."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        print(for_terminal(self.format(record)), file=sys.stderr)
 
 
 def configure_logging(level: str = "") -> None:

@@ -410,7 +410,7 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
                 "user_id": n,
                 "model": "a:b",
                 "prompt_version": "own-0011aabb",
-                "messages": f"m{n}",
+                "messages": json.dumps([{"role": "user", "content": f"m{n}"}]),
             },
         )
     store.save_prompt("f" * 64, "other", "{}", None, "only here")
@@ -447,12 +447,12 @@ def test_a_run_travels_with_all_it_stands_on(store, tmp_path: Path) -> None:
         )
         store.save_steps(f"e{user}", [_step(1)])
     file = tmp_path / "run.db"
-    made = store.export_run(run, file, {"run.parquet": b"bytes"})
+    made = store.export_run(run, file, {f"{run}.parquet": b"bytes"})
     assert made["evolutions"] == made["steps"] == 2 and made["answers"] == 2 and made["prompt_versions"] == 1
     other = Store(tmp_path / "other.db")
     other.save_prompt("e" * 64, "was there", "{}", None, "")
     taken, rows, files = other.import_run(file)
-    assert taken == run and files == {"run.parquet": b"bytes"} and rows["calls"] == made["calls"]
+    assert taken == run and files == {f"{run}.parquet": b"bytes"} and rows["calls"] == made["calls"]
     there = other.get_run(run)
     assert there["summary"] == {"x": 1} and there["params"]["candidates"][0]["number"] == 2
     assert there["params"]["candidates"][0]["version"] == "v2"

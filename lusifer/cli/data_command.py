@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lusifer import settings
 from lusifer.cli import mapping_command
 from lusifer.cli.output import ProgressPrinter, log
+from lusifer.safe_text import overwrite_line
 
 if TYPE_CHECKING:
     from lusifer.datasets import Dataset
@@ -46,8 +47,8 @@ def _run_fetch(options: argparse.Namespace) -> dict[str, Any]:
         percent = f"{done / total:4.0%} " if total else "     "
         activity = message.split(":")[0]
         if activity != last[0] or done in (0, total) or sys.stderr.isatty():
-            end = "\r" if sys.stderr.isatty() and done < total else "\n"
-            print(f"{percent}{message}", file=sys.stderr, end=end, flush=True)
+            write = overwrite_line if sys.stderr.isatty() and done < total else log
+            write(f"{percent}{message}")
         last[0] = activity
 
     folder = fetch(options.name, source=options.source, on_progress=on_progress, replace=options.replace)

@@ -26,8 +26,9 @@ from lusifer.cli import (
     simulate_command,
     trust_command,
 )
-from lusifer.cli.output import nan_to_null, use_utf8
+from lusifer.cli.output import nan_to_null
 from lusifer.errors import LusiferError
+from lusifer.safe_text import escape_json, filtered_streams
 
 EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
 COMMANDS = (
@@ -81,8 +82,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
-    use_utf8()
+    """Run one command; returns the exit code. What it prints goes through one filter, whatever prints it."""
+    with filtered_streams():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         settings.load_env_file()
         options = build_parser().parse_args(arguments)
@@ -104,5 +109,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(result, int):
         return result
     if result is not None and getattr(options, "json", False):
-        print(json.dumps(nan_to_null(result), ensure_ascii=False))
+        print(escape_json(json.dumps(nan_to_null(result), ensure_ascii=False)))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import sys
 import time
@@ -53,13 +52,3 @@ class ProgressPrinter:
         rate = (done - self._done_before) / max(now - self._began, 1e-9)
         speed = f" ({rate:.1f}/s, about {(total - done) / rate:.0f} s left)" if rate else ""
         log(f"{done:,}/{total:,}{self._unit}{speed}{': ' + message if message else ''}")
-
-
-def use_utf8() -> None:
-    """Write UTF-8 whatever the code page: titles, "R²" and "–" have no place in most of them.
-
-    What no encoding has (half a character in the name of a file) is replaced.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace")

@@ -10,6 +10,7 @@ from lusifer import settings
 from lusifer.cli import prompt_comparison_command
 from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import InvalidInputError
+from lusifer.safe_files import read_text
 
 
 def register(commands: Any) -> list[argparse.ArgumentParser]:
@@ -49,16 +50,6 @@ def _open_versions() -> Any:
     return store
 
 
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(
-            f"{file} can't be read ({type(error).__name__}).",
-            "Give the path of an exported prompt file.",
-        ) from None
-
-
 def _run_list(options: argparse.Namespace) -> dict[str, Any]:
     store = _open_versions()
     rows, labels = store.list_prompts(), store.list_prompt_labels()
@@ -77,7 +68,7 @@ def _run_export(options: argparse.Namespace) -> dict[str, Any]:
     if options.file.exists():
         raise InvalidInputError(f"{options.file} already exists.", "Give another name, or move it away.")
     try:
-        with replacing(options.file) as partial:
+        with replacing(options.file, follow=True) as partial:
             partial.write_text(prompts.to_json(prompt_set), encoding="utf-8")
     except OSError as error:
         what = f"{options.file} can't be written"
@@ -93,7 +84,7 @@ def _run_import(options: argparse.Namespace) -> dict[str, Any]:
 
     store = _open_versions()
     note = options.note or f"Imported from {options.file.name}"
-    version = versions.save(store, prompts.from_json(_read_text(options.file)), None, note)
+    version = versions.save(store, prompts.from_json(read_text(options.file, prompts.MAX_FILE_BYTES)), None, note)
     if not options.json:
         print(f"{version.prompts.version} is {version.name}")
     return {"number": version.number, "name": version.name}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,7 +168,7 @@ def load(
     key = name if in_data_folder else f"{folder.name}-{path_hash}"
     files, read = _find_source(folder, name)
     cached = columnar_cache.load(root / ".prepared" / key, files)
-    if cached is None:
+    if cached is None or not _says_words(cached[2]):
         report = DataQualityReport()
         with library_errors_named(folder):
             parsed = read(report, on_progress=on_progress, cancelled=cancelled)
@@ -203,6 +204,15 @@ def load(
         item_nouns=ItemNouns(meta.get("one", "movie"), meta.get("many", "movies")),
         report=DataQualityReport.from_json(meta.get("report", {})),
     )
+
+
+def _says_words(meta: Mapping[str, Any]) -> bool:
+    """Whether a prepared copy, which may have come with its folder, says of itself what a mapping may say."""
+    try:
+        custom_tables.check_words(meta.get("title", ""), meta.get("one", "movie"), meta.get("many", "movies"))
+    except (InvalidInputError, TypeError, AttributeError):
+        return False
+    return True
 
 
 def is_prepared(name: str, data_dir: Path | None = None) -> bool:

@@ -213,7 +213,7 @@ def _meta_checksum(meta: Mapping[str, Any]) -> str:
 def _stamp_of(folder: Path) -> str:
     try:
         return str(json.loads((folder / "meta.json").read_text(encoding="utf-8"))["stamp"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 
@@ -237,7 +237,7 @@ def read_meta(folder: Path, files: Sequence[Path]) -> dict[str, Any] | None:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         is_current = meta.get("version") == VERSION and meta.get("files") == fingerprint(files)
         is_current = is_current and "checksums" in meta and meta.get("checksum") == _meta_checksum(meta)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return meta if is_current else None
 

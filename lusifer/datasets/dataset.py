@@ -263,6 +263,12 @@ class Dataset:
     _cache: dict[int, Item] = field(default_factory=dict, repr=False)
 
     @property
+    def cache_key(self) -> tuple[str, ...]:
+        """What tells loaded datasets apart in a process: two folders with the same tables may speak of other things."""
+        scale = (self.scale.lowest, self.scale.highest, self.scale.step)
+        return self.hash, self.name, self.title, *self.item_nouns, repr(scale), str(self.source)
+
+    @property
     def user_ids(self) -> NDArray[np.int64]:
         """All user ids, ascending."""
         return self.users.index.to_numpy()

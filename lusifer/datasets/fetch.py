@@ -74,6 +74,8 @@ RELEASES = {
 """The larger releases, by the name of their archive."""
 UNPACKED_RATIO = 20
 """How many times its known size an archive may unpack to."""
+ARCHIVE_RATIO, ARCHIVE_MEMBERS = 3, 5000
+"""How many times its known size an archive may have, and how many files."""
 ARCHIVE_FILES = ("ratings", "movies", "users", "links", "README")
 """What is kept of an archive: the beginnings of its files' names."""
 
@@ -303,12 +305,14 @@ class Download:
         try:
             with urllib.request.urlopen(address, timeout=30) as answer, archive.open("wb") as out:
                 size = int(answer.headers.get("Content-Length") or release.megabytes * 1_000_000)
-                done = 0
+                done, most = 0, ARCHIVE_RATIO * max(release.megabytes, 1) * 1_000_000
                 while block := answer.read(1 << 16):
                     self._stop_if_cancelled()
                     out.write(block)
                     digest.update(block)
                     done += len(block)
+                    if done > most:
+                        raise DatasetError(f"sent more than {most / 1e6:.0f} MB; it should be {release.megabytes}.")
                     rate = done / max(time.monotonic() - began, 1e-3)
                     seconds_left = max(size - done, 0) / max(rate, 1)
                     self.on_progress(
@@ -339,19 +343,24 @@ class Download:
         """
         folder = self.work / "unpacked"
         folder.mkdir()
+        again = "Download it again, or by hand from grouplens.org."
         left = UNPACKED_RATIO * max(megabytes, 1) * 1_000_000
         try:
             with zipfile.ZipFile(archive) as source:
+                if len(source.infolist()) > ARCHIVE_MEMBERS:
+                    raise DatasetError(f"{archive.name} holds more than {ARCHIVE_MEMBERS:,} files.", again)
                 for member in source.infolist():
                     path = PurePosixPath(member.filename)
                     if member.is_dir() or not is_wanted(path) or "\\" in path.name:
                         continue
+                    if (folder / path.name).exists():
+                        raise DatasetError(f"{archive.name} holds {path.name} twice.", again)
                     left -= member.file_size  # no more is read of it, whatever the archive holds
                     if left < 0:
                         raise DatasetError(
                             f"{archive.name} unpacks to more than {UNPACKED_RATIO} times the {megabytes} MB that it "
                             "should have.",
-                            "Download it again, or by hand from grouplens.org.",
+                            again,
                         )
                     with source.open(member) as file, (folder / path.name).open("wb") as out:
                         shutil.copyfileobj(file, out, 1 << 20)

@@ -18,7 +18,10 @@ from typing import Any
 
 from lusifer.datasets.dataset import Dataset, Details
 from lusifer.datasets.json_records import literal
+from lusifer.datasets.table_files import is_regular
+from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import DatasetError
+from lusifer.safe_text import hold_formula, release_formula
 from lusifer.store import Store
 
 ATTRIBUTION = "This product uses the TMDB API but is not endorsed or certified by TMDB (themoviedb.org)."
@@ -91,6 +94,8 @@ def import_csv(dataset: Dataset, path: Path, store: Store) -> ImportReport:
         DatasetError: the file can't be read or has no ``movie_id``.
     """
     report, rows = ImportReport(), []
+    if path.exists() and not is_regular(path):
+        raise DatasetError(f"{path} is not a regular file (a folder, a pipe or a device).", "Give a CSV file.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             csv.field_size_limit(1 << 24)
@@ -99,7 +104,8 @@ def import_csv(dataset: Dataset, path: Path, store: Store) -> ImportReport:
             if "movie_id" not in names:
                 raise DatasetError(f"{path} has no column movie_id.", "It must hold the dataset's own ids.")
             for number, row in enumerate(table, 2):
-                details_row = _row(dataset, {k: row.get(v) for k, v in names.items()}, number, report)
+                cells = {k: release_formula(row.get(v) or "") for k, v in names.items()}
+                details_row = _row(dataset, cells, number, report)
                 if details_row is not None:
                     rows.append(details_row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -160,29 +166,27 @@ def export_csv(dataset: Dataset, path: Path, store: Store) -> int:
     """
     rows = [r for r in store.list_details(dataset.hash) if r["data"]]
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with replacing(path, follow=True) as partial, partial.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(_COLUMNS)
             for r in rows:
                 d = from_json(r["data"])
-                title = dataset.items.at[r["item_id"], "title"]
-                table.writerow(
-                    [
-                        dataset.item_label(r["item_id"]),
-                        title,
-                        d.tmdb_id or "",
-                        d.overview,
-                        d.tagline,
-                        _cell(d.keywords),
-                        _cell(d.directors),
-                        _cell(d.cast),
-                        d.poster,
-                        r["source"],
-                        r["confidence"],
-                    ]
-                )
+                cells = [
+                    dataset.item_label(r["item_id"]),
+                    dataset.items.at[r["item_id"], "title"],
+                    d.tmdb_id or "",
+                    d.overview,
+                    d.tagline,
+                    _cell(d.keywords),
+                    _cell(d.directors),
+                    _cell(d.cast),
+                    d.poster,
+                    r["source"],
+                    r["confidence"],
+                ]
+                table.writerow([hold_formula(cell) if isinstance(cell, str) else cell for cell in cells])
     except OSError as error:
-        raise DatasetError(f"{path} can't be written ({error.strerror}).", "Name another file.") from None
+        raise DatasetError(*explain_write_error(f"{path} can't be written", error, "Name another file.")) from None
     return len(rows)
 
 

@@ -17,10 +17,11 @@ from lusifer.datasets.folder_tables import FolderTable, FolderTables, plain_name
 from lusifer.datasets.rating_files import find_rating_files, rating_columns
 from lusifer.datasets.source_detection import source_of
 from lusifer.datasets.table_joins import MIN_SHARE, Join, column_ids, find_join
-from lusifer.datasets.table_mapping import TableMapping, TableSpec
+from lusifer.datasets.table_mapping import MAX_TITLE, TableMapping, TableSpec
 from lusifer.datasets.table_reader import blocks, library_errors_named
 from lusifer.datasets.timestamps import TimeForm, guess_time_form
 from lusifer.errors import DatasetError
+from lusifer.safe_text import for_terminal
 
 SEPARATORS = ("|", ";", ",", "/", " ")
 TIME_ROWS = 200_000
@@ -69,7 +70,7 @@ def _propose(folder: Path, encoding: str) -> TableMapping:
     )
     singular, plural = guess_item_noun(columns["item"], items.file if items else "")
     mapping = TableMapping(
-        folder.name,
+        " ".join(for_terminal(folder.name).split())[:MAX_TITLE],
         TableSpec(ratings.files[0], columns, ratings.files[1:]),
         items,
         users,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lusifer import settings
-from lusifer.datasets.table_files import is_regular
+from lusifer.datasets.table_files import check_file, is_regular
 from lusifer.datasets.timestamps import UNITS, TimeForm
-from lusifer.disk_files import explain_write_error, replacing
+from lusifer.disk_files import explain_write_error
 from lusifer.errors import DatasetError, InvalidInputError
+from lusifer.safe_files import parse_json, read_file, write_file
+from lusifer.safe_text import for_terminal
 
 MAPPING_FILE = "mapping.json"
-FORMAT = 1
+MAX_NOUN, MAX_TITLE = 40, 200
+FORMAT, MAX_BYTES = 1, 1_000_000
 _USER_IDS = tuple(
     "userid user uid reviewerid customerid memberid listenerid listener readerid reader viewerid playerid "
     "accountid".split()
@@ -208,6 +212,33 @@ def parse_links(text: str) -> LinkSpec:
     return LinkSpec(file, rated, described)
 
 
+def check_words(title: str, *nouns: str) -> None:
+    """Hold a dataset's title and what its items are called against what sentences and pages can say.
+
+    Raises:
+        InvalidInputError: the title is longer than `MAX_TITLE` or has control characters, or a noun is empty, longer
+            than `MAX_NOUN`, has other characters than letters, digits, single spaces, hyphens and apostrophes, or does
+            not begin and end in a letter or digit. So no noun is Markdown.
+    """
+    if len(title) > MAX_TITLE or title != " ".join(for_terminal(title).split()):
+        raise InvalidInputError(
+            f"The dataset can't be titled {title[:60]!r}.", f"Use at most {MAX_TITLE} printable characters."
+        )
+    for noun in nouns:
+        _check_noun(noun)
+
+
+def _check_noun(noun: str) -> None:
+    kinds = [unicodedata.category(c)[0] for c in noun]  # letters with their marks, and digits
+    ends = kinds[:1] + kinds[-1:]
+    known = all(kind in {"L", "M", "N"} or c in " -'" for c, kind in zip(noun, kinds, strict=True))
+    if not known or not noun or len(noun) > MAX_NOUN or not {*ends} <= {"L", "M", "N"} or "  " in noun or "--" in noun:
+        raise InvalidInputError(
+            f"An item can't be called {noun[:60]!r}.",
+            f"Use at most {MAX_NOUN} letters, digits, spaces, hyphens and apostrophes, such as: board game.",
+        )
+
+
 def check_mapping(mapping: TableMapping) -> None:
     """Hold a mapping against what one can be.
 
@@ -217,6 +248,7 @@ def check_mapping(mapping: TableMapping) -> None:
     for file in (*mapping.files, *mapping.test):
         if not file or Path(file).name != file or "\0" in file:
             raise InvalidInputError(f"{file!r} is not a file of the folder.", "Name a table in the folder.")
+    check_words(mapping.title, mapping.singular, mapping.plural)
     if not set(mapping.test) < set(mapping.ratings.files) and mapping.test:
         raise InvalidInputError("The test files are not some of the ratings' files.", "Leave files to train on.")
     for name, needed in REQUIRED_ROLES.items():
@@ -256,8 +288,9 @@ def load_mapping(folder: Path) -> TableMapping | None:
     if not path.is_file():
         return None
     try:
-        return from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError, InvalidInputError) as error:
+        check_file(path)
+        return from_json(parse_json(read_file(path, MAX_BYTES)))
+    except (OSError, ValueError, InvalidInputError) as error:
         raise DatasetError(f"{path} can't be read ({str(error)[:200]}).", _remap()) from None
 
 
@@ -272,9 +305,9 @@ def save_mapping(folder: Path, mapping: TableMapping) -> None:
     for name in mapping.files:
         if not is_regular(folder / name):
             raise DatasetError(f"{folder / name} is not there.", "Put the table into the folder.")
+    content = json.dumps(mapping.to_json(), ensure_ascii=False, indent=1)
     try:
-        with replacing(folder / MAPPING_FILE) as partial:
-            partial.write_text(json.dumps(mapping.to_json(), ensure_ascii=False, indent=1), encoding="utf-8")
+        write_file(folder / MAPPING_FILE, content.encode("utf-8", "replace"))
     except OSError as error:
         raise DatasetError(
             *explain_write_error(f"{folder} can't be written", error, "Check write access to it.")

@@ -22,7 +22,7 @@ from lusifer.settings import prediction_cache_dir
 from lusifer.simulator import StatisticalUserModel, UserModelConfig
 from lusifer.simulator.estimate import Estimate
 
-_worlds: dict[tuple[str, str], World] = {}
+_worlds: dict[tuple[str, ...], World] = {}
 _building = threading.Lock()
 MAX_WORLDS = 2
 """Worlds kept in memory."""
@@ -30,7 +30,7 @@ MAX_WORLDS = 2
 
 def get_world(data: Dataset, split: Split) -> World:
     """The world of a dataset and split, built at its first use in a process (some seconds)."""
-    key = (data.hash, split.id)
+    key = (*data.cache_key, split.id)
     with _building:
         if key not in _worlds:
             while len(_worlds) >= MAX_WORLDS:

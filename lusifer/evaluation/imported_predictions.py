@@ -19,6 +19,8 @@ from lusifer.baselines import Bias
 from lusifer.datasets import Dataset, RatingTable
 from lusifer.datasets.splits import Split
 from lusifer.errors import InvalidInputError
+from lusifer.safe_files import read_file
+from lusifer.safe_text import release_formula
 
 MAX_BYTES = 200_000_000
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -120,15 +122,10 @@ def check_name(name: str) -> None:
 
 def _decode(source: Path | bytes) -> str:
     try:
-        if isinstance(source, Path):
-            if not source.is_file():
-                raise InvalidInputError(f"There is no file {source}.", "Check the path.")
-            if source.stat().st_size > MAX_BYTES:
-                raise InvalidInputError(f"{source.name} is larger than {MAX_BYTES // 10**6} MB.", "Leave rows out.")
-            source = source.read_bytes()
-        return source.decode("utf-8-sig")
-    except OSError as error:
-        raise InvalidInputError(f"{source!s} can't be read ({error.strerror}).", "Check the path.") from None
+        content = read_file(source, MAX_BYTES) if isinstance(source, Path) else source
+        if len(content) > MAX_BYTES:
+            raise InvalidInputError(f"The file is larger than {MAX_BYTES // 10**6} MB.", "Leave rows out.")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"The file is not UTF-8 (byte {error.start}).", "Save it as UTF-8.") from None
 
@@ -146,7 +143,7 @@ def _find_column(heading: Sequence[str], column: str) -> int:
 def _read_row(dataset: Dataset, cells: Sequence[str], places: Sequence[int], line: int) -> tuple[int, int, float]:
     if len(cells) <= max(places):
         raise InvalidInputError(f"Line {line} has {len(cells)} cells.", "Every line needs user, item and prediction.")
-    user, item, text = (cells[place].strip() for place in places)
+    user, item, text = (release_formula(cells[place]).strip() for place in places)
     try:
         number = float(text)
     except ValueError:

@@ -110,7 +110,7 @@ class BatchAPI:
         self.model = inner
         try:
             self.pending = [PendingBatch(**p) for p in json.loads(self.state.read_text(encoding="utf-8"))]
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             self.pending = []
 
     def _keep(self) -> None:

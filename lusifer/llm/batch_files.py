@@ -92,7 +92,7 @@ class BatchFiles:
             self.taken = set(json.loads(self._taken_file.read_text(encoding="utf-8")))
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise InvalidInputError(f"{self.folder} can't be used ({error}).", "Choose another --folder.") from None
 
     @property
@@ -109,7 +109,7 @@ class BatchFiles:
         by_key = {self.llm.key(messages, **options): (messages, options) for messages, options in questions}
         answered = 0
         for path in sorted(self.folder.glob("answers-*.jsonl")):  # those that came while nobody waited
-            if path.name not in self.taken:
+            if path.name not in self.taken and path.is_file():
                 answered += self._take(path, by_key)[0]
         for _ in range(ROUNDS):
             missing = [k for k in by_key if k not in self.llm.store.has_answers(list(by_key))]

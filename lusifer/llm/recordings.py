@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import re
 import zlib
@@ -17,13 +18,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lusifer import settings
+from lusifer.disk_files import explain_write_error
 from lusifer.errors import InvalidInputError, ModelError
 from lusifer.llm.protocol import CallMetadata, Completion, Message, Options
+from lusifer.safe_files import read_file, write_file
 
 Purpose = Literal["forecast", "update", "rate"]
 SUFFIX = ".jsonl.gz"
@@ -31,6 +34,8 @@ PREFIX = "recorded:"
 """How the spec of a recorded model begins."""
 MAX_BYTES = 200_000_000
 """A recording is not read beyond this size, unpacked."""
+Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""An id as the database holds it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -64,7 +69,7 @@ class RecordingHeader(BaseModel):
     prompt_set: str = Field(default="", max_length=200)
     prompt_version: str = Field(max_length=200)
     prompts: dict[str, Any] = Field(default_factory=dict)
-    users: tuple[int, ...] = Field(min_length=1, max_length=1_000_000)
+    users: tuple[Id, ...] = Field(min_length=1, max_length=1_000_000)
     answered_by: str = Field(default="", max_length=500)
     collected: str = Field(default="", max_length=40)
     note: str = Field(default="", max_length=5000)
@@ -78,7 +83,7 @@ class RecordedAnswer(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    user: int
+    user: Id
     step: int = Field(ge=1, le=1_000_000)
     purpose: Purpose
     input_tokens: int = Field(default=0, ge=0, le=10**9)
@@ -302,10 +307,11 @@ def _open(path: str, changed: int, size: int) -> Recording:
 
 
 def _unpack(path: Path) -> bytes:
+    packed = read_file(path, MAX_BYTES)
+    if packed[:2] != b"\x1f\x8b":
+        return packed
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInputError(f"{path.name} can't be read ({error}).", "Copy it again.") from None
@@ -372,11 +378,10 @@ def write_recording(path: Path, header: RecordingHeader, answers: Iterable[Recor
 
 def _write(path: Path, content: bytes) -> Recording:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file, gzip.GzipFile("", "wb", mtime=0, fileobj=file) as packed:
-            packed.write(content)
+        write_file(path, gzip.compress(content, mtime=0))
     except OSError as error:
-        raise InvalidInputError(f"{path} can't be written ({error.strerror}).", "Choose another place.") from None
+        what = f"{path} can't be written"
+        raise InvalidInputError(*explain_write_error(what, error, "Choose another place.")) from None
     return read_recording(content, path)
 
 

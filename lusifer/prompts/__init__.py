@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lusifer.prompts.prompt_sets import (
     DEFAULT,
+    MAX_FILE_BYTES,
     MAX_VALUES,
     METADATA,
     SHIPPED,
@@ -22,6 +23,7 @@ __all__ = [
     "ACTIVE",
     "BASELINE",
     "DEFAULT",
+    "MAX_FILE_BYTES",
     "MAX_VALUES",
     "METADATA",
     "SHIPPED",

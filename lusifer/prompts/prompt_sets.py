@@ -16,6 +16,7 @@ from jinja2 import TemplateError, TemplateSyntaxError
 
 from lusifer.errors import InvalidInputError
 from lusifer.prompts import sandbox
+from lusifer.safe_files import has_half_characters, parse_json, read_text
 
 TEMPLATES = ("system", "first", "update", "rate", "repair")
 METADATA = ("genres", "people", "overview")
@@ -33,6 +34,8 @@ TITLES = {
     "paper": "The published procedure's shape: profile text alone, one movie per call.",
     "concise": "The same facts in half the tokens.",
 }
+MAX_FILE_BYTES = 2_000_000
+"""A prompt file is not read beyond this size."""
 FORMAT, FIRST_FORMAT = 2, 1
 """Format of a prompt file; the first had no template for the first profile."""
 
@@ -111,12 +114,11 @@ def find(name_or_file: str) -> PromptSet:
     """
     if name_or_file in SHIPPED:
         return load(name_or_file)
-    path = Path(name_or_file)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(Path(name_or_file), MAX_FILE_BYTES)
+    except InvalidInputError as error:
         raise InvalidInputError(
-            f"{name_or_file!r} is neither a prompt set nor a readable file ({type(error).__name__}).",
+            f"{name_or_file!r} is neither a prompt set nor a readable file ({error.message.rstrip('.')}).",
             f"Known sets: {', '.join(SHIPPED)}; or give the path of an exported file.",
         ) from None
     return from_json(text)
@@ -137,8 +139,8 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         InvalidInputError: what is wrong, and where.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except ValueError as error:
         raise InvalidInputError(f"The prompt file is not JSON ({error}).", "Export one and edit that.") from None
     if not isinstance(content, dict) or content.get("format") not in {FORMAT, FIRST_FORMAT}:
         raise InvalidInputError(
@@ -154,6 +156,10 @@ def from_json(text: str, *, draft: bool = False) -> PromptSet:
         or not all(isinstance(t, str) for t in templates.values())
     ):
         raise InvalidInputError("The prompt file lacks templates.", f"It needs {', '.join(TEMPLATES)}.")
+    if broken := next((name for name, template in templates.items() if has_half_characters(template)), None):
+        raise InvalidInputError(
+            f"Template {broken} has half a character (a surrogate without its other half).", "Fix the template."
+        )
     if isinstance(content.get("metadata"), list):
         content["metadata"] = tuple(m if isinstance(m, str) else "?" for m in content["metadata"])
     if isinstance(content.get("temperature"), int) and not isinstance(content["temperature"], bool):

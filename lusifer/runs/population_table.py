@@ -148,7 +148,7 @@ def to_recbole(
     external_ids = {n: t["external_id"] for n, t in id_tables.items() if "external_id" in t}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial, partial.open("w", encoding="utf-8") as out:
+        with replacing(path, follow=True) as partial, partial.open("w", encoding="utf-8") as out:
             _write_recbole(out, source, column, external_ids)
     except OSError as error:
         raise LusiferError(*explain_write_error(f"{path} can't be written", error, "Choose another folder.")) from None

@@ -7,6 +7,7 @@ read all the same.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -22,16 +24,27 @@ import pyarrow.parquet as pq
 from lusifer import settings
 from lusifer.disk_files import explain_write_error, replacing
 from lusifer.errors import InvalidInputError, LusiferError
+from lusifer.store import RUN_ID
 
 logger = logging.getLogger(__name__)
 CHECKSUM_KEY = "lusifer-checksum"
 _MARK, _NONE = b"lusifer-crc32:", b"00000000"
 _TAIL_BYTES = 1 << 20
 """Where the checksum is looked for: a file's metadata is its end, and ours the last of it."""
+MAX_CELLS = 500_000_000
+"""Cells that the rows of an imported run may have."""
 
 
 def table_path(run: str) -> Path:
-    """The file of a run's rows."""
+    """The file of a run's rows. Every path of a run is made here.
+
+    Raises:
+        InvalidInputError: a run can't be called that: a path would lead elsewhere.
+    """
+    if not RUN_ID.fullmatch(run):
+        raise InvalidInputError(
+            f"{run[:60]!r} is no id of a run.", "A run's id has letters, digits and hyphens; see: lusifer runs list."
+        )
     return settings.data_dir() / "runs" / f"{run}.parquet"
 
 
@@ -47,13 +60,19 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     Raises:
         LusiferError: it can't be written.
     """
-    try:
+    with _explaining(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             with pq.ParquetWriter(partial, schema) as writer:
                 yield writer
                 writer.add_key_value_metadata({CHECKSUM_KEY: (_MARK + _NONE).decode()})
             _write_checksum(partial)
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         what = f"The rows can't be saved in {path.parent}"
         raise LusiferError(*explain_write_error(what, error, "Check write access to the data folder.")) from None
@@ -80,9 +99,9 @@ def save_table(run: str, rows: pd.DataFrame) -> None:
 
 def read_table(run: str) -> pd.DataFrame | None:
     """A run's rows, or ``None`` if their file is gone, is damaged or can't be read."""
-    path = table_path(run)
-    if not run.replace("-", "").isalnum() or not path.is_file():
+    if not RUN_ID.fullmatch(run) or not table_path(run).is_file():
         return None
+    path = table_path(run)
     if not is_whole(path):
         logger.warning("%s", _describe_damage(path))
         return None
@@ -116,41 +135,76 @@ def _describe_damage(path: Path) -> str:
 def is_whole(path: Path) -> bool:
     """Whether a table is there and as it was written, as far as that can be told: one without a checksum is."""
     try:
-        place = _find_checksum(path)
-        if place is None:
-            return path.is_file()
         with path.open("rb") as file:
-            file.seek(place)
-            return file.read(len(_NONE)) == _compute_checksum(path, place)
+            return _agrees(file)
     except OSError:
         return False
 
 
-def _write_checksum(path: Path) -> None:
-    place = _find_checksum(path)
+def _agrees(file: BinaryIO) -> bool:
+    """Whether a table's checksum is that of its content; one without is taken as it is."""
+    place = _find_checksum(file)
     if place is None:
-        raise LusiferError(f"{path} was not written as a table.")
-    value = _compute_checksum(path, place)
+        return True
+    file.seek(place)
+    return file.read(len(_NONE)) == _compute_checksum(file, place)
+
+
+def _write_checksum(path: Path) -> None:
     with path.open("r+b") as file:
+        place = _find_checksum(file)
+        if place is None:
+            raise LusiferError(f"{path} was not written as a table.")
+        value = _compute_checksum(file, place)
         file.seek(place)
         file.write(value)
 
 
-def _find_checksum(path: Path) -> int | None:
+def _find_checksum(file: BinaryIO) -> int | None:
     """Where in a file the digits of its checksum begin."""
-    with path.open("rb") as file:
-        start = max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0)
-        file.seek(start)
-        found = file.read().rfind(_MARK)
+    start = max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0)
+    file.seek(start)
+    found = file.read().rfind(_MARK)
     return start + found + len(_MARK) if found >= 0 else None
 
 
-def _compute_checksum(path: Path, place: int) -> bytes:
+def _compute_checksum(file: BinaryIO, place: int) -> bytes:
     """CRC-32 of a file in which the digits of the checksum are zeros, as eight hexadecimal digits."""
     value, left = 0, place
-    with path.open("rb") as file:
-        while left and (block := file.read(min(left, 1 << 20))):
-            value, left = zlib.crc32(block, value), left - len(block)
-        file.seek(place + len(_NONE))
-        value = zlib.crc32(file.read(), zlib.crc32(_NONE, value))
+    file.seek(0)
+    while left and (block := file.read(min(left, 1 << 20))):
+        value, left = zlib.crc32(block, value), left - len(block)
+    file.seek(place + len(_NONE))
+    value = zlib.crc32(file.read(), zlib.crc32(_NONE, value))
     return f"{value:08x}".encode()
+
+
+def check_table(content: bytes) -> None:
+    """Hold a file of rows that somebody else wrote against what one can be, by what it says of itself.
+
+    Raises:
+        ValueError: it is no Parquet file, is not what was written, or would be more than `MAX_CELLS` cells in memory.
+    """
+    if not _agrees(io.BytesIO(content)):
+        raise ValueError("the run's file is damaged: it is not what was written")
+    try:
+        metadata = pq.read_metadata(pa.BufferReader(content))
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"the run's file is no Parquet file ({str(error)[:80]})") from None
+    if metadata.num_rows * metadata.num_columns > MAX_CELLS:
+        raise ValueError(f"the run's file has {metadata.num_rows:,} rows of {metadata.num_columns:,} columns")
+
+
+def add_table(run: str, content: bytes) -> None:
+    """Put the rows of an imported run where they belong, whole or not at all; rows that are there stay.
+
+    Raises:
+        LusiferError: the folder can't be written.
+    """
+    path = table_path(run)
+    if path.exists():
+        return
+    with _explaining(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            partial.write_bytes(content)

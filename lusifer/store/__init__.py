@@ -15,6 +15,7 @@ from lusifer.store.details import MovieDetails
 from lusifer.store.evolutions import Evolutions
 from lusifer.store.local_users import LocalUsers
 from lusifer.store.prompt_versions import PromptVersions
+from lusifer.store.run_file import RUN_ID
 from lusifer.store.run_records import Runs
 from lusifer.store.totals import Totals
 from lusifer.store.transfer import Transfer
@@ -28,4 +29,4 @@ class Store(Runs, Calls, Totals, Budgets, Evolutions, MovieDetails, PromptVersio
     """
 
 
-__all__ = ["CALL_COLUMNS", "FIRST_LOCAL", "Store", "now"]
+__all__ = ["CALL_COLUMNS", "FIRST_LOCAL", "RUN_ID", "Store", "now"]

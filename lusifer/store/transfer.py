@@ -12,9 +12,9 @@ import sqlite_utils
 
 from lusifer.errors import InvalidInputError
 from lusifer.store.core import SQLiteBase, now, translates_sqlite_errors
+from lusifer.store.run_file import VERSION, Check, open_run_file
 from lusifer.store.schema import migrations
 
-VERSION = 1
 TABLES = ("runs", "answers", "evolutions", "steps", "ratings", "answer_notes")
 """Tables whose rows are copied as they are; calls and prompt versions get new numbers on the other side."""
 
@@ -89,62 +89,59 @@ class Transfer(SQLiteBase):
         return {name: len(rows) for name, rows in tables.items()}
 
     @translates_sqlite_errors
-    def import_run(self, file: Path) -> tuple[str, dict[str, int], dict[str, bytes]]:
-        """Take in a file that `export_run` wrote: the run's id, new rows by table, and other content.
+    def import_run(
+        self, file: Path, checks: Mapping[str, Check] | None = None
+    ) -> tuple[str, dict[str, int], dict[str, bytes]]:
+        """Take in a file that `export_run` wrote: the run's id, new rows by table, and the run's own file by its name.
 
-        What is here already stays as it is, so a second import changes nothing.
+        What is here already stays as it is, so a second import changes nothing. All rows are looked at before one is
+        taken.
+
+        Args:
+            file: the file; it may be anybody's.
+            checks: of rows beyond the types of their cells, by table (`lusifer.store.run_file.Check`).
 
         Raises:
-            InvalidInputError: the file is not there, or is none of ours.
+            InvalidInputError: the file is not there, is none of ours, or has a row that is none; its table and row.
         """
-        if not file.is_file():
-            raise InvalidInputError(f"There is no file {file}.", "Give the path of an exported run.")
-        source = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-        source.row_factory = sqlite3.Row
-        try:
-            head = source.execute("select run, version from export").fetchone()
-            tables = {
-                t: [dict(r) for r in source.execute(f"select * from {t}")]
-                for t in (*TABLES, "calls", "prompt_versions")
-            }
-            files = {r["name"]: bytes(r["content"]) for r in source.execute("select * from export_files")}
-        except sqlite3.Error as error:
-            raise InvalidInputError(
-                f"{file} is not an exported run ({error}).", "Export one with: python -m lusifer runs export RUN FILE"
-            ) from None
-        finally:
-            source.close()
-        if head is None:
-            raise InvalidInputError(f"{file} holds no run.", "Export one with: python -m lusifer runs export RUN FILE")
-        if head["version"] != VERSION:
-            raise InvalidInputError(
-                f"{file} was written by another version (format {head['version']}).",
-                f"This one reads format {VERSION}.",
-            )
+        conn = self._open().conn
+        columns = {
+            table: {r[1]: r[2] for r in conn.execute(f"pragma table_info({table})")}
+            for table in ("prompt_versions", *TABLES, "calls")
+        }
         inserted: dict[str, int] = {}
-        with self.writing() as db:
-            conn = db.conn
-            numbers: dict[int, int] = {}
-            versions_before = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
-            for old in tables["prompt_versions"]:
-                numbers[old["number"]] = self._take_prompt(conn, old)
-            for old in tables["runs"]:
-                _renumbered(old, numbers)
-            for table in TABLES:
-                inserted[table] = _insert(conn, table, tables[table])
-            known_calls = {
-                tuple(r)
-                for r in conn.execute("select created_at, coalesce(key, ''), coalesce(run_id, ''), status from calls")
-            }
-            fresh = [
-                {k: v for k, v in c.items() if k != "id"}
-                for c in tables["calls"]
-                if (c["created_at"], c["key"] or "", c["run_id"] or "", c["status"]) not in known_calls
-            ]
-            inserted["calls"] = _insert(conn, "calls", fresh)
-            versions_after = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
-            inserted["prompt_versions"] = versions_after - versions_before
-        return head["run"], inserted, files
+        with open_run_file(file, columns, checks or {}) as source:
+            source.check()
+            files = source.files()
+            with self.writing() as db:
+                conn = db.conn
+                numbers: dict[int, int] = {}
+                versions_before = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
+                for old in source.rows("prompt_versions"):
+                    numbers[old["number"]] = self._take_prompt(conn, old)
+                versions_after = int(conn.execute("select count(*) from prompt_versions").fetchone()[0])
+                for table in TABLES:
+                    rows = source.rows(table)
+                    inserted[table] = _insert(
+                        conn, table, (_renumbered(r, numbers) if table == "runs" else r for r in rows)
+                    )
+                known_calls = {
+                    tuple(r)
+                    for r in conn.execute(
+                        "select created_at, coalesce(key, ''), coalesce(run_id, ''), status from calls"
+                    )
+                }
+                inserted["calls"] = _insert(
+                    conn,
+                    "calls",
+                    (
+                        {k: v for k, v in c.items() if k != "id"}
+                        for c in source.rows("calls")
+                        if (c["created_at"], c.get("key") or "", c.get("run_id") or "", c["status"]) not in known_calls
+                    ),
+                )
+                inserted["prompt_versions"] = versions_after - versions_before
+        return source.run, inserted, files
 
     # ---- parts ------------------------------------------------------------------------------------
 
@@ -181,7 +178,7 @@ class Transfer(SQLiteBase):
         if row:
             return int(row[0])
         values = {**old, "parent": None, "number": None}
-        names = ", ".join(values)
+        names = ", ".join(f"[{name}]" for name in values)  # of our own columns, see `RunFile.rows`
         cursor = conn.execute(f"insert into prompt_versions ({names}) values ({_marks(values)})", list(values.values()))
         return int(cursor.lastrowid or 0)
 
@@ -215,27 +212,19 @@ def _marks(values: Sequence[Any] | Mapping[str, Any]) -> str:
     return ",".join("?" * len(values))
 
 
-def _insert(conn: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert rows of our own tables; what stands there already stays.
-
-    Columns that this version does not have are left out.
-    """
-    if not rows:
-        return 0
-    columns = {r[1] for r in conn.execute(f"pragma table_info({table})")}
-    names = [n for n in rows[0] if n in columns]
-    before = conn.total_changes
-    conn.executemany(
-        f"insert or ignore into {table} ({', '.join(f'[{n}]' for n in names)}) values ({_marks(names)})",
-        [[r[n] for n in names] for r in rows],
-    )
-    changed = conn.total_changes - before
-    return changed if table != "calls" else len(rows)
+def _insert(conn: sqlite3.Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Insert rows of our own tables, all with the same columns; what stands there already stays."""
+    count = 0
+    for row in rows:
+        names = ", ".join(f"[{name}]" for name in row)
+        sql = f"insert or ignore into {table} ({names}) values ({_marks(row)})"
+        count += conn.execute(sql, list(row.values())).rowcount
+    return count
 
 
-def _renumbered(run: dict[str, Any], numbers: Mapping[int, int]) -> None:
+def _renumbered(run: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
     """Name a run's prompt versions as they are numbered on this side, wherever it names them."""
-    params, summary = (json.loads(run[k] or "{}") for k in ("params", "summary"))
+    params, summary = (json.loads(run.get(k) or "{}") for k in ("params", "summary"))
     names: dict[str, str] = {}
     for candidate in params.get("candidates", []):
         old, new = candidate.get("number"), numbers.get(candidate.get("number"))
@@ -252,3 +241,4 @@ def _renumbered(run: dict[str, Any], numbers: Mapping[int, int]) -> None:
     if names and run.get("title"):
         run["title"] = ", ".join(names.get(part, part) for part in run["title"].split(", "))
     run["params"], run["summary"] = (json.dumps(x, sort_keys=k) for x, k in ((params, True), (summary, False)))
+    return run

@@ -11,7 +11,7 @@ from lusifer.store import Store
 
 
 def _context_key(ctx: Any) -> tuple[object, ...]:
-    return ctx.dataset.hash, ctx.split.id, ctx.model, ctx.prompts, ctx.prompt_set.version, ctx.evidence
+    return ctx.dataset.cache_key, ctx.split.id, ctx.model, ctx.prompts, ctx.prompt_set.version, ctx.evidence
 
 
 def _calls_made(store: Store) -> int:
@@ -20,7 +20,7 @@ def _calls_made(store: Store) -> int:
 
 
 HASHES: dict[str | type[Any], Callable[[Any], Any]] = {
-    Dataset: lambda dataset: dataset.hash,
+    Dataset: lambda dataset: dataset.cache_key,
     Split: lambda split: split.id,
     Store: _calls_made,
     "lusifer.ui.state.PageContext": _context_key,

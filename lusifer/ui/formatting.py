@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
-
 from lusifer.datasets import ItemNouns
 from lusifer.simulator.estimate import Estimate
 from lusifer.ui import session_keys
@@ -72,20 +70,6 @@ def format_money(dollars: float | None) -> str:
 def format_spent(usage: Mapping[str, Any]) -> str:
     """What calls cost, and whether the price of some is not known."""
     return format_money(usage["price"]) + (" + unpriced" if usage["unpriced"] else "")
-
-
-def to_safe_csv(frame: pd.DataFrame) -> str:
-    """A table as CSV whose texts a spreadsheet takes for texts.
-
-    A model's sentence that begins like a formula gets an apostrophe in front.
-    """
-    texts = frame.select_dtypes(include=["object", "string"]).columns
-    quoted = frame.assign(**{c: frame[c].map(_quote_formula) for c in texts})
-    return quoted.to_csv(index=False)
-
-
-def _quote_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
 
 
 def format_cost(cost: Estimate) -> str:

@@ -60,13 +60,15 @@ def open_dataset(name: str) -> Dataset:
     database = open_store()
     try:
         known = database.details_stamp(bare.hash) if database else ""
-        return _attach_details(bare, database, bare.hash, str(settings.database_path()), known)
+        return _attach_details(bare, database, bare.cache_key, str(settings.database_path()), known)
     except StoreError:  # the sidebar says so; the pages do without
         return bare
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _attach_details(_bare: Dataset, _database: Store | None, dataset_hash: str, path: str, stamp: str) -> Dataset:
+def _attach_details(
+    _bare: Dataset, _database: Store | None, dataset_key: tuple[str, ...], path: str, stamp: str
+) -> Dataset:
     details = load_details(_bare, _database) if _database else {}
     return _bare.with_details(details) if details else _bare
 

@@ -6,7 +6,7 @@ import streamlit as st
 from lusifer.charts import user_charts
 from lusifer.datasets import file_ids
 from lusifer.ui import page_registry, session_keys, state
-from lusifer.ui.components import user_picker
+from lusifer.ui.components import downloads, user_picker
 from lusifer.ui.formatting import escape_markdown, format_day, format_duration, with_item_noun
 from lusifer.ui.pages.users import profile_preview, user_tables
 
@@ -179,3 +179,4 @@ else:
             ),
         },
     )
+    downloads.show_csv_button("These users as CSV", shown.drop(columns="histogram"), f"{data.name}-users.csv")

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from lusifer import settings
+from lusifer.safe_text import to_safe_csv
 from lusifer.ui import page_registry, session_keys, state
 from lusifer.ui.components import user_picker
-from lusifer.ui.formatting import to_safe_csv, with_item_noun
+from lusifer.ui.formatting import with_item_noun
 from lusifer.ui.pages.llm_calls import call_log
 
 st.title("LLM calls", icon=":material/receipt_long:")

@@ -73,12 +73,3 @@ def test_money_and_days() -> None:
         "$12.35",
     ]
     assert format_day(887732400) == "17 Feb 1998"
-
-
-def test_a_formula_in_a_csv_is_a_text() -> None:
-    import pandas as pd
-
-    from lusifer.ui.formatting import to_safe_csv
-
-    made = to_safe_csv(pd.DataFrame({"n": [-1.5, 2], "t": ["=HYPERLINK(1)", "fine"]}))
-    assert made.splitlines() == ["n,t", "-1.5,'=HYPERLINK(1)", "2.0,fine"]

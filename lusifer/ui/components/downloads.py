@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lusifer.ui.formatting import to_safe_csv
+from lusifer.safe_text import to_safe_csv
 
 ICON = ":material/download:"
 

@@ -14,7 +14,10 @@ from lusifer.errors import LusiferError
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
 from lusifer.ui.components.job_panel import show_progress
+from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
+
+MAX_IMPORT_BYTES = 100_000_000
 
 
 def show_movie_details(dataset: Dataset) -> None:
@@ -61,8 +64,8 @@ def _show_import_and_export(dataset: Dataset, database: Store) -> None:
     if file is not None and session_keys.DETAILS_FILE.get() != file.file_id:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "table.csv"
-            path.write_bytes(file.getvalue())
             try:
+                path.write_bytes(read_upload(file, MAX_IMPORT_BYTES))
                 report = import_csv(dataset, path, database).text
             except LusiferError as error:
                 report = f"{error}".replace(str(path), file.name)

@@ -20,11 +20,13 @@ from lusifer.llm import CallMetadata, Message, create_llm
 from lusifer.llm.cached import tokens_from_json
 from lusifer.llm.endpoints import resolve
 from lusifer.llm.recordings import PREFIX
+from lusifer.safe_files import parse_json
+from lusifer.safe_text import to_safe_csv
 from lusifer.simulator.estimate import estimate_questions
 from lusifer.store import FIRST_LOCAL, Store
 from lusifer.ui import session_keys, state
 from lusifer.ui.components.job_panel import offer_job
-from lusifer.ui.formatting import escape_markdown, format_cost, format_money, to_safe_csv
+from lusifer.ui.formatting import escape_markdown, format_cost, format_money
 
 PAGE_SIZE = 100
 """Calls shown at a time."""
@@ -113,7 +115,7 @@ def totals_table(store: Store, grouping: str) -> pd.DataFrame:
 def parse_answer(text: str | None) -> Any | None:
     """The answer as JSON, if it is some."""
     try:
-        return json.loads(text or "")
+        return parse_json(text or "")
     except ValueError:
         return None
 

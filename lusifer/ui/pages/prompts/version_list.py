@@ -13,11 +13,9 @@ from lusifer.prompts import versions
 from lusifer.prompts.versions import PromptVersion
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
+from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown
 from lusifer.ui.pages.prompts import draft, prompt_editor
-
-MAX_FILE_BYTES = 2_000_000
-"""Bytes of the largest prompt file that is read."""
 
 
 def show_versions(store: Store) -> None:
@@ -181,7 +179,7 @@ def _import_version(store: Store) -> None:
     try:
         version = versions.save(
             store,
-            prompts.from_json(file.getvalue()[:MAX_FILE_BYTES].decode("utf-8", "replace")),
+            prompts.from_json(read_upload(file, prompts.MAX_FILE_BYTES).decode("utf-8", "replace")),
             None,
             f"Imported from {file.name[:60]}",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +16,7 @@ from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import LusiferError, StoreError
 from lusifer.evaluation import scores
+from lusifer.safe_files import parse_json
 from lusifer.simulator import Step, rate_items, run_evolution
 from lusifer.simulator.estimate import estimate_rating
 from lusifer.simulator.evolution import context_after
@@ -26,12 +26,13 @@ from lusifer.ui import session_keys, state
 from lusifer.ui.caching import HASHES
 from lusifer.ui.components import evolution_runner, item_picker, paid_work, posters, profile_view
 from lusifer.ui.components.downloads import show_json_button
+from lusifer.ui.components.uploads import read_upload
 from lusifer.ui.formatting import escape_markdown, with_item_noun
 from lusifer.ui.state import PageContext
 
 MIN_RATINGS, ITEMS_SHOWN, ITEMS_PREDICTED = 10, 12, 10
 """Ratings from which a profile is written; movies shown at a time; movies predicted."""
-EXPORT_FORMAT = 1
+EXPORT_FORMAT, MAX_IMPORT_BYTES = 1, 2_000_000
 
 
 def show_local_user(ctx: PageContext, store: Store) -> None:
@@ -350,7 +351,7 @@ def _import_ratings(ctx: PageContext, store: Store) -> None:
         return
     session_keys.LOCAL_USER_FILE.set(file.file_id)
     try:
-        export = json.loads(file.getvalue().decode("utf-8", "replace"))
+        export = parse_json(read_upload(file, MAX_IMPORT_BYTES).decode("utf-8", "replace"))
         rows = [
             (int(r["item_id"]), float(r["rating"]), int(r["timestamp"]), r.get("predicted")) for r in export["ratings"]
         ]
@@ -360,7 +361,7 @@ def _import_ratings(ctx: PageContext, store: Store) -> None:
             raise ValueError(
                 with_item_noun(f"movie {wrong[0]} is not in this dataset") if wrong else "its format is unknown"
             )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, LusiferError) as error:
         st.error(escape_markdown(f"The file can't be imported: {error}."), icon=":material/error:")
         return
     user = store.add_local_user(ctx.dataset.hash, name)

@@ -1,0 +1,318 @@
+"""A run file may be anybody's: it is taken in whole or refused with one line, and nothing else is written."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lusifer import prompts
+from lusifer.cli.main import main
+from lusifer.errors import InvalidInputError
+from lusifer.prompts import versions
+from lusifer.runs import listing, tables
+from lusifer.store import Store, run_file
+
+STEP = {
+    "number": 1,
+    "batch": [[1, 4.0, 100]],
+    "forecast": [{"item_id": 1, "rating": 4.0, "expected": 3.9, "reason": "why"}],
+    "profile": {"about": "", "likes": [{"text": "Likes it.", "aspect": "genre:Drama", "strength": 2}]},
+    "explanation": "so",
+    "changes": [{"aspect": "Drama", "direction": "gained", "item_ids": [1], "polarity": 1}],
+}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A whole run with a row in every table, as a file."""
+    folder = tmp_path_factory.mktemp("export")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LUSIFER_DATA", str(folder))
+        store = Store(folder / "lusifer.db")
+        version = versions.save(store, prompts.load().with_template("system", "You are a user."))
+        spec = version.prompts.version
+        params = {
+            "users": [1],
+            "candidates": [
+                {"name": "v1", "version": "v1", "number": version.number, "spec": "a:b", "prompt_version": spec}
+            ],
+        }
+        run = store.start_run("prompt-trial", "T", dataset_hash="d", split="s", model="a:b", params=params)
+        call = {"run_id": run, "user_id": 1, "model": "a:b", "prompt_version": spec, "status": "ok"}
+        messages = json.dumps([{"role": "user", "content": "q"}])
+        answer = {"model": "a:b", "text": "answer", "input_tokens": 3, "output_tokens": 2}
+        store.save_answer("k1", answer, {**call, "messages": messages, "price": 0.1})
+        fields = {
+            "dataset": "d",
+            "dataset_hash": "d",
+            "split": "s",
+            "user_id": 1,
+            "model": "a:b",
+            "model_version": spec,
+        }
+        store.save_evolution("e1", fields)
+        store.save_steps("e1", [STEP])
+        store.save_ratings("e1", 1, [{"item_id": 1, "rating": 4.0, "expected": 3.9}])
+        where = {"run_id": run, "candidate": "v1", "user_id": 1, "item_id": 1, "step": 1}
+        store.save_note({**where, "prompt_version": spec, "model": "a:b", "thumb": 1, "note": "fine"})
+        store.finish_run(run, "done", {"x": 1})
+        tables.save_table(run, pd.DataFrame({"a": [1, 2]}))
+        made = listing.export_run(store, run, folder / "run.db")
+        assert all(made.values()), made
+        versions.ensure_shipped_versions(empty := Store(folder / "empty.db"))
+        empty.close()
+        yield run, folder / "run.db"
+
+
+@pytest.fixture
+def attacked(exported, tmp_path, monkeypatch) -> tuple[str, Path]:
+    """The file once more, for damage, and a data folder that holds its prompt as the active one."""
+    monkeypatch.setenv("LUSIFER_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    shutil.copy(exported[1].with_name("empty.db"), tmp_path / "data" / "lusifer.db")
+    shutil.copy(exported[1], tmp_path / "run.db")
+    return exported[0], tmp_path / "run.db"
+
+
+def change(file: Path, script: str, *values: object) -> None:
+    """Run SQL on a file; a script with values is one statement."""
+    with sqlite3.connect(file) as db:
+        db.execute("pragma writable_schema = on")
+        db.execute(script, values) if values else db.executescript(script)
+    db.close()
+
+
+def content(folder: Path) -> tuple[list[str], list[str]]:
+    """All that a data folder holds: rows and files."""
+    db = sqlite3.connect(folder / "data" / "lusifer.db")
+    names = [r[0] for r in db.execute("select name from sqlite_master where type = 'table' and rootpage order by 1")]
+    rows = [repr(r) for name in names for r in db.execute(f"select * from [{name}]")]
+    db.close()
+    return rows, sorted(str(p) for p in folder.rglob("*") if p.is_file() and "lusifer.db" not in p.name)
+
+
+NAMES = ["../../x", "/tmp/x", "..", "a/b", "a\\b", "a\0b", "x" * 300, "", "a.b", "ru\u202en", "-x", "a b", "é", "a\n"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_that_is_no_name_is_refused_and_writes_nothing(attacked, tmp_path, name) -> None:
+    _, file = attacked
+    before = content(tmp_path)
+    change(file, "update export set run = ?", name)
+    change(file, "update runs set id = ?", name)
+    change(file, "update export_files set name = ?", f"{name}.parquet")
+    with pytest.raises(InvalidInputError, match="letters, digits and hyphens"):
+        listing.import_run(Store(tmp_path / "data" / "lusifer.db"), file)
+    assert content(tmp_path) == before
+    with pytest.raises(InvalidInputError, match="no id of a run"):
+        tables.table_path(name)
+    assert tables.read_table(name) is None
+
+
+FILES = ["evil.py", "../x.parquet", "/tmp/x.parquet", "authorized_keys", "x\0.parquet", "y" * 300, "other.parquet"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_run_brings_no_file_but_its_own(attacked, tmp_path, name) -> None:
+    _, file = attacked
+    before = content(tmp_path)
+    change(file, "insert into export_files values (?, ?)", name, b"import os")
+    with pytest.raises(InvalidInputError, match="table export_files, row 2: .* not the run's own file"):
+        listing.import_run(Store(tmp_path / "data" / "lusifer.db"), file)
+    assert content(tmp_path) == before
+
+
+HUGE = io.BytesIO()
+pd.DataFrame({f"c{n}": pd.Series([0] * 1000, dtype="int8") for n in range(3)}).to_parquet(HUGE)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"PAR1", b"import os", HUGE.getvalue()[:-10], "text"])
+def test_a_file_of_rows_is_one(attacked, tmp_path, monkeypatch, damaged) -> None:
+    change(attacked[1], "update export_files set content = ?", damaged)
+    with pytest.raises(InvalidInputError, match="table export_files, row 1"):
+        listing.import_run(Store(tmp_path / "data" / "lusifer.db"), attacked[1])
+    monkeypatch.setattr(tables, "MAX_CELLS", 2999)
+    with pytest.raises(ValueError, match="1,000 rows of 3 columns"):
+        tables.check_table(HUGE.getvalue())
+
+
+CELLS = [
+    ("runs", "created_at", "zzz"),
+    ("runs", "created_at", None),
+    ("runs", "finished_at", "0000-00-00T00:00:00"),
+    ("runs", "params", "[1]"),
+    ("runs", "params", '{"candidates": 5}'),
+    ("runs", "params", '{"candidates": [{"number": [1]}]}'),
+    ("runs", "summary", "{"),
+    ("runs", "summary", "[" * 90_000 + "]" * 90_000),
+    ("runs", "title", "a\x1b[31mb"),
+    ("runs", "seed", "seven"),
+    ("runs", "id", "another-run"),
+    ("calls", "created_at", "zzz"),
+    ("calls", "created_at", "2026-13-45T99:00:00"),
+    ("calls", "created_at", "99999999999999"),
+    ("calls", "created_at", 5),
+    ("calls", "price", "Infinity"),
+    ("calls", "price", float("inf")),
+    ("calls", "price", b"\x00"),
+    ("calls", "input_tokens", 1.5),
+    ("calls", "messages", "not json"),
+    ("calls", "messages", '{"role": "user"}'),
+    ("calls", "messages", '{"a":' * 5000 + "1" + "}" * 5000),
+    ("calls", "options", "[]"),
+    ("calls", "run_id", "../../x"),
+    ("calls", "status", None),
+    ("calls", "model", "x" * 2000),
+    ("answers", "tokens", "{}"),
+    ("answers", "text", None),
+    ("answers", "text", b"\xff"),
+    ("answers", "created_at", ""),
+    ("evolutions", "user_id", "one"),
+    ("evolutions", "user_id", None),
+    ("steps", "data", "{}"),
+    ("steps", "data", "null"),
+    ("steps", "data", json.dumps({**STEP, "number": 2})),
+    ("steps", "data", json.dumps({**STEP, "profile": {"likes": "text"}})),
+    ("steps", "data", json.dumps({**STEP, "forecast": [{"item_id": 1}]})),
+    ("steps", "data", json.dumps({**STEP, "batch": [[1, "4", 2]]})),
+    ("steps", "number", -1),
+    ("ratings", "rating", "good"),
+    ("ratings", "expected", float("-inf")),
+    ("answer_notes", "run_id", "another-run"),
+    ("answer_notes", "thumb", "up"),
+    ("prompt_versions", "hash", "f" * 64),
+    ("prompt_versions", "data", "{}"),
+    ("prompt_versions", "data", "[" * 90_000),
+    ("prompt_versions", "data", None),
+    ("prompt_versions", "data", prompts.to_json(prompts.load()).replace("You", "Evil", 1)),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "value"), CELLS)
+def test_one_bad_cell_refuses_the_file_by_table_and_row(attacked, tmp_path, table, column, value) -> None:
+    before = content(tmp_path)
+    # Tables without keys and types of columns: what SQLite itself would refuse is ours to refuse.
+    with sqlite3.connect(attacked[1]) as db:
+        names = [r[1] for r in db.execute(f"pragma table_info({table})")]
+        rows = db.execute(f"select * from {table}").fetchall()
+        db.execute(f"alter table {table} rename to old")
+        db.execute(f"create table {table} ({', '.join(names)})")
+        db.executemany(f"insert into {table} values ({', '.join('?' * len(names))})", rows)
+        db.execute("drop table old")
+        db.execute(f"update {table} set {column} = ? where rowid = 1", [value])
+        if isinstance(value, bytes) and column == "text":  # bytes that say of themselves that they are a text
+            db.execute(f"update {table} set {column} = cast({column} as text)")
+    db.close()
+    with pytest.raises(InvalidInputError, match=rf"table {table}, row 1: ") as caught:
+        listing.import_run(Store(tmp_path / "data" / "lusifer.db"), attacked[1])
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+    assert content(tmp_path) == before
+
+
+SCHEMAS = [
+    "drop table answers; create view answers as with recursive n(x) as (select 1 union all select x + 1 from n)"
+    " select x as key, x as text, x as created_at from n",
+    "drop table export; create view export as select load_extension('x') as run, 1 as version",
+    "create view more as select 1",
+    "create trigger t after insert on runs begin delete from runs; end",
+    "drop table steps; create virtual table steps using fts5 (evolution_id, number, data, created_at)",
+    "create virtual table more using fts5 (x)",
+    "drop view call_words; create view call_words as select 1 as id; drop table answers;"
+    " create view Answers as select 1",
+    "drop table ratings; create table ratings (evolution_id, step, item_id, created_at,"
+    " rating generated always as (hex(zeroblob(1000000))) virtual)",
+    "drop table calls",
+    "drop table prompt_versions",
+    "delete from export",
+    "insert into export select * from export",
+    "update export set version = 2",
+    "update export set version = 'one'",
+]
+
+
+@pytest.mark.parametrize("script", SCHEMAS)
+def test_a_file_of_another_shape_is_refused(attacked, tmp_path, script) -> None:
+    before = content(tmp_path)
+    change(attacked[1], script)
+    with pytest.raises(InvalidInputError):
+        listing.import_run(Store(tmp_path / "data" / "lusifer.db"), attacked[1])
+    assert content(tmp_path) == before
+
+
+INJECTIONS = [
+    "data) select null,hash,replace(data,'You','EVIL') from prompt_versions --",
+    "name], [hash) --",
+    'x" text); drop table runs; --',
+    "parent",
+]
+
+
+@pytest.mark.parametrize("column", INJECTIONS)
+@pytest.mark.parametrize("table", ["prompt_versions", "runs", "calls"])
+def test_a_column_of_another_name_is_not_looked_at(attacked, tmp_path, table, column) -> None:
+    run, file = attacked
+    if not (table == "prompt_versions" and column == "parent"):
+        with sqlite3.connect(file) as db:
+            db.execute(f'alter table {table} add column "{column.replace(chr(34), chr(34) * 2)}"')
+        db.close()
+    store = Store(tmp_path / "data" / "lusifer.db")
+    before = {v["number"]: store.get_prompt(v["number"]) for v in store.list_prompts()}
+    assert listing.import_run(store, file)[0] == run
+    assert all(store.get_prompt(number) == row for number, row in before.items())
+    assert store.get_run(run)["summary"] == {"x": 1}
+
+
+def test_a_whole_file_is_taken_in_once(attacked, tmp_path) -> None:
+    run, file = attacked
+    store = Store(tmp_path / "data" / "lusifer.db")
+    assert all(listing.import_run(store, file)[1].values())
+    assert not any(listing.import_run(store, file)[1].values())
+    pd.testing.assert_frame_equal(tables.read_table(run), pd.DataFrame({"a": [1, 2]}))
+
+
+def test_size_and_time_have_limits(attacked, tmp_path, monkeypatch) -> None:
+    store = Store(tmp_path / "data" / "lusifer.db")
+    monkeypatch.setattr(run_file, "MAX_BYTES", 1000)
+    with pytest.raises(InvalidInputError, match="more than 1,000 bytes"):
+        listing.import_run(store, attacked[1])
+    monkeypatch.setattr(run_file, "MAX_BYTES", 10**9)
+    rows = [(f"key-{n}", "a:b", "t", "2026-11-26T10:00:00") for n in range(20_000)]
+    with sqlite3.connect(attacked[1]) as db:
+        db.executemany("insert into answers (key, model, text, created_at) values (?, ?, ?, ?)", rows)
+    db.close()
+    monkeypatch.setattr(run_file, "MAX_SECONDS", 0.0)
+    with pytest.raises(InvalidInputError, match="takes more than 0 seconds"):
+        store.import_run(attacked[1])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_bytes_give_one_line_or_the_run(attacked, tmp_path, data) -> None:
+    file = tmp_path / "damaged.db"
+    good = bytearray(attacked[1].read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(good) - 1), min_size=1, max_size=40)):
+        good[place] = data.draw(st.integers(0, 255))
+    file.write_bytes(good)
+    try:
+        Store(tmp_path / "data" / "lusifer.db").import_run(file)
+    except InvalidInputError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    "script", ["update export set run = '../x'", "update runs set summary = '{'", "drop table runs"]
+)
+def test_the_command_line_says_so_in_one_line(attacked, capsys, script) -> None:
+    change(attacked[1], script)
+    assert main(["cache", "import", str(attacked[1])]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("lusifer: ") and said.err.count("\n") == 1
