@@ -4,14 +4,16 @@ Aim: 50 on 2 cores, no error, median step under 1 s, memory flat over 10 minutes
 
 A session speaks what the page in a browser speaks (Streamlit's protocol over a WebSocket): it opens another user's
 evolution, presses Next, reads for a while, and at the last step goes to another user. A step is timed from the press
-until the new explanation has arrived and the script has ended. Fifty real browsers on the server's own two cores would
-measure the browsers; one real Chromium steps beside the fifty, for what a person sees. Memory is the server's alone.
+until the view of the new step has arrived and the script has ended. Fifty real browsers on the server's own two cores
+would measure the browsers; one real Chromium steps beside the fifty, for what a person sees. Memory is the server's
+alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 import time
 from pathlib import Path
@@ -33,10 +35,9 @@ from tests.browser import finder  # noqa: E402
 from tests.browser.conftest import running  # noqa: E402
 
 AIM_STEP = 1.0
-SAYS = "Why it changed at step {}"
 READY = """n => { const a = document.querySelector('[data-testid=stApp]');
- return a && a.getAttribute('data-test-script-state') === 'notRunning'
- && document.querySelector('[data-testid=stMain]').textContent.includes('Why it changed at step ' + n); }"""
+ return a && a.getAttribute('data-test-script-state') === 'notRunning' && [...a.querySelectorAll('*')].some(
+  e => e.shadowRoot && e.shadowRoot.textContent.includes('Why it changed at step ' + n)); }"""
 
 
 def resident(port: str) -> float:
@@ -98,7 +99,7 @@ class Session:
                 self.changes.append(time.perf_counter() - began)
 
     async def run(self, socket: ClientConnection, asked: BackMsg, step: int) -> None:
-        """Send it, and read until the script has ended; the explanation of a step must be among what came."""
+        """Send it, and read until the script has ended; the linked view at a step must be among what came."""
         asked.rerun_script.query_string = self.query
         asked.rerun_script.page_name = "evolution"
         await socket.send(asked.SerializeToString())
@@ -117,7 +118,7 @@ class Session:
                     return
 
     def element(self, found, step: int) -> bool:
-        """Note what can be pressed, and errors; whether it is the step's explanation."""
+        """Note what can be pressed, and errors; whether it is the linked view at the step."""
         kind = found.WhichOneof("type")
         if kind in {"button", "number_input", "slider"}:
             part = getattr(found, kind)
@@ -126,7 +127,7 @@ class Session:
                 self.ids[label] = (part.id, part.disabled)
         elif kind == "exception":
             self.errors.append(found.exception.message)
-        return kind == "markdown" and SAYS.format(step) in found.markdown.body
+        return kind == "bidi_component" and json.loads(found.bidi_component.json)["step"] == step
 
 
 async def browse(url: str, exe: str, users: list[int], think: float, until: float) -> list[float]:

@@ -19,6 +19,7 @@ from statistics import fmean
 from lusifer import prompts
 from lusifer.datasets import Dataset, load, splits
 from lusifer.datasets.item_details import import_csv, load_details
+from lusifer.datasets.splits import Split
 from lusifer.llm import create_llm
 from lusifer.simulator import LLMUserModel, StatisticalUserModel, evolve, make_evolution_spec
 from lusifer.simulator.evolution import context_after
@@ -52,36 +53,46 @@ def with_overviews(dataset: Dataset, store: Store) -> Dataset:
     return dataset.with_details(load_details(dataset, store))
 
 
+def count_parts(model: LLMUserModel, dataset: Dataset, split: Split) -> tuple[dict[str, list[int]], int]:
+    """Characters of each part of each rating question of some users, and how many ratings they ask for."""
+    sums: dict[str, list[int]] = defaultdict(list)
+    ratings = 0
+    for user in split.test.user_ids[:: len(split.test.user_ids) // USERS][:USERS].tolist():
+        # The built-in writes the profile, so that it has a real one's length and sections.
+        built_in = StatisticalUserModel()
+        steps = list(evolve(dataset, split, built_in, make_evolution_spec(dataset, split, user, built_in)))
+        context = context_after(dataset, split, user, steps)
+        items = dataset.items_of(split.test.of_user(user).item)
+        for messages, options in model.rate_questions(context, items):
+            for name, count in parts(messages, options["schema"]).items():
+                sums[name].append(count)
+        ratings += len(items)
+    return sums, ratings
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "lusifer.db")
         dataset = with_overviews(load("ml-100k"), store)
         split = splits.make(dataset, "last-10")
-        model = LLMUserModel(create_llm("openai:small", store), prompts.load())
-        sums: dict[str, list[int]] = defaultdict(list)
-        ratings = 0
-        for user in split.test.user_ids[:: len(split.test.user_ids) // USERS][:USERS].tolist():
-            # The built-in writes the profile, so that it has a real one's length and sections.
-            built_in = StatisticalUserModel()
-            steps = list(evolve(dataset, split, built_in, make_evolution_spec(dataset, split, user, built_in)))
-            context = context_after(dataset, split, user, steps)
-            items = dataset.items_of(split.test.of_user(user).item)
-            for messages, options in model.rate_questions(context, items):
-                for name, count in parts(messages, options["schema"]).items():
-                    sums[name].append(count)
-            ratings += len(items)
+        llm = create_llm("openai:small", store)
+        counted = {
+            name: count_parts(LLMUserModel(llm, prompts.load(name)), dataset, split)
+            for name in ("grounded", "grounded-2")
+        }
         store.close()
-    calls = len(sums["SYSTEM"])
-    whole = sum(map(sum, sums.values())) / CHARACTERS_A_TOKEN
-    print(f"{calls} calls, {ratings} ratings of {USERS} users; tokens are characters over four")
-    print(f"{'part':28} {'a call':>8} {'a rating':>9} {'share':>7}")
-    for name, counts in sums.items():
-        call = fmean(counts) / CHARACTERS_A_TOKEN
-        each = sum(counts) / CHARACTERS_A_TOKEN / ratings
-        print(f"{name.lower():28} {call:8.0f} {each:9.1f} {each * ratings / whole:7.1%}")
-    print(f"{'all':28} {whole / calls:8.0f} {whole / ratings:9.1f}")
-    share = whole / ratings / PUBLISHED
-    print(f"{share:.1%} of the published prompt's {PUBLISHED:,} tokens a rating (1 / {1 / share:.1f})")
+    for name, (sums, ratings) in counted.items():
+        calls = len(sums["SYSTEM"])
+        whole = sum(map(sum, sums.values())) / CHARACTERS_A_TOKEN
+        print(f"{name}: {calls} calls, {ratings} ratings of {USERS} users; tokens are characters over four")
+        print(f"{'part':28} {'a call':>8} {'a rating':>9} {'share':>7}")
+        for part, counts in sums.items():
+            call = fmean(counts) / CHARACTERS_A_TOKEN
+            each = sum(counts) / CHARACTERS_A_TOKEN / ratings
+            print(f"{part.lower():28} {call:8.0f} {each:9.1f} {each * ratings / whole:7.1%}")
+        print(f"{'all':28} {whole / calls:8.0f} {whole / ratings:9.1f}")
+        share = whole / ratings / PUBLISHED
+        print(f"{share:.1%} of the published prompt's {PUBLISHED:,} tokens a rating (1 / {1 / share:.1f})\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make the pictures of the README: the app itself, on MovieLens 100K with the built-in, in both themes.
+"""Make the pictures of the README: the app itself, on MovieLens 100K, in both themes.
 
     python docs/make_pictures.py            needs requirements-dev.txt and a browser (make test gets both)
 
@@ -15,8 +15,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from lusifer import settings  # noqa: E402
-from lusifer.datasets import load, splits  # noqa: E402
-from lusifer.simulator.suggest import suggest  # noqa: E402
 
 DATA = settings.data_dir()  # before the tests' own settings, which know no data folder
 
@@ -39,11 +37,10 @@ def pressed(page: Page, name: str, until: str) -> None:
 
 
 def evolution(page: Page, url: str) -> None:
-    """The third step of the first user that the app itself offers for a demonstration."""
-    data = load("ml-100k", DATA)
-    user = suggest(data, splits.make(data, "last-10"))[0].user
-    page.goto(f"{url}/evolution?user={user}&step=3")
+    """The third step of the user on whom the app opens, as a recorded model saw him, with what caused a change lit."""
+    page.goto(f"{url}/evolution?user=452&step=3")
     settled(page)
+    page.locator(".change").first.focus()
 
 
 def errors(page: Page, url: str) -> None:

@@ -234,8 +234,8 @@ def user_model(
         spec: ``builtin`` (no language model, no key), ``recorded:NAME`` (recorded answers, no key), ``openai:MODEL``,
             ``ENDPOINT:MODEL``, ``ollama:NAME`` or ``file:PATH.gguf``.
         store: from `open_store`; a language model needs it, since its answers are cached there (a recording does not).
-        prompts: for a language model: a label, a shipped set (``grounded``, ``paper``, ``concise``), a version (``v4``)
-            or an exported file.
+        prompts: for a language model: a label, a shipped set (``grounded``, ``grounded-2``, ``paper``, ``concise``), a
+            version (``v4``) or an exported file.
         samples: samples per rating, where a server returns no token probabilities.
         evidence: show the model what other users gave. Only `evaluate` can use such a model.
         budget: the most dollars that this model may spend; none: the configured limits alone.

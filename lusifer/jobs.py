@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -23,7 +23,8 @@ class Job:
     """One piece of work in a thread of its own. Read from anywhere; written by the work alone.
 
     ``run`` names the run whose calls it makes, so that their number and price can be shown meanwhile;
-    ``text`` is what a model has said so far, where that is streamed.
+    ``text`` is what a model has said so far, where that is streamed; ``parts`` are results that are ready before the
+    rest, by name.
     """
 
     id: str
@@ -36,6 +37,8 @@ class Job:
     error: str = ""
     run: str = ""
     text: str = ""
+    parts: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    reported: float = field(default_factory=time.monotonic)
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -63,8 +66,12 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the rate so far."""
-        return (self.total - self.done) / self.rate if self.rate and self.total else None
+        """Estimate from the rate so far, counted down; ``None`` once it has run out: then nobody knows."""
+        elapsed = self.reported - self.began
+        if not (self.done and self.total and elapsed > 0):
+            return None
+        left = (self.total - self.done) * elapsed / self.done - (time.monotonic() - self.reported)
+        return left if left > 0 else None
 
     def report_progress(self, done: int, total: int, message: str = "") -> None:
         """Called by the work; stops it if a person asked for that.
@@ -72,9 +79,15 @@ class Job:
         Raises:
             CancelledError: somebody pressed cancel.
         """
+        if done != self.done:
+            self.reported = time.monotonic()
         self.done, self.total, self.message = done, total, message
         if self._stop.is_set():
             raise CancelledError("Stopped.", "Finished work is saved.")
+
+    def report_part(self, name: str, values: Mapping[str, float]) -> None:
+        """Called by the work: a part of its result that can be shown already."""
+        self.parts[name] = values
 
     def follow_run(self, run: str) -> None:
         """Show the calls of a run from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -22,3 +23,7 @@ def ignore_progress(done: int, total: int, message: str = "", /) -> None:
 def never_cancelled() -> bool:
     """For work that nobody can stop."""
     return False
+
+
+def ignore_result(name: str, values: Mapping[str, float]) -> None:
+    """For who waits for the whole."""

@@ -91,6 +91,11 @@ def prediction_cache_dir() -> Path:
     return data_dir() / ".prepared" / "kept"
 
 
+def computes_automatically() -> bool:
+    """Whether pages compute by themselves what costs nothing and is not there yet (``LUSIFER_AUTOMATIC=0``: no)."""
+    return os.environ.get("LUSIFER_AUTOMATIC", "1").strip().lower() not in {"0", "no", "off", "false"}
+
+
 def is_public() -> bool:
     """Whether strangers use this server (``LUSIFER_PUBLIC=1``): they choose no addresses and no files."""
     return os.environ.get("LUSIFER_PUBLIC", "").strip().lower() in {"1", "true", "yes", "on"}

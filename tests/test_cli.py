@@ -368,15 +368,15 @@ def test_prompts_are_listed_labelled_and_travel(data_dir: Path, tmp_path: Path) 
     assert answer("prompts", "export", "active", str(file))["version"].startswith("grounded-")
     said = json.loads(file.read_text()) | {"name": "mine", "recent": 3}
     file.write_text(json.dumps(said))
-    assert answer("prompts", "import", str(file), "--note", "three")["name"] == "v4"
+    assert answer("prompts", "import", str(file), "--note", "three")["name"] == "v5"
     listed = answer("prompts", "list")
     assert listed["versions"][0]["note"] == "three" and listed["labels"] == {
         "active": 1,
         "baseline": 1,
     }
-    assert answer("prompts", "label", "active", "v4") == {
+    assert answer("prompts", "label", "active", "v5") == {
         "label": "active",
-        "number": 4,
+        "number": 5,
         "before": 1,
     }
     (change, name) = answer("prompts", "diff", "baseline", "active")["differences"][::-1]
@@ -385,7 +385,7 @@ def test_prompts_are_listed_labelled_and_travel(data_dir: Path, tmp_path: Path) 
     assert "no prompt version v9" in refusal("prompts", "label", "active", "v9")
     assert "no prompts named" in refusal("evolve", "--user", "405", "--model", "openai:x", "--prompts", "gone")
     plain = run("prompts", "list")
-    assert "v4" in plain.stdout and "active" in plain.stdout
+    assert "v5" in plain.stdout and "active" in plain.stdout
 
 
 def test_a_run_moves_to_another_machine_and_replays(data_dir: Path, tmp_path: Path, openai_server) -> None:

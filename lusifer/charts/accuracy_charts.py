@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 from lusifer.charts.figures import add_bars, add_line, error_bars, with_share_axes
-from lusifer.charts.style import ABOVE, BELOW, DASHES, NEUTRAL, PALETTE, PATTERNS, with_layout
+from lusifer.charts.style import ABOVE, ACCENT, BELOW, DASHES, MARKERS, NEUTRAL, PALETTE, PATTERNS, with_layout
 
 
 def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
@@ -30,12 +30,37 @@ def leaderboard(frame: pd.DataFrame, metric: str, title: str) -> go.Figure:
             name=str(group),
             marker={"size": 12, "symbol": symbols.get(str(group), "circle"), "color": colours.get(str(group), NEUTRAL)},
             error_x=error_bars(rows, metric, f"{metric}_low", f"{metric}_high", thickness=1.5, width=5),
-            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+            customdata=rows[[f"{metric}_low", f"{metric}_high"]],
+            hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
         )
     figure.update_xaxes(title=title)
     figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=list(frame["predictor"]))
-    # No legend: shape and colour repeat the group, which the table names.
-    return with_layout(figure, 34 * len(frame) + 80, showlegend=False)
+    return with_layout(figure, 34 * len(frame) + 110)
+
+
+def differences(frame: pd.DataFrame, references: Mapping[str, str]) -> go.Figure:
+    """RMSE of each predictor minus that of references on the same ratings, with paired intervals.
+
+    Args:
+        frame: columns predictor, and for each reference REFERENCE, REFERENCE_low, REFERENCE_high.
+        references: how each reference is called, by the column it has.
+    """
+    figure = go.Figure()
+    for index, (column, name) in enumerate(references.items()):
+        rows = frame.dropna(subset=[column])
+        figure.add_scatter(
+            x=rows[column],
+            y=rows["predictor"],
+            mode="markers",
+            name=f"minus {name}",
+            marker={"size": 9, "symbol": MARKERS[2 * index], "color": (NEUTRAL, ACCENT)[index]},
+            error_x=error_bars(rows, column, f"{column}_low", f"{column}_high", thickness=1.2, width=4),
+            hovertemplate=f"%{{y}}: %{{x:+.3f}} against {name}<extra></extra>",
+        )
+    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title="Difference in RMSE (below 0 is better)")
+    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=list(frame["predictor"]))
+    return with_layout(figure, 34 * len(frame) + 110, scattermode="group")
 
 
 def error_distribution(errors: Mapping[str, ArrayLike], step: float = 0.5) -> go.Figure:

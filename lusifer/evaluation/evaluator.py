@@ -213,6 +213,7 @@ def evaluate(
     units = [len(test.user_ids) if n in variants else BASELINE_UNITS for n in order]
     total, done = sum(units), 0
     evaluation = Evaluation(ctx.dataset, test, {})
+    reported: set[str] = set()
     for name, size in zip(order, units, strict=True):
         ctx.raise_if_cancelled()
         ctx.on_progress(done, total, name)
@@ -229,11 +230,24 @@ def evaluate(
             _add_combination(ctx.with_progress(report_part), evaluation, name.partition(":")[2], variants[SIMULATOR])
         else:
             evaluation.predictions[name] = predict_baseline(ctx, name, test)
+        _report_new(ctx, evaluation, reported)
         done += size
     if combining and COMBINED not in evaluation.predictions:
         notes.append(f"{COMBINED} is left out. {baselines.missing_library(estimates.COMBINED_WITH)}")
     ctx.on_progress(total, total, "done")
     return replace(evaluation, notes=tuple(notes))
+
+
+def _report_new(ctx: RunContext, evaluation: Evaluation, reported: set[str]) -> None:
+    """Tell whoever waits the error of each predictor that is new, on all rows that it has a number for."""
+    test = evaluation.test
+    for name, prediction in evaluation.predictions.items():
+        given = np.isfinite(prediction.values)
+        if name in reported or not given.any():
+            continue
+        reported.add(name)
+        rmse = intervals(test.user[given], prediction.values[given], test.rating[given], seed=ctx.seed)["rmse"]
+        ctx.on_result(name, {"rmse": rmse.value, "rmse_low": rmse.low, "rmse_high": rmse.high})
 
 
 @dataclass(frozen=True)

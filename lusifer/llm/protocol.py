@@ -21,7 +21,11 @@ class Message:
 
 @dataclass(frozen=True)
 class CallMetadata:
-    """Why a call is made; recorded with it, and no part of its cache key."""
+    """Why a call is made; recorded with it, and no part of its cache key.
+
+    ``items`` are the ids of a question's items where it asks by numbers, the first for number 1: a recording knows
+    items by their ids.
+    """
 
     purpose: str = ""
     run: str | None = None
@@ -29,6 +33,7 @@ class CallMetadata:
     step: int | None = None
     prompt_version: str = ""
     evolution: str | None = None
+    items: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

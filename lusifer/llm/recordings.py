@@ -196,10 +196,17 @@ class RecordedLLM:
         if not recorded or options.get("draw"):
             raise self._not_recorded(f"{purpose or 'this question'} of user {user}")
         on_text = options.get("on_text")
-        content: dict[str, Any] = recorded[0].answer
-        if purpose != "update":
+        numbers = {item_id: number for number, item_id in enumerate(metadata.items, 1)}
+        if purpose == "update":
+            content = _with_numbers(recorded[0].answer, numbers)
+        else:
             wanted = set(_enumerated(options.get("schema") or {}))
-            ratings = [r for part in recorded for r in part.answer.get("ratings") or () if r.get("item_id") in wanted]
+            ratings = [
+                {**r, "item_id": number}
+                for part in recorded
+                for r in part.answer.get("ratings") or ()
+                if (number := numbers.get(r["item_id"]) if numbers else r["item_id"]) in wanted
+            ]
             if not ratings:
                 raise self._not_recorded(f"ratings of these items by user {user}")
             content = {"ratings": ratings}
@@ -221,6 +228,18 @@ class RecordedLLM:
             f"Choose one of its {len(self.recording.users)} users and what they were asked, or connect a model.",
             kind="not-recorded",
         )
+
+
+def _with_numbers(update: Mapping[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
+    """A recorded update whose changes cite items by their numbers in the question, where it asks by numbers."""
+    if not numbers:
+        return dict(update)
+    changes = [
+        {**change, "item_ids": [numbers[i] for i in change["item_ids"] if i in numbers]}
+        for change in update.get("changes") or ()
+        if isinstance(change, dict) and isinstance(change.get("item_ids"), list)
+    ]
+    return {**update, "changes": changes}
 
 
 def _enumerated(schema: Any) -> Iterable[int]:

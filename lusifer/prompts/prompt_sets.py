@@ -27,12 +27,14 @@ SHIPPED: dict[str, dict[str, Any]] = {
     # The published procedure's shape: the profile's text and the last ratings, one movie a call.
     "paper": {"items_per_call": 1},
     "concise": {"recent": 5, "rating_tokens": 70, "update_tokens": 1000, "metadata": ("genres",)},
+    "grounded-2": {"anonymous": True, "recent": 40},
 }
 """Shipped sets, and where their parameters differ from the usual ones."""
 TITLES = {
     "grounded": "Facts, cited changes, forecasts; ten movies per call.",
     "paper": "The published procedure's shape: profile text alone, one movie per call.",
     "concise": "The same facts in half the tokens.",
+    "grounded-2": "Profiles that predict, anonymous questions, each thing said once; ten movies per call.",
 }
 MAX_FILE_BYTES = 2_000_000
 """A prompt file is not read beyond this size."""
@@ -48,7 +50,9 @@ class PromptSet:
     ``rating_tokens`` (each item) and ``update_tokens`` are the longest answers asked for; ``recent`` is how
     many of the newest ratings a rating prompt shows; ``evidence`` tells the model what others gave each
     movie that it is asked about; ``history`` ratings are read, ``batch_size`` at a time; ``metadata`` says
-    what of `METADATA` is shown of a movie.
+    what of `METADATA` is shown of a movie. ``anonymous`` numbers the movies of a question from 1 instead of naming
+    their ids, and has code write the counts and means of a profile's rating habits: a strong model remembers rows of a
+    published data set by its ids.
     """
 
     name: str
@@ -63,6 +67,7 @@ class PromptSet:
     history: int = 40
     batch_size: int = 10
     metadata: tuple[str, ...] = METADATA
+    anonymous: bool = False
 
     @property
     def version(self) -> str:
@@ -71,8 +76,12 @@ class PromptSet:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of all that it holds, its name too."""
-        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
+        """SHA-256 of all that it holds, its name too.
+
+        What older sets had no word for counts only where it is not as they were: their hashes stay.
+        """
+        values = astuple(self)
+        return hashlib.sha256(repr(values if self.anonymous else values[:-1]).encode()).hexdigest()
 
     def render(self, template: str, **values: Any) -> str:
         """One template with its variables filled in.

@@ -15,7 +15,9 @@ from lusifer.llm import LLM, CachedLLM, CallMetadata, Completion, Message, Optio
 from lusifer.llm.recordings import Recording
 from lusifer.prompts import PromptSet
 from lusifer.simulator import answers, prompt_rendering
+from lusifer.simulator.numbered_items import AskedItems, ask_about
 from lusifer.simulator.prompt_variables import TemplateInput, values_of
+from lusifer.simulator.rating_summary import rating_habits, with_rating_habits
 from lusifer.simulator.types import Context, SimulatedRating, Update
 
 log = logging.getLogger(__name__)
@@ -94,19 +96,21 @@ class LLMUserModel:
     def update(self, context: Context) -> Update:
         """The profile rewritten, with explanation and changes; one more call where that is invalid."""
         self._check_recorded(context)
+        asked = ask_about(self.prompts, context)
         messages, options = self.update_question(context)
         schema = options["schema"] or {}
         for last in (False, True):
             answer = None
             try:
                 answer = self.llm.complete(messages, **options)
-                return answers.read_update(answer.text, context.profile.about, context.batch)
+                update = answers.read_update(answer.text, context.profile.about, asked.context.batch)
+                return self._with_rating_habits(context, asked.restore_update(update))
             except ModelError as error:
                 if answer is not None:
                     self.reject(answer, error)
                 if last or error.kind not in REPAIRABLE:
                     raise
-                messages = self._repair(context, messages, error.text, error.message, schema, ())
+                messages = self._repair(asked, messages, error.text, error.message, schema, "update")
                 if error.kind == "truncated":
                     options["max_tokens"] = 2 * self.prompts.update_tokens
         raise AssertionError("unreachable")
@@ -130,14 +134,24 @@ class LLMUserModel:
 
     def update_question(self, context: Context) -> Question:
         """What `update` would ask first."""
-        messages = prompt_rendering.render_update(self.prompts, context)
-        schema = answers.update_schema(context.batch)
-        return messages, self._options(context, schema, "update", self.prompts.update_tokens)
+        asked = ask_about(self.prompts, context)
+        messages = prompt_rendering.render_update(self.prompts, asked.context)
+        schema = answers.update_schema(asked.context.batch)
+        return messages, self._options(asked, schema, "update", self.prompts.update_tokens)
+
+    def _with_rating_habits(self, context: Context, update: Update) -> Update:
+        """The update with the numbers of the rating habits, where code writes those."""
+        if not self.prompts.anonymous:
+            return update
+        seen, nouns = context.seen + context.batch, context.item_nouns.plural
+        habits = rating_habits(seen, context.usual_rating, context.scale, nouns)
+        return replace(update, profile=with_rating_habits(update.profile, habits))
 
     def _rate_question(self, context: Context, items: tuple[Item, ...], purpose: str, draw: int) -> Question:
-        messages = prompt_rendering.render_rate(self.prompts, context, items)
-        schema = answers.ratings_schema(items, context.scale)
-        return messages, self._options(context, schema, purpose, self._most(items), draw)
+        asked = ask_about(self.prompts, context, items)
+        messages = prompt_rendering.render_rate(self.prompts, asked.context, asked.items)
+        schema = answers.ratings_schema(asked.items, context.scale)
+        return messages, self._options(asked, schema, purpose, self._most(items), draw)
 
     def _check_recorded(self, context: Context) -> None:
         if self.recording is None:
@@ -175,9 +189,10 @@ class LLMUserModel:
     ) -> tuple[SimulatedRating, ...]:
         """One draw for at most ``items_per_call`` items: one call, and one more for what it missed."""
         self._check_recorded(context)
+        asked = ask_about(self.prompts, context, items)
         messages, options = self._rate_question(context, items, purpose, draw)
-        by_id: dict[int, SimulatedRating] = {}
-        remaining = items
+        by_number: dict[int, SimulatedRating] = {}
+        remaining = asked.items
         for last in (False, True):
             answer, problem = None, ""
             try:
@@ -198,14 +213,14 @@ class LLMUserModel:
                 if failed:
                     problem = " ".join(dict.fromkeys(r.failure for r in failed))
                     self.reject(answer, ModelError(f"{len(failed)} of {len(remaining)} ratings: {problem}"))
-            by_id |= {r.item_id: r for r in ratings}
-            remaining = tuple(i for i in remaining if by_id[i.id].failure)
+            by_number |= {r.item_id: r for r in ratings}
+            remaining = tuple(i for i in remaining if by_number[i.id].failure)
             if last or not remaining or not repairable:
                 break
             schema = answers.ratings_schema(remaining, context.scale)
-            messages = self._repair(context, messages, answer_text, problem, schema, remaining)
+            messages = self._repair(asked, messages, answer_text, problem, schema, purpose, remaining)
             options |= {"schema": schema, "max_tokens": self._most(remaining) * (1 + truncated)}
-        return tuple(by_id[i.id] for i in items)
+        return asked.restore_ratings([by_number[i.id] for i in asked.items])
 
     @staticmethod
     def _salvage(error: ModelError, items: tuple[Item, ...], context: Context) -> tuple[SimulatedRating, ...]:
@@ -220,13 +235,16 @@ class LLMUserModel:
         return tuple(by_id.get(i.id) or SimulatedRating(i.id, None, None, failure=str(error)) for i in items)
 
     def _options(
-        self, context: Context, schema: dict[str, Any], purpose: str, max_tokens: int, draw: int = 0
+        self, asked: AskedItems, schema: dict[str, Any], purpose: str, max_tokens: int, draw: int = 0
     ) -> Options:
+        context = asked.context
         rating = purpose != "update"
         temperature = self.prompts.temperature
         if rating and self.prompts.samples > 1:
             temperature = temperature or SAMPLING_TEMPERATURE
-        metadata = CallMetadata(purpose, self.run, context.user.id, context.step, self.version, self.evolution)
+        metadata = CallMetadata(
+            purpose, self.run, context.user.id, context.step, self.version, self.evolution, asked.ids
+        )
         return {
             "schema": schema,
             "temperature": temperature,
@@ -246,17 +264,18 @@ class LLMUserModel:
 
     def _repair(
         self,
-        context: Context,
+        asked: AskedItems,
         messages: list[Message],
         answer_text: str,
         problem: str,
         schema: dict[str, Any],
-        items: Sequence[Item],
+        purpose: str,
+        items: Sequence[Item] = (),
     ) -> list[Message]:
         """The conversation so far, the answer, and what was wrong with it."""
-        log.info("%s: an answer for user %d is repaired: %s", self.spec, context.user.id, problem)
+        log.info("%s: an answer for user %d is repaired: %s", self.spec, asked.context.user.id, problem)
         text = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
-        given = TemplateInput(self.prompts, context, items, problem, text)
+        given = TemplateInput(self.prompts, asked.context, items, problem, text, purpose)
         prompt = self.prompts.render("repair", **values_of("repair", given))
         if not answer_text.strip():  # many chat templates take no two messages of one role in a row
             return [*messages[:-1], Message("user", f"{messages[-1].content}\n\n{prompt}")]

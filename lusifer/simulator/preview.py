@@ -17,6 +17,7 @@ from lusifer.prompts import PromptSet
 from lusifer.prompts.validation import TemplateProblem, check_rendering, check_syntax
 from lusifer.simulator import answers, prompt_rendering
 from lusifer.simulator.evolution import Step, context_after
+from lusifer.simulator.numbered_items import ask_about
 from lusifer.simulator.prompt_variables import TemplateInput, values_of, variables_of
 from lusifer.simulator.types import Context
 
@@ -77,14 +78,16 @@ def preview_prompt(
     texts = dict(prompts.templates)
     mistakes = [m for name, text in texts.items() for m in check_syntax(name, text, variables_of(name))]
     updating = template in {"first", "update"} and bool(context.batch)
-    shown_items = items[: prompts.items_per_call]
+    asked = ask_about(prompts, context, () if updating else items[: prompts.items_per_call])
+    context, shown_items = asked.context, asked.items
     schema = answers.update_schema(context.batch) if updating else answers.ratings_schema(shown_items, context.scale)
-    given = TemplateInput(prompts, context, shown_items)
+    purpose = "update" if updating else "rate"
+    given = TemplateInput(prompts, context, shown_items, purpose=purpose)
     asked_template = ("update" if context.seen else "first") if updating else "rate"
     values_by_template = {name: values_of(name, given) for name in ("system", asked_template)}
     if template == "repair":
         compact = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
-        repairing = TemplateInput(prompts, context, shown_items[:2], PROBLEM, compact)
+        repairing = TemplateInput(prompts, context, shown_items[:2], PROBLEM, compact, purpose)
         values_by_template["repair"] = values_of("repair", repairing)
     broken = {m.template for m in mistakes}
     for name, template_values in [*values_by_template.items(), *_elsewhere(prompts, other_contexts)]:
@@ -123,9 +126,11 @@ def _elsewhere(
     for context, items in other_contexts:
         if context.batch:
             name = "update" if context.seen else "first"
-            yield name, values_of(name, TemplateInput(prompts, context))
+            asked = ask_about(prompts, context)
+            yield name, values_of(name, TemplateInput(prompts, asked.context, purpose="update"))
         else:
-            shown_items = items[: prompts.items_per_call]
+            asked = ask_about(prompts, context, items[: prompts.items_per_call])
+            context, shown_items = asked.context, asked.items
             yield "rate", values_of("rate", TemplateInput(prompts, context, shown_items))
             schema = json.dumps(answers.ratings_schema(shown_items, context.scale))
             for missing in (shown_items[:2], ()):

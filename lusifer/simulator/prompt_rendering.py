@@ -14,7 +14,7 @@ from lusifer.simulator.types import Context
 
 def render_update(prompts: PromptSet, context: Context) -> list[Message]:
     """The messages that ask for a profile after ``context.batch``: the first one, or a rewritten one."""
-    given = TemplateInput(prompts, context)
+    given = TemplateInput(prompts, context, purpose="update")
     # The first template is filled in as the later ones are: sets of the first format have one text for both.
     return _messages("update" if context.seen else "first", given, values_of("update", given))
 

@@ -14,6 +14,13 @@ from typing import Any
 
 from lusifer.datasets import Item
 from lusifer.prompts import TEMPLATES, PromptSet
+from lusifer.simulator.item_rows import columns_of, render_columns, render_row, render_title
+from lusifer.simulator.rating_summary import (
+    describe_person,
+    rating_habits,
+    summarize_ratings,
+    without_rating_habits,
+)
 from lusifer.simulator.taste_facts import item_heading, render_evidence, render_facts, render_item
 from lusifer.simulator.types import Context
 
@@ -28,6 +35,7 @@ class TemplateInput:
         items: what is to be rated, or was left out of an answer.
         problem: what was wrong with an answer, for ``repair``.
         schema: the JSON schema of that answer.
+        purpose: what is asked: ``update`` (the first profile too) or ``rate`` (forecasts too).
     """
 
     prompts: PromptSet
@@ -35,6 +43,7 @@ class TemplateInput:
     items: Sequence[Item] = ()
     problem: str = ""
     schema: str = ""
+    purpose: str = "rate"
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,32 @@ def _items_heading(given: TemplateInput) -> str:
     return item_heading([*given.items, *(r.item for r in _recent(given))], given.prompts.metadata)
 
 
+def _statements(given: TemplateInput) -> str:
+    context = given.context
+    habits = rating_habits(context.seen, context.usual_rating, context.scale, context.item_nouns.plural)
+    return without_rating_habits(context.profile, habits).text
+
+
+def _summary(given: TemplateInput) -> str:
+    """Facts of all ratings so far; the question lists the batch and the newest ratings before it."""
+    context = given.context
+    batch = context.batch if given.purpose == "update" else ()
+    seen, listed = context.seen + batch, (*batch, *_recent(given))
+    return summarize_ratings(seen, context.usual_rating, context.scale, frozenset(listed), given.prompts.metadata)
+
+
+def _listed_items(given: TemplateInput) -> list[Item]:
+    return [*given.items] if given.purpose == "rate" else [r.item for r in given.context.batch]
+
+
+def _columns(given: TemplateInput) -> str:
+    return render_columns(columns_of(_listed_items(given), given.prompts.metadata))
+
+
+def _row(given: TemplateInput) -> Callable[[Item], str]:
+    return partial(render_row, columns_of(_listed_items(given), given.prompts.metadata))
+
+
 _UPDATING, _RATING = ("first", "update"), ("rate",)
 VARIABLES = (
     Variable(
@@ -138,8 +173,8 @@ VARIABLES = (
     ),
     Variable(
         "recent",
-        _RATING,
-        "the newest ratings, oldest first, as many as this version includes",
+        ("update", *_RATING),
+        "the newest ratings (before the new ones), oldest first, as many as this version includes",
         _recent,
         section="Newest ratings",
     ),
@@ -158,6 +193,35 @@ VARIABLES = (
     ),
     Variable("shown", _UPDATING, "the heading of such lines", _batch_heading),
     Variable("shown", _RATING, "the heading of such lines", _items_heading),
+    Variable(
+        "purpose", ("system",), "what is asked: update (the first profile too) or rate", lambda given: given.purpose
+    ),
+    Variable(
+        "person",
+        (*_UPDATING, *_RATING),
+        "gender, and age as a decade, one line",
+        lambda given: describe_person(given.context.user),
+        section="Demographics",
+    ),
+    Variable(
+        "statements",
+        ("update", *_RATING),
+        "the profile so far without what code wrote into it; empty before the first",
+        _statements,
+        section="Profile",
+    ),
+    Variable(
+        "summary",
+        (*_UPDATING, *_RATING),
+        "facts of all ratings so far: mean, spread, tastes; best and worst of what the question does not list",
+        _summary,
+        section="Facts",
+    ),
+    Variable(
+        "row", (*_UPDATING, *_RATING), "row(item): one movie as columns, only those of which something is known", _row
+    ),
+    Variable("columns", (*_UPDATING, *_RATING), "the heading of such rows", _columns),
+    Variable("title", ("update", *_RATING), "title(item): the title alone", lambda given: partial(render_title)),
     Variable("problem", ("repair",), "the problem with the answer", lambda given: given.problem),
     Variable(
         "items",

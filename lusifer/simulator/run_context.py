@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lusifer.datasets import Dataset
 from lusifer.datasets.splits import Split
 from lusifer.errors import CancelledError
-from lusifer.progress import Progress, ignore_progress, never_cancelled
+from lusifer.progress import Progress, ignore_progress, ignore_result, never_cancelled
 from lusifer.store import Store
 
 
@@ -20,7 +20,8 @@ class RunContext:
     Attributes:
         store: where a language model's answers and evolutions are; ``None`` where nothing is stored. cache_dir: where
         predictions of heavy baselines and the built-in's forecasts are cached; ``None`` caches nothing. workers: users
-        at a time, where a language model is asked. cancelled: asked between two users whether to stop.
+        at a time, where a language model is asked. cancelled: asked between two users whether to stop. on_result: told
+        each part of a result that is ready before the rest, by name.
     """
 
     dataset: Dataset
@@ -31,6 +32,7 @@ class RunContext:
     workers: int = 1
     on_progress: Progress = ignore_progress
     cancelled: Callable[[], bool] = never_cancelled
+    on_result: Callable[[str, Mapping[str, float]], None] = ignore_result
 
     def raise_if_cancelled(self) -> None:
         """Stop here if somebody asked for it.

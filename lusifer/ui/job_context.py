@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lusifer import settings
 from lusifer.evaluation import RunContext
 from lusifer.jobs import Job
-from lusifer.progress import ignore_progress, never_cancelled
+from lusifer.progress import ignore_progress, ignore_result, never_cancelled
 from lusifer.simulator import UserModelConfig
 from lusifer.store import Store
 from lusifer.ui.state import PageContext
@@ -34,16 +34,16 @@ def build_run_context(
         titles: how messages of progress are shown.
     """
     if job is None:
-        on_progress, cancelled = ignore_progress, never_cancelled
+        on_progress, cancelled, on_result = ignore_progress, never_cancelled, ignore_result
     else:
-        cancelled = job.cancelled
+        cancelled, on_result = job.cancelled, job.report_part
 
         def on_progress(done: int, total: int, message: str = "", /) -> None:
             job.report_progress(done, total, (titles or {}).get(message) or message)
 
     workers = 1 if ctx.is_free else WORKERS
     return RunContext(
-        ctx.dataset, ctx.split, store, settings.prediction_cache_dir(), seed, workers, on_progress, cancelled
+        ctx.dataset, ctx.split, store, settings.prediction_cache_dir(), seed, workers, on_progress, cancelled, on_result
     )
 
 

@@ -23,7 +23,8 @@ T = TypeVar("T")
 
 # ---- fields bound to the address, and query parameters ---------------------------------------------------------------
 
-DATASET, SPLIT, MODEL, PROMPTS, EVIDENCE = "dataset", "split", "model", "prompts", "evidence"
+DATASET, SPLIT, MODEL, PROMPTS = "dataset", "split", "model", "prompts"
+EVIDENCE = "evidence"  # of links: the comparison has an arm that is told what others gave
 USER, STEP, HISTORY, BATCH, PRESENT, BESIDE = "user", "step", "history", "batch", "present", "beside"
 OTHER_USER, OTHER_MODEL, OTHER_PROMPTS = "other-user", "other-model", "other-prompts"
 LAB_VIEW, PROMPTS_VIEW, TEMPLATE, CALL_SEARCH = "hands", "view", "template", "call-search"

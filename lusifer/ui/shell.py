@@ -133,9 +133,9 @@ def _pick_context(data: datasets.Dataset) -> state.PageContext:
     split = state.make_split(data, rule or splits.DEFAULT)
     model = model_picker.pick_model(data, split)
     name, prompt_set = model_picker.pick_prompts(model)
-    evidence = False
-    if not model.startswith(PREFIX):  # a recording was asked without
-        evidence = evidence_control.show_switch(data, split, model != BUILTIN and prompt_set.evidence)
+    # A recording was asked without; the built-in reads no prompts.
+    told = prompt_set.evidence and model != BUILTIN and not model.startswith(PREFIX)
+    evidence = told and evidence_control.show_required(data, split)
     return state.PageContext(
         data, split, model, dict(session_keys.API_KEYS.get()), state.get_budget(), evidence, name, prompt_set
     )
@@ -192,7 +192,6 @@ def _show_about() -> None:
 SIDEBAR_RESETS = {
     session_keys.MODEL: BUILTIN,
     session_keys.SPLIT: splits.DEFAULT,
-    session_keys.EVIDENCE: False,
     session_keys.PROMPTS: "active",
 }
 

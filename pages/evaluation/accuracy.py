@@ -5,9 +5,10 @@ import streamlit as st
 from lusifer.evaluation import COMBINED
 from lusifer.runs.kinds import COMPARISON
 from lusifer.simulator import label
-from lusifer.ui import state
+from lusifer.ui import session_keys, state
 from lusifer.ui.components import (
     downloads,
+    job_panel,
     predictor_titles,
     run_picker,
     trust_card,
@@ -33,48 +34,62 @@ st.caption(
     "set and are scored on the same test ratings."
 )
 
-key, job = comparison_form.show_form(ctx, store)
 runs = run_picker.finished_runs(ctx, store, COMPARISON)
-run_shown = recorded_comparisons.pick_comparison(store, runs, key, job)
+started = session_keys.STARTED_COMPARISON.get()
+job = state.get_jobs().get(started) if started else None
+if job is None and not runs:
+    job = comparison_form.automatic_job(ctx, store)
+run_shown = recorded_comparisons.shown_comparison(store, runs, job)
+
+if job is not None and job.active:
+    job_panel.show_progress(job.id, leaderboard.show_partial)
+elif job is not None and job.state in {"failed", "cancelled"}:
+    st.warning(escape_markdown(job.error), icon=":material/error:")
 if run_shown is None:
-    st.info(
-        "No comparison has been run on this split yet. Press Compare: with a recording or the built-in it takes about "
-        "half a minute the first time (the factorization machine and SVD++ are fitted and cached), and costs nothing. "
-        "The simulator combined with collaborative filtering takes some minutes the first time.",
-        icon=":material/query_stats:",
-    )
+    if job is None or not job.active:
+        st.info(
+            "No comparison has been run on this split yet. Choose predictors below and press Compare.",
+            icon=":material/query_stats:",
+        )
+    comparison_form.show_form(ctx, store, expanded=job is None or not job.active)
+    recorded_comparisons.show_published()
     trust_card.show_trust_card(ctx, store)
     st.stop()
 
 summary = run_shown["summary"]
-sentence = accuracy_tables.verdict_sentence(summary)
-if sentence:
-    st.markdown(f"**{escape_markdown(sentence)}**")
-for note in summary.get("notes", ()):
-    st.caption(f":material/info: {escape_markdown(note)}")
-leaderboard.show_contributions(run_shown)
-
 rows = accuracy_tables.load_predictions(run_shown["id"])
 if rows is None:
     st.caption("The individual predictions of this run are no longer in data/runs, so only its summary is shown.")
     st.json(summary, expanded=False)
+    recorded_comparisons.show_run_choice(store, runs, run_shown)
+    comparison_form.show_form(ctx, store, expanded=False)
     st.stop()
 names = predictor_titles.in_order(n for n in summary["predictors"] if n in rows)
-passing, chosen_filter = leaderboard.show_filters(ctx, rows)
+passing, chosen_filter = leaderboard.apply_filters(ctx, rows)
+seed = int(run_shown["seed"])
+if not passing.empty:
+    values = accuracy_tables.compute_metrics(passing, run_shown["id"], chosen_filter, names, ctx, seed)
+    collaborative = accuracy_tables.best_collaborative(values)
+    minus = accuracy_tables.compute_differences(passing, run_shown["id"], chosen_filter, names, collaborative, seed)
+    frame = accuracy_tables.leaderboard_table(run_shown, values, label(run_shown["model"])).join(minus, on="name")
+    leaderboard.show_error_charts(frame, collaborative)
+    sentence = accuracy_tables.verdict_sentence(frame)
+    if sentence:
+        st.markdown(f"**{escape_markdown(sentence)}**")
+leaderboard.show_caption(run_shown, len(passing))
+leaderboard.show_filters(ctx, rows, len(passing))
 if passing.empty:
     st.info("No rating matches these filters. Widen one of them.", icon=":material/filter_alt_off:")
     st.stop()
-values = accuracy_tables.compute_metrics(passing, run_shown["id"], chosen_filter, names, ctx, int(run_shown["seed"]))
-frame = accuracy_tables.leaderboard_table(run_shown, values, label(run_shown["model"]))
-
-leaderboard.show_caption(run_shown, len(passing))
+for note in summary.get("notes", ()):
+    st.caption(f":material/info: {escape_markdown(note)}")
 leaderboard.show_leaderboard(frame, summary)
 if {"fm-time", COMBINED} & set(names):
     st.caption(
         "The time-aware factorization machine, and what is combined with it, know when a test rating was given, never "
         "its value. On a random split every method sees the user's later ratings."
     )
-leaderboard.show_charts(frame)
+leaderboard.show_contributions(run_shown)
 
 VIEWS = {
     "distribution": ("Errors and predictions", lambda: error_views.show_distribution(ctx, passing, names)),
@@ -85,7 +100,7 @@ VIEWS = {
     "pairs": ("Pairwise comparison", lambda: error_views.show_pair(passing, names, int(run_shown["seed"]))),
     "ranking": ("Recommender ranking", lambda: ranking_view.show_ranking(ctx, run_shown, passing, store)),
     "cold": ("Cold start", lambda: error_views.show_cold_start(ctx, store)),
-    "runs": ("Other runs", lambda: recorded_comparisons.show_other_runs(runs, run_shown)),
+    "runs": ("Run against run", lambda: recorded_comparisons.show_other_runs(runs, run_shown)),
 }
 view = st.segmented_control(
     "Details",
@@ -106,5 +121,7 @@ with st.container(horizontal=True):
         icon=":material/description:",
     )
 
+recorded_comparisons.show_run_choice(store, runs, run_shown)
+comparison_form.show_form(ctx, store, expanded=False)
 recorded_comparisons.show_published()
 trust_card.show_trust_card(ctx, store)

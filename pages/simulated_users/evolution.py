@@ -9,8 +9,9 @@ from lusifer.errors import LusiferError
 from lusifer.simulator.repetition import repetition
 from lusifer.ui import session_keys, state
 from lusifer.ui.components import claim_audit, downloads, evolution_runner, profile_view, user_picker
-from lusifer.ui.formatting import escape_markdown, format_duration, with_item_noun
-from lusifer.ui.pages.evolution import evolution_tables, side_by_side, step_player
+from lusifer.ui.components.linked_evolution import pinned_items, show_linked_evolution
+from lusifer.ui.formatting import escape_markdown, with_item_noun
+from lusifer.ui.pages.evolution import evolution_tables, linked_steps, side_by_side, step_player
 
 ctx = state.current_context()
 presenting = step_player.is_presenting()
@@ -55,14 +56,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         bind="query-params",
         help="Shows only the profile, the batch and the explanation, in large type.",
     )
+    beside = not presenting and st.toggle(
+        "Compare side by side",
+        key=session_keys.BESIDE,
+        bind="query-params",
+        help="Compare with another user, model or prompt version at the same step.",
+    )
 if user is None or not user_picker.is_recorded(ctx, user):
     st.stop()
-if not presenting and st.toggle(
-    "Compare side by side",
-    key=session_keys.BESIDE,
-    bind="query-params",
-    help="Compare with another user, model or prompt version at the same step.",
-):
+if beside:
     other = side_by_side.pick_other_side(ctx, user)
     if other is not None:
         side_by_side.show_sides((ctx, user), other, history, size)
@@ -84,7 +86,8 @@ if not steps:
     )
     st.stop()
 
-number = step_player.pick_step(len(steps), presenting)
+view = st.container()  # above the control that says which step it shows
+number = step_player.pick_step(len(steps), linked=not presenting)
 step = steps[number - 1]
 before = evolution_runner.profile_before(ctx, user, steps, number)
 
@@ -104,37 +107,23 @@ if presenting:
     profile_view.show_legend()
     st.stop()
 
-checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
-with st.container(border=True):
-    st.markdown(f":material/psychology: **Why it changed at step {number}**")
-    st.subheader(escape_markdown(step.explanation), anchor=False)
-    span = format_duration(step.seconds) if step.seconds else "one second or less"
-    st.caption(f"The {len(step.batch)} ratings of this batch were given within {span}.")
-    repeated = repetition(steps, number)
-    profile_view.show_audit_summary(checked, number, faithfulness)
-    if repeated.flagged and not ctx.builtin:
-        st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")
+with view:
+    described = linked_steps.describe_steps(ctx, user, spec, steps)
+    show_linked_evolution(described, spec.id, number, step_player.go_to_step)
+repeated = repetition(steps, number)
+if repeated.flagged and not ctx.builtin:
+    st.warning(evolution_tables.describe_repetition(repeated), icon=":material/repeat:")
 
-with st.grid(2, min_column_width=420, gap="medium"):
-    with st.container():
-        st.subheader("The batch and its forecast", icon=":material/view_list:")
-        profile_view.show_batch(step)
-        errors = step.errors
-        missing = len(step.batch) - len(errors)
-        if errors:
-            rmse = (sum(e * e for e in errors) / len(errors)) ** 0.5
-            note = f" {missing} forecasts are missing." if missing else ""
-            st.caption(f"Forecast error of this batch: RMSE {rmse:.2f}.{note}")
-        st.subheader("What changed", icon=":material/change_circle:")
-        profile_view.show_change_list(step, checked)
-    with st.container():
-        st.subheader(f"The profile after step {number}", icon=":material/person:")
-        profile_view.show_profile(before, step.profile, claims=checked)
-        profile_view.show_legend()
-        content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}
-        downloads.show_json_button(
-            "Download all steps", content, f"user-{ctx.dataset.user_label(user)}-{ctx.split.name}.json", type="tertiary"
-        )
+with st.expander(
+    f"The batch of step {number} as a table, and how its statements were checked", icon=":material/table:"
+):
+    profile_view.show_batch(step, pinned_items())
+    checked, faithfulness = claim_audit.step_claims(ctx, spec, steps, number)
+    profile_view.show_audit_summary(checked, number, faithfulness)
+content = {"plan": asdict(spec), "steps": [s.to_json() for s in steps]}
+downloads.show_json_button(
+    "Download all steps", content, f"user-{ctx.dataset.user_label(user)}-{ctx.split.name}.json", type="tertiary"
+)
 
 mean_rating = ctx.split.train.mean
 with st.grid(2, min_column_width=420, gap="medium"):

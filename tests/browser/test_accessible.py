@@ -164,8 +164,9 @@ def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
         for _ in range(150):
             page.keyboard.press("Tab")
             text = page.evaluate(
-                "() => { const e = document.activeElement; return e.matches('main') ? '' : "
-                "(e.getAttribute('aria-label') || e.textContent || '').trim(); }"
+                "() => { let e = document.activeElement;"
+                " while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;"
+                " return e.matches('main') ? '' : (e.getAttribute('aria-label') || e.textContent || '').trim(); }"
             )
             if re.search(name, text):
                 return
@@ -180,9 +181,9 @@ def test_the_main_path_needs_no_mouse(app: App, visit) -> None:
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_text("Why it changed at step 1")).to_be_visible()
     settled(page)
-    to("Liking for|Dislike of")
+    to("^. (gained|strengthened|weakened|dropped)")
     page.keyboard.press("Enter")
-    expect(page.locator("details[open]").first).to_be_visible()
+    expect(page.locator(".change[aria-pressed=true]")).to_be_visible()
     page.goto(f"{app.url}/rate?user=405")
     settled(page)
     page.wait_for_timeout(1500)

@@ -56,7 +56,8 @@ def test_what_the_distributions_hold(built: Path) -> None:
         metadata = Parser().parsestr(archive.read(next(n for n in names if n.endswith("METADATA"))).decode())
     pages = {f"lusifer/_app/{p.relative_to(ROOT)}" for p in (ROOT / "pages").rglob("*.py")}
     assert names >= {"lusifer/py.typed", "lusifer/_app/app.py", "lusifer/_app/.streamlit/config.toml", *pages}
-    assert names >= {f"lusifer/{p.relative_to(ROOT / 'lusifer')}" for p in (ROOT / "lusifer").rglob("*.j2")}
+    data = [p for kind in ("j2", "js", "css") for p in (ROOT / "lusifer").rglob(f"*.{kind}")]
+    assert names >= {f"lusifer/{p.relative_to(ROOT / 'lusifer')}" for p in data}
     assert {n.split("/")[0] for n in names} == {"lusifer", wheel.name.rsplit("-", 3)[0] + ".dist-info"}
     (source,) = built.glob("*.tar.gz")
     with tarfile.open(source) as archive:

@@ -9,9 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App, running, settled
+from tests.browser.test_accessible import COLOURS, serious
 from tests.conftest import Lay
 from tests.conftest import link as link_folder
 from tests.servers.openai import KEY, OpenAIServer
@@ -157,6 +158,70 @@ def test_the_keyboard_alone(visit, app: App) -> None:
     expect(page.get_by_role("heading", name="The profile after step 2")).to_be_visible()
     page.locator("body").press("Space")
     expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def lit(page: Page, kind: str) -> list[str]:
+    """Texts of what is lit in the linked view."""
+    return page.locator(f".linked-evolution .{kind}.lit").all_inner_texts()
+
+
+def test_the_linked_view_of_an_evolution(visit, app: App) -> None:
+    page = settled(visit(f"{app.url}/evolution?model=recorded:last10-37users-plain&user=452&step=3"))
+    tabs, drama = page.get_by_role("tab"), page.locator(".statement", has_text="Slow, inward drama")
+
+    # What caused a statement is lit, of earlier steps too, and the other way round; by pointer and by focus.
+    drama.hover()
+    assert [title.split("\n")[0] for title in lit(page, "movie")] == [
+        "Three Colors: Blue",
+        "Three Colors: White",
+        "Career Girls",
+    ]
+    expect(tabs.nth(1).locator("i.lit")).to_have_count(1)  # Nell, of step 2
+    page.locator(".movie", has_text="Liar Liar").hover()
+    assert any("rubber-faced comedy" in text for text in lit(page, "statement"))
+    page.locator(".statement").first.focus()
+    for _ in range(7):
+        page.keyboard.press("ArrowDown")
+    expect(drama).to_be_focused()
+
+    # Enter pins it with its evidence in place; it stays pinned where the next step says it anew, and Escape frees it.
+    page.keyboard.press("Enter")
+    expect(drama).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".details .evidence")).to_contain_text("Career Girls 2")
+    place = page.get_by_text("Dislikes", exact=True).bounding_box()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", name="The profile after step 4")).to_be_visible()
+    moved = page.get_by_text("Dislikes", exact=True).bounding_box()
+    assert place and moved and abs(place["y"] - moved["y"]) < 2, "no place is lost"
+    expect(page.locator(".statement[aria-pressed=true]")).to_contain_text("Slow, inward drama is weak")
+    expect(page.locator(".details del")).to_contain_text("his lowest point")
+    page.keyboard.press("Escape")
+    expect(page.locator("[aria-pressed=true]")).to_have_count(0)
+
+    # The timeline by click, drag and keys; the address follows.
+    tabs.nth(0).click()
+    expect(page.get_by_role("heading", name="The profile after step 1")).to_be_visible()
+    start, end = tabs.nth(0).bounding_box(), tabs.nth(2).bounding_box()
+    assert start and end
+    page.mouse.move(start["x"] + 20, start["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(end["x"] + 20, end["y"] + 20, steps=8)
+    page.mouse.up()
+    expect(tabs.nth(2)).to_have_attribute("aria-selected", "true")
+    tabs.nth(2).focus()
+    page.keyboard.press("End")
+    expect(tabs.nth(3)).to_be_focused()
+    expect(page).to_have_url(re.compile("step=4"))
+    page.get_by_role("button", name="Previous").click()  # the page's own control: the view follows
+    expect(tabs.nth(2)).to_have_attribute("aria-selected", "true")
+
+    page.set_viewport_size({"width": 390, "height": 850})
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    page.locator(".movie").first.click()
+    settled(page)
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
+    assert not serious(page, *COLOURS)  # all rules at full width: test_accessible
 
 
 def test_a_row_of_the_users_table_opens_that_user(visit, app: App) -> None:

@@ -103,7 +103,7 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     page.get_by_label("Note", exact=True).fill("two movies")
     page.get_by_label("Note", exact=True).press("Enter")
     settled(page)
-    _press(page, "Save as a version", page.get_by_text(re.compile("Saved as v4")))
+    _press(page, "Save as a version", page.get_by_text(re.compile("Saved as v5")))
     page.get_by_role("radio", name="Compare").click()
     settled(page)
     for label, value in (("Users", "2"), ("Movies per user", "2")):
@@ -117,7 +117,7 @@ def test_the_whole_way_round(visit, app: App, data: Path, server) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     settled(page)
-    _press(page, "Make active", page.get_by_text(re.compile("v4 is active")).first)
+    _press(page, "Make active", page.get_by_text(re.compile("v5 is active")).first)
     store = Store(data / "lusifer.db")
     assert store.list_prompt_labels()["active"] == 4
     page.get_by_role("radio", name="Versions").click()

@@ -327,7 +327,14 @@ def test_one_user_is_no_evidence_of_anything(ml100k, last10, folder) -> None:
     assert made["adds"]["over_bias"]["difference"][1:] == [None, None]
     from lusifer.ui.pages.accuracy import accuracy_tables
 
-    assert "does not differ significantly from user + item bias" in accuracy_tables.verdict_sentence(made)
+    rows, names = table(found, last10), [SIMULATOR, CALIBRATED, "bias"]
+    values = leaderboard(rows, names, ml100k.scale, seed=0)
+    run = {"summary": made}
+    minus = accuracy_tables.compute_differences(rows, "r", "", names, "", 0)
+    frame = accuracy_tables.leaderboard_table(run, values, "Built-in").join(minus, on="name")
+    sentence = accuracy_tables.verdict_sentence(frame)
+    assert sentence.startswith("The simulator, calibrated, has no significantly different error from user + item bias")
+    assert " to " not in sentence, "one user gives no interval"
     assert "use a larger sample" in accuracy_tables.model_contributions(made)[0][2]
 
 

@@ -249,7 +249,8 @@ def test_old_links_to_a_user_land(old_store: Store, monkeypatch: pytest.MonkeyPa
     app = link("evolution", **both, **choices)
     assert app.toggle(key="beside").value is True and app.number_input(key="other-user").value == 9
     assert app.selectbox(key="other-model").value == "builtin"
-    assert link("rate", evidence="true", **choices).toggle(key="evidence").value is True
+    errors = link("errors", evidence="true", **choices)
+    assert "simulator-evidence" in errors.button_group(key="predictors").value
     assert link("rate", prompts="demo", **choices).selectbox(key="prompts").value == "demo"
     for tab in ("What if", "You"):
         assert link("hands", hands=tab, **choices).button_group(key="hands").value == tab

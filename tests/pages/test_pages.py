@@ -6,6 +6,7 @@ import json
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -75,6 +76,15 @@ def texts(app: AppTest) -> str:
     return "\n".join(found + [b.label for b in app.button]).replace("\\", "")
 
 
+def shown_step(app: AppTest) -> dict[str, Any]:
+    """The step that the linked view of the Evolution page shows, as it was sent to it; its statements beside it."""
+    (view,) = app.get("bidi_component")
+    data = json.loads(view.proto.json)
+    step = data["steps"][data["step"] - 1]
+    indices = [line[0] for section in step["sections"] for line in section["lines"]]
+    return {**step, "statements": [data["statements"][at] for at in indices]}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_opens_without_error(data_dir: Path, page: str) -> None:
     app = open_page(page, user="405")
@@ -130,7 +140,7 @@ def test_a_link_may_hold_anything(data_dir: Path, query: dict[str, str]) -> None
 def test_evolution_steps_and_their_bounds(data_dir: Path) -> None:
     app = open_page("evolution", user="405", step="3")
     assert app.slider(key="step").value == 3
-    assert "after step 3" in texts(app)
+    assert shown_step(app)["number"] == 3
     app.button(key="next").click().run()
     assert app.slider(key="step").value == 4 and app.button(key="next").disabled
     for _ in range(3):
@@ -155,7 +165,7 @@ def test_present_mode_shows_only_what_matters(data_dir: Path) -> None:
 def test_history_and_batch_size(data_dir: Path) -> None:
     app = open_page("evolution", user="405", history="20", batch="5")
     assert app.slider(key="step").max == 4 and not app.exception
-    assert "The 5 ratings of this batch" in texts(app)
+    assert len(shown_step(app)["items"]) == 5
 
 
 def test_rate_the_held_out_movies(data_dir: Path) -> None:
@@ -190,14 +200,14 @@ def test_a_user_who_is_not_recorded_can_be_seen_all_the_same(data_dir: Path) -> 
     app = open_page("evolution", user="1", model=RECORDED)
     assert not app.exception and "User 1 is not in the recording" in texts(app)
     app = press(app, "Use the built-in for this user")
-    assert not app.exception and app.selectbox(key="model").value == "builtin" and "Why it changed" in texts(app)
+    assert not app.exception and app.selectbox(key="model").value == "builtin" and shown_step(app)["number"] == 1
     app = press(open_page("evolution", user="1", model=RECORDED), "Show user 14")
-    assert app.number_input(key="user").value == 14 and "Why it changed" in texts(app)
+    assert app.number_input(key="user").value == 14 and shown_step(app)["number"] == 1
 
 
 def test_a_link_to_a_user_of_before_opens_on_the_built_in(data_dir: Path) -> None:
     app = open_page("evolution", fresh=True, user="405")
-    assert not app.exception and app.selectbox(key="model").value == "builtin" and "Why it changed" in texts(app)
+    assert not app.exception and app.selectbox(key="model").value == "builtin" and shown_step(app)["number"] == 1
 
 
 def test_another_split_leaves_the_recording(data_dir: Path) -> None:
@@ -241,9 +251,10 @@ def test_a_model_computes_after_the_priced_button(data_dir: Path, openai_server,
         assert job.wait(PATIENCE), "the job ends"
     app.run()
     assert not app.exception and len(openai_server.requests) == 8
-    assert "made the difference" in texts(app)
+    step = shown_step(app)
+    assert "made the difference" in "".join(text for text, _ in step["explanation"]["pieces"])
+    assert any("![x](http" in s["text"] for s in step["statements"]), "the model's text is there, as it is"
     shown = "\n".join(m.value for m in app.markdown)
-    assert "example" in shown, "the model's text is there"
     assert "![x]" not in shown and "](http://e" not in shown
 
 
@@ -283,7 +294,7 @@ def test_a_locked_database_is_said_and_the_app_goes_on(data_dir: Path, monkeypat
     assert not app.exception and "is locked" in texts(app)
     holder.close()
     app.run()
-    assert not app.exception and not app.error and "after step 1" in texts(app)
+    assert not app.exception and not app.error and shown_step(app)["number"] == 1
 
 
 def test_users_filter_and_surprise(data_dir: Path) -> None:
@@ -332,23 +343,20 @@ def _compare(app: AppTest) -> AppTest:
 
 
 def test_every_view_of_a_comparison(data_dir: Path, monkeypatch) -> None:
-    """With community evidence prepared, all three ways of the simulator, every closer look, filters, a
-    report; then the run is renamed and deleted."""
+    """With the arm that is told what others gave (evidence is computed by the comparison that asks for it), every
+    closer look, filters, a report; then the run is renamed and deleted."""
     from lusifer.simulator.community import preparation
 
     monkeypatch.setattr(preparation, "FULL_FIT", (4, 3))
     monkeypatch.setattr(preparation, "FOLD_FIT", (3, 2))
     app = open_page("errors", evidence="true")
-    assert not app.exception and "Not prepared for this split yet" in texts(app)
-    next(b for b in app.button if b.label.startswith("Prepare")).click().run()
-    _wait()
-    app.run(timeout=PATIENCE)
-    assert not app.exception and "Not prepared" not in texts(app)
-    app.button_group(key="predictors").set_value(["simulator", "bias", "item-mean"])
+    assert "simulator-evidence" in app.button_group(key="predictors").value, "as the link asks"
+    assert not app.exception and "What others gave is computed first" in texts(app)
+    app.button_group(key="predictors").set_value(["simulator-evidence", "bias", "item-mean"])
     app = _compare(app)
     assert not app.exception and not app.error, app.exception
     shown = app.dataframe[0].value
-    assert shown["predictor"].tolist()[1:3] == ["Simulator, calibrated", "Simulator, with evidence"]
+    assert shown["predictor"].tolist()[1:3] == ["Simulator, calibrated", "Simulator, told what others gave"]
     assert {"RMSE", "Within user", "Exact", "Faithful", "Answered"} <= set(shown)
     said = texts(app)
     assert "Gain from the model" in said and "Partial correlation" in said
@@ -438,7 +446,8 @@ def test_claims_are_marked_on_evolution(data_dir: Path) -> None:
     app = open_page("evolution", user="13", step="1")
     said = texts(app)
     assert not app.exception and "Checked against the ratings" in said
-    assert ("Supported" in said and "against the user" in said.lower()) or "on average" in said
+    verdicts = [s["verdict"] for s in shown_step(app)["statements"]]
+    assert any(v["verdict"] == "supported" and v["why"] and v["evidence"] for v in verdicts)
 
 
 def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypatch) -> None:
@@ -493,7 +502,7 @@ def test_calls_are_seen_whole_and_pruned(data_dir: Path, openai_server, monkeypa
     assert not app.exception and store.list_calls({})[1] == 0
     assert store.has_answers(keys) == set(keys), "answers are kept"
     again = open_page("evolution", user="405", model="openai:small")
-    assert "after step 4" in texts(again) or "after step 1" in texts(again)
+    assert shown_step(again)["number"] == 1
     assert len(openai_server.requests) == 8
 
 

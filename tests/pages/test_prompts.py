@@ -63,10 +63,10 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     next(t for t in app.text_input if t.label == "Note").set_value("two movies").run()
     press(app, "Save as a version")
     assert not app.exception and store_of(data_dir).list_prompts()[0]["note"] == "two movies"
-    assert app.selectbox(key="prompts").value == "v4"
+    assert app.selectbox(key="prompts").value == "v5"
     # compare on the same development users
     app.segmented_control(key="view").set_value("Compare").run()
-    app.multiselect(key="trial-versions").set_value(["grounded", "v4"])
+    app.multiselect(key="trial-versions").set_value(["grounded", "v5"])
     app.number_input(key="trial-users").set_value(4)
     app.number_input(key="trial-movies").set_value(3).run()
     before = len(server.requests)
@@ -79,14 +79,14 @@ def test_from_an_edit_to_an_active_version_and_back(data_dir: Path, server) -> N
     assert not app.exception and not app.error and len(server.requests) > before
     board = next(d.value for d in app.dataframe if "Measure" in d.value)
     assert list(board["Measure"])[:4] == ["RMSE", "MAE", "Pearson", "Mean error"]
-    assert {"grounded", "v4"} <= set(board) and "at 80 % power" in texts(app)
+    assert {"grounded", "v5"} <= set(board) and "at 80 % power" in texts(app)
     assert "4 development users" in texts(app) and "User by user" in texts(app)
     run = param(app, "trial")
     # a note with a thumb stays
     next(t for t in app.text_input if t.placeholder == "A note on this answer").set_value("sounds right").run()
     assert [n["note"] for n in store_of(data_dir).list_notes(run)] == ["sounds right"]
     # make it active
-    app.selectbox(key=f"winner-{run}").set_value("v4").run()
+    app.selectbox(key=f"winner-{run}").set_value("v5").run()
     app.button(key="make-active").click().run()
     assert not app.exception and store_of(data_dir).list_prompt_labels()["active"] == 4
     other = open_page("evolution", user="405", model=MODEL)
@@ -195,9 +195,9 @@ def test_versions_are_labelled_compared_and_travel(data_dir: Path) -> None:
     assert not app.exception and store.list_prompts()[0]["name"] == "mine"
     app.run()
     table = app.dataframe[0].value
-    assert table["Version"].iloc[0] == "v4" and table["Note"].iloc[0] == "Imported from mine.json"
-    shown = open_page("prompts", view="Versions", version="v4")
-    assert "v4: mine" in texts(shown)
+    assert table["Version"].iloc[0] == "v5" and table["Note"].iloc[0] == "Imported from mine.json"
+    shown = open_page("prompts", view="Versions", version="v5")
+    assert "v5: mine" in texts(shown)
     shown.selectbox(key="diff-4").set_value(2).run()
     changes = next(d.value for d in shown.dataframe if "Parameter" in d.value)
     assert set(changes["Parameter"]) == {"name", "recent"}

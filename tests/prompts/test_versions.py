@@ -19,11 +19,11 @@ def test_a_version_is_its_content(store) -> None:
     assert shipped == set(prompts.SHIPPED)
     own = replace(prompts.load(), temperature=0.5)
     made = versions.save(store, own, 1, " warmer ")
-    assert (made.number, made.parent, made.note, made.name) == (4, 1, "warmer", "v4")
+    assert (made.number, made.parent, made.note, made.name) == (5, 1, "warmer", "v5")
     assert versions.save(store, own, 2, "again") == made, "the same content is the same version"
-    assert versions.resolve("v4", store) == own and versions.resolve("grounded", store) == prompts.load()
+    assert versions.resolve("v5", store) == own and versions.resolve("grounded", store) == prompts.load()
     versions.ensure_shipped_versions(store)
-    assert len(store.list_prompts()) == 4
+    assert len(store.list_prompts()) == 5
     assert store.list_prompts()[0]["hash"] == own.hash and own.version.endswith(own.hash[:8])
 
 
@@ -39,7 +39,7 @@ def test_labels_move_and_roll_back(store) -> None:
     assert versions.rollback(store) == own.number, "there and back again"
     versions.move_label(store, "for-the-board", 2)
     assert versions.list_names(store)[:3] == ["active", "baseline", "for-the-board"]
-    assert "v4" in versions.list_names(store)
+    assert "v5" in versions.list_names(store)
     for wrong in ("v3", "grounded", "Big", "", "a b", "-x"):
         with pytest.raises(InvalidInputError):
             versions.move_label(store, wrong, 1)

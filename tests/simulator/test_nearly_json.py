@@ -257,6 +257,21 @@ def _spoilt(data: st.DataObject) -> str:
     return text
 
 
+FENCED_NAMES = [
+    '{"ratings": [{"```json\n50, "rating": 4, "r```x"}, {"item_id": 172, "rating": 5, "reason": "x"}]}',
+    """{'```json\n: [{'itefour0, 'rating': 4, 'reason'}, y'"{'item_id': 172, 'rating': 2```n': 'x'}]}""",
+    '[{"item_id": 50, "rating": 4}, {"item_id": 1, , "```json\n.5, "r```"}]',
+    '{"a": {"```json\n[1, 2]```": 3}',
+]
+"""Fences inside of names, on which the repairing library fails an assertion of its own."""
+
+
+@pytest.mark.parametrize("text", FENCED_NAMES)
+def test_whatever_the_repairing_library_raises_is_no_answer(text) -> None:
+    found, _ = candidates(text)
+    assert all(isinstance(candidate.value, dict | list) for candidate in found)
+
+
 @settings(max_examples=3000)
 @given(st.data())
 def test_any_text_gives_ratings_that_stand_in_it_or_an_invalid_answer(ml100k, items, batch, data) -> None:

@@ -21,6 +21,11 @@ def step_claims(
     return {c.text: c for c in audit_result.claims if c.step == number}, audit_result.faithfulness
 
 
+def evolution_audit(ctx: PageContext, spec: EvolutionSpec, steps: Sequence[Step]) -> Audit:
+    """The audit of an evolution's steps."""
+    return _audit_evolution(ctx.dataset, steps, spec.id, len(steps))
+
+
 def user_claims(ctx: PageContext, user: int, steps: Sequence[Step]) -> Sequence[Claim]:
     """Every claim of one user's evolution, the model alone."""
     spec = ctx.without_evidence().evolution_spec(user)

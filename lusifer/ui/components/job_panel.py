@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -15,8 +15,11 @@ from lusifer.ui.session_keys import Slot
 
 
 @st.fragment(run_every=0.7)
-def show_progress(key: str) -> None:
-    """A job's progress, rate, time left and cancel button; reruns the page when it ends."""
+def show_progress(key: str, show_parts: Callable[[Mapping[str, Mapping[str, float]]], None] | None = None) -> None:
+    """A job's progress, rate, time left and cancel button; reruns the page when it ends.
+
+    ``show_parts`` draws what is ready of its result.
+    """
     job = state.get_jobs().get(key)
     if job is None or not job.active:
         st.rerun()
@@ -34,6 +37,8 @@ def show_progress(key: str) -> None:
         st.caption("Stopping after the current call …")
     elif st.button("Cancel", icon=":material/stop_circle:", key=f"cancel-{key}"):
         job.cancel()
+    if show_parts is not None:
+        show_parts(dict(job.parts))
 
 
 def job_ended(key: str, slot: Slot[Any] | None = None) -> bool:

@@ -15,13 +15,13 @@ TITLES = {
     SIMULATOR: "Simulator, model alone",
     CALIBRATED: "Simulator, calibrated",
     COMBINED: "Simulator, combined with collaborative filtering",
-    WITH_EVIDENCE: "Simulator, with evidence",
+    WITH_EVIDENCE: "Simulator, told what others gave",
     BUILTIN: "Built-in, alone (no LLM)",
     **{spec.name: spec.title for spec in _BASELINES},
 }
 GROUPS = {**dict.fromkeys((*SIMULATORS, BUILTIN), "Simulator"), **{spec.name: spec.group for spec in _BASELINES}}
 ORDER = list(TITLES)
-SELECTABLE = [SIMULATOR, COMBINED, BUILTIN, *(spec.name for spec in _BASELINES)]
+SELECTABLE = [SIMULATOR, COMBINED, WITH_EVIDENCE, BUILTIN, *(spec.name for spec in _BASELINES)]
 """What may be compared; with the built-in chosen it is the simulator already."""
 _SHORT_TITLES = {spec.name: spec.short_title for spec in _BASELINES if spec.short_title}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
@@ -142,12 +142,20 @@ def large_text(key: str) -> Iterator[None]:
         yield
 
 
-def show_batch(step: Step) -> None:
-    """A batch's movies with the rating given and what was forecast before it was seen."""
+def show_batch(step: Step, chosen: Collection[int] = ()) -> None:
+    """A batch's movies with the rating given and what was forecast before it was seen.
+
+    Args:
+        step: whose batch.
+        chosen: ids of movies to show alone; those of no other batch count, and none for all.
+    """
+    batch = [r for r in step.batch if r.item.id in chosen]
+    if batch:
+        st.caption(with_item_noun(f"{len(batch)} of {len(step.batch)} movies: those behind what is pinned above."))
     scale = state.current_context().dataset.scale
     rows = []
     forecast = {f.item_id: f for f in step.forecast}
-    for rated in step.batch:
+    for rated in batch or step.batch:
         guess = forecast.get(rated.item.id)
         expected = guess.expected if guess else None
         about = rated.item.details

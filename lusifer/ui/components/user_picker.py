@@ -110,7 +110,6 @@ def link_parameters(user: int | None = None, step: int | None = None) -> dict[st
         session_keys.PROMPTS: "" if ctx.prompts == DEFAULT_PROMPTS or ctx.is_free else ctx.prompts,
         session_keys.USER: "" if user is None else str(ctx.dataset.user_label(user)),
         session_keys.PROMPTS: "" if ctx.prompts == DEFAULT_PROMPTS or ctx.builtin else ctx.prompts,
-        session_keys.EVIDENCE: "true" if ctx.evidence else "",
         session_keys.STEP: "" if step is None else str(step),
     }
     return {name: value for name, value in parts.items() if value}

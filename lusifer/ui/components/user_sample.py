@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -15,7 +16,7 @@ from lusifer.simulator import BUILTIN
 from lusifer.simulator.estimate import Estimate
 from lusifer.simulator.models import recorded_users
 from lusifer.store import Store
-from lusifer.ui import job_context
+from lusifer.ui import job_context, state
 from lusifer.ui.caching import HASHES
 from lusifer.ui.state import PageContext
 
@@ -84,10 +85,14 @@ def pick_sample(ctx: PageContext, key: str) -> tuple[str, int, int]:
 
 
 @st.cache_data(max_entries=20, show_spinner="Counting calls …", hash_funcs=HASHES)
-def estimate_simulation(ctx: PageContext, count: int, seed: int, which: str, store: Store | None) -> Estimate:
-    """What the simulator's part of a comparison costs, less what is stored."""
+def estimate_simulation(
+    ctx: PageContext, count: int, seed: int, which: str, store: Store | None, told: bool = False
+) -> Estimate:
+    """What the simulator's part of a comparison costs, less what is stored; ``told``: once more with evidence."""
     variants: list[Variant] = [(ctx.without_evidence().user_model(store), None)]
-    if ctx.evidence:
-        variants.append((ctx.user_model(store), ctx.community))
+    if told:
+        ready = state.load_community(ctx.dataset, ctx.split, full=True)
+        community = ready or state.load_community(ctx.dataset, ctx.split, full=False)
+        variants.append((replace(ctx, evidence=True).user_model(store), community))
     users = draw_users(ctx, count, seed, which)
     return estimate_simulations(job_context.build_run_context(ctx, store), users, variants)

@@ -12,8 +12,9 @@ import streamlit as st
 from lusifer.evaluation import CALIBRATED, COMBINED, SIMULATOR, WITH_EVIDENCE
 from lusifer.evaluation.comparison_metrics import BEST_INFORMED
 from lusifer.evaluation.comparison_metrics import leaderboard as measures
+from lusifer.evaluation.metrics import rmse_difference
 from lusifer.runs import tables
-from lusifer.ui.components.predictor_titles import GROUPS, ORDER, SIMULATORS, TITLES
+from lusifer.ui.components.predictor_titles import GROUPS, TITLES, short_title
 from lusifer.ui.state import PageContext
 
 
@@ -49,11 +50,44 @@ def compute_metrics(
     return measures(_rows, names, _ctx.dataset.scale, seed=seed)
 
 
+REFERENCES = ("bias", "collaborative")
+"""Columns of the differences in RMSE: to the user and item bias, and to the best collaborative filtering."""
+
+
+def best_collaborative(values: dict[str, dict[str, float]]) -> str:
+    """The collaborative filtering with the lowest RMSE; empty where none was compared."""
+    names = [n for n in values if GROUPS.get(n) == "Collaborative filtering" and n != "bias"]
+    return min(names, key=lambda n: values[n]["rmse"], default="")
+
+
+@st.cache_data(max_entries=30, show_spinner=False)
+def compute_differences(
+    _rows: pd.DataFrame, run: str, key: str, names: Sequence[str], collaborative: str, seed: int
+) -> pd.DataFrame:
+    """RMSE of each predictor minus that of the two references, paired on the same rows.
+
+    Returns:
+        A row a predictor (the index), columns `REFERENCES` with ``_low`` and ``_high``; NaN for itself.
+    """
+    columns: dict[str, dict[str, float]] = {}
+    for column, reference in zip(REFERENCES, ("bias", collaborative), strict=True):
+        for name in names if reference in names else ():
+            if name == reference:
+                continue
+            users, true = _rows["user_id"].to_numpy(), _rows["rating"].to_numpy()
+            found = rmse_difference(users, _rows[name].to_numpy(), _rows[reference].to_numpy(), true, seed=seed)
+            columns.setdefault(name, {}).update(
+                {column: found.value, f"{column}_low": found.low, f"{column}_high": found.high}
+            )
+    wanted = [f"{c}{part}" for c in REFERENCES for part in ("", "_low", "_high")]
+    return pd.DataFrame.from_dict(columns, orient="index").reindex(index=list(names), columns=wanted).astype(float)
+
+
 def leaderboard_table(run: dict[str, Any], values: dict[str, dict[str, float]], model_label: str) -> pd.DataFrame:
-    """The leaderboard: simulators first, then collaborative filtering, then trivial."""
+    """The leaderboard, the lowest RMSE first."""
     by_predictor = run["summary"]["predictors"]
     rows = []
-    for name in sorted(values, key=lambda n: ORDER.index(n) if n in ORDER else 99):
+    for name in sorted(values, key=lambda n: values[n]["rmse"]):
         title = TITLES.get(name, name)
         if name == SIMULATOR:
             title = f"{title}: {model_label}"
@@ -82,45 +116,65 @@ METRIC_TITLES = {
 
 
 def metric_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The leaderboard as it is read: group, predictor, three measures with their intervals, the others without."""
-    table = frame[["group", "predictor"]].copy()
-    for metric, title in (("rmse", "RMSE"), ("mae", "MAE"), ("pearson", "Pearson")):
-        table[title] = [format_with_interval(row, metric) for _, row in frame.iterrows()]
-    return table.assign(**{title: frame[column] for column, title in METRIC_TITLES.items()})
+    """The leaderboard as it is read: predictor, RMSE with its interval, the differences, then all other measures."""
+    table = pd.DataFrame({"predictor": frame["predictor"], "RMSE": frame["rmse"]})
+    table["RMSE, 95 %"] = [format_interval(row, "rmse") for _, row in frame.iterrows()]
+    for column, title in zip(REFERENCES, ("vs. bias", "vs. best CF"), strict=True):
+        if column in frame and frame[column].notna().any():
+            table[title] = frame[column].fillna(0.0)  # the reference itself
+            table[f"{title}, 95 %"] = [format_interval(row, column, "+") for _, row in frame.iterrows()]
+    for metric, title in (("mae", "MAE"), ("pearson", "Pearson")):
+        table[title] = frame[metric]
+        table[f"{title}, 95 %"] = [format_interval(row, metric) for _, row in frame.iterrows()]
+    return table.assign(**{title: frame[column] for column, title in METRIC_TITLES.items()}, group=frame["group"])
 
 
-def format_with_interval(row: pd.Series, metric: str) -> str:
-    """``0.93 (0.91 to 0.95)``; a dash where it is not defined."""
-    if not math.isfinite(row[metric]):
-        return "–"
-    return f"{row[metric]:.3f} ({row[f'{metric}_low']:.3f} to {row[f'{metric}_high']:.3f})"
+def format_interval(row: pd.Series, column: str, sign: str = "") -> str:
+    """``0.91 to 0.95``; a dash where there is none."""
+    low, high = row[f"{column}_low"], row[f"{column}_high"]
+    return f"{low:{sign}.3f} to {high:{sign}.3f}" if math.isfinite(low) and math.isfinite(high) else "–"
 
 
-def verdict_sentence(summary: dict[str, Any]) -> str:
-    """One sentence on where the best-informed simulator stands, from the paired differences in RMSE."""
-    differences = summary.get("simulator_minus") or {}
-    sides: dict[str, list[str]] = {
-        "has a significantly lower error than": [],
-        "does not differ significantly from": [],
-        "has a significantly higher error than": [],
-    }
-    for name, (value, low, high) in differences.items():
-        if name in SIMULATORS:
-            continue
-        words = list(sides)[1 if None in (low, high) else 0 if high < 0 else 2 if low > 0 else 1]
-        if value is None:
-            continue
-        title = TITLES.get(name, name)
-        title = title[0].lower() + title[1:] if title[1:2].islower() else title
-        sides[words].append(f"{title} (by {abs(value):.3f})")
-    parts = [f"{words} {', '.join(names)}" for words, names in sides.items() if names]
-    best_simulator = next((n for n in BEST_INFORMED if n in summary["predictors"]), "")
+def verdict_sentence(frame: pd.DataFrame) -> str:
+    """One sentence on where the best-informed simulator stands beside the two references.
+
+    ``frame`` is the leaderboard, the lowest RMSE first, with the differences of `compute_differences`.
+    """
+    rows = frame.set_index("name")
+    best = next((n for n in BEST_INFORMED if n in rows.index), "")
+    if not best:
+        return ""
     lead = {
         COMBINED: "combined with collaborative filtering",
-        WITH_EVIDENCE: "calibrated with evidence",
+        WITH_EVIDENCE: "told what others gave and calibrated",
         CALIBRATED: "calibrated",
-    }.get(best_simulator, "alone")
-    return f"By RMSE, the simulator, {lead}, {'; it '.join(parts)}." if parts else ""
+    }.get(best, "alone")
+    found = rows.loc[best]
+    collaborative = best_collaborative({name: {"rmse": rmse} for name, rmse in rows["rmse"].items()})
+    parts = []
+    for column, name in (("collaborative", collaborative), ("bias", "bias")):
+        if name in rows.index and math.isfinite(found[column]):
+            title = short_title(name)
+            title = title[0].lower() + title[1:] if title[1:2].islower() else title
+            title = (
+                f"{title}, the best collaborative filtering here" if column == "collaborative" else "user + item bias"
+            )
+            parts.append(f"{_compare_words(found, column)} {title} ({_difference_words(found, column)})")
+    return f"The simulator, {lead}, has {' and '.join(parts)}." if parts else ""
+
+
+def _compare_words(row: pd.Series, column: str) -> str:
+    low, high = row[f"{column}_low"], row[f"{column}_high"]
+    if high < 0:
+        return "a lower error than"
+    if low > 0:
+        return "a higher error than"
+    return "no significantly different error from"
+
+
+def _difference_words(row: pd.Series, column: str) -> str:
+    interval = format_interval(row, column, "+")
+    return f"{row[column]:+.3f} stars RMSE" + (f", {interval}" if interval != "–" else "")
 
 
 def model_contributions(summary: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -66,7 +66,7 @@ def build_report(
     """The self-contained report."""
     summary = run["summary"]
     facts = [
-        accuracy_tables.verdict_sentence(summary),
+        accuracy_tables.verdict_sentence(frame),
         *(f"{title}: {figure}. {words}" for title, figure, words in accuracy_tables.model_contributions(summary)),
         f"Run {run['id']}: {len(rows):,} ratings, dataset {ctx.dataset.title} ({ctx.dataset.hash[:12]}), "
         f"split {run['split']}, seed {run['seed']}, model {run['model']} version {run['model_version']}.",

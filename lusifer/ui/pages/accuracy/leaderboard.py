@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,37 +17,43 @@ from lusifer.ui.formatting import escape_markdown, format_spent, with_item_noun
 from lusifer.ui.pages.accuracy import accuracy_tables
 from lusifer.ui.state import PageContext
 
+SPANS = {"activity": "User's training ratings", "popularity": "Movie's training ratings"}
+"""Columns that are filtered by a span, and how they are called."""
 
-def show_filters(ctx: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """What the person lets through, for every figure and chart below; and a name for it."""
-    with st.popover("Filter", icon=":material/filter_alt:", help="Applies to everything below."):
-        spans = {}
-        for column, title in (
-            ("activity", "User's training ratings"),
-            ("popularity", with_item_noun("Movie's training ratings")),
-        ):
+
+def apply_filters(ctx: PageContext, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """What the filters let through, whose fields stand below the charts; and a name for it."""
+    spans = {}
+    for column in SPANS:
+        whole = int(rows[column].min()), int(rows[column].max())
+        low, high = st.session_state.get(f"filter-{column}", whole)
+        spans[column] = whole if (low, high) == whole else (max(low, whole[0]), min(high, whole[1]))
+    genres = st.session_state.get("filter-genres") or []
+    true = st.session_state.get("filter-true") or []
+    passing = accuracy_tables.filter_rows(rows, ctx, spans["activity"], spans["popularity"], genres, true)
+    return passing, repr((spans, sorted(genres), sorted(true)))
+
+
+def show_filters(ctx: PageContext, rows: pd.DataFrame, passing: int) -> None:
+    """The fields of the filters; ``passing`` ratings pass them."""
+    with st.popover("Filter", icon=":material/filter_alt:", help="Applies to every chart and table of this page."):
+        for column, title in SPANS.items():
             low, high = int(rows[column].min()), int(rows[column].max())
-            spans[column] = (low, high)
             if low < high:
-                spans[column] = st.slider(title, low, high, (low, high), key=f"filter-{column}")
-        genres = st.multiselect("Genres (any of them)", ctx.dataset.genres, key="filter-genres")
+                st.slider(with_item_noun(title), low, high, (low, high), key=f"filter-{column}")
+        st.multiselect("Genres (any of them)", ctx.dataset.genres, key="filter-genres")
         levels = sorted(rows["rating"].unique().tolist())
-        true = st.pills(
-            "Actual rating", levels, selection_mode="multi", key="filter-true", format_func=lambda v: f"{v:g}"
-        )
-    passing = accuracy_tables.filter_rows(rows, ctx, spans["activity"], spans["popularity"], genres, true or [])
-    if len(passing) < len(rows):
+        st.pills("Actual rating", levels, selection_mode="multi", key="filter-true", format_func=lambda v: f"{v:g}")
+    if passing < len(rows):
         st.caption(
-            f":material/filter_alt: {len(passing):,} of {len(rows):,} ratings match the filter. The summary above and "
-            "the columns Faithful, Answered and Seconds are for the whole run."
+            f":material/filter_alt: {passing:,} of {len(rows):,} ratings match the filter. The sentence and the "
+            "columns Faithful, Answered and Seconds are for the whole run."
         )
-    return passing, repr((spans, sorted(genres), sorted(true or [])))
 
 
 def show_caption(run: dict[str, Any], count: int) -> None:
     """What the leaderboard is measured on; ``count`` ratings pass the filter."""
     missing = run["summary"]["asked"] - run["summary"]["rows"]
-    st.subheader("Leaderboard", icon=":material/leaderboard:")
     group = run["params"].get("among", "all")
     whom = "users" if group == "all" else user_sample.USER_GROUPS.get(group, "Users").lower()
     st.caption(
@@ -59,7 +66,7 @@ def show_caption(run: dict[str, Any], count: int) -> None:
 
 
 def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
-    """The table in its three groups, every measure a column."""
+    """Every predictor a row, RMSE first."""
     table = accuracy_tables.metric_columns(frame)
     usage = summary.get("usage") or {}
     if usage.get("made") or usage.get("cached"):
@@ -73,8 +80,17 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         alt="Errors of all predictors with intervals",
         height="content",
         column_config={
+            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=215),
             "group": st.column_config.TextColumn("Group"),
-            "predictor": st.column_config.TextColumn("Predictor", pinned=True, width=245),
+            "RMSE": number(format="%.3f", width=70),
+            "vs. bias": number(format="%+.3f", width=80, help="RMSE minus that of the user and item bias, paired."),
+            "vs. best CF": number(
+                format="%+.3f",
+                width=90,
+                help="RMSE minus that of the collaborative filtering with the lowest RMSE here, paired.",
+            ),
+            "MAE": number(format="%.3f", width=70),
+            "Pearson": number(format="%.3f", width=70),
             "R²": number(format="%.3f", width="small"),
             "Spearman": number(format="%.3f", width="small", help="Rank correlation."),
             "Within user": number(
@@ -118,20 +134,46 @@ def show_leaderboard(frame: pd.DataFrame, summary: dict[str, Any]) -> None:
         st.caption("; ".join(parts))
 
 
-def show_charts(frame: pd.DataFrame) -> None:
-    """The three main measures with their intervals."""
+def show_error_charts(frame: pd.DataFrame, collaborative: str) -> None:
+    """RMSE of all predictors, ranked, and beside it their differences to the two references."""
     small = frame.assign(predictor=[predictor_titles.short_title(n) for n in frame["name"]])
-    with st.grid(3, min_column_width=270, gap="medium"):
-        for metric, title, note in (
-            ("rmse", "RMSE (lower is better)", "RMSE"),
-            ("mae", "MAE (lower is better)", "MAE"),
-            ("pearson", "Pearson (higher is better)", "Pearson correlation"),
-        ):
+    columns = {"bias": "user + item bias"}
+    if collaborative:
+        columns["collaborative"] = predictor_titles.short_title(collaborative)
+    shown = {column: name for column, name in columns.items() if column in small and small[column].notna().any()}
+    with st.grid(2 if shown else 1, min_column_width=340, gap="medium"):
+        st.plotly_chart(
+            accuracy_charts.leaderboard(small, "rmse", "RMSE in stars (lower is better), 95 % interval"),
+            key="chart-rmse",
+            alt="RMSE of all predictors with 95 percent intervals, the lowest first",
+        )
+        if shown:
             st.plotly_chart(
-                accuracy_charts.leaderboard(small, metric, title),
-                key=f"chart-{metric}",
-                alt=f"{note} of all predictors with 95 percent intervals",
+                accuracy_charts.differences(small, shown),
+                key="chart-differences",
+                alt="Difference in RMSE of each predictor to the references, with paired 95 percent intervals",
             )
+
+
+def show_partial(parts: Mapping[str, Mapping[str, float]]) -> None:
+    """What is ready of a comparison that is under way: RMSE by predictor."""
+    if not parts:
+        return
+    rows = [
+        {
+            "name": name,
+            "predictor": predictor_titles.short_title(name),
+            "group": predictor_titles.GROUPS.get(name, "Naive baselines"),
+            **values,
+        }
+        for name, values in parts.items()
+    ]
+    frame = pd.DataFrame(rows).sort_values("rmse", kind="stable")
+    st.plotly_chart(
+        accuracy_charts.leaderboard(frame, "rmse", "RMSE in stars (lower is better), 95 % interval"),
+        key="chart-partial",
+        alt="RMSE of the predictors that are ready, the lowest first",
+    )
 
 
 def show_contributions(run: dict[str, Any]) -> None:

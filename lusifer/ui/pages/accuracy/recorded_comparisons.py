@@ -1,4 +1,4 @@
-"""Recorded comparisons: choosing, renaming and deleting one, and one beside others."""
+"""Recorded comparisons: choosing, renaming and deleting one, and one against another."""
 
 from __future__ import annotations
 
@@ -11,48 +11,55 @@ import pandas as pd
 import streamlit as st
 
 from lusifer import settings
+from lusifer.evaluation.metrics import rmse_difference
 from lusifer.evaluation.published_results import PUBLISHED_RESULTS
 from lusifer.jobs import Job
 from lusifer.runs import listing
+from lusifer.simulator import label
 from lusifer.store import Store
 from lusifer.ui import session_keys, state
 from lusifer.ui.components import predictor_titles, run_picker
 from lusifer.ui.formatting import escape_markdown
+from lusifer.ui.pages.accuracy import accuracy_tables
 
 
-def pick_comparison(
-    store: Store | None, runs: Sequence[dict[str, Any]], key: str, job: Job | None
-) -> dict[str, Any] | None:
-    """The comparison that is shown: one that has just ended, the link's, or the one that was chosen.
+def shown_comparison(store: Store | None, runs: Sequence[dict[str, Any]], job: Job | None) -> dict[str, Any] | None:
+    """The comparison that is shown: one that this session started and that has ended, else the link's, else the newest.
 
     Args:
         store: where they are kept.
         runs: the recorded ones, newest first.
-        key: of the job of the form's choices.
-        job: that job, where there is one.
+        job: of the comparison that this session started, or that was started by itself.
     """
-    run_shown: dict[str, Any] | None = None
+    finished: dict[str, Any] | None = None
     if job is not None and job.state == "done" and job.result is not None:
-        run_shown = job.result if store is None or store.get_run(job.result["id"]) else None
-        if run_shown is not None and session_keys.STARTED_COMPARISON.get() == key:  # this session pressed the button
-            session_keys.STARTED_COMPARISON.pop()
-            st.session_state[session_keys.RUN] = run_shown["id"]
+        finished = job.result if store is None or store.get_run(job.result["id"]) else None
+        if finished is not None and session_keys.STARTED_COMPARISON.pop() is not None:
+            st.session_state[session_keys.RUN] = finished["id"]
+    ids = [r["id"] for r in runs]
     requested = st.query_params.get(session_keys.RUN)
-    if requested and requested not in {r["id"] for r in runs} and requested != (run_shown or {}).get("id"):
+    if requested and requested not in ids and requested != (finished or {}).get("id"):
         st.warning(f"There is no comparison {escape_markdown(requested)} on this split; it may have been deleted.")
     if not runs:
-        return run_shown
+        return finished
+    if st.session_state.get(session_keys.RUN) not in ids:
+        st.session_state[session_keys.RUN] = requested if requested in ids else ids[0]
+    chosen = st.session_state[session_keys.RUN]
+    st.query_params[session_keys.RUN] = chosen
+    return next(r for r in runs if r["id"] == chosen)
+
+
+def show_run_choice(store: Store | None, runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None:
+    """The fields that choose another recorded comparison, rename or delete this one."""
     titles = run_picker.run_titles(runs)
+    if run["id"] not in titles:
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # By hand, not bound: a bound selectbox puts its shown text into the address, and a run can be renamed.
-        if st.session_state.get(session_keys.RUN) not in titles:
-            st.session_state[session_keys.RUN] = requested if requested in titles else next(iter(titles))
-        run = st.selectbox(
+        st.selectbox(
             "Recorded comparison", list(titles), key=session_keys.RUN, format_func=lambda i: titles.get(i, i), width=620
         )
-        st.query_params[session_keys.RUN] = run
-        show_run_management(store, run, titles)
-    return next((r for r in runs if r["id"] == run), run_shown)
+        show_run_management(store, run["id"], titles)
 
 
 def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -> None:
@@ -79,46 +86,95 @@ def show_run_management(store: Store | None, run: str, titles: dict[str, str]) -
             st.rerun()
 
 
+SETTINGS = {
+    "model": "Model",
+    "model_version": "Version",
+    "seed": "Seed",
+    "users": "Users",
+    "among": "Drawn from",
+    "evidence": "Told what others gave",
+    "predictors": "Predictors",
+    "dataset_hash": "Data",
+}
+"""What two comparisons may differ in, and how it is called."""
+
+
+def _setting(run: dict[str, Any], name: str) -> str:
+    value = run.get(name, run["params"].get(name))
+    if name == "model":
+        return label(str(value))
+    if name == "predictors":
+        return ", ".join(predictor_titles.title(n) for n in predictor_titles.in_order(value or ()))
+    if isinstance(value, bool) or value is None:
+        return "yes" if value else "no"
+    return str(value)[:12] if name == "dataset_hash" else str(value)
+
+
 def show_other_runs(runs: Sequence[dict[str, Any]], run: dict[str, Any]) -> None:
-    """This run beside others: RMSE by predictor."""
+    """This run against another one: what differs in the settings, and what in the results."""
     others = {r["id"]: r for r in runs if r["id"] != run["id"]}
     if not others:
-        st.caption("This is the only recorded comparison on this split.")
+        st.caption("This is the only recorded comparison on this split. Start another one under New comparison.")
         return
-    selected = st.multiselect(
-        "Compare with",
-        list(others),
-        default=list(others)[:1],
-        key="other-runs",
-        format_func=run_picker.run_titles(list(others.values())).__getitem__,
-    )
-    columns = {"This run": run}
-    for other in (others[i] for i in selected):
-        when = other["created_at"][:16].replace("T", " ")
-        columns[f"{other['title']} ({when}, seed {other['seed']}, {other['id'][-4:]})"] = other
-    names = predictor_titles.in_order({n for r in columns.values() for n in r["summary"]["predictors"]})
-    table = pd.DataFrame(
-        {
-            "Predictor": [predictor_titles.title(n) for n in names],
-            **{
-                title: [(r["summary"]["predictors"].get(n) or {}).get("rmse", math.nan) for n in names]
-                for title, r in columns.items()
-            },
-        }
-    )
-    st.dataframe(table, hide_index=True, alt="RMSE of the chosen runs")
-    same = all(
-        r["params"].get("users") == run["params"].get("users")
-        and r["seed"] == run["seed"]
-        and r["params"].get("among") == run["params"].get("among")
-        and r["summary"]["rows"] == run["summary"]["rows"]
-        for r in columns.values()
+    titles = run_picker.run_titles(list(others.values()))
+    other = others[
+        st.selectbox("Compare with", list(others), key="other-run", format_func=lambda i: titles.get(i, i), width=620)
+    ]
+    settings_of = {title: (_setting(run, name), _setting(other, name)) for name, title in SETTINGS.items()}
+    changed = {title: pair for title, pair in settings_of.items() if pair[0] != pair[1]}
+    if changed:
+        table = pd.DataFrame(
+            [(title, *pair) for title, pair in changed.items()], columns=["Setting", "This run", "Other run"]
+        )
+        st.dataframe(table, hide_index=True, alt="Settings in which the two runs differ", width="content")
+    else:
+        st.caption("Both runs have the same settings.")
+    first, second = (accuracy_tables.load_predictions(r["id"]) for r in (run, other))
+    names = predictor_titles.in_order(run["summary"]["predictors"].keys() & other["summary"]["predictors"].keys())
+    rows = [_difference(name, run, other, first, second) for name in names]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        alt="RMSE of both runs by predictor",
+        column_config={
+            name: st.column_config.NumberColumn(format=pattern)
+            for name, pattern in (("This run", "%.3f"), ("Other run", "%.3f"), ("Difference", "%+.3f"))
+        },
     )
     st.caption(
-        "RMSE. These runs are on the same test ratings."
-        if same
-        else "RMSE. These runs are on different test ratings, so small differences mean nothing."
+        "RMSE of each run on all its ratings; the difference, with its paired 95 % interval, on the ratings that both "
+        "have. Below 0, this run is better."
     )
+
+
+def _difference(
+    name: str,
+    run: dict[str, Any],
+    other: dict[str, Any],
+    first: pd.DataFrame | None,
+    second: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """One predictor of two runs: both errors, and their difference on the ratings that both runs have."""
+    errors = [(r["summary"]["predictors"].get(name) or {}).get("rmse", math.nan) for r in (run, other)]
+    row: dict[str, Any] = {
+        "Predictor": predictor_titles.title(name),
+        "This run": errors[0],
+        "Other run": errors[1],
+        "Difference": math.nan,
+        "95 %": "–",
+        "Ratings": 0,
+    }
+    if first is None or second is None or name not in first or name not in second:
+        return row
+    both = first[["user_id", "item_id", "rating", name]].merge(
+        second[["user_id", "item_id", name]], on=["user_id", "item_id"], suffixes=("", "_other")
+    )
+    if both.empty:
+        return row
+    users, true = both["user_id"].to_numpy(), both["rating"].to_numpy()
+    found = rmse_difference(users, both[name].to_numpy(), both[f"{name}_other"].to_numpy(), true)
+    interval = f"{found.low:+.3f} to {found.high:+.3f}" if math.isfinite(found.low) else "–"
+    return {**row, "Difference": found.value, "95 %": interval, "Ratings": len(both)}
 
 
 def show_published() -> None:

@@ -91,7 +91,7 @@ def show_sides(
             icon=":material/hourglass_empty:",
         )
         return
-    number = step_player.pick_step(count, False)
+    number = step_player.pick_step(count)
     with st.grid(2, min_column_width=420, gap="medium"):
         for side_ctx, user, steps, _ in sides:
             with st.container(border=True):

@@ -9,8 +9,13 @@ import streamlit as st
 from lusifer.ui import session_keys, state
 
 
-def pick_step(count: int, presenting: bool) -> int:
-    """Previous, play, next and a slider; Left and Right work too. Returns the chosen step."""
+def pick_step(count: int, *, linked: bool = False) -> int:
+    """Previous, play, next and a slider; Left and Right work too. Returns the chosen step.
+
+    Args:
+        count: the steps that there are.
+        linked: the linked view is drawn too, which plays by itself and listens to the keys.
+    """
     session_keys.apply_request(session_keys.STEP)
     now = st.session_state.get(session_keys.STEP)
     if isinstance(now, int) and not 1 <= now <= count:
@@ -18,32 +23,35 @@ def pick_step(count: int, presenting: bool) -> int:
     now = state.clamp_input(
         st.session_state.get(session_keys.STEP, st.query_params.get(session_keys.STEP, 1)), 1, count, 1
     )
+    if linked:
+        session_keys.PLAYING.set(False)
     with st.container(horizontal=True, vertical_alignment="bottom", key="step-control"):
         st.button(
             "Previous",
             icon=":material/skip_previous:",
-            shortcut="Left",
+            shortcut=None if linked else "Left",
             disabled=now <= 1,
-            on_click=_go_to_step,
+            on_click=go_to_step,
             args=(now - 1,),
             key="previous",
         )
         playing = session_keys.PLAYING.get()
-        st.button(
-            "Pause" if playing else "Play",
-            icon=f":material/{'pause' if playing else 'play_arrow'}:",
-            shortcut="Space",
-            on_click=_set_playing,
-            args=(not playing, now, count),
-            key="play",
-            disabled=count < 2,
-        )
+        if not linked:
+            st.button(
+                "Pause" if playing else "Play",
+                icon=f":material/{'pause' if playing else 'play_arrow'}:",
+                shortcut="Space",
+                on_click=_set_playing,
+                args=(not playing, now, count),
+                key="play",
+                disabled=count < 2,
+            )
         st.button(
             "Next",
             icon=":material/skip_next:",
-            shortcut="Right",
+            shortcut=None if linked else "Right",
             disabled=now >= count,
-            on_click=_go_to_step,
+            on_click=go_to_step,
             args=(now + 1,),
             key="next",
         )
@@ -56,7 +64,8 @@ def pick_step(count: int, presenting: bool) -> int:
     return int(now)
 
 
-def _go_to_step(step: int) -> None:
+def go_to_step(step: int) -> None:
+    """Have a step shown by the next run of the page, and stop playing."""
     session_keys.request_value(session_keys.STEP, step)
     session_keys.PLAYING.set(False)
 

@@ -83,6 +83,15 @@ def edit_parameters(draft: Draft) -> PromptSet:
         key=f"{key}evidence",
         help=with_item_noun("Other users' ratings of each movie in the prompt."),
     )
+    anonymous = st.toggle(
+        "Anonymous questions",
+        p.anonymous,
+        key=f"{key}anonymous",
+        help=with_item_noun(
+            "Movies are numbered within a question, so that a model can't recall rows of a published data set by their "
+            "ids; the counts and means of a profile's rating habits are written by the program."
+        ),
+    )
     ordered = tuple(m for m in prompts.METADATA if m in (metadata or []))
     return replace(
         p,
@@ -97,6 +106,7 @@ def edit_parameters(draft: Draft) -> PromptSet:
         update_tokens=int(update),
         metadata=ordered,
         evidence=evidence,
+        anonymous=anonymous,
     )
 
 

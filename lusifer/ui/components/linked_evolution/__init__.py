@@ -1,0 +1,71 @@
+"""The linked view of an evolution: a timeline, movies with forecast and rating, changes, and the profile's statements.
+
+A custom component without an iframe. All steps are sent at once, so that going from one to another asks the server for
+nothing; it is told a moment later, for the address and what else the page shows of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components.v2.types import ComponentRenderer
+
+from lusifer.ui.components.linked_evolution.evolution_data import describe_evolution
+
+__all__ = ["describe_evolution", "pinned_items", "show_linked_evolution"]
+KEY = "linked-evolution"
+
+
+@cache
+def _component() -> ComponentRenderer:
+    """The component; its files are read once."""
+    folder = Path(__file__).parent
+    script, style = ((folder / f"linked_evolution.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+    return st.components.v2.component(
+        "lusifer.linked_evolution", html='<div class="linked-evolution">\n</div>', css=style, js=script
+    )
+
+
+def show_linked_evolution(
+    described: Mapping[str, Any], evolution: str, step: int, on_step: Callable[[int], None]
+) -> None:
+    """Draw the view.
+
+    Args:
+        described: from `describe_evolution`.
+        evolution: names the evolution; another one starts at ``step`` with nothing pinned.
+        step: the step to show, from 1.
+        on_step: called with the step that a person chose in the view, before the page runs again.
+    """
+
+    def tell_step() -> None:
+        chosen = _choice().get("step")
+        if isinstance(chosen, int) and 1 <= chosen <= len(described["steps"]):
+            on_step(chosen)
+
+    told = _choice().get("told")
+    _component()(
+        key=KEY,
+        data={**described, "evolution": evolution, "step": step, "told": told if isinstance(told, int) else 0},
+        on_choice_change=tell_step,
+    )
+
+
+def pinned_items() -> list[int]:
+    """Ids of the movies that what a person pinned in the view rests on; empty for nothing pinned.
+
+    They may be of another step or evolution than the page shows by now, and are what a browser sent.
+    """
+    items = _choice().get("items")
+    return [i for i in items if isinstance(i, int)] if isinstance(items, list) else []
+
+
+def _choice() -> Mapping[str, Any]:
+    """What the browser told last; nothing at first, or where it is not what the view sends."""
+    state = st.session_state.get(KEY)
+    choice = state.get("choice") if isinstance(state, Mapping) else None
+    return choice if isinstance(choice, Mapping) else {}

@@ -1,0 +1,37 @@
+"""The steps of the evolution on the page as the linked view has them, described once for all sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from lusifer.simulator import EvolutionSpec, Step
+from lusifer.simulator.evolution import initial_context
+from lusifer.ui.caching import HASHES
+from lusifer.ui.components import claim_audit
+from lusifer.ui.components.linked_evolution import describe_evolution
+from lusifer.ui.pages.evolution import evolution_tables
+from lusifer.ui.state import PageContext
+
+
+def describe_steps(ctx: PageContext, user: int, spec: EvolutionSpec, steps: Sequence[Step]) -> dict[str, Any]:
+    """All steps with what the audit says of them, see `describe_evolution`."""
+    return _describe_steps(ctx, user, spec, steps, spec.id, len(steps))
+
+
+@st.cache_data(max_entries=200, show_spinner="Checking the statements against the ratings …", hash_funcs=HASHES)
+def _describe_steps(
+    _ctx: PageContext, _user: int, _spec: EvolutionSpec, _steps: Sequence[Step], evolution: str, count: int
+) -> dict[str, Any]:
+    dataset, mean_rating = _ctx.dataset, _ctx.split.train.mean
+    return describe_evolution(
+        _steps,
+        initial_context(dataset, _ctx.split, _user).profile,
+        claim_audit.evolution_audit(_ctx, _spec, _steps).claims,
+        scale=dataset.scale,
+        item_nouns=dataset.item_nouns,
+        baseline_errors=evolution_tables.error_table(_steps, mean_rating)["usual"].tolist(),
+        title_of=lambda item_id: dataset.item(item_id).name,
+    )
