@@ -25,17 +25,26 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, follow: bool = False) -> Iterator[Path]:
     """Where to write what shall lie at a path: a file beside it, which takes its place when the block ends.
 
     By then its content is on the disk, so that neither a killed process nor a power cut leaves half of it under
-    that name. A block that fails leaves the former file, and nothing beside it. The folder is created.
+    that name. A block that fails leaves the former file, and nothing beside it. What is no file (a pipe, the terminal)
+    is written to as it is.
+
+    Args:
+        path: where it shall lie.
+        follow: of a link, replace the file that it leads to, as whoever named the path expects; else the link, which
+            may be anybody's.
 
     Raises:
         OSError: it can't be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}{PARTIAL}")
+    path = path.resolve() if follow and path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    partial = path.with_name(f".{path.name[:80]}-{secrets.token_hex(4)}{PARTIAL}")
     try:
         yield partial
         _sync(partial)
@@ -98,17 +107,22 @@ def is_disk_full(folder: Path) -> bool:
         return False
 
 
+def says_disk_full(error: OSError) -> bool:
+    """Whether an error says that a disk, or what a user may have of it, is full."""
+    return error.errno in _FULL or "No space left" in str(error)  # libraries drop the number
+
+
 def explain_write_error(what: str, error: OSError, fix: str = "Check write access to its folder.") -> tuple[str, str]:
-    """Message and way out for a file or folder that could not be written.
+    """Message and way out where something could not be written.
 
     Args:
-        what: the file or folder, at the beginning of a sentence.
+        what: what could not be done, as a sentence without its end: "X can't be written".
         error: what the system said.
         fix: what to do where the disk is not full.
     """
-    if error.errno in _FULL or "No space left" in str(error):  # libraries drop the number
-        return f"{what} can't be written: the disk is full.", "Make room on that disk, and try again."
-    return f"{what} can't be written ({error.strerror or error}).", fix
+    if says_disk_full(error):
+        return f"{what}: the disk is full.", "Make room on that disk, and try again."
+    return f"{what} ({error.strerror or error}).", fix
 
 
 def remove_leftovers(folder: Path, older_than: float = LEFT_AFTER_SECONDS) -> list[Path]:

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lusifer.disk_files import replacing
 from lusifer.errors import CancelledError, InvalidInputError, ModelError
 from lusifer.llm.budget import BudgetedLLM, estimate_most_tokens
 from lusifer.llm.cached import CachedLLM
@@ -115,9 +116,8 @@ class BatchAPI:
     def _keep(self) -> None:
         self.state.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps([vars(p) for p in self.pending])
-        partial = self.state.with_suffix(".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self.state)
+        with replacing(self.state) as partial:
+            partial.write_text(text, encoding="utf-8")
 
     def answer_all(self, questions: Sequence[Question]) -> int:
         """Have questions answered; how many answers came. Returns when every batch has ended.

@@ -208,7 +208,7 @@ def run_population(
     folder.mkdir(parents=True, exist_ok=True)
     all_parts = split_into_parts(users)
     paths = part_paths(folder, len(all_parts))
-    missing = [(n, part) for n, part in enumerate(all_parts) if not paths[n].exists()]
+    missing = [(n, part) for n, part in enumerate(all_parts) if not tables.is_whole(paths[n])]
     done = len(users) - sum(len(part) for _, part in missing)
 
     def on_users_done(more: int) -> None:

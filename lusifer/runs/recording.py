@@ -180,7 +180,10 @@ def record(
         logger.info("Run %s (%s) is %s: %s", run_id, kind.name, status, type(error).__name__)
         if store is not None:
             with contextlib.suppress(StoreError):  # what went wrong first is what people need to know
-                store.finish_run(run_id, status)
+                if store.get_run(run_id) is None:  # somebody deleted it, and its rows would belong to nothing
+                    tables.delete_table(run_id)
+                else:
+                    store.finish_run(run_id, status)
         raise
 
 

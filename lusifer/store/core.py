@@ -39,12 +39,12 @@ def translates_sqlite_errors(method: Callable[P, T]) -> Callable[P, T]:
         try:
             return method(*args, **kwargs)
         except sqlite3.Error as error:
-            raise _explain(error, Path(getattr(args[0], "path", "the database"))) from None
+            raise explain_error(error, Path(getattr(args[0], "path", "the database"))) from None
 
     return call
 
 
-def _explain(error: sqlite3.Error, path: Path) -> StoreError:
+def explain_error(error: sqlite3.Error, path: Path) -> StoreError:
     """What went wrong with a database file, and what to do."""
     text = str(error)
     if "locked" in text or "busy" in text:
@@ -54,7 +54,7 @@ def _explain(error: sqlite3.Error, path: Path) -> StoreError:
         fix = "Move the file away and restart, or set LUSIFER_DB to another file."
         return StoreError(f"{path} is damaged or not a SQLite file.", fix)
     if "disk is full" in text or ("I/O error" in text and is_disk_full(path.parent)):
-        return StoreError(*explain_write_error(f"The database {path}", OSError(errno.ENOSPC, text)))
+        return StoreError(*explain_write_error(f"The database {path} can't be written", OSError(errno.ENOSPC, text)))
     fix = "Check that its folder is writable, or set LUSIFER_DB to another file."
     return StoreError(f"The database {path} can't be used ({text}).", fix)
 
@@ -195,7 +195,7 @@ class SQLiteBase:
         began = time.monotonic()
         db = self._open()
         if not self._turn.acquire(timeout=seconds):
-            raise _explain(sqlite3.OperationalError("database is locked"), self.path)
+            raise explain_error(sqlite3.OperationalError("database is locked"), self.path)
         try:
             # Immediate: a transaction that reads first and then finds that another has written fails at
             # once, however long it would be ready to wait (SQLITE_BUSY_SNAPSHOT).
