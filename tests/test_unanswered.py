@@ -7,6 +7,7 @@ import json
 import pytest
 
 from lusifer.cli.main import main
+from lusifer.evaluation import simulation
 from lusifer.llm.retry import RetryingLLM
 from lusifer.runs import listing
 from lusifer.store import Store
@@ -47,6 +48,14 @@ def test_a_population_that_nobody_answered_is_unfinished_and_resumed(server, sto
     assert main(["simulate", "--resume", run["id"], "--yes", "--workers", "4"]) == 0
     assert "3 users, 30 of 30 ratings, 0 users failed" in capsys.readouterr().out
     assert listing.get_run(store, run["id"])["status"] == "done"
+
+
+def test_a_server_that_is_gone_is_not_asked_for_every_user(server, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(simulation, "MAX_UNANSWERED_IN_A_ROW", 5)
+    server.always = "503"
+    assert main(["simulate", "--users", "30", "--yes", *MODEL]) == 2
+    assert "30 of 30 users were not answered" in capsys.readouterr().err
+    assert len(server.requests) <= 5 + 4, "and those that were under way"
 
 
 def test_a_population_answered_in_part_is_resumed_whole(server, store, capsys) -> None:

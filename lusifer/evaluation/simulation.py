@@ -26,6 +26,8 @@ from lusifer.simulator.run_context import RunContext
 from lusifer.simulator.types import SimulatedRating
 from lusifer.store import Store
 
+MAX_UNANSWERED_IN_A_ROW = 24
+"""Users without an answer, one after the other, after which no further one is asked for."""
 GO_ON = "Run it again once that has passed: what was answered is saved and not asked again."
 
 
@@ -101,7 +103,7 @@ def simulate(
 
     A user without a history is rated from demographics alone. A user whose evolution fails has no
     ratings (they stay missing), and is ``unanswered`` where the error passes by itself; a model that can't be asked at
-    all, or a spent budget, ends the work.
+    all, or a spent budget, ends the work. After `MAX_UNANSWERED_IN_A_ROW` such users nobody further is asked.
 
     Args:
         ctx: the data, caches, seed, progress and cancellation.
@@ -128,6 +130,7 @@ def simulate(
     lock, done, failed = threading.Lock(), [0], [0]
     failures: list[str] = []
     unanswered: dict[int, str] = {}
+    in_a_row: list[str] = []
 
     def simulate_user(index: int) -> None:
         user, rows = int(ids[index]), slice(int(offsets[index]), int(offsets[index + 1]))
@@ -144,6 +147,9 @@ def simulate(
         items = dataset.items_of(test.item[rows])
         steps: list[Step] = []
         try:
+            causes = list(in_a_row)
+            if len(causes) >= MAX_UNANSWERED_IN_A_ROW:  # the server is gone, and each further try would take minutes
+                raise ModelError(causes[-1], kind="server")
             try:
                 for step in run_evolution(
                     dataset,
@@ -165,7 +171,9 @@ def simulate(
             ratings, failure = (), str(error)
             if isinstance(error, ModelError) and error.is_transient:
                 unanswered[user] = failure
+                in_a_row.append(failure)
         else:
+            in_a_row.clear()
             failure = next((r.failure for r in ratings if r.failure), "")
         with lock:
             failed[0] += not ratings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from lusifer.store.core import SQLiteBase
@@ -14,8 +15,11 @@ class AnswerClaims(SQLiteBase):
     @property
     def process_locks(self) -> ProcessLocks | None:
         """What this process holds beside the database; ``None`` where nothing can be held."""
-        path = self.path.resolve()
-        return locks_of(Path(f"{path}-locks"))
+        return locks_of(self._locks_path)
+
+    @cached_property
+    def _locks_path(self) -> Path:
+        return Path(f"{self.path.resolve()}-locks")
 
     def claim_answer(self, key: str) -> bool:
         """Claim the right to ask for an answer; whether nobody else has it. Where nothing can be held, all have it."""

@@ -103,8 +103,11 @@ _opening = threading.Lock()
 
 
 def locks_of(path: Path) -> ProcessLocks | None:
-    """The locks of a file, one object a process; ``None`` where it can't be written or its file system has none."""
-    name = (os.getpid(), path.absolute())  # a forked child holds nothing of its parent's
+    """The locks of a file (an absolute path without links), one object a process.
+
+    ``None`` where it can't be written or its file system has no locks.
+    """
+    name = (os.getpid(), path)  # a forked child holds nothing of its parent's
     with _opening:
         if name not in _open:
             try:
