@@ -34,6 +34,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LUSIFER_DATA", "LUSIFER_DB", "LUSIFER_PUBLIC"):
     os.environ.pop(name, None)
+os.environ["LUSIFER_AUTOMATIC"] = "0"  # pages compute by themselves only where a test is about that
 
 
 # A busy machine draws examples slowly; that says nothing about the code. The same examples every time: a change is
