@@ -17,11 +17,12 @@ from lusifer.store.local_users import LocalUsers
 from lusifer.store.prompt_versions import PromptVersions
 from lusifer.store.run_file import RUN_ID
 from lusifer.store.run_records import Runs
+from lusifer.store.tables import Tables
 from lusifer.store.totals import Totals
 from lusifer.store.transfer import Transfer
 
 
-class Store(Runs, Calls, Totals, Budgets, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
+class Store(Runs, Calls, Totals, Tables, Budgets, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
     """The database. Safe to use from any number of threads; each gets a connection of its own.
 
     Raises:
