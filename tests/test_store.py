@@ -18,7 +18,6 @@ from lusifer import store as storing
 from lusifer.errors import InvalidInputError, StoreError
 from lusifer.store import Store
 
-
 MIGRATIONS = sum(name[:2] in {"m0", "m1"} for name in vars(storing.schema))
 
 

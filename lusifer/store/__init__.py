@@ -17,9 +17,9 @@ from lusifer.store.local_users import LocalUsers
 from lusifer.store.prompt_versions import PromptVersions
 from lusifer.store.run_file import RUN_ID
 from lusifer.store.run_records import Runs
-from lusifer.store.tables import Tables
 from lusifer.store.totals import Totals
 from lusifer.store.transfer import Transfer
+from lusifer.store.whole_tables import Tables
 
 
 class Store(Runs, Calls, Totals, Tables, Budgets, Evolutions, MovieDetails, PromptVersions, LocalUsers, Transfer):
